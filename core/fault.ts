@@ -1,0 +1,35 @@
+/**
+ * A fault is bad input explained: where it is, what was found there, what is allowed, and what to do about it.
+ * Every failure that a user can cause travels as a `Fault` in the left of an Either or TaskEither.
+ */
+
+/** What kind of thing was wrong. `usage` and `config` end a command with exit code 2, all others with 1. */
+export type FaultKind = 'usage' | 'config' | 'type' | 'graph' | 'target' | 'data' | 'checkpoint' | 'numeric' | 'io'
+
+export interface Fault {
+  readonly _tag: 'Fault'
+  readonly kind: FaultKind
+  /** Where: an op, a scope, a file with its line, a configuration path. */
+  readonly place: string
+  /** What was found there. */
+  readonly found: string
+  /** What would have been accepted. */
+  readonly allowed: string
+  /** What to do. */
+  readonly remedy: string
+}
+
+export const fault = (kind: FaultKind, f: Omit<Fault, '_tag' | 'kind'>): Fault => ({ _tag: 'Fault', kind, ...f })
+
+/** The text a user sees: four lines, always in the same order. */
+export const showFault = (f: Fault): string =>
+  [`${f.kind} fault at ${f.place}`, `  found:   ${f.found}`, `  allowed: ${f.allowed}`, `  remedy:  ${f.remedy}`].join('\n')
+
+/** The process exit code that a fault stands for: 2 for wrong use, 1 for everything that failed on the way. */
+export const exitCode = (f: Fault): 1 | 2 => (f.kind === 'usage' || f.kind === 'config' ? 2 : 1)
+
+/**
+ * Runs something that may throw (a library, the file system) and explains what it threw as a fault.
+ * Used at the edges only: the pure rooms never throw.
+ */
+export const messageOf = (e: unknown): string => (e instanceof Error ? e.message : String(e))
