@@ -1,0 +1,53 @@
+/**
+ * What a target is to the rest of the house: a device that holds named resident tensors and runs compiled graphs
+ * against them. Several programs may share one device's state: the layout of state belongs to the run.
+ */
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../core/fault.ts'
+import type { Graph } from '../core/graph.ts'
+import type { TensorType } from '../core/type.ts'
+
+/** Host memory of a tensor, row-major. A bool is 0 or 1. */
+export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array
+
+export type HostValues = ReadonlyMap<string, HostArray>
+
+/** What one run is given: inputs and hypers by path, and where in the random streams it stands. */
+export interface Feed {
+  readonly values: HostValues
+  readonly seed?: number
+  readonly step?: number
+}
+
+export interface Executable {
+  /** The generated code, one text for each distinct kernel. */
+  readonly source: ReadonlyArray<string>
+  /** Kernel launches of one run. */
+  readonly launches: number
+  /** Runs once: state outputs replace the device's tensors of their paths, value outputs are handed back. */
+  readonly run: (feed: Feed) => TaskEither<Fault, HostValues>
+}
+
+export interface CompileOptions {
+  readonly progress?: (done: number, total: number) => void
+}
+
+export interface Device {
+  /** The target's name, as asked for: `reference`, `gpujs:webasm`, … */
+  readonly name: string
+  /** The device in words, for the one line that says what runs where. */
+  readonly description: string
+  /** Sets a resident tensor (a param or a state); its size is fixed by the first write. */
+  readonly write: (path: string, type: TensorType, data: HostArray) => TaskEither<Fault, void>
+  readonly read: (path: string) => TaskEither<Fault, HostArray>
+  /** The resident tensors: paths and types. */
+  readonly resident: () => ReadonlyMap<string, TensorType>
+  /** Compiles a verified graph; its resident leaves must have been written before the first run. */
+  readonly compile: (g: Graph, options?: CompileOptions) => TaskEither<Fault, Executable>
+  readonly close: () => void
+}
+
+export interface Target {
+  readonly name: string
+  readonly open: TaskEither<Fault, Device>
+}

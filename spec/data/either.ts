@@ -1,0 +1,15 @@
+import * as E from 'fp-ts/lib/Either.js'
+import { showFault } from '../../core/fault.ts'
+import type { Fault } from '../../core/fault.ts'
+
+/** The value, or a failed test that shows the fault. */
+export const right = <A>(e: E.Either<Fault, A>): A => {
+  if (E.isLeft(e)) throw new Error(showFault(e.left))
+  return e.right
+}
+
+/** The fault, or a failed test. */
+export const left = <A>(e: E.Either<Fault, A>): Fault => {
+  if (E.isRight(e)) throw new Error('expected a fault')
+  return e.left
+}
