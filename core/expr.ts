@@ -141,15 +141,27 @@ export const applied = (op: Op, args: ReadonlyArray<Expr>, type: TensorType, reg
     (id) => ({ _tag: 'Apply', id, type, op, args, region }),
   )
 
-/** Lines of the language itself are never the user's own line. */
-const ownRooms = /[\\/](core|ops|models|losses|compiler|train|data)[\\/][^()]*\.ts[:)]|node:internal|node_modules/
+/** A place of a stack line as a path: stacks write `file:///a%20b.ts` and `/a b.ts` for the same file. */
+const asPath = (place: string): string =>
+  (place.startsWith('file://') ? decodeURIComponent(place.slice('file://'.length)) : place).replaceAll('\\', '/').replace(/^\/(?=[A-Za-z]:)/, '')
 
-/** The first line of the stack that lies outside of the library. */
+const libraryRoot = asPath(new URL('..', import.meta.url).href)
+
+/** The library's own rooms; examples and spec are users. */
+const isOwn = (path: string): boolean =>
+  path.startsWith(libraryRoot) && /^(core|ops|models|losses|compiler|train|data)\//.test(path.slice(libraryRoot.length))
+
+/** The `path:line:column` of one stack line, where it has one. */
+const placeOf = (line: string): string => asPath(/^at (?:.*? \()(.+:\d+:\d+)\)$/.exec(line)?.[1] ?? /^at (?:async )?(.+:\d+:\d+)$/.exec(line)?.[1] ?? '')
+
+/** The first line of the stack that lies outside of the library: the user's own, however deep the library stands on it. */
 const sourceLine = (): string => {
-  const lines = (new Error().stack ?? '').split('\n').slice(1)
-  const own = lines.find((l) => !ownRooms.test(l) || /[\\/](examples|spec)[\\/]/.test(l)) ?? ''
-  const at = /\(?((?:file:\/\/)?[^()\s]+:\d+:\d+)\)?$/.exec(own.trim())
-  return at === null ? 'an unknown line' : at[1].replace(/^file:\/\//, '')
+  const limit = Error.stackTraceLimit
+  Error.stackTraceLimit = Infinity
+  const stack = new Error().stack ?? ''
+  Error.stackTraceLimit = limit
+  const places = stack.split('\n').map((l) => placeOf(l.trim()))
+  return places.find((p) => p !== '' && !isOwn(p) && !/^node:|\/node_modules\/|^<anonymous>/.test(p)) ?? 'an unknown line'
 }
 
 /** A misuse of `op`: carries the fault in place of a value, with the type that later ops may go on with. */

@@ -14,7 +14,9 @@ import { showType, tensorType } from './type.ts'
 
 export interface Rules<P extends Json> {
   /** Decodes saved parameters. */
-  readonly params: t.Type<P, Json, unknown>
+  readonly params: t.Type<P, Json>
+  /** How many arguments it takes; the other rules may rely on it. */
+  readonly arity: number | 'many'
   /** The type of the result, or how the arguments should have looked. */
   readonly type: (p: P, args: ReadonlyArray<TensorType>) => E.Either<Misuse, TensorType>
   /** The cotangent of each argument, in ops again; `none` where it is mathematically zero. */
@@ -46,7 +48,10 @@ export const primitive = <P extends Json>(name: string, rules: Rules<P>): Primit
       name,
       params: p,
       key: p === null ? name : `${name}${keyOf(p)}`,
-      type: (args) => rules.type(p, args),
+      type: (args) =>
+        rules.arity === 'many' || args.length === rules.arity
+          ? rules.type(p, args)
+          : E.left({ allowed: `as many arguments as ${name} takes: ${rules.arity}`, remedy: 'pass them all, and no more' }),
       vjp: (pull) => rules.vjp(p, pull),
       lower: (args, out) => rules.lower(p, args, out),
       scatter: rules.scatter === undefined ? O.none : O.some(rules.scatter.bind(undefined, p)),

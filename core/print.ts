@@ -45,7 +45,8 @@ export const print = (g: Graph): string => {
   const names = new Map(order.map((e, i) => [e, `%${i}`]))
   const name = (e: Expr): string => names.get(e) ?? '%?'
   const lines = order.map((e) => {
-    const scope = scopeOf(e)
+    // a constant is shared by every scope that uses it, and a named leaf has its path
+    const scope = e._tag === 'Leaf' ? '' : scopeOf(e)
     const line = `  ${name(e)} = ${showNode(e, name)} : ${showType(e.type)}`
     return scope === '' ? line : `${line.padEnd(72)}  # ${scope}`
   })

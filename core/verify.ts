@@ -7,15 +7,19 @@
  *  5. output paths are unique per role, and a state output has the type of the resident leaf of its path.
  */
 import * as E from 'fp-ts/lib/Either.js'
-import type { Expr } from './expr.ts'
+import type { Expr, Source } from './expr.ts'
 import { scopeOf } from './expr.ts'
 import type { Fault } from './fault.ts'
 import { fault } from './fault.ts'
 import type { Graph } from './graph.ts'
 import { leavesOfGraph, nodesOf } from './graph.ts'
-import { equalType, isDimension, showType, sizeOf } from './type.ts'
+import type { TensorType } from './type.ts'
+import { equalType, isDimension, isFloat, isValueOf, showType, sizeOf } from './type.ts'
 
 const bad = (place: string, found: string, allowed: string, remedy: string): Fault => fault('graph', { place, found, allowed, remedy })
+
+const constantsOf = (s: Source, type: TensorType): ReadonlyArray<number> =>
+  isFloat(type.dtype) ? [] : s._tag === 'Fill' ? [s.value] : s._tag === 'Table' ? s.values : []
 
 const checkNode = (e: Expr): Fault | undefined => {
   if (e._tag === 'Invalid') {
@@ -28,7 +32,9 @@ const checkNode = (e: Expr): Fault | undefined => {
       return bad(place, showType(e.type), 'dimensions that are whole numbers of at least 1', 'give the leaf a non-empty static shape')
     if (e.source._tag === 'Table' && e.source.values.length !== sizeOf(e.type.shape))
       return bad(place, `${e.source.values.length} values for ${showType(e.type)}`, `${sizeOf(e.type.shape)} values`, 'make the list as long as the shape says')
-    return undefined
+    const odd = constantsOf(e.source, e.type).find((v) => !isValueOf(e.type.dtype, v))
+    return odd === undefined ? undefined
+      : bad(place, `the value ${odd} in ${showType(e.type)}`, 'for i32 whole numbers of 32 bits, for bool 0 and 1', 'round the value, or give the constant a float type')
   }
   const inferred = e.op.type(e.args.map((a) => a.type))
   if (E.isLeft(inferred)) return bad(e.op.name, e.args.map((a) => showType(a.type)).join(', '), inferred.left.allowed, inferred.left.remedy)

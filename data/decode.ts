@@ -43,7 +43,9 @@ export const JsonValue = new t.Type<Json, Json, unknown>(
 
 /** A value in a message: short, on one line. */
 export const showValue = (u: unknown): string => {
-  const text = typeof u === 'object' && u !== null ? (Array.isArray(u) ? `a list of ${u.length}` : 'a record') : typeof u === 'string' ? JSON.stringify(u) : String(u)
+  if (Array.isArray(u)) return `a list of ${u.length}`
+  if (typeof u === 'object' && u !== null) return 'a record'
+  const text = typeof u === 'string' ? JSON.stringify(u) : String(u)
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 

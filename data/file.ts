@@ -72,17 +72,25 @@ const syncFolder = async (path: string): Promise<void> => {
   }
 }
 
+/** Makes a folder with its parents, each forced to the disk. */
+const makeFolder = async (path: string): Promise<void> => {
+  const first = await mkdir(path, { recursive: true })
+  if (first === undefined) return
+  for (let at = path; at.length >= first.length && at !== dirname(at); at = dirname(at)) await syncFolder(dirname(at))
+}
+
 /** The name under which `path` is written before it is renamed. A crash may leave it behind; it is never read. */
 export const temporaryOf = (path: string): string => join(dirname(path), `.${basename(path)}.tmp`)
 
 /**
  * Replaces the file at `path` by the chunks, atomically; missing folders are made. One writer per path at a time.
  * Faults: whatever the system refuses; the old file, if there was one, is then unchanged and no temporary file stays.
+ * (Only where the folder itself cannot be forced to the disk, which comes last, the new file is there all the same.)
  */
 export const writeFile = (kind: FaultKind, path: string) => (chunks: Iterable<Chunk>): TaskEither<Fault, void> =>
   guarded(kind, path)(async () => {
     const temporary = temporaryOf(path)
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     try {
       const handle = await open(temporary, 'w')
       try {

@@ -43,7 +43,10 @@ const damaged = 'the file is damaged or of another kind: copy, export or downloa
 const wrong = (place: string, found: string, allowed: string): Fault => fault('data', { place, found, allowed, remedy: damaged })
 
 const decodeText = (place: string, bytes: Uint8Array): Either<Fault, string> => {
-  if (bytes.length === 0 || bytes[0] !== 0x7b) return E.left(wrong(place, bytes.length === 0 ? 'an empty header' : `a header that starts with byte ${bytes[0]}`, "a header that starts with '{'"))
+  if (bytes[0] !== 0x7b) {
+    const found = bytes.length === 0 ? 'an empty header' : `a header that starts with byte ${bytes[0]}`
+    return E.left(wrong(place, found, "a header that starts with '{'"))
+  }
   return E.tryCatch(
     () => new TextDecoder('utf-8', { fatal: true }).decode(bytes),
     () => wrong(place, 'a header that is not UTF-8', 'JSON in UTF-8'),

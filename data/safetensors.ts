@@ -104,18 +104,24 @@ export const layOut = (file: string) => (contents: Safetensors): Either<Fault, L
     const place = `${file}: ${name}`
     if (name === reservedName) return E.left(wrong(place, `a tensor called ${name}`, 'any other name', 'rename the tensor'))
     if (!tensor.shape.every((d) => Number.isSafeInteger(d) && d >= 0) || countOf(tensor.shape) !== tensor.data.length) {
-      return E.left(wrong(place, `${tensor.data.length} values for the shape [${tensor.shape.join(', ')}]`, 'as many values as the shape has elements', 'give the tensor the shape of its array'))
+      const found = `${tensor.data.length} values for the shape [${tensor.shape.join(', ')}]`
+      return E.left(wrong(place, found, 'as many values as the shape has elements', 'give the tensor the shape of its array'))
     }
     const writer = writerOf(tensor)
-    if (E.isLeft(writer)) return E.left(wrong(place, writer.left, 'a value that the element type holds', 'convert the tensor to another type first'))
+    if (E.isLeft(writer)) {
+      return E.left(wrong(place, writer.left, 'a value that the element type holds', 'convert the tensor to another type first'))
+    }
     const end = at + tensor.data.length * bytesPerElement(tensor)
-    items.push(`${JSON.stringify(name)}:{"dtype":"${elementNames[tensor.dtype]}","shape":[${tensor.shape.join(',')}],"data_offsets":[${at},${end}]}`)
+    const entry = { dtype: elementNames[tensor.dtype], shape: tensor.shape, data_offsets: [at, end] }
+    items.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`)
     chunks.push(writer.right)
     at = end
   }
   const text = new TextEncoder().encode(`{${items.join(',')}}`)
   const padded = Math.ceil(text.length / 8) * 8
-  if (padded > maxHeaderBytes) return E.left(wrong(file, `a header of ${padded} bytes`, `at most ${maxHeaderBytes} bytes`, 'split the tensors over several files'))
+  if (padded > maxHeaderBytes) {
+    return E.left(wrong(file, `a header of ${padded} bytes`, `at most ${maxHeaderBytes} bytes`, 'split the tensors over several files'))
+  }
   const head = new Uint8Array(prefixBytes + padded).fill(0x20)
   new DataView(head.buffer).setUint32(0, padded, true)
   head.fill(0, 4, prefixBytes)

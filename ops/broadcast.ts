@@ -11,13 +11,15 @@ import type { Shape } from '../core/type.ts'
 import { equalShape, isDimension, range, showShape, tensorType } from '../core/type.ts'
 import { reshape } from './reshape.ts'
 
-const isAxes = (axes: ReadonlyArray<number>, rank: number): boolean =>
+/** Existing axes in ascending order, once each. */
+export const isAxes = (axes: ReadonlyArray<number>, rank: number): boolean =>
   axes.every((a, i) => Number.isInteger(a) && a >= 0 && a < rank && (i === 0 || axes[i - 1] < a))
 
 export const broadcasting = {
   /** Axis i of the argument becomes axis `axes[i]` of the result; the other axes repeat. The adjoint is `sum`. */
   broadcast: primitive('broadcast', {
     params: t.strict({ shape: t.readonlyArray(t.number), axes: t.readonlyArray(t.number) }),
+    arity: 1,
     type: ({ shape, axes }, [x]) =>
       axes.length === x.shape.length && isAxes(axes, shape.length) && shape.every(isDimension) && axes.every((a, i) => shape[a] === x.shape[i])
         ? E.right(tensorType(x.dtype, shape))
@@ -28,6 +30,7 @@ export const broadcasting = {
   /** The sum over `axes` (ascending), which disappear. The adjoint is `broadcast`. */
   sum: primitive('sum', {
     params: t.strict({ axes: t.readonlyArray(t.number) }),
+    arity: 1,
     type: ({ axes }, [x]) =>
       isAxes(axes, x.shape.length) && x.dtype !== 'bool'
         ? E.right(tensorType(x.dtype, x.shape.filter((_, i) => !axes.includes(i))))

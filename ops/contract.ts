@@ -40,8 +40,9 @@ export const contracting = {
    */
   dot: primitive('dot', {
     params: pairs,
+    arity: 2,
     type: (p, [x, y]) =>
-      y !== undefined && x.dtype === y.dtype && isFloat(x.dtype)
+      x.dtype === y.dtype && isFloat(x.dtype)
       && isSet([...p.leftBatch, ...p.left], x.shape.length) && isSet([...p.rightBatch, ...p.right], y.shape.length)
       && p.leftBatch.length === p.rightBatch.length && p.left.length === p.right.length
       && p.leftBatch.every((a, i) => x.shape[a] === y.shape[p.rightBatch[i]]) && p.left.every((a, i) => x.shape[a] === y.shape[p.right[i]])
@@ -96,19 +97,19 @@ export const linearMap = (x: Expr, weight: Expr): Expr =>
  */
 export const einsum = (spec: string) => (x: Expr, y: Expr): Expr => {
   const parsed = /^([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]*)$/.exec(spec.replaceAll(' ', ''))
-  const [l, r, out] = parsed === null ? ['', '', ''] : [[...parsed[1]].join(''), parsed[2], parsed[3]]
-  const bad = parsed === null || l.length !== x.type.shape.length || r.length !== y.type.shape.length
-    || new Set(l).size !== l.length || new Set(r).size !== r.length || new Set(out).size !== out.length
-    || ![...out].every((c) => l.includes(c) || r.includes(c)) || ![...l, ...r].every((c) => out.includes(c) || (l.includes(c) && r.includes(c)))
-  if (bad)
+  const [l, r, out] = parsed === null ? [[], [], []] : parsed.slice(1).map((s) => s.split(''))
+  const once = (letters: ReadonlyArray<string>): boolean => new Set(letters).size === letters.length
+  const good = parsed !== null && l.length === x.type.shape.length && r.length === y.type.shape.length && [l, r, out].every(once)
+    && out.every((c) => l.includes(c) || r.includes(c)) && [...l, ...r].every((c) => out.includes(c) || (l.includes(c) && r.includes(c)))
+  if (!good)
     return misuse('einsum', [x, y], { allowed: `two inputs and one output with a letter for each axis (asked: ${spec})`, remedy: 'name each axis once per tensor; a letter of one input alone must be in the output' })
-  const shared = [...l].filter((c) => r.includes(c))
+  const shared = l.filter((c) => r.includes(c))
   const batch = shared.filter((c) => out.includes(c))
   const summed = shared.filter((c) => !out.includes(c))
-  const at = (s: string, cs: ReadonlyArray<string>): ReadonlyArray<number> => cs.map((c) => s.indexOf(c))
+  const at = (letters: ReadonlyArray<string>, cs: ReadonlyArray<string>): ReadonlyArray<number> => cs.map((c) => letters.indexOf(c))
   const d = dot({ leftBatch: at(l, batch), rightBatch: at(r, batch), left: at(l, summed), right: at(r, summed) })(x, y)
-  const order = [...batch, ...[...l].filter((c) => !shared.includes(c)), ...[...r].filter((c) => !shared.includes(c))].join('')
-  return d._tag === 'Invalid' ? d : transpose([...out].map((c) => order.indexOf(c)))(d)
+  const order = [...batch, ...l.filter((c) => !shared.includes(c)), ...r.filter((c) => !shared.includes(c))]
+  return d._tag === 'Invalid' ? d : transpose(out.map((c) => order.indexOf(c)))(d)
 }
 
 /** All elements as one row per leading axis: `[B, ...] -> [B, rest]`. */

@@ -12,8 +12,8 @@ import type { Rules } from '../core/primitive.ts'
 import { misuse, primitive } from '../core/primitive.ts'
 import type { BinaryName, UnaryName } from '../core/scalar.ts'
 import * as S from '../core/scalar.ts'
-import type { DType, TensorType } from '../core/type.ts'
-import { equalShape, isFloat, tensorType } from '../core/type.ts'
+import type { DType, Shape, TensorType } from '../core/type.ts'
+import { equalShape, isFloat, isValueOf, tensorType } from '../core/type.ts'
 import { broadcastPair } from './broadcast.ts'
 
 type Typed = E.Either<Misuse, TensorType>
@@ -24,23 +24,25 @@ const numbers: ReadonlyArray<DType> = ['f32', 'f16', 'i32']
 const bits: ReadonlyArray<DType> = ['i32', 'bool']
 const zeroGradient: Vjp = ({ args }) => args.map(() => none)
 
-const same = (accepted: ReadonlyArray<DType>, arity: number, result: (d: DType) => DType) => (_: null, args: ReadonlyArray<TensorType>): Typed =>
-  args.length === arity && args.every((a) => a.dtype === args[0].dtype && equalShape(a.shape, args[0].shape)) && accepted.includes(args[0].dtype)
+const same = (accepted: ReadonlyArray<DType>, result: (d: DType) => DType) => (_: null, args: ReadonlyArray<TensorType>): Typed =>
+  args.every((a) => a.dtype === args[0].dtype && equalShape(a.shape, args[0].shape)) && accepted.includes(args[0].dtype)
     ? E.right(tensorType(result(args[0].dtype), args[0].shape))
-    : E.left({ allowed: `${arity} of one shape and one dtype out of ${accepted.join(', ')}`, remedy: 'cast or reshape the arguments so that they agree' })
+    : E.left({ allowed: `arguments of one shape and one dtype out of ${accepted.join(', ')}`, remedy: 'cast or reshape the arguments so that they agree' })
 
 const keep = (d: DType): DType => d
 
 const unary = (name: UnaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rules<null> => ({
   params: t.null,
-  type: same(accepted, 1, keep),
+  arity: 1,
+  type: same(accepted, keep),
   vjp: (_, pull) => vjp(pull),
   lower: (_, [x], out) => S.unary(name, S.read(0, x, S.axesOf(out))),
 })
 
 const binary = (name: BinaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rules<null> => ({
   params: t.null,
-  type: same(accepted, 2, S.isComparison(name) ? () => 'bool' : keep),
+  arity: 2,
+  type: same(accepted, S.isComparison(name) ? () => 'bool' : keep),
   vjp: (_, pull) => (isFloat(pull.args[0].type.dtype) ? vjp(pull) : zeroGradient(pull)),
   lower: (_, [x, y], out) => S.binary(name, S.read(0, x, S.axesOf(out)), S.read(1, y, S.axesOf(out))),
 })
@@ -84,8 +86,9 @@ export const elementwise = {
   mod: primitive('mod', binary('mod', ['i32'], zeroGradient)),
   select: primitive('select', {
     params: t.null,
+    arity: 3,
     type: (_, args): Typed =>
-      args.length === 3 && args[0].dtype === 'bool' && args[1].dtype === args[2].dtype && args.every((a) => equalShape(a.shape, args[0].shape))
+      args[0].dtype === 'bool' && args[1].dtype === args[2].dtype && args.every((a) => equalShape(a.shape, args[0].shape))
         ? E.right(args[1])
         : E.left({ allowed: 'a bool condition and two values of one dtype, all of one shape', remedy: 'compare to get a bool, and cast or reshape the values' }),
     vjp: (_, { args: [c], ct }) => [none, some(where(c, ct, 0)), some(where(c, 0, ct))],
@@ -94,6 +97,7 @@ export const elementwise = {
   /** To i32 rounds towards zero; to bool is `x != 0`. */
   cast: primitive('cast', {
     params: t.strict({ to: t.keyof({ f32: null, f16: null, i32: null, bool: null }) }),
+    arity: 1,
     type: ({ to }, [x]): Typed => E.right(tensorType(to, x.shape)),
     vjp: ({ to }, { args: [x], ct }) => [isFloat(to) && isFloat(x.type.dtype) ? some(cast(x.type.dtype)(ct)) : none],
     lower: ({ to }, [x], out) => S.cast(to, S.read(0, x, S.axesOf(out))),
@@ -101,6 +105,7 @@ export const elementwise = {
   /** The identity, whose gradient is zero. */
   stopGradient: primitive('stopGradient', {
     params: t.null,
+    arity: 1,
     type: (_, [x]): Typed => E.right(x),
     vjp: () => [none],
     lower: (_, [x], out) => S.read(0, x, S.axesOf(out)),
@@ -110,10 +115,18 @@ export const elementwise = {
 /** An argument of a user-level op: a number stands for a constant of the other argument's dtype. */
 export type Operand = Expr | number
 
+/** The operand as an expression: a number becomes a constant of the dtype of what it stands beside. */
+const operand = (op: string, x: Operand, beside: Operand, shape: Shape): Expr => {
+  if (typeof x !== 'number') return x
+  if (typeof beside === 'number') return fill('f32', shape, x)
+  return isValueOf(beside.type.dtype, x)
+    ? fill(beside.type.dtype, shape, x)
+    : misuse(op, [beside], { allowed: `beside it, numbers that ${beside.type.dtype} can hold (asked: ${x})`, remedy: 'cast the tensor to f32 first' })
+}
+
 const both = (p: (x: Expr, y: Expr) => Expr, name: string) => (x: Operand, y: Operand): Expr => {
-  const dtype = typeof x !== 'number' ? x.type.dtype : typeof y !== 'number' ? y.type.dtype : 'f32'
-  const a = typeof x === 'number' ? fill(dtype, [], x) : x
-  const b = typeof y === 'number' ? fill(dtype, [], y) : y
+  const a = operand(name, x, y, [])
+  const b = operand(name, y, x, [])
   const pair = broadcastPair(a, b)
   return pair._tag === 'Some'
     ? p(pair.value[0], pair.value[1])
@@ -160,9 +173,8 @@ export const sign = (x: Expr): Expr => where(less(x, 0), -1, where(less(0, x), 1
 
 /** `x` where the condition holds, else `y`; all three broadcast together. */
 export const where = (c: Expr, x: Operand, y: Operand): Expr => {
-  const dtype = typeof x !== 'number' ? x.type.dtype : typeof y !== 'number' ? y.type.dtype : 'f32'
-  const a = typeof x === 'number' ? fill(dtype, c.type.shape, x) : x
-  const b = typeof y === 'number' ? fill(dtype, c.type.shape, y) : y
+  const a = operand('where', x, y, c.type.shape)
+  const b = operand('where', y, x, c.type.shape)
   const values = broadcastPair(a, b)
   const first = values._tag === 'Some' ? broadcastPair(c, values.value[0]) : none
   const second = values._tag === 'Some' ? broadcastPair(values.value[1], c) : none

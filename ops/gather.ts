@@ -12,8 +12,10 @@ import { axisOf } from './window.ts'
 /** Batch axes [0, batch), axes before the gathered one, the index list's own axes, and the axes behind. */
 const gatheredShape = (x: Shape, index: Shape, axis: number, batch: number): Shape => [...x.slice(0, axis), ...index.slice(batch), ...x.slice(axis + 1)]
 
+const isAxis = (axis: number, shape: Shape): boolean => Number.isInteger(axis) && axis >= 0 && axis < shape.length
+
 const fits = (x: Shape, index: TensorType, axis: number, batch: number): boolean =>
-  index.dtype === 'i32' && axis >= batch && axis < x.length && index.shape.length >= batch && equalShape(x.slice(0, batch), index.shape.slice(0, batch))
+  index.dtype === 'i32' && isAxis(axis, x) && Number.isInteger(batch) && batch >= 0 && batch <= axis && index.shape.length >= batch && equalShape(x.slice(0, batch), index.shape.slice(0, batch))
 
 /** The position in the gathered tensor's axes of the index list's own axes. */
 const listAxes = (index: Shape, axis: number, batch: number): ReadonlyArray<number> => index.slice(batch).map((_, k) => axis + k)
@@ -25,8 +27,9 @@ export const gathering = {
    */
   gather: primitive('gather', {
     params: t.strict({ axis: t.number, batch: t.number }),
+    arity: 2,
     type: ({ axis, batch }, [x, index]) =>
-      index !== undefined && fits(x.shape, index, axis, batch)
+      fits(x.shape, index, axis, batch)
         ? E.right(tensorType(x.dtype, gatheredShape(x.shape, index.shape, axis, batch)))
         : E.left({ allowed: `a tensor with axis ${axis} and an i32 list that shares its first ${batch} axes`, remedy: 'cast the list to i32 and make the leading axes equal' }),
     vjp: ({ axis, batch }, { args: [x, index], ct }) => [some(scatterAdd(axis, x.type.shape[axis], batch)(ct, index)), none],
@@ -40,12 +43,13 @@ export const gathering = {
   /** Adds `values` into zeros where `gather` would have read them. The adjoint is `gather`. */
   scatterAdd: primitive('scatterAdd', {
     params: t.strict({ axis: t.number, batch: t.number, size: t.number }),
+    arity: 2,
     type: ({ axis, batch, size }, [values, index]) => {
-      const own = index === undefined ? 0 : index.shape.length - batch
+      const own = index.shape.length - batch
       const full = [...values.shape.slice(0, axis), size, ...values.shape.slice(axis + own)]
-      return index !== undefined && isDimension(size) && fits(full, index, axis, batch) && equalShape(values.shape, gatheredShape(full, index.shape, axis, batch))
+      return isDimension(size) && values.dtype !== 'bool' && fits(full, index, axis, batch) && equalShape(values.shape, gatheredShape(full, index.shape, axis, batch))
         ? E.right(tensorType(values.dtype, full))
-        : E.left({ allowed: `values shaped as gather(axis ${axis}, batch ${batch}) would give them, and the i32 list`, remedy: 'give the values one row for each entry of the list' })
+        : E.left({ allowed: `values shaped as gather(axis ${axis}, batch ${batch}) would give them, and the i32 list`, remedy: 'give the values one row for each entry of the list; cast bools first' })
     },
     vjp: ({ axis, batch }, { args: [, index], ct }) => [some(gather(axis, batch)(ct, index)), none],
     // element by element: the sum over the whole list of what points here
@@ -68,10 +72,11 @@ export const gathering = {
   /** 0, 1, 2, … along `axis`, as i32. */
   iota: primitive('iota', {
     params: t.strict({ shape: t.readonlyArray(t.number), axis: t.number }),
-    type: ({ shape, axis }, args) =>
-      args.length === 0 && shape.every(isDimension) && axis >= 0 && axis < shape.length
+    arity: 0,
+    type: ({ shape, axis }) =>
+      shape.every(isDimension) && isAxis(axis, shape)
         ? E.right(tensorType('i32', shape))
-        : E.left({ allowed: `no arguments, whole dimensions, and an axis of ${showShape(shape)}`, remedy: 'name an existing axis' }),
+        : E.left({ allowed: `whole dimensions, and an axis of ${showShape(shape)}`, remedy: 'name an existing axis' }),
     vjp: () => [],
     lower: ({ shape, axis }) => S.axis(axis, shape[axis]),
   }),

@@ -1,7 +1,7 @@
 /** Ops composed of primitives: activations, normalisations, losses' parts. Nothing below knows them by name. */
 import type { Expr } from '../core/expr.ts'
 import { misuse } from '../core/primitive.ts'
-import { range, showShape } from '../core/type.ts'
+import { showShape } from '../core/type.ts'
 import { add, cast, div, equal, erf, exp, log, maximum, mul, neg, rsqrt, sqrt, square, stopGradient, sub, where } from './elementwise.ts'
 import { iota } from './gather.ts'
 import { argmax, max, mean, sum } from './reduce.ts'
@@ -85,7 +85,7 @@ export const topK = (k: number) => (x: Expr): { readonly values: Expr; readonly 
   let rest = x
   const values: Array<Expr> = []
   const indices: Array<Expr> = []
-  for (const _ of range(k)) {
+  while (values.length < k) {
     const at = expandDims(-1)(argmax({ axes: [-1] })(rest))
     const hit = equal(positions, at)
     values.push(sum({ axes: [-1], keep: true })(where(hit, x, 0)))

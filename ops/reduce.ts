@@ -6,7 +6,7 @@ import type { Expr } from '../core/expr.ts'
 import { misuse, primitive } from '../core/primitive.ts'
 import * as S from '../core/scalar.ts'
 import { isFloat, range, showShape, sizeOf, tensorType } from '../core/type.ts'
-import { broadcastAxes, sumAxes } from './broadcast.ts'
+import { broadcastAxes, isAxes, sumAxes } from './broadcast.ts'
 import { cast, div, equal, mul } from './elementwise.ts'
 import { reshape, transpose } from './reshape.ts'
 import { axisOf } from './window.ts'
@@ -15,8 +15,9 @@ export const reducing = {
   /** The largest over `axes` (ascending), which disappear. Where several are largest they share the gradient. */
   reduceMax: primitive('reduceMax', {
     params: t.strict({ axes: t.readonlyArray(t.number) }),
+    arity: 1,
     type: ({ axes }, [x]) =>
-      axes.length > 0 && axes.every((a, i) => a >= 0 && a < x.shape.length && (i === 0 || axes[i - 1] < a)) && x.dtype !== 'bool'
+      axes.length > 0 && isAxes(axes, x.shape.length) && x.dtype !== 'bool'
         ? E.right(tensorType(x.dtype, x.shape.filter((_, i) => !axes.includes(i))))
         : E.left({ allowed: `a tensor of numbers that has the axes ${showShape(axes)}`, remedy: 'name existing axes once each' }),
     vjp: ({ axes }, { args: [x], out, ct }) => {
@@ -35,8 +36,9 @@ export const reducing = {
   /** The position of the first largest entry along `axis`, which disappears. */
   argmax: primitive('argmax', {
     params: t.strict({ axis: t.number }),
+    arity: 1,
     type: ({ axis }, [x]) =>
-      axis >= 0 && axis < x.shape.length && x.dtype !== 'bool'
+      isAxes([axis], x.shape.length) && x.dtype !== 'bool'
         ? E.right(tensorType('i32', x.shape.filter((_, i) => i !== axis)))
         : E.left({ allowed: `a tensor of numbers with axis ${axis}`, remedy: 'name an existing axis' }),
     vjp: () => [none],
@@ -54,15 +56,15 @@ export interface ReduceOptions {
 const reduction = (name: string, f: (x: Expr, axes: ReadonlyArray<number>) => Expr) => (o: ReduceOptions = {}) => (x: Expr): Expr => {
   const rank = x.type.shape.length
   const axes = (o.axes ?? range(rank)).map((a) => axisOf(x, a)).sort((a, b) => a - b)
-  if (axes.some((a, i) => !(a >= 0 && a < rank) || a === axes[i - 1]))
+  if (!isAxes(axes, rank))
     return misuse(name, [x], { allowed: `axes of ${showShape(x.type.shape)}, once each (asked: ${showShape(o.axes ?? [])})`, remedy: 'name existing axes; negative ones count from the end' })
-  const y = axes.length === 0 ? x : f(x, axes)
+  const y = f(x, axes)
   return o.keep === true && y._tag !== 'Invalid' ? reshape(x.type.shape.map((d, i) => (axes.includes(i) ? 1 : d)))(y) : y
 }
 
 export const sum = reduction('sum', sumAxes)
-export const max = reduction('max', (x, axes) => reducing.reduceMax({ axes }, x))
-export const mean = reduction('mean', (x, axes) => mul(sumAxes(x, axes), 1 / sizeOf(axes.map((a) => x.type.shape[a]))))
+export const max = reduction('max', (x, axes) => (axes.length === 0 ? x : reducing.reduceMax({ axes }, x)))
+export const mean = reduction('mean', (x, axes) => (axes.length === 0 ? x : mul(sumAxes(x, axes), 1 / sizeOf(axes.map((a) => x.type.shape[a])))))
 
 /** First position of the largest entry over the given axes, counted row-major in them. */
 export const argmax = reduction('argmax', (x, axes) => {

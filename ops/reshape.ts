@@ -15,6 +15,7 @@ export const reshaping = {
   /** The same elements in row-major order under another shape. */
   reshape: primitive('reshape', {
     params: t.strict({ shape: t.readonlyArray(t.number) }),
+    arity: 1,
     type: ({ shape }, [x]) =>
       shape.every(isDimension) && sizeOf(shape) === sizeOf(x.shape)
         ? E.right(tensorType(x.dtype, shape))
@@ -30,6 +31,7 @@ export const reshaping = {
   /** Axis k of the result is axis `perm[k]` of the argument. */
   transpose: primitive('transpose', {
     params: t.strict({ perm: t.readonlyArray(t.number) }),
+    arity: 1,
     type: ({ perm }, [x]) =>
       isPermutation(perm, x.shape.length)
         ? E.right(tensorType(x.dtype, perm.map((p) => x.shape[p])))
@@ -62,5 +64,7 @@ export const transpose = (perm?: ReadonlyArray<number>) => (x: Expr): Expr => {
 export const expandDims = (at: number) => (x: Expr): Expr => {
   const shape = x.type.shape
   const k = at < 0 ? at + shape.length + 1 : at
+  if (!range(shape.length + 1).includes(k))
+    return misuse('expandDims', [x], { allowed: `a place from ${-shape.length - 1} to ${shape.length} (asked: ${at})`, remedy: 'name a place among the axes, or behind them' })
   return reshape([...shape.slice(0, k), 1, ...shape.slice(k)])(x)
 }

@@ -15,6 +15,7 @@ export const windowing = {
   /** The box of size `size` that begins at `start`. The adjoint is `pad`. */
   slice: primitive('slice', {
     params: t.strict({ start: counts, size: counts }),
+    arity: 1,
     type: ({ start, size }, [x]) =>
       start.length === x.shape.length && size.length === x.shape.length && start.every(isCount) && size.every((s, i) => s > 0 && isCount(s) && start[i] + s <= x.shape[i])
         ? E.right(tensorType(x.dtype, size))
@@ -25,6 +26,7 @@ export const windowing = {
   /** `low` zeros before and `high` zeros after, on each axis. The adjoint is `slice`. */
   pad: primitive('pad', {
     params: t.strict({ low: counts, high: counts }),
+    arity: 1,
     type: ({ low, high }, [x]) =>
       low.length === x.shape.length && high.length === x.shape.length && [...low, ...high].every(isCount)
         ? E.right(tensorType(x.dtype, x.shape.map((d, i) => d + low[i] + high[i])))
@@ -43,8 +45,9 @@ export const windowing = {
   /** The arguments one after the other along `axis`. */
   concat: primitive('concat', {
     params: t.strict({ axis: t.number }),
+    arity: 'many',
     type: ({ axis }, args) =>
-      args.length > 0 && axis >= 0 && axis < args[0].shape.length
+      args.length > 0 && isCount(axis) && axis < args[0].shape.length
       && args.every((a) => a.dtype === args[0].dtype && equalShape(a.shape.filter((_, i) => i !== axis), args[0].shape.filter((_, i) => i !== axis)))
         ? E.right(tensorType(args[0].dtype, args[0].shape.map((d, i) => (i === axis ? args.reduce((n, a) => n + a.shape[axis], 0) : d))))
         : E.left({ allowed: `tensors of one dtype whose shapes differ only on axis ${axis}`, remedy: 'cast or reshape the arguments so that they agree' }),
@@ -70,6 +73,7 @@ export const windowing = {
   /** Reverses `axes`; its own adjoint. */
   flip: primitive('flip', {
     params: t.strict({ axes: counts }),
+    arity: 1,
     type: ({ axes }, [x]) =>
       axes.every((a) => isCount(a) && a < x.shape.length)
         ? E.right(x)
@@ -108,6 +112,7 @@ export const pick = (axis: number, i: number) => (x: Expr): Expr => {
 /** Zeros before and after on one axis. */
 export const pad = (axis: number, before: number, after: number) => (x: Expr): Expr => {
   const a = axisOf(x, axis)
+  if (x.type.shape[a] === undefined) return misuse('pad', [x], { allowed: `an axis of ${showShape(x.type.shape)} (asked: ${axis})`, remedy: 'name an existing axis' })
   return padBy(x.type.shape.map((_, i) => (i === a ? before : 0)), x.type.shape.map((_, i) => (i === a ? after : 0)))(x)
 }
 

@@ -13,6 +13,7 @@
  */
 
 import { createHash } from 'node:crypto'
+import type { Hash } from 'node:crypto'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -24,7 +25,8 @@ import { fault, messageOf } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import { JsonValue, Whole, decodeAs } from '../data/decode.ts'
 import type { Json } from '../data/decode.ts'
-import { readAt, withFile, writeFile } from '../data/file.ts'
+import { guarded, readAt, withFile, writeFile } from '../data/file.ts'
+import type { Chunk } from '../data/file.ts'
 import { layOut, readPart } from '../data/safetensors.ts'
 import { showTensor } from '../data/tensor.ts'
 import type { HostTensors } from '../data/tensor.ts'
@@ -82,12 +84,28 @@ const prefixOf = (header: Uint8Array): Uint8Array => {
   return prefix
 }
 
+/** Feeds a hash; one call takes less than 2 GiB. */
+const feed = (hash: Hash) => (bytes: Uint8Array): void => {
+  const piece = 64 * 1024 * 1024
+  for (let at = 0; at < bytes.length; at += piece) hash.update(bytes.subarray(at, at + piece))
+}
+
+const digestOf = (path: string, chunks: Iterable<Chunk>): TaskEither<Fault, string> =>
+  guarded('checkpoint', path)(() => {
+    const hash = createHash('sha256')
+    for (const chunk of chunks) feed(hash)(chunk())
+    return Promise.resolve(E.right(hash.digest('hex')))
+  })
+
 const encodeHeader = (path: string, header: Header): Either<Fault, Uint8Array> =>
   pipe(
     header,
     decodeAs(Header, 'checkpoint', path, 'give whole numbers as step and seed, and plain JSON as config and position'),
     E.chain((h) => E.tryCatch(() => Uint8Array.from(pack(h)), (e) => wrong(path, messageOf(e), 'a header that can be packed'))),
-    E.filterOrElse((b) => b.length <= maxHeaderBytes, (b) => wrong(path, `a header of ${b.length} bytes`, `at most ${maxHeaderBytes} bytes`, 'make the configuration smaller')),
+    E.filterOrElse(
+      (b) => b.length <= maxHeaderBytes,
+      (b) => wrong(path, `a header of ${b.length} bytes`, `at most ${maxHeaderBytes} bytes`, 'make the configuration smaller'),
+    ),
   )
 
 /**
@@ -97,17 +115,16 @@ const encodeHeader = (path: string, header: Header): Either<Fault, Uint8Array> =
  */
 export const writeCheckpoint = (path: string) => (checkpoint: Checkpoint): TaskEither<Fault, void> =>
   pipe(
-    TE.fromEither(layOut(path)({ tensors: checkpoint.state, metadata: {} })),
-    TE.chain(({ chunks, length }) => {
-      const hash = createHash('sha256')
-      for (const chunk of chunks) hash.update(chunk())
+    TE.Do,
+    TE.apS('body', TE.fromEither(layOut(path)({ tensors: checkpoint.state, metadata: {} }))),
+    TE.bind('bodySha256', ({ body }) => digestOf(path, body.chunks)),
+    TE.bind('header', ({ body, bodySha256 }) => {
       const { step, seed, config, position, state } = checkpoint
-      return pipe(
-        encodeHeader(path, { step, seed, config, position, tensors: indexOf(state), bodyBytes: length, bodySha256: hash.digest('hex') }),
-        TE.fromEither,
-        TE.chain((header) => writeFile('checkpoint', path)([() => prefixOf(header), () => header, ...chunks])),
-      )
+      const header = { step, seed, config, position, tensors: indexOf(state), bodyBytes: body.length, bodySha256 }
+      return TE.fromEither(encodeHeader(path, header))
     }),
+    TE.chain(({ body, header }) => writeFile('checkpoint', path)([() => prefixOf(header), () => header, ...body.chunks])),
+    TE.mapLeft((f): Fault => ({ ...f, kind: 'checkpoint' })),
   )
 
 /** The header's length, once magic and version are right. */
@@ -115,9 +132,12 @@ const readPrefix = (path: string, prefix: Uint8Array, fileBytes: number): Either
   const view = new DataView(prefix.buffer, prefix.byteOffset, prefix.byteLength)
   const n = view.getUint32(12, true)
   const version = view.getUint32(8, true)
-  if (magic.some((b, i) => prefix[i] !== b)) return E.left(wrong(path, 'a file of another kind, or a damaged one', 'a checkpoint, which begins with DINOGRAF'))
+  if (magic.some((b, i) => prefix[i] !== b)) {
+    return E.left(wrong(path, 'a file of another kind, or a damaged one', 'a checkpoint, which begins with DINOGRAF'))
+  }
   if (version !== checkpointVersion) {
-    return E.left(wrong(path, `checkpoint format ${version}`, `format ${checkpointVersion}`, 'read it with the version of Dinograph that wrote it, or start again'))
+    const cure = 'read it with the version of Dinograph that wrote it, or start again'
+    return E.left(wrong(path, `checkpoint format ${version}`, `format ${checkpointVersion}`, cure))
   }
   if (n > maxHeaderBytes || prefixBytes + n > fileBytes) return E.left(wrong(path, `a header of ${n} bytes in a file of ${fileBytes}`, 'a whole file'))
   return E.right(n)
@@ -162,12 +182,16 @@ export const readCheckpoint = (path: string): TaskEither<Fault, Checkpoint> =>
         file: path,
         start: prefixBytes + n.right,
         length: header.right.bodyBytes,
-        seen: (bytes) => { hash.update(bytes) },
+        seen: feed(hash),
       })
       if (E.isLeft(body)) return E.left(asCheckpointFault(body.left))
-      if (hash.digest('hex') !== header.right.bodySha256) return E.left(wrong(path, 'damaged tensors: their sha256 differs', 'the tensors as they were written'))
+      if (hash.digest('hex') !== header.right.bodySha256) {
+        return E.left(wrong(path, 'damaged tensors: their sha256 differs', 'the tensors as they were written'))
+      }
       const { step, seed, config, position, tensors } = header.right
-      if (!sameIndex(tensors, indexOf(body.right.tensors))) return E.left(wrong(path, 'other tensors than the header lists', 'the tensors that the header lists'))
+      if (!sameIndex(tensors, indexOf(body.right.tensors))) {
+        return E.left(wrong(path, 'other tensors than the header lists', 'the tensors that the header lists'))
+      }
       return E.right({ step, seed, config, position, state: body.right.tensors })
     }),
   )

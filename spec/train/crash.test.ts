@@ -26,12 +26,13 @@ vi.mock('node:fs/promises', async (original) => {
       const write = handle.write.bind(handle)
       const sync = handle.sync.bind(handle)
       // A short write first, as a filling disk does; the next one then fails.
-      vi.spyOn(handle, 'write').mockImplementation(async (bytes: Uint8Array, offset: number, length: number) => {
-        trip('write')
-        return write(bytes, offset, Math.max(1, Math.floor(length / 2)))
+      return Object.assign(handle, {
+        write: async (bytes: Uint8Array, offset: number, length: number) => {
+          trip('write')
+          return write(bytes, offset, Math.max(1, Math.floor(length / 2)))
+        },
+        sync: async () => { trip('sync'); await sync() },
       })
-      vi.spyOn(handle, 'sync').mockImplementation(async () => { trip('sync'); await sync() })
-      return handle
     },
   }
 })

@@ -15,6 +15,14 @@ export const cpuNode = (grid: Grid): new (source: string, settings: object) => C
       return out
     }
 
+    /** JavaScript finds out about a missing function only when it calls it. */
+    override astCallExpression(ast: Ast, out: string[]): string[] {
+      const name = (this.isAstMathFunction(ast) ? ast.callee?.property?.name : ast.callee?.name) ?? ''
+      const known = this.isAstMathFunction(ast) ? name in Math : this.lookupFunctionArgumentTypes(name) !== null
+      if (!known) throw this.astErrorOutput(`there is no function ${name}`, ast)
+      return super.astCallExpression(ast, out)
+    }
+
     override astReturnStatement(ast: Ast, out: string[]): string[] {
       if (!this.isRootKernel) return super.astReturnStatement(ast, out)
       this.returnType = 'Number'

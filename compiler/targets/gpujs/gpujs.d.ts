@@ -11,6 +11,7 @@ declare module 'gpu.js/src/backend/function-node.js' {
     readonly init?: Ast
     readonly id?: Ast
     readonly object?: Ast
+    readonly callee?: Ast
     readonly property?: Ast
     readonly computed?: boolean
     readonly name?: string
@@ -40,6 +41,9 @@ declare module 'gpu.js/src/backend/function-node.js' {
     getMemberExpressionDetails(ast: Ast): Member | null
     astGeneric(ast: Ast, out: string[]): string[]
     astErrorOutput(message: string, ast: Ast): Error
+    isAstMathFunction(ast: Ast): boolean
+    /** The argument types of a helper, null where there is none of that name. */
+    lookupFunctionArgumentTypes(name: string): ReadonlyArray<string> | null
     pushState(state: string): void
     popState(state: string): void
     toString(): string
@@ -62,6 +66,7 @@ declare module 'gpu.js/src/backend/cpu/function-node.js' {
   import { type Ast, FunctionNode } from 'gpu.js/src/backend/function-node.js'
   export class CPUFunctionNode extends FunctionNode {
     astMemberExpression(ast: Ast, out: string[]): string[]
+    astCallExpression(ast: Ast, out: string[]): string[]
     astReturnStatement(ast: Ast, out: string[]): string[]
   }
 }
@@ -199,19 +204,20 @@ declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
     readonly index: number
     readonly wtype: string
   }
-  export class WebAssemblyFunctionNode extends FunctionNode {
-    readonly assembler: Assembler | null
+  export class WebAssemblyFunctionNode<A extends Assembler> extends FunctionNode {
+    readonly assembler: A | null
     readonly em: WasmFunctionEmitter
     readonly vec: boolean
     readonly locals: ReadonlyMap<string, Local>
     readonly usedMathImports: Set<string>
+    readonly readsThread: boolean
     readonly argumentNames: ReadonlyArray<string>
     readonly vInfo: { readonly exprVarying: (ast: Ast) => boolean; readonly varying: ReadonlySet<string> }
     readonly vMaskDepth: number
     readonly vCur: number
     readonly vRetMask: number
-    emitFunction(assembler: Assembler): WasmFunctionEmitter
-    emitVectorFunction(assembler: Assembler): WasmFunctionEmitter
+    emitFunction(assembler: A): WasmFunctionEmitter
+    emitVectorFunction(assembler: A): WasmFunctionEmitter
     emitArrayElement(ast: Ast): void
     emitIndex(ast: Ast): void
     emitClampScalarIndex(max: number): void

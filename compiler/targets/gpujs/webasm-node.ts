@@ -4,26 +4,24 @@
  */
 import type { Ast } from 'gpu.js/src/backend/function-node.js'
 import { type Assembler, WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/function-node.js'
-import { type Grid, cells } from './kernel.ts'
+import { type Cell, type Grid, cells } from './kernel.ts'
 import { integerDivision, returnedElements } from './syntax.ts'
 import { ownMath } from './webasm-math.ts'
 
 /** The module that a kernel's code goes into, with the globals that a launch sets. */
 export interface Module extends Assembler {
-  /** Byte addresses of the array arguments and of the output. */
-  readonly bases: ReadonlyArray<number>
-  readonly outBase: number
   /** Index of the first output element of the row of blocks at hand. */
   readonly row: number
-  /** Length in floats of each array argument. */
+  /** Length in floats of each array argument. In kernels, local n holds the address of argument n, the next the output's. */
   readonly lengths: ReadonlyArray<number>
 }
 
-export type WebasmNode = WebAssemblyFunctionNode
+/** A node of the generator below; `assembler` of gpu.js is always our own Module. */
+export type WebasmNode = WebAssemblyFunctionNode<Module>
 
-/** The generator class for kernels of one grid in one module; `module` is null while gpu.js only infers types. */
-export const webasmNode = (grid: Grid, module: () => Module | null): new (source: string, settings: object) => WebasmNode =>
-  class extends WebAssemblyFunctionNode {
+/** The generator class for kernels of one grid. */
+export const webasmNode = (grid: Grid): new (source: string, settings: object) => WebasmNode =>
+  class extends WebAssemblyFunctionNode<Module> {
     // ------------------------------------------------------------ integers
 
     override exprBinary(ast: Ast): string {
@@ -41,18 +39,240 @@ export const webasmNode = (grid: Grid, module: () => Module | null): new (source
       const division = integerDivision(this, ast)
       if (division === null) return super.vexprBinary(ast)
       const [a, b] = [this.em.addLocal('v128'), this.em.addLocal('v128')]
-      this.vEmitIndex(division.left)
+      this.vInteger(division.left)
       this.em.localSet(a)
-      this.vEmitIndex(division.right)
+      this.vInteger(division.right)
       this.em.localTee(b).localGet(b).v128ConstI32x4(0, 0, 0, 0).i32x4Eq().i32x4Sub().localSet(b)
       for (const lane of [0, 1, 2, 3]) {
         this.em.localGet(a).i32x4ExtractLane(lane).localGet(b).i32x4ExtractLane(lane)
         if (division.operator === '/') this.em.i32DivS()
         else this.em.i32RemS()
-        if (lane === 0) this.em.i32x4Splat().localSet(a + 0 === a ? this.quotient() : a)
-        else this.em.localSet(this.scratch()).localGet(this.quotient()).localGet(this.scratch()).i32x4ReplaceLane(lane).localSet(this.quotient())
+        if (lane === 0) this.em.i32x4Splat()
+        else this.em.i32x4ReplaceLane(lane)
       }
-      this.em.localGet(this.quotient())
       return 'vi32'
+    }
+
+    private vInteger(ast: Ast): void {
+      if (this.vInfo.exprVarying(ast)) {
+        this.vEmitIndex(ast)
+        return
+      }
+      this.emitIndex(ast)
+      this.em.i32x4Splat()
+    }
+
+    override stmtVariableDeclaration(ast: Ast): void {
+      const [declaration, ...more] = ast.declarations ?? []
+      const init = declaration?.init
+      const name = declaration?.id?.name
+      if (init === undefined || name === undefined || more.length > 0 || this.getType(init) !== 'Integer') {
+        super.stmtVariableDeclaration(ast)
+        return
+      }
+      this.declareInteger(declaration)
+      this.setScalarLocal(name, 'i32', 'Integer', () => this.emitIndex(init))
+      if (this.isThreadDependent(init)) this.taintedLocals.add(name)
+    }
+
+    override vDeclareVarying(declaration: Ast, statement: Ast): void {
+      const { init, id } = declaration
+      if (init === undefined || id?.name === undefined || this.getType(init) !== 'Integer') {
+        super.vDeclareVarying(declaration, statement)
+        return
+      }
+      this.declareInteger(declaration)
+      // Under a mask some lanes keep what the local held before.
+      if (statement.kind === 'const' && this.vMaskDepth === 0) this.strides.set(id.name, this.stride(init))
+      this.vSetVaryingScalar(id.name, 'vi32', 'Integer', () => this.vInteger(init))
+    }
+
+    private declareInteger(declaration: Ast | undefined): void {
+      const info = declaration?.id === undefined ? null : this.getDeclaration(declaration.id)
+      if (info !== null) info.valueType = 'Integer'
+    }
+
+    // ------------------------------------------------------------ reads
+
+    /** Turns the flat index on the stack into a byte address. */
+    private emitAddress(name: string, ast: Ast): void {
+      const base = this.argumentNames.indexOf(name)
+      if (base === -1 || !this.isRootKernel) throw this.astErrorOutput(`"${name}" is not an array argument of the kernel`, ast)
+      this.em.i32Const(2).i32Shl().localGet(base).i32Add()
+    }
+
+    override emitFlatLoad(_table: string, name: string, x: Ast, y: Ast | null, _z: Ast | null, ast: Ast): string {
+      if (y) throw this.astErrorOutput('arrays are flat: one index', ast)
+      this.emitIndex(x)
+      // Predicated code reads for lanes that are switched off, too; their index may be anything.
+      if (this.vec && this.vMaskDepth > 0) this.emitClampScalarIndex(this.lengthOf(name) - 1)
+      this.emitAddress(name, ast)
+      this.em.f32Load(0)
+      return 'f32'
+    }
+
+    private lengthOf(name: string): number {
+      return this.assembler?.lengths[this.argumentNames.indexOf(name)] ?? 1
+    }
+
+    override vGather(_table: string, name: string, x: Ast, y: Ast | null, _z: Ast | null, ast: Ast): string {
+      if (y) throw this.astErrorOutput('arrays are flat: one index', ast)
+      const last = this.lengthOf(name) - 1
+      if (this.vMaskDepth === 0 && this.stride(x) === 1) {
+        this.emitFirstLane(x)
+        this.emitAddress(name, ast)
+        this.em.v128Load(0, 2)
+        return 'vf32'
+      }
+      const index = this.em.addLocal('v128')
+      this.vEmitIndex(x)
+      this.em.v128ConstI32x4(0, 0, 0, 0).i32x4MaxS().v128ConstI32x4(last, last, last, last).i32x4MinS().localSet(index)
+      for (const lane of [0, 1, 2, 3]) {
+        this.em.localGet(index).i32x4ExtractLane(lane)
+        this.emitAddress(name, ast)
+        this.em.f32Load(0)
+        if (lane === 0) this.em.f32x4Splat()
+        else this.em.f32x4ReplaceLane(lane)
+      }
+      return 'vf32'
+    }
+
+    /** How much an integer expression grows from one SIMD lane to the next; NaN where that is not plain to see. */
+    private stride(ast: Ast): number {
+      if (!this.vInfo.exprVarying(ast)) return 0
+      if (this.getType(ast) !== 'Integer') return NaN
+      const { left, right, operator } = ast
+      if (ast.type === 'MemberExpression') return this.getMemberExpressionDetails(ast)?.signature === 'this.thread.value' ? 1 : NaN
+      if (ast.type === 'Identifier') return ast.name === undefined ? NaN : (this.strides.get(ast.name) ?? NaN)
+      if (ast.type !== 'BinaryExpression' || left === undefined || right === undefined) return NaN
+      if (operator === '+') return this.stride(left) + this.stride(right)
+      if (operator === '-') return this.stride(left) - this.stride(right)
+      if (operator === '|' && right.value === 0) return this.stride(left)
+      if (operator === '*' && typeof right.value === 'number') return this.stride(left) * right.value
+      if (operator === '*' && typeof left.value === 'number') return left.value * this.stride(right)
+      return NaN
+    }
+
+    /** Strides of the constants declared so far. gpu.js knows locals by name alone, so a name is never shadowed. */
+    private readonly strides = new Map<string, number>()
+
+    /** An index whose lanes differ, for the first lane alone: scalar code, which SIMD code then need not take apart. */
+    private emitFirstLane(ast: Ast): void {
+      const { left, right, operator } = ast
+      if (!this.vInfo.exprVarying(ast)) this.emitIndex(ast)
+      else if (ast.type === 'MemberExpression') this.em.globalGet(this.assembler?.globals.threadX ?? 0)
+      else if (ast.type === 'BinaryExpression' && left !== undefined && right !== undefined && operator !== '|') {
+        this.emitFirstLane(left)
+        this.emitFirstLane(right)
+        if (operator === '+') this.em.i32Add()
+        else if (operator === '-') this.em.i32Sub()
+        else this.em.i32Mul()
+      } else {
+        this.vEmitIndex(ast)
+        this.em.i32x4ExtractLane(0)
+      }
+    }
+
+    // ------------------------------------------------------------ stores
+
+    override stmtRootReturn(ast: Ast): void {
+      const elements = returnedElements(this, grid, ast)
+      this.returnType = 'Number'
+      const locals = elements.map((element) => {
+        const local = this.em.addLocal('f32')
+        this.emitArrayElement(element)
+        this.em.localSet(local)
+        return local
+      })
+      const module = this.assembler
+      if (module !== null) {
+        const at = this.outAddress(module)
+        cells(grid).forEach((cell, n) => {
+          this.guarded(module, cell, cell.mayMissX, () => {
+            this.em.localGet(at).localGet(locals[n] ?? 0).f32Store(4 * (cell.j * grid.size[0] + cell.i))
+          })
+        })
+      }
+      this.em.return_()
+    }
+
+    override vstmtReturn(ast: Ast): void {
+      const module = this.assembler
+      if (module === null) return
+      const locals = returnedElements(this, grid, ast).map((element) => {
+        const local = this.em.addLocal('v128')
+        this.vEmitArrayElement(element)
+        this.em.localSet(local)
+        return local
+      })
+      const at = this.outAddress(module)
+      const mask = this.liveLanes()
+      const [bx] = grid.block
+      // Quads are only run over whole blocks, so an element can miss the output by its row, never by its column.
+      cells(grid).forEach((cell, n) => {
+        const value = locals[n] ?? 0
+        const offset = (lane: number): number => 4 * (cell.j * grid.size[0] + lane * bx + cell.i)
+        this.guarded(module, cell, false, () => {
+          if (bx === 1) {
+            this.em.localGet(at).localGet(value)
+            if (mask !== null) this.em.localGet(at).v128Load(offset(0), 2).localGet(mask).v128Bitselect()
+            this.em.v128Store(offset(0), 2)
+            return
+          }
+          for (const lane of [0, 1, 2, 3]) {
+            this.em.localGet(at).localGet(value).f32x4ExtractLane(lane)
+            if (mask !== null) this.em.localGet(at).f32Load(offset(lane)).localGet(mask).i32x4ExtractLane(lane).select()
+            this.em.f32Store(offset(lane))
+          }
+        })
+      })
+      this.vRetireOrReturn()
+    }
+
+    /** The lanes that have not returned yet, as a mask in a local, or null when all are live. */
+    private liveLanes(): number | null {
+      if (this.vMaskDepth > 0) return this.vCur
+      if (this.vRetMask === -1) return null
+      const mask = this.em.addLocal('v128')
+      this.em.localGet(this.vRetMask).v128Not().localSet(mask)
+      return mask
+    }
+
+    private outAddress(module: Module): number {
+      const at = this.em.addLocal('i32')
+      this.em.globalGet(module.globals.threadX).i32Const(grid.block[0]).i32Mul().globalGet(module.row).i32Add()
+      this.em.i32Const(2).i32Shl().localGet(module.lengths.length).i32Add().localSet(at)
+      return at
+    }
+
+    private guarded(module: Module, cell: Cell, guardX: boolean, store: () => void): void {
+      const guard = (thread: number, side: number, part: number, extent: number): void => {
+        this.em.globalGet(thread).i32Const(side).i32Mul().i32Const(part).i32Add().i32Const(extent).i32LtS().if_()
+      }
+      if (guardX) guard(module.globals.threadX, grid.block[0], cell.i, grid.size[0])
+      if (cell.mayMissY) guard(module.globals.threadY, grid.block[1], cell.j, grid.size[1])
+      store()
+      if (cell.mayMissY) this.em.end()
+      if (guardX) this.em.end()
+    }
+
+    // ------------------------------------------------------------ functions
+
+    override emitMathCall(name: string, ast: Ast): string {
+      const own = ownMath(name)
+      const argument = ast.arguments?.[0]
+      if (own === null || argument === undefined) return super.emitMathCall(name, ast)
+      this.emitByType(argument, 'f32')
+      this.em.f32x4Splat().call(own).f32x4ExtractLane(0)
+      return 'f32'
+    }
+
+    override vMathCall(name: string, ast: Ast): string {
+      const own = ownMath(name)
+      const argument = ast.arguments?.[0]
+      if (own === null || argument === undefined) return super.vMathCall(name, ast)
+      this.vEmitByType(argument, 'vf32')
+      this.em.call(own)
+      return 'vf32'
     }
   }

@@ -1,0 +1,279 @@
+/**
+ * Fusion: which expressions get memory of their own, and one kernel for each that does.
+ *
+ * ```
+ * before: %2 = dot(%0, %1); %4 = add(%2, broadcast(%3)); %5 = erf(%4); %6 = mul(%4, %5)
+ * after:  kernel 1 writes %4: sum over k of x[i, k] w[k, j], + b[j]      the contraction with its epilogue
+ *         kernel 2 writes %6: x[i] erf x[i]                              %5 needs no memory
+ * ```
+ * Expressions are taken users first, so that all readers of one are known when it is decided. It is put into its
+ * readers when that moves fewer bytes than it costs in repeated arithmetic; a reduction only into a reader that
+ * evaluates every element exactly once, and only one to a kernel.
+ */
+import type { Expr, Op } from '../core/expr.ts'
+import { scopeOf } from '../core/expr.ts'
+import type { Graph } from '../core/graph.ts'
+import { nodesOf } from '../core/graph.ts'
+import type { Scalar } from '../core/scalar.ts'
+import * as S from '../core/scalar.ts'
+import type { TensorType } from '../core/type.ts'
+import { sizeOf } from '../core/type.ts'
+import { flatten, instantiate } from './instantiate.ts'
+import type { Buffer, Kernel, Write } from './kernel.ts'
+import { showKernel } from './kernel.ts'
+import { normalise } from './loops.ts'
+import type { Term, TermTable, Var } from './term.ts'
+import { termTable, termsOf } from './term.ts'
+
+/** What a target can take in one kernel, and what it finds expensive. */
+export interface Limits {
+  /** Tensors read by one kernel. */
+  readonly maxInputs: number
+  /** Arithmetic operations in one kernel's text. */
+  readonly maxOps: number
+  /** Whether `add` writes (scatters) can be run; otherwise the per-element form is used. */
+  readonly scatter: boolean
+  /** Cost of a transcendental function, in additions. */
+  readonly transcendental: number
+  /** Cost of a launch, in additions. */
+  readonly launch: number
+  /** Whether neighbouring results should read neighbouring elements (vector lanes, coalesced reads). */
+  readonly pack: boolean
+}
+
+/** A copy of a tensor in another layout; see pack.ts. */
+export interface Packed {
+  readonly _tag: 'Packed'
+  readonly type: TensorType
+  readonly length: number
+}
+
+/** What lies in memory: an expression's value, a packed copy, or the buffer of all scalar hypers. */
+export type Tensor = Expr | Packed | 'hyper'
+
+/** One kernel and the tensors it stands between. */
+export interface Fused {
+  readonly kernel: Kernel
+  readonly reads: ReadonlyArray<Tensor>
+  readonly writes: ReadonlyArray<Exclude<Tensor, 'hyper'>>
+}
+
+const isHyper = (e: Expr): boolean => e._tag === 'Leaf' && e.source._tag === 'Hyper' && e.type.shape.length === 0
+
+/** Scalar hypers in the order of their places in the common buffer. */
+export const hypersOf = (g: Graph): ReadonlyArray<Expr> => nodesOf(g).filter(isHyper)
+
+/** What an expression is made of, as fusion sees it. */
+interface Meaning {
+  readonly scalar: Scalar
+  readonly args: ReadonlyArray<Expr>
+  /** Arithmetic of one element, reductions counted in full. */
+  readonly cost: number
+  /** Arithmetic operations in its text. */
+  readonly ops: number
+  readonly reduces: boolean
+}
+
+const expensive: ReadonlySet<string> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
+
+const measure = (s: Scalar, limits: Limits): { cost: number; ops: number; reduces: boolean } => {
+  const all = (xs: ReadonlyArray<Scalar>): { cost: number; ops: number; reduces: boolean } =>
+    xs.map((x) => measure(x, limits)).reduce((a, b) => ({ cost: a.cost + b.cost, ops: a.ops + b.ops, reduces: a.reduces || b.reduces }), { cost: 0, ops: 0, reduces: false })
+  // index arithmetic is not counted: it mostly disappears
+  const own = (m: { cost: number; ops: number; reduces: boolean }, cost: number): { cost: number; ops: number; reduces: boolean } =>
+    ({ cost: m.cost + cost, ops: m.ops + 1, reduces: m.reduces })
+  switch (s._tag) {
+    case 'Num':
+    case 'Axis':
+    case 'Bound': return all([])
+    case 'Read': return all(s.index.filter((i) => i._tag === 'Read'))
+    case 'Unary': return own(all([s.x]), expensive.has(s.op) ? limits.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1)
+    case 'Binary': return s.dtype === 'i32' && s.x._tag !== 'Read' && s.y._tag !== 'Read' ? all([s.x, s.y]) : own(all([s.x, s.y]), s.op === 'div' ? 4 : 1)
+    case 'Select': return own(all([s.when, s.x, s.y]), 1)
+    case 'Cast': return own(all([s.x]), 1)
+    case 'Reduce': {
+      const body = measure(s.body, limits)
+      return { cost: s.extent * (body.cost + 1), ops: body.ops + 2, reduces: true }
+    }
+  }
+}
+
+/** One distinct read of an expression in a kernel being drafted. */
+interface Use {
+  readonly draft: Draft
+  readonly index: ReadonlyArray<Term>
+  readonly evaluations: number
+  /** Under a reduction whose variable it depends on. */
+  readonly inReduction: boolean
+}
+
+interface Draft {
+  readonly root: Expr
+  readonly table: TermTable
+  readonly loops: ReadonlyArray<Var>
+  readonly uses: Map<Expr, Map<string, Use>>
+  readonly ops: Array<string>
+  points: number
+  size: number
+  heavy: boolean
+}
+
+const bufferOf = (e: Expr): Expr | 'hyper' => (isHyper(e) ? 'hyper' : e)
+const isFree = (e: Expr): boolean => e._tag === 'Leaf' && e.source._tag === 'Fill'
+
+/** The distinct buffers that a draft would read if nothing more were put into it. */
+const inputsOf = (d: Draft): ReadonlySet<Expr | 'hyper'> => new Set([...d.uses.keys()].filter((e) => !isFree(e)).map(bufferOf))
+
+export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
+  const order = nodesOf(g)
+  const meanings = new Map<Expr, Meaning>()
+  for (const e of order) meanings.set(e, meaningOf(e, limits))
+  const meaning = (e: Expr): Meaning => meanings.get(e) ?? meaningOf(e, limits)
+  const usesOf = new Map<Expr, Array<Use>>(order.map((e) => [e, []]))
+  const outputs = new Set(g.outputs.map((o) => o.expr))
+  const inlined = new Set<Expr>()
+  const drafts: Array<Draft> = []
+
+  /** Registers what `e`, evaluated at `axes` in a draft, reads. */
+  const place = (d: Draft, e: Expr, axes: ReadonlyArray<Term>, repeats: number): void => {
+    const m = meaning(e)
+    instantiate(d.table, m.scalar, axes, (k, index, under) => {
+      const arg = m.args[k]
+      const key = index.map((t) => t.id).join()
+      const depends = index.reduce((v, t) => v | t.vars, 0)
+      const inside = under.filter((v) => (v.vars & depends) !== 0)
+      const known = d.uses.get(arg) ?? new Map<string, Use>()
+      if (!known.has(key)) {
+        const loops = repeats * inside.reduce((n, v) => n * v.extent, 1)
+        const use: Use = { draft: d, index, evaluations: loops, inReduction: inside.length > 0 || repeats > d.points }
+        known.set(key, use)
+        d.uses.set(arg, known)
+        usesOf.get(arg)?.push(use)
+      }
+      return d.table.read(arg.id, arg.type.dtype, flatten(d.table, arg.type.shape, index))
+    })
+    d.size += m.ops
+    d.heavy = d.heavy || m.reduces
+    if (e._tag === 'Apply') d.ops.push(e.op.name)
+  }
+
+  const open = (e: Expr): void => {
+    const table = termTable()
+    const loops = e.type.shape.map((n) => table.variable(n))
+    const d: Draft = { root: e, table, loops, uses: new Map(), ops: [], points: sizeOf(e.type.shape), size: 0, heavy: false }
+    drafts.push(d)
+    place(d, e, loops, d.points)
+  }
+
+  /** Whether putting `e` into each of its uses respects every limit. */
+  const fits = (e: Expr, uses: ReadonlyArray<Use>): boolean => {
+    const m = meaning(e)
+    return uses.every(({ draft }) => {
+      const count = uses.filter((u) => u.draft === draft).length
+      const after = new Set(inputsOf(draft))
+      after.delete(bufferOf(e))
+      for (const a of m.args) if (!isFree(a)) after.add(bufferOf(a))
+      return draft.size + count * m.ops <= limits.maxOps && after.size <= limits.maxInputs
+    })
+  }
+
+  /** Divisions in the offsets that `e` would read at, inside of a reduction's loop: they cost more than arithmetic. */
+  const divisions = (e: Expr, u: Use): number => {
+    if (!u.inReduction) return 0
+    const m = meaning(e)
+    const loops = u.draft.loops.reduce((v, l) => v | l.vars, 0)
+    const found = new Set<Term>()
+    instantiate(u.draft.table, m.scalar, u.index, (k, index) => {
+      for (const t of termsOf(index)) if (t._tag === 'Binary' && (t.op === 'idiv' || t.op === 'mod') && (t.vars & ~loops) !== 0) found.add(t)
+      return u.draft.table.read(m.args[k].id, m.args[k].type.dtype, flatten(u.draft.table, m.args[k].type.shape, index))
+    })
+    return found.size
+  }
+
+  const worthwhile = (e: Expr, uses: ReadonlyArray<Use>): boolean => {
+    const m = meaning(e)
+    const size = sizeOf(e.type.shape)
+    const evaluations = uses.reduce((n, u) => n + u.evaluations, 0)
+    if (m.reduces) return uses.length === 1 && !uses[0].inReduction && evaluations === size && !uses[0].draft.heavy
+    const divided = uses.reduce((n, u) => n + divisions(e, u) * u.evaluations, 0)
+    if (divided === 0 && (m.cost === 0 || evaluations <= size)) return true
+    const reads = m.args.filter((a) => !isFree(a)).length
+    const again = evaluations * (m.cost + reads) + 4 * divided
+    const once = size * (m.cost + reads + 3) + evaluations + limits.launch
+    return again <= once
+  }
+
+  for (let i = order.length - 1; i >= 0; i--) {
+    const e = order[i]
+    const uses = usesOf.get(e) ?? []
+    if (e._tag === 'Leaf') {
+      if (outputs.has(e)) open(e)
+      continue
+    }
+    if (outputs.has(e) || !(fits(e, uses) && worthwhile(e, uses))) {
+      if (uses.length > 0 || outputs.has(e)) open(e)
+      continue
+    }
+    inlined.add(e)
+    for (const u of uses) {
+      u.draft.uses.delete(e)
+      place(u.draft, e, u.index, u.evaluations)
+    }
+  }
+  const hypers = order.filter(isHyper)
+  return drafts.reverse().map((d) => build(d, meaning, inlined, hypers))
+}
+
+/** A leaf that is an output is copied. */
+const meaningOf = (e: Expr, limits: Limits): Meaning => {
+  if (e._tag !== 'Apply') {
+    const scalar: Scalar = e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
+    return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false }
+  }
+  const scalar = lowered(e.op, e)
+  return { scalar, args: e.args, ...measure(scalar, limits) }
+}
+
+const lowered = (op: Op, e: Extract<Expr, { readonly _tag: 'Apply' }>): Scalar => op.lower(e.args.map((a) => a.type), e.type)
+
+/** The kernel of one draft, with everything that was put into it. */
+const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Expr>, hypers: ReadonlyArray<Expr>): Fused => {
+  const table = termTable()
+  const loops = d.root.type.shape.map((n) => table.variable(n))
+  const reads: Array<Expr | 'hyper'> = []
+  const buffers: Array<Buffer> = []
+  const bufferIndex = (e: Expr): number => {
+    const key = bufferOf(e)
+    const found = reads.indexOf(key)
+    if (found >= 0) return found
+    reads.push(key)
+    buffers.push(key === 'hyper' ? { dtype: 'f32', length: hypers.length } : { dtype: e.type.dtype, length: sizeOf(e.type.shape) })
+    return reads.length - 1
+  }
+  const memo = new Map<string, Term>()
+  const element = (e: Expr, axes: ReadonlyArray<Term>): Term => {
+    const m = meaning(e)
+    return instantiate(table, m.scalar, axes, (k, index) => {
+      const arg = m.args[k]
+      if (isFree(arg)) return instantiate(table, meaning(arg).scalar, index, () => table.num('f32', 0))
+      if (!inlined.has(arg) || arg === e) {
+        const offset = isHyper(arg) ? table.num('i32', hypers.indexOf(arg)) : flatten(table, arg.type.shape, index)
+        return table.read(bufferIndex(arg), arg.type.dtype, offset)
+      }
+      const key = `${arg.id} ${index.map((t) => t.id).join()}`
+      const found = memo.get(key)
+      if (found !== undefined) return found
+      const made = element(arg, index)
+      memo.set(key, made)
+      return made
+    })
+  }
+  const value = element(d.root, loops)
+  const write: Write = { dtype: d.root.type.dtype, length: sizeOf(d.root.type.shape), offset: flatten(table, d.root.type.shape, loops), value, mode: 'set' }
+  const nest = normalise(table, { loops, writes: [write] })
+  const shape = { loops: nest.loops, reads: buffers, writes: nest.writes }
+  const scope = scopeOf(d.root)
+  const ops = [...new Set(d.ops)].reverse().join(' ')
+  const name = `${scope === '' ? '' : `${scope}: `}${ops === '' ? 'copy' : ops}`
+  return { kernel: { name, key: showKernel(shape), table, ...shape }, reads, writes: [d.root] }
+}

@@ -1,0 +1,112 @@
+/**
+ * A kernel: a loop nest that computes one or more tensors from others. Its buffers are numbered; which tensors they are
+ * is said where it is launched, so that equal kernels are compiled once.
+ */
+import type { DType } from '../core/type.ts'
+import type { Term, TermTable, Var } from './term.ts'
+import { operandsOf, termsOf } from './term.ts'
+
+export interface Buffer {
+  readonly dtype: DType
+  /** Elements. */
+  readonly length: number
+}
+
+export interface Write extends Buffer {
+  /** Flat position of the element, from the loops; for `add` it may depend on data. */
+  readonly offset: Term
+  readonly value: Term
+  /** `add` accumulates into zeros, and positions may repeat. */
+  readonly mode: 'set' | 'add'
+}
+
+export interface Kernel {
+  /** What it computes, for people: the ops fused in it, in the scope of the last. */
+  readonly name: string
+  /** Equal keys mean equal code. */
+  readonly key: string
+  readonly table: TermTable
+  /** Outermost first. */
+  readonly loops: ReadonlyArray<Var>
+  readonly reads: ReadonlyArray<Buffer>
+  readonly writes: ReadonlyArray<Write>
+}
+
+/** Elements of the loop nest. */
+export const pointsOf = (k: Kernel): number => k.loops.reduce((n, v) => n * v.extent, 1)
+
+const show = (t: Term, name: (t: Term) => string): string => {
+  switch (t._tag) {
+    case 'Num': return `${t.dtype}:${Object.is(t.value, -0) ? '-0' : t.value}`
+    case 'Var': return `v${t.index}<${t.extent}`
+    case 'Affine': return [...t.terms.map(([x, k]) => (k === 1 ? name(x) : `${k}*${name(x)}`)), ...(t.constant === 0 ? [] : [`${t.constant}`])].join(' + ')
+    case 'Read': return `b${t.buffer}[${name(t.offset)}]`
+    case 'Unary': return `${t.op} ${name(t.x)}`
+    case 'Cast': return `${t.dtype}(${name(t.x)})`
+    case 'Assume': return `${name(t.x)} in ${t.lo}..${t.hi}`
+    case 'Binary': return `${t.op} ${name(t.x)} ${name(t.y)}`
+    case 'Select': return `${name(t.when)} ? ${name(t.x)} : ${name(t.y)}`
+    case 'Reduce': return `${t.op} over ${name(t.variable)} of ${name(t.body)}`
+  }
+}
+
+/** The kernel as text: buffers, loops, then one line for each shared term. Equal texts mean equal code. */
+export const showKernel = (k: Omit<Kernel, 'name' | 'key' | 'table'>): string => {
+  const roots = k.writes.flatMap((w) => [w.offset, w.value])
+  const terms = termsOf(roots)
+  const uses = new Map<Term, number>()
+  const count = (t: Term): void => { uses.set(t, (uses.get(t) ?? 0) + 1) }
+  roots.forEach(count)
+  for (const t of terms) operandsOf(t).forEach(count)
+  const names = new Map<Term, string>()
+  const lines: Array<string> = []
+  const name = (t: Term): string => names.get(t) ?? (t._tag === 'Var' ? `v${t.index}` : `(${show(t, name)})`)
+  for (const t of terms) {
+    if (t._tag === 'Num') names.set(t, `${t.value}`)
+    else if (t._tag === 'Var') names.set(t, `v${t.index}`)
+    else if ((uses.get(t) ?? 0) > 1 || t._tag === 'Reduce') {
+      lines.push(`  t${lines.length} = ${show(t, name)}`)
+      names.set(t, `t${lines.length - 1}`)
+    }
+  }
+  return [
+    `kernel (${k.reads.map((b, i) => `b${i}: ${b.dtype}[${b.length}]`).join(', ')})`,
+    ...(k.loops.length > 0 ? [`  for ${k.loops.map((v) => `v${v.index}<${v.extent}`).join(', ')}`] : []),
+    ...lines,
+    ...k.writes.map((w, i) => `  out${i}: ${w.dtype}[${w.length}] [${name(w.offset)}] ${w.mode === 'add' ? '+=' : '='} ${name(w.value)}`),
+  ].join('\n')
+}
+
+/** Work of one run of the kernel: floating-point operations (a multiply-add is two) and bytes that must move. */
+export interface Work {
+  readonly flops: number
+  readonly bytes: number
+  /** Whether it is a contraction: a sum of products of two reads. */
+  readonly contraction: boolean
+}
+
+const bytesOfBuffer = (b: Buffer): number => b.length * (b.dtype === 'f16' ? 2 : 4)
+
+/** A sum whose body is a product of two reads: the structure that a target's matrix kernel stands for. */
+export const isContraction = (t: Term): boolean => {
+  if (t._tag !== 'Reduce' || t.op !== 'sum') return false
+  const body = t.body
+  if (body._tag === 'Reduce') return isContraction(body)
+  return body._tag === 'Binary' && body.op === 'mul' && body.x._tag === 'Read' && body.y._tag === 'Read'
+}
+
+export const workOf = (k: Kernel): Work => {
+  const terms = termsOf(k.writes.map((w) => w.value))
+  const extents = new Map<number, number>()
+  k.loops.forEach((v) => extents.set(v.index, 1))
+  for (const t of terms) if (t._tag === 'Reduce') extents.set(t.variable.index, t.variable.extent)
+  // a term runs once for every value of the reduction variables it depends on
+  const times = (t: Term): number => [...extents].reduce((n, [v, d]) => ((t.vars >>> v) & 1 ? n * d : n), 1)
+  const isArithmetic = (t: Term): boolean => t.dtype !== 'i32' && (t._tag === 'Unary' || t._tag === 'Binary')
+  const flops = terms.reduce((n, t) => n + (isArithmetic(t) ? times(t) : t._tag === 'Reduce' ? times(t.body) : 0), 0)
+  return {
+    flops: flops * pointsOf(k),
+    bytes: [...k.reads, ...k.writes].reduce((n, b) => n + bytesOfBuffer(b), 0),
+    contraction: terms.some(isContraction),
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Algebra on graphs; values are preserved (up to the rounding of folded constants, and for finite values).
+ *
+ * ```
+ * constants   add(fill 2, fill 3) → fill 5;  broadcast(fill c) → fill c;  sum(fill c) over n → fill nc
+ * neutral     add(x, 0), mul(x, 1), sub(x, 0), div(x, 1) → x;  mul(x, 0) → 0 is left alone: x may be infinite
+ * signs       neg(neg x) → x;  add(x, neg y) → sub(x, y);  mul(x, -1) → neg x
+ * scaling     mul(mul(x, a), b) → mul(x, ab)
+ * movement    reshape(reshape x) → reshape x;  transpose(transpose x) → transpose x;  identities disappear
+ *             broadcast(broadcast x) → broadcast x;  sum(sum x) → sum x
+ * select      select(c, x, x) → x;  stopGradient x → x (gradients have been taken)
+ * ```
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Option } from 'fp-ts/lib/Option.js'
+import { none, some } from 'fp-ts/lib/Option.js'
+import type { Expr } from '../../core/expr.ts'
+import { fill } from '../../core/expr.ts'
+import type { Rewrite, Rule } from '../../core/rewrite.ts'
+import { firstOf, rewriteBottomUp } from '../../core/rewrite.ts'
+import { equalShape, sizeOf } from '../../core/type.ts'
+import { broadcasting } from '../../ops/broadcast.ts'
+import { elementwise as e } from '../../ops/elementwise.ts'
+import { reshaping } from '../../ops/reshape.ts'
+
+/** The value of a constant of one repeated element. */
+const constantOf = (x: Expr): number | undefined => (x._tag === 'Leaf' && x.source._tag === 'Fill' ? x.source.value : undefined)
+
+const arithmetic: ReadonlyMap<string, (x: number, y: number) => number> = new Map([
+  ['add', (x, y) => x + y], ['sub', (x, y) => x - y], ['mul', (x, y) => x * y], ['div', (x, y) => x / y],
+])
+
+/** Float arithmetic of constants. Integers wrap around, so they are left to the target. */
+const foldConstants: Rule = (x) => {
+  if (x._tag !== 'Apply' || x.type.dtype !== 'f32' || x.args.length !== 2) return none
+  const f = arithmetic.get(x.op.name)
+  const [a, b] = x.args.map(constantOf)
+  return f === undefined || a === undefined || b === undefined ? none : some(fill(x.type.dtype, x.type.shape, f(a, b)))
+}
+
+const moveConstants: Rule = (x) => {
+  if (broadcasting.broadcast.match(x)._tag === 'None' && reshaping.reshape.match(x)._tag === 'None' && reshaping.transpose.match(x)._tag === 'None') return none
+  const c = x._tag === 'Apply' ? constantOf(x.args[0]) : undefined
+  return c === undefined ? none : some(fill(x.type.dtype, x.type.shape, c))
+}
+
+/** The sum of a constant over axes is a constant. */
+const sumConstants: Rule = (x) => {
+  const m = broadcasting.sum.match(x)
+  const c = m._tag === 'None' ? undefined : constantOf(m.value.args[0])
+  return m._tag === 'None' || c === undefined || x.type.dtype !== 'f32' ? none
+    : some(fill(x.type.dtype, x.type.shape, c * sizeOf(m.value.params.axes.map((a) => m.value.args[0].type.shape[a]))))
+}
+
+/** Unary float operations of constants that are exact. */
+const negateConstants: Rule = (x) => {
+  const m = e.neg.match(x)
+  const c = m._tag === 'None' ? undefined : constantOf(m.value.args[0])
+  return c === undefined || x.type.dtype !== 'f32' ? none : some(fill(x.type.dtype, x.type.shape, -c))
+}
+
+type Arguments = ReadonlyArray<Expr>
+
+/** A rule on the arguments of one primitive. */
+const on = (p: { readonly match: (x: Expr) => Option<{ readonly args: Arguments }> }, f: (args: Arguments, x: Expr) => Expr | undefined): Rule => (x) => {
+  const m = p.match(x)
+  if (m._tag === 'None') return none
+  const r = f(m.value.args, x)
+  return r === undefined ? none : some(r)
+}
+
+const is = (x: Expr, c: number): boolean => constantOf(x) === c
+const argOf = (p: { readonly match: (x: Expr) => Option<{ readonly args: Arguments }> }, x: Expr): Arguments | undefined => {
+  const m = p.match(x)
+  return m._tag === 'None' ? undefined : m.value.args
+}
+
+const neutral: ReadonlyArray<Rule> = [
+  on(e.add, ([x, y]) => (is(y, 0) ? x : is(x, 0) ? y : undefined)),
+  on(e.sub, ([x, y]) => (is(y, 0) ? x : undefined)),
+  on(e.mul, ([x, y]) => (is(y, 1) ? x : is(x, 1) ? y : undefined)),
+  on(e.div, ([x, y]) => (is(y, 1) ? x : undefined)),
+  on(e.select, ([, x, y]) => (x === y ? x : undefined)),
+  on(e.stopGradient, ([x]) => x),
+]
+
+const signs: ReadonlyArray<Rule> = [
+  on(e.neg, ([x]) => argOf(e.neg, x)?.[0]),
+  on(e.add, ([x, y]) => {
+    const negated = argOf(e.neg, y)
+    return negated === undefined ? undefined : e.sub(null, x, negated[0])
+  }),
+  on(e.mul, ([x, y]) => (is(y, -1) ? e.neg(null, x) : is(x, -1) ? e.neg(null, y) : undefined)),
+]
+
+/** A product with its constant factor behind. */
+const scaling: Rule = on(e.mul, ([x, y], whole) => {
+  const [outer, rest] = constantOf(y) !== undefined ? [constantOf(y), x] : [constantOf(x), y]
+  const inner = argOf(e.mul, rest)
+  if (outer === undefined || inner === undefined || whole.type.dtype !== 'f32') return undefined
+  const [c, z] = constantOf(inner[1]) !== undefined ? [constantOf(inner[1]), inner[0]] : [constantOf(inner[0]), inner[1]]
+  return c === undefined ? undefined : e.mul(null, z, fill('f32', whole.type.shape, outer * c))
+})
+
+const movement: ReadonlyArray<Rule> = [
+  on(reshaping.reshape, ([x], whole) => {
+    if (equalShape(x.type.shape, whole.type.shape)) return x
+    const inner = argOf(reshaping.reshape, x)
+    return inner === undefined ? undefined : reshaping.reshape({ shape: whole.type.shape }, inner[0])
+  }),
+  (x) => {
+    const outer = reshaping.transpose.match(x)
+    if (outer._tag === 'None') return none
+    const { perm } = outer.value.params
+    if (perm.every((p, i) => p === i)) return some(outer.value.args[0])
+    const inner = reshaping.transpose.match(outer.value.args[0])
+    return inner._tag === 'None' ? none : some(reshaping.transpose({ perm: perm.map((p) => inner.value.params.perm[p]) }, inner.value.args[0]))
+  },
+  (x) => {
+    const outer = broadcasting.broadcast.match(x)
+    if (outer._tag === 'None') return none
+    const inner = broadcasting.broadcast.match(outer.value.args[0])
+    return inner._tag === 'None' ? none
+      : some(broadcasting.broadcast({ shape: x.type.shape, axes: inner.value.params.axes.map((a) => outer.value.params.axes[a]) }, inner.value.args[0]))
+  },
+  (x) => {
+    const outer = broadcasting.sum.match(x)
+    if (outer._tag === 'None') return none
+    const inner = broadcasting.sum.match(outer.value.args[0])
+    if (inner._tag === 'None') return none
+    const source = inner.value.args[0]
+    const left = source.type.shape.map((_, a) => a).filter((a) => !inner.value.params.axes.includes(a))
+    const axes = [...inner.value.params.axes, ...outer.value.params.axes.map((a) => left[a])].sort((a, b) => a - b)
+    return some(broadcasting.sum({ axes }, source))
+  },
+]
+
+/** The rewrite; law: `reference` gives the same values before and after. */
+export const simplify: Rewrite<'step'> = {
+  name: 'simplify',
+  stage: 'step',
+  run: (g) => E.right(rewriteBottomUp(firstOf([foldConstants, moveConstants, sumConstants, negateConstants, ...neutral, ...signs, scaling, ...movement]))(g)),
+}

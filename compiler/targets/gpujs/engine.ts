@@ -1,0 +1,91 @@
+/** One way to run gpu.js kernels over resident flat buffers, whatever gpu.js compiles them to. */
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { type Fault, fault, messageOf } from '../../../core/fault.ts'
+import type { KernelSource } from './kernel.ts'
+
+/** What gpu.js compiles to. */
+export type Mode = 'webgpu' | 'headlessgl' | 'webasm' | 'cpu'
+
+/** A resident flat buffer of 32-bit floats. It belongs to the engine that made it. */
+export interface Slot {
+  readonly length: number
+}
+
+/** One kernel run: `kernel` counts in the compiled set. The out slot is none of the arguments. */
+export interface Launch {
+  readonly kernel: number
+  readonly args: ReadonlyArray<Slot>
+  readonly out: Slot
+}
+
+/** A sequence of launches that can be run any number of times. */
+export interface Program {
+  /** Runs all launches in order; resolved when their results are there. Rejects with a Fault when the device refuses. */
+  readonly run: () => Promise<void>
+}
+
+/** Kernels that are compiled, in the order in which they were given. */
+export interface CompiledSet {
+  /** Throws a Fault when a launch does not fit its kernel. */
+  readonly program: (launches: ReadonlyArray<Launch>) => Program
+}
+
+/** What an engine can take, and which forms of a kernel it runs best. */
+export interface Limits {
+  /** The most array arguments of one kernel. */
+  readonly maxInputs: number
+  /** The most floats of one slot. */
+  readonly maxElements: number
+  /** The block of a matrix product C[m, n] with n along x that ran fastest. */
+  readonly matmulBlock: readonly [number, number]
+  /** The most elements that one thread may return. */
+  readonly maxBlock: number
+}
+
+export interface Engine {
+  readonly mode: Mode
+  readonly limits: Limits
+  /** The device in words. */
+  readonly describe: string
+  /** A new slot, filled with zeros. Throws a Fault where there is no room for it. */
+  readonly slot: (length: number) => Slot
+  readonly write: (slot: Slot, data: Float32Array) => void
+  readonly read: (slot: Slot) => Promise<Float32Array>
+  /** Compiles kernels concurrently, each text once however often it is given to this engine. */
+  readonly compile: (
+    kernels: ReadonlyArray<KernelSource>,
+    progress?: (done: number, total: number) => void,
+  ) => TaskEither<Fault, CompiledSet>
+  /** Frees everything; the process can exit by itself afterwards. */
+  readonly dispose: () => void
+}
+
+/**
+ * Opens the engine of a mode. Each is loaded when it is asked for, as each needs something that others do not:
+ * webgpu a driver, headlessgl the package gl. There is no fallback from one to another.
+ */
+export const openEngine = (mode: Mode): TaskEither<Fault, Engine> => {
+  switch (mode) {
+    case 'webgpu':
+      return load(mode, async () => (await import('./webgpu.ts')).openWebgpu())
+    case 'headlessgl':
+      return load(mode, async () => (await import('./headlessgl.ts')).openHeadlessGl())
+    case 'webasm':
+      return load(mode, async () => TE.of((await import('./webasm.ts')).openWebasm()))
+    case 'cpu':
+      return load(mode, async () => TE.of((await import('./cpu.ts')).openCpu()))
+  }
+}
+
+const load = (mode: Mode, open: () => Promise<TaskEither<Fault, Engine>>): TaskEither<Fault, Engine> =>
+  TE.flatten(
+    TE.tryCatch(open, (e) =>
+      fault('target', {
+        place: `gpu.js, ${mode}`,
+        found: messageOf(e),
+        allowed: 'gpu.js 2.24.1 and what the mode needs',
+        remedy: 'run npm install; the engine uses the inner files of exactly that version of gpu.js',
+      }),
+    ),
+  )

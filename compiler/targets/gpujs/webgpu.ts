@@ -1,0 +1,197 @@
+/** The engine over gpu.js's WGSL: our own device, buffers that stay on it, and one submission per run of a program. */
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import { type Fault, fault, messageOf } from '../../../core/fault.ts'
+import { type Bound, compiler, isFault } from './compile.ts'
+import type { Engine, Limits, Slot } from './engine.ts'
+import type { Grid, KernelSource } from './kernel.ts'
+import { openSlots } from './slots.ts'
+import { firstBinding, wgsl } from './wgsl.ts'
+
+interface WebgpuSlot extends Slot {
+  readonly buffer: GPUBuffer
+}
+
+interface Pipeline {
+  readonly pipeline: GPUComputePipeline
+  readonly layout: GPUBindGroupLayout
+  readonly workgroups: readonly [number, number, number]
+}
+
+// The values of GPUBufferUsage, GPUShaderStage and GPUMapMode, which exist as globals in browsers only.
+const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, storage: 0x80 } as const
+const compute = 0x4
+const mapRead = 0x1
+
+const place = 'gpu.js, webgpu'
+
+const noAdapter = (found: string): Fault =>
+  fault('target', {
+    place,
+    found,
+    allowed: 'a Vulkan, Metal or Direct3D 12 driver that the webgpu package accepts',
+    remedy: 'install the Vulkan driver of your graphics card; without a card run `eval "$(.ci/mesa.sh)"` (Mesa 24 or newer), or choose --target webasm',
+  })
+
+/** What a device reports about work that it was given. */
+export const deviceFault = (what: string, message: string): Fault =>
+  fault('target', {
+    place: `${place}, ${what}`,
+    found: message,
+    allowed: 'work within the limits of the device',
+    remedy: 'use a smaller batch or model, or another target; if the message names a shader, report it',
+  })
+
+/** A browser has WebGPU itself; elsewhere the webgpu package brings it. The object must be held while it is used. */
+const openGpu = async (): Promise<GPU> => {
+  const existing: unknown = Reflect.get(globalThis, 'navigator')
+  if (typeof existing === 'object' && existing !== null && 'gpu' in existing && isGpu(existing.gpu)) return existing.gpu
+  const { create } = await import('webgpu')
+  return create([])
+}
+
+const isGpu = (gpu: unknown): gpu is GPU => typeof gpu === 'object' && gpu !== null && 'requestAdapter' in gpu
+
+const openDevice = async (): Promise<{ readonly gpu: GPU; readonly adapter: GPUAdapter; readonly device: GPUDevice }> => {
+  const gpu = await openGpu().catch((e: unknown) => Promise.reject(noAdapter(`the webgpu package does not load: ${messageOf(e)}`)))
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
+  if (adapter === null) throw noAdapter('no adapter')
+  const { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize } = adapter.limits
+  const device = await adapter.requestDevice({
+    requiredLimits: { maxStorageBuffersPerShaderStage, maxStorageBufferBindingSize, maxBufferSize },
+  })
+  return { gpu, adapter, device }
+}
+
+/** Runs `work` and rejects with a Fault when the device reports an error about it. */
+const checked = async <A>(device: GPUDevice, what: string, work: () => A): Promise<A> => {
+  device.pushErrorScope('out-of-memory')
+  device.pushErrorScope('validation')
+  const result = work()
+  const errors = await Promise.all([device.popErrorScope(), device.popErrorScope()])
+  const error = errors.find((e) => e !== null)
+  if (error !== undefined && error !== null) throw deviceFault(what, error.message)
+  return result
+}
+
+/** Opens the engine on the system's fastest adapter. */
+export const openWebgpu = (): TE.TaskEither<Fault, Engine> =>
+  TE.tryCatch(
+    async () => engineOn(await openDevice()),
+    (e) => (isFault(e) ? e : noAdapter(messageOf(e))),
+  )
+
+const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice>>): Engine => {
+  const limits: Limits = {
+    // One binding is the output.
+    maxInputs: device.limits.maxStorageBuffersPerShaderStage - 1,
+    maxElements: Math.floor(Math.min(device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize) / 4),
+    matmulBlock: [4, 4],
+    maxBlock: 64,
+  }
+  // What the device reports outside of any scope; the next wait for the device passes it on.
+  const state: { fault: Fault | null; held: GPU | null; disposed: boolean } = { fault: null, held: gpu, disposed: false }
+  const raise = (): void => {
+    const found = state.fault
+    state.fault = null
+    if (found !== null) throw found
+  }
+  device.onuncapturederror = ({ error }) => {
+    state.fault ??= deviceFault('device', error.message)
+  }
+  void device.lost.then(({ message }) => {
+    if (!state.disposed) state.fault ??= deviceFault('device lost', message)
+  })
+
+  const slots = openSlots<WebgpuSlot>('webgpu')
+  const buffers = new Set<GPUBuffer>()
+  const layouts = layoutsOf(device)
+
+  const build = async (k: KernelSource, grid: Grid): Promise<Pipeline> => {
+    const { code, workgroups } = wgsl(k, grid)
+    const layout = layouts(k.args.length)
+    const module = await checked(device, `kernel ${k.name}`, () => device.createShaderModule({ code }))
+    const pipeline = await device.createComputePipelineAsync({
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main' },
+    })
+    return { pipeline, layout, workgroups }
+  }
+
+  const program = (launches: ReadonlyArray<Bound<Pipeline, WebgpuSlot>>): { readonly run: () => Promise<void> } => {
+    const dispatches = launches.map(({ compiled: { code }, args, out }) => ({
+      ...code,
+      group: device.createBindGroup({
+        layout: code.layout,
+        entries: [...args, out].map(({ buffer }, n) => ({ binding: firstBinding + n, resource: { buffer } })),
+      }),
+    }))
+    const record = (): void => {
+      const encoder = device.createCommandEncoder()
+      const pass = encoder.beginComputePass()
+      for (const { pipeline, group, workgroups } of dispatches) {
+        pass.setPipeline(pipeline)
+        pass.setBindGroup(0, group)
+        pass.dispatchWorkgroups(...workgroups)
+      }
+      pass.end()
+      device.queue.submit([encoder.finish()])
+    }
+    return {
+      run: async () => {
+        await checked(device, 'run', record)
+        await device.queue.onSubmittedWorkDone()
+        raise()
+      },
+    }
+  }
+
+  return {
+    mode: 'webgpu',
+    limits,
+    describe: [adapter.info.vendor, adapter.info.architecture, adapter.info.description].filter((s) => s !== '').join(' '),
+    slot: (length) => {
+      if (length > limits.maxElements) throw deviceFault('slot', `${length} floats, the device allows ${limits.maxElements}`)
+      const buffer = device.createBuffer({ size: Math.max(length, 1) * 4, usage: usage.storage | usage.copySrc | usage.copyDst })
+      buffers.add(buffer)
+      return slots.add({ length, buffer })
+    },
+    write: (slot, data) => {
+      const { buffer } = slots.forWriting(slot, data.length)
+      device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength)
+    },
+    read: async (slot) => readBuffer(device, slots.get(slot)).finally(raise),
+    compile: compiler('webgpu', limits, build, slots.find, program),
+    dispose: () => {
+      state.disposed = true
+      buffers.forEach((buffer) => buffer.destroy())
+      device.destroy()
+      state.held = null
+    },
+  }
+}
+
+/** Bind group layouts by number of arguments, made once each. */
+const layoutsOf = (device: GPUDevice): ((inputs: number) => GPUBindGroupLayout) => {
+  const made = new Map<number, GPUBindGroupLayout>()
+  return (inputs) => {
+    const known = made.get(inputs)
+    if (known !== undefined) return known
+    const types: ReadonlyArray<GPUBufferBindingType> = [...Array.from({ length: inputs }, () => 'read-only-storage' as const), 'storage']
+    const layout = device.createBindGroupLayout({
+      entries: types.map((type, n) => ({ binding: firstBinding + n, visibility: compute, buffer: { type } })),
+    })
+    made.set(inputs, layout)
+    return layout
+  }
+}
+
+const readBuffer = async (device: GPUDevice, { buffer, length }: WebgpuSlot): Promise<Float32Array> => {
+  const staging = device.createBuffer({ size: buffer.size, usage: usage.mapRead | usage.copyDst })
+  const encoder = device.createCommandEncoder()
+  encoder.copyBufferToBuffer(buffer, 0, staging, 0, buffer.size)
+  device.queue.submit([encoder.finish()])
+  await staging.mapAsync(mapRead)
+  const data = new Float32Array(staging.getMappedRange().slice(0, length * 4))
+  staging.destroy()
+  return data
+}

@@ -1,0 +1,163 @@
+/**
+ * One op as JavaScript: loops over the elements of the result, each computed from the op's `Scalar` in float64. Nothing
+ * is fused and nothing is clever, so that it can be read beside `core/scalar.ts` and believed.
+ */
+import type { Apply } from '../../core/expr.ts'
+import type { BinaryName, Scalar, UnaryName } from '../../core/scalar.ts'
+import type { DType, TensorType } from '../../core/type.ts'
+import { showType, stridesOf } from '../../core/type.ts'
+import { erf, half, idiv, mod } from './numerics.ts'
+
+/** Fills `out` from the arguments, all row-major. */
+export type Compute = (args: ReadonlyArray<Float64Array>, out: Float64Array) => void
+
+export interface Kernel {
+  readonly source: string
+  readonly compute: Compute
+}
+
+interface Emitter {
+  readonly args: ReadonlyArray<TensorType>
+  /** A name that is new in this kernel. */
+  readonly fresh: () => string
+}
+
+const literal = (x: number): string => (Object.is(x, -0) ? '(-0)' : x < 0 ? `(${x})` : `${x}`)
+
+const unary = (op: UnaryName, dtype: DType, x: string): string => {
+  switch (op) {
+    case 'neg': return dtype === 'i32' ? `(-${x} | 0)` : `(-${x})`
+    case 'abs': return dtype === 'i32' ? `(Math.abs(${x}) | 0)` : `Math.abs(${x})`
+    case 'not': return `(1 - ${x})`
+    case 'rsqrt': return `(1 / Math.sqrt(${x}))`
+    case 'erf': return `erf(${x})`
+    case 'exp':
+    case 'log':
+    case 'sqrt':
+    case 'tanh':
+    case 'sin':
+    case 'cos':
+    case 'floor': return `Math.${op}(${x})`
+  }
+}
+
+const binary = (op: BinaryName, dtype: DType, x: string, y: string): string => {
+  switch (op) {
+    case 'add': return dtype === 'i32' ? `(${x} + ${y} | 0)` : `(${x} + ${y})`
+    case 'sub': return dtype === 'i32' ? `(${x} - ${y} | 0)` : `(${x} - ${y})`
+    case 'mul': return dtype === 'i32' ? `Math.imul(${x}, ${y})` : `(${x} * ${y})`
+    case 'div': return `(${x} / ${y})`
+    case 'min':
+    case 'max': return `Math.${op}(${x}, ${y})`
+    case 'lt': return `(${x} < ${y} ? 1 : 0)`
+    case 'le': return `(${x} <= ${y} ? 1 : 0)`
+    case 'eq': return `(${x} === ${y} ? 1 : 0)`
+    case 'and': return `(${x} & ${y})`
+    case 'or': return `(${x} | ${y})`
+    case 'xor': return `(${x} ^ ${y})`
+    case 'shl': return `(${x} << ${y})`
+    case 'shr': return `(${x} >>> ${y} | 0)`
+    case 'idiv':
+    case 'mod': return `${op}(${x}, ${y})`
+  }
+}
+
+const converted = (from: DType, to: DType, x: string): string => {
+  switch (to) {
+    case 'f32': return x
+    case 'f16': return `half(${x})`
+    case 'bool': return from === 'bool' ? x : `(${x} !== 0 ? 1 : 0)`
+    case 'i32': return from === 'i32' || from === 'bool' ? x : `(Math.trunc(${x}) | 0)`
+  }
+}
+
+const readAt = (em: Emitter, s: Extract<Scalar, { _tag: 'Read' }>, lines: Array<string>): string => {
+  const strides = stridesOf(em.args[s.arg].shape)
+  const terms = s.index.flatMap((i, k) => {
+    if (i._tag === 'Num' && i.value === 0) return []
+    const position = emit(em, i, lines)
+    return [strides[k] === 1 ? position : `${position} * ${strides[k]}`]
+  })
+  return `a${s.arg}[${terms.length === 0 ? '0' : terms.join(' + ')}]`
+}
+
+/** Only the chosen side runs: where a side needs statements of its own, they stand in a branch. */
+const selected = (em: Emitter, s: Extract<Scalar, { _tag: 'Select' }>, lines: Array<string>): string => {
+  const when = emit(em, s.when, lines)
+  const [xs, ys]: [Array<string>, Array<string>] = [[], []]
+  const [x, y] = [emit(em, s.x, xs), emit(em, s.y, ys)]
+  if (xs.length === 0 && ys.length === 0) return `(${when} ? ${x} : ${y})`
+  const v = em.fresh()
+  lines.push(`let ${v}`, `if (${when}) {`, ...xs, `${v} = ${x}`, '} else {', ...ys, `${v} = ${y}`, '}')
+  return v
+}
+
+const reduced = (em: Emitter, s: Extract<Scalar, { _tag: 'Reduce' }>, lines: Array<string>): string => {
+  const acc = em.fresh()
+  const inner: Array<string> = []
+  const x = emit(em, s.body, inner)
+  const loop = (begin: ReadonlyArray<string>, body: ReadonlyArray<string>): void => {
+    lines.push(...begin, `for (let b${s.id} = 0; b${s.id} < ${s.extent}; b${s.id}++) {`, ...inner, ...body, '}')
+  }
+  switch (s.op) {
+    case 'sum':
+      loop([`let ${acc} = 0`], [s.dtype === 'i32' ? `${acc} = ${acc} + ${x} | 0` : `${acc} += ${x}`])
+      return acc
+    case 'max':
+      loop([`let ${acc} = ${s.dtype === 'i32' ? -2147483648 : -Infinity}`], [`${acc} = Math.max(${acc}, ${x})`])
+      return acc
+    case 'argmax': {
+      const [best, v] = [em.fresh(), em.fresh()]
+      loop([`let ${acc} = 0`, `let ${best} = -Infinity`], [`const ${v} = ${x}`, `if (${v} > ${best}) { ${best} = ${v}; ${acc} = b${s.id} }`])
+      return acc
+    }
+  }
+}
+
+/** The scalar as one JavaScript expression; what it needs to be computed before goes to `lines`. */
+const emit = (em: Emitter, s: Scalar, lines: Array<string>): string => {
+  switch (s._tag) {
+    case 'Num': return literal(s.value)
+    case 'Axis': return `i${s.axis}`
+    case 'Bound': return `b${s.id}`
+    case 'Read': return readAt(em, s, lines)
+    case 'Unary': return unary(s.op, s.dtype, emit(em, s.x, lines))
+    case 'Binary': return binary(s.op, s.dtype, emit(em, s.x, lines), emit(em, s.y, lines))
+    case 'Select': return selected(em, s, lines)
+    case 'Cast': return converted(s.x.dtype, s.dtype, emit(em, s.x, lines))
+    case 'Reduce': return reduced(em, s, lines)
+  }
+}
+
+/** The kernel of one application: of its op and the types of its arguments, not of its place in a graph. */
+export const kernelOf = (e: Apply): Kernel => {
+  const args = e.args.map((a) => a.type)
+  let names = 0
+  const lines: Array<string> = []
+  const value = emit({ args, fresh: () => `t${names++}` }, e.op.lower(args, e.type), lines)
+  const source = [
+    `// ${e.op.key} (${args.map(showType).join(', ')}) : ${showType(e.type)}`,
+    ...args.map((_, k) => `const a${k} = args[${k}]`),
+    'let o = 0',
+    ...e.type.shape.map((d, k) => `for (let i${k} = 0; i${k} < ${d}; i${k}++) {`),
+    ...lines,
+    `out[o++] = ${e.type.dtype === 'f16' ? `half(${value})` : value}`,
+    ...e.type.shape.map(() => '}'),
+  ].join('\n')
+  const f = new Function('erf', 'half', 'idiv', 'mod', 'args', 'out', source)
+  return { source, compute: (inputs, out) => { f(erf, half, idiv, mod, inputs, out) } }
+}
+
+/** Makes each distinct kernel once: equal ops on equal types share it. */
+export const kernelCache = (): { readonly of: (e: Apply) => Kernel; readonly kernels: () => ReadonlyArray<Kernel> } => {
+  const made = new Map<string, Kernel>()
+  return {
+    of: (e) => {
+      const key = `${e.op.key} ${e.args.map((a) => showType(a.type)).join()}`
+      const kernel = made.get(key) ?? kernelOf(e)
+      made.set(key, kernel)
+      return kernel
+    },
+    kernels: () => [...made.values()],
+  }
+}

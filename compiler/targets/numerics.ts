@@ -1,0 +1,51 @@
+/** Arithmetic that JavaScript does not have: the error function in float64, half precision, division of whole numbers. */
+
+/** erf by its series with positive terms, 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) / (2n+1)!!; for |x| up to 2. */
+const erfSeries = (x: number): number => {
+  const xx = x * x
+  let term = x
+  let sum = x
+  for (let n = 1; term > sum * 1e-17; n++) {
+    term *= (2 * xx) / (2 * n + 1)
+    sum += term
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-xx) * sum
+}
+
+/** erfc by Laplace's continued fraction, from the far end: exp(-x^2)/sqrt(pi) / (x + (1/2)/(x + 1/(x + (3/2)/(x + …)))). */
+const erfcFraction = (x: number): number => {
+  let tail = x
+  for (let k = 120; k > 0; k--) tail = x + k / 2 / tail
+  return Math.exp(-x * x) / Math.sqrt(Math.PI) / tail
+}
+
+/** The error function, to about 1e-15. */
+export const erf = (x: number): number => {
+  const a = Math.abs(x)
+  if (!(a > 0)) return x
+  const y = a <= 2 ? erfSeries(a) : a > 6 ? 1 : 1 - erfcFraction(a)
+  return x < 0 ? -y : y
+}
+
+/** The nearest number of half precision (IEEE 754 binary16), ties to even; beyond 65,519 infinite. */
+export const half = (x: number): number => {
+  const a = Math.abs(x)
+  if (a === 0 || !(a < Infinity)) return x
+  // just below a power of two the logarithm may round up to it
+  let exponent = Math.floor(Math.log2(a))
+  if (2 ** exponent > a) exponent--
+  const grid = 2 ** (Math.max(exponent, -14) - 10)
+  // adding and taking away 2^52 rounds to a whole number, ties to even
+  const rounded = (a / grid + 2 ** 52 - 2 ** 52) * grid
+  const y = rounded > 65504 ? Infinity : rounded
+  return x < 0 ? -y : y
+}
+
+/** i32 division rounded towards minus infinity; the float64 quotient of two 32-bit whole numbers never rounds up to one. */
+export const idiv = (x: number, y: number): number => Math.floor(x / y) | 0
+
+/** The remainder of `idiv`: in 0 .. y-1 for a positive divisor. */
+export const mod = (x: number, y: number): number => {
+  const r = x % y
+  return (r < 0 ? r + y : r) | 0
+}

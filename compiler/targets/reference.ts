@@ -1,0 +1,175 @@
+/**
+ * The oracle: every node by itself, in float64, from its `Scalar` alone. f16 results are rounded to half precision, i32
+ * wraps, f32 is not rounded. Other targets are right when they agree with it.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { Expr, Leaf } from '../../core/expr.ts'
+import type { Fault } from '../../core/fault.ts'
+import { fault, showFault } from '../../core/fault.ts'
+import type { Graph, NamedSource } from '../../core/graph.ts'
+import { roots } from '../../core/graph.ts'
+import { topological } from '../../core/order.ts'
+import type { TensorType } from '../../core/type.ts'
+import { sizeOf } from '../../core/type.ts'
+import { verify } from '../../core/verify.ts'
+import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, Target } from '../target.ts'
+import type { Compute } from './javascript.ts'
+import { fed, fitting, residentFault } from './feed.ts'
+import { kernelCache } from './javascript.ts'
+import { half } from './numerics.ts'
+
+type Values = Float64Array
+type NamedValue = (type: TensorType, source: NamedSource) => E.Either<Fault, Values>
+
+/** Host memory as the reference keeps it; a bool is 0 or 1, and f16 has been rounded. */
+const toValues = (type: TensorType, data: ArrayLike<number>): Values => {
+  const out = Float64Array.from(data)
+  if (type.dtype === 'f16') for (let i = 0; i < out.length; i++) out[i] = half(out[i])
+  if (type.dtype === 'bool') for (let i = 0; i < out.length; i++) out[i] = out[i] === 0 ? 0 : 1
+  return out
+}
+
+/** A node with its place in the order, its arguments' places, and the places whose values nobody reads after it. */
+interface Step {
+  readonly leaf: Leaf | undefined
+  readonly compute: Compute
+  readonly size: number
+  readonly args: ReadonlyArray<number>
+  readonly last: ReadonlyArray<number>
+}
+
+interface Program {
+  readonly launches: number
+  readonly run: (named: NamedValue) => E.Either<Fault, ReadonlyArray<Values>>
+}
+
+const nothing = new Float64Array(0)
+
+const valueOfLeaf = (l: Leaf, named: NamedValue): E.Either<Fault, Values> => {
+  const s = l.source
+  switch (s._tag) {
+    case 'Fill': return E.right(toValues(l.type, new Float64Array(sizeOf(l.type.shape)).fill(s.value)))
+    case 'Table': return E.right(toValues(l.type, s.values))
+    case 'Param':
+    case 'State':
+    case 'Input':
+    case 'Hyper':
+    case 'Draw': return named(l.type, s)
+  }
+}
+
+/** Compiles what `outputs` need. None of them may be an `Invalid`: `verify` has said so. */
+const program = (outputs: ReadonlyArray<Expr>, kernels: ReturnType<typeof kernelCache>, o: CompileOptions): Program => {
+  const order = topological(outputs)
+  const place = new Map(order.map((e, i) => [e, i]))
+  const placeOf = (e: Expr): number => place.get(e) ?? -1
+  const results = outputs.map(placeOf)
+  const lastUse = new Int32Array(order.length).fill(-1)
+  order.forEach((e, i) => { if (e._tag === 'Apply') for (const a of e.args) lastUse[placeOf(a)] = i })
+  for (const r of results) lastUse[r] = order.length
+  const steps = order.map((e, i): Step => {
+    o.progress?.(i + 1, order.length)
+    const args = e._tag === 'Apply' ? e.args.map(placeOf) : []
+    return {
+      leaf: e._tag === 'Leaf' ? e : undefined,
+      compute: e._tag === 'Apply' ? kernels.of(e).compute : () => undefined,
+      size: sizeOf(e.type.shape),
+      args,
+      last: args.filter((a) => lastUse[a] === i),
+    }
+  })
+  return {
+    launches: order.filter((e) => e._tag === 'Apply').length,
+    run: (named) => {
+      const values = new Array<Values>(steps.length).fill(nothing)
+      for (let i = 0; i < steps.length; i++) {
+        const step = steps[i]
+        if (step.leaf !== undefined) {
+          const v = valueOfLeaf(step.leaf, named)
+          if (E.isLeft(v)) return v
+          values[i] = v.right
+          continue
+        }
+        const out = new Float64Array(step.size)
+        step.compute(step.args.map((a) => values[a]), out)
+        values[i] = out
+        for (const a of step.last) values[a] = nothing
+      }
+      return E.right(results.map((r) => values[r]))
+    },
+  }
+}
+
+/** Values are never changed in place: a state output replaces the resident's array, so that both may be shared. */
+interface Resident {
+  readonly type: TensorType
+  readonly data: Values
+}
+
+const missing = (path: string, held: ReadonlyMap<string, Resident>): Fault => fault('target', {
+  place: `resident ${path}`, found: 'nothing of this path', allowed: [...held.keys()].join(', ') || 'no resident tensors yet', remedy: 'write it first',
+})
+
+const executable = (g: Graph, held: Map<string, Resident>, options: CompileOptions): Executable => {
+  const kernels = kernelCache()
+  const p = program(roots(g), kernels, options)
+  const once = (feed: Feed): E.Either<Fault, HostValues> => {
+    const results = p.run((type, s) => {
+      if (s._tag !== 'Param' && s._tag !== 'State') return E.map((v: HostArray) => toValues(type, v))(fed(type, s, feed))
+      const r = held.get(s.path)
+      const unfit = residentFault(s._tag.toLowerCase(), s.path, type, r?.type)
+      return r === undefined || unfit !== undefined ? E.left(unfit ?? missing(s.path, held)) : E.right(r.data)
+    })
+    if (E.isLeft(results)) return results
+    for (const o of g.outputs) {
+      const old = o.role === 'state' ? held.get(o.path) : undefined
+      const unfit = old === undefined ? undefined : residentFault('state', o.path, o.expr.type, old.type)
+      if (unfit !== undefined) return E.left(unfit)
+    }
+    const out = new Map<string, HostArray>()
+    g.outputs.forEach((o, i) => {
+      if (o.role === 'state') held.set(o.path, { type: o.expr.type, data: results.right[i] })
+      else out.set(o.path, results.right[i].slice())
+    })
+    return E.right(out)
+  }
+  return { source: kernels.kernels().map((k) => k.source), launches: p.launches, run: (feed) => TE.fromIOEither(() => once(feed)) }
+}
+
+const openDevice = (): Device => {
+  const held = new Map<string, Resident>()
+  return {
+    name: 'reference',
+    description: 'the reference interpreter: one CPU thread, float64, nothing fused',
+    write: (path, type, data) => TE.fromIOEither(() => {
+      const old = held.get(path)
+      const unfit = old === undefined ? undefined : residentFault('resident', path, type, old.type)
+      return unfit !== undefined ? E.left(unfit)
+        : E.map((v: HostArray) => { held.set(path, { type, data: toValues(type, v) }) })(fitting('resident', path, type, data))
+    }),
+    read: (path) => TE.fromIOEither((): E.Either<Fault, HostArray> => {
+      const r = held.get(path)
+      return r === undefined ? E.left(missing(path, held)) : E.right(r.data.slice())
+    }),
+    resident: () => new Map([...held].map(([path, r]) => [path, r.type])),
+    compile: (g, options = {}) => TE.fromIOEither(() => E.map((ok: Graph) => executable(ok, held, options))(verify(g))),
+    close: () => { held.clear() },
+  }
+}
+
+export const reference: Target = { name: 'reference', open: TE.fromIO(openDevice) }
+
+/**
+ * The values of expressions, given the values of their leaves by path; a draw without a value is drawn with seed 0 at
+ * step 0. For tests and notebooks: what a device would explain as a `Left` is thrown with the same text.
+ */
+export const evaluate = (exprs: ReadonlyArray<Expr>, values: HostValues = new Map()): ReadonlyArray<Float64Array> => {
+  const outputs = exprs.map((expr, i) => ({ role: 'value' as const, path: `${i}`, expr }))
+  const results = E.chain((g: Graph) => program(roots(g), kernelCache(), {}).run((type, s) =>
+    E.map((v: HostArray) => toValues(type, v))(
+      s._tag === 'Draw' && !values.has(s.path) ? fed(type, s, { values }) : fitting(s._tag.toLowerCase(), s.path, type, values.get(s.path)))))(
+    verify({ name: 'evaluate', outputs }))
+  if (E.isLeft(results)) throw new Error(showFault(results.left))
+  return results.right.map((v) => v.slice())
+}

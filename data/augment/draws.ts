@@ -1,0 +1,146 @@
+/**
+ * The random numbers of a batch's crops, as the tables and scalars that their program is fed. Every number is a function
+ * of (seed, crop, sample): a sample's crops do not depend on its batch, its rank, or its neighbours.
+ */
+import type { Stream } from '../../core/random.ts'
+import { permutation, stream } from '../../core/random.ts'
+import { sizeOf } from '../../core/type.ts'
+import type { Box } from '../dataset.ts'
+import { writeGaussian, writePillow } from './blur.ts'
+import type { ColourName, ColourOp } from './colour.ts'
+import { solariseAt, writeColour } from './colour.ts'
+import type { Range, Size } from './geometry.ts'
+import { cropDraws, guidedCrop, randomResizedCrop } from './geometry.ts'
+import type { GroupPlan, Plan } from './plan.ts'
+import { groupInputs, inputPath } from './plan.ts'
+import type { CropGroup, Jitter, Recipe } from './recipe.ts'
+import { jitterNames } from './recipe.ts'
+import { writeTaps } from './taps.ts'
+
+/** Inputs by path. */
+export type InputValues = ReadonlyMap<string, Float32Array | Int32Array>
+
+/** What is known about one image besides its pixels. */
+export interface Subject {
+  readonly size: Size
+  /** Regions of interest, in the canvas' pixels. */
+  readonly regions: ReadonlyArray<Box>
+}
+
+/** Positions in a crop's stream, behind those of its box. */
+const at = { flip: cropDraws, blur: cropDraws + 1, sigma: cropDraws + 2, solarise: cropDraws + 3, grayscale: cropDraws + 4, guided: cropDraws + 5, region: cropDraws + 6 }
+/** Positions in a jitter's stream: whether, the four factors, the order. */
+const jitterAt = { apply: 0, factor: 1, order: 8 }
+
+const between = (u: number, [low, high]: Range): number => low + (high - low) * u
+
+/** A crop's box, and whether a region of interest has guided it. */
+export interface DrawnBox {
+  readonly box: Box
+  readonly guided: boolean
+}
+
+export const drawBox = (s: Stream, group: CropGroup, subject: Subject): DrawnBox => {
+  const { guided } = group
+  if (guided !== undefined && subject.regions.length > 0 && s.unit(at.guided) < guided.probability) {
+    const box = guidedCrop(s, subject.size, group, subject.regions[s.below(at.region, subject.regions.length)], guided.fraction)
+    if (box !== undefined) return { box, guided: true }
+  }
+  return { box: randomResizedCrop(s, subject.size, group), guided: false }
+}
+
+const factorOf = (name: Exclude<ColourName, 'grayscale'>, j: Jitter, u: number): number =>
+  name === 'hue' ? between(u, [-j.hue, j.hue]) : between(u, [Math.max(0, 1 - j[name]), 1 + j[name]])
+
+const jitterOrder = ['brightness', 'contrast', 'saturation', 'hue'] as const
+
+/** The jitter's operations in their drawn order; none where it is not applied. */
+export const drawJitter = (s: Stream, j: Jitter): ReadonlyArray<ColourOp> => {
+  if (!(s.unit(jitterAt.apply) < j.probability)) return []
+  const used = jitterNames(j)
+  const order = permutation({ ...s, below: (i, n) => s.below(jitterAt.order + i, n) }, jitterOrder.length)
+  return Array.from(order, (i) => ({ name: jitterOrder[i], factor: factorOf(jitterOrder[i], j, s.unit(jitterAt.factor + i)) }))
+    .filter((op) => used.includes(op.name))
+}
+
+/** The stream of one crop of one sample. */
+export const cropStream = (seed: number, group: GroupPlan['name'], crop: number, sample: number): Stream =>
+  stream(seed, `augment.${group}.${crop}`, sample)
+
+const jitterStream = (seed: number, r: Recipe, group: GroupPlan['name'], crop: number, sample: number): Stream =>
+  stream(seed, r.sharedJitter ? 'augment.jitter' : `augment.${group}.${crop}.jitter`, sample)
+
+/** A group's arrays, filled crop by crop. */
+interface Tables {
+  readonly first: Int32Array
+  readonly weights: Float32Array
+  readonly colour: Float32Array
+  readonly blur: Float32Array
+  readonly blurFirst: Int32Array
+  readonly solarise: Float32Array
+}
+
+const tablesOf = (p: Plan, g: GroupPlan): Tables => {
+  const types = groupInputs(p, g)
+  const count = (name: keyof typeof types): number => {
+    const type = types[name]
+    return type === undefined ? 0 : sizeOf(type.shape)
+  }
+  return {
+    first: new Int32Array(count('first')),
+    weights: new Float32Array(count('weights')),
+    colour: new Float32Array(count('colour')),
+    blur: new Float32Array(count('blur')),
+    blurFirst: new Int32Array(count('blurFirst')),
+    solarise: new Float32Array(count('solarise')),
+  }
+}
+
+const writeBox = (p: Plan, g: GroupPlan, t: Tables, row: number, box: Box, flip: boolean): void => {
+  const { size: outputs, count } = g.group
+  const rows = (k: number) => ({ first: t.first, weights: t.weights, at: (k * count * p.layout.batch + row) * outputs, taps: g.taps, limit: p.layout.side })
+  writeTaps(p.recipe.resampling, { start: box.y, length: box.height, outputs, flip: false }, rows(0))
+  writeTaps(p.recipe.resampling, { start: box.x, length: box.width, outputs, flip }, rows(1))
+}
+
+const writeBlur = (p: Plan, g: GroupPlan, t: Tables, row: number, sigma: number | undefined): void => {
+  if (g.blurTaps === 0) return
+  const n = g.group.size
+  if (p.recipe.blurKind === 'gaussian') writeGaussian(sigma, t.blur, row * g.blurTaps)
+  else writePillow(sigma, n, { first: t.blurFirst, weights: t.blur, at: row * n, taps: g.blurTaps, limit: n })
+}
+
+/** Crop `k` of image `b`, whose number among all samples of the run is `sample`. True where a region guided it. */
+const writeCrop = (p: Plan, g: GroupPlan, t: Tables, seed: number, k: number, b: number, sample: number, subject: Subject): boolean => {
+  const r = p.recipe
+  const s = cropStream(seed, g.name, k, sample)
+  const row = k * p.layout.batch + b
+  const { box, guided } = drawBox(s, g.group, subject)
+  writeBox(p, g, t, row, box, s.unit(at.flip) < r.flip)
+  if (g.colour.width > 0) {
+    const grayscale: ReadonlyArray<ColourOp> = s.unit(at.grayscale) < r.grayscale ? [{ name: 'grayscale', factor: 0 }] : []
+    writeColour(g.colour, [...drawJitter(jitterStream(seed, r, g.name, k, sample), r.jitter), ...grayscale], t.colour, row * g.colour.width)
+  }
+  writeBlur(p, g, t, row, s.unit(at.blur) < g.group.blur[k] ? between(s.unit(at.sigma), r.sigma) : undefined)
+  if (g.solarises) t.solarise[row] = solariseAt(s.unit(at.solarise) < g.group.solarise[k])
+  return guided
+}
+
+/** The inputs of one batch but for its canvases, and how many crops a region of interest has guided. */
+export interface Drawn {
+  readonly values: InputValues
+  readonly guided: number
+}
+
+/** `first` is the number of the first image among all samples of the run: for one process, step times batch. */
+export const drawCrops = (p: Plan, seed: number, first: number, subjects: ReadonlyArray<Subject>): Drawn => {
+  const values = new Map<string, Float32Array | Int32Array>()
+  let guided = 0
+  for (const g of p.groups) {
+    const t = tablesOf(p, g)
+    for (let k = 0; k < g.group.count; k++)
+      subjects.forEach((subject, b) => { guided += Number(writeCrop(p, g, t, seed, k, b, first + b, subject)) })
+    for (const name of ['first', 'weights', 'colour', 'blur', 'blurFirst', 'solarise'] as const) if (t[name].length > 0) values.set(inputPath(g, name), t[name])
+  }
+  return { values, guided }
+}

@@ -1,0 +1,150 @@
+/**
+ * Multi-crop augmentation: a recipe as one pure program of pixels and one host function of random numbers.
+ *
+ * ```ts
+ * const crops = multiCrop(recipes.digits(), { batch: 64, channels: 1, side: 28 })        // Either<Fault, MultiCrop>
+ * const device = pipe(reference.open, chain((d) => d.compile(graph)))                    // graph: crops.graph
+ * const values = crops.feed(seed, { first: step * 64, canvases, subjects })              // Either<Fault, InputValues>
+ * run({ values })                                                                        // global [128, 1, 28, 28], local
+ * ```
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import type { Option } from 'fp-ts/lib/Option.js'
+import * as O from 'fp-ts/lib/Option.js'
+import type { Expr } from '../../core/expr.ts'
+import type { Fault } from '../../core/fault.ts'
+import { fault } from '../../core/fault.ts'
+import type { Graph } from '../../core/graph.ts'
+import { value } from '../../core/graph.ts'
+import { trace } from '../../core/trace.ts'
+import type { TensorType } from '../../core/type.ts'
+import { isDimension, tensorType } from '../../core/type.ts'
+import type { Drawn, InputValues, Subject } from './draws.ts'
+import { drawCrops } from './draws.ts'
+import type { GroupPlan, Layout, Plan } from './plan.ts'
+import { canvasPath, groupInputs, isColoured, planOf } from './plan.ts'
+import { cropsOf, inputLeaf } from './program.ts'
+import type { Normalisation, Recipe } from './recipe.ts'
+import { checkRecipe, jitterNames } from './recipe.ts'
+
+/** A batch of images as the crops take it. */
+export interface Canvases {
+  /** Number of the first image among all samples of the run. */
+  readonly first: number
+  /** `[B, C, S, S]` in [0, 1], each image in the upper left corner. */
+  readonly canvases: Float32Array
+  readonly subjects: ReadonlyArray<Subject>
+}
+
+export interface CropExprs {
+  /** `[2B, C, G, G]`, crop 0 of all images, then crop 1. */
+  readonly global: Expr
+  /** `[nB, C, L, L]`; none where the recipe has no local crops. */
+  readonly local: Option<Expr>
+}
+
+export interface MultiCrop {
+  readonly recipe: Recipe
+  readonly layout: Layout
+  /** What a person should know: operations switched off, statistics averaged, which blur. */
+  readonly notes: ReadonlyArray<string>
+  /** Everything that a run is fed. */
+  readonly inputs: ReadonlyMap<string, TensorType>
+  /** The input of the images, `[B, C, S, S]`. */
+  readonly canvas: Expr
+  readonly crops: (canvas: Expr) => CropExprs
+  /** The crops alone, outputs `global` and `local`. */
+  readonly graph: Either<Fault, Graph>
+  /** Tables and scalars of a batch whose first image is sample `first`. Faults: too few subjects, one larger than its canvas. */
+  readonly draw: (seed: number, first: number, subjects: ReadonlyArray<Subject>) => Either<Fault, Drawn>
+  /** All inputs of a batch. */
+  readonly feed: (seed: number, batch: Canvases) => Either<Fault, InputValues>
+}
+
+const place = (r: Recipe): string => `augmentation ${r.name}`
+
+/** Statistics for the channels at hand: as given, one for all, or RGB's averaged for gray. */
+const normalisationFor = (r: Recipe, channels: number): Either<Fault, { readonly normalisation: Normalisation; readonly notes: ReadonlyArray<string> }> => {
+  const { mean, std } = r.normalisation
+  if (mean.length === channels) return E.right({ normalisation: r.normalisation, notes: [] })
+  const all = (xs: ReadonlyArray<number>, x: number): ReadonlyArray<number> => (channels === 1 ? [x] : Array.from({ length: channels }, () => xs[0]))
+  const average = (xs: ReadonlyArray<number>): number => xs.reduce((a, b) => a + b, 0) / xs.length
+  return channels === 1 || mean.length === 1
+    ? E.right({
+        normalisation: { mean: all(mean, average(mean)), std: all(std, average(std)) },
+        notes: [channels === 1 ? `normalised with the averages of ${mean.length} channels` : `one mean and deviation for all ${channels} channels`],
+      })
+    : E.left(fault('config', {
+        place: `${place(r)}: normalisation`,
+        found: `${mean.length} means for images of ${channels} channels`,
+        allowed: `${channels} means and deviations, or one for all channels`,
+        remedy: 'give the statistics of the data set',
+      }))
+}
+
+/** What a recipe asks for and images of these channels cannot have. */
+const switchedOff = (r: Recipe, l: Layout): ReadonlyArray<string> => {
+  const off = [
+    ...(jitterNames(r.jitter).length > 0 ? ['colour jitter'] : []),
+    ...(r.grayscale > 0 ? ['grayscale'] : []),
+    ...([...r.global.solarise, ...r.local.solarise].some((p) => p > 0) ? ['solarise'] : []),
+  ]
+  return isColoured(l) || off.length === 0 ? [] : [`off for images of ${l.channels} channel${l.channels === 1 ? '' : 's'}: ${off.join(', ')}`]
+}
+
+const checkLayout = (r: Recipe, l: Layout): Either<Fault, Layout> =>
+  [l.batch, l.channels, l.side].every(isDimension)
+    ? E.right(l)
+    : E.left(fault('config', { place: place(r), found: JSON.stringify(l), allowed: 'whole numbers of at least 1', remedy: 'correct the batch, the channels or the side of the canvases' }))
+
+const checkSubjects = (r: Recipe, l: Layout, subjects: ReadonlyArray<Subject>): Either<Fault, ReadonlyArray<Subject>> => {
+  const inside = (n: number): boolean => isDimension(n) && n <= l.side
+  const bad = subjects.findIndex((s) => !inside(s.size.height) || !inside(s.size.width))
+  if (subjects.length === l.batch && bad < 0) return E.right(subjects)
+  return E.left(fault('data', {
+    place: place(r),
+    found: bad < 0 ? `${subjects.length} images` : `image ${bad} of ${subjects[bad].size.height} x ${subjects[bad].size.width} pixels`,
+    allowed: `${l.batch} images of at most ${l.side} x ${l.side} pixels`,
+    remedy: bad < 0 ? 'feed full batches' : 'use larger canvases, or shrink the image first',
+  }))
+}
+
+const expressions = (p: Plan) => (canvas: Expr): CropExprs => {
+  const group = (name: GroupPlan['name']): Option<Expr> =>
+    pipe(O.fromNullable(p.groups.find((g) => g.name === name)), O.map((g) => cropsOf(p, g, canvas)))
+  // a checked recipe has global crops
+  return { global: O.getOrElse(() => canvas)(group('global')), local: group('local') }
+}
+
+const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>): MultiCrop => {
+  const plan = planOf(recipe, layout)
+  const canvasType = tensorType('f32', [layout.batch, layout.channels, layout.side, layout.side])
+  const canvas = inputLeaf(canvasType, canvasPath)
+  const crops = expressions(plan)
+  const { global, local } = crops(canvas)
+  const tables = plan.groups.flatMap((g) => {
+    const { first, weights, colour, blur, blurFirst, solarise } = groupInputs(plan, g)
+    return Object.entries({ first, weights, colour, blur, blurFirst, solarise })
+      .flatMap(([name, type]): ReadonlyArray<readonly [string, TensorType]> => (type === undefined ? [] : [[`augment.${g.name}.${name}`, type]]))
+  })
+  const draw: MultiCrop['draw'] = (seed, first, subjects) => pipe(checkSubjects(recipe, layout, subjects), E.map((s) => drawCrops(plan, seed, first, s)))
+  return {
+    recipe, layout, notes, canvas, crops, draw,
+    inputs: new Map([[canvasPath, canvasType], ...tables]),
+    graph: trace(`multicrop ${recipe.name}`, [value('global', global), ...(O.isSome(local) ? [value('local', local.value)] : [])]),
+    feed: (seed, batch) => pipe(draw(seed, batch.first, batch.subjects), E.map(({ values }) => new Map([...values, [canvasPath, batch.canvases]]))),
+  }
+}
+
+/** The recipe's crops for batches of one layout. Faults: a recipe out of its ranges, statistics that do not fit. */
+export const multiCrop = (recipe: Recipe, layout: Layout): Either<Fault, MultiCrop> =>
+  pipe(
+    E.Do,
+    E.bind('checked', () => checkRecipe(recipe)),
+    E.bind('fitting', () => checkLayout(recipe, layout)),
+    E.bind('own', () => normalisationFor(recipe, layout.channels)),
+    E.map(({ checked, fitting, own }) =>
+      assemble({ ...checked, normalisation: own.normalisation }, fitting, [...recipe.notes, ...switchedOff(recipe, fitting), ...own.notes])),
+  )

@@ -1,0 +1,95 @@
+/**
+ * What is fixed when the crops' program is made: shapes, numbers of taps, and which operations the recipe can ever use.
+ * Everything else about a batch (sizes of images, boxes, orders, strengths) is fed.
+ */
+import type { TensorType } from '../../core/type.ts'
+import { tensorType } from '../../core/type.ts'
+import { gaussianTaps, pillowTaps } from './blur.ts'
+import type { ColourChain } from './colour.ts'
+import { colourChain } from './colour.ts'
+import { longestSide } from './geometry.ts'
+import type { CropGroup, Recipe } from './recipe.ts'
+import { jitterNames } from './recipe.ts'
+import { tapCount } from './taps.ts'
+
+/** Images of one batch: `[batch, channels, side, side]`, each in the upper left corner of its canvas. */
+export interface Layout {
+  readonly batch: number
+  readonly channels: number
+  /** Side of the square canvases. */
+  readonly side: number
+}
+
+export interface GroupPlan {
+  readonly name: 'global' | 'local'
+  readonly group: CropGroup
+  /** Taps of the resize. */
+  readonly taps: number
+  readonly colour: ColourChain
+  /** Taps of the blur; 0 where no crop is ever blurred. */
+  readonly blurTaps: number
+  readonly solarises: boolean
+}
+
+const planGroup = (r: Recipe, l: Layout, name: GroupPlan['name'], coloured: boolean): GroupPlan => {
+  const group = r[name]
+  const blurs = group.blur.some((p) => p > 0)
+  return {
+    name, group,
+    taps: tapCount(r.resampling, longestSide(l.side, group), group.size, l.side),
+    colour: coloured ? colourChain(jitterNames(r.jitter), r.grayscale > 0) : colourChain([], false),
+    blurTaps: !blurs ? 0 : r.blurKind === 'gaussian' ? gaussianTaps : pillowTaps(r.sigma[1], group.size),
+    solarises: coloured && group.solarise.some((p) => p > 0),
+  }
+}
+
+export interface Plan {
+  readonly recipe: Recipe
+  readonly layout: Layout
+  readonly groups: ReadonlyArray<GroupPlan>
+}
+
+/** Colour operations, solarising among them, are for RGB alone. */
+export const isColoured = (l: Layout): boolean => l.channels === 3
+
+export const planOf = (recipe: Recipe, layout: Layout): Plan => ({
+  recipe, layout,
+  groups: (['global', 'local'] as const)
+    .filter((name) => recipe[name].count > 0)
+    .map((name) => planGroup(recipe, layout, name, isColoured(layout))),
+})
+
+/** The input of the images: f32 `[B, C, S, S]` in [0, 1]. */
+export const canvasPath = 'augment.canvas'
+
+/** One group's inputs; n crops of B images, side O. Those of operations that never happen are missing. */
+export interface GroupInputs {
+  /** i32 `[2, n, B, O]`: rows, then columns. */
+  readonly first: TensorType
+  /** f32 `[2, n, B, O, T]` */
+  readonly weights: TensorType
+  /** f32 `[n, B, K]`: `writeColour`'s rows. */
+  readonly colour?: TensorType
+  /** Gaussian kernels f32 `[n, B, T]`, or Pillow's weights f32 `[n, B, O, T]`. */
+  readonly blur?: TensorType
+  /** With Pillow's weights: i32 `[n, B, O]`. */
+  readonly blurFirst?: TensorType
+  /** Thresholds f32 `[n, B]`. */
+  readonly solarise?: TensorType
+}
+
+export const groupInputs = (p: Plan, g: GroupPlan): GroupInputs => {
+  const lead = [g.group.count, p.layout.batch]
+  const size = g.group.size
+  const pillow = p.recipe.blurKind === 'pillow'
+  return {
+    first: tensorType('i32', [2, ...lead, size]),
+    weights: tensorType('f32', [2, ...lead, size, g.taps]),
+    ...(g.colour.width > 0 ? { colour: tensorType('f32', [...lead, g.colour.width]) } : {}),
+    ...(g.blurTaps > 0 ? { blur: tensorType('f32', [...lead, ...(pillow ? [size] : []), g.blurTaps]) } : {}),
+    ...(g.blurTaps > 0 && pillow ? { blurFirst: tensorType('i32', [...lead, size]) } : {}),
+    ...(g.solarises ? { solarise: tensorType('f32', lead) } : {}),
+  }
+}
+
+export const inputPath = (g: GroupPlan, name: keyof GroupInputs): string => `augment.${g.name}.${name}`

@@ -1,0 +1,78 @@
+/** The crops' pixels: a pure program over canvases and tables. */
+import type { Expr } from '../../core/expr.ts'
+import { leaf, table } from '../../core/expr.ts'
+import type { TensorType } from '../../core/type.ts'
+import { broadcastAxes } from '../../ops/broadcast.ts'
+import { div, sub } from '../../ops/elementwise.ts'
+import type { Taps } from '../../ops/image.ts'
+import { convolveReflect, resample, resampleBoth } from '../../ops/image.ts'
+import { reshape } from '../../ops/reshape.ts'
+import { pick } from '../../ops/window.ts'
+import { clampUnit, colour, solarise } from './colour.ts'
+import type { GroupPlan, Plan } from './plan.ts'
+import { groupInputs, inputPath } from './plan.ts'
+
+export const inputLeaf = (type: TensorType, path: string): Expr => leaf(type, { _tag: 'Input', path })
+
+/** A group's inputs as leaves; undefined where the operation never happens. */
+interface Leaves {
+  readonly first: Expr
+  readonly weights: Expr
+  readonly colour: Expr | undefined
+  readonly blur: Expr | undefined
+  readonly blurFirst: Expr | undefined
+  readonly solarise: Expr | undefined
+}
+
+const leavesOf = (p: Plan, g: GroupPlan): Leaves => {
+  const types = groupInputs(p, g)
+  const optional = (name: 'colour' | 'blur' | 'blurFirst' | 'solarise'): Expr | undefined => {
+    const type = types[name]
+    return type === undefined ? undefined : inputLeaf(type, inputPath(g, name))
+  }
+  return {
+    first: inputLeaf(types.first, inputPath(g, 'first')),
+    weights: inputLeaf(types.weights, inputPath(g, 'weights')),
+    colour: optional('colour'), blur: optional('blur'), blurFirst: optional('blurFirst'), solarise: optional('solarise'),
+  }
+}
+
+const blurred = (x: Expr, l: Leaves): Expr => {
+  if (l.blur === undefined) return x
+  if (l.blurFirst === undefined) return convolveReflect(-1)(convolveReflect(-2)(x, l.blur), l.blur)
+  // the crops are square: rows and columns share the table
+  const taps = { first: l.blurFirst, weights: l.blur }
+  return resampleBoth(x, taps, taps)
+}
+
+/** `(x - mean) / std` per channel: `x [lead.., C, H, W]`. */
+export const normalise = (mean: ReadonlyArray<number>, std: ReadonlyArray<number>) => (x: Expr): Expr => {
+  const column = (values: ReadonlyArray<number>): Expr => table('f32', [values.length, 1, 1], values)
+  return div(sub(x, column(mean)), column(std))
+}
+
+/**
+ * `resampleBoth` with values held in [0, 1] after each of its passes, as Pillow's 8-bit images do: bicubic overshoot
+ * differs by several levels otherwise.
+ */
+export const resampleClamped = (x: Expr, rows: Taps, columns: Taps): Expr =>
+  clampUnit(resample(-2)(clampUnit(resample(-1)(x, columns)), rows))
+
+/**
+ * One group of crops: canvases `[B, C, S, S]` -> `[nB, C, O, O]`, crop 0 of all images first. The order is the official
+ * one: crop and mirror, jitter, grayscale, blur, solarise, normalise.
+ */
+export const cropsOf = (p: Plan, g: GroupPlan, canvas: Expr): Expr => {
+  const { batch, channels, side } = p.layout
+  const { count, size } = g.group
+  const l = leavesOf(p, g)
+  const copies = broadcastAxes(canvas, [count, batch, channels, side, side], [1, 2, 3, 4])
+  const taps = (k: number): Taps => ({ first: pick(0, k)(l.first), weights: pick(0, k)(l.weights) })
+  const resize = p.recipe.resampling.filter === 'bicubic' ? resampleClamped : resampleBoth
+  const cropped = resize(copies, taps(0), taps(1))
+  const coloured = l.colour === undefined ? cropped : colour(g.colour)(cropped, l.colour)
+  const smooth = blurred(coloured, l)
+  const solarised = l.solarise === undefined ? smooth : solarise(smooth, l.solarise)
+  const { mean, std } = p.recipe.normalisation
+  return reshape([count * batch, channels, size, size])(normalise(mean, std)(solarised))
+}

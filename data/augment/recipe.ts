@@ -1,0 +1,104 @@
+/** A recipe of multi-crop augmentation: plain data, from which the crops' program and its draws are made. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { fault } from '../../core/fault.ts'
+import type { Fault } from '../../core/fault.ts'
+import type { BlurKind } from './blur.ts'
+import type { ColourName } from './colour.ts'
+import type { CropRange, Guidance, Range } from './geometry.ts'
+import type { Resampling } from './taps.ts'
+
+/** Crops of one size. Lists have one entry per crop. */
+export interface CropGroup extends CropRange {
+  readonly count: number
+  /** Side of the square result. */
+  readonly size: number
+  /** How often each crop is blurred. */
+  readonly blur: ReadonlyArray<number>
+  /** How often each crop is solarised. */
+  readonly solarise: ReadonlyArray<number>
+  /** Where regions of interest are known: how often a crop shows one. */
+  readonly guided?: Guidance
+}
+
+/** Brightness, contrast and saturation change by factors in 1 ± x; hue by up to ± x of a turn. The order is random. */
+export interface Jitter {
+  readonly probability: number
+  readonly brightness: number
+  readonly contrast: number
+  readonly saturation: number
+  readonly hue: number
+}
+
+/** Per channel, after everything else. */
+export interface Normalisation {
+  readonly mean: ReadonlyArray<number>
+  readonly std: ReadonlyArray<number>
+}
+
+export interface Recipe {
+  readonly name: string
+  readonly global: CropGroup
+  readonly local: CropGroup
+  readonly resampling: Resampling
+  /** How often a crop is mirrored. */
+  readonly flip: number
+  readonly jitter: Jitter
+  /** One jitter for all crops of an image. */
+  readonly sharedJitter: boolean
+  readonly grayscale: number
+  readonly blurKind: BlurKind
+  /** Of the Gaussian: sigma, or Pillow's radius. */
+  readonly sigma: Range
+  readonly normalisation: Normalisation
+  /** What a person should know about this recipe. */
+  readonly notes: ReadonlyArray<string>
+}
+
+/** The jitter's operations that can change anything. */
+export const jitterNames = (j: Jitter): ReadonlyArray<ColourName> =>
+  j.probability > 0 ? (['brightness', 'contrast', 'saturation', 'hue'] as const).filter((n) => j[n] > 0) : []
+
+interface Check {
+  readonly path: string
+  readonly found: unknown
+  readonly good: boolean
+  readonly allowed: string
+}
+
+const isShare = (p: number): boolean => p >= 0 && p <= 1
+const share = (path: string, p: number): Check => ({ path, found: p, good: isShare(p), allowed: 'a number in [0, 1]' })
+const ordered = (path: string, r: Range, low: number, high: number): Check =>
+  ({ path, found: r, good: r[0] > low && r[0] <= r[1] && r[1] <= high, allowed: `two ascending numbers above ${low}${high < Infinity ? ` up to ${high}` : ''}` })
+
+const checkGroup = (path: string, g: CropGroup, least: number): ReadonlyArray<Check> => [
+  { path: `${path}.count`, found: g.count, good: Number.isInteger(g.count) && g.count >= least, allowed: `a whole number of at least ${least}` },
+  { path: `${path}.size`, found: g.size, good: Number.isInteger(g.size) && g.size > 0, allowed: 'a whole number of pixels' },
+  ordered(`${path}.scale`, g.scale, 0, 1),
+  ordered(`${path}.ratio`, g.ratio, 0, Infinity),
+  ...(['blur', 'solarise'] as const).map((k): Check =>
+    ({ path: `${path}.${k}`, found: g[k], good: g[k].length === g.count && g[k].every(isShare), allowed: `${g.count} numbers in [0, 1], one per crop` })),
+  ...(g.guided === undefined ? [] : [share(`${path}.guided.probability`, g.guided.probability), share(`${path}.guided.fraction`, g.guided.fraction)]),
+  { path: `${path}.size`, found: g.size, good: g.size > 4 || !g.blur.some((p) => p > 0), allowed: 'more than 4 pixels where crops are blurred' },
+]
+
+/** The recipe, or a fault that names the first entry that is out of its range. */
+export const checkRecipe = (r: Recipe): Either<Fault, Recipe> => {
+  const { mean, std } = r.normalisation
+  const checks: ReadonlyArray<Check> = [
+    ...checkGroup('global', r.global, 1),
+    ...checkGroup('local', r.local, 0),
+    share('flip', r.flip),
+    share('grayscale', r.grayscale),
+    share('jitter.probability', r.jitter.probability),
+    ...(['brightness', 'contrast', 'saturation'] as const).map((k): Check =>
+      ({ path: `jitter.${k}`, found: r.jitter[k], good: r.jitter[k] >= 0, allowed: 'a number of at least 0' })),
+    { path: 'jitter.hue', found: r.jitter.hue, good: r.jitter.hue >= 0 && r.jitter.hue <= 0.5, allowed: 'a number in [0, 0.5]' },
+    ordered('sigma', r.sigma, 0, Infinity),
+    { path: 'normalisation', found: r.normalisation, good: mean.length > 0 && mean.length === std.length && std.every((s) => s > 0), allowed: 'as many means as positive deviations' },
+  ]
+  const bad = checks.find((c) => !c.good)
+  return bad === undefined
+    ? E.right(r)
+    : E.left(fault('config', { place: `augmentation ${r.name}: ${bad.path}`, found: JSON.stringify(bad.found), allowed: bad.allowed, remedy: `correct ${bad.path}` }))
+}

@@ -1,0 +1,42 @@
+/** Any target against the oracle, on the samples of the primitives: one graph of several cases for each primitive. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import fc from 'fast-check'
+import { expect } from 'vitest'
+import { evaluate } from '../../compiler/targets/reference.ts'
+import type { Device } from '../../compiler/target.ts'
+import type { Fault } from '../../core/fault.ts'
+import { showFault } from '../../core/fault.ts'
+import { value } from '../../core/graph.ts'
+import { apply, showArgs } from '../../core/primitive.ts'
+import { trace } from '../../core/trace.ts'
+import { isFloat } from '../../core/type.ts'
+import { runs } from '../support/arbitrary.ts'
+import { expectClose, hostArray, input } from '../support/tensor.ts'
+import type { Sample } from './sample.ts'
+
+/** The value of a task that must not fail. */
+export const must = async <A>(task: TaskEither<Fault, A>): Promise<A> => {
+  const r = await task()
+  return E.isRight(r) ? r.right : expect.fail(showFault(r.left))
+}
+
+/**
+ * Runs `count` cases of a sample on a device and on the oracle. Floats agree within `tolerance` of 1 + |expected|,
+ * whole numbers and bools exactly.
+ */
+export const agreesWithReference = async (device: Device, sample: Sample, { count = 8, tolerance = 1e-5 } = {}): Promise<void> => {
+  const cases = fc.sample(sample.cases, runs(count)).map((c, n) => {
+    const leaves = c.args.map((a, k) => input(`${n}.${k}`, a.type.shape, a.type.dtype))
+    return { leaves, args: c.args, expr: apply(c.op, leaves) }
+  })
+  const values = new Map(cases.flatMap((c, n) => c.args.map((a, k) => [`${n}.${k}`, hostArray(a)] as const)))
+  const expected = evaluate(cases.map((c) => c.expr), values)
+  const graph = await must(() => Promise.resolve(trace('samples', cases.map((c, n) => value(`${n}`, c.expr)))))
+  const results = await must((await must(device.compile(graph))).run({ values }))
+  cases.forEach((c, n) => {
+    const what = `${c.expr._tag === 'Apply' ? c.expr.op.key : c.expr._tag} (${showArgs(c.leaves)}) on ${device.name}`
+    const allowed = isFloat(c.expr.type.dtype) ? (c.expr.type.dtype === 'f16' ? Math.max(tolerance, 2e-3) : tolerance) : 0
+    expectClose(results.get(`${n}`) ?? [], expected[n], allowed, what)
+  })
+}

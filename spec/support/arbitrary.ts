@@ -1,0 +1,41 @@
+/** Arbitrary values for tensors: on grids that f16 holds exactly, and at a distance from the kinks of the primitives. */
+import fc from 'fast-check'
+import type { DType, Shape } from '../../core/type.ts'
+import { range, sizeOf } from '../../core/type.ts'
+import type { Tensor } from './tensor.ts'
+import { tensor } from './tensor.ts'
+
+export type Element = fc.Arbitrary<number>
+
+/** -3 .. 3 in odd 128ths: never zero and never whole. */
+export const odd: Element = fc.integer({ min: -192, max: 191 }).map((k) => (2 * k + 1) / 128)
+/** 0.25 .. 3 */
+export const positive: Element = fc.integer({ min: 16, max: 191 }).map((k) => (2 * k + 1) / 128)
+/** 0.25 .. 3 on either side of zero. */
+export const divisor: Element = fc.tuple(positive, fc.boolean()).map(([x, minus]) => (minus ? -x : x))
+/** Few whole numbers, so that ties happen. */
+export const small: Element = fc.integer({ min: -3, max: 3 })
+/** All of 32 bits, with the ends more often than chance would have it. */
+export const word: Element = fc.integer({ min: -2147483648, max: 2147483647 })
+export const bit: Element = fc.integer({ min: 0, max: 1 })
+
+export const dimension: Element = fc.integer({ min: 1, max: 4 })
+
+export const shapes = (minRank = 0, maxRank = 3): fc.Arbitrary<Shape> => fc.array(dimension, { minLength: minRank, maxLength: maxRank })
+
+export const tensors = (dtype: DType, shape: Shape, element: Element): fc.Arbitrary<Tensor> => {
+  const n = sizeOf(shape)
+  return fc.array(element, { minLength: n, maxLength: n }).map((values) => tensor(dtype, shape, values))
+}
+
+/** No two values are equal. */
+export const distinct = (shape: Shape): fc.Arbitrary<Tensor> => {
+  const n = sizeOf(shape)
+  return fc.shuffledSubarray([...range(n)], { minLength: n }).map((order) => tensor('f32', shape, order.map((k) => (2 * k + 1 - n) / 64)))
+}
+
+/** Some axes of a shape, ascending. */
+export const axesOf = (shape: Shape, minLength = 0): fc.Arbitrary<ReadonlyArray<number>> => fc.subarray([...range(shape.length)], { minLength })
+
+/** Seed and size of every property of the specification: the same on every run. */
+export const runs = (numRuns: number): { readonly seed: number; readonly numRuns: number } => ({ seed: 20240229, numRuns })

@@ -1,0 +1,108 @@
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { exitCode } from '../../core/fault.ts'
+import { commonOptions, helpText, parseArguments, targetNames } from '../../train/arguments.ts'
+import type { Arguments, CommandSpec } from '../../train/arguments.ts'
+import { editDistance, nearest } from '../../train/nearest.ts'
+import { left, right } from '../data/either.ts'
+
+const plain: CommandSpec = { call: 'npx tsx examples/dinov2.ts', about: 'Trains DINOv2.' }
+const rich: CommandSpec = {
+  call: 'npm run evaluate --',
+  about: 'Evaluates a model.',
+  options: [{ name: 'preview', value: 'DIR', text: 'write sample crops' }, { name: 'dry', text: 'only print' }],
+  operands: [{ name: 'TASK', text: 'what to evaluate', choices: ['knn', 'linear'] }, { name: 'MODE', text: 'how', optional: true }],
+}
+
+const run = (c: CommandSpec, ...argv: ReadonlyArray<string>): Arguments => {
+  const p = right(parseArguments(c)(argv))
+  if (p._tag === 'Help') throw new Error('help')
+  return p.arguments
+}
+const bad = (c: CommandSpec, ...argv: ReadonlyArray<string>) => {
+  const f = left(parseArguments(c)(argv))
+  expect(exitCode(f)).toBe(2)
+  return f
+}
+
+describe('the command line', () => {
+  test('nothing given is nothing decided', () => {
+    expect(run(plain)).toEqual({
+      config: O.none, set: [], data: O.none, out: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none,
+      resume: false, json: false, extra: new Map(), operands: [],
+    })
+  })
+
+  test('everything given is decoded', () => {
+    const a = run(plain, '--config', 'a.yaml', '--set', 'optim.lr=0.1', '--set=data.name=x=y', '--set', 'empty=', '--data=photos', '--out', 'runs/x', '--target', 'gpujs:webgpu', '--threads', '2', '--seed', '0', '--steps=50', '--resume', '--json')
+    expect(a.set).toEqual([{ path: 'optim.lr', value: '0.1' }, { path: 'data.name', value: 'x=y' }, { path: 'empty', value: '' }])
+    expect([a.config, a.data, a.out, a.target, a.threads, a.seed, a.steps].map((o) => O.toNullable<string | number>(o))).toEqual(['a.yaml', 'photos', 'runs/x', 'gpujs:webgpu', 2, 0, 50])
+    expect([a.resume, a.json]).toEqual([true, true])
+    expect(run(plain, '--steps', '1', '--steps', '2').steps).toEqual(O.some(2))
+    expect(run(plain, '--out=-odd').out).toEqual(O.some('-odd'))
+    for (const t of targetNames) expect(run(plain, '--target', t).target).toEqual(O.some(t))
+  })
+
+  test('a command has options and operands of its own', () => {
+    const a = run(rich, 'knn', '--preview', 'p', '--dry', 'fast')
+    expect([...a.extra]).toEqual([['preview', 'p'], ['dry', true]])
+    expect(a.operands).toEqual(['knn', 'fast'])
+    expect(bad(rich).place).toBe('TASK')
+    expect(bad(rich, 'kn').remedy).toBe('did you mean knn?')
+    expect(bad(rich, 'knn', 'a', 'b').found).toBe('the word "b"')
+    expect(bad(plain, '--preview', 'p').found).toBe('the unknown option --preview')
+  })
+
+  test('wrong use names the nearest valid option', () => {
+    expect(bad(plain, '--confg', 'a').remedy).toBe('did you mean --config?')
+    expect(bad(plain, '--step=3').remedy).toBe('did you mean --steps?')
+    expect(bad(plain, '--Seed', '3').remedy).toBe('did you mean --seed?')
+    expect(bad(plain, '--res').remedy).toBe('did you mean --resume?')
+    expect(bad(plain, '--zzzzzzzzz').remedy).toBe('see npx tsx examples/dinov2.ts --help')
+    expect(bad(plain, '-s', '3').found).toBe('the unknown option -s')
+    expect(bad(plain, '--no-resume').found).toBe('the unknown option --no-resume')
+    expect(bad(plain, '--target', 'gpujs:webgl').remedy).toMatch(/^did you mean gpujs:webgpu\?/)
+    expect(bad(plain, '--target', 'cuda').allowed).toBe(targetNames.join(', '))
+    expect(bad(plain, '--steps', '--json').found).toMatch(/looks like an option/)
+    expect(bad(plain, '--out').found).toBe('no value')
+    expect(bad(plain, '--out=').found).toBe('no value')
+    expect(bad(plain, '--resume=yes').found).toBe('the value "yes"')
+    for (const n of ['0', '-1', '1.5', 'many', '1e3', '', '9'.repeat(16)]) bad(plain, `--steps=${n}`)
+    expect(bad(plain, '--seed=9007199254740992').allowed).toMatch(/9007199254740991/)
+    for (const s of ['x', '=3', 'a b=3']) expect(bad(plain, '--set', s).allowed).toBe('PATH=VALUE')
+    expect(bad(plain, 'photos').found).toBe('the word "photos"')
+  })
+
+  test('help wins, and shows every option with its choices', () => {
+    const p = right(parseArguments(rich)(['--nonsense', '--help']))
+    expect(p).toEqual({ _tag: 'Help', text: helpText(rich) })
+    expect(right(parseArguments(plain)(['-h']))._tag).toBe('Help')
+    for (const o of [...commonOptions, ...(rich.options ?? [])]) expect(helpText(rich)).toContain(`--${o.name}`)
+    expect(helpText(rich)).toContain('usage: npm run evaluate -- TASK [MODE] [options]')
+    expect(helpText(plain)).toContain('gpujs:headlessgl')
+  })
+
+  test('any words give arguments, help or a fault', () => {
+    const word = fc.oneof(fc.string(), fc.constantFrom('--', '-', '--set', '--steps', '--config=', '--target', '--json', 'a=1', '3', '--constructor', '--__proto__', '--toString=1'))
+    fc.assert(fc.property(fc.array(word, { maxLength: 6 }), (argv) => {
+      const e = parseArguments(rich)(argv)
+      if (E.isLeft(e)) expect(e.left.kind).toBe('usage')
+    }), { numRuns: 500 })
+  })
+})
+
+describe('nearest names', () => {
+  test('edit distance is a distance', () => {
+    const s = fc.string({ maxLength: 8 })
+    fc.assert(fc.property(s, s, (a, b) => {
+      expect(editDistance(a, b)).toBe(editDistance(b, a))
+      expect(editDistance(a, a)).toBe(0)
+      expect(editDistance(a, b)).toBeLessThanOrEqual(Math.max(a.length, b.length))
+      expect(editDistance(a, b)).toBeGreaterThanOrEqual(Math.abs(a.length - b.length))
+    }))
+    expect([editDistance('sede', 'seed'), editDistance('ab', 'ba'), editDistance('kitten', 'sitting')]).toEqual([1, 1, 3])
+    expect(nearest('zz', ['abc', 'def'])).toBeUndefined()
+  })
+})
