@@ -32,6 +32,12 @@ const shapeOf = (mode: Mode, limits: Limits, k: KernelSource): Grid | Fault => {
   return grid
 }
 
+/** Does something now, and promises its result or what it throws. */
+export const promised = <A>(work: () => A | Promise<A>): Promise<A> =>
+  new Promise((resolve) => {
+    resolve(work())
+  })
+
 /**
  * The `compile` of an engine: `build` turns one kernel into the engine's code and may throw, `program` runs launches
  * that have been checked.
@@ -39,7 +45,7 @@ const shapeOf = (mode: Mode, limits: Limits, k: KernelSource): Grid | Fault => {
 export const compiler = <K, S extends Slot>(
   mode: Mode,
   limits: Limits,
-  build: (k: KernelSource, grid: Grid) => Promise<K>,
+  build: (k: KernelSource, grid: Grid) => K | Promise<K>,
   own: (slot: Slot) => S | undefined,
   program: (launches: ReadonlyArray<Bound<K, S>>) => { readonly run: () => Promise<void> },
 ): Engine['compile'] => {
@@ -54,7 +60,7 @@ export const compiler = <K, S extends Slot>(
     const compiled =
       '_tag' in grid
         ? Promise.reject(grid)
-        : build(kernel, grid).then(
+        : promised(() => build(kernel, grid)).then(
             (code) => ({ kernel, grid, code }),
             (e: unknown) => Promise.reject(compileFault(mode, kernel, e)),
           )

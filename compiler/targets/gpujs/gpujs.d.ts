@@ -13,7 +13,6 @@ declare module 'gpu.js/src/backend/function-node.js' {
     readonly object?: Ast
     readonly callee?: Ast
     readonly property?: Ast
-    readonly computed?: boolean
     readonly name?: string
     readonly value?: unknown
     readonly arguments?: ReadonlyArray<Ast>
@@ -23,7 +22,6 @@ declare module 'gpu.js/src/backend/function-node.js' {
   }
   export interface Declaration {
     valueType: string | null
-    suggestedType: string | null
   }
   export interface Member {
     readonly signature: string
@@ -36,7 +34,6 @@ declare module 'gpu.js/src/backend/function-node.js' {
     readonly name: string
     returnType: string | null
     getType(ast: Ast): string | null
-    getJsAST(): Ast
     getDeclaration(ast: Ast): Declaration | null
     getMemberExpressionDetails(ast: Ast): Member | null
     astGeneric(ast: Ast, out: string[]): string[]
@@ -46,7 +43,6 @@ declare module 'gpu.js/src/backend/function-node.js' {
     lookupFunctionArgumentTypes(name: string): ReadonlyArray<string> | null
     pushState(state: string): void
     popState(state: string): void
-    toString(): string
   }
 }
 
@@ -89,7 +85,6 @@ declare module 'gpu.js/src/backend/web-gpu/kernel.js' {
     translatedBody: string
     translatedFunctions: string
     compiledSource: string
-    workgroupSize: readonly [number, number, number]
     componentCount: number
     returnType: string | null
     translateSource(): void
@@ -106,13 +101,11 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     block(): this
     loop(): this
     if_(type?: Wasm): this
-    else_(): this
     end(): this
     br(depth: number): this
     brIf(depth: number): this
     return_(): this
     call(name: string): this
-    drop(): this
     select(): this
     localGet(index: number): this
     localSet(index: number): this
@@ -120,7 +113,6 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     globalGet(index: number): this
     globalSet(index: number): this
     i32Const(value: number): this
-    f32Const(value: number): this
     v128ConstI32x4(a: number, b: number, c: number, d: number): this
     v128ConstF32x4(a: number, b: number, c: number, d: number): this
     f32Load(offset?: number, align?: number): this
@@ -136,9 +128,7 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     i32RemU(): this
     i32And(): this
     i32Shl(): this
-    i32Eqz(): this
     i32LtS(): this
-    i32GtS(): this
     i32GeS(): this
     i32x4ExtractLane(lane: number): this
     i32x4ReplaceLane(lane: number): this
@@ -148,7 +138,6 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     f32x4Splat(): this
     i32x4Add(): this
     i32x4Sub(): this
-    i32x4Mul(): this
     i32x4MinS(): this
     i32x4MaxS(): this
     i32x4Shl(): this
@@ -161,22 +150,15 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     f32x4Mul(): this
     f32x4Div(): this
     f32x4Abs(): this
-    f32x4Neg(): this
-    f32x4Min(): this
-    f32x4Max(): this
     f32x4Pmin(): this
     f32x4Pmax(): this
     f32x4Nearest(): this
     f32x4Eq(): this
     f32x4Lt(): this
-    f32x4Gt(): this
-    f32x4Ge(): this
     f32x4Ne(): this
     v128And(): this
     v128Or(): this
-    v128Xor(): this
     v128Not(): this
-    v128Andnot(): this
     v128Bitselect(): this
   }
   export class WasmModuleBuilder {
@@ -202,7 +184,11 @@ declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
   export interface Local {
     readonly kind: string
     readonly index: number
-    readonly wtype: string
+  }
+  /** What is known of the differences between SIMD lanes. */
+  export interface Variance {
+    readonly exprVarying: (ast: Ast) => boolean
+    readonly hasVaryingExit: (ast: Ast, under: boolean) => boolean
   }
   export class WebAssemblyFunctionNode<A extends Assembler> extends FunctionNode {
     readonly assembler: A | null
@@ -212,7 +198,8 @@ declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
     readonly usedMathImports: Set<string>
     readonly readsThread: boolean
     readonly argumentNames: ReadonlyArray<string>
-    readonly vInfo: { readonly exprVarying: (ast: Ast) => boolean; readonly varying: ReadonlySet<string> }
+    readonly vInfo: Variance
+    vAnalyze(ast: Ast): Variance
     readonly vMaskDepth: number
     readonly vCur: number
     readonly vRetMask: number
@@ -224,7 +211,6 @@ declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
     exprBinary(ast: Ast): string
     emitMathCall(name: string, ast: Ast): string
     emitByType(ast: Ast, want: string): string
-    coerce(from: string, to: string): string
     expression(ast: Ast): string
     setScalarLocal(name: string, wtype: string, gtype: string, emitInit: () => void): void
     stmtVariableDeclaration(ast: Ast): void
@@ -233,9 +219,7 @@ declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
     readonly taintedLocals: Set<string>
     vEmitArrayElement(ast: Ast): void
     vEmitIndex(ast: Ast): void
-    vexpr(ast: Ast): string
     vexprBinary(ast: Ast): string
-    vCoerce(from: string, to: string): string
     vDeclareVarying(declaration: Ast, statement: Ast): void
     vSetVaryingScalar(name: string, wtype: string, gtype: string, emitInit: () => void): void
     vMathCall(name: string, ast: Ast): string

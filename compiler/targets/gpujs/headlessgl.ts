@@ -6,7 +6,7 @@ import { createRequire } from 'node:module'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { GPU, type IKernelRunShortcut } from 'gpu.js'
 import { type Fault, fault, messageOf } from '../../../core/fault.ts'
-import { type Bound, compiler } from './compile.ts'
+import { type Bound, compiler, promised } from './compile.ts'
 import type { Engine, Limits, Slot } from './engine.ts'
 import { type Grid, type KernelSource, cells } from './kernel.ts'
 import { openSlots } from './slots.ts'
@@ -31,7 +31,7 @@ const missing = (found: string): Fault =>
 
 const build =
   (gpu: GPU) =>
-  async (k: KernelSource, grid: Grid): Promise<IKernelRunShortcut> => {
+  (k: KernelSource, grid: Grid): IKernelRunShortcut => {
     const kernel = gpu.createKernel(k.source, {
       output: grid.threads.slice(0, grid.rank),
       precision: 'single',
@@ -72,7 +72,7 @@ const runOne = ({ compiled: { code, grid, kernel }, args, out }: Bound<IKernelRu
 /** Opens the engine where the package gl is installed. */
 export const openHeadlessGl = (): TE.TaskEither<Fault, Engine> =>
   TE.tryCatch(
-    async () => {
+    () => promised(() => {
       createRequire(import.meta.url).resolve('gl')
       if (!GPU.isHeadlessGLSupported) throw new Error('the package gl gives no OpenGL context')
       const gpu = new GPU({ mode: 'headlessgl' })
@@ -82,12 +82,12 @@ export const openHeadlessGl = (): TE.TaskEither<Fault, Engine> =>
         limits,
         describe: 'OpenGL through the package gl',
         slot: (length) => slots.add({ length, data: new Float32Array(length) }),
-        write: (slot, data) => slots.forWriting(slot, data.length).data.set(data),
-        read: async (slot) => slots.get(slot).data.slice(),
-        compile: compiler('headlessgl', limits, build(gpu), slots.find, (launches) => ({ run: async () => launches.forEach(runOne) })),
+        write: (slot, data) => { slots.forWriting(slot, data.length).data.set(data); },
+        read: (slot) => promised(() => slots.get(slot).data.slice()),
+        compile: compiler('headlessgl', limits, build(gpu), slots.find, (launches) => ({ run: async () => { launches.forEach(runOne); } })),
         dispose: () => void gpu.destroy(),
       }
       return engine
-    },
+    }),
     (e) => missing(messageOf(e)),
   )

@@ -54,6 +54,7 @@ const printer = (names: ReadonlyMap<Term, string>) => {
     }
     if (t._tag === 'Unary') return `(${value(t.x)} < 0.5)`
     if (t._tag === 'Cast') return `(${value(t.x)} != 0)`
+    if (t._tag === 'Select') return `((${condition(t.when)} ? ${value(t.x)} : ${value(t.y)}) > 0.5)`
     if (t._tag === 'Num') return t.value === 0 ? '(1 < 0)' : '(0 < 1)'
     return `(${value(t)} > 0.5)`
   }

@@ -3,8 +3,9 @@ import { type WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/
 import type { Grid, KernelSource } from './kernel.ts'
 import { translate } from './syntax.ts'
 import { defineMath } from './webasm-math.ts'
-import { type Module, webasmNode } from './webasm-node.ts'
-import type { WebasmCode } from './webasm-worker.mjs'
+import type { Module } from './webasm-expressions.ts'
+import { webasmNode } from './webasm-node.ts'
+import type { WebasmCode } from './webasm-worker.js'
 
 /** The most pages of 64 KiB that a WebAssembly memory can have. */
 export const maxPages = 65536

@@ -2,8 +2,9 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { type Fault, fault, messageOf } from '../../../core/fault.ts'
+import { promised } from './compile.ts'
 import type { Grid } from './kernel.ts'
-import * as worker from './webasm-worker.mjs'
+import * as worker from './webasm-worker.js'
 
 /** A kernel as all threads know it: the number under which workers keep their own instance. */
 export interface PooledKernel {
@@ -55,7 +56,7 @@ export const openPool = (memory: WebAssembly.Memory, cores: number = availablePa
   const start = (): void => {
     if (state.workers.length > 0) return
     state.workers = Array.from({ length: cores - 1 }, () => {
-      const thread = new Worker(new URL('./webasm-worker.mjs', import.meta.url), {
+      const thread = new Worker(new URL('./webasm-worker.js', import.meta.url), {
         workerData: { dinograph: 'webasm', memory },
         execArgv: [],
       })
@@ -87,7 +88,7 @@ export const openPool = (memory: WebAssembly.Memory, cores: number = availablePa
       known.sent = true
     }
 
-    const run = async (): Promise<void> => {
+    const run = (): void => {
       shared.fill(0, worker.FAILED)
       known.generation += 1
       Atomics.store(shared, worker.GENERATION, known.generation)
@@ -106,7 +107,7 @@ export const openPool = (memory: WebAssembly.Memory, cores: number = availablePa
         }
       }
     }
-    return { run }
+    return { run: () => promised(run) }
   }
 
   return {

@@ -1,6 +1,6 @@
 /** The engine over gpu.js's WebAssembly with SIMD: all slots lie in one memory that all kernels share. */
 import { type Fault, fault, messageOf } from '../../../core/fault.ts'
-import { compiler } from './compile.ts'
+import { compiler, promised } from './compile.ts'
 import type { Engine, Limits, Slot } from './engine.ts'
 import { openSlots } from './slots.ts'
 import { compileWebasm, maxPages } from './webasm-module.ts'
@@ -56,9 +56,9 @@ export const openWebasm = (): Engine => {
     limits,
     describe: `WebAssembly SIMD on ${pool.threads} cores (${process.version})`,
     slot: (length) => slots.add(allocate(length)),
-    write: (slot, data) => view(slots.forWriting(slot, data.length)).set(data),
+    write: (slot, data) => { view(slots.forWriting(slot, data.length)).set(data); },
     // A copy into memory of its own: the shared one changes with the next run.
-    read: async (slot) => new Float32Array(view(slots.get(slot))),
+    read: (slot) => promised(() => new Float32Array(view(slots.get(slot)))),
     compile: compiler(
       'webasm',
       limits,

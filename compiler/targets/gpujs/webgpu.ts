@@ -163,7 +163,7 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
     compile: compiler('webgpu', limits, build, slots.find, program),
     dispose: () => {
       state.disposed = true
-      buffers.forEach((buffer) => buffer.destroy())
+      buffers.forEach((buffer) => { buffer.destroy() })
       device.destroy()
       state.held = null
     },

@@ -1,5 +1,5 @@
 // Runs programs of the webasm engine, on the main thread and on its workers alike. Plain JavaScript, because a worker
-// thread loads this file without a TypeScript loader; its types are in webasm-worker.d.mts.
+// thread loads this file without a TypeScript loader; its types are in webasm-worker.d.ts.
 import { parentPort, workerData } from 'node:worker_threads'
 
 // Words of a program's shared state; behind them a claim counter and a done counter per step.

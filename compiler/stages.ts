@@ -1,0 +1,53 @@
+/** Every stage of a graph's road to kernels as text, each with a footer of what it costs: what `npm run ir` prints. */
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import type { Fault } from '../core/fault.ts'
+import type { Graph } from '../core/graph.ts'
+import { isResident, leavesOfGraph, nodesOf } from '../core/graph.ts'
+import { print } from '../core/print.ts'
+import { bytesOf, sizeOf } from '../core/type.ts'
+import { verify } from '../core/verify.ts'
+import type { Limits } from './fuse.ts'
+import { planOf } from './plan.ts'
+import { simplify } from './rewrites/simplify.ts'
+import type { Plan } from './schedule.ts'
+import { totalsOf } from './schedule.ts'
+
+/** `1234567` as `1.23 M`. */
+export const showCount = (n: number): string => {
+  const units = ['', ' K', ' M', ' G', ' T']
+  const i = n < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(n) / 3))
+  return i === 0 ? `${n}` : `${(n / 1000 ** i).toPrecision(3)}${units[i]}`
+}
+
+/** Memory of the resident leaves, in bytes. */
+export const residentBytes = (g: Graph): number =>
+  leavesOfGraph(g).filter(isResident).reduce((n, l) => n + sizeOf(l.type.shape) * bytesOf(l.type.dtype), 0)
+
+/** Applications: the kernels there would be, were every op its own. */
+export const operationsOf = (g: Graph): number => nodesOf(g).filter((e) => e._tag === 'Apply').length
+
+const graphFooter = (g: Graph): string => `# ${operationsOf(g)} operations, ${showCount(residentBytes(g))}B resident state\n`
+
+/** A graph as text with its footer. */
+export const showGraph = (g: Graph): string => `${print(g)}${graphFooter(g)}`
+
+/** Kernel count, arithmetic, traffic and memory of a plan. */
+export const planFooter = (p: Plan): string => {
+  const t = totalsOf(p)
+  return [
+    `# ${operationsOf(p.graph)} operations in ${t.launches} kernels (${t.distinct} distinct), ${t.updates} state updates`,
+    `# ${showCount(t.flops)}FLOP (${showCount(t.contractionFlops)}FLOP in contractions), ${showCount(t.bytes)}B moved`,
+    `# memory: ${showCount(t.temporaryBytes)}B temporaries, ${showCount(residentBytes(p.graph))}B resident state\n`,
+  ].join('\n')
+}
+
+/** The kernels of a plan, in order of launch. */
+export const showPlan = (p: Plan): string =>
+  [...p.kernels.map((k, i) => `# ${i}: ${k.kernel.name}\n${k.kernel.key}`), planFooter(p)].join('\n')
+
+/** The simplified graph as text. */
+export const showRewritten = (g: Graph): E.Either<Fault, string> => pipe(simplify.run(g), E.chain(verify), E.map(showGraph))
+
+/** The fused kernels as text. */
+export const showFused = (limits: Limits) => (g: Graph): E.Either<Fault, string> => pipe(g, planOf(limits), E.map(showPlan))
