@@ -10,7 +10,7 @@
 # the release's backports. It is unpacked, not installed: only stable packages that it depends on are installed.
 set -euo pipefail
 
-folder=${1:-/tmp/dinograph-mesa}
+folder=$(realpath -m "${1:-/tmp/dinograph-mesa}")
 tree=$folder/tree
 icd=$folder/lavapipe.json
 
@@ -73,12 +73,13 @@ for deb in "$private"/debs/*.deb; do dpkg -x "$deb" "$tree"; done
 [[ -n $(find "$tree" -name libvulkan_lvp.so -print -quit) ]] || die "libvulkan_lvp.so is not in the downloaded package"
 
 # What is still missing: the Vulkan loader, and the LLVM and small libraries that the driver names.
-needed=(libvulkan1)
-for dependency in $(dpkg-deb -f "$private"/debs/mesa-vulkan-drivers_*.deb Depends | tr ',' '\n' | awk '{print $1}'); do
+needed=()
+dependencies=$(dpkg-deb -f "$private"/debs/mesa-vulkan-drivers_*.deb Depends | tr ',' '\n' | awk '{print $1}')
+for dependency in $(printf '%s\n' libvulkan1 $dependencies | sort -u); do
   [[ " ${fetched[*]} " == *" $dependency "* ]] && continue
   dpkg -s "$dependency" >/dev/null 2>&1 || needed+=("$dependency")
 done
-if ! dpkg -s "${needed[@]}" >/dev/null 2>&1; then
+if ((${#needed[@]} > 0)); then
   say "installing ${needed[*]}"
   apt-get install -y -qq --no-install-recommends "${needed[@]}" >&2 || die "cannot install ${needed[*]}"
 fi

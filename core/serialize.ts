@@ -29,14 +29,17 @@ const distribution = t.union([
   t.strict({ _tag: t.literal('Bernoulli'), p: t.number }),
   t.strict({ _tag: t.literal('Permutation') }),
 ])
+/** MessagePack has no negative zero of its own: it is written as text, since constants of either sign are different. */
+const real = new t.Type<number, number | '-0', unknown>(
+  'real', t.number.is, (u, c) => (u === '-0' ? t.success(-0) : t.number.validate(u, c)), (x) => (Object.is(x, -0) ? '-0' : x))
 const source = t.union([
   t.strict({ _tag: t.literal('Param'), path: t.string }),
   t.strict({ _tag: t.literal('State'), path: t.string }),
   t.strict({ _tag: t.literal('Input'), path: t.string }),
   t.strict({ _tag: t.literal('Hyper'), path: t.string }),
   t.strict({ _tag: t.literal('Draw'), path: t.string, distribution }),
-  t.strict({ _tag: t.literal('Fill'), value: t.number }),
-  t.strict({ _tag: t.literal('Table'), values: t.readonlyArray(t.number) }),
+  t.strict({ _tag: t.literal('Fill'), value: real }),
+  t.strict({ _tag: t.literal('Table'), values: t.readonlyArray(real) }),
 ])
 const node = t.union([
   t.strict({ source, type }),
@@ -63,8 +66,8 @@ export const save = (g: Graph): E.Either<Fault, Uint8Array> =>
       return pack({
         format: 'dinograph-graph-1',
         name: g.name,
-        nodes: order.flatMap((e): ReadonlyArray<t.TypeOf<typeof node>> =>
-          e._tag === 'Leaf' ? [{ source: e.source, type: e.type }]
+        nodes: order.flatMap((e): ReadonlyArray<t.OutputOf<typeof node>> =>
+          e._tag === 'Leaf' ? [{ source: source.encode(e.source), type: e.type }]
           : e._tag === 'Apply' ? [{ op: e.op.name, params: e.op.params, args: e.args.map(at), region: O.toNullable(e.region) }]
           : []),
         outputs: g.outputs.map((o) => ({ role: o.role, path: o.path, node: at(o.expr) })),

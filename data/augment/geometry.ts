@@ -94,10 +94,11 @@ export const guidedCrop = (s: Stream, size: Size, range: CropRange, region: Box,
 
 /**
  * The longest side that a crop can have on a canvas of `side` pixels: of the tries, and of the centre crop where all
- * tries failed (which happens to long images only, see `centreCrop`).
+ * tries failed. They fail where the image is so long that even the largest crop does not fit its short side, or so small
+ * that the smallest crop rounds to nothing.
  */
 export const longestSide = (side: number, range: CropRange): number => {
   const widest = Math.max(range.ratio[1], 1 / range.ratio[0])
-  const share = range.scale[1]
-  return Math.min(side, Math.ceil(side * Math.max(Math.sqrt(share * widest), share * widest * widest)))
+  const [low, high] = range.scale
+  return Math.min(side, Math.ceil(Math.max(side * Math.sqrt(high * widest), side * high * widest * widest, 0.5 * widest / Math.sqrt(low) + 0.5)))
 }

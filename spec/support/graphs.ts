@@ -52,9 +52,10 @@ interface Supply {
 const supply = (pool: Pool, choices: ReadonlyArray<number>): Supply => {
   let next = 0
   const nat = (n: number): number => choices[next++ % choices.length] % n
-  const from = (xs: ReadonlyArray<Expr>) => (): Expr => xs[nat(xs.length)]
+  // one of the latest, so that graphs grow deep
+  const from = (xs: ReadonlyArray<Expr>) => (): Expr => xs[xs.length - 1 - nat(Math.min(xs.length, 6))]
   return {
-    smooth: from([...pool.smooth, ...pool.exact]), exact: from(pool.exact), int: from(pool.ints), bool: from(pool.bools),
+    smooth: nat(3) === 0 ? from(pool.exact) : from(pool.smooth), exact: from(pool.exact), int: from(pool.ints), bool: from(pool.bools),
     nat, axis: (x) => nat(Math.max(1, x.type.shape.length)),
   }
 }
@@ -123,14 +124,13 @@ const smooth: ReadonlyArray<(s: Supply) => Expr> = [
   (s) => { const x = s.smooth(); return e.tanh(e.sub(beside(x, s.smooth()), x)) },
   (s) => { const x = e.tanh(s.smooth()); return e.mul(x, e.tanh(beside(x, s.smooth()))) },
   (s) => { const x = e.tanh(s.smooth()); return e.div(x, e.add(e.square(beside(x, s.smooth())), 1)) },
-  (s) => { const x = s.smooth(); return e.where(firstBeside(x, s.bool()), x, beside(x, s.exact())) },
+  (s) => { const x = s.smooth(); const c = firstBeside(x, s.bool()); const kept = e.where(c, x, 0); return e.where(c, kept, beside(kept, s.exact())) },
   (s) => { const x = atLeastOneAxis(s.smooth()); return softmax(s.axis(x))(x) },
   (s) => { const x = atLeastOneAxis(s.smooth()); return e.tanh(logSumExp(s.axis(x))(x)) },
   (s) => { const x = s.smooth(); return e.tanh(sum({ axes: dims(x).length === 0 ? [] : [s.axis(x)] })(x)) },
   (s) => { const x = s.smooth(); return mean({ axes: range(dims(x).length).filter((_, a) => a !== 1) })(x) },
   (s) => e.tanh(contracted(e.tanh(s.smooth()), e.tanh(s.smooth()))),
   (s) => batched(e.tanh(s.smooth())),
-  (s) => e.add(e.stopGradient(e.tanh(s.smooth())), 0.5),
   (s) => { const x = atLeastOneAxis(s.smooth()); return e.tanh(scatterAdd(0, 4)(x, positions(dims(x)[0], 4, s.nat(3)))) },
   ...movements.map((move) => (s: Supply): Expr => move(s, s.smooth())),
 ]
@@ -175,9 +175,9 @@ const bools: ReadonlyArray<(s: Supply) => Expr> = [
   ...movements.slice(0, 5).map((move) => (s: Supply): Expr => move(s, s.bool())),
 ]
 
-/** Values in odd 128ths, which f16 holds; no two of one tensor are equal. */
+/** Values in 256ths, which f16 holds; no two of one tensor, nor of two phases, are equal. */
 const grid = (shape: ReadonlyArray<number>, phase: number): Tensor =>
-  tensor('f32', shape, range(sizeOf(shape)).map((i) => (2 * ((i * 37 + phase * 11) % 127) - 127) / 64))
+  tensor('f32', shape, range(sizeOf(shape)).map((i) => (2 * ((i * 37 + phase * 11) % 127) - 127) / 64 + phase / 256))
 
 const leaves: ReadonlyArray<readonly [string, Tensor]> = [
   ['x', grid([3, 4], 0)], ['y', grid([4], 1)], ['z', grid([2, 3, 4], 2)], ['c', grid([], 3)],
@@ -194,7 +194,7 @@ const start: Pool = {
 
 const grown = (p: Pool, [kind, which, ...choices]: ReadonlyArray<number>): Pool => {
   const s = supply(p, choices)
-  const make = (steps: ReadonlyArray<(s: Supply) => Expr>): Expr => trimmed(steps[which % steps.length](s))
+  const make = (kinds: ReadonlyArray<(s: Supply) => Expr>): Expr => trimmed(kinds[which % kinds.length](s))
   switch (kind % 6) {
     case 0: return { ...p, ints: [...p.ints, make(ints)] }
     case 1: return { ...p, bools: [...p.bools, make(bools)] }
@@ -203,9 +203,14 @@ const grown = (p: Pool, [kind, which, ...choices]: ReadonlyArray<number>): Pool 
   }
 }
 
+/** A list of steps: what to make, and the choices to make it by. */
+export type Steps = ReadonlyArray<ReadonlyArray<number>>
+
+export const steps = (size = 24): fc.Arbitrary<Steps> => fc.array(fc.array(fc.nat(1000), { minLength: 8, maxLength: 8 }), { maxLength: size, size: 'max' })
+
 /** The graph of a list of steps: what was made last of each kind is handed out, and the param is replaced. */
-const graphOf = (steps: ReadonlyArray<ReadonlyArray<number>>): RandomGraph => {
-  const p = steps.reduce(grown, start)
+export const graphOf = (list: Steps): RandomGraph => {
+  const p = list.reduce(grown, start)
   const lastOf = (xs: ReadonlyArray<Expr>): Expr => xs[xs.length - 1]
   const update = e.sub(weight, e.mul(mean()(lastOf(p.smooth)), 0.1))
   return {
@@ -224,5 +229,4 @@ const graphOf = (steps: ReadonlyArray<ReadonlyArray<number>>): RandomGraph => {
 }
 
 /** Random graphs of up to `size` steps. */
-export const graphs = (size = 24): fc.Arbitrary<RandomGraph> =>
-  fc.array(fc.array(fc.nat(1000), { minLength: 8, maxLength: 8 }), { maxLength: size }).map(graphOf)
+export const graphs = (size = 24): fc.Arbitrary<RandomGraph> => steps(size).map(graphOf)

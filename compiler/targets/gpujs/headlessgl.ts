@@ -82,9 +82,9 @@ export const openHeadlessGl = (): TE.TaskEither<Fault, Engine> =>
         limits,
         describe: 'OpenGL through the package gl',
         slot: (length) => slots.add({ length, data: new Float32Array(length) }),
-        write: (slot, data) => { slots.forWriting(slot, data.length).data.set(data); },
+        write: (slot, data) => { slots.forWriting(slot, data.length).data.set(data) },
         read: (slot) => promised(() => slots.get(slot).data.slice()),
-        compile: compiler('headlessgl', limits, build(gpu), slots.find, (launches) => ({ run: async () => { launches.forEach(runOne); } })),
+        compile: compiler('headlessgl', limits, build(gpu), slots.find, (launches) => ({ run: () => promised(() => { launches.forEach(runOne) }) })),
         dispose: () => void gpu.destroy(),
       }
       return engine

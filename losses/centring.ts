@@ -1,0 +1,47 @@
+/** How teacher logits become targets: centring and sharpening (Caron et al. 2021, section 3.1). */
+import type { State } from 'fp-ts/lib/State.js'
+import type { Expr } from '../core/expr.ts'
+import type { Declaration } from '../core/model.ts'
+import { param, zeros } from '../core/model.ts'
+import { add, div, exp, mul, stopGradient, sub } from '../ops/elementwise.ts'
+import { logSoftmax } from '../ops/nn.ts'
+import { mean } from '../ops/reduce.ts'
+import type { LossState } from './loss.ts'
+import { kept } from './loss.ts'
+
+export interface Targets {
+  /** Rows that sum to one, `[R, K]`. No gradient flows into them. */
+  readonly probabilities: Expr
+  /** Their logarithms. */
+  readonly logarithms: Expr
+}
+
+/** A way from teacher logits `[R, K]` and a temperature `[]` to targets, with what it keeps between steps. */
+export interface Centring {
+  readonly state: ReadonlyMap<string, Declaration>
+  readonly run: (logits: Expr, temperature: Expr) => State<LossState, Targets>
+}
+
+export interface CentreOptions {
+  /** Name of the kept centre `[1, K]`. */
+  readonly path: string
+  /** K */
+  readonly prototypes: number
+  /** Share of the old centre in the new one. */
+  readonly momentum: number
+}
+
+/**
+ * P = softmax((z - c) / tau) with the centre c from before this batch; then c <- m c + (1 - m) mean over all rows of z
+ * (eq. 4; dino `main_dino.py` DINOLoss.update_center).
+ */
+export const centre = (o: CentreOptions): Centring => ({
+  state: new Map([[o.path, param([1, o.prototypes], zeros, false)]]),
+  run: (raw, temperature) => (state) => {
+    const logits = stopGradient(raw)
+    const old = kept(o.path, state)
+    const logarithms = logSoftmax(-1)(div(sub(logits, old), temperature))
+    const next = add(mul(old, o.momentum), mul(mean({ axes: [0], keep: true })(logits), 1 - o.momentum))
+    return [{ probabilities: exp(logarithms), logarithms }, new Map([...state, [o.path, next]])]
+  },
+})

@@ -1,0 +1,52 @@
+/** Patch embedding (Dosovitskiy et al. 2021, eq. 1): a convolution whose kernel is its stride, as one matrix product. */
+import type { Expr } from '../core/expr.ts'
+import type { Declaration, Model } from '../core/model.ts'
+import { inScope, param, uniform } from '../core/model.ts'
+import { misuse } from '../core/primitive.ts'
+import { linear } from '../ops/nn.ts'
+import { reshape, transpose } from '../ops/reshape.ts'
+import { slice } from '../ops/window.ts'
+
+export interface PatchParams {
+  readonly proj: { readonly weight: Declaration; readonly bias: Declaration }
+}
+
+export interface PatchOptions {
+  /** Pixels along the side of a patch. */
+  readonly patch: number
+  readonly channels: number
+  readonly width: number
+}
+
+/** Patches of an image side, the remainder dropped. */
+export const patchesAlong = (pixels: number, patch: number): number => Math.floor(pixels / patch)
+
+/** Images `[B, C, H, W]` as patches `[B, h w, C p p]`, row-major, inside ordered (c, y, x). */
+const patchify = (x: Expr, p: number): Expr => {
+  const [batch, channels, height, width] = x.type.shape
+  const [h, w] = [patchesAlong(height, p), patchesAlong(width, p)]
+  const whole = slice(3, 0, w * p)(slice(2, 0, h * p)(x))
+  const cells = transpose([0, 2, 4, 1, 3, 5])(reshape([batch, channels, h, p, w, p])(whole))
+  return reshape([batch, h * w, channels * p * p])(cells)
+}
+
+/**
+ * `[B, C, H, W] -> [B, N, D]`, N = floor(H/p) floor(W/p). `proj.weight [D, C, p, p]`, initialised as PyTorch's Conv2d: uniform
+ * within 1 / sqrt(C p²). Faults: images of another rank or with other channels, and images smaller than one patch.
+ */
+export const patchEmbed = (o: PatchOptions): Model<PatchParams, Expr, Expr> => {
+  const bound = uniform((o.channels * o.patch * o.patch) ** -0.5)
+  return {
+    params: { proj: { weight: param([o.width, o.channels, o.patch, o.patch], bound), bias: param([o.width], bound) } },
+    apply: (c, p) => (x) => {
+      const [, channels, height, width] = x.type.shape
+      if (x.type.shape.length !== 4 || channels !== o.channels || height < o.patch || width < o.patch)
+        return misuse('patchEmbed', [x], {
+          allowed: `images [B, ${o.channels}, H, W] with H and W of at least ${o.patch}`,
+          remedy: 'give images of the channels and at least the patch size that the model was made for, or make the model for these',
+        })
+      const weight = reshape([o.width, o.channels * o.patch * o.patch])(p.proj.weight)
+      return inScope(c, 'proj', () => linear(patchify(x, o.patch), weight, p.proj.bias))
+    },
+  }
+}

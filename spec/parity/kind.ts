@@ -1,0 +1,63 @@
+/**
+ * One kind of golden case is one file in kinds/, named as `kind` in case.json, that exports `kind`: it computes every expected
+ * tensor of a case, by name, from the case's inputs and with the public functions that the examples use.
+ */
+import { existsSync } from 'node:fs'
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import type { Device, Feed, HostArray, HostValues } from '../../compiler/target.ts'
+import type { Fault } from '../../core/fault.ts'
+import { fault, messageOf } from '../../core/fault.ts'
+import type { Graph } from '../../core/graph.ts'
+import { tensorType } from '../../core/type.ts'
+import { floatsOf } from '../../data/tensor.ts'
+import type { HostTensors } from '../../data/tensor.ts'
+import type { Case } from './case.ts'
+
+/** Computed tensors by the names of the expected ones, row-major. */
+export type Computed = ReadonlyMap<string, ArrayLike<number>>
+
+export type Kind = (c: Case, device: Device) => TaskEither<Fault, Computed>
+
+interface KindModule {
+  readonly kind: Kind
+}
+
+const isKindModule = (m: unknown): m is KindModule => typeof m === 'object' && m !== null && 'kind' in m && typeof m.kind === 'function'
+
+/** The kind of that name, where there is a file for it. */
+export const findKind = (name: string): TaskEither<Fault, O.Option<Kind>> => {
+  const file = new URL(`./kinds/${name}.ts`, import.meta.url)
+  if (!/^\w+$/.test(name) || !existsSync(file)) return TE.right(O.none)
+  return pipe(
+    TE.tryCatch((): Promise<unknown> => import(file.href), (e) => fault('io', { place: file.pathname, found: messageOf(e), allowed: 'a module that loads', remedy: 'correct the module' })),
+    TE.map((m) => (isKindModule(m) ? O.some(m.kind) : O.none)),
+  )
+}
+
+/** Writes f32 tensors to a device, under `prefix`. */
+export const writeAll = (device: Device, prefix: string, tensors: HostTensors): TaskEither<Fault, void> =>
+  pipe(
+    [...tensors],
+    TE.traverseSeqArray(([name, x]) => pipe(
+      TE.fromEither(floatsOf(name)(x)),
+      TE.chain((data) => device.write(`${prefix}${name}`, tensorType('f32', x.shape), data)),
+    )),
+    TE.map(() => undefined),
+  )
+
+/** Compiles a graph and runs it once. */
+export const runOnce = (device: Device, g: E.Either<Fault, Graph>, values: HostValues): TaskEither<Fault, HostValues> =>
+  pipe(TE.fromEither(g), TE.chain((graph) => device.compile(graph)), TE.chain((x) => x.run({ values })))
+
+/** Runs one step after the other, and what `after` reads of each. */
+export const runSteps = <A>(feeds: ReadonlyArray<Feed>, run: (feed: Feed) => TaskEither<Fault, HostValues>, after: (values: HostValues, step: number) => TaskEither<Fault, A>): TaskEither<Fault, ReadonlyArray<A>> =>
+  pipe(feeds.map((feed, step) => ({ feed, step })), TE.traverseSeqArray(({ feed, step }) => pipe(run(feed), TE.chain((values) => after(values, step)))))
+
+export const scalar = (x: number): HostArray => Float64Array.of(x)
+
+/** Several rows one after the other. */
+export const stacked = (rows: ReadonlyArray<ArrayLike<number>>): Float64Array => Float64Array.from(rows.flatMap((r) => Array.from(r)))
