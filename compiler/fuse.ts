@@ -184,8 +184,9 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
     const loops = u.draft.loops.reduce((v, l) => v | l.vars, 0)
     const found = new Set<Term>()
     instantiate(u.draft.table, m.scalar, u.index, (k, index) => {
-      for (const t of termsOf(index)) if (t._tag === 'Binary' && (t.op === 'idiv' || t.op === 'mod') && (t.vars & ~loops) !== 0) found.add(t)
-      return u.draft.table.read(m.args[k].id, m.args[k].type.dtype, flatten(u.draft.table, m.args[k].type.shape, index))
+      const offset = flatten(u.draft.table, m.args[k].type.shape, index)
+      for (const t of termsOf([offset])) if (t._tag === 'Binary' && (t.op === 'idiv' || t.op === 'mod') && (t.vars & ~loops) !== 0) found.add(t)
+      return u.draft.table.read(m.args[k].id, m.args[k].type.dtype, offset)
     })
     return found.size
   }

@@ -99,8 +99,7 @@ export const pack = (limits: Limits) => (kernels: ReadonlyArray<Fused>): Readonl
 /** The kernel with another value; buffers that it reads no more are dropped. */
 const withoutUnused = (k: Kernel, reads: ReadonlyArray<Tensor>, buffers: Kernel['reads'], value: Term): Pick<Fused, 'kernel' | 'reads'> => {
   const used = [...new Set(termsOf([value]).flatMap((t) => (t._tag === 'Read' ? [t.buffer] : [])))].sort((a, b) => a - b)
-  const renumbered = k.table.replace(new Map(termsOf([value]).flatMap((t): ReadonlyArray<readonly [Term, Term]> =>
-    t._tag === 'Read' && used.indexOf(t.buffer) !== t.buffer ? [[t, k.table.read(used.indexOf(t.buffer), t.dtype, t.offset)]] : [])), value)
+  const renumbered = k.table.renumber((b) => used.indexOf(b), value)
   const shape = { loops: k.loops, reads: used.map((b) => buffers[b]), writes: [{ ...k.writes[0], value: renumbered }] }
   return { kernel: { ...k, ...shape, key: showKernel(shape) }, reads: used.map((b) => reads[b]) }
 }

@@ -85,6 +85,8 @@ export interface TermTable {
   readonly opaque: (x: Term) => Term
   /** Replaces terms (variables, reads) wherever they occur, and simplifies again. What is put in is not replaced itself. */
   readonly replace: (map: ReadonlyMap<Term, Term>, t: Term) => Term
+  /** Gives every buffer another number. */
+  readonly renumber: (buffer: (old: number) => number, t: Term) => Term
 }
 
 type Fields<T> = T extends Base ? Omit<T, 'id' | 'vars'> : never
@@ -272,7 +274,7 @@ export const termTable = (): TermTable => {
       ...(op === 'argmax' ? { lo: 0, hi: v.extent - 1 } : rangeFor(body.dtype)),
     }, 0, v.vars)
 
-  const replace = (map: ReadonlyMap<Term, Term>, root: Term): Term => {
+  const rewrite = (map: ReadonlyMap<Term, Term>, buffer: (old: number) => number, root: Term): Term => {
     const done = new Map<Term, Term>(map)
     const go = (t: Term): Term => {
       const found = done.get(t)
@@ -286,7 +288,7 @@ export const termTable = (): TermTable => {
         case 'Num':
         case 'Var': return t
         case 'Affine': return affine(t.terms.map(([x, k]) => [go(x), k]), t.constant)
-        case 'Read': return read(t.buffer, t.dtype, go(t.offset))
+        case 'Read': return read(buffer(t.buffer), t.dtype, go(t.offset))
         case 'Unary': return unary(t.op, go(t.x))
         case 'Binary': return binary(t.op, go(t.x), go(t.y))
         case 'Select': return select(go(t.when), go(t.x), go(t.y))
@@ -298,5 +300,8 @@ export const termTable = (): TermTable => {
     return go(root)
   }
 
-  return { num, variable, read, unary, binary, select, cast, assume, reduce, affine, opaque, replace }
+  const replace = (map: ReadonlyMap<Term, Term>, t: Term): Term => rewrite(map, (b) => b, t)
+  const renumber = (buffer: (old: number) => number, t: Term): Term => rewrite(new Map(), buffer, t)
+
+  return { num, variable, read, unary, binary, select, cast, assume, reduce, affine, opaque, replace, renumber }
 }

@@ -89,7 +89,9 @@ export const matmul = (x: Expr, y: Expr): Expr => {
 
 /** `x [..., I]` times the transpose of a weight `[O, I]`: PyTorch's linear without bias, `[..., O]`. */
 export const linearMap = (x: Expr, weight: Expr): Expr =>
-  contracting.dot({ leftBatch: [], rightBatch: [], left: [x.type.shape.length - 1], right: [weight.type.shape.length - 1] }, x, weight)
+  weight.type.shape.length === 2 && x.type.shape[x.type.shape.length - 1] === weight.type.shape[1]
+    ? dot({ leftBatch: [], rightBatch: [], left: [x.type.shape.length - 1], right: [1] })(x, weight)
+    : misuse('linear', [x, weight], { allowed: 'x [..., I] and a weight [O, I] with one I', remedy: 'check the width of the layer before' })
 
 /**
  * Einstein summation of two tensors by letters: `einsum('bqhd,bkhd->bhqk')(q, k)`. A letter in both inputs and in the
@@ -103,6 +105,8 @@ export const einsum = (spec: string) => (x: Expr, y: Expr): Expr => {
     && out.every((c) => l.includes(c) || r.includes(c)) && [...l, ...r].every((c) => out.includes(c) || (l.includes(c) && r.includes(c)))
   if (!good)
     return misuse('einsum', [x, y], { allowed: `two inputs and one output with a letter for each axis (asked: ${spec})`, remedy: 'name each axis once per tensor; a letter of one input alone must be in the output' })
+  if (l.some((c, i) => r.includes(c) && x.type.shape[i] !== y.type.shape[r.indexOf(c)]))
+    return misuse('einsum', [x, y], { allowed: `one size for each letter (asked: ${spec})`, remedy: 'check the letters, or the width of the layer before' })
   const shared = l.filter((c) => r.includes(c))
   const batch = shared.filter((c) => out.includes(c))
   const summed = shared.filter((c) => !out.includes(c))

@@ -13,7 +13,7 @@ import { misuse, primitive } from '../core/primitive.ts'
 import type { BinaryName, UnaryName } from '../core/scalar.ts'
 import * as S from '../core/scalar.ts'
 import type { DType, Shape, TensorType } from '../core/type.ts'
-import { equalShape, isFloat, isValueOf, tensorType } from '../core/type.ts'
+import { equalShape, equalType, isFloat, isValueOf, tensorType } from '../core/type.ts'
 import { broadcastPair } from './broadcast.ts'
 
 type Typed = E.Either<Misuse, TensorType>
@@ -24,17 +24,11 @@ const numbers: ReadonlyArray<DType> = ['f32', 'f16', 'i32']
 const bits: ReadonlyArray<DType> = ['i32', 'bool']
 const zeroGradient: Vjp = ({ args }) => args.map(() => none)
 
-const same = (accepted: ReadonlyArray<DType>, result: (d: DType) => DType) => (_: null, args: ReadonlyArray<TensorType>): Typed =>
-  args.every((a) => a.dtype === args[0].dtype && equalShape(a.shape, args[0].shape)) && accepted.includes(args[0].dtype)
-    ? E.right(tensorType(result(args[0].dtype), args[0].shape))
-    : E.left({ allowed: `arguments of one shape and one dtype out of ${accepted.join(', ')}`, remedy: 'cast or reshape the arguments so that they agree' })
-
-const keep = (d: DType): DType => d
-
 const unary = (name: UnaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rules<null> => ({
   params: t.null,
   arity: 1,
-  type: same(accepted, keep),
+  type: (_, [x]) =>
+    accepted.includes(x.dtype) ? E.right(x) : E.left({ allowed: `a tensor of ${accepted.join(' or ')}`, remedy: 'cast it first' }),
   vjp: (_, pull) => vjp(pull),
   lower: (_, [x], out) => S.unary(name, S.read(0, x, S.axesOf(out))),
 })
@@ -42,7 +36,10 @@ const unary = (name: UnaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rules
 const binary = (name: BinaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rules<null> => ({
   params: t.null,
   arity: 2,
-  type: same(accepted, S.isComparison(name) ? () => 'bool' : keep),
+  type: (_, [x, y]) =>
+    equalType(x, y) && accepted.includes(x.dtype)
+      ? E.right(S.isComparison(name) ? tensorType('bool', x.shape) : x)
+      : E.left({ allowed: `two tensors of one shape, both of ${accepted.join(' or ')}`, remedy: 'cast or reshape the arguments so that they agree' }),
   vjp: (_, pull) => (isFloat(pull.args[0].type.dtype) ? vjp(pull) : zeroGradient(pull)),
   lower: (_, [x, y], out) => S.binary(name, S.read(0, x, S.axesOf(out)), S.read(1, y, S.axesOf(out))),
 })
@@ -127,6 +124,7 @@ const operand = (op: string, x: Operand, beside: Operand, shape: Shape): Expr =>
 const both = (p: (x: Expr, y: Expr) => Expr, name: string) => (x: Operand, y: Operand): Expr => {
   const a = operand(name, x, y, [])
   const b = operand(name, y, x, [])
+  if (a.type.dtype !== b.type.dtype) return misuse(name, [a, b], { allowed: 'two tensors of one dtype', remedy: `cast one of them, say with cast('${a.type.dtype}')` })
   const pair = broadcastPair(a, b)
   return pair._tag === 'Some'
     ? p(pair.value[0], pair.value[1])
@@ -175,6 +173,8 @@ export const sign = (x: Expr): Expr => where(less(x, 0), -1, where(less(0, x), 1
 export const where = (c: Expr, x: Operand, y: Operand): Expr => {
   const a = operand('where', x, y, c.type.shape)
   const b = operand('where', y, x, c.type.shape)
+  if (c.type.dtype !== 'bool' || a.type.dtype !== b.type.dtype)
+    return misuse('where', [c, a, b], { allowed: 'a bool condition and two values of one dtype', remedy: 'compare to get a bool, and cast one of the values' })
   const values = broadcastPair(a, b)
   const first = values._tag === 'Some' ? broadcastPair(c, values.value[0]) : none
   const second = values._tag === 'Some' ? broadcastPair(values.value[1], c) : none

@@ -64,7 +64,10 @@ const reduction = (name: string, f: (x: Expr, axes: ReadonlyArray<number>) => Ex
 
 export const sum = reduction('sum', sumAxes)
 export const max = reduction('max', (x, axes) => (axes.length === 0 ? x : reducing.reduceMax({ axes }, x)))
-export const mean = reduction('mean', (x, axes) => (axes.length === 0 ? x : mul(sumAxes(x, axes), 1 / sizeOf(axes.map((a) => x.type.shape[a])))))
+export const mean = reduction('mean', (x, axes) =>
+  !isFloat(x.type.dtype) ? misuse('mean', [x], { allowed: 'a tensor of f32 or f16', remedy: 'cast it first' })
+  : axes.length === 0 ? x
+  : mul(sumAxes(x, axes), 1 / sizeOf(axes.map((a) => x.type.shape[a]))))
 
 /** First position of the largest entry over the given axes, counted row-major in them. */
 export const argmax = reduction('argmax', (x, axes) => {

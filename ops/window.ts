@@ -50,7 +50,7 @@ export const windowing = {
       args.length > 0 && isCount(axis) && axis < args[0].shape.length
       && args.every((a) => a.dtype === args[0].dtype && equalShape(a.shape.filter((_, i) => i !== axis), args[0].shape.filter((_, i) => i !== axis)))
         ? E.right(tensorType(args[0].dtype, args[0].shape.map((d, i) => (i === axis ? args.reduce((n, a) => n + a.shape[axis], 0) : d))))
-        : E.left({ allowed: `tensors of one dtype whose shapes differ only on axis ${axis}`, remedy: 'cast or reshape the arguments so that they agree' }),
+        : E.left({ allowed: `one or more tensors of one dtype that have the axis ${axis} and differ on no other`, remedy: 'cast or reshape the arguments so that they agree' }),
     vjp: ({ axis }, { args, ct }) => {
       let from = 0
       return args.map((a) => {

@@ -70,11 +70,11 @@ const progress = (i: number, n: number, name: string): void => {
   process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${name === '' ? '' : `[${i + 1}/${n}] ${name}`}` : name === '' ? '' : `[${i + 1}/${n}] ${name}\n`)
 }
 
-const report = (o: Options, device: string, verdicts: ReadonlyArray<Verdict>): void => {
+const report = (o: Options, device: string, factor: number, verdicts: ReadonlyArray<Verdict>): void => {
   const count = (s: Verdict['status']): number => verdicts.filter((v) => v.status === s).length
   if (!o.json) return
   const cases = verdicts.map((v) => ({ ...v, ratio: v.ratio === undefined || !Number.isFinite(v.ratio) ? null : v.ratio }))
-  process.stdout.write(`${JSON.stringify({ target: o.target, device, factor: toleranceFactor(o.target), pass: count('PASS'), fail: count('FAIL'), unsupported: count('UNSUPPORTED'), cases })}\n`)
+  process.stdout.write(`${JSON.stringify({ target: o.target, device, factor, pass: count('PASS'), fail: count('FAIL'), unsupported: count('UNSUPPORTED'), cases })}\n`)
 }
 
 const main = async (argv: ReadonlyArray<string>): Promise<number> => {
@@ -109,7 +109,7 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
       process.stdout.write(`${showVerdict(v.right)}\n`)
     }
   }
-  report(o, description, verdicts)
+  report(o, description, factor, verdicts)
   return verdicts.every((v) => v.status === 'PASS') ? 0 : 1
 }
 

@@ -1,0 +1,44 @@
+/* What generated kernels and the runtime know of each other. Memory and threads are the runtime's. */
+#pragma once
+#include "arithmetic.h"
+
+/* The block of a product that is held in registers: MR rows of NR = NV vectors. */
+#if VW == 8
+# define MR 6
+#else
+# define MR 12
+#endif
+#define NV 2
+#define NR (NV * VW)
+
+typedef struct Runtime Runtime;
+
+/* A kernel runs part t of T; b are its buffers: those that it reads, then those that it writes. */
+typedef void (*Kernel)(void *const *b, int t, int T, const Runtime *rt);
+
+/* A position that counts through nested axes, outermost first, and the offset that it stands for. */
+typedef struct { int levels; long extent[4], stride[4]; } Axes;
+
+/* Packs rows from .. from + count of an operand, k in k0 .. k0 + kc: panels of MR or NR rows, k-major, padded with zeros. */
+typedef void (*Pack)(void *const *b, long z, long from, long count, long k0, long kc, float *panels);
+
+/* C[z, m, n] = sum over k of A[z, m, k] B[z, n, k]; `store` takes finished sums to where they belong. */
+typedef struct {
+  long batch, m, n, k;
+  Pack a, b;
+  void (*store)(void *const *b, long z, const float *sums, long ld, long m0, long mr, long n0, long nr);
+} Product;
+
+struct Runtime {
+  /* runs part t of T of a product */
+  void (*product)(const Product *p, void *const *b, int t, int T);
+  /* packs an operand that is read at affine offsets */
+  void (*pack)(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);
+};
+
+/* The first of n units that part t of T has, at a multiple of `grain`. */
+INLINE long share(long n, int t, int T, long grain) {
+  if (t >= T) return n;
+  long units = (n + grain - 1) / grain;
+  return units * t / T * grain;
+}

@@ -1,0 +1,144 @@
+/*
+ * Matrix products: operands are packed into panels that the register-blocked kernel reads in order, blocked for the
+ * caches (Goto, van de Geijn, "Anatomy of high-performance matrix multiplication", 2008). Every sum is taken in the
+ * same order for any number of threads.
+ */
+#include <stdlib.h>
+#include "runtime.h"
+
+enum { MC = 8 * MR, KC = 768, NC = 1536 };
+
+typedef float v4 __attribute__((vector_size(16)));
+typedef float v4_any __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t i4 __attribute__((vector_size(16)));
+
+#ifdef __clang__
+# define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+#else
+# define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (i4){i, j, k, l})
+#endif
+
+/* c[MR][nv vectors] (+)= sum over k of a[k][MR] b[k][NR] */
+#define TILE(name, nv) \
+  static __attribute__((noinline)) void name(long kc, const float *a, const float *b, float *c, long ld, int add) { \
+    vf s[MR][nv]; \
+    _Pragma("GCC unroll 16") for (int i = 0; i < MR; i++) \
+      _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) s[i][j] = (vf){0}; \
+    _Pragma("GCC unroll 4") for (long k = 0; k < kc; k++, a += MR, b += NR) { \
+      vf x[nv]; \
+      _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) x[j] = v_ldf(b + j * VW); \
+      _Pragma("GCC unroll 16") for (int i = 0; i < MR; i++) { \
+        vf y = bcf(a[i]); \
+        _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) s[i][j] += y * x[j]; \
+      } \
+    } \
+    _Pragma("GCC unroll 16") for (int i = 0; i < MR; i++) \
+      _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) { \
+        float *to = c + i * ld + j * VW; \
+        v_stf(to, add ? v_ldf(to) + s[i][j] : s[i][j]); \
+      } \
+  }
+TILE(tile1, 1)
+TILE(tile2, 2)
+
+static void tile(long kc, const float *a, const float *b, float *c, long ld, long n, int add) {
+  if (n <= VW) tile1(kc, a, b, c, ld, add); else tile2(kc, a, b, c, ld, add);
+}
+
+/* ---- packing ---- */
+
+static long offset(const Axes *x, long i) {
+  long o = 0;
+  for (int l = x->levels - 1; l > 0; l--) { o += i % x->extent[l] * x->stride[l]; i /= x->extent[l]; }
+  return x->levels == 0 ? 0 : o + i * x->stride[0];
+}
+
+/* four rows of four into four columns */
+INLINE void turn(const float *p, const long *row, float *to, long width) {
+  v4 a = *(const v4_any *)(p + row[0]), b = *(const v4_any *)(p + row[1]), c = *(const v4_any *)(p + row[2]), d = *(const v4_any *)(p + row[3]);
+  v4 x = SHUFFLE(a, b, 0, 4, 1, 5), y = SHUFFLE(a, b, 2, 6, 3, 7), z = SHUFFLE(c, d, 0, 4, 1, 5), w = SHUFFLE(c, d, 2, 6, 3, 7);
+  *(v4_any *)to = SHUFFLE(x, z, 0, 1, 4, 5);
+  *(v4_any *)(to + width) = SHUFFLE(x, z, 2, 3, 6, 7);
+  *(v4_any *)(to + 2 * width) = SHUFFLE(y, w, 0, 1, 4, 5);
+  *(v4_any *)(to + 3 * width) = SHUFFLE(y, w, 2, 3, 6, 7);
+}
+
+INLINE void pack_panel(const float *p, const long *row, int full, int adjacent, const long *col, int consecutive, long n, long kc, long width, float *to) {
+  if (full && adjacent) {
+    for (long k = 0; k < kc; k++) memcpy(to + k * width, p + row[0] + col[k], width * sizeof(float));
+    return;
+  }
+  long k = 0;
+  if (full && consecutive)
+    for (; k + 4 <= kc; k += 4)
+      for (long r = 0; r < width; r += 4) turn(p + col[k], row + r, to + k * width + r, width);
+  for (; k < kc; k++) {
+    long r = 0;
+    for (; r < n; r++) to[k * width + r] = p[row[r] + col[k]];
+    for (; r < width; r++) to[k * width + r] = 0;
+  }
+}
+
+void dg_pack(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels) {
+  long col[KC], row[NR > MR ? NR : MR];
+  int consecutive = 1;
+  for (long k = 0; k < kc; k++) {
+    col[k] = offset(ks, k0 + k);
+    consecutive &= col[k] == col[0] + k;
+  }
+  for (long r0 = 0; r0 < count; r0 += width, panels += kc * width) {
+    long n = count - r0 < width ? count - r0 : width;
+    int adjacent = 1;
+    for (long r = 0; r < n; r++) {
+      row[r] = offset(rows, from + r0 + r);
+      adjacent &= row[r] == row[0] + r;
+    }
+    if (width == MR) pack_panel(p, row, n == width, adjacent, col, consecutive, n, kc, MR, panels);
+    else pack_panel(p, row, n == width, adjacent, col, consecutive, n, kc, NR, panels);
+  }
+}
+
+/* ---- blocking ---- */
+
+static long least(long x, long y) { return x < y ? x : y; }
+static long rounded(long x, long unit) { return (x + unit - 1) / unit * unit; }
+
+/* One matrix product of a batch, rows m0 .. m1 and columns n0 .. n1. */
+static void part(const Product *p, void *const *b, long z, long m0, long m1, long n0, long n1, Scratch *s) {
+  long blocks = (p->k + KC - 1) / KC, kstep = rounded((p->k + blocks - 1) / blocks, 4);
+  long nc = least(NC, rounded(n1 - n0, NR));
+  float *A = scratch(s, 0, MC * KC), *B = scratch(s, 1, KC * nc);
+  /* with one block of k a strip is finished at once; else all rows of these columns wait for the last block */
+  long ld = blocks == 1 ? NR : nc;
+  float *C = scratch(s, 2, (blocks == 1 ? MC : rounded(m1 - m0, MC)) * ld);
+  for (long jc = n0; jc < n1; jc += nc) {
+    long nb = least(nc, n1 - jc);
+    for (long k0 = 0; k0 < p->k; k0 += kstep) {
+      long kc = least(kstep, p->k - k0);
+      p->b(b, z, jc, nb, k0, kc, B);
+      for (long ic = m0; ic < m1; ic += MC) {
+        long mb = least(MC, m1 - ic);
+        p->a(b, z, ic, mb, k0, kc, A);
+        for (long j = 0; j < nb; j += NR) {
+          float *to = blocks == 1 ? C : C + (ic - m0) * ld + j;
+          long nr = least(NR, nb - j);
+          for (long i = 0; i < mb; i += MR) tile(kc, A + i * kc, B + j * kc, to + i * ld, ld, nr, k0 > 0);
+          if (k0 + kc == p->k) p->store(b, z, to, ld, ic, mb, jc + j, nr);
+        }
+      }
+    }
+  }
+}
+
+void dg_product(const Product *p, void *const *b, int t, int T) {
+  Scratch *s = scratch_of(t);
+  if (p->batch >= 4 * T || p->batch % T == 0) {
+    for (long z = share(p->batch, t, T, 1); z < share(p->batch, t + 1, T, 1); z++) part(p, b, z, 0, p->m, 0, p->n, s);
+    return;
+  }
+  int rows = p->m / MR >= p->n / NR;
+  long m0 = rows ? share(p->m, t, T, MR) : 0, m1 = rows ? share(p->m, t + 1, T, MR) : p->m;
+  long n0 = rows ? 0 : share(p->n, t, T, NR), n1 = rows ? p->n : share(p->n, t + 1, T, NR);
+  if (m0 >= m1 || n0 >= n1) return;
+  for (long z = 0; z < p->batch; z++) part(p, b, z, m0, m1, n0, n1, s);
+}

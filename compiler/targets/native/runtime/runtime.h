@@ -1,0 +1,14 @@
+/* The runtime's own parts: scratch memory of each thread. */
+#pragma once
+#include "kernel.h"
+
+enum { MAX_THREADS = 256, SCRATCHES = 4 };
+
+typedef struct { float *p[SCRATCHES]; long n[SCRATCHES]; } Scratch;
+
+Scratch *scratch_of(int t);
+/* scratch i of a thread with room for n floats; what was in it is lost when it grows */
+float *scratch(Scratch *s, int i, long n);
+
+void dg_product(const Product *p, void *const *b, int t, int T);
+void dg_pack(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);

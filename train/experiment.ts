@@ -1,0 +1,149 @@
+/**
+ * An experiment is a value: settings, data, augmentation, networks, loss, optimizer and schedules, each a function of the
+ * settings. Assembling it traces everything and runs nothing, so every mistake in it is found before training starts.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Expr } from '../core/expr.ts'
+import type { Fault } from '../core/fault.ts'
+import type { Exprs, Model } from '../core/model.ts'
+import { call, context, leavesOf } from '../core/model.ts'
+import type { MultiCrop } from '../data/augment/multicrop.ts'
+import { multiCrop } from '../data/augment/multicrop.ts'
+import type { Recipe } from '../data/augment/recipe.ts'
+import type { Split } from '../data/dataset.ts'
+import type { Loss } from '../losses/loss.ts'
+import type { BackboneFeatures, Pair, Views } from '../models/dino.ts'
+import type { Schedule } from './schedule.ts'
+import type { Settings } from './settings.ts'
+import type { ForwardStage, Program, UpdateOptions } from './step.ts'
+import { derive, trainingStep } from './step.ts'
+
+/** What every experiment's settings say, whatever else they do. */
+export interface CommonSettings extends Settings {
+  readonly seed: number
+  readonly steps: number
+  /** Images of one step. */
+  readonly batch: number
+}
+
+/** What the images are like: their channels, and the side of the canvases that hold them. */
+export interface Imagery {
+  readonly channels: number
+  readonly side: number
+}
+
+/** A backbone that can be looked into: where the class token of its last block looks. */
+export interface SeeingFeatures extends BackboneFeatures {
+  /** `[B, heads, 1 + N, 1 + N]` */
+  readonly attention: Expr
+}
+
+/** How features are evaluated while training. */
+export interface Evaluation {
+  /** Times during training, besides before and after. */
+  readonly during: number
+  /** Neighbours of the k-NN classifier. */
+  readonly k: number
+  readonly temperature: number
+}
+
+export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
+  readonly name: string
+  /** One sentence for `--help`. */
+  readonly about: string
+  readonly settings: S
+  readonly data: (s: S) => TaskEither<Fault, Split>
+  readonly augmentation: (s: S) => Recipe
+  readonly networks: (s: S, images: Imagery) => { readonly backbone: Model<B, Expr, SeeingFeatures>; readonly pair: Pair<P, Q, Views, ST, T> }
+  readonly loss: (s: S) => Loss<{ readonly images: number; readonly student: ST; readonly teacher: T }>
+  readonly update: (s: S) => UpdateOptions
+  /** The value of `hyper.NAME` at every step. */
+  readonly hypers: (s: S) => Either<Fault, Readonly<Record<string, Schedule>>>
+  readonly evaluation: (s: S) => Evaluation
+}
+
+/** Everything that a run needs, traced. */
+export interface Assembled {
+  readonly forward: ForwardStage
+  readonly program: Program
+  readonly crops: MultiCrop
+  readonly hypers: Readonly<Record<string, Schedule>>
+  readonly features: FeatureProgram
+}
+
+/** The evaluated network: the teacher's backbone on whole images. */
+export interface FeatureProgram {
+  readonly crops: MultiCrop
+  readonly cls: Expr
+  readonly attention: Expr
+  /** Rows of one run. */
+  readonly batch: number
+}
+
+/** An experiment whose settings are resolved. */
+export interface Resolved {
+  readonly settings: CommonSettings
+  readonly data: TaskEither<Fault, Split>
+  readonly evaluation: Evaluation
+  readonly assemble: (images: Imagery) => Either<Fault, Assembled>
+}
+
+export interface Experiment {
+  readonly name: string
+  readonly about: string
+  readonly settings: CommonSettings
+  /** Settings by their changes; see settings.ts. */
+  readonly resolve: (change: <S extends Settings>(defaults: S) => TaskEither<Fault, S>) => TaskEither<Fault, Resolved>
+}
+
+/** The whole image, its middle square at the size of the global crops, nothing else changed. */
+export const wholeImage = (r: Recipe): Recipe => ({
+  ...r,
+  name: `${r.name}, whole images`,
+  global: { count: 1, size: r.global.size, scale: [1, 1], ratio: [1, 1], blur: [0], solarise: [0] },
+  local: { count: 0, size: r.local.size, scale: r.local.scale, ratio: r.local.ratio, blur: [], solarise: [] },
+  flip: 0, grayscale: 0, jitter: { ...r.jitter, probability: 0 },
+})
+
+/** Rows of one evaluation run. */
+const evaluationBatch = 100
+
+const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop): FeatureProgram => {
+  const leaves: Exprs<B> = leavesOf('teacher.backbone', backbone.params)
+  const f = call(backbone, context('eval'), 'features', leaves, crops.crops(crops.canvas).global)
+  return { crops, cls: f.cls, attention: f.attention, batch: crops.layout.batch }
+}
+
+const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>, s: S) => (images: Imagery): Either<Fault, Assembled> =>
+  pipe(
+    E.Do,
+    E.bind('crops', () => multiCrop(o.augmentation(s), { batch: s.batch, channels: images.channels, side: images.side })),
+    E.bind('whole', () => multiCrop(wholeImage(o.augmentation(s)), { batch: evaluationBatch, channels: images.channels, side: images.side })),
+    E.bind('hypers', () => o.hypers(s)),
+    E.bind('forward', ({ crops }) => {
+      const { global, local } = crops.crops(crops.canvas)
+      const views: Views = { global, ...(O.isSome(local) ? { local: local.value } : {}) }
+      const { pair } = o.networks(s, images)
+      return E.right(trainingStep({ model: pair, loss: o.loss(s), batch: { images: s.batch, views }, ...o.update(s) }))
+    }),
+    E.bind('program', ({ forward }) => derive(forward).program),
+    E.map(({ crops, whole, hypers, forward, program }) => ({
+      crops, hypers, forward, program, features: features(o.networks(s, images).backbone, whole),
+    })),
+  )
+
+/** Makes an experiment of its parts. */
+export const experiment = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>): Experiment => ({
+  name: o.name,
+  about: o.about,
+  settings: o.settings,
+  resolve: (change) => pipe(
+    change(o.settings),
+    (task): TaskEither<Fault, Resolved> => async () =>
+      E.map((s: S): Resolved => ({ settings: s, data: o.data(s), evaluation: o.evaluation(s), assemble: assembled(o, s) }))(await task()),
+  ),
+})

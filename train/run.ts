@@ -1,0 +1,162 @@
+/** A whole run of an experiment: open, initialise or resume, evaluate, train, evaluate, draw. */
+import { performance } from 'node:perf_hooks'
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { stringify } from 'yaml'
+import type { Device } from '../compiler/target.ts'
+import type { Fault } from '../core/fault.ts'
+import { fault } from '../core/fault.ts'
+import { sideFor } from '../data/canvas.ts'
+import type { Dataset, Split } from '../data/dataset.ts'
+import { writeFile } from '../data/file.ts'
+import { ahead, loader } from '../data/loader.ts'
+import { latest } from './checkpoints.ts'
+import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
+import type { Assembled, CommonSettings, Resolved } from './experiment.ts'
+import { initialize, writeResidents } from './initialize.ts'
+import { attentionSheet } from './interpret.ts'
+import { openMetrics } from './log/metrics.ts'
+import type { Progress } from './log/progress.ts'
+import { loop } from './loop.ts'
+import { stateValues } from './state.ts'
+
+export interface RunOptions {
+  readonly name: string
+  readonly out: string
+  readonly device: TaskEither<Fault, Device>
+  readonly resume: boolean
+  readonly progress: Progress
+  readonly stopping: () => boolean
+}
+
+/** What is left of a run: the final line of every example. */
+export interface Report {
+  readonly steps: number
+  readonly loss: number
+  readonly metrics: Readonly<Record<string, number>>
+  readonly images_per_s: number
+  readonly target: string
+  readonly out: string
+  readonly stopped: boolean
+}
+
+/** Images that are looked at to choose a canvas. */
+const looked = 64
+
+/** Channels, and the side of canvases that the first images fit. */
+const imageryOf = (d: Dataset): TaskEither<Fault, { readonly channels: number; readonly side: number }> =>
+  pipe(
+    Array.from({ length: Math.min(looked, d.length) }, (_, i) => d.item(i)),
+    TE.sequenceSeqArray,
+    TE.chainEitherK((items): Either<Fault, { channels: number; side: number }> =>
+      items.length === 0
+        ? E.left(fault('data', { place: d.name, found: 'an empty data set', allowed: 'at least one image', remedy: 'check the path given to --data' }))
+        : E.right({ channels: d.channels, side: sideFor(items.map((x) => x.image)) })),
+  )
+
+interface Start {
+  readonly step: number
+  readonly values: ReadonlyMap<string, Float32Array>
+}
+
+/** The initial values, or those of the newest whole checkpoint. */
+const startOf = (o: RunOptions, a: Assembled, s: CommonSettings): TaskEither<Fault, Start> => {
+  const dir = join(o.out, 'checkpoints')
+  if (!o.resume) return TE.right({ step: 0, values: initialize(s.seed)(a.program.residents) })
+  return pipe(
+    latest(dir),
+    TE.chainEitherK(({ found, rejected }): Either<Fault, Start> => {
+      for (const r of rejected) o.progress.say(`passed over ${r.place}: ${r.found}`)
+      if (O.isNone(found)) return E.left(fault('checkpoint', { place: dir, found: 'no checkpoint', allowed: 'a folder of a run that was interrupted', remedy: 'start without --resume, or name the run with --out' }))
+      const { checkpoint } = found.value
+      o.progress.say(`continuing from ${found.value.path} at step ${checkpoint.step}`)
+      return E.map((values: ReadonlyMap<string, Float32Array>): Start => ({ step: checkpoint.step, values }))(stateValues(a.program.residents)(checkpoint.state))
+    }),
+  )
+}
+
+const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.test.length > 0
+
+/** Evenly spread over the run, its last step included. */
+const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
+  new Set(Array.from({ length: during + 1 }, (_, i) => Math.round((steps * (i + 1)) / (during + 1))))
+
+const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
+
+/** Heads of the attention that a network gives, `[B, heads, T, T]`. */
+const headsOf = (a: Assembled): number => a.features.attention.type.shape[1] ?? 1
+
+const onDevice = (o: RunOptions, r: Resolved, split: Split, device: Device): TaskEither<Fault, Report> => {
+  const s = r.settings
+  const say = o.progress.say
+  const compileWith = (what: string) => ({ progress: (done: number, total: number): void => { if (done === total) say(`compiled ${total} kernels of ${what}`) } })
+  return pipe(
+    TE.Do,
+    TE.bind('images', () => imageryOf(split.train)),
+    TE.bind('assembled', ({ images }) => TE.fromEither(r.assemble(images))),
+    TE.bind('batches', ({ images }) => TE.fromEither(loader(split.train, { seed: s.seed, batch: s.batch, side: images.side }))),
+    TE.bind('start', ({ assembled }) => startOf(o, assembled, s)),
+    TE.chainFirst(({ assembled, start }) => writeResidents(device, assembled.program.residents)(start.values)),
+    TE.chainFirst(({ assembled }) => { for (const note of assembled.crops.notes) say(`augmentation: ${note}`); return TE.right(undefined) }),
+    TE.bind('run', ({ assembled }) => device.compile(assembled.program.graph, compileWith('the training step'))),
+    TE.bind('eye', ({ assembled }) => extractor(device, assembled.features, assembled.features.cls)),
+    TE.bind('metrics', ({ start }) => openMetrics(join(o.out, 'metrics.jsonl'), o.resume ? start.step : undefined)),
+    TE.chainFirst(() => writeFile('io', join(o.out, 'config.yaml'))([() => new TextEncoder().encode(stringify(s))])),
+    TE.bind('accuracy', ({ eye }) => TE.right(knnAccuracy(r.evaluation, split.train, split.test)(eye.rows))),
+    TE.bind('before', ({ accuracy, start }): TaskEither<Fault, Readonly<Record<string, number>>> => {
+      if (!isLabelled(split) || start.step > 0) return TE.right({})
+      return pipe(
+        TE.Do,
+        TE.bind('knn_pixels', () => knnAccuracy(r.evaluation, split.train, split.test)(pixelRows)),
+        TE.bind('knn_before', () => accuracy),
+        TE.map((x) => { say(`before training: k-NN ${percent(x.knn_before)} (raw pixels ${percent(x.knn_pixels)})`); return { ...x } }),
+      )
+    }),
+    TE.bind('ended', ({ assembled, batches, start, run, metrics, accuracy }) => loop({
+      device, run, assembled, loader: ahead(2)(batches), seed: s.seed, config: s, from: start.step, steps: s.steps, metrics, progress: o.progress,
+      checkpoints: { dir: join(o.out, 'checkpoints'), every: Math.max(1, Math.round(s.steps / 10)) },
+      evaluate: { after: isLabelled(split) ? evaluationSteps(s.steps, r.evaluation.during) : new Set(), accuracy },
+      stopping: o.stopping,
+      clock: () => performance.now() / 1000,
+    })),
+    TE.chainFirst(({ metrics }) => metrics.close),
+    TE.bind('after', ({ ended, accuracy }): TaskEither<Fault, Readonly<Record<string, number>>> =>
+      ended.stopped || !isLabelled(split) ? TE.right({}) : pipe(accuracy, TE.map((knn_after) => ({ knn_after })))),
+    TE.chainFirst(({ ended, assembled }) => {
+      if (ended.stopped || split.test.length === 0) return TE.right(undefined)
+      const path = join(o.out, 'attention.png')
+      return pipe(attentionSheet(device, assembled.features, split.test, path, { images: 8, heads: headsOf(assembled) }), TE.map(() => { say(`attention maps: ${path}`) }))
+    }),
+    TE.map(({ ended, before, after }): Report => ({
+      steps: ended.step,
+      loss: ended.values.get('loss') ?? NaN,
+      metrics: { ...Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss')), ...before, ...after },
+      images_per_s: ended.imagesPerSecond,
+      target: device.name,
+      out: o.out,
+      stopped: ended.stopped,
+    })),
+  )
+}
+
+/** Runs an experiment from its resolved settings; the device is closed whatever happens. */
+export const runExperiment = (r: Resolved, o: RunOptions): TaskEither<Fault, Report> =>
+  pipe(
+    r.data,
+    TE.chain((split) => pipe(
+      o.device,
+      TE.chain((device) => {
+        o.progress.say(`${o.name} on ${device.name}: ${device.description}`)
+        return async () => {
+          const result = await onDevice(o, r, split, device)()
+          device.close()
+          return result
+        }
+      }),
+    )),
+  )
