@@ -28,8 +28,5 @@ export const showFault = (f: Fault): string =>
 /** The process exit code that a fault stands for: 2 for wrong use, 1 for everything that failed on the way. */
 export const exitCode = (f: Fault): 1 | 2 => (f.kind === 'usage' || f.kind === 'config' ? 2 : 1)
 
-/**
- * Runs something that may throw (a library, the file system) and explains what it threw as a fault.
- * Used at the edges only: the pure rooms never throw.
- */
+/** What was thrown, as text: for the edges, where libraries and the file system throw. The pure rooms never do. */
 export const messageOf = (e: unknown): string => (e instanceof Error ? e.message : String(e))

@@ -10,7 +10,7 @@ import { pack, unpack } from 'msgpackr'
 import type { Expr } from './expr.ts'
 import { leaf } from './expr.ts'
 import type { Fault } from './fault.ts'
-import { fault, messageOf } from './fault.ts'
+import { fault } from './fault.ts'
 import type { Graph } from './graph.ts'
 import { nodesOf } from './graph.ts'
 import type { Op } from './expr.ts'
@@ -77,7 +77,7 @@ export const save = (g: Graph): E.Either<Fault, Uint8Array> =>
 
 const decode = (bytes: Uint8Array): E.Either<Fault, t.TypeOf<typeof saved>> =>
   pipe(
-    E.tryCatch((): unknown => unpack(bytes), (e) => corrupt(messageOf(e))),
+    E.tryCatch((): unknown => unpack(bytes), () => corrupt('bytes that are not MessagePack')),
     E.chain((u) => E.mapLeft(() => corrupt('another structure'))(saved.decode(u))),
   )
 

@@ -3,6 +3,7 @@ import type { State } from 'fp-ts/lib/State.js'
 import type { Expr } from '../core/expr.ts'
 import type { Declaration } from '../core/model.ts'
 import { param, zeros } from '../core/model.ts'
+import { misuse } from '../core/primitive.ts'
 import { add, div, exp, mul, stopGradient, sub } from '../ops/elementwise.ts'
 import { logSoftmax } from '../ops/nn.ts'
 import { mean } from '../ops/reduce.ts'
@@ -33,12 +34,15 @@ export interface CentreOptions {
 
 /**
  * P = softmax((z - c) / tau) with the centre c from before this batch; then c <- m c + (1 - m) mean over all rows of z
- * (eq. 4; dino `main_dino.py` DINOLoss.update_center).
+ * (eq. 4; dino `main_dino.py` DINOLoss.update_center). Fault: logits of another K.
  */
 export const centre = (o: CentreOptions): Centring => ({
   state: new Map([[o.path, param([1, o.prototypes], zeros, false)]]),
   run: (raw, temperature) => (state) => {
-    const logits = stopGradient(raw)
+    const logits = raw.type.shape[raw.type.shape.length - 1] === o.prototypes ? stopGradient(raw) : misuse('centre', [raw], {
+      allowed: `teacher logits [R, ${o.prototypes}], one for each prototype of the loss`,
+      remedy: 'give the loss as many prototypes as the head has',
+    })
     const old = kept(o.path, state)
     const logarithms = logSoftmax(-1)(div(sub(logits, old), temperature))
     const next = add(mul(old, o.momentum), mul(mean({ axes: [0], keep: true })(logits), 1 - o.momentum))

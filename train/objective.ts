@@ -6,6 +6,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Expr } from '../core/expr.ts'
+import { labelScope, mark } from '../core/expr.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Graph, Output } from '../core/graph.ts'
 import { state, value } from '../core/graph.ts'
@@ -65,6 +66,7 @@ export const objective = <P, Q, V, S, T>(o: ObjectiveOptions<P, Q, V, S, T>): Ei
   const teacher = applied(o.model.teacher, 'eval', 'teacher', o.batch.views)
   const kept = [...o.loss.state].map(([path, declaration]): Resident => ({ path: join('loss', path), declaration, role: 'kept' }))
   const old = new Map([...o.loss.state].map(([path, d]) => [path, resident(join('loss', path), d)]))
+  const since = mark()
   const [outcome, next] = o.loss.run({ images: o.batch.images, student, teacher })(old)
   const outputs: ReadonlyArray<Output> = [
     value('loss', total(outcome)),
@@ -72,6 +74,7 @@ export const objective = <P, Q, V, S, T>(o: ObjectiveOptions<P, Q, V, S, T>): Ei
     ...outcome.metrics.map((m) => value(m.name, m.value)),
     ...[...next].map(([path, e]) => state(join('loss', path), e)),
   ]
+  labelScope('loss', since, outputs.map((x) => x.expr))
   const teacherRole = o.teacher ?? 'average'
   return pipe(
     trace('objective', outputs),

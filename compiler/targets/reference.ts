@@ -144,7 +144,7 @@ const openDevice = (): Device => {
     description: 'the reference interpreter: one CPU thread, float64, nothing fused',
     write: (path, type, data) => TE.fromIOEither(() => {
       const old = held.get(path)
-      const unfit = old === undefined ? undefined : residentFault('resident', path, type, old.type)
+      const unfit = old === undefined ? undefined : residentFault('resident', path, old.type, type)
       return unfit !== undefined ? E.left(unfit)
         : E.map((v: HostArray) => { held.set(path, { type, data: toValues(type, v) }) })(fitting('resident', path, type, data))
     }),

@@ -95,7 +95,7 @@ const deviceOf = (name: string, engine: Engine): Device => {
         const program = set.program(launches)
         await Promise.resolve()
         return {
-          source: [...new Set(sources.map((s) => `// ${s.name}\n${s.source}`))],
+          source: [...new Map(sources.map((s) => [s.source, `// ${s.name}\n${s.source}`])).values()],
           launches: launches.length,
           run: (feed: Feed) => runOnce(name, engine, plan, leaves, feed, { given, hyper, program: program.run, slotAt, fill }),
         }

@@ -1,0 +1,44 @@
+/**
+ * The place that a fault names is the user's own line: also when the program runs under tsx, lies in a folder called
+ * `data/models` or with a blank in its name, and stands more calls away from the misuse than a stack usually tells.
+ */
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+
+const root = join(import.meta.dirname, '../..')
+const home = realpathSync(mkdtempSync(join(tmpdir(), 'dinograph place ')))
+
+afterAll(() => { rmSync(home, { recursive: true }) })
+
+const program = `import { leaf } from '${root}/core/expr.ts'
+import { value } from '${root}/core/graph.ts'
+import { context, inScope } from '${root}/core/model.ts'
+import { trace } from '${root}/core/trace.ts'
+import { add } from '${root}/ops/elementwise.ts'
+
+const x = (shape: ReadonlyArray<number>) => leaf({ dtype: 'f32', shape }, { _tag: 'Input', path: String(shape) })
+
+const deep = (n: number): ReturnType<typeof add> =>
+  n === 0
+    ? add(x([2]), x([3]))
+    : inScope(context('eval'), n, () => deep(n - 1))
+
+const traced = trace('user', [value('y', deep(20))])
+console.log(traced._tag === 'Left' ? traced.left.place : 'no fault')
+`
+
+const placeUnderTsx = (folder: string): string => {
+  const at = join(home, folder)
+  mkdirSync(at, { recursive: true })
+  writeFileSync(join(at, 'user.ts'), program)
+  return execFileSync(process.execPath, ['--import', 'tsx', join(at, 'user.ts')], { cwd: root, encoding: 'utf8' }).trim()
+}
+
+describe('the place of a misuse under tsx', () => {
+  it.each(['data/models', 'core', 'a (b)/ops'])('is the line of a program in %s', { timeout: 30000 }, (folder) => {
+    expect(placeUnderTsx(folder)).toBe(`add (${join(home, folder)}/user.ts:11:7) in 1`)
+  })
+})

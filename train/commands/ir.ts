@@ -1,0 +1,96 @@
+/** `npm run ir -- examples/NAME.ts [--stage …] [--target …]`: the whole training step of an example, stage by stage. */
+import { resolve as resolvePath } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Limits } from '../../compiler/fuse.ts'
+import { showFused, showGraph, showRewritten } from '../../compiler/stages.ts'
+import { openTarget } from '../../compiler/targets/open.ts'
+import type { Fault } from '../../core/fault.ts'
+import { exitCode, fault, messageOf, showFault } from '../../core/fault.ts'
+import type { Arguments, CommandSpec } from '../arguments.ts'
+import { parseArguments } from '../arguments.ts'
+import type { Assembled, Experiment } from '../experiment.ts'
+import { initialize, writeResidents } from '../initialize.ts'
+import { changeOf, resolve } from '../settings.ts'
+
+const stages = ['traced', 'grad', 'rewritten', 'fused', 'source'] as const
+
+const spec: CommandSpec = {
+  call: 'npm run ir --',
+  about: 'Prints the training step of an example: traced, with gradients, rewritten, fused into kernels, or as source code.',
+  operands: [{ name: 'EXAMPLE', text: 'the example, such as examples/dinov1.ts' }],
+  options: [{ name: 'stage', value: 'STAGE', choices: stages, text: 'which stage to print; fused by default' }],
+}
+
+/** What fusion may do where no target is named: the limits of a graphics processor through gpu.js. */
+const portable: Limits = { maxInputs: 7, maxOps: 120, scatter: false, transcendental: 12, launch: 4000, pack: true }
+
+const isExperiment = (x: unknown): x is Experiment => typeof x === 'object' && x !== null && 'resolve' in x && 'settings' in x && 'name' in x
+
+const load = (path: string): TaskEither<Fault, Experiment> => async () => {
+  const wrong = (found: string): Fault => fault('usage', { place: path, found, allowed: 'a module whose default export is an experiment', remedy: 'name a file like examples/dinov1.ts' })
+  try {
+    const module: unknown = await import(pathToFileURL(resolvePath(path)).href)
+    const main: unknown = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
+    return isExperiment(main) ? E.right(main) : E.left(wrong('no experiment as its default export'))
+  } catch (e) {
+    return E.left(wrong(messageOf(e)))
+  }
+}
+
+const objectiveOf = (a: Assembled): Either<Fault, string> => pipe(a.forward.objective, E.map((o) => showGraph(o.graph)))
+
+/** The source that a target makes of the step; its state is written first, since programs are compiled against a device. */
+const sourceOf = (a: Assembled, target: string): TaskEither<Fault, string> =>
+  pipe(
+    openTarget(target),
+    TE.chain((device) => pipe(
+      writeResidents(device, a.program.residents)(initialize(0)(a.program.residents)),
+      TE.chain(() => device.compile(a.program.graph)),
+      TE.map((run) => `${run.source.join('\n\n')}\n// ${run.source.length} distinct kernels, ${run.launches} launches on ${device.name}\n`),
+      (task): TaskEither<Fault, string> => async () => {
+        const text = await task()
+        device.close()
+        return text
+      },
+    )),
+  )
+
+const textOf = (a: Assembled, stage: string, target: string): TaskEither<Fault, string> => {
+  switch (stage) {
+    case 'traced': return TE.fromEither(objectiveOf(a))
+    case 'grad': return TE.right(showGraph(a.program.graph))
+    case 'rewritten': return TE.fromEither(showRewritten(a.program.graph))
+    case 'source': return sourceOf(a, target)
+    default: return TE.fromEither(showFused(portable)(a.program.graph))
+  }
+}
+
+const show = (a: Arguments): TaskEither<Fault, string> =>
+  pipe(
+    load(a.operands[0] ?? ''),
+    TE.bindTo('experiment'),
+    TE.bind('resolved', ({ experiment }) => experiment.resolve((defaults) => resolve(defaults, O.toUndefined(a.config), a.set.map(changeOf)))),
+    TE.bind('split', ({ resolved }) => resolved.data),
+    TE.bind('first', ({ split }) => split.train.item(0)),
+    TE.chain(({ resolved, first }) => TE.fromEither(resolved.assemble({ channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }))),
+    TE.chain((assembled) => textOf(assembled, String(a.extra.get('stage') ?? 'fused'), O.getOrElse((): string => 'auto')(a.target))),
+  )
+
+const main = async (argv: ReadonlyArray<string>): Promise<number> => {
+  const parsed = parseArguments(spec)(argv)
+  const text = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right(`${parsed.right.text}\n`) : await show(parsed.right.arguments)()
+  if (E.isLeft(text)) {
+    process.stderr.write(`${showFault(text.left)}\n`)
+    return exitCode(text.left)
+  }
+  process.stdout.write(text.right)
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2))
