@@ -18,7 +18,7 @@ import type { Scalar } from '../core/scalar.ts'
 import * as S from '../core/scalar.ts'
 import type { TensorType } from '../core/type.ts'
 import { sizeOf } from '../core/type.ts'
-import { flatten, instantiate } from './instantiate.ts'
+import { flatten, inRange, instantiate } from './instantiate.ts'
 import type { Buffer, Kernel, Write } from './kernel.ts'
 import { showKernel } from './kernel.ts'
 import { normalise } from './loops.ts'
@@ -137,8 +137,9 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
   /** Registers what `e`, evaluated at `axes` in a draft, reads. */
   const place = (d: Draft, e: Expr, axes: ReadonlyArray<Term>, repeats: number): void => {
     const m = meaning(e)
-    instantiate(d.table, m.scalar, axes, (k, index, under) => {
+    instantiate(d.table, m.scalar, axes, (k, positions, under) => {
       const arg = m.args[k]
+      const index = inRange(d.table, arg.type.shape, positions)
       const key = index.map((t) => t.id).join()
       const depends = index.reduce((v, t) => v | t.vars, 0)
       const inside = under.filter((v) => (v.vars & depends) !== 0)
@@ -254,8 +255,9 @@ const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Exp
   const memo = new Map<string, Term>()
   const element = (e: Expr, axes: ReadonlyArray<Term>): Term => {
     const m = meaning(e)
-    return instantiate(table, m.scalar, axes, (k, index) => {
+    return instantiate(table, m.scalar, axes, (k, positions) => {
       const arg = m.args[k]
+      const index = inRange(table, arg.type.shape, positions)
       if (isFree(arg)) return instantiate(table, meaning(arg).scalar, index, () => table.num('f32', 0))
       if (!inlined.has(arg) || arg === e) {
         const offset = isHyper(arg) ? table.num('i32', hypers.indexOf(arg)) : flatten(table, arg.type.shape, index)

@@ -28,6 +28,10 @@ export const instantiate = (table: TermTable, scalar: Scalar, axes: ReadonlyArra
   return go(scalar, new Map(), [])
 }
 
+/** Positions in a tensor, which are in range wherever they are read: along an axis of one element they are 0. */
+export const inRange = (table: TermTable, shape: Shape, index: ReadonlyArray<Term>): ReadonlyArray<Term> =>
+  index.map((t, k) => (shape[k] === 1 ? table.num('i32', 0) : t))
+
 /** The flat offset of a position in a row-major tensor; positions that data gave are taken to be in range. */
 export const flatten = (table: TermTable, shape: Shape, index: ReadonlyArray<Term>): Term => {
   const strides = stridesOf(shape)

@@ -1,6 +1,6 @@
 /**
  * The printed form of a graph: one node a line, numbered in order of evaluation, with its type and its scope.
- * The text depends on the graph alone, never on what was traced before.
+ * The text depends on the graph alone, but for the scopes: an expression has the scope in which it was first made.
  *
  * ```
  * graph step

@@ -7,7 +7,7 @@ import { dot } from '../ops/contract.ts'
 import { mul } from '../ops/elementwise.ts'
 import { softmax } from '../ops/nn.ts'
 import { reshape, transpose } from '../ops/reshape.ts'
-import { slice } from '../ops/window.ts'
+import { pick } from '../ops/window.ts'
 import type { LinearParams } from './linear.ts'
 import { linear } from './linear.ts'
 
@@ -46,9 +46,8 @@ export const attention = (o: AttentionOptions): Model<AttentionParams, Expr, Att
         return { tokens: bad, probabilities: bad }
       }
       const [batch, tokens] = x.type.shape
-      const projected = call(qkv, c, 'qkv', p.qkv, x)
-      const part = (i: number): Expr => reshape([batch, tokens, o.heads, each])(slice(-1, i * o.width, (i + 1) * o.width)(projected))
-      const [q, k, v] = [part(0), part(1), part(2)]
+      const projected = reshape([batch, tokens, 3, o.heads, each])(call(qkv, c, 'qkv', p.qkv, x))
+      const [q, k, v] = [0, 1, 2].map((i): Expr => pick(2, i)(projected))
       const scores = mul(dot({ leftBatch: [0, 2], rightBatch: [0, 2], left: [3], right: [3] })(q, k), each ** -0.5)
       const probabilities = softmax(-1)(scores)
       const mixed = dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [3], right: [1] })(probabilities, v)

@@ -5,9 +5,10 @@ import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Device, Target } from '../target.ts'
 import { gpujs } from './gpujs/device.ts'
+import { native } from './native/device.ts'
 import { reference } from './reference.ts'
 
-const targets: ReadonlyArray<Target> = [reference, gpujs('webgpu'), gpujs('headlessgl'), gpujs('webasm'), gpujs('cpu')]
+const targets: ReadonlyArray<Target> = [reference, native, gpujs('webgpu'), gpujs('headlessgl'), gpujs('webasm'), gpujs('cpu')]
 
 /** The names that `--target` takes. */
 export const targetNames: ReadonlyArray<string> = ['auto', ...targets.map((t) => t.name)]

@@ -1,5 +1,4 @@
 /** The exact text that a user sees for each misuse; `npx vitest run spec/errors -u` writes it anew. */
-import { readFileSync } from 'node:fs'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 import { showFault } from '../../core/fault.ts'
@@ -13,19 +12,6 @@ const explained = (name: ProgramName): string => {
   const traced = programs[name]()
   return E.isLeft(traced) ? showFault(traced.left).replaceAll(`${here}/`, '') : 'no fault'
 }
-
-const lines = readFileSync(`${here}/programs.ts`, 'utf8').split('\n')
-
-const isProgram = (name: string): name is ProgramName => name in programs
-
-describe('the place of a type fault', () => {
-  it.each(Object.keys(programs).filter(isProgram).filter((name) => explained(name).startsWith('type fault')))('is the line that is wrong: %s', (name) => {
-    const at = /programs\.ts:(\d+):(\d+)\)/.exec(explained(name))
-    const line = lines[Number(at?.[1]) - 1] ?? ''
-    expect(line).toMatch(/\/\/ !$/)
-    if (line.includes('program(')) expect(line).toContain(`'${name}'`)
-  })
-})
 
 describe('the text of a misuse', () => {
   it('add: shapes', () => { expect(explained('add: shapes')).toMatchInlineSnapshot(`

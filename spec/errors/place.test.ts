@@ -3,10 +3,12 @@
  * `data/models` or with a blank in its name, and stands more calls away from the misuse than a stack usually tells.
  */
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
 import { afterAll, describe, expect, it } from 'vitest'
+import { programs } from './programs.ts'
 
 const root = join(import.meta.dirname, '../..')
 const home = realpathSync(mkdtempSync(join(tmpdir(), 'dinograph place ')))
@@ -40,5 +42,20 @@ const placeUnderTsx = (folder: string): string => {
 describe('the place of a misuse under tsx', () => {
   it.each(['data/models', 'core', 'a (b)/ops'])('is the line of a program in %s', { timeout: 30000 }, (folder) => {
     expect(placeUnderTsx(folder)).toBe(`add (${join(home, folder)}/user.ts:11:7) in 1`)
+  })
+})
+
+/** Where each wrong program says that it is wrong, if it is wrong in its types. */
+const places = Object.entries(programs).flatMap(([name, run]) => {
+  const traced = run()
+  return E.isLeft(traced) && traced.left.kind === 'type' ? [[name, traced.left.place] as const] : []
+})
+
+describe('the place of a misuse under vitest', () => {
+  const lines = readFileSync(join(import.meta.dirname, 'programs.ts'), 'utf8').split('\n')
+  it.each(places)('is the line that is wrong: %s', (name, place) => {
+    const line = lines[Number(/programs\.ts:(\d+):\d+\)/.exec(place)?.[1]) - 1] ?? ''
+    expect(line).toMatch(/\/\/ !$/)
+    if (line.includes('program(')) expect(line).toContain(`'${name}'`)
   })
 })

@@ -104,8 +104,11 @@ describe('a device', () => {
 })
 
 /** The saved graph as plain data, changed. */
-const changed = (f: (saved: Record<string, unknown>) => unknown): string =>
-  shown(E.chain(load(loadOp))(E.map((bytes: Uint8Array) => pack(f(unpack(bytes))))(save(graph))))
+const changed = (f: (saved: object) => unknown): string =>
+  shown(E.chain(load(loadOp))(E.map((bytes: Uint8Array) => {
+    const saved: unknown = unpack(bytes)
+    return pack(f(typeof saved === 'object' && saved !== null ? saved : {}))
+  })(save(graph))))
 
 describe('a saved graph', () => {
   it('that was not changed has no fault', () => {

@@ -87,7 +87,7 @@ export const loadCase = (folder: string, name: string): TaskEither<Fault, Loaded
 }
 
 /** The case's configuration, decoded. */
-export const configOf = <A>(codec: t.Type<A, unknown, unknown>, c: Case): Either<Fault, A> => decodeAs(codec, 'config', `${c.name}: config`, remedy)(c.config)
+export const configOf = <A>(codec: t.Type<A, unknown>, c: Case): Either<Fault, A> => decodeAs(codec, 'config', `${c.name}: config`, remedy)(c.config)
 
 /** An input tensor. Fault: it is missing. */
 export const inputOf = (c: Case, name: string): Either<Fault, HostTensor> =>

@@ -30,7 +30,7 @@ describe('broadcasting', () => {
     for (const a of shapes) for (const b of shapes) {
       const y = add(input('a', a), input('b', b))
       const expected = numpy(a, b)
-      expect(y._tag === 'Invalid' ? undefined : y.type.shape, `${a} + ${b}`).toEqual(expected)
+      expect(y._tag === 'Invalid' ? undefined : y.type.shape, `${String(a)} + ${String(b)}`).toEqual(expected)
     }
   })
 
@@ -43,8 +43,8 @@ describe('broadcasting', () => {
         add(input('a', a), input('b', b)),
         where(less(input('a', a), 0.2), input('b', b), input('a', a)),
       ], valuesOf(a, b))
-      expectClose(sums, indices(out).map((i) => x(source(a, i)) + y(source(b, i))), 0, `${a} + ${b}`)
-      expectClose(chosen, indices(out).map((i) => (x(source(a, i)) < 0.2 ? y(source(b, i)) : x(source(a, i)))), 0, `where ${a}, ${b}`)
+      expectClose(sums, indices(out).map((i) => x(source(a, i)) + y(source(b, i))), 0, `${String(a)} + ${String(b)}`)
+      expectClose(chosen, indices(out).map((i) => (x(source(a, i)) < 0.2 ? y(source(b, i)) : x(source(a, i)))), 0, `where ${String(a)}, ${String(b)}`)
     }
   })
 
@@ -53,7 +53,7 @@ describe('broadcasting', () => {
       const [x, w] = [input('a', a), input('b', out)]
       const [g] = evaluate(grad(sum()(mul(broadcastTo(out)(x), w)), [x]), valuesOf(a, out))
       const b = getter(waves(out, 1))
-      const expected = indices(a).map((i) => indices(out).filter((j) => `${source(a, j)}` === `${i}`).reduce((s, j) => s + b(j), 0))
+      const expected = indices(a).map((i) => indices(out).filter((j) => String(source(a, j)) === String(i)).reduce((s, j) => s + b(j), 0))
       expectClose(g, expected, 1e-14)
     }
   })

@@ -35,6 +35,6 @@ export const scatters = layouts.chain((l) => {
   const gathered = [...l.batch, ...l.before, ...l.list, ...l.behind]
   return fc.tuple(tensors('f32', gathered, odd), lists(l)).map((args): Draft<{ axis: number; batch: number; size: number }> => ({
     params: { ...at(l), size: l.size }, args,
-    formula: ([get, entry], i) => indices(gathered).filter((j) => `${origin(l, j, entry)}` === `${i}`).reduce((s, j) => s + get(j), 0),
+    formula: ([get, entry], i) => indices(gathered).filter((j) => String(origin(l, j, entry)) === String(i)).reduce((s, j) => s + get(j), 0),
   }))
 })

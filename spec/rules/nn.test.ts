@@ -156,7 +156,7 @@ describe('contractions', () => {
   ])('einsum %s', (spec, left, right) => {
     const [a, b] = [waves(left), waves(right, 1)]
     const y = einsum(spec)(input('a', left), input('b', right))
-    const [l, r, out] = spec.replaceAll(' ', '').split(/,|->/).map((s) => [...s])
+    const [l, r, out] = spec.replaceAll(' ', '').split(/,|->/).map((s) => s.split(''))
     const extent = (c: string): number => (l.includes(c) ? left[l.indexOf(c)] : right[r.indexOf(c)])
     const summed = l.filter((c) => !out.includes(c))
     const expected = tabulate({ dtype: 'f32', shape: out.map(extent) }, (i) => total(indices(summed.map(extent)).map((k) => {

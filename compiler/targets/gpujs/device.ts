@@ -110,7 +110,7 @@ const deviceOf = (name: string, engine: Engine): Device => {
       TE.fromEither(fitting('resident', path, type, data)),
       TE.chain((fits) => {
         const old = held.get(path)
-        const wrong = old === undefined ? undefined : residentFault('resident', path, type, old.type)
+        const wrong = old === undefined ? undefined : residentFault('resident', path, old.type, type)
         if (wrong !== undefined) return TE.left(wrong)
         return TE.tryCatch(async () => {
           await Promise.resolve()

@@ -11,6 +11,7 @@ import type { Statement } from '../../nest.ts'
 import type { Reduce, Term, Var } from '../../term.ts'
 import { termsOf } from '../../term.ts'
 import type { KernelSource } from './kernel.ts'
+import { expand } from './expand.ts'
 import { helpersIn } from './helpers.ts'
 import { floatsOf } from './storage.ts'
 
@@ -98,7 +99,7 @@ const printer = (names: ReadonlyMap<Term, string>) => {
       case 'Select': return `(${condition(t.when)} ? ${value(t.x)} : ${value(t.y)})`
       case 'Unary': {
         const x = value(t.x)
-        return t.op === 'neg' ? `(0 - ${x})` : t.op === 'rsqrt' ? `(1 / Math.sqrt(${x}))` : t.op === 'erf' ? `erf(${x})` : `Math.${t.op}(${x})`
+        return t.op === 'neg' ? `(0 - ${x})` : t.op === 'rsqrt' ? `(1 / Math.sqrt(${x}))` : `Math.${t.op}(${x})`
       }
       case 'Binary': {
         const [x, y] = [value(t.x), value(t.y)]
@@ -183,7 +184,7 @@ export const printKernel = (k: Kernel, widest: readonly [number, number]): Kerne
       if (y !== undefined && ty !== y) map.set(y, table.affine([[ty, by]], j))
       lanes.push(table.replace(map, write.value))
     }
-  const roots = hoistOffsets(table, lanes)
+  const roots = hoistOffsets(table, expand(table, lanes))
   const names = new Map<Term, string>()
   const body = printAll(nest(roots), names, '  ')
   const value = printer(names)

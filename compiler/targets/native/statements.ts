@@ -27,8 +27,10 @@ export interface Tree {
   readonly stores: ReadonlyMap<Term, ReadonlyArray<Target>>
   /** Bounds of the loop that is shared among threads or given from outside. */
   readonly bounds: ReadonlyMap<Var, readonly [string, string]>
-  /** An offset into a buffer as text, where it is not the plain one. */
 }
+
+/** Buffers from here on do not exist: a read of one marks where something is stored. */
+export const marker = 1000
 
 type Loop = Extract<Statement, { readonly _tag: 'Loop' }>
 
@@ -46,17 +48,16 @@ const scoreOf = (tree: Tree, loop: Loop): number => {
   for (const t of termsOf(loop.reductions.map((r) => r.body))) {
     if (seen.has(t) || (t.vars & v.vars) === 0) continue
     seen.add(t)
-    if (t._tag === 'Read') score += (strideAlong(t.offset, v) === 1 ? 1 : -1) * depth(t)
+    if (t._tag === 'Read' && t.buffer < marker) score += (strideAlong(t.offset, v) === 1 ? 1 : -1) * depth(t)
     else if (t._tag === 'Unary' || t._tag === 'Binary') score += t.dtype === 'f32' ? 0.25 * depth(t) : 0.05
   }
-  const stored = [...loop.reductions, ...storesUnder(tree, loop)].flatMap((r) => tree.stores.get(r) ?? [])
+  const stored = [loop, ...loopsIn(loop.body)].flatMap((l) => l.reductions.flatMap((r) => tree.stores.get(r) ?? []))
   for (const { write } of stored) score += strideAlong(write.offset, v) === 1 ? 2 : -2
   return score
 }
 
 const variablesIn = (s: Statement): ReadonlyArray<Var> => (s._tag === 'Let' ? [] : [s.variable, ...s.body.flatMap(variablesIn)])
 const loopsIn = (s: ReadonlyArray<Statement>): ReadonlyArray<Loop> => s.flatMap((x) => (x._tag === 'Loop' ? [x, ...loopsIn(x.body)] : []))
-const storesUnder = (_tree: Tree, loop: Loop): ReadonlyArray<Reduce> => loopsIn(loop.body).flatMap((l) => l.reductions)
 
 /** Whether this loop runs along the lanes: no loop inside of it would be better. */
 export const runsAlongLanes = (tree: Tree, loop: Loop): boolean => {

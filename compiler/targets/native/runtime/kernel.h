@@ -20,7 +20,7 @@ typedef void (*Kernel)(void *const *b, int t, int T, const Runtime *rt);
 typedef struct { int levels; long extent[4], stride[4]; } Axes;
 
 /* Packs rows from .. from + count of an operand, k in k0 .. k0 + kc: panels of MR or NR rows, k-major, padded with zeros. */
-typedef void (*Pack)(void *const *b, long z, long from, long count, long k0, long kc, float *panels);
+typedef void (*Pack)(void *const *b, const Runtime *rt, long z, long from, long count, long k0, long kc, float *panels);
 
 /* C[z, m, n] = sum over k of A[z, m, k] B[z, n, k]; `store` takes finished sums to where they belong. */
 typedef struct {
@@ -31,7 +31,7 @@ typedef struct {
 
 struct Runtime {
   /* runs part t of T of a product */
-  void (*product)(const Product *p, void *const *b, int t, int T);
+  void (*product)(const Product *p, void *const *b, int t, int T, const Runtime *rt);
   /* packs an operand that is read at affine offsets */
   void (*pack)(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);
 };

@@ -104,7 +104,7 @@ static long least(long x, long y) { return x < y ? x : y; }
 static long rounded(long x, long unit) { return (x + unit - 1) / unit * unit; }
 
 /* One matrix product of a batch, rows m0 .. m1 and columns n0 .. n1. */
-static void part(const Product *p, void *const *b, long z, long m0, long m1, long n0, long n1, Scratch *s) {
+static void part(const Product *p, void *const *b, const Runtime *rt, long z, long m0, long m1, long n0, long n1, Scratch *s) {
   long blocks = (p->k + KC - 1) / KC, kstep = rounded((p->k + blocks - 1) / blocks, 4);
   long nc = least(NC, rounded(n1 - n0, NR));
   float *A = scratch(s, 0, MC * KC), *B = scratch(s, 1, KC * nc);
@@ -115,10 +115,10 @@ static void part(const Product *p, void *const *b, long z, long m0, long m1, lon
     long nb = least(nc, n1 - jc);
     for (long k0 = 0; k0 < p->k; k0 += kstep) {
       long kc = least(kstep, p->k - k0);
-      p->b(b, z, jc, nb, k0, kc, B);
+      p->b(b, rt, z, jc, nb, k0, kc, B);
       for (long ic = m0; ic < m1; ic += MC) {
         long mb = least(MC, m1 - ic);
-        p->a(b, z, ic, mb, k0, kc, A);
+        p->a(b, rt, z, ic, mb, k0, kc, A);
         for (long j = 0; j < nb; j += NR) {
           float *to = blocks == 1 ? C : C + (ic - m0) * ld + j;
           long nr = least(NR, nb - j);
@@ -130,15 +130,15 @@ static void part(const Product *p, void *const *b, long z, long m0, long m1, lon
   }
 }
 
-void dg_product(const Product *p, void *const *b, int t, int T) {
+void dg_product(const Product *p, void *const *b, int t, int T, const Runtime *rt) {
   Scratch *s = scratch_of(t);
   if (p->batch >= 4 * T || p->batch % T == 0) {
-    for (long z = share(p->batch, t, T, 1); z < share(p->batch, t + 1, T, 1); z++) part(p, b, z, 0, p->m, 0, p->n, s);
+    for (long z = share(p->batch, t, T, 1); z < share(p->batch, t + 1, T, 1); z++) part(p, b, rt, z, 0, p->m, 0, p->n, s);
     return;
   }
   int rows = p->m / MR >= p->n / NR;
   long m0 = rows ? share(p->m, t, T, MR) : 0, m1 = rows ? share(p->m, t + 1, T, MR) : p->m;
   long n0 = rows ? 0 : share(p->n, t, T, NR), n1 = rows ? p->n : share(p->n, t + 1, T, NR);
   if (m0 >= m1 || n0 >= n1) return;
-  for (long z = 0; z < p->batch; z++) part(p, b, z, m0, m1, n0, n1, s);
+  for (long z = 0; z < p->batch; z++) part(p, b, rt, z, m0, m1, n0, n1, s);
 }

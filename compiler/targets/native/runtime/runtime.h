@@ -10,5 +10,5 @@ Scratch *scratch_of(int t);
 /* scratch i of a thread with room for n floats; what was in it is lost when it grows */
 float *scratch(Scratch *s, int i, long n);
 
-void dg_product(const Product *p, void *const *b, int t, int T);
+void dg_product(const Product *p, void *const *b, int t, int T, const Runtime *rt);
 void dg_pack(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);

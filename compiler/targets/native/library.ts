@@ -1,0 +1,64 @@
+/** The runtime and compiled units as JavaScript sees them. The one file that uses koffi. */
+import koffi from 'koffi'
+import { availableParallelism } from 'node:os'
+
+/** Asynchronous calls run on a stack of this size: koffi's own of 128 KB is too small for kernels' tables. */
+const stackBytes = 4 << 20
+
+koffi.config({ async_stack_size: stackBytes })
+
+/** Memory outside of JavaScript's heap, and its view without a copy. */
+export interface Memory {
+  readonly address: bigint
+  readonly bytes: number
+  readonly view: ArrayBuffer
+}
+
+export interface Runtime {
+  readonly allocate: (bytes: number) => Memory | undefined
+  readonly free: (m: Memory) => void
+  /** Runs steps (4 words each) on their buffers, off the main thread; `times` collects each step's seconds. */
+  readonly run: (steps: BigInt64Array, buffers: BigInt64Array, threads: number, times: Float64Array | null) => Promise<void>
+}
+
+type Call = (...args: ReadonlyArray<unknown>) => unknown
+interface Async {
+  readonly async: (...args: ReadonlyArray<unknown>) => void
+}
+
+const asAddress = (x: unknown): bigint => (typeof x === 'bigint' ? x : typeof x === 'number' ? BigInt(x) : koffi.address(x))
+
+/** Programs of one process run one after the other: the pool of threads is one. */
+const queue = { last: Promise.resolve() }
+
+export const openRuntime = (path: string): Runtime => {
+  const lib = koffi.load(path)
+  const allocate: Call = lib.func('int64_t dg_allocate(int64_t bytes)')
+  const free: Call = lib.func('void dg_free(int64_t p)')
+  const run: Async = lib.func('void dg_run(void *steps, int64_t n, void *buffers, int32_t threads, void *times)')
+  return {
+    allocate: (bytes) => {
+      const address = asAddress(allocate(bytes))
+      return address === 0n ? undefined : { address, bytes, view: koffi.view(address, bytes) }
+    },
+    free: (m) => { free(m.address) },
+    run: (steps, buffers, threads, times) => {
+      const now = queue.last.then(() => new Promise<void>((done, fail) => {
+        run.async(steps, steps.length / 4, buffers, threads, times, (e: unknown) => {
+          if (e === null || e === undefined) done()
+          else fail(e instanceof Error ? e : new Error(String(e)))
+        })
+      }))
+      queue.last = now.catch(() => undefined)
+      return now
+    },
+  }
+}
+
+/** The addresses of a unit's kernels. The library stays loaded as long as the process. */
+export const openUnit = (path: string, kernels: number): ReadonlyArray<bigint> => {
+  const kernel: Call = koffi.load(path).func('int64_t dg_kernel(int32_t i)')
+  return Array.from({ length: kernels }, (_, i) => asAddress(kernel(i)))
+}
+
+export const allCores = (): number => availableParallelism()

@@ -1,0 +1,123 @@
+/** A contraction as a product of packed operands (runtime/product.c): how to pack each side, and what to do with the sums. */
+import type { Kernel } from '../../kernel.ts'
+import { nest } from '../../nest.ts'
+import type { Read, Term, Var } from '../../term.ts'
+import type { Contraction } from './contraction.ts'
+import { extentOf } from './contraction.ts'
+import { pointers, storeTree } from './element.ts'
+import { offsetText, ownText, strideAlong } from './print.ts'
+import { printAll } from './statements.ts'
+
+/** Positions of variables from one count through all of them, the last fastest. */
+const decoded = (vs: ReadonlyArray<Var>, from: string): ReadonlyArray<string> =>
+  vs.map((v, i) => {
+    const inner = extentOf(vs.slice(i + 1))
+    return `const long v${v.index} = ${from}${inner === 1 ? '' : ` / ${inner}`}${i === 0 ? '' : ` % ${v.extent}`};`
+  })
+
+/** Extents and strides, neighbours that follow each other in memory taken together. */
+const axesOf = (offset: Term, vs: ReadonlyArray<Var>): ReadonlyArray<readonly [number, number]> => {
+  const axes: Array<readonly [number, number]> = []
+  for (const v of vs) {
+    const stride = strideAlong(offset, v) ?? 0
+    const last = axes[axes.length - 1]
+    if (last !== undefined && last[1] === v.extent * stride) axes[axes.length - 1] = [last[0] * v.extent, stride]
+    else axes.push([v.extent, stride])
+  }
+  return axes
+}
+
+const axesText = (axes: ReadonlyArray<readonly [number, number]>): string =>
+  `{${axes.length}, {${axes.map(([n]) => n).join(', ')}}, {${axes.map(([, s]) => s).join(', ')}}}`
+
+/** A side that is one read of memory at an affine offset. */
+const affineRead = (k: Kernel, factors: ReadonlyArray<Term>, vs: ReadonlyArray<Var>): Read | undefined => {
+  const [t] = factors
+  if (factors.length !== 1 || t._tag !== 'Read' || t.dtype !== 'f32') return undefined
+  const o = t.offset
+  const inRange = o.lo >= 0 && o.hi < k.reads[t.buffer].length
+  return inRange && vs.every((v) => strideAlong(o, v) !== undefined) ? t : undefined
+}
+
+const signature = (name: string): string =>
+  `static void ${name}(void *const *b, const Runtime *rt, long z, long from, long count, long k0, long kc, float *panels) {`
+
+const packSource = (k: Kernel, c: Contraction, side: 'left' | 'right', name: string): ReadonlyArray<string> => {
+  const [factors, rows, width] = side === 'left' ? [c.left, c.rows, 'MR'] as const : [c.right, c.columns, 'NR'] as const
+  const lengths = k.reads.map((b) => b.length)
+  const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
+  const read = affineRead(k, factors, [...rows, ...c.summed])
+  const axes = read === undefined ? undefined : [axesOf(read.offset, rows), axesOf(read.offset, c.summed)]
+  if (read !== undefined && axes !== undefined && axes.every((a) => a.length <= 4)) {
+    const zero = [...rows, ...c.summed].map((v): readonly [Term, Term] => [v, k.table.num('i32', 0)])
+    return [
+      signature(name),
+      `  static const Axes rows = ${axesText(axes[0])}, ks = ${axesText(axes[1])};`,
+      ...decoded(c.batch, 'z').map((l) => `  ${l}`),
+      `  rt->pack((const float *)b[${read.buffer}] + ${offsetText(scope, k.table.replace(new Map(zero), read.offset))}, &rows, &ks, from, count, k0, kc, ${width}, panels);`,
+      '}',
+    ]
+  }
+  const value = factors.reduce((x, y) => k.table.binary('mul', x, y))
+  return [
+    signature(name),
+    ...pointers({ ...k, writes: [] }).map((l) => `  ${l}`),
+    ...decoded(c.batch, 'z').map((l) => `  ${l}`),
+    `  for (long r0 = 0; r0 < count; r0 += ${width})`,
+    '    for (long k = k0; k < k0 + kc; k++) {',
+    ...decoded(c.summed, 'k').map((l) => `      ${l}`),
+    `      for (long r = r0; r < r0 + ${width}; r++, panels++) {`,
+    '        if (r >= count) { *panels = 0; continue; }',
+    ...decoded(rows, '(from + r)').map((l) => `        ${l}`),
+    `        *panels = ${ownText(scope, value)};`,
+    '      }',
+    '    }',
+    '}',
+  ]
+}
+
+/** Takes finished sums of a strip through the rest of the kernel's expression to memory. */
+const storeSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<string> => {
+  const [write] = k.writes
+  const inner = c.columns[c.columns.length - 1]
+  const outer = c.columns.slice(0, -1)
+  const sums = k.reads.length + 1
+  const value = k.table.replace(new Map<Term, Term>([[c.sum, k.table.read(sums, 'f32', inner)]]), write.value)
+  const { roots, stores } = storeTree(k.table, [[{ write: { ...write, value }, buffer: k.reads.length }, [inner]]])
+  const lengths = [...k.reads.map((b) => b.length), write.length, inner.extent]
+  const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
+  const body = printAll({ stores, bounds: new Map([[inner, ['lo', 'hi']]]) }, nest(roots), { scopes: [scope] })
+  const columns = outer.length === 0
+    ? ['  const long lo = n0, hi = n0 + nr;', `  const float *const b${sums} = sums + i * ld - n0;`, ...body.map((l) => `  ${l}`)]
+    : [
+        '  for (long n = n0; n < n0 + nr;) {',
+        ...decoded(outer, `(n / ${inner.extent})`).map((l) => `    ${l}`),
+        `    const long lo = n % ${inner.extent}, rest = n0 + nr - n, hi = lo + rest < ${inner.extent} ? lo + rest : ${inner.extent};`,
+        `    const float *const b${sums} = sums + i * ld + (n - n0 - lo);`,
+        ...body.map((l) => `    ${l}`),
+        '    n += hi - lo;',
+        '  }',
+      ]
+  return [
+    `static void ${name}(void *const *b, long z, const float *sums, long ld, long m0, long mr, long n0, long nr) {`,
+    ...pointers(k).map((l) => `  ${l}`),
+    ...decoded(c.batch, 'z').map((l) => `  ${l}`),
+    '  for (long i = 0; i < mr; i++) {',
+    '    const long m = m0 + i;',
+    ...decoded(c.rows, 'm').map((l) => `    ${l}`),
+    ...columns.map((l) => `  ${l}`),
+    '  }',
+    '}',
+  ]
+}
+
+/** The function `name` of a kernel that is a contraction. */
+export const productSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<string> => [
+  ...packSource(k, c, 'left', `${name}_left`),
+  ...packSource(k, c, 'right', `${name}_right`),
+  ...storeSource(k, c, `${name}_store`),
+  `static void ${name}(void *const *b, int t, int T, const Runtime *rt) {`,
+  `  static const Product p = {${[c.batch, c.rows, c.columns, c.summed].map(extentOf).join(', ')}, ${name}_left, ${name}_right, ${name}_store};`,
+  '  rt->product(&p, b, t, T, rt);',
+  '}',
+]

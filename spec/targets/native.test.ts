@@ -1,0 +1,75 @@
+/** The native target against the oracle: every primitive, random graphs, any number of threads. */
+import * as E from 'fp-ts/lib/Either.js'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { native, nativeWith } from '../../compiler/targets/native/device.ts'
+import { evaluate } from '../../compiler/targets/reference.ts'
+import type { Device, HostArray, HostValues } from '../../compiler/target.ts'
+import { agreesWithReference, must } from '../rules/agreement.ts'
+import { samples } from '../rules/samples.ts'
+import { draw, stream } from '../../core/random.ts'
+import { leavesOfGraph } from '../../core/graph.ts'
+import type { RandomGraph } from '../support/graphs.ts'
+import { graphOf, steps } from '../support/graphs.ts'
+import { expectClose, hostArray } from '../support/tensor.ts'
+
+const opened: Array<Device> = []
+const open = async (threads?: number): Promise<Device> => {
+  const d = await must(threads === undefined ? native.open : nativeWith({ threads }).open)
+  opened.push(d)
+  return d
+}
+afterAll(() => { for (const d of opened) d.close() })
+
+describe('every primitive agrees with the reference', () => {
+  it.for(Object.entries(samples))('%s', async ([, sample]) => {
+    await agreesWithReference(await open(), sample, { count: 12 })
+  })
+})
+
+const valuesOf = (r: RandomGraph): HostValues => {
+  const values = new Map<string, HostArray>([...r.values].map(([path, t]) => [path, hostArray(t)]))
+  for (const l of leavesOfGraph(r.graph)) if (l.source._tag === 'Draw') values.set(l.path, draw(stream(0, l.path, 0), l.source.distribution, l.type.shape))
+  return values
+}
+
+const results = async (device: Device, r: RandomGraph): Promise<ReadonlyMap<string, HostArray>> => {
+  const values = valuesOf(r)
+  for (const l of leavesOfGraph(r.graph)) if (l.source._tag === 'Param') await must(device.write(l.path, l.type, values.get(l.path) ?? new Float32Array()))
+  const executable = await must(device.compile(r.graph))
+  const out = new Map(await must(executable.run({ values })))
+  out.set('w', await must(device.read('w')))
+  return out
+}
+
+describe('random graphs', () => {
+  it('agree with the reference', { timeout: 600000 }, async () => {
+    await fc.assert(fc.asyncProperty(steps(), async (list) => {
+      const r = graphOf(list)
+      const device = await open(2)
+      const got = await results(device, r)
+      const expected = evaluate(r.graph.outputs.map((o) => o.expr), valuesOf(r))
+      r.graph.outputs.forEach((o, i) => { expectClose(got.get(o.path) ?? [], expected[i], o.expr.type.dtype === 'f32' ? 2e-4 : 0, o.path) })
+    }), { numRuns: Number(process.env.RUNS ?? 25), seed: 7 })
+  })
+
+  it('give the same with one thread and with two', { timeout: 600000 }, async () => {
+    await fc.assert(fc.asyncProperty(steps(), async (list) => {
+      const r = graphOf(list)
+      const [one, two] = [await results(await open(1), r), await results(await open(2), r)]
+      for (const [path, a] of one) expect([...(two.get(path) ?? [])]).toEqual([...a])
+    }), { numRuns: 5, seed: 11 })
+  })
+})
+
+describe('faults', () => {
+  it('names the remedy where there is no compiler', async () => {
+    const before = process.env.CC
+    process.env.CC = 'no-such-compiler'
+    const r = await native.open()
+    if (before === undefined) delete process.env.CC
+    else process.env.CC = before
+    expect(E.isLeft(r) && r.left.found).toContain('no-such-compiler')
+    expect(E.isLeft(r) && r.left.remedy).toContain('gpujs:webasm')
+  })
+})
