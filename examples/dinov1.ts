@@ -27,6 +27,7 @@ import { chain, gated } from '../train/transform.ts'
 
 const settings = {
   seed: 0, steps: 1500, batch: 64,
+  data: { train: 8000, test: 2000 },
   crops: { global: 28, globalScale: [0.5, 1], local: 14, localScale: [0.2, 0.5], locals: 4 },
   vit: { patch: 7, width: 64, depth: 3, heads: 4 },
   head: { hidden: 128, bottleneck: 64, prototypes: 256 },
@@ -39,7 +40,7 @@ export default command(import.meta.url, experiment({
   name: 'dinov1',
   about: 'DINO on the digits that the package mnist ships: learns without labels, is judged by k-NN with them.',
   settings,
-  data: () => mnistSplit({ train: 8000, test: 2000 }),
+  data: (s) => mnistSplit(s.data),
   augmentation: ({ crops: c }) => recipes.digits({
     globalSize: c.global, globalScale: [c.globalScale[0], c.globalScale[1]],
     locals: c.locals, localSize: c.local, localScale: [c.localScale[0], c.localScale[1]],

@@ -9,13 +9,14 @@ export type BlurKind = 'gaussian' | 'pillow'
 
 export const gaussianTaps = 9
 
+const gaussian = (sigma: number | undefined, x: number): number => (sigma === undefined ? Number(x === 0) : Math.exp(-0.5 * (x / sigma) ** 2))
+
 /** exp(-x^2 / 2 sigma^2) for x = -4 .. 4, normalised; written at `at`. Without sigma: the identity. */
 export const writeGaussian = (sigma: number | undefined, into: Float32Array, at: number): void => {
   const reach = (gaussianTaps - 1) / 2
-  const weight = (x: number): number => (sigma === undefined ? Number(x === 0) : Math.exp(-0.5 * (x / sigma) ** 2))
   let total = 0
-  for (let x = -reach; x <= reach; x++) total += weight(x)
-  for (let x = -reach; x <= reach; x++) into[at + x + reach] = weight(x) / total
+  for (let x = -reach; x <= reach; x++) total += gaussian(sigma, x)
+  for (let x = -reach; x <= reach; x++) into[at + x + reach] = gaussian(sigma, x) / total
 }
 
 const passes = 3
@@ -43,24 +44,36 @@ const boxKernel = (radius: number): Float64Array => {
   return kernel
 }
 
-/** Rows of three box blurs over n pixels, each pass with its border repeated. Without radius: the identity. */
+/** One row of the table: where the weight of output `o` goes after three passes, each with its border repeated. */
+const writeRow = (kernel: Float64Array, o: number, n: number, rows: TapRows): void => {
+  const reach = (kernel.length - 1) / 2
+  const from = Math.max(0, Math.min(o - passes * reach, n - rows.taps))
+  let now = new Float64Array(rows.taps)
+  now[o - from] = 1
+  for (let pass = 0; pass < passes; pass++) {
+    const next = new Float64Array(rows.taps)
+    for (let i = 0; i < rows.taps; i++) {
+      if (now[i] === 0) continue
+      for (let k = -reach; k <= reach; k++) next[Math.max(0, Math.min(n - 1, from + i + k)) - from] += now[i] * kernel[k + reach]
+    }
+    now = next
+  }
+  rows.first[rows.at + o] = from
+  for (let i = 0; i < rows.taps; i++) rows.weights[(rows.at + o) * rows.taps + i] = now[i]
+}
+
+/** Rows of three box blurs over n pixels. Without radius: the identity. */
 export const writePillow = (radius: number | undefined, n: number, rows: TapRows): void => {
   const kernel = radius === undefined ? Float64Array.of(1) : boxKernel(boxRadius(radius))
-  const reach = (kernel.length - 1) / 2
+  const reach = (passes * (kernel.length - 1)) / 2
   for (let o = 0; o < n; o++) {
-    const row = rows.at + o
-    const from = Math.max(0, Math.min(o - passes * reach, n - rows.taps))
-    let now = new Float64Array(rows.taps)
-    now[o - from] = 1
-    for (let pass = 0; pass < passes; pass++) {
-      const next = new Float64Array(rows.taps)
-      for (let i = 0; i < rows.taps; i++) {
-        if (now[i] === 0) continue
-        for (let k = -reach; k <= reach; k++) next[Math.max(0, Math.min(n - 1, from + i + k)) - from] += now[i] * kernel[k + reach]
-      }
-      now = next
+    // rows whose window touches neither border are copies of the row before
+    if (o <= reach || o >= n - reach || o - reach > n - rows.taps) {
+      writeRow(kernel, o, n, rows)
+      continue
     }
-    rows.first[row] = from
-    rows.weights.set(now, row * rows.taps)
+    const to = (rows.at + o) * rows.taps
+    rows.first[rows.at + o] = o - reach
+    for (let i = 0; i < rows.taps; i++) rows.weights[to + i] = rows.weights[to - rows.taps + i]
   }
 }

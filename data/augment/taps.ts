@@ -49,18 +49,17 @@ export const tapCount = (r: Resampling, longest: number, outputs: number, limit:
   return Math.min(limit, Math.ceil(2 * reachOf(r) * widen - 1e-9))
 }
 
-/** Adds `weight` at position `p` of the canvas to the window that begins at `from`. */
-const put = (rows: TapRows, row: number, from: number, p: number, weight: number): void => {
-  rows.weights[row * rows.taps + p - from] += weight
-}
-
-/** The window's begin: as asked, but within the canvas. */
+/** The window's begin: as asked, but within the canvas. Its weights are cleared. */
 const windowAt = (rows: TapRows, row: number, wanted: number): number => {
   const from = Math.max(0, Math.min(wanted, rows.limit - rows.taps))
   rows.first[row] = from
-  rows.weights.fill(0, row * rows.taps, (row + 1) * rows.taps)
+  for (let k = row * rows.taps; k < (row + 1) * rows.taps; k++) rows.weights[k] = 0
   return from
 }
+
+const weightOf = (r: Resampling, a: number, x: number): number => (r.filter === 'bicubic' ? cubic(a, x) : triangle(x))
+
+// no closures below: these run once for every output row of every crop
 
 const antialiased = (r: Resampling, span: Span, rows: TapRows, row: number, i: number): void => {
   const scale = span.length / span.outputs
@@ -69,30 +68,31 @@ const antialiased = (r: Resampling, span: Span, rows: TapRows, row: number, i: n
   const centre = scale * (i + 0.5)
   const low = Math.max(0, Math.trunc(centre - support + 0.5))
   const high = Math.min(span.length, Math.trunc(centre + support + 0.5))
-  const weight = (p: number): number => (r.filter === 'bicubic' ? cubic(-0.5, (p - centre + 0.5) / widen) : triangle((p - centre + 0.5) / widen))
   let total = 0
-  for (let p = low; p < high; p++) total += weight(p)
+  for (let p = low; p < high; p++) total += weightOf(r, -0.5, (p - centre + 0.5) / widen)
   const from = windowAt(rows, row, span.start + low)
-  for (let p = low; p < high; p++) put(rows, row, from, span.start + p, weight(p) / total)
+  const at = row * rows.taps + span.start - from
+  for (let p = low; p < high; p++) rows.weights[at + p] = weightOf(r, -0.5, (p - centre + 0.5) / widen) / total
 }
+
+const clamp = (p: number, length: number): number => Math.max(0, Math.min(length - 1, p))
 
 const plain = (r: Resampling, span: Span, rows: TapRows, row: number, i: number): void => {
   const scale = span.length / span.outputs
-  const clamp = (p: number): number => Math.max(0, Math.min(span.length - 1, p))
   if (r.filter === 'nearest') {
-    const p = span.start + clamp(Math.floor(i * scale))
-    put(rows, row, windowAt(rows, row, p), p, 1)
+    const p = span.start + clamp(Math.floor(i * scale), span.length)
+    const from = windowAt(rows, row, p)
+    rows.weights[row * rows.taps + p - from] = 1
     return
   }
   const centre = scale * (i + 0.5) - 0.5
   const source = r.filter === 'bilinear' ? Math.max(0, centre) : centre
   const base = Math.floor(source)
-  const [before, after] = r.filter === 'bilinear' ? [0, 1] : [-1, 2]
-  const from = windowAt(rows, row, span.start + clamp(base + before))
-  for (let k = before; k <= after; k++) {
-    const x = source - base - k
-    put(rows, row, from, span.start + clamp(base + k), r.filter === 'bilinear' ? triangle(x) : cubic(-0.75, x))
-  }
+  const before = r.filter === 'bilinear' ? 0 : -1
+  const after = r.filter === 'bilinear' ? 1 : 2
+  const from = windowAt(rows, row, span.start + clamp(base + before, span.length))
+  const at = row * rows.taps + span.start - from
+  for (let k = before; k <= after; k++) rows.weights[at + clamp(base + k, span.length)] += weightOf(r, -0.75, source - base - k)
 }
 
 /** Writes the rows of one span. The caller has made room for `tapCount` taps. */

@@ -14,11 +14,24 @@ export interface Memory {
   readonly view: ArrayBuffer
 }
 
+export interface RunCall {
+  /** 4 words for each step: kernel, whether threads share it, bytes of a copy, number of buffers. */
+  readonly steps: BigInt64Array
+  readonly buffers: BigInt64Array
+  readonly threads: number
+  /** Collects each step's seconds. */
+  readonly times: Float64Array | null
+  /** Held while it runs. */
+  readonly units: ReadonlyArray<LoadedUnit>
+}
+
 export interface Runtime {
+  /** Held, as koffi unloads a library that nobody refers to. */
+  readonly library: unknown
   readonly allocate: (bytes: number) => Memory | undefined
   readonly free: (m: Memory) => void
-  /** Runs steps (4 words each) on their buffers, off the main thread; `times` collects each step's seconds. */
-  readonly run: (steps: BigInt64Array, buffers: BigInt64Array, threads: number, times: Float64Array | null) => Promise<void>
+  /** Runs a program off the main thread. */
+  readonly run: (c: RunCall) => Promise<void>
 }
 
 type Call = (...args: ReadonlyArray<unknown>) => unknown
@@ -37,14 +50,15 @@ export const openRuntime = (path: string): Runtime => {
   const free: Call = lib.func('void dg_free(int64_t p)')
   const run: Async = lib.func('void dg_run(void *steps, int64_t n, void *buffers, int32_t threads, void *times)')
   return {
+    library: lib,
     allocate: (bytes) => {
       const address = asAddress(allocate(bytes))
       return address === 0n ? undefined : { address, bytes, view: koffi.view(address, bytes) }
     },
     free: (m) => { free(m.address) },
-    run: (steps, buffers, threads, times) => {
+    run: (c) => {
       const now = queue.last.then(() => new Promise<void>((done, fail) => {
-        run.async(steps, steps.length / 4, buffers, threads, times, (e: unknown) => {
+        run.async(c.steps, c.steps.length / 4, c.buffers, c.threads, c.times, (e: unknown) => {
           if (e === null || e === undefined) done()
           else fail(e instanceof Error ? e : new Error(String(e)))
         })
@@ -55,10 +69,16 @@ export const openRuntime = (path: string): Runtime => {
   }
 }
 
-/** The addresses of a unit's kernels. The library stays loaded as long as the process. */
-export const openUnit = (path: string, kernels: number): ReadonlyArray<bigint> => {
-  const kernel: Call = koffi.load(path).func('int64_t dg_kernel(int32_t i)')
-  return Array.from({ length: kernels }, (_, i) => asAddress(kernel(i)))
+/** A loaded unit: the addresses of its kernels, good for as long as somebody holds the library. */
+export interface LoadedUnit {
+  readonly kernels: ReadonlyArray<bigint>
+  readonly library: unknown
+}
+
+export const openUnit = (path: string, kernels: number): LoadedUnit => {
+  const library = koffi.load(path)
+  const kernel: Call = library.func('int64_t dg_kernel(int32_t i)')
+  return { kernels: Array.from({ length: kernels }, (_, i) => asAddress(kernel(i))), library }
 }
 
 export const allCores = (): number => availableParallelism()

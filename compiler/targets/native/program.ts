@@ -16,7 +16,7 @@ import type { Compiler } from './compiler.ts'
 import { libraryOf } from './compiler.ts'
 import type { Place } from './layout.ts'
 import { layoutOf } from './layout.ts'
-import type { Memory, Runtime } from './library.ts'
+import type { LoadedUnit, Memory, Runtime } from './library.ts'
 import { openUnit } from './library.ts'
 import type { Profile } from './profile.ts'
 import { profileOf } from './profile.ts'
@@ -43,8 +43,15 @@ export interface NativeExecutable extends Executable {
 /** Work under which other threads are not woken, in elements. */
 const least = 20000
 
-/** Compiles units side by side; the result is one address for each kernel's key. */
-const compileAll = async (kernels: ReadonlyArray<Fused>, h: Host, o: CompileOptions): Promise<E.Either<Fault, { readonly addresses: ReadonlyMap<string, bigint>; readonly source: ReadonlyArray<string> }>> => {
+interface Compiled {
+  /** Of each kernel, by its key. */
+  readonly addresses: ReadonlyMap<string, bigint>
+  readonly source: ReadonlyArray<string>
+  readonly units: ReadonlyArray<LoadedUnit>
+}
+
+/** Compiles units side by side and loads them. */
+const compileAll = async (kernels: ReadonlyArray<Fused>, h: Host, o: CompileOptions): Promise<E.Either<Fault, Compiled>> => {
   const units = unitsOf(kernels.map((k) => k.kernel))
   const paths = new Array<string | Fault>(units.length)
   const state = { next: 0, done: 0 }
@@ -57,11 +64,14 @@ const compileAll = async (kernels: ReadonlyArray<Fused>, h: Host, o: CompileOpti
   }
   await Promise.all(Array.from({ length: Math.max(1, h.threads) }, worker))
   const addresses = new Map<string, bigint>()
+  const loaded: Array<LoadedUnit> = []
   for (const [i, path] of paths.entries()) {
     if (typeof path !== 'string') return E.left(path)
-    openUnit(path, units[i].keys.length).forEach((a, n) => addresses.set(units[i].keys[n], a))
+    const unit = openUnit(path, units[i].keys.length)
+    unit.kernels.forEach((a, n) => addresses.set(units[i].keys[n], a))
+    loaded.push(unit)
   }
-  return E.right({ addresses, source: units.map((u) => u.source) })
+  return E.right({ addresses, source: units.map((u) => u.source), units: loaded })
 }
 
 /** Values of a constant leaf. */
@@ -79,7 +89,7 @@ export const programOf = async (g: Graph, kernels: ReadonlyArray<Fused>, h: Host
   const layout = layoutOf(g, kernels)
   const compiled = await compileAll(kernels, h, o)
   if (E.isLeft(compiled)) return compiled
-  const { addresses, source } = compiled.right
+  const { addresses, source, units } = compiled.right
   const leaves = leavesOfGraph(g).filter((l) => !isResident(l))
   const hypers = hypersOf(g)
   const failed: Array<Fault> = []
@@ -148,7 +158,7 @@ export const programOf = async (g: Graph, kernels: ReadonlyArray<Fused>, h: Host
   const once = async (feed: Feed, times: Float64Array | null): Promise<E.Either<Fault, HostValues>> => {
     const filled = fill(feed)
     if (E.isLeft(filled)) return filled
-    if (layout.steps.length > 0) await h.runtime.run(stepWords, bufferWords, h.threads, times)
+    if (layout.steps.length > 0) await h.runtime.run({ steps: stepWords, buffers: bufferWords, threads: h.threads, times, units })
     return E.right(results())
   }
   return E.right({

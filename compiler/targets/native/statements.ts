@@ -34,35 +34,34 @@ export const marker = 1000
 
 type Loop = Extract<Statement, { readonly _tag: 'Loop' }>
 
-/** How often reads under inner loops count more than others. */
-const inner = 8
-
-/** What is gained by running a loop along the lanes: adjacent elements are, scattered ones lose. */
-const scoreOf = (tree: Tree, loop: Loop): number => {
-  const v = loop.variable
-  if (v.extent < 8 || loop.reductions.some((r) => r.op === 'argmax')) return -Infinity
-  const nested = new Set(loop.body.flatMap(variablesIn))
-  const seen = new Set<Term>()
-  let score = 0
-  const depth = (t: Term): number => [...nested].reduce((n, w) => ((t.vars & w.vars) !== 0 ? n * inner : n), 1)
-  for (const t of termsOf(loop.reductions.map((r) => r.body))) {
-    if (seen.has(t) || (t.vars & v.vars) === 0) continue
-    seen.add(t)
-    if (t._tag === 'Read' && t.buffer < marker) score += (strideAlong(t.offset, v) === 1 ? 1 : -1) * depth(t)
-    else if (t._tag === 'Unary' || t._tag === 'Binary') score += t.dtype === 'f32' ? 0.25 * depth(t) : 0.05
-  }
-  const stored = [loop, ...loopsIn(loop.body)].flatMap((l) => l.reductions.flatMap((r) => tree.stores.get(r) ?? []))
-  for (const { write } of stored) score += strideAlong(write.offset, v) === 1 ? 2 : -2
-  return score
-}
-
-const variablesIn = (s: Statement): ReadonlyArray<Var> => (s._tag === 'Let' ? [] : [s.variable, ...s.body.flatMap(variablesIn)])
 const loopsIn = (s: ReadonlyArray<Statement>): ReadonlyArray<Loop> => s.flatMap((x) => (x._tag === 'Loop' ? [x, ...loopsIn(x.body)] : []))
 
-/** Whether this loop runs along the lanes: no loop inside of it would be better. */
+const expensive = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
+
+/** What each loop of a family would gain by running along the lanes: adjacent elements gain, scattered ones lose, by how often they run. */
+const gains = (tree: Tree, family: ReadonlyArray<Loop>): ReadonlyMap<Var, number> => {
+  const variables = [...new Set(family.map((l) => l.variable))]
+  const scores = new Map(variables.map((v) => [v, 0]))
+  const times = (t: Term): number => variables.reduce((n, v) => ((t.vars & v.vars) !== 0 ? n * v.extent : n), 1)
+  const put = (t: Term, gain: (v: Var) => number): void => {
+    const n = times(t)
+    for (const v of variables) if ((t.vars & v.vars) !== 0) scores.set(v, (scores.get(v) ?? 0) + n * gain(v))
+  }
+  for (const t of termsOf(family[0].reductions.map((r) => r.body))) {
+    if (t._tag === 'Read' && t.buffer < marker) put(t, (v) => (strideAlong(t.offset, v) === 1 ? 1 : -1))
+    else if (t._tag === 'Unary') put(t, () => (expensive.has(t.op) ? 2 : 0.25))
+    else if (t._tag === 'Binary' && t.dtype === 'f32') put(t, () => 0.25)
+  }
+  for (const { write } of family.flatMap((l) => l.reductions.flatMap((r) => tree.stores.get(r) ?? []))) put(write.offset, (v) => (strideAlong(write.offset, v) === 1 ? 2 : -2))
+  for (const l of family) if (l.variable.extent < 8 || l.reductions.some((r) => r.op === 'argmax')) scores.set(l.variable, -Infinity)
+  return scores
+}
+
+/** Whether this loop runs along the lanes: no loop inside of it would gain more. */
 export const runsAlongLanes = (tree: Tree, loop: Loop): boolean => {
-  const own = scoreOf(tree, loop)
-  return own > 0 && loopsIn(loop.body).every((l) => scoreOf(tree, l) < own)
+  const scores = gains(tree, [loop, ...loopsIn(loop.body)])
+  const own = scores.get(loop.variable) ?? 0
+  return own > 0 && [...scores].every(([v, s]) => v === loop.variable || s < own)
 }
 
 const start = (r: Reduce): string => (r.op === 'sum' || r.op === 'argmax' ? number(kindOf(r.dtype) === 'i' ? 'i32' : 'f32', 0) : number(r.dtype, r.dtype === 'i32' ? -2147483648 : -Infinity))
