@@ -98,14 +98,14 @@ export const isContraction = (t: Term): boolean => {
 export const workOf = (k: Kernel): Work => {
   const terms = termsOf(k.writes.map((w) => w.value))
   const extents = new Map<number, number>()
-  k.loops.forEach((v) => extents.set(v.index, 1))
+  k.loops.forEach((v) => extents.set(v.index, v.extent))
   for (const t of terms) if (t._tag === 'Reduce') extents.set(t.variable.index, t.variable.extent)
-  // a term runs once for every value of the reduction variables it depends on
+  // a term runs once for every value of the variables it depends on
   const times = (t: Term): number => [...extents].reduce((n, [v, d]) => ((t.vars >>> v) & 1 ? n * d : n), 1)
   const isArithmetic = (t: Term): boolean => t.dtype !== 'i32' && (t._tag === 'Unary' || t._tag === 'Binary')
   const flops = terms.reduce((n, t) => n + (isArithmetic(t) ? times(t) : t._tag === 'Reduce' ? times(t.body) : 0), 0)
   return {
-    flops: flops * pointsOf(k),
+    flops,
     bytes: [...k.reads, ...k.writes].reduce((n, b) => n + bytesOfBuffer(b), 0),
     contraction: terms.some(isContraction),
   }

@@ -35,12 +35,28 @@ export interface Item {
   readonly source: string
   /** Its class, an index into the dataset's `classes`. */
   readonly label?: number
+  /** Its classes, where it can have several: one number per class, 0 for no. */
+  readonly labels?: ReadonlyArray<number>
   /** A region of interest. */
   readonly box?: Box
+  /** All regions of interest, where there are several; `box` is the first. */
+  readonly boxes?: ReadonlyArray<Box>
   /** A region per pixel, [height, width]: 0 outside. */
   readonly mask?: Uint8Array
   /** Millimetres per pixel: [row, column], and the slice distance third where there is one. */
   readonly spacing?: ReadonlyArray<number>
+  /** Which frame or slice of its source it is. */
+  readonly frame?: number
+  /** The display windows that its file proposes, in the image's units. */
+  readonly windows?: ReadonlyArray<Window>
+  /** Small values are to be shown bright (DICOM's MONOCHROME1). The image itself is not inverted. */
+  readonly inverted?: boolean
+}
+
+/** A display window: values from about centre - width / 2 to centre + width / 2 go from black to white. */
+export interface Window {
+  readonly centre: number
+  readonly width: number
 }
 
 export interface Dataset {
@@ -49,6 +65,10 @@ export interface Dataset {
   readonly channels: number
   /** The least and the largest value that an image can have, in its units. */
   readonly range: readonly [number, number]
+  /** What the numbers measure: 'HU', 'stored', a modality's unit; pictures have none. */
+  readonly units?: string
+  /** How the images were taken, as DICOM abbreviates it: CT, MR, US. */
+  readonly modality?: string
   /** Names of the classes; empty where there are no labels. */
   readonly classes: ReadonlyArray<string>
   /** The label of item i, known without reading it. */

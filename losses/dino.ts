@@ -11,7 +11,7 @@ import { centre } from './centring.ts'
 import type { Features, Logits } from './features.ts'
 import type { Loss, Term } from './loss.ts'
 import type { PairSum, SamePairs } from './pairs.ts'
-import { pairSum } from './pairs.ts'
+import { meanOfPairs, pairSum } from './pairs.ts'
 
 export interface DinoOptions {
   /** K, the number of prototypes. */
@@ -36,8 +36,10 @@ export interface DinoOptions {
 const crops = (rows: Expr, images: number): Expr => reshape([-1, images, rows.type.shape[rows.type.shape.length - 1] ?? 1])(rows)
 
 /** A part of the pairs as a term: their mean, which counts as many times as it has pairs. */
-const part = (name: string, p: PairSum, images: number, pairs: number, weight: string | undefined): ReadonlyArray<Term> =>
-  p.sum === undefined ? [] : [{ name, value: mul(neg(p.sum), 1 / (images * p.pairs)), scale: p.pairs / pairs, factors: weight === undefined ? [] : [hyper(weight)] }]
+const part = (name: string, p: PairSum, images: number, pairs: number, weight: string | undefined): ReadonlyArray<Term> => {
+  const value = meanOfPairs(p, images)
+  return value === undefined ? [] : [{ name, value, scale: p.pairs / pairs, factors: weight === undefined ? [] : [hyper(weight)] }]
+}
 
 /**
  *     min over theta_s of  1/P  sum over x in {x1g, x2g}  sum over x' in V, x' != x  of  H(P_t(x), P_s(x'))

@@ -1,7 +1,7 @@
 /** Cross-entropy over pairs of a teacher's and a student's crops (dinov3 `loss/dino_clstoken_loss.py` DINOLoss). */
 import type { Expr } from '../core/expr.ts'
 import { range } from '../core/type.ts'
-import { add, mul } from '../ops/elementwise.ts'
+import { add, mul, neg } from '../ops/elementwise.ts'
 import { sum } from '../ops/reduce.ts'
 import { concat, slice } from '../ops/window.ts'
 
@@ -45,3 +45,6 @@ export const pairSum = (targets: Expr, said: Expr, same: SamePairs): PairSum => 
     pairs: t * s - twins,
   }
 }
+
+/** The mean cross-entropy over pairs and images, shape `[]`; none where there is no pair. */
+export const meanOfPairs = (p: PairSum, images: number): Expr | undefined => (p.sum === undefined ? undefined : mul(neg(p.sum), 1 / (images * p.pairs)))

@@ -16,6 +16,8 @@ export interface ResizeOptions {
   readonly to: number
   /** Outputs per input, as sampling uses it; `to / from` unless a scale factor was given. */
   readonly scale: number
+  /** Default false. */
+  readonly antialias?: boolean
 }
 
 /**
@@ -35,5 +37,27 @@ export const bicubicTaps = (o: ResizeOptions): ReadonlyArray<number> => {
   return taps
 }
 
-/** `bicubicTaps` as a constant f32 `[to, from]`. */
-export const bicubicMatrix = (o: ResizeOptions): Expr => table('f32', [o.to, o.from], bicubicTaps(o))
+/**
+ * Bicubic with antialias, row-major `[to, from]`: a = -0.5, the kernel widened by 1 / scale when shrinking, taps beyond the border
+ * dropped, each row divided by its sum.
+ */
+export const antialiasedTaps = (o: ResizeOptions): ReadonlyArray<number> => {
+  const taps = new Array<number>(o.to * o.from).fill(0)
+  const stretch = Math.max(1, 1 / o.scale)
+  for (let row = 0; row < o.to; row++) {
+    const centre = (row + 0.5) / o.scale
+    const first = Math.max(0, Math.trunc(centre - 2 * stretch + 0.5))
+    const end = Math.min(o.from, Math.trunc(centre + 2 * stretch + 0.5))
+    let sum = 0
+    for (let column = first; column < end; column++) {
+      const weight = cubic(-0.5, (column + 0.5 - centre) / stretch)
+      taps[row * o.from + column] = weight
+      sum += weight
+    }
+    for (let column = first; column < end; column++) taps[row * o.from + column] /= sum
+  }
+  return taps
+}
+
+/** The taps as a constant f32 `[to, from]`. */
+export const bicubicMatrix = (o: ResizeOptions): Expr => table('f32', [o.to, o.from], o.antialias === true ? antialiasedTaps(o) : bicubicTaps(o))

@@ -11,10 +11,17 @@ export interface MlpParams {
   readonly fc2: LinearParams
 }
 
+export interface FeedOptions {
+  readonly width: number
+  readonly hidden: number
+  /** Of every linear layer. Default true. */
+  readonly bias?: boolean
+}
+
 /** `[..., width] -> [..., hidden] -> [..., width]`. */
-export const mlp = (o: { readonly width: number; readonly hidden: number }): Model<MlpParams, Expr, Expr> => {
-  const fc1 = linear({ in: o.width, out: o.hidden })
-  const fc2 = linear({ in: o.hidden, out: o.width })
+export const mlp = (o: FeedOptions): Model<MlpParams, Expr, Expr> => {
+  const fc1 = linear({ in: o.width, out: o.hidden, bias: o.bias !== false })
+  const fc2 = linear({ in: o.hidden, out: o.width, bias: o.bias !== false })
   return {
     params: { fc1: fc1.params, fc2: fc2.params },
     apply: (c, p) => (x) => call(fc2, c, 'fc2', p.fc2, gelu(call(fc1, c, 'fc1', p.fc1, x))),

@@ -16,6 +16,8 @@ export interface PatchOptions {
   readonly patch: number
   readonly channels: number
   readonly width: number
+  /** Refuses images of sides that are no whole number of patches, as DINOv2 does; else the remainder is dropped. Default false. */
+  readonly whole?: boolean
 }
 
 /** Patches of an image side, the remainder dropped. */
@@ -32,7 +34,8 @@ const patchify = (x: Expr, p: number): Expr => {
 
 /**
  * `[B, C, H, W] -> [B, N, D]`, N = floor(H/p) floor(W/p). `proj.weight [D, C, p, p]`, initialised as PyTorch's Conv2d: uniform
- * within 1 / sqrt(C p²). Faults: images of another rank or with other channels, and images smaller than one patch.
+ * within 1 / sqrt(C p²). Faults: images of another rank or with other channels, images smaller than one patch, and, where whole patches
+ * are asked for, other sides.
  */
 export const patchEmbed = (o: PatchOptions): Model<PatchParams, Expr, Expr> => {
   const bound = uniform((o.channels * o.patch * o.patch) ** -0.5)
@@ -44,6 +47,11 @@ export const patchEmbed = (o: PatchOptions): Model<PatchParams, Expr, Expr> => {
         return misuse('patchEmbed', [x], {
           allowed: `images [B, ${o.channels}, H, W] with H and W of at least ${o.patch}`,
           remedy: 'give images of the channels and at least the patch size that the model was made for, or make the model for these',
+        })
+      if (o.whole === true && (height % o.patch !== 0 || width % o.patch !== 0))
+        return misuse('patchEmbed', [x], {
+          allowed: `images whose sides ${o.patch} divides`,
+          remedy: 'crop or resize the images to whole patches, or make the model without wholePatches',
         })
       const weight = reshape([o.width, o.channels * o.patch * o.patch])(p.proj.weight)
       return inScope(c, 'proj', () => linear(patchify(x, o.patch), weight, p.proj.bias))

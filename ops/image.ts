@@ -5,7 +5,7 @@
 import type { Expr } from '../core/expr.ts'
 import { misuse } from '../core/primitive.ts'
 import { equalShape, showShape } from '../core/type.ts'
-import { abs, add, mul, sub } from './elementwise.ts'
+import { abs, add, maximum, minimum, mul, sub } from './elementwise.ts'
 import { gather, iota } from './gather.ts'
 import { sum } from './reduce.ts'
 import { expandDims, reshape } from './reshape.ts'
@@ -47,22 +47,25 @@ export const resample = (axis: number) => (x: Expr, taps: Taps): Expr => {
 /** `resample` along each row, then down each column, Pillow's order: `x [lead.., C, H, W]` -> `[lead.., C, O, P]`. */
 export const resampleBoth = (x: Expr, rows: Taps, columns: Taps): Expr => resample(-2)(resample(-1)(x, columns), rows)
 
+/** What lies beyond the edge: the image mirrored without repeating the edge (p -> -p), or the edge's pixel. */
+export type Border = 'reflect' | 'repeat'
+
 /**
- * Convolution along one axis with a kernel per image, odd in length and centred; the border is reflected without repeating
- * the edge (p -> -p, n-1+p -> n-1-p). `x [lead.., .., A, ..]`, `kernel [lead.., T]` -> as x.
+ * Convolution along one axis with a kernel per image, odd in length and centred: `x [lead.., .., A, ..]`,
+ * `kernel [lead.., T]` -> as x.
  */
-export const convolveReflect = (axis: number) => (x: Expr, kernel: Expr): Expr => {
+export const convolve = (axis: number, border: Border) => (x: Expr, kernel: Expr): Expr => {
   const at = axisOf(x, axis)
   const lead = kernel.type.shape.length - 1
   const taps = kernel.type.shape[lead] ?? 0
   const n = x.type.shape[at] ?? 0
   const reach = (taps - 1) / 2
-  if (taps % 2 !== 1 || at < lead || n <= reach)
-    return misuse('convolveReflect', [x, kernel], {
-      allowed: `a kernel [lead.., T] with odd T and an axis ${showShape([axis])} longer than T / 2`,
+  if (taps % 2 !== 1 || at < lead || (border === 'reflect' && n <= reach))
+    return misuse('convolve', [x, kernel], {
+      allowed: `a kernel [lead.., T] with odd T and, to reflect, an axis ${showShape([axis])} longer than T / 2`,
       remedy: 'blur larger images, or use a shorter kernel',
     })
   const place = sub(add(expandDims(-1)(iota([n])), iota([taps])), reach)
-  const index = sub(n - 1, abs(sub(n - 1, abs(place))))
+  const index = border === 'reflect' ? sub(n - 1, abs(sub(n - 1, abs(place)))) : minimum(maximum(place, 0), n - 1)
   return weighted(x, index, expandDims(-2)(kernel), at, lead, 0)
 }

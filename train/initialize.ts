@@ -39,7 +39,7 @@ export const initialValues = (init: Init, n: number, seed: number, path: string)
 }
 
 /** The student's tensor that a moving average begins with. */
-const origin = (r: Resident): string => (r.role === 'average' ? r.path.replace(/^teacher\./, 'student.') : r.path)
+const origin = (r: Resident): string => (r.role === 'average' ? r.path.replace(/^[^.]+\./, 'student.') : r.path)
 
 /** First values by path. A teacher that follows begins equal to its student. */
 export const initialize = (seed: number) => (residents: ReadonlyArray<Resident>): ReadonlyMap<string, Float32Array> =>

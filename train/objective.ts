@@ -22,9 +22,10 @@ import type { Batch } from './batch.ts'
 
 /**
  * What a resident tensor is to a step. `trained`: has a gradient and optimizer state. `fixed`: is only read. `average`:
- * follows the student's tensor of the same name. `kept`: the graph itself gives its next value.
+ * follows the student's tensor of the same name. `shared`: is the student's fixed tensor of the same name, and has no memory of its
+ * own. `kept`: the graph itself gives its next value.
  */
-export type Role = 'trained' | 'fixed' | 'average' | 'kept'
+export type Role = 'trained' | 'fixed' | 'average' | 'shared' | 'kept'
 
 /** A tensor that lives on the device between steps: `student.…`, `teacher.…`, `loss.…`, `optimizer.…`. */
 export interface Resident {
@@ -37,7 +38,11 @@ export interface Objective {
   /** Values: `loss`, its terms `loss.NAME` and metrics; states: `loss.…`. */
   readonly graph: Graph
   readonly residents: ReadonlyArray<Resident>
+  /** Any graph over the networks' own parameters, written with the tensors that live on the device: evaluations, exports. */
+  readonly view?: View
 }
+
+export type View = (g: Graph) => Either<Fault, Graph>
 
 /** Student and teacher, what they are judged by, and what they see. */
 export interface ObjectiveOptions<P, Q, V, S, T> {

@@ -24,8 +24,9 @@ import { trace } from '../core/trace.ts'
 import { join } from '../core/tree.ts'
 import { add } from '../ops/elementwise.ts'
 import { normOf } from './clip.ts'
-import type { Objective, ObjectiveOptions, Resident } from './objective.ts'
+import type { Objective, ObjectiveOptions, Resident, View } from './objective.ts'
 import { leafOf, objective } from './objective.ts'
+import { shared } from './share.ts'
 import type { Teacher } from './teacher.ts'
 import { ema } from './teacher.ts'
 import type { GradientTransform, Proposal } from './transform.ts'
@@ -44,6 +45,8 @@ export interface UpdateOptions {
 export interface Program {
   readonly graph: Graph
   readonly residents: ReadonlyArray<Resident>
+  /** Any graph over the networks' own parameters, written with the residents. */
+  readonly view: View
 }
 
 export interface ForwardStage {
@@ -80,7 +83,10 @@ const inStage = <A>(scope: string, made: (a: A) => ReadonlyArray<Expr>, body: ()
 
 const noLoss: Fault = fault('graph', { place: 'the objective', found: 'no value output `loss`', allowed: 'a scalar `loss` to differentiate', remedy: 'keep the output `loss` when rewriting an objective' })
 
-const derived = (o: Objective, update: UpdateOptions): Either<Fault, Program> => {
+const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Program> => {
+  const sharing = shared(objective)
+  if (E.isLeft(sharing)) return sharing
+  const { objective: o, view } = sharing.right
   const loss = o.graph.outputs.find((x) => x.role === 'value' && x.path === 'loss')
   if (loss === undefined) return E.left(noLoss)
   const trained = o.residents.filter((r) => r.role === 'trained')
@@ -111,7 +117,7 @@ const derived = (o: Objective, update: UpdateOptions): Either<Fault, Program> =>
     ...kept.map((k) => state(join(optimizerRoot, k.path), k.next)),
   ]
   const optimizer = kept.map((k): Resident => ({ path: join(optimizerRoot, k.path), declaration: k.declaration, role: 'kept' }))
-  return pipe(trace('step', outputs), E.map((graph) => ({ graph, residents: [...o.residents, ...optimizer] })))
+  return pipe(trace('step', outputs), E.map((graph) => ({ graph, residents: [...o.residents, ...optimizer], view })))
 }
 
 /** Derives gradients of `loss` with respect to what is trained, the optimizer's step, and the teacher's. */

@@ -6,7 +6,7 @@ import type { Stream } from '../../core/random.ts'
 import { permutation, stream } from '../../core/random.ts'
 import { sizeOf } from '../../core/type.ts'
 import type { Box } from '../dataset.ts'
-import { writeGaussian, writePillow } from './blur.ts'
+import { writeBlur } from './blur.ts'
 import type { ColourName, ColourOp } from './colour.ts'
 import { solariseAt, writeColour } from './colour.ts'
 import type { Range, Size } from './geometry.ts'
@@ -76,7 +76,6 @@ interface Tables {
   readonly weights: Float32Array
   readonly colour: Float32Array
   readonly blur: Float32Array
-  readonly blurFirst: Int32Array
   readonly solarise: Float32Array
 }
 
@@ -91,7 +90,6 @@ const tablesOf = (p: Plan, g: GroupPlan): Tables => {
     weights: new Float32Array(count('weights')),
     colour: new Float32Array(count('colour')),
     blur: new Float32Array(count('blur')),
-    blurFirst: new Int32Array(count('blurFirst')),
     solarise: new Float32Array(count('solarise')),
   }
 }
@@ -101,13 +99,6 @@ const writeBox = (p: Plan, g: GroupPlan, t: Tables, row: number, box: Box, flip:
   const rows = (k: number) => ({ first: t.first, weights: t.weights, at: (k * count * p.layout.batch + row) * outputs, taps: g.taps, limit: p.layout.side })
   writeTaps(p.recipe.resampling, { start: box.y, length: box.height, outputs, flip: false }, rows(0))
   writeTaps(p.recipe.resampling, { start: box.x, length: box.width, outputs, flip }, rows(1))
-}
-
-const writeBlur = (p: Plan, g: GroupPlan, t: Tables, row: number, sigma: number | undefined): void => {
-  if (g.blurTaps === 0) return
-  const n = g.group.size
-  if (p.recipe.blurKind === 'gaussian') writeGaussian(sigma, t.blur, row * g.blurTaps)
-  else writePillow(sigma, n, { first: t.blurFirst, weights: t.blur, at: row * n, taps: g.blurTaps, limit: n })
 }
 
 /** Crop `k` of image `b`, whose number among all samples of the run is `sample`. True where a region guided it. */
@@ -121,7 +112,10 @@ const writeCrop = (p: Plan, g: GroupPlan, t: Tables, seed: number, k: number, b:
     const grayscale: ReadonlyArray<ColourOp> = s.unit(at.grayscale) < r.grayscale ? [{ name: 'grayscale', factor: 0 }] : []
     writeColour(g.colour, [...drawJitter(jitterStream(seed, r, g.name, k, sample), r.jitter), ...grayscale], t.colour, row * g.colour.width)
   }
-  writeBlur(p, g, t, row, s.unit(at.blur) < g.group.blur[k] ? between(s.unit(at.sigma), r.sigma) : undefined)
+  if (g.blurTaps > 0) {
+    const sigma = s.unit(at.blur) < g.group.blur[k] ? between(s.unit(at.sigma), r.sigma) : undefined
+    writeBlur(r.blurKind, sigma, g.blurTaps, t.blur, row * g.blurTaps)
+  }
   if (g.solarises) t.solarise[row] = solariseAt(s.unit(at.solarise) < g.group.solarise[k])
   return guided
 }
@@ -140,7 +134,7 @@ export const drawCrops = (p: Plan, seed: number, first: number, subjects: Readon
     const t = tablesOf(p, g)
     for (let k = 0; k < g.group.count; k++)
       subjects.forEach((subject, b) => { guided += Number(writeCrop(p, g, t, seed, k, b, first + b, subject)) })
-    for (const name of ['first', 'weights', 'colour', 'blur', 'blurFirst', 'solarise'] as const) if (t[name].length > 0) values.set(inputPath(g, name), t[name])
+    for (const name of ['first', 'weights', 'colour', 'blur', 'solarise'] as const) if (t[name].length > 0) values.set(inputPath(g, name), t[name])
   }
   return { values, guided }
 }

@@ -2,10 +2,10 @@
  * Multi-crop augmentation: a recipe as one pure program of pixels and one host function of random numbers.
  *
  * ```ts
- * const crops = multiCrop(recipes.digits(), { batch: 64, channels: 1, side: 28 })        // Either<Fault, MultiCrop>
- * const device = pipe(reference.open, chain((d) => d.compile(graph)))                    // graph: crops.graph
- * const values = crops.feed(seed, { first: step * 64, canvases, subjects })              // Either<Fault, InputValues>
- * run({ values })                                                                        // global [128, 1, 28, 28], local
+ * const crops = multiCrop(recipes.digits(), { batch: 64, channels: 1, side: 28 })   // Either<Fault, MultiCrop>
+ * const program = device.compile(crops.graph)                                       // outputs global [128, 1, 28, 28], local
+ * const batch = loader.batch(step)                                                  // canvases, sizes, labels
+ * program.run({ values: crops.feed(seed, batch) })
  * ```
  */
 import * as E from 'fp-ts/lib/Either.js'
@@ -125,8 +125,8 @@ const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>):
   const crops = expressions(plan)
   const { global, local } = crops(canvas)
   const tables = plan.groups.flatMap((g) => {
-    const { first, weights, colour, blur, blurFirst, solarise } = groupInputs(plan, g)
-    return Object.entries({ first, weights, colour, blur, blurFirst, solarise })
+    const { first, weights, colour, blur, solarise } = groupInputs(plan, g)
+    return Object.entries({ first, weights, colour, blur, solarise })
       .flatMap(([name, type]): ReadonlyArray<readonly [string, TensorType]> => (type === undefined ? [] : [[`augment.${g.name}.${name}`, type]]))
   })
   const draw: MultiCrop['draw'] = (seed, first, subjects) => pipe(checkSubjects(recipe, layout, subjects), E.map((s) => drawCrops(plan, seed, first, s)))

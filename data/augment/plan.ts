@@ -4,7 +4,7 @@
  */
 import type { TensorType } from '../../core/type.ts'
 import { tensorType } from '../../core/type.ts'
-import { gaussianTaps, pillowTaps } from './blur.ts'
+import { blurTaps } from './blur.ts'
 import type { ColourChain } from './colour.ts'
 import { colourChain } from './colour.ts'
 import { longestSide } from './geometry.ts'
@@ -38,7 +38,7 @@ const planGroup = (r: Recipe, l: Layout, name: GroupPlan['name'], coloured: bool
     name, group,
     taps: tapCount(r.resampling, longestSide(l.side, group), group.size, l.side),
     colour: coloured ? colourChain(jitterNames(r.jitter), r.grayscale > 0) : colourChain([], false),
-    blurTaps: !blurs ? 0 : r.blurKind === 'gaussian' ? gaussianTaps : pillowTaps(r.sigma[1], group.size),
+    blurTaps: blurs ? blurTaps(r.blurKind, r.sigma[1]) : 0,
     solarises: coloured && group.solarise.some((p) => p > 0),
   }
 }
@@ -70,10 +70,8 @@ export interface GroupInputs {
   readonly weights: TensorType
   /** f32 `[n, B, K]`: `writeColour`'s rows. */
   readonly colour?: TensorType
-  /** Gaussian kernels f32 `[n, B, T]`, or Pillow's weights f32 `[n, B, O, T]`. */
+  /** f32 `[n, B, T]`: `writeBlur`'s kernels. */
   readonly blur?: TensorType
-  /** With Pillow's weights: i32 `[n, B, O]`. */
-  readonly blurFirst?: TensorType
   /** Thresholds f32 `[n, B]`. */
   readonly solarise?: TensorType
 }
@@ -81,13 +79,11 @@ export interface GroupInputs {
 export const groupInputs = (p: Plan, g: GroupPlan): GroupInputs => {
   const lead = [g.group.count, p.layout.batch]
   const size = g.group.size
-  const pillow = p.recipe.blurKind === 'pillow'
   return {
     first: tensorType('i32', [2, ...lead, size]),
     weights: tensorType('f32', [2, ...lead, size, g.taps]),
     ...(g.colour.width > 0 ? { colour: tensorType('f32', [...lead, g.colour.width]) } : {}),
-    ...(g.blurTaps > 0 ? { blur: tensorType('f32', [...lead, ...(pillow ? [size] : []), g.blurTaps]) } : {}),
-    ...(g.blurTaps > 0 && pillow ? { blurFirst: tensorType('i32', [...lead, size]) } : {}),
+    ...(g.blurTaps > 0 ? { blur: tensorType('f32', [...lead, g.blurTaps]) } : {}),
     ...(g.solarises ? { solarise: tensorType('f32', lead) } : {}),
   }
 }

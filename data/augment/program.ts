@@ -2,12 +2,15 @@
 import type { Expr } from '../../core/expr.ts'
 import { leaf, table } from '../../core/expr.ts'
 import type { TensorType } from '../../core/type.ts'
+import { range } from '../../core/type.ts'
 import { broadcastAxes } from '../../ops/broadcast.ts'
 import { div, sub } from '../../ops/elementwise.ts'
 import type { Taps } from '../../ops/image.ts'
-import { convolveReflect, resample, resampleBoth } from '../../ops/image.ts'
+import { convolve, resample, resampleBoth } from '../../ops/image.ts'
 import { reshape } from '../../ops/reshape.ts'
 import { pick } from '../../ops/window.ts'
+import type { BlurKind } from './blur.ts'
+import { blurPasses } from './blur.ts'
 import { clampUnit, colour, solarise } from './colour.ts'
 import type { GroupPlan, Plan } from './plan.ts'
 import { groupInputs, inputPath } from './plan.ts'
@@ -20,29 +23,27 @@ interface Leaves {
   readonly weights: Expr
   readonly colour: Expr | undefined
   readonly blur: Expr | undefined
-  readonly blurFirst: Expr | undefined
   readonly solarise: Expr | undefined
 }
 
 const leavesOf = (p: Plan, g: GroupPlan): Leaves => {
   const types = groupInputs(p, g)
-  const optional = (name: 'colour' | 'blur' | 'blurFirst' | 'solarise'): Expr | undefined => {
+  const optional = (name: 'colour' | 'blur' | 'solarise'): Expr | undefined => {
     const type = types[name]
     return type === undefined ? undefined : inputLeaf(type, inputPath(g, name))
   }
   return {
     first: inputLeaf(types.first, inputPath(g, 'first')),
     weights: inputLeaf(types.weights, inputPath(g, 'weights')),
-    colour: optional('colour'), blur: optional('blur'), blurFirst: optional('blurFirst'), solarise: optional('solarise'),
+    colour: optional('colour'), blur: optional('blur'), solarise: optional('solarise'),
   }
 }
 
-const blurred = (x: Expr, l: Leaves): Expr => {
-  if (l.blur === undefined) return x
-  if (l.blurFirst === undefined) return convolveReflect(-1)(convolveReflect(-2)(x, l.blur), l.blur)
-  // the crops are square: rows and columns share the table
-  const taps = { first: l.blurFirst, weights: l.blur }
-  return resampleBoth(x, taps, taps)
+/** `x [lead.., C, H, W]` blurred by `writeBlur`'s kernels `[lead.., T]`. */
+export const blur = (kind: BlurKind) => (x: Expr, kernel: Expr): Expr => {
+  const border = kind === 'gaussian' ? 'reflect' : 'repeat'
+  const passes = (axis: number, y: Expr): Expr => range(blurPasses(kind)).reduce((z) => convolve(axis, border)(z, kernel), y)
+  return passes(-2, passes(-1, x))
 }
 
 /** `(x - mean) / std` per channel: `x [lead.., C, H, W]`. */
@@ -71,7 +72,7 @@ export const cropsOf = (p: Plan, g: GroupPlan, canvas: Expr): Expr => {
   const resize = p.recipe.resampling.filter === 'bicubic' ? resampleClamped : resampleBoth
   const cropped = resize(copies, taps(0), taps(1))
   const coloured = l.colour === undefined ? cropped : colour(g.colour)(cropped, l.colour)
-  const smooth = blurred(coloured, l)
+  const smooth = l.blur === undefined ? coloured : blur(p.recipe.blurKind)(coloured, l.blur)
   const solarised = l.solarise === undefined ? smooth : solarise(smooth, l.solarise)
   const { mean, std } = p.recipe.normalisation
   return reshape([count * batch, channels, size, size])(normalise(mean, std)(solarised))

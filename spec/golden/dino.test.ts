@@ -2,6 +2,7 @@
 import * as O from 'fp-ts/lib/Option.js'
 import * as E from 'fp-ts/lib/Either.js'
 import { expect, test } from 'vitest'
+import { showFused, showRewritten } from '../../compiler/stages.ts'
 import { state, value } from '../../core/graph.ts'
 import { hyper, input, parameter } from '../../core/leaves.ts'
 import { param, zeros } from '../../core/model.ts'
@@ -36,6 +37,12 @@ test('the objective as traced', async () => {
 
 test('the step with its gradients', async () => {
   await expect(print(right(derive(tiny({ crops: 0, size: 2 })).program).graph)).toMatchFileSnapshot('dino.grad.ir')
+})
+
+test('the step simplified, and fused into kernels', async () => {
+  const { graph } = right(derive(tiny({ crops: 0, size: 2 })).program)
+  await expect(right(showRewritten(graph))).toMatchFileSnapshot('dino.rewritten.ir')
+  await expect(right(showFused({ maxInputs: 7, maxOps: 120, scatter: false, transcendental: 12, launch: 4000, pack: true })(graph))).toMatchFileSnapshot('dino.fused.ir')
 })
 
 test('one parameter behind a gate: clipping and AdamW', async () => {

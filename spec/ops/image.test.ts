@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { evaluate } from '../../compiler/targets/reference.ts'
-import { convolveReflect, resample } from '../../ops/image.ts'
+import { convolve, resample } from '../../ops/image.ts'
 import type { HostArray } from '../../compiler/target.ts'
 import { expectClose, input, wave } from '../support/tensor.ts'
 
@@ -31,19 +31,28 @@ describe('resample', () => {
   })
 })
 
-describe('convolveReflect', () => {
+describe('convolve', () => {
   test('reflects without repeating the edge', () => {
     const x = Float32Array.of(1, 2, 3, 4)
     const shift = (kernel: ReadonlyArray<number>): ReadonlyArray<number> =>
-      [...evaluate([convolveReflect(-1)(input('row', [1, 1, 1, 4]), input('k', [1, kernel.length]))], new Map([['row', x], ['k', Float32Array.from(kernel)]]))[0]]
+      [...evaluate([convolve(-1, 'reflect')(input('row', [1, 1, 1, 4]), input('k', [1, kernel.length]))], new Map([['row', x], ['k', Float32Array.from(kernel)]]))[0]]
     expect(shift([0, 0, 0, 1, 0, 0, 0])).toEqual([1, 2, 3, 4])
     expect(shift([1, 0, 0])).toEqual([2, 1, 2, 3])
     expect(shift([0, 0, 0, 0, 0, 0, 1])).toEqual([4, 3, 2, 1])
     expect(shift([1, 0, 0, 0, 0, 0, 0])).toEqual([4, 3, 2, 1])
   })
 
+  test('repeats the edge, also where the kernel is longer than the axis', () => {
+    const x = Float32Array.of(1, 2, 3, 4)
+    const shift = (kernel: ReadonlyArray<number>): ReadonlyArray<number> =>
+      [...evaluate([convolve(-1, 'repeat')(input('row', [1, 1, 1, 4]), input('k', [1, kernel.length]))], new Map([['row', x], ['k', Float32Array.from(kernel)]]))[0]]
+    expect(shift([1, 0, 0])).toEqual([1, 1, 2, 3])
+    expect(shift([0, 0, 1])).toEqual([2, 3, 4, 4])
+    expect(shift([1, ...Array.from({ length: 10 }, () => 0)])).toEqual([1, 1, 1, 1])
+  })
+
   test('an axis shorter than the reach is explained', () => {
-    const y = convolveReflect(-1)(input('x', [1, 1, 4, 4]), input('k', [1, 9]))
+    const y = convolve(-1, 'reflect')(input('x', [1, 1, 4, 4]), input('k', [1, 9]))
     expect(y._tag === 'Invalid' && y.fault.remedy).toMatch(/larger images/)
   })
 })

@@ -1,6 +1,6 @@
 /** The comparison of a computed case with what is expected of it. Nothing else reads expected tensors. */
 import type { Case, Expectation, LoadedCase } from './case.ts'
-import type { Computed } from './kind.ts'
+import type { AtolOf, Claim, Computed } from './kind.ts'
 
 export interface Verdict {
   readonly status: 'PASS' | 'FAIL' | 'UNSUPPORTED'
@@ -23,9 +23,9 @@ interface Standard {
 const isNumbers = (x: unknown): x is ReadonlyArray<number> => Array.isArray(x) && x.every((v) => typeof v === 'number')
 
 /** Without a tolerance of its own, a tensor is compared with the doubles in `scalars` where they are given, else as f32 is rounded. */
-const standardOf = (c: Case, e: Expectation, stored: ArrayLike<number>): Standard => {
+const standardOf = (c: Case, e: Expectation, stored: ArrayLike<number>, atolOf: AtolOf): Standard => {
   if (e.exact) return { values: stored, atol: () => 0 }
-  const { atol } = e
+  const atol = e.atol ?? atolOf(e.name)
   if (atol !== undefined) return { values: stored, atol: () => atol }
   const doubles = c.scalars[e.name.replace(/^out\//, '')]
   if (isNumbers(doubles) && doubles.length === stored.length) return { values: doubles, atol: (i) => Math.max(1e-9 * Math.abs(doubles[i]), 1e-15) }
@@ -48,12 +48,12 @@ const ratioOf = (e: Expectation, s: Standard, got: ArrayLike<number>, factor: nu
 }
 
 /** `factor` scales every tolerance but exact ones. */
-export const compare = ({ given, expected }: LoadedCase, got: Computed, factor: number): Verdict => {
+export const compare = ({ given, expected }: LoadedCase, got: Computed, factor: number, atolOf: AtolOf = () => undefined): Verdict => {
   let ratio = 0
   let worst = ''
   for (const e of given.expectations) {
     const [theirs, ours] = [expected.get(e.name), got.get(e.name)]
-    const r = theirs === undefined || ours === undefined ? Infinity : ratioOf(e, standardOf(given, e, theirs.data), ours, factor)
+    const r = theirs === undefined || ours === undefined ? Infinity : ratioOf(e, standardOf(given, e, theirs.data, atolOf), ours, factor)
     if (worst === '' || r > ratio) {
       ratio = Math.max(ratio, r)
       worst = ours === undefined ? `${e.name} (not computed)` : theirs === undefined ? `${e.name} (not in the file)` : e.name
@@ -61,4 +61,10 @@ export const compare = ({ given, expected }: LoadedCase, got: Computed, factor: 
   }
   const tensors = given.expectations.length
   return { status: tensors > 0 && ratio <= 1 ? 'PASS' : 'FAIL', name: given.name, kind: given.kind, ratio, worst: tensors === 0 ? 'nothing is expected' : worst, tensors }
+}
+
+/** The verdict on the claims of a case of random numbers. */
+export const verdictOf = ({ given }: LoadedCase, claims: ReadonlyArray<Claim>): Verdict => {
+  const worst = claims.reduce((w: Claim, c) => (c.ratio > w.ratio || Number.isNaN(c.ratio) ? c : w), { name: 'nothing is claimed', ratio: claims.length > 0 ? -1 : Infinity })
+  return { status: worst.ratio <= 1 ? 'PASS' : 'FAIL', name: given.name, kind: given.kind, ratio: worst.ratio, worst: worst.name, tensors: given.expectations.length }
 }

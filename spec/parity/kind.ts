@@ -1,6 +1,8 @@
 /**
  * One kind of golden case is one file in kinds/, named as `kind` in case.json, that exports `kind`: it computes every expected
- * tensor of a case, by name, from the case's inputs and with the public functions that the examples use.
+ * tensor of a case, by name, from the case's inputs and with the public functions that the examples use. Where a case states a
+ * tolerance in words alone, the file exports it as `atolOf`. A case of random numbers, which cannot be computed, exports `judge`
+ * in place of `kind`.
  */
 import { existsSync } from 'node:fs'
 import * as E from 'fp-ts/lib/Either.js'
@@ -15,26 +17,47 @@ import type { Graph } from '../../core/graph.ts'
 import { tensorType } from '../../core/type.ts'
 import { floatsOf } from '../../data/tensor.ts'
 import type { HostTensors } from '../../data/tensor.ts'
-import type { Case } from './case.ts'
+import type { Case, LoadedCase } from './case.ts'
 
 /** Computed tensors by the names of the expected ones, row-major. */
 export type Computed = ReadonlyMap<string, ArrayLike<number>>
 
 export type Kind = (c: Case, device: Device) => TaskEither<Fault, Computed>
 
-interface KindModule {
-  readonly kind: Kind
+/** The tolerance of an expected tensor that has none of its own. */
+export type AtolOf = (name: string) => number | undefined
+
+/** What a case claims, and how far off it is in parts of what is allowed: at most 1 holds. */
+export interface Claim {
+  readonly name: string
+  readonly ratio: number
 }
 
-const isKindModule = (m: unknown): m is KindModule => typeof m === 'object' && m !== null && 'kind' in m && typeof m.kind === 'function'
+/** Holds random results, theirs and ours, against the rules and the statistics that the case states. */
+export type Judge = (c: LoadedCase) => E.Either<Fault, ReadonlyArray<Claim>>
 
-/** The kind of that name, where there is a file for it. */
-export const findKind = (name: string): TaskEither<Fault, O.Option<Kind>> => {
+/** How a kind of case is tested. */
+export type Test =
+  | { readonly _tag: 'Compute'; readonly kind: Kind; readonly atolOf: AtolOf }
+  | { readonly _tag: 'Judge'; readonly judge: Judge }
+
+const hasKind = (m: object): m is { readonly kind: Kind } => 'kind' in m && typeof m.kind === 'function'
+const hasAtol = (m: object): m is { readonly atolOf: AtolOf } => 'atolOf' in m && typeof m.atolOf === 'function'
+const hasJudge = (m: object): m is { readonly judge: Judge } => 'judge' in m && typeof m.judge === 'function'
+
+const testOf = (m: unknown): O.Option<Test> => {
+  if (typeof m !== 'object' || m === null) return O.none
+  const atolOf: AtolOf = hasAtol(m) ? m.atolOf : () => undefined
+  return hasKind(m) ? O.some({ _tag: 'Compute', kind: m.kind, atolOf }) : hasJudge(m) ? O.some({ _tag: 'Judge', judge: m.judge }) : O.none
+}
+
+/** The test of the kind of that name, where there is a file for it. */
+export const findKind = (name: string): TaskEither<Fault, O.Option<Test>> => {
   const file = new URL(`./kinds/${name}.ts`, import.meta.url)
   if (!/^\w+$/.test(name) || !existsSync(file)) return TE.right(O.none)
   return pipe(
     TE.tryCatch((): Promise<unknown> => import(file.href), (e) => fault('io', { place: file.pathname, found: messageOf(e), allowed: 'a module that loads', remedy: 'correct the module' })),
-    TE.map((m) => (isKindModule(m) ? O.some(m.kind) : O.none)),
+    TE.map(testOf),
   )
 }
 

@@ -1,14 +1,29 @@
-/** Every golden case of spec/parity/fixtures that has a kind, on the reference. Other targets: `npm run conformance`. */
-import { readdirSync } from 'node:fs'
+/**
+ * The golden cases of spec/parity/fixtures on every target that runs here, with the tolerances of the cases as they are (a
+ * graphics processor's scaled by one factor). `npm run conformance` is the same as a command.
+ */
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import * as E from 'fp-ts/lib/Either.js'
+import { describe, expect, test } from 'vitest'
 import { openTarget } from '../../compiler/targets/open.ts'
+import { showFault } from '../../core/fault.ts'
 import { right } from '../data/either.ts'
 import { runCase, showVerdict } from './run.ts'
 
 const folder = new URL('fixtures/', import.meta.url).pathname
+const cases = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'case.json')))
+const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
 
-test.each(readdirSync(folder))('%s', async (name) => {
-  const verdict = right(await runCase(openTarget('reference'), join(folder, name), name)())
-  if (verdict.status !== 'UNSUPPORTED') expect(verdict.status, showVerdict(verdict)).toBe('PASS')
-})
+for (const target of ['reference', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
+  const opened = await openTarget(target)()
+  if (E.isRight(opened)) opened.right.close()
+  else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)
+  const optional = target === 'gpujs:webgpu' && !required
+  describe.skipIf(E.isLeft(opened) && optional)(target, () => {
+    test.each(cases)('%s', async (name) => {
+      const verdict = right(await runCase(openTarget(target), join(folder, name), name)())
+      expect(verdict.status, showVerdict(verdict)).toBe('PASS')
+    }, 240_000)
+  })
+}

@@ -10,17 +10,17 @@ import { showFault } from '../../core/fault.ts'
 import type { LoadedCase } from './case.ts'
 import { loadCase } from './case.ts'
 import type { Verdict } from './compare.ts'
-import { compare } from './compare.ts'
-import type { Kind } from './kind.ts'
+import { compare, verdictOf } from './compare.ts'
+import type { Test } from './kind.ts'
 import { findKind } from './kind.ts'
 
 /** All tolerances of a GPU are scaled by this: its transcendental functions are fast ones. */
 export const toleranceFactor = (target: string): number => (target === 'gpujs:webgpu' || target === 'gpujs:headlessgl' ? 10 : 1)
 
-const compute = (open: TaskEither<Fault, Device>, kind: Kind, loaded: LoadedCase): TaskEither<Fault, Verdict> =>
-  TE.bracket(
+const compute = (open: TaskEither<Fault, Device>, test: Test, loaded: LoadedCase): TaskEither<Fault, Verdict> =>
+  test._tag === 'Judge' ? pipe(TE.fromEither(test.judge(loaded)), TE.map((claims) => verdictOf(loaded, claims))) : TE.bracket(
     open,
-    (device) => pipe(kind(loaded.given, device), TE.map((got) => compare(loaded, got, toleranceFactor(device.name)))),
+    (device) => pipe(test.kind(loaded.given, device), TE.map((got) => compare(loaded, got, toleranceFactor(device.name), test.atolOf))),
     (device) => TE.fromIO(() => { device.close() }),
   )
 

@@ -45,8 +45,9 @@ const least = 8192
 /** The one contraction that a kernel stands for, if any. */
 export const contractionOf = (k: Kernel): Contraction | undefined => {
   const [write] = k.writes
-  if (k.writes.length !== 1 || write.mode !== 'set') return undefined
-  const reduces = termsOf([write.value]).filter((t): t is Reduce => t._tag === 'Reduce')
+  const all = k.loops.reduce((m, v) => m | v.vars, 0)
+  if (k.writes.some((w) => w.mode !== 'set' || (w.offset.vars & all) !== all)) return undefined
+  const reduces = termsOf(k.writes.map((w) => w.value)).filter((t): t is Reduce => t._tag === 'Reduce')
   const sum = reduces[reduces.length - 1]
   if (sum === undefined || sum.dtype !== 'f32') return undefined
   const { summed, body } = chainOf(sum)

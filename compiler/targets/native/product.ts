@@ -6,6 +6,7 @@ import type { Contraction } from './contraction.ts'
 import { extentOf } from './contraction.ts'
 import { pointers, storeTree } from './element.ts'
 import { offsetText, ownText, strideAlong } from './print.ts'
+import type { Target } from './statements.ts'
 import { printAll } from './statements.ts'
 
 /** Positions of variables from one count through all of them, the last fastest. */
@@ -78,13 +79,13 @@ const packSource = (k: Kernel, c: Contraction, side: 'left' | 'right', name: str
 
 /** Takes finished sums of a strip through the rest of the kernel's expression to memory. */
 const storeSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<string> => {
-  const [write] = k.writes
   const inner = c.columns[c.columns.length - 1]
   const outer = c.columns.slice(0, -1)
-  const sums = k.reads.length + 1
-  const value = k.table.replace(new Map<Term, Term>([[c.sum, k.table.read(sums, 'f32', inner)]]), write.value)
-  const { roots, stores } = storeTree(k.table, [[{ write: { ...write, value }, buffer: k.reads.length }, [inner]]])
-  const lengths = [...k.reads.map((b) => b.length), write.length, inner.extent]
+  const sums = k.reads.length + k.writes.length
+  const finished = new Map<Term, Term>([[c.sum, k.table.read(sums, 'f32', inner)]])
+  const { roots, stores } = storeTree(k.table, k.writes.map((w, i): readonly [Target, ReadonlyArray<Var>] =>
+    [{ write: { ...w, value: k.table.replace(finished, w.value) }, buffer: k.reads.length + i }, [inner]]))
+  const lengths = [...[...k.reads, ...k.writes].map((b) => b.length), inner.extent]
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
   const body = printAll({ stores, bounds: new Map([[inner, ['lo', 'hi']]]) }, nest(roots), { scopes: [scope] })
   const columns = outer.length === 0

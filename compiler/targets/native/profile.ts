@@ -44,8 +44,16 @@ export const profileOf = (kernels: ReadonlyArray<Fused>, layout: Layout, times: 
 /** The profile as a table; `peak` is in operations a second. */
 export const showProfile = (p: Profile, peak: number, most = 40): string => {
   const line = (cells: ReadonlyArray<string>): string => cells.map((c, i) => (i === cells.length - 1 ? c : c.padStart([8, 6, 5, 9, 8, 6][i] ?? 8))).join('  ')
+  const kinds = [...new Set(p.rows.map((r) => r.kind))].map((kind) => {
+    const of = p.rows.filter((r) => r.kind === kind)
+    const sum = (f: (r: ProfileRow) => number): number => of.reduce((n, r) => n + f(r), 0)
+    return line([(sum((r) => r.seconds) * 1e3).toFixed(2), ((100 * sum((r) => r.seconds)) / p.seconds).toFixed(1), `${sum((r) => r.launches)}`,
+      (sum((r) => r.flops) / sum((r) => r.seconds) / 1e9).toFixed(1), (sum((r) => r.bytes) / sum((r) => r.seconds) / 1e9).toFixed(1),
+      ((100 * sum((r) => r.flops)) / sum((r) => r.seconds) / peak).toFixed(0), `all ${kind}, ${of.length} distinct`])
+  })
   return [
     line(['ms', '%', 'runs', 'GFLOP/s', 'GB/s', 'peak%', 'kernel']),
+    ...kinds,
     ...p.rows.slice(0, most).map((r) => line([
       (r.seconds * 1e3).toFixed(2), ((100 * r.seconds) / p.seconds).toFixed(1), `${r.launches}`,
       (r.flops / r.seconds / 1e9).toFixed(1), (r.bytes / r.seconds / 1e9).toFixed(1), ((100 * r.flops) / r.seconds / peak).toFixed(0),

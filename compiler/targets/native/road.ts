@@ -6,10 +6,16 @@ import type { Graph } from '../../../core/graph.ts'
 import { verify } from '../../../core/verify.ts'
 import type { Fused, Limits } from '../../fuse.ts'
 import { fuse } from '../../fuse.ts'
+import type { MergeLimits } from '../../merge.ts'
+import { merge } from '../../merge.ts'
 import { simplify } from '../../rewrites/simplify.ts'
+import { contractionOf } from './contraction.ts'
 
 /** What fusion may do: vector arithmetic is cheap beside memory, and a call costs next to nothing. */
 export const limits: Limits = { maxInputs: 24, maxOps: 160, scatter: false, transcendental: 6, launch: 400, pack: false }
+
+/** Rows of up to 64 K elements are near when they are read again. */
+const mergeLimits: MergeLimits = { maxInputs: 24, maxTerms: 260, maxRow: 65536, isSpecial: (k) => contractionOf(k) !== undefined }
 
 export interface Road {
   readonly graph: Graph
@@ -21,5 +27,5 @@ export const kernelsOf = (g: Graph): E.Either<Fault, Road> =>
     verify(g),
     E.chain(simplify.run),
     E.chain(verify),
-    E.map((graph) => ({ graph, kernels: fuse(limits)(graph) })),
+    E.map((graph) => ({ graph, kernels: merge(mergeLimits)(fuse(limits)(graph), new Set(graph.outputs.map((o) => o.expr))) })),
   )

@@ -20,6 +20,8 @@ export type StreamDecoder = (bytes: Uint8Array, size: FrameSize) => Promise<Eith
 interface StreamHeader extends FrameSize {
   readonly bits: number
   readonly signed: boolean
+  /** Whether the decoder gives planes instead of interleaved pixels. */
+  readonly planar: boolean
 }
 
 /** The SIZ segment of a JPEG 2000 codestream (ITU-T T.800 A.5.1), bare or within the boxes of a JP2 file. */
@@ -42,23 +44,34 @@ const codestreamHeader = (bytes: Uint8Array): Either<string, StreamHeader> => {
       return E.left('a JPEG 2000 stream whose components differ in depth or are subsampled')
     }
   }
-  return E.right({ height: bottom - top, width: right - left, channels, bits: (depth & 127) + 1, signed: depth >= 128 })
+  return E.right({ height: bottom - top, width: right - left, channels, bits: (depth & 127) + 1, signed: depth >= 128, planar: false })
 }
 
-/** The frame header of a JPEG-LS stream (SOF55, ITU-T T.87 C.2.2). */
+/** The frame header of a JPEG-LS stream (SOF55, ITU-T T.87 C.2.2), and whether its first scan holds one component alone. */
 const jpegLsHeader = (bytes: Uint8Array): Either<string, StreamHeader> => {
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return E.left('data that do not begin as a JPEG-LS stream')
+  let frame: Omit<StreamHeader, 'planar'> | undefined
   for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff;) {
-    if (bytes[at + 1] === 0xf7) {
+    const marker = bytes[at + 1]
+    if (marker === 0xf7) {
       const size = { height: bytes[at + 5] * 256 + bytes[at + 6], width: bytes[at + 7] * 256 + bytes[at + 8], channels: bytes[at + 9] }
-      return E.right({ ...size, bits: bytes[at + 4], signed: false })
+      frame = { ...size, bits: bytes[at + 4], signed: false }
     }
+    if (marker === 0xda && frame !== undefined) return E.right({ ...frame, planar: bytes[at + 4] < frame.channels })
     at += 2 + bytes[at + 2] * 256 + bytes[at + 3]
   }
   return E.left('a JPEG-LS stream without a frame header')
 }
 
-/** Samples of n bytes from the module's memory, as the little-endian host arrays that they are. */
+/** Planes as interleaved pixels. */
+const interleaved = (data: Samples['data'], { channels }: FrameSize): Samples['data'] => {
+  const n = data.length / channels
+  const out = data.slice()
+  for (let c = 0; c < channels; c++) for (let i = 0; i < n; i++) out[i * channels + c] = data[c * n + i]
+  return out
+}
+
+/** Bytes of the module's memory as the little-endian array that they are, copied. */
 const arrayOf = (bytes: Uint8Array, bits: number, signed: boolean): Samples['data'] => {
   const own = bytes.slice().buffer
   if (bits <= 8) return signed ? new Int8Array(own) : new Uint8Array(own)
@@ -81,7 +94,7 @@ const streamDecoder = (name: string, load: (s: Settings) => Promise<() => Decode
   return async (bytes, size) => {
     const expected = header(bytes)
     if (E.isLeft(expected)) return expected
-    const { bits, signed } = expected.right
+    const { bits, signed, planar } = expected.right
     if (!sameSize(expected.right, size)) return E.left(`a ${name} stream of ${showSize(expected.right)} in a file of frames ${showSize(size)}`)
     if (bits < 1 || bits > 16) return E.left(`a ${name} stream of ${bits} bits`)
     try {
@@ -98,7 +111,7 @@ const streamDecoder = (name: string, load: (s: Settings) => Promise<() => Decode
       if (!sameSize(got, size) || decoded.length !== wanted) return failed(`${decoded.length} bytes of ${wanted}`)
       const data = arrayOf(decoded, bits, signed)
       decoder.delete()
-      return E.right({ ...size, bits, data })
+      return E.right({ ...size, bits, data: planar ? interleaved(data, size) : data })
     } catch (e) {
       return failed(typeof e === 'number' ? 'damaged data' : messageOf(e))
     }

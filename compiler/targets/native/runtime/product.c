@@ -108,9 +108,9 @@ static void part(const Product *p, void *const *b, const Runtime *rt, long z, lo
   long blocks = (p->k + KC - 1) / KC, kstep = rounded((p->k + blocks - 1) / blocks, 4);
   long nc = least(NC, rounded(n1 - n0, NR));
   float *A = scratch(s, 0, MC * KC), *B = scratch(s, 1, KC * nc);
-  /* with one block of k a strip is finished at once; else all rows of these columns wait for the last block */
-  long ld = blocks == 1 ? NR : nc;
-  float *C = scratch(s, 2, (blocks == 1 ? MC : rounded(m1 - m0, MC)) * ld);
+  /* with one block of k rows are finished at once, and stored whole: long runs of memory; else all rows wait for the last block */
+  long ld = nc, wait = blocks > 1;
+  float *C = scratch(s, 2, (wait ? rounded(m1 - m0, MC) : MC) * ld);
   for (long jc = n0; jc < n1; jc += nc) {
     long nb = least(nc, n1 - jc);
     for (long k0 = 0; k0 < p->k; k0 += kstep) {
@@ -118,13 +118,11 @@ static void part(const Product *p, void *const *b, const Runtime *rt, long z, lo
       p->b(b, rt, z, jc, nb, k0, kc, B);
       for (long ic = m0; ic < m1; ic += MC) {
         long mb = least(MC, m1 - ic);
+        float *to = wait ? C + (ic - m0) * ld : C;
         p->a(b, rt, z, ic, mb, k0, kc, A);
-        for (long j = 0; j < nb; j += NR) {
-          float *to = blocks == 1 ? C : C + (ic - m0) * ld + j;
-          long nr = least(NR, nb - j);
-          for (long i = 0; i < mb; i += MR) tile(kc, A + i * kc, B + j * kc, to + i * ld, ld, nr, k0 > 0);
-          if (k0 + kc == p->k) p->store(b, z, to, ld, ic, mb, jc + j, nr);
-        }
+        for (long j = 0; j < nb; j += NR)
+          for (long i = 0; i < mb; i += MR) tile(kc, A + i * kc, B + j * kc, to + i * ld + j, ld, nb - j, k0 > 0);
+        if (k0 + kc == p->k) p->store(b, z, to, ld, ic, mb, jc, nb);
       }
     }
   }

@@ -1,0 +1,209 @@
+/**
+ * Merging: kernels that have several outputs, and bind what a row shares once.
+ *
+ * ```
+ * before: k1: for r:       m[r] = max over c of x[r, c]
+ *         k2: for r, for c: y[r, c] = exp(x[r, c] - m[r])
+ * after:  k:  for r: t = max over c of x[r, c]; m[r] = t; for c: y[r, c] = exp(x[r, c] - t)
+ * ```
+ * A producer goes into a consumer that reads it at the points of its own outer loops, each point once: so nothing is
+ * computed twice, the row is read while it is near, and what nobody else reads is not written at all.
+ */
+import type { Fused, Tensor } from './fuse.ts'
+import type { Buffer, Kernel, Write } from './kernel.ts'
+import { pointsOf, showKernel } from './kernel.ts'
+import { normalise } from './loops.ts'
+import type { Read, Term, TermTable, Var } from './term.ts'
+import { termTable, termsOf } from './term.ts'
+
+export interface MergeLimits {
+  readonly maxInputs: number
+  /** Terms of one kernel, at most. */
+  readonly maxTerms: number
+  /** Elements of a row that stay near: a producer of rows goes into a consumer of longer ones no more. */
+  readonly maxRow: number
+  /** Whether the target runs this kernel in a way of its own, which merging must not take from it. */
+  readonly isSpecial: (k: Kernel) => boolean
+}
+
+/** Rebuilds terms of another table in `table`: variables and reads as told, reductions with variables of their own. */
+const transplant = (table: TermTable, variable: ReadonlyMap<Var, Term>, read: (r: Read, offset: Term) => Term): ((t: Term) => Term) => {
+  const done = new Map<Term, Term>(variable)
+  const fresh = new Map<Var, Var>()
+  const go = (t: Term): Term => {
+    const found = done.get(t)
+    if (found !== undefined) return found
+    const made = rebuilt(t)
+    done.set(t, made)
+    return made
+  }
+  const rebuilt = (t: Term): Term => {
+    switch (t._tag) {
+      case 'Num': return table.num(t.dtype, t.value)
+      case 'Var': return t
+      case 'Affine': return table.affine(t.terms.map(([x, k]) => [go(x), k]), t.constant)
+      case 'Read': return read(t, go(t.offset))
+      case 'Unary': return table.unary(t.op, go(t.x))
+      case 'Binary': return table.binary(t.op, go(t.x), go(t.y))
+      case 'Select': return table.select(go(t.when), go(t.x), go(t.y))
+      case 'Cast': return table.cast(t.dtype, go(t.x))
+      case 'Assume': return table.assume(go(t.x), t.lo, t.hi)
+      case 'Reduce': {
+        const v = fresh.get(t.variable) ?? table.variable(t.variable.extent)
+        fresh.set(t.variable, v)
+        done.set(t.variable, v)
+        return table.reduce(t.op, v, go(t.body))
+      }
+    }
+  }
+  return go
+}
+
+const rootsOf = (ws: ReadonlyArray<Write>): ReadonlyArray<Term> => ws.flatMap((w) => [w.offset, w.value])
+
+/** The strides of an offset that counts through all points of some loops once, by loop; undefined where it does not. */
+const countingStrides = (offset: Term, loops: ReadonlyArray<Var>): ReadonlyMap<Var, number> | undefined => {
+  const terms: ReadonlyArray<readonly [Term, number]> = offset._tag === 'Affine' ? (offset.constant === 0 ? offset.terms : []) : [[offset, 1]]
+  const strides = new Map<Var, number>()
+  for (const v of loops) {
+    const mine = terms.find(([t]) => t === v)
+    if (mine !== undefined) strides.set(v, mine[1])
+  }
+  if (strides.size !== terms.length || strides.size !== loops.length) return undefined
+  let next = 1
+  for (const [v, s] of [...strides].sort(([, a], [, b]) => a - b)) {
+    if (s !== next) return undefined
+    next *= v.extent
+  }
+  return strides
+}
+
+const readsOf = (k: Kernel, buffer: number): ReadonlyArray<Read> => termsOf(rootsOf(k.writes)).filter((t): t is Read => t._tag === 'Read' && t.buffer === buffer)
+
+/** Whether sums of rows read their elements one after the other, so that they run well inside of a row. */
+const readsAlongRows = (k: Kernel): boolean =>
+  termsOf(rootsOf(k.writes)).every((t) => {
+    if (t._tag !== 'Reduce' || t.body._tag === 'Reduce') return true
+    return termsOf([t.body]).every((r) => {
+      if (r._tag !== 'Read' || (r.offset.vars & t.variable.vars) === 0) return true
+      return r.offset === t.variable || (r.offset._tag === 'Affine' && r.offset.terms.some(([x, s]) => x === t.variable && s === 1))
+    })
+  })
+
+/** The two as one kernel, or undefined where that would compute something twice or break a limit. `kept` are the producer's outputs that others need. */
+const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimits): Fused | undefined => {
+  const table = termTable()
+  const loops = c.kernel.loops.map((v) => table.variable(v.extent))
+  const cLoops = new Map<Var, Term>(c.kernel.loops.map((v, i) => [v, loops[i]]))
+  const between = c.reads.flatMap((t, b) => (t !== 'hyper' && p.writes.includes(t) ? [b] : []))
+  const reads = [...new Set<Tensor>([...c.reads.filter((_, b) => !between.includes(b)), ...p.reads])]
+  if (reads.length > limits.maxInputs) return undefined
+  const buffers = reads.map((t): Buffer => {
+    const at = c.reads.indexOf(t)
+    return at >= 0 ? c.kernel.reads[at] : p.kernel.reads[p.reads.indexOf(t)]
+  })
+
+  // where the producer's loops stand for each of the consumer's points
+  const ofLoops = transplant(table, cLoops, (r, o) => table.read(r.buffer, r.dtype, o))
+  const positions = new Map<Var, Term>()
+  for (const b of between) {
+    const w = p.kernel.writes[p.writes.findIndex((t) => t === c.reads[b])]
+    const offsets = new Set(readsOf(c.kernel, b).map((r) => r.offset))
+    const [offset] = offsets
+    const strides = countingStrides(w.offset, p.kernel.loops)
+    if (offsets.size !== 1 || strides === undefined || termsOf([offset]).some((t) => t._tag === 'Read')) return undefined
+    const shared = c.kernel.loops.filter((v) => (offset.vars & v.vars) !== 0)
+    // the consumer's outer loops, each point of them once
+    if (shared.length === 0 || shared.some((v, i) => v !== c.kernel.loops[i]) || countingStrides(offset, shared) === undefined) return undefined
+    if (shared.reduce((n, v) => n * v.extent, 1) !== pointsOf(p.kernel)) return undefined
+    const at = ofLoops(offset)
+    for (const [v, s] of strides) {
+      const term = table.binary('mod', table.binary('idiv', at, table.num('i32', s)), table.num('i32', v.extent))
+      if ((positions.get(v) ?? term) !== term) return undefined
+      positions.set(v, term)
+    }
+  }
+  const ofProducer = transplant(table, positions, (r, o) => table.read(reads.indexOf(p.reads[r.buffer]), r.dtype, o))
+  const values = p.kernel.writes.map((w) => ofProducer(w.value))
+  const ofConsumer = transplant(table, cLoops, (r, o) => {
+    const t = c.reads[r.buffer]
+    const from = between.includes(r.buffer) ? p.writes.findIndex((w) => w === t) : -1
+    return from >= 0 ? values[from] : table.read(reads.indexOf(t), r.dtype, o)
+  })
+  const keptWrites = p.kernel.writes.flatMap((w, i): ReadonlyArray<readonly [Write, Fused['writes'][number]]> =>
+    (kept.has(p.writes[i]) ? [[{ ...w, offset: ofProducer(w.offset), value: values[i] }, p.writes[i]]] : []))
+  const writes = [...keptWrites.map(([w]) => w), ...c.kernel.writes.map((w) => ({ ...w, offset: ofConsumer(w.offset), value: ofConsumer(w.value) }))]
+  const nest = normalise(table, { loops, writes })
+  const terms = termsOf(rootsOf(nest.writes))
+  if (terms.length > limits.maxTerms || terms.some((t) => t._tag === 'Var' && t.index > 26)) return undefined
+  // a write runs in outer loops, so that each part of them has its own
+  const inOuter = (w: Write): boolean => {
+    const mine = nest.loops.map((v) => (w.offset.vars & v.vars) !== 0)
+    return mine.every((x, i) => !x || i === 0 || mine[i - 1])
+  }
+  if (!nest.writes.every(inOuter)) return undefined
+  const shape = { loops: nest.loops, reads: buffers, writes: nest.writes }
+  const ops = p.kernel.name.slice(p.kernel.name.indexOf(': ') + 1).trim()
+  return { kernel: { name: `${c.kernel.name} | ${ops}`, key: showKernel(shape), table, ...shape }, reads, writes: [...keptWrites.map(([, t]) => t), ...c.writes] }
+}
+
+/** Whether merging these two pays: as many points, or rows that the consumer reads again. */
+const pays = (p: Fused, c: Fused, limits: MergeLimits): boolean => {
+  const [rows, points] = [pointsOf(p.kernel), pointsOf(c.kernel)]
+  if (rows < 8) return false
+  if (rows === points) return true
+  return points / rows <= limits.maxRow && readsAlongRows(p.kernel) && p.reads.some((t) => t !== 'hyper' && c.reads.includes(t))
+}
+
+/** The kernels with producers merged into consumers. `outputs` are needed whoever reads them. */
+export const merge = (limits: MergeLimits) => (kernels: ReadonlyArray<Fused>, outputs: ReadonlySet<Tensor>): ReadonlyArray<Fused> => {
+  const at: Array<Fused | undefined> = [...kernels]
+  const makers = new Map<Tensor, number>()
+  const readers = new Map<Tensor, Set<number>>()
+  const enter = (f: Fused, i: number): void => {
+    for (const w of f.writes) makers.set(w, i)
+    for (const r of f.reads) readers.set(r, (readers.get(r) ?? new Set<number>()).add(i))
+  }
+  const leave = (f: Fused, i: number): void => { for (const r of f.reads) readers.get(r)?.delete(i) }
+  kernels.forEach(enter)
+  const readersOf = (t: Tensor): ReadonlyArray<number> => [...(readers.get(t) ?? [])]
+
+  /** Merges kernel i into kernel j, where the order of all others allows it. */
+  const attempt = (i: number, j: number): boolean => {
+    const [p, c] = [at[i], at[j]]
+    if (p === undefined || c === undefined || limits.isSpecial(c.kernel) || (limits.isSpecial(p.kernel) && pointsOf(p.kernel) !== pointsOf(c.kernel)) || !pays(p, c, limits)) return false
+    const others = p.writes.flatMap((w) => readersOf(w).filter((r) => r !== j))
+    // at the consumer's place if nobody in between reads the producer, at the producer's if all else is there by then
+    const late = others.every((r) => r > j)
+    const early = c.reads.every((t) => (makers.get(t) ?? -1) <= i)
+    if (!late && !early) return false
+    const kept = new Set<Tensor>(p.writes.filter((w) => outputs.has(w) || readersOf(w).some((r) => r !== j)))
+    const one = merged(p, c, kept, limits)
+    if (one === undefined || (limits.isSpecial(p.kernel) && !limits.isSpecial(one.kernel))) return false
+    leave(p, i)
+    leave(c, j)
+    const place = late ? j : i
+    at[i] = undefined
+    at[j] = undefined
+    at[place] = one
+    enter(one, place)
+    return true
+  }
+
+  for (let j = 0; j < at.length; j++) {
+    let tried = true
+    while (tried) {
+      tried = false
+      const c = at[j]
+      if (c === undefined) break
+      for (const t of c.reads) {
+        const i = makers.get(t)
+        if (i !== undefined && i !== j && attempt(i, j)) {
+          tried = true
+          break
+        }
+      }
+    }
+  }
+  return at.filter((f) => f !== undefined)
+}
