@@ -73,6 +73,8 @@ export interface Dataset {
   readonly classes: ReadonlyArray<string>
   /** The label of item i, known without reading it. */
   readonly label: (i: number) => Option<number>
+  /** Where item i comes from, as `Item.source`, known without reading it. */
+  readonly sourceOf?: (i: number) => string
   /** Reads item i. Faults: i is outside [0, length), the file is missing or damaged. */
   readonly item: (i: number) => TaskEither<Fault, Item>
 }
@@ -128,8 +130,10 @@ export const subset = (indices: ArrayLike<number>, name?: string) => (d: Dataset
   const bad = Array.from(indices).find((i) => !isIndex(i, d.length))
   if (bad !== undefined) return E.left(outside(d.name, bad, d.length))
   const own = name ?? d.name
+  const { sourceOf } = d
   return E.right({
     ...d,
+    ...(sourceOf === undefined ? {} : { sourceOf: (i: number) => sourceOf(chosen[i]) }),
     name: own,
     length: chosen.length,
     label: (i) => (isIndex(i, chosen.length) ? d.label(chosen[i]) : O.none),

@@ -50,7 +50,7 @@ export const showValue = (u: unknown): string => {
 }
 
 /** Decodes `u`; the fault's place is `place` and the path of the first value that does not fit. */
-export const decodeAs = <A>(codec: t.Type<A, unknown, unknown>, kind: FaultKind, place: string, remedy: string) => (u: unknown): Either<Fault, A> => {
+export const decodeAs = <A>(codec: t.Type<A, unknown>, kind: FaultKind, place: string, remedy: string) => (u: unknown): Either<Fault, A> => {
   const result = codec.decode(u)
   if (E.isRight(result)) return result
   const first = result.left[0]

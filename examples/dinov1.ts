@@ -28,7 +28,7 @@ import { chain, gated } from '../train/transform.ts'
 const settings = {
   seed: 0, steps: 1500, batch: 64,
   data: { train: 8000, test: 2000 },
-  crops: { global: 28, globalScale: [0.5, 1], local: 14, localScale: [0.2, 0.5], locals: 4 },
+  crops: { global: 28, globalScale: [0.5, 1], local: 14, localScale: [0.2, 0.5], locals: 4, blur: 0, sigma: [0.1, 1.5] },
   vit: { patch: 7, width: 64, depth: 3, heads: 4 },
   head: { hidden: 128, bottleneck: 64, prototypes: 256 },
   optimizer: { lr: 2e-3, minLr: 1e-5, warmup: 100, wd: 0.04, wdEnd: 0.4, clip: 3, freezeLastLayer: 50 },
@@ -41,10 +41,14 @@ export default command(import.meta.url, experiment({
   about: 'DINO on the digits that the package mnist ships: learns without labels, is judged by k-NN with them.',
   settings,
   data: (s) => mnistSplit(s.data),
-  augmentation: ({ crops: c }) => recipes.digits({
-    globalSize: c.global, globalScale: [c.globalScale[0], c.globalScale[1]],
-    locals: c.locals, localSize: c.local, localScale: [c.localScale[0], c.localScale[1]],
-  }),
+  augmentation: ({ crops: c }) => {
+    const recipe = recipes.digits({
+      globalSize: c.global, globalScale: [c.globalScale[0], c.globalScale[1]],
+      locals: c.locals, localSize: c.local, localScale: [c.localScale[0], c.localScale[1]],
+    })
+    const blurred = (group: typeof recipe.global): typeof recipe.global => ({ ...group, blur: group.blur.map(() => c.blur) })
+    return { ...recipe, sigma: [c.sigma[0], c.sigma[1]], global: blurred(recipe.global), local: blurred(recipe.local) }
+  },
   networks: (s, { channels }) => {
     const backbone = vit({ ...s.vit, channels, image: s.crops.global })
     return { backbone, pair: dinov1({ backbone, head: head({ in: s.vit.width, ...s.head }) }) }

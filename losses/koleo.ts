@@ -29,7 +29,8 @@ export const nearest = (k: number) => (x: Expr): Expr => {
     return misuse('koleo', [x], { allowed: `groups of more than ${k} rows, [G, B, D] (asked: ${k} neighbours of each)`, remedy: 'give larger batches, or ask for fewer neighbours; a batch of one image has no KoLeo loss' })
   const products = einsum('gid,gjd->gij')(stopGradient(x), stopGradient(x))
   const self = equal(iota([groups, rows, rows], 1), iota([groups, rows, rows], 2))
-  return topK(k)(where(self, -1, products)).indices
+  // less than any product of unit rows: no row is its own neighbour, not even beside its opposite, where the official -1 ties
+  return topK(k)(where(self, -2, products)).indices
 }
 
 /**

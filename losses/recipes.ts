@@ -12,6 +12,7 @@ import { ibot } from './ibot.ts'
 import { koleo } from './koleo.ts'
 import type { Loss } from './loss.ts'
 import { lossMonoid, scheduled, weighted } from './loss.ts'
+import type { SamePairs } from './pairs.ts'
 import { sinkhorn } from './sinkhorn.ts'
 
 /** What DINOv2's objective asks for: class tokens and their logits by group, and the hidden patches' logits. */
@@ -42,11 +43,13 @@ export interface Dinov3Options extends Omit<Dinov2Options, 'centring'> {
   readonly reweightLocal?: boolean
   /** Nearest neighbours of KoLeo. Default 1. */
   readonly neighbours?: number
+  /** Whether a global crop also meets itself. Default `skip`. */
+  readonly same?: SamePairs
 }
 
 /** DINO + iBOT + 0.1 KoLeo with Sinkhorn's targets (Siméoni et al. 2025, eq. 1; dinov3 `train/ssl_meta_arch.py`). */
 export const dinov3 = (o: Dinov3Options): Loss<Dinov2Features> => concatAll(lossMonoid<Dinov2Features>())([
-  weighted(o.weights?.dino ?? 1)(dino({ prototypes: o.prototypes, split: true, centring: sinkhorn(), ...(o.reweightLocal === true ? { localWeight: 'local_weight' } : {}) })),
+  weighted(o.weights?.dino ?? 1)(dino({ prototypes: o.prototypes, split: true, same: o.same ?? 'skip', centring: sinkhorn(), ...(o.reweightLocal === true ? { localWeight: 'local_weight' } : {}) })),
   weighted(o.weights?.ibot ?? 1)(ibot({ prototypes: o.patchPrototypes ?? o.prototypes, centring: sinkhorn() })),
   weighted(o.weights?.koleo ?? 0.1)(koleo(o.neighbours === undefined ? {} : { neighbours: o.neighbours })),
 ])

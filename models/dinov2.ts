@@ -10,6 +10,7 @@ import { gather } from '../ops/gather.ts'
 import { reshape } from '../ops/reshape.ts'
 import { concat, slice } from '../ops/window.ts'
 import type { BackboneFeatures, GroupOutput, Pair, Views } from './dino.ts'
+import { resizePatches } from './feature-map.ts'
 
 /** What a backbone is given that patches can be hidden from. */
 export interface MaskedImages {
@@ -33,6 +34,8 @@ export interface HiddenPatches {
 
 export interface MaskedViews extends Views {
   readonly masks: HiddenPatches
+  /** The global crops for the Gram teacher, as large as the others or larger, `[G B, C, H', W']`. Default: the global crops themselves. */
+  readonly gram?: Expr
 }
 
 /** Named as in the official state: `backbone.…`, `dino_head.…`, `ibot_head.…` where patches have a head of their own. */
@@ -40,6 +43,11 @@ export interface Dinov2Params<B, H, I> {
   readonly backbone: B
   readonly dino_head: H
   readonly ibot_head?: I
+}
+
+/** The teacher's, with those of a Gram teacher under `gram.backbone.…` where there is one. No student has these: nothing moves them but a refresh. */
+export interface Dinov2TeacherParams<B, H, I> extends Dinov2Params<B, H, I> {
+  readonly gram?: { readonly backbone: B }
 }
 
 /** Logits of the listed patches `[U, K]`, with the lists themselves. */
@@ -58,7 +66,7 @@ export interface Dinov2Student {
 export interface Dinov2Teacher {
   readonly global: GroupOutput
   readonly masked: { readonly logits: Expr }
-  /** What Gram anchoring holds on to: the teacher's own patches of the global crops, `[G B, N, D]`. */
+  /** What Gram anchoring holds on to: the Gram teacher's patches of the global crops on the student's grid, or the teacher's own, `[G B, N, D]`. */
   readonly gram: { readonly patches: Expr }
 }
 
@@ -72,6 +80,10 @@ export interface Dinov2Options<B, H, I> {
   readonly patchHead?: HeadOf<I>
   /** `visible`: the student sees all patches, and the lists only say which go through the head: for distillation. Default `hidden`. */
   readonly patches?: 'hidden' | 'visible'
+  /** `own`: Gram anchoring holds on to a third network of the backbone's kind, `teacher` (the default): to the teacher. */
+  readonly anchor?: 'teacher' | 'own'
+  /** How the Gram teacher's features of larger crops come to the student's grid: bicubic, with antialias or (the default) without. */
+  readonly anchorAntialias?: boolean
 }
 
 /** The listed patches of `[R, N, D]` as rows `[U, D]`. */
@@ -113,7 +125,7 @@ const group = (f: BackboneFeatures, logits: Expr): GroupOutput => ({ logits, cls
  * The student sees all crops, the global ones with patches hidden; the teacher sees the global crops whole. Both heads' patches are
  * the hidden ones, in the order of the list.
  */
-export const dinov2 = <B, H, I = H>(o: Dinov2Options<B, H, I>): Pair<Dinov2Params<B, H, I>, Dinov2Params<B, H, I>, MaskedViews, Dinov2Student, Dinov2Teacher> => {
+export const dinov2 = <B, H, I = H>(o: Dinov2Options<B, H, I>): Pair<Dinov2Params<B, H, I>, Dinov2TeacherParams<B, H, I>, MaskedViews, Dinov2Student, Dinov2Teacher> => {
   const params: Dinov2Params<B, H, I> = { backbone: o.backbone.params, dino_head: o.head.params, ...(o.patchHead === undefined ? {} : { ibot_head: o.patchHead.params }) }
   const seen = (c: Context, p: Exprs<Dinov2Params<B, H, I>>, input: MaskedImages): BackboneFeatures =>
     inScope(c, input.crops, (inner) => call(o.backbone, inner, 'backbone', p.backbone, input))
@@ -132,11 +144,14 @@ export const dinov2 = <B, H, I = H>(o: Dinov2Options<B, H, I>): Pair<Dinov2Param
       },
     },
     teacher: {
-      params,
-      apply: (c, p) => ({ global, masks }) => {
+      params: { ...params, ...(o.anchor === 'own' ? { gram: { backbone: o.backbone.params } } : {}) },
+      apply: (c, p) => ({ global, masks, gram: larger = global }) => {
         const whole = seen(c, p, { images: global, crops: 'global' })
         const { classes, patches } = heads(o, c, p, [whole.cls], listed(whole.patches, masks))
-        return { global: group(whole, classes[0]), masked: { logits: patches }, gram: { patches: whole.patches } }
+        const third = p.gram
+        const anchor = third === undefined ? whole.patches
+          : inScope(c, 'gram', (inner) => resizePatches(call(o.backbone, inner, 'backbone', third.backbone, { images: larger, crops: 'global' }).patches, larger, whole.patches, global, o.anchorAntialias === true))
+        return { global: group(whole, classes[0]), masked: { logits: patches }, gram: { patches: anchor } }
       },
     },
   }

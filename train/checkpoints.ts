@@ -106,7 +106,10 @@ const prune = (dir: string, retention: Retention, path: string, step: number): T
   const stuck: Fault[] = []
   const leftovers = names.right.filter(isLeftover).map((name) => join(dir, name))
   for (const old of [...expired(retention, step)(files.right).map((f) => f.path), ...leftovers]) {
-    const gone = await guarded('checkpoint', old)(async () => E.right(await unlink(old)))()
+    const gone = await guarded('checkpoint', old)(async () => {
+      await unlink(old)
+      return E.right(undefined)
+    })()
     if (E.isRight(gone)) removed.push(old)
     else stuck.push(gone.left)
   }

@@ -18,6 +18,7 @@ import { join } from '../core/tree.ts'
 import type { Loss } from '../losses/loss.ts'
 import { total } from '../losses/loss.ts'
 import type { Pair } from '../models/dino.ts'
+import type { Adapter } from '../models/lora.ts'
 import type { Batch } from './batch.ts'
 
 /**
@@ -40,6 +41,8 @@ export interface Objective {
   readonly residents: ReadonlyArray<Resident>
   /** Any graph over the networks' own parameters, written with the tensors that live on the device: evaluations, exports. */
   readonly view?: View
+  /** The low-rank adapters of the networks: what may be merged, or saved by itself. */
+  readonly adapters?: ReadonlyArray<Adapter>
 }
 
 export type View = (g: Graph) => Either<Fault, Graph>

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { LineCounter, isMap, isScalar, parseDocument, parse as parseYaml } from 'yaml'
+import { LineCounter, isMap, isNode, isScalar, parseDocument, parse as parseYaml } from 'yaml'
 import type { Fault } from '../core/fault.ts'
 import { fault, messageOf } from '../core/fault.ts'
 import { join } from '../core/tree.ts'
@@ -85,7 +85,7 @@ const changesIn = (file: string, text: string): Either<Fault, ReadonlyArray<Chan
   const out: Array<Change> = []
   const walk = (path: string, node: unknown, line: number): void => {
     if (!isMap(node)) {
-      out.push({ place: `${file}:${line}`, path, value: typeof node === 'object' && node !== null && 'toJSON' in node && typeof node.toJSON === 'function' ? node.toJSON() : node })
+      out.push({ place: `${file}:${line}`, path, value: isNode(node) ? node.toJS(doc) : node })
       return
     }
     for (const pair of node.items) {

@@ -22,6 +22,7 @@ import { state, value } from '../core/graph.ts'
 import type { Rewrite } from '../core/rewrite.ts'
 import { trace } from '../core/trace.ts'
 import { join } from '../core/tree.ts'
+import type { Adapter } from '../models/lora.ts'
 import { add } from '../ops/elementwise.ts'
 import { normOf } from './clip.ts'
 import type { Objective, ObjectiveOptions, Resident, View } from './objective.ts'
@@ -47,6 +48,7 @@ export interface Program {
   readonly residents: ReadonlyArray<Resident>
   /** Any graph over the networks' own parameters, written with the residents. */
   readonly view: View
+  readonly adapters: ReadonlyArray<Adapter>
 }
 
 export interface ForwardStage {
@@ -117,7 +119,7 @@ const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Pro
     ...kept.map((k) => state(join(optimizerRoot, k.path), k.next)),
   ]
   const optimizer = kept.map((k): Resident => ({ path: join(optimizerRoot, k.path), declaration: k.declaration, role: 'kept' }))
-  return pipe(trace('step', outputs), E.map((graph) => ({ graph, residents: [...o.residents, ...optimizer], view })))
+  return pipe(trace('step', outputs), E.map((graph) => ({ graph, residents: [...o.residents, ...optimizer], view, adapters: o.adapters ?? [] })))
 }
 
 /** Derives gradients of `loss` with respect to what is trained, the optimizer's step, and the teacher's. */

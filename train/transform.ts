@@ -13,7 +13,7 @@ import { hyper, resident } from '../core/leaves.ts'
 import type { Declaration } from '../core/model.ts'
 import { join } from '../core/tree.ts'
 import type { Operand } from '../ops/elementwise.ts'
-import { greater, where } from '../ops/elementwise.ts'
+import { greater, mul, where } from '../ops/elementwise.ts'
 
 /** A parameter by its official name (`backbone.blocks.0.norm1.weight`), and what it was declared as. */
 export interface Parameter {
@@ -79,3 +79,10 @@ export const whileOpen = (gate: Option<string>, x: Expr, y: Operand): Expr =>
  */
 export const gated = (name: string, applies: (p: Parameter) => boolean): GradientTransform =>
   each((p) => (applies(p) ? { ...p, gate: O.some(name) } : p))
+
+/**
+ * Multiplies the change of the parameters that `applies` names by the scalar `hyper.name`. Behind an optimizer, where it is 0 they stand
+ * still, decay included, while their moments and step counts go on, as in DINOv2, which freezes the last layer by a learning rate of 0.
+ */
+export const scaledBy = (name: string, applies: (p: Parameter) => boolean): GradientTransform =>
+  each((p) => (applies(p) ? { ...p, update: mul(p.update, hyper(name)) } : p))

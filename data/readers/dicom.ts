@@ -73,6 +73,7 @@ const datasetOf = (name: string, root: string, placed: ReadonlyArray<Placed>, op
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
   const read = readFrame(codecs())
   const [modality, units] = [common(headers.map((h) => h.modality)), common(headers.map((h) => (isColour(h) ? '' : h.units)))]
+  const sourceOf = (path: string): string => relative(root, path).split(sep).join('/')
   return {
     name,
     length: index.length,
@@ -82,6 +83,7 @@ const datasetOf = (name: string, root: string, placed: ReadonlyArray<Placed>, op
     ...(units === undefined ? {} : { units }),
     classes: [],
     label: () => O.none,
+    sourceOf: (i) => sourceOf(placed[index[i][0]].file.path),
     item: (i) => {
       if (!(i in index)) return TE.left(outside(name, i, index.length))
       const [f, frame] = index[i]
@@ -90,7 +92,7 @@ const datasetOf = (name: string, root: string, placed: ReadonlyArray<Placed>, op
         read(file, frame),
         TE.map((image): Item => ({
           image: toChannels(channels, range[1])(image),
-          source: relative(root, file.path).split(sep).join('/'),
+          source: sourceOf(file.path),
           ...itemFields(placed[f], frame),
         })),
       )

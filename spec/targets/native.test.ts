@@ -15,7 +15,7 @@ import { expectClose, hostArray } from '../support/tensor.ts'
 
 const opened: Array<Device> = []
 const open = async (threads?: number): Promise<Device> => {
-  const d = await must(threads === undefined ? native.open : nativeWith({ threads }).open)
+  const d = await must(threads === undefined ? native.open : nativeWith({ threads, least: 1 }).open)
   opened.push(d)
   return d
 }

@@ -57,11 +57,15 @@ const readIfThere = (path: string): TaskEither<Fault, string> =>
 
 const over = (path: string, handle: FileHandle): Metrics => ({
   append: (record) => Number.isFinite(record.step)
-    ? guarded('io', path)(async () => E.right(await handle.appendFile(metricsLine(record))))
+    ? guarded('io', path)(async () => {
+      await handle.appendFile(metricsLine(record))
+      return E.right(undefined)
+    })
     : TE.left(fault('io', { place: path, found: `step ${record.step}`, allowed: 'a finite step', remedy: 'number the steps' })),
   close: guarded('io', path)(async () => {
     await handle.sync()
-    return E.right(await handle.close())
+    await handle.close()
+    return E.right(undefined)
   }),
 })
 

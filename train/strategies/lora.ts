@@ -114,7 +114,7 @@ const planned = (o: LoraStrategy, objective: Objective): Either<Fault, ReadonlyM
     return all.length === 0 ? [] : [[path, all] as const]
   })
   return found.length > 0 ? E.right(new Map(found))
-    : E.left(notThere('lora: targets', showTargets(o), open.map(([path]) => moduleOf(path))))
+    : E.left(notThere('lora: targets', showTargets(o), [...new Set(open.map(([path]) => moduleOf(path).split('.').slice(-2).join('.')))]))
 }
 
 /** A path of the base that is trained all the same: saved modules, and biases where they are asked for. */
@@ -139,7 +139,7 @@ export const lora = (options: LoraStrategy): Strategy => (objective) =>
       return pipe(
         insert(adapters, ['student', ...roots], true)(objective.graph),
         E.map((graph): Objective => ({
-          ...objective, graph, residents: [...residents, ...added],
+          ...objective, graph, residents: [...residents, ...added], adapters: [...adapters.values()].flat(),
           view: thenView(objective.view, insert(adapters, ['student', ...roots], false)),
         })),
       )
@@ -148,7 +148,3 @@ export const lora = (options: LoraStrategy): Strategy => (objective) =>
 
 /** LoRA whose weights keep trained norms. */
 export const dora = (o: LoraStrategy): Strategy => lora({ ...o, dora: true })
-
-/** The adapters of a list of weights, for those who merge or save them: the same that `lora` makes. */
-export const adaptersOf = (o: LoraStrategy, objective: Objective): Either<Fault, ReadonlyArray<Adapter>> =>
-  pipe(planned(o, objective), E.map((m) => [...m.values()].flat()))

@@ -124,7 +124,7 @@ export const libraryOf = async (c: Compiler, name: string, sources: ReadonlyArra
     await rename(`${own}.so`, path)
     return path
   } catch (e) {
-    await rm(`${own}.so`, { force: true })
+    await rm(`${own}.so`, { force: true }).catch(() => undefined)
     return fault('io', { place: c.cache, found: messageOf(e), allowed: 'a cache folder that can be written', remedy: 'set XDG_CACHE_HOME to a folder of your own' })
   }
 }

@@ -22,6 +22,8 @@ import { load, store } from './storage.ts'
 export interface NativeOptions {
   /** Threads that share a kernel; all cores when not given. */
   readonly threads?: number
+  /** Operations of a kernel under which other threads are not woken. */
+  readonly least?: number
   /** Further flags for the compiler, such as sanitizers'. */
   readonly flags?: ReadonlyArray<string>
 }
@@ -42,7 +44,7 @@ const noMemory = (bytes: number): Fault => fault('target', {
 
 const failure = (e: unknown): Fault => fault('target', { place: 'native', found: messageOf(e), allowed: 'a run without errors', remedy: 'report this with the output of npm run ir; try another target meanwhile' })
 
-const deviceOf = (compiler: Compiler, runtime: Runtime, threads: number): NativeDevice => {
+const deviceOf = (compiler: Compiler, runtime: Runtime, threads: number, least: number): NativeDevice => {
   const held = new Map<string, Held>()
   const memories: Array<Memory> = []
   const allocate = (bytes: number): E.Either<Fault, Memory> => {
@@ -63,7 +65,7 @@ const deviceOf = (compiler: Compiler, runtime: Runtime, threads: number): Native
       return made
     })(allocate(bytesOfType(type)))
   }
-  const host: Host = { compiler, runtime, threads, allocate, resident: (path) => held.get(path) }
+  const host: Host = { compiler, runtime, threads, least, allocate, resident: (path) => held.get(path) }
 
   const compile = (g: Graph, o: CompileOptions): TE.TaskEither<Fault, NativeExecutable> => {
     const missing = leavesOfGraph(g).filter(isResident).flatMap((l) => residentFault(l.source._tag.toLowerCase(), l.path, l.type, held.get(l.path)?.type) ?? [])
@@ -108,7 +110,7 @@ export const openNative = (o: NativeOptions = {}): TE.TaskEither<Fault, NativeDe
     if ('_tag' in compiler) return E.left(compiler)
     const path = await runtimeLibrary(compiler)
     if (typeof path !== 'string') return E.left(path)
-    return E.right(deviceOf(compiler, openRuntime(path), Math.max(1, o.threads ?? allCores())))
+    return E.right(deviceOf(compiler, openRuntime(path), Math.max(1, o.threads ?? allCores()), o.least ?? 20000))
   } catch (e) {
     return E.left(failure(e))
   }

@@ -1,6 +1,7 @@
 /** The runtime and compiled units as JavaScript sees them. The one file that uses koffi. */
 import koffi from 'koffi'
 import { availableParallelism } from 'node:os'
+import { messageOf } from '../../../core/fault.ts'
 
 /** Asynchronous calls run on a stack of this size: koffi's own of 128 KB is too small for kernels' tables. */
 const stackBytes = 4 << 20
@@ -15,7 +16,7 @@ export interface Memory {
 }
 
 export interface RunCall {
-  /** 4 words for each step: kernel, whether threads share it, bytes of a copy, number of buffers. */
+  /** 4 words for each step: kernel, its parts, bytes of a copy, number of buffers. */
   readonly steps: BigInt64Array
   readonly buffers: BigInt64Array
   readonly threads: number
@@ -60,7 +61,7 @@ export const openRuntime = (path: string): Runtime => {
       const now = queue.last.then(() => new Promise<void>((done, fail) => {
         run.async(c.steps, c.steps.length / 4, c.buffers, c.threads, c.times, (e: unknown) => {
           if (e === null || e === undefined) done()
-          else fail(e instanceof Error ? e : new Error(String(e)))
+          else fail(new Error(messageOf(e)))
         })
       }))
       queue.last = now.catch(() => undefined)

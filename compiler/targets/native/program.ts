@@ -9,11 +9,13 @@ import type { TensorType } from '../../../core/type.ts'
 import { bytesOf, sizeOf } from '../../../core/type.ts'
 import type { Fused } from '../../fuse.ts'
 import { hypersOf } from '../../fuse.ts'
+import type { Kernel } from '../../kernel.ts'
 import { pointsOf, workOf } from '../../kernel.ts'
 import type { CompileOptions, Executable, Feed, HostArray, HostValues } from '../../target.ts'
 import { fed } from '../feed.ts'
 import type { Compiler } from './compiler.ts'
 import { libraryOf } from './compiler.ts'
+import { contractionOf } from './contraction.ts'
 import type { Place } from './layout.ts'
 import { layoutOf } from './layout.ts'
 import type { LoadedUnit, Memory, Runtime } from './library.ts'
@@ -28,6 +30,8 @@ export interface Host {
   readonly compiler: Compiler
   readonly runtime: Runtime
   readonly threads: number
+  /** Work under which other threads are not woken, in operations. */
+  readonly least: number
   /** Memory that is freed with the device. */
   readonly allocate: (bytes: number) => E.Either<Fault, Memory>
   readonly resident: (path: string) => { readonly type: TensorType; readonly memory: Memory } | undefined
@@ -40,14 +44,19 @@ export interface NativeExecutable extends Executable {
   readonly profile: (feed: Feed, steps: number) => Promise<E.Either<Fault, Profile>>
 }
 
-/** Work under which other threads are not woken, in elements. */
-const least = 20000
-
 interface Compiled {
   /** Of each kernel, by its key. */
   readonly addresses: ReadonlyMap<string, bigint>
   readonly source: ReadonlyArray<string>
   readonly units: ReadonlyArray<LoadedUnit>
+}
+
+/** Into how many parts a kernel is cut: some for each thread, so that one that is late takes fewer. A product packs in every part. */
+const partsOf = (k: Kernel, h: Host): number => {
+  if (h.threads === 1) return 1
+  const work = Math.max(pointsOf(k), workOf(k).flops)
+  const most = contractionOf(k) === undefined ? 4 : work > 1e8 ? 3 : 1
+  return Math.max(1, Math.min(Math.floor(work / h.least), most * h.threads))
 }
 
 /** Compiles units side by side and loads them. */
@@ -133,8 +142,7 @@ export const programOf = async (g: Graph, kernels: ReadonlyArray<Fused>, h: Host
       continue
     }
     const k = kernels[s.fused].kernel
-    const shared = Math.max(pointsOf(k), workOf(k).flops) >= least
-    words.push(addresses.get(k.key) ?? 0n, shared ? 1n : 0n, 0n, BigInt(s.buffers.length))
+    words.push(addresses.get(k.key) ?? 0n, BigInt(partsOf(k, h)), 0n, BigInt(s.buffers.length))
     buffers.push(...s.buffers.map(addressOf))
   }
   if (failed.length > 0) return E.left(failed[0])

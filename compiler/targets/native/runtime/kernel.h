@@ -12,6 +12,7 @@
 #define NR (NV * VW)
 
 typedef struct Runtime Runtime;
+typedef struct Scratch Scratch;
 
 /* A kernel runs part t of T; b are its buffers: those that it reads, then those that it writes. */
 typedef void (*Kernel)(void *const *b, int t, int T, const Runtime *rt);
@@ -29,11 +30,13 @@ typedef struct {
   void (*store)(void *const *b, long z, const float *sums, long ld, long m0, long mr, long n0, long nr);
 } Product;
 
+/* What a thread hands to a kernel. */
 struct Runtime {
   /* runs part t of T of a product */
   void (*product)(const Product *p, void *const *b, int t, int T, const Runtime *rt);
   /* packs an operand that is read at affine offsets */
   void (*pack)(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);
+  Scratch *scratch;
 };
 
 /* The first of n units that part t of T has, at a multiple of `grain`. */

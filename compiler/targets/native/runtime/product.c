@@ -129,7 +129,7 @@ static void part(const Product *p, void *const *b, const Runtime *rt, long z, lo
 }
 
 void dg_product(const Product *p, void *const *b, int t, int T, const Runtime *rt) {
-  Scratch *s = scratch_of(t);
+  Scratch *s = rt->scratch;
   if (p->batch >= 4 * T || p->batch % T == 0) {
     for (long z = share(p->batch, t, T, 1); z < share(p->batch, t + 1, T, 1); z++) part(p, b, rt, z, 0, p->m, 0, p->n, s);
     return;

@@ -1,11 +1,13 @@
 /*
  * Runs programs: a list of steps, each a kernel on its buffers, by a pool of threads that waits spinning for a while
- * and sleeping then. Parts are fixed by the number of threads, never by timing: the same result every time.
+ * and sleeping then. A kernel is cut into fixed parts, which threads claim one by one; what a part computes does not
+ * depend on who claims it, nor on how many parts there are: so results are the same for any number of threads.
  */
 #ifndef _GNU_SOURCE
 # define _GNU_SOURCE
 #endif
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -22,10 +24,6 @@ enum { SPIN = 4000 };
 #else
 # define PAUSE() (void)0
 #endif
-
-static Scratch scratches[MAX_THREADS];
-
-Scratch *scratch_of(int t) { return &scratches[t]; }
 
 float *scratch(Scratch *s, int i, long n) {
   if (s->n[i] < n) {
@@ -57,55 +55,75 @@ void dg_free(void *p) { free(p); }
 typedef struct { Kernel kernel; void *const *buffers; } Job;
 
 static struct {
-  int threads, made;
+  int made;
   Job job;
-  int parts;
-  atomic_long turn;
-  atomic_int left, asleep;
+  /* generation, parts and the next part to be claimed, in one word: a claim of an old job fails */
+  atomic_ulong ticket;
+  atomic_int done, asleep;
   pthread_mutex_t lock;
   pthread_cond_t wake;
-} pool = {.threads = 1, .made = 1, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} pool = {.made = 1, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
-static const Runtime runtime = {.product = dg_product, .pack = dg_pack};
+static Runtime runtimes[MAX_THREADS];
+static Scratch scratches[MAX_THREADS];
+
+static unsigned long parts_of(unsigned long ticket) { return ticket >> 16 & 0xffff; }
+static unsigned long next_of(unsigned long ticket) { return ticket & 0xffff; }
+
+/* Runs parts of the present job until none is left. */
+static void take_parts(int thread) {
+  for (unsigned long t = atomic_load(&pool.ticket); next_of(t) < parts_of(t);) {
+    if (!atomic_compare_exchange_weak(&pool.ticket, &t, t + 1)) continue;
+    /* the job stays until this part is done */
+    pool.job.kernel(pool.job.buffers, (int)next_of(t), (int)parts_of(t), &runtimes[thread]);
+    atomic_fetch_add(&pool.done, 1);
+    t = atomic_load(&pool.ticket);
+  }
+}
+
+static int nothing_to_do(void) {
+  unsigned long t = atomic_load(&pool.ticket);
+  return next_of(t) >= parts_of(t);
+}
 
 static void *work(void *arg) {
-  int t = (int)(intptr_t)arg;
-  long seen = 0;
+  int thread = (int)(intptr_t)arg;
   for (;;) {
-    for (int n = 0; atomic_load(&pool.turn) == seen; n++) {
+    for (int n = 0; nothing_to_do(); n++) {
       if (n < SPIN) { PAUSE(); continue; }
       pthread_mutex_lock(&pool.lock);
       atomic_fetch_add(&pool.asleep, 1);
-      while (atomic_load(&pool.turn) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
+      while (nothing_to_do()) pthread_cond_wait(&pool.wake, &pool.lock);
       atomic_fetch_sub(&pool.asleep, 1);
       pthread_mutex_unlock(&pool.lock);
     }
-    seen = atomic_load(&pool.turn);
-    if (t < pool.parts) pool.job.kernel(pool.job.buffers, t, pool.parts, &runtime);
-    atomic_fetch_sub(&pool.left, 1);
+    take_parts(thread);
   }
   return NULL;
 }
 
-/* Every worker takes part in every turn, so that none is late for the next. */
+/* A thread that comes late finds nothing left and delays nobody. */
 static void together(Job job, int parts) {
-  if (parts > pool.made) parts = pool.made;
-  if (parts <= 1) { job.kernel(job.buffers, 0, 1, &runtime); return; }
+  if (pool.made == 1 || parts <= 1) { job.kernel(job.buffers, 0, 1, &runtimes[0]); return; }
   pool.job = job;
-  pool.parts = parts;
-  atomic_store(&pool.left, pool.made - 1);
-  atomic_fetch_add(&pool.turn, 1);
+  atomic_store(&pool.done, 0);
+  unsigned long generation = (atomic_load(&pool.ticket) >> 32) + 1;
+  atomic_store(&pool.ticket, generation << 32 | (unsigned long)parts << 16);
   if (atomic_load(&pool.asleep) > 0) {
     pthread_mutex_lock(&pool.lock);
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
   }
-  job.kernel(job.buffers, 0, parts, &runtime);
-  while (atomic_load(&pool.left) > 0) PAUSE();
+  take_parts(0);
+  for (int n = 0; atomic_load(&pool.done) < parts; n++) {
+    if (n < SPIN) PAUSE();
+    else sched_yield();
+  }
 }
 
 static void ensure(int threads) {
   if (threads > MAX_THREADS) threads = MAX_THREADS;
+  for (int t = 0; t < threads; t++) runtimes[t] = (Runtime){.product = dg_product, .pack = dg_pack, .scratch = &scratches[t]};
   for (; pool.made < threads; pool.made++) {
     pthread_t id;
     pthread_attr_t attr;
@@ -118,8 +136,8 @@ static void ensure(int threads) {
 
 /* ---- programs ---- */
 
-/* A step: the kernel (NULL copies `bytes` from the first buffer to the second), whether threads share it, its buffers. */
-typedef struct { Kernel kernel; int64_t shared, bytes, buffers; } Step;
+/* A step: the kernel (NULL copies `bytes` from the first buffer to the second), its parts, how many buffers it has. */
+typedef struct { Kernel kernel; int64_t parts, bytes, buffers; } Step;
 
 static pthread_mutex_t running = PTHREAD_MUTEX_INITIALIZER;
 
@@ -138,7 +156,7 @@ void dg_run(const Step *steps, int64_t n, void *const *buffers, int32_t threads,
     const Step *s = &steps[i];
     double start = times == NULL ? 0 : seconds(threads);
     if (s->kernel == NULL) memcpy(buffers[1], buffers[0], (size_t)s->bytes);
-    else together((Job){s->kernel, buffers}, s->shared ? threads : 1);
+    else together((Job){s->kernel, buffers}, threads > 1 ? (int)s->parts : 1);
     buffers += s->buffers;
     if (times != NULL) times[i] += seconds(threads) - start;
   }

@@ -4,9 +4,8 @@
 
 enum { MAX_THREADS = 256, SCRATCHES = 4 };
 
-typedef struct { float *p[SCRATCHES]; long n[SCRATCHES]; } Scratch;
+struct Scratch { float *p[SCRATCHES]; long n[SCRATCHES]; };
 
-Scratch *scratch_of(int t);
 /* scratch i of a thread with room for n floats; what was in it is lost when it grows */
 float *scratch(Scratch *s, int i, long n);
 

@@ -1,0 +1,132 @@
+/**
+ * Headers of NIfTI-1 (nifti1.h of the NIfTI Data Format Working Group, 348 bytes) and NIfTI-2 (nifti2.h, 540 bytes), of either
+ * byte order.
+ */
+
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+
+/** How voxels are stored. */
+export interface VoxelType {
+  readonly name: string
+  readonly bytes: number
+  readonly channels: number
+  /** The least and largest stored value; infinite for floats. */
+  readonly range: readonly [number, number]
+  readonly read: (view: DataView, at: number, little: boolean) => number
+}
+
+const integers = (name: string, bytes: number, low: number, high: number, read: VoxelType['read']): VoxelType => ({ name, bytes, channels: 1, range: [low, high], read })
+
+const wide = (v: DataView, at: number, little: boolean, signed: boolean): number => {
+  const [low, high] = little ? [at, at + 4] : [at + 4, at]
+  return v.getUint32(low, little) + 4294967296 * (signed ? v.getInt32(high, little) : v.getUint32(high, little))
+}
+
+/** The types that are read, by their codes (NIFTI_TYPE_*). */
+const types: ReadonlyMap<number, VoxelType> = new Map([
+  [2, integers('uint8', 1, 0, 255, (v, at) => v.getUint8(at))],
+  [4, integers('int16', 2, -32768, 32767, (v, at, l) => v.getInt16(at, l))],
+  [8, integers('int32', 4, -(2 ** 31), 2 ** 31 - 1, (v, at, l) => v.getInt32(at, l))],
+  [16, integers('float32', 4, -Infinity, Infinity, (v, at, l) => v.getFloat32(at, l))],
+  [64, integers('float64', 8, -Infinity, Infinity, (v, at, l) => v.getFloat64(at, l))],
+  [128, { ...integers('rgb24', 3, 0, 255, (v, at) => v.getUint8(at)), channels: 3 }],
+  [256, integers('int8', 1, -128, 127, (v, at) => v.getInt8(at))],
+  [512, integers('uint16', 2, 0, 65535, (v, at, l) => v.getUint16(at, l))],
+  [768, integers('uint32', 4, 0, 2 ** 32 - 1, (v, at, l) => v.getUint32(at, l))],
+  [1024, integers('int64', 8, -(2 ** 63), 2 ** 63, (v, at, l) => wide(v, at, l, true))],
+  [1280, integers('uint64', 8, 0, 2 ** 64, (v, at, l) => wide(v, at, l, false))],
+  [2304, { ...integers('rgba32', 4, 0, 255, (v, at) => v.getUint8(at)), channels: 4 }],
+])
+
+export interface NiftiHeader {
+  readonly version: 1 | 2
+  readonly little: boolean
+  /** Header and voxels are in two files (.hdr, .img). */
+  readonly pair: boolean
+  readonly type: VoxelType
+  /** Voxels along x, y and z. */
+  readonly size: readonly [number, number, number]
+  /** Three-dimensional volumes one after the other: the product of all further dimensions. */
+  readonly volumes: number
+  /** Millimetres between voxels along x, y and z; none where the file gives no sensible ones. */
+  readonly spacing: ReadonlyArray<number> | undefined
+  /** Where the voxels begin. */
+  readonly offset: number
+  readonly slope: number
+  readonly intercept: number
+  /** The values to show (cal_min, cal_max), where the file says. */
+  readonly shown: readonly [number, number] | undefined
+}
+
+/** Bytes that a header needs at most. */
+export const headerBytes = 544
+
+/** What one version puts where. */
+interface Fields {
+  readonly dim: (i: number) => number
+  readonly pixdim: (i: number) => number
+  readonly type: number
+  readonly bits: number
+  readonly offset: number
+  readonly slope: number
+  readonly intercept: number
+  readonly shown: readonly [number, number]
+  readonly units: number
+  readonly magic: string
+  readonly least: number
+}
+
+const textAt = (v: DataView, at: number, n: number): string => Array.from({ length: n }, (_, i) => String.fromCharCode(v.getUint8(at + i))).join('')
+
+const fields1 = (v: DataView, l: boolean): Fields => ({
+  dim: (i) => v.getInt16(40 + 2 * i, l),
+  pixdim: (i) => v.getFloat32(76 + 4 * i, l),
+  type: v.getInt16(70, l), bits: v.getInt16(72, l), offset: v.getFloat32(108, l),
+  slope: v.getFloat32(112, l), intercept: v.getFloat32(116, l), shown: [v.getFloat32(128, l), v.getFloat32(124, l)],
+  units: v.getUint8(123), magic: textAt(v, 344, 3), least: 352,
+})
+
+const fields2 = (v: DataView, l: boolean): Fields => ({
+  dim: (i) => wide(v, 16 + 8 * i, l, true),
+  pixdim: (i) => v.getFloat64(104 + 8 * i, l),
+  type: v.getInt16(12, l), bits: v.getInt16(14, l), offset: wide(v, 168, l, true),
+  slope: v.getFloat64(176, l), intercept: v.getFloat64(184, l), shown: [v.getFloat64(200, l), v.getFloat64(192, l)],
+  units: v.getInt32(500, l), magic: textAt(v, 4, 3), least: 544,
+})
+
+/** Millimetres of the spatial units (xyzt_units, the lowest three bits): metres, millimetres, micrometres. */
+const millimetres = (units: number): number => ((units & 7) === 1 ? 1000 : (units & 7) === 3 ? 0.001 : 1)
+
+/** Decodes a header. Left: what was found, for a file that is no NIfTI, a type that is not read, contradictions. */
+export const niftiHeader = (bytes: Uint8Array): Either<string, NiftiHeader> => {
+  if (bytes.length < 348) return E.left(`${bytes.length} bytes, less than a header`)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const size = [view.getInt32(0, true), view.getInt32(0, false)]
+  const version = size.includes(348) ? 1 : size.includes(540) ? 2 : undefined
+  if (version === undefined || (version === 2 && bytes.length < 540)) return E.left('a file that does not begin as NIfTI')
+  const little = size[0] === 348 || size[0] === 540
+  const f = version === 1 ? fields1(view, little) : fields2(view, little)
+  const pair = f.magic === (version === 1 ? 'ni1' : 'ni2')
+  if (!pair && f.magic !== (version === 1 ? 'n+1' : 'n+2')) return E.left('a file without the mark of NIfTI')
+  const type = types.get(f.type)
+  if (type === undefined) return E.left(`voxels of type ${f.type}, which is not read`)
+  if (f.bits !== type.bytes * 8) return E.left(`${f.bits} bits per voxel of type ${type.name}`)
+  const rank = f.dim(0)
+  if (!(rank >= 1 && rank <= 7)) return E.left(`${rank} dimensions`)
+  const dims = [1, 2, 3, 4, 5, 6, 7].map((i) => (i <= rank ? f.dim(i) : 1))
+  const voxels = dims.reduce((a, b) => a * b, 1)
+  if (dims.some((d) => !(d >= 1)) || !(voxels * type.bytes <= Number.MAX_SAFE_INTEGER)) return E.left(`the dimensions ${dims.slice(0, rank).join(' x ')}`)
+  const offset = pair ? f.offset : f.offset === 0 ? f.least : f.offset
+  if (!Number.isSafeInteger(offset) || offset < (pair ? 0 : f.least - 4)) return E.left(`voxels at byte ${f.offset}`)
+  const scale = millimetres(f.units)
+  const spacing = [1, 2, 3].map((i) => Number((Math.abs(f.pixdim(i)) * scale).toPrecision(7)))
+  const scaled = Number.isFinite(f.slope) && f.slope !== 0 && type.channels === 1
+  const shown = Number.isFinite(f.shown[0]) && f.shown[1] > f.shown[0] ? f.shown : undefined
+  return E.right({
+    version, little, pair, type, offset, shown,
+    size: [dims[0], dims[1], dims[2]], volumes: dims[3] * dims[4] * dims[5] * dims[6],
+    spacing: spacing.every((s) => Number.isFinite(s) && s > 0) ? spacing : undefined,
+    slope: scaled ? f.slope : 1, intercept: scaled && Number.isFinite(f.intercept) ? f.intercept : 0,
+  })
+}

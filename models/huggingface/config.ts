@@ -1,0 +1,176 @@
+/** `config.json` of Hugging Face's ViTs and the options of ours: one lenient codec to read, one record per type to write (transformers `configuration_*.py` of each model). */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
+import type { Misuse } from '../../core/expr.ts'
+import { hiddenWidth } from '../ffn.ts'
+import type { FullOptions, Position, VitOptions } from '../options.ts'
+import { learned, learnedAntialiased } from '../options.ts'
+import type { RopeOptions } from '../rope.ts'
+import type { HuggingFaceType } from './types.ts'
+import { architectures, huggingFaceTypes } from './types.ts'
+
+const optional = <C extends t.Mixed>(codec: C) => t.union([codec, t.null])
+
+/** Sides are one number, or height and width. */
+const side = t.union([t.number, t.readonlyArray(t.number)])
+
+/** What is read of a `config.json`; unknown keys are ignored. Anything but the sizes may be missing: the class' default counts. */
+export const configCodec = t.intersection([
+  t.type({ model_type: t.keyof(huggingFaceTypes), hidden_size: t.number, num_hidden_layers: t.number, num_attention_heads: t.number }),
+  t.partial({
+    image_size: side, patch_size: side, num_channels: t.number, layer_norm_eps: t.number, hidden_act: t.string, drop_path_rate: t.number,
+    intermediate_size: t.number, mlp_ratio: t.number, qkv_bias: t.boolean, layerscale_value: t.number, use_swiglu_ffn: t.boolean,
+    use_mask_token: t.boolean, num_register_tokens: t.number, use_gated_mlp: t.boolean, mlp_bias: t.boolean, proj_bias: t.boolean,
+    query_bias: t.boolean, key_bias: t.boolean, value_bias: t.boolean, rope_theta: t.number,
+    pos_embed_shift: optional(t.number), pos_embed_jitter: optional(t.number), pos_embed_rescale: optional(t.number),
+    image_mean: t.readonlyArray(t.number), dtype: t.string, torch_dtype: t.string,
+  }),
+])
+
+export type HuggingFaceConfig = t.TypeOf<typeof configCodec>
+
+/** How positions are read at other grids: as the official code does, or as transformers does, which for `vit` and `dinov2` is another way. */
+export type Dialect = 'official' | 'huggingface'
+
+const refuse = (allowed: string): Either<Misuse, never> => E.left({ allowed, remedy: 'choose another model, or change config.json if it is wrong' })
+
+/** The one side of a square. */
+const square = (key: string, s: t.TypeOf<typeof side> | undefined, otherwise: number): Either<Misuse, number> => {
+  if (s === undefined) return E.right(otherwise)
+  if (typeof s === 'number') return E.right(s)
+  return s.length > 0 && s.every((n) => n === s[0]) ? E.right(s[0]) : refuse(`a square ${key} (found: ${s.join(' x ')})`)
+}
+
+const positions: Readonly<Record<Exclude<HuggingFaceType, 'dinov3_vit'>, Readonly<Record<Dialect, Position>>>> = {
+  vit: { official: learned, huggingface: { kind: 'learned', offset: 0 } },
+  dinov2: { official: learned, huggingface: { kind: 'learned', offset: 0 } },
+  dinov2_with_registers: { official: learnedAntialiased, huggingface: learnedAntialiased },
+}
+
+const given = <K extends string>(key: K, x: number | null | undefined): { readonly [_ in K]?: number } => {
+  const out: { [_ in K]?: number } = {}
+  if (typeof x === 'number') out[key] = x
+  return out
+}
+
+type Common = Pick<VitOptions, 'width' | 'depth' | 'heads' | 'dropPath' | 'dropPathRule' | 'channels'> & { readonly patch: number; readonly image: number }
+
+const vitOptions = (c: HuggingFaceConfig, common: Common, dialect: Dialect): VitOptions => ({
+  ...common, generation: 1, hidden: c.intermediate_size ?? 3072, qkvBias: c.qkv_bias ?? true, eps: c.layer_norm_eps ?? 1e-12, position: positions.vit[dialect],
+})
+
+const dinov2Options = (c: HuggingFaceConfig, type: 'dinov2' | 'dinov2_with_registers', common: Common, dialect: Dialect): VitOptions => {
+  const ffn = c.use_swiglu_ffn === true ? 'swiglu-fused' : 'mlp'
+  return {
+    ...common, generation: 2, ffn, hidden: hiddenWidth(ffn, common.width, c.mlp_ratio ?? 4), qkvBias: c.qkv_bias ?? true, eps: c.layer_norm_eps ?? 1e-6,
+    layerScale: c.layerscale_value ?? 1, maskToken: c.use_mask_token ?? true, dropPathForm: 'subset', wholePatches: true,
+    registers: type === 'dinov2' ? 0 : c.num_register_tokens ?? 4, position: positions[type][dialect],
+  }
+}
+
+const dinov3Options = (c: HuggingFaceConfig, common: Common): Either<Misuse, VitOptions> => {
+  const [query, key, value] = [c.query_bias ?? true, c.key_bias ?? false, c.value_bias ?? true]
+  if (query !== value || (key && !query)) return refuse('biases of query and value together, and of key only with them')
+  const gated = c.use_gated_mlp ?? false
+  return E.right({
+    ...common, generation: 3, ffn: gated ? 'swiglu' : 'mlp', hidden: c.intermediate_size ?? 1536, qkvBias: query, maskKeyBias: query && !key,
+    projBias: c.proj_bias ?? true, ffnBias: c.mlp_bias ?? true, eps: c.layer_norm_eps ?? 1e-5, layerScale: c.layerscale_value ?? 1,
+    maskToken: true, registers: c.num_register_tokens ?? 0, dropPathForm: 'subset',
+    position: {
+      kind: 'rope', periods: { base: c.rope_theta ?? 100 },
+      ...given('shift', c.pos_embed_shift), ...given('jitter', c.pos_embed_jitter), ...given('rescale', c.pos_embed_rescale === undefined ? 2 : c.pos_embed_rescale),
+    },
+  })
+}
+
+/** The options of the backbone that a config describes. Left: what it asks for that our blocks do not have. */
+export const optionsOf = (c: HuggingFaceConfig, dialect: Dialect = 'official'): Either<Misuse, VitOptions> => {
+  const type = c.model_type
+  const activation = type === 'dinov3_vit' && c.use_gated_mlp === true ? 'silu' : 'gelu'
+  const patch = square('patch_size', c.patch_size, type === 'dinov2' || type === 'dinov2_with_registers' ? 14 : 16)
+  if (E.isLeft(patch)) return patch
+  const image = square('image_size', c.image_size, 224)
+  if (E.isLeft(image)) return image
+  if ((c.hidden_act ?? activation) !== activation) return refuse(`hidden_act ${activation} (found: ${c.hidden_act ?? ''})`)
+  const common: Common = {
+    width: c.hidden_size, depth: c.num_hidden_layers, heads: c.num_attention_heads, patch: patch.right, image: image.right,
+    channels: c.num_channels ?? 3, dropPath: c.drop_path_rate ?? 0, dropPathRule: 'uniform',
+  }
+  switch (type) {
+    case 'vit': return E.right(vitOptions(c, common, dialect))
+    case 'dinov2':
+    case 'dinov2_with_registers': return E.right(dinov2Options(c, type, common, dialect))
+    case 'dinov3_vit': return dinov3Options(c, common)
+  }
+}
+
+/** The type that can hold a backbone: rotary ones are `dinov3_vit`; what DINO has is `vit`; with registers or without, the rest is DINOv2's. */
+export const typeOf = (o: FullOptions): HuggingFaceType =>
+  o.position.kind === 'rope' ? 'dinov3_vit'
+  : o.registers > 0 ? 'dinov2_with_registers'
+  : o.generation > 1 || o.layerScale !== undefined || o.ffn !== 'mlp' || o.maskToken ? 'dinov2' : 'vit'
+
+/** mlp_ratio of DINOv2's config, from which transformers derives the hidden width again. */
+const ratioOf = (o: FullOptions): number | undefined => {
+  const guess = o.ffn === 'mlp' ? o.hidden / o.width : Math.round((o.hidden * 1.5) / o.width)
+  return [guess, guess + 1, guess - 1, (o.hidden * 1.5) / o.width].find((r) => hiddenWidth(o.ffn, o.width, r) === o.hidden)
+}
+
+/** What a type cannot say of a backbone, in words; nothing where it can say everything. */
+const unsayable = (type: HuggingFaceType, o: FullOptions): string | undefined => {
+  const { position } = o
+  if (o.norm === 'rms') return 'layer normalisation (this backbone has RMS norms)'
+  if (o.untiedNorms) return 'one final norm for all tokens (this backbone has untied norms)'
+  if ((type === 'dinov3_vit') !== (position.kind === 'rope')) return type === 'dinov3_vit' ? 'rotary positions' : 'learned positions'
+  if (position.kind === 'rope' && ((position.periods !== undefined && !('base' in position.periods)) || (position.normalize ?? 'separate') !== 'separate'))
+    return 'rotary periods from a base, and coordinates divided by their own axis'
+  if (type === 'vit' && (o.ffn !== 'mlp' || o.layerScale !== undefined || o.registers > 0)) return 'an MLP, no LayerScale and no registers'
+  if (type !== 'dinov3_vit' && o.maskKeyBias && o.qkvBias) return 'key biases that are used'
+  if (type === 'dinov2' && o.registers > 0) return 'no registers'
+  if ((type === 'dinov2' || type === 'dinov2_with_registers') && (!['mlp', 'swiglu-fused'].includes(o.ffn) || ratioOf(o) === undefined))
+    return 'an MLP or a fused SwiGLU whose hidden width follows from a ratio'
+  return type === 'dinov3_vit' && o.ffn === 'swiglu-fused' ? 'a gated feed-forward half with a matrix for each of gate and value' : undefined
+}
+
+/** The fields of a config that are no whole numbers by type, whatever their value. */
+export const floatFields: ReadonlyArray<string> = [
+  'layer_norm_eps', 'initializer_range', 'layerscale_value', 'drop_path_rate', 'hidden_dropout_prob', 'attention_probs_dropout_prob', 'attention_dropout',
+  'rope_theta', 'pos_embed_shift', 'pos_embed_jitter', 'pos_embed_rescale',
+]
+
+const stages = (depth: number): ReadonlyArray<string> => ['stem', ...Array.from({ length: depth }, (_, i) => `stage${i + 1}`)]
+
+/** The `config.json` of a backbone. Left: what the type cannot say of it. */
+export const configOf = (type: HuggingFaceType, o: FullOptions): Either<Misuse, Readonly<Record<string, unknown>>> => {
+  const cannot = unsayable(type, o)
+  if (cannot !== undefined) return E.left({ allowed: `for ${type}: ${cannot}`, remedy: 'export as another type (--type), or keep it in our own format' })
+  const common = {
+    architectures: [architectures[type]], model_type: type, hidden_size: o.width, num_hidden_layers: o.depth, num_attention_heads: o.heads,
+    image_size: o.image, patch_size: o.patch, num_channels: o.channels, layer_norm_eps: o.eps, initializer_range: 0.02, torch_dtype: 'float32',
+  }
+  const dropout = { hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 }
+  const backbone = {
+    layerscale_value: 1, drop_path_rate: o.dropPath, apply_layernorm: true, reshape_hidden_states: true,
+    stage_names: stages(o.depth), out_features: [`stage${o.depth}`], out_indices: [o.depth],
+  }
+  const { position } = o
+  switch (type) {
+    case 'vit': return E.right({ ...common, ...dropout, hidden_act: 'gelu', intermediate_size: o.hidden, qkv_bias: o.qkvBias, encoder_stride: o.patch })
+    case 'dinov2':
+    case 'dinov2_with_registers': return E.right({
+      ...common, ...dropout, ...backbone, hidden_act: 'gelu', mlp_ratio: ratioOf(o), use_swiglu_ffn: o.ffn !== 'mlp', qkv_bias: o.qkvBias,
+      ...(type === 'dinov2' ? { use_mask_token: true } : { num_register_tokens: o.registers }),
+    })
+    case 'dinov3_vit': {
+      const rope: RopeOptions = position.kind === 'rope' ? position : {}
+      const gated = o.ffn !== 'mlp'
+      return E.right({
+        ...common, ...backbone, attention_dropout: 0, hidden_act: gated ? 'silu' : 'gelu', intermediate_size: o.hidden, use_gated_mlp: gated, mlp_bias: o.ffnBias,
+        query_bias: o.qkvBias, key_bias: o.qkvBias && !o.maskKeyBias, value_bias: o.qkvBias, proj_bias: o.projBias, num_register_tokens: o.registers,
+        rope_theta: rope.periods !== undefined && 'base' in rope.periods ? rope.periods.base : 100,
+        pos_embed_shift: rope.shift ?? null, pos_embed_jitter: rope.jitter ?? null, pos_embed_rescale: rope.rescale ?? null,
+      })
+    }
+  }
+}

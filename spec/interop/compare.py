@@ -1,0 +1,103 @@
+"""Compares backbones with transformers on randomly initialised models of the four types.
+
+    python3 -m venv VENV && VENV/bin/pip install torch torchvision pillow transformers safetensors
+    VENV/bin/python spec/interop/compare.py [--target gpujs:webasm]
+
+For each model: the folder that save_pretrained writes is read here and its tokens are compared on the same pixels, at the
+size of the positions and at another one (`read`); the folder is imported and written again, loaded with
+AutoModel.from_pretrained, its missing and unexpected keys listed, and its tokens compared (`written`). Errors are the
+largest difference over the largest value. Exit code 0 if all are below 1e-4 and no key is missing or unexpected.
+"""
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import safetensors
+import torch
+import transformers as T
+from safetensors.torch import load_file, save_file
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LIMIT = 1e-4
+
+
+def models():
+    """Name, model and how its folder is saved."""
+    common = dict(hidden_size=48, num_hidden_layers=3, num_attention_heads=3, image_size=56, patch_size=14)
+    v3 = dict(common, patch_size=8, intermediate_size=96)
+    yield "vit", T.ViTModel(T.ViTConfig(**common, intermediate_size=96, layer_norm_eps=1e-6)), {}
+    yield "vit, no qkv bias, 1 channel", T.ViTModel(T.ViTConfig(**common, intermediate_size=96, qkv_bias=False, num_channels=1)), {}
+    yield "dinov2", T.Dinov2Model(T.Dinov2Config(**common)), {}
+    yield "dinov2, SwiGLU, shards", T.Dinov2Model(T.Dinov2Config(**common, use_swiglu_ffn=True)), dict(max_shard_size="100KB")
+    yield "dinov2_with_registers", T.Dinov2WithRegistersModel(T.Dinov2WithRegistersConfig(**common, num_register_tokens=4)), {}
+    yield "dinov2_with_registers, f16", T.Dinov2WithRegistersModel(T.Dinov2WithRegistersConfig(**common, num_register_tokens=2)), dict(dtype=torch.float16)
+    yield "dinov3_vit", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=4)), {}
+    yield "dinov3_vit, gated, bf16", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=4, use_gated_mlp=True, hidden_act="silu")), dict(dtype=torch.bfloat16)
+    yield "dinov3_vit, no biases", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=0, query_bias=False, value_bias=False, proj_bias=False, mlp_bias=False)), {}
+    yield "dinov3_vit, key bias, base 50", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=1, key_bias=True, rope_theta=50.0)), {}
+
+
+def randomised(model):
+    """No tensor is left where it begins: zeros and ones would hide mistakes."""
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            scale = 0.3 if p.ndim < 2 or "token" in name or "position" in name else 1.5 * p[0].numel() ** -0.5
+            p.copy_(torch.randn_like(p) * scale + (1.0 if p.ndim == 1 and "bias" not in name else 0.0))
+    return model.eval()
+
+
+def tokens(model, pixels):
+    extra = dict(interpolate_pos_encoding=True) if isinstance(model, T.ViTModel) else {}
+    with torch.no_grad():
+        return {name.replace("pixels", "tokens"): model(pixel_values=x, **extra).last_hidden_state for name, x in pixels.items()}
+
+
+def run(*words):
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, words))}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def worst(theirs, ours):
+    return max(((theirs[n] - ours[n]).abs().max() / theirs[n].abs().max()).item() for n in theirs)
+
+
+def compared(name, model, saving, target, at):
+    dtype = saving.pop("dtype", torch.float32)
+    randomised(model).to(dtype).save_pretrained(at / "theirs", **saving)
+    reference = type(model).from_pretrained(at / "theirs", dtype=torch.float32).eval()
+    channels, patch = reference.config.num_channels, reference.config.patch_size
+    pixels = {"pixels.native": torch.randn(2, channels, 56, 56), "pixels.larger": torch.randn(1, channels, 6 * patch, 9 * patch)}
+    save_file(pixels, at / "pixels.safetensors")
+    expected = tokens(reference, pixels)
+    run("npx", "tsx", "spec/interop/features.ts", at / "theirs", at / "pixels.safetensors", at / "ours.safetensors", target)
+    read = worst(expected, load_file(at / "ours.safetensors"))
+    run("npx", "tsx", "train/commands/hf.ts", "import", "--model", at / "theirs", "--out", at / "written")
+    again, info = T.AutoModel.from_pretrained(at / "written", output_loading_info=True)
+    keys = sorted([*info["missing_keys"], *info["unexpected_keys"], *map(str, info.get("mismatched_keys", []))])
+    T.AutoImageProcessor.from_pretrained(at / "written")
+    return read, worst(expected, tokens(again.eval(), pixels)), keys
+
+
+def main():
+    options = argparse.ArgumentParser()
+    options.add_argument("--target", default="gpujs:webasm")
+    target = options.parse_args().target
+    torch.manual_seed(0)
+    T.logging.set_verbosity_error()
+    print(f"torch {torch.__version__}, transformers {T.__version__}, safetensors {safetensors.__version__}, {target}\n")
+    print(f"{'model':32} {'read':>9} {'written':>9}  missing or unexpected keys")
+    good = True
+    for name, model, saving in models():
+        with tempfile.TemporaryDirectory() as folder:
+            read, written, keys = compared(name, model, saving, target, pathlib.Path(folder))
+        good = good and read < LIMIT and written < LIMIT and not keys
+        print(f"{name:32} {read:9.2e} {written:9.2e}  {json.dumps(keys) if keys else 'none'}", flush=True)
+    sys.exit(0 if good else 1)
+
+
+main()

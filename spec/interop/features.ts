@@ -1,0 +1,59 @@
+/**
+ * `npx tsx spec/interop/features.ts FOLDER PIXELS.safetensors OUT.safetensors [TARGET]`: a folder's features of the images `pixels.NAME [B, C, H, W]`
+ * of a file, as `tokens.NAME [B, T, D]`, positions read as transformers does. For compare.py.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device } from '../../compiler/target.ts'
+import { openTarget } from '../../compiler/targets/open.ts'
+import type { Fault } from '../../core/fault.ts'
+import { showFault } from '../../core/fault.ts'
+import { value } from '../../core/graph.ts'
+import { input } from '../../core/leaves.ts'
+import { call, context, declarations, leavesOf } from '../../core/model.ts'
+import { trace } from '../../core/trace.ts'
+import { tensorType } from '../../core/type.ts'
+import { readSafetensors, writeSafetensors } from '../../data/safetensors.ts'
+import type { HostTensor } from '../../data/tensor.ts'
+import { floatTensor, floatsOf } from '../../data/tensor.ts'
+import { readBackbone } from '../../train/huggingface/read.ts'
+import type { Backbone } from '../../train/huggingface/read.ts'
+
+const [folder, pixels, out, target = 'gpujs:webasm'] = process.argv.slice(2)
+
+const written = (device: Device, { model, weights }: Backbone): TaskEither<Fault, void> => pipe(
+  declarations(model.params),
+  TE.traverseSeqArray(([path, d]) => device.write(`model.${path}`, tensorType('f32', d.shape), weights.get(path) ?? new Float32Array())),
+  TE.map(() => undefined),
+)
+
+const featuresOf = (device: Device, { model }: Backbone, name: string, images: HostTensor): TaskEither<Fault, readonly [string, HostTensor]> => {
+  const { tokens } = call(model, context('eval'), 'model', leavesOf('model', model.params), input('images', images.shape))
+  return pipe(
+    TE.fromEither(trace(name, [value('tokens', tokens)])),
+    TE.chain((g) => device.compile(g)),
+    TE.bindTo('run'),
+    TE.bind('data', () => TE.fromEither(floatsOf(name)(images))),
+    TE.chain(({ run, data }) => run.run({ values: new Map([['images', data]]) })),
+    TE.map((values) => [name.replace('pixels', 'tokens'), floatTensor(tokens.type.shape, Float32Array.from(values.get('tokens') ?? []))] as const),
+  )
+}
+
+const all = pipe(
+  TE.Do,
+  TE.bind('device', () => openTarget(target)),
+  TE.bind('backbone', () => readBackbone(folder, { dialect: 'huggingface' })),
+  TE.bind('images', () => readSafetensors(pixels)),
+  TE.chainFirst(({ device, backbone }) => written(device, backbone)),
+  TE.bind('features', ({ device, backbone, images }) => pipe([...images.tensors], TE.traverseSeqArray(([name, x]) => featuresOf(device, backbone, name, x)))),
+  TE.chainFirst(({ device }) => TE.fromIO(() => { device.close() })),
+  TE.chain(({ features }) => writeSafetensors(out)({ tensors: new Map(features), metadata: {} })),
+)
+
+const done = await all()
+if (E.isLeft(done)) {
+  process.stderr.write(`${showFault(done.left)}\n`)
+  process.exitCode = 1
+}

@@ -1,0 +1,171 @@
+/** `npm run hf -- export|import|inspect`: backbones in and out of Hugging Face's format. */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import { exitCode, fault, showFault } from '../../core/fault.ts'
+import { declarations } from '../../core/model.ts'
+import { writeSafetensors } from '../../data/safetensors.ts'
+import type { HostTensor } from '../../data/tensor.ts'
+import { floatTensor } from '../../data/tensor.ts'
+import { parameterCount } from '../../models/count.ts'
+import type { ChannelRule } from '../../models/huggingface/adapt.ts'
+import { channelRules } from '../../models/huggingface/adapt.ts'
+import { typeOf } from '../../models/huggingface/config.ts'
+import type { HuggingFaceType } from '../../models/huggingface/types.ts'
+import { huggingFaceTypes } from '../../models/huggingface/types.ts'
+import type { VitOptions } from '../../models/options.ts'
+import type { Arguments, CommandSpec } from '../arguments.ts'
+import { parseArguments } from '../arguments.ts'
+import type { Backbone, ReadOptions } from '../huggingface/read.ts'
+import { readBackbone } from '../huggingface/read.ts'
+import { readRun } from '../huggingface/run.ts'
+import type { Precision } from '../huggingface/weights.ts'
+import type { WriteOptions } from '../huggingface/write.ts'
+import { writeBackbone } from '../huggingface/write.ts'
+
+const types = Object.keys(huggingFaceTypes)
+const precisions = ['f32', 'f16', 'bf16']
+
+const spec: CommandSpec = {
+  call: 'npm run hf --',
+  about: [
+    'Backbones in and out of Hugging Face\'s format.',
+    '',
+    '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json',
+    '  import --model DIR --out DIR   reads a Hugging Face folder, or a .safetensors file with official names, adapts it where asked, and',
+    '                                 writes it as such a folder, with official.safetensors beside model.safetensors',
+    '  inspect --model DIR            says what a folder or file holds, and whether it is whole',
+  ].join('\n'),
+  operands: [{ name: 'ACTION', text: 'what to do', choices: ['export', 'import', 'inspect'] }],
+  options: [
+    { name: 'run', value: 'DIR', text: 'the folder of a run' },
+    { name: 'model', value: 'DIR|FILE', text: 'a Hugging Face folder, or a .safetensors file with official names' },
+    { name: 'type', value: 'TYPE', choices: types, text: 'write this type; by default the one that fits the backbone' },
+    { name: 'network', value: 'NAME', choices: ['teacher', 'student'], text: 'export the moving average (default) or the network that is trained' },
+    { name: 'merge-lora', text: 'add trained adapters into their weights' },
+    { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
+    { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond so many bytes; 5e9 by default' },
+    { name: 'channels', value: 'N', text: 'adapt the patch embedding to so many channels' },
+    { name: 'channel-rule', value: 'RULE', choices: channelRules, text: 'how channels are adapted; sum by default' },
+    { name: 'image', value: 'PIXELS', text: 'interpolate learned positions for square images of so many pixels' },
+    { name: 'heads', value: 'N', text: 'attention heads of a state dict, which does not say them' },
+    { name: 'unknown', value: 'WHAT', choices: ['refuse', 'ignore'], text: 'tensors that have no place in the model; refuse by default' },
+  ],
+}
+
+const wrong = (place: string, found: string, allowed: string): Fault => fault('usage', { place, found, allowed, remedy: `see ${spec.call} --help` })
+
+const textOf = (a: Arguments, name: string): O.Option<string> => pipe(O.fromNullable(a.extra.get(name)), O.filter((v) => typeof v === 'string'))
+
+const needed = (a: Arguments, name: string, value: O.Option<string>): Either<Fault, string> =>
+  E.fromOption(() => wrong(`--${name}`, 'nothing', `${a.operands[0] ?? ''} needs --${name}`))(value)
+
+/** A positive whole number. */
+const whole = (a: Arguments, name: string): Either<Fault, number | undefined> => {
+  const text = textOf(a, name)
+  if (O.isNone(text)) return E.right(undefined)
+  const n = Number(text.value)
+  return Number.isSafeInteger(n) && n > 0 ? E.right(n) : E.left(wrong(`--${name}`, text.value, 'a positive whole number'))
+}
+
+const oneOf = <A extends string>(names: ReadonlyArray<A>, text: O.Option<string>): A | undefined =>
+  pipe(text, O.chainNullableK((s) => names.find((n) => n === s)), O.toUndefined)
+
+const readOptions = (a: Arguments): Either<Fault, ReadOptions> => pipe(
+  E.Do,
+  E.bind('channels', () => whole(a, 'channels')),
+  E.bind('image', () => whole(a, 'image')),
+  E.bind('heads', () => whole(a, 'heads')),
+  E.map(({ channels, image, heads }) => {
+    const rule = oneOf<ChannelRule>(channelRules, textOf(a, 'channel-rule'))
+    const change: Partial<VitOptions> = { ...(channels === undefined ? {} : { channels }), ...(image === undefined ? {} : { image }) }
+    return { change, ...(rule === undefined ? {} : { channelRule: rule }), ...(heads === undefined ? {} : { heads }), unknown: oneOf(['refuse', 'ignore'] as const, textOf(a, 'unknown')) ?? 'refuse' }
+  }),
+)
+
+const isType = (s: string): s is HuggingFaceType => Object.hasOwn(huggingFaceTypes, s)
+
+const writeOptions = (a: Arguments): Either<Fault, WriteOptions> => pipe(
+  whole(a, 'shard'),
+  E.map((shard) => {
+    const type = pipe(textOf(a, 'type'), O.filter(isType), O.toUndefined)
+    const precision = oneOf<Precision>(['f32', 'f16', 'bf16'], textOf(a, 'precision'))
+    return { ...(shard === undefined ? {} : { shard }), ...(type === undefined ? {} : { type }), ...(precision === undefined ? {} : { precision }) }
+  }),
+)
+
+/** What a backbone is, for a person and for `--json`. */
+const summary = (b: Backbone): Readonly<Record<string, unknown>> => {
+  const { model: { options: o, params }, source, stored, notes } = b
+  return {
+    source, writes_as: typeOf(o), parameters: parameterCount(params), tensors: b.weights.size, stored, patch: o.patch, image: o.image, channels: o.channels, width: o.width,
+    depth: o.depth, heads: o.heads, ffn: o.ffn, hidden: o.hidden, registers: o.registers, position: o.position, eps: o.eps, notes,
+  }
+}
+
+const shown = (s: Readonly<Record<string, unknown>>): string =>
+  Object.entries(s).map(([k, v]) => `${k.padEnd(11)} ${Array.isArray(v) ? v.join('; ') || '-' : typeof v === 'object' ? JSON.stringify(v) : String(v)}`).join('\n')
+
+const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> => TE.fromIO(() => { for (const n of notes) process.stderr.write(`${n}\n`) })
+
+/** The weights under the names that official files have. */
+const stateOf = (b: Backbone): ReadonlyMap<string, HostTensor> =>
+  new Map(declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]))
+
+type Told = Readonly<Record<string, unknown>>
+
+const exporting = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.Do,
+  TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
+  TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
+  TE.bind('options', () => TE.fromEither(writeOptions(a))),
+  TE.bind('backbone', ({ run }) => readRun(run, { network: oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher', mergeLora: a.extra.has('merge-lora') })),
+  TE.chainFirst(({ backbone }) => say(backbone.notes)),
+  TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, options)(backbone)),
+  TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
+)
+
+const importing = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.Do,
+  TE.bind('from', () => TE.fromEither(needed(a, 'model', textOf(a, 'model')))),
+  TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
+  TE.bind('wishes', () => TE.fromEither(readOptions(a))),
+  TE.bind('options', () => TE.fromEither(writeOptions(a))),
+  TE.bind('backbone', ({ from, wishes }) => readBackbone(from, wishes)),
+  TE.chainFirst(({ backbone }) => say(backbone.notes)),
+  TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, options)(backbone)),
+  TE.chainFirst(({ backbone, out }) => writeSafetensors(join(out, 'official.safetensors'))({ tensors: stateOf(backbone), metadata: { format: 'pt' } })),
+  TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files: [...files, 'official.safetensors'] })),
+)
+
+const inspecting = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.Do,
+  TE.bind('from', () => TE.fromEither(needed(a, 'model', textOf(a, 'model')))),
+  TE.bind('wishes', () => TE.fromEither(readOptions(a))),
+  TE.chain(({ from, wishes }) => readBackbone(from, wishes)),
+  TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
+)
+
+const main = async (argv: ReadonlyArray<string>): Promise<number> => {
+  const parsed = parseArguments(spec)(argv)
+  if (E.isRight(parsed) && parsed.right._tag === 'Help') {
+    process.stdout.write(`${parsed.right.text}\n`)
+    return 0
+  }
+  const told = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right({})
+    : await (parsed.right.arguments.operands[0] === 'export' ? exporting : parsed.right.arguments.operands[0] === 'import' ? importing : inspecting)(parsed.right.arguments)()
+  if (E.isLeft(told)) {
+    process.stderr.write(`${showFault(told.left)}\n`)
+    return exitCode(told.left)
+  }
+  process.stdout.write(`${shown(told.right)}\n`)
+  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) process.stdout.write(`${JSON.stringify(told.right)}\n`)
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2))

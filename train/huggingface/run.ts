@@ -1,0 +1,91 @@
+/** The backbone of a run folder: of its newest whole checkpoint, with the options that its configuration and its tensors tell. */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as t from 'io-ts'
+import type { Fault } from '../../core/fault.ts'
+import { fault } from '../../core/fault.ts'
+import type { HostTensor, HostTensors } from '../../data/tensor.ts'
+import { floatTensor, floatsOf } from '../../data/tensor.ts'
+import type { LoraOptions } from '../../models/lora.ts'
+import { adaptersFor } from '../../models/lora.ts'
+import { merge } from '../../models/merge.ts'
+import type { Checkpoint } from '../checkpoint.ts'
+import { latest } from '../checkpoints.ts'
+import type { Backbone } from './read.ts'
+import { fromState, readBackbone } from './read.ts'
+
+/** Which network of a run: the moving average, or the one that is trained. */
+export type Network = 'teacher' | 'student'
+
+export interface RunOptions {
+  readonly network: Network
+  /** Adds trained adapters into their weights. */
+  readonly mergeLora: boolean
+}
+
+/** What a run's configuration says of its backbone and its adapters, under any of the usual keys. */
+const settings = t.partial({
+  vit: t.partial({ heads: t.number, eps: t.number }),
+  backbone: t.partial({ heads: t.number, eps: t.number }),
+  lora: t.intersection([
+    t.type({ targets: t.union([t.string, t.array(t.string)]) }),
+    t.partial({ rank: t.number, alpha: t.number, rsLora: t.boolean, dora: t.boolean, layers: t.readonlyArray(t.number) }),
+  ]),
+})
+
+type RunSettings = t.TypeOf<typeof settings>
+
+const settingsOf = (c: Checkpoint): RunSettings => pipe(settings.decode(c.config), E.getOrElse((): RunSettings => ({})))
+
+const below = (state: HostTensors, root: string): HostTensors =>
+  new Map([...state].flatMap(([path, x]) => (path.startsWith(`${root}.`) ? [[path.slice(root.length + 1), x] as const] : [])))
+
+const isAdapter = (path: string): boolean => /\.lora_(A|B|magnitude_vector)/.test(path)
+
+/** The tensors of a network's backbone; what a teacher shares with its student is the student's. */
+const backboneState = (state: HostTensors, network: Network): HostTensors =>
+  new Map([...below(state, 'student.backbone'), ...(network === 'teacher' ? below(state, 'teacher.backbone') : [])])
+
+const adapted = (place: string, adapters: ReadonlyArray<string>, remedy: string): Fault =>
+  fault('usage', { place, found: `adapters that are not merged: ${adapters[0]} and ${adapters.length - 1} more`, allowed: 'a backbone of plain weights', remedy })
+
+/** Adapters added into their weights, by the run's own options of them. */
+const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefined): Either<Fault, HostTensors> => {
+  if (lora === undefined) return E.left(adapted(place, [...tensors.keys()].filter(isAdapter), 'the configuration of the run has no "lora": merge them where the run was made'))
+  const weights = [...tensors].filter(([path, x]) => path.endsWith('.weight') && !isAdapter(path) && x.shape.length > 1)
+  const adapters = weights.flatMap(([path, x]) => adaptersFor(lora)({ path, out: x.shape[0], inputs: x.shape.slice(1) }))
+  return pipe(
+    [...tensors],
+    E.traverseArray(([path, x]) => pipe(floatsOf(path)(x), E.map((values) => [path, values] as const))),
+    E.chain((values) => merge(adapters)(new Map(values))),
+    E.map(({ values }) => new Map<string, HostTensor>([...values].map(([path, data]) => [path, floatTensor(tensors.get(path)?.shape ?? [data.length], data)]))),
+  )
+}
+
+const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): Either<Fault, Backbone> => {
+  const s = settingsOf(c)
+  const tensors = backboneState(c.state, o.network)
+  const adapters = [...tensors.keys()].filter(isAdapter)
+  if (tensors.size === 0)
+    return E.left(fault('checkpoint', { place, found: 'no backbone', allowed: 'tensors under student.backbone', remedy: 'name the folder of a run of this project' }))
+  if (adapters.length > 0 && !o.mergeLora) return E.left(adapted(place, adapters, 'pass --merge-lora'))
+  const { heads, eps } = { ...s.backbone, ...s.vit }
+  return pipe(
+    adapters.length > 0 ? merged(place, tensors, s.lora) : E.right(tensors),
+    E.chain((plain) => fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) })),
+  )
+}
+
+/**
+ * The backbone of a run. Where the folder has no checkpoints, that of its `huggingface` folder, or the folder's own. Faults: nothing of
+ * these; no whole checkpoint; adapters that are not to be merged.
+ */
+export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbone> => pipe(
+  latest(join(folder, 'checkpoints')),
+  TE.chain(({ found }) => (O.isSome(found) ? TE.fromEither(ofCheckpoint(found.value.path, found.value.checkpoint, o)) : readBackbone(folder))),
+)
