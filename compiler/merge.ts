@@ -90,6 +90,16 @@ const readsAlongRows = (k: Kernel): boolean =>
     })
   })
 
+/** The producer's loops at a flat position of what it writes. */
+const positionsAt = (table: TermTable, at: Term, strides: ReadonlyMap<Var, number>): ReadonlyMap<Var, Term> =>
+  new Map([...strides].map(([v, s]) => [v, table.binary('mod', table.binary('idiv', at, table.num('i32', s)), table.num('i32', v.extent))]))
+
+const isOfLoops = (t: Term, k: Kernel): boolean => (t.vars & ~k.loops.reduce((m, v) => m | v.vars, 0)) === 0
+
+const costly: ReadonlySet<string> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
+/** Whether computing it again costs more than memory. */
+const isCostly = (t: Term): boolean => termsOf([t]).some((x) => x._tag === 'Unary' && costly.has(x.op))
+
 /** The two as one kernel, or undefined where that would compute something twice or break a limit. `kept` are the producer's outputs that others need. */
 const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimits): Fused | undefined => {
   const table = termTable()
@@ -106,29 +116,46 @@ const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimi
   // where the producer's loops stand for each of the consumer's points
   const ofLoops = transplant(table, cLoops, (r, o) => table.read(r.buffer, r.dtype, o))
   const positions = new Map<Var, Term>()
+  const points = new Map<number, Term>()
+  const rowwise = limits.isSpecial(p.kernel) && !p.kernel.writes.some((w) => isCostly(w.value))
   for (const b of between) {
     const w = p.kernel.writes[p.writes.findIndex((t) => t === c.reads[b])]
-    const offsets = new Set(readsOf(c.kernel, b).map((r) => r.offset))
-    const [offset] = offsets
+    const offsets = [...new Set(readsOf(c.kernel, b).map((r) => r.offset))]
+    // one read for each point; a row may be read again by what the row is reduced to, where the target can do that
+    const [offset, ...others] = [...offsets].sort((x, y) => Number(isOfLoops(y, c.kernel)) - Number(isOfLoops(x, c.kernel)))
+    // what was read has dropped out of the arithmetic
+    if (offset === undefined) continue
+    if (others.length > 0 && (!rowwise || others.some((o) => isOfLoops(o, c.kernel)))) return undefined
     const strides = countingStrides(w.offset, p.kernel.loops)
-    if (offsets.size !== 1 || strides === undefined || termsOf([offset]).some((t) => t._tag === 'Read')) return undefined
+    if (strides === undefined || offsets.some((o) => termsOf([o]).some((t) => t._tag === 'Read'))) return undefined
     const shared = c.kernel.loops.filter((v) => (offset.vars & v.vars) !== 0)
     // the consumer's outer loops, each point of them once
     if (shared.length === 0 || shared.some((v, i) => v !== c.kernel.loops[i]) || countingStrides(offset, shared) === undefined) return undefined
     if (shared.reduce((n, v) => n * v.extent, 1) !== pointsOf(p.kernel)) return undefined
     const at = ofLoops(offset)
-    for (const [v, s] of strides) {
-      const term = table.binary('mod', table.binary('idiv', at, table.num('i32', s)), table.num('i32', v.extent))
+    points.set(b, at)
+    for (const [v, term] of positionsAt(table, at, strides)) {
       if ((positions.get(v) ?? term) !== term) return undefined
       positions.set(v, term)
     }
   }
-  const ofProducer = transplant(table, positions, (r, o) => table.read(reads.indexOf(p.reads[r.buffer]), r.dtype, o))
+  if (positions.size < p.kernel.loops.length) return undefined
+  const readOfProducer = (r: Read, o: Term): Term => table.read(reads.indexOf(p.reads[r.buffer]), r.dtype, o)
+  const ofProducer = transplant(table, positions, readOfProducer)
   const values = p.kernel.writes.map((w) => ofProducer(w.value))
+  /** The producer's value at other points than the consumer's own. */
+  const elsewhere = new Map<string, Term>()
+  const valueAt = (w: number, o: Term): Term => {
+    const key = `${w} ${o.id}`
+    const strides = countingStrides(p.kernel.writes[w].offset, p.kernel.loops) ?? new Map<Var, number>()
+    const made = elsewhere.get(key) ?? transplant(table, positionsAt(table, o, strides), readOfProducer)(p.kernel.writes[w].value)
+    elsewhere.set(key, made)
+    return made
+  }
   const ofConsumer = transplant(table, cLoops, (r, o) => {
     const t = c.reads[r.buffer]
     const from = between.includes(r.buffer) ? p.writes.findIndex((w) => w === t) : -1
-    return from >= 0 ? values[from] : table.read(reads.indexOf(t), r.dtype, o)
+    return from < 0 ? table.read(reads.indexOf(t), r.dtype, o) : points.get(r.buffer) === o ? values[from] : valueAt(from, o)
   })
   const keptWrites = p.kernel.writes.flatMap((w, i): ReadonlyArray<readonly [Write, Fused['writes'][number]]> =>
     (kept.has(p.writes[i]) ? [[{ ...w, offset: ofProducer(w.offset), value: values[i] }, p.writes[i]]] : []))

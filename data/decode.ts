@@ -49,12 +49,16 @@ export const showValue = (u: unknown): string => {
   return text.length > 80 ? `${text.slice(0, 77)}...` : text
 }
 
+/** The members of an intersection or a union have places of their own in io-ts, and none in the value. */
+const isComposite = (codec: t.Decoder<unknown, unknown> | undefined): boolean =>
+  codec instanceof t.IntersectionType || codec instanceof t.UnionType
+
 /** Decodes `u`; the fault's place is `place` and the path of the first value that does not fit. */
 export const decodeAs = <A>(codec: t.Type<A, unknown>, kind: FaultKind, place: string, remedy: string) => (u: unknown): Either<Fault, A> => {
   const result = codec.decode(u)
   if (E.isRight(result)) return result
   const first = result.left[0]
-  const path = first.context.map((c) => c.key).filter((k) => k !== '').join('.')
+  const path = first.context.filter((c, i) => c.key !== '' && !isComposite(first.context[i - 1]?.type)).map((c) => c.key).join('.')
   const wanted = first.context[first.context.length - 1].type.name
   return E.left(fault(kind, {
     place: path === '' ? place : `${place}: ${path}`,

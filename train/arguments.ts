@@ -10,14 +10,9 @@ import * as O from 'fp-ts/lib/Option.js'
 import type { Option } from 'fp-ts/lib/Option.js'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
+import type { TargetName } from '../compiler/targets/names.ts'
+import { isTargetName, targetNames } from '../compiler/targets/names.ts'
 import { nearest } from './nearest.ts'
-
-/** The names of targets, `auto` being the fastest that works on the machine. */
-export const targetNames = ['reference', 'native', 'gpujs:webgpu', 'gpujs:headlessgl', 'gpujs:webasm', 'gpujs:cpu', 'auto'] as const
-
-export type TargetName = (typeof targetNames)[number]
-
-const isTarget = (s: string): s is TargetName => targetNames.some((n) => n === s)
 
 /** One option. Without `value` it is a flag. */
 export interface OptionSpec {
@@ -241,7 +236,7 @@ export const parseArguments = (c: CommandSpec) => (argv: ReadonlyArray<string>):
     _tag: 'Run',
     arguments: {
       config: text('config'), set: set.right, data: text('data'), out: text('out'),
-      target: O.filter(isTarget)(text('target')),
+      target: O.filter(isTargetName)(text('target')),
       threads: threads.right, seed: seed.right, steps: steps.right,
       resume: given.has('resume'), json: given.has('json'),
       extra, operands,

@@ -15,7 +15,7 @@ const factor = (norm: Expr, limit: number): Expr => minimum(div(limit, add(norm,
 export const clipEach = (limit: number): GradientTransform => each((p) => ({ ...p, update: mul(p.update, factor(normOf(p.update), limit)) }))
 
 /** The submodule of a parameter: the first name of its path, `backbone`, `dino_head`, `ibot_head`. */
-export const submoduleOf = ({ path }: Parameter): string => path.split('.', 1)[0]
+export const submoduleOf = ({ path }: Pick<Parameter, 'path'>): string => path.split('.', 1)[0]
 
 /** The factor of one group, from the norm of all its gradients together; those behind a closed gate are none. */
 const groupFactor = (group: ReadonlyArray<Proposal>, limit: number): Expr =>

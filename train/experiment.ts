@@ -6,21 +6,30 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device } from '../compiler/target.ts'
 import type { Expr } from '../core/expr.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Exprs, Model } from '../core/model.ts'
 import { call, context, leavesOf } from '../core/model.ts'
+import { value } from '../core/graph.ts'
+import { trace } from '../core/trace.ts'
+import { join } from '../core/tree.ts'
 import type { MultiCrop } from '../data/augment/multicrop.ts'
 import { multiCrop } from '../data/augment/multicrop.ts'
 import type { Recipe } from '../data/augment/recipe.ts'
 import type { Split } from '../data/dataset.ts'
 import type { Loss } from '../losses/loss.ts'
 import type { BackboneFeatures, Pair, Views } from '../models/dino.ts'
+import type { Values } from '../models/merge.ts'
+import type { Progress } from './log/progress.ts'
+import type { View } from './objective.ts'
 import type { Schedule } from './schedule.ts'
 import type { Settings } from './settings.ts'
-import type { ForwardStage, Program, UpdateOptions } from './step.ts'
-import { derive, trainingStep } from './step.ts'
+import type { ForwardStage, Program, StepStage, UpdateOptions } from './step.ts'
+import { derive, rewriteForward, trainingStep } from './step.ts'
+import type { Strategy } from './strategies/strategy.ts'
 
 /** What every experiment's settings say, whatever else they do. */
 export interface CommonSettings extends Settings {
@@ -64,6 +73,32 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   /** The value of `hyper.NAME` at every step. */
   readonly hypers: (s: S) => Either<Fault, Readonly<Record<string, Schedule>>>
   readonly evaluation: (s: S) => Evaluation
+  /** Changes the objective before its gradients are derived: LoRA, freezing, distillation. Default: nothing. */
+  readonly strategy?: (s: S) => Strategy
+  /** Changes the derived step: recomputation, accumulation. Default: nothing. */
+  readonly rewrite?: (s: S) => (step: StepStage) => StepStage
+  /** The root of the network that is evaluated. Default `teacher`. */
+  readonly evaluated?: string
+  /** Values to begin with in place of the initial ones, by path: `student.backbone.…`. */
+  readonly first?: (s: S, how: Surroundings) => TaskEither<Fault, Values>
+  /** What becomes of trained networks: exports, further evaluations. Its numbers join the report. */
+  readonly after?: (s: S) => (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>
+}
+
+/** Where a run happens: what its experiment may need to make something before it. */
+export interface Surroundings {
+  readonly out: string
+  readonly device: TaskEither<Fault, Device>
+  readonly progress: Progress
+}
+
+/** A run that has come to its end, with its networks still on the device. */
+export interface Trained extends Surroundings {
+  readonly assembled: Assembled
+  /** All resident tensors by path. */
+  readonly state: Values
+  /** k-NN of a plain network, its values by path: `backbone.…`. */
+  readonly accuracyOf: (network: Values) => TaskEither<Fault, number>
 }
 
 /** Everything that a run needs, traced. */
@@ -73,6 +108,8 @@ export interface Assembled {
   readonly crops: MultiCrop
   readonly hypers: Readonly<Record<string, Schedule>>
   readonly features: FeatureProgram
+  /** The same of a plain network under the root `plain`. */
+  readonly plain: FeatureProgram
 }
 
 /** The evaluated network: the teacher's backbone on whole images. */
@@ -90,6 +127,8 @@ export interface Resolved {
   readonly data: TaskEither<Fault, Split>
   readonly evaluation: Evaluation
   readonly assemble: (images: Imagery) => Either<Fault, Assembled>
+  readonly first: (how: Surroundings) => TaskEither<Fault, Values>
+  readonly after: (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>
 }
 
 export interface Experiment {
@@ -112,10 +151,17 @@ export const wholeImage = (r: Recipe): Recipe => ({
 /** Rows of one evaluation run. */
 const evaluationBatch = 100
 
-const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop): FeatureProgram => {
-  const leaves: Exprs<B> = leavesOf('teacher.backbone', backbone.params)
+/** The root of a plain network's tensors. */
+export const plainRoot = 'plain'
+
+const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop, root: string, view: View): Either<Fault, FeatureProgram> => {
+  const leaves: Exprs<B> = leavesOf(join(root, 'backbone'), backbone.params)
   const f = call(backbone, context('eval'), 'features', leaves, crops.crops(crops.canvas).global)
-  return { crops, cls: f.cls, attention: f.attention, batch: crops.layout.batch }
+  return pipe(
+    trace('features', [value('cls', f.cls), value('attention', f.attention)]),
+    E.chain(view),
+    E.map(({ outputs: [cls, attention] }) => ({ crops, cls: cls.expr, attention: attention.expr, batch: crops.layout.batch })),
+  )
 }
 
 const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>, s: S) => (images: Imagery): Either<Fault, Assembled> =>
@@ -128,12 +174,16 @@ const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOption
       const { global, local } = crops.crops(crops.canvas)
       const views: Views = { global, ...(O.isSome(local) ? { local: local.value } : {}) }
       const { pair } = o.networks(s, images)
-      return E.right(trainingStep({ model: pair, loss: o.loss(s), batch: { images: s.batch, views }, ...o.update(s) }))
+      const plain = trainingStep({ model: pair, loss: o.loss(s), batch: { images: s.batch, views }, ...o.update(s) })
+      return E.right(o.strategy === undefined ? plain : rewriteForward(o.strategy(s))(plain))
     }),
-    E.bind('program', ({ forward }) => derive(forward).program),
-    E.map(({ crops, whole, hypers, forward, program }) => ({
-      crops, hypers, forward, program, features: features(o.networks(s, images).backbone, whole),
-    })),
+    E.bind('program', ({ forward }) => {
+      const step = derive(forward)
+      return (o.rewrite === undefined ? step : o.rewrite(s)(step)).program
+    }),
+    E.bind('features', ({ whole, program }) => features(o.networks(s, images).backbone, whole, o.evaluated ?? 'teacher', program.view)),
+    E.bind('plain', ({ whole }) => features(o.networks(s, images).backbone, whole, plainRoot, E.right)),
+    E.map(({ crops, hypers, forward, program, features: seen, plain }) => ({ crops, hypers, forward, program, features: seen, plain })),
   )
 
 /** Makes an experiment of its parts. */
@@ -144,6 +194,10 @@ export const experiment = <S extends CommonSettings, B, P, Q, ST, T>(o: Experime
   resolve: (change) => pipe(
     change(o.settings),
     (task): TaskEither<Fault, Resolved> => async () =>
-      E.map((s: S): Resolved => ({ settings: s, data: o.data(s), evaluation: o.evaluation(s), assemble: assembled(o, s) }))(await task()),
+      E.map((s: S): Resolved => ({
+        settings: s, data: o.data(s), evaluation: o.evaluation(s), assemble: assembled(o, s),
+        first: (how) => o.first?.(s, how) ?? TE.right(new Map()),
+        after: (t) => o.after?.(s)(t) ?? TE.right({}),
+      }))(await task()),
   ),
 })

@@ -11,19 +11,25 @@ import { stringify } from 'yaml'
 import type { Device } from '../compiler/target.ts'
 import type { Fault } from '../core/fault.ts'
 import { fault } from '../core/fault.ts'
+import { isResident, leavesOfGraph, value } from '../core/graph.ts'
+import { trace } from '../core/trace.ts'
 import { sideFor } from '../data/canvas.ts'
 import type { Dataset, Split } from '../data/dataset.ts'
 import { writeFile } from '../data/file.ts'
 import { ahead, loader } from '../data/loader.ts'
 import { latest } from './checkpoints.ts'
 import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
-import type { Assembled, CommonSettings, Resolved } from './experiment.ts'
+import type { Values } from '../models/merge.ts'
+import type { Assembled, Resolved } from './experiment.ts'
+import { plainRoot } from './experiment.ts'
 import { initialize, writeResidents } from './initialize.ts'
 import { attentionSheet } from './interpret.ts'
 import { openMetrics } from './log/metrics.ts'
 import type { Progress } from './log/progress.ts'
 import { loop } from './loop.ts'
+import type { Resident } from './objective.ts'
 import { stateValues } from './state.ts'
+import { startAdapters } from './strategies/adapters.ts'
 
 export interface RunOptions {
   readonly name: string
@@ -65,9 +71,13 @@ interface Start {
 }
 
 /** The initial values, or those of the newest whole checkpoint. */
-const startOf = (o: RunOptions, a: Assembled, s: CommonSettings): TaskEither<Fault, Start> => {
+const startOf = (o: RunOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> => {
   const dir = join(o.out, 'checkpoints')
-  if (!o.resume) return TE.right({ step: 0, values: initialize(s.seed)(a.program.residents) })
+  if (!o.resume) return pipe(
+    r.first(o),
+    TE.chainEitherK((given) => startAdapters(a.program.adapters)(new Map([...initialize(r.settings.seed)(a.program.residents), ...given]))),
+    TE.map((values) => ({ step: 0, values })),
+  )
   return pipe(
     latest(dir),
     TE.chainEitherK(({ found, rejected }): Either<Fault, Start> => {
@@ -91,6 +101,23 @@ const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 /** Heads of the attention that a network gives, `[B, heads, T, T]`. */
 const headsOf = (a: Assembled): number => a.features.attention.type.shape[1] ?? 1
 
+const stateOf = (device: Device, residents: ReadonlyArray<Resident>): TaskEither<Fault, Values> => pipe(
+  residents,
+  TE.traverseSeqArray((r) => pipe(device.read(r.path), TE.map((x) => [r.path, Float32Array.from(x)] as const))),
+  TE.map((entries) => new Map(entries)),
+)
+
+/** k-NN of a plain network's values, which are written beside those of the run. */
+const plainAccuracy = (device: Device, a: Assembled, r: Resolved, split: Split) => (network: Values): TaskEither<Fault, number> => pipe(
+  TE.fromEither(trace('plain', [value('cls', a.plain.cls)])),
+  TE.chain((g) => pipe(
+    leavesOfGraph(g).filter(isResident),
+    TE.traverseSeqArray((l) => device.write(l.path, l.type, network.get(l.path.slice(plainRoot.length + 1)) ?? new Float32Array())),
+  )),
+  TE.chain(() => extractor(device, a.plain, a.plain.cls)),
+  TE.chain((eye) => knnAccuracy(r.evaluation, split.train, split.test)(eye.rows)),
+)
+
 const onDevice = (o: RunOptions, r: Resolved, split: Split, device: Device): TaskEither<Fault, Report> => {
   const s = r.settings
   const say = o.progress.say
@@ -100,7 +127,7 @@ const onDevice = (o: RunOptions, r: Resolved, split: Split, device: Device): Tas
     TE.bind('images', () => imageryOf(split.train)),
     TE.bind('assembled', ({ images }) => TE.fromEither(r.assemble(images))),
     TE.bind('batches', ({ images }) => TE.fromEither(loader(split.train, { seed: s.seed, batch: s.batch, side: images.side }))),
-    TE.bind('start', ({ assembled }) => startOf(o, assembled, s)),
+    TE.bind('start', ({ assembled }) => startOf(o, assembled, r)),
     TE.chainFirst(({ assembled, start }) => writeResidents(device, assembled.program.residents)(start.values)),
     TE.chainFirst(({ assembled }) => { for (const note of assembled.crops.notes) say(`augmentation: ${note}`); return TE.right(undefined) }),
     TE.bind('run', ({ assembled }) => device.compile(assembled.program.graph, compileWith('the training step'))),
@@ -132,10 +159,14 @@ const onDevice = (o: RunOptions, r: Resolved, split: Split, device: Device): Tas
       const path = join(o.out, 'attention.png')
       return pipe(attentionSheet(device, assembled.features, split.test, path, { images: 8, heads: headsOf(assembled) }), TE.map(() => { say(`attention maps: ${path}`) }))
     }),
-    TE.map(({ ended, before, after }): Report => ({
+    TE.bind('further', ({ ended, assembled }) => (ended.stopped ? TE.right({}) : pipe(
+      stateOf(device, assembled.program.residents),
+      TE.chain((state) => r.after({ ...o, assembled, state, accuracyOf: plainAccuracy(device, assembled, r, split) })),
+    ))),
+    TE.map(({ ended, before, after, further }): Report => ({
       steps: ended.step,
       loss: ended.values.get('loss') ?? NaN,
-      metrics: { ...Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss')), ...before, ...after },
+      metrics: { ...Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss')), ...before, ...after, ...further },
       images_per_s: ended.imagesPerSecond,
       target: device.name,
       out: o.out,

@@ -1,37 +1,57 @@
-/** Targets by name. A target that cannot run says so; `auto` picks the fastest that works and says what it chose. */
+/** Targets by name. A target that cannot run says so; `auto` picks the fastest that works and says what it chose and why. */
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
-import type { Device, Target } from '../target.ts'
+import type { Device } from '../target.ts'
 import { gpujs } from './gpujs/device.ts'
-import { native } from './native/device.ts'
+import type { TargetName } from './names.ts'
+import { isTargetName, targetNames } from './names.ts'
+import { nativeWith } from './native/device.ts'
 import { reference } from './reference.ts'
 
-const targets: ReadonlyArray<Target> = [reference, native, gpujs('webgpu'), gpujs('headlessgl'), gpujs('webasm'), gpujs('cpu')]
+export interface OpenOptions {
+  /** Threads of the native target; all cores when not given. */
+  readonly threads?: number
+}
 
-/** The names that `--target` takes. */
-export const targetNames: ReadonlyArray<string> = ['auto', ...targets.map((t) => t.name)]
+type Opening = TE.TaskEither<Fault, Device>
 
-/** Drivers that compute on the processor: slower than WebAssembly there. */
+/** Drivers that compute on the processor: slower there than compiled C or WebAssembly. */
 const isSoftware = (d: Device): boolean => /llvmpipe|lavapipe|swiftshader|software|cpu/i.test(d.description)
 
 const because = (why: string) => (d: Device): Device => ({ ...d, description: `${d.description} (auto: ${why})` })
 
-const auto: TE.TaskEither<Fault, Device> = pipe(
-  gpujs('webgpu').open,
-  TE.chain((d) => {
-    if (!isSoftware(d)) return TE.right(because('a graphics processor was found')(d))
-    d.close()
-    return TE.left(fault('target', { place: 'auto', found: d.description, allowed: 'a graphics processor', remedy: 'none needed' }))
-  }),
-  TE.orElse(() => pipe(gpujs('webasm').open, TE.map(because('no graphics processor was found')))),
-)
+const notTaken = (d: Device): Opening => {
+  d.close()
+  return TE.left(fault('target', { place: 'auto', found: d.description, allowed: 'a graphics processor', remedy: 'none needed' }))
+}
 
-/** Opens a target by its name. */
-export const openTarget = (name: string): TE.TaskEither<Fault, Device> => {
-  if (name === 'auto') return auto
-  const found = targets.find((t) => t.name === name)
-  return found !== undefined ? found.open
-    : TE.left(fault('usage', { place: '--target', found: name, allowed: targetNames.join(', '), remedy: 'name one of these' }))
+/** A graphics processor, else compiled C, else WebAssembly. */
+const auto = (o: OpenOptions): Opening =>
+  pipe(
+    gpujs('webgpu').open,
+    TE.chain((d) => (isSoftware(d) ? notTaken(d) : TE.right(because('a graphics processor was found')(d)))),
+    TE.orElse(() => pipe(nativeWith(o).open, TE.map(because('no graphics processor was found, but a C compiler')))),
+    TE.orElse((f) => pipe(gpujs('webasm').open, TE.map(because(`no graphics processor was found, and no C compiler: ${f.found}`)))),
+  )
+
+/** Every name, and how it is opened. */
+const targets: { readonly [N in TargetName]: (o: OpenOptions) => Opening } = {
+  auto,
+  reference: () => reference.open,
+  native: (o) => nativeWith(o).open,
+  'gpujs:webgpu': () => gpujs('webgpu').open,
+  'gpujs:headlessgl': () => gpujs('headlessgl').open,
+  'gpujs:webasm': () => gpujs('webasm').open,
+  'gpujs:cpu': () => gpujs('cpu').open,
+}
+
+/** Opens a target by its name. Faults: an unknown name; a number of threads for a target that chooses its own. */
+export const openTarget = (name: string, o: OpenOptions = {}): Opening => {
+  if (!isTargetName(name))
+    return TE.left(fault('usage', { place: '--target', found: name, allowed: targetNames.join(', '), remedy: 'name one of these' }))
+  return o.threads !== undefined && name !== 'native' && name !== 'auto'
+    ? TE.left(fault('usage', { place: '--threads', found: `${o.threads} threads for ${name}`, allowed: 'a number of threads with the targets native and auto', remedy: 'leave --threads out: this target chooses its own' }))
+    : targets[name](o)
 }

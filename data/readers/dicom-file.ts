@@ -41,6 +41,14 @@ const pixelTags: ReadonlyArray<number> = [0x7fe00008, 0x7fe00009, 0x7fe00010]
 /** The pixels' VR, which implicit encodings leave to their tag. */
 const vrOf = (e: Element): string => (e.tag === 0x7fe00008 ? 'OF' : e.tag === 0x7fe00009 ? 'OD' : e.vr)
 
+/**
+ * Kinds of objects that have no pixels (PS3.4 Annex B.5): directories, radiotherapy structures and plans, reports, encapsulated documents,
+ * presentation states, waveforms, raw data and registrations, spectra. Any other without pixels is damaged.
+ */
+const isOther = (kind: string): boolean =>
+  kind === '1.2.840.10008.1.3.10' ||
+  /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.(481\.([3-9]|1\d)|88\.\d+|104\.\d+|11\.\d+|9\.\d+\.\d+|66|66\.[1-35-9]|67|68\.\d|4\.2)$/.test(kind)
+
 /** How much of a file is read at first to find its pixels. */
 const firstBytes = 128 * 1024
 
@@ -60,6 +68,8 @@ export const wrongDicom = (path: string, found: string): Fault =>
 interface Start {
   readonly syntax: Syntax
   readonly at: number
+  /** What kind of object it is (Media Storage SOP Class UID); '' where the file does not say. */
+  readonly kind: string
 }
 
 const isDicm = (b: Uint8Array): boolean => b.length >= 132 && b[128] === 0x44 && b[129] === 0x49 && b[130] === 0x43 && b[131] === 0x4d
@@ -78,20 +88,22 @@ const startOf = (b: Uint8Array): Either<string, Start> => {
   if (!metaTag) {
     // files without meta information are implicit little endian unless their first element has a VR
     const explicit = syntaxOf('1.2.840.10008.1.2.1')
-    return E.right({ syntax: hasVr(b, from) && explicit !== undefined ? explicit : implicitLittle, at: from })
+    return E.right({ syntax: hasVr(b, from) && explicit !== undefined ? explicit : implicitLittle, at: from, kind: '' })
   }
   const meta = parseMeta(b, from)
   if (E.isLeft(meta)) return meta
   const uid = textOf(meta.right.dataSet, 0x00020010)
+  const kind = textOf(meta.right.dataSet, 0x00020002)
   const at = meta.right.end
-  if (uid === '') return E.right({ syntax: { ...implicitLittle, encoding: { explicit: hasVr(b, at), little: true } }, at })
+  if (uid === '') return E.right({ syntax: { ...implicitLittle, encoding: { explicit: hasVr(b, at), little: true } }, at, kind })
   const syntax = syntaxOf(uid)
-  return syntax === undefined ? E.left(`the transfer syntax ${uid}, which is not read`) : E.right({ syntax, at })
+  return syntax === undefined ? E.left(`the transfer syntax ${uid}, which is not read`) : E.right({ syntax, at, kind })
 }
 
 /** A parsed beginning: the data set before the pixels and the element that holds them. */
 interface Beginning {
   readonly syntax: Syntax
+  readonly kind: string
   readonly dataSet: DataSet
   readonly pixels: Element | undefined
   /** The unfolded bytes of a deflated file; positions count in them. */
@@ -115,7 +127,8 @@ const beginningOf = (bytes: Uint8Array, whole: boolean): Either<string, Beginnin
   const { dataSet, stopped } = parsed.right
   if (stopped === undefined && !whole) return undefined
   const pixels = stopped !== undefined && pixelTags.includes(stopped.tag) ? stopped : undefined
-  return E.right({ syntax, dataSet, pixels, inflated: syntax.deflated ? body.right : undefined })
+  const stated = textOf(dataSet, 0x00080016)
+  return E.right({ syntax, kind: stated === '' ? start.right.kind : stated, dataSet, pixels, inflated: syntax.deflated ? body.right : undefined })
 }
 
 /** Reads the beginning of a file in growing pieces until its pixels are found. */
@@ -139,8 +152,8 @@ const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>>
   const source = inflated === undefined ? outer : memorySource(path, inflated)
   if (pixels === undefined) {
     const modality = textOf(dataSet, 0x00080060)
-    return isImage(dataSet)
-      ? E.left(wrongDicom(path, 'an image without pixel data'))
+    return isImage(dataSet) || !isOther(beginning.right.kind)
+      ? E.left(wrongDicom(path, 'no pixels: the file ends before them, or has none'))
       : E.right({ _tag: 'Other', what: modality === '' ? 'a DICOM object without pixels' : `a DICOM object without pixels (${modality})` })
   }
   const header = dicomHeader(dataSet, pixels.tag)

@@ -71,13 +71,16 @@ export const readPicture = (path: string, options: PictureOptions = {}): TaskEit
         const gray = stored <= 2 && space !== 'cmyk'
         const alpha = hasAlpha && (channels === 'stored' || channels % 2 === 0)
         const { data, info } = await (alpha ? picture : picture.removeAlpha())
-          .toColourspace(gray ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb')
+          .toColourspace(gray && !alpha ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb')
           .raw({ depth: deep ? 'ushort' : 'uchar' })
           .toBuffer({ resolveWithObject: true })
-        const pixels = deep ? new Uint16Array(Uint8Array.from(data).buffer) : data
-        if (info.channels !== (gray ? 1 : 3) + (alpha ? 1 : 0)) return E.left(unreadable(path, `${info.channels} channels`))
+        const decoded = deep ? new Uint16Array(Uint8Array.from(data).buffer) : data
+        // gray with alpha is decoded as RGB with alpha, since gray alone would lose it
+        const pixels = gray && alpha ? decoded.filter((_, i) => i % 4 === 0 || i % 4 === 3) : decoded
+        const from = (gray ? 1 : 3) + (alpha ? 1 : 0)
+        if (pixels.length !== info.width * info.height * from) return E.left(unreadable(path, `${info.channels} channels`))
         const top = deep ? 65535 : 255
-        return E.right(toPlanes(pixels, info.channels, info, channels, values === 'unit' ? top : 1, top))
+        return E.right(toPlanes(pixels, from, info, channels, values === 'unit' ? top : 1, top))
       } catch (e) {
         return E.left(unreadable(path, messageOf(e)))
       }

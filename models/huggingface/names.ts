@@ -90,6 +90,9 @@ const completed = (type: HuggingFaceType, o: FullOptions): FullOptions => fullOp
   ...(type === 'dinov2' || type === 'dinov2_with_registers' ? { projBias: true, ffnBias: true } : {}),
 })
 
+/** transformers writes even a list of no registers. */
+const noRegisters = (width: number): Extra => ({ name: 'embeddings.register_tokens', shape: [1, 0, width], values: new Float32Array() })
+
 /** The pooler of transformers' ViTModel, which DINO has not: tanh of the class token. */
 const pooler = (width: number): ReadonlyArray<Extra> => [
   { name: 'pooler.dense.weight', shape: [width, width], values: Float32Array.from({ length: width * width }, (_, i) => (i % (width + 1) === 0 ? 1 : 0)) },
@@ -114,7 +117,8 @@ export const readingPlan = (type: HuggingFaceType, o: FullOptions): Plan => ({
 
 /** The plan to write a backbone of these options as a folder of the type: with every tensor that transformers looks for. */
 export const writingPlan = (type: HuggingFaceType, o: FullOptions): Plan => ({
-  mappings: readingPlan(type, completed(type, o)).mappings, extras: type === 'vit' ? pooler(o.width) : [],
+  mappings: readingPlan(type, completed(type, o)).mappings,
+  extras: type === 'vit' ? pooler(o.width) : type === 'dinov3_vit' && o.registers === 0 ? [noRegisters(o.width)] : [],
 })
 
 /** Numbers in all tensors of a plan, as the type stores them. */

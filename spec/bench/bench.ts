@@ -7,15 +7,18 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { exitCode, fault, showFault } from '../../core/fault.ts'
-import { openTarget, targetNames } from '../../compiler/targets/open.ts'
+import { targetNames } from '../../compiler/targets/names.ts'
+import { openTarget } from '../../compiler/targets/open.ts'
 import { openNative } from '../../compiler/targets/native/device.ts'
 import { showProfile } from '../../compiler/targets/native/profile.ts'
 import type { Device, Executable, HostValues } from '../../compiler/target.ts'
 import type { Prepared, Workload } from './workload.ts'
 import { sizedWorkload } from './workloads/products.ts'
 import { w1 } from './workloads/w1-dinov1-tiny.ts'
+import { w2 } from './workloads/w2-dinov2-tiny.ts'
+import { w3 } from './workloads/w3-vits-features.ts'
 
-const named: ReadonlyArray<Workload> = [w1]
+const named: ReadonlyArray<Workload> = [w1, w2, w3]
 
 const help = `Usage: npm run bench -- WORKLOAD|all [options]
 
@@ -68,7 +71,7 @@ const seconds = (): number => performance.now() / 1000
 
 /** Compiles and runs a workload; `profiled` prints more where the target can. */
 const measure = async (w: Workload, p: Prepared, d: Device, compile: () => Promise<Executable>, s: Settings): Promise<Result> => {
-  for (const [path, type, data] of p.residents) await must(d.write(path, type, data))
+  for (const [path, type, data] of p.residents()) await must(d.write(path, type, data))
   const start = seconds()
   const executable = await compile()
   const compile_s = seconds() - start

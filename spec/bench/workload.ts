@@ -8,7 +8,8 @@ import type { TensorType } from '../../core/type.ts'
 
 export interface Prepared {
   readonly graph: Graph
-  readonly residents: ReadonlyArray<readonly [path: string, type: TensorType, data: HostArray]>
+  /** Made when they are written, and not held afterwards. */
+  readonly residents: () => ReadonlyArray<readonly [path: string, type: TensorType, data: HostArray]>
   readonly values: HostValues
 }
 

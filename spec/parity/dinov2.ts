@@ -29,7 +29,7 @@ import { unchunked } from '../../models/huggingface/official.ts'
 import type { Projected } from '../../models/head.ts'
 import type { Vit, VitParams } from '../../models/vit.ts'
 import { mul } from '../../ops/elementwise.ts'
-import { maskInputs } from '../../train/masked.ts'
+import { maskInputs, maskValues } from '../../train/masked.ts'
 import { backboneWeights } from './backbones.ts'
 import type { Case } from './case.ts'
 import { below, floats, inputOf, ints } from './case.ts'
@@ -90,21 +90,36 @@ const optionalShape = (c: Case, name: string): ReadonlyArray<number> | undefined
 
 const termOf = (outcome: Outcome) => (name: string): Expr => outcome.terms.find((x) => x.name === name)?.value ?? mul(total(outcome), NaN)
 
-const viewsOf = (c: Case, length: number): Either<Fault, MaskedViews> => pipe(
+/** The crops under `prefix` as inputs under `path`, with lists of masked patches of `length` entries. */
+export const maskedViews = (c: Case, prefix: string, path: string, length: number): Either<Fault, MaskedViews> => pipe(
   E.Do,
-  E.bind('global', () => inputOf(c, 'in/global')),
-  E.bind('mask', () => inputOf(c, 'in/masks')),
+  E.bind('global', () => inputOf(c, `${prefix}global`)),
+  E.bind('mask', () => inputOf(c, `${prefix}masks`)),
   E.map(({ global, mask }) => {
-    const [local, gram] = [optionalShape(c, 'in/local'), optionalShape(c, 'in/gram_crops')]
+    const [local, gram] = [optionalShape(c, `${prefix}local`), optionalShape(c, `${prefix}gram_crops`)]
     return {
-      global: input('global', global.shape), masks: maskInputs(mask.shape[0], mask.shape[1], length),
-      ...(local === undefined ? {} : { local: input('local', local) }), ...(gram === undefined ? {} : { gram: input('gram', gram) }),
+      global: input(`${path}global`, global.shape), masks: maskInputs(mask.shape[0], mask.shape[1], length),
+      ...(local === undefined ? {} : { local: input(`${path}local`, local) }), ...(gram === undefined ? {} : { gram: input(`${path}gram`, gram) }),
     }
   }),
 )
 
+/** The values of the masks under `prefix`, padded to `length`; padding names patch 0 with weight 0. */
+export const maskValuesOf = (c: Case, prefix: string, length: number): Either<Fault, ReadonlyMap<string, HostArray>> => pipe(
+  E.Do,
+  E.bind('mask', () => ints(c, `${prefix}masks`)),
+  E.bind('listed', () => ints(c, `${prefix}mask_indices`)),
+  E.bind('weighed', () => floats(c, `${prefix}masks_weight`)),
+  E.map(({ mask, listed, weighed }) => {
+    const [indices, weights] = [new Int32Array(length), new Float32Array(length)]
+    indices.set(listed)
+    weights.set(weighed)
+    return maskValues({ mask: Uint8Array.from(mask), indices, weights, count: listed.length })
+  }),
+)
+
 const graphOf = <H>(c: Case, s: Setup<H>, length: number) => pipe(
-  viewsOf(c, length),
+  maskedViews(c, 'in/', '', length),
   E.chain((views) => {
     const student = call(s.networks.student, context('train'), 'student', leavesOf('student', s.networks.student.params), views)
     const teacher = call(s.networks.teacher, context('eval'), 'teacher', leavesOf('teacher', s.networks.teacher.params), views)
@@ -125,36 +140,30 @@ const graphOf = <H>(c: Case, s: Setup<H>, length: number) => pipe(
   }),
 )
 
-const optionalFloats = (c: Case, name: string): Either<Fault, Float32Array> => (c.inputs.has(name) ? floats(c, name) : E.right(new Float32Array()))
+/** An input's numbers; none where the case has no such input. */
+export const optionalFloats = (c: Case, name: string): Either<Fault, Float32Array> => (c.inputs.has(name) ? floats(c, name) : E.right(new Float32Array()))
 
 const startOf = (c: Case, device: Device, path: string, name: string, size: number): TaskEither<Fault, void> => pipe(
   TE.fromEither(optionalFloats(c, name)),
   TE.chain((given) => device.write(path, tensorType('f32', [1, size]), given.length === 0 ? new Float32Array(size) : given)),
 )
 
-/** Weights under `student/`, `teacher/`, `gram_teacher/`; padding up to `upperbound` names patch 0 with weight 0. */
+/** Weights under `student/`, `teacher/`, `gram_teacher/`; lists as long as `upperbound` says. */
 export const modelGradient = <H>(c: Case, device: Device, s: Setup<H>): TaskEither<Fault, Computed> => pipe(
   TE.fromEither(E.Do),
   TE.bind('global', () => TE.fromEither(floats(c, 'in/global'))),
   TE.bind('local', () => TE.fromEither(optionalFloats(c, 'in/local'))),
   TE.bind('gram', () => TE.fromEither(optionalFloats(c, 'in/gram_crops'))),
-  TE.bind('mask', () => TE.fromEither(ints(c, 'in/masks'))),
   TE.bind('listed', () => TE.fromEither(ints(c, 'in/mask_indices'))),
-  TE.bind('weighed', () => TE.fromEither(floats(c, 'in/masks_weight'))),
-  TE.bind('bound', () => TE.fromEither(c.inputs.has('in/upperbound') ? ints(c, 'in/upperbound') : E.right(new Int32Array(1)))),
+  TE.bind('bound', () => TE.fromEither(c.inputs.has('in/upperbound') ? ints(c, 'in/upperbound') : E.right(Int32Array.of(1)))),
+  TE.let('length', ({ bound, listed }) => Math.max(1, bound[0], listed.length)),
+  TE.bind('masks', ({ length }) => TE.fromEither(maskValuesOf(c, 'in/', length))),
   TE.chainFirst(() => writeAll(device, 'student.', backboneWeights(below(c, 'student/')))),
   TE.chainFirst(() => writeAll(device, 'teacher.', backboneWeights(below(c, 'teacher/')))),
   TE.chainFirst(() => writeAll(device, 'teacher.gram.', backboneWeights(below(c, 'gram_teacher/')))),
   TE.chainFirst(() => pipe([...s.loss.state], TE.traverseSeqArray(([path, d]) =>
     startOf(c, device, path, path === 'dino.center' ? 'in/center_dino' : 'in/center_ibot', sizeOf(d.shape))))),
-  TE.chain(({ global, local, gram, mask, listed, weighed, bound }) => {
-    const length = Math.max(1, bound[0], listed.length)
-    const [indices, weights] = [new Int32Array(length), new Float32Array(length)]
-    indices.set(listed)
-    weights.set(weighed)
-    return runOnce(device, graphOf(c, s, length), new Map<string, HostArray>([
-      ['global', global], ['local', local], ['gram', gram], ['batch.mask', Uint8Array.from(mask)], ['batch.mask_indices', indices], ['batch.mask_weights', weights],
-      ...Object.entries(s.hypers).map(([name, x]) => [`hyper.${name}`, scalar(x)] as const),
-    ]))
-  }),
+  TE.chain(({ global, local, gram, masks, length }) => runOnce(device, graphOf(c, s, length), new Map<string, HostArray>([
+    ['global', global], ['local', local], ['gram', gram], ...masks, ...Object.entries(s.hypers).map(([name, x]) => [`hyper.${name}`, scalar(x)] as const),
+  ]))),
 )

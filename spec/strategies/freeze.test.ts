@@ -46,13 +46,13 @@ describe('what a frozen prefix saves', { timeout: 60_000 }, () => {
   const [full, half, most] = [none, freeze({ prefix: 2 }), freeze({ prefix: 4 })].map((s) => programOf(s, o))
   const [a, b, c] = [full, half, most].map((p) => cost(p.graph))
   it('kernels, arithmetic and planned memory, by as much as theory says', () => {
-    // of 3 + 1 forward and backward passes of the student (local crops are small) and 1 of the teacher over a block, a frozen block needs 1:
-    // student and teacher compute it once
-    expect([b.launches / a.launches, c.launches / a.launches].map((x) => Math.round(20 * x) / 20)).toEqual([0.6, 0.25])
-    expect(b.flops / a.flops).toBeLessThan(0.66)
-    expect(c.flops / a.flops).toBeLessThan(0.32)
-    expect(b.temporaryBytes / a.temporaryBytes).toBeLessThan(0.6)
-    expect(c.temporaryBytes / a.temporaryBytes).toBeLessThan(0.16)
+    // a trained block costs a forward pass of the teacher and three passes of the student, forward and twice back (local crops add a
+    // little); a frozen one costs one pass, which student and teacher have in common
+    const shares = (x: (t: typeof a) => number): ReadonlyArray<number> => [b, c].map((t) => x(t) / x(a))
+    const about = (found: ReadonlyArray<number>, expected: ReadonlyArray<number>): void => { found.forEach((f, i) => { expect(Math.abs(f - expected[i]), `${f}`).toBeLessThan(0.02) }) }
+    about(shares((t) => t.launches), [0.63, 0.31])
+    about(shares((t) => t.flops), [0.61, 0.26])
+    about(shares((t) => t.temporaryBytes), [0.56, 0.23])
     expect(b.updates).toBeLessThan(a.updates)
   })
   it('trained parameters', () => {

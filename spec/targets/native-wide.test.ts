@@ -19,10 +19,11 @@ import { concat, flip, pad, pick, slice } from '../../ops/window.ts'
 import { must } from '../rules/agreement.ts'
 import { expectClose, hostArray, input, wave, waves } from '../support/tensor.ts'
 
-const opened = new Map<number, Device>()
-const open = async (threads: number): Promise<Device> => {
-  const d = opened.get(threads) ?? await must(openNative({ threads, least: 1 }))
-  opened.set(threads, d)
+const opened = new Map<string, Device>()
+const open = async (threads: number, flags: ReadonlyArray<string>): Promise<Device> => {
+  const key = [threads, ...flags].join(' ')
+  const d = opened.get(key) ?? await must(openNative({ threads, least: 1, flags }))
+  opened.set(key, d)
   return d
 }
 afterAll(() => { for (const d of opened.values()) d.close() })
@@ -100,10 +101,10 @@ const gradients: Readonly<Record<string, readonly [Expr, ReadonlyArray<Expr>]>> 
 
 const values = new Map<string, HostArray>([x, y, b, z, q, k, wide, w].flatMap((l, n) => (l.source._tag === 'Input' ? [[l.source.path, hostArray(waves(l.type.shape, n))] as const] : [])))
 
-const agree = async (exprs: ReadonlyArray<Expr>, what: string): Promise<void> => {
+const agree = async (exprs: ReadonlyArray<Expr>, what: string, flags: ReadonlyArray<string> = []): Promise<void> => {
   const expected = evaluate(exprs, values)
   for (const threads of [1, 3]) {
-    const device = await open(threads)
+    const device = await open(threads, flags)
     const graph = await must(() => Promise.resolve(trace('wide', exprs.map((x, n) => value(`${n}`, x)))))
     const got = await must((await must(device.compile(graph))).run({ values }))
     exprs.forEach((x, n) => { expectClose(got.get(`${n}`) ?? [], expected[n], isFloat(x.type.dtype) ? (what === 'half precision' ? 2e-3 : 2e-5) : 0, `${what}, ${threads} threads, output ${n}`) })
@@ -116,12 +117,18 @@ describe('wide shapes agree with the reference', () => {
   it('all in one graph', { timeout: 120000 }, async () => { await agree(Object.values(cases), 'half precision') })
 })
 
+describe.runIf(process.arch === 'x64')('other vectors', () => {
+  it.for([['AVX2', '-march=x86-64-v3'], ['SSE2', '-march=x86-64']])('%s', { timeout: 120000 }, async ([, flag]) => {
+    await agree(Object.values(cases), 'half precision', [flag])
+  })
+})
+
 describe('special values', () => {
   it('go through every function as they should', { timeout: 60000 }, async () => {
     const s = input('s', [48])
     const all = new Map([['s', Float32Array.from([...wave(38), NaN, Infinity, -Infinity, 0, -0, 1e-42, -1e-42, 3e38, -3e38, 89])]])
     const exprs = [e.exp(s), e.log(s), e.tanh(s), e.erf(s), e.sqrt(s), e.floor(s), e.abs(s), e.maximum(s, 0), e.minimum(0, s), e.cast('i32')(e.mul(s, 1)), e.less(s, 0), max()(s), sizeOf([1]) === 1 ? sum()(s) : s]
-    const device = await open(1)
+    const device = await open(1, [])
     const graph = await must(() => Promise.resolve(trace('special', exprs.map((x, n) => value(`${n}`, x)))))
     const got = await must((await must(device.compile(graph))).run({ values: all }))
     evaluate(exprs, all).forEach((v, n) => {

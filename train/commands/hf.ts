@@ -99,8 +99,10 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> => pipe(
   }),
 )
 
-/** What a backbone is, for a person and for `--json`. */
-const summary = (b: Backbone): Readonly<Record<string, unknown>> => {
+/** What was done and found, for a person and for `--json`. */
+type Told = Readonly<Record<string, unknown>>
+
+const summary = (b: Backbone): Told => {
   const { model: { options: o, params }, source, stored, notes } = b
   return {
     source, writes_as: typeOf(o), parameters: parameterCount(params), tensors: b.weights.size, stored, patch: o.patch, image: o.image, channels: o.channels, width: o.width,
@@ -108,16 +110,16 @@ const summary = (b: Backbone): Readonly<Record<string, unknown>> => {
   }
 }
 
-const shown = (s: Readonly<Record<string, unknown>>): string =>
-  Object.entries(s).map(([k, v]) => `${k.padEnd(11)} ${Array.isArray(v) ? v.join('; ') || '-' : typeof v === 'object' ? JSON.stringify(v) : String(v)}`).join('\n')
+const text = (v: unknown): string => (typeof v === 'string' ? v : JSON.stringify(v))
+
+const shown = (s: Told): string =>
+  Object.entries(s).map(([k, v]) => `${k.padEnd(11)} ${Array.isArray(v) ? v.map(text).join('; ') || '-' : text(v)}`).join('\n')
 
 const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> => TE.fromIO(() => { for (const n of notes) process.stderr.write(`${n}\n`) })
 
 /** The weights under the names that official files have. */
 const stateOf = (b: Backbone): ReadonlyMap<string, HostTensor> =>
   new Map(declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]))
-
-type Told = Readonly<Record<string, unknown>>
 
 const exporting = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.Do,
@@ -151,20 +153,22 @@ const inspecting = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
 )
 
+const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>>> = { export: exporting, import: importing, inspect: inspecting }
+
 const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
     process.stdout.write(`${parsed.right.text}\n`)
     return 0
   }
-  const told = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right({})
-    : await (parsed.right.arguments.operands[0] === 'export' ? exporting : parsed.right.arguments.operands[0] === 'import' ? importing : inspecting)(parsed.right.arguments)()
+  const a = E.isRight(parsed) && parsed.right._tag === 'Run' ? parsed.right.arguments : undefined
+  const told = E.isLeft(parsed) ? parsed : a === undefined ? E.right({}) : await actions[a.operands[0]](a)()
   if (E.isLeft(told)) {
     process.stderr.write(`${showFault(told.left)}\n`)
     return exitCode(told.left)
   }
   process.stdout.write(`${shown(told.right)}\n`)
-  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) process.stdout.write(`${JSON.stringify(told.right)}\n`)
+  if (a?.json === true) process.stdout.write(`${JSON.stringify(told.right)}\n`)
   return 0
 }
 

@@ -73,7 +73,8 @@ export interface Gathered {
  * are to be ignored; wrong shapes; tensors that are no floats.
  */
 export const gatherWeights = (place: string, plan: Plan, unknown: Unknown) => (tensors: HostTensors): Either<Fault, Gathered> => {
-  const plain = new Map([...tensors].map(([name, x]) => [plainName(name), x]))
+  // empty tensors stand for what a model has none of
+  const plain = new Map([...tensors].filter(([, x]) => x.data.length > 0).map(([name, x]) => [plainName(name), x]))
   const wanted = new Set(plan.mappings.flatMap((m) => m.parts.filter(isNamed).map((p) => p.name)))
   const missing = [...wanted].filter((name) => !plain.has(name))
   const extra = [...plain.keys()].filter((name) => !wanted.has(name))

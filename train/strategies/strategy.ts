@@ -11,6 +11,7 @@ import type { Monoid } from 'fp-ts/lib/Monoid.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
+import { sizeOf } from '../../core/type.ts'
 import { verify } from '../../core/verify.ts'
 import { nearest } from '../nearest.ts'
 import type { Objective, Resident, Role, View } from '../objective.ts'
@@ -66,3 +67,7 @@ export const notThere = (place: string, asked: string, names: ReadonlyArray<stri
     remedy: close === undefined ? 'name parts of the network' : `did you mean ${close}?`,
   })
 }
+
+/** Numbers that a step trains. */
+export const trainedCount = (p: { readonly residents: ReadonlyArray<Resident> }): number =>
+  p.residents.filter((r) => r.role === 'trained').reduce((n, r) => n + sizeOf(r.declaration.shape), 0)

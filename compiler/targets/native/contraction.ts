@@ -20,6 +20,10 @@ export interface Contraction {
   /** The factors of each side. */
   readonly left: ReadonlyArray<Term>
   readonly right: ReadonlyArray<Term>
+  /** The same sum at other columns of the row, where rows are reduced afterwards: a term, and the variable that counts its columns. */
+  readonly again: ReadonlyMap<Reduce, Var>
+  /** Whether what comes after needs rows as a whole. */
+  readonly whole: boolean
 }
 
 export const extentOf = (vs: ReadonlyArray<Var>): number => vs.reduce((n, v) => n * v.extent, 1)
@@ -42,20 +46,56 @@ const maskOf = (ts: ReadonlyArray<{ readonly vars: number }>): number => ts.redu
 /** Multiply-adds, at least, before packing pays. */
 const least = 8192
 
+/** Columns, at most, of a row that is held as a whole: the runtime's NC. */
+const widest = 1536
+
+interface Head {
+  readonly sum: Reduce
+  readonly summed: ReadonlyArray<Var>
+  readonly body: Term
+}
+
+/** Sums of products that hold no further reduction. */
+const headsOf = (reduces: ReadonlyArray<Reduce>): ReadonlyArray<Head> => {
+  const inChain = new Set(reduces.flatMap((r) => (r.op === 'sum' && r.body._tag === 'Reduce' ? [r.body] : [])))
+  return reduces.filter((r) => !inChain.has(r) && r.op === 'sum' && r.dtype === 'f32').flatMap((sum) => {
+    const { summed, body } = chainOf(sum)
+    return termsOf([body]).some((t) => t._tag === 'Reduce') || factorsOf(body).length < 2 ? [] : [{ sum, summed, body }]
+  })
+}
+
+/** What reduces besides the contraction itself: the same at other columns, and reductions of rows. Undefined where it is neither. */
+const othersOf = (k: Kernel, head: Head, column: Var, reduces: ReadonlyArray<Reduce>, heads: ReadonlyArray<Head>): ReadonlyMap<Reduce, Var> | undefined => {
+  const again = new Map<Reduce, Var>()
+  const inside = new Set<Reduce>()
+  const collect = (h: Head): void => { for (const t of termsOf([h.sum])) if (t._tag === 'Reduce') inside.add(t) }
+  collect(head)
+  const variables = [...new Set(reduces.map((r) => r.variable))].filter((v) => v.extent === column.extent)
+  for (const h of heads) {
+    if (h === head || h.summed.length !== head.summed.length) continue
+    const moved = variables.find((v) => k.table.replace(new Map<Term, Term>([[column, v], ...head.summed.map((s, i): readonly [Term, Term] => [s, h.summed[i]])]), head.body) === h.body)
+    if (moved === undefined) continue
+    again.set(h.sum, moved)
+    collect(h)
+  }
+  const rest = reduces.filter((r) => !inside.has(r))
+  return rest.every((r) => (r.vars & column.vars) === 0 && r.variable.extent === column.extent) ? again : undefined
+}
+
 /** The one contraction that a kernel stands for, if any. */
 export const contractionOf = (k: Kernel): Contraction | undefined => {
   const [write] = k.writes
-  const all = k.loops.reduce((m, v) => m | v.vars, 0)
-  if (k.writes.some((w) => w.mode !== 'set' || (w.offset.vars & all) !== all)) return undefined
+  if (k.writes.some((w) => w.mode !== 'set')) return undefined
+  const all = maskOf(k.loops)
   const reduces = termsOf(k.writes.map((w) => w.value)).filter((t): t is Reduce => t._tag === 'Reduce')
-  const sum = reduces[reduces.length - 1]
-  if (sum === undefined || sum.dtype !== 'f32') return undefined
-  const { summed, body } = chainOf(sum)
-  // nothing but the chain itself may reduce
-  if (summed.length !== reduces.length || termsOf([body]).some((t) => t._tag === 'Reduce')) return undefined
-  const factors = factorsOf(body)
-  const last = k.loops.find((v) => strideAlong(write.offset, v) === 1) ?? k.loops[k.loops.length - 1]
-  if (last === undefined || factors.length < 2) return undefined
+  const heads = headsOf(reduces)
+  const mine = heads.filter((h) => (h.sum.vars & all) === all)
+  const [head] = mine
+  if (head === undefined || mine.length !== 1) return undefined
+  const main = k.writes.find((w) => (w.offset.vars & all) === all) ?? write
+  const last = k.loops.find((v) => strideAlong(main.offset, v) === 1) ?? k.loops[k.loops.length - 1]
+  if (last === undefined) return undefined
+  const factors = factorsOf(head.body)
   const right = factors.filter((f) => (f.vars & last.vars) !== 0)
   const left = factors.filter((f) => (f.vars & last.vars) === 0)
   const [inLeft, inRight] = [maskOf(left), maskOf(right)]
@@ -64,6 +104,14 @@ export const contractionOf = (k: Kernel): Contraction | undefined => {
   const batch = k.loops.filter((v) => has(v, inLeft) && has(v, inRight))
   const rows = k.loops.filter((v) => has(v, inLeft) && !has(v, inRight))
   const columns = k.loops.filter((v) => !has(v, inLeft) && has(v, inRight))
+  const { sum, summed } = head
   const [m, n, depth] = [rows, columns, summed].map(extentOf)
-  return m < 4 || n < 4 || depth < 4 || m * n * depth < least ? undefined : { sum, batch, rows, columns, summed, left, right }
+  if (m < 4 || n < 4 || depth < 4 || m * n * depth < least) return undefined
+  const whole = reduces.length > summed.length || k.writes.some((w) => (w.offset.vars & all) !== all)
+  if (!whole) return { sum, batch, rows, columns, summed, left, right, again: new Map(), whole }
+  // every write runs over the rows; each row is stored as a whole
+  const outer = maskOf([...batch, ...rows])
+  if (columns.length !== 1 || n > widest || k.writes.some((w) => (w.offset.vars & outer) !== outer)) return undefined
+  const again = othersOf(k, head, columns[0], reduces, heads)
+  return again === undefined ? undefined : { sum, batch, rows, columns, summed, left, right, again, whole }
 }

@@ -56,7 +56,7 @@ const deviceOf = (compiler: Compiler, runtime: Runtime, threads: number, least: 
   const hold = (path: string, type: TensorType): E.Either<Fault, Held> => {
     const old = held.get(path)
     if (old !== undefined) {
-      const wrong = residentFault('resident', path, type, old.type)
+      const wrong = residentFault('resident', path, old.type, type)
       return wrong === undefined ? E.right(old) : E.left(wrong)
     }
     return E.map((memory: Memory) => {

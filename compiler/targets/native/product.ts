@@ -82,9 +82,11 @@ const storeSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<str
   const inner = c.columns[c.columns.length - 1]
   const outer = c.columns.slice(0, -1)
   const sums = k.reads.length + k.writes.length
-  const finished = new Map<Term, Term>([[c.sum, k.table.read(sums, 'f32', inner)]])
+  const finished = new Map<Term, Term>([c.sum, ...c.again.keys()].map((r) => [r, k.table.read(sums, 'f32', c.again.get(r) ?? inner)]))
+  // what a row has one of is stored in a loop of one pass
+  const once = k.table.variable(1)
   const { roots, stores } = storeTree(k.table, k.writes.map((w, i): readonly [Target, ReadonlyArray<Var>] =>
-    [{ write: { ...w, value: k.table.replace(finished, w.value) }, buffer: k.reads.length + i }, [inner]]))
+    [{ write: { ...w, value: k.table.replace(finished, w.value) }, buffer: k.reads.length + i }, [(w.offset.vars & inner.vars) === 0 ? once : inner]]))
   const lengths = [...[...k.reads, ...k.writes].map((b) => b.length), inner.extent]
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
   const body = printAll({ stores, bounds: new Map([[inner, ['lo', 'hi']]]) }, nest(roots), { scopes: [scope] })
@@ -118,7 +120,7 @@ export const productSource = (k: Kernel, c: Contraction, name: string): Readonly
   ...packSource(k, c, 'right', `${name}_right`),
   ...storeSource(k, c, `${name}_store`),
   `static void ${name}(void *const *b, int t, int T, const Runtime *rt) {`,
-  `  static const Product p = {${[c.batch, c.rows, c.columns, c.summed].map(extentOf).join(', ')}, ${name}_left, ${name}_right, ${name}_store};`,
+  `  static const Product p = {${[c.batch, c.rows, c.columns, c.summed].map(extentOf).join(', ')}, ${name}_left, ${name}_right, ${name}_store, ${c.whole ? 1 : 0}};`,
   '  rt->product(&p, b, t, T, rt);',
   '}',
 ]

@@ -1,7 +1,7 @@
 /** Where a program's time goes: seconds, operations and bytes for each distinct kernel, worst first. */
 import type { Fused } from '../../fuse.ts'
 import { workOf } from '../../kernel.ts'
-import { contractionOf } from './contraction.ts'
+import { contractionOf, extentOf } from './contraction.ts'
 import type { Layout } from './layout.ts'
 
 export interface ProfileRow {
@@ -25,14 +25,17 @@ export const profileOf = (kernels: ReadonlyArray<Fused>, layout: Layout, times: 
   layout.steps.forEach((s, i) => {
     const k = s._tag === 'Copy' ? undefined : kernels[s.fused].kernel
     const key = k?.key ?? 'copy'
+    const product = k === undefined ? undefined : contractionOf(k)
     const work = k === undefined ? { flops: 0, bytes: s._tag === 'Copy' ? 2 * s.bytes : 0 } : workOf(k)
+    // what is done to the sums is not counted, nor that rows read them again
+    const flops = product === undefined ? work.flops : 2 * extentOf([...product.batch, ...product.rows, ...product.columns, ...product.summed])
     const old = rows.get(key)
     rows.set(key, {
       name: k?.name ?? 'copy',
-      kind: k === undefined ? 'copy' : contractionOf(k) !== undefined ? 'product' : k.key.includes(' over ') ? 'rows' : 'elements',
+      kind: k === undefined ? 'copy' : product !== undefined ? 'product' : k.key.includes(' over ') ? 'rows' : 'elements',
       launches: (old?.launches ?? 0) + 1,
       seconds: (old?.seconds ?? 0) + times[i] / steps,
-      flops: (old?.flops ?? 0) + work.flops,
+      flops: (old?.flops ?? 0) + flops,
       bytes: (old?.bytes ?? 0) + work.bytes,
       key,
     })

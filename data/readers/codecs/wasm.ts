@@ -84,7 +84,8 @@ const arrayOf = (bytes: Uint8Array, bits: number, signed: boolean): Samples['dat
  */
 const streamDecoder = (name: string, load: (s: Settings) => Promise<() => Decoder>, header: (bytes: Uint8Array) => Either<string, StreamHeader>): StreamDecoder => {
   let complaints: string[] = []
-  const settings: Settings = { print: () => undefined, printErr: (line) => { complaints.push(line) } }
+  // a module takes the object over as its own, so that each load needs a fresh one
+  const settings = (): Settings => ({ print: () => undefined, printErr: (line) => { complaints.push(line) } })
   let instance: Promise<() => Decoder> | undefined
   const failed = (reason: string): Either<string, Samples> => {
     instance = undefined
@@ -98,7 +99,7 @@ const streamDecoder = (name: string, load: (s: Settings) => Promise<() => Decode
     if (!sameSize(expected.right, size)) return E.left(`a ${name} stream of ${showSize(expected.right)} in a file of frames ${showSize(size)}`)
     if (bits < 1 || bits > 16) return E.left(`a ${name} stream of ${bits} bits`)
     try {
-      instance ??= load(settings)
+      instance ??= load(settings())
       const make = await instance
       complaints = []
       const decoder = make()

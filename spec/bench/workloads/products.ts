@@ -17,7 +17,7 @@ import { normals } from '../workload.ts'
 
 const parameter = (path: string, shape: ReadonlyArray<number>): Expr => leaf(tensorType('f32', shape), { _tag: 'Param', path })
 
-const scaled = (path: string, e: Expr): Prepared['residents'][number] => {
+const scaled = (path: string, e: Expr): ReturnType<Prepared['residents']>[number] => {
   const width = e.type.shape[e.type.shape.length - 1] ?? 1
   return [path, e.type, normals(path, sizeOf(e.type.shape)).map((x) => (e.type.shape.length === 2 ? x / Math.sqrt(width) : x))]
 }
@@ -26,7 +26,7 @@ const product = (name: string, m: number, k: number, n: number): Workload => ({
   name, images: 0, gflop: (2 * m * k * n) / 1e9,
   prepare: () => {
     const [x, y] = [parameter('x', [m, k]), parameter('y', [k, n])]
-    return pipe(trace(name, [state('z', matmul(x, y))]), E.map((graph) => ({ graph, residents: [scaled('x', x), scaled('y', y)], values: new Map() })))
+    return pipe(trace(name, [state('z', matmul(x, y))]), E.map((graph) => ({ graph, residents: () => [scaled('x', x), scaled('y', y)], values: new Map() })))
   },
 })
 
@@ -41,7 +41,7 @@ const oneBlock = (name: string, b: number, n: number, d: number): Workload => ({
     const gradients = grad(sum()(mul(y, ct)), [x, ...named.map(([, e]) => e)])
     const outputs = [state('y', y), ...gradients.map((g, i) => state(`gradient.${i}`, g))]
     return pipe(trace(name, outputs), E.map((graph) => ({
-      graph, values: new Map(), residents: [scaled('x', x), scaled('ct', ct), ...named.map(([path, e]) => scaled(`p.${path}`, e))],
+      graph, values: new Map(), residents: () => [scaled('x', x), scaled('ct', ct), ...named.map(([path, e]) => scaled(`p.${path}`, e))],
     })))
   },
 })

@@ -28,6 +28,8 @@ typedef struct {
   long batch, m, n, k;
   Pack a, b;
   void (*store)(void *const *b, long z, const float *sums, long ld, long m0, long mr, long n0, long nr);
+  /* rows are stored whole: all columns, at most NC, at once */
+  int whole;
 } Product;
 
 /* What a thread hands to a kernel. */

@@ -134,7 +134,7 @@ void dg_product(const Product *p, void *const *b, int t, int T, const Runtime *r
     for (long z = share(p->batch, t, T, 1); z < share(p->batch, t + 1, T, 1); z++) part(p, b, rt, z, 0, p->m, 0, p->n, s);
     return;
   }
-  int rows = p->m / MR >= p->n / NR;
+  int rows = p->whole || p->m / MR >= p->n / NR;
   long m0 = rows ? share(p->m, t, T, MR) : 0, m1 = rows ? share(p->m, t + 1, T, MR) : p->m;
   long n0 = rows ? 0 : share(p->n, t, T, NR), n1 = rows ? p->n : share(p->n, t + 1, T, NR);
   if (m0 >= m1 || n0 >= n1) return;
