@@ -65,7 +65,7 @@ export interface Dataset {
   readonly channels: number
   /** The least and the largest value that an image can have, in its units. */
   readonly range: readonly [number, number]
-  /** What the numbers measure: 'HU', 'stored', a modality's unit; pictures have none. */
+  /** What the numbers measure: 'HU', 'stored', a modality's unit, 'intensity' after windows; pictures have none. */
   readonly units?: string
   /** How the images were taken, as DICOM abbreviates it: CT, MR, US. */
   readonly modality?: string

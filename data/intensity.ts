@@ -61,6 +61,9 @@ export const throughWindow = ({ centre, width }: Window, shape: WindowShape = 'l
 /** A value between two ends, in 0..1, clamped; NaN gives 0. */
 export const throughRange = (low: number, high: number) => (x: number): number => Math.max(0, Math.min(1, (x - low) / (high - low))) || 0
 
+/** The units of datasets whose values are intensities already. */
+const intensityUnits = 'intensity'
+
 const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => fault('config', { place: `intensity: ${place}`, found, allowed, remedy })
 
 /** The intensity, or a fault that names what is wrong with it. */
@@ -120,27 +123,22 @@ const ofImage = (low: number, high: number): ItemIntensity => ({ image }) => {
   return sorted.length === 0 ? E.left('an image without a finite value') : E.right(between(percentile(sorted, low), percentile(sorted, high)))
 }
 
-const applied = (d: Dataset, channels: number, f: ItemIntensity): Dataset => {
-  const { units: _, ...rest } = d
-  return {
-    ...rest,
-    channels: d.channels * channels,
-    range: [0, 1],
-    item: (i) => pipe(
-      d.item(i),
-      TE.chainEitherK((item): Either<Fault, Item> => pipe(
-        f(item),
-        E.bimap(
-          (found) => fault('data', { place: `${d.name}: ${item.source}`, found, allowed: 'what the intensity needs', remedy: 'choose another intensity: a window with centre and width, a range, percentiles' }),
-          (fs): Item => {
-            const { inverted = false, windows: __, ...known } = item
-            return { ...known, image: mapImage(item.image, fs, inverted) }
-          },
-        ),
-      )),
-    ),
-  }
-}
+const applied = (d: Dataset, channels: number, f: ItemIntensity): Dataset => ({
+  ...d,
+  channels: d.channels * channels,
+  range: [0, 1],
+  units: intensityUnits,
+  item: (i) => pipe(
+    d.item(i),
+    TE.chainEitherK((item): Either<Fault, Item> => pipe(
+      f(item),
+      E.bimap(
+        (found) => fault('data', { place: `${d.name}: ${item.source}`, found, allowed: 'what the intensity needs', remedy: 'choose another intensity: a window with centre and width, a range, percentiles' }),
+        (fs): Item => ({ ...item, inverted: false, windows: [], image: mapImage(item.image, fs, item.inverted === true) }),
+      ),
+    )),
+  ),
+})
 
 /**
  * The dataset with its values as intensities in 0..1; several windows give as many channels. Percentiles of the dataset
@@ -174,7 +172,7 @@ export const withIntensity = (intensity: Intensity, measure: MeasureOptions = {}
  * window; for all other measurements the percentiles .5 and 99.5 of each image, since MR has no scale of its own.
  */
 export const usualIntensity = (d: Dataset): Intensity => {
-  if (d.channels > 1 || (d.units === undefined && d.range.every(Number.isFinite))) return d.range.every(Number.isFinite) ? { kind: 'full' } : { kind: 'percentile', low: 0.5, high: 99.5, of: 'image' }
+  if (d.channels > 1 || ((d.units === undefined || d.units === intensityUnits) && d.range.every(Number.isFinite))) return d.range.every(Number.isFinite) ? { kind: 'full' } : { kind: 'percentile', low: 0.5, high: 99.5, of: 'image' }
   if (d.units === 'HU') return { kind: 'windows', windows: ['mediastinum'] }
   return { kind: 'percentile', low: 0.5, high: 99.5, of: 'image' }
 }

@@ -26,13 +26,13 @@ import { constant, cosineSchedule, linear, piecewise } from '../train/schedule.t
 import { chain, gated } from '../train/transform.ts'
 
 const settings = {
-  seed: 0, steps: 1500, batch: 64,
+  seed: 0, steps: 2500, batch: 64,
   data: { train: 8000, test: 2000 },
-  crops: { global: 28, globalScale: [0.5, 1], local: 14, localScale: [0.2, 0.5], locals: 4, blur: 0, sigma: [0.1, 1.5] },
+  crops: { global: 28, globalScale: [0.4, 1], local: 14, localScale: [0.15, 0.5], locals: 4, blur: 0.5, sigma: [0.1, 1.5] },
   vit: { patch: 7, width: 64, depth: 3, heads: 4 },
-  head: { hidden: 128, bottleneck: 64, prototypes: 256 },
-  optimizer: { lr: 2e-3, minLr: 1e-5, warmup: 100, wd: 0.04, wdEnd: 0.4, clip: 3, freezeLastLayer: 50 },
-  teacher: { momentum: 0.99, temperatureFrom: 0.04, temperature: 0.05, warmup: 500 },
+  head: { hidden: 128, bottleneck: 64, prototypes: 512 },
+  optimizer: { lr: 2e-3, minLr: 1e-5, warmup: 100, wd: 0.04, wdEnd: 0.04, clip: 3, freezeLastLayer: 50 },
+  teacher: { momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, warmup: 500 },
   knn: { k: 20, temperature: 0.07, during: 2 },
 }
 

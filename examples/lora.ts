@@ -38,7 +38,7 @@ import { before } from '../train/before.ts'
 import digits from './dinov1.ts'
 
 const settings = {
-  seed: 0, steps: 150, batch: 32, train: 'lora', base: '', pretraining: 250,
+  seed: 0, steps: 200, batch: 64, train: 'lora', base: '', pretraining: 300,
   data: { train: 4000, test: 1000 },
   lora: { targets: 'backbone\\.blocks\\..*', rank: 8, alpha: 16, frozen: 1 },
   vit: { patch: 7, width: 64, depth: 3, heads: 4 }, head: { hidden: 128, bottleneck: 64, prototypes: 256 },
@@ -69,7 +69,7 @@ export default command(import.meta.url, experiment({
   strategy: (s) => strategies(s)[s.train] ?? none,
   rewrite: (s) => (s.train === 'frugal' ? rewriteStep(remat()) : (step) => step),
   first: (s, how) => pipe(
-    s.base === '' ? before(digits, how, { steps: s.pretraining, data: s.data, vit: s.vit, head: s.head }) : TE.right(s.base),
+    s.base === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: 64, data: s.data, vit: s.vit, head: s.head }) : TE.right(s.base),
     TE.chain((base) => readRun(base, { network: 'teacher', mergeLora: true })),
     TE.map((b) => underRoots(b, ['student.backbone', 'teacher.backbone'])),
   ),

@@ -97,6 +97,13 @@ export interface HeadedPairOptions<B, H, T, G> {
 export const logitPair = <B, H, T, G>(o: HeadedPairOptions<B, H, T, G>): Pair<NetworkParams<B, H>, NetworkParams<T, G>, Views, { readonly global: GroupOutput }, { readonly global: GroupOutput }> =>
   ({ student: headed(o.student.backbone, o.student.head), teacher: headed(o.teacher.backbone, o.teacher.head) })
 
+/** What feature matching gives to losses. */
+export interface Matched {
+  readonly images: number
+  readonly student: MatchedOutput
+  readonly teacher: TeacherFeatures
+}
+
 /** Several students of one teacher in one step, each under its name; the teacher runs once (Siméoni et al. 2025, section 5.2). */
 export const severalStudents = <P, Q, V, S, T>(students: Readonly<Record<string, Model<P, V, S>>>, teacher: Model<Q, V, T>): Pair<Readonly<Record<string, P>>, Q, V, Readonly<Record<string, S>>, T> => ({
   student: {

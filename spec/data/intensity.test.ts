@@ -48,7 +48,7 @@ describe('windows', () => {
   test('several windows become channels; the file\'s own window; bright and dark are turned for inverted images', async () => {
     const three: Intensity = { kind: 'windows', windows: ['lung', 'mediastinum', { centre: 400, width: 1800 }] }
     const d = right(await withIntensity(three)(scan(hu))())
-    expect([d.channels, d.range, d.units]).toEqual([3, [0, 1], undefined])
+    expect([d.channels, d.range, d.units]).toEqual([3, [0, 1], 'intensity'])
     const wanted = [windowPresets.lung, windowPresets.mediastinum, windowPresets.bone].flatMap((w) => hu.map(throughWindow(w)))
     expect(right(await d.item(0)()).image.data).toEqual(Float32Array.from(wanted))
     const own: Intensity = { kind: 'windows', windows: ['file'] }
@@ -56,14 +56,15 @@ describe('windows', () => {
     expect(left(await right(await withIntensity(own)(scan([0]))()).item(0)()).found).toMatch(/no window/)
     expect(await values({ kind: 'range', low: 0, high: 100 }, scan([0, 25, 200], { inverted: true }))).toEqual([1, 0.75, 0])
     const turned = right(await right(await withIntensity({ kind: 'full' })(scan([0], { inverted: true }))()).item(0)())
-    expect(turned.inverted).toBeUndefined()
+    expect([turned.inverted, turned.windows]).toEqual([false, []])
   })
 })
 
 describe('ranges and percentiles', () => {
   test('percentiles are NumPy\'s, of an image and of a dataset', async () => {
     const d = scan([0, 10, 20, 30, 40, NaN])
-    expect(right(await percentilesOf([0, 10, 50, 99, 100])(d)())).toEqual([0, 4, 20, 39.6, 40].map((v) => expect.closeTo(v, 5)))
+    const got = right(await percentilesOf([0, 10, 50, 99, 100])(d)())
+    ;[0, 4, 20, 39.6, 40].forEach((v, k) => { expect(got[k]).toBeCloseTo(v, 5) })
     expect(await values({ kind: 'percentile', low: 25, high: 75, of: 'image' }, d)).toEqual([0, 0, 0.5, 1, 1, 0])
     expect(await values({ kind: 'percentile', low: 0, high: 100, of: 'dataset' }, d)).toEqual([0, 0.25, 0.5, 0.75, 1, 0])
     expect(await values({ kind: 'percentile', low: 1, high: 99, of: 'image' }, scan([7, 7]))).toEqual([0, 0])
@@ -76,8 +77,9 @@ describe('ranges and percentiles', () => {
   test('what suits a dataset where nobody says', async () => {
     expect(usualIntensity(scan(hu))).toEqual({ kind: 'windows', windows: ['mediastinum'] })
     expect(usualIntensity(scan(hu, {}, { units: 'stored' })).kind).toBe('percentile')
-    const { units: _, ...picture } = scan([0, 1], {}, { range: [0, 1] })
+    const picture = right(arrayDataset({ name: 'p', channels: 1, height: 1, width: 2, range: [0, 1], images: Float32Array.of(0, 1), labels: Int32Array.of(-1), classes: [] }))
     expect(usualIntensity(picture)).toEqual({ kind: 'full' })
+    expect(usualIntensity(right(await withIntensity({ kind: 'windows', windows: ['lung', 'bone'] })(scan(hu))()))).toEqual({ kind: 'full' })
     expect(usualIntensity({ ...picture, range: [-Infinity, Infinity] }).kind).toBe('percentile')
     expect(showIntensity({ kind: 'windows', windows: ['lung', 'file', { centre: 1, width: 2 }] })).toBe('windows lung (-600/1500), of each file, 1/2')
     expect(await values({ kind: 'full' }, picture)).toEqual([0, 1])

@@ -32,7 +32,7 @@ describe('npm run data', () => {
       kind: 'dicom', counts: { all: 20 }, unreadable: [],
       splits: { all: { values: [0, 1059], modality: 'MR', spacing: [{ value: [0.859375, 0.859375, 6.971782], count: 20 }] } },
     })
-  })
+  }, 60_000)
 
   test('dump writes images in units, labels, and where they come from', async () => {
     const out = join(dir, 'v.safetensors')
@@ -47,7 +47,7 @@ describe('npm run data', () => {
     expect(right(await readSafetensors(out)()).tensors.get('image/0')?.shape).toEqual([4, 5, 6])
     await command('dump', '--data', join(fixtures, 'nifti/n1_u1.nii'), '--axis', '0', '--limit', '3', '--out', out)
     expect(right(await readSafetensors(out)()).tensors.size).toBe(3)
-  })
+  }, 60_000)
 
   test('what cannot be read stops it, or is skipped and named', async () => {
     const data = join(dir, 'mixed')
@@ -62,7 +62,7 @@ describe('npm run data', () => {
     expect(skipped.err).toMatch(/cannot read .*MR_truncated\.dcm: 8130 bytes/)
     const seen = await command('inspect', '--data', data)
     expect([seen.code, /1 could not be read:\n.*MR_truncated\.dcm/.test(seen.out)]).toEqual([0, true])
-  })
+  }, 60_000)
 
   test('wrong use ends with 2 and names the remedy', async () => {
     for (const [args, found] of [
@@ -74,5 +74,5 @@ describe('npm run data', () => {
     }
     expect((await command('inspect', '--data', join(dir, 'nothing'))).code).toBe(1)
     expect((await command('--help')).out).toMatch(/--on-error WHAT/)
-  })
+  }, 60_000)
 })

@@ -1,4 +1,4 @@
-"""Compares backbones with transformers on randomly initialised models of the four types.
+"""Compares backbones with transformers on randomly initialised models of the four types, and of swin.
 
     python3 -m venv VENV && VENV/bin/pip install torch torchvision pillow transformers safetensors
     VENV/bin/python spec/interop/compare.py [--target gpujs:webasm]
@@ -38,6 +38,9 @@ def models():
     yield "dinov3_vit, gated, bf16", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=4, use_gated_mlp=True, hidden_act="silu")), dict(dtype=torch.bfloat16)
     yield "dinov3_vit, no biases", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=0, query_bias=False, value_bias=False, proj_bias=False, mlp_bias=False)), {}
     yield "dinov3_vit, key bias, base 50", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=1, key_bias=True, rope_theta=50.0)), {}
+    small = dict(embed_dim=16, depths=[2, 2, 2], num_heads=[1, 2, 4], patch_size=4, image_size=56)
+    yield "swin, window 7", T.SwinModel(T.SwinConfig(**small, window_size=7)), {}
+    yield "swin, window 4", T.SwinModel(T.SwinConfig(**dict(small, image_size=64), window_size=4, mlp_ratio=2.0)), {}
 
 
 def randomised(model):
@@ -70,8 +73,9 @@ def compared(name, model, saving, target, at):
     dtype = saving.pop("dtype", torch.float32)
     randomised(model).to(dtype).save_pretrained(at / "theirs", **saving)
     reference = type(model).from_pretrained(at / "theirs", dtype=torch.float32).eval()
-    channels, patch = reference.config.num_channels, reference.config.patch_size
-    pixels = {"pixels.native": torch.randn(2, channels, 56, 56), "pixels.larger": torch.randn(1, channels, 6 * patch, 9 * patch)}
+    channels, patch, size = reference.config.num_channels, reference.config.patch_size, reference.config.image_size
+    larger = (90, 130) if isinstance(model, T.SwinModel) else (6 * patch, 9 * patch)
+    pixels = {"pixels.native": torch.randn(2, channels, size, size), "pixels.larger": torch.randn(1, channels, *larger)}
     save_file(pixels, at / "pixels.safetensors")
     expected = tokens(reference, pixels)
     run("npx", "tsx", "spec/interop/features.ts", at / "theirs", at / "pixels.safetensors", at / "ours.safetensors", target)

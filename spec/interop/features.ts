@@ -8,6 +8,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../compiler/target.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
+import type { Expr } from '../../core/expr.ts'
 import type { Fault } from '../../core/fault.ts'
 import { showFault } from '../../core/fault.ts'
 import { value } from '../../core/graph.ts'
@@ -19,18 +20,32 @@ import { readSafetensors, writeSafetensors } from '../../data/safetensors.ts'
 import type { HostTensor } from '../../data/tensor.ts'
 import { floatTensor, floatsOf } from '../../data/tensor.ts'
 import { readBackbone } from '../../train/huggingface/read.ts'
-import type { Backbone } from '../../train/huggingface/read.ts'
+import { isSwin, readSwin } from '../../train/huggingface/swin.ts'
 
 const [folder, pixels, out, target = 'gpujs:webasm'] = process.argv.slice(2)
 
-const written = (device: Device, { model, weights }: Backbone): TaskEither<Fault, void> => pipe(
-  declarations(model.params),
+/** A network whatever its architecture: its last tokens, `[B, T, D]`. */
+interface Loaded {
+  readonly params: unknown
+  readonly weights: ReadonlyMap<string, Float32Array>
+  readonly tokens: (images: Expr) => Expr
+}
+
+const load: TaskEither<Fault, Loaded> = pipe(
+  isSwin(folder),
+  TE.chain((hierarchical) => hierarchical
+    ? pipe(readSwin(folder), TE.map(({ model, weights }): Loaded => ({ params: model.params, weights, tokens: (x) => call(model, context('eval'), 'model', leavesOf('model', model.params), x).patches })))
+    : pipe(readBackbone(folder, { dialect: 'huggingface' }), TE.map(({ model, weights }): Loaded => ({ params: model.params, weights, tokens: (x) => call(model, context('eval'), 'model', leavesOf('model', model.params), x).tokens })))),
+)
+
+const written = (device: Device, { params, weights }: Loaded): TaskEither<Fault, void> => pipe(
+  declarations(params),
   TE.traverseSeqArray(([path, d]) => device.write(`model.${path}`, tensorType('f32', d.shape), weights.get(path) ?? new Float32Array())),
   TE.map(() => undefined),
 )
 
-const featuresOf = (device: Device, { model }: Backbone, name: string, images: HostTensor): TaskEither<Fault, readonly [string, HostTensor]> => {
-  const { tokens } = call(model, context('eval'), 'model', leavesOf('model', model.params), input('images', images.shape))
+const featuresOf = (device: Device, { tokens: of }: Loaded, name: string, images: HostTensor): TaskEither<Fault, readonly [string, HostTensor]> => {
+  const tokens = of(input('images', images.shape))
   return pipe(
     TE.fromEither(trace(name, [value('tokens', tokens)])),
     TE.chain((g) => device.compile(g)),
@@ -44,7 +59,7 @@ const featuresOf = (device: Device, { model }: Backbone, name: string, images: H
 const all = pipe(
   TE.Do,
   TE.bind('device', () => openTarget(target)),
-  TE.bind('backbone', () => readBackbone(folder, { dialect: 'huggingface' })),
+  TE.bind('backbone', () => load),
   TE.bind('images', () => readSafetensors(pixels)),
   TE.chainFirst(({ device, backbone }) => written(device, backbone)),
   TE.bind('features', ({ device, backbone, images }) => pipe([...images.tensors], TE.traverseSeqArray(([name, x]) => featuresOf(device, backbone, name, x)))),

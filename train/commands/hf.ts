@@ -24,12 +24,17 @@ import { parseArguments } from '../arguments.ts'
 import type { Backbone, ReadOptions } from '../huggingface/read.ts'
 import { readBackbone } from '../huggingface/read.ts'
 import { readRun } from '../huggingface/run.ts'
-import type { Precision } from '../huggingface/weights.ts'
+import type { ReadSwinOptions, SwinBackbone } from '../huggingface/swin.ts'
+import { isSwin, readSwin, writeSwin } from '../huggingface/swin.ts'
+import type { Precision, Weights } from '../huggingface/weights.ts'
 import type { WriteOptions } from '../huggingface/write.ts'
 import { writeBackbone } from '../huggingface/write.ts'
 
 const types = Object.keys(huggingFaceTypes)
 const precisions = ['f32', 'f16', 'bf16']
+
+/** What import writes beside the folder's own files. */
+const officialFile = 'official.safetensors'
 
 const spec: CommandSpec = {
   call: 'npm run hf --',
@@ -118,7 +123,7 @@ const shown = (s: Told): string =>
 const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> => TE.fromIO(() => { for (const n of notes) process.stderr.write(`${n}\n`) })
 
 /** The weights under the names that official files have. */
-const stateOf = (b: Backbone): ReadonlyMap<string, HostTensor> =>
+const stateOf = (b: { readonly model: { readonly params: unknown }; readonly weights: Weights }): ReadonlyMap<string, HostTensor> =>
   new Map(declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]))
 
 const exporting = (a: Arguments): TaskEither<Fault, Told> => pipe(
@@ -132,25 +137,55 @@ const exporting = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
 )
 
+const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0]): TaskEither<Fault, void> =>
+  writeSafetensors(join(out, officialFile))({ tensors: stateOf(b), metadata: { format: 'pt' } })
+
+const importingVit = (from: string, out: string, wishes: ReadOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
+  readBackbone(from, wishes),
+  TE.bindTo('backbone'),
+  TE.chainFirst(({ backbone }) => say(backbone.notes)),
+  TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
+  TE.chainFirst(({ backbone }) => writeOfficial(out, backbone)),
+  TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
+)
+
+const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Told =>
+  ({ source: 'swin', writes_as: 'swin', parameters: parameterCount(params), tensors: weights.size, ...options, notes })
+
+const swinWishes = ({ change, channelRule, unknown }: ReadOptions): ReadSwinOptions => ({
+  ...(change?.channels === undefined ? {} : { change: { channels: change.channels } }), ...(channelRule === undefined ? {} : { channelRule }), ...(unknown === undefined ? {} : { unknown }),
+})
+
+const importingSwin = (from: string, out: string, wishes: ReadOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
+  readSwin(from, swinWishes(wishes)),
+  TE.bindTo('backbone'),
+  TE.chainFirst(({ backbone }) => say(backbone.notes)),
+  TE.bind('files', ({ backbone }) => writeSwin(out, options)(backbone)),
+  TE.chainFirst(({ backbone }) => writeOfficial(out, backbone)),
+  TE.map(({ backbone, files }) => ({ ...swinSummary(backbone), out, files: [...files, officialFile] })),
+)
+
 const importing = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.Do,
   TE.bind('from', () => TE.fromEither(needed(a, 'model', textOf(a, 'model')))),
   TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
   TE.bind('wishes', () => TE.fromEither(readOptions(a))),
   TE.bind('options', () => TE.fromEither(writeOptions(a))),
-  TE.bind('backbone', ({ from, wishes }) => readBackbone(from, wishes)),
-  TE.chainFirst(({ backbone }) => say(backbone.notes)),
-  TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, options)(backbone)),
-  TE.chainFirst(({ backbone, out }) => writeSafetensors(join(out, 'official.safetensors'))({ tensors: stateOf(backbone), metadata: { format: 'pt' } })),
-  TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files: [...files, 'official.safetensors'] })),
+  TE.bind('hierarchical', ({ from }) => isSwin(from)),
+  TE.chain(({ from, out, wishes, options, hierarchical }) => (hierarchical ? importingSwin : importingVit)(from, out, wishes, options)),
+)
+
+const inspectingVit = (from: string, wishes: ReadOptions): TaskEither<Fault, Told> => pipe(
+  readBackbone(from, wishes),
+  TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
 )
 
 const inspecting = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.Do,
   TE.bind('from', () => TE.fromEither(needed(a, 'model', textOf(a, 'model')))),
   TE.bind('wishes', () => TE.fromEither(readOptions(a))),
-  TE.chain(({ from, wishes }) => readBackbone(from, wishes)),
-  TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
+  TE.bind('hierarchical', ({ from }) => isSwin(from)),
+  TE.chain(({ from, wishes, hierarchical }) => (hierarchical ? pipe(readSwin(from, swinWishes(wishes)), TE.map(swinSummary)) : inspectingVit(from, wishes))),
 )
 
 const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>>> = { export: exporting, import: importing, inspect: inspecting }

@@ -29,7 +29,8 @@ export interface WriteOptions {
 
 const usualShard = 5e9
 
-const dtypes: Readonly<Record<Precision, string>> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' }
+/** What config.json calls a precision. */
+export const dtypes: Readonly<Record<Precision, string>> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' }
 
 /** Gives the names of the files. Faults: what the type cannot say of the backbone; what the system refuses. */
 export const writeBackbone = (folder: string, o: WriteOptions = {}) => (b: { readonly model: Vit; readonly weights: Weights }): TaskEither<Fault, ReadonlyArray<string>> => {

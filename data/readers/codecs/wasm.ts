@@ -24,6 +24,29 @@ interface StreamHeader extends FrameSize {
   readonly planar: boolean
 }
 
+/**
+ * The packets that a codestream's main header promises (COD, T.800 A.6.1): one for each layer, component, resolution and
+ * precinct. Each takes at least one byte, so that a stream with fewer bytes is damaged; decoding it could take hours.
+ */
+const packetsOf = (v: DataView, tiles: number, size: FrameSize): number => {
+  for (let at = 2; at + 14 <= v.byteLength && v.getUint8(at) === 0xff;) {
+    const marker = v.getUint8(at + 1)
+    if (marker === 0x90) return 0
+    if (marker === 0x52) {
+      const [own, layers, levels] = [(v.getUint8(at + 4) & 1) === 1, v.getUint16(at + 6), v.getUint8(at + 9)]
+      let precincts = 0
+      for (let r = 0; r <= Math.min(32, levels); r++) {
+        const sizes = own && at + 14 + r < v.byteLength ? v.getUint8(at + 14 + r) : 0xff
+        const shrunk = (n: number, exponent: number): number => Math.max(1, Math.ceil(n / 2 ** (levels - r) / 2 ** exponent))
+        precincts += shrunk(size.width, sizes & 15) * shrunk(size.height, sizes >> 4)
+      }
+      return layers * size.channels * Math.max(precincts, tiles * (levels + 1))
+    }
+    at += 2 + v.getUint16(at + 2)
+  }
+  return 0
+}
+
 /** The SIZ segment of a JPEG 2000 codestream (ITU-T T.800 A.5.1), bare or within the boxes of a JP2 file. */
 const codestreamHeader = (bytes: Uint8Array): Either<string, StreamHeader> => {
   const limit = Math.min(bytes.length - 52, 4096)
@@ -44,7 +67,10 @@ const codestreamHeader = (bytes: Uint8Array): Either<string, StreamHeader> => {
       return E.left('a JPEG 2000 stream whose components differ in depth or are subsampled')
     }
   }
-  return E.right({ height: bottom - top, width: right - left, channels, bits: (depth & 127) + 1, signed: depth >= 128, planar: false })
+  const size = { height: bottom - top, width: right - left, channels }
+  const packets = packetsOf(view, tiles, size)
+  if (packets > bytes.length) return E.left(`a JPEG 2000 stream of ${bytes.length} bytes that promises ${packets} packets`)
+  return E.right({ ...size, bits: (depth & 127) + 1, signed: depth >= 128, planar: false })
 }
 
 /** The frame header of a JPEG-LS stream (SOF55, ITU-T T.87 C.2.2), and whether its first scan holds one component alone. */

@@ -70,8 +70,12 @@ INLINE void pack_panel(const float *p, const long *row, int full, int adjacent, 
   }
   long k = 0;
   if (full && consecutive)
-    for (; k + 4 <= kc; k += 4)
-      for (long r = 0; r < width; r += 4) turn(p + col[k], row + r, to + k * width + r, width);
+    for (; k + 4 <= kc; k += 4) {
+      long r = 0;
+      for (; r + 4 <= width; r += 4) turn(p + col[k], row + r, to + k * width + r, width);
+      for (; r < width; r++)
+        for (long j = 0; j < 4; j++) to[(k + j) * width + r] = p[row[r] + col[k] + j];
+    }
   for (; k < kc; k++) {
     long r = 0;
     for (; r < n; r++) to[k * width + r] = p[row[r] + col[k]];
