@@ -71,8 +71,8 @@ const dropOnes = (table: TermTable, n: Nest): Nest => {
 /** As few loops as possible, with every offset affine in them where a split can make it so. */
 export const normalise = (table: TermTable, given: Nest): Nest => {
   let n = dropOnes(table, given)
-  // each split makes offsets simpler; the bound is on the number of variables that a kernel's masks can name
-  for (let step = 0; step < 8; step++) {
+  // each split makes offsets simpler; two variables are left for the blocks of a target
+  while (table.variables() + 4 <= 32) {
     const next = mergeOnce(table, n) ?? splitOnce(table, n)
     if (next === undefined) break
     n = next

@@ -71,6 +71,8 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
 export interface TermTable {
   readonly num: (dtype: DType, value: number) => Term
   readonly variable: (extent: number) => Var
+  /** Variables made so far. Terms name theirs in masks of 32 bits, so whoever makes more than a nest needs asks first. */
+  readonly variables: () => number
   readonly read: (buffer: number, dtype: DType, offset: Term) => Term
   readonly unary: (op: UnaryName, x: Term) => Term
   readonly binary: (op: BinaryName, x: Term, y: Term) => Term
@@ -93,7 +95,7 @@ type Fields<T> = T extends Base ? Omit<T, 'id' | 'vars'> : never
 
 export const termTable = (): TermTable => {
   const interned = new Map<string, Term>()
-  let variables = 0
+  let made = 0
 
   const intern = (key: string, operands: ReadonlyArray<Term>, fields: Fields<Term>, own = 0, bound = 0): Term => {
     const found = interned.get(key)
@@ -110,11 +112,11 @@ export const termTable = (): TermTable => {
     intern(`n${dtype}${Object.is(value, -0) ? '-0' : value}`, [], { _tag: 'Num', dtype, value, lo: value, hi: value })
 
   const variable = (extent: number): Var => {
-    const index = variables++
+    const index = made++
     const base = { id: interned.size, dtype: 'i32' as const, lo: 0, hi: extent - 1, vars: 1 << index }
-    const made: Var = { ...base, _tag: 'Var', index, extent }
-    interned.set(`v${index}`, made)
-    return made
+    const v: Var = { ...base, _tag: 'Var', index, extent }
+    interned.set(`v${index}`, v)
+    return v
   }
 
   const parts = (t: Term): { readonly terms: ReadonlyArray<readonly [Term, number]>; readonly constant: number } =>
@@ -303,5 +305,5 @@ export const termTable = (): TermTable => {
   const replace = (map: ReadonlyMap<Term, Term>, t: Term): Term => rewrite(map, (b) => b, t)
   const renumber = (buffer: (old: number) => number, t: Term): Term => rewrite(new Map(), buffer, t)
 
-  return { num, variable, read, unary, binary, select, cast, assume, reduce, affine, opaque, replace, renumber }
+  return { num, variable, variables: () => made, read, unary, binary, select, cast, assume, reduce, affine, opaque, replace, renumber }
 }

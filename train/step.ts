@@ -23,7 +23,7 @@ import type { Rewrite } from '../core/rewrite.ts'
 import { trace } from '../core/trace.ts'
 import { join } from '../core/tree.ts'
 import type { Adapter } from '../models/lora.ts'
-import { add, mul } from '../ops/elementwise.ts'
+import { add } from '../ops/elementwise.ts'
 import { normOf } from './clip.ts'
 import type { Objective, ObjectiveOptions, Resident, View } from './objective.ts'
 import { leafOf, objective } from './objective.ts'
@@ -40,8 +40,6 @@ export interface UpdateOptions {
   readonly average?: Teacher
   /** Also hands back `grad_norm.PATH`, the L2 norm of every gradient before any transform. */
   readonly gradNorms?: boolean
-  /** Gradients are taken of the loss times this and divided by it: what f16 would round to zero survives. Default 1. */
-  readonly lossScale?: number
 }
 
 /** The whole step, and every tensor that it needs on the device. */
@@ -94,9 +92,7 @@ const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Pro
   const loss = o.graph.outputs.find((x) => x.role === 'value' && x.path === 'loss')
   if (loss === undefined) return E.left(noLoss)
   const trained = o.residents.filter((r) => r.role === 'trained')
-  const scale = update.lossScale ?? 1
-  const gradients = gradOptions(scale === 1 ? loss.expr : mul(loss.expr, scale), trained.map(leafOf))
-    .map(O.map((g) => (scale === 1 ? g : mul(g, 1 / scale))))
+  const gradients = gradOptions(loss.expr, trained.map(leafOf))
   const proposals = trained.flatMap((r, i): ReadonlyArray<Proposal> => {
     const g = gradients[i]
     // what the loss does not depend on is left alone, as by PyTorch where grad is None

@@ -117,6 +117,3 @@ export const rewriteContractions = (name: string, f: (c: Contraction, plain: Exp
   }
   return { name: g.name, outputs: g.outputs.map((o) => ({ ...o, expr: of(o.expr) })) }
 }
-
-/** Whether an expression is a contraction, of whatever two tensors. */
-export const isContractionOp = (e: Expr): boolean => O.isSome(contracting.dot.match(e))

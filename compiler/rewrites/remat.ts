@@ -81,20 +81,20 @@ const regionsIn = (g: Graph, forward: ReadonlyArray<Expr>, regionOf: RegionOf): 
 export const regionsOf = (regionOf: RegionOf) => (g: Graph): Either<Fault, ReadonlyArray<Region>> =>
   E.map((forward: ReadonlyArray<Expr>) => regionsIn(g, forward, regionOf).all)(forwardOf(g))
 
-const recomputed = (g: Graph, r: Regions, chosen: (region: string) => boolean): Graph => {
+/** What a gradient reads in place of a value of a region: the value, and what it is computed from there. */
+export type Instead = (e: Extract<Expr, { readonly _tag: 'Apply' }>, args: ReadonlyArray<Expr>, region: string) => Expr
+
+/** A step whose gradients read something else than the values of the forward pass. */
+const replaced = (g: Graph, r: Regions, chosen: (region: string) => boolean, instead: Instead): Graph => {
   const again = new Map<Expr, Expr>()
   const done = new Map<Expr, Expr>()
-  const regionOf = (e: Expr): string | undefined => {
-    const region = r.of.get(e)
-    return region !== undefined && chosen(region) ? region : undefined
-  }
   // arguments come first, so that an expression's arguments have been made again when it is
   for (const e of nodesOf(g)) {
     if (e._tag !== 'Apply') continue
     const since = mark()
-    const region = regionOf(e)
-    if (region !== undefined) {
-      const now = apply(e.op, e.args.map((a) => again.get(a) ?? a), O.some(region))
+    const region = r.of.get(e)
+    if (region !== undefined && chosen(region)) {
+      const now = instead(e, e.args.map((a) => again.get(a) ?? a), region)
       labelScope(scopeOf(e), since, [now])
       again.set(e, now)
     }
@@ -115,16 +115,21 @@ export interface RematOptions {
   readonly chosen?: (region: string) => boolean
 }
 
-/** Fault: a step without regions, or none that is chosen. Law, tested: the same values, to the bit on the reference. */
-export const remat = (o: RematOptions = {}): Rewrite<'step'> => ({
-  name: 'remat',
+/** The rewrite `name` that lets the gradients of regions read what `instead` gives. Faults: nothing is chosen; regions are replaced already. */
+export const insteadOfKeeping = (name: string, instead: Instead) => (o: RematOptions): Rewrite<'step'> => ({
+  name,
   stage: 'step',
   run: (g) => E.chain((forward: ReadonlyArray<Expr>): Either<Fault, Graph> => {
     const r = regionsIn(g, forward, o.regions ?? blocksAsRegions())
     const chosen = o.chosen ?? ((): boolean => true)
     if (nodesOf(g).some((e) => e._tag === 'Apply' && O.isSome(e.region)))
-      return E.left(fault('graph', { place: 'remat', found: 'a step that is rematerialised already', allowed: 'one remat in a pipeline', remedy: 'choose all regions in one rewrite' }))
-    return r.all.some(({ name }) => chosen(name)) ? E.right(recomputed(g, r, chosen))
-      : E.left(fault('config', { place: 'remat', found: 'no such region that a gradient reads', allowed: r.all.map(({ name }) => name).join(', ') || 'a network of blocks that are trained', remedy: 'choose some of these' }))
+      return E.left(fault('graph', { place: name, found: 'a step whose regions are recomputed or rounded already', allowed: 'one such rewrite in a pipeline', remedy: 'choose all regions in one rewrite' }))
+    return r.all.some((region) => chosen(region.name)) ? E.right(replaced(g, r, chosen, instead))
+      : E.left(fault('config', { place: name, found: 'no such region that a gradient reads', allowed: r.all.map((region) => region.name).join(', ') || 'a network of blocks that are trained', remedy: 'choose some of these' }))
   })(forwardOf(g)),
 })
+
+const recompute = insteadOfKeeping('remat', (e, args, region) => apply(e.op, args, O.some(region)))
+
+/** Fault: a step without regions, or none that is chosen. Law, tested: the same values, to the bit on the reference. */
+export const remat = (o: RematOptions = {}): Rewrite<'step'> => recompute(o)

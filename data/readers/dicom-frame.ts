@@ -9,7 +9,7 @@ import sharp from 'sharp'
 import { messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Image } from '../dataset.ts'
-import { parseJpeg, withTransform } from './codecs/jpeg.ts'
+import { checkSize, parseJpeg, withTransform } from './codecs/jpeg.ts'
 import { decodeLossless } from './codecs/lossless.ts'
 import { decodeRle } from './codecs/rle.ts'
 import { sameSize, showSize } from './codecs/samples.ts'
@@ -46,8 +46,8 @@ const decodeJpeg8 = async (bytes: Uint8Array, h: DicomHeader, size: FrameSize): 
   const parsed = parseJpeg(bytes, true)
   if (E.isLeft(parsed)) return parsed
   const { frame, adobe } = parsed.right
-  const stated = { height: frame.height, width: frame.width, channels: frame.components.length }
-  if (!sameSize(stated, size)) return E.left(`a JPEG stream of ${showSize(stated)} in a file of frames ${showSize(size)}`)
+  const sized = checkSize(frame, size)
+  if (E.isLeft(sized)) return sized
   if (frame.precision !== 8 || frame.process > 2) return E.left(`a JPEG stream of ${frame.precision} bits and process ${frame.process} where an 8-bit one belongs`)
   try {
     const ycc = adobe === undefined ? h.photometric !== 'RGB' : adobe !== 0
@@ -73,12 +73,12 @@ const decode = async (c: Codecs, file: DicomFile, bytes: Uint8Array, bit: number
     case 'rle': return plain(decodeRle(bytes, size, h.allocated))
     case 'jpeg-ls': return plain(await c.jpegLs(bytes, size))
     case 'jpeg 2000': return E.map((samples: Samples) => ({ samples, rgb: h.photometric !== 'YBR_FULL' }))(await c.jpeg2000(bytes, size))
-    case 'jpeg lossless': return plain(decodeLossless(bytes))
+    case 'jpeg lossless': return plain(decodeLossless(bytes, size))
     case 'jpeg8': return decodeJpeg8(bytes, h, size)
     case 'jpeg12': {
       const parsed = parseJpeg(bytes, true)
       if (E.isLeft(parsed)) return parsed
-      return parsed.right.frame.precision === 8 ? decodeJpeg8(bytes, h, size) : plain(decodeSequential(bytes))
+      return parsed.right.frame.precision === 8 ? decodeJpeg8(bytes, h, size) : plain(decodeSequential(bytes, size))
     }
   }
 }
@@ -123,9 +123,13 @@ const imageOf = (file: DicomFile, frame: number, { samples, rgb }: Decoded): Eit
 export const readFrame = (c: Codecs) => (file: DicomFile, frame: number): TaskEither<Fault, Image> =>
   pipe(
     frameBytes(file, frame),
-    TE.chain((bytes) => async () => pipe(
-      await decode(c, file, bytes, file.frames[frame].bit),
-      E.chain((decoded) => imageOf(file, frame, decoded)),
-      E.mapLeft((found) => wrongDicom(file.path, file.header.frames === 1 ? found : `${found} (frame ${frame})`)),
-    )),
+    TE.chain((bytes) => async () => {
+      const wrong = (found: string): Fault => wrongDicom(file.path, file.header.frames === 1 ? found : `${found} (frame ${frame})`)
+      try {
+        return pipe(await decode(c, file, bytes, file.frames[frame].bit), E.chain((decoded) => imageOf(file, frame, decoded)), E.mapLeft(wrong))
+      } catch (e) {
+        // a frame that is too large for memory
+        return E.left(wrong(messageOf(e)))
+      }
+    }),
   )

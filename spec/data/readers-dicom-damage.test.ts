@@ -92,6 +92,24 @@ describe('damaged DICOM files are faults that name the file, or the right image'
     }
   })
 
+  test('headers that ask for absurd work are refused before anything is decoded', async () => {
+    const path = await scratch()
+    const change = async (name: string, find: ReadonlyArray<number>, at: number, bytes: ReadonlyArray<number>): Promise<string> => {
+      const b = await readFile(join(fixtures, name))
+      const place = b.indexOf(Buffer.from(find))
+      expect(place, name).toBeGreaterThan(0)
+      b.set(bytes, place + at)
+      await writeFile(path, b)
+      return left(await readAll(path)).found
+    }
+    expect(await change('pydicom/JPEG2000.dcm', [0xff, 0x52], 6, [0xff, 0xff])).toMatch(/promises \d+ packets/)
+    expect(await change('pydicom/JPEG2000.dcm', [0xff, 0x51], 6, [0x7f, 0, 0, 0])).toMatch(/in a file of frames|tiles of/)
+    expect(await change('pydicom/MR_small_jpeg_ls_lossless.dcm', [0xff, 0xf7], 5, [0xff, 0xff, 0xff, 0xff])).toMatch(/65535 x 65535/)
+    expect(await change('pydicom/SC_rgb_jpeg_gdcm.dcm', [0xff, 0xc3], 5, [0xff, 0xff, 0xff, 0xff])).toMatch(/65535 x 65535/)
+    expect(await change('pydicom/JPGExtended.dcm', [0xff, 0xc1], 5, [0xff, 0xff, 0xff, 0xff])).toMatch(/65535 x 65535/)
+    expect(await change('pydicom/MR_small_RLE.dcm', [0x28, 0, 0x10, 0, 0x55, 0x53], 8, [0xff, 0xff])).toMatch(/run length/)
+  })
+
   test('other files that are called DICOM', async () => {
     const path = await scratch()
     for (const content of ['', 'no picture at all', '\x89PNG\r\n\x1a\n', '{"a": 1}'.repeat(100), `${'\0'.repeat(128)}DICM`]) {

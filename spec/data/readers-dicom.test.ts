@@ -50,7 +50,8 @@ describe('DICOM images are as pydicom sees them', () => {
       const opened = right(await openDicom(join(lossless, `jpeg_lossless_sel${k}.dcm`))())
       if (opened._tag !== 'Image') throw new Error('no image')
       const bytes = right(await frameBytes(opened.file, 0)())
-      const mine = decodeLossless(bytes)
+      const { rows: height, columns: width, samples: channels } = opened.file.header
+      const mine = decodeLossless(bytes, { height, width, channels })
       const own = Uint8Array.from(bytes)
       const decoder = new Decoder()
       const theirs = decoder.decompress(own.buffer, 0, own.length)

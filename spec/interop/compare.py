@@ -1,7 +1,7 @@
 """Compares backbones with transformers on randomly initialised models of the four types, and of swin.
 
     python3 -m venv VENV && VENV/bin/pip install torch torchvision pillow transformers safetensors
-    VENV/bin/python spec/interop/compare.py [--target gpujs:webasm]
+    VENV/bin/python spec/interop/compare.py [--target gpujs:webasm] [--only swin]
 
 For each model: the folder that save_pretrained writes is read here and its tokens are compared on the same pixels, at the
 size of the positions and at another one (`read`); the folder is imported and written again, loaded with
@@ -38,9 +38,9 @@ def models():
     yield "dinov3_vit, gated, bf16", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=4, use_gated_mlp=True, hidden_act="silu")), dict(dtype=torch.bfloat16)
     yield "dinov3_vit, no biases", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=0, query_bias=False, value_bias=False, proj_bias=False, mlp_bias=False)), {}
     yield "dinov3_vit, key bias, base 50", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=1, key_bias=True, rope_theta=50.0)), {}
-    small = dict(embed_dim=16, depths=[2, 2, 2], num_heads=[1, 2, 4], patch_size=4, image_size=56)
-    yield "swin, window 7", T.SwinModel(T.SwinConfig(**small, window_size=7)), {}
-    yield "swin, window 4", T.SwinModel(T.SwinConfig(**dict(small, image_size=64), window_size=4, mlp_ratio=2.0)), {}
+    # transformers has no relative places for grids that are smaller than the window
+    yield "swin, window 7", T.SwinModel(T.SwinConfig(embed_dim=16, depths=[2, 2], num_heads=[1, 2], image_size=56, window_size=7)), {}
+    yield "swin, window 4", T.SwinModel(T.SwinConfig(embed_dim=16, depths=[2, 2, 2], num_heads=[1, 2, 4], image_size=64, window_size=4, mlp_ratio=2.0)), {}
 
 
 def randomised(model):
@@ -75,7 +75,8 @@ def compared(name, model, saving, target, at):
     reference = type(model).from_pretrained(at / "theirs", dtype=torch.float32).eval()
     channels, patch, size = reference.config.num_channels, reference.config.patch_size, reference.config.image_size
     larger = (90, 130) if isinstance(model, T.SwinModel) else (6 * patch, 9 * patch)
-    pixels = {"pixels.native": torch.randn(2, channels, size, size), "pixels.larger": torch.randn(1, channels, *larger)}
+    # larger first: transformers' swin forgets to shift its windows once it has seen a grid of one window
+    pixels = {"pixels.larger": torch.randn(1, channels, *larger), "pixels.native": torch.randn(2, channels, size, size)}
     save_file(pixels, at / "pixels.safetensors")
     expected = tokens(reference, pixels)
     run("npx", "tsx", "spec/interop/features.ts", at / "theirs", at / "pixels.safetensors", at / "ours.safetensors", target)
@@ -90,13 +91,17 @@ def compared(name, model, saving, target, at):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--target", default="gpujs:webasm")
-    target = options.parse_args().target
+    options.add_argument("--only", default="", help="models whose name begins so")
+    words = options.parse_args()
+    target = words.target
     torch.manual_seed(0)
     T.logging.set_verbosity_error()
     print(f"torch {torch.__version__}, transformers {T.__version__}, safetensors {safetensors.__version__}, {target}\n")
     print(f"{'model':32} {'read':>9} {'written':>9}  missing or unexpected keys")
     good = True
     for name, model, saving in models():
+        if not name.startswith(words.only):
+            continue
         with tempfile.TemporaryDirectory() as folder:
             read, written, keys = compared(name, model, saving, target, pathlib.Path(folder))
         good = good and read < LIMIT and written < LIMIT and not keys

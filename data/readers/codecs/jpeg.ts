@@ -7,6 +7,8 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { HuffmanTable } from './huffman.ts'
 import { huffmanTable } from './huffman.ts'
+import { sameSize, showSize } from './samples.ts'
+import type { FrameSize } from './samples.ts'
 
 /** One component of a frame: its identifier, its sampling factors, its quantisation table. */
 export interface Component {
@@ -164,6 +166,12 @@ export const parseJpeg = (bytes: Uint8Array, headerOnly = false): Either<string,
     if (wrong !== undefined) return E.left(wrong)
   }
   return frame === undefined ? E.left('a JPEG stream without a frame header') : E.right({ frame, scans, adobe })
+}
+
+/** Checks a frame's size against the one that the file's header promises, before anything is decoded. Left: another size. */
+export const checkSize = (frame: JpegFrame, size: FrameSize): Either<string, void> => {
+  const stated = { height: frame.height, width: frame.width, channels: frame.components.length }
+  return sameSize(stated, size) ? E.right(undefined) : E.left(`a JPEG stream of ${showSize(stated)} in a file of frames ${showSize(size)}`)
 }
 
 /**

@@ -5,6 +5,7 @@
 
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import { showSize } from './samples.ts'
 import type { FrameSize, Samples } from './samples.ts'
 
 const headerBytes = 64
@@ -42,6 +43,8 @@ export const decodeRle = (bytes: Uint8Array, size: FrameSize, allocated: number)
   const { channels } = size
   if (segments !== channels * width) return E.left(`${segments} run length encoded segments for ${channels} samples of ${width} bytes`)
   const pixels = size.height * size.width
+  // two bytes give 128 at most
+  if (pixels * channels * width > bytes.length * 64) return E.left(`${bytes.length} bytes of run length encoded data for ${showSize(size)} samples`)
   const out = new Uint8Array(pixels * channels * width)
   for (let s = 0; s < segments; s++) {
     const begin = view.getUint32(4 + 4 * s, true)

@@ -8,8 +8,8 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { bitReader, overrun, passRestart, readCode, readSigned } from './huffman.ts'
 import type { BitReader, HuffmanTable } from './huffman.ts'
 import type { Component, JpegFrame, Scan } from './jpeg.ts'
-import { parseJpeg } from './jpeg.ts'
-import type { Samples } from './samples.ts'
+import { checkSize, parseJpeg } from './jpeg.ts'
+import type { FrameSize, Samples } from './samples.ts'
 
 /** Places of coefficients in the order in which they are coded (T.81 Figure A.6). */
 const zigzag = Uint8Array.of(
@@ -116,12 +116,14 @@ const decodeScan = (bytes: Uint8Array, frame: JpegFrame, scan: Scan, planes: Rea
 
 /**
  * Decodes a sequential JPEG stream of 8 or 12 bits to unsigned samples, the components as they are coded (no colour
- * transform); subsampled components are repeated. Left: another process or precision, damaged or missing data.
+ * transform); subsampled components are repeated. Left: another size, process or precision, damaged or missing data.
  */
-export const decodeSequential = (bytes: Uint8Array): Either<string, Samples> => {
+export const decodeSequential = (bytes: Uint8Array, size: FrameSize): Either<string, Samples> => {
   const parsed = parseJpeg(bytes)
   if (E.isLeft(parsed)) return parsed
   const { frame, scans } = parsed.right
+  const sized = checkSize(frame, size)
+  if (E.isLeft(sized)) return sized
   const { height, width, precision, components } = frame
   if (frame.process > 1) return E.left(`a JPEG stream of process ${frame.process} where a sequential one belongs`)
   if (precision !== 8 && precision !== 12) return E.left(`a sequential JPEG stream of ${precision} bits`)
