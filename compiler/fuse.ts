@@ -194,6 +194,8 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
 
   const worthwhile = (e: Expr, uses: ReadonlyArray<Use>): boolean => {
     const m = meaning(e)
+    // a region that makes floats narrower wants them kept, not computed again
+    if (e._tag === 'Apply' && e.region._tag === 'Some' && e.type.dtype === 'f16' && e.args.every((a) => a.type.dtype === 'f32')) return false
     const size = sizeOf(e.type.shape)
     const evaluations = uses.reduce((n, u) => n + u.evaluations, 0)
     if (m.reduces) return uses.length === 1 && !uses[0].inReduction && evaluations === size && !uses[0].draft.heavy

@@ -10,7 +10,7 @@ import { verify } from '../core/verify.ts'
 import type { Limits } from './fuse.ts'
 import { planOf } from './plan.ts'
 import { simplify } from './rewrites/simplify.ts'
-import type { Plan } from './schedule.ts'
+import type { Place, Plan } from './schedule.ts'
 import { totalsOf } from './schedule.ts'
 
 /** `1234567` as `1.23 M`. */
@@ -41,6 +41,22 @@ export const planFooter = (p: Plan): string => {
     `# memory: ${showCount(t.temporaryBytes)}B temporaries, ${showCount(residentBytes(p.graph))}B resident state\n`,
   ].join('\n')
 }
+
+const showPlace = (p: Place): string => {
+  switch (p._tag) {
+    case 'Resident':
+    case 'Given': return p.path
+    case 'Hyper': return 'hypers'
+    case 'Constant': return 'constant'
+    case 'Temporary': return `t${p.slot}`
+  }
+}
+
+/** What runs in which order, and where every tensor lies: `t1 = kernel 0 (w, x)`, `w <- t1`. */
+export const showSteps = (p: Plan): string =>
+  p.steps.map((s) => (s._tag === 'Launch'
+    ? `${showPlace(s.write)} = kernel ${s.fused} (${s.reads.map(showPlace).join(', ')})`
+    : `${s.path} <- ${showPlace(s.from)}`)).join('\n')
 
 /** The kernels of a plan, in order of launch. */
 export const showPlan = (p: Plan): string =>

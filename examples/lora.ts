@@ -19,12 +19,11 @@ import { dino } from '../losses/dino.ts'
 import { dinov1 } from '../models/dino.ts'
 import { head } from '../models/head.ts'
 import { vit } from '../models/vit.ts'
+import { before, continued } from '../train/before.ts'
 import { clipEach } from '../train/clip.ts'
 import { command } from '../train/command.ts'
 import { experiment } from '../train/experiment.ts'
 import { v1Groups } from '../train/groups.ts'
-import { readRun } from '../train/huggingface/run.ts'
-import { underRoots } from '../train/huggingface/read.ts'
 import { adamw } from '../train/optimizer.ts'
 import { constant, cosineSchedule } from '../train/schedule.ts'
 import { rewriteStep } from '../train/step.ts'
@@ -34,7 +33,6 @@ import { lora } from '../train/strategies/lora.ts'
 import { writeAdapters } from '../train/strategies/peft.ts'
 import { all, none, trainedCount } from '../train/strategies/strategy.ts'
 import { chain } from '../train/transform.ts'
-import { before } from '../train/before.ts'
 import digits from './dinov1.ts'
 
 const settings = {
@@ -70,8 +68,7 @@ export default command(import.meta.url, experiment({
   rewrite: (s) => (s.train === 'frugal' ? rewriteStep(remat()) : (step) => step),
   first: (s, how) => pipe(
     s.base === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: 64, data: s.data, vit: s.vit, head: s.head }) : TE.right(s.base),
-    TE.chain((base) => readRun(base, { network: 'teacher', mergeLora: true })),
-    TE.map((b) => underRoots(b, ['student.backbone', 'teacher.backbone'])),
+    TE.chain(continued),
   ),
   after: (s) => ({ state, out, accuracyOf, assembled: { program } }) => pipe(
     TE.Do,

@@ -6,7 +6,7 @@ import { fuse } from '../../compiler/fuse.ts'
 import { pack } from '../../compiler/pack.ts'
 import { planOf } from '../../compiler/plan.ts'
 import { simplify } from '../../compiler/rewrites/simplify.ts'
-import { showPlan } from '../../compiler/stages.ts'
+import { showPlan, showSteps } from '../../compiler/stages.ts'
 import { printKernel } from '../../compiler/targets/gpujs/print.ts'
 import type { Expr } from '../../core/expr.ts'
 import { leaf } from '../../core/expr.ts'
@@ -179,65 +179,11 @@ test('schedule: a state is replaced after its last reader', () => {
   const next = sub(w, mul(x, 0.1))
   const g = right(trace('update', [value('before', sum()(exp(w))), state('w', next), value('after', sum()(exp(next)))]))
   const p = right(planOf(limits)(g))
-  expect(JSON.stringify(p.steps, null, 1)).toMatchInlineSnapshot(`
-    "[
-     {
-      "_tag": "Launch",
-      "fused": 0,
-      "reads": [
-       {
-        "_tag": "Resident",
-        "path": "w"
-       }
-      ],
-      "write": {
-       "_tag": "Temporary",
-       "slot": 0
-      }
-     },
-     {
-      "_tag": "Launch",
-      "fused": 1,
-      "reads": [
-       {
-        "_tag": "Resident",
-        "path": "w"
-       },
-       {
-        "_tag": "Given",
-        "path": "x"
-       }
-      ],
-      "write": {
-       "_tag": "Temporary",
-       "slot": 1
-      }
-     },
-     {
-      "_tag": "Update",
-      "from": {
-       "_tag": "Temporary",
-       "slot": 1
-      },
-      "path": "w",
-      "dtype": "f32",
-      "length": 8
-     },
-     {
-      "_tag": "Launch",
-      "fused": 2,
-      "reads": [
-       {
-        "_tag": "Temporary",
-        "slot": 1
-       }
-      ],
-      "write": {
-       "_tag": "Temporary",
-       "slot": 2
-      }
-     }
-    ]"
+  expect(showSteps(p)).toMatchInlineSnapshot(`
+    "t0 = kernel 0 (w)
+    t1 = kernel 1 (w, x)
+    w <- t1
+    t2 = kernel 2 (t1)"
   `)
 })
 
