@@ -73,9 +73,9 @@ const boxOfMask = (mask: Uint8Array, width: number): ReadonlyArray<Box> => {
   return right < 0 ? [] : [{ x: left, y: top, width: right - left + 1, height: bottom - top + 1 }]
 }
 
-/** Regions of interest in image pixels: the item's box, else the rectangle around its mask. */
+/** Regions of interest in image pixels: the item's boxes, else the rectangle around its mask. */
 const regionsOf = (item: Item): ReadonlyArray<Box> =>
-  item.box !== undefined ? [item.box] : item.mask !== undefined ? boxOfMask(item.mask, item.image.width) : []
+  item.boxes !== undefined ? item.boxes : item.box !== undefined ? [item.box] : item.mask !== undefined ? boxOfMask(item.mask, item.image.width) : []
 
 const scaled = (scale: number) => (b: Box): Box => ({ x: b.x * scale, y: b.y * scale, width: b.width * scale, height: b.height * scale })
 

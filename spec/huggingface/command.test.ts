@@ -9,7 +9,7 @@ import type { HostTensor } from '../../data/tensor.ts'
 import { floatTensor } from '../../data/tensor.ts'
 import { save } from '../../train/checkpoints.ts'
 import { readBackbone } from '../../train/huggingface/read.ts'
-import { readRun } from '../../train/huggingface/run.ts'
+import { exportRun, readRun } from '../../train/huggingface/run.ts'
 import { writeBackbone } from '../../train/huggingface/write.ts'
 import { left, right } from '../data/either.ts'
 import { backbones, temporary, weightsOf } from './backbones.ts'
@@ -49,6 +49,11 @@ describe('the backbone of a run', () => {
     expect(left(await readRun(folder, { network: 'teacher', mergeLora: false })()).remedy).toContain('--merge-lora')
     const merged = right(await readRun(folder, { network: 'teacher', mergeLora: true })()).weights.get('blocks.0.attn.proj.weight')
     expect([...merged ?? []].map((v, i) => v - (weights.get('blocks.0.attn.proj.weight')?.[i] ?? NaN)).every((d) => Math.abs(d - 2) < 1e-6)).toBe(true)
+  })
+  it('is written beside the run, from where the run can be read as well', async () => {
+    const folder = await run('beside', both)
+    expect(right(await exportRun(folder)())).toContain('model.safetensors')
+    expect(right(await readBackbone(folder)()).weights).toEqual(weights)
   })
   it('that is not there is named', async () => {
     expect(left(await readRun(at('nothing'), { network: 'teacher', mergeLora: false })()).found).toBe('nothing')

@@ -25,6 +25,9 @@ import { runOnce, writeAll } from './kind.ts'
 
 const optional = <C extends t.Mixed>(codec: C) => t.union([codec, t.null])
 
+/** The official blocks take 0 for no LayerScale, as they take nothing. */
+const scaled = (initial: number | null | undefined): { readonly layerScale?: number } => (typeof initial === 'number' && initial !== 0 ? { layerScale: initial } : {})
+
 const sizes = t.type({ img_size: t.number, patch_size: t.number, embed_dim: t.number, depth: t.number, num_heads: t.number })
 
 export const v2Config = t.intersection([sizes, t.partial({
@@ -35,7 +38,7 @@ export const v2Config = t.intersection([sizes, t.partial({
 
 export const v2Backbone = (o: t.TypeOf<typeof v2Config>): Vit => vit({
   generation: 2, image: o.img_size, patch: o.patch_size, width: o.embed_dim, depth: o.depth, heads: o.num_heads, channels: o.in_chans ?? 3,
-  mlpRatio: o.mlp_ratio ?? 4, ffn: (o.ffn_layer ?? 'mlp') === 'mlp' ? 'mlp' : 'swiglu-fused', ...(typeof o.init_values === 'number' ? { layerScale: o.init_values } : {}),
+  mlpRatio: o.mlp_ratio ?? 4, ffn: (o.ffn_layer ?? 'mlp') === 'mlp' ? 'mlp' : 'swiglu-fused', ...scaled(o.init_values),
   qkvBias: o.qkv_bias ?? true, projBias: o.proj_bias ?? true, ffnBias: o.ffn_bias ?? true, eps: o.norm_eps ?? 1e-6, maskToken: true,
   registers: o.num_register_tokens ?? 0, wholePatches: true, position: { kind: 'learned', offset: o.interpolate_offset ?? 0.1, antialias: o.interpolate_antialias ?? false },
 })
@@ -63,7 +66,7 @@ export const v3Config = t.intersection([sizes, t.partial({
 
 export const v3Backbone = (o: t.TypeOf<typeof v3Config>): Vit => vit({
   generation: 3, image: o.img_size, patch: o.patch_size, width: o.embed_dim, depth: o.depth, heads: o.num_heads, channels: o.in_chans ?? 3,
-  mlpRatio: o.ffn_ratio ?? 4, ffn: o.ffn_layer ?? 'mlp', ...(typeof o.layerscale_init === 'number' ? { layerScale: o.layerscale_init } : {}),
+  mlpRatio: o.ffn_ratio ?? 4, ffn: o.ffn_layer ?? 'mlp', ...scaled(o.layerscale_init),
   qkvBias: o.qkv_bias ?? true, projBias: o.proj_bias ?? true, ffnBias: o.ffn_bias ?? true, maskKeyBias: o.mask_k_bias ?? false,
   norm: o.norm_layer === 'rmsnorm' ? 'rms' : 'layer', eps: o.norm_eps ?? ((o.norm_layer ?? 'layernorm') === 'layernorm' ? 1e-6 : 1e-5),
   registers: o.n_storage_tokens ?? 0, maskToken: true, untiedNorms: o.untie_cls_and_patch_norms ?? false, localNorm: o.untie_global_and_local_cls_norm ?? false,

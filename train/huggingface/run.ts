@@ -18,6 +18,7 @@ import type { Checkpoint } from '../checkpoint.ts'
 import { latest } from '../checkpoints.ts'
 import type { Backbone } from './read.ts'
 import { fromState, readBackbone } from './read.ts'
+import { writeBackbone } from './write.ts'
 
 /** Which network of a run: the moving average, or the one that is trained. */
 export type Network = 'teacher' | 'student'
@@ -89,3 +90,7 @@ export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbo
   latest(join(folder, 'checkpoints')),
   TE.chain(({ found }) => (O.isSome(found) ? TE.fromEither(ofCheckpoint(found.value.path, found.value.checkpoint, o)) : readBackbone(folder))),
 )
+
+/** Writes the moving average of a run into its `huggingface` folder. Faults: as `readRun` and `writeBackbone`. */
+export const exportRun = (folder: string, o: RunOptions = { network: 'teacher', mergeLora: true }): TaskEither<Fault, ReadonlyArray<string>> =>
+  pipe(readRun(folder, o), TE.chain(writeBackbone(join(folder, 'huggingface'))))
