@@ -10,9 +10,10 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { openTarget } from '../compiler/targets/open.ts'
 import type { Fault } from '../core/fault.ts'
 import { exitCode, showFault } from '../core/fault.ts'
-import { splitByLabel } from '../data/dataset.ts'
+import type { Dataset, Split } from '../data/dataset.ts'
 import { guarded } from '../data/file.ts'
-import { folder } from '../data/readers/folder.ts'
+import { showIntensity, usualIntensity, withIntensity } from '../data/intensity.ts'
+import { openData, trainAndTest } from '../data/readers/open.ts'
 import type { Arguments, CommandSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
 import type { Experiment, Resolved } from './experiment.ts'
@@ -31,8 +32,23 @@ const changesOf = (a: Arguments): ReadonlyArray<Change> => [
   ...(O.isSome(a.steps) ? [{ place: '--steps', path: 'steps', value: a.steps.value }] : []),
 ]
 
-const withData = (a: Arguments) => (r: Resolved): Resolved =>
-  O.isNone(a.data) ? r : { ...r, data: pipe(folder(a.data.value), TE.chainEitherK(splitByLabel(testShare))) }
+/** A part of a split with its values as intensities, in the way that suits what they measure. */
+const seen = (d: Dataset, say: (text: string) => void): TaskEither<Fault, Dataset> => {
+  const intensity = usualIntensity(d)
+  say(`${d.name}: ${d.length} images through ${showIntensity(intensity)}`)
+  return withIntensity(intensity)(d)
+}
+
+/** Whatever lies at a path: pictures, npz, a manifest, DICOM, NIfTI. */
+const dataAt = (path: string, say: (text: string) => void): TaskEither<Fault, Split> =>
+  pipe(
+    openData(path),
+    TE.chainEitherK((o) => trainAndTest(o, testShare)),
+    TE.chain(({ train, test }) => pipe(TE.Do, TE.apS('train', seen(train, say)), TE.apS('test', seen(test, say)))),
+  )
+
+const withData = (a: Arguments, say: (text: string) => void) => (r: Resolved): Resolved =>
+  O.isNone(a.data) ? r : { ...r, data: dataAt(a.data.value, say) }
 
 const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   const out = O.getOrElse(() => join('runs', e.name))(a.out)
@@ -47,7 +63,7 @@ const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   process.on('SIGTERM', stop)
   return pipe(
     e.resolve((defaults) => resolve(defaults, O.toUndefined(a.config), changesOf(a))),
-    TE.map(withData(a)),
+    TE.map(withData(a, progress.say)),
     TE.chainFirst(() => guarded('io', out)(async () => E.right(await mkdir(join(out, 'checkpoints'), { recursive: true })))),
     TE.chain((r) => runExperiment(r, {
       name: e.name, out, resume: a.resume, progress,
