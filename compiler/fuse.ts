@@ -198,6 +198,8 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
     if (e._tag === 'Apply' && e.region._tag === 'Some' && e.type.dtype === 'f16' && e.args.every((a) => a.type.dtype === 'f32')) return false
     const size = sizeOf(e.type.shape)
     const evaluations = uses.reduce((n, u) => n + u.evaluations, 0)
+    // of two contractions that are added, one is computed where they are; so their sum is all that is kept for several readers
+    if (!m.reduces && uses.length > 1 && m.args.filter((a) => meaning(a).reduces && sizeOf(a.type.shape) === size).length > 1) return false
     if (m.reduces) return uses.length === 1 && !uses[0].inReduction && evaluations === size && !uses[0].draft.heavy
     const divided = uses.reduce((n, u) => n + divisions(e, u) * u.evaluations, 0)
     if (divided === 0 && (m.cost === 0 || evaluations <= size)) return true

@@ -41,14 +41,10 @@ export default command(import.meta.url, experiment({
   about: 'DINO on the digits that the package mnist ships: learns without labels, is judged by k-NN with them.',
   settings,
   data: (s) => mnistSplit(s.data),
-  augmentation: ({ crops: c }) => {
-    const recipe = recipes.digits({
-      globalSize: c.global, globalScale: [c.globalScale[0], c.globalScale[1]],
-      locals: c.locals, localSize: c.local, localScale: [c.localScale[0], c.localScale[1]],
-    })
-    const blurred = (group: typeof recipe.global): typeof recipe.global => ({ ...group, blur: group.blur.map(() => c.blur) })
-    return { ...recipe, sigma: [c.sigma[0], c.sigma[1]], global: blurred(recipe.global), local: blurred(recipe.local) }
-  },
+  augmentation: ({ crops: c }) => recipes.digits({
+    globalSize: c.global, globalScale: [c.globalScale[0], c.globalScale[1]], blurred: { probability: c.blur, sigma: [c.sigma[0], c.sigma[1]] },
+    locals: c.locals, localSize: c.local, localScale: [c.localScale[0], c.localScale[1]],
+  }),
   networks: (s, { channels }) => {
     const backbone = vit({ ...s.vit, channels, image: s.crops.global })
     return { backbone, pair: dinov1({ backbone, head: head({ in: s.vit.width, ...s.head }) }) }

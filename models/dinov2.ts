@@ -156,3 +156,9 @@ export const dinov2 = <B, H, I = H>(o: Dinov2Options<B, H, I>): Pair<Dinov2Param
     },
   }
 }
+
+/** The pair with its hidden patches given: what is left to see are the crops. */
+export const withMasks = (masks: HiddenPatches) => <P, Q, S, T>(pair: Pair<P, Q, MaskedViews, S, T>): Pair<P, Q, Views, S, T> => ({
+  student: { params: pair.student.params, apply: (c, p) => (views) => pair.student.apply(c, p)({ ...views, masks }) },
+  teacher: { params: pair.teacher.params, apply: (c, p) => (views) => pair.teacher.apply(c, p)({ ...views, masks }) },
+})

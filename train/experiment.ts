@@ -8,7 +8,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { Device } from '../compiler/target.ts'
+import type { Device, HostValues } from '../compiler/target.ts'
 import type { Expr } from '../core/expr.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Exprs, Model } from '../core/model.ts'
@@ -60,6 +60,9 @@ export interface Evaluation {
   readonly temperature: number
 }
 
+/** Further inputs of a step by path, from the run's seed and the step's number. */
+export type StepFeed = (seed: number, step: number) => HostValues
+
 export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   readonly name: string
   /** One sentence for `--help`. */
@@ -73,6 +76,8 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   /** The value of `hyper.NAME` at every step. */
   readonly hypers: (s: S) => Either<Fault, Readonly<Record<string, Schedule>>>
   readonly evaluation: (s: S) => Evaluation
+  /** What a step is fed besides crops and hypers: masks. A function of seed and step. Default: nothing. */
+  readonly feed?: (s: S) => StepFeed
   /** Changes the objective before its gradients are derived: LoRA, freezing, distillation. Default: nothing. */
   readonly strategy?: (s: S) => Strategy
   /** Changes the derived step: recomputation, accumulation. Default: nothing. */
@@ -107,6 +112,7 @@ export interface Assembled {
   readonly program: Program
   readonly crops: MultiCrop
   readonly hypers: Readonly<Record<string, Schedule>>
+  readonly feed: StepFeed
   readonly features: FeatureProgram
   /** The same of a plain network under the root `plain`. */
   readonly plain: FeatureProgram
@@ -183,7 +189,7 @@ const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOption
     }),
     E.bind('features', ({ whole, program }) => features(o.networks(s, images).backbone, whole, o.evaluated ?? 'teacher', program.view)),
     E.bind('plain', ({ whole }) => features(o.networks(s, images).backbone, whole, plainRoot, E.right)),
-    E.map(({ crops, hypers, forward, program, features: seen, plain }) => ({ crops, hypers, forward, program, features: seen, plain })),
+    E.map(({ crops, hypers, forward, program, features: seen, plain }) => ({ crops, hypers, forward, program, feed: o.feed?.(s) ?? (() => new Map()), features: seen, plain })),
   )
 
 /** Makes an experiment of its parts. */

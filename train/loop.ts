@@ -73,7 +73,7 @@ const notFinite = (step: number, values: ReadonlyMap<string, number>, lastSaved:
 const oneStep = (o: LoopOptions, step: number, batch: Batch): TaskEither<Fault, ReadonlyMap<string, number>> =>
   pipe(
     TE.fromEither(o.assembled.crops.feed(o.seed, batch)),
-    TE.chain((crops) => o.run.run({ values: new Map([...crops, ...hypersAt(o.assembled, step)]), seed: o.seed, step })),
+    TE.chain((crops) => o.run.run({ values: new Map([...crops, ...o.assembled.feed(o.seed, step), ...hypersAt(o.assembled, step)]), seed: o.seed, step })),
     TE.map(scalars),
   )
 

@@ -26,6 +26,8 @@ export interface RecipeOptions {
   readonly localSize?: number
   readonly localScale?: readonly [number, number]
   readonly flip?: number
+  /** Of digits: how often a crop is blurred, and how much; stroke width is then no sign of an image. Default never. */
+  readonly blurred?: { readonly probability: number; readonly sigma: readonly [number, number] }
   /**
    * v2 and v3 blur with the inverse of the probability that the papers state: crop 1 never, crop 2 in 9 of 10.
    * `intended` is what the papers say (and the default), `as-released` what the code does.
@@ -83,15 +85,15 @@ const fromRelease = (name: string, release: Release) => (o: RecipeOptions = {}):
   }
 }
 
-/** Digits of 28 x 28 gray pixels: crops that keep a digit readable, no mirror images, no colour, no blur. */
+/** Digits of 28 x 28 gray pixels: crops that keep a digit readable, no mirror images, no colour, no blur unless asked for. */
 const digits = (o: RecipeOptions = {}): Recipe => {
   const globals = o.globals ?? 2
   const locals = o.locals ?? 4
   return {
     name: 'digits',
-    global: { count: globals, size: o.globalSize ?? 28, scale: o.globalScale ?? [0.5, 1], ratio, blur: each(globals, 0), solarise: each(globals, 0) },
+    global: { count: globals, size: o.globalSize ?? 28, scale: o.globalScale ?? [0.5, 1], ratio, blur: each(globals, o.blurred?.probability ?? 0), solarise: each(globals, 0) },
     local: {
-      count: locals, size: o.localSize ?? 16, scale: o.localScale ?? [0.15, 0.5], ratio, blur: each(locals, 0), solarise: each(locals, 0),
+      count: locals, size: o.localSize ?? 16, scale: o.localScale ?? [0.15, 0.5], ratio, blur: each(locals, o.blurred?.probability ?? 0), solarise: each(locals, 0),
       ...(o.guided === undefined ? {} : { guided: o.guided }),
     },
     resampling: bicubic,
@@ -100,7 +102,7 @@ const digits = (o: RecipeOptions = {}): Recipe => {
     sharedJitter: false,
     grayscale: 0,
     blurKind: 'gaussian',
-    sigma: [0.1, 2],
+    sigma: o.blurred?.sigma ?? [0.1, 2],
     // mean and deviation of MNIST's training pixels
     normalisation: o.normalisation ?? { mean: [0.1307], std: [0.3081] },
     notes: [],
