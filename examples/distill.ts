@@ -1,6 +1,7 @@
 /**
  * Distillation: a large network that learnt without labels stands still, and a small one with coarser patches learns its features,
- * class and patch tokens through projections to its width. The product is a moving average of the small one.
+ * class and patch tokens through projections to its width. The product is a moving average of the small one. It becomes about as good as
+ * its teacher, so learn from one that was trained for long.
  *
  *     npx tsx examples/distill.ts                                 short training of a teacher on digits first
  *     npx tsx examples/distill.ts --set teacher=runs/dinov1       learns from a run, or from a Hugging Face folder
@@ -57,7 +58,7 @@ export default command(import.meta.url, experiment({
   strategy: () => distilled,
   evaluated: 'ema',
   first: (s, how) => pipe(
-    s.teacher === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, data: s.data, vit: s.large }) : TE.right(s.teacher),
+    s.teacher === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: s.batch, data: s.data, vit: s.large }) : TE.right(s.teacher),
     TE.chain((teacher) => readRun(teacher, { network: 'teacher', mergeLora: true })),
     TE.map((b) => underRoots(b, ['teacher.backbone'])),
   ),

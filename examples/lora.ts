@@ -1,6 +1,7 @@
 /**
  * LoRA on new data: a backbone that knows handwritten digits goes on with their negatives, on which its features are of little use.
- * Low-rank adapters are trained, saved as a PEFT folder, merged, and the merged network is judged by k-NN.
+ * Low-rank adapters are trained, saved as a PEFT folder, merged, and the merged network is judged by k-NN. The few hundred steps of its
+ * defaults show the way; features take thousands: train examples/dinov1.ts for long, and go on from its run.
  *
  *     npx tsx examples/lora.ts                                    short training on digits first, then adapters on their negatives
  *     npx tsx examples/lora.ts --set base=runs/dinov1             goes on from a run, or from a Hugging Face folder
@@ -40,7 +41,7 @@ const settings = {
   data: { train: 4000, test: 1000 },
   lora: { targets: 'backbone\\.blocks\\..*', rank: 8, alpha: 16, frozen: 1 },
   vit: { patch: 7, width: 64, depth: 3, heads: 4 }, head: { hidden: 128, bottleneck: 64, prototypes: 256 },
-  crops: { global: 28, local: 14, locals: 2 }, optimizer: { lr: 2e-3, wd: 0.04, clip: 3 }, teacher: { momentum: 0.99, temperature: 0.04 },
+  crops: { global: 28, local: 14, locals: 2 }, optimizer: { lr: 5e-4, wd: 0.04, clip: 3 }, teacher: { momentum: 0.99, temperature: 0.04 },
   knn: { k: 20, temperature: 0.07, during: 1 },
 }
 
@@ -67,7 +68,7 @@ export default command(import.meta.url, experiment({
   strategy: (s) => strategies(s)[s.train] ?? none,
   rewrite: (s) => (s.train === 'frugal' ? rewriteStep(remat()) : (step) => step),
   first: (s, how) => pipe(
-    s.base === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: 64, data: s.data, vit: s.vit, head: s.head }) : TE.right(s.base),
+    s.base === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: s.batch, data: s.data, vit: s.vit, head: s.head }) : TE.right(s.base),
     TE.chain(continued),
   ),
   after: (s) => ({ state, out, accuracyOf, assembled: { program } }) => pipe(

@@ -9,6 +9,7 @@ import type { TargetName } from './names.ts'
 import { isTargetName, targetNames } from './names.ts'
 import { nativeWith } from './native/device.ts'
 import { reference } from './reference.ts'
+import { mayHaveDriver } from './vulkan.ts'
 
 export interface OpenOptions {
   /** Threads of the native target; all cores when not given. */
@@ -27,10 +28,12 @@ const notTaken = (d: Device): Opening => {
   return TE.left(fault('target', { place: 'auto', found: d.description, allowed: 'a graphics processor', remedy: 'none needed' }))
 }
 
+const noDriver = fault('target', { place: 'auto', found: 'no Vulkan driver', allowed: 'a graphics processor with its driver', remedy: 'none needed' })
+
 /** A graphics processor, else compiled C, else WebAssembly. */
 const auto = (o: OpenOptions): Opening =>
   pipe(
-    gpujs('webgpu').open,
+    mayHaveDriver() ? gpujs('webgpu').open : TE.left(noDriver),
     TE.chain((d) => (isSoftware(d) ? notTaken(d) : TE.right(because('a graphics processor was found')(d)))),
     TE.orElse(() => pipe(nativeWith(o).open, TE.map(because('no graphics processor was found, but a C compiler')))),
     TE.orElse((f) => pipe(gpujs('webasm').open, TE.map(because(`no graphics processor was found, and no C compiler: ${f.found}`)))),

@@ -59,7 +59,11 @@ const adapted = (place: string, adapters: ReadonlyArray<string>, remedy: string)
 const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefined): Either<Fault, HostTensors> => {
   if (lora === undefined) return E.left(adapted(place, [...tensors.keys()].filter(isAdapter), 'the configuration of the run has no "lora": merge them where the run was made'))
   const weights = [...tensors].filter(([path, x]) => path.endsWith('.weight') && !isAdapter(path) && x.shape.length > 1)
-  const adapters = weights.flatMap(([path, x]) => adaptersFor(lora)({ path, out: x.shape[0], inputs: x.shape.slice(1) }))
+  // the options name modules as the run does, under `backbone`; what was frozen has none
+  const adapters = weights
+    .flatMap(([path, x]) => adaptersFor(lora)({ path: `backbone.${path}`, out: x.shape[0], inputs: x.shape.slice(1) }))
+    .map((a) => ({ ...a, module: a.module.replace(/^backbone\./, ''), weight: a.weight.replace(/^backbone\./, '') }))
+    .filter((a) => tensors.has(`${a.module}.lora_A.weight`))
   return pipe(
     [...tensors],
     E.traverseArray(([path, x]) => pipe(floatsOf(path)(x), E.map((values) => [path, values] as const))),
