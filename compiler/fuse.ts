@@ -153,7 +153,7 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
       }
       return d.table.read(arg.id, arg.type.dtype, flatten(d.table, arg.type.shape, index))
     })
-    d.size += m.ops
+    d.size += Math.max(1, m.ops)
     d.heavy = d.heavy || m.reduces
     if (e._tag === 'Apply') d.ops.push(e.op.name)
   }
@@ -174,7 +174,7 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
       const after = new Set(inputsOf(draft))
       after.delete(bufferOf(e))
       for (const a of m.args) if (!isFree(a)) after.add(bufferOf(a))
-      return draft.size + count * m.ops <= limits.maxOps && after.size <= limits.maxInputs
+      return draft.size + count * Math.max(1, m.ops) <= limits.maxOps && after.size <= limits.maxInputs
     })
   }
 

@@ -45,6 +45,12 @@ export const firstOf = (rules: ReadonlyArray<Rule>): Rule => (e) => {
   return { _tag: 'None' }
 }
 
+/** What a rule has newly made in place of a node belongs to the node's recompute region. */
+const inRegionOf = (old: Expr, made: Expr, since: number): Expr =>
+  old._tag === 'Apply' && old.region._tag === 'Some' && made._tag === 'Apply' && made.region._tag === 'None' && made.id >= since
+    ? apply(made.op, made.args, old.region)
+    : made
+
 /**
  * Rewrites every node once its arguments are rewritten, and goes on at the new node until no rule applies there.
  * `steps` bounds the rule applications at one node, so that two rules that undo each other cannot hang.
@@ -59,7 +65,7 @@ export const rewriteBottomUp = (rule: Rule, steps = 64) => (g: Graph): Graph => 
     for (let i = 0; i < steps; i++) {
       const next = rule(now)
       if (next._tag === 'None' || next.value === now) break
-      now = done.get(next.value) ?? next.value
+      now = inRegionOf(now, done.get(next.value) ?? next.value, since)
     }
     labelScope(scopeOf(e), since, [now])
     done.set(e, now)

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -26,11 +27,11 @@ import { changeOf, resolve } from './settings.ts'
 /** Share of a folder's images, class by class, that is kept for evaluation. */
 const testShare = 0.2
 
-const changesOf = (a: Arguments): ReadonlyArray<Change> => [
-  ...a.set.map(changeOf),
+const changesOf = (a: Arguments): Either<Fault, ReadonlyArray<Change>> => pipe(a.set, E.traverseArray(changeOf), E.map((set) => [
+  ...set,
   ...(O.isSome(a.seed) ? [{ place: '--seed', path: 'seed', value: a.seed.value }] : []),
   ...(O.isSome(a.steps) ? [{ place: '--steps', path: 'steps', value: a.steps.value }] : []),
-]
+]))
 
 /** A part of a split with its values as intensities, in the way that suits what they measure. */
 const seen = (d: Dataset, say: (text: string) => void): TaskEither<Fault, Dataset> => {
@@ -62,7 +63,8 @@ const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   return pipe(
-    e.resolve((defaults) => resolve(defaults, O.toUndefined(a.config), changesOf(a))),
+    TE.fromEither(changesOf(a)),
+    TE.chain((changes) => e.resolve((defaults) => resolve(defaults, O.toUndefined(a.config), changes))),
     TE.map(withData(a, progress.say)),
     TE.chainFirst(() => guarded('io', out)(async () => E.right(await mkdir(join(out, 'checkpoints'), { recursive: true })))),
     TE.chain((r) => runExperiment(r, {
@@ -101,7 +103,7 @@ const main = async (e: Experiment, argv: ReadonlyArray<string>): Promise<number>
   const report = await execute(e, a)()
   if (E.isLeft(report)) return fail(report.left)
   const { stopped, ...final } = report.right
-  if (stopped) process.stderr.write(`stopped at step ${final.steps}; continue with: npx tsx examples/${e.name}.ts --resume --out ${final.out}\n`)
+  if (stopped) process.stderr.write(`stopped at step ${final.steps}; continue with: npx tsx examples/${e.name}.ts --resume --out ${final.out} --config ${join(final.out, 'config.yaml')}\n`)
   else process.stderr.write(`${text(report.right)}\n`)
   process.stdout.write(`${JSON.stringify(final)}\n`)
   return 0

@@ -1,4 +1,5 @@
 /** A whole run of an experiment: open, initialise or resume, evaluate, train, evaluate, draw. */
+import { mkdir, readdir, rename } from 'node:fs/promises'
 import { performance } from 'node:perf_hooks'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
@@ -15,12 +16,13 @@ import { isResident, leavesOfGraph, value } from '../core/graph.ts'
 import { trace } from '../core/trace.ts'
 import { sideFor } from '../data/canvas.ts'
 import type { Dataset, Split } from '../data/dataset.ts'
-import { writeFile } from '../data/file.ts'
+import { guarded, writeFile } from '../data/file.ts'
 import { ahead, loader } from '../data/loader.ts'
-import { latest } from './checkpoints.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { checkpointsIn, latest } from './checkpoints.ts'
 import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
 import type { Values } from '../models/merge.ts'
-import type { Assembled, Resolved } from './experiment.ts'
+import type { Assembled, CommonSettings, Resolved } from './experiment.ts'
 import { plainRoot } from './experiment.ts'
 import { initialize, writeResidents } from './initialize.ts'
 import { attentionSheet } from './interpret.ts'
@@ -28,6 +30,7 @@ import { openMetrics } from './log/metrics.ts'
 import type { Progress } from './log/progress.ts'
 import { loop } from './loop.ts'
 import type { Resident } from './objective.ts'
+import type { Settings } from './settings.ts'
 import { stateValues } from './state.ts'
 import { startAdapters } from './strategies/adapters.ts'
 
@@ -70,22 +73,64 @@ interface Start {
   readonly values: ReadonlyMap<string, Float32Array>
 }
 
+/** The first setting that differs between a run's and those that it is to be resumed with; the number of steps may. */
+const changedSetting = (was: unknown, now: Settings): string | undefined => {
+  const before = typeof was === 'object' && was !== null ? new Map<string, unknown>(Object.entries(was)) : new Map<string, unknown>()
+  return Object.keys(now).find((k) => k !== 'steps' && JSON.stringify(before.get(k)) !== JSON.stringify(now[k]))
+}
+
+/** A run may only be continued as it was begun. */
+const checkResume = (o: RunOptions, s: CommonSettings, c: Checkpoint): Either<Fault, Checkpoint> => {
+  const key = changedSetting(c.config, s)
+  if (key !== undefined) return E.left(fault('checkpoint', {
+    place: `${o.out}: ${key}`, found: JSON.stringify(s[key]), allowed: 'the settings of the run, of which only steps may change',
+    remedy: `resume with the configuration that the run was started with: --config ${join(o.out, 'config.yaml')}`,
+  }))
+  return c.step < s.steps ? E.right(c) : E.left(fault('usage', {
+    place: o.out, found: `a run at step ${c.step} of ${s.steps}`, allowed: 'a run that has steps left', remedy: 'give more --steps, or begin another run with --out',
+  }))
+}
+
+/** Checkpoints of an earlier run in the same folder are moved aside: nothing is lost, and nothing is mixed up. */
+const asideOld = (o: RunOptions): TaskEither<Fault, void> => {
+  const dir = join(o.out, 'checkpoints')
+  return pipe(
+    checkpointsIn(dir),
+    TE.chain((files) => (files.length === 0 ? TE.right(undefined) : guarded('io', dir)(async () => {
+      const taken = await readdir(o.out)
+      let n = 1
+      while (taken.includes(`checkpoints.${n}`)) n++
+      await rename(dir, join(o.out, `checkpoints.${n}`))
+      await mkdir(dir)
+      o.progress.say(`the checkpoints of an earlier run are now in ${join(o.out, `checkpoints.${n}`)}`)
+      return E.right(undefined)
+    }))),
+  )
+}
+
 /** The initial values, or those of the newest whole checkpoint. */
 const startOf = (o: RunOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> => {
   const dir = join(o.out, 'checkpoints')
   if (!o.resume) return pipe(
-    r.first(o),
+    asideOld(o),
+    TE.chain(() => r.first(o)),
     TE.chainEitherK((given) => startAdapters(a.program.adapters)(new Map([...initialize(r.settings.seed)(a.program.residents), ...given]))),
     TE.map((values) => ({ step: 0, values })),
   )
   return pipe(
     latest(dir),
     TE.chainEitherK(({ found, rejected }): Either<Fault, Start> => {
-      for (const r of rejected) o.progress.say(`passed over ${r.place}: ${r.found}`)
+      for (const bad of rejected) o.progress.say(`passed over ${bad.place}: ${bad.found}`)
       if (O.isNone(found)) return E.left(fault('checkpoint', { place: dir, found: 'no checkpoint', allowed: 'a folder of a run that was interrupted', remedy: 'start without --resume, or name the run with --out' }))
-      const { checkpoint } = found.value
-      o.progress.say(`continuing from ${found.value.path} at step ${checkpoint.step}`)
-      return E.map((values: ReadonlyMap<string, Float32Array>): Start => ({ step: checkpoint.step, values }))(stateValues(a.program.residents)(checkpoint.state))
+      const { checkpoint, path } = found.value
+      return pipe(
+        checkResume(o, r.settings, checkpoint),
+        E.chain(() => stateValues(a.program.residents)(checkpoint.state)),
+        E.map((values): Start => {
+          o.progress.say(`continuing from ${path} at step ${checkpoint.step}`)
+          return { step: checkpoint.step, values }
+        }),
+      )
     }),
   )
 }
@@ -139,9 +184,14 @@ const onDevice = (o: RunOptions, r: Resolved, split: Split, device: Device): Tas
       if (!isLabelled(split) || start.step > 0) return TE.right({})
       return pipe(
         TE.Do,
-        TE.bind('knn_pixels', () => knnAccuracy(r.evaluation, split.train, split.test)(pixelRows)),
+        TE.bind('knn_pixels', () => pipe(knnAccuracy(r.evaluation, split.train, split.test)(pixelRows), TE.orElse(() => TE.right(NaN)))),
         TE.bind('knn_before', () => accuracy),
-        TE.map((x) => { say(`before training: k-NN ${percent(x.knn_before)} (raw pixels ${percent(x.knn_pixels)})`); return { ...x } }),
+        TE.map(({ knn_pixels, knn_before }) => {
+          // pixels of images of several sizes cannot be compared
+          const pixels = Number.isFinite(knn_pixels)
+          say(`before training: k-NN ${percent(knn_before)}${pixels ? ` (raw pixels ${percent(knn_pixels)})` : ''}`)
+          return { knn_before, ...(pixels ? { knn_pixels } : {}) }
+        }),
       )
     }),
     TE.bind('ended', ({ assembled, batches, start, run, metrics, accuracy }) => loop({

@@ -74,7 +74,11 @@ export const applyChanges = (changes: ReadonlyArray<Change>) => <S extends Setti
 }
 
 /** `--set a.b=0.1`: the text is read as YAML, so `0.1` is a number and `true` a boolean. */
-export const changeOf = (a: Assignment): Change => ({ place: '--set', path: a.path, value: parseYaml(a.value) })
+export const changeOf = (a: Assignment): Either<Fault, Change> =>
+  E.tryCatch(
+    (): Change => ({ place: '--set', path: a.path, value: parseYaml(a.value) }),
+    (e) => wrong(`--set ${a.path}`, `${a.value}: ${messageOf(e).split('\n')[0]}`, 'a number, a text, true, false, or a list like [0.4, 1]', 'correct the value, and quote it for the shell'),
+  )
 
 /** The changes that a YAML text asks for, each with its line. */
 const changesIn = (file: string, text: string): Either<Fault, ReadonlyArray<Change>> => {

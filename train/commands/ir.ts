@@ -75,7 +75,8 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
   pipe(
     load(a.operands[0] ?? ''),
     TE.bindTo('experiment'),
-    TE.bind('resolved', ({ experiment }) => experiment.resolve((defaults) => resolve(defaults, O.toUndefined(a.config), a.set.map(changeOf)))),
+    TE.bind('changes', () => TE.fromEither(E.traverseArray(changeOf)(a.set))),
+    TE.bind('resolved', ({ experiment, changes }) => experiment.resolve((defaults) => resolve(defaults, O.toUndefined(a.config), changes))),
     TE.bind('split', ({ resolved }) => resolved.data),
     TE.bind('first', ({ split }) => split.train.item(0)),
     TE.chain(({ resolved, first }) => TE.fromEither(resolved.assemble({ channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }))),

@@ -7,6 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device, Executable } from '../../compiler/target.ts'
 import type { Expr } from '../../core/expr.ts'
 import type { Fault } from '../../core/fault.ts'
+import { fault } from '../../core/fault.ts'
 import { value } from '../../core/graph.ts'
 import { trace } from '../../core/trace.ts'
 import type { Dataset } from '../../data/dataset.ts'
@@ -65,6 +66,9 @@ export const pixelRows = (d: Dataset): TaskEither<Fault, Rows> => async () => {
   const all = E.sequenceArray(items)
   if (E.isLeft(all)) return all
   const dim = all.right[0]?.image.data.length ?? 0
+  const other = all.right.find((x) => x.image.data.length !== dim)
+  if (other !== undefined)
+    return E.left(fault('data', { place: `${d.name}: ${other.source}`, found: `an image of ${other.image.height} x ${other.image.width} pixels`, allowed: 'images of one size', remedy: 'compare features instead of pixels' }))
   const data = new Float32Array(d.length * dim)
   all.right.forEach((item, i) => { data.set(item.image.data, i * dim) })
   return E.right({ data, dim })
