@@ -11,12 +11,16 @@ import type { Fused, Tensor } from './fuse.ts'
 import { hypersOf } from './fuse.ts'
 import { workOf } from './kernel.ts'
 
-/** Where a tensor lies during a run. */
-export type Place =
+/** Where a tensor lies that no kernel makes. */
+export type LeafPlace =
   | { readonly _tag: 'Resident'; readonly path: string }
   | { readonly _tag: 'Given'; readonly path: string }
   | { readonly _tag: 'Constant'; readonly expr: Expr }
   | { readonly _tag: 'Hyper' }
+
+/** Where a tensor lies during a run. */
+export type Place =
+  | LeafPlace
   | { readonly _tag: 'Temporary'; readonly slot: number }
 
 export type Step =
@@ -40,7 +44,8 @@ export interface Plan {
   readonly values: ReadonlyArray<{ readonly path: string; readonly expr: Expr; readonly place: Place }>
 }
 
-const leafPlace = (e: Tensor): Place | undefined => {
+/** The place of a leaf; undefined for what a kernel makes. */
+export const leafPlace = (e: Tensor): LeafPlace | undefined => {
   if (e === 'hyper') return { _tag: 'Hyper' }
   if (e._tag !== 'Leaf') return undefined
   switch (e.source._tag) {
@@ -54,7 +59,8 @@ const leafPlace = (e: Tensor): Place | undefined => {
   }
 }
 
-const residentPath = (e: Tensor): string | undefined =>
+/** The path of a tensor that lives on the device between runs. */
+export const residentPath = (e: Tensor): string | undefined =>
   e !== 'hyper' && e._tag === 'Leaf' && (e.source._tag === 'Param' || e.source._tag === 'State') ? e.source.path : undefined
 
 /** Orders the kernels as fused and gives every tensor its place. */

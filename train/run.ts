@@ -29,9 +29,8 @@ import { attentionSheet } from './interpret.ts'
 import { openMetrics } from './log/metrics.ts'
 import type { Progress } from './log/progress.ts'
 import { loop } from './loop.ts'
-import type { Resident } from './objective.ts'
 import type { Settings } from './settings.ts'
-import { stateValues } from './state.ts'
+import { readValues, stateValues } from './state.ts'
 import { startAdapters } from './strategies/adapters.ts'
 
 export interface RunOptions {
@@ -146,12 +145,6 @@ const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 /** Heads of the attention that a network gives, `[B, heads, T, T]`. */
 const headsOf = (a: Assembled): number => a.features.attention.type.shape[1] ?? 1
 
-const stateOf = (device: Device, residents: ReadonlyArray<Resident>): TaskEither<Fault, Values> => pipe(
-  residents,
-  TE.traverseSeqArray((r) => pipe(device.read(r.path), TE.map((x) => [r.path, Float32Array.from(x)] as const))),
-  TE.map((entries) => new Map(entries)),
-)
-
 /** k-NN of a plain network's values, which are written beside those of the run. */
 const plainAccuracy = (device: Device, a: Assembled, r: Resolved, split: Split) => (network: Values): TaskEither<Fault, number> => pipe(
   TE.fromEither(trace('plain', [value('cls', a.plain.cls)])),
@@ -210,7 +203,7 @@ const onDevice = (o: RunOptions, r: Resolved, split: Split, device: Device): Tas
       return pipe(attentionSheet(device, assembled.features, split.test, path, { images: 8, heads: headsOf(assembled) }), TE.map(() => { say(`attention maps: ${path}`) }))
     }),
     TE.bind('further', ({ ended, assembled }) => (ended.stopped ? TE.right({}) : pipe(
-      stateOf(device, assembled.program.residents),
+      readValues(device, assembled.program.residents),
       TE.chain((state) => r.after({ ...o, assembled, state, accuracyOf: plainAccuracy(device, assembled, r, split) })),
     ))),
     TE.map(({ ended, before, after, further }): Report => ({

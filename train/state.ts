@@ -12,12 +12,19 @@ import type { HostTensors } from '../data/tensor.ts'
 import { floatTensor, floatsOf } from '../data/tensor.ts'
 import type { Resident } from './objective.ts'
 
-/** Every resident tensor as it is on the device. */
-export const readState = (device: Device, residents: ReadonlyArray<Resident>): TaskEither<Fault, HostTensors> =>
+/** Every resident tensor as it is on the device, by path. */
+export const readValues = (device: Device, residents: ReadonlyArray<Resident>): TaskEither<Fault, ReadonlyMap<string, Float32Array>> =>
   pipe(
     residents,
-    TE.traverseSeqArray((r) => pipe(device.read(r.path), TE.map((data) => [r.path, floatTensor(r.declaration.shape, Float32Array.from(data))] as const))),
+    TE.traverseSeqArray((r) => pipe(device.read(r.path), TE.map((data) => [r.path, Float32Array.from(data)] as const))),
     TE.map((entries) => new Map(entries)),
+  )
+
+/** The same with their shapes, as a checkpoint holds them. */
+export const readState = (device: Device, residents: ReadonlyArray<Resident>): TaskEither<Fault, HostTensors> =>
+  pipe(
+    readValues(device, residents),
+    TE.map((values) => new Map(residents.map((r) => [r.path, floatTensor(r.declaration.shape, values.get(r.path) ?? new Float32Array())]))),
   )
 
 const misfit = (path: string, found: string, allowed: string): Fault =>

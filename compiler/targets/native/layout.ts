@@ -7,15 +7,14 @@ import type { Expr } from '../../../core/expr.ts'
 import type { Graph, Output } from '../../../core/graph.ts'
 import { bytesOf, sizeOf } from '../../../core/type.ts'
 import type { Fused, Tensor } from '../../fuse.ts'
+import type { LeafPlace } from '../../schedule.ts'
+import { leafPlace, residentPath } from '../../schedule.ts'
 import type { Term } from '../../term.ts'
 import { termsOf } from '../../term.ts'
 import { contractionOf } from './contraction.ts'
 
 export type Place =
-  | { readonly _tag: 'Resident'; readonly path: string }
-  | { readonly _tag: 'Given'; readonly path: string }
-  | { readonly _tag: 'Constant'; readonly expr: Expr }
-  | { readonly _tag: 'Hyper' }
+  | LeafPlace
   | { readonly _tag: 'Arena'; readonly offset: number }
 
 export type LaidStep =
@@ -30,24 +29,6 @@ export interface Layout {
 }
 
 const bytesOfTensor = (t: Exclude<Tensor, 'hyper'>): number => sizeOf(t.type.shape) * bytesOf(t.type.dtype)
-
-const leafPlace = (e: Tensor): Place => {
-  if (e === 'hyper' || e._tag !== 'Leaf') return { _tag: 'Hyper' }
-  switch (e.source._tag) {
-    case 'Param':
-    case 'State': return { _tag: 'Resident', path: e.source.path }
-    case 'Input':
-    case 'Hyper':
-    case 'Draw': return { _tag: 'Given', path: e.source.path }
-    case 'Fill':
-    case 'Table': return { _tag: 'Constant', expr: e }
-  }
-}
-
-const residentPath = (e: Tensor): string | undefined => {
-  const p = leafPlace(e)
-  return p._tag === 'Resident' ? p.path : undefined
-}
 
 /** Whether a kernel may write its output `w` over the buffer `b` that it reads: every read is of the element written. */
 const inPlace = (f: Fused, w: number, b: number): boolean => {
@@ -102,7 +83,7 @@ export const layoutOf = (g: Graph, kernels: ReadonlyArray<Fused>): Layout => {
   for (const v of values) lastRead.set(v.expr, Infinity)
 
   const places = new Map<Tensor, Place>()
-  const placeOf = (e: Tensor): Place => places.get(e) ?? leafPlace(e)
+  const placeOf = (e: Tensor): Place => places.get(e) ?? leafPlace(e) ?? { _tag: 'Hyper' }
   const taken: Array<Taken> = []
   let top = 0
   const take = (bytes: number): Taken => {
