@@ -6,6 +6,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device, HostValues } from '../compiler/target.ts'
@@ -24,18 +25,23 @@ import type { Loss } from '../losses/loss.ts'
 import type { BackboneFeatures, Pair, Views } from '../models/dino.ts'
 import type { Values } from '../models/merge.ts'
 import type { Progress } from './log/progress.ts'
-import type { View } from './objective.ts'
+import type { Resident, View } from './objective.ts'
+import type { Phase, Stage } from './phases.ts'
+import { checkPhases, countingFrom, keepAverages, residentsOver } from './phases.ts'
 import type { Schedule } from './schedule.ts'
 import type { Settings } from './settings.ts'
 import type { ForwardStage, Program, StepStage, UpdateOptions } from './step.ts'
 import { derive, rewriteForward, trainingStep } from './step.ts'
+import { accumulate } from './strategies/accumulate.ts'
 import type { Strategy } from './strategies/strategy.ts'
+import { none, withinNetwork } from './strategies/strategy.ts'
+import { chain } from './transform.ts'
 
 /** What every experiment's settings say, whatever else they do. */
 export interface CommonSettings extends Settings {
   readonly seed: number
   readonly steps: number
-  /** Images of one step. */
+  /** Images of one step, or of one of its micro-batches. */
   readonly batch: number
 }
 
@@ -80,8 +86,12 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   readonly feed?: (s: S) => StepFeed
   /** Changes the objective before its gradients are derived: LoRA, freezing, distillation. Default: nothing. */
   readonly strategy?: (s: S) => Strategy
-  /** Changes the derived step: recomputation, accumulation. Default: nothing. */
+  /** Changes the derived step: recomputation, storage. Default: nothing. */
   readonly rewrite?: (s: S) => (step: StepStage) => StepStage
+  /** Micro-batches of `batch` images whose gradients make one step. Default 1. */
+  readonly accumulate?: (s: S) => number
+  /** Other settings from some step on (phases.ts). Default: one phase. */
+  readonly phases?: (s: S) => ReadonlyArray<Phase<S>>
   /** The root of the network that is evaluated. Default `teacher`. */
   readonly evaluated?: string
   /** Values to begin with in place of the initial ones, by path: `student.backbone.…`. */
@@ -106,15 +116,25 @@ export interface Trained extends Surroundings {
   readonly accuracyOf: (network: Values) => TaskEither<Fault, number>
 }
 
-/** Everything that a run needs, traced. */
-export interface Assembled {
+/** A phase of a run, traced. */
+export interface AssembledPhase extends Stage {
   readonly forward: ForwardStage
-  readonly program: Program
   readonly crops: MultiCrop
   readonly hypers: Readonly<Record<string, Schedule>>
   readonly feed: StepFeed
   readonly features: FeatureProgram
-  /** The same of a plain network under the root `plain`. */
+  /** Images of one run of a program. */
+  readonly batch: number
+}
+
+/** Everything that a run needs, traced. */
+export interface Assembled {
+  readonly phases: readonly [AssembledPhase, ...ReadonlyArray<AssembledPhase>]
+  /** All that lives on the device. */
+  readonly residents: ReadonlyArray<Resident>
+  /** The program that the run ends with. */
+  readonly program: Program
+  /** The evaluated network's features, as a plain network under the root `plain`. */
   readonly plain: FeatureProgram
 }
 
@@ -170,7 +190,20 @@ const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop,
   )
 }
 
-const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>, s: S) => (images: Imagery): Either<Fault, Assembled> =>
+type Options<S extends CommonSettings, B, P, Q, ST, T> = ExperimentOptions<S, B, P, Q, ST, T>
+
+/** The programs of one step: one, or those of k micro-batches. */
+const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStage): Either<Fault, Stage['turns']> => (k === 1
+  ? E.map((p: Program): Stage['turns'] => [p])(rewrite(step).program)
+  : pipe(
+    E.Do,
+    E.bind('add', () => rewrite(accumulate({ steps: k, half: 'add' })(step)).program),
+    E.bind('apply', () => rewrite(accumulate({ steps: k, half: 'apply' })(step)).program),
+    E.map(({ add, apply }): Stage['turns'] => [add, ...new Array<Program>(k - 2).fill(add), apply]),
+  ))
+
+/** A phase, given where each parameter was trained first. */
+const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, { name, from, settings: s }: Phase<S>, begun: ReadonlyMap<string, string | undefined>): Either<Fault, AssembledPhase> =>
   pipe(
     E.Do,
     E.bind('crops', () => multiCrop(o.augmentation(s), { batch: s.batch, channels: images.channels, side: images.side })),
@@ -179,18 +212,41 @@ const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOption
     E.bind('forward', ({ crops }) => {
       const { global, local } = crops.crops(crops.canvas)
       const views: Views = { global, ...(O.isSome(local) ? { local: local.value } : {}) }
-      const { pair } = o.networks(s, images)
-      const plain = trainingStep({ model: pair, loss: o.loss(s), batch: { images: s.batch, views }, ...o.update(s) })
-      return E.right(o.strategy === undefined ? plain : rewriteForward(o.strategy(s))(plain))
+      const update = o.update(s)
+      const since = (path: string): string | undefined => (begun.has(path) ? begun.get(path) : from === 0 ? undefined : name)
+      const optimizer = chain([countingFrom(since), update.optimizer])
+      const plain = trainingStep({ model: o.networks(s, images).pair, loss: o.loss(s), batch: { images: s.batch, views }, ...update, optimizer })
+      return E.right(pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(new Set([...begun.keys()].map((path) => join('student', path)))))))
     }),
-    E.bind('program', ({ forward }) => {
-      const step = derive(forward)
-      return (o.rewrite === undefined ? step : o.rewrite(s)(step)).program
-    }),
-    E.bind('features', ({ whole, program }) => features(o.networks(s, images).backbone, whole, o.evaluated ?? 'teacher', program.view)),
-    E.bind('plain', ({ whole }) => features(o.networks(s, images).backbone, whole, plainRoot, E.right)),
-    E.map(({ crops, hypers, forward, program, features: seen, plain }) => ({ crops, hypers, forward, program, feed: o.feed?.(s) ?? (() => new Map()), features: seen, plain })),
+    E.bind('turns', ({ forward }) => turnsOf(o.accumulate?.(s) ?? 1, o.rewrite?.(s) ?? ((step) => step), derive(forward))),
+    E.bind('features', ({ whole, turns: [{ view }] }) => features(o.networks(s, images).backbone, whole, o.evaluated ?? 'teacher', view)),
+    E.map(({ crops, hypers, forward, turns, features: seen }) => ({ name, from, crops, hypers, forward, turns, feed: o.feed?.(s) ?? (() => new Map()), features: seen, batch: s.batch })),
   )
+
+const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> => residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
+
+const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, s: S) => (images: Imagery): Either<Fault, Assembled> => {
+  const whole: Phase<S> = { name: 'training', from: 0, settings: s }
+  const checked = checkPhases(s.steps, o.phases?.(s) ?? [whole])
+  if (E.isLeft(checked)) return checked
+  const phases: Array<AssembledPhase> = []
+  /** The phase in which each parameter was trained first, undefined for that from step 0. */
+  const begun = new Map<string, string | undefined>()
+  for (const p of checked.right) {
+    const next = assembledPhase(o, images, p, begun)
+    if (E.isLeft(next)) return next
+    phases.push(next.right)
+    for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
+  }
+  const [first, ...others] = phases
+  return pipe(
+    E.Do,
+    E.bind('residents', () => residentsOver(phases.flatMap((p) => p.turns))),
+    E.bind('crops', () => multiCrop(wholeImage(o.augmentation(s)), { batch: evaluationBatch, channels: images.channels, side: images.side })),
+    E.bind('plain', ({ crops }) => features(o.networks(s, images).backbone, crops, plainRoot, E.right)),
+    E.map(({ residents, plain }): Assembled => ({ phases: [first, ...others], residents, plain, program: last(last([first, ...others]).turns) })),
+  )
+}
 
 /** Makes an experiment of its parts. */
 export const experiment = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>): Experiment => ({

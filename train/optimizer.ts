@@ -1,7 +1,5 @@
 /** AdamW as a chain of transforms (Loshchilov, Hutter 2019, algorithm 2; torch.optim.AdamW). */
-import * as O from 'fp-ts/lib/Option.js'
-import type { Option } from 'fp-ts/lib/Option.js'
-import { pipe } from 'fp-ts/lib/function.js'
+import { compact } from 'fp-ts/lib/ReadonlyArray.js'
 import type { Expr } from '../core/expr.ts'
 import { hyper } from '../core/leaves.ts'
 import type { Declaration } from '../core/model.ts'
@@ -32,9 +30,9 @@ const correction = (beta: number, steps: Expr): Expr => fromOne(mul(steps, -Math
 
 const counter: Declaration = param([], zeros, false)
 
-/** Parameters behind one gate share a step count: it stands still while the gate is closed. */
-const counterOf = (gate: Option<string>): Kept => {
-  const path = pipe(gate, O.match(() => 'step', (name) => join('step', name)))
+/** Parameters behind one gate share a step count, which stands still while the gate is closed; those of a later phase count from there. */
+const counterOf = ({ gate, begun }: Proposal): Kept => {
+  const path = ['step', ...compact([begun, gate])].reduce((x, y) => join(x, y))
   const old = before({ path, declaration: counter })
   return { path, declaration: counter, next: whileOpen(gate, add(old, 1), old) }
 }
@@ -55,7 +53,7 @@ export const scaleByAdam = (o: AdamOptions = {}): GradientTransform => {
       return { path, declaration, next: whileOpen(p.gate, add(mul(old, beta), mul(g, 1 - beta)), old) }
     }
     const [m, v] = [moment('exp_avg', b1, p.update), moment('exp_avg_sq', b2, square(p.update))]
-    const steps = counterOf(p.gate)
+    const steps = counterOf(p)
     const denominator = add(div(sqrt(v.next), sqrt(correction(b2, steps.next))), eps)
     return { proposal: { ...p, update: div(div(m.next, correction(b1, steps.next)), denominator) }, kept: [m, v, steps] }
   }

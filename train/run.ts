@@ -6,10 +6,12 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import type { ReadonlyNonEmptyArray } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { stringify } from 'yaml'
-import type { Device } from '../compiler/target.ts'
+import type { Device, Executable } from '../compiler/target.ts'
 import type { Fault } from '../core/fault.ts'
 import { fault } from '../core/fault.ts'
 import { isResident, leavesOfGraph, value } from '../core/graph.ts'
@@ -22,15 +24,17 @@ import type { Checkpoint } from './checkpoint.ts'
 import { checkpointsIn, latest } from './checkpoints.ts'
 import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
 import type { Values } from '../models/merge.ts'
-import type { Assembled, CommonSettings, Resolved } from './experiment.ts'
+import type { Assembled, AssembledPhase, CommonSettings, FeatureProgram, Resolved } from './experiment.ts'
 import { plainRoot } from './experiment.ts'
 import { initialize, writeResidents } from './initialize.ts'
 import { attentionSheet } from './interpret.ts'
 import { openMetrics } from './log/metrics.ts'
 import type { Progress } from './log/progress.ts'
+import type { RunningPhase } from './loop.ts'
 import { loop } from './loop.ts'
 import type { Settings } from './settings.ts'
 import { readValues, stateValues } from './state.ts'
+import type { Program } from './step.ts'
 import { startAdapters } from './strategies/adapters.ts'
 
 export interface RunOptions {
@@ -113,7 +117,7 @@ const startOf = (o: RunOptions, a: Assembled, r: Resolved): TaskEither<Fault, St
   if (!o.resume) return pipe(
     asideOld(o),
     TE.chain(() => r.first(o)),
-    TE.chainEitherK((given) => startAdapters(a.program.adapters)(new Map([...initialize(r.settings.seed)(a.program.residents), ...given]))),
+    TE.chainEitherK((given) => startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given]))),
     TE.map((values) => ({ step: 0, values })),
   )
   return pipe(
@@ -124,7 +128,7 @@ const startOf = (o: RunOptions, a: Assembled, r: Resolved): TaskEither<Fault, St
       const { checkpoint, path } = found.value
       return pipe(
         checkResume(o, r.settings, checkpoint),
-        E.chain(() => stateValues(a.program.residents)(checkpoint.state)),
+        E.chain(() => stateValues(a.residents)(checkpoint.state)),
         E.map((values): Start => {
           o.progress.say(`continuing from ${path} at step ${checkpoint.step}`)
           return { step: checkpoint.step, values }
@@ -143,7 +147,7 @@ const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 
 /** Heads of the attention that a network gives, `[B, heads, T, T]`. */
-const headsOf = (a: Assembled): number => a.features.attention.type.shape[1] ?? 1
+const headsOf = ({ attention }: FeatureProgram): number => attention.type.shape[1] ?? 1
 
 /** k-NN of a plain network's values, which are written beside those of the run. */
 const plainAccuracy = (device: Device, a: Assembled, r: Resolved, split: Split) => (network: Values): TaskEither<Fault, number> => pipe(
@@ -156,24 +160,44 @@ const plainAccuracy = (device: Device, a: Assembled, r: Resolved, split: Split) 
   TE.chain((eye) => knnAccuracy(r.evaluation, split.train, split.test)(eye.rows)),
 )
 
+/** Compiles the programs of all phases, so that what cannot run is known before anything is trained. */
+const running = (o: RunOptions, r: Resolved, split: Split, device: Device, a: Assembled, side: number): TaskEither<Fault, ReadonlyNonEmptyArray<RunningPhase>> => {
+  const compiled = new Map<Program, Executable>()
+  const compile = (phase: AssembledPhase) => (p: Program): TaskEither<Fault, Executable> => {
+    const known = compiled.get(p)
+    if (known !== undefined) return TE.right(known)
+    const what = `the training step${a.phases.length === 1 ? '' : ` of ${phase.name}`}${phase.turns.length === 1 ? '' : p === last(phase.turns) ? ', which applies gradients' : ', which accumulates gradients'}`
+    return pipe(
+      device.compile(p.graph, { progress: (done, total) => { if (done === total) o.progress.say(`compiled ${total} kernels of ${what}`) } }),
+      TE.map((executable) => { compiled.set(p, executable); return executable }),
+    )
+  }
+  return pipe(
+    a.phases,
+    TE.traverseReadonlyNonEmptyArrayWithIndexSeq((_, phase: AssembledPhase) => pipe(
+      TE.Do,
+      TE.bind('loader', () => TE.fromEither(loader(split.train, { seed: r.settings.seed, batch: phase.batch, side }))),
+      TE.bind('turns', () => pipe(phase.turns, TE.traverseSeqArray(compile(phase)))),
+      TE.bind('eye', () => extractor(device, phase.features, phase.features.cls)),
+      TE.map(({ loader: batches, turns, eye }): RunningPhase => ({ turns, loader: ahead(2)(batches), accuracy: knnAccuracy(r.evaluation, split.train, split.test)(eye.rows) })),
+    )),
+  )
+}
+
 const onDevice = (o: RunOptions, r: Resolved, split: Split, device: Device): TaskEither<Fault, Report> => {
   const s = r.settings
   const say = o.progress.say
-  const compileWith = (what: string) => ({ progress: (done: number, total: number): void => { if (done === total) say(`compiled ${total} kernels of ${what}`) } })
   return pipe(
     TE.Do,
     TE.bind('images', () => imageryOf(split.train)),
     TE.bind('assembled', ({ images }) => TE.fromEither(r.assemble(images))),
-    TE.bind('batches', ({ images }) => TE.fromEither(loader(split.train, { seed: s.seed, batch: s.batch, side: images.side }))),
     TE.bind('start', ({ assembled }) => startOf(o, assembled, r)),
-    TE.chainFirst(({ assembled, start }) => writeResidents(device, assembled.program.residents)(start.values)),
-    TE.chainFirst(({ assembled }) => { for (const note of assembled.crops.notes) say(`augmentation: ${note}`); return TE.right(undefined) }),
-    TE.bind('run', ({ assembled }) => device.compile(assembled.program.graph, compileWith('the training step'))),
-    TE.bind('eye', ({ assembled }) => extractor(device, assembled.features, assembled.features.cls)),
+    TE.chainFirst(({ assembled, start }) => writeResidents(device, assembled.residents)(start.values)),
+    TE.chainFirst(({ assembled }) => { for (const note of new Set(assembled.phases.flatMap((p) => p.crops.notes))) say(`augmentation: ${note}`); return TE.right(undefined) }),
+    TE.bind('running', ({ assembled, images }) => running(o, r, split, device, assembled, images.side)),
     TE.bind('metrics', ({ start }) => openMetrics(join(o.out, 'metrics.jsonl'), o.resume ? start.step : undefined)),
     TE.chainFirst(() => writeFile('io', join(o.out, 'config.yaml'))([() => new TextEncoder().encode(stringify(s))])),
-    TE.bind('accuracy', ({ eye }) => TE.right(knnAccuracy(r.evaluation, split.train, split.test)(eye.rows))),
-    TE.bind('before', ({ accuracy, start }): TaskEither<Fault, Readonly<Record<string, number>>> => {
+    TE.bind('before', ({ running: [{ accuracy }], start }): TaskEither<Fault, Readonly<Record<string, number>>> => {
       if (!isLabelled(split) || start.step > 0) return TE.right({})
       return pipe(
         TE.Do,
@@ -187,23 +211,24 @@ const onDevice = (o: RunOptions, r: Resolved, split: Split, device: Device): Tas
         }),
       )
     }),
-    TE.bind('ended', ({ assembled, batches, start, run, metrics, accuracy }) => loop({
-      device, run, assembled, loader: ahead(2)(batches), seed: s.seed, config: s, from: start.step, steps: s.steps, metrics, progress: o.progress,
+    TE.bind('ended', ({ assembled, running: all, start, metrics }) => loop({
+      device, assembled, running: all, seed: s.seed, config: s, from: start.step, steps: s.steps, metrics, progress: o.progress,
       checkpoints: { dir: join(o.out, 'checkpoints'), every: Math.max(1, Math.round(s.steps / 10)) },
-      evaluate: { after: isLabelled(split) ? evaluationSteps(s.steps, r.evaluation.during) : new Set(), accuracy },
+      evaluateAfter: isLabelled(split) ? evaluationSteps(s.steps, r.evaluation.during) : new Set(),
       stopping: o.stopping,
       clock: () => performance.now() / 1000,
     })),
     TE.chainFirst(({ metrics }) => metrics.close),
-    TE.bind('after', ({ ended, accuracy }): TaskEither<Fault, Readonly<Record<string, number>>> =>
-      ended.stopped || !isLabelled(split) ? TE.right({}) : pipe(accuracy, TE.map((knn_after) => ({ knn_after })))),
+    TE.bind('after', ({ ended, running: all }): TaskEither<Fault, Readonly<Record<string, number>>> =>
+      ended.stopped || !isLabelled(split) ? TE.right({}) : pipe(last(all).accuracy, TE.map((knn_after) => ({ knn_after })))),
     TE.chainFirst(({ ended, assembled }) => {
       if (ended.stopped || split.test.length === 0) return TE.right(undefined)
       const path = join(o.out, 'attention.png')
-      return pipe(attentionSheet(device, assembled.features, split.test, path, { images: 8, heads: headsOf(assembled) }), TE.map(() => { say(`attention maps: ${path}`) }))
+      const { features } = last(assembled.phases)
+      return pipe(attentionSheet(device, features, split.test, path, { images: 8, heads: headsOf(features) }), TE.map(() => { say(`attention maps: ${path}`) }))
     }),
     TE.bind('further', ({ ended, assembled }) => (ended.stopped ? TE.right({}) : pipe(
-      readValues(device, assembled.program.residents),
+      readValues(device, assembled.residents),
       TE.chain((state) => r.after({ ...o, assembled, state, accuracyOf: plainAccuracy(device, assembled, r, split) })),
     ))),
     TE.map(({ ended, before, after, further }): Report => ({

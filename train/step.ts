@@ -96,7 +96,7 @@ const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Pro
   const proposals = trained.flatMap((r, i): ReadonlyArray<Proposal> => {
     const g = gradients[i]
     // what the loss does not depend on is left alone, as by PyTorch where grad is None
-    return O.isNone(g) ? [] : [{ path: withoutRoot(r.path), declaration: r.declaration, value: leafOf(r), update: g.value, gate: O.none }]
+    return O.isNone(g) ? [] : [{ path: withoutRoot(r.path), declaration: r.declaration, value: leafOf(r), update: g.value, gate: O.none, begun: O.none }]
   })
   const { proposals: changes, kept } = inStage(optimizerRoot, (t) => [...t.proposals.map((p) => p.update), ...t.kept.map((k) => k.next)], () => update.optimizer.update(proposals))
   const stepped = new Map(inStage(optimizerRoot, (xs) => xs.map(([, e]) => e), () =>

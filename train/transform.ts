@@ -28,6 +28,8 @@ export interface Proposal extends Parameter {
   readonly update: Expr
   /** The hyper that says at each step whether the parameter takes part: where it is 0, nothing of it moves. */
   readonly gate: Option<string>
+  /** The phase of the run in which the parameter was trained first, where that is not the first one (phases.ts). */
+  readonly begun: Option<string>
 }
 
 /** A tensor that a transform keeps between steps, and its value after this one. */

@@ -48,7 +48,7 @@ test('the step simplified, and fused into kernels', async () => {
 test('one parameter behind a gate: clipping and AdamW', async () => {
   const declaration = param([3, 2], zeros)
   const { proposals, kept } = chain([clipEach(3), gated('open', () => true), adamw({ groups: v1Groups, rate: 'rate', decay: 'decay' })])
-    .update([{ path: 'w', declaration, value: parameter('student.w', declaration), update: input('gradient', [3, 2]), gate: O.none }])
+    .update([{ path: 'w', declaration, value: parameter('student.w', declaration), update: input('gradient', [3, 2]), gate: O.none, begun: O.none }])
   const g = right(trace('adamw', [...proposals.map((p) => value(`change.${p.path}`, p.update)), ...kept.map((k) => state(`optimizer.${k.path}`, k.next))]))
   await expect(print(g)).toMatchFileSnapshot('adamw.ir')
 })

@@ -13,7 +13,7 @@ import { expectClose } from '../support/tensor.ts'
 const paths = ['backbone.a', 'backbone.b.c', 'dino_head.a', 'ibot_head.a']
 
 const proposals = (gates: Readonly<Record<string, string>> = {}): ReadonlyArray<Proposal> =>
-  paths.map((path) => ({ path, declaration: param([2], zeros), value: input(`value.${path}`, [2]), update: input(path, [2]), gate: O.fromNullable(gates[path]) }))
+  paths.map((path) => ({ path, declaration: param([2], zeros), value: input(`value.${path}`, [2]), update: input(path, [2]), gate: O.fromNullable(gates[path]), begun: O.none }))
 
 const clipped = (t: GradientTransform, gradients: ReadonlyArray<ReadonlyArray<number>>, gates: Readonly<Record<string, string>> = {}, open = 1): ReadonlyArray<ReadonlyArray<number>> =>
   evaluate(t.update(proposals(gates)).proposals.map((p) => p.update), new Map([...paths.map((path, i) => [path, Float64Array.from(gradients[i])] as const), ['hyper.open', Float64Array.of(open)]])).map((x) => [...x])

@@ -14,7 +14,7 @@ import { expectClose } from '../support/tensor.ts'
 
 const proposal = (path: string, shape: ReadonlyArray<number>): Proposal => {
   const declaration = param(shape, zeros)
-  return { path, declaration, value: parameter(`student.${path}`, declaration), update: input(`gradient.${path}`, shape), gate: O.none }
+  return { path, declaration, value: parameter(`student.${path}`, declaration), update: input(`gradient.${path}`, shape), gate: O.none, begun: O.none }
 }
 
 const proposals = [proposal('backbone.weight', [2, 2]), proposal('backbone.bias', [2]), proposal('head.last_layer.weight_v', [2, 1])]

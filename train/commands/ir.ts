@@ -5,6 +5,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Limits } from '../../compiler/fuse.ts'
@@ -14,9 +15,10 @@ import type { Fault } from '../../core/fault.ts'
 import { exitCode, fault, messageOf, showFault } from '../../core/fault.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
-import type { Assembled, Experiment } from '../experiment.ts'
+import type { Assembled, AssembledPhase, Experiment } from '../experiment.ts'
 import { initialize, writeResidents } from '../initialize.ts'
 import { changeOf, resolve } from '../settings.ts'
+import type { Program } from '../step.ts'
 
 const stages = ['traced', 'grad', 'rewritten', 'fused', 'source'] as const
 
@@ -24,7 +26,10 @@ const spec: CommandSpec = {
   call: 'npm run ir --',
   about: 'Prints the training step of an example: traced, with gradients, rewritten, fused into kernels, or as source code.',
   operands: [{ name: 'EXAMPLE', text: 'the example, such as examples/dinov1.ts' }],
-  options: [{ name: 'stage', value: 'STAGE', choices: stages, text: 'which stage to print; fused by default' }],
+  options: [
+    { name: 'stage', value: 'STAGE', choices: stages, text: 'which stage to print; fused by default' },
+    { name: 'phase', value: 'NAME', text: 'which phase of a run that has several; the last by default' },
+  ],
 }
 
 /** What fusion may do where no target is named: the limits of a graphics processor through gpu.js. */
@@ -43,15 +48,15 @@ const load = (path: string): TaskEither<Fault, Experiment> => async () => {
   }
 }
 
-const objectiveOf = (a: Assembled): Either<Fault, string> => pipe(a.forward.objective, E.map((o) => showGraph(o.graph)))
+const objectiveOf = (a: AssembledPhase): Either<Fault, string> => pipe(a.forward.objective, E.map((o) => showGraph(o.graph)))
 
 /** The source that a target makes of the step; its state is written first, since programs are compiled against a device. */
-const sourceOf = (a: Assembled, target: string): TaskEither<Fault, string> =>
+const sourceOf = (p: Program, target: string): TaskEither<Fault, string> =>
   pipe(
     openTarget(target),
     TE.chain((device) => pipe(
-      writeResidents(device, a.program.residents)(initialize(0)(a.program.residents)),
-      TE.chain(() => device.compile(a.program.graph)),
+      writeResidents(device, p.residents)(initialize(0)(p.residents)),
+      TE.chain(() => device.compile(p.graph)),
       TE.map((run) => `${run.source.join('\n\n')}\n// ${run.source.length} distinct kernels, ${run.launches} launches on ${device.name}\n`),
       (task): TaskEither<Fault, string> => async () => {
         const text = await task()
@@ -61,14 +66,25 @@ const sourceOf = (a: Assembled, target: string): TaskEither<Fault, string> =>
     )),
   )
 
-const textOf = (a: Assembled, stage: string, target: string): TaskEither<Fault, string> => {
+const phaseOf = (a: Assembled, name: string | undefined): Either<Fault, AssembledPhase> => {
+  const found = name === undefined ? last(a.phases) : a.phases.find((p) => p.name === name)
+  return found === undefined ? E.left(fault('usage', { place: '--phase', found: name ?? '', allowed: a.phases.map((p) => p.name).join(', '), remedy: 'name a phase of the run' })) : E.right(found)
+}
+
+const textOf = (a: AssembledPhase, stage: string, target: string): TaskEither<Fault, string> => {
+  const program = last(a.turns)
   switch (stage) {
     case 'traced': return TE.fromEither(objectiveOf(a))
-    case 'grad': return TE.right(showGraph(a.program.graph))
-    case 'rewritten': return TE.fromEither(showRewritten(a.program.graph))
-    case 'source': return sourceOf(a, target)
-    default: return TE.fromEither(showFused(portable)(a.program.graph))
+    case 'grad': return TE.right(showGraph(program.graph))
+    case 'rewritten': return TE.fromEither(showRewritten(program.graph))
+    case 'source': return sourceOf(program, target)
+    default: return TE.fromEither(showFused(portable)(program.graph))
   }
+}
+
+const phaseName = (a: Arguments): string | undefined => {
+  const name = a.extra.get('phase')
+  return name === undefined ? undefined : String(name)
 }
 
 const show = (a: Arguments): TaskEither<Fault, string> =>
@@ -80,7 +96,8 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     TE.bind('split', ({ resolved }) => resolved.data),
     TE.bind('first', ({ split }) => split.train.item(0)),
     TE.chain(({ resolved, first }) => TE.fromEither(resolved.assemble({ channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }))),
-    TE.chain((assembled) => textOf(assembled, String(a.extra.get('stage') ?? 'fused'), O.getOrElse((): string => 'auto')(a.target))),
+    TE.chainEitherK((assembled) => phaseOf(assembled, phaseName(a))),
+    TE.chain((phase) => textOf(phase, String(a.extra.get('stage') ?? 'fused'), O.getOrElse((): string => 'auto')(a.target))),
   )
 
 const main = async (argv: ReadonlyArray<string>): Promise<number> => {

@@ -1,0 +1,79 @@
+/** A run that is over in seconds: a DINO of one block on sixteen random pictures. */
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { remat } from '../../compiler/rewrites/remat.ts'
+import type { Device } from '../../compiler/target.ts'
+import { reference } from '../../compiler/targets/reference.ts'
+import type { Fault } from '../../core/fault.ts'
+import { recipes } from '../../data/augment/recipes.ts'
+import { arrayDataset } from '../../data/dataset.ts'
+import { dino } from '../../losses/dino.ts'
+import { dinov1 } from '../../models/dino.ts'
+import { head } from '../../models/head.ts'
+import { vit } from '../../models/vit.ts'
+import type { Experiment, ExperimentOptions } from '../../train/experiment.ts'
+import { experiment } from '../../train/experiment.ts'
+import type { Progress } from '../../train/log/progress.ts'
+import { adamw } from '../../train/optimizer.ts'
+import type { Report } from '../../train/run.ts'
+import { runExperiment } from '../../train/run.ts'
+import { constant } from '../../train/schedule.ts'
+import { rewriteStep } from '../../train/step.ts'
+import { freeze } from '../../train/strategies/freeze.ts'
+import { none } from '../../train/strategies/strategy.ts'
+import { right } from '../data/either.ts'
+import { wave } from '../support/tensor.ts'
+
+export const settings = { seed: 0, steps: 4, batch: 4, micro: 1, frozen: 0, thaw: 0, size: 8, remat: false }
+export type Tiny = typeof settings
+
+const pictures = arrayDataset({ name: 'pictures', channels: 1, height: 8, width: 8, range: [0, 1], images: Float32Array.from(wave(16 * 64, 1), (x) => (x + 1) / 2), labels: new Int32Array(16), classes: ['one'] })
+
+type Changes = Partial<Pick<ExperimentOptions<Tiny, never, never, never, never, never>, 'phases'>>
+
+/** The phases by default: the first `frozen` blocks stand still before step `thaw`. */
+export const tiny = (changes: Changes = {}): Experiment => experiment({
+  name: 'tiny', about: 'A test.', settings,
+  data: () => pipe(TE.fromEither(pictures), TE.map((train) => ({ train, test: train }))),
+  augmentation: ({ size }) => recipes.digits({ globalSize: size, locals: 1, localSize: 4 }),
+  networks: (_, { channels }) => {
+    const backbone = vit({ patch: 4, width: 8, depth: 2, heads: 2, mlpRatio: 2, image: 8, channels })
+    return { backbone, pair: dinov1({ backbone, head: head({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }) }
+  },
+  loss: () => dino({ prototypes: 6 }),
+  update: () => ({ optimizer: adamw() }),
+  hypers: () => E.right({ lr: constant(0.01), wd: constant(0.04), momentum: constant(0.9), teacher_temp: constant(0.04) }),
+  evaluation: () => ({ k: 1, temperature: 0.07, during: 0 }),
+  strategy: (s) => (s.frozen > 0 ? freeze({ prefix: s.frozen }) : none),
+  rewrite: (s) => (s.remat ? rewriteStep(remat()) : (step) => step),
+  accumulate: (s) => s.micro,
+  phases: (s) => (s.thaw === 0 ? [{ name: 'training', from: 0, settings: s }]
+    : [{ name: 'head', from: 0, settings: s }, { name: 'all', from: s.thaw, settings: { ...s, frozen: 0 } }]),
+  ...changes,
+})
+
+export const quiet: Progress = { say: () => undefined, tick: () => undefined, end: () => undefined, pace: () => ({ stepSeconds: 0, imagesPerSecond: 0, observed: 0 }) }
+
+export interface RanTiny {
+  readonly report: Report
+  readonly device: Device
+  readonly state: ReadonlyMap<string, Float32Array>
+}
+
+/** Runs it on the reference into a folder; `stopAfter` steps it is asked to stop. */
+export const ranIn = (out: string, e: Experiment, change: Partial<Tiny> = {}, how: { readonly resume?: boolean; readonly stopAfter?: number } = {}) => async (): Promise<E.Either<Fault, RanTiny>> => {
+  await mkdir(join(out, 'checkpoints'), { recursive: true })
+  const device = right(await reference.open())
+  let steps = 0
+  const progress: Progress = { ...quiet, tick: () => { steps++ } }
+  const resolved = right(await e.resolve((defaults) => TE.right({ ...defaults, ...change }))())
+  // closing forgets the state that is looked at here
+  const report = await runExperiment(resolved, { name: e.name, out, device: TE.right({ ...device, close: () => undefined }), resume: how.resume === true, progress, stopping: () => steps >= (how.stopAfter ?? Infinity) })()
+  if (E.isLeft(report)) return report
+  const state = new Map<string, Float32Array>()
+  for (const path of device.resident().keys()) state.set(path, Float32Array.from(right(await device.read(path)())))
+  return E.right({ report: report.right, device, state })
+}
