@@ -23,6 +23,7 @@ import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
 import type { Backbone, ReadOptions } from '../huggingface/read.ts'
 import { readBackbone } from '../huggingface/read.ts'
+import { localModel } from '../huggingface/hub.ts'
 import { readRun } from '../huggingface/run.ts'
 import type { ReadSwinOptions, SwinBackbone } from '../huggingface/swin.ts'
 import { isSwin, readSwin, writeSwin } from '../huggingface/swin.ts'
@@ -42,14 +43,17 @@ const spec: CommandSpec = {
     'Backbones in and out of Hugging Face\'s format.',
     '',
     '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json',
-    '  import --model DIR --out DIR   reads a Hugging Face folder, or a .safetensors file with official names, adapts it where asked, and',
-    '                                 writes it as such a folder, with official.safetensors beside model.safetensors',
-    '  inspect --model DIR            says what a folder or file holds, and whether it is whole',
+    '  import --model DIR --out DIR   reads a Hugging Face folder, a model of the hub by its id, or a .safetensors file with official',
+    '                                 names, adapts it where asked, and writes it as such a folder, with official.safetensors beside it',
+    '  inspect --model DIR            says what a folder, model or file holds, and whether it is whole',
+    '',
+    'A model\'s id is owner/name or owner/name@revision. It is downloaded into the cache that Python shares; HF_ENDPOINT, HF_HOME,',
+    'HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE are honoured.',
   ].join('\n'),
   operands: [{ name: 'ACTION', text: 'what to do', choices: ['export', 'import', 'inspect'] }],
   options: [
     { name: 'run', value: 'DIR', text: 'the folder of a run' },
-    { name: 'model', value: 'DIR|FILE', text: 'a Hugging Face folder, or a .safetensors file with official names' },
+    { name: 'model', value: 'DIR|FILE|ID', text: 'a Hugging Face folder, a .safetensors file with official names, or the id of a model on the hub' },
     { name: 'type', value: 'TYPE', choices: types, text: 'write this type; by default the one that fits the backbone' },
     { name: 'network', value: 'NAME', choices: ['teacher', 'student'], text: 'export the moving average (default) or the network that is trained' },
     { name: 'merge-lora', text: 'add trained adapters into their weights' },
@@ -106,6 +110,12 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> => pipe(
 
 /** What was done and found, for a person and for `--json`. */
 type Told = Readonly<Record<string, unknown>>
+
+/** The folder or file of `--model`, downloaded where it is an id. */
+const source = (a: Arguments): TaskEither<Fault, string> => pipe(
+  TE.fromEither(needed(a, 'model', textOf(a, 'model'))),
+  TE.chain(localModel(process.env, (note) => { process.stderr.write(`${note}\n`) })),
+)
 
 const summary = (b: Backbone): Told => {
   const { model: { options: o, params }, source, stored, notes } = b
@@ -167,7 +177,7 @@ const importingSwin = (from: string, out: string, wishes: ReadOptions, options: 
 
 const importing = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.Do,
-  TE.bind('from', () => TE.fromEither(needed(a, 'model', textOf(a, 'model')))),
+  TE.bind('from', () => source(a)),
   TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
   TE.bind('wishes', () => TE.fromEither(readOptions(a))),
   TE.bind('options', () => TE.fromEither(writeOptions(a))),
@@ -182,7 +192,7 @@ const inspectingVit = (from: string, wishes: ReadOptions): TaskEither<Fault, Tol
 
 const inspecting = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.Do,
-  TE.bind('from', () => TE.fromEither(needed(a, 'model', textOf(a, 'model')))),
+  TE.bind('from', () => source(a)),
   TE.bind('wishes', () => TE.fromEither(readOptions(a))),
   TE.bind('hierarchical', ({ from }) => isSwin(from)),
   TE.chain(({ from, wishes, hierarchical }) => (hierarchical ? pipe(readSwin(from, swinWishes(wishes)), TE.map(swinSummary)) : inspectingVit(from, wishes))),
