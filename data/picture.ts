@@ -8,7 +8,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import sharp from 'sharp'
 import { fault, messageOf } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
-import type { Image } from './dataset.ts'
+import type { Box, Image } from './dataset.ts'
 import { writeFile } from './file.ts'
 
 const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => fault('data', { place, found, allowed, remedy })
@@ -81,6 +81,23 @@ export const enlarge = (factor: number) => (image: Image): Either<Fault, Image> 
     }
   }
   return E.right({ channels, height, width, data })
+}
+
+/** The image with rectangles drawn one pixel wide in a colour, as far as they lie inside. Fault: not [3, H, W]. */
+export const outline = (boxes: ReadonlyArray<Box>, colour: readonly [number, number, number]) => (image: Image): Either<Fault, Image> => {
+  const { channels, height, width } = image
+  if (channels !== 3) return E.left(wrong('outline', `${channels} channels`, 'an RGB image', 'make it RGB first'))
+  const data = image.data.slice()
+  const paint = (x: number, y: number): void => {
+    if (x >= 0 && x < width && y >= 0 && y < height) colour.forEach((v, c) => { data[(c * height + y) * width + x] = v })
+  }
+  for (const b of boxes) {
+    const [left, top] = [Math.round(b.x), Math.round(b.y)]
+    const [right, bottom] = [Math.max(left, Math.round(b.x + b.width) - 1), Math.max(top, Math.round(b.y + b.height) - 1)]
+    for (let x = left; x <= right; x++) for (const y of [top, bottom]) paint(x, y)
+    for (let y = top; y <= bottom; y++) for (const x of [left, right]) paint(x, y)
+  }
+  return E.right({ ...image, data })
 }
 
 /** How a contact sheet is laid out. */

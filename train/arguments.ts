@@ -60,6 +60,8 @@ export interface Arguments {
   readonly seed: Option<number>
   readonly steps: Option<number>
   readonly resume: boolean
+  /** Where to write a contact sheet of crops. */
+  readonly preview: Option<string>
   readonly json: boolean
   /** The command's own options by name: the text of the last value, or true for a flag. */
   readonly extra: ReadonlyMap<string, string | true>
@@ -81,6 +83,7 @@ export const commonOptions: ReadonlyArray<OptionSpec> = [
   { name: 'seed', value: 'N', text: 'the seed of every random draw' },
   { name: 'steps', value: 'N', text: 'stop after so many steps' },
   { name: 'resume', text: 'continue from the newest whole checkpoint' },
+  { name: 'preview', value: 'FILE.png', text: 'write a contact sheet of crops first: what the network sees' },
   { name: 'json', text: 'make the last line of stdout one JSON object' },
   { name: 'help', text: 'show this text' },
 ]
@@ -238,7 +241,7 @@ export const parseArguments = (c: CommandSpec) => (argv: ReadonlyArray<string>):
       config: text('config'), set: set.right, data: text('data'), out: text('out'),
       target: O.filter(isTargetName)(text('target')),
       threads: threads.right, seed: seed.right, steps: steps.right,
-      resume: given.has('resume'), json: given.has('json'),
+      resume: given.has('resume'), preview: text('preview'), json: given.has('json'),
       extra, operands,
     },
   })

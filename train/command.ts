@@ -69,6 +69,7 @@ const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
     TE.chainFirst(() => guarded('io', out)(async () => E.right(await mkdir(join(out, 'checkpoints'), { recursive: true })))),
     TE.chain((r) => runExperiment(r, {
       name: e.name, out, resume: a.resume, progress,
+      ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}),
       device: openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {}),
       stopping: () => asked > 0,
     })),

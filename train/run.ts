@@ -32,6 +32,7 @@ import { openMetrics } from './log/metrics.ts'
 import type { Progress } from './log/progress.ts'
 import type { RunningPhase } from './loop.ts'
 import { loop } from './loop.ts'
+import { previewSheet } from './preview.ts'
 import type { Settings } from './settings.ts'
 import { readValues, stateValues } from './state.ts'
 import type { Program } from './step.ts'
@@ -42,6 +43,8 @@ export interface RunOptions {
   readonly out: string
   readonly device: TaskEither<Fault, Device>
   readonly resume: boolean
+  /** Where to write a contact sheet of the first crops before training. */
+  readonly preview?: string
   readonly progress: Progress
   readonly stopping: () => boolean
 }
@@ -174,9 +177,13 @@ const running = (o: RunOptions, r: Resolved, split: Split, device: Device, a: As
   }
   return pipe(
     a.phases,
-    TE.traverseReadonlyNonEmptyArrayWithIndexSeq((_, phase: AssembledPhase) => pipe(
+    TE.traverseReadonlyNonEmptyArrayWithIndexSeq((n, phase: AssembledPhase) => pipe(
       TE.Do,
       TE.bind('loader', () => TE.fromEither(loader(split.train, { seed: r.settings.seed, batch: phase.batch, side }))),
+      TE.chainFirst((known) => (n > 0 || o.preview === undefined ? TE.right(undefined) : pipe(
+        previewSheet(device, phase.crops, known.loader, r.settings.seed, o.preview),
+        TE.map(() => { o.progress.say(`what the network sees: ${o.preview ?? ''}`) }),
+      ))),
       TE.bind('turns', () => pipe(phase.turns, TE.traverseSeqArray(compile(phase)))),
       TE.bind('eye', () => extractor(device, phase.features, phase.features.cls)),
       TE.map(({ loader: batches, turns, eye }): RunningPhase => ({ turns, loader: ahead(2)(batches), accuracy: knnAccuracy(r.evaluation, split.train, split.test)(eye.rows) })),

@@ -13,7 +13,7 @@ const plain: CommandSpec = { call: 'npx tsx examples/dinov2.ts', about: 'Trains 
 const rich: CommandSpec = {
   call: 'npm run evaluate --',
   about: 'Evaluates a model.',
-  options: [{ name: 'preview', value: 'DIR', text: 'write sample crops' }, { name: 'dry', text: 'only print' }],
+  options: [{ name: 'sample', value: 'DIR', text: 'write sample crops' }, { name: 'dry', text: 'only print' }],
   operands: [{ name: 'TASK', text: 'what to evaluate', choices: ['knn', 'linear'] }, { name: 'MODE', text: 'how', optional: true }],
 }
 
@@ -32,7 +32,7 @@ describe('the command line', () => {
   test('nothing given is nothing decided', () => {
     expect(run(plain)).toEqual({
       config: O.none, set: [], data: O.none, out: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none,
-      resume: false, json: false, extra: new Map(), operands: [],
+      resume: false, preview: O.none, json: false, extra: new Map(), operands: [],
     })
   })
 
@@ -47,13 +47,13 @@ describe('the command line', () => {
   })
 
   test('a command has options and operands of its own', () => {
-    const a = run(rich, 'knn', '--preview', 'p', '--dry', 'fast')
-    expect([...a.extra]).toEqual([['preview', 'p'], ['dry', true]])
+    const a = run(rich, 'knn', '--sample', 'p', '--dry', 'fast')
+    expect([...a.extra]).toEqual([['sample', 'p'], ['dry', true]])
     expect(a.operands).toEqual(['knn', 'fast'])
     expect(bad(rich).place).toBe('TASK')
     expect(bad(rich, 'kn').remedy).toBe('did you mean knn?')
     expect(bad(rich, 'knn', 'a', 'b').found).toBe('the word "b"')
-    expect(bad(plain, '--preview', 'p').found).toBe('the unknown option --preview')
+    expect(bad(plain, '--sample', 'p').found).toBe('the unknown option --sample')
   })
 
   test('wrong use names the nearest valid option', () => {
