@@ -8,6 +8,8 @@ import { concat, slice } from '../ops/window.ts'
 export interface Views {
   readonly global: Expr
   readonly local?: Expr
+  /** The global crops for a Gram teacher, as large as the others or larger. Default: the global crops themselves. */
+  readonly gram?: Expr
 }
 
 /** What a backbone must give to be trained: `cls [R, D]` and `patches [R, N, D]`. */

@@ -34,8 +34,6 @@ export interface HiddenPatches {
 
 export interface MaskedViews extends Views {
   readonly masks: HiddenPatches
-  /** The global crops for the Gram teacher, as large as the others or larger, `[G B, C, H', W']`. Default: the global crops themselves. */
-  readonly gram?: Expr
 }
 
 /** Named as in the official state: `backbone.…`, `dino_head.…`, `ibot_head.…` where patches have a head of their own. */

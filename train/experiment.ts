@@ -171,7 +171,7 @@ export const wholeImage = (r: Recipe): Recipe => ({
   name: `${r.name}, whole images`,
   global: { count: 1, size: r.global.size, scale: [1, 1], ratio: [1, 1], blur: [0], solarise: [0] },
   local: { count: 0, size: r.local.size, scale: r.local.scale, ratio: r.local.ratio, blur: [], solarise: [] },
-  flip: 0, grayscale: 0, jitter: { ...r.jitter, probability: 0 },
+  flip: 0, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, gram: undefined,
 })
 
 /** Rows of one evaluation run. */
@@ -210,8 +210,8 @@ const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, 
     E.bind('whole', () => multiCrop(wholeImage(o.augmentation(s)), { batch: evaluationBatch, channels: images.channels, side: images.side })),
     E.bind('hypers', () => o.hypers(s)),
     E.bind('forward', ({ crops }) => {
-      const { global, local } = crops.crops(crops.canvas)
-      const views: Views = { global, ...(O.isSome(local) ? { local: local.value } : {}) }
+      const { global, local, gram } = crops.crops(crops.canvas)
+      const views: Views = { global, ...(O.isSome(local) ? { local: local.value } : {}), ...(O.isSome(gram) ? { gram: gram.value } : {}) }
       const update = o.update(s)
       const since = (path: string): string | undefined => (begun.has(path) ? begun.get(path) : from === 0 ? undefined : name)
       const optimizer = chain([countingFrom(since), update.optimizer])

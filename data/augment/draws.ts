@@ -63,9 +63,9 @@ export const drawJitter = (s: Stream, j: Jitter): ReadonlyArray<ColourOp> => {
     .filter((op) => used.includes(op.name))
 }
 
-/** The stream of one crop of one sample. */
+/** The stream of one crop of one sample; a Gram teacher's crops are the global ones. */
 export const cropStream = (seed: number, group: GroupPlan['name'], crop: number, sample: number): Stream =>
-  stream(seed, `augment.${group}.${crop}`, sample)
+  stream(seed, `augment.${group === 'gram' ? 'global' : group}.${crop}`, sample)
 
 const jitterStream = (seed: number, r: Recipe, group: GroupPlan['name'], crop: number, sample: number): Stream =>
   stream(seed, r.sharedJitter ? 'augment.jitter' : `augment.${group}.${crop}.jitter`, sample)

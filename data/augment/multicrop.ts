@@ -43,6 +43,8 @@ export interface CropExprs {
   readonly global: Expr
   /** `[nB, C, L, L]`; none where the recipe has no local crops. */
   readonly local: Option<Expr>
+  /** The global crops for a Gram teacher, `[2B, C, M, M]`, where the recipe has them. */
+  readonly gram: Option<Expr>
 }
 
 export interface MultiCrop {
@@ -55,7 +57,7 @@ export interface MultiCrop {
   /** The input of the images, `[B, C, S, S]`. */
   readonly canvas: Expr
   readonly crops: (canvas: Expr) => CropExprs
-  /** The crops alone, outputs `global` and `local`. */
+  /** The crops alone, outputs `global`, `local` and `gram`. */
   readonly graph: Either<Fault, Graph>
   /** Tables and scalars of a batch whose first image is sample `first`. Faults: too few subjects, one larger than its canvas. */
   readonly draw: (seed: number, first: number, subjects: ReadonlyArray<Subject>) => Either<Fault, Drawn>
@@ -115,7 +117,7 @@ const expressions = (p: Plan) => (canvas: Expr): CropExprs => {
   const group = (name: GroupPlan['name']): Option<Expr> =>
     pipe(O.fromNullable(p.groups.find((g) => g.name === name)), O.map((g) => cropsOf(p, g, canvas)))
   // a checked recipe has global crops
-  return { global: O.getOrElse(() => canvas)(group('global')), local: group('local') }
+  return { global: O.getOrElse(() => canvas)(group('global')), local: group('local'), gram: group('gram') }
 }
 
 const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>): MultiCrop => {
@@ -123,7 +125,7 @@ const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>):
   const canvasType = tensorType('f32', [layout.batch, layout.channels, layout.side, layout.side])
   const canvas = inputLeaf(canvasType, canvasPath)
   const crops = expressions(plan)
-  const { global, local } = crops(canvas)
+  const { global, local, gram } = crops(canvas)
   const tables = plan.groups.flatMap((g) => {
     const { first, weights, colour, blur, solarise } = groupInputs(plan, g)
     return Object.entries({ first, weights, colour, blur, solarise })
@@ -133,7 +135,7 @@ const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>):
   return {
     recipe, layout, notes, canvas, crops, draw,
     inputs: new Map([[canvasPath, canvasType], ...tables]),
-    graph: trace(`multicrop ${recipe.name}`, [value('global', global), ...(O.isSome(local) ? [value('local', local.value)] : [])]),
+    graph: trace(`multicrop ${recipe.name}`, [value('global', global), ...(O.isSome(local) ? [value('local', local.value)] : []), ...(O.isSome(gram) ? [value('gram', gram.value)] : [])]),
     feed: (seed, batch) => pipe(draw(seed, batch.first, batch.subjects), E.map(({ values }) => new Map([...values, [canvasPath, batch.canvases]]))),
   }
 }

@@ -21,7 +21,7 @@ export interface Layout {
 }
 
 export interface GroupPlan {
-  readonly name: 'global' | 'local'
+  readonly name: 'global' | 'local' | 'gram'
   readonly group: CropGroup
   /** Taps of the resize. */
   readonly taps: number
@@ -31,8 +31,7 @@ export interface GroupPlan {
   readonly solarises: boolean
 }
 
-const planGroup = (r: Recipe, l: Layout, name: GroupPlan['name'], coloured: boolean): GroupPlan => {
-  const group = r[name]
+const planGroup = (r: Recipe, l: Layout, name: GroupPlan['name'], group: CropGroup, coloured: boolean): GroupPlan => {
   const blurs = group.blur.some((p) => p > 0)
   return {
     name, group,
@@ -52,11 +51,15 @@ export interface Plan {
 /** Colour operations, solarising among them, are for RGB alone. */
 export const isColoured = (l: Layout): boolean => l.channels === 3
 
+/** The global crops at another size, undistorted. */
+const undistorted = (g: CropGroup, size: number): CropGroup => ({ ...g, size, blur: g.blur.map(() => 0), solarise: g.solarise.map(() => 0) })
+
 export const planOf = (recipe: Recipe, layout: Layout): Plan => ({
   recipe, layout,
-  groups: (['global', 'local'] as const)
-    .filter((name) => recipe[name].count > 0)
-    .map((name) => planGroup(recipe, layout, name, isColoured(layout))),
+  groups: [
+    ...(['global', 'local'] as const).filter((name) => recipe[name].count > 0).map((name) => planGroup(recipe, layout, name, recipe[name], isColoured(layout))),
+    ...(recipe.gram === undefined ? [] : [planGroup(recipe, layout, 'gram', undistorted(recipe.global, recipe.gram.size), false)]),
+  ],
 })
 
 /** The input of the images: f32 `[B, C, S, S]` in [0, 1]. */

@@ -40,6 +40,11 @@ export interface Recipe {
   readonly name: string
   readonly global: CropGroup
   readonly local: CropGroup
+  /**
+   * The global crops once more at this size, mirrored alike and otherwise only normalised: what a Gram teacher sees (dinov3 `data/augmentations.py`,
+   * gram_teacher_no_distortions). Default: none.
+   */
+  readonly gram?: { readonly size: number } | undefined
   readonly resampling: Resampling
   /** How often a crop is mirrored. */
   readonly flip: number
@@ -88,6 +93,7 @@ export const checkRecipe = (r: Recipe): Either<Fault, Recipe> => {
   const checks: ReadonlyArray<Check> = [
     ...checkGroup('global', r.global, 1),
     ...checkGroup('local', r.local, 0),
+    ...(r.gram === undefined ? [] : [{ path: 'gram.size', found: r.gram.size, good: Number.isInteger(r.gram.size) && r.gram.size > 0, allowed: 'a whole number of pixels' }]),
     share('flip', r.flip),
     share('grayscale', r.grayscale),
     share('jitter.probability', r.jitter.probability),

@@ -26,6 +26,8 @@ export interface RecipeOptions {
   readonly localSize?: number
   readonly localScale?: readonly [number, number]
   readonly flip?: number
+  /** Side of the crops for a Gram teacher. Default: none. */
+  readonly gramSize?: number
   /** Of digits: how often a crop is blurred, and how much; stroke width is then no sign of an image. Default never. */
   readonly blurred?: { readonly probability: number; readonly sigma: readonly [number, number] }
   /**
@@ -71,6 +73,7 @@ const fromRelease = (name: string, release: Release) => (o: RecipeOptions = {}):
       blur: each(locals, 0.5), solarise: each(locals, 0),
       ...(o.guided === undefined ? {} : { guided: o.guided }),
     },
+    ...(o.gramSize === undefined ? {} : { gram: { size: o.gramSize } }),
     resampling: bicubic,
     flip: o.flip ?? release.flip,
     jitter: colourJitter,
@@ -96,6 +99,7 @@ const digits = (o: RecipeOptions = {}): Recipe => {
       count: locals, size: o.localSize ?? 16, scale: o.localScale ?? [0.15, 0.5], ratio, blur: each(locals, o.blurred?.probability ?? 0), solarise: each(locals, 0),
       ...(o.guided === undefined ? {} : { guided: o.guided }),
     },
+    ...(o.gramSize === undefined ? {} : { gram: { size: o.gramSize } }),
     resampling: bicubic,
     flip: o.flip ?? 0,
     jitter: noJitter,
