@@ -18,7 +18,7 @@ import { sum } from '../ops/reduce.ts'
 import { reshape } from '../ops/reshape.ts'
 import { concat, pad, slice } from '../ops/window.ts'
 import type { Targets } from './target.ts'
-import { byPattern, layerOf, matches } from './target.ts'
+import { byPattern, hasSuffix, layerOf, matches } from './target.ts'
 
 export interface LoraOptions {
   readonly targets: Targets
@@ -121,6 +121,18 @@ export const adaptersFor = (o: LoraOptions) => (w: Adaptable): ReadonlyArray<Ada
         params: declared(o, w, rows[1] - rows[0], rank),
       }
     })
+}
+
+/** Whether a module is one of those that are trained as a whole, or lies inside of one: it gets no adapters (`modules_to_save`). */
+export const isSaved = (o: LoraOptions): ((module: string) => boolean) => {
+  const whole = hasSuffix(o.save ?? [])
+  return (module) => module.split('.').some((_, i, parts) => whole(parts.slice(0, i + 1).join('.')))
+}
+
+/** Whether a tensor of the base is trained beside the adapters: saved modules, and biases where they are asked for. `adapted`: modules with adapters. */
+export const isTrainedWhole = (o: LoraOptions, adapted: ReadonlySet<string>): ((path: string) => boolean) => {
+  const saved = isSaved(o)
+  return (path) => saved(path) || (path.endsWith('.bias') && (o.bias === 'all' || (o.bias === 'lora_only' && adapted.has(path.slice(0, -'.bias'.length)))))
 }
 
 /** An adapter with an expression for each of its tensors. */

@@ -3,39 +3,50 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, test } from 'vitest'
+import { sizeOf } from '../../core/type.ts'
 import { readSafetensors } from '../../data/safetensors.ts'
 import { merge } from '../../models/merge.ts'
 import { networkValues } from '../../train/strategies/adapters.ts'
 import type { LoraStrategy } from '../../train/strategies/lora.ts'
 import { lora } from '../../train/strategies/lora.ts'
 import { readAdapters, writeAdapters } from '../../train/strategies/peft.ts'
-import { networkOf } from '../../train/strategies/strategy.ts'
+import { networkOf, withinNetwork } from '../../train/strategies/strategy.ts'
 import { left, right } from '../data/either.ts'
 import { expectClose } from '../support/tensor.ts'
-import { plain, programOf, run } from './networks.ts'
+import { firstValues, plain, programOf, run } from './networks.ts'
 
 const folder = (): string => mkdtempSync(join(tmpdir(), 'dinograph-peft-'))
-const weights = [...networkOf(plain(), 'student').keys()].filter((path) => path.startsWith('backbone.') && path.endsWith('.weight'))
+const base = new Map([...networkOf(plain(), 'student').values()].filter((r) => r.path.startsWith('student.backbone.')).map((r) => [withinNetwork(r.path), new Float32Array(sizeOf(r.declaration.shape))]))
 
-const cases: ReadonlyArray<readonly [string, LoraStrategy, 'vit' | 'dinov2' | 'dinov3_vit' | 'own', ReadonlyArray<string>]> = [
-  ['query and value', { targets: ['query', 'value'], rank: 2, alpha: 16 }, 'dinov2', ['query', 'value']],
-  ['all of qkv, with a rank of its own', { targets: ['qkv', 'fc1'], rank: 2, rankPattern: { 'blocks.1.mlp.fc1': 4 }, alphaPattern: { 'blocks.1.mlp.fc1': 2 } }, 'dinov2', ['fc1', 'key', 'query', 'value']],
-  ['DoRA with rsLoRA', { targets: ['qkv', 'proj'], layers: [0, 2], rank: 2, dora: true, rsLora: true }, 'vit', []],
-  ['one pair for a fused layer', { targets: ['qkv'], slices: {}, rank: 3 }, 'dinov3_vit', ['k_proj', 'q_proj', 'v_proj']],
-  ['our own names', { targets: ['qkv', 'patch_embed.proj'], rank: 2 }, 'own', []],
+type Names = 'vit' | 'dinov2' | 'dinov3_vit' | 'own'
+
+const cases: ReadonlyArray<readonly [string, LoraStrategy, Names, 4 | 5, ReadonlyArray<string>]> = [
+  ['query and value', { targets: ['query', 'value'], rank: 2, alpha: 16 }, 'dinov2', 4, ['query', 'value']],
+  ['query and value, transformers 5', { targets: ['query', 'value'], rank: 2, alpha: 16 }, 'dinov2', 5, ['q_proj', 'v_proj']],
+  ['all of qkv, with a rank of its own', { targets: ['qkv', 'fc1'], rank: 2, rankPattern: { 'blocks.1.mlp.fc1': 4 }, alphaPattern: { 'blocks.1.mlp.fc1': 2 } }, 'dinov2', 4, ['fc1', 'key', 'query', 'value']],
+  ['DoRA with rsLoRA', { targets: ['qkv', 'proj'], layers: [0, 2], rank: 2, dora: true, rsLora: true }, 'vit', 5, []],
+  ['DoRA with rsLoRA, transformers 4', { targets: ['qkv', 'proj'], layers: [0, 2], rank: 2, dora: true, rsLora: true }, 'vit', 4, []],
+  ['one pair for a fused layer', { targets: ['qkv'], slices: {}, rank: 3 }, 'dinov3_vit', 5, ['k_proj', 'q_proj', 'v_proj']],
+  ['norms and a layer that are trained as a whole, and biases', { targets: ['qkv', 'fc1'], rank: 2, save: ['backbone.norm', 'blocks.1.mlp'], bias: 'all' }, 'dinov2', 5, []],
+  ['biases of what is adapted', { targets: ['fc1'], rank: 2, bias: 'lora_only' }, 'vit', 4, []],
+  ['our own names', { targets: ['qkv', 'patch_embed.proj'], rank: 2, save: ['norm1'] }, 'own', 5, []],
 ]
 
-describe.each(cases)('%s', (_, options, names, targets) => {
+describe.each(cases)('%s', (_, options, names, transformers, targets) => {
   it('comes back as the same function', async () => {
     const p = programOf(lora(options))
     const values = networkValues('teacher')((await run(p, 3)).state)
     const dir = folder()
-    right(await writeAdapters(dir, { names, lora: options, base: 'facebook/dinov2-small' }, p.adapters)(values)())
-    const read = right(await readAdapters(dir, names, weights)())
-    const again = right(lora(read.lora)(plain())).adapters ?? []
-    const base = new Map([...values].filter(([path]) => !path.includes('.lora_')))
-    const [before, after] = [right(merge(p.adapters)(values)), right(merge(again)(new Map([...base, ...read.values])))]
+    const shapes = new Map(p.residents.map((r) => [withinNetwork(r.path), r.declaration.shape]))
+    right(await writeAdapters(dir, { names, lora: options, transformers, shapes, base: 'facebook/dinov2-small' }, p.adapters)(values)())
+    const read = right(await readAdapters(dir, names, base)())
+    const again = right(lora(read.lora)(plain()))
+    // what was trained as a whole comes from the folder, everything else from the base as it was
+    const first = firstValues(p)
+    const untouched = new Map([...values.keys()].filter((path) => !path.includes('.lora_')).map((path) => [path, path.startsWith('backbone.') ? first.get(`student.${path}`) ?? new Float32Array() : values.get(path) ?? new Float32Array()]))
+    const [before, after] = [right(merge(p.adapters)(values)), right(merge(again.adapters ?? [])(new Map([...untouched, ...read.values])))]
     for (const [path, v] of before.values) expectClose(after.values.get(path) ?? [], v, 1e-6, path)
+    expect(again.residents.filter((r) => r.role === 'trained' && !r.path.includes('.lora_')).map((r) => r.path)).toEqual(p.residents.filter((r) => r.role === 'trained' && !r.path.includes('.lora_')).map((r) => r.path))
     const config: unknown = JSON.parse(readFileSync(join(dir, 'adapter_config.json'), 'utf8'))
     expect(config).toMatchObject({ peft_type: 'LORA', base_model_name_or_path: 'facebook/dinov2-small', use_dora: options.dora ?? false, r: options.rank })
     if (targets.length > 0) expect(config).toMatchObject({ target_modules: targets })
@@ -57,7 +68,7 @@ test('the configuration is the one that peft writes, key by key, and the tensors
   const o = { targets: ['query', 'value'], rank: 8, alpha: 16 }
   const p = programOf(lora(o))
   const dir = folder()
-  right(await writeAdapters(dir, { names: 'dinov2', lora: o, base: 'facebook/dinov2-small' }, p.adapters)(networkValues('student')((await run(p, 1)).state))())
+  right(await writeAdapters(dir, { names: 'dinov2', lora: o, base: 'facebook/dinov2-small', transformers: 4 }, p.adapters)(networkValues('student')((await run(p, 1)).state))())
   const text = readFileSync(join(dir, 'adapter_config.json'), 'utf8')
   expect(JSON.parse(text)).toEqual(written)
   expect(text.startsWith('{\n  "alpha_pattern": {},\n  "auto_mapping": {')).toBe(true)
@@ -68,10 +79,10 @@ test('the configuration is the one that peft writes, key by key, and the tensors
 })
 
 test('faults: no such folder, and another network', async () => {
-  expect(left(await readAdapters(folder(), 'dinov2', weights)()).found).toBe('no such file')
+  expect(left(await readAdapters(folder(), 'dinov2', base)()).found).toBe('no such file')
   const o: LoraStrategy = { targets: ['qkv'], rank: 2 }
   const p = programOf(lora(o))
   const dir = folder()
   right(await writeAdapters(dir, { names: 'dinov2', lora: o }, p.adapters)(networkValues('student')((await run(p, 1)).state))())
-  expect(left(await readAdapters(dir, 'dinov2', weights.filter((w) => w.includes('blocks.0.')))()).found).toContain('no layer')
+  expect(left(await readAdapters(dir, 'dinov2', new Map([...base].filter(([w]) => w.includes('blocks.0.'))))()).found).toContain('no layer')
 })

@@ -25,8 +25,8 @@ import { declarations, leavesOf } from '../../core/model.ts'
 import { join } from '../../core/tree.ts'
 import { verify } from '../../core/verify.ts'
 import type { Adapter, AdapterParams, LoraOptions, Standing } from '../../models/lora.ts'
-import { adaptersFor, joined, magnitudeScale, moduleOf } from '../../models/lora.ts'
-import { hasSuffix, isReadable } from '../../models/target.ts'
+import { adaptersFor, isSaved, isTrainedWhole, joined, magnitudeScale, moduleOf } from '../../models/lora.ts'
+import { isReadable } from '../../models/target.ts'
 import { add, mul, sub } from '../../ops/elementwise.ts'
 import type { Objective, Resident, View } from '../objective.ts'
 import type { Strategy } from './strategy.ts'
@@ -108,20 +108,13 @@ const planned = (o: LoraStrategy, objective: Objective): Either<Fault, ReadonlyM
   const open = [...weightsOf(objective.graph, 'student')].filter(([path]) => isBase(path) && student.get(path)?.role === 'trained')
   const again = [...student.keys()].find((path) => path.endsWith('.lora_A.weight'))
   if (again !== undefined) return E.left(wrong(`adapters already, such as ${again}`, 'one LoRA in a pipeline', 'name all modules in one strategy, with rank and alpha patterns where they differ'))
-  const isSaved = hasSuffix(o.save ?? [])
+  const whole = isSaved(o)
   const found = open.flatMap(([path, c]) => {
-    const all = isSaved(moduleOf(path)) ? [] : adaptersFor(o)({ path, out: c.out, inputs: c.inputs, transposed: c.transposed })
+    const all = whole(moduleOf(path)) ? [] : adaptersFor(o)({ path, out: c.out, inputs: c.inputs, transposed: c.transposed })
     return all.length === 0 ? [] : [[path, all] as const]
   })
   return found.length > 0 ? E.right(new Map(found))
     : E.left(notThere('lora: targets', showTargets(o), [...new Set(open.map(([path]) => moduleOf(path).split('.').slice(-2).join('.')))]))
-}
-
-/** A path of the base that is trained all the same: saved modules, and biases where they are asked for. */
-const keptTrained = (o: LoraStrategy, adapted_: ReadonlySet<string>) => (path: string): boolean => {
-  const module = path.slice(0, path.lastIndexOf('.'))
-  if (hasSuffix(o.save ?? [])(module) || hasSuffix(o.save ?? [])(path)) return true
-  return path.endsWith('.bias') && (o.bias === 'all' || (o.bias === 'lora_only' && adapted_.has(module)))
 }
 
 /** Low-rank adapters on the modules that `targets` names; the base is fixed, stored once and shared with the teacher. */
@@ -131,7 +124,7 @@ export const lora = (options: LoraStrategy): Strategy => (objective) =>
     E.chain((o) => planned(o, objective)),
     E.chain((adapters) => {
       const isBase = options.base ?? ((path: string): boolean => path.startsWith('backbone.'))
-      const keep = keptTrained(options, new Set([...adapters.keys()].map(moduleOf)))
+      const keep = isTrainedWhole(options, new Set([...adapters.keys()].map(moduleOf)))
       const residents = fixing((path) => isBase(path) && !keep(path))(objective.residents)
       const roots = [...new Set(residents.filter((r) => r.role === 'shared').map((r) => rootOf(r.path)))]
       const added = ['student', ...roots].flatMap((root) => [...adapters.values()].flat().flatMap(tensorsOf)

@@ -10,36 +10,34 @@ import { fault } from '../../core/fault.ts'
 import { sizeOf } from '../../core/type.ts'
 import { readSafetensors, writeSafetensors } from '../../data/safetensors.ts'
 import { floatTensor, floatsOf } from '../../data/tensor.ts'
+import { declarations } from '../../core/model.ts'
 import type { Adapter } from '../../models/lora.ts'
-import { qkvSlices } from '../../models/lora.ts'
+import { adaptersFor, qkvSlices } from '../../models/lora.ts'
 import type { Values } from '../../models/merge.ts'
-import type { ModuleNames, PeftAdapter, PeftConfig, PeftOptions } from '../../models/peft.ts'
-import { modulesThere, peftCodec, peftConfig, peftTensors, readPeft } from '../../models/peft.ts'
+import { merge } from '../../models/merge.ts'
+import type { ModuleNames, PeftConfig, PeftOptions } from '../../models/peft.ts'
+import { peftCodec, peftConfig, peftTensors } from '../../models/peft.ts'
+import type { PeftAdapter } from '../../models/peft-read.ts'
+import { readPeft } from '../../models/peft-read.ts'
 import { readJson, writeJson } from '../huggingface/files.ts'
+import type { Backbone } from '../huggingface/read.ts'
 
 export const configFile = 'adapter_config.json'
 export const tensorsFile = 'adapter_model.safetensors'
 
-const moreThanAdapters = (o: PeftOptions): Fault | undefined =>
-  ((o.lora.bias ?? 'none') === 'none' && (o.lora.save ?? []).length === 0 ? undefined : fault('usage', {
-    place: 'peft', found: 'biases or modules of the base that were trained as a whole', allowed: 'adapters alone', remedy: 'merge and save the whole network, or train adapters alone',
-  }))
-
 /**
- * Saves the adapters of a network whose values are given by path in it. Faults: missing values; trained tensors besides adapters, which
- * are not written; and what the system refuses.
+ * Saves what was trained of a backbone whose values are given by path in its network: adapters, and modules and biases of the base that
+ * were trained as a whole. Faults: those of `peftTensors`, and what the system refuses.
  */
 export const writeAdapters = (folder: string, o: PeftOptions, adapters: ReadonlyArray<Adapter>) => (values: Values): TaskEither<Fault, void> => {
-  const more = moreThanAdapters(o)
-  if (more !== undefined) return TE.left(more)
   const inputs = new Map(adapters.map((a) => [a.weight, sizeOf(a.params.lora_A.weight.shape.slice(1))]))
   const rows = (weight: string): number => (values.get(weight)?.length ?? 0) / (inputs.get(weight) ?? 1)
   // whatever ends in .weight may be a module that a short name means by mistake
-  const modules = [...values.keys()].filter((path) => path.endsWith('.weight') && !path.includes('.lora_')).flatMap((w) => modulesThere(o.names, w))
+  const weights = [...values.keys()].filter((path) => path.endsWith('.weight') && !path.includes('.lora_'))
   return pipe(
-    TE.fromEither(peftTensors(o.names, adapters)(values)),
+    TE.fromEither(peftTensors(o, adapters)(values)),
     TE.chain((tensors) => writeSafetensors(join(folder, tensorsFile))({ metadata: { format: 'pt' }, tensors: new Map([...tensors].map(([name, x]) => [name, floatTensor(x.shape, x.data)])) })),
-    TE.chain(() => writeJson(join(folder, configFile), peftConfig(o, adapters, rows, modules))),
+    TE.chain(() => writeJson(join(folder, configFile), peftConfig(o, adapters, rows, weights))),
   )
 }
 
@@ -51,14 +49,26 @@ const readConfig = (folder: string): TaskEither<Fault, PeftConfig> => pipe(
   )),
 )
 
-/** Reads the adapters of a network with the given weights. Faults: not such a folder; tensors of layers that are not there. */
-export const readAdapters = (folder: string, names: ModuleNames, weights: ReadonlyArray<string>): TaskEither<Fault, PeftAdapter> => pipe(
+/** Reads the adapters of a network whose tensors are given by path. Faults: not such a folder; tensors of layers that are not there. */
+export const readAdapters = (folder: string, names: ModuleNames, base: Values): TaskEither<Fault, PeftAdapter> => pipe(
   TE.Do,
   TE.bind('config', () => readConfig(folder)),
   TE.bind('file', () => readSafetensors(join(folder, tensorsFile))),
   TE.chainEitherK(({ config, file }) => pipe(
     [...file.tensors],
     E.traverseArray(([name, x]) => pipe(floatsOf(name)(x), E.map((data) => [name, { shape: x.shape, data }] as const))),
-    E.chain((tensors) => readPeft(names, weights, qkvSlices)(config, new Map(tensors))),
+    E.chain((tensors) => readPeft(names, base, qkvSlices)(config, new Map(tensors))),
   )),
+)
+
+/** A backbone with the adapters of a folder merged into it. Faults: those of reading and merging. */
+export const withAdapters = (folder: string) => (b: Backbone): TaskEither<Fault, Backbone> => pipe(
+  readAdapters(folder, b.source === 'official' ? 'own' : b.source, b.weights),
+  TE.chainEitherK((read) => {
+    const adapters = declarations(b.model.params).flatMap(([path, d]) => (path.endsWith('.weight') && d.shape.length > 1 ? adaptersFor(read.lora)({ path, out: d.shape[0], inputs: d.shape.slice(1) }) : []))
+    return pipe(
+      merge(adapters)(new Map([...b.weights, ...read.values])),
+      E.map(({ values }): Backbone => ({ ...b, weights: values, notes: [...b.notes, ...read.notes] })),
+    )
+  }),
 )
