@@ -16,12 +16,7 @@ import { loader } from '../../data/loader.ts'
 import type { FeatureProgram } from '../experiment.ts'
 import type { LabelledFeatures } from './knn.ts'
 import { knn } from './knn.ts'
-
-/** Rows `[n, dim]` of every item of a data set. */
-export interface Rows {
-  readonly data: Float32Array
-  readonly dim: number
-}
+import type { Rows } from './neighbours.ts'
 
 export interface Extractor {
   readonly rows: (d: Dataset) => TaskEither<Fault, Rows>

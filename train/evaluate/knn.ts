@@ -6,8 +6,14 @@
 
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device } from '../../compiler/target.ts'
 import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
+import type { Neighbours, NeighbourOptions } from './neighbours.ts'
+import { nearestOf, nearestOn } from './neighbours.ts'
 
 /** Features of n images: `data` is [n, dim], row-major; one label in [0, classes) each. */
 export interface LabelledFeatures {
@@ -97,109 +103,6 @@ const check = (o: KnnOptions, train: LabelledFeatures, test: LabelledFeatures): 
     : E.right(undefined)
 }
 
-/** The features as doubles, rows divided by their norms if asked for. */
-const prepare = (f: LabelledFeatures, normalise: boolean): Float64Array => {
-  const out = Float64Array.from(f.data)
-  if (!normalise) return out
-  for (let at = 0; at < out.length; at += f.dim) {
-    let sum = 0
-    for (let d = at; d < at + f.dim; d++) sum += out[d] * out[d]
-    const norm = Math.max(Math.sqrt(sum), 1e-12)
-    for (let d = at; d < at + f.dim; d++) out[d] /= norm
-  }
-  return out
-}
-
-/** Test rows whose similarities are computed together, and train rows per pass: both fit the first caches. */
-const rowsTogether = 4
-const blockRows = 128
-
-/**
- * Similarities of the test rows [first, first + count) with the train rows [from, to), `count` <= 4, into
- * `out[r * blockRows + j - from]`. Four rows by two at a time keep eight independent sums going; each sum runs over the
- * dimensions in order. Past the ends rows are computed twice and not used.
- */
-const similarities = (
-  test: Float64Array, first: number, count: number, train: Float64Array, from: number, to: number, dim: number, out: Float64Array,
-): void => {
-  const [a, b, c, d] = [0, 1, 2, 3].map((r) => (first + Math.min(r, count - 1)) * dim)
-  for (let j = from; j < to; j += 2) {
-    const left = j * dim
-    const right = Math.min(j + 1, to - 1) * dim
-    let a0 = 0
-    let b0 = 0
-    let c0 = 0
-    let d0 = 0
-    let a1 = 0
-    let b1 = 0
-    let c1 = 0
-    let d1 = 0
-    for (let i = 0; i < dim; i++) {
-      const v = train[left + i]
-      const w = train[right + i]
-      const p = test[a + i]
-      const q = test[b + i]
-      const r = test[c + i]
-      const s = test[d + i]
-      a0 += p * v
-      b0 += q * v
-      c0 += r * v
-      d0 += s * v
-      a1 += p * w
-      b1 += q * w
-      c1 += r * w
-      d1 += s * w
-    }
-    const at = j - from
-    out[at] = a0
-    out[blockRows + at] = b0
-    out[2 * blockRows + at] = c0
-    out[3 * blockRows + at] = d0
-    out[at + 1] = a1
-    out[blockRows + at + 1] = b1
-    out[2 * blockRows + at + 1] = c1
-    out[3 * blockRows + at + 1] = d1
-  }
-}
-
-/** The k most similar train items of every test item, most similar first; of equals the first item. */
-interface Neighbours {
-  readonly k: number
-  readonly index: Int32Array
-  readonly similarity: Float64Array
-}
-
-const nearestOf = (train: Float64Array, test: Float64Array, dim: number, k: number, leaveOneOut: boolean): Neighbours => {
-  const trains = train.length / dim
-  const tests = test.length / dim
-  const index = new Int32Array(tests * k).fill(-1)
-  const similarity = new Float64Array(tests * k).fill(-Infinity)
-  const block = new Float64Array(rowsTogether * blockRows)
-  for (let from = 0; from < trains; from += blockRows) {
-    const to = Math.min(trains, from + blockRows)
-    for (let first = 0; first < tests; first += rowsTogether) {
-      const count = Math.min(rowsTogether, tests - first)
-      similarities(test, first, count, train, from, to, dim, block)
-      for (let r = 0; r < count; r++) {
-        const base = (first + r) * k
-        const worst = base + k - 1
-        for (let j = from; j < to; j++) {
-          const s = block[r * blockRows + j - from]
-          if (s <= similarity[worst] || (leaveOneOut && j === first + r)) continue
-          let at = worst
-          for (; at > base && similarity[at - 1] < s; at--) {
-            similarity[at] = similarity[at - 1]
-            index[at] = index[at - 1]
-          }
-          similarity[at] = s
-          index[at] = j
-        }
-      }
-    }
-  }
-  return { k, index, similarity }
-}
-
 /** How many classes rank before class c: those with more votes, and those with as many and a smaller number. */
 const rankOf = (shares: Float64Array, c: number): number => {
   let rank = 0
@@ -235,18 +138,28 @@ const vote = (o: KnnOptions, n: Neighbours, asked: number, trainLabels: Int32Arr
   return { k: asked, used, votes, predictions, top1: hits / testLabels.length, top5: near / testLabels.length }
 }
 
+/** What is asked of the neighbours, once per k. */
+const asked = (o: KnnOptions, trains: number): NeighbourOptions => {
+  const leaveOneOut = o.leaveOneOut ?? false
+  return { k: Math.min(trains - (leaveOneOut ? 1 : 0), o.k.reduce((a, b) => Math.max(a, b))), leaveOneOut, normalise: o.normalise ?? true }
+}
+
+const votes = (o: KnnOptions, train: LabelledFeatures, test: LabelledFeatures) => (n: Neighbours): ReadonlyArray<KnnResult> =>
+  o.k.map((k) => vote(o, n, k, train.labels, test.labels))
+
 /**
  * Classifies the test set by its neighbours in the train set, once per k: `knn(options, train)(test)`.
  * Faults: sets that do not fit each other or the options, labels outside the classes, features that are not finite.
  * Laws: with `normalise`, positive factors on feature vectors change nothing but rounding; v1 and v2 predict the same.
  */
-export const knn = (o: KnnOptions, train: LabelledFeatures) => (test: LabelledFeatures): Either<Fault, ReadonlyArray<KnnResult>> => {
-  const checked = check(o, train, test)
-  if (E.isLeft(checked)) return checked
-  const normalise = o.normalise ?? true
-  const alone = o.leaveOneOut ?? false
-  const available = train.labels.length - (alone ? 1 : 0)
-  const largest = Math.min(available, o.k.reduce((a, b) => Math.max(a, b)))
-  const neighbours = nearestOf(prepare(train, normalise), prepare(test, normalise), train.dim, largest, alone)
-  return E.right(o.k.map((k) => vote(o, neighbours, k, train.labels, test.labels)))
-}
+export const knn = (o: KnnOptions, train: LabelledFeatures) => (test: LabelledFeatures): Either<Fault, ReadonlyArray<KnnResult>> =>
+  pipe(check(o, train, test), E.map(() => votes(o, train, test)(nearestOf(train, test, asked(o, train.labels.length)))))
+
+/** The same with the similarities computed on a device, in float32: for sets whose products are too many for the host. */
+export const knnOn = (device: Device, o: KnnOptions, train: LabelledFeatures, progress?: (done: number, total: number) => void) =>
+  (test: LabelledFeatures): TaskEither<Fault, ReadonlyArray<KnnResult>> =>
+    pipe(
+      TE.fromEither(check(o, train, test)),
+      TE.chain(() => nearestOn(device, train, test, asked(o, train.labels.length), progress)),
+      TE.map(votes(o, train, test)),
+    )

@@ -7,7 +7,7 @@ const size = t.union([t.number, t.partial({ height: t.number, width: t.number, s
 /** What is read; unknown keys are ignored. */
 export const preprocessorCodec = t.partial({
   image_processor_type: t.string, feature_extractor_type: t.string, size, crop_size: size, resample: t.number, do_center_crop: t.boolean,
-  image_mean: t.readonlyArray(t.number), image_std: t.readonlyArray(t.number), rescale_factor: t.number, do_rescale: t.boolean, do_normalize: t.boolean,
+  image_mean: t.readonlyArray(t.number), image_std: t.readonlyArray(t.number), rescale_factor: t.number, do_rescale: t.boolean, do_normalize: t.boolean, do_resize: t.boolean,
 })
 
 export type Preprocessor = t.TypeOf<typeof preprocessorCodec>
