@@ -11,6 +11,8 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
+import { sharedFloats } from './origin.ts'
+import type { Origin } from './origin.ts'
 
 /** A picture or slice: `data` is [channels, height, width], row-major. */
 export interface Image {
@@ -75,9 +77,15 @@ export interface Dataset {
   readonly label: (i: number) => Option<number>
   /** Where item i comes from, as `Item.source`, known without reading it. */
   readonly sourceOf?: (i: number) => string
+  /** What it is made of, for other threads; none for datasets of a program's own functions. */
+  readonly origin?: TaskEither<Fault, Origin>
   /** Reads item i. Faults: i is outside [0, length), the file is missing or damaged. */
   readonly item: (i: number) => TaskEither<Fault, Item>
 }
+
+/** The origin of a view of `d`, in a record that is empty where `d` has none. */
+export const viewOrigin = (d: Dataset, f: (of: Origin) => Origin): { readonly origin?: TaskEither<Fault, Origin> } =>
+  d.origin === undefined ? {} : { origin: pipe(d.origin, TE.map(f)) }
 
 /** The fault of asking a dataset for an item that it does not have. */
 export const outside = (name: string, i: number, length: number): Fault =>
@@ -113,6 +121,7 @@ export const arrayDataset = (a: ImageArray): Either<Fault, Dataset> => {
   const label = (i: number): Option<number> => (isIndex(i, length) && labels[i] >= 0 ? O.some(labels[i]) : O.none)
   return E.right({
     name, length, channels, range, classes, label,
+    origin: () => Promise.resolve(E.right({ _tag: 'Array', parts: { ...a, images: sharedFloats(images) } })),
     item: (i) => {
       if (!isIndex(i, length)) return TE.left(outside(name, i, length))
       const image: Image = { channels, height, width, data: images.slice(i * size, (i + 1) * size) }
@@ -134,6 +143,7 @@ export const subset = (indices: ArrayLike<number>, name?: string) => (d: Dataset
   return E.right({
     ...d,
     ...(sourceOf === undefined ? {} : { sourceOf: (i: number) => sourceOf(chosen[i]) }),
+    ...viewOrigin(d, (of) => ({ _tag: 'Subset', of, indices: chosen, name: own })),
     name: own,
     length: chosen.length,
     label: (i) => (isIndex(i, chosen.length) ? d.label(chosen[i]) : O.none),

@@ -12,6 +12,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
+import { viewOrigin } from './dataset.ts'
 import type { Dataset, Image, Item, Window } from './dataset.ts'
 import { percentile, percentilesOf } from './measure.ts'
 import type { MeasureOptions } from './measure.ts'
@@ -123,8 +124,9 @@ const ofImage = (low: number, high: number): ItemIntensity => ({ image }) => {
   return sorted.length === 0 ? E.left('an image without a finite value') : E.right(between(percentile(sorted, low), percentile(sorted, high)))
 }
 
-const applied = (d: Dataset, channels: number, f: ItemIntensity): Dataset => ({
+const applied = (d: Dataset, intensity: Intensity, channels: number, f: ItemIntensity): Dataset => ({
   ...d,
+  ...viewOrigin(d, (of) => ({ _tag: 'Intensity', of, intensity })),
   channels: d.channels * channels,
   range: [0, 1],
   units: intensityUnits,
@@ -152,16 +154,16 @@ export const withIntensity = (intensity: Intensity, measure: MeasureOptions = {}
       switch (i.kind) {
         case 'windows':
           return d.channels === 1
-            ? TE.right(applied(d, i.windows.length, windowed(i)))
+            ? TE.right(applied(d, i, i.windows.length, windowed(i)))
             : TE.left(wrong('windows', `windows for images of ${d.channels} channels`, 'gray images', 'use a range, percentiles, or the full range for images with colours'))
-        case 'range': return TE.right(applied(d, 1, () => E.right(between(i.low, i.high))))
+        case 'range': return TE.right(applied(d, i, 1, () => E.right(between(i.low, i.high))))
         case 'percentile':
           return i.of === 'image'
-            ? TE.right(applied(d, 1, ofImage(i.low, i.high)))
-            : pipe(percentilesOf([i.low, i.high], measure)(d), TE.map(([low, high]) => applied(d, 1, () => E.right(between(low, high)))))
+            ? TE.right(applied(d, i, 1, ofImage(i.low, i.high)))
+            : pipe(percentilesOf([i.low, i.high], measure)(d), TE.map(([low, high]) => applied(d, { kind: 'range', low, high: high > low ? high : low + 1 }, 1, () => E.right(between(low, high)))))
         case 'full':
           return d.range.every(Number.isFinite)
-            ? TE.right(applied(d, 1, () => E.right(between(d.range[0], d.range[1]))))
+            ? TE.right(applied(d, i, 1, () => E.right(between(d.range[0], d.range[1]))))
             : TE.left(wrong('full', 'a dataset of floats without bounds', 'a dataset with a finite range', 'give the range, or percentiles'))
       }
     }),

@@ -70,8 +70,10 @@ export const cropStream = (seed: number, group: GroupPlan['name'], crop: number,
 const jitterStream = (seed: number, r: Recipe, group: GroupPlan['name'], crop: number, sample: number): Stream =>
   stream(seed, r.sharedJitter ? 'augment.jitter' : `augment.${group}.${crop}.jitter`, sample)
 
-/** A group's arrays, filled crop by crop. */
-interface Tables {
+const tableNames = ['first', 'weights', 'colour', 'blur', 'solarise'] as const
+
+/** A group's arrays, filled image by image; empty ones are not fed. */
+interface GroupTables {
   readonly first: Int32Array
   readonly weights: Float32Array
   readonly colour: Float32Array
@@ -79,22 +81,28 @@ interface Tables {
   readonly solarise: Float32Array
 }
 
-const tablesOf = (p: Plan, g: GroupPlan): Tables => {
-  const types = groupInputs(p, g)
-  const count = (name: keyof typeof types): number => {
-    const type = types[name]
-    return type === undefined ? 0 : sizeOf(type.shape)
-  }
-  return {
-    first: new Int32Array(count('first')),
-    weights: new Float32Array(count('weights')),
-    colour: new Float32Array(count('colour')),
-    blur: new Float32Array(count('blur')),
-    solarise: new Float32Array(count('solarise')),
-  }
-}
+/** The arrays of a batch, for each of the plan's groups. */
+export type Tables = ReadonlyArray<GroupTables>
 
-const writeBox = (p: Plan, g: GroupPlan, t: Tables, row: number, box: Box, flip: boolean): void => {
+/** Memory for numbers of four bytes. */
+export type Allocate = (count: number) => ArrayBufferLike
+
+/** Empty tables of a batch. */
+export const tablesOf = (p: Plan, allocate: Allocate): Tables => p.groups.map((g) => {
+  const types = groupInputs(p, g)
+  const memory = (name: keyof typeof types): ArrayBufferLike => {
+    const type = types[name]
+    return allocate(type === undefined ? 0 : sizeOf(type.shape))
+  }
+  const floats = (name: keyof typeof types): Float32Array => new Float32Array(memory(name))
+  return { first: new Int32Array(memory('first')), weights: floats('weights'), colour: floats('colour'), blur: floats('blur'), solarise: floats('solarise') }
+})
+
+/** Tables as a program's inputs. */
+export const inputsOf = (p: Plan, tables: Tables): InputValues =>
+  new Map(p.groups.flatMap((g, n) => tableNames.flatMap((name) => (tables[n][name].length > 0 ? [[inputPath(g, name), tables[n][name]] as const] : []))))
+
+const writeBox = (p: Plan, g: GroupPlan, t: GroupTables, row: number, box: Box, flip: boolean): void => {
   const { size: outputs, count } = g.group
   const rows = (k: number) => ({ first: t.first, weights: t.weights, at: (k * count * p.layout.batch + row) * outputs, taps: g.taps, limit: p.layout.side })
   writeTaps(p.recipe.resampling, { start: box.y, length: box.height, outputs, flip: false }, rows(0))
@@ -102,7 +110,7 @@ const writeBox = (p: Plan, g: GroupPlan, t: Tables, row: number, box: Box, flip:
 }
 
 /** Crop `k` of image `b`, whose number among all samples of the run is `sample`. True where a region guided it. */
-const writeCrop = (p: Plan, g: GroupPlan, t: Tables, seed: number, k: number, b: number, sample: number, subject: Subject): boolean => {
+const writeCrop = (p: Plan, g: GroupPlan, t: GroupTables, seed: number, k: number, b: number, sample: number, subject: Subject): boolean => {
   const r = p.recipe
   const s = cropStream(seed, g.name, k, sample)
   const row = k * p.layout.batch + b
@@ -122,19 +130,24 @@ const writeCrop = (p: Plan, g: GroupPlan, t: Tables, seed: number, k: number, b:
 
 /** The inputs of one batch but for its canvases, and how many crops a region of interest has guided. */
 export interface Drawn {
+  readonly seed: number
   readonly values: InputValues
   readonly guided: number
 }
 
+/** Writes what image `b` of a batch, sample number `sample` of the run, needs; gives how many of its crops a region has guided. */
+export const drawImage = (p: Plan, tables: Tables, seed: number, b: number, sample: number, subject: Subject): number => {
+  let guided = 0
+  p.groups.forEach((g, n) => {
+    // a Gram teacher's crops are the global ones once more
+    for (let k = 0; k < g.group.count; k++) guided += Number(writeCrop(p, g, tables[n], seed, k, b, sample, subject) && g.name !== 'gram')
+  })
+  return guided
+}
+
 /** `first` is the number of the first image among all samples of the run: for one process, step times batch. */
 export const drawCrops = (p: Plan, seed: number, first: number, subjects: ReadonlyArray<Subject>): Drawn => {
-  const values = new Map<string, Float32Array | Int32Array>()
-  let guided = 0
-  for (const g of p.groups) {
-    const t = tablesOf(p, g)
-    for (let k = 0; k < g.group.count; k++)
-      subjects.forEach((subject, b) => { guided += Number(writeCrop(p, g, t, seed, k, b, first + b, subject)) })
-    for (const name of ['first', 'weights', 'colour', 'blur', 'solarise'] as const) if (t[name].length > 0) values.set(inputPath(g, name), t[name])
-  }
-  return { values, guided }
+  const tables = tablesOf(p, (count) => new ArrayBuffer(4 * count))
+  const guided = subjects.reduce((sum, subject, b) => sum + drawImage(p, tables, seed, b, first + b, subject), 0)
+  return { seed, values: inputsOf(p, tables), guided }
 }

@@ -36,6 +36,8 @@ export interface Canvases {
   /** `[B, C, S, S]` in [0, 1], each image in the upper left corner. */
   readonly canvases: Float32Array
   readonly subjects: ReadonlyArray<Subject>
+  /** The draws, where whoever loaded the images has made them already. */
+  readonly drawn?: Drawn
 }
 
 export interface CropExprs {
@@ -50,6 +52,8 @@ export interface CropExprs {
 export interface MultiCrop {
   readonly recipe: Recipe
   readonly layout: Layout
+  /** Shapes and numbers, as plain data. */
+  readonly plan: Plan
   /** What a person should know: operations switched off, statistics averaged, which blur. */
   readonly notes: ReadonlyArray<string>
   /** Everything that a run is fed. */
@@ -61,7 +65,7 @@ export interface MultiCrop {
   readonly graph: Either<Fault, Graph>
   /** Tables and scalars of a batch whose first image is sample `first`. Faults: too few subjects, one larger than its canvas. */
   readonly draw: (seed: number, first: number, subjects: ReadonlyArray<Subject>) => Either<Fault, Drawn>
-  /** All inputs of a batch. */
+  /** All inputs of a batch; its own draws where they are of this seed. */
   readonly feed: (seed: number, batch: Canvases) => Either<Fault, InputValues>
 }
 
@@ -133,10 +137,13 @@ const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>):
   })
   const draw: MultiCrop['draw'] = (seed, first, subjects) => pipe(checkSubjects(recipe, layout, subjects), E.map((s) => drawCrops(plan, seed, first, s)))
   return {
-    recipe, layout, notes, canvas, crops, draw,
+    recipe, layout, plan, notes, canvas, crops, draw,
     inputs: new Map([[canvasPath, canvasType], ...tables]),
     graph: trace(`multicrop ${recipe.name}`, [value('global', global), ...(O.isSome(local) ? [value('local', local.value)] : []), ...(O.isSome(gram) ? [value('gram', gram.value)] : [])]),
-    feed: (seed, batch) => pipe(draw(seed, batch.first, batch.subjects), E.map(({ values }) => new Map([...values, [canvasPath, batch.canvases]]))),
+    feed: (seed, batch) => pipe(
+      batch.drawn?.seed === seed ? E.right(batch.drawn) : draw(seed, batch.first, batch.subjects),
+      E.map(({ values }) => new Map([...values, [canvasPath, batch.canvases]])),
+    ),
   }
 }
 

@@ -64,11 +64,21 @@ const itemFields = (p: Placed, frame: number): Omit<Item, 'image' | 'source'> =>
   }
 }
 
-const datasetOf = (name: string, root: string, placed: ReadonlyArray<Placed>, options: DicomOptions): Dataset => {
+/** What a dataset of DICOM images is made of: opened files in their order. */
+export interface DicomParts {
+  readonly name: string
+  readonly root: string
+  readonly placed: ReadonlyArray<Placed>
+  readonly channels: Channels | undefined
+}
+
+/** Opened files as a dataset. */
+export const dicomDataset = (parts: DicomParts): Dataset => {
+  const { name, root, placed } = parts
   const headers = placed.map((p) => p.file.header)
   const index: Array<readonly [file: number, frame: number]> = []
   headers.forEach((h, f) => { for (let k = 0; k < h.frames; k++) index.push([f, k]) })
-  const channels = options.channels ?? (headers.some(isColour) ? 3 : 1)
+  const channels = parts.channels ?? (headers.some(isColour) ? 3 : 1)
   const ranges = headers.map(rangeOf)
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
   const read = readFrame(codecs())
@@ -81,6 +91,7 @@ const datasetOf = (name: string, root: string, placed: ReadonlyArray<Placed>, op
     range,
     ...(modality === undefined ? {} : { modality }),
     ...(units === undefined ? {} : { units }),
+    origin: TE.right({ _tag: 'Dicom', parts }),
     classes: [],
     label: () => O.none,
     sourceOf: (i) => sourceOf(placed[index[i][0]].file.path),
@@ -120,6 +131,6 @@ export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, 
         }))
       }
       const notes = others.length === 0 ? [] : [`${others.length} DICOM object(s) without pixels passed over: ${[...new Set(others)].join(', ')}`]
-      return E.right({ dataset: datasetOf(name, root, orderFiles(files), options), skipped, notes })
+      return E.right({ dataset: dicomDataset({ name, root, placed: orderFiles(files), channels: options.channels }), skipped, notes })
     }),
   )

@@ -55,7 +55,8 @@ export interface Pictures {
 }
 
 /** Pictures as a dataset. */
-export const pictures = ({ name, root, paths, classes, options, stored, range }: Pictures): Dataset => {
+export const pictures = (parts: Pictures): Dataset => {
+  const { name, root, paths, classes, options, stored, range } = parts
   const numbers = new Map(classes.map((c, i) => [c, i]))
   const labels = paths.map((p) => numbers.get(classOf(p) ?? ''))
   const { channels = 3, values } = options
@@ -66,6 +67,7 @@ export const pictures = ({ name, root, paths, classes, options, stored, range }:
     range: values === 'stored' ? range ?? [0, 255] : [0, 1],
     classes,
     label: (i) => O.fromNullable(labels[i]),
+    origin: TE.right({ _tag: 'Pictures', parts }),
     sourceOf: (i) => paths[i],
     item: (i) => {
       if (!(i in paths)) return TE.left(outside(root, i, paths.length))

@@ -14,7 +14,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import { outside, subset } from '../dataset.ts'
+import { outside, subset, viewOrigin } from '../dataset.ts'
 import type { Dataset, Item } from '../dataset.ts'
 import { guarded } from '../file.ts'
 import { parseManifest } from './manifest-row.ts'
@@ -74,7 +74,7 @@ const annotated = (row: Row, label: number | undefined, root: string) => (item: 
 }
 
 /** One item of a manifest: a row, and the number of its image among those of the files. */
-interface Entry {
+export interface Entry {
   readonly row: Row
   readonly label: number | undefined
   readonly image: number
@@ -100,16 +100,28 @@ const entriesOf = (rows: ReadonlyArray<Row>, labels: ReadonlyArray<number | unde
   return { entries, faults }
 }
 
-const annotate = (d: Dataset, name: string, root: string, entries: ReadonlyArray<Entry>, classes: ReadonlyArray<string>): Either<Fault, Dataset> =>
-  pipe(
+/** What a manifest adds to the dataset of its files. */
+export interface ManifestParts {
+  readonly name: string
+  readonly root: string
+  readonly entries: ReadonlyArray<Entry>
+  readonly classes: ReadonlyArray<string>
+}
+
+/** The items that a manifest lists, with what it knows of them. Fault: an entry of an image that the files do not have. */
+export const annotate = (parts: ManifestParts) => (d: Dataset): Either<Fault, Dataset> => {
+  const { name, root, entries, classes } = parts
+  return pipe(
     subset(entries.map((e) => e.image), name)(d),
     E.map((chosen): Dataset => ({
       ...chosen,
+      ...viewOrigin(d, (of) => ({ _tag: 'Manifest', of, parts })),
       classes,
       label: (i) => (i in entries ? O.fromNullable(entries[i].label) : O.none),
       item: (i) => (i in entries ? pipe(chosen.item(i), TE.chain(annotated(entries[i].row, entries[i].label, root))) : TE.left(outside(name, i, entries.length))),
     })),
   )
+}
 
 const order: ReadonlyArray<SplitName> = ['train', 'val', 'test', 'all']
 
@@ -133,7 +145,7 @@ export const manifest = (path: string, skip: boolean, openFiles: OpenFiles): Tas
       for (const split of order) {
         const own = entries.filter((e) => e.row.split === split)
         if (own.length === 0) continue
-        const d = annotate(dataset, split === 'all' ? name : `${name}/${split}`, root, own, classes)
+        const d = annotate({ name: split === 'all' ? name : `${name}/${split}`, root, entries: own, classes })(dataset)
         if (E.isLeft(d)) return d
         splits.set(split, d.right)
       }

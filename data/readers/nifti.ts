@@ -37,7 +37,8 @@ export interface NiftiOptions {
   readonly cacheBytes?: number
 }
 
-interface NiftiFile {
+/** An opened file. */
+export interface NiftiFile {
   readonly path: string
   /** The file with the voxels: the same, or the .img beside a .hdr. */
   readonly voxels: string
@@ -139,13 +140,24 @@ const rangeOf = ({ type, slope, intercept, shown }: NiftiHeader): readonly [numb
   return [Math.min(...ends), Math.max(...ends)]
 }
 
-const datasetOf = (name: string, root: string, files: ReadonlyArray<NiftiFile>, options: NiftiOptions): Dataset => {
-  const { axis = 2 } = options
-  const kept = recent<Fault, Uint8Array>(options.cacheBytes ?? 2 ** 30)
+/** What a dataset of volumes is made of. */
+export interface NiftiParts {
+  readonly name: string
+  readonly root: string
+  readonly files: ReadonlyArray<NiftiFile>
+  readonly axis: Axis
+  readonly channels: Channels | undefined
+  readonly cacheBytes: number
+}
+
+/** Opened files as a dataset. */
+export const niftiDataset = (parts: NiftiParts): Dataset => {
+  const { name, root, files, axis } = parts
+  const kept = recent<Fault, Uint8Array>(parts.cacheBytes)
   const index: Array<readonly [file: number, frame: number]> = []
   files.forEach(({ header: h }, f) => { for (let k = 0; k < h.size[axis] * h.volumes; k++) index.push([f, k]) })
   const colour = files.some((f) => f.header.type.channels > 1)
-  const channels = options.channels ?? (colour ? 3 : 1)
+  const channels = parts.channels ?? (colour ? 3 : 1)
   const ranges = files.map((f) => rangeOf(f.header))
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
   const sourceOf = (path: string): string => relative(root, path).split(sep).join('/')
@@ -155,6 +167,7 @@ const datasetOf = (name: string, root: string, files: ReadonlyArray<NiftiFile>, 
     channels: channels === 'stored' ? files[0].header.type.channels : channels,
     range,
     units: 'stored',
+    origin: TE.right({ _tag: 'Nifti', parts }),
     classes: [],
     label: () => O.none,
     sourceOf: (i) => sourceOf(files[index[i][0]].path),
@@ -188,5 +201,5 @@ export const nifti = (name: string, root: string, paths: ReadonlyArray<string>, 
     TE.chainEitherK(({ read, skipped }): Either<Fault, Opened> =>
       read.length === 0
         ? E.left(skipped.length > 0 ? skipped[0] : wrong(root, 'no NIfTI file'))
-        : E.right({ dataset: datasetOf(name, root, read, options), skipped, notes: [] })),
+        : E.right({ dataset: niftiDataset({ name, root, files: read, axis: options.axis ?? 2, channels: options.channels, cacheBytes: options.cacheBytes ?? 2 ** 30 }), skipped, notes: [] })),
   )

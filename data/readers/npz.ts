@@ -16,11 +16,13 @@ import type { Fault } from '../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Image, Item } from '../dataset.ts'
 import { readAt, withFile } from '../file.ts'
+import { sharedBytes } from '../origin.ts'
+import type { Origin } from '../origin.ts'
 import { countOf } from '../tensor.ts'
 import { npyHeader, npyHeaderBytes, npyNumbers, npyRange, rowMajor } from './npy.ts'
 import type { NpyHeader } from './npy.ts'
-import { wrongArchive, zipMembers } from './zip.ts'
-import type { Member } from './zip.ts'
+import { contentBytes, wrongArchive, zipMembers } from './zip.ts'
+import type { Content, Member } from './zip.ts'
 
 /** Parts of a dataset by name; 'all' where it has none. */
 export type SplitName = 'train' | 'val' | 'test' | 'all'
@@ -40,8 +42,12 @@ export interface NpzOptions {
 interface NpyArray {
   readonly place: string
   readonly header: NpyHeader
-  readonly read: (offset: number, n: number) => TaskEither<Fault, Uint8Array>
+  /** Its numbers, row-major. */
+  readonly content: TaskEither<Fault, Content>
 }
+
+/** What comes after the first `n` bytes. */
+const after = (n: number) => (c: Content): Content => (c._tag === 'File' ? { ...c, base: c.base + n } : { ...c, bytes: c.bytes.subarray(n) })
 
 /** Reads a member's header and checks that its bytes are as many as its shape says. */
 const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault, NpyArray> => {
@@ -52,16 +58,15 @@ const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault
     TE.chainEitherK((header): Either<Fault, NpyArray> => {
       const bytes = countOf(header.shape) * header.bytes
       if (m.length !== header.offset + bytes) return E.left(wrongArchive(place, `${m.length - header.offset} bytes for ${header.type}[${header.shape.join(', ')}]`))
-      if (!header.fortran) return E.right({ place, header, read: (offset, n) => m.read(header.offset + offset, n) })
+      if (!header.fortran) return E.right({ place, header, content: pipe(m.content, TE.map(after(header.offset))) })
       if (bytes > memoryBytes) return E.left(wrongArchive(place, `a column-major array of ${bytes} bytes, too large to be turned in memory`))
-      let turned: Promise<Either<Fault, Uint8Array>> | undefined
-      return E.right({
-        place, header,
-        read: (offset, n) => async () => {
-          turned ??= pipe(m.read(header.offset, bytes), TE.map((all) => rowMajor(header, all)))()
-          return pipe(await turned, E.map((all) => all.subarray(offset, offset + n)))
-        },
-      })
+      let turned: Promise<Either<Fault, Content>> | undefined
+      const turn = pipe(
+        m.content,
+        TE.chain((c) => contentBytes(c)(header.offset, bytes)),
+        TE.map((all): Content => ({ _tag: 'Memory', place, bytes: sharedBytes(rowMajor(header, all)) })),
+      )
+      return E.right({ place, header, content: () => (turned ??= turn()) })
     }),
   )
 }
@@ -99,7 +104,8 @@ const readLabels = (a: NpyArray, count: number): TaskEither<Fault, Labels> => {
     return TE.left(wrongArchive(a.place, `labels of shape [${shape.join(', ')}] for ${count} images`))
   }
   return pipe(
-    a.read(0, countOf(shape) * a.header.bytes),
+    a.content,
+    TE.chain((c) => contentBytes(c)(0, countOf(shape) * a.header.bytes)),
     TE.chainEitherK((bytes) => {
       const values = npyNumbers(a.header, bytes)
       const bad = values.findIndex((v) => !Number.isSafeInteger(v) || v < 0)
@@ -123,23 +129,39 @@ const sliceOf = (l: Layout, axis: number, k: number, numbers: Float64Array): Ima
   return { channels, height, width, data }
 }
 
-const datasetOf = (name: string, images: NpyArray, layout: Layout, labels: Labels | undefined, classes: number, axis: number): Dataset => {
+/** What a split is made of, beside its images' bytes. */
+interface NpzFrame {
+  readonly name: string
+  readonly header: NpyHeader
+  readonly layout: Layout
+  readonly labels: Labels | undefined
+  readonly classes: number
+  readonly axis: number
+}
+
+/** What a split is made of. */
+export interface NpzParts extends NpzFrame {
+  readonly content: Content
+}
+
+const framed = ({ name, header, layout, labels, classes, axis }: NpzFrame, content: TaskEither<Fault, Content>): Dataset => {
   const depth = layout.sides[layout.volume ? axis : 0]
   const length = layout.count * depth
-  const entryBytes = countOf(layout.sides) * layout.channels * images.header.bytes
+  const entryBytes = countOf(layout.sides) * layout.channels * header.bytes
   const single = labels?.perEntry === 1 ? labels : undefined
   const inRange = (i: number): boolean => Number.isSafeInteger(i) && i >= 0 && i < length
   return {
-    name, length, channels: layout.channels, range: npyRange(images.header.type),
+    name, length, channels: layout.channels, range: npyRange(header.type),
     classes: Array.from({ length: classes }, (_, c) => String(c)),
     label: (i) => (single !== undefined && inRange(i) ? O.some(single.values[Math.floor(i / depth)]) : O.none),
     item: (i) => {
       if (!inRange(i)) return TE.left(outside(name, i, length))
       const [entry, k] = [Math.floor(i / depth), i % depth]
       return pipe(
-        images.read(entry * entryBytes, entryBytes),
+        content,
+        TE.chain((c) => contentBytes(c)(entry * entryBytes, entryBytes)),
         TE.map((bytes): Item => ({
-          image: sliceOf(layout, layout.volume ? axis : 0, k, npyNumbers(images.header, bytes)),
+          image: sliceOf(layout, layout.volume ? axis : 0, k, npyNumbers(header, bytes)),
           source: `${name}/${entry}`,
           frame: k,
           ...(labels === undefined ? {} : labels.perEntry === 1
@@ -150,6 +172,15 @@ const datasetOf = (name: string, images: NpyArray, layout: Layout, labels: Label
     },
   }
 }
+
+/** A split as a dataset. */
+export const npzDataset = (parts: NpzParts): Dataset => ({ ...framed(parts, TE.right(parts.content)), origin: TE.right({ _tag: 'Npz', parts }) })
+
+/** The same, its bytes not looked for before they are needed. */
+const lazily = (frame: NpzFrame, content: TaskEither<Fault, Content>): Dataset => ({
+  ...framed(frame, content),
+  origin: pipe(content, TE.map((c): Origin => ({ _tag: 'Npz', parts: { ...frame, content: c } }))),
+})
 
 /** Names of the arrays of images and of labels in a split, as different makers call them. */
 const namesOf = (split: SplitName): ReadonlyArray<readonly [images: string, labels: string]> =>
@@ -198,7 +229,7 @@ const partOf = (path: string, memoryBytes: number) => ({ split, images, labels }
 
 const splitsOf = (name: string, parts: ReadonlyArray<Part>, axis: number): Splits => {
   const classes = parts.reduce((n, { labels }) => (labels === undefined ? n : labels.perEntry > 1 ? Math.max(n, labels.perEntry) : labels.values.reduce((m, v) => Math.max(m, v + 1), n)), 0)
-  return new Map(parts.map((p) => [p.split, datasetOf(p.split === 'all' ? name : `${name}/${p.split}`, p.images, p.layout, p.labels, classes, axis)]))
+  return new Map(parts.map((p) => [p.split, lazily({ name: p.split === 'all' ? name : `${name}/${p.split}`, header: p.images.header, layout: p.layout, labels: p.labels, classes, axis }, p.images.content)]))
 }
 
 /** A .npy file as the only member of an archive. */
@@ -207,7 +238,7 @@ const bareMember = (path: string): TaskEither<Fault, Member> =>
     name: basename(path),
     length,
     head: (n: number) => withFile('data', path)((handle) => readAt('data', path)(handle, 0, Math.min(n, length))),
-    read: (offset: number, n: number) => withFile('data', path)((handle) => readAt('data', path)(handle, offset, n)),
+    content: TE.right<Fault, Content>({ _tag: 'File', path, base: 0 }),
   })))
 
 /**

@@ -12,6 +12,7 @@ import { finished } from 'node:stream/promises'
 import { crc32 } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import yauzl from 'yauzl'
 import type { Entry, ZipFile } from 'yauzl'
@@ -26,8 +27,21 @@ export interface Member {
   readonly length: number
   /** The first bytes, at most so many. */
   readonly head: (n: number) => TaskEither<Fault, Uint8Array>
-  /** Bytes [offset, offset + n). Faults: a damaged archive, a wrong checksum, what the system refuses. */
-  readonly read: (offset: number, n: number) => TaskEither<Fault, Uint8Array>
+  /** Its content. Faults: a damaged archive, a wrong checksum, what the system refuses. */
+  readonly content: TaskEither<Fault, Content>
+}
+
+/** Unpacked bytes: in memory that threads share, or in a file from `base` on. */
+export type Content =
+  | { readonly _tag: 'Memory'; readonly place: string; readonly bytes: Uint8Array }
+  | { readonly _tag: 'File'; readonly path: string; readonly base: number }
+
+/** Bytes [offset, offset + n) of a content. Fault: it ends before. */
+export const contentBytes = (c: Content) => (offset: number, n: number): TaskEither<Fault, Uint8Array> => {
+  if (c._tag === 'File') return withFile('data', c.path)((handle) => readAt('data', c.path)(handle, c.base + offset, n))
+  return TE.fromEither(offset + n <= c.bytes.length
+    ? E.right(c.bytes.subarray(offset, offset + n))
+    : E.left(wrongArchive(c.place, `${c.bytes.length} bytes, where ${offset + n} belong`)))
 }
 
 export interface ZipOptions {
@@ -80,7 +94,7 @@ const stream = async (path: string, entry: Entry, take: (piece: Uint8Array) => b
 const wrongSum = (entry: Entry): Error => new Error(`the checksum of ${entry.fileName} is wrong`)
 
 const toMemory = async (path: string, entry: Entry): Promise<Uint8Array> => {
-  const out = new Uint8Array(entry.uncompressedSize)
+  const out = new Uint8Array(new SharedArrayBuffer(entry.uncompressedSize))
   let at = 0
   await stream(path, entry, (piece) => {
     out.set(piece.subarray(0, out.length - at), at)
@@ -143,23 +157,16 @@ const placeInFile = async (path: string, entry: Entry): Promise<number> => {
   }
 }
 
-type Reader = (offset: number, n: number) => TaskEither<Fault, Uint8Array>
-
-const fromFile = (path: string, base: number): Reader => (offset, n) => withFile('data', path)((handle) => readAt('data', path)(handle, base + offset, n))
-
-/** How a member is read, decided when it is first asked for. */
-const readerOf = async (path: string, entry: Entry, o: ZipOptions): Promise<Reader> => {
-  if (entry.uncompressedSize <= o.memoryBytes) {
-    const all = await toMemory(path, entry)
-    return (offset, n) => () => Promise.resolve(offset + n <= all.length
-      ? E.right(all.subarray(offset, offset + n))
-      : E.left(wrongArchive(path, `${all.length} bytes in ${entry.fileName}, where ${offset + n} belong`)))
-  }
-  return entry.compressionMethod === 0 ? fromFile(path, await placeInFile(path, entry)) : fromFile(await toFile(path, entry, o.folder), 0)
+/** Where a member's bytes will be, decided when they are first asked for. */
+const contentOf = async (path: string, entry: Entry, o: ZipOptions): Promise<Content> => {
+  if (entry.uncompressedSize <= o.memoryBytes) return { _tag: 'Memory', place: `${path}: ${entry.fileName}`, bytes: await toMemory(path, entry) }
+  return entry.compressionMethod === 0
+    ? { _tag: 'File', path, base: await placeInFile(path, entry) }
+    : { _tag: 'File', path: await toFile(path, entry, o.folder), base: 0 }
 }
 
 const memberOf = (path: string, entry: Entry, o: ZipOptions): Member => {
-  let reader: Promise<Either<Fault, Reader>> | undefined
+  let content: Promise<Either<Fault, Content>> | undefined
   return {
     name: entry.fileName,
     length: entry.uncompressedSize,
@@ -173,11 +180,7 @@ const memberOf = (path: string, entry: Entry, o: ZipOptions): Member => {
       })
       return Buffer.concat(pieces).subarray(0, n)
     }),
-    read: (offset, n) => async () => {
-      reader ??= attempt(path, () => readerOf(path, entry, o))()
-      const r = await reader
-      return E.isLeft(r) ? r : r.right(offset, n)()
-    },
+    content: () => (content ??= attempt(path, () => contentOf(path, entry, o))()),
   }
 }
 

