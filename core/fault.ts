@@ -17,13 +17,19 @@ export interface Fault {
   readonly allowed: string
   /** What to do. */
   readonly remedy: string
+  /** What else was found wrong in the same go. */
+  readonly also?: ReadonlyArray<Fault>
 }
 
 export const fault = (kind: FaultKind, f: Omit<Fault, '_tag' | 'kind'>): Fault => ({ _tag: 'Fault', kind, ...f })
 
-/** The text a user sees: four lines, always in the same order. */
+/** The text a user sees: four lines, always in the same order; and four more for each further fault. */
 export const showFault = (f: Fault): string =>
-  [`${f.kind} fault at ${f.place}`, `  found:   ${f.found}`, `  allowed: ${f.allowed}`, `  remedy:  ${f.remedy}`].join('\n')
+  [`${f.kind} fault at ${f.place}`, `  found:   ${f.found}`, `  allowed: ${f.allowed}`, `  remedy:  ${f.remedy}`, ...(f.also ?? []).map(showFault)].join('\n')
+
+/** Several faults as one, so that all are corrected in one go. */
+export const together = ([first, ...rest]: readonly [Fault, ...ReadonlyArray<Fault>]): Fault =>
+  (rest.length === 0 ? first : { ...first, also: [...(first.also ?? []), ...rest] })
 
 /** The process exit code that a fault stands for: 2 for wrong use, 1 for everything that failed on the way. */
 export const exitCode = (f: Fault): 1 | 2 => (f.kind === 'usage' || f.kind === 'config' ? 2 : 1)

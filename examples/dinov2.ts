@@ -3,66 +3,50 @@
  * which spreads the features. The teacher's targets are balanced by Sinkhorn and Knopp's iteration.
  *
  *     npx tsx examples/dinov2.ts                 trains, evaluates, writes runs/dinov2/
+ *     npx tsx examples/dinov2.ts --help          what can be changed
  */
-import { sequenceS } from 'fp-ts/lib/Apply.js'
-import * as E from 'fp-ts/lib/Either.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
-import { recipes } from '../data/augment/recipes.ts'
-import { mnistSplit } from '../data/readers/mnist.ts'
 import { spread } from '../losses/collapse.ts'
 import { lossMonoid } from '../losses/loss.ts'
 import type { Dinov2Features } from '../losses/recipes.ts'
 import * as losses from '../losses/recipes.ts'
 import { dinov2, withMasks } from '../models/dinov2.ts'
-import { head } from '../models/head.ts'
-import { vit } from '../models/vit.ts'
-import { clipGroups, submoduleOf } from '../train/clip.ts'
 import { command } from '../train/command.ts'
+import { section } from '../train/config/section.ts'
 import { experiment } from '../train/experiment.ts'
-import { v2Groups } from '../train/groups.ts'
-import type { MaskedCropOptions } from '../train/masked.ts'
 import { maskFeed, maskedCrops } from '../train/masked.ts'
-import { adamw } from '../train/optimizer.ts'
-import { constant, cosineSchedule, linear, piecewise } from '../train/schedule.ts'
-import { chain } from '../train/transform.ts'
+import { common, evaluation } from '../train/parts/common.ts'
+import { crops, cropsOf } from '../train/parts/crops.ts'
+import { images, imagesOf } from '../train/parts/images.ts'
+import { hidden, hiddenOf } from '../train/parts/masks.ts'
+import { backboneOf, headOf, network, prototypes } from '../train/parts/network.ts'
+import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 
-const settings = {
-  seed: 0, steps: 1500, batch: 64,
-  data: { train: 8000, test: 2000 },
-  crops: { global: 28, globalScale: [0.4, 1], local: 14, localScale: [0.15, 0.5], locals: 4, blur: 0.5, sigma: [0.1, 1.5] },
-  vit: { patch: 7, width: 64, depth: 3, heads: 4 },
-  head: { hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false },
-  optimizer: { lr: 2e-3, minLr: 1e-5, warmup: 100, wd: 0.04, clip: 3, layerDecay: 0.9, patchEmbed: 0.2 },
-  teacher: { momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, warmup: 500 },
-  knn: { k: 20, temperature: 0.07, during: 2 },
-}
-
-const masks = (s: typeof settings, channels: number): MaskedCropOptions => ({
-  images: s.batch, channels, patch: s.vit.patch, global: { crops: 2, size: s.crops.global }, local: { crops: s.crops.locals, size: s.crops.local },
+const settings = section('DINOv2 on digits', {
+  ...common({ steps: 1500, batch: 64 }),
+  data: images.with({ train: 8000, test: 2000 }),
+  augmentation: crops.with({ globalSize: 28, globalScale: [0.4, 1], locals: 4, localSize: 14, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
+  masks: hidden,
+  model: network.with({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
+  head: prototypes.with({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
+  optimizer: optimizer.with({ lr: 2e-3, minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 }),
+  schedule: schedule.with({ warmup: 100, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500 }),
+  evaluation: evaluation.with({ during: 2 }),
 })
 
 export default command(import.meta.url, experiment({
   name: 'dinov2',
   about: 'DINOv2 on the digits that the package mnist ships: DINO + iBOT + KoLeo with Sinkhorn targets.',
   settings,
-  data: (s) => mnistSplit(s.data),
-  augmentation: ({ crops: c }) => recipes.digits({
-    globalSize: c.global, globalScale: [c.globalScale[0], c.globalScale[1]], blurred: { probability: c.blur, sigma: [c.sigma[0], c.sigma[1]] },
-    locals: c.locals, localSize: c.local, localScale: [c.localScale[0], c.localScale[1]],
-  }),
+  data: (s, say) => imagesOf(s.data, say),
+  augmentation: (s) => cropsOf(s.augmentation),
   networks: (s, { channels }) => {
-    const backbone = vit({ ...s.vit, channels, image: s.crops.global, maskToken: true, layerScale: 1e-1 })
-    const heads = { head: head({ in: s.vit.width, ...s.head }), patchHead: head({ in: s.vit.width, ...s.head }) }
-    return { backbone, pair: withMasks(maskedCrops(masks(s, channels)).views.masks)(dinov2({ backbone, ...heads })) }
+    const backbone = backboneOf(s.model, { channels, image: s.augmentation.globalSize, maskToken: true })
+    const heads = { head: headOf(backbone.width, s.head), patchHead: headOf(backbone.width, s.head) }
+    return { backbone, pair: withMasks(maskedCrops(hiddenOf(s)).views.masks)(dinov2({ backbone, ...heads })) }
   },
   loss: (s) => concatAll(lossMonoid<Dinov2Features>())([losses.dinov2({ prototypes: s.head.prototypes, centring: 'sinkhorn' }), spread]),
-  update: ({ vit: v, optimizer: o }) => ({ optimizer: chain([clipGroups(o.clip, submoduleOf), adamw({ groups: v2Groups({ decay: o.layerDecay, blocks: v.depth, patchEmbed: o.patchEmbed }) })]) }),
-  hypers: ({ steps, optimizer: o, teacher: t }) => sequenceS(E.Applicative)({
-    lr: cosineSchedule({ base: o.lr, final: o.minLr, total: steps, warmup: Math.min(o.warmup, steps - 1) }),
-    wd: E.right(constant(o.wd)),
-    momentum: cosineSchedule({ base: t.momentum, final: 1, total: steps }),
-    teacher_temp: E.right(piecewise({ steps: t.warmup, schedule: linear(t.temperatureFrom, t.temperature, t.warmup) })(constant(t.temperature))),
-  }),
-  evaluation: ({ knn }) => knn,
-  feed: (s) => (seed, step) => maskFeed(masks(s, 1), seed, step),
+  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth) }),
+  hypers: schedulesOf,
+  feed: (s) => (seed, step) => maskFeed(hiddenOf(s), seed, step),
 }))

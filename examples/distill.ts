@@ -6,59 +6,59 @@
  *     npx tsx examples/distill.ts                                 short training of a teacher on digits first
  *     npx tsx examples/distill.ts --set teacher=runs/dinov1       learns from a run, or from a Hugging Face folder
  */
-import { sequenceS } from 'fp-ts/lib/Apply.js'
-import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { recipes } from '../data/augment/recipes.ts'
-import { mnistSplit } from '../data/readers/mnist.ts'
 import { distilClass, distilPatches } from '../losses/distil.ts'
 import { lossMonoid, weighted } from '../losses/loss.ts'
 import { relation } from '../losses/relation.ts'
 import type { Matched } from '../models/distil.ts'
 import { featurePair } from '../models/distil.ts'
-import { vit } from '../models/vit.ts'
 import { before } from '../train/before.ts'
 import { command } from '../train/command.ts'
+import { real, text, whole } from '../train/config/field.ts'
+import { section } from '../train/config/section.ts'
 import { experiment } from '../train/experiment.ts'
-import { v1Groups } from '../train/groups.ts'
 import { underRoots } from '../train/huggingface/read.ts'
 import { readRun } from '../train/huggingface/run.ts'
-import { adamw } from '../train/optimizer.ts'
-import { constant, cosineSchedule } from '../train/schedule.ts'
+import { common } from '../train/parts/common.ts'
+import { crops, cropsOf } from '../train/parts/crops.ts'
+import { images, imagesOf } from '../train/parts/images.ts'
+import { backboneOf, network } from '../train/parts/network.ts'
+import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 import { distilled } from '../train/strategies/distil.ts'
 import digits from './dinov1.ts'
 
-const settings = {
-  seed: 0, steps: 300, batch: 64, teacher: '', pretraining: 300,
-  data: { train: 4000, test: 1000 },
-  large: { patch: 7, width: 64, depth: 3, heads: 4 }, vit: { patch: 14, width: 32, depth: 2, heads: 2 },
-  crops: { global: 28 }, optimizer: { lr: 3e-3, wd: 0.04 }, momentum: 0.98,
-  weights: { cls: 1, patches: 0.5, relation: 1 },
-  knn: { k: 20, temperature: 0.07, during: 1 },
-}
+const settings = section('distillation on digits', {
+  ...common({ steps: 300, batch: 64 }),
+  teacher: text('', 'a run or a Hugging Face folder to learn from; empty: a short training of one comes first'),
+  pretraining: whole(300, 'steps of that training', { min: 1 }),
+  large: network.with({ patch: 7, width: 64, depth: 3, heads: 4 }),
+  model: network.with({ patch: 14, width: 32, depth: 2, heads: 2 }),
+  weights: section('of the terms', { cls: real(1, 'class tokens', { min: 0 }), patches: real(0.5, 'patches', { min: 0 }), relation: real(1, 'relations between images', { min: 0 }) }),
+  data: images.with({ train: 4000, test: 1000 }),
+  augmentation: crops.with({ globalSize: 28, globalScale: [0.5, 1], locals: 0 }),
+  optimizer: optimizer.with({ lr: 3e-3, minLr: 3e-5, clip: 0 }),
+  schedule: schedule.with({ warmup: 20, momentumEnd: 0.98 }),
+})
 
 export default command(import.meta.url, experiment({
   name: 'distill',
   about: 'A small network learns the features of a large one, which stands still: class tokens, patches and relations.',
   settings,
-  data: (s) => mnistSplit(s.data),
-  augmentation: ({ crops: c }) => recipes.digits({ globalSize: c.global, globalScale: [0.5, 1], locals: 0, localSize: c.global, localScale: [0.5, 1] }),
+  data: (s, say) => imagesOf(s.data, say),
+  augmentation: (s) => cropsOf(s.augmentation),
   networks: (s, { channels }) => {
-    const backbone = vit({ ...s.vit, channels, image: s.crops.global })
-    return { backbone, pair: featurePair({ student: backbone, teacher: vit({ ...s.large, channels, image: s.crops.global }) }) }
+    const [backbone, teacher] = [s.model, s.large].map((n) => backboneOf(n, { channels, image: s.augmentation.globalSize }))
+    return { backbone, pair: featurePair({ student: backbone, teacher }) }
   },
   loss: ({ weights: w }) => concatAll(lossMonoid<Matched>())([weighted(w.cls)(distilClass()), weighted(w.patches)(distilPatches()), weighted(w.relation)(relation())]),
-  update: () => ({ optimizer: adamw({ groups: v1Groups }) }),
-  hypers: ({ steps, optimizer: o, momentum }) => sequenceS(E.Applicative)({
-    lr: cosineSchedule({ base: o.lr, final: o.lr / 100, total: steps, warmup: Math.min(20, steps - 1) }), wd: E.right(constant(o.wd)), momentum: E.right(constant(momentum)),
-  }),
-  evaluation: ({ knn }) => knn,
+  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth) }),
+  hypers: schedulesOf,
   strategy: () => distilled,
   evaluated: 'ema',
   first: (s, how) => pipe(
-    s.teacher === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: s.batch, data: s.data, vit: s.large }) : TE.right(s.teacher),
+    s.teacher === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: s.batch, data: s.data, model: s.large }) : TE.right(s.teacher),
     TE.chain((teacher) => readRun(teacher, { network: 'teacher', mergeLora: true })),
     TE.map((b) => underRoots(b, ['teacher.backbone'])),
   ),

@@ -12,6 +12,8 @@ import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
 import type { TargetName } from '../compiler/targets/names.ts'
 import { isTargetName, targetNames } from '../compiler/targets/names.ts'
+import type { SettingLine } from './config/resolve.ts'
+import { settingsText } from './config/help.ts'
 import { nearest } from './nearest.ts'
 
 /** One option. Without `value` it is a flag. */
@@ -41,6 +43,8 @@ export interface CommandSpec {
   readonly about: string
   readonly options?: ReadonlyArray<OptionSpec>
   readonly operands?: ReadonlyArray<OperandSpec>
+  /** The settings that `--config` and `--set` may change. */
+  readonly settings?: ReadonlyArray<SettingLine>
 }
 
 /** `--set PATH=VALUE`: the path in the configuration and the text of the value, which the configuration's codec reads. */
@@ -110,6 +114,7 @@ export const helpText = (c: CommandSpec): string => {
     ...(operands.length === 0 ? [] : ['', ...operands.map((o) => line(o.name, o.text, o.choices))]),
     '',
     ...options.map((o) => line(shown(o), o.text, o.choices)),
+    ...(c.settings === undefined ? [] : ['', 'settings, for --set and configuration files (defaults in brackets):', '', settingsText(c.settings)]),
   ].join('\n')
 }
 

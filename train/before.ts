@@ -9,11 +9,10 @@ import type { Fault } from '../core/fault.ts'
 import { floatsOf } from '../data/tensor.ts'
 import type { Values } from '../models/merge.ts'
 import { latest } from './checkpoints.ts'
+import { given } from './config/resolve.ts'
 import type { Experiment, Surroundings } from './experiment.ts'
 import { readBackbone, underRoots } from './huggingface/read.ts'
 import { runExperiment } from './run.ts'
-import type { Change, Settings } from './settings.ts'
-import { resolve } from './settings.ts'
 
 /**
  * What a run goes on with: the networks of a run's newest checkpoint, heads and all, student and teacher both as the teacher was; or the
@@ -30,17 +29,11 @@ export const continued = (folder: string): TaskEither<Fault, Values> => pipe(
     ))),
 )
 
-/** The changes that a tree of settings asks for. */
-const changesOf = (s: Settings, path = ''): ReadonlyArray<Change> =>
-  Object.entries(s).flatMap(([k, value]) => (typeof value === 'object' && !Array.isArray(value)
-    ? changesOf(Object.fromEntries(Object.entries(value)), path === '' ? k : `${path}.${k}`)
-    : [{ place: 'the run before', path: path === '' ? k : `${path}.${k}`, value }]))
-
 /** Runs an experiment with some of its settings changed, into a folder within that of the run it comes before; gives the folder. */
-export const before = (e: Experiment, how: Surroundings, settings: Settings): TaskEither<Fault, string> => {
+export const before = (e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> => {
   const out = join(how.out, 'before')
   return pipe(
-    e.resolve((defaults) => resolve(defaults, undefined, changesOf(settings))),
+    TE.fromEither(e.resolve([given(settings, 'the run before')])),
     TE.chain((r) => runExperiment(r, { name: e.name, out, device: how.device, resume: false, progress: how.progress, stopping: () => false })),
     TE.map(() => out),
   )

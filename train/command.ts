@@ -3,53 +3,32 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as E from 'fp-ts/lib/Either.js'
-import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { openTarget } from '../compiler/targets/open.ts'
 import type { Fault } from '../core/fault.ts'
 import { exitCode, showFault } from '../core/fault.ts'
-import type { Dataset, Split } from '../data/dataset.ts'
 import { guarded } from '../data/file.ts'
-import { showIntensity, usualIntensity, withIntensity } from '../data/intensity.ts'
-import { openData, trainAndTest } from '../data/readers/open.ts'
 import type { Arguments, CommandSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
-import type { Experiment, Resolved } from './experiment.ts'
+import { settingsOf } from './config/resolve.ts'
+import { layersOf } from './config/sources.ts'
+import type { Experiment } from './experiment.ts'
 import { startProgress } from './log/progress.ts'
 import type { Report } from './run.ts'
 import { runExperiment } from './run.ts'
-import type { Change } from './settings.ts'
-import { changeOf, resolve } from './settings.ts'
+import { checkBegun, isBegun } from './begin.ts'
 
-/** Share of a folder's images, class by class, that is kept for evaluation. */
-const testShare = 0.2
-
-const changesOf = (a: Arguments): Either<Fault, ReadonlyArray<Change>> => pipe(a.set, E.traverseArray(changeOf), E.map((set) => [
-  ...set,
-  ...(O.isSome(a.seed) ? [{ place: '--seed', path: 'seed', value: a.seed.value }] : []),
-  ...(O.isSome(a.steps) ? [{ place: '--steps', path: 'steps', value: a.steps.value }] : []),
-]))
-
-/** A part of a split with its values as intensities, in the way that suits what they measure. */
-const seen = (d: Dataset, say: (text: string) => void): TaskEither<Fault, Dataset> => {
-  const intensity = usualIntensity(d)
-  say(`${d.name}: ${d.length} images through ${showIntensity(intensity)}`)
-  return withIntensity(intensity)(d)
+/** How an experiment is started: what help and hints say. */
+interface Called {
+  readonly experiment: Experiment
+  readonly call: string
 }
 
-/** Whatever lies at a path: pictures, npz, a manifest, DICOM, NIfTI. */
-const dataAt = (path: string, say: (text: string) => void): TaskEither<Fault, Split> =>
-  pipe(
-    openData(path),
-    TE.chainEitherK((o) => trainAndTest(o, testShare)),
-    TE.chain(({ train, test }) => pipe(TE.Do, TE.apS('train', seen(train, say)), TE.apS('test', seen(test, say)))),
-  )
-
-const withData = (a: Arguments, say: (text: string) => void) => (r: Resolved): Resolved =>
-  O.isNone(a.data) ? r : { ...r, data: dataAt(a.data.value, say) }
+/** A run that is continued takes its own configuration where none is named. */
+const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
+  (a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a)
 
 const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   const out = O.getOrElse(() => join('runs', e.name))(a.out)
@@ -63,16 +42,12 @@ const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   return pipe(
-    TE.fromEither(changesOf(a)),
-    TE.chain((changes) => e.resolve((defaults) => resolve(defaults, O.toUndefined(a.config), changes))),
-    TE.map(withData(a, progress.say)),
+    TE.fromTask(() => withOwnConfig(a, out)),
+    TE.chain((own) => layersOf(e.settings, own, process.env)),
+    TE.chainEitherK(e.resolve),
+    TE.chainFirst(() => checkBegun(out, a.resume)),
     TE.chainFirst(() => guarded('io', out)(async () => E.right(await mkdir(join(out, 'checkpoints'), { recursive: true })))),
-    TE.chain((r) => runExperiment(r, {
-      name: e.name, out, resume: a.resume, progress,
-      ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}),
-      device: openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {}),
-      stopping: () => asked > 0,
-    })),
+    TE.chain((r) => runExperiment(r, { name: e.name, out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping: () => asked > 0 })),
   )
 }
 
@@ -86,27 +61,30 @@ const text = (r: Report): string => {
   ].join('\n')
 }
 
-const specOf = (e: Experiment): CommandSpec => ({ call: `npx tsx examples/${e.name}.ts`, about: e.about })
+const specOf = ({ experiment: e, call }: Called): CommandSpec => ({ call, about: e.about, settings: settingsOf(e.settings) })
+
+/** A word of a command line, quoted for a shell where it has to be. */
+const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 /** Runs the command; gives the exit code. */
-const main = async (e: Experiment, argv: ReadonlyArray<string>): Promise<number> => {
+export const main = async (c: Called, argv: ReadonlyArray<string>): Promise<number> => {
   const fail = (f: Fault): number => {
     process.stderr.write(`${showFault(f)}\n`)
     return exitCode(f)
   }
-  const parsed = parseArguments(specOf(e))(argv)
+  const parsed = parseArguments(specOf(c))(argv)
   if (E.isLeft(parsed)) return fail(parsed.left)
   if (parsed.right._tag === 'Help') {
     process.stdout.write(`${parsed.right.text}\n`)
     return 0
   }
   const a = parsed.right.arguments
-  const report = await execute(e, a)()
+  const report = await execute(c.experiment, a)()
   if (E.isLeft(report)) return fail(report.left)
   const { stopped, ...final } = report.right
-  if (stopped) process.stderr.write(`stopped at step ${final.steps}; continue with: npx tsx examples/${e.name}.ts --resume --out ${final.out} --config ${join(final.out, 'config.yaml')}\n`)
+  if (stopped) process.stderr.write(`stopped at step ${final.steps}; continue with: ${c.call} --resume --out ${quoted(final.out)}\n`)
   else process.stderr.write(`${text(report.right)}\n`)
-  process.stdout.write(`${JSON.stringify(final)}\n`)
+  if (a.json) process.stdout.write(`${JSON.stringify(final)}\n`)
   return 0
 }
 
@@ -116,6 +94,6 @@ const main = async (e: Experiment, argv: ReadonlyArray<string>): Promise<number>
  */
 export const command = (moduleUrl: string, e: Experiment): Experiment => {
   if (process.argv[1] !== undefined && fileURLToPath(moduleUrl) === process.argv[1])
-    void main(e, process.argv.slice(2)).then((code) => { process.exit(code) })
+    void main({ experiment: e, call: `npx tsx examples/${e.name}.ts` }, process.argv.slice(2)).then((code) => { process.exit(code) })
   return e
 }

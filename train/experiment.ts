@@ -21,29 +21,28 @@ import type { MultiCrop } from '../data/augment/multicrop.ts'
 import { multiCrop } from '../data/augment/multicrop.ts'
 import type { Recipe } from '../data/augment/recipe.ts'
 import type { Split } from '../data/dataset.ts'
+import type { Json } from '../data/decode.ts'
+import { JsonValue } from '../data/decode.ts'
 import type { Loss } from '../losses/loss.ts'
 import type { BackboneFeatures, Pair, Views } from '../models/dino.ts'
 import type { Values } from '../models/merge.ts'
+import type { AnyField, Field } from './config/field.ts'
+import type { Layer } from './config/layers.ts'
+import { resolve } from './config/resolve.ts'
 import type { Progress } from './log/progress.ts'
+import { skipNonFinite } from './non-finite.ts'
 import type { Resident, View } from './objective.ts'
+import type { CommonSettings } from './parts/common.ts'
+import type { Say } from './parts/images.ts'
 import type { Phase, Stage } from './phases.ts'
 import { checkPhases, countingFrom, keepAverages, residentsOver } from './phases.ts'
 import type { Schedule } from './schedule.ts'
-import type { Settings } from './settings.ts'
 import type { ForwardStage, Program, StepStage, UpdateOptions } from './step.ts'
-import { derive, rewriteForward, trainingStep } from './step.ts'
+import { derive, rewriteForward, rewriteStep, trainingStep } from './step.ts'
 import { accumulate } from './strategies/accumulate.ts'
 import type { Strategy } from './strategies/strategy.ts'
 import { none, withinNetwork } from './strategies/strategy.ts'
 import { chain } from './transform.ts'
-
-/** What every experiment's settings say, whatever else they do. */
-export interface CommonSettings extends Settings {
-  readonly seed: number
-  readonly steps: number
-  /** Images of one step, or of one of its micro-batches. */
-  readonly batch: number
-}
 
 /** What the images are like: their channels, and the side of the canvases that hold them. */
 export interface Imagery {
@@ -57,15 +56,6 @@ export interface SeeingFeatures extends BackboneFeatures {
   readonly attention: Expr
 }
 
-/** How features are evaluated while training. */
-export interface Evaluation {
-  /** Times during training, besides before and after. */
-  readonly during: number
-  /** Neighbours of the k-NN classifier. */
-  readonly k: number
-  readonly temperature: number
-}
-
 /** Further inputs of a step by path, from the run's seed and the step's number. */
 export type StepFeed = (seed: number, step: number) => HostValues
 
@@ -73,15 +63,15 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   readonly name: string
   /** One sentence for `--help`. */
   readonly about: string
-  readonly settings: S
-  readonly data: (s: S) => TaskEither<Fault, Split>
+  /** Fields with ranges and defaults, `common` among them (parts/common.ts). */
+  readonly settings: Field<S>
+  readonly data: (s: S, say: Say) => TaskEither<Fault, Split>
   readonly augmentation: (s: S) => Recipe
   readonly networks: (s: S, images: Imagery) => { readonly backbone: Model<B, Expr, SeeingFeatures>; readonly pair: Pair<P, Q, Views, ST, T> }
   readonly loss: (s: S) => Loss<{ readonly images: number; readonly student: ST; readonly teacher: T }>
   readonly update: (s: S) => UpdateOptions
   /** The value of `hyper.NAME` at every step. */
   readonly hypers: (s: S) => Either<Fault, Readonly<Record<string, Schedule>>>
-  readonly evaluation: (s: S) => Evaluation
   /** What a step is fed besides crops and hypers: masks. A function of seed and step. Default: nothing. */
   readonly feed?: (s: S) => StepFeed
   /** Changes the objective before its gradients are derived: LoRA, freezing, distillation. Default: nothing. */
@@ -96,6 +86,8 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   readonly evaluated?: string
   /** Values to begin with in place of the initial ones, by path: `student.backbone.…`. */
   readonly first?: (s: S, how: Surroundings) => TaskEither<Fault, Values>
+  /** Called before every step, with what is on the device: what moves between steps and not in them, such as the refresh of a Gram teacher. */
+  readonly between?: (s: S) => (run: Ongoing) => (step: number) => TaskEither<Fault, void>
   /** What becomes of trained networks: exports, further evaluations. Its numbers join the report. */
   readonly after?: (s: S) => (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>
 }
@@ -105,6 +97,13 @@ export interface Surroundings {
   readonly out: string
   readonly device: TaskEither<Fault, Device>
   readonly progress: Progress
+}
+
+/** A run between two steps. */
+export interface Ongoing {
+  readonly device: Device
+  readonly assembled: Assembled
+  readonly say: Say
 }
 
 /** A run that has come to its end, with its networks still on the device. */
@@ -150,19 +149,21 @@ export interface FeatureProgram {
 /** An experiment whose settings are resolved. */
 export interface Resolved {
   readonly settings: CommonSettings
-  readonly data: TaskEither<Fault, Split>
-  readonly evaluation: Evaluation
+  /** The same as plain JSON: what `config.yaml` and checkpoints hold. */
+  readonly config: Json
+  readonly data: (say: Say) => TaskEither<Fault, Split>
   readonly assemble: (images: Imagery) => Either<Fault, Assembled>
   readonly first: (how: Surroundings) => TaskEither<Fault, Values>
+  readonly between: (run: Ongoing) => (step: number) => TaskEither<Fault, void>
   readonly after: (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>
 }
 
 export interface Experiment {
   readonly name: string
   readonly about: string
-  readonly settings: CommonSettings
-  /** Settings by their changes; see settings.ts. */
-  readonly resolve: (change: <S extends Settings>(defaults: S) => TaskEither<Fault, S>) => TaskEither<Fault, Resolved>
+  readonly settings: AnyField
+  /** Layers of a configuration over the defaults (config/layers.ts). Fault: all that is wrong in them. */
+  readonly resolve: (layers: ReadonlyArray<Layer>) => Either<Fault, Resolved>
 }
 
 /** The whole image, its middle square at the size of the global crops, nothing else changed. */
@@ -202,6 +203,9 @@ const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStag
     E.map(({ add, apply }): Stage['turns'] => [add, ...new Array<Program>(k - 2).fill(add), apply]),
   ))
 
+/** By the policy of the settings, steps without finite numbers are left out. */
+const skipping = (s: CommonSettings, step: StepStage): StepStage => (s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step)
+
 /** A phase, given where each parameter was trained first. */
 const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, { name, from, settings: s }: Phase<S>, begun: ReadonlyMap<string, string | undefined>): Either<Fault, AssembledPhase> =>
   pipe(
@@ -218,7 +222,7 @@ const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, 
       const plain = trainingStep({ model: o.networks(s, images).pair, loss: o.loss(s), batch: { images: s.batch, views }, ...update, optimizer })
       return E.right(pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(new Set([...begun.keys()].map((path) => join('student', path)))))))
     }),
-    E.bind('turns', ({ forward }) => turnsOf(o.accumulate?.(s) ?? 1, o.rewrite?.(s) ?? ((step) => step), derive(forward))),
+    E.bind('turns', ({ forward }) => turnsOf(o.accumulate?.(s) ?? 1, (step) => skipping(s, o.rewrite?.(s)(step) ?? step), derive(forward))),
     E.bind('features', ({ whole, turns: [{ view }] }) => features(o.networks(s, images).backbone, whole, o.evaluated ?? 'teacher', view)),
     E.map(({ crops, hypers, forward, turns, features: seen }) => ({ name, from, crops, hypers, forward, turns, feed: o.feed?.(s) ?? (() => new Map()), features: seen, batch: s.batch })),
   )
@@ -248,18 +252,16 @@ const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P,
   )
 }
 
-/** Makes an experiment of its parts. */
-export const experiment = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>): Experiment => ({
-  name: o.name,
-  about: o.about,
-  settings: o.settings,
-  resolve: (change) => pipe(
-    change(o.settings),
-    (task): TaskEither<Fault, Resolved> => async () =>
-      E.map((s: S): Resolved => ({
-        settings: s, data: o.data(s), evaluation: o.evaluation(s), assemble: assembled(o, s),
-        first: (how) => o.first?.(s, how) ?? TE.right(new Map()),
-        after: (t) => o.after?.(s)(t) ?? TE.right({}),
-      }))(await task()),
-  ),
+const asJson = (u: unknown): Json => (JsonValue.is(u) ? u : null)
+
+/** An experiment of such parts with its settings decided. */
+export const resolved = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>, s: S): Resolved => ({
+  settings: s, config: asJson(s), data: (say) => o.data(s, say), assemble: assembled(o, s),
+  first: (how) => o.first?.(s, how) ?? TE.right(new Map()),
+  between: o.between?.(s) ?? (() => () => TE.right(undefined)),
+  after: (t) => o.after?.(s)(t) ?? TE.right({}),
 })
+
+/** Makes an experiment of its parts. */
+export const experiment = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>): Experiment =>
+  ({ name: o.name, about: o.about, settings: o.settings, resolve: (layers) => pipe(resolve(o.settings)(layers), E.map((s) => resolved(o, s))) })

@@ -11,10 +11,13 @@ import type { Json } from '../data/decode.ts'
 import type { Loader } from '../data/loader.ts'
 import { save } from './checkpoints.ts'
 import type { Assembled, AssembledPhase } from './experiment.ts'
-import type { Metrics } from './log/metrics.ts'
+import type { Position } from './begin.ts'
+import type { Log } from './log/logs.ts'
 import type { Progress } from './log/progress.ts'
+import { skippedName } from './non-finite.ts'
+import type { CommonSettings } from './parts/common.ts'
 import { enter, microBatchAt, phaseAt } from './phases.ts'
-import { readState } from './state.ts'
+import { finiteState, readState } from './state.ts'
 
 /** A phase as it runs: an executable for each of its turns, and its batches. */
 export interface RunningPhase {
@@ -28,16 +31,19 @@ export interface LoopOptions {
   readonly assembled: Assembled
   /** One for each phase of `assembled`. */
   readonly running: ReadonlyArray<RunningPhase>
-  readonly seed: number
+  readonly settings: CommonSettings
   readonly config: Json
-  /** The first step to do, and the step to stop before. */
+  /** The first step to do. */
   readonly from: number
-  readonly steps: number
-  readonly metrics: Metrics
+  readonly position: Position
+  readonly logs: Log
   readonly progress: Progress
-  readonly checkpoints: { readonly dir: string; readonly every: number }
+  /** The folder of checkpoints. */
+  readonly dir: string
   /** After these steps the accuracy is shown and recorded. */
   readonly evaluateAfter: ReadonlySet<number>
+  /** Called before every step. */
+  readonly between: (step: number) => TaskEither<Fault, void>
   /** Whether somebody asked the run to stop after the step at hand. */
   readonly stopping: () => boolean
   /** Seconds of a steady clock. */
@@ -57,6 +63,8 @@ export interface Ended {
 interface Carried {
   readonly values: ReadonlyMap<string, number>
   readonly lastSaved: string | undefined
+  /** Steps in a row that were left out. */
+  readonly skipped: number
 }
 
 /** The phase that a step belongs to. */
@@ -92,29 +100,42 @@ const notFinite = (step: number, values: ReadonlyMap<string, number>, lastSaved:
   })
 }
 
+/** Too many steps in a row that were left out. */
+const skippedOften = (step: number, skipped: number): Fault => fault('numeric', {
+  place: `step ${step}`, found: `${skipped} steps in a row without finite numbers`, allowed: 'fewer than runtime.skips',
+  remedy: 'lower the learning rate or clip more; with runtime.nonFinite: stop the first such step is shown by its term',
+})
+
 /** What several micro-batches say together: the means of their values, and the norms of the gradients that the last one has in sum. */
 const together = (turns: ReadonlyArray<ReadonlyMap<string, number>>): ReadonlyMap<string, number> =>
   new Map([...turns[turns.length - 1]].map(([name, last]) => [name, name.startsWith('grad_norm.') ? last : turns.reduce((sum, t) => sum + (t.get(name) ?? last), 0) / turns.length]))
 
+/** What a run of a program, or a whole step of them, gives. */
+interface Outcome {
+  readonly values: ReadonlyMap<string, number>
+  readonly notes: ReadonlyArray<string>
+  /** Seconds that it waited for its images. */
+  readonly waited: number
+}
+
 /** One run of a program. */
-const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: number): TaskEither<Fault, { readonly values: ReadonlyMap<string, number>; readonly notes: ReadonlyArray<string> }> => {
+const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: number): TaskEither<Fault, Outcome> => {
+  const { seed } = o.settings
   const micro = microBatchAt(o.assembled.phases.map((p) => ({ from: p.from, turns: p.turns.length })), step) + turn
+  const asked = o.clock()
   return pipe(
     running.loader.batch(micro),
-    TE.bindTo('batch'),
-    TE.bind('crops', ({ batch }) => TE.fromEither(phase.crops.feed(o.seed, batch))),
-    TE.bind('values', ({ crops }) => running.turns[turn].run({ values: new Map([...crops, ...phase.feed(o.seed, micro), ...hypersAt(phase, step)]), seed: o.seed, step: micro })),
-    TE.map(({ batch, values }) => ({ values: scalars(values), notes: batch.notes })),
+    TE.map((batch) => ({ batch, waited: o.clock() - asked })),
+    TE.bind('crops', ({ batch }) => TE.fromEither(phase.crops.feed(seed, batch))),
+    TE.bind('values', ({ crops }) => running.turns[turn].run({ values: new Map([...crops, ...phase.feed(seed, micro), ...hypersAt(phase, step)]), seed, step: micro })),
+    TE.map(({ batch, values, waited }) => ({ values: scalars(values), notes: batch.notes, waited })),
   )
 }
 
-const oneStep = (o: LoopOptions, now: Now, step: number): TaskEither<Fault, ReadonlyMap<string, number>> => pipe(
+const oneStep = (o: LoopOptions, now: Now, step: number): TaskEither<Fault, Outcome> => pipe(
   now.running.turns.map((_, turn) => turn),
   TE.traverseSeqArray((turn) => oneTurn(o, now, step, turn)),
-  TE.map((turns) => {
-    for (const note of turns.flatMap((t) => t.notes)) o.progress.say(note)
-    return together(turns.map((t) => t.values))
-  }),
+  TE.map((turns) => ({ values: together(turns.map((t) => t.values)), notes: turns.flatMap((t) => t.notes), waited: turns.reduce((sum, t) => sum + t.waited, 0) })),
 )
 
 /** Says what begins, and makes the state ready for it. */
@@ -125,24 +146,48 @@ const begin = (o: LoopOptions, step: number): TaskEither<Fault, void> => {
   return n === 0 ? TE.right(undefined) : enter(o.device, o.assembled.residents, o.assembled.phases, n)
 }
 
-const checkpoint = (o: LoopOptions, step: number): TaskEither<Fault, string> =>
+/** Saves the state after `step` steps. Faults: a state that is not finite, which is not saved; what the system refuses. */
+const checkpoint = (o: LoopOptions, step: number, position: Position): TaskEither<Fault, string> =>
   pipe(
     readState(o.device, o.assembled.residents),
-    TE.chain((state) => save(o.checkpoints.dir, { keepLast: 2, keepEvery: 0 })({ step, seed: o.seed, config: o.config, position: null, state })),
+    TE.chainEitherK(finiteState(step)),
+    TE.chain((state) => save(o.dir, o.settings.runtime.checkpoints)({ step, seed: o.settings.seed, config: o.config, position, state })),
     TE.map((saved) => saved.path),
   )
+
+/** Steps between checkpoints: ten in a run where nothing is said. */
+const everyOf = ({ steps, runtime }: CommonSettings): number => (runtime.checkpoints.every === 0 ? Math.max(1, Math.round(steps / 10)) : runtime.checkpoints.every)
+
+/** What is shown of a step's values. */
+const shownOf = (values: ReadonlyMap<string, number>): Readonly<Record<string, number>> =>
+  Object.fromEntries(['loss', 'entropy', 'spread'].flatMap((n) => (values.has(n) ? [[n, values.get(n) ?? NaN]] : [])))
+
+/** What becomes of a step whose numbers are not finite, by the policy of the settings. */
+const judged = (o: LoopOptions, step: number, values: ReadonlyMap<string, number>, carried: Carried): Either<Fault, number> => {
+  if (o.settings.runtime.nonFinite === 'stop') {
+    const bad = notFinite(step, values, carried.lastSaved)
+    return bad === undefined ? E.right(0) : E.left(bad)
+  }
+  if (!((values.get(skippedName) ?? 0) > 0)) return E.right(0)
+  const skipped = carried.skipped + 1
+  o.progress.say(`step ${step + 1} was left out: its numbers are not finite (${skipped} in a row)`)
+  return skipped >= o.settings.runtime.skips ? E.left(skippedOften(step, skipped)) : E.right(skipped)
+}
 
 /** One step with everything that belongs to it; gives what is carried on. */
 const turn = async (o: LoopOptions, step: number, carried: Carried): Promise<Either<Fault, Carried>> => {
   const now = nowAt(o, step)
-  const began = o.clock()
-  const values = await pipe(begin(o, step), TE.chain(() => oneStep(o, now, step)))()
-  if (E.isLeft(values)) return values
-  const bad = notFinite(step, values.right, carried.lastSaved)
-  if (bad !== undefined) return E.left(bad)
+  const asked = o.clock()
+  const outcome = await pipe(begin(o, step), TE.chain(() => o.between(step)), TE.chain(() => oneStep(o, now, step)))()
+  if (E.isLeft(outcome)) return outcome
+  const { values, notes, waited } = outcome.right
+  const seconds = Math.max(1e-9, o.clock() - asked)
+  for (const note of notes) o.progress.say(note)
+  const skipped = judged(o, step, values, carried)
+  if (E.isLeft(skipped)) return skipped
   const done = step + 1
-  const shown = Object.fromEntries(['loss', 'entropy', 'spread'].flatMap((n) => (values.right.has(n) ? [[n, values.right.get(n) ?? NaN]] : [])))
-  o.progress.tick({ step: done, steps: o.steps, images: now.images, values: shown })
+  const { steps } = o.settings
+  o.progress.tick({ step: done, steps, images: now.images, values: shownOf(values) })
   let accuracy: number | undefined
   if (o.evaluateAfter.has(done)) {
     const k = await now.running.accuracy()
@@ -150,27 +195,30 @@ const turn = async (o: LoopOptions, step: number, carried: Carried): Promise<Eit
     accuracy = k.right
     o.progress.say(`step ${done}: k-NN ${(100 * accuracy).toFixed(1)} %`)
   }
-  const written = await o.metrics.append({
+  const written = await o.logs.append({
     step: done,
-    ...Object.fromEntries(values.right),
+    ...Object.fromEntries(values),
     ...Object.fromEntries(Object.entries(now.phase.hypers).map(([name, s]) => [name, s(step)])),
-    images_per_s: now.images / Math.max(1e-9, o.clock() - began),
+    images_per_s: now.images / seconds,
+    waiting: waited / seconds,
     ...(accuracy === undefined ? {} : { knn: accuracy }),
   })()
   if (E.isLeft(written)) return written
-  const due = done % o.checkpoints.every === 0 || done === o.steps || o.stopping()
-  if (!due) return E.right({ values: values.right, lastSaved: carried.lastSaved })
-  return E.map((path: string): Carried => ({ values: values.right, lastSaved: path }))(await checkpoint(o, done)())
+  const next: Carried = { values, lastSaved: carried.lastSaved, skipped: skipped.right }
+  if (!(done % everyOf(o.settings) === 0 || done === steps || o.stopping())) return E.right(next)
+  return E.map((path: string): Carried => ({ ...next, lastSaved: path }))(await checkpoint(o, done, { ...o.position, skipped: next.skipped })())
 }
 
 /** Runs until the last step, a fault, or a request to stop; the last two leave a checkpoint behind where there is a good state. */
 export const loop = (o: LoopOptions): TaskEither<Fault, Ended> => async () => {
-  let carried: Carried = { values: new Map(), lastSaved: undefined }
+  const { steps } = o.settings
+  let carried: Carried = { values: new Map(), lastSaved: undefined, skipped: o.position.skipped }
   let step = o.from
-  for (; step < o.steps && !(step > o.from && o.stopping()); step++) {
+  for (; step < steps && !(step > o.from && o.stopping()); step++) {
     const next = await turn(o, step, carried)
     if (E.isLeft(next)) {
       o.progress.end()
+      await o.logs.close('failed')()
       return next
     }
     carried = next.right
@@ -178,5 +226,5 @@ export const loop = (o: LoopOptions): TaskEither<Fault, Ended> => async () => {
     await new Promise((resolve) => { setImmediate(resolve) })
   }
   o.progress.end()
-  return E.right({ step, stopped: step < o.steps, values: carried.values, imagesPerSecond: o.progress.pace().imagesPerSecond })
+  return E.right({ step, stopped: step < steps, values: carried.values, imagesPerSecond: o.progress.pace().imagesPerSecond })
 }

@@ -27,6 +27,20 @@ export const readState = (device: Device, residents: ReadonlyArray<Resident>): T
     TE.map((values) => new Map(residents.map((r) => [r.path, floatTensor(r.declaration.shape, values.get(r.path) ?? new Float32Array())]))),
   )
 
+/** A state all of whose numbers are finite, or which tensor has others. */
+export const finiteState = (step: number) => (state: HostTensors): Either<Fault, HostTensors> => {
+  for (const [path, t] of state) {
+    const { data } = t
+    if (!(data instanceof Float32Array)) continue
+    const bad = data.findIndex((x) => !Number.isFinite(x))
+    if (bad >= 0) return E.left(fault('numeric', {
+      place: `step ${step}, ${path}`, found: `${data[bad]} at element ${bad} of ${data.length}`, allowed: 'finite numbers: a state with others is not saved',
+      remedy: 'lower the learning rate or clip more; continue from the checkpoint before with --resume',
+    }))
+  }
+  return E.right(state)
+}
+
 const misfit = (path: string, found: string, allowed: string): Fault =>
   fault('checkpoint', { place: path, found, allowed, remedy: 'resume with the configuration that the run was started with, or start a new run in another folder' })
 

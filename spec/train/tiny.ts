@@ -14,10 +14,15 @@ import { dino } from '../../losses/dino.ts'
 import { dinov1 } from '../../models/dino.ts'
 import { head } from '../../models/head.ts'
 import { vit } from '../../models/vit.ts'
+import type { ValueOf } from '../../train/config/field.ts'
+import { flag, whole } from '../../train/config/field.ts'
+import { given } from '../../train/config/resolve.ts'
+import { section } from '../../train/config/section.ts'
 import type { Experiment, ExperimentOptions } from '../../train/experiment.ts'
 import { experiment } from '../../train/experiment.ts'
 import type { Progress } from '../../train/log/progress.ts'
 import { adamw } from '../../train/optimizer.ts'
+import { common, evaluation } from '../../train/parts/common.ts'
 import type { Report } from '../../train/run.ts'
 import { runExperiment } from '../../train/run.ts'
 import { constant } from '../../train/schedule.ts'
@@ -27,8 +32,11 @@ import { none } from '../../train/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 import { wave } from '../support/tensor.ts'
 
-export const settings = { seed: 0, steps: 4, batch: 4, micro: 1, frozen: 0, thaw: 0, size: 8, remat: false }
-export type Tiny = typeof settings
+const settings = section('a test', {
+  ...common({ steps: 4, batch: 4 }), evaluation: evaluation.with({ k: 1, during: 0 }),
+  micro: whole(1, 'micro-batches'), frozen: whole(0, 'frozen blocks'), thaw: whole(0, 'when they move'), size: whole(8, 'of crops'), remat: flag(false, 'recomputes'),
+})
+export type Tiny = ValueOf<typeof settings>
 
 const pictures = arrayDataset({ name: 'pictures', channels: 1, height: 8, width: 8, range: [0, 1], images: Float32Array.from(wave(16 * 64, 1), (x) => (x + 1) / 2), labels: new Int32Array(16), classes: ['one'] })
 
@@ -46,7 +54,6 @@ export const tiny = (changes: Changes = {}): Experiment => experiment({
   loss: () => dino({ prototypes: 6 }),
   update: () => ({ optimizer: adamw() }),
   hypers: () => E.right({ lr: constant(0.01), wd: constant(0.04), momentum: constant(0.9), teacher_temp: constant(0.04) }),
-  evaluation: () => ({ k: 1, temperature: 0.07, during: 0 }),
   strategy: (s) => (s.frozen > 0 ? freeze({ prefix: s.frozen }) : none),
   rewrite: (s) => (s.remat ? rewriteStep(remat()) : (step) => step),
   accumulate: (s) => s.micro,
@@ -69,7 +76,7 @@ export const ranIn = (out: string, e: Experiment, change: Partial<Tiny> = {}, ho
   const device = right(await reference.open())
   let steps = 0
   const progress: Progress = { ...quiet, tick: () => { steps++ } }
-  const resolved = right(await e.resolve((defaults) => TE.right({ ...defaults, ...change }))())
+  const resolved = right(e.resolve([given(change)]))
   // closing forgets the state that is looked at here
   const report = await runExperiment(resolved, { name: e.name, out, device: TE.right({ ...device, close: () => undefined }), resume: how.resume === true, progress, stopping: () => steps >= (how.stopAfter ?? Infinity) })()
   if (E.isLeft(report)) return report

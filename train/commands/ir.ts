@@ -15,9 +15,9 @@ import type { Fault } from '../../core/fault.ts'
 import { exitCode, fault, messageOf, showFault } from '../../core/fault.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
+import { layersOf } from '../config/sources.ts'
 import type { Assembled, AssembledPhase, Experiment } from '../experiment.ts'
 import { initialize, writeResidents } from '../initialize.ts'
-import { changeOf, resolve } from '../settings.ts'
 import type { Program } from '../step.ts'
 
 const stages = ['traced', 'grad', 'rewritten', 'fused', 'source'] as const
@@ -91,9 +91,9 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
   pipe(
     load(a.operands[0] ?? ''),
     TE.bindTo('experiment'),
-    TE.bind('changes', () => TE.fromEither(E.traverseArray(changeOf)(a.set))),
-    TE.bind('resolved', ({ experiment, changes }) => experiment.resolve((defaults) => resolve(defaults, O.toUndefined(a.config), changes))),
-    TE.bind('split', ({ resolved }) => resolved.data),
+    TE.bind('layers', ({ experiment }) => layersOf(experiment.settings, a, process.env)),
+    TE.bind('resolved', ({ experiment, layers }) => TE.fromEither(experiment.resolve(layers))),
+    TE.bind('split', ({ resolved }) => resolved.data(() => undefined)),
     TE.bind('first', ({ split }) => split.train.item(0)),
     TE.chain(({ resolved, first }) => TE.fromEither(resolved.assemble({ channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }))),
     TE.chainEitherK((assembled) => phaseOf(assembled, phaseName(a))),

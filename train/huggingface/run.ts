@@ -30,14 +30,14 @@ export interface RunOptions {
 }
 
 /** What a run's configuration says of its backbone and its adapters, under any of the usual keys. */
-const settings = t.partial({
-  vit: t.partial({ heads: t.number, eps: t.number }),
-  backbone: t.partial({ heads: t.number, eps: t.number }),
-  lora: t.intersection([
-    t.type({ targets: t.union([t.string, t.array(t.string)]) }),
-    t.partial({ rank: t.number, alpha: t.number, rsLora: t.boolean, dora: t.boolean, layers: t.readonlyArray(t.number) }),
-  ]),
-})
+const lora = t.intersection([
+  t.type({ targets: t.union([t.string, t.array(t.string)]) }),
+  t.partial({ rank: t.number, alpha: t.number, rsLora: t.boolean, dora: t.boolean, layers: t.readonlyArray(t.number) }),
+])
+
+const network = t.partial({ heads: t.number, eps: t.number })
+
+const settings = t.partial({ model: network, vit: network, backbone: network, lora, strategies: t.partial({ lora: t.union([lora, t.null]) }) })
 
 type RunSettings = t.TypeOf<typeof settings>
 
@@ -79,9 +79,9 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): Either<Fault
   if (tensors.size === 0)
     return E.left(fault('checkpoint', { place, found: 'no backbone', allowed: 'tensors under student.backbone', remedy: 'name the folder of a run of this project' }))
   if (adapters.length > 0 && !o.mergeLora) return E.left(adapted(place, adapters, 'pass --merge-lora'))
-  const { heads, eps } = { ...s.backbone, ...s.vit }
+  const { heads, eps } = { ...s.backbone, ...s.vit, ...s.model }
   return pipe(
-    adapters.length > 0 ? merged(place, tensors, s.lora) : E.right(tensors),
+    adapters.length > 0 ? merged(place, tensors, s.lora ?? s.strategies?.lora ?? undefined) : E.right(tensors),
     E.chain((plain) => fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) })),
   )
 }

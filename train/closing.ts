@@ -1,0 +1,54 @@
+/**
+ * What is made of a run that has come to its end, from the networks on the device. A closing is a function of what was trained;
+ * adding one is adding it to `closings`.
+ */
+import { join } from 'node:path'
+import { pipe } from 'fp-ts/lib/function.js'
+import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device } from '../compiler/target.ts'
+import type { Fault } from '../core/fault.ts'
+import type { Split } from '../data/dataset.ts'
+import type { Resolved, Trained } from './experiment.ts'
+import { attentionSheet } from './interpret/sheet.ts'
+
+/** A finished run: what it was, what it learned, and the numbers that it is reported with so far. */
+export interface Finished extends Trained {
+  readonly name: string
+  readonly run: Resolved
+  readonly split: Split
+  /** The device with the networks on it. */
+  readonly open: Device
+  readonly metrics: Readonly<Record<string, number>>
+}
+
+/** Makes something of a finished run. Its numbers join the report. */
+export type Closing = (f: Finished) => TaskEither<Fault, Readonly<Record<string, number>>>
+
+const attention: Closing = (f) => {
+  if (f.split.test.length === 0) return TE.right({})
+  const path = join(f.out, 'attention.png')
+  const { features } = last(f.assembled.phases)
+  return pipe(attentionSheet(f.open, features, f.split.test, path, { images: 8, heads: features.attention.type.shape[1] ?? 1 }), TE.map(() => {
+    f.progress.say(`attention maps: ${path}`)
+    return {}
+  }))
+}
+
+/** What the experiment itself makes of its networks. */
+const own: Closing = (f) => f.run.after(f)
+
+/** All of them, in order. */
+export const closings: ReadonlyArray<Closing> = [attention, own]
+
+/** One after the other; each sees the numbers of those before it. */
+export const close = (all: ReadonlyArray<Closing>) => (f: Finished): TaskEither<Fault, Readonly<Record<string, number>>> => async () => {
+  let metrics = f.metrics
+  for (const closing of all) {
+    const r = await closing({ ...f, metrics })()
+    if (r._tag === 'Left') return r
+    metrics = { ...metrics, ...r.right }
+  }
+  return { _tag: 'Right', right: metrics }
+}

@@ -1,0 +1,138 @@
+/**
+ * Fields: io-ts codecs of configuration values that also say their default, their range and what they mean. From one field
+ * follow its decoding, its line in `--help`, its part of the JSON Schema, and the type that programs see.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
+import type { Json } from '../../data/decode.ts'
+
+/** A part of a JSON Schema. */
+export type Schema = { readonly [key: string]: Json }
+
+export interface Facts {
+  /** The default, as it would be written down. */
+  readonly initial: unknown
+  /** What it means, for `--help` and editors. */
+  readonly about: string
+  /** What is allowed, in words. */
+  readonly allowed: string
+  readonly schema: Schema
+}
+
+/** What all fields have in common, whatever their values are. */
+export interface AnyField {
+  readonly facts: Facts
+  readonly is: (u: unknown) => boolean
+  readonly validate: t.Validate<unknown, unknown>
+  /** The fields within, by name. */
+  readonly parts: Readonly<Record<string, AnyField>>
+}
+
+/** Nothing given is the default, which is decoded as everything else: a wrong default is found too. */
+export class Field<A> extends t.Type<A> implements AnyField {
+  readonly facts: Facts
+  readonly parts: Readonly<Record<string, AnyField>>
+  constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: Readonly<Record<string, AnyField>> = {}) {
+    super(facts.allowed, (u): u is A => E.isRight(decode(u, [])), (u, c) => decode(u === undefined ? facts.initial : u, c), t.identity)
+    this.facts = facts
+    this.parts = parts
+  }
+}
+
+/** The values of a field. */
+export type ValueOf<F> = F extends Field<infer A> ? A : never
+
+/** A field of values that a guard tells. */
+const told = <A>(facts: Facts, is: (u: unknown) => u is A): Field<A> => new Field(facts, (u, c) => (is(u) ? t.success(u) : t.failure(u, c)))
+
+/** Ends of a range: inclusive `min` and `max`, exclusive `above` and `below`. */
+export interface Ends {
+  readonly min?: number
+  readonly max?: number
+  readonly above?: number
+  readonly below?: number
+}
+
+const within = (e: Ends) => (x: number): boolean =>
+  x >= (e.min ?? -Infinity) && x <= (e.max ?? Infinity) && x > (e.above ?? -Infinity) && x < (e.below ?? Infinity)
+
+/** `in [0, 1]`, `of at least 1`, `above 0`. */
+const showEnds = (e: Ends): string => {
+  const [low, high] = [e.min ?? e.above, e.max ?? e.below]
+  if (low !== undefined && high !== undefined) return ` in ${e.min === undefined ? '(' : '['}${low}, ${high}${e.max === undefined ? ')' : ']'}`
+  if (low !== undefined) return e.min === undefined ? ` above ${low}` : ` of at least ${low}`
+  return high === undefined ? '' : e.max === undefined ? ` below ${high}` : ` of at most ${high}`
+}
+
+const endsSchema = (e: Ends): Schema => ({
+  ...(e.min === undefined ? {} : { minimum: e.min }), ...(e.max === undefined ? {} : { maximum: e.max }),
+  ...(e.above === undefined ? {} : { exclusiveMinimum: e.above }), ...(e.below === undefined ? {} : { exclusiveMaximum: e.below }),
+})
+
+/** A whole number: `whole(64, 'images of one step', { min: 1 })`. Default ends: at least 0. */
+export const whole = (initial: number, about: string, ends: Ends = { min: 0 }): Field<number> => {
+  const good = within(ends)
+  return told(
+    { initial, about, allowed: `a whole number${showEnds(ends)}`, schema: { type: 'integer', ...endsSchema(ends) } },
+    (u): u is number => typeof u === 'number' && Number.isSafeInteger(u) && good(u),
+  )
+}
+
+/** A finite number: `real(0.04, 'weight decay', { min: 0 })`. */
+export const real = (initial: number, about: string, ends: Ends = {}): Field<number> => {
+  const good = within(ends)
+  return told(
+    { initial, about, allowed: `a number${showEnds(ends)}`, schema: { type: 'number', ...endsSchema(ends) } },
+    (u): u is number => typeof u === 'number' && Number.isFinite(u) && good(u),
+  )
+}
+
+/** A share of a whole. */
+export const share = (initial: number, about: string): Field<number> => real(initial, about, { min: 0, max: 1 })
+
+export const flag = (initial: boolean, about: string): Field<boolean> =>
+  told({ initial, about, allowed: 'true or false', schema: { type: 'boolean' } }, (u): u is boolean => typeof u === 'boolean')
+
+export const text = (initial: string, about: string): Field<string> =>
+  told({ initial, about, allowed: 'a text', schema: { type: 'string' } }, (u): u is string => typeof u === 'string')
+
+/** One of some names, the first of which is the default: `oneOf(['stop', 'skip'], '…')`. */
+export const oneOf = <const N extends readonly [string, ...ReadonlyArray<string>]>(names: N, about: string, initial: N[number] = names[0]): Field<N[number]> =>
+  told(
+    { initial, about, allowed: names.length === 1 ? names[0] : `one of ${names.join(', ')}`, schema: { enum: [...names] } },
+    (u): u is N[number] => typeof u === 'string' && names.includes(u),
+  )
+
+/** Two numbers of a range, the second no smaller than the first. */
+export const pair = (initial: readonly [number, number], about: string, ends: Ends = {}): Field<readonly [number, number]> => {
+  const good = within(ends)
+  return told(
+    { initial, about, allowed: `two ascending numbers [low, high]${showEnds(ends).replace(/^ in/, ' within').replace(/^ of/, ', each')}`, schema: { type: 'array', items: { type: 'number', ...endsSchema(ends) }, minItems: 2, maxItems: 2 } },
+    (u): u is readonly [number, number] => Array.isArray(u) && u.length === 2 && u.every((x) => typeof x === 'number' && Number.isFinite(x) && good(x)) && u[0] <= u[1],
+  )
+}
+
+/** A list of what another field is. */
+export const list = <A>(of: Field<A>, initial: ReadonlyArray<A>, about: string): Field<ReadonlyArray<A>> =>
+  new Field<ReadonlyArray<A>>(
+    { initial, about, allowed: `a list, each ${of.facts.allowed}`, schema: { type: 'array', items: of.facts.schema } },
+    (u, c) => {
+      if (!Array.isArray(u)) return t.failure(u, c)
+      const items: ReadonlyArray<unknown> = u
+      const errors: Array<t.ValidationError> = []
+      const out: Array<A> = []
+      items.forEach((x, i) => {
+        const r = of.validate(x ?? null, t.appendContext(c, String(i), of))
+        if (E.isLeft(r)) errors.push(...r.left)
+        else out.push(r.right)
+      })
+      return errors.length > 0 ? t.failures(errors) : t.success(out)
+    },
+  )
+
+/** A field or null, which is the default and means: not used. */
+export const optional = <A>(of: Field<A>): Field<A | null> => new Field<A | null>(
+  { initial: null, about: of.facts.about, allowed: `null, or ${of.facts.allowed}`, schema: { anyOf: [{ type: 'null' }, of.facts.schema] } },
+  (u, c) => (u === null ? t.success(null) : of.validate(u, c)),
+  of.parts,
+)

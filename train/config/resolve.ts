@@ -1,0 +1,87 @@
+/** From layers to settings: everything that is wrong, each with its file and line, its path, and the nearest valid name. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import type * as t from 'io-ts'
+import type { Fault } from '../../core/fault.ts'
+import { fault, together } from '../../core/fault.ts'
+import { join } from '../../core/tree.ts'
+import { showValue } from '../../data/decode.ts'
+import { nearest } from '../nearest.ts'
+import type { AnyField, Field } from './field.ts'
+import type { Layer } from './layers.ts'
+import { stacked } from './layers.ts'
+import { NoSuchName, Together } from './section.ts'
+
+/** A setting as help and messages list it. */
+export interface SettingLine {
+  readonly path: string
+  readonly field: AnyField
+}
+
+/** All settings by path, sections before what is in them. */
+export const settingsOf = (f: AnyField, at = ''): ReadonlyArray<SettingLine> =>
+  Object.entries(f.parts).flatMap(([name, part]) => [{ path: join(at, name), field: part }, ...settingsOf(part, join(at, name))])
+
+/** The names of all settings, each once. */
+export const namesOf = (f: AnyField): ReadonlySet<string> => new Set(settingsOf(f).flatMap(({ path }) => path.split('.').slice(-1)))
+
+/** Where a path, or the section around it, was written. */
+const placeOf = (origins: ReadonlyMap<string, string>, path: string): string => {
+  for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
+    const place = origins.get(at)
+    if (place !== undefined) return `${place}: ${path}`
+  }
+  return `the defaults: ${path}`
+}
+
+/** `did you mean optimizer.lr?`: a name of the same section, or else one like it anywhere. */
+const meant = (root: AnyField, path: string, siblings: ReadonlyArray<string>): string => {
+  const cut = path.lastIndexOf('.')
+  const [section, name] = [path.slice(0, Math.max(0, cut)), path.slice(cut + 1)]
+  const here = nearest(name, siblings)
+  if (here !== undefined) return `did you mean ${join(section, here)}?`
+  const elsewhere = settingsOf(root).map((s) => s.path)
+  const same = elsewhere.find((p) => p.slice(p.lastIndexOf('.') + 1) === name) ?? nearest(path, elsewhere)
+  return same === undefined ? `remove it; --help lists all settings` : `did you mean ${same}?`
+}
+
+const problem = (root: AnyField, origins: ReadonlyMap<string, string>) => (e: t.ValidationError): Fault => {
+  const path = e.context.map((c) => c.key).filter((k) => k !== '').join('.')
+  const at = e.context.at(-1)?.type
+  const place = path === '' ? 'the configuration' : placeOf(origins, path)
+  if (at instanceof NoSuchName) return fault('config', { place, found: `an unknown setting${typeof e.value === 'object' ? '' : `: ${showValue(e.value)}`}`, allowed: at.names.join(', '), remedy: meant(root, path, at.names) })
+  const name = path.slice(path.lastIndexOf('.') + 1)
+  const found = JSON.stringify(e.value) ?? 'nothing'
+  const choices = typeof e.value === 'string' && at !== undefined && at.name.startsWith('one of ') ? nearest(e.value, at.name.slice('one of '.length).split(', ')) : undefined
+  return fault('config', {
+    place, found: found.length <= 60 ? found : showValue(e.value), allowed: at?.name ?? 'something else',
+    remedy: at instanceof Together ? at.remedy : choices !== undefined ? `did you mean ${choices}?` : `correct ${name === '' ? 'the configuration' : name}`,
+  })
+}
+
+/** File and line of a place, `recipe.yaml:12: optimizer.lr`, to put faults of one file in order. */
+const lineOf = (f: Fault): readonly [string, number] => {
+  const m = /^(.*?):(\d+): /.exec(f.place)
+  return m === null ? [f.place, 0] : [m[1], Number(m[2])]
+}
+
+const inOrder = (a: Fault, b: Fault): number => {
+  const [[fileA, lineA], [fileB, lineB]] = [lineOf(a), lineOf(b)]
+  return fileA === fileB ? lineA - lineB : 0
+}
+
+/** Settings from layers over the defaults. `Left`: all that is wrong, in the order of the files. */
+export const resolve = <A>(root: Field<A>) => (layers: ReadonlyArray<Layer>): Either<Fault, A> => {
+  const { tree, origins } = stacked(layers)
+  const r = root.validate(tree, [])
+  if (E.isRight(r)) return r
+  const [first, ...rest] = r.left.map(problem(root, origins)).sort(inOrder)
+  return E.left(together([first, ...rest]))
+}
+
+/** Changes given by a program, such as a test or a run that comes before another. */
+export const given = (tree: unknown, place = 'the program'): Layer => {
+  const walk = (u: unknown, at: string): ReadonlyArray<readonly [string, string]> =>
+    typeof u === 'object' && u !== null && !Array.isArray(u) ? Object.entries(u).flatMap(([k, v]) => [[join(at, k), place] as const, ...walk(v, join(at, k))]) : []
+  return { tree, origins: new Map(walk(tree, '')) }
+}

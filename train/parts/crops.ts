@@ -1,0 +1,31 @@
+/** Multi-crop augmentation as settings. */
+import type { Recipe } from '../../data/augment/recipe.ts'
+import type { RecipeName } from '../../data/augment/recipes.ts'
+import { recipes } from '../../data/augment/recipes.ts'
+import type { ValueOf } from '../config/field.ts'
+import { oneOf, pair, share, whole } from '../config/field.ts'
+import { section } from '../config/section.ts'
+
+const names = ['digits', 'v1', 'v2', 'v3', 'v3-large'] as const satisfies ReadonlyArray<RecipeName>
+
+const area = { above: 0, max: 1 } as const
+
+export const crops = section('crops of each image', {
+  recipe: oneOf(names, 'colours, mirrors and blur of a paper, or those of digits'),
+  globals: whole(2, 'global crops', { min: 1, max: 64 }),
+  globalSize: whole(28, 'pixels along their side', { min: 5 }),
+  globalScale: pair([0.4, 1], 'share of the area that they show', area),
+  locals: whole(4, 'local crops', { min: 0, max: 64 }),
+  localSize: whole(14, 'pixels along their side', { min: 5 }),
+  localScale: pair([0.15, 0.5], 'share of the area that they show', area),
+  flip: share(0, 'how often a crop is mirrored'),
+  blur: section('of the recipe digits', {
+    probability: share(0, 'how often a crop is blurred'),
+    sigma: pair([0.1, 1.5], 'by how much', { above: 0 }),
+  }),
+  blurOrder: oneOf(['intended', 'as-released'], 'of v2 and v3, whose code inverts what the papers say'),
+})
+
+export type Crops = ValueOf<typeof crops>
+
+export const cropsOf = ({ recipe, blur, blurOrder, ...o }: Crops): Recipe => recipes[recipe]({ ...o, blurred: blur, blur: blurOrder })
