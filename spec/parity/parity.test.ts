@@ -1,6 +1,7 @@
 /**
  * The golden cases of spec/parity/fixtures on every target that runs here, with the tolerances of the cases as they are (a
- * graphics processor's scaled by one factor). `npm run conformance` is the same as a command.
+ * graphics processor's scaled by one factor); and those of spec/parity/own, which spec/parity/generate has written for options that the
+ * others leave out. `npm run conformance` is the same as a command.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,8 +12,10 @@ import { showFault } from '../../core/fault.ts'
 import { right } from '../data/either.ts'
 import { runCase, showVerdict } from './run.ts'
 
-const folder = new URL('fixtures/', import.meta.url).pathname
-const cases = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'case.json')))
+const folderOf = (name: string): string => new URL(`${name}/`, import.meta.url).pathname
+const casesIn = (folder: string): ReadonlyArray<string> => readdirSync(folder).filter((name) => existsSync(join(folder, name, 'case.json')))
+const folder = folderOf('fixtures')
+const cases = casesIn(folder)
 const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
 
 for (const target of ['reference', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
@@ -25,6 +28,18 @@ for (const target of ['reference', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu'])
   describe.skipIf(E.isLeft(opened) && optional)(target, () => {
     test.each(here)('%s', async (name) => {
       const verdict = right(await runCase(openTarget(target), join(folder, name), name)())
+      expect(verdict.status, showVerdict(verdict)).toBe('PASS')
+    }, 240_000)
+  })
+}
+
+for (const target of ['reference', 'native']) {
+  const opened = await openTarget(target)()
+  if (E.isRight(opened)) opened.right.close()
+  else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)
+  describe.skipIf(E.isLeft(opened))(`${target}, own cases`, () => {
+    test.each(casesIn(folderOf('own')))('%s', async (name) => {
+      const verdict = right(await runCase(openTarget(target), join(folderOf('own'), name), name)())
       expect(verdict.status, showVerdict(verdict)).toBe('PASS')
     }, 240_000)
   })

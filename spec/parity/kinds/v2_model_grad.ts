@@ -26,16 +26,19 @@ const imageOf = (c: Case, o: Config, weights: string): number => {
   return o.patch_size * Math.round(Math.sqrt(rows - 1))
 }
 
+/** Pairs of crops as the official code counts them: it divides by one more than there are where there are no local crops. */
+export const pairsOf = (o: { readonly n_local: number }): number => 2 + Math.max(2 * o.n_local, 1)
+
 export const setup = (c: Case, o: Config, weights: string): Setup<HeadParams> => {
   const separate = o.ibot_separate_head ?? false
   const koleo = o.koleo_weight ?? 0.1
-  const pairs = 2 + 2 * o.n_local
+  const pairs = pairsOf(o)
   return {
     images: o.batch,
     networks: networks(o, { backbone: v2Backbone({ ...o, img_size: imageOf(c, o, weights), init_values: o.layerscale ?? null }), head: (h) => head({ ...h, normLastLayer: false }), separate }),
     loss: dinov2({
       prototypes: o.out_dim, patchPrototypes: separate ? o.ibot_out_dim ?? o.out_dim : o.out_dim, centring: o.centering === 'sinkhorn_knopp' ? 'sinkhorn' : 'centre',
-      weights: { dino: o.dino_weight ?? 1, ibot: o.ibot_weight ?? 1, koleo },
+      weights: { dino: ((o.dino_weight ?? 1) * (2 + 2 * o.n_local)) / pairs, ibot: o.ibot_weight ?? 1, koleo },
     }),
     hypers: { teacher_temp: o.teacher_temp ?? 0.07 },
     // as the official code shows them: shares of the pairs, means over the two global crops

@@ -24,7 +24,7 @@ import { below, configOf, ints } from '../case.ts'
 import { maskedViews, maskValuesOf, optionalFloats } from '../dinov2.ts'
 import type { Computed, Kind } from '../kind.ts'
 import { runSteps, scalar, stacked, writeAll } from '../kind.ts'
-import { config as modelConfig, setup } from './v2_model_grad.ts'
+import { config as modelConfig, pairsOf, setup } from './v2_model_grad.ts'
 
 const config = t.intersection([modelConfig, t.type({
   steps: t.number, epochs: t.number, epoch_length: t.number, lr: t.number, weight_decay: t.number, momentum_teacher: t.number, teacher_temp: t.number,
@@ -115,7 +115,7 @@ const norms = (values: HostValues): ReadonlyArray<number> => submodules.flatMap(
 
 /** The values of a term as the official code shows them: some factor times our mean. */
 const shownAs = (o: Config): ReadonlyArray<readonly [string, string, number]> => {
-  const pairs = 2 + 2 * o.n_local
+  const pairs = pairsOf(o)
   return [
     ['dino_local_crops_loss', 'dino.local', (2 * o.n_local) / pairs], ['dino_global_crops_loss', 'dino.global', 2 / pairs],
     ['koleo_loss', 'koleo', (o.koleo_weight ?? 0.1) / 2], ['ibot_loss', 'ibot', 1 / 2],
