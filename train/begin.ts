@@ -101,7 +101,7 @@ export const isBegun = async (out: string): Promise<boolean> => {
 
 const fresh = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> => pipe(
   asideOld(o),
-  TE.chain(() => r.first(o)),
+  TE.chain(() => r.first({ ...o, residents: a.residents, say: o.progress.say })),
   TE.chainEitherK((given) => startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given]))),
   TE.map((values) => ({ step: 0, values, position: { before: {}, skipped: 0 } })),
 )

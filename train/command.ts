@@ -10,7 +10,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
 import { exitCode, showFault } from '../core/fault.ts'
 import { guarded } from '../data/file.ts'
-import type { Arguments, CommandSpec } from './arguments.ts'
+import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
 import { settingsOf } from './config/resolve.ts'
 import { layersOf } from './config/sources.ts'
@@ -24,30 +24,37 @@ import { checkBegun, isBegun } from './begin.ts'
 interface Called {
   readonly experiment: Experiment
   readonly call: string
+  readonly options?: ReadonlyArray<OptionSpec>
 }
 
 /** A run that is continued takes its own configuration where none is named. */
 const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
   (a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a)
 
-const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
-  const out = O.getOrElse(() => join('runs', e.name))(a.out)
+/** Counts how often somebody asked to stop; the second time ends the process at once. */
+const stopOnSignals = (say: (text: string) => void): (() => boolean) => {
   let asked = 0
-  const progress = startProgress()
   const stop = (): void => {
     asked++
     if (asked > 1) process.exit(130)
-    progress.say('stopping after this step; press again to stop at once')
+    say('stopping after this step; press again to stop at once')
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
+  return () => asked > 0
+}
+
+const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
+  const progress = startProgress()
+  const stopping = stopOnSignals(progress.say)
   return pipe(
-    TE.fromTask(() => withOwnConfig(a, out)),
+    TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
     TE.chain((own) => layersOf(e.settings, own, process.env)),
     TE.chainEitherK(e.resolve),
-    TE.chainFirst(() => checkBegun(out, a.resume)),
-    TE.chainFirst(() => guarded('io', out)(async () => E.right(await mkdir(join(out, 'checkpoints'), { recursive: true })))),
-    TE.chain((r) => runExperiment(r, { name: e.name, out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping: () => asked > 0 })),
+    TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
+    TE.chainFirst(({ out }) => checkBegun(out, a.resume)),
+    TE.chainFirst(({ out }) => guarded('io', out)(async () => E.right(await mkdir(join(out, 'checkpoints'), { recursive: true })))),
+    TE.chain(({ r, out }) => runExperiment(r, { name: r.name, out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping })),
   )
 }
 
@@ -61,7 +68,7 @@ const text = (r: Report): string => {
   ].join('\n')
 }
 
-const specOf = ({ experiment: e, call }: Called): CommandSpec => ({ call, about: e.about, settings: settingsOf(e.settings) })
+const specOf = ({ experiment: e, call, options }: Called): CommandSpec => ({ call, about: e.about, settings: settingsOf(e.settings), ...(options === undefined ? {} : { options }) })
 
 /** A word of a command line, quoted for a shell where it has to be. */
 const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)

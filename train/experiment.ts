@@ -85,7 +85,7 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   /** The root of the network that is evaluated. Default `teacher`. */
   readonly evaluated?: string
   /** Values to begin with in place of the initial ones, by path: `student.backbone.…`. */
-  readonly first?: (s: S, how: Surroundings) => TaskEither<Fault, Values>
+  readonly first?: (s: S, how: Beginning) => TaskEither<Fault, Values>
   /** Called before every step, with what is on the device: what moves between steps and not in them, such as the refresh of a Gram teacher. */
   readonly between?: (s: S) => (run: Ongoing) => (step: number) => TaskEither<Fault, void>
   /** What becomes of trained networks: exports, further evaluations. Its numbers join the report. */
@@ -97,6 +97,12 @@ export interface Surroundings {
   readonly out: string
   readonly device: TaskEither<Fault, Device>
   readonly progress: Progress
+}
+
+/** A run that is about to begin: where, and the tensors that need first values. */
+export interface Beginning extends Surroundings {
+  readonly residents: ReadonlyArray<Resident>
+  readonly say: Say
 }
 
 /** A run between two steps. */
@@ -148,12 +154,13 @@ export interface FeatureProgram {
 
 /** An experiment whose settings are resolved. */
 export interface Resolved {
+  readonly name: string
   readonly settings: CommonSettings
   /** The same as plain JSON: what `config.yaml` and checkpoints hold. */
   readonly config: Json
   readonly data: (say: Say) => TaskEither<Fault, Split>
   readonly assemble: (images: Imagery) => Either<Fault, Assembled>
-  readonly first: (how: Surroundings) => TaskEither<Fault, Values>
+  readonly first: (how: Beginning) => TaskEither<Fault, Values>
   readonly between: (run: Ongoing) => (step: number) => TaskEither<Fault, void>
   readonly after: (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>
 }
@@ -256,7 +263,7 @@ const asJson = (u: unknown): Json => (JsonValue.is(u) ? u : null)
 
 /** An experiment of such parts with its settings decided. */
 export const resolved = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>, s: S): Resolved => ({
-  settings: s, config: asJson(s), data: (say) => o.data(s, say), assemble: assembled(o, s),
+  name: o.name, settings: s, config: asJson(s), data: (say) => o.data(s, say), assemble: assembled(o, s),
   first: (how) => o.first?.(s, how) ?? TE.right(new Map()),
   between: o.between?.(s) ?? (() => () => TE.right(undefined)),
   after: (t) => o.after?.(s)(t) ?? TE.right({}),

@@ -106,7 +106,7 @@ const below = (l: Layer, path: string): Layer =>
   ({ tree: { [path]: l.tree }, origins: new Map([...l.origins].map(([p, place]) => [join(path, p), place])) })
 
 /** The accelerator's file, which holds the section itself or, like the whole configuration, by its name. */
-const ownFile = async (l: Layer, folder: string): Promise<Either<Fault, Layer>> => {
+export const withOwnFile = async (l: Layer, folder: string): Promise<Either<Fault, Layer>> => {
   const named = isRecord(l.tree) ? l.tree[ownFileKey] : undefined
   if (typeof named !== 'string') return E.right(l)
   const place = l.origins.get(ownFileKey) ?? ''
@@ -135,7 +135,7 @@ const readFrom = async (file: string, asked: string, open: ReadonlyArray<string>
     if (E.isLeft(under)) faults.push(under.left)
     else layers.push(under.right)
   }
-  const own = await ownFile({ tree: without(tree, extendsKey), origins }, dirname(file))
+  const own = await withOwnFile({ tree: without(tree, extendsKey), origins }, dirname(file))
   if (E.isLeft(own)) faults.push(own.left)
   else layers.push(own.right)
   const [first, ...rest] = faults

@@ -42,7 +42,8 @@ const meant = (root: AnyField, path: string, siblings: ReadonlyArray<string>): s
   if (here !== undefined) return `did you mean ${join(section, here)}?`
   const elsewhere = settingsOf(root).map((s) => s.path)
   const same = elsewhere.find((p) => p.slice(p.lastIndexOf('.') + 1) === name) ?? nearest(path, elsewhere)
-  return same === undefined ? `remove it; --help lists all settings` : `did you mean ${same}?`
+  if (same === path) return `remove it, or choose another ${join(section, 'kind')}: other kinds have it`
+  return same === undefined ? 'remove it; --help lists all settings' : `did you mean ${same}?`
 }
 
 const problem = (root: AnyField, origins: ReadonlyMap<string, string>) => (e: t.ValidationError): Fault => {
@@ -65,9 +66,11 @@ const lineOf = (f: Fault): readonly [string, number] => {
   return m === null ? [f.place, 0] : [m[1], Number(m[2])]
 }
 
-const inOrder = (a: Fault, b: Fault): number => {
-  const [[fileA, lineA], [fileB, lineB]] = [lineOf(a), lineOf(b)]
-  return fileA === fileB ? lineA - lineB : 0
+/** The faults of each file together and by line, files in the order of their first fault. */
+const inOrder = (faults: ReadonlyArray<Fault>): ReadonlyArray<Fault> => {
+  const files = new Map<string, Array<Fault>>()
+  for (const f of faults) files.set(lineOf(f)[0], [...(files.get(lineOf(f)[0]) ?? []), f])
+  return [...files.values()].flatMap((of) => of.sort((x, y) => lineOf(x)[1] - lineOf(y)[1]))
 }
 
 /** Settings from layers over the defaults. `Left`: all that is wrong, in the order of the files. */
@@ -75,7 +78,7 @@ export const resolve = <A>(root: Field<A>) => (layers: ReadonlyArray<Layer>): Ei
   const { tree, origins } = stacked(layers)
   const r = root.validate(tree, [])
   if (E.isRight(r)) return r
-  const [first, ...rest] = r.left.map(problem(root, origins)).sort(inOrder)
+  const [first, ...rest] = inOrder(r.left.map(problem(root, origins)))
   return E.left(together([first, ...rest]))
 }
 

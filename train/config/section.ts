@@ -164,7 +164,7 @@ export const variants = <V extends Variants>(about: string, kinds: { readonly [K
   const schema: Schema = {
     oneOf: [...sections].map(([name, f]) => {
       const properties = f.facts.schema['properties']
-      return { ...f.facts.schema, ...(name === initial ? {} : { required: ['kind'] }), properties: { kind: { const: name }, ...(isRecord(properties) ? properties : {}) } }
+      return { ...f.facts.schema, ...(name === initial ? {} : { required: ['kind'] }), properties: { kind: { const: name, description: kind.facts.about }, ...(isRecord(properties) ? properties : {}) } }
     }),
   }
   return new Field({ initial: { kind: initial }, about, allowed: `a section of the kind ${names.join(', ')}`, schema }, decode, all)

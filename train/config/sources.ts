@@ -10,7 +10,7 @@ import { together } from '../../core/fault.ts'
 import type { Arguments } from '../arguments.ts'
 import type { AnyField } from './field.ts'
 import type { Layer } from './layers.ts'
-import { environmentLayer, layerAt, layerOfText, noLayer, readLayer } from './layers.ts'
+import { environmentLayer, layerAt, layerOfText, noLayer, readLayer, withOwnFile } from './layers.ts'
 import { namesOf } from './resolve.ts'
 
 const optionLayer = <A>(name: string, path: string, given: Option<A>): ReadonlyArray<Layer> =>
@@ -34,7 +34,10 @@ const gathered = <A>(results: ReadonlyArray<Either<Fault, A>>): Either<Fault, Re
 /** Layers in the order in which they lie over each other: file, environment, `--set`, options. Faults: those of reading, all at once. */
 export const layersOf = (settings: AnyField, a: Arguments, environment: Readonly<Record<string, string | undefined>>): TaskEither<Fault, ReadonlyArray<Layer>> => async () => {
   const file = O.isNone(a.config) ? E.right(noLayer) : await readLayer(a.config.value)()
-  const set = a.set.map(({ path, value }) => layerOfText(path, value, '--set'))
+  const set = await Promise.all(a.set.map(async ({ path, value }) => {
+    const layer = layerOfText(path, value, '--set')
+    return E.isLeft(layer) ? layer : withOwnFile(layer.right, '.')
+  }))
   return pipe(gathered([file, environmentLayer(environment, namesOf(settings)), ...set]), E.map((layers) => [...layers, ...fromOptions(a)]))
 }
 

@@ -22,13 +22,14 @@ const unit = (d: Dataset, image: Image): Image => ({ ...image, data: image.data.
 
 /**
  * One row of tiles per image: the image, then for every head where the class token of the last block looks, from its
- * attention `[heads, 1 + N, 1 + N]`: row 0 without the column of the class token itself (dino `visualize_attention.py`).
+ * attention `[heads, 1 + N, 1 + N]`: row 0 without the columns of the class token itself and of registers (dino `visualize_attention.py`).
  */
 const tiles = (d: Dataset, image: Image, attention: Float32Array, heads: number): Either<Fault, ReadonlyArray<Image>> => {
   const tokens = Math.round(Math.sqrt(attention.length / heads))
-  const grid = Math.round(Math.sqrt(tokens - 1))
+  // what is no square of patches are the class token and registers, which come first
+  const grid = Math.floor(Math.sqrt(tokens - 1))
   const scale = Math.max(1, Math.round(112 / Math.max(image.height, image.width)))
-  const maps = Array.from({ length: heads }, (_, h) => attention.subarray(h * tokens * tokens + 1, h * tokens * tokens + tokens))
+  const maps = Array.from({ length: heads }, (_, h) => attention.subarray(h * tokens * tokens + tokens - grid * grid, h * tokens * tokens + tokens))
   return pipe(
     enlarge(scale)(unit(d, image)),
     E.chain((big) => pipe(

@@ -1,0 +1,146 @@
+/** What a user sees of a configuration with mistakes: all of them, in one go. */
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { expect, test } from 'vitest'
+import { showFault } from '../../../core/fault.ts'
+import type { Arguments } from '../../../train/arguments.ts'
+import { parseArguments } from '../../../train/arguments.ts'
+import { layersOf } from '../../../train/config/sources.ts'
+import { recipe } from '../../../train/recipe.ts'
+
+const experiment = recipe()
+
+const argumentsOf = (...words: ReadonlyArray<string>): Arguments => {
+  const p = parseArguments({ call: 'train', about: '' })(words)
+  if (E.isLeft(p) || p.right._tag === 'Help') throw new Error('wrong arguments')
+  return p.right.arguments
+}
+
+const faults = async (files: Readonly<Record<string, string>>, words: ReadonlyArray<string> = [], environment: Readonly<Record<string, string>> = {}): Promise<string> => {
+  const dir = await mkdtemp(join(tmpdir(), 'dinograph-'))
+  for (const [name, content] of Object.entries(files)) await writeFile(join(dir, name), content)
+  const a = argumentsOf(...words)
+  const layers = await layersOf(experiment.settings, { ...a, config: O.some(join(dir, 'a.yaml')) }, environment)()
+  const r = E.chain(experiment.resolve)(layers)
+  return E.isLeft(r) ? showFault(r.left).replaceAll(`${dir}/`, '') : 'no fault'
+}
+
+test('ten mistakes of files, environment and options are told at once, with line, path, range and the nearest name', async () => {
+  expect(await faults({
+    'a.yaml': `extends: base.yaml
+stpes: 300
+batch: 2.5
+model:
+  width: 64
+  heads: 5
+  patsh: 7
+optimizer:
+  clip: -1
+  lrRule: linear_wrt_255
+augmentation:
+  globalScale: [1, 0.4]
+evaluation: often
+`,
+    'base.yaml': 'seed: -3\n',
+  }, ['--set', 'schedule.momentum=2'], { DINOGRAPH__OPTIMIZER__MIN_LR: 'small' })).toMatchInlineSnapshot(`
+    "config fault at a.yaml:2: stpes
+      found:   an unknown setting: 300
+      allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, model, head, objective, optimizer, schedule, data, augmentation, strategies
+      remedy:  did you mean steps?
+    config fault at a.yaml:3: batch
+      found:   2.5
+      allowed: a whole number of at least 1
+      remedy:  correct batch
+    config fault at a.yaml:6: model.heads
+      found:   5
+      allowed: a divisor of the width 64
+      remedy:  choose heads that divide the width
+    config fault at a.yaml:7: model.patsh
+      found:   an unknown setting: 7
+      allowed: patch, width, depth, heads, mlpRatio, ffn, qkvBias, registers, layerScale, dropPath, dropPathRule, dropPathForm, rope
+      remedy:  did you mean model.patch?
+    config fault at a.yaml:9: optimizer.clip
+      found:   -1
+      allowed: a number of at least 0
+      remedy:  correct clip
+    config fault at a.yaml:10: optimizer.lrRule
+      found:   "linear_wrt_255"
+      allowed: one of none, linear_wrt_256, sqrt_wrt_1024, four_sqrt_wrt_1024
+      remedy:  did you mean linear_wrt_256?
+    config fault at a.yaml:12: augmentation.globalScale
+      found:   [1,0.4]
+      allowed: two ascending numbers [low, high] within (0, 1]
+      remedy:  correct globalScale
+    config fault at a.yaml:13: evaluation
+      found:   "often"
+      allowed: a section with during, k, temperature
+      remedy:  correct evaluation
+    config fault at base.yaml:1: seed
+      found:   -3
+      allowed: a whole number of at least 0
+      remedy:  correct seed
+    config fault at DINOGRAPH__OPTIMIZER__MIN_LR: optimizer.minLr
+      found:   "small"
+      allowed: a number in [0, 100]
+      remedy:  correct minLr
+    config fault at --set: schedule.momentum
+      found:   2
+      allowed: a number in [0, 1]
+      remedy:  correct momentum"
+  `)
+})
+
+test('every error of YAML has its line', async () => {
+  expect(await faults({ 'a.yaml': 'steps: 3\nsteps: 4\nmodel: {width: 3\n' })).toMatchInlineSnapshot(`
+    "config fault at a.yaml:2:1
+      found:   Map keys must be unique at line 2, column 1:
+      allowed: YAML: names, a colon, values, and the same indentation within a section
+      remedy:  correct the line
+    config fault at a.yaml:4:1
+      found:   Flow map in block collection must be sufficiently indented and end with a } at line 4, column 1:
+      allowed: YAML: names, a colon, values, and the same indentation within a section
+      remedy:  correct the line"
+  `)
+})
+
+test('files that are not there, and files that extend each other', async () => {
+  expect(await faults({ 'a.yaml': 'extends: [b.yaml, c.yaml]\naccelerator: gpu.yaml\n', 'b.yaml': 'extends: a.yaml\n' })).toMatchInlineSnapshot(`
+    "config fault at a.yaml
+      found:   files that extend each other: a.yaml, b.yaml, a.yaml
+      allowed: a file that extends others
+      remedy:  remove one "extends"
+    config fault at c.yaml
+      found:   ENOENT: no such file or directory, open 'c.yaml'
+      allowed: an existing path
+      remedy:  check the file named at a.yaml:1: extends
+    config fault at gpu.yaml
+      found:   ENOENT: no such file or directory, open 'gpu.yaml'
+      allowed: an existing path
+      remedy:  check the file named at a.yaml:2: accelerator"
+  `)
+})
+
+test('a setting of another section, and one of another kind of objective', async () => {
+  expect(await faults({ 'a.yaml': 'optimizer:\n  momentum: 0.9\nobjective:\n  kind: dinov1\n  koleo: 0.1\n' })).toMatchInlineSnapshot(`
+    "config fault at a.yaml:2: optimizer.momentum
+      found:   an unknown setting: 0.9
+      allowed: lr, lrRule, minLr, wd, wdEnd, beta1, beta2, eps, clip, clipBy, groups, layerDecay, patchEmbed
+      remedy:  did you mean schedule.momentum?
+    config fault at a.yaml:5: objective.koleo
+      found:   an unknown setting: 0.1
+      allowed: studentTemperature, centreMomentum
+      remedy:  remove it, or choose another objective.kind: other kinds have it"
+  `)
+})
+
+test('adapters on nothing', async () => {
+  expect(await faults({ 'a.yaml': 'strategies:\n  lora: {rank: 4}\n' })).toMatchInlineSnapshot(`
+    "config fault at strategies.lora
+      found:   adapters on weights that nothing was learned into
+      allowed: adapters with "start": a run, a folder or a model
+      remedy:  name in "start" what to adapt, or set strategies.lora to null"
+  `)
+})

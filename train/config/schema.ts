@@ -1,0 +1,23 @@
+/** The JSON Schema of settings, for editors: derived from the same fields that decode them. */
+import type { Json } from '../../data/decode.ts'
+import type { AnyField, Schema } from './field.ts'
+import { extendsKey, ownFileKey } from './layers.ts'
+import { isRecord } from './section.ts'
+
+const isJson = (u: unknown): u is Schema => isRecord(u)
+
+/** With what files may say besides: what they extend, and an accelerator's file. */
+export const schemaOf = (title: string, root: AnyField): Json => {
+  const { facts } = root
+  const properties = isJson(facts.schema['properties']) ? facts.schema['properties'] : {}
+  const own = properties[ownFileKey]
+  const file: Schema = { type: 'string', description: 'a file, by its path from this one' }
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#', title, ...facts.schema,
+    properties: {
+      [extendsKey]: { description: 'files that this one changes', anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+      ...properties,
+      ...(own === undefined ? {} : { [ownFileKey]: { anyOf: [own, file] } }),
+    },
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * Recipes: whole experiments as one typed value. What a YAML file says and what a program passes are the same thing:
+ *
+ *     recipe({ model: { width: 64, depth: 3, heads: 4, patch: 7 }, objective: { kind: 'dinov1' }, steps: 300 })
+ *     npm run train -- --config FILE.yaml
+ *
+ * Each objective is an experiment made of the same parts as the examples.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import { concatAll } from 'fp-ts/lib/Monoid.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../core/fault.ts'
+import { fault } from '../core/fault.ts'
+import { spread } from '../losses/collapse.ts'
+import { dino } from '../losses/dino.ts'
+import { distilClass, distilPatches } from '../losses/distil.ts'
+import type { ClassTokens, Features, Logits } from '../losses/features.ts'
+import { lossMonoid, weighted } from '../losses/loss.ts'
+import type { Dinov2Features } from '../losses/recipes.ts'
+import * as losses from '../losses/recipes.ts'
+import { relation } from '../losses/relation.ts'
+import type { Matched } from '../models/distil.ts'
+import { featurePair } from '../models/distil.ts'
+import { dinov1 } from '../models/dino.ts'
+import { dinov2, withMasks } from '../models/dinov2.ts'
+import { plainHead } from '../models/head.ts'
+import type { Values } from '../models/merge.ts'
+import type { ValueOf } from './config/field.ts'
+import { text } from './config/field.ts'
+import { resolve } from './config/resolve.ts'
+import type { Given } from './config/section.ts'
+import { section } from './config/section.ts'
+import type { Beginning, Experiment, Resolved } from './experiment.ts'
+import { resolved } from './experiment.ts'
+import { underRoots } from './huggingface/read.ts'
+import { readRun } from './huggingface/run.ts'
+import { maskFeed, maskedCrops } from './masked.ts'
+import { common } from './parts/common.ts'
+import { crops, cropsOf } from './parts/crops.ts'
+import { images, imagesOf } from './parts/images.ts'
+import type { Hidden } from './parts/masks.ts'
+import { hiddenOf } from './parts/masks.ts'
+import { backboneOf, headOf, network, prototypes } from './parts/network.ts'
+import type { ObjectiveOf } from './parts/objective.ts'
+import { objective } from './parts/objective.ts'
+import { rewriteOf, strategies, strategyOf } from './parts/strategies.ts'
+import { optimizer, optimizerOf, schedule, schedulesOf } from './parts/training.ts'
+import { ownerOf } from './share.ts'
+import { startFrom } from './start/start.ts'
+import { distilled } from './strategies/distil.ts'
+import { all } from './strategies/strategy.ts'
+
+/** The whole configuration. */
+export const config = section('a run', {
+  name: text('train', 'of the run, and of its folder below runs/'),
+  ...common({ steps: 1500, batch: 64 }),
+  start: text('', 'a run, a Hugging Face folder or the id of a model to go on from; empty: new weights'),
+  model: network.with({ patch: 7, width: 64, depth: 3, heads: 4 }),
+  head: prototypes.with({ hidden: 128, bottleneck: 64, prototypes: 512 }),
+  objective, optimizer, schedule, data: images, augmentation: crops, strategies,
+}, [
+  { at: 'name', of: ['name'], holds: (c) => /^[\w.-]+$/.test(c.name), allowed: () => 'letters, digits, dots, dashes and underscores: it names a folder', remedy: 'choose another name' },
+  { at: 'model', of: ['model', 'augmentation'], holds: (c) => c.augmentation.globalSize >= c.model.patch && (c.augmentation.locals === 0 || c.augmentation.localSize >= c.model.patch), allowed: (c) => `patches no larger than the crops: ${c.augmentation.globalSize} and ${c.augmentation.localSize} pixels`, remedy: 'make crops larger, or patches smaller' },
+  { at: 'objective', of: ['objective'], holds: ({ objective: o }) => o.kind !== 'distil' || o.teacher !== '', allowed: () => 'objective.teacher for the kind distil', remedy: 'name the folder of a run or of Hugging Face' },
+])
+
+export type Config = ValueOf<typeof config>
+
+/** Values of the student; what averages it begins equal to it. */
+const withAverages = (how: Beginning) => (student: Values): Values => new Map([...student, ...how.residents.flatMap((r): ReadonlyArray<readonly [string, Float32Array]> => {
+  const own = r.role === 'average' ? student.get(ownerOf(r.path)) : undefined
+  return own === undefined ? [] : [[r.path, own]]
+})])
+
+/** The weights that a configuration goes on from. Adapters and frozen parts leave the base with the student alone. */
+const started = (c: Config, how: Beginning): TaskEither<Fault, Values> => (c.start === '' ? TE.right(new Map()) : pipe(
+  startFrom(c.start, { attentionHeads: c.model.heads, roots: ['student'] })(how),
+  TE.map(withAverages(how)),
+))
+
+/** The parts that do not depend on the objective. */
+const shared = (about: string) => ({
+  about, settings: config,
+  data: (c: Config, say: (text: string) => void) => imagesOf(c.data, say),
+  augmentation: (c: Config) => cropsOf(c.augmentation),
+  update: (c: Config) => ({ optimizer: optimizerOf(c.optimizer, c.model.depth) }),
+  hypers: schedulesOf,
+  strategy: (c: Config) => strategyOf(c.strategies),
+  rewrite: (c: Config) => rewriteOf(c.strategies),
+  accumulate: (c: Config) => c.strategies.accumulate,
+  first: started,
+})
+
+const asDinov1 = (c: Config, o: ObjectiveOf<'dinov1'>): Resolved => resolved({
+  ...shared('DINO'), name: c.name,
+  networks: (s, { channels }) => {
+    const backbone = backboneOf(s.model, { channels, image: s.augmentation.globalSize })
+    return { backbone, pair: dinov1({ backbone, head: headOf(backbone.width, s.head) }) }
+  },
+  loss: (s) => concatAll(lossMonoid<Features<Logits & ClassTokens>>())([dino({ ...o, prototypes: s.head.prototypes }), spread]),
+}, c)
+
+const masksOf = (c: Config, masks: Hidden) => hiddenOf({ ...c, masks })
+
+const asDinov2 = (c: Config, o: ObjectiveOf<'dinov2'>): Resolved => resolved({
+  ...shared('DINOv2'), name: c.name,
+  networks: (s, { channels }) => {
+    const backbone = backboneOf(s.model, { channels, image: s.augmentation.globalSize, maskToken: true })
+    const head = headOf(backbone.width, s.head)
+    return { backbone, pair: withMasks(maskedCrops(masksOf(s, o.masks)).views.masks)(dinov2({ backbone, head, ...(o.patchHead === 'own' ? { patchHead: head } : {}) })) }
+  },
+  loss: (s) => concatAll(lossMonoid<Dinov2Features>())([losses.dinov2({ prototypes: s.head.prototypes, centring: o.centring, weights: o }), spread]),
+  feed: (s) => (seed, step) => maskFeed(masksOf(s, o.masks), seed, step),
+}, c)
+
+const asDinov3 = (c: Config, o: ObjectiveOf<'dinov3'>): Resolved => resolved({
+  ...shared('DINOv3'), name: c.name,
+  networks: (s, { channels }) => {
+    const backbone = backboneOf(s.model, { channels, image: s.augmentation.globalSize, maskToken: true, generation: 3 })
+    const head = plainHead({ in: backbone.width, ...s.head })
+    return { backbone, pair: withMasks(maskedCrops(masksOf(s, o.masks)).views.masks)(dinov2({ backbone, head, ...(o.patchHead === 'own' ? { patchHead: head } : {}) })) }
+  },
+  loss: (s) => concatAll(lossMonoid<Dinov2Features>())([losses.dinov3({ prototypes: s.head.prototypes, neighbours: o.neighbours, weights: o }), spread]),
+  feed: (s) => (seed, step) => maskFeed(masksOf(s, o.masks), seed, step),
+}, c)
+
+const asDistil = (c: Config, o: ObjectiveOf<'distil'>): Resolved => resolved({
+  ...shared('Distillation'), name: c.name,
+  networks: (s, { channels }) => {
+    const [backbone, teacher] = [s.model, o.network].map((n) => backboneOf(n, { channels, image: s.augmentation.globalSize }))
+    return { backbone, pair: featurePair({ student: backbone, teacher }) }
+  },
+  loss: () => concatAll(lossMonoid<Matched>())([weighted(o.cls)(distilClass(o)), weighted(o.patches)(distilPatches(o)), weighted(o.relation)(relation())]),
+  strategy: (s) => all([distilled, strategyOf(s.strategies)]),
+  evaluated: 'ema',
+  first: (s, how) => pipe(
+    started(s, how),
+    TE.bindTo('own'),
+    TE.bind('teacher', () => readRun(o.teacher, { network: 'teacher', mergeLora: true })),
+    TE.map(({ own, teacher }) => new Map([...own, ...underRoots(teacher, ['teacher.backbone'])])),
+  ),
+}, c)
+
+const ofConfig = (c: Config): Resolved => {
+  const { objective: o } = c
+  switch (o.kind) {
+    case 'dinov1': return asDinov1(c, o)
+    case 'dinov2': return asDinov2(c, o)
+    case 'dinov3': return asDinov3(c, o)
+    case 'distil': return asDistil(c, o)
+  }
+}
+
+/** Centres and Sinkhorn's balance are within micro-batches; LoRA of a network that begins anew makes no sense. */
+const sensible = (c: Config): Either<Fault, Config> => (c.strategies.lora !== null && c.start === ''
+  ? E.left(fault('config', { place: 'strategies.lora', found: 'adapters on weights that nothing was learned into', allowed: 'adapters with "start": a run, a folder or a model', remedy: 'name in "start" what to adapt, or set strategies.lora to null' }))
+  : E.right(c))
+
+/** An experiment from a configuration: what is said here are its defaults, which files and options may change. */
+export const recipe = (defaults: Given<Config> = {}): Experiment => {
+  const settings = config.with(defaults)
+  return {
+    name: defaults.name ?? 'train',
+    about: 'Trains what a configuration says: model, objective, optimizer, schedule, data, augmentation, strategies, evaluation, runtime.',
+    settings,
+    resolve: (layers) => pipe(resolve(settings)(layers), E.chain(sensible), E.map(ofConfig)),
+  }
+}
