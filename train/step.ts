@@ -12,6 +12,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import { compact } from 'fp-ts/lib/ReadonlyArray.js'
 import { gradOptions } from '../compiler/grad.ts'
 import type { Expr } from '../core/expr.ts'
 import { labelScope, mark } from '../core/expr.ts'
@@ -25,19 +26,23 @@ import { join } from '../core/tree.ts'
 import type { Adapter } from '../models/lora.ts'
 import { add } from '../ops/elementwise.ts'
 import { normOf } from './clip.ts'
+import type { LossScale } from './loss-scale.ts'
+import { lossScaling, none } from './loss-scale.ts'
 import type { Objective, ObjectiveOptions, Resident, View } from './objective.ts'
 import { leafOf, objective } from './objective.ts'
 import { shared } from './share.ts'
 import type { Teacher } from './teacher.ts'
 import { ema } from './teacher.ts'
 import type { GradientTransform, Proposal } from './transform.ts'
-import { optimizerRoot, whileOpen } from './transform.ts'
+import { before, optimizerRoot, whileOpen } from './transform.ts'
 
 /** How an objective is followed. */
 export interface UpdateOptions {
   readonly optimizer: GradientTransform
   /** Default: the exponential moving average with `hyper.momentum`. */
   readonly average?: Teacher
+  /** Scales the loss for gradients in half precision (loss-scale.ts). Default: none. */
+  readonly lossScale?: LossScale
   /** Also hands back `grad_norm.PATH`, the L2 norm of every gradient before any transform. */
   readonly gradNorms?: boolean
 }
@@ -49,6 +54,8 @@ export interface Program {
   /** Any graph over the networks' own parameters, written with the residents. */
   readonly view: View
   readonly adapters: ReadonlyArray<Adapter>
+  /** What gradients were taken of: the loss, or the scaled loss. */
+  readonly differentiated: Expr
 }
 
 export interface ForwardStage {
@@ -92,15 +99,18 @@ const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Pro
   const loss = o.graph.outputs.find((x) => x.role === 'value' && x.path === 'loss')
   if (loss === undefined) return E.left(noLoss)
   const trained = o.residents.filter((r) => r.role === 'trained')
-  const gradients = gradOptions(loss.expr, trained.map(leafOf))
+  const scaling = update.lossScale === undefined ? none : lossScaling(update.lossScale)
+  const differentiated = scaling.scaled(loss.expr)
+  const gradients = gradOptions(differentiated, trained.map(leafOf))
+  const { unscaled, whereFinite, kept: scales } = scaling.of(compact(gradients))
   const proposals = trained.flatMap((r, i): ReadonlyArray<Proposal> => {
     const g = gradients[i]
     // what the loss does not depend on is left alone, as by PyTorch where grad is None
-    return O.isNone(g) ? [] : [{ path: withoutRoot(r.path), declaration: r.declaration, value: leafOf(r), update: g.value, gate: O.none, begun: O.none }]
+    return O.isNone(g) ? [] : [{ path: withoutRoot(r.path), declaration: r.declaration, value: leafOf(r), update: unscaled(g.value), gate: O.none, begun: O.none }]
   })
   const { proposals: changes, kept } = inStage(optimizerRoot, (t) => [...t.proposals.map((p) => p.update), ...t.kept.map((k) => k.next)], () => update.optimizer.update(proposals))
   const stepped = new Map(inStage(optimizerRoot, (xs) => xs.map(([, e]) => e), () =>
-    changes.map((p) => [p.path, whileOpen(p.gate, add(p.value, p.update), p.value)] as const)))
+    changes.map((p) => [p.path, whereFinite(whileOpen(p.gate, add(p.value, p.update), p.value), p.value)] as const)))
   const students = new Map(o.residents.filter((r) => r.path.startsWith('student.')).map((r) => [withoutRoot(r.path), r]))
   const average = update.average ?? ema()
   const averages = inStage('teacher', (xs) => xs.map((x) => x.expr), () =>
@@ -111,15 +121,21 @@ const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Pro
       return now === undefined ? [] : [state(r.path, average.follow(leafOf(r), now))]
     }))
   const norms = update.gradNorms === true ? proposals.map((p) => value(join('grad_norm', p.path), normOf(p.update))) : []
+  const residents = new Map(o.residents.map((r) => [r.path, r]))
+  const going = o.graph.outputs.map((x): Output => {
+    const old = x.role === 'state' ? residents.get(x.path) : undefined
+    return old === undefined ? x : { ...x, expr: whereFinite(x.expr, leafOf(old)) }
+  })
+  const keeps = [...kept.map((k) => ({ ...k, next: whereFinite(k.next, before(k)) })), ...scales]
   const outputs: ReadonlyArray<Output> = [
-    ...o.graph.outputs,
+    ...going,
     ...norms,
     ...[...stepped].map(([path, e]) => state(join('student', path), e)),
     ...averages,
-    ...kept.map((k) => state(join(optimizerRoot, k.path), k.next)),
+    ...keeps.map((k) => state(join(optimizerRoot, k.path), k.next)),
   ]
-  const optimizer = kept.map((k): Resident => ({ path: join(optimizerRoot, k.path), declaration: k.declaration, role: 'kept' }))
-  return pipe(trace('step', outputs), E.map((graph) => ({ graph, residents: [...o.residents, ...optimizer], view, adapters: o.adapters ?? [] })))
+  const optimizer = keeps.map((k): Resident => ({ path: join(optimizerRoot, k.path), declaration: k.declaration, role: 'kept' }))
+  return pipe(trace('step', outputs), E.map((graph) => ({ graph, residents: [...o.residents, ...optimizer], view, adapters: o.adapters ?? [], differentiated })))
 }
 
 /** Derives gradients of `loss` with respect to what is trained, the optimizer's step, and the teacher's. */

@@ -55,8 +55,11 @@ const bad = (place: string, found: string, allowed: string, remedy: string): Fau
 /** What goes on at every micro-batch: the states of losses. */
 const goesOn = (o: Output): boolean => o.path.startsWith('loss.')
 
-/** `params`: the leaves that are trained. Faults: a step whose gradients are not those of its loss any more; a k below 1. */
-export const accumulated = (o: AccumulateOptions, params: ReadonlyArray<Leaf>) => (g: Graph): Either<Fault, Accumulated> => {
+/**
+ * `params`: the leaves that are trained; `differentiated`: what their gradients are of, by default the loss. Faults: a step whose
+ * gradients are not those any more; a k below 1.
+ */
+export const accumulated = (o: AccumulateOptions, params: ReadonlyArray<Leaf>, differentiated?: Expr) => (g: Graph): Either<Fault, Accumulated> => {
   if (!(Number.isInteger(o.steps) && o.steps >= 1)) return E.left(bad('steps', `${o.steps}`, 'whole numbers of at least 1', 'correct the number of micro-batches'))
   const loss = g.outputs.find((x) => x.role === 'value' && x.path === 'loss')
   if (loss === undefined) return E.left(bad('loss', 'no value output `loss`', 'a training step', 'rewrite the step before its outputs are taken away'))
@@ -66,7 +69,7 @@ export const accumulated = (o: AccumulateOptions, params: ReadonlyArray<Leaf>) =
   const half = o.half ?? 'hyper'
   const whenApplied = (x: Expr, y: Expr): Expr => (half === 'apply' ? x : half === 'add' ? y : where(greater(hyper('apply'), 0), x, y))
   const nodes = new Set(nodesOf(g))
-  const gradients = gradOptions(loss.expr, params)
+  const gradients = gradOptions(differentiated ?? loss.expr, params)
   const means = new Map<Expr, Expr>()
   const sums: Array<readonly [Accumulator, Output]> = []
   for (const [i, p] of params.entries()) {

@@ -122,7 +122,7 @@ export const insteadOfKeeping = (name: string, instead: Instead) => (o: RematOpt
   run: (g) => E.chain((forward: ReadonlyArray<Expr>): Either<Fault, Graph> => {
     const r = regionsIn(g, forward, o.regions ?? blocksAsRegions())
     const chosen = o.chosen ?? ((): boolean => true)
-    if (nodesOf(g).some((e) => e._tag === 'Apply' && O.isSome(e.region)))
+    if (nodesOf(g).some((e) => e._tag === 'Apply' && O.isSome(e.region) && !r.forward.has(e)))
       return E.left(fault('graph', { place: name, found: 'a step whose regions are recomputed or rounded already', allowed: 'one such rewrite in a pipeline', remedy: 'choose all regions in one rewrite' }))
     return r.all.some((region) => chosen(region.name)) ? E.right(replaced(g, r, chosen, instead))
       : E.left(fault('config', { place: name, found: 'no such region that a gradient reads', allowed: r.all.map((region) => region.name).join(', ') || 'a network of blocks that are trained', remedy: 'choose some of these' }))

@@ -23,6 +23,7 @@ import { accumulate } from '../../train/strategies/accumulate.ts'
 import { distilled } from '../../train/strategies/distil.ts'
 import { freeze } from '../../train/strategies/freeze.ts'
 import { dora, lora } from '../../train/strategies/lora.ts'
+import { half } from '../../train/strategies/precision.ts'
 import type { Strategy } from '../../train/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 
@@ -63,12 +64,18 @@ const forwards: ReadonlyArray<readonly [string, Strategy]> = [
   ['dora', dora({ targets: ['qkv'], slices: {}, rank: 1 })],
   ['freeze', freeze({ blocks: [0] })],
   ['distil', distilled],
+  ['half-contractions', half()],
 ]
 
 test.each(forwards)('%s', async (name, s) => { await expect(forward(s)).toMatchFileSnapshot(`strategies.${name}.ir`) })
 
 test('shared tensors, once the step is derived', async () => {
   await expect(print(right(pipe(stage(), rewriteForward(lora({ targets: ['qkv'], slices: {}, rank: 1 })), derive).program).graph)).toMatchFileSnapshot('strategies.shared.ir')
+})
+
+test('a scaled loss', async () => {
+  const scaled: ForwardStage = { ...stage(), update: { ...stage().update, lossScale: {} } }
+  await expect([derive(stage()), derive(scaled)].map((s) => print(right(s.program).graph)).join('\n')).toMatchFileSnapshot('strategies.loss-scale.ir')
 })
 
 const steps: ReadonlyArray<readonly [string, (s: StepStage) => StepStage]> = [

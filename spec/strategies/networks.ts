@@ -10,11 +10,13 @@ import { reference } from '../../compiler/targets/reference.ts'
 import type { Graph } from '../../core/graph.ts'
 import { sizeOf } from '../../core/type.ts'
 import { dino } from '../../losses/dino.ts'
+import { weighted } from '../../losses/loss.ts'
 import { dinov1 } from '../../models/dino.ts'
 import { head } from '../../models/head.ts'
 import { vit } from '../../models/vit.ts'
 import { multiCrop } from '../../train/batch.ts'
 import { initialize, writeResidents } from '../../train/initialize.ts'
+import type { LossScale } from '../../train/loss-scale.ts'
 import type { Objective, Resident } from '../../train/objective.ts'
 import { adamw } from '../../train/optimizer.ts'
 import type { ForwardStage, Program } from '../../train/step.ts'
@@ -33,6 +35,9 @@ export interface SmallOptions {
   readonly locals?: number
   readonly optimizer?: GradientTransform
   readonly image?: number
+  /** Of the loss. */
+  readonly weight?: number
+  readonly lossScale?: LossScale
 }
 
 export const backbone = (o: SmallOptions = {}) =>
@@ -40,9 +45,10 @@ export const backbone = (o: SmallOptions = {}) =>
 
 export const stage = (o: SmallOptions = {}): ForwardStage => trainingStep({
   model: dinov1({ backbone: backbone(o), head: head({ in: o.width ?? 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }),
-  loss: dino({ prototypes: 6 }),
+  loss: o.weight === undefined ? dino({ prototypes: 6 }) : weighted(o.weight)(dino({ prototypes: 6 })),
   batch: multiCrop({ images: o.images ?? 2, global: { crops: 2, size: o.image ?? 8 }, local: { crops: o.locals ?? 1, size: 4 } }),
   optimizer: o.optimizer ?? adamw(),
+  ...(o.lossScale === undefined ? {} : { lossScale: o.lossScale }),
 })
 
 export const plain = (o: SmallOptions = {}): Objective => right(stage(o).objective)

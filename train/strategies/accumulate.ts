@@ -21,7 +21,7 @@ const paramsOf = (p: Program): ReadonlyArray<Leaf> => p.residents.filter((r) => 
 export const accumulate = (o: AccumulateOptions) => (s: StepStage): StepStage => ({
   stage: 'step',
   program: E.chain((p: Program) => pipe(
-    accumulated(o, paramsOf(p))(p.graph),
+    accumulated(o, paramsOf(p), p.differentiated)(p.graph),
     E.map(({ graph, accumulators }): Program => ({
       ...p, graph,
       residents: [...p.residents, ...accumulators.map((a): Resident => ({ path: a.path, declaration: { ...param(a.type.shape, zeros, false), dtype: a.type.dtype }, role: 'kept' }))],
