@@ -5,13 +5,17 @@
 import { join } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../compiler/target.ts'
 import type { Fault } from '../core/fault.ts'
+import { declarations } from '../core/model.ts'
 import type { Split } from '../data/dataset.ts'
 import type { Resolved, Trained } from './experiment.ts'
+import { writeBackbone } from './huggingface/write.ts'
 import { attentionSheet } from './interpret/sheet.ts'
+import { mergedNetwork } from './strategies/adapters.ts'
 
 /** A finished run: what it was, what it learned, and the numbers that it is reported with so far. */
 export interface Finished extends Trained {
@@ -36,11 +40,36 @@ const attention: Closing = (f) => {
   }))
 }
 
+/** A statistic of every channel of the images; one number for all where the recipe has another number of channels. */
+const perChannel = (values: ReadonlyArray<number>, channels: number): ReadonlyArray<number> =>
+  (values.length === channels ? values : Array.from({ length: channels }, () => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)))
+
+/** `huggingface/`: the evaluated backbone, its adapters merged, as transformers reads it. What no type there can hold is said. */
+const huggingFace: Closing = (f) => {
+  const { evaluated: { root, backbone }, program, phases } = f.assembled
+  if (O.isNone(backbone)) return TE.right({})
+  const model = backbone.value
+  const { mean, std } = last(phases).crops.recipe.normalisation
+  const statistics = { mean: perChannel(mean, model.options.channels), std: perChannel(std, model.options.channels) }
+  const folder = join(f.out, 'huggingface')
+  return pipe(
+    TE.fromEither(mergedNetwork(program.adapters, root)(f.state)),
+    TE.map((values) => new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()] as const))),
+    TE.chain((weights) => writeBackbone(folder, { statistics })({ model, weights })),
+    TE.map(() => { f.progress.say(`for Hugging Face: ${folder}`); return {} }),
+    TE.orElse((bad) => {
+      if (bad.kind !== 'usage') return TE.left(bad)
+      f.progress.say(`not written for Hugging Face: ${bad.found}: ${bad.allowed}`)
+      return TE.right({})
+    }),
+  )
+}
+
 /** What the experiment itself makes of its networks. */
 const own: Closing = (f) => f.run.after(f)
 
 /** All of them, in order. */
-export const closings: ReadonlyArray<Closing> = [attention, own]
+export const closings: ReadonlyArray<Closing> = [attention, huggingFace, own]
 
 /** One after the other; each sees the numbers of those before it. */
 export const close = (all: ReadonlyArray<Closing>) => (f: Finished): TaskEither<Fault, Readonly<Record<string, number>>> => async () => {

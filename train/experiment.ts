@@ -6,6 +6,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import type { Option } from 'fp-ts/lib/Option.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
@@ -26,6 +27,7 @@ import { JsonValue } from '../data/decode.ts'
 import type { Loss } from '../losses/loss.ts'
 import type { BackboneFeatures, Pair, Views } from '../models/dino.ts'
 import type { Values } from '../models/merge.ts'
+import type { Vit } from '../models/vit.ts'
 import type { AnyField, Field } from './config/field.ts'
 import type { Layer } from './config/layers.ts'
 import { resolve } from './config/resolve.ts'
@@ -141,6 +143,8 @@ export interface Assembled {
   readonly program: Program
   /** The evaluated network's features, as a plain network under the root `plain`. */
   readonly plain: FeatureProgram
+  /** The evaluated network: its root, and what it is where it is a Vision Transformer. */
+  readonly evaluated: { readonly root: string; readonly backbone: Option<Vit> }
 }
 
 /** The evaluated network: the teacher's backbone on whole images. */
@@ -197,6 +201,8 @@ const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop,
     E.map(({ outputs: [cls, attention] }) => ({ crops, cls: cls.expr, attention: attention.expr, batch: crops.layout.batch })),
   )
 }
+
+const isVit = (m: unknown): m is Vit => typeof m === 'object' && m !== null && 'options' in m && 'patch' in m && 'width' in m
 
 type Options<S extends CommonSettings, B, P, Q, ST, T> = ExperimentOptions<S, B, P, Q, ST, T>
 
@@ -255,7 +261,7 @@ const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P,
     E.bind('residents', () => residentsOver(phases.flatMap((p) => p.turns))),
     E.bind('crops', () => multiCrop(wholeImage(o.augmentation(s)), { batch: evaluationBatch, channels: images.channels, side: images.side })),
     E.bind('plain', ({ crops }) => features(o.networks(s, images).backbone, crops, plainRoot, E.right)),
-    E.map(({ residents, plain }): Assembled => ({ phases: [first, ...others], residents, plain, program: last(last([first, ...others]).turns) })),
+    E.map(({ residents, plain }): Assembled => ({ phases: [first, ...others], residents, plain, evaluated: { root: o.evaluated ?? 'teacher', backbone: O.fromPredicate(isVit)(o.networks(s, images).backbone) }, program: last(last([first, ...others]).turns) })),
   )
 }
 

@@ -3,11 +3,14 @@ import { join } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { stringify } from 'yaml'
 import type { Fault } from '../../core/fault.ts'
 import type { Json } from '../../data/decode.ts'
 import type { Runtime } from '../parts/common.ts'
+import { openEvents } from './events.ts'
 import type { StepRecord } from './metrics.ts'
 import { openMetrics } from './metrics.ts'
+import { openMlflow } from './mlflow.ts'
 
 /** How a run ended. */
 export type Ending = 'finished' | 'stopped' | 'failed'
@@ -35,7 +38,14 @@ export const everyLog = (logs: ReadonlyArray<Log>): Log => {
 }
 
 /** Opens all that the settings ask for. Faults: what the system or a server refuses. */
-export const openLogs = (o: LogOptions): TaskEither<Fault, Log> => pipe(
-  openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt),
-  TE.map((metrics): Log => everyLog([{ append: metrics.append, close: () => metrics.close }])),
-)
+export const openLogs = (o: LogOptions): TaskEither<Fault, Log> => {
+  const { tensorboard, mlflow } = o.runtime
+  const now = (): number => Date.now()
+  return pipe(
+    TE.Do,
+    TE.bind('metrics', () => openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt)),
+    TE.bind('events', () => (tensorboard ? pipe(openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 }), TE.map((l) => [l])) : TE.right([]))),
+    TE.bind('server', () => (mlflow === null ? TE.right([]) : pipe(openMlflow({ ...o, ...mlflow, now }), TE.map((l) => [l])))),
+    TE.map(({ metrics, events, server }) => everyLog([{ append: metrics.append, close: () => metrics.close }, ...events, ...server])),
+  )
+}
