@@ -30,7 +30,7 @@ const settings = section('DINOv2 on digits', {
   model: network.with({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
   head: prototypes.with({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
   optimizer: optimizer.with({ lr: 2e-3, minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 }),
-  schedule: schedule.with({ warmup: 100, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500 }),
+  schedule: schedule.with({ warmup: 100, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500, frozenBy: 'rate' }),
   evaluation: evaluation.with({ during: 2 }),
 })
 
@@ -46,7 +46,7 @@ export default command(import.meta.url, experiment({
     return { backbone, pair: withMasks(maskedCrops(hiddenOf(s)).views.masks)(dinov2({ backbone, ...heads })) }
   },
   loss: (s) => concatAll(lossMonoid<Dinov2Features>())([losses.dinov2({ prototypes: s.head.prototypes, centring: 'sinkhorn' }), spread]),
-  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth) }),
+  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth, s.schedule.frozenBy) }),
   hypers: schedulesOf,
   feed: (s) => (seed, step) => maskFeed(hiddenOf(s), seed, step),
 }))

@@ -58,6 +58,7 @@ export interface Arguments {
   readonly config: Option<string>
   readonly set: ReadonlyArray<Assignment>
   readonly data: Option<string>
+  readonly model: Option<string>
   readonly out: Option<string>
   readonly target: Option<TargetName>
   readonly threads: Option<number>
@@ -81,6 +82,7 @@ export const commonOptions: ReadonlyArray<OptionSpec> = [
   { name: 'config', value: 'FILE', text: 'read the configuration from a YAML file' },
   { name: 'set', value: 'PATH=VALUE', repeat: true, text: 'change one value of the configuration; may be repeated' },
   { name: 'data', value: 'DIR|FILE', text: 'train on these images instead of the shipped ones' },
+  { name: 'model', value: 'DIR|FILE|ID', text: 'start from this run, Hugging Face folder, official file, or model of the hub' },
   { name: 'out', value: 'DIR', text: 'write results into this folder' },
   { name: 'target', value: 'NAME', choices: targetNames, text: 'run on this target' },
   { name: 'threads', value: 'N', text: 'use so many threads' },
@@ -243,7 +245,7 @@ export const parseArguments = (c: CommandSpec) => (argv: ReadonlyArray<string>):
   return E.right({
     _tag: 'Run',
     arguments: {
-      config: text('config'), set: set.right, data: text('data'), out: text('out'),
+      config: text('config'), set: set.right, data: text('data'), model: text('model'), out: text('out'),
       target: O.filter(isTargetName)(text('target')),
       threads: threads.right, seed: seed.right, steps: steps.right,
       resume: given.has('resume'), preview: text('preview'), json: given.has('json'),

@@ -19,6 +19,7 @@ const optionLayer = <A>(name: string, path: string, given: Option<A>): ReadonlyA
 /** The options that are settings by another name. */
 const fromOptions = (a: Arguments): ReadonlyArray<Layer> => [
   ...optionLayer('data', 'data.path', a.data),
+  ...optionLayer('model', 'start.from', a.model),
   ...optionLayer('target', 'accelerator.target', a.target),
   ...optionLayer('threads', 'accelerator.threads', a.threads),
   ...optionLayer('seed', 'seed', a.seed),

@@ -11,9 +11,9 @@ import type { GroupRule } from '../groups.ts'
 import { isLastLayer, v1Groups, v2Groups, v3Groups } from '../groups.ts'
 import { adamw } from '../optimizer.ts'
 import type { Schedule } from '../schedule.ts'
-import { constant, cosineSchedule, learningRateFactor, linear, piecewise } from '../schedule.ts'
+import { constant, cosineSchedule, learningRateFactor, linear, piecewise, warmupDecaySchedule } from '../schedule.ts'
 import type { GradientTransform } from '../transform.ts'
-import { chain, gated } from '../transform.ts'
+import { chain, gated, scaledBy } from '../transform.ts'
 
 export const optimizer = section('AdamW', {
   lr: real(2e-3, 'learning rate at its peak', { above: 0, max: 100 }),
@@ -40,7 +40,9 @@ export const schedule = section('what changes from step to step', {
   temperatureFrom: real(0.04, 'of the teacher, at the start', { above: 0 }),
   temperature: real(0.05, 'of the teacher, after its warm-up', { above: 0 }),
   temperatureWarmup: whole(500, 'steps of that warm-up'),
+  decay: oneOf(['cosine', 'warmup-decay'], 'the learning rate as DINO and DINOv2 have it, or as the later configurations of DINOv3'),
   freezeLastLayer: whole(0, 'first steps at which the prototypes stand still'),
+  frozenBy: oneOf(['gradient', 'rate'], 'how: without gradients, moments and counts (DINO), or at a rate of 0, while those go on (DINOv2, DINOv3)'),
 })
 
 export type Schedules = ValueOf<typeof schedule>
@@ -50,19 +52,26 @@ const groupsOf = (o: Optimizer, blocks: number): GroupRule => {
   return o.groups === 'v1' ? v1Groups : o.groups === 'v2' ? v2Groups(layers) : v3Groups(layers)
 }
 
-/** Clipping, a last layer that stands still at first (`hyper.last_layer`), AdamW; for a backbone of so many blocks. */
-export const optimizerOf = (o: Optimizer, blocks: number): GradientTransform => chain([
+/** Clipping, AdamW, and a last layer that stands still at first (`hyper.last_layer`), by `frozenBy`; for a backbone of so many blocks. */
+export const optimizerOf = (o: Optimizer, blocks: number, frozenBy: Schedules['frozenBy'] = 'gradient'): GradientTransform => chain([
   ...(o.clip === 0 ? [] : [o.clipBy === 'tensor' ? clipEach(o.clip) : clipGroups(o.clip)]),
-  gated('last_layer', isLastLayer),
+  ...(frozenBy === 'gradient' ? [gated('last_layer', isLastLayer)] : []),
   adamw({ betas: [o.beta1, o.beta2], eps: o.eps, groups: groupsOf(o, blocks) }),
+  ...(frozenBy === 'rate' ? [scaledBy('last_layer', isLastLayer)] : []),
 ])
+
+const learningRate = (o: Optimizer, t: Schedules, total: number, batch: number): Either<Fault, Schedule> => {
+  const factor = learningRateFactor(o.lrRule, batch)
+  const warmup = Math.min(t.warmup, total - 1)
+  return t.decay === 'cosine' ? cosineSchedule({ base: o.lr * factor, final: o.minLr, total, warmup })
+    : warmupDecaySchedule({ start: 0, peak: o.lr * factor, end: o.minLr * factor, warmup, total })
+}
 
 /** The hypers of every step: `lr`, `wd`, `momentum`, `teacher_temp`, `last_layer`. Faults: parts that are longer than the whole. */
 export const schedulesOf = (s: { readonly steps: number; readonly batch: number; readonly optimizer: Optimizer; readonly schedule: Schedules }): Either<Fault, Readonly<Record<string, Schedule>>> => {
   const { steps: total, optimizer: o, schedule: t } = s
-  const factor = learningRateFactor(o.lrRule, s.batch)
   return sequenceS(E.Applicative)({
-    lr: cosineSchedule({ base: o.lr * factor, final: o.minLr, total, warmup: Math.min(t.warmup, total - 1) }),
+    lr: learningRate(o, t, total, s.batch),
     wd: cosineSchedule({ base: o.wd, final: o.wdEnd, total }),
     momentum: cosineSchedule({ base: t.momentum, final: t.momentumEnd, total }),
     teacher_temp: E.right(piecewise({ steps: t.temperatureWarmup, schedule: linear(t.temperatureFrom, t.temperature, t.temperatureWarmup) })(constant(t.temperature))),
