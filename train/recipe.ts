@@ -47,9 +47,9 @@ import { backboneOf, headOf, network, prototypes } from './parts/network.ts'
 import type { ObjectiveOf } from './parts/objective.ts'
 import { objective } from './parts/objective.ts'
 import { rewriteOf, strategies, strategyOf } from './parts/strategies.ts'
+import { beginningOf, start } from './parts/start.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from './parts/training.ts'
 import { ownerOf } from './share.ts'
-import { startFrom } from './start/start.ts'
 import { distilled } from './strategies/distil.ts'
 import { all } from './strategies/strategy.ts'
 
@@ -57,7 +57,7 @@ import { all } from './strategies/strategy.ts'
 export const config = section('a run', {
   name: text('train', 'of the run, and of its folder below runs/'),
   ...common({ steps: 1500, batch: 64 }),
-  start: text('', 'a run, a Hugging Face folder or the id of a model to go on from; empty: new weights'),
+  start,
   model: network.with({ patch: 7, width: 64, depth: 3, heads: 4 }),
   head: prototypes.with({ hidden: 128, bottleneck: 64, prototypes: 512 }),
   objective, optimizer, schedule, data: images, augmentation: crops, strategies,
@@ -76,8 +76,8 @@ const withAverages = (how: Beginning) => (student: Values): Values => new Map([.
 })])
 
 /** The weights that a configuration goes on from. Adapters and frozen parts leave the base with the student alone. */
-const started = (c: Config, how: Beginning): TaskEither<Fault, Values> => (c.start === '' ? TE.right(new Map()) : pipe(
-  startFrom(c.start, { attentionHeads: c.model.heads, roots: ['student'] })(how),
+const started = (c: Config, how: Beginning): TaskEither<Fault, Values> => (c.start.from === '' ? TE.right(new Map()) : pipe(
+  beginningOf(c.start, c.model.heads, ['student'])(how),
   TE.map(withAverages(how)),
 ))
 
@@ -86,7 +86,7 @@ const shared = (about: string) => ({
   about, settings: config,
   data: (c: Config, say: (text: string) => void) => imagesOf(c.data, say),
   augmentation: (c: Config) => cropsOf(c.augmentation),
-  update: (c: Config) => ({ optimizer: optimizerOf(c.optimizer, c.model.depth) }),
+  update: (c: Config) => ({ optimizer: optimizerOf(c.optimizer, c.model.depth, c.schedule.frozenBy) }),
   hypers: schedulesOf,
   strategy: (c: Config) => strategyOf(c.strategies),
   rewrite: (c: Config) => rewriteOf(c.strategies),
@@ -119,7 +119,7 @@ const asDinov2 = (c: Config, o: ObjectiveOf<'dinov2'>): Resolved => resolved({
 const asDinov3 = (c: Config, o: ObjectiveOf<'dinov3'>): Resolved => resolved({
   ...shared('DINOv3'), name: c.name,
   networks: (s, { channels }) => {
-    const backbone = backboneOf(s.model, { channels, image: s.augmentation.globalSize, maskToken: true, generation: 3 })
+    const backbone = backboneOf({ ...s.model, generation: '3' }, { channels, image: s.augmentation.globalSize, maskToken: true })
     const head = plainHead({ in: backbone.width, ...s.head })
     return { backbone, pair: withMasks(maskedCrops(masksOf(s, o.masks)).views.masks)(dinov2({ backbone, head, ...(o.patchHead === 'own' ? { patchHead: head } : {}) })) }
   },
@@ -155,8 +155,8 @@ const ofConfig = (c: Config): Resolved => {
 }
 
 /** Centres and Sinkhorn's balance are within micro-batches; LoRA of a network that begins anew makes no sense. */
-const sensible = (c: Config): Either<Fault, Config> => (c.strategies.lora !== null && c.start === ''
-  ? E.left(fault('config', { place: 'strategies.lora', found: 'adapters on weights that nothing was learned into', allowed: 'adapters with "start": a run, a folder or a model', remedy: 'name in "start" what to adapt, or set strategies.lora to null' }))
+const sensible = (c: Config): Either<Fault, Config> => (c.strategies.lora !== null && c.start.from === ''
+  ? E.left(fault('config', { place: 'strategies.lora', found: 'adapters on weights that nothing was learned into', allowed: 'adapters with "start.from": a run, a folder or a model', remedy: 'name in "start.from" what to adapt, or set strategies.lora to null' }))
   : E.right(c))
 
 /** An experiment from a configuration: what is said here are its defaults, which files and options may change. */

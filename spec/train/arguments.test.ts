@@ -32,7 +32,7 @@ describe('the command line', () => {
   test('nothing given is nothing decided', () => {
     expect(run(plain)).toEqual({
       config: O.none, set: [], data: O.none, out: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none,
-      resume: false, preview: O.none, json: false, extra: new Map(), operands: [],
+      resume: false, preview: O.none, model: O.none, json: false, extra: new Map(), operands: [],
     })
   })
 

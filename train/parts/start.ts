@@ -19,7 +19,7 @@ export const start = section('where networks begin; also --model', {
 
 export type Start = ValueOf<typeof start>
 
-/** The first values that such settings give, for a network of so many attention heads. Faults: those of reading; a backbone that does not fit. */
-export const beginningOf = (s: Start, attentionHeads: number) => (how: Starting): TaskEither<Fault, Values> => (s.from === ''
+/** The first values that such settings give, for a network of so many attention heads; `roots` are the networks that begin so. Faults: those of reading; a backbone that does not fit. */
+export const beginningOf = (s: Start, attentionHeads: number, roots?: ReadonlyArray<string>) => (how: Starting): TaskEither<Fault, Values> => (s.from === ''
   ? TE.right(new Map())
-  : startFrom(s.from, { heads: s.heads, network: s.network, channelRule: s.channels, attentionHeads })(how))
+  : startFrom(s.from, { heads: s.heads, network: s.network, channelRule: s.channels, attentionHeads, ...(roots === undefined ? {} : { roots }) })(how))

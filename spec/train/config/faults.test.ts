@@ -60,7 +60,7 @@ evaluation: often
       remedy:  choose heads that divide the width
     config fault at a.yaml:7: model.patsh
       found:   an unknown setting: 7
-      allowed: patch, width, depth, heads, mlpRatio, ffn, qkvBias, registers, layerScale, dropPath, dropPathRule, dropPathForm, rope
+      allowed: patch, width, depth, heads, mlpRatio, hidden, ffn, qkvBias, maskKeyBias, projBias, ffnBias, norm, eps, untiedNorms, localNorm, generation, image, offset, antialias, registers, layerScale, dropPath, dropPathRule, dropPathForm, rope
       remedy:  did you mean model.patch?
     config fault at a.yaml:9: optimizer.clip
       found:   -1
@@ -140,7 +140,7 @@ test('adapters on nothing', async () => {
   expect(await faults({ 'a.yaml': 'strategies:\n  lora: {rank: 4}\n' })).toMatchInlineSnapshot(`
     "config fault at strategies.lora
       found:   adapters on weights that nothing was learned into
-      allowed: adapters with "start": a run, a folder or a model
-      remedy:  name in "start" what to adapt, or set strategies.lora to null"
+      allowed: adapters with "start.from": a run, a folder or a model
+      remedy:  name in "start.from" what to adapt, or set strategies.lora to null"
   `)
 })
