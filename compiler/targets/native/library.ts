@@ -83,3 +83,21 @@ export const openUnit = (path: string, kernels: number): LoadedUnit => {
 }
 
 export const allCores = (): number => availableParallelism()
+
+/** Operations a second that `threads` threads reach on registers alone: the best of some runs. */
+export const peakOf = async (r: Runtime, path: string, threads: number): Promise<number> => {
+  const lib = koffi.load(path)
+  const kernel: Call = lib.func('int64_t dg_peak_kernel()')
+  const work: Call = lib.func('double dg_peak_work()')
+  const out = r.allocate(64 * threads)
+  if (out === undefined) return NaN
+  const call: RunCall = { steps: BigInt64Array.of(asAddress(kernel()), BigInt(threads), 0n, 1n), buffers: BigInt64Array.of(out.address), threads, times: null, units: [] }
+  let best = Infinity
+  for (let i = 0; i < 200; i++) {
+    const from = performance.now()
+    await r.run(call)
+    best = Math.min(best, performance.now() - from)
+  }
+  r.free(out)
+  return (Number(work()) * threads) / (best / 1000)
+}

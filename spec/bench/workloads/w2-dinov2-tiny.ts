@@ -9,18 +9,19 @@ import { clipGroups } from '../../../train/clip.ts'
 import { v2Groups } from '../../../train/groups.ts'
 import { maskInputs, maskValues } from '../../../train/masked.ts'
 import { adamw } from '../../../train/optimizer.ts'
+import type { ForwardStage } from '../../../train/step.ts'
 import { derive, trainingStep } from '../../../train/step.ts'
 import { chain } from '../../../train/transform.ts'
 import { prepared } from '../prepare.ts'
 import type { Workload } from '../workload.ts'
 
 /** Hidden patches of each global crop. */
-const hidden = [0, 18, 0, 25, 0, 25, 0, 11, 29, 9, 0, 13, 21, 0, 0, 0]
+export const hidden = [0, 18, 0, 25, 0, 25, 0, 11, 29, 9, 0, 13, 21, 0, 0, 0]
 const patches = 64
 const listed = hidden.reduce((n, m) => n + m, 0)
 
 /** Hidden patches one after the other in each crop: where they lie changes no time. */
-const masks = (): ReadonlyMap<string, HostArray> => {
+export const masks = (): ReadonlyMap<string, HostArray> => {
   const mask = new Uint8Array(hidden.length * patches)
   const [indices, weights] = [new Int32Array(listed), new Float32Array(listed)]
   let n = 0
@@ -34,19 +35,25 @@ const masks = (): ReadonlyMap<string, HostArray> => {
   return maskValues({ mask, indices, weights, count: listed })
 }
 
+/** Crops of both sizes, and what is hidden of the large ones. */
+export const crops = { images: 8, global: { crops: 2, size: 112 }, local: { crops: 6, size: 56 } }
+
+/** The step before anything is derived: w4 puts adapters in. */
+export const stage = (): ForwardStage => {
+  const backbone = vit.tiny({ generation: 2, patch: 14, image: 112, layerScale: 1e-5, maskToken: true, wholePatches: true })
+  const heads = { in: backbone.width, prototypes: 4096, normLastLayer: false }
+  const { images, views } = multiCrop(crops)
+  return trainingStep({
+    model: dinov2({ backbone, head: head(heads), patchHead: head(heads) }),
+    loss: objective({ prototypes: 4096, centring: 'sinkhorn' }),
+    batch: { images, views: { ...views, masks: maskInputs(hidden.length, patches, listed) } },
+    optimizer: chain([clipGroups(3), adamw({ groups: v2Groups({ decay: 0.9, blocks: 12, patchEmbed: 0.2 }) })]),
+  })
+}
+
 export const w2: Workload = {
   name: 'w2-dinov2-tiny',
-  images: 8,
+  images: crops.images,
   gflop: 84.1,
-  prepare: () => {
-    const backbone = vit.tiny({ generation: 2, patch: 14, image: 112, layerScale: 1e-5, maskToken: true, wholePatches: true })
-    const heads = { in: backbone.width, prototypes: 4096, normLastLayer: false }
-    const { images, views } = multiCrop({ images: 8, global: { crops: 2, size: 112 }, local: { crops: 6, size: 56 } })
-    return prepared(derive(trainingStep({
-      model: dinov2({ backbone, head: head(heads), patchHead: head(heads) }),
-      loss: objective({ prototypes: 4096, centring: 'sinkhorn' }),
-      batch: { images, views: { ...views, masks: maskInputs(hidden.length, patches, listed) } },
-      optimizer: chain([clipGroups(3), adamw({ groups: v2Groups({ decay: 0.9, blocks: 12, patchEmbed: 0.2 }) })]),
-    })).program, masks())
-  },
+  prepare: () => prepared(derive(stage()).program, masks()),
 }
