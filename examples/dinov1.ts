@@ -18,10 +18,12 @@ import { common, evaluation } from '../train/parts/common.ts'
 import { crops, cropsOf } from '../train/parts/crops.ts'
 import { images, imagesOf } from '../train/parts/images.ts'
 import { backboneOf, headOf, network, prototypes } from '../train/parts/network.ts'
+import { beginningOf, start } from '../train/parts/start.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 
 const settings = section('DINO on digits', {
   ...common({ steps: 2500, batch: 64 }),
+  start,
   data: images.with({ train: 8000, test: 2000 }),
   augmentation: crops.with({ globalSize: 28, globalScale: [0.4, 1], locals: 4, localSize: 14, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
   model: network.with({ patch: 7, width: 64, depth: 3, heads: 4 }),
@@ -44,4 +46,5 @@ export default command(import.meta.url, experiment({
   loss: (s) => concatAll(lossMonoid<Features<Logits & ClassTokens>>())([dino({ prototypes: s.head.prototypes }), spread]),
   update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth) }),
   hypers: schedulesOf,
+  first: (s, how) => beginningOf(s.start, s.model.heads)(how),
 }))

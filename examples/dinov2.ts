@@ -20,10 +20,12 @@ import { crops, cropsOf } from '../train/parts/crops.ts'
 import { images, imagesOf } from '../train/parts/images.ts'
 import { hidden, hiddenOf } from '../train/parts/masks.ts'
 import { backboneOf, headOf, network, prototypes } from '../train/parts/network.ts'
+import { beginningOf, start } from '../train/parts/start.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 
 const settings = section('DINOv2 on digits', {
   ...common({ steps: 1500, batch: 64 }),
+  start,
   data: images.with({ train: 8000, test: 2000 }),
   augmentation: crops.with({ globalSize: 28, globalScale: [0.4, 1], locals: 4, localSize: 14, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
   masks: hidden,
@@ -48,5 +50,6 @@ export default command(import.meta.url, experiment({
   loss: (s) => concatAll(lossMonoid<Dinov2Features>())([losses.dinov2({ prototypes: s.head.prototypes, centring: 'sinkhorn' }), spread]),
   update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth, s.schedule.frozenBy) }),
   hypers: schedulesOf,
+  first: (s, how) => beginningOf(s.start, s.model.heads)(how),
   feed: (s) => (seed, step) => maskFeed(hiddenOf(s), seed, step),
 }))

@@ -30,14 +30,14 @@ import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/tr
 
 const settings = section('DINOv3 on digits', {
   ...common({ steps: 1200, batch: 64 }),
-  start, stages,
+  start, stages: stages.with({ anchoring: 0.5, larger: 0.75 }),
   data: images.with({ train: 8000, test: 2000 }),
   augmentation: crops.with({ globalSize: 28, globalScale: [0.4, 1], locals: 4, localSize: 14, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
   masks: hidden.with({ sampler: 'exact' }),
   model: network.with({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1, registers: 2, rope: { rescale: 2 }, eps: 1e-5, maskKeyBias: true, generation: '3' }),
   head: prototypes.with({ hidden: 128, bottleneck: 64, prototypes: 512 }),
   anchor: anchoring.with({ size: 42, every: 100 }),
-  larger: larger.with({ globalSize: 42, localSize: 21, anchorSize: 56 }),
+  larger: larger.with({ globalSize: 35, localSize: 14, anchorSize: 49 }),
   optimizer: optimizer.with({ lr: 2e-3, minLr: 1e-5, clip: 3, clipBy: 'network', groups: 'v3', layerDecay: 0.98, patchEmbed: 0.2, beta2: 0.99 }),
   schedule: schedule.with({ warmup: 100, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500, frozenBy: 'rate' }),
   evaluation: evaluation.with({ during: 2 }),

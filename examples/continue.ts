@@ -1,0 +1,70 @@
+/**
+ * Continues the training of a backbone on your own images: of a Hugging Face folder, a model of the hub, an official file, or an earlier run,
+ * with DINOv2's objective, whatever it was trained with. The network is made as the folder says; what it has no values for begins anew, and is told.
+ *
+ *     npx tsx examples/continue.ts --model facebook/dinov2-small --data ~/scans
+ *     npx tsx examples/continue.ts --model runs/dinov1 --set start.heads=new --set strategies.freeze=1
+ *     npx tsx examples/continue.ts                      without a model: makes a folder of random weights, says so, and continues from that
+ */
+import { join } from 'node:path'
+import { pipe } from 'fp-ts/lib/function.js'
+import { concatAll } from 'fp-ts/lib/Monoid.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import { spread } from '../losses/collapse.ts'
+import { lossMonoid } from '../losses/loss.ts'
+import type { Dinov2Features } from '../losses/recipes.ts'
+import * as losses from '../losses/recipes.ts'
+import { dinov2, withMasks } from '../models/dinov2.ts'
+import { command } from '../train/command.ts'
+import { section } from '../train/config/section.ts'
+import { experiment } from '../train/experiment.ts'
+import { maskFeed, maskedCrops } from '../train/masked.ts'
+import { common } from '../train/parts/common.ts'
+import { crops, cropsOf } from '../train/parts/crops.ts'
+import { images, imagesOf } from '../train/parts/images.ts'
+import { hidden, hiddenOf } from '../train/parts/masks.ts'
+import { backboneOf, headOf, network, networkOf, prototypes } from '../train/parts/network.ts'
+import { beginningOf, start } from '../train/parts/start.ts'
+import { strategies, strategyOf } from '../train/parts/strategies.ts'
+import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
+import { describedBy, writeInitial } from '../train/start/described.ts'
+
+const given = await describedBy(process.argv)
+const patch = given?.patch ?? 7
+/** Patches along the side of global crops: as the model was made for, but 4 at least and 8 at most. */
+const side = given === undefined ? 4 : Math.max(4, Math.min(8, Math.floor(given.image / patch)))
+
+const settings = section('training on', {
+  ...common({ steps: 300, batch: 32 }),
+  start,
+  data: images.with({ train: 4000, test: 1000 }),
+  augmentation: crops.with({ globalSize: side * patch, locals: 4, localSize: Math.max(1, Math.floor(side / 2)) * patch, ...(given === undefined ? {} : { recipe: 'v2' }) }),
+  masks: hidden,
+  model: network.with(given === undefined ? { patch, width: 64, depth: 3, heads: 4, image: 28 } : networkOf(given)),
+  head: prototypes.with({ hidden: 256, bottleneck: 64, prototypes: 1024, normLastLayer: false }),
+  optimizer: optimizer.with({ lr: 5e-4, minLr: 1e-6, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 }),
+  schedule: schedule.with({ warmup: 30, momentum: 0.994, temperature: 0.06, temperatureWarmup: 200, freezeLastLayer: 10, frozenBy: 'rate' }),
+  strategies,
+})
+
+export default command(import.meta.url, experiment({
+  name: 'continue',
+  about: 'Continues the training of a backbone (--model DIR|FILE|ID) on your images (--data DIR|FILE) with DINO + iBOT + KoLeo.',
+  settings,
+  data: (s, say) => imagesOf(s.data, say),
+  augmentation: (s) => cropsOf(s.augmentation),
+  networks: (s, { channels }) => {
+    const backbone = backboneOf(s.model, { channels, maskToken: true })
+    return { backbone, pair: withMasks(maskedCrops(hiddenOf(s)).views.masks)(dinov2({ backbone, head: headOf(backbone.width, s.head) })) }
+  },
+  loss: (s) => concatAll(lossMonoid<Dinov2Features>())([losses.dinov2({ prototypes: s.head.prototypes, centring: 'sinkhorn' }), spread]),
+  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth, s.schedule.frozenBy) }),
+  hypers: schedulesOf,
+  feed: (s) => (seed, step) => maskFeed(hiddenOf(s), seed, step),
+  strategy: (s) => strategyOf(s.strategies),
+  first: (s, how) => {
+    if (s.start.from !== '') return beginningOf(s.start, s.model.heads)(how)
+    how.say('no --model was given: a folder of random weights is made, and continued from')
+    return pipe(writeInitial(join(how.out, 'model'), backboneOf(s.model), s.seed), TE.chain((from) => beginningOf({ ...s.start, from }, s.model.heads)(how)))
+  },
+}))
