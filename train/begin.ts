@@ -26,9 +26,14 @@ const positionCodec = t.type({
   before: t.readonly(t.record(t.string, t.number)),
   /** Steps in a row that were left out, up to here. */
   skipped: t.number,
+  /** What the last step said. */
+  values: t.readonly(t.record(t.string, t.number)),
 })
 
 export type Position = t.TypeOf<typeof positionCodec>
+
+/** Of a run that is at its beginning. */
+const beginning: Position = { before: {}, skipped: 0, values: {} }
 
 export interface Start {
   readonly step: number
@@ -68,8 +73,8 @@ const checkResume = (out: string, r: Resolved, c: Checkpoint): Either<Fault, Che
     place: `${out}: ${path}`, found: shown(at(r.config, path)), allowed: `${shown(at(c.config, path))}, as the run began; only ${changeable.join(', ')} may change`,
     remedy: `resume without this setting: --resume alone takes the configuration from ${join(out, 'config.yaml')}`,
   }))
-  return c.step < r.settings.steps ? E.right(c) : E.left(fault('usage', {
-    place: out, found: `a run at step ${c.step} of ${r.settings.steps}`, allowed: 'a run that has steps left', remedy: 'give more --steps, or begin another run with --out',
+  return c.step <= r.settings.steps ? E.right(c) : E.left(fault('usage', {
+    place: out, found: `a run at step ${c.step} of ${r.settings.steps}`, allowed: 'at least as many steps as the run has taken', remedy: 'give more --steps, or begin another run with --out',
   }))
 }
 
@@ -103,7 +108,7 @@ const fresh = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, St
   asideOld(o),
   TE.chain(() => r.first({ ...o, residents: a.residents, say: o.progress.say })),
   TE.chainEitherK((given) => startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given]))),
-  TE.map((values) => ({ step: 0, values, position: { before: {}, skipped: 0 } })),
+  TE.map((values) => ({ step: 0, values, position: beginning })),
 )
 
 const nothing = (out: string): Fault =>
@@ -115,7 +120,7 @@ const continued = (o: StartOptions, a: Assembled, r: Resolved, found: { readonly
   E.map((values): Start => {
     o.progress.say(`continuing from ${found.path} at step ${found.checkpoint.step}`)
     const position = positionCodec.decode(found.checkpoint.position)
-    return { step: found.checkpoint.step, values, position: E.isRight(position) ? position.right : { before: {}, skipped: 0 } }
+    return { step: found.checkpoint.step, values, position: E.isRight(position) ? position.right : beginning }
   }),
 )
 

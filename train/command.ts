@@ -10,6 +10,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
 import { exitCode, showFault } from '../core/fault.ts'
 import { guarded } from '../data/file.ts'
+import { endWithParent, isRelayed, restarted, stopOnSignals } from './answering.ts'
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
 import { settingsOf } from './config/resolve.ts'
@@ -31,22 +32,12 @@ interface Called {
 const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
   (a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a)
 
-/** Counts how often somebody asked to stop; the second time ends the process at once. */
-const stopOnSignals = (say: (text: string) => void): (() => boolean) => {
-  let asked = 0
-  const stop = (): void => {
-    asked++
-    if (asked > 1) process.exit(130)
-    say('stopping after this step; press again to stop at once')
-  }
-  process.on('SIGINT', stop)
-  process.on('SIGTERM', stop)
-  return () => asked > 0
-}
-
 const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   const progress = startProgress()
-  const stopping = stopOnSignals(progress.say)
+  const stopping = stopOnSignals(
+    () => { progress.say('stopping after this step; press again to stop at once') },
+    () => { process.exit(130) },
+  )
   return pipe(
     TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
     TE.chain((own) => layersOf(e.settings, own, process.env)),
@@ -73,8 +64,7 @@ const specOf = ({ experiment: e, call, options }: Called): CommandSpec => ({ cal
 /** A word of a command line, quoted for a shell where it has to be. */
 const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
-/** Runs the command; gives the exit code. */
-export const main = async (c: Called, argv: ReadonlyArray<string>): Promise<number> => {
+const runs = async (c: Called, argv: ReadonlyArray<string>): Promise<number> => {
   const fail = (f: Fault): number => {
     process.stderr.write(`${showFault(f)}\n`)
     return exitCode(f)
@@ -93,6 +83,13 @@ export const main = async (c: Called, argv: ReadonlyArray<string>): Promise<numb
   else process.stderr.write(`${text(report.right)}\n`)
   if (a.json) process.stdout.write(`${JSON.stringify(final)}\n`)
   return 0
+}
+
+/** Runs the command; gives the exit code. */
+export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => {
+  if (isRelayed(process.execArgv) && !argv.some((w) => w === '--help' || w === '-h')) return restarted()
+  endWithParent()
+  return runs(c, argv)
 }
 
 /**

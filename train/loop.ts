@@ -12,6 +12,8 @@ import type { Loader } from '../data/loader.ts'
 import { save } from './checkpoints.ts'
 import type { Assembled, AssembledPhase } from './experiment.ts'
 import type { Position } from './begin.ts'
+import type { Watching } from './collapse.ts'
+import { calm, watch } from './collapse.ts'
 import type { Log } from './log/logs.ts'
 import type { Progress } from './log/progress.ts'
 import { skippedName } from './non-finite.ts'
@@ -65,6 +67,7 @@ interface Carried {
   readonly lastSaved: string | undefined
   /** Steps in a row that were left out. */
   readonly skipped: number
+  readonly watching: Watching
 }
 
 /** The phase that a step belongs to. */
@@ -174,6 +177,18 @@ const judged = (o: LoopOptions, step: number, values: ReadonlyMap<string, number
   return skipped >= o.settings.runtime.skips ? E.left(skippedOften(step, skipped)) : E.right(skipped)
 }
 
+/** K of the head on class tokens, by its prototypes among what the student trains. */
+const prototypesOf = (a: Assembled): number | undefined =>
+  a.residents.find((r) => /^student\.(head|dino_head)\.last_layer\.weight(_v)?$/.test(r.path))?.declaration.shape[0]
+
+/** Tells signs of collapse, where they are asked for. */
+const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyMap<string, number>, carried: Carried): Watching => {
+  if (o.settings.runtime.collapse === 'ignore') return carried.watching
+  const [next, texts] = watch({ prototypes: prototypesOf(o.assembled), width: phase.features.cls.type.shape[1] ?? 1, steps: o.settings.steps }, done, values)(carried.watching)
+  for (const text of texts) o.progress.say(text)
+  return next
+}
+
 /** One step with everything that belongs to it; gives what is carried on. */
 const turn = async (o: LoopOptions, step: number, carried: Carried): Promise<Either<Fault, Carried>> => {
   const now = nowAt(o, step)
@@ -204,15 +219,15 @@ const turn = async (o: LoopOptions, step: number, carried: Carried): Promise<Eit
     ...(accuracy === undefined ? {} : { knn: accuracy }),
   })()
   if (E.isLeft(written)) return written
-  const next: Carried = { values, lastSaved: carried.lastSaved, skipped: skipped.right }
+  const next: Carried = { values, lastSaved: carried.lastSaved, skipped: skipped.right, watching: watched(o, now, done, values, carried) }
   if (!(done % everyOf(o.settings) === 0 || done === steps || o.stopping())) return E.right(next)
-  return E.map((path: string): Carried => ({ ...next, lastSaved: path }))(await checkpoint(o, done, { ...o.position, skipped: next.skipped })())
+  return E.map((path: string): Carried => ({ ...next, lastSaved: path }))(await checkpoint(o, done, { ...o.position, skipped: next.skipped, values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))) })())
 }
 
 /** Runs until the last step, a fault, or a request to stop; the last two leave a checkpoint behind where there is a good state. */
 export const loop = (o: LoopOptions): TaskEither<Fault, Ended> => async () => {
   const { steps } = o.settings
-  let carried: Carried = { values: new Map(), lastSaved: undefined, skipped: o.position.skipped }
+  let carried: Carried = { values: new Map(Object.entries(o.position.values)), lastSaved: undefined, skipped: o.position.skipped, watching: calm }
   let step = o.from
   for (; step < steps && !(step > o.from && o.stopping()); step++) {
     const next = await turn(o, step, carried)
