@@ -1,8 +1,10 @@
 /**
  * DINOv3 (Siméoni et al. 2025) on handwritten digits, in its three stages over one state: DINO, iBOT and KoLeo with Sinkhorn targets on a
- * backbone with rotary positions; then Gram anchoring to a copy of the teacher, which sees larger crops; then larger images.
+ * backbone with rotary positions; then Gram anchoring to a copy of the teacher, which sees larger crops; then, where asked for, larger images,
+ * which show nothing new of digits of 28 pixels.
  *
  *     npx tsx examples/dinov3.ts                              trains, evaluates, writes runs/dinov3/
+ *     npx tsx examples/dinov3.ts --set stages.larger=0.75     its last part on larger images
  *     npx tsx examples/dinov3.ts --model runs/dinov2          goes on from an earlier run, folder or model, whatever it learned by
  */
 import { concatAll } from 'fp-ts/lib/Monoid.js'
@@ -30,7 +32,7 @@ import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/tr
 
 const settings = section('DINOv3 on digits', {
   ...common({ steps: 1200, batch: 64 }),
-  start, stages: stages.with({ anchoring: 0.5, larger: 0.75 }),
+  start, stages: stages.with({ anchoring: 0.6, larger: 1 }),
   data: images.with({ train: 8000, test: 2000 }),
   augmentation: crops.with({ globalSize: 28, globalScale: [0.4, 1], locals: 4, localSize: 14, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
   masks: hidden.with({ sampler: 'exact' }),
