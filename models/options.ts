@@ -59,6 +59,8 @@ export interface VitOptions {
   readonly dropPathRule?: 'linear' | 'uniform'
   /** Default `sample`. */
   readonly dropPathForm?: DropPathForm
+  /** Standard deviation that the blocks' matrices begin with. Default 0.02, which widths of several hundred are made for. */
+  readonly initStd?: number
   /** Refuses images of sides that are no whole number of patches. Default false: the remainder is dropped. */
   readonly wholePatches?: boolean
   /** Whose names and first values tokens have: DINO's, DINOv2's, DINOv3's. Default 1. */
@@ -77,7 +79,7 @@ export type FullOptions = Required<Omit<VitOptions, 'layerScale' | 'mlpRatio'>> 
 export const fullOptions = ({ mlpRatio = 4, ...o }: VitOptions): FullOptions => ({
   ffn: 'mlp', hidden: hiddenWidth(o.ffn ?? 'mlp', o.width, mlpRatio), qkvBias: true, maskKeyBias: false, projBias: true, ffnBias: true,
   norm: 'layer', eps: 1e-6, channels: 3, image: 224, position: learned, registers: 0, maskToken: false, untiedNorms: false, localNorm: false,
-  dropPath: 0, dropPathRule: 'linear', dropPathForm: 'sample', wholePatches: false, generation: 1, ...o,
+  dropPath: 0, dropPathRule: 'linear', dropPathForm: 'sample', wholePatches: false, generation: 1, initStd: 0.02, ...o,
 })
 
 /** The side of the grid that positions are stored for, in patches. */

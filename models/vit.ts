@@ -1,9 +1,10 @@
 /** The Vision Transformer of DINO, DINOv2 and DINOv3 (Dosovitskiy et al. 2021; `vision_transformer.py` of each). */
 import type { Expr } from '../core/expr.ts'
 import { fill } from '../core/expr.ts'
-import type { Context, Exprs, Model } from '../core/model.ts'
-import { call, inScope, isExpr } from '../core/model.ts'
+import type { Context, Declaration, Exprs, Model } from '../core/model.ts'
+import { call, inScope, isDeclaration, isExpr, truncNormal } from '../core/model.ts'
 import { misuse } from '../core/primitive.ts'
+import { mapTree } from '../core/tree.ts'
 import { concat, pick, slice } from '../ops/window.ts'
 import type { BlockParams } from './block.ts'
 import { block } from './block.ts'
@@ -87,6 +88,10 @@ const finalNorm = (o: FullOptions, c: Context, p: Exprs<VitParams>, crops: 'glob
     : concat(1)([call(model, c, first[0], first[1], slice(1, 0, 1 + o.registers)(x)), call(model, c, 'norm', p.norm, slice(1, 1 + o.registers)(x))])
 }
 
+/** A block's matrices drawn with another deviation: `TruncNormal(0.02)` -> `TruncNormal(std)`. */
+const begun = (std: number) => (p: BlockParams): BlockParams =>
+  mapTree<BlockParams, Declaration, Declaration>(isDeclaration, (d) => (d.init._tag === 'TruncNormal' ? { ...d, init: truncNormal(std) } : d), p)
+
 /**
  * Patches, masked where asked; [class token, registers, patches] with their places; blocks; norm. Faults: options that are no whole
  * sizes; images that `patchEmbed` refuses; masks that `maskedPatches` refuses.
@@ -105,7 +110,7 @@ const make = (given: VitOptions): Vit => {
     params: {
       ...tokenParams({ generation: o.generation, width: o.width, registers: o.registers, maskToken: o.maskToken, positions: position.kind === 'learned' ? 1 + grid * grid : 0 }),
       patch_embed: embed.params,
-      blocks: blocks.map((b) => b.params),
+      blocks: blocks.map((b) => begun(o.initStd)(b.params)),
       norm: last,
       ...(o.untiedNorms ? { cls_norm: last } : {}),
       ...(o.localNorm ? { local_cls_norm: last } : {}),

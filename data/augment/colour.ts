@@ -84,22 +84,25 @@ export const writeColour = (chain: ColourChain, ops: ReadonlyArray<ColourOp>, in
 }
 
 /** Red, green, blue, each `[lead.., H, W]`. */
-type Planes = readonly [Expr, Expr, Expr]
+type Rgb = readonly [Expr, Expr, Expr]
+/** The same, or the one plane of a gray image. */
+type Planes = Rgb | readonly [Expr]
 
 export const clampUnit = (x: Expr): Expr => minimum(maximum(x, 0), 1)
 
-/** Luma of torchvision's tensor path. */
-const luma = ([r, g, b]: Planes): Expr => add(add(mul(r, 0.2989), mul(g, 0.587)), mul(b, 0.114))
+const isRgb = (p: Planes): p is Rgb => p.length === 3
 
-const eachPlane = (p: Planes, f: (x: Expr) => Expr): Planes => [f(p[0]), f(p[1]), f(p[2])]
+/** Luma of torchvision's tensor path; of a gray image, itself. */
+const luma = (p: Planes): Expr => (isRgb(p) ? add(add(mul(p[0], 0.2989), mul(p[1], 0.587)), mul(p[2], 0.114)) : p[0])
+
+const eachPlane = (p: Planes, f: (x: Expr) => Expr): Planes => (isRgb(p) ? [f(p[0]), f(p[1]), f(p[2])] : [f(p[0])])
 
 /**
  * The hue turned by `shift` (of a turn), in HSV; a shift of exactly 0 keeps the image as it is. With h in sixths of a
  * turn, v the largest and c the spread of the channels, a channel is v - c clamp(min(k, 4 - k), 0, 1), k = (n + h) mod 6,
  * n = 5, 3, 1 for red, green, blue: the same function as torchvision's table of six cases.
  */
-const turnHue = (p: Planes, shift: Expr): Planes => {
-  const [r, g, b] = p
+const turnHue = ([r, g, b]: Rgb, shift: Expr): Rgb => {
   const v = maximum(maximum(r, g), b)
   const c = sub(v, minimum(minimum(r, g), b))
   const flat = equal(c, 0)
@@ -120,7 +123,7 @@ const turnHue = (p: Planes, shift: Expr): Planes => {
 const applySlot = (p: Planes, slot: Slot, number: (k: number) => Expr): Planes => {
   switch (slot.kind) {
     case 'hue':
-      return turnHue(p, number(slot.at))
+      return isRgb(p) ? turnHue(p, number(slot.at)) : p
     case 'contrast': {
       const f = number(slot.at)
       const grey = mul(sub(1, f), mean({ axes: [-2, -1], keep: true })(luma(p)))
@@ -133,16 +136,17 @@ const applySlot = (p: Planes, slot: Slot, number: (k: number) => Expr): Planes =
   }
 }
 
-/** `x [lead.., 3, H, W]` in [0, 1] and `numbers [lead.., width]` of `writeColour` -> as x. */
+/** `x [lead.., 3, H, W]` in [0, 1], or `[lead.., 1, H, W]` where nothing turns the hue, and `numbers [lead.., width]` of `writeColour` -> as x. */
 export const colour = (chain: ColourChain) => (x: Expr, numbers: Expr): Expr => {
   if (chain.slots.length === 0 || x._tag === 'Invalid') return x
-  if (x.type.shape.at(-3) !== 3)
-    return misuse('colour', [x, numbers], { allowed: 'an image [lead.., 3, H, W]', remedy: 'switch colour operations off for images that are not RGB' })
+  const channels = x.type.shape.at(-3)
+  if (channels !== 3 && (channels !== 1 || chain.slots.some((s) => s.kind === 'hue')))
+    return misuse('colour', [x, numbers], { allowed: 'an image [lead.., 3, H, W], or a gray one [lead.., 1, H, W] whose hue is not turned', remedy: 'switch off the operations that these channels cannot have' })
   const number = (k: number): Expr => {
     const one = pick(-1, k)(numbers)
     return reshape([...one.type.shape, 1, 1])(one)
   }
-  let planes: Planes = [pick(-3, 0)(x), pick(-3, 1)(x), pick(-3, 2)(x)]
+  let planes: Planes = channels === 3 ? [pick(-3, 0)(x), pick(-3, 1)(x), pick(-3, 2)(x)] : [pick(-3, 0)(x)]
   for (const slot of chain.slots) planes = applySlot(planes, slot, number)
   return concat(-3)(planes.map(expandDims(-3)))
 }

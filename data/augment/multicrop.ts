@@ -24,10 +24,10 @@ import { isDimension, tensorType } from '../../core/type.ts'
 import type { Drawn, InputValues, Subject } from './draws.ts'
 import { drawCrops } from './draws.ts'
 import type { GroupPlan, Layout, Plan } from './plan.ts'
-import { canvasPath, groupInputs, isColoured, planOf } from './plan.ts'
+import { canvasPath, groupInputs, planOf } from './plan.ts'
 import { cropsOf, inputLeaf } from './program.ts'
 import type { Normalisation, Recipe } from './recipe.ts'
-import { checkRecipe, jitterNames } from './recipe.ts'
+import { checkRecipe, colourNames, forChannels } from './recipe.ts'
 
 /** A batch of images as the crops take it. */
 export interface Canvases {
@@ -91,13 +91,10 @@ const normalisationFor = (r: Recipe, channels: number): Either<Fault, { readonly
 }
 
 /** What a recipe asks for and images of these channels cannot have. */
-const switchedOff = (r: Recipe, l: Layout): ReadonlyArray<string> => {
-  const off = [
-    ...(jitterNames(r.jitter).length > 0 ? ['colour jitter'] : []),
-    ...(r.grayscale > 0 ? ['grayscale'] : []),
-    ...([...r.global.solarise, ...r.local.solarise].some((p) => p > 0) ? ['solarise'] : []),
-  ]
-  return isColoured(l) || off.length === 0 ? [] : [`off for images of ${l.channels} channel${l.channels === 1 ? '' : 's'}: ${off.join(', ')}`]
+const switchedOff = (r: Recipe, { channels }: Layout): ReadonlyArray<string> => {
+  const left = colourNames(forChannels(channels)(r))
+  const off = colourNames(r).filter((name) => !left.includes(name))
+  return off.length === 0 ? [] : [`off for images of ${channels} channel${channels === 1 ? '' : 's'}: ${off.join(', ')}`]
 }
 
 const checkLayout = (r: Recipe, l: Layout): Either<Fault, Layout> =>
@@ -155,5 +152,5 @@ export const multiCrop = (recipe: Recipe, layout: Layout): Either<Fault, MultiCr
     E.bind('fitting', () => checkLayout(recipe, layout)),
     E.bind('own', () => normalisationFor(recipe, layout.channels)),
     E.map(({ checked, fitting, own }) =>
-      assemble({ ...checked, normalisation: own.normalisation }, fitting, [...recipe.notes, ...switchedOff(recipe, fitting), ...own.notes])),
+      assemble({ ...forChannels(layout.channels)(checked), normalisation: own.normalisation }, fitting, [...recipe.notes, ...switchedOff(recipe, fitting), ...own.notes])),
   )

@@ -38,7 +38,7 @@ const planGroup = (r: Recipe, l: Layout, name: GroupPlan['name'], group: CropGro
     taps: tapCount(r.resampling, longestSide(l.side, group), group.size, l.side),
     colour: coloured ? colourChain(jitterNames(r.jitter), r.grayscale > 0) : colourChain([], false),
     blurTaps: blurs ? blurTaps(r.blurKind, r.sigma[1]) : 0,
-    solarises: coloured && group.solarise.some((p) => p > 0),
+    solarises: group.solarise.some((p) => p > 0),
   }
 }
 
@@ -48,16 +48,13 @@ export interface Plan {
   readonly groups: ReadonlyArray<GroupPlan>
 }
 
-/** Colour operations, solarising among them, are for RGB alone. */
-export const isColoured = (l: Layout): boolean => l.channels === 3
-
 /** The global crops at another size, undistorted. */
 const undistorted = (g: CropGroup, size: number): CropGroup => ({ ...g, size, blur: g.blur.map(() => 0), solarise: g.solarise.map(() => 0) })
 
 export const planOf = (recipe: Recipe, layout: Layout): Plan => ({
   recipe, layout,
   groups: [
-    ...(['global', 'local'] as const).filter((name) => recipe[name].count > 0).map((name) => planGroup(recipe, layout, name, recipe[name], isColoured(layout))),
+    ...(['global', 'local'] as const).filter((name) => recipe[name].count > 0).map((name) => planGroup(recipe, layout, name, recipe[name], true)),
     ...(recipe.gram === undefined ? [] : [planGroup(recipe, layout, 'gram', undistorted(recipe.global, recipe.gram.size), false)]),
   ],
 })

@@ -64,6 +64,25 @@ export interface Recipe {
 export const jitterNames = (j: Jitter): ReadonlyArray<ColourName> =>
   j.probability > 0 ? (['brightness', 'contrast', 'saturation', 'hue'] as const).filter((n) => j[n] > 0) : []
 
+/**
+ * What of a recipe images of so many channels can have: RGB everything; gray brightness, contrast and solarising, as
+ * torchvision gives them; others no colour operation.
+ */
+export const forChannels = (channels: number) => (r: Recipe): Recipe => {
+  if (channels === 3) return r
+  const none = (g: CropGroup): CropGroup => ({ ...g, solarise: g.solarise.map(() => 0) })
+  return channels === 1
+    ? { ...r, grayscale: 0, jitter: { ...r.jitter, saturation: 0, hue: 0 } }
+    : { ...r, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, global: none(r.global), local: none(r.local) }
+}
+
+/** The colour operations that a recipe ever does. */
+export const colourNames = (r: Recipe): ReadonlyArray<ColourName | 'solarise'> => [
+  ...jitterNames(r.jitter),
+  ...(r.grayscale > 0 ? ['grayscale' as const] : []),
+  ...([...r.global.solarise, ...r.local.solarise].some((p) => p > 0) ? ['solarise' as const] : []),
+]
+
 interface Check {
   readonly path: string
   readonly found: unknown

@@ -30,6 +30,10 @@ export interface RecipeOptions {
   readonly gramSize?: number
   /** Of digits: how often a crop is blurred, and how much; stroke width is then no sign of an image. Default never. */
   readonly blurred?: { readonly probability: number; readonly sigma: readonly [number, number] }
+  /** Of digits: how the brightness and the contrast of a crop change; its mean is then no sign of an image. Default not at all. */
+  readonly jitter?: Jitter
+  /** Of digits: how often a crop is solarised, which leaves the outlines of bright strokes. Default never. */
+  readonly solarised?: number
   /**
    * v2 and v3 blur with the inverse of the probability that the papers state: crop 1 never, crop 2 in 9 of 10.
    * `intended` is what the papers say (and the default), `as-released` what the code does.
@@ -94,15 +98,15 @@ const digits = (o: RecipeOptions = {}): Recipe => {
   const locals = o.locals ?? 4
   return {
     name: 'digits',
-    global: { count: globals, size: o.globalSize ?? 28, scale: o.globalScale ?? [0.5, 1], ratio, blur: each(globals, o.blurred?.probability ?? 0), solarise: each(globals, 0) },
+    global: { count: globals, size: o.globalSize ?? 28, scale: o.globalScale ?? [0.5, 1], ratio, blur: each(globals, o.blurred?.probability ?? 0), solarise: each(globals, o.solarised ?? 0) },
     local: {
-      count: locals, size: o.localSize ?? 16, scale: o.localScale ?? [0.15, 0.5], ratio, blur: each(locals, o.blurred?.probability ?? 0), solarise: each(locals, 0),
+      count: locals, size: o.localSize ?? 16, scale: o.localScale ?? [0.15, 0.5], ratio, blur: each(locals, o.blurred?.probability ?? 0), solarise: each(locals, o.solarised ?? 0),
       ...(o.guided === undefined ? {} : { guided: o.guided }),
     },
     ...(o.gramSize === undefined ? {} : { gram: { size: o.gramSize } }),
     resampling: bicubic,
     flip: o.flip ?? 0,
-    jitter: noJitter,
+    jitter: o.jitter ?? noJitter,
     sharedJitter: false,
     grayscale: 0,
     blurKind: 'gaussian',

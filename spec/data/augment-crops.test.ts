@@ -109,9 +109,12 @@ describe('recipes', () => {
 
   test('what gray images cannot have is switched off, and said', () => {
     const m = right(multiCrop(recipes.v2(small), { batch: 2, channels: 1, side: 32 }))
-    expect(m.notes.join('\n')).toMatch(/off for images of 1 channel: colour jitter, grayscale, solarise/)
+    expect(m.notes.join('\n')).toMatch(/off for images of 1 channel: saturation, hue, grayscale\n/)
     expect(m.notes.join('\n')).toMatch(/averages of 3 channels/)
-    expect([...m.inputs.keys()].filter((k) => /colour|solarise/.test(k))).toEqual([])
+    expect([...m.inputs.keys()].filter((k) => /colour|solarise/.test(k))).toEqual(['augment.global.colour', 'augment.global.solarise', 'augment.local.colour'])
+    const two = right(multiCrop(recipes.v2({ ...small, normalisation: { mean: [0.5], std: [0.5] } }), { batch: 2, channels: 2, side: 32 }))
+    expect(two.notes.join('\n')).toMatch(/off for images of 2 channels: brightness, contrast, saturation, hue, grayscale, solarise/)
+    expect([...two.inputs.keys()].filter((k) => /colour|solarise/.test(k))).toEqual([])
     expect([...right(multiCrop(recipes.digits(), { batch: 2, channels: 1, side: 28 })).inputs.keys()]).toEqual([
       'augment.canvas', 'augment.global.first', 'augment.global.weights', 'augment.local.first', 'augment.local.weights',
     ])

@@ -3,7 +3,7 @@ import type { Recipe } from '../../data/augment/recipe.ts'
 import type { RecipeName } from '../../data/augment/recipes.ts'
 import { recipes } from '../../data/augment/recipes.ts'
 import type { ValueOf } from '../config/field.ts'
-import { oneOf, pair, share, whole } from '../config/field.ts'
+import { oneOf, pair, real, share, whole } from '../config/field.ts'
 import { section } from '../config/section.ts'
 
 const names = ['digits', 'v1', 'v2', 'v3', 'v3-large'] as const satisfies ReadonlyArray<RecipeName>
@@ -23,9 +23,15 @@ export const crops = section('crops of each image', {
     probability: share(0, 'how often a crop is blurred'),
     sigma: pair([0.1, 1.5], 'by how much', { above: 0 }),
   }),
+  jitter: section('of the recipe digits', {
+    probability: share(0, 'how often brightness and contrast of a crop change'),
+    brightness: real(0.6, 'factors within 1 plus or minus this', { min: 0 }),
+    contrast: real(0.6, 'the same', { min: 0 }),
+  }),
+  solarised: share(0, 'of the recipe digits: how often a crop is solarised'),
   blurOrder: oneOf(['intended', 'as-released'], 'of v2 and v3, whose code inverts what the papers say'),
 })
 
 export type Crops = ValueOf<typeof crops>
 
-export const cropsOf = ({ recipe, blur, blurOrder, ...o }: Crops): Recipe => recipes[recipe]({ ...o, blurred: blur, blur: blurOrder })
+export const cropsOf = ({ recipe, blur, jitter, blurOrder, ...o }: Crops): Recipe => recipes[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder })

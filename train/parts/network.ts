@@ -46,6 +46,7 @@ export const network = section('the backbone, a Vision Transformer', {
   antialias: flag(false, 'whether they are read with antialias'),
   registers: whole(0, 'tokens beside the class token that are no patches'),
   layerScale: optional(real(1e-5, 'where LayerScale begins; null: none', { above: 0 })),
+  initStd: real(0.02, 'standard deviation that the matrices of the blocks begin with', { above: 0 }),
   dropPath: real(0, 'drop-path rate', { min: 0, below: 1 }),
   dropPathRule: oneOf(['linear', 'uniform'], 'whether the rate grows from block to block'),
   dropPathForm: oneOf(['sample', 'subset'], 'drops samples of a branch, or computes a branch on a subset of the batch'),
