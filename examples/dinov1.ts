@@ -26,7 +26,7 @@ const settings = section('DINO on digits', {
   start,
   data: images.with({ train: 8000, test: 2000 }),
   augmentation: crops.with({ globalSize: 28, globalScale: [0.4, 1], locals: 4, localSize: 14, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
-  model: network.with({ patch: 7, width: 64, depth: 3, heads: 4 }),
+  model: network.with({ patch: 7, width: 64, depth: 3, heads: 4, initStd: 0.125 }),
   head: prototypes.with({ hidden: 128, bottleneck: 64, prototypes: 512 }),
   optimizer: optimizer.with({ lr: 8e-3, lrRule: 'linear_wrt_256', minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3 }),
   schedule: schedule.with({ warmup: 100, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500, freezeLastLayer: 50 }),

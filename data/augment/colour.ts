@@ -141,7 +141,7 @@ export const colour = (chain: ColourChain) => (x: Expr, numbers: Expr): Expr => 
   if (chain.slots.length === 0 || x._tag === 'Invalid') return x
   const channels = x.type.shape.at(-3)
   if (channels !== 3 && (channels !== 1 || chain.slots.some((s) => s.kind === 'hue')))
-    return misuse('colour', [x, numbers], { allowed: 'an image [lead.., 3, H, W], or a gray one [lead.., 1, H, W] whose hue is not turned', remedy: 'switch off the operations that these channels cannot have' })
+    return misuse('colour', [x, numbers], { allowed: 'an image [lead.., 3, H, W], or a gray one [lead.., 1, H, W] whose hue is not turned', remedy: 'switch colour operations off for images that are not RGB; of gray ones the hue alone' })
   const number = (k: number): Expr => {
     const one = pick(-1, k)(numbers)
     return reshape([...one.type.shape, 1, 1])(one)

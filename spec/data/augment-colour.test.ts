@@ -98,6 +98,17 @@ describe('the chain of colour operations', () => {
     }), { numRuns: 20 })
   })
 
+  test('gray images: brightness multiplies, contrast goes to the mean of the image itself', () => {
+    const chain = colourChain(['brightness', 'contrast'], false)
+    const out = colour(chain)(input('x', [1, 1, H, W]), input('row', [1, chain.width]))
+    const x = Float32Array.from({ length: plane }, (_, i) => i / plane)
+    const row = new Float32Array(chain.width)
+    expect(writeColour(chain, [{ name: 'brightness', factor: 0.5 }, { name: 'contrast', factor: 0.6 }], row, 0)).toBe(true)
+    const half = Array.from(x, (v) => v / 2)
+    const mean = half.reduce((p, v) => p + v, 0) / plane
+    expectClose(evaluate([out], new Map([['x', x], ['row', row]]))[0], half.map((v) => 0.6 * v + 0.4 * mean), 1e-6)
+  })
+
   test('images that are not RGB are refused with a remedy', () => {
     const chain = colourChain(names, false)
     const bad = colour(chain)(input('one', [1, 1, H, W]), input('row1', [1, chain.width]))

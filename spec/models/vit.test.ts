@@ -139,3 +139,11 @@ describe('misuse', () => {
     expect(faultOf(small, [1, 3, 12, 12])).toBe('no fault')
   })
 })
+
+it('begins the matrices of its blocks with the deviation asked for, and nothing else', () => {
+  const stds = (o: VitOptions) => new Map(declarations(vit(o).params).flatMap(([path, d]) => (d.init._tag === 'TruncNormal' ? [[path, d.init.std] as const] : [])))
+  const [usual, asked] = [stds(small), stds({ ...small, initStd: 0.3 })]
+  expect([...usual.values()].every((s) => s === 0.02)).toBe(true)
+  expect([...asked].filter(([, s]) => s === 0.3).map(([path]) => path)).toEqual([...usual.keys()].filter((path) => path.startsWith('blocks.')))
+  expect([...asked.keys()]).toEqual([...usual.keys()])
+})
