@@ -3,8 +3,8 @@
  * class and patch tokens through projections to its width. The product is a moving average of the small one. It becomes about as good as
  * its teacher, so learn from one that was trained for long.
  *
- *     npx tsx examples/distill.ts                                 short training of a teacher on digits first
- *     npx tsx examples/distill.ts --set teacher=runs/dinov1       learns from a run, or from a Hugging Face folder
+ *     npx tsx examples/distill.ts                                 trains a teacher on digits first
+ *     npx tsx examples/distill.ts --set teacher=runs/dinov2       learns from a run, or from a Hugging Face folder
  */
 import { pipe } from 'fp-ts/lib/function.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
@@ -27,13 +27,13 @@ import { images, imagesOf } from '../train/parts/images.ts'
 import { backboneOf, network } from '../train/parts/network.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 import { distilled } from '../train/strategies/distil.ts'
-import digits from './dinov1.ts'
+import digits from './dinov2.ts'
 
 const settings = section('distillation on digits', {
-  ...common({ steps: 300, batch: 64 }),
-  teacher: text('', 'a run or a Hugging Face folder to learn from; empty: a short training of one comes first'),
-  pretraining: whole(300, 'steps of that training', { min: 1 }),
-  large: network.with({ patch: 7, width: 64, depth: 3, heads: 4 }),
+  ...common({ steps: 400, batch: 64 }),
+  teacher: text('', 'a run or a Hugging Face folder to learn from; empty: one is trained first'),
+  pretraining: whole(3, 'steps of that training for each step of this one', { min: 1 }),
+  large: network.with({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
   model: network.with({ patch: 14, width: 32, depth: 2, heads: 2 }),
   weights: section('of the terms', { cls: real(1, 'class tokens', { min: 0 }), patches: real(0.5, 'patches', { min: 0 }), relation: real(1, 'relations between images', { min: 0 }) }),
   data: images.with({ train: 4000, test: 1000 }),
@@ -49,7 +49,7 @@ export default command(import.meta.url, experiment({
   data: (s, say) => imagesOf(s.data, say),
   augmentation: (s) => cropsOf(s.augmentation),
   networks: (s, { channels }) => {
-    const [backbone, teacher] = [s.model, s.large].map((n) => backboneOf(n, { channels, image: s.augmentation.globalSize }))
+    const [backbone, teacher] = [s.model, s.large].map((n, i) => backboneOf(n, { channels, image: s.augmentation.globalSize, maskToken: i === 1 }))
     return { backbone, pair: featurePair({ student: backbone, teacher }) }
   },
   loss: ({ weights: w }) => concatAll(lossMonoid<Matched>())([weighted(w.cls)(distilClass()), weighted(w.patches)(distilPatches()), weighted(w.relation)(relation())]),
@@ -58,7 +58,7 @@ export default command(import.meta.url, experiment({
   strategy: () => distilled,
   evaluated: 'ema',
   first: (s, how) => pipe(
-    s.teacher === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: s.batch, data: s.data, model: s.large }) : TE.right(s.teacher),
+    s.teacher === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining * s.steps, batch: s.batch, data: s.data, model: s.large }) : TE.right(s.teacher),
     TE.chain((teacher) => readRun(teacher, { network: 'teacher', mergeLora: true })),
     TE.map((b) => underRoots(b, ['teacher.backbone'])),
   ),

@@ -1,10 +1,9 @@
 /**
- * LoRA on new data: a backbone that knows handwritten digits goes on with their negatives, on which its features are of little use.
- * Low-rank adapters are trained, saved as a PEFT folder, merged, and the merged network is judged by k-NN. The few hundred steps of its
- * defaults show the way; features take thousands: train examples/dinov1.ts for long, and go on from its run.
+ * LoRA on new data: a DINOv2 that knows handwritten digits goes on with their negatives, on which its features are of less use. Low-rank
+ * adapters are trained beside the frozen backbone, saved as a folder of the package peft, merged, and the merged network judged by k-NN.
  *
- *     npx tsx examples/lora.ts                                    short training on digits first, then adapters on their negatives
- *     npx tsx examples/lora.ts --set base=runs/dinov1             goes on from a run, or from a Hugging Face folder
+ *     npx tsx examples/lora.ts                                    trains a base on digits first, then adapters on their negatives
+ *     npx tsx examples/lora.ts --set base=runs/dinov2             goes on from a run, or from a Hugging Face folder
  *     npx tsx examples/lora.ts --set train=full                   everything is trained: for comparison (also: freeze, frugal)
  */
 import { join } from 'node:path'
@@ -12,17 +11,19 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { remat } from '../compiler/rewrites/remat.ts'
 import { negative } from '../data/negative.ts'
-import { dino } from '../losses/dino.ts'
-import { dinov1 } from '../models/dino.ts'
+import * as losses from '../losses/recipes.ts'
+import { dinov2, withMasks } from '../models/dinov2.ts'
 import { before, continued } from '../train/before.ts'
 import { command } from '../train/command.ts'
 import type { ValueOf } from '../train/config/field.ts'
 import { oneOf, text, whole } from '../train/config/field.ts'
 import { section } from '../train/config/section.ts'
 import { experiment } from '../train/experiment.ts'
+import { maskFeed, maskedCrops } from '../train/masked.ts'
 import { common } from '../train/parts/common.ts'
 import { crops, cropsOf } from '../train/parts/crops.ts'
 import { images, imagesOf } from '../train/parts/images.ts'
+import { hidden, hiddenOf } from '../train/parts/masks.ts'
 import { backboneOf, headOf, network, prototypes } from '../train/parts/network.ts'
 import { adapters } from '../train/parts/strategies.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
@@ -33,21 +34,22 @@ import { lora } from '../train/strategies/lora.ts'
 import { writeAdapters } from '../train/strategies/peft.ts'
 import type { Strategy } from '../train/strategies/strategy.ts'
 import { all, none, trainedCount } from '../train/strategies/strategy.ts'
-import digits from './dinov1.ts'
+import digits from './dinov2.ts'
 
 const settings = section('LoRA on negatives of digits', {
-  ...common({ steps: 200, batch: 64 }),
-  train: oneOf(['lora', 'full', 'freeze', 'frugal'], 'what is trained'),
-  base: text('', 'a run or a Hugging Face folder to go on from; empty: a short training comes first'),
-  pretraining: whole(300, 'steps of that training', { min: 1 }),
+  ...common({ steps: 400, batch: 64 }),
+  train: oneOf(['lora', 'full', 'freeze', 'frugal'], 'what is trained; frugal: adapters behind a frozen prefix, activations computed again'),
+  base: text('', 'a run or a Hugging Face folder to go on from; empty: a base is trained first'),
+  pretraining: whole(3, 'steps of that training for each step of this one', { min: 1 }),
   lora: adapters,
   frozen: whole(1, 'freeze, frugal: first blocks that stand still'),
-  model: network.with({ patch: 7, width: 64, depth: 3, heads: 4 }),
-  head: prototypes.with({ hidden: 128, bottleneck: 64, prototypes: 256 }),
   data: images.with({ train: 4000, test: 1000 }),
-  augmentation: crops.with({ globalScale: [0.5, 1], locals: 2, localScale: [0.2, 0.5] }),
-  optimizer: optimizer.with({ lr: 5e-4, minLr: 5e-6 }),
-  schedule: schedule.with({ warmup: 20, momentum: 0.99, temperature: 0.04 }),
+  augmentation: crops.with({ globalScale: [0.4, 1], locals: 4, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
+  masks: hidden,
+  model: network.with({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
+  head: prototypes.with({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
+  optimizer: optimizer.with({ lr: 2e-3, minLr: 2e-5 }),
+  schedule: schedule.with({ warmup: 20, temperatureFrom: 0.05 }),
 })
 
 const strategies = (s: ValueOf<typeof settings>): { readonly [K in typeof s.train]: Strategy } =>
@@ -60,22 +62,24 @@ export default command(import.meta.url, experiment({
   data: (s, say) => pipe(imagesOf(s.data, say), TE.map(({ train, test }) => ({ train: negative(train), test: negative(test) }))),
   augmentation: (s) => cropsOf(s.augmentation),
   networks: (s, { channels }) => {
-    const backbone = backboneOf(s.model, { channels, image: s.augmentation.globalSize })
-    return { backbone, pair: dinov1({ backbone, head: headOf(backbone.width, s.head) }) }
+    const backbone = backboneOf(s.model, { channels, image: s.augmentation.globalSize, maskToken: true })
+    const heads = { head: headOf(backbone.width, s.head), patchHead: headOf(backbone.width, s.head) }
+    return { backbone, pair: withMasks(maskedCrops(hiddenOf(s)).views.masks)(dinov2({ backbone, ...heads })) }
   },
-  loss: (s) => dino({ prototypes: s.head.prototypes }),
+  loss: (s) => losses.dinov2({ prototypes: s.head.prototypes, centring: 'sinkhorn' }),
   update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth) }),
   hypers: schedulesOf,
+  feed: (s) => (seed, step) => maskFeed(hiddenOf(s), seed, step),
   strategy: (s) => strategies(s)[s.train],
   rewrite: (s) => (s.train === 'frugal' ? rewriteStep(remat()) : (step) => step),
   first: (s, how) => pipe(
-    s.base === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining, batch: s.batch, data: s.data, model: s.model, head: s.head }) : TE.right(s.base),
+    s.base === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining * s.steps, batch: s.batch, data: s.data, model: s.model, head: s.head }) : TE.right(s.base),
     TE.chain(continued),
   ),
   after: (s) => ({ state, out, accuracyOf, assembled: { program } }) => pipe(
     TE.Do,
-    TE.chainFirst(() => (program.adapters.length === 0 ? TE.right(undefined) : writeAdapters(join(out, 'adapter'), { names: 'vit', lora: s.lora }, program.adapters)(networkValues('teacher')(state)))),
+    TE.chainFirst(() => (program.adapters.length === 0 ? TE.right(undefined) : writeAdapters(join(out, 'adapter'), { names: 'dinov2', lora: s.lora }, program.adapters)(networkValues('teacher')(state)))),
     TE.bind('knn_merged', () => pipe(TE.fromEither(mergedNetwork(program.adapters, 'teacher')(state)), TE.chain(accuracyOf))),
-    TE.map(({ knn_merged }) => ({ knn_merged, trained: trainedCount(program) })),
+    TE.map(({ knn_merged }) => ({ knn_merged, trained: trainedCount(program), trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')) })),
   ),
 }))

@@ -68,6 +68,6 @@ export const notThere = (place: string, asked: string, names: ReadonlyArray<stri
   })
 }
 
-/** Numbers that a step trains. */
-export const trainedCount = (p: { readonly residents: ReadonlyArray<Resident> }): number =>
-  p.residents.filter((r) => r.role === 'trained').reduce((n, r) => n + sizeOf(r.declaration.shape), 0)
+/** Numbers that a step trains, of those tensors that `of` names by their path in the network. */
+export const trainedCount = (p: { readonly residents: ReadonlyArray<Resident> }, of: (path: string) => boolean = () => true): number =>
+  p.residents.filter((r) => r.role === 'trained' && of(withinNetwork(r.path))).reduce((n, r) => n + sizeOf(r.declaration.shape), 0)
