@@ -10,7 +10,7 @@ import { writeBlur } from './blur.ts'
 import type { ColourName, ColourOp } from './colour.ts'
 import { solariseAt, writeColour } from './colour.ts'
 import type { Range, Size } from './geometry.ts'
-import { cropDraws, guidedCrop, randomResizedCrop } from './geometry.ts'
+import { cropDraws, guidedCrop, guidedPlainCrop, plainCrop, randomResizedCrop } from './geometry.ts'
 import type { GroupPlan, Plan } from './plan.ts'
 import { groupInputs, inputPath } from './plan.ts'
 import type { CropGroup, Jitter, Recipe } from './recipe.ts'
@@ -43,10 +43,13 @@ export interface DrawnBox {
 export const drawBox = (s: Stream, group: CropGroup, subject: Subject): DrawnBox => {
   const { guided } = group
   if (guided !== undefined && subject.regions.length > 0 && s.unit(at.guided) < guided.probability) {
-    const box = guidedCrop(s, subject.size, group, subject.regions[s.below(at.region, subject.regions.length)], guided.fraction)
+    const region = subject.regions[s.below(at.region, subject.regions.length)]
+    const box = group.resized === false
+      ? guidedPlainCrop(s, subject.size, group.size, region, guided.fraction)
+      : guidedCrop(s, subject.size, group, region, guided.fraction)
     if (box !== undefined) return { box, guided: true }
   }
-  return { box: randomResizedCrop(s, subject.size, group), guided: false }
+  return { box: group.resized === false ? plainCrop(s, subject.size, group.size) : randomResizedCrop(s, subject.size, group), guided: false }
 }
 
 const factorOf = (name: Exclude<ColourName, 'grayscale'>, j: Jitter, u: number): number =>
@@ -109,13 +112,26 @@ const writeBox = (p: Plan, g: GroupPlan, t: GroupTables, row: number, box: Box, 
   writeTaps(p.recipe.resampling, { start: box.x, length: box.width, outputs, flip }, rows(1))
 }
 
+/** Where a crop lies in its image, and how it is laid into its square. */
+export interface CropPlace extends DrawnBox {
+  readonly flip: boolean
+  /** Side of the square. */
+  readonly size: number
+}
+
+/** The place of crop `k` of the image that is sample `sample` of the run: what boxes and masks are carried by (carry.ts). */
+export const placeOf = (p: Plan, g: GroupPlan, seed: number, k: number, sample: number, subject: Subject): CropPlace => {
+  const s = cropStream(seed, g.name, k, sample)
+  return { ...drawBox(s, g.group, subject), flip: s.unit(at.flip) < p.recipe.flip, size: g.group.size }
+}
+
 /** Crop `k` of image `b`, whose number among all samples of the run is `sample`. True where a region guided it. */
 const writeCrop = (p: Plan, g: GroupPlan, t: GroupTables, seed: number, k: number, b: number, sample: number, subject: Subject): boolean => {
   const r = p.recipe
   const s = cropStream(seed, g.name, k, sample)
   const row = k * p.layout.batch + b
-  const { box, guided } = drawBox(s, g.group, subject)
-  writeBox(p, g, t, row, box, s.unit(at.flip) < r.flip)
+  const { box, guided, flip } = placeOf(p, g, seed, k, sample, subject)
+  writeBox(p, g, t, row, box, flip)
   if (g.colour.width > 0) {
     const grayscale: ReadonlyArray<ColourOp> = s.unit(at.grayscale) < r.grayscale ? [{ name: 'grayscale', factor: 0 }] : []
     writeColour(g.colour, [...drawJitter(jitterStream(seed, r, g.name, k, sample), r.jitter), ...grayscale], t.colour, row * g.colour.width)

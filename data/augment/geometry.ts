@@ -57,6 +57,12 @@ export const randomResizedCrop = (s: Stream, size: Size, range: CropRange): Box 
   return centreCrop(size, range.ratio)
 }
 
+/** A square of `side` pixels, or the largest that the image has, placed uniformly. Reads positions 0 and 1. */
+export const plainCrop = (s: Stream, size: Size, side: number): Box => {
+  const n = Math.min(side, size.height, size.width)
+  return { y: s.below(0, size.height - n + 1), x: s.below(1, size.width - n + 1), height: n, width: n }
+}
+
 /** The part of a region's area that a crop must show, and how often a crop is guided by one. */
 export interface Guidance {
   readonly probability: number
@@ -90,6 +96,17 @@ export const guidedCrop = (s: Stream, size: Size, range: CropRange, region: Box,
     if (ys[0] <= ys[1] && xs[0] <= xs[1]) return { ...c, y: within(s.unit(4 * k + 2), ...ys), x: within(s.unit(4 * k + 3), ...xs) }
   }
   return undefined
+}
+
+/**
+ * A square as `plainCrop` cuts it that holds the region's centre and, where it is large enough, at least `fraction` of it.
+ * Reads positions 0 and 1.
+ */
+export const guidedPlainCrop = (s: Stream, size: Size, side: number, region: Box, fraction: number): Box | undefined => {
+  const n = Math.min(side, size.height, size.width)
+  const axis = (limit: number, from: number, extent: number): Range => starts(n, limit, from, extent, Math.min(Math.sqrt(fraction), n / extent))
+  const [ys, xs] = [axis(size.height, region.y, region.height), axis(size.width, region.x, region.width)]
+  return ys[0] <= ys[1] && xs[0] <= xs[1] ? { y: within(s.unit(0), ...ys), x: within(s.unit(1), ...xs), height: n, width: n } : undefined
 }
 
 /**

@@ -35,7 +35,7 @@ const planGroup = (r: Recipe, l: Layout, name: GroupPlan['name'], group: CropGro
   const blurs = group.blur.some((p) => p > 0)
   return {
     name, group,
-    taps: tapCount(r.resampling, longestSide(l.side, group), group.size, l.side),
+    taps: tapCount(r.resampling, group.resized === false ? Math.min(l.side, group.size) : longestSide(l.side, group), group.size, l.side),
     colour: coloured ? colourChain(jitterNames(r.jitter), r.grayscale > 0) : colourChain([], false),
     blurTaps: blurs ? blurTaps(r.blurKind, r.sigma[1]) : 0,
     solarises: group.solarise.some((p) => p > 0),

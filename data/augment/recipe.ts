@@ -13,6 +13,8 @@ export interface CropGroup extends CropRange {
   readonly count: number
   /** Side of the square result. */
   readonly size: number
+  /** False: squares of `size` pixels are cut as they are, wherever the image is large enough; `scale` and `ratio` then say nothing. */
+  readonly resized?: boolean
   /** How often each crop is blurred. */
   readonly blur: ReadonlyArray<number>
   /** How often each crop is solarised. */

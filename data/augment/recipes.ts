@@ -92,6 +92,20 @@ const fromRelease = (name: string, release: Release) => (o: RecipeOptions = {}):
   }
 }
 
+/**
+ * The colours of v2 on squares that are cut from the image and never resized, so that a structure keeps its size in pixels (and, where images share a
+ * spacing, in millimetres): for medical images, after DINO-MX (arXiv 2511.01610), crops without resizing.
+ */
+const unresized = (o: RecipeOptions = {}): Recipe => {
+  const r = fromRelease('unresized', v2)(o)
+  return {
+    ...r,
+    global: { ...r.global, resized: false },
+    local: { ...r.local, resized: false },
+    notes: [...r.notes, 'crops are cut as they are; only images smaller than a crop are enlarged to it'],
+  }
+}
+
 /** Digits of 28 x 28 gray pixels: crops that keep a digit readable, no mirror images, no colour, no blur unless asked for. */
 const digits = (o: RecipeOptions = {}): Recipe => {
   const globals = o.globals ?? 2
@@ -122,6 +136,7 @@ export const recipes = {
   v2: fromRelease('v2', v2),
   v3: fromRelease('v3', v2),
   'v3-large': fromRelease('v3-large', v3large),
+  unresized,
   digits,
 }
 
