@@ -104,7 +104,7 @@ export const guidedCrop = (s: Stream, size: Size, range: CropRange, region: Box,
  */
 export const guidedPlainCrop = (s: Stream, size: Size, side: number, region: Box, fraction: number): Box | undefined => {
   const n = Math.min(side, size.height, size.width)
-  const axis = (limit: number, from: number, extent: number): Range => starts(n, limit, from, extent, Math.min(Math.sqrt(fraction), n / extent))
+  const axis = (limit: number, from: number, extent: number): Range => starts(n, limit, from, extent, Math.min(Math.sqrt(fraction), (n / extent) * (1 - 1e-9)))
   const [ys, xs] = [axis(size.height, region.y, region.height), axis(size.width, region.x, region.width)]
   return ys[0] <= ys[1] && xs[0] <= xs[1] ? { y: within(s.unit(0), ...ys), x: within(s.unit(1), ...xs), height: n, width: n } : undefined
 }
