@@ -47,6 +47,8 @@ export interface Item {
   readonly mask?: Uint8Array
   /** Millimetres per pixel: [row, column], and the slice distance third where there is one. */
   readonly spacing?: ReadonlyArray<number>
+  /** The series that it belongs to, by its identifier. */
+  readonly series?: string
   /** Which frame or slice of its source it is. */
   readonly frame?: number
   /** The display windows that its file proposes, in the image's units. */
@@ -77,7 +79,7 @@ export interface Dataset {
   readonly label: (i: number) => Option<number>
   /** Where item i comes from, as `Item.source`, known without reading it. */
   readonly sourceOf?: (i: number) => string
-  /** What it is made of, for other threads; none for datasets of a program's own functions. */
+  /** What it is made of, for other threads; none for datasets of a program's own functions. A view with other items has another one, or none. */
   readonly origin?: TaskEither<Fault, Origin>
   /** Reads item i. Faults: i is outside [0, length), the file is missing or damaged. */
   readonly item: (i: number) => TaskEither<Fault, Item>

@@ -30,6 +30,8 @@ export interface Summary {
   /** How often each class occurs, by its name. */
   readonly labels: Readonly<Record<string, number>>
   readonly boxes: number
+  /** Different series among those that were read. */
+  readonly series: number
   readonly inverted: number
   readonly unreadable: ReadonlyArray<Fault>
 }
@@ -65,6 +67,7 @@ export const eachItem = async (d: Dataset, limit: number, progress: Progress, ta
 export const summarize = async (d: Dataset, limit: number, progress: Progress): Promise<Summary> => {
   const [shapes, spacing, channels] = [tally<ReadonlyArray<number>>(), tally<ReadonlyArray<number>>(), tally<number>()]
   const labels: Record<string, number> = {}
+  const series = new Set<string>()
   const unreadable: Fault[] = []
   let [low, high, boxes, inverted, read] = [Infinity, -Infinity, 0, 0, 0]
   const countLabel = (name: string): void => { labels[name] = (labels[name] ?? 0) + 1 }
@@ -87,9 +90,10 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
     several?.forEach((v, c) => { if (v > 0) countLabel(d.classes[c] ?? String(c)) })
     boxes += e.right.boxes?.length ?? (e.right.box === undefined ? 0 : 1)
     if (e.right.inverted === true) inverted++
+    if (e.right.series !== undefined) series.add(e.right.series)
   })
   return {
-    count: d.length, read, shapes: shapes.counts(), spacing: spacing.counts(), labels, boxes, inverted, unreadable,
+    count: d.length, read, shapes: shapes.counts(), spacing: spacing.counts(), labels, boxes, series: series.size, inverted, unreadable,
     channels: channels.counts().map((c) => c.value),
     values: low <= high ? [low, high] : undefined,
     range: [bound(d.range[0]), bound(d.range[1])],
@@ -112,6 +116,7 @@ export const showSummary = (name: string, s: Summary): string => {
     ...line('channels', s.channels.join(', ')),
     ...line('values', s.values === undefined ? '' : `${s.values[0]} to ${s.values[1]}${s.units === undefined ? '' : ` ${s.units}`} (possible: ${s.range[0] ?? 'unbounded'} to ${s.range[1] ?? 'unbounded'})`),
     ...line('modality', s.modality ?? ''),
+    ...line('series', s.series === 0 ? '' : String(s.series)),
     ...line('spacing', s.spacing.length === 0 ? '' : `${shownCounts(s.spacing)} mm`),
     ...line('labels', labels.length === 0 ? 'none' : `${labels.slice(0, 20).map(([k, n]) => `${k}: ${n}`).join('  ')}${labels.length > 20 ? `  and ${labels.length - 20} more` : ''}`),
     ...line('boxes', s.boxes === 0 ? '' : String(s.boxes)),

@@ -34,6 +34,13 @@ export type WindowName = keyof typeof windowPresets
 
 const isWindowName = (s: string): s is WindowName => Object.hasOwn(windowPresets, s)
 
+/** A window as a person writes it: a preset's name, 'file', or centre and width as `40/400`. Left: what was found. */
+export const parseWindow = (text: string): Either<string, WindowName | 'file' | Window> => {
+  if (text === 'file' || isWindowName(text)) return E.right(text)
+  const [centre, width, ...more] = text.split('/').map((n) => (n.trim() === '' ? NaN : Number(n)))
+  return more.length === 0 && Number.isFinite(centre) && width > 0 ? E.right({ centre, width }) : E.left(`the window ${JSON.stringify(text)}`)
+}
+
 /** The shape of a window's ramp (VOI LUT Function, (0028,1056)). */
 export type WindowShape = 'linear' | 'linear exact'
 
@@ -168,6 +175,12 @@ export const withIntensity = (intensity: Intensity, measure: MeasureOptions = {}
       }
     }),
   )
+
+/** The intensity with nothing left to measure: percentiles of a dataset become their values. So other data are seen alike. */
+export const decidedIntensity = (i: Intensity, measure: MeasureOptions = {}) => (d: Dataset): TaskEither<Fault, Intensity> =>
+  i.kind === 'percentile' && i.of === 'dataset'
+    ? pipe(percentilesOf([i.low, i.high], measure)(d), TE.map(([low, high]): Intensity => ({ kind: 'range', low, high: high > low ? high : low + 1 })))
+    : TE.right(i)
 
 /**
  * What suits a dataset where nobody says: the full range of pictures and of 8-bit data; for CT in HU the mediastinal

@@ -72,10 +72,16 @@ export interface LoaderOptions {
   readonly onError?: OnError
 }
 
+/** How a run loads its images, as its data say. */
+export interface Loading extends Pick<LoaderOptions, 'workers' | 'cacheBytes' | 'onError'> {
+  /** Batches that are begun before they are asked for; 2 by default. */
+  readonly prefetch?: number
+}
+
 const mostWorkers = 64
 
 /** Reads what lies in memory faster than a message could be sent. */
-const inMemory = (o: Origin): boolean => o._tag === 'Array' || (o._tag === 'Subset' && inMemory(o.of))
+const inMemory = (o: Origin): boolean => o._tag === 'Array' || ((o._tag === 'Subset' || o._tag === 'Negative') && inMemory(o.of))
 
 /** How many threads a data set is read with, and its origin where there are any. Fault: threads for what only this thread has. */
 const workersFor = (d: Dataset, o: LoaderOptions): TaskEither<Fault, { readonly workers: number; readonly origin: Origin } | undefined> => {

@@ -1,11 +1,13 @@
 /** Images with dark and light exchanged. */
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
+import { viewOrigin } from './dataset.ts'
 import type { Dataset } from './dataset.ts'
 
 /** Every value v of a range low .. high becomes low + high - v. Law: twice is nothing, to rounding. */
 export const negative = (d: Dataset): Dataset => ({
   ...d,
+  ...viewOrigin(d, (of) => ({ _tag: 'Negative', of })),
   name: `${d.name}, negative`,
   item: (i) => pipe(d.item(i), TE.map((x) => ({ ...x, image: { ...x.image, data: x.image.data.map((v) => d.range[0] + d.range[1] - v) } }))),
 })

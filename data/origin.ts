@@ -18,6 +18,7 @@ export type Origin =
   | { readonly _tag: 'Npz'; readonly parts: NpzParts }
   | { readonly _tag: 'Manifest'; readonly of: Origin; readonly parts: ManifestParts }
   | { readonly _tag: 'Subset'; readonly of: Origin; readonly indices: Int32Array; readonly name: string }
+  | { readonly _tag: 'Negative'; readonly of: Origin }
   | { readonly _tag: 'Intensity'; readonly of: Origin; readonly intensity: Intensity }
 
 /** The same bytes in memory that threads share. */

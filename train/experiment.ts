@@ -20,8 +20,8 @@ import { trace } from '../core/trace.ts'
 import { join } from '../core/tree.ts'
 import type { MultiCrop } from '../data/augment/multicrop.ts'
 import { multiCrop } from '../data/augment/multicrop.ts'
-import type { Recipe } from '../data/augment/recipe.ts'
-import type { Split } from '../data/dataset.ts'
+import type { Normalisation, Recipe } from '../data/augment/recipe.ts'
+import type { TrainingSplit } from '../data/training.ts'
 import type { Json } from '../data/decode.ts'
 import { JsonValue } from '../data/decode.ts'
 import type { Loss } from '../losses/loss.ts'
@@ -50,6 +50,8 @@ import { chain } from './transform.ts'
 export interface Imagery {
   readonly channels: number
   readonly side: number
+  /** The data's own statistics, in place of the recipe's. */
+  readonly normalisation?: Normalisation
 }
 
 /** A backbone that can be looked into: where the class token of its last block looks. */
@@ -67,7 +69,7 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   readonly about: string
   /** Fields with ranges and defaults, `common` among them (parts/common.ts). */
   readonly settings: Field<S>
-  readonly data: (s: S, say: Say) => TaskEither<Fault, Split>
+  readonly data: (s: S, say: Say) => TaskEither<Fault, TrainingSplit>
   readonly augmentation: (s: S) => Recipe
   readonly networks: (s: S, images: Imagery) => { readonly backbone: Model<B, Expr, SeeingFeatures>; readonly pair: Pair<P, Q, Views, ST, T> }
   readonly loss: (s: S) => Loss<{ readonly images: number; readonly student: ST; readonly teacher: T }>
@@ -162,7 +164,7 @@ export interface Resolved {
   readonly settings: CommonSettings
   /** The same as plain JSON: what `config.yaml` and checkpoints hold. */
   readonly config: Json
-  readonly data: (say: Say) => TaskEither<Fault, Split>
+  readonly data: (say: Say) => TaskEither<Fault, TrainingSplit>
   readonly assemble: (images: Imagery) => Either<Fault, Assembled>
   readonly first: (how: Beginning) => TaskEither<Fault, Values>
   readonly between: (run: Ongoing) => (step: number) => TaskEither<Fault, void>
@@ -185,6 +187,9 @@ export const wholeImage = (r: Recipe): Recipe => ({
   local: { count: 0, size: r.local.size, scale: r.local.scale, ratio: r.local.ratio, blur: [], solarise: [] },
   flip: 0, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, gram: undefined,
 })
+
+/** A recipe with the statistics of the images at hand. */
+const normalisedBy = ({ normalisation }: Imagery) => (r: Recipe): Recipe => (normalisation === undefined ? r : { ...r, normalisation })
 
 /** Rows of one evaluation run. */
 const evaluationBatch = 100
@@ -223,8 +228,8 @@ const skipping = (s: CommonSettings, step: StepStage): StepStage => (s.runtime.n
 const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, { name, from, settings: s }: Phase<S>, begun: ReadonlyMap<string, string | undefined>): Either<Fault, AssembledPhase> =>
   pipe(
     E.Do,
-    E.bind('crops', () => multiCrop(o.augmentation(s), { batch: s.batch, channels: images.channels, side: images.side })),
-    E.bind('whole', () => multiCrop(wholeImage(o.augmentation(s)), { batch: evaluationBatch, channels: images.channels, side: images.side })),
+    E.bind('crops', () => multiCrop(normalisedBy(images)(o.augmentation(s)), { batch: s.batch, channels: images.channels, side: images.side })),
+    E.bind('whole', () => multiCrop(wholeImage(normalisedBy(images)(o.augmentation(s))), { batch: evaluationBatch, channels: images.channels, side: images.side })),
     E.bind('hypers', () => o.hypers(s)),
     E.bind('forward', ({ crops }) => {
       const { global, local, gram } = crops.crops(crops.canvas)
@@ -259,7 +264,7 @@ const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P,
   return pipe(
     E.Do,
     E.bind('residents', () => residentsOver(phases.flatMap((p) => p.turns))),
-    E.bind('crops', () => multiCrop(wholeImage(o.augmentation(s)), { batch: evaluationBatch, channels: images.channels, side: images.side })),
+    E.bind('crops', () => multiCrop(wholeImage(normalisedBy(images)(o.augmentation(s))), { batch: evaluationBatch, channels: images.channels, side: images.side })),
     E.bind('plain', ({ crops }) => features(o.networks(s, images).backbone, crops, plainRoot, E.right)),
     E.map(({ residents, plain }): Assembled => ({ phases: [first, ...others], residents, plain, evaluated: { root: o.evaluated ?? 'teacher', backbone: O.fromPredicate(isVit)(o.networks(s, images).backbone) }, program: last(last([first, ...others]).turns) })),
   )

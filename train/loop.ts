@@ -8,7 +8,7 @@ import type { Device, Executable, HostValues } from '../compiler/target.ts'
 import type { Fault } from '../core/fault.ts'
 import { fault } from '../core/fault.ts'
 import type { Json } from '../data/decode.ts'
-import type { Loader } from '../data/loader.ts'
+import type { Batch, Loader } from '../data/loader.ts'
 import { save } from './checkpoints.ts'
 import type { Assembled, AssembledPhase } from './experiment.ts'
 import type { Position } from './begin.ts'
@@ -121,6 +121,13 @@ interface Outcome {
   readonly waited: number
 }
 
+/** The share of the crops that may be guided by regions of interest that were. */
+const guidedShare = ({ crops }: AssembledPhase, { drawn }: Batch): ReadonlyArray<readonly [string, number]> => {
+  const groups = crops.plan.groups.filter((g) => g.name !== 'gram' && (g.group.guided?.probability ?? 0) > 0)
+  const of = groups.reduce((sum, g) => sum + g.group.count, 0) * crops.layout.batch
+  return drawn === undefined || of === 0 ? [] : [['guided', drawn.guided / of]]
+}
+
 /** One run of a program. */
 const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: number): TaskEither<Fault, Outcome> => {
   const { seed } = o.settings
@@ -131,7 +138,7 @@ const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: nu
     TE.map((batch) => ({ batch, waited: o.clock() - asked })),
     TE.bind('crops', ({ batch }) => TE.fromEither(phase.crops.feed(seed, batch))),
     TE.bind('values', ({ crops }) => running.turns[turn].run({ values: new Map([...crops, ...phase.feed(seed, micro), ...hypersAt(phase, step)]), seed, step: micro })),
-    TE.map(({ batch, values, waited }) => ({ values: scalars(values), notes: batch.notes, waited })),
+    TE.map(({ batch, values, waited }) => ({ values: new Map([...scalars(values), ...guidedShare(phase, batch)]), notes: batch.notes, waited })),
   )
 }
 

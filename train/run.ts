@@ -16,16 +16,18 @@ import { fault } from '../core/fault.ts'
 import { isResident, leavesOfGraph, value } from '../core/graph.ts'
 import { trace } from '../core/trace.ts'
 import { sideFor } from '../data/canvas.ts'
-import type { Dataset, Split } from '../data/dataset.ts'
+import type { Split } from '../data/dataset.ts'
 import { writeFile } from '../data/file.ts'
-import { ahead, loader } from '../data/loader.ts'
+import { ahead, openLoader } from '../data/loader.ts'
+import { substituting } from '../data/readers/opened.ts'
+import type { TrainingSplit } from '../data/training.ts'
 import type { Values } from '../models/merge.ts'
 import type { Start } from './begin.ts'
 import { checkBegun, startOf } from './begin.ts'
 import { close, closings } from './closing.ts'
 import { merged } from './config/section.ts'
 import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
-import type { Assembled, AssembledPhase, Resolved } from './experiment.ts'
+import type { Assembled, AssembledPhase, Resolved, Imagery } from './experiment.ts'
 import { plainRoot } from './experiment.ts'
 import { writeResidents } from './initialize.ts'
 import { openLogs } from './log/logs.ts'
@@ -64,15 +66,17 @@ export interface Report {
 const looked = 64
 
 /** Channels, and the side of canvases that the first images fit. */
-const imageryOf = (d: Dataset): TaskEither<Fault, { readonly channels: number; readonly side: number }> =>
-  pipe(
+const imageryOf = ({ train, loading, normalisation }: TrainingSplit): TaskEither<Fault, Imagery> => {
+  const d = loading?.onError === 'skip' ? substituting(() => undefined)(train) : train
+  return pipe(
     Array.from({ length: Math.min(looked, d.length) }, (_, i) => d.item(i)),
     TE.sequenceSeqArray,
-    TE.chainEitherK((items): Either<Fault, { channels: number; side: number }> =>
+    TE.chainEitherK((items): Either<Fault, Imagery> =>
       items.length === 0
         ? E.left(fault('data', { place: d.name, found: 'an empty data set', allowed: 'at least one image', remedy: 'check the path given to --data' }))
-        : E.right({ channels: d.channels, side: sideFor(items.map((x) => x.image)) })),
+        : E.right({ channels: d.channels, side: sideFor(items.map((x) => x.image)), ...(normalisation === undefined ? {} : { normalisation }) })),
   )
+}
 
 const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.test.length > 0
 
@@ -117,7 +121,7 @@ const writeConfig = (o: RunOptions, r: Resolved, device: Device): TaskEither<Fau
 }
 
 /** Compiles the programs of all phases, so that what cannot run is known before anything is trained. */
-const running = (o: RunOptions, r: Resolved, split: Split, device: Device, a: Assembled, side: number): TaskEither<Fault, ReadonlyNonEmptyArray<RunningPhase>> => {
+const running = (o: RunOptions, r: Resolved, split: TrainingSplit, device: Device, a: Assembled, side: number): TaskEither<Fault, ReadonlyNonEmptyArray<RunningPhase>> => {
   const compiled = new Map<Program, Executable>()
   const { seed, evaluation } = r.settings
   const compile = (phase: AssembledPhase) => (p: Program): TaskEither<Fault, Executable> => {
@@ -133,25 +137,25 @@ const running = (o: RunOptions, r: Resolved, split: Split, device: Device, a: As
     a.phases,
     TE.traverseReadonlyNonEmptyArrayWithIndexSeq((n, phase: AssembledPhase) => pipe(
       TE.Do,
-      TE.bind('loader', () => TE.fromEither(loader(split.train, { seed, batch: phase.batch, side }))),
+      TE.bind('loader', () => openLoader(split.train, { ...split.loading, seed, batch: phase.batch, side, crops: phase.crops })),
       TE.chainFirst((known) => (n > 0 || o.preview === undefined ? TE.right(undefined) : pipe(
         previewSheet(device, phase.crops, known.loader, seed, o.preview),
         TE.map(() => { o.progress.say(`what the network sees: ${o.preview ?? ''}`) }),
       ))),
       TE.bind('turns', () => pipe(phase.turns, TE.traverseSeqArray(compile(phase)))),
       TE.bind('eye', () => extractor(device, phase.features, phase.features.cls)),
-      TE.map(({ loader: batches, turns, eye }): RunningPhase => ({ turns, loader: ahead(2)(batches), accuracy: knnAccuracy(evaluation, split.train, split.test)(eye.rows) })),
+      TE.map(({ loader: batches, turns, eye }): RunningPhase => ({ turns, loader: ahead(split.loading?.prefetch ?? 2)(batches), accuracy: knnAccuracy(evaluation, split.train, split.test)(eye.rows) })),
     )),
   )
 }
 
-const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved, split: Split, device: Device): TaskEither<Fault, Report> => {
+const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved, split: TrainingSplit, device: Device): TaskEither<Fault, Report> => {
   const s = r.settings
   const say = o.progress.say
   const surroundings = { out: o.out, device: opening, progress: o.progress, resume: o.resume }
   return pipe(
     TE.Do,
-    TE.bind('images', () => imageryOf(split.train)),
+    TE.bind('images', () => imageryOf(split)),
     TE.bind('assembled', ({ images }) => TE.fromEither(r.assemble(images))),
     TE.bind('start', ({ assembled }) => startOf(surroundings, assembled, r)),
     TE.chainFirst(() => writeConfig(o, r, device)),
@@ -168,6 +172,12 @@ const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved
       stopping: o.stopping,
       clock: () => performance.now() / 1000,
     })),
+    TE.chainFirst(({ phases }) => {
+      const skipped = new Set(phases.flatMap((p) => p.loader.skipped().map((f) => f.place)))
+      if (skipped.size > 0) say(`${skipped.size} image${skipped.size === 1 ? '' : 's'} could not be read and ${skipped.size === 1 ? 'was' : 'were'} left out`)
+      for (const p of phases) p.loader.close()
+      return TE.right(undefined)
+    }),
     TE.bind('after', ({ ended, phases }): TaskEither<Fault, Readonly<Record<string, number>>> =>
       ended.stopped || !isLabelled(split) ? TE.right({}) : pipe(last(phases).accuracy, TE.map((knn_after) => ({ knn_after })))),
     TE.bind('metrics', ({ ended, assembled, before, after }): TaskEither<Fault, Readonly<Record<string, number>>> => {

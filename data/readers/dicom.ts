@@ -58,6 +58,7 @@ const itemFields = (p: Placed, frame: number): Omit<Item, 'image' | 'source'> =>
   const { spacing } = h.planes[frame % h.planes.length]
   return {
     frame,
+    ...(h.series === '' ? {} : { series: h.series }),
     ...(spacing === undefined ? {} : { spacing: p.distance === undefined ? spacing : [...spacing, p.distance] }),
     ...(h.windows.length === 0 ? {} : { windows: h.windows }),
     ...(h.photometric === 'MONOCHROME1' ? { inverted: true } : {}),

@@ -96,5 +96,7 @@ export const substituting = (report: (f: Fault) => void) => (d: Dataset): Datase
       report(f)
       return left <= 1 ? TE.left(f) : next((i + 1) % d.length, left - 1)
     }))
-  return { ...d, item: (i) => (i >= 0 && i < d.length ? next(i, d.length) : d.item(i)) }
+  const { name, length, channels, range, classes, label } = d
+  // without an origin: reports are for this thread
+  return { name, length, channels, range, classes, label, item: (i) => (i >= 0 && i < length ? next(i, length) : d.item(i)) }
 }

@@ -7,6 +7,7 @@ import type { Fault } from '../../core/fault.ts'
 import { arrayDataset, subset } from '../dataset.ts'
 import type { Dataset } from '../dataset.ts'
 import { withIntensity } from '../intensity.ts'
+import { negative } from '../negative.ts'
 import type { Origin } from '../origin.ts'
 import { dicomDataset } from './dicom.ts'
 import { pictures } from './folder.ts'
@@ -26,6 +27,7 @@ export const reopen = (o: Origin): TaskEither<Fault, Dataset> => {
     case 'Npz': return TE.right(npzDataset(o.parts))
     case 'Manifest': return view(o.of, annotate(o.parts))
     case 'Subset': return view(o.of, subset(o.indices, o.name))
+    case 'Negative': return pipe(reopen(o.of), TE.map(negative))
     case 'Intensity': return pipe(reopen(o.of), TE.chain(withIntensity(o.intensity)))
   }
 }

