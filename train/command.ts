@@ -9,7 +9,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
 import { exitCode, showFault } from '../core/fault.ts'
-import { guarded } from '../data/file.ts'
+import { codeOf, guarded } from '../data/file.ts'
 import { endWithParent, isRelayed, restarted, stopOnSignals } from './answering.ts'
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
@@ -32,6 +32,18 @@ interface Called {
 const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
   (a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a)
 
+/** Makes a run's folder. On a disk that is read-only, making several at once says that there is no such path: the nearest is tried alone. */
+const madeFolder = (out: string): TaskEither<Fault, void> => guarded('io', out)(async () => {
+  try {
+    await mkdir(join(out, 'checkpoints'), { recursive: true })
+  } catch (e) {
+    if (codeOf(e) !== 'ENOENT') throw e
+    await mkdir(out)
+    throw e
+  }
+  return E.right(undefined)
+})
+
 const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   const progress = startProgress()
   const stopping = stopOnSignals(
@@ -44,7 +56,7 @@ const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
     TE.chainEitherK(e.resolve),
     TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
     TE.chainFirst(({ out }) => checkBegun(out, a.resume)),
-    TE.chainFirst(({ out }) => guarded('io', out)(async () => E.right(await mkdir(join(out, 'checkpoints'), { recursive: true })))),
+    TE.chainFirst(({ out }) => madeFolder(out)),
     TE.chain(({ r, out }) => runExperiment(r, { name: r.name, out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping })),
   )
 }
