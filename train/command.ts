@@ -52,7 +52,7 @@ const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   )
   return pipe(
     TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
-    TE.chain((own) => layersOf(e.settings, own, process.env)),
+    TE.chain((own) => TE.fromTask(layersOf(e.settings, own, process.env))),
     TE.chainEitherK(e.resolve),
     TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
     TE.chainFirst(({ out }) => checkBegun(out, a.resume)),

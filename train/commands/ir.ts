@@ -91,7 +91,7 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
   pipe(
     load(a.operands[0] ?? ''),
     TE.bindTo('experiment'),
-    TE.bind('layers', ({ experiment }) => layersOf(experiment.settings, a, process.env)),
+    TE.bind('layers', ({ experiment }) => TE.fromTask(layersOf(experiment.settings, a, process.env))),
     TE.bind('resolved', ({ experiment, layers }) => TE.fromEither(experiment.resolve(layers))),
     TE.bind('split', ({ resolved }) => resolved.data(() => undefined)),
     TE.bind('first', ({ split }) => split.train.item(0)),

@@ -1,38 +1,49 @@
 /**
  * Layers of a configuration: a file, the files that it extends, the environment, `--set`. Each is a tree of values that remembers
- * where every value was written; later ones lie over earlier ones.
+ * where every value was written; later ones lie over earlier ones. What cannot be read is remembered too, so that it is told
+ * together with what is wrong in all that can.
  */
-import { readFile } from 'node:fs/promises'
-import { dirname, resolve as resolvePath } from 'node:path'
+import { readFile, readdir } from 'node:fs/promises'
+import { basename, dirname, join as joinPath, relative, resolve as resolvePath } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Task } from 'fp-ts/lib/Task.js'
 import type { Document } from 'yaml'
 import { LineCounter, isMap, isPair, isScalar, isSeq, parseDocument, visit } from 'yaml'
 import type { Fault } from '../../core/fault.ts'
 import { fault, messageOf, together } from '../../core/fault.ts'
 import { join } from '../../core/tree.ts'
 import { showValue } from '../../data/decode.ts'
-import { systemFault } from '../../data/file.ts'
+import { codeOf, systemFault } from '../../data/file.ts'
+import { nearest } from '../nearest.ts'
 import { isRecord, merged } from './section.ts'
 
 export interface Layer {
   readonly tree: unknown
   /** Where the value of a path was written: `recipe.yaml:12`, `--set`. */
   readonly origins: ReadonlyMap<string, string>
+  /** What could not be read. */
+  readonly faults: ReadonlyArray<Fault>
 }
 
-export const noLayer: Layer = { tree: {}, origins: new Map() }
+export const noLayer: Layer = { tree: {}, origins: new Map(), faults: [] }
+
+/** Nothing but what is wrong. */
+const unread = (f: Fault): Layer => ({ ...noLayer, faults: [f] })
+
+/** What was read, or why it was not. */
+export const layerOr = (r: Either<Fault, Layer>): Layer => (E.isLeft(r) ? unread(r.left) : r.right)
 
 /** The later over the earlier. */
 export const stacked = (layers: ReadonlyArray<Layer>): Layer => ({
   tree: layers.reduce<unknown>((under, l) => merged(under, l.tree), {}),
   origins: new Map(layers.flatMap((l) => [...l.origins])),
+  faults: layers.flatMap((l) => l.faults),
 })
 
 /** One value at a path. */
 export const layerAt = (path: string, value: unknown, place: string): Layer =>
-  ({ tree: path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value), origins: new Map([[path, place]]) })
+  ({ tree: path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value), origins: new Map([[path, place]]), faults: [] })
 
 const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => fault('config', { place, found, allowed, remedy })
 
@@ -79,14 +90,31 @@ export const layerOfYaml = (file: string, text: string): Either<Fault, Layer> =>
   if (doc.contents === null) return E.right(noLayer)
   if (!isMap(doc.contents)) return E.left(wrong(file, showValue(doc.toJS()), 'sections with values', 'write names with their values, such as "steps: 300"'))
   const tree: unknown = doc.toJS()
-  return E.right({ tree, origins: originsOf(doc, file, lines) })
+  return E.right({ tree, origins: originsOf(doc, file, lines), faults: [] })
 }
 
-const readText = async (file: string, asked: string): Promise<Either<Fault, string>> => {
+/** A file that another one names, or the command line. */
+interface Asked {
+  /** `recipe.yaml:2: extends`, `--config`. */
+  readonly place: string
+  /** Where its path begins. */
+  readonly folder: string
+}
+
+/** The file that may have been meant by the path of one that is not there. */
+const meantFile = async (file: string, { place, folder }: Asked): Promise<string> => {
+  const names = await readdir(dirname(file)).catch((): ReadonlyArray<string> => [])
+  const near = nearest(basename(file), names.filter((n) => /\.ya?ml$/.test(n) && !place.includes(`${n}:`)))
+  return near === undefined ? 'correct the path' : `did you mean ${relative(folder, joinPath(dirname(file), near))}?`
+}
+
+const readText = async (file: string, asked: Asked): Promise<Either<Fault, string>> => {
   try {
     return E.right(await readFile(file, 'utf8'))
   } catch (e) {
-    return E.left({ ...systemFault('config', file)(e), remedy: `check ${asked}` })
+    return E.left(codeOf(e) === 'ENOENT'
+      ? wrong(asked.place, `no such file: ${file}`, `a file, by its path from ${asked.folder === '' ? 'the working folder' : asked.folder}`, await meantFile(file, asked))
+      : { ...systemFault('config', file)(e), remedy: `check the file named at ${asked.place}` })
   }
 }
 
@@ -103,47 +131,38 @@ export const extendsKey = 'extends'
 export const ownFileKey = 'accelerator'
 
 const below = (l: Layer, path: string): Layer =>
-  ({ tree: { [path]: l.tree }, origins: new Map([...l.origins].map(([p, place]) => [join(path, p), place])) })
+  ({ ...l, tree: { [path]: l.tree }, origins: new Map([...l.origins].map(([p, place]) => [join(path, p), place])) })
 
 /** The accelerator's file, which holds the section itself or, like the whole configuration, by its name. */
-export const withOwnFile = async (l: Layer, folder: string): Promise<Either<Fault, Layer>> => {
+export const withOwnFile = async (l: Layer, folder: string): Promise<Layer> => {
   const named = isRecord(l.tree) ? l.tree[ownFileKey] : undefined
-  if (typeof named !== 'string') return E.right(l)
-  const place = l.origins.get(ownFileKey) ?? ''
+  if (typeof named !== 'string') return l
   const file = resolvePath(folder, named)
-  const text = await readText(file, `the file named at ${place}: ${ownFileKey}`)
-  const read = E.chain((source: string) => layerOfYaml(file, source))(text)
-  const rest: Layer = { tree: without(l.tree, ownFileKey), origins: l.origins }
-  return E.map((own: Layer) => stacked([rest, isRecord(own.tree) && ownFileKey in own.tree ? own : below(own, ownFileKey)]))(read)
+  const text = await readText(file, { place: `${l.origins.get(ownFileKey) ?? ''}: ${ownFileKey}`, folder })
+  const own = layerOr(E.chain((source: string) => layerOfYaml(file, source))(text))
+  return stacked([{ ...l, tree: without(l.tree, ownFileKey) }, isRecord(own.tree) && ownFileKey in own.tree ? own : below(own, ownFileKey)])
 }
 
 /** A file over those that it extends, nearest first. */
-const readFrom = async (file: string, asked: string, open: ReadonlyArray<string>): Promise<Either<Fault, Layer>> => {
+const readFrom = async (file: string, asked: Asked, open: ReadonlyArray<string>): Promise<Layer> => {
   const whole = resolvePath(file)
-  if (open.includes(whole)) return E.left(wrong(file, `files that extend each other: ${[...open, whole].join(', ')}`, 'a file that extends others', `remove one "${extendsKey}"`))
+  if (open.includes(whole)) return unread(wrong(asked.place, `files that extend each other: ${[...open, whole].join(', ')}`, 'a file that extends others', `remove one "${extendsKey}"`))
   const text = await readText(file, asked)
   const read = E.chain((source: string) => layerOfYaml(file, source))(text)
-  if (E.isLeft(read)) return read
+  if (E.isLeft(read)) return unread(read.left)
   const { tree, origins } = read.right
-  const place = origins.get(extendsKey) ?? file
-  const bases = textsOf(isRecord(tree) ? tree[extendsKey] : undefined)
-  if (bases === undefined) return E.left(wrong(`${place}: ${extendsKey}`, showValue(isRecord(tree) ? tree[extendsKey] : tree), 'the name of a file, or a list of names', 'name files relative to this one'))
-  const layers: Array<Layer> = []
-  const faults: Array<Fault> = []
-  for (const base of bases) {
-    const under = await readFrom(resolvePath(dirname(file), base), `the file named at ${place}: ${extendsKey}`, [...open, whole])
-    if (E.isLeft(under)) faults.push(under.left)
-    else layers.push(under.right)
-  }
-  const own = await withOwnFile({ tree: without(tree, extendsKey), origins }, dirname(file))
-  if (E.isLeft(own)) faults.push(own.left)
-  else layers.push(own.right)
-  const [first, ...rest] = faults
-  return first === undefined ? E.right(stacked(layers)) : E.left(together([first, ...rest]))
+  const place = `${origins.get(extendsKey) ?? file}: ${extendsKey}`
+  const named = isRecord(tree) ? tree[extendsKey] : undefined
+  const bases = textsOf(named)
+  const folder = dirname(file)
+  const under = bases === undefined
+    ? [unread(wrong(place, showValue(named), 'the name of a file, or a list of names', 'name files relative to this one'))]
+    : await Promise.all(bases.map((base) => readFrom(resolvePath(folder, base), { place, folder }, [...open, whole])))
+  return stacked([...under, await withOwnFile({ tree: without(tree, extendsKey), origins, faults: [] }, folder)])
 }
 
-/** A configuration file with all that it extends. Faults, all at once: files that cannot be read, errors of their grammar. */
-export const readLayer = (file: string): TaskEither<Fault, Layer> => () => readFrom(file, 'the path given to --config', [])
+/** A configuration file with all that it extends. */
+export const readLayer = (file: string): Task<Layer> => () => readFrom(file, { place: '--config', folder: '' }, [])
 
 /** What variables of the environment that change settings begin with; `__` stands between the names of a path. */
 export const environmentPrefix = 'DINOGRAPH__'
@@ -154,17 +173,12 @@ const plain = (name: string): string => name.toLowerCase().replaceAll('_', '')
  * The variables that change settings: `DINOGRAPH__OPTIMIZER__MIN_LR=1e-5` is `optimizer.minLr`. `names` are those of settings, to find
  * which is meant whatever the case of its letters.
  */
-export const environmentLayer = (environment: Readonly<Record<string, string | undefined>>, names: Iterable<string>): Either<Fault, Layer> => {
+export const environmentLayer = (environment: Readonly<Record<string, string | undefined>>, names: Iterable<string>): Layer => {
   const known = new Map([...names].map((n) => [plain(n), n]))
-  const faults: Array<Fault> = []
-  const layers: Array<Layer> = []
-  for (const [variable, text] of Object.entries(environment).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (!variable.startsWith(environmentPrefix) || text === undefined || text === '') continue
+  const given = Object.entries(environment).sort(([a], [b]) => (a < b ? -1 : 1))
+  return stacked(given.flatMap(([variable, text]) => {
+    if (!variable.startsWith(environmentPrefix) || text === undefined || text === '') return []
     const path = variable.slice(environmentPrefix.length).split('__').map((n) => known.get(plain(n)) ?? n.toLowerCase()).join('.')
-    const layer = layerOfText(path, text, variable)
-    if (E.isLeft(layer)) faults.push(layer.left)
-    else layers.push(layer.right)
-  }
-  const [first, ...rest] = faults
-  return first === undefined ? E.right(stacked(layers)) : E.left(together([first, ...rest]))
+    return [layerOr(layerOfText(path, text, variable))]
+  }))
 }

@@ -46,8 +46,10 @@ const meant = (root: AnyField, path: string, siblings: ReadonlyArray<string>): s
   return same === undefined ? 'remove it; --help lists all settings' : `did you mean ${same}?`
 }
 
+const pathOf = (e: t.ValidationError): string => e.context.map((c) => c.key).filter((k) => k !== '').join('.')
+
 const problem = (root: AnyField, origins: ReadonlyMap<string, string>) => (e: t.ValidationError): Fault => {
-  const path = e.context.map((c) => c.key).filter((k) => k !== '').join('.')
+  const path = pathOf(e)
   const at = e.context.at(-1)?.type
   const place = path === '' ? 'the configuration' : placeOf(origins, path)
   if (at instanceof NoSuchName) return fault('config', { place, found: `an unknown setting${typeof e.value === 'object' ? '' : `: ${showValue(e.value)}`}`, allowed: at.names.join(', '), remedy: meant(root, path, at.names) })
@@ -73,12 +75,22 @@ const inOrder = (faults: ReadonlyArray<Fault>): ReadonlyArray<Fault> => {
   return [...files.values()].flatMap((of) => of.sort((x, y) => lineOf(x)[1] - lineOf(y)[1]))
 }
 
-/** Settings from layers over the defaults. `Left`: all that is wrong, in the order of the files. */
+/** Whether a mistake may come from a file that is missing: what holds between values, and names that another kind of a section has. */
+const mayFollow = (root: AnyField) => {
+  const all = new Set(settingsOf(root).map((s) => s.path))
+  return (e: t.ValidationError): boolean => {
+    const at = e.context.at(-1)?.type
+    return at instanceof Together || (at instanceof NoSuchName && all.has(pathOf(e)))
+  }
+}
+
+/** Settings from layers over the defaults. `Left`: all that is wrong, in the order of the files, what could not be read too. */
 export const resolve = <A>(root: Field<A>) => (layers: ReadonlyArray<Layer>): Either<Fault, A> => {
-  const { tree, origins } = stacked(layers)
+  const { tree, origins, faults } = stacked(layers)
   const r = root.validate(tree, [])
-  if (E.isRight(r)) return r
-  const [first, ...rest] = inOrder(r.left.map(problem(root, origins)))
+  if (E.isRight(r) && faults.length === 0) return r
+  const wrong = E.isRight(r) ? [] : faults.length === 0 ? r.left : r.left.filter((e) => !mayFollow(root)(e))
+  const [first, ...rest] = inOrder([...faults.flatMap((f) => [{ ...f, also: [] }, ...(f.also ?? [])]), ...wrong.map(problem(root, origins))])
   return E.left(together([first, ...rest]))
 }
 
@@ -86,5 +98,5 @@ export const resolve = <A>(root: Field<A>) => (layers: ReadonlyArray<Layer>): Ei
 export const given = (tree: unknown, place = 'the program'): Layer => {
   const walk = (u: unknown, at: string): ReadonlyArray<readonly [string, string]> =>
     typeof u === 'object' && u !== null && !Array.isArray(u) ? Object.entries(u).flatMap(([k, v]) => [[join(at, k), place] as const, ...walk(v, join(at, k))]) : []
-  return { tree, origins: new Map(walk(tree, '')) }
+  return { tree, origins: new Map(walk(tree, '')), faults: [] }
 }

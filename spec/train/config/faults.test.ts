@@ -24,8 +24,8 @@ const faults = async (files: Readonly<Record<string, string>>, words: ReadonlyAr
   for (const [name, content] of Object.entries(files)) await writeFile(join(dir, name), content)
   const a = argumentsOf(...words)
   const layers = await layersOf(experiment.settings, { ...a, config: O.some(join(dir, 'a.yaml')) }, environment)()
-  const r = E.chain(experiment.resolve)(layers)
-  return E.isLeft(r) ? showFault(r.left).replaceAll(`${dir}/`, '') : 'no fault'
+  const r = experiment.resolve(layers)
+  return E.isLeft(r) ? showFault(r.left).replaceAll(`${dir}/`, '').replaceAll(dir, 'DIR').replaceAll(process.cwd(), 'HERE') : 'no fault'
 }
 
 test('ten mistakes of files, environment and options are told at once, with line, path, range and the nearest name', async () => {
@@ -108,18 +108,62 @@ test('every error of YAML has its line', async () => {
 
 test('files that are not there, and files that extend each other', async () => {
   expect(await faults({ 'a.yaml': 'extends: [b.yaml, c.yaml]\naccelerator: gpu.yaml\n', 'b.yaml': 'extends: a.yaml\n' })).toMatchInlineSnapshot(`
-    "config fault at a.yaml
+    "config fault at b.yaml:1: extends
       found:   files that extend each other: a.yaml, b.yaml, a.yaml
       allowed: a file that extends others
       remedy:  remove one "extends"
-    config fault at c.yaml
-      found:   ENOENT: no such file or directory, open 'c.yaml'
-      allowed: an existing path
-      remedy:  check the file named at a.yaml:1: extends
-    config fault at gpu.yaml
-      found:   ENOENT: no such file or directory, open 'gpu.yaml'
-      allowed: an existing path
-      remedy:  check the file named at a.yaml:2: accelerator"
+    config fault at a.yaml:1: extends
+      found:   no such file: c.yaml
+      allowed: a file, by its path from DIR
+      remedy:  did you mean b.yaml?
+    config fault at a.yaml:2: accelerator
+      found:   no such file: gpu.yaml
+      allowed: a file, by its path from DIR
+      remedy:  correct the path"
+  `)
+})
+
+test('files that are not there do not hide what is wrong in those that are, and are not blamed for twice', async () => {
+  expect(await faults({
+    'a.yaml': 'extends: [basse.yaml, good.yaml]\naccelerator: ntive.yaml\nmodel: {width: -8}\nhead: {prototypes: many}\nobjective: {koleo: 2}\nobjectve: {}\n',
+    'good.yaml': 'batch: [1]\n', 'native.yaml': 'threads: -1\n', 'base.yaml': 'objective: {kind: dinov1}\n',
+  }, ['--set', 'accelerator=other.yaml', '--set', 'runtime.nonFinite=[', '--set', 'evaluation.k=0'])).toMatchInlineSnapshot(`
+    "config fault at a.yaml:1: extends
+      found:   no such file: basse.yaml
+      allowed: a file, by its path from DIR
+      remedy:  did you mean base.yaml?
+    config fault at a.yaml:2: accelerator
+      found:   no such file: ntive.yaml
+      allowed: a file, by its path from DIR
+      remedy:  did you mean native.yaml?
+    config fault at a.yaml:3: model.width
+      found:   -8
+      allowed: a whole number of at least 1
+      remedy:  correct width
+    config fault at a.yaml:4: head.prototypes
+      found:   "many"
+      allowed: a whole number of at least 2
+      remedy:  correct prototypes
+    config fault at a.yaml:6: objectve
+      found:   an unknown setting
+      allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, model, head, objective, optimizer, schedule, data, augmentation, strategies
+      remedy:  did you mean objective?
+    config fault at --set: accelerator
+      found:   no such file: HERE/other.yaml
+      allowed: a file, by its path from the working folder
+      remedy:  correct the path
+    config fault at --set: runtime.nonFinite
+      found:   [: Flow sequence must end with a ] at line 1, column 2:
+      allowed: a number, a text, true, false, null, or a list like [0.4, 1]
+      remedy:  correct the value, and quote it for the shell
+    config fault at good.yaml:1: batch
+      found:   [1]
+      allowed: a whole number of at least 1
+      remedy:  correct batch
+    config fault at --set: evaluation.k
+      found:   0
+      allowed: a whole number of at least 1
+      remedy:  correct k"
   `)
 })
 

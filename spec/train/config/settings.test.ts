@@ -72,7 +72,7 @@ describe('layers', () => {
   })
   test('of the environment find names whatever their case', () => {
     const env = { DINOGRAPH__OPTIMIZER__MIN_LR: '1e-6', DINOGRAPH__AUGMENTATION__GLOBALSCALE: '[0.5, 1]', DINOGRAPH__STRATEGIES__LORA: 'null', DINOGRAPH_REQUIRE_WEBGPU: '1', HOME: '/' }
-    expect(right(environmentLayer(env, namesOf(config))).tree).toEqual({ optimizer: { minLr: 1e-6 }, augmentation: { globalScale: [0.5, 1] }, strategies: { lora: null } })
+    expect(environmentLayer(env, namesOf(config)).tree).toEqual({ optimizer: { minLr: 1e-6 }, augmentation: { globalScale: [0.5, 1] }, strategies: { lora: null } })
   })
 })
 
@@ -99,7 +99,7 @@ describe('the whole configuration', () => {
     const files = (await readdir(dir)).filter((f) => f.endsWith('.yaml'))
     expect(files.length).toBeGreaterThanOrEqual(6)
     for (const file of files) {
-      const r = right(recipe().resolve([right(await readLayer(join(dir, file))())]))
+      const r = right(recipe().resolve([await readLayer(join(dir, file))()]))
       right(r.assemble({ channels: 1, side: 28 }))
       expect(r.name).toBe(file.replace('.yaml', ''))
     }
