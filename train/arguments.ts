@@ -36,12 +36,15 @@ export interface OperandSpec {
   readonly optional?: boolean
 }
 
-/** A command: what its help says, and what it takes besides the common options. */
+/** A command: what its help says, and what it takes. */
 export interface CommandSpec {
   /** How it is called: `npx tsx examples/dinov2.ts`. */
   readonly call: string
   readonly about: string
+  /** Options of its own; one that has the name of a common option takes its place. */
   readonly options?: ReadonlyArray<OptionSpec>
+  /** Names of the common options that it answers; all of them, unless said. `--json` and `--help` every command answers. */
+  readonly answers?: ReadonlyArray<string>
   readonly operands?: ReadonlyArray<OperandSpec>
   /** The settings that `--config` and `--set` may change. */
   readonly settings?: ReadonlyArray<SettingLine>
@@ -96,7 +99,8 @@ export const commonOptions: ReadonlyArray<OptionSpec> = [
 
 const optionsOf = (c: CommandSpec): ReadonlyArray<OptionSpec> => {
   const own = c.options ?? []
-  return [...own, ...commonOptions.filter((o) => !own.some((p) => p.name === o.name))]
+  const answered = (name: string): boolean => c.answers === undefined || c.answers.includes(name) || name === 'json' || name === 'help'
+  return [...own, ...commonOptions.filter((o) => answered(o.name) && !own.some((p) => p.name === o.name))]
 }
 
 const shown = (o: OptionSpec): string => `--${o.name}${o.value === undefined ? '' : ` ${o.value}`}`

@@ -85,6 +85,14 @@ describe('the command line', () => {
     expect(helpText(plain)).toContain('gpujs:headlessgl')
   })
 
+  test('a command answers the common options that it uses, and no others', () => {
+    const few: CommandSpec = { call: 'npm run data --', about: '', answers: ['out'] }
+    expect(run(few, '--out', 'x', '--json').out).toEqual(O.some('x'))
+    expect(bad(few, '--steps', '3').found).toBe('the unknown option --steps')
+    expect(helpText(few)).not.toContain('--resume')
+    expect(helpText(few)).toContain('--json')
+  })
+
   test('any words give arguments, help or a fault', () => {
     const word = fc.oneof(fc.string(), fc.constantFrom('--', '-', '--set', '--steps', '--config=', '--target', '--json', 'a=1', '3', '--constructor', '--__proto__', '--toString=1'))
     fc.assert(fc.property(fc.array(word, { maxLength: 6 }), (argv) => {

@@ -30,6 +30,7 @@ const spec: CommandSpec = {
     '  pca.png, pca-foreground.png           three principal components of the patches as colours',
     '  overview.png                          all of them on one sheet',
   ].join('\n'),
+  answers: ['target', 'threads'],
   options: [
     modelOption,
     { name: 'image', value: 'FILE', text: 'a picture, DICOM, NIfTI or npz file' },

@@ -21,6 +21,7 @@ const spec: CommandSpec = {
   call: 'npm run data --',
   about: 'Reads pictures, DICOM, NIfTI, .npz and manifests: says what is there, or writes the images as they are read.',
   operands: [{ name: 'ACTION', text: 'what to do', choices: ['inspect', 'dump'] }],
+  answers: [],
   options: [
     { name: 'data', value: 'DIR|FILE', text: 'the file or folder to read' },
     { name: 'out', value: 'FILE', text: 'dump: the safetensors file to write' },

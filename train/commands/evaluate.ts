@@ -30,6 +30,7 @@ const spec: CommandSpec = {
     '  medmnist   ACC and AUC as MedMNIST reports them, by logistic regression',
   ].join('\n'),
   operands: [{ name: 'EVALUATION', text: 'what to evaluate', choices: Object.keys(evaluations) }],
+  answers: ['target', 'threads'],
   options: [
     modelOption,
     { name: 'data', value: 'DIR|FILE', text: 'labelled images: train, val and test where there are such splits; mnist for the digits that are shipped' },

@@ -26,6 +26,7 @@ const spec: CommandSpec = {
     'Writes the features of every image to a safetensors file: cls [n, D], patches [n, N, D] in rows of the grid, and label [n] where all have one.',
     'Where the data have several splits, names begin with theirs: train/cls.',
   ].join('\n'),
+  answers: ['target', 'threads'],
   options: [
     modelOption,
     { name: 'data', value: 'DIR|FILE', text: 'images; mnist for the digits that are shipped' },

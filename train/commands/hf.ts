@@ -51,6 +51,7 @@ const spec: CommandSpec = {
     'HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE are honoured.',
   ].join('\n'),
   operands: [{ name: 'ACTION', text: 'what to do', choices: ['export', 'import', 'inspect'] }],
+  answers: ['out'],
   options: [
     { name: 'run', value: 'DIR', text: 'the folder of a run' },
     { name: 'model', value: 'DIR|FILE|ID', text: 'a Hugging Face folder, a .safetensors file with official names, or the id of a model on the hub' },
