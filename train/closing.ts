@@ -15,6 +15,7 @@ import type { Split } from '../data/dataset.ts'
 import type { Resolved, Trained } from './experiment.ts'
 import { writeBackbone } from './huggingface/write.ts'
 import { attentionSheet } from './interpret/sheet.ts'
+import { reportEnding } from './report/ending.ts'
 import { mergedNetwork } from './strategies/adapters.ts'
 
 /** A finished run: what it was, what it learned, and the numbers that it is reported with so far. */
@@ -68,8 +69,11 @@ const huggingFace: Closing = (f) => {
 /** What the experiment itself makes of its networks. */
 const own: Closing = (f) => f.run.after(f)
 
+/** `report.html`, with all numbers. */
+const report: Closing = (f) => reportEnding(f, 'finished', f.metrics, [])
+
 /** All of them, in order. */
-export const closings: ReadonlyArray<Closing> = [attention, huggingFace, own]
+export const closings: ReadonlyArray<Closing> = [attention, huggingFace, own, report]
 
 /** One after the other; each sees the numbers of those before it. */
 export const close = (all: ReadonlyArray<Closing>) => (f: Finished): TaskEither<Fault, Readonly<Record<string, number>>> => async () => {

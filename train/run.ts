@@ -36,6 +36,8 @@ import type { RunningPhase } from './loop.ts'
 import { loop } from './loop.ts'
 import type { Accelerator } from './parts/common.ts'
 import { previewSheet } from './preview.ts'
+import { reportEnding } from './report/ending.ts'
+import { recordStart } from './report/environment.ts'
 import { readValues } from './state.ts'
 import type { Program } from './step.ts'
 
@@ -159,6 +161,7 @@ const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved
     TE.bind('assembled', ({ images }) => TE.fromEither(r.assemble(images))),
     TE.bind('start', ({ assembled }) => startOf(surroundings, assembled, r)),
     TE.chainFirst(() => writeConfig(o, r, device)),
+    TE.chainFirst(() => recordStart(o.out, o.resume, o.name, device)),
     TE.chainFirst(({ assembled, start }) => writeResidents(device, assembled.residents)(start.values)),
     TE.chainFirst(({ assembled }) => { for (const note of new Set(assembled.phases.flatMap((p) => p.crops.notes))) say(`augmentation: ${note}`); return TE.right(undefined) }),
     TE.bind('phases', ({ assembled, images }) => running(o, r, split, device, assembled, images.side)),
@@ -182,7 +185,7 @@ const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved
       ended.stopped || !isLabelled(split) ? TE.right({}) : pipe(last(phases).accuracy, TE.map((knn_after) => ({ knn_after })))),
     TE.bind('metrics', ({ ended, assembled, before, after }): TaskEither<Fault, Readonly<Record<string, number>>> => {
       const metrics = { ...Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss')), ...before, ...after }
-      return ended.stopped ? TE.right(metrics) : pipe(
+      return ended.stopped ? reportEnding(o, 'stopped', metrics, []) : pipe(
         readValues(device, assembled.residents),
         TE.chain((state) => close(closings)({ ...surroundings, name: o.name, run: r, split, open: device, assembled, state, metrics, accuracyOf: plainAccuracy(device, assembled, r, split) })),
       )

@@ -1,0 +1,79 @@
+/** The page of a run's folder, whatever state the run was left in. */
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { reference } from '../../../compiler/targets/reference.ts'
+import { escaped, html, table } from '../../../train/report/html.ts'
+import { recordStart, sessionsIn } from '../../../train/report/environment.ts'
+import { readRecord, recordSummary } from '../../../train/report/record.ts'
+import { writeReport } from '../../../train/report/report.ts'
+import { left, right } from '../../data/either.ts'
+
+let root = ''
+beforeAll(async () => { root = await mkdtemp(join(tmpdir(), 'report-')) })
+afterAll(async () => { await rm(root, { recursive: true, force: true }) })
+
+const folder = async (name: string, lines: ReadonlyArray<string>): Promise<string> => {
+  const at = join(root, name)
+  await mkdir(at)
+  await writeFile(join(at, 'config.yaml'), 'steps: 300\nmodel:\n  note: "<script>alert(1)</script>"\n')
+  await writeFile(join(at, 'metrics.jsonl'), lines.join('\n'))
+  return at
+}
+
+const record = (step: number): string => JSON.stringify({ step, loss: 9 - step, 'loss.dino': 1 / step, lr: 0.001, wd: 0.04, images_per_s: 100, entropy: null })
+
+/** What a page would fetch, if it could. */
+const fetched = (page: string): ReadonlyArray<string> => [...page.matchAll(/(?:(?<![\w-])(?:src|href|xlink:href)\s*=\s*["']?|url\(["']?)([^"')\s>]+)/g)].map((m) => m[1]).filter((u) => !u.startsWith('data:') && !u.startsWith('#'))
+
+describe('html', () => {
+  test('escapes what is put into it, and nothing twice', () => {
+    expect(html`<p title="${'"'}">${'<b> & '}${html`<i>${3}</i>`}${[html`x`, html`y`]}</p>`.text).toBe('<p title="&quot;">&lt;b&gt; &amp; <i>3</i>xy</p>')
+    expect(escaped("'")).toBe('&#39;')
+  })
+  test('tables have the columns of their first row, numbers to the right', () => {
+    expect(table([{ a: 'x', b: 0.5 }, { a: '<', b: '70.0 %' }]).text).toContain('<th>a</th><th class="number">b</th>')
+    expect(table([{ a: '<' }]).text).toContain('<td>&lt;</td>')
+  })
+})
+
+describe('the page', () => {
+  test('of a run that was stopped after three steps, its last line torn', async () => {
+    const at = await folder('three', [record(1), record(2), record(3), '{"step":4,"lo'])
+    right(await recordStart(at, false, 'a <b> run', right(await reference.open()))())
+    right(await recordSummary(at, { ending: 'stopped', metrics: { knn_before: 0.5, bad: NaN } })())
+    const text = await readFile(right(await writeReport(at, [])()), 'utf8')
+    for (const part of ['stopped at step 3 of 300', 'a &lt;b&gt; run', '50.0 %', '&lt;script&gt;alert(1)', 'weight decay 0.0400', 'fp-ts', '<svg', 'loss.dino']) expect(text).toContain(part)
+    expect(text).not.toContain('<script')
+    expect(fetched(text)).toEqual([])
+  })
+  test('of a run without any step, and of one that is going on', async () => {
+    expect(await readFile(right(await writeReport(await folder('none', []), [])()), 'utf8')).toContain('at step 0 of 300: not finished')
+    expect(await readFile(right(await writeReport(await folder('going', [record(1)]), [])()), 'utf8')).toContain('at step 1 of 300: not finished')
+  })
+  test('draws identifiers apart, so that one chart does not clip another', async () => {
+    const text = await readFile(right(await writeReport(await folder('ids', Array.from({ length: 700 }, (_, i) => record(i + 1))), [])()), 'utf8')
+    const ids = [...text.matchAll(/\bid="([^"]+)"/g)].map((m) => m[1])
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const [, id] of text.matchAll(/url\(#([^)]+)\)/g)) expect(ids).toContain(id)
+    expect(text).toContain('means of 4 steps')
+  })
+  test('is not made of a folder that holds no run', async () => {
+    expect(left(await writeReport(root, [])())).toMatchObject({ kind: 'data', found: 'no config.yaml' })
+  })
+})
+
+describe('the environment', () => {
+  test('grows with every start of one run, and begins anew with another; an earlier ending is forgotten', async () => {
+    const at = await folder('starts', [record(1)])
+    const device = right(await reference.open())
+    right(await recordStart(at, false, 'one', device)())
+    right(await recordSummary(at, { ending: 'stopped', metrics: {} })())
+    right(await recordStart(at, true, 'one', device)())
+    expect(right(await sessionsIn(at)())).toMatchObject([{ target: 'reference' }, { name: 'one', versions: { vega: '6.4.0' } }])
+    expect(right(await readRecord(at)()).summary._tag).toBe('None')
+    right(await recordStart(at, false, 'two', device)())
+    expect(right(await sessionsIn(at)()).map((s) => s.name)).toEqual(['two'])
+  })
+})

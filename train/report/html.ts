@@ -1,0 +1,44 @@
+/** HTML as values: what is put into a template is escaped, unless it is HTML itself. */
+
+export interface Html {
+  readonly _tag: 'Html'
+  readonly text: string
+}
+
+export type Part = Html | string | number | ReadonlyArray<Html>
+
+/** Text that is HTML already: SVG of a renderer, a style sheet. */
+export const raw = (text: string): Html => ({ _tag: 'Html', text })
+
+const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+/** Text for the inside of an element or of a quoted attribute. */
+export const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => escapes[c])
+
+const isList = (p: Part): p is ReadonlyArray<Html> => Array.isArray(p)
+
+const textOf = (p: Part): string => (typeof p === 'string' || typeof p === 'number' ? escaped(String(p)) : isList(p) ? p.map((h) => h.text).join('') : p.text)
+
+/** A template: strings and numbers are escaped, lists of HTML are joined. */
+export const html = (strings: TemplateStringsArray, ...parts: ReadonlyArray<Part>): Html =>
+  raw(strings.map((s, i) => s + (i < parts.length ? textOf(parts[i]) : '')).join(''))
+
+export const nothing: Html = raw('')
+
+/** HTML where something holds. */
+export const when = (holds: boolean, h: () => Html): Html => (holds ? h() : nothing)
+
+type Cell = string | number | Html
+
+const isNumber = (c: Cell): boolean => typeof c === 'number' || (typeof c === 'string' && /^[-+]?[\d.]+(e[-+]?\d+)?( %)?$/.test(c))
+
+/** Rows with the columns of the first; numbers stand to the right. Wide tables scroll in their own frame. */
+export const table = (rows: ReadonlyArray<Readonly<Record<string, Cell>>>, names: ReadonlyArray<string> = Object.keys(rows[0] ?? {})): Html => html`<div class="scroll"><table><thead><tr>${
+  names.map((n) => html`<th${raw(rows.every((r) => isNumber(r[n] ?? '')) ? ' class="number"' : '')}>${n}</th>`)
+}</tr></thead><tbody>${
+  rows.map((r) => html`<tr>${names.map((n) => html`<td${raw(isNumber(r[n] ?? '') ? ' class="number"' : '')}>${r[n] ?? ''}</td>`)}</tr>`)
+}</tbody></table></div>`
+
+/** Names and what they are, one a line. */
+export const facts = (pairs: ReadonlyArray<readonly [string, Cell]>): Html =>
+  html`<dl>${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
