@@ -118,7 +118,7 @@ export const libraryOf = async (c: Compiler, name: string, sources: ReadonlyArra
       await writeFile(file, text)
       files.push(file)
     }
-    const made = await run(c.command, [...c.flags, `-I${runtimeFolder}`, ...files, '-o', `${own}.so`, '-lm', '-lpthread'])
+    const made = await run(c.command, [...c.flags, `-I${runtimeFolder}`, ...files, '-o', `${own}.so`, '-lm', '-lpthread', '-ldl'])
     if (!made.ok) return compileFault(c, files[0], made.text)
     for (const [i, file] of files.entries()) await rename(file, `${base}.${i}.c`)
     await rename(`${own}.so`, path)

@@ -6,6 +6,7 @@
 #ifndef _GNU_SOURCE
 # define _GNU_SOURCE
 #endif
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -121,7 +122,14 @@ static void together(Job job, int parts) {
   }
 }
 
+/* A library whose threads sleep in its memory must stay, even when nobody refers to it any more: it refers to itself. */
+static void stay(void) {
+  Dl_info own;
+  if (dladdr((void *)&pool, &own) != 0) (void)dlopen(own.dli_fname, RTLD_NOW);
+}
+
 static void ensure(int threads) {
+  if (pool.made == 1 && threads > 1) stay();
   if (threads > MAX_THREADS) threads = MAX_THREADS;
   for (int t = 0; t < threads; t++) runtimes[t] = (Runtime){.product = dg_product, .pack = dg_pack, .scratch = &scratches[t]};
   for (; pool.made < threads; pool.made++) {
