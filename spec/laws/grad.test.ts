@@ -20,6 +20,11 @@ import { doubles } from '../support/values.ts'
 
 const losses = (g: RandomGraph): readonly [Expr, Expr] => [sum()(g.graph.outputs[0].expr), sum()(square(g.graph.outputs[1].expr))]
 
+const isHalf = (g: RandomGraph): boolean => nodesOf(g.graph).some((e) => e.type.dtype === 'f16')
+
+/** Adjoints of casts to half precision are rounded to it: laws hold to its 11 bits there, over a few operations. */
+const within = (g: RandomGraph, tolerance: number): number => (isHalf(g) ? 0.02 : tolerance)
+
 /** The paths of `floats`, in order. */
 const paths = ['w', 'x', 'y', 'z', 'c']
 
@@ -31,7 +36,7 @@ describe('the gradient', () => {
       const [fs, hs] = [grad(f, g.floats), grad(h, g.floats)]
       const values = evaluate([...mixed, ...fs, ...hs], doubles(g.values))
       const n = g.floats.length
-      for (let i = 0; i < n; i++) expectClose(values[i], values[n + i].map((v, k) => 2 * v - 3 * values[2 * n + i][k]), 1e-11)
+      for (let i = 0; i < n; i++) expectClose(values[i], values[n + i].map((v, k) => 2 * v - 3 * values[2 * n + i][k]), within(g, 1e-11))
     }), runs(40))
   })
 
@@ -45,14 +50,14 @@ describe('the gradient', () => {
       ]))
       const pulled = vjp(y, g.floats, ct).map((p, i) => sum()(mul(p, tangents[i])))
       const [pushed, ...parts] = evaluate([sum()(mul(ct, jvp(y, g.floats, tangents))), ...pulled], values)
-      expectClose([parts.reduce((s, p) => s + p[0], 0)], pushed, 1e-10)
+      expectClose([parts.reduce((s, p) => s + p[0], 0)], pushed, within(g, 1e-10))
     }), runs(40))
   })
 
   it('is what central differences say', () => {
     fc.assert(fc.property(graphs(), (g) => {
       // rounding to half precision has differences of its own
-      fc.pre(nodesOf(g.graph).every((e) => e.type.dtype !== 'f16'))
+      fc.pre(!isHalf(g))
       const [f] = losses(g)
       const at = (h: number): number => evaluate([f], new Map([...doubles(g.values)].map(([path, x]) => {
         const k = paths.indexOf(path)
