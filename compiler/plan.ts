@@ -10,7 +10,7 @@ import { fuse } from './fuse.ts'
 import { pack } from './pack.ts'
 import { simplify } from './rewrites/simplify.ts'
 import type { Plan } from './schedule.ts'
-import { schedule } from './schedule.ts'
+import { residentBytes, schedule, totalsOf } from './schedule.ts'
 import { sequence } from './sequence.ts'
 
 export const planOf = (limits: Limits) => (g: Graph): E.Either<Fault, Plan> =>
@@ -20,3 +20,10 @@ export const planOf = (limits: Limits) => (g: Graph): E.Either<Fault, Plan> =>
     E.chain(verify),
     E.map((simple) => schedule(simple, sequence(roots(simple), pack(limits)(fuse(limits)(simple))))),
   )
+
+/** What fusion may do where no target is named: the limits of a graphics processor through gpu.js. */
+export const portable: Limits = { maxInputs: 7, maxOps: 120, scatter: false, transcendental: 12, launch: 4000, pack: true }
+
+/** Bytes that a step is planned to take: temporaries and resident state. */
+export const plannedBytes = (limits: Limits) => (g: Graph): E.Either<Fault, number> =>
+  pipe(g, planOf(limits), E.map((p) => totalsOf(p).temporaryBytes + residentBytes(p.graph)))

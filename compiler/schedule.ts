@@ -5,6 +5,7 @@
  */
 import type { Expr } from '../core/expr.ts'
 import type { Graph } from '../core/graph.ts'
+import { isResident, leavesOfGraph } from '../core/graph.ts'
 import type { DType } from '../core/type.ts'
 import { bytesOf, sizeOf } from '../core/type.ts'
 import type { Fused, Tensor } from './fuse.ts'
@@ -136,6 +137,10 @@ export interface Totals {
   /** Bytes of temporaries alive at once. */
   readonly temporaryBytes: number
 }
+
+/** Memory of the resident leaves, in bytes. */
+export const residentBytes = (g: Graph): number =>
+  leavesOfGraph(g).filter(isResident).reduce((n, l) => n + sizeOf(l.type.shape) * bytesOf(l.type.dtype), 0)
 
 export const totalsOf = (p: Plan): Totals => {
   const works = p.kernels.map((k) => workOf(k.kernel))

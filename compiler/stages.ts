@@ -3,15 +3,14 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../core/fault.ts'
 import type { Graph } from '../core/graph.ts'
-import { isResident, leavesOfGraph, nodesOf } from '../core/graph.ts'
+import { nodesOf } from '../core/graph.ts'
 import { print } from '../core/print.ts'
-import { bytesOf, sizeOf } from '../core/type.ts'
 import { verify } from '../core/verify.ts'
 import type { Limits } from './fuse.ts'
 import { planOf } from './plan.ts'
 import { simplify } from './rewrites/simplify.ts'
 import type { Place, Plan } from './schedule.ts'
-import { totalsOf } from './schedule.ts'
+import { residentBytes, totalsOf } from './schedule.ts'
 
 /** `1234567` as `1.23 M`. */
 export const showCount = (n: number): string => {
@@ -19,10 +18,6 @@ export const showCount = (n: number): string => {
   const i = n < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(n) / 3))
   return i === 0 ? `${n}` : `${(n / 1000 ** i).toPrecision(3)}${units[i]}`
 }
-
-/** Memory of the resident leaves, in bytes. */
-export const residentBytes = (g: Graph): number =>
-  leavesOfGraph(g).filter(isResident).reduce((n, l) => n + sizeOf(l.type.shape) * bytesOf(l.type.dtype), 0)
 
 /** Applications: the kernels there would be, were every op its own. */
 export const operationsOf = (g: Graph): number => nodesOf(g).filter((e) => e._tag === 'Apply').length

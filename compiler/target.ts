@@ -2,6 +2,7 @@
  * What a target is to the rest of the house: a device that holds named resident tensors and runs compiled graphs
  * against them. Several programs may share one device's state: the layout of state belongs to the run.
  */
+import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
 import type { Graph } from '../core/graph.ts'
@@ -42,6 +43,8 @@ export interface Device {
   readonly read: (path: string) => TaskEither<Fault, HostArray>
   /** The resident tensors: paths and types. */
   readonly resident: () => ReadonlyMap<string, TensorType>
+  /** Bytes that a graph is planned to take there: temporaries and resident state. */
+  readonly planned: (g: Graph) => Either<Fault, number>
   /** Compiles a verified graph; its resident leaves must have been written before the first run. */
   readonly compile: (g: Graph, options?: CompileOptions) => TaskEither<Fault, Executable>
   readonly close: () => void

@@ -3,7 +3,7 @@
  * with DINOv2's objective, whatever it was trained with. The network is made as the folder says; what it has no values for begins anew, and is told.
  *
  *     npx tsx examples/continue.ts --model facebook/dinov2-small --data ~/scans
- *     npx tsx examples/continue.ts --model runs/dinov1 --set start.heads=new --set strategies.freeze=1
+ *     npx tsx examples/continue.ts --model runs/dinov1 --set start.heads=new --set strategies.freeze.prefix=1
  *     npx tsx examples/continue.ts                      without a model: makes a folder of random weights, says so, and continues from that
  */
 import { join } from 'node:path'
@@ -25,7 +25,7 @@ import { images, imagesOf } from '../train/parts/images.ts'
 import { hidden, hiddenOf } from '../train/parts/masks.ts'
 import { backboneOf, headOf, network, networkOf, prototypes } from '../train/parts/network.ts'
 import { beginningOf, start } from '../train/parts/start.ts'
-import { strategies, strategyOf } from '../train/parts/strategies.ts'
+import { scalingOf, strategic, strategies } from '../train/parts/strategies.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 import { describedBy, writeInitial } from '../train/start/described.ts'
 
@@ -58,10 +58,10 @@ export default command(import.meta.url, experiment({
     return { backbone, pair: withMasks(maskedCrops(hiddenOf(s)).views.masks)(dinov2({ backbone, head: headOf(backbone.width, s.head) })) }
   },
   loss: (s) => concatAll(lossMonoid<Dinov2Features>())([losses.dinov2({ prototypes: s.head.prototypes, centring: 'sinkhorn' }), spread]),
-  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth, s.schedule.frozenBy) }),
+  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth, s.schedule.frozenBy), ...scalingOf(s.strategies) }),
   hypers: schedulesOf,
   feed: (s) => (seed, step) => maskFeed(hiddenOf(s), seed, step),
-  strategy: (s) => strategyOf(s.strategies),
+  ...strategic,
   first: (s, how) => {
     if (s.start.from !== '') return beginningOf(s.start, s.model.heads)(how)
     how.say('no --model was given: a folder of random weights is made, and continued from')

@@ -25,7 +25,7 @@ import { crops, cropsOf } from '../train/parts/crops.ts'
 import { images, imagesOf } from '../train/parts/images.ts'
 import { hidden, hiddenOf } from '../train/parts/masks.ts'
 import { backboneOf, headOf, network, prototypes } from '../train/parts/network.ts'
-import { adapters } from '../train/parts/strategies.ts'
+import { adapters, adaptersOf } from '../train/parts/adapters.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 import { rewriteStep } from '../train/step.ts'
 import { mergedNetwork, networkValues } from '../train/strategies/adapters.ts'
@@ -53,7 +53,7 @@ const settings = section('LoRA on negatives of digits', {
 })
 
 const strategies = (s: ValueOf<typeof settings>): { readonly [K in typeof s.train]: Strategy } =>
-  ({ full: none, lora: lora(s.lora), freeze: freeze({ prefix: s.frozen }), frugal: all([freeze({ prefix: s.frozen }), lora(s.lora)]) })
+  ({ full: none, lora: lora(adaptersOf(s.lora)), freeze: freeze({ prefix: s.frozen }), frugal: all([freeze({ prefix: s.frozen }), lora(adaptersOf(s.lora))]) })
 
 export default command(import.meta.url, experiment({
   name: 'lora',
@@ -78,7 +78,7 @@ export default command(import.meta.url, experiment({
   ),
   after: (s) => ({ state, out, accuracyOf, assembled: { program } }) => pipe(
     TE.Do,
-    TE.chainFirst(() => (program.adapters.length === 0 ? TE.right(undefined) : writeAdapters(join(out, 'adapter'), { names: 'dinov2', lora: s.lora }, program.adapters)(networkValues('teacher')(state)))),
+    TE.chainFirst(() => (program.adapters.length === 0 ? TE.right(undefined) : writeAdapters(join(out, 'adapter'), { names: 'dinov2', lora: adaptersOf(s.lora) }, program.adapters)(networkValues('teacher')(state)))),
     TE.bind('knn_merged', () => pipe(TE.fromEither(mergedNetwork(program.adapters, 'teacher')(state)), TE.chain(accuracyOf))),
     TE.map(({ knn_merged }) => ({ knn_merged, trained: trainedCount(program), trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')) })),
   ),

@@ -36,7 +36,7 @@ export const isInBlocks = (blocks: Blocks) => (path: string): boolean => {
 const isPatchEmbed = (path: string): boolean => /(?:^|\.)patch_embed\./.test(path)
 const isPosition = (path: string): boolean => /(?:^|\.)(?:pos_embed|rope_embed)(?:\.|$)/.test(path)
 const isToken = (path: string): boolean => /(?:^|\.)(?:cls_token|mask_token|register_tokens|storage_tokens)$/.test(path)
-const isNorm = (path: string): boolean => /^backbone\.(?:.*\.)?[^.]*norm[^.]*\.(?:weight|bias)$/.test(path)
+const isNorm = (path: string): boolean => /^(?:[^.]+\.)?backbone\.(?:.*\.)?[^.]*norm[^.]*\.(?:weight|bias)$/.test(path)
 
 /** The blocks that are frozen as a whole. */
 export const frozenBlocks = (o: FreezeOptions): ((path: string) => boolean) => {

@@ -10,11 +10,13 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { plannedBytes, portable } from '../compiler/plan.ts'
 import type { Device, HostValues } from '../compiler/target.ts'
 import type { Expr } from '../core/expr.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Exprs, Model } from '../core/model.ts'
 import { call, context, leavesOf } from '../core/model.ts'
+import type { Graph } from '../core/graph.ts'
 import { value } from '../core/graph.ts'
 import { trace } from '../core/trace.ts'
 import { join } from '../core/tree.ts'
@@ -80,8 +82,8 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   readonly feed?: (s: S) => StepFeed
   /** Changes the objective before its gradients are derived: LoRA, freezing, distillation. Default: nothing. */
   readonly strategy?: (s: S) => Strategy
-  /** Changes the derived step: recomputation, storage. Default: nothing. */
-  readonly rewrite?: (s: S) => (step: StepStage) => StepStage
+  /** Changes the derived step: recomputation, storage; `planned` says what a step takes on the target at hand. Default: nothing. */
+  readonly rewrite?: (s: S, planned: Planned) => (step: StepStage) => StepStage
   /** Micro-batches of `batch` images whose gradients make one step. Default 1. */
   readonly accumulate?: (s: S) => number
   /** Other settings from some step on (phases.ts). Default: one phase. */
@@ -108,6 +110,9 @@ export interface Beginning extends Surroundings {
   readonly residents: ReadonlyArray<Resident>
   readonly say: Say
 }
+
+/** Bytes that a graph is planned to take. */
+export type Planned = (g: Graph) => Either<Fault, number>
 
 /** A run between two steps. */
 export interface Ongoing {
@@ -165,7 +170,8 @@ export interface Resolved {
   /** The same as plain JSON: what `config.yaml` and checkpoints hold. */
   readonly config: Json
   readonly data: (say: Say) => TaskEither<Fault, TrainingSplit>
-  readonly assemble: (images: Imagery) => Either<Fault, Assembled>
+  /** `planned`: bytes that a step takes on the target (`Device.planned`). Default: as planned for a graphics processor. */
+  readonly assemble: (images: Imagery, planned?: Planned) => Either<Fault, Assembled>
   readonly first: (how: Beginning) => TaskEither<Fault, Values>
   readonly between: (run: Ongoing) => (step: number) => TaskEither<Fault, void>
   readonly after: (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>
@@ -225,7 +231,7 @@ const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStag
 const skipping = (s: CommonSettings, step: StepStage): StepStage => (s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step)
 
 /** A phase, given where each parameter was trained first. */
-const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, { name, from, settings: s }: Phase<S>, begun: ReadonlyMap<string, string | undefined>): Either<Fault, AssembledPhase> =>
+const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, planned: Planned, { name, from, settings: s }: Phase<S>, begun: ReadonlyMap<string, string | undefined>): Either<Fault, AssembledPhase> =>
   pipe(
     E.Do,
     E.bind('crops', () => multiCrop(normalisedBy(images)(o.augmentation(s)), { batch: s.batch, channels: images.channels, side: images.side })),
@@ -240,14 +246,14 @@ const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, 
       const plain = trainingStep({ model: o.networks(s, images).pair, loss: o.loss(s), batch: { images: s.batch, views }, ...update, optimizer })
       return E.right(pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(new Set([...begun.keys()].map((path) => join('student', path)))))))
     }),
-    E.bind('turns', ({ forward }) => turnsOf(o.accumulate?.(s) ?? 1, (step) => skipping(s, o.rewrite?.(s)(step) ?? step), derive(forward))),
+    E.bind('turns', ({ forward }) => turnsOf(o.accumulate?.(s) ?? 1, (step) => skipping(s, o.rewrite?.(s, planned)(step) ?? step), derive(forward))),
     E.bind('features', ({ whole, turns: [{ view }] }) => features(o.networks(s, images).backbone, whole, o.evaluated ?? 'teacher', view)),
     E.map(({ crops, hypers, forward, turns, features: seen }) => ({ name, from, crops, hypers, forward, turns, feed: o.feed?.(s) ?? (() => new Map()), features: seen, batch: s.batch })),
   )
 
 const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> => residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
 
-const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, s: S) => (images: Imagery): Either<Fault, Assembled> => {
+const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, s: S) => (images: Imagery, planned: Planned = plannedBytes(portable)): Either<Fault, Assembled> => {
   const whole: Phase<S> = { name: 'training', from: 0, settings: s }
   const checked = checkPhases(s.steps, o.phases?.(s) ?? [whole])
   if (E.isLeft(checked)) return checked
@@ -255,7 +261,7 @@ const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P,
   /** The phase in which each parameter was trained first, undefined for that from step 0. */
   const begun = new Map<string, string | undefined>()
   for (const p of checked.right) {
-    const next = assembledPhase(o, images, p, begun)
+    const next = assembledPhase(o, images, planned, p, begun)
     if (E.isLeft(next)) return next
     phases.push(next.right)
     for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)

@@ -46,7 +46,7 @@ import { hiddenOf } from './parts/masks.ts'
 import { backboneOf, headOf, network, prototypes } from './parts/network.ts'
 import type { ObjectiveOf } from './parts/objective.ts'
 import { objective } from './parts/objective.ts'
-import { rewriteOf, strategies, strategyOf } from './parts/strategies.ts'
+import { scalingOf, strategic, strategies, strategyOf } from './parts/strategies.ts'
 import { beginningOf, start } from './parts/start.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from './parts/training.ts'
 import { ownerOf } from './share.ts'
@@ -86,11 +86,9 @@ const shared = (about: string) => ({
   about, settings: config,
   data: (c: Config, say: (text: string) => void) => imagesOf(c.data, say),
   augmentation: (c: Config) => cropsOf(c.augmentation),
-  update: (c: Config) => ({ optimizer: optimizerOf(c.optimizer, c.model.depth, c.schedule.frozenBy) }),
+  update: (c: Config) => ({ optimizer: optimizerOf(c.optimizer, c.model.depth, c.schedule.frozenBy), ...scalingOf(c.strategies) }),
   hypers: schedulesOf,
-  strategy: (c: Config) => strategyOf(c.strategies),
-  rewrite: (c: Config) => rewriteOf(c.strategies),
-  accumulate: (c: Config) => c.strategies.accumulate,
+  ...strategic,
   first: started,
 })
 

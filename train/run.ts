@@ -158,7 +158,7 @@ const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved
   return pipe(
     TE.Do,
     TE.bind('images', () => imageryOf(split)),
-    TE.bind('assembled', ({ images }) => TE.fromEither(r.assemble(images))),
+    TE.bind('assembled', ({ images }) => TE.fromEither(r.assemble(images, device.planned))),
     TE.bind('start', ({ assembled }) => startOf(surroundings, assembled, r)),
     TE.chainFirst(() => writeConfig(o, r, device)),
     TE.chainFirst(() => recordStart(o.out, o.resume, o.name, device)),

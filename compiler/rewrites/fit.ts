@@ -15,30 +15,22 @@ import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Graph } from '../../core/graph.ts'
 import type { Rewrite } from '../../core/rewrite.ts'
-import type { Limits } from '../fuse.ts'
-import { planOf } from '../plan.ts'
-import { totalsOf } from '../schedule.ts'
-import { residentBytes } from '../stages.ts'
 import type { RegionOf } from './remat.ts'
 import { blocksAsRegions, regionsOf, remat } from './remat.ts'
 
 export interface FitOptions {
   /** Temporaries and resident state together. */
   readonly bytes: number
-  /** The target that the step is planned for. */
-  readonly limits: Limits
+  /** What a step is planned to take, as `Device.planned` says it. */
+  readonly planned: (g: Graph) => Either<Fault, number>
   /** Default: every block by itself. */
   readonly regions?: RegionOf
 }
 
-/** Bytes that a step is planned to take: temporaries and resident state. */
-export const plannedBytes = (limits: Limits) => (g: Graph): Either<Fault, number> =>
-  pipe(g, planOf(limits), E.map((p) => totalsOf(p).temporaryBytes + residentBytes(g)))
-
 const mebi = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`
 
 const tooLarge = (asked: number, least: number): Fault => fault('config', {
-  place: 'fit', found: mebi(asked), allowed: `at least ${mebi(least)}, with all regions computed again`,
+  place: 'fit', found: mebi(asked), allowed: `at least ${mebi(least)}, which is planned with all regions computed again`,
   remedy: 'make the batch smaller and accumulate, freeze a prefix, or choose a smaller network',
 })
 
@@ -55,13 +47,13 @@ export const fit = (o: FitOptions): Rewrite<'step'> => ({
       (n === 0 ? E.right(g) : remat({ regions: regionOf, chosen: (r) => names.indexOf(r) < n && names.includes(r) }).run(g))
     const attempt = (n: number): Either<Fault, { readonly graph: Graph; readonly bytes: number }> => pipe(
       withFirst(n),
-      E.chain((graph) => pipe(graph, plannedBytes(o.limits), E.map((bytes) => ({ graph, bytes })))),
+      E.chain((graph) => pipe(graph, o.planned, E.map((bytes) => ({ graph, bytes })))),
     )
     const none = attempt(0)
     if (E.isLeft(none) || none.right.bytes <= o.bytes) return E.map(({ graph }: { readonly graph: Graph }) => graph)(none)
     const most = attempt(names.length)
     if (E.isLeft(most)) return most
-    if (most.right.bytes > o.bytes) return E.left(tooLarge(o.bytes, most.right.bytes))
+    if (most.right.bytes > o.bytes) return E.left(tooLarge(o.bytes, Math.min(none.right.bytes, most.right.bytes)))
     let best = most.right.graph
     for (let [low, high] = [0, names.length]; high - low > 1;) {
       const middle = Math.floor((low + high) / 2)

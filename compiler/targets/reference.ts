@@ -101,6 +101,25 @@ const program = (outputs: ReadonlyArray<Expr>, kernels: ReturnType<typeof kernel
   }
 }
 
+/** The most that is held at a time: every value in float64 until its last reader, results until the end. */
+const peakBytes = (g: Graph): number => {
+  const order = topological(roots(g))
+  const readers = new Map<Expr, number>(roots(g).map((e) => [e, Infinity]))
+  for (const e of order) if (e._tag === 'Apply') for (const a of new Set(e.args)) readers.set(a, (readers.get(a) ?? 0) + 1)
+  let [now, most] = [0, 0]
+  for (const e of order) {
+    now += 8 * sizeOf(e.type.shape)
+    most = Math.max(most, now)
+    if (e._tag !== 'Apply') continue
+    for (const a of new Set(e.args)) {
+      const left = (readers.get(a) ?? 0) - 1
+      readers.set(a, left)
+      if (left === 0) now -= 8 * sizeOf(a.type.shape)
+    }
+  }
+  return most
+}
+
 /** Values are never changed in place: a state output replaces the resident's array, so that both may be shared. */
 interface Resident {
   readonly type: TensorType
@@ -153,6 +172,7 @@ const openDevice = (): Device => {
       return r === undefined ? E.left(missing(path, held)) : E.right(r.data.slice())
     }),
     resident: () => new Map([...held].map(([path, r]) => [path, r.type])),
+    planned: (g) => E.map(peakBytes)(verify(g)),
     compile: (g, options = {}) => TE.fromIOEither(() => E.map((ok: Graph) => executable(ok, held, options))(verify(g))),
     close: () => { held.clear() },
   }

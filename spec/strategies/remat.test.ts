@@ -1,7 +1,8 @@
 /** Activation checkpointing: the same values to the bit, less memory, and as much of it as it takes. */
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
-import { fit, plannedBytes } from '../../compiler/rewrites/fit.ts'
+import { plannedBytes } from '../../compiler/plan.ts'
+import { fit } from '../../compiler/rewrites/fit.ts'
 import type { RematOptions } from '../../compiler/rewrites/remat.ts'
 import { blocksAsRegions, regionsOf, remat } from '../../compiler/rewrites/remat.ts'
 import { simplify } from '../../compiler/rewrites/simplify.ts'
@@ -49,18 +50,19 @@ describe('memory', { timeout: 60_000 }, () => {
   })
   const q = programOf(none, { depth: 4, width: 16, images: 4, image: 16 })
   it('fits into what it is asked to fit into, by recomputing no more than that takes', () => {
-    const whole = right(plannedBytes(limits)(q.graph))
-    expect(right(fit({ bytes: whole, limits }).run(q.graph))).toBe(q.graph)
+    const planned = plannedBytes(limits)
+    const whole = right(planned(q.graph))
+    expect(right(fit({ bytes: whole, planned }).run(q.graph))).toBe(q.graph)
     const bytes = Math.floor(whole * 0.75)
-    const g = right(fit({ bytes, limits }).run(q.graph))
-    expect(right(plannedBytes(limits)(g))).toBeLessThanOrEqual(bytes)
+    const g = right(fit({ bytes, planned }).run(q.graph))
+    expect(right(planned(g))).toBeLessThanOrEqual(bytes)
     const regions = new Set(nodesOf(g).flatMap((e) => (e._tag === 'Apply' && e.region._tag === 'Some' ? [e.region.value] : [])))
     expect(regions.size).toBeGreaterThan(0)
     expect(regions.size).toBeLessThan(5)
     expect([...regions].every((r) => r.includes('.global.'))).toBe(true)
   })
   it('says what the least is where nothing fits', () => {
-    const f = left(fit({ bytes: 1024, limits }).run(q.graph))
+    const f = left(fit({ bytes: 1024, planned: plannedBytes(limits) }).run(q.graph))
     expect(f.allowed).toMatch(/^at least \d+\.\d\d MiB/)
     expect(f.remedy).toContain('accumulate')
   })

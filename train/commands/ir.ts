@@ -8,7 +8,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { Limits } from '../../compiler/fuse.ts'
+import { portable } from '../../compiler/plan.ts'
 import { showFused, showGraph, showRewritten } from '../../compiler/stages.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
@@ -31,9 +31,6 @@ const spec: CommandSpec = {
     { name: 'phase', value: 'NAME', text: 'which phase of a run that has several; the last by default' },
   ],
 }
-
-/** What fusion may do where no target is named: the limits of a graphics processor through gpu.js. */
-const portable: Limits = { maxInputs: 7, maxOps: 120, scatter: false, transcendental: 12, launch: 4000, pack: true }
 
 const isExperiment = (x: unknown): x is Experiment => typeof x === 'object' && x !== null && 'resolve' in x && 'settings' in x && 'name' in x
 

@@ -130,6 +130,42 @@ export const list = <A>(of: Field<A>, initial: ReadonlyArray<A>, about: string):
     },
   )
 
+/** A record of what another field is, under names of one's own: `table(whole(8, 'a rank'), {}, '…')`. */
+export const table = <A>(of: Field<A>, initial: Readonly<Record<string, A>>, about: string): Field<Readonly<Record<string, A>>> =>
+  new Field<Readonly<Record<string, A>>>(
+    { initial, about, allowed: `names, each with ${of.facts.allowed}`, schema: { type: 'object', additionalProperties: of.facts.schema } },
+    (u, c) => {
+      if (typeof u !== 'object' || u === null || Array.isArray(u)) return t.failure(u, c)
+      const errors: Array<t.ValidationError> = []
+      const out: Array<readonly [string, A]> = []
+      for (const [name, x] of Object.entries(u)) {
+        const r = of.validate(x ?? null, t.appendContext(c, name, of))
+        if (E.isLeft(r)) errors.push(...r.left)
+        else out.push([name, r.right])
+      }
+      return errors.length > 0 ? t.failures(errors) : t.success(Object.fromEntries(out))
+    },
+  )
+
+const isExpression = (u: unknown): u is string => {
+  if (typeof u !== 'string') return false
+  try {
+    return new RegExp(u, 'u') instanceof RegExp
+  } catch {
+    return false
+  }
+}
+
+/** A regular expression. */
+export const expression = (initial: string, about: string): Field<string> =>
+  told({ initial, about, allowed: 'a regular expression', schema: { type: 'string', format: 'regex' } }, isExpression)
+
+/** What one field is, or else another, whose values are lists. */
+export const orList = <A, B>(one: Field<A>, several: Field<ReadonlyArray<B>>): Field<A | ReadonlyArray<B>> => new Field<A | ReadonlyArray<B>>(
+  { initial: one.facts.initial, about: one.facts.about, allowed: `${one.facts.allowed}, or ${several.facts.allowed}`, schema: { anyOf: [one.facts.schema, several.facts.schema] } },
+  (u, c) => (Array.isArray(u) ? several.validate(u, c) : one.validate(u, c)),
+)
+
 /** A field or null, which is the default and means: not used. */
 export const optional = <A>(of: Field<A>): Field<A | null> => new Field<A | null>(
   { initial: null, about: of.facts.about, allowed: `null, or ${of.facts.allowed}`, schema: { anyOf: [{ type: 'null' }, of.facts.schema] } },

@@ -17,6 +17,7 @@ import { merge } from '../../models/merge.ts'
 import type { Checkpoint } from '../checkpoint.ts'
 import { latest } from '../checkpoints.ts'
 import type { Backbone } from './read.ts'
+import { adapters as adapterSettings, adaptersOf } from '../parts/adapters.ts'
 import { fromState, readBackbone } from './read.ts'
 import { writeBackbone } from './write.ts'
 
@@ -30,18 +31,19 @@ export interface RunOptions {
 }
 
 /** What a run's configuration says of its backbone and its adapters, under any of the usual keys. */
-const lora = t.intersection([
-  t.type({ targets: t.union([t.string, t.array(t.string)]) }),
-  t.partial({ rank: t.number, alpha: t.number, rsLora: t.boolean, dora: t.boolean, layers: t.readonlyArray(t.number) }),
-])
-
 const network = t.partial({ heads: t.number, eps: t.number })
 
-const settings = t.partial({ model: network, vit: network, backbone: network, lora, strategies: t.partial({ lora: t.union([lora, t.null]) }) })
+const settings = t.partial({ model: network, vit: network, backbone: network, lora: t.unknown, strategies: t.partial({ lora: t.unknown }) })
 
 type RunSettings = t.TypeOf<typeof settings>
 
 const settingsOf = (c: Checkpoint): RunSettings => pipe(settings.decode(c.config), E.getOrElse((): RunSettings => ({})))
+
+/** The adapters of a run, as its settings say them. */
+const loraOf = (s: RunSettings): LoraOptions | undefined => {
+  const given = s.lora ?? s.strategies?.lora ?? undefined
+  return given === undefined ? undefined : pipe(adapterSettings.decode(given), E.match(() => undefined, adaptersOf))
+}
 
 const below = (state: HostTensors, root: string): HostTensors =>
   new Map([...state].flatMap(([path, x]) => (path.startsWith(`${root}.`) ? [[path.slice(root.length + 1), x] as const] : [])))
@@ -81,7 +83,7 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): Either<Fault
   if (adapters.length > 0 && !o.mergeLora) return E.left(adapted(place, adapters, 'pass --merge-lora'))
   const { heads, eps } = { ...s.backbone, ...s.vit, ...s.model }
   return pipe(
-    adapters.length > 0 ? merged(place, tensors, s.lora ?? s.strategies?.lora ?? undefined) : E.right(tensors),
+    adapters.length > 0 ? merged(place, tensors, loraOf(s)) : E.right(tensors),
     E.chain((plain) => fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) })),
   )
 }

@@ -10,7 +10,7 @@ import { isResident, leavesOfGraph, nodesOf } from '../../../core/graph.ts'
 import type { TensorType } from '../../../core/type.ts'
 import { sizeOf } from '../../../core/type.ts'
 import type { Limits } from '../../fuse.ts'
-import { planOf } from '../../plan.ts'
+import { plannedBytes, planOf } from '../../plan.ts'
 import type { Place, Plan } from '../../schedule.ts'
 import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, Target } from '../../target.ts'
 import { fed, fitting, residentFault } from '../feed.ts'
@@ -127,6 +127,7 @@ const deviceOf = (name: string, engine: Engine): Device => {
         : TE.tryCatch(async () => fromFloats(h.type.dtype, await engine.read(h.slot)), asFault(name))
     },
     resident: () => new Map([...held].map(([path, h]) => [path, h.type])),
+    planned: plannedBytes(limitsOf(engine)),
     compile: (g, o = {}) => pipe(
       TE.fromEither(noHalf(g, name)),
       TE.chainEitherK(planOf(limitsOf(engine))),

@@ -8,6 +8,7 @@ import type { Graph } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../core/graph.ts'
 import type { TensorType } from '../../../core/type.ts'
 import { sizeOf } from '../../../core/type.ts'
+import { residentBytes } from '../../schedule.ts'
 import type { CompileOptions, Device, Target } from '../../target.ts'
 import { fitting, residentFault } from '../feed.ts'
 import type { Compiler } from './compiler.ts'
@@ -16,6 +17,7 @@ import type { Memory, Runtime } from './library.ts'
 import { allCores, openRuntime } from './library.ts'
 import type { Host, NativeExecutable } from './program.ts'
 import { bytesOfType, programOf } from './program.ts'
+import { layoutOf } from './layout.ts'
 import { kernelsOf } from './road.ts'
 import { load, store } from './storage.ts'
 
@@ -95,6 +97,7 @@ const deviceOf = (compiler: Compiler, runtime: Runtime, threads: number, least: 
         : TE.fromIO(() => load(h.type.dtype, h.memory.view, 0, sizeOf(h.type.shape)))
     },
     resident: () => new Map([...held].map(([path, h]) => [path, h.type])),
+    planned: (g) => pipe(kernelsOf(g), E.map(({ graph, kernels }) => layoutOf(graph, kernels).arenaBytes + residentBytes(graph))),
     compile: (g, o = {}) => compile(g, o),
     close: () => {
       held.clear()
