@@ -64,6 +64,18 @@ describe('npm run data', () => {
     expect([seen.code, /1 could not be read:\n.*MR_truncated\.dcm/.test(seen.out)]).toEqual([0, true])
   }, 60_000)
 
+  test('a folder of several kinds is read as one of them, and the others are named', async () => {
+    const data = join(dir, 'kinds')
+    await mkdir(data)
+    await copyFile(join(fixtures, 'pydicom/MR_small.dcm'), join(data, 'a.dcm'))
+    await copyFile(join(fixtures, 'nifti/n1_u1.nii'), join(data, 'b.nii'))
+    const out = join(dir, 'kinds.safetensors')
+    const { code, out: said, err } = await command('dump', '--data', data, '--out', out, '--json')
+    expect([code, err.includes('note: 1 nifti file(s) passed over')]).toEqual([0, true])
+    expect(JSON.parse(said.trim().split('\n').at(-1) ?? '')).toEqual({ out, written: 1, skipped: [], notes: ['1 nifti file(s) passed over'] })
+    expect((await command('inspect', '--data', data)).out).toContain('note: 1 nifti file(s) passed over')
+  }, 60_000)
+
   test('wrong use ends with 2 and names the remedy', async () => {
     for (const [args, found] of [
       [['inspect'], /--data/], [['dump', '--data', fixtures], /--out/], [['show'], /inspect/], [['inspect', '--data', fixtures, '--limit', '0'], /--limit/],

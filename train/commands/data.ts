@@ -109,12 +109,13 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
     const { file, count, unreadable } = await dumpItems([...opened.splits], r.limit, progressTo(process.stderr, 'read'))
     const faults = [...opened.skipped, ...unreadable]
     tell(faults)
+    for (const n of opened.notes) process.stderr.write(`note: ${n}\n`)
     if (faults.length > 0 && !r.skip) return E.left({ ...faults[0], remedy: `${faults[0].remedy}; ${faults.length} could not be read and nothing was written` })
     if (count === 0) return E.left(fault('data', { place: r.path, found: 'no image that can be read', allowed: 'at least one', remedy: 'see the reasons above' }))
     const written = await writeSafetensors(out)(file)()
     if (E.isLeft(written)) return written
     const text = `${out}: ${count} images${faults.length > 0 ? `, ${faults.length} skipped` : ''}`
-    return E.right(json ? `${text}\n${JSON.stringify({ out, written: count, skipped: faults.map(brief) })}` : text)
+    return E.right(json ? `${text}\n${JSON.stringify({ out, written: count, skipped: faults.map(brief), notes: opened.notes })}` : text)
   }))
 
 const act = (a: Arguments): TaskEither<Fault, string> =>
