@@ -2,9 +2,11 @@
  * `npm run bench -- WORKLOAD|all [--target T] [--threads N] [--steps N] [--json] [--profile]`: seconds of one step, compile
  * time and memory. No test asserts a time; compare within one run on one machine.
  */
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import * as E from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
@@ -39,20 +41,14 @@ const options = {
   json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false },
 } as const
 
-interface Result {
-  readonly workload: string
-  readonly target: string
-  readonly threads: number | undefined
-  readonly step_s: number
-  readonly images_per_s: number
-  readonly trace_s: number
-  readonly compile_s: number
-  readonly peak_rss_mb: number
-  readonly gflops: number
-  /** Of what the cores' multiply-adds reach without memory; native only. */
-  readonly share_of_peak: number | undefined
-  readonly loss: ReadonlyArray<number>
-}
+const result = t.type({
+  workload: t.string, target: t.string, threads: t.union([t.number, t.undefined]), step_s: t.number, images_per_s: t.number, trace_s: t.number, compile_s: t.number,
+  peak_rss_mb: t.number, gflops: t.number,
+  // of what the cores' multiply-adds reach without memory; native only
+  share_of_peak: t.union([t.number, t.undefined]),
+  loss: t.array(t.number),
+})
+type Result = t.TypeOf<typeof result>
 
 interface Asked extends Settings {
   readonly steps: number
@@ -69,10 +65,10 @@ const runOne = async (w: Workload, s: Asked, peak: number | undefined): Promise<
     if (Number.isFinite(r.loss)) loss.push(r.loss)
   }
   const step_s = median(times)
-  if (s.profile && session.profile !== undefined && peak !== undefined) process.stdout.write(`${showProfile(await session.profile(s.steps), peak, 400)}\n`)
+  if (s.profile && session.profile !== undefined && peak !== undefined) process.stdout.write(`${showProfile(await session.profile(s.steps), peak)}\n`)
   session.close()
   return {
-    workload: w.name, target: s.target, threads: s.threads, step_s, images_per_s: w.images / step_s, trace_s: session.trace_s, compile_s: session.compile_s,
+    workload: w.name, target: s.target, threads: s.threads ?? (s.target === 'native' ? allCores() : undefined), step_s, images_per_s: w.images / step_s, trace_s: session.trace_s, compile_s: session.compile_s,
     peak_rss_mb: process.resourceUsage().maxRSS / 1024, gflops: w.gflop / step_s, share_of_peak: peak === undefined ? undefined : (w.gflop * 1e9) / step_s / peak, loss,
   }
 }
@@ -80,22 +76,31 @@ const runOne = async (w: Workload, s: Asked, peak: number | undefined): Promise<
 const show = (rs: ReadonlyArray<Result>): string => table(
   ['workload', 'target', 'threads', 's/step', 'images/s', 'GFLOP/s', 'of peak', 'trace s', 'compile s', 'MB', 'loss'],
   rs.map((r) => [
-    r.workload, r.target, `${r.threads ?? (r.target === 'native' ? allCores() : '')}`, r.step_s.toFixed(4), r.images_per_s.toFixed(1), r.gflops.toFixed(1), r.share_of_peak === undefined ? '' : `${(100 * r.share_of_peak).toFixed(0)} %`,
+    r.workload, r.target, `${r.threads ?? ''}`, r.step_s.toFixed(4), r.images_per_s.toFixed(1), r.gflops.toFixed(1), r.share_of_peak === undefined ? '' : `${(100 * r.share_of_peak).toFixed(0)} %`,
     r.trace_s.toFixed(2), r.compile_s.toFixed(2), r.peak_rss_mb.toFixed(0), r.loss.slice(0, 3).map((l) => l.toFixed(5)).join(' '),
   ]),
 )
 
+/** What `all` stands for. */
+const everything: ReadonlyArray<Workload> = [...named, ...['mm-1024-1024-1024', 'block-16-197-192'].map(sizedWorkload).filter((w) => w !== undefined)]
+
 const wrong = (found: string, allowed: string): Fault => fault('usage', { place: 'npm run bench', found, allowed, remedy: 'see npm run bench -- --help' })
 
-/** One workload in a process of its own, so that its memory is its own; its line of JSON, or its rows of the table. */
-const apart = (w: Workload, given: ReadonlyArray<string>): string =>
-  execFileSync(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), w.name, ...given], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
+/** One workload in a process of its own, so that its memory is its own. Undefined where it failed, which it has explained. */
+const apart = (w: Workload, given: ReadonlyArray<string>): Result | undefined => {
+  const { stdout, status } = spawnSync(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), w.name, '--json', ...given], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  if (status !== 0) return undefined
+  const lines = stdout.trimEnd().split('\n')
+  if (lines.length > 1) process.stdout.write(`${w.name}\n${lines.slice(0, -1).join('\n')}\n\n`)
+  const decoded = result.decode(JSON.parse(lines[lines.length - 1]))
+  return E.isRight(decoded) ? decoded.right : undefined
+}
 
 const main = async (): Promise<void> => {
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
   if (values.help) { process.stdout.write(`${help}\n`); return }
   const [name] = positionals
-  const chosen = name === 'all' ? named : [...named.filter((w) => w.name === name), ...[sizedWorkload(name ?? '')].filter((w) => w !== undefined)]
+  const chosen = name === 'all' ? everything : [...named.filter((w) => w.name === name), ...[sizedWorkload(name ?? '')].filter((w) => w !== undefined)]
   if (chosen.length === 0) stop(wrong(name ?? 'no workload', `${named.map((w) => w.name).join(', ')}, all, mm-M-K-N, block-B-N-D`))
   const threads = values.threads === undefined ? undefined : Number(values.threads)
   const [steps, rounds] = [Number(values.steps), Number(values.rounds)]
@@ -107,12 +112,15 @@ const main = async (): Promise<void> => {
     return
   }
   if (chosen.length > 1) {
-    const given = [...(threads === undefined ? [] : ['--threads', `${threads}`]), '--target', values.target, '--steps', `${steps}`, ...(values.json ? ['--json'] : []), ...(values.profile ? ['--profile'] : [])]
-    for (const w of chosen) process.stdout.write(`${apart(w, given)}\n`)
+    const given = [...(threads === undefined ? [] : ['--threads', `${threads}`]), '--target', values.target, '--steps', `${steps}`, ...(values.profile ? ['--profile'] : [])]
+    const results = chosen.map((w) => apart(w, given))
+    const done = results.filter((r) => r !== undefined)
+    process.stdout.write(`${values.json ? JSON.stringify(done) : show(done)}\n`)
+    if (done.length < chosen.length) process.exitCode = 1
     return
   }
-  const [result] = await Promise.all(chosen.map((w) => runOne(w, { target: values.target, threads, steps, profile: values.profile }, peak)))
-  process.stdout.write(`${values.json ? JSON.stringify(result) : show([result])}\n`)
+  const [one] = await Promise.all(chosen.map((w) => runOne(w, { target: values.target, threads, steps, profile: values.profile }, peak)))
+  process.stdout.write(`${values.json ? JSON.stringify(one) : show([one])}\n`)
 }
 
 await main().catch((e: unknown) => stop(wrong(e instanceof Error ? e.message : String(e), 'the options of --help')))
