@@ -1,14 +1,17 @@
 /**
  * Continues the training of a backbone on your own images: of a Hugging Face folder, a model of the hub, an official file, or an earlier run,
- * with DINOv2's objective, whatever it was trained with. The network is made as the folder says; what it has no values for begins anew, and is told.
+ * with DINOv2's objective, whatever it was trained with. The network is made as the folder says, crops are of the size and normalised as its
+ * preprocessor_config.json says; what it has no values for begins anew, and is told.
  *
- *     npx tsx examples/continue.ts --model facebook/dinov2-small --data ~/scans
+ *     npx tsx examples/continue.ts --model facebook/dinov2-small --data ~/scans          on a CPU, smaller crops are quicker:
+ *         --set augmentation.globalSize=112 --set augmentation.localSize=56
  *     npx tsx examples/continue.ts --model runs/dinov1 --set start.heads=new --set strategies.freeze.prefix=1
  *     npx tsx examples/continue.ts                      without a model: makes a folder of random weights, says so, and continues from that
  */
 import { join } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { spread } from '../losses/collapse.ts'
 import { lossMonoid } from '../losses/loss.ts'
@@ -29,16 +32,19 @@ import { scalingOf, strategic, strategies } from '../train/parts/strategies.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 import { describedBy, writeInitial } from '../train/start/described.ts'
 
-const given = await describedBy(process.argv)
+const described = await describedBy(process.argv)
+const given = described?.options
 const patch = given?.patch ?? 7
-/** Patches along the side of global crops: as the model was made for, but 4 at least and 8 at most. */
-const side = given === undefined ? 4 : Math.max(4, Math.min(8, Math.floor(given.image / patch)))
+/** Pixels of a whole image as the model sees it: what its preprocessor_config.json says, else what it was made for, up to the 224 of DINO's training. */
+const seen = pipe(O.fromNullable(described), O.match(() => 28, ({ options, view }) => pipe(view, O.match(() => Math.min(224, options.image), (v) => v.size))))
+/** Patches along the side of global crops. */
+const side = Math.max(4, Math.floor(seen / patch))
 
 const settings = section('training on', {
   ...common({ steps: 300, batch: 32 }),
   start,
-  data: images.with({ train: 4000, test: 1000 }),
-  augmentation: crops.with({ globalSize: side * patch, locals: 4, localSize: Math.max(1, Math.floor(side / 2)) * patch, ...(given === undefined ? {} : { recipe: 'v2' }) }),
+  data: images.with({ train: 4000, test: 1000, ...(given === undefined ? {} : { normalisation: 'model' }) }),
+  augmentation: crops.with({ globalSize: side * patch, locals: 4, localSize: Math.max(1, Math.round(side * 0.43)) * patch, ...(given === undefined ? {} : { recipe: 'v2' }) }),
   masks: hidden,
   model: network.with(given === undefined ? { patch, width: 64, depth: 3, heads: 4, image: 28 } : networkOf(given)),
   head: prototypes.with({ hidden: 256, bottleneck: 64, prototypes: 1024, normLastLayer: false }),
@@ -51,7 +57,7 @@ export default command(import.meta.url, experiment({
   name: 'continue',
   about: 'Continues the training of a backbone (--model DIR|FILE|ID) on your images (--data DIR|FILE) with DINO + iBOT + KoLeo.',
   settings,
-  data: (s, say) => imagesOf(s.data, say),
+  data: (s, say) => imagesOf(s.data, say, s.start.from),
   augmentation: (s) => cropsOf(s.augmentation),
   networks: (s, { channels }) => {
     const backbone = backboneOf(s.model, { channels, maskToken: true })

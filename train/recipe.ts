@@ -84,7 +84,7 @@ const started = (c: Config, how: Beginning): TaskEither<Fault, Values> => (c.sta
 /** The parts that do not depend on the objective. */
 const shared = (about: string) => ({
   about, settings: config,
-  data: (c: Config, say: (text: string) => void) => imagesOf(c.data, say),
+  data: (c: Config, say: (text: string) => void) => imagesOf(c.data, say, c.start.from),
   augmentation: (c: Config) => cropsOf(c.augmentation),
   update: (c: Config) => ({ optimizer: optimizerOf(c.optimizer, c.model.depth, c.schedule.frozenBy), ...scalingOf(c.strategies) }),
   hypers: schedulesOf,

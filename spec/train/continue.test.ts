@@ -1,9 +1,10 @@
 /** examples/continue.ts as a user starts it: from a folder, whose configuration makes the network; without one; and from nothing at all. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
 import { afterAll, describe, expect, it } from 'vitest'
 import type { Vit } from '../../models/vit.ts'
 import { vit } from '../../models/vit.ts'
@@ -11,7 +12,8 @@ import type { Network } from '../../train/parts/network.ts'
 
 import { backboneOf, network, networkOf } from '../../train/parts/network.ts'
 import { optionsAt, writeInitial } from '../../train/start/described.ts'
-import { right } from '../data/either.ts'
+import { viewAt } from '../../train/start/view.ts'
+import { left, right } from '../data/either.ts'
 import { backbones } from '../huggingface/backbones.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'continue-'))
@@ -32,6 +34,19 @@ describe('continue', { timeout: 240_000 }, () => {
     for (const text of [`starting from ${folder}:`, '3 channels became 1', 'dino_head begins anew']) expect(err).toContain(text)
     expect(existsSync(join(root, 'from', 'checkpoints'))).toBe(true)
   })
+  it('normalises images and sizes crops as the folder\'s preprocessor says, and hands that on', async () => {
+    const folder = right(await writeInitial(join(root, 'seen'), backbones.dinov3_vit, 1)())
+    const file = join(folder, 'preprocessor_config.json')
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), size: { height: 24, width: 24 }, image_mean: [0.25, 0.5, 0.75], image_std: [0.125, 0.25, 0.375] }))
+    const { code, err } = run('as-seen', '--model', folder)
+    expect(code, err).toBe(0)
+    expect(err).toContain(`normalised as ${folder} was: mean 0.25 0.5 0.75, deviation 0.125 0.25 0.375`)
+    // digits have one channel: the averages of three
+    expect(JSON.parse(readFileSync(join(root, 'as-seen/huggingface/preprocessor_config.json'), 'utf8'))).toMatchObject({ image_mean: [0.5], image_std: [0.25] })
+    const { patch } = backbones.dinov3_vit.options
+    expect(readFileSync(join(root, 'as-seen/config.yaml'), 'utf8')).toContain(`globalSize: ${Math.max(4, Math.floor(24 / patch)) * patch}`)
+    expect(run('of-nothing', '--set', 'data.normalisation=model').err).toContain('found:   model, in a run that goes on from no network')
+  })
   it('without a model makes a folder of random weights, and says so', () => {
     const { code, err } = run('fresh', '--set', 'model.width=8', '--set', 'model.depth=1', '--set', 'model.heads=2')
     expect(code).toBe(0)
@@ -50,6 +65,31 @@ const settingsOf = (m: Vit): Network => {
   if (E.isLeft(decoded)) throw new Error('settings that are refused')
   return decoded.right
 }
+
+describe('how a network sees images', () => {
+  const folderOf = (name: string, text: string): string => {
+    const folder = join(root, name)
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'preprocessor_config.json'), text)
+    return folder
+  }
+  it('is the crop, or the size, with statistics for values in 0..1', async () => {
+    const cropped = folderOf('cropped', JSON.stringify({ size: { shortest_edge: 256 }, do_center_crop: true, crop_size: { height: 224, width: 200 }, image_mean: [0.5], image_std: [0.25] }))
+    expect(right(await viewAt(cropped, 8)())).toEqual(O.some({ size: 200, mean: [0.5], std: [0.25] }))
+    // x * 255 / 127.5 - 1, as some processors have it
+    const wide = folderOf('wide', JSON.stringify({ size: 32, rescale_factor: 1 / 127.5, image_mean: [1, 1, 1], image_std: [1, 1, 1] }))
+    expect(right(await viewAt(wide, 8)())).toEqual(O.some({ size: 32, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }))
+    expect(right(await viewAt(folderOf('plain', JSON.stringify({ do_normalize: false, do_resize: false })), 8)())).toEqual(O.some({ size: 8, mean: [0], std: [1] }))
+  })
+  it('of a run lies in its exported folder; where there is none, nothing is known', async () => {
+    folderOf('run/huggingface', JSON.stringify({ size: 16, image_mean: [0.1], image_std: [0.2] }))
+    expect(right(await viewAt(join(root, 'run'), 8)())).toEqual(O.some({ size: 16, mean: [0.1], std: [0.2] }))
+    expect(right(await viewAt(join(root, 'nowhere'), 8)())).toEqual(O.none)
+  })
+  it('that makes no sense is explained', async () => {
+    expect(left(await viewAt(folderOf('wrong', JSON.stringify({ size: 16, image_std: [0] })), 8)()).place).toContain('image_std')
+  })
+})
 
 describe('the settings of a backbone', () => {
   it.each(Object.entries(backbones))('%s make it again', (_, m) => {

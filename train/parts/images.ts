@@ -1,6 +1,7 @@
 /** Images as settings: the digits that a dependency ships, or whatever lies at a path. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -10,12 +11,15 @@ import type { Intensity } from '../../data/intensity.ts'
 import { parseWindow, windowPresets } from '../../data/intensity.ts'
 import type { Loading } from '../../data/loader.ts'
 import type { NormalisationChoice } from '../../data/measure.ts'
+import { normalisationFor } from '../../data/measure.ts'
 import { mnistSplit } from '../../data/readers/mnist.ts'
 import { openTraining } from '../../data/training.ts'
 import type { TrainingSplit } from '../../data/training.ts'
 import type { ValueOf } from '../config/field.ts'
 import { list, oneOf, optional, pair, real, text, whole } from '../config/field.ts'
 import { section } from '../config/section.ts'
+import { localModel } from '../huggingface/hub.ts'
+import { viewAt } from '../start/view.ts'
 
 export const images = section('what is trained on', {
   path: text('', 'a file or folder of images; empty: the digits that are shipped'),
@@ -28,7 +32,7 @@ export const images = section('what is trained on', {
   intensity: oneOf(['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'], 'how values become intensities; usual: what suits what they measure'),
   windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
   ends: pair([0.5, 99.5], 'low and high end: of percentiles, or of the range in the values\' units'),
-  normalisation: oneOf(['recipe', 'imagenet', 'computed', 'given'], 'mean and deviation of channels: of the recipe, of ImageNet, of these images, or mean and std'),
+  normalisation: oneOf(['recipe', 'imagenet', 'computed', 'model', 'given'], 'mean and deviation of channels: of the recipe, of ImageNet, of these images, of the network that is gone on from, or mean and std'),
   mean: list(real(0, 'a mean'), [], 'given: of intensities in 0..1, one number for each channel'),
   std: list(real(1, 'a deviation', { above: 0 }), [], 'given: the same'),
   workers: optional(whole(1, 'threads that load images; null: as many as suit the data and the machine', { min: 0, max: 64 })),
@@ -62,23 +66,42 @@ const intensityOf = ({ intensity, windows, ends: [low, high] }: Images): Either<
   }
 }
 
-const normalisationOf = ({ normalisation, mean, std }: Images): NormalisationChoice | undefined =>
-  normalisation === 'recipe' ? undefined : normalisation === 'given' ? { mean, std } : normalisation
+/** What the network at `from` was normalised by, told with its numbers. Faults: no network is gone on from; those of its file. */
+const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> => (from === ''
+  ? TE.left(fault('config', { place: 'data.normalisation', found: 'model, in a run that goes on from no network', allowed: 'model where a run has --model', remedy: 'name a network, or choose recipe, imagenet, computed or given' }))
+  : pipe(
+    localModel(process.env, say)(from),
+    TE.chain((path) => viewAt(path, 0)),
+    TE.map(O.match(
+      () => { say(`${from} has no preprocessor_config.json: images are normalised as the recipe says`); return undefined },
+      ({ mean, std }) => { say(`normalised as ${from} was: mean ${mean.join(' ')}, deviation ${std.join(' ')}`); return { mean, std } },
+    )),
+  ))
+
+const normalisationOf = ({ normalisation, mean, std }: Images, from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
+  normalisation === 'model' ? ofModel(from, say) : TE.right(normalisation === 'recipe' ? undefined : normalisation === 'given' ? { mean, std } : normalisation)
 
 const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({ workers: workers ?? 'auto', prefetch, cacheBytes: cache * 2 ** 20, onError })
 
-/** The images to train on and to evaluate with. Faults: those of the readers. */
-export const imagesOf = (o: Images, say: Say): TaskEither<Fault, TrainingSplit> => (o.path === ''
-  ? pipe(mnistSplit({ train: o.train, test: o.test }), TE.map((split) => ({ ...split, loading: loadingOf(o) })))
-  : pipe(
-    TE.fromEither(intensityOf(o)),
-    TE.chain((intensity) => {
-      const normalisation = normalisationOf(o)
-      return openTraining(o.path, {
-        share: o.share, loading: loadingOf(o), onError: o.onError, say,
-        ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
-        ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
-        ...(intensity === undefined ? {} : { intensity }), ...(normalisation === undefined ? {} : { normalisation }),
-      })
-    }),
-  ))
+/** The digits that are shipped, with statistics where they are asked for. */
+const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): TaskEither<Fault, TrainingSplit> => pipe(
+  mnistSplit({ train: o.train, test: o.test }),
+  TE.chain((split) => (normalisation === undefined
+    ? TE.right({ ...split, loading: loadingOf(o) })
+    : pipe(normalisationFor(normalisation)(split.train), TE.map((statistics) => ({ ...split, loading: loadingOf(o), normalisation: statistics }))))),
+)
+
+/** The images to train on and to evaluate with; `from` is the network that the run goes on from, if any. Faults: those of the readers. */
+export const imagesOf = (o: Images, say: Say, from = ''): TaskEither<Fault, TrainingSplit> => pipe(
+  TE.Do,
+  TE.bind('normalisation', () => normalisationOf(o, from, say)),
+  TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
+  TE.chain(({ normalisation, intensity }) => (o.path === ''
+    ? digitsOf(o, normalisation)
+    : openTraining(o.path, {
+      share: o.share, loading: loadingOf(o), onError: o.onError, say,
+      ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
+      ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
+      ...(intensity === undefined ? {} : { intensity }), ...(normalisation === undefined ? {} : { normalisation }),
+    }))),
+)

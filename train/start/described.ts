@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
@@ -13,12 +14,14 @@ import type { FullOptions } from '../../models/options.ts'
 import { fullOptions } from '../../models/options.ts'
 import type { Vit } from '../../models/vit.ts'
 import { checkpointsIn } from '../checkpoints.ts'
+import type { CropView } from '../evaluate/preprocess.ts'
 import { localModel } from '../huggingface/hub.ts'
 import { readJson, whatIs } from '../huggingface/files.ts'
 import { readBackbone } from '../huggingface/read.ts'
 import { readRun } from '../huggingface/run.ts'
 import { writeBackbone } from '../huggingface/write.ts'
 import { initialValues } from '../initialize.ts'
+import { viewAt } from './view.ts'
 
 const optionsOfFolder = (path: string): TaskEither<Fault, FullOptions> => {
   const file = join(path, 'config.json')
@@ -30,6 +33,12 @@ const optionsOfFolder = (path: string): TaskEither<Fault, FullOptions> => {
       TE.chainEitherK((config) => pipe(optionsOf(config), E.bimap((m) => fault('data', { place: file, found: `a ${config.model_type} that is not supported`, ...m }), fullOptions))),
     ))),
   )
+}
+
+/** A network before its weights are read: its options, and how it sees images where its folder says. */
+export interface Described {
+  readonly options: FullOptions
+  readonly view: Option<CropView>
 }
 
 /** The options of the backbone at a path; of a Hugging Face folder, from its config.json alone. */
@@ -44,14 +53,20 @@ const modelIn = (argv: ReadonlyArray<string>): string | undefined => {
   return at < 0 ? undefined : argv[at].startsWith('--model=') ? argv[at].slice('--model='.length) : argv[at + 1]
 }
 
+/** The backbone at a path, and how it sees images. */
+export const describedAt = (path: string): TaskEither<Fault, Described> => pipe(
+  optionsAt(path),
+  TE.chain((options) => pipe(viewAt(path, options.image), TE.map((view): Described => ({ options, view })))),
+)
+
 /**
- * The options of the backbone that a command line's `--model` names, for programs whose settings follow from it; undefined without one.
+ * The backbone that a command line's `--model` names, for programs whose settings follow from it; undefined without one.
  * A fault is shown and ends the process, as it does in every command.
  */
-export const describedBy = async (argv: ReadonlyArray<string>): Promise<FullOptions | undefined> => {
+export const describedBy = async (argv: ReadonlyArray<string>): Promise<Described | undefined> => {
   const path = modelIn(argv)
   if (path === undefined) return undefined
-  const found = await pipe(localModel(process.env, (text) => { process.stderr.write(`${text}\n`) })(path), TE.chain(optionsAt))()
+  const found = await pipe(localModel(process.env, (text) => { process.stderr.write(`${text}\n`) })(path), TE.chain(describedAt))()
   if (E.isRight(found)) return found.right
   process.stderr.write(`${showFault(found.left)}\n`)
   process.exit(exitCode(found.left))
