@@ -10,31 +10,29 @@
  * readers when that moves fewer bytes than it costs in repeated arithmetic; a reduction only into a reader that
  * evaluates every element exactly once, and only one to a kernel.
  */
-import type { Expr, Op } from '../core/expr.ts'
+import type { Expr } from '../core/expr.ts'
 import { scopeOf } from '../core/expr.ts'
 import type { Graph } from '../core/graph.ts'
 import { nodesOf } from '../core/graph.ts'
-import type { Scalar } from '../core/scalar.ts'
-import * as S from '../core/scalar.ts'
 import type { TensorType } from '../core/type.ts'
 import { sizeOf } from '../core/type.ts'
 import { flatten, inRange, instantiate } from './instantiate.ts'
 import type { Buffer, Kernel, Write } from './kernel.ts'
 import { showKernel } from './kernel.ts'
 import { normalise } from './loops.ts'
+import type { Costs, Meaning } from './meaning.ts'
+import { isFree, isPlace, meaningOf, wholeOf } from './meaning.ts'
 import type { Term, TermTable, Var } from './term.ts'
 import { termTable, termsOf } from './term.ts'
 
 /** What a target can take in one kernel, and what it finds expensive. */
-export interface Limits {
+export interface Limits extends Costs {
   /** Tensors read by one kernel. */
   readonly maxInputs: number
   /** Arithmetic operations in one kernel's text. */
   readonly maxOps: number
   /** Whether `add` writes (scatters) can be run; otherwise the per-element form is used. */
   readonly scatter: boolean
-  /** Cost of a transcendental function, in additions. */
-  readonly transcendental: number
   /** Cost of a launch, in additions. */
   readonly launch: number
   /** Whether neighbouring results should read neighbouring elements (vector lanes, coalesced reads). */
@@ -63,41 +61,6 @@ const isHyper = (e: Expr): boolean => e._tag === 'Leaf' && e.source._tag === 'Hy
 /** Scalar hypers in the order of their places in the common buffer. */
 export const hypersOf = (g: Graph): ReadonlyArray<Expr> => nodesOf(g).filter(isHyper)
 
-/** What an expression is made of, as fusion sees it. */
-interface Meaning {
-  readonly scalar: Scalar
-  readonly args: ReadonlyArray<Expr>
-  /** Arithmetic of one element, reductions counted in full. */
-  readonly cost: number
-  /** Arithmetic operations in its text. */
-  readonly ops: number
-  readonly reduces: boolean
-}
-
-const expensive: ReadonlySet<string> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
-
-const measure = (s: Scalar, limits: Limits): { cost: number; ops: number; reduces: boolean } => {
-  const all = (xs: ReadonlyArray<Scalar>): { cost: number; ops: number; reduces: boolean } =>
-    xs.map((x) => measure(x, limits)).reduce((a, b) => ({ cost: a.cost + b.cost, ops: a.ops + b.ops, reduces: a.reduces || b.reduces }), { cost: 0, ops: 0, reduces: false })
-  // index arithmetic is not counted: it mostly disappears
-  const own = (m: { cost: number; ops: number; reduces: boolean }, cost: number): { cost: number; ops: number; reduces: boolean } =>
-    ({ cost: m.cost + cost, ops: m.ops + 1, reduces: m.reduces })
-  switch (s._tag) {
-    case 'Num':
-    case 'Axis':
-    case 'Bound': return all([])
-    case 'Read': return all(s.index.filter((i) => i._tag === 'Read'))
-    case 'Unary': return own(all([s.x]), expensive.has(s.op) ? limits.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1)
-    case 'Binary': return s.dtype === 'i32' && s.x._tag !== 'Read' && s.y._tag !== 'Read' ? all([s.x, s.y]) : own(all([s.x, s.y]), s.op === 'div' ? 4 : 1)
-    case 'Select': return own(all([s.when, s.x, s.y]), 1)
-    case 'Cast': return own(all([s.x]), 1)
-    case 'Reduce': {
-      const body = measure(s.body, limits)
-      return { cost: s.extent * (body.cost + 1), ops: body.ops + 2, reduces: true }
-    }
-  }
-}
-
 /** One distinct read of an expression in a kernel being drafted. */
 interface Use {
   readonly draft: Draft
@@ -116,10 +79,10 @@ interface Draft {
   points: number
   size: number
   heavy: boolean
+  readonly whole: boolean
 }
 
 const bufferOf = (e: Expr): Expr | 'hyper' => (isHyper(e) ? 'hyper' : e)
-const isFree = (e: Expr): boolean => e._tag === 'Leaf' && e.source._tag === 'Fill'
 
 /** The distinct buffers that a draft would read if nothing more were put into it. */
 const inputsOf = (d: Draft): ReadonlySet<Expr | 'hyper'> => new Set([...d.uses.keys()].filter((e) => !isFree(e)).map(bufferOf))
@@ -161,7 +124,7 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
   const open = (e: Expr): void => {
     const table = termTable()
     const loops = e.type.shape.map((n) => table.variable(n))
-    const d: Draft = { root: e, table, loops, uses: new Map(), ops: [], points: sizeOf(e.type.shape), size: 0, heavy: false }
+    const d: Draft = { root: e, table, loops, uses: new Map(), ops: [], points: sizeOf(e.type.shape), size: 0, heavy: false, whole: meaning(e).whole }
     drafts.push(d)
     place(d, e, loops, d.points)
   }
@@ -194,6 +157,7 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
 
   const worthwhile = (e: Expr, uses: ReadonlyArray<Use>): boolean => {
     const m = meaning(e)
+    if (m.whole || uses.some((u) => u.draft.whole && !isPlace(u.draft.table, m, u.index))) return false
     // a region that makes floats narrower wants them kept, not computed again
     if (e._tag === 'Apply' && e.region._tag === 'Some' && e.type.dtype === 'f16' && e.args.every((a) => a.type.dtype === 'f32')) return false
     const size = sizeOf(e.type.shape)
@@ -230,18 +194,6 @@ export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
   return drafts.reverse().map((d) => build(d, meaning, inlined, hypers))
 }
 
-/** A leaf that is an output is copied. */
-const meaningOf = (e: Expr, limits: Limits): Meaning => {
-  if (e._tag !== 'Apply') {
-    const scalar: Scalar = e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
-    return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false }
-  }
-  const scalar = lowered(e.op, e)
-  return { scalar, args: e.args, ...measure(scalar, limits) }
-}
-
-const lowered = (op: Op, e: Extract<Expr, { readonly _tag: 'Apply' }>): Scalar => op.lower(e.args.map((a) => a.type), e.type)
-
 /** The kernel of one draft, with everything that was put into it. */
 const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Expr>, hypers: ReadonlyArray<Expr>): Fused => {
   const table = termTable()
@@ -262,7 +214,7 @@ const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Exp
     return instantiate(table, m.scalar, axes, (k, positions) => {
       const arg = m.args[k]
       const index = inRange(table, arg.type.shape, positions)
-      if (isFree(arg)) return instantiate(table, meaning(arg).scalar, index, () => table.num('f32', 0))
+      if (isFree(arg) && !d.whole) return instantiate(table, meaning(arg).scalar, index, () => table.num('f32', 0))
       if (!inlined.has(arg) || arg === e) {
         const offset = isHyper(arg) ? table.num('i32', hypers.indexOf(arg)) : flatten(table, arg.type.shape, index)
         return table.read(bufferIndex(arg), arg.type.dtype, offset)
@@ -277,8 +229,8 @@ const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Exp
   }
   const value = element(d.root, loops)
   const write: Write = { dtype: d.root.type.dtype, length: sizeOf(d.root.type.shape), offset: flatten(table, d.root.type.shape, loops), value, mode: 'set' }
-  const nest = normalise(table, { loops, writes: [write] })
-  const shape = { loops: nest.loops, reads: buffers, writes: nest.writes }
+  const nest = d.whole ? { loops, writes: [write] } : normalise(table, { loops, writes: [write] })
+  const shape = { loops: nest.loops, reads: buffers, writes: nest.writes, ...(d.whole ? { whole: wholeOf(d.root, meaning, inlined, bufferIndex) } : {}) }
   const scope = scopeOf(d.root)
   const ops = [...new Set(d.ops)].reverse().join(' ')
   const name = `${scope === '' ? '' : `${scope}: `}${ops === '' ? 'copy' : ops}`

@@ -2,6 +2,7 @@
  * A kernel: a loop nest that computes one or more tensors from others. Its buffers are numbered; which tensors they are
  * is said where it is launched, so that equal kernels are compiled once.
  */
+import type { Scalar } from '../core/scalar.ts'
 import type { DType } from '../core/type.ts'
 import type { Term, TermTable, Var } from './term.ts'
 import { operandsOf, termsOf } from './term.ts'
@@ -20,6 +21,19 @@ export interface Write extends Buffer {
   readonly mode: 'set' | 'add'
 }
 
+/** An argument in memory: element `[i, j, …]` is at `offset + strides[0] i + strides[1] j + …` of the buffer. */
+export interface Operand {
+  readonly buffer: number
+  readonly offset: number
+  readonly strides: ReadonlyArray<number>
+}
+
+/** What a target runs by a kernel of its own: the meaning of each write (row-major), and its arguments. */
+export interface Whole {
+  readonly meanings: ReadonlyArray<Scalar>
+  readonly operands: ReadonlyArray<Operand>
+}
+
 export interface Kernel {
   /** What it computes, for people: the ops fused in it, in the scope of the last. */
   readonly name: string
@@ -30,6 +44,8 @@ export interface Kernel {
   readonly loops: ReadonlyArray<Var>
   readonly reads: ReadonlyArray<Buffer>
   readonly writes: ReadonlyArray<Write>
+  /** Where the target has asked for it (`Limits.whole`). */
+  readonly whole?: Whole
 }
 
 /** Elements of the loop nest. */

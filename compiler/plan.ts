@@ -1,4 +1,4 @@
-/** The road from a graph to what a target runs: simplify, fuse, pack, schedule. `npm run ir` prints every stage of it. */
+/** The road from a graph to what a target runs: take apart what it has no kernel for, simplify, fuse, pack, schedule. `npm run ir` prints every stage of it. */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../core/fault.ts'
@@ -7,7 +7,9 @@ import { roots } from '../core/graph.ts'
 import { verify } from '../core/verify.ts'
 import type { Limits } from './fuse.ts'
 import { fuse } from './fuse.ts'
+import { scalarOf } from './meaning.ts'
 import { pack } from './pack.ts'
+import { takeApart } from './rewrites/apart.ts'
 import { simplify } from './rewrites/simplify.ts'
 import type { Plan } from './schedule.ts'
 import { residentBytes, schedule, totalsOf } from './schedule.ts'
@@ -16,6 +18,7 @@ import { sequence } from './sequence.ts'
 export const planOf = (limits: Limits) => (g: Graph): E.Either<Fault, Plan> =>
   pipe(
     verify(g),
+    E.chain(takeApart((e) => limits.whole?.(scalarOf(e)) === true).run),
     E.chain(simplify.run),
     E.chain(verify),
     E.map((simple) => schedule(simple, sequence(roots(simple), pack(limits)(fuse(limits)(simple))))),

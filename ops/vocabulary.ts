@@ -2,6 +2,7 @@
 import type { Option } from 'fp-ts/lib/Option.js'
 import { none } from 'fp-ts/lib/Option.js'
 import type { Op } from '../core/expr.ts'
+import { attending } from './attention.ts'
 import { broadcasting } from './broadcast.ts'
 import { contracting } from './contract.ts'
 import { elementwise } from './elementwise.ts'
@@ -10,7 +11,7 @@ import { reducing } from './reduce.ts'
 import { reshaping } from './reshape.ts'
 import { windowing } from './window.ts'
 
-export const vocabulary = { ...elementwise, ...reshaping, ...broadcasting, ...windowing, ...gathering, ...reducing, ...contracting }
+export const vocabulary = { ...elementwise, ...reshaping, ...broadcasting, ...windowing, ...gathering, ...reducing, ...contracting, ...attending }
 
 export type PrimitiveName = keyof typeof vocabulary
 

@@ -3,7 +3,7 @@
  *
  *     trainingStep(…)       the forward stage: the objective and the roles of its tensors
  *       rewriteForward …    LoRA, freezing, precision
- *     derive                gradients, clipping, optimizer, moving averages
+ *     derive                regions that have an adjoint of their own (attention), gradients, clipping, optimizer, moving averages
  *       rewriteStep …       accumulation, distribution, simplification
  *
  * A stage is a type, so a rewrite in the wrong place does not compile.
@@ -14,6 +14,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { compact } from 'fp-ts/lib/ReadonlyArray.js'
 import { gradOptions } from '../compiler/grad.ts'
+import { recogniseAttention } from '../compiler/rewrites/attention.ts'
 import type { Expr } from '../core/expr.ts'
 import { labelScope, mark } from '../core/expr.ts'
 import type { Fault } from '../core/fault.ts'
@@ -93,9 +94,13 @@ const inStage = <A>(scope: string, made: (a: A) => ReadonlyArray<Expr>, body: ()
 const noLoss: Fault = fault('graph', { place: 'the objective', found: 'no value output `loss`', allowed: 'a scalar `loss` to differentiate', remedy: 'keep the output `loss` when rewriting an objective' })
 
 const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Program> => {
-  const sharing = shared(objective)
+  const sharing = pipe(
+    shared(objective),
+    E.bind('graph', ({ objective: o }) => recogniseAttention.run(o.graph)),
+  )
   if (E.isLeft(sharing)) return sharing
-  const { objective: o, view } = sharing.right
+  const { objective: whole, view, graph } = sharing.right
+  const o = { ...whole, graph }
   const loss = o.graph.outputs.find((x) => x.role === 'value' && x.path === 'loss')
   if (loss === undefined) return E.left(noLoss)
   const trained = o.residents.filter((r) => r.role === 'trained')

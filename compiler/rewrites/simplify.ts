@@ -9,6 +9,7 @@
  * movement    reshape(reshape x) → reshape x;  transpose(transpose x) → transpose x;  identities disappear
  *             broadcast(broadcast x) → broadcast x;  sum(sum x) → sum x
  * select      select(c, x, x) → x;  stopGradient x → x (gradients have been taken)
+ * boxes       slice(concat(x, y)) within x → slice x;  add(pad(slice x), pad(slice x)) of boxes that fill x → x
  * ```
  */
 import * as E from 'fp-ts/lib/Either.js'
@@ -22,6 +23,7 @@ import { equalShape, sizeOf } from '../../core/type.ts'
 import { broadcasting } from '../../ops/broadcast.ts'
 import { elementwise as e } from '../../ops/elementwise.ts'
 import { reshaping } from '../../ops/reshape.ts'
+import { windowing } from '../../ops/window.ts'
 
 /** The value of a constant of one repeated element. */
 const constantOf = (x: Expr): number | undefined => (x._tag === 'Leaf' && x.source._tag === 'Fill' ? x.source.value : undefined)
@@ -135,9 +137,57 @@ const movement: ReadonlyArray<Rule> = [
   },
 ]
 
+/** A part of a tensor where it lies in it, zeros elsewhere. */
+interface Box {
+  readonly of: Expr
+  readonly start: ReadonlyArray<number>
+  readonly size: ReadonlyArray<number>
+}
+
+const boxOf = (x: Expr): Box | undefined => {
+  const padded = windowing.pad.match(x)
+  const sliced = padded._tag === 'None' ? none : windowing.slice.match(padded.value.args[0])
+  if (padded._tag === 'None' || sliced._tag === 'None') return undefined
+  const { start, size } = sliced.value.params
+  const [of] = sliced.value.args
+  return equalShape(padded.value.params.low, start) && equalShape(x.type.shape, of.type.shape) ? { of, start, size } : undefined
+}
+
+const boxes: ReadonlyArray<Rule> = [
+  on(windowing.slice, ([x], whole) => {
+    const sliced = windowing.slice.match(whole)
+    const parts = windowing.concat.match(x)
+    if (sliced._tag === 'None' || parts._tag === 'None') return undefined
+    const { axis } = parts.value.params
+    const { start, size } = sliced.value.params
+    let from = start[axis]
+    for (const part of parts.value.args) {
+      const length = part.type.shape[axis]
+      if (from < length) {
+        const own = start.map((s, a) => (a === axis ? from : s))
+        return from + size[axis] > length ? undefined : equalShape(part.type.shape, size) ? part : windowing.slice({ start: own, size }, part)
+      }
+      from -= length
+    }
+    return undefined
+  }),
+  on(e.add, ([x, y]) => {
+    const [a, b] = [boxOf(x), boxOf(y)]
+    if (a === undefined || b === undefined || a.of !== b.of) return undefined
+    const differ = a.start.map((_, k) => k).filter((k) => a.start[k] !== b.start[k] || a.size[k] !== b.size[k])
+    const [axis] = differ
+    const [first, last] = a.start[axis] < b.start[axis] ? [a, b] : [b, a]
+    if (differ.length !== 1 || first.start[axis] + first.size[axis] !== last.start[axis]) return undefined
+    const size = first.size.map((n, k) => (k === axis ? n + last.size[k] : n))
+    if (equalShape(size, a.of.type.shape)) return a.of
+    const high = a.of.type.shape.map((n, k) => n - first.start[k] - size[k])
+    return windowing.pad({ low: first.start, high }, windowing.slice({ start: first.start, size }, a.of))
+  }),
+]
+
 /** The rewrite; law: `reference` gives the same values before and after. */
 export const simplify: Rewrite<'step'> = {
   name: 'simplify',
   stage: 'step',
-  run: (g) => E.right(rewriteBottomUp(firstOf([foldConstants, moveConstants, sumConstants, negateConstants, ...neutral, ...signs, scaling, ...movement]))(g)),
+  run: (g) => E.right(rewriteBottomUp(firstOf([foldConstants, moveConstants, sumConstants, negateConstants, ...neutral, ...signs, scaling, ...movement, ...boxes]))(g)),
 }

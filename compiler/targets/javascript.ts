@@ -20,6 +20,8 @@ interface Emitter {
   readonly args: ReadonlyArray<TensorType>
   /** A name that is new in this kernel. */
   readonly fresh: () => string
+  /** Reductions that were computed before the loop they stand in. */
+  readonly before: Map<Scalar, string>
 }
 
 const literal = (x: number): string => (Object.is(x, -0) ? '(-0)' : x < 0 ? `(${x})` : `${x}`)
@@ -92,7 +94,37 @@ const selected = (em: Emitter, s: Extract<Scalar, { _tag: 'Select' }>, lines: Ar
   return v
 }
 
+const operandsOf = (s: Scalar): ReadonlyArray<Scalar> => {
+  switch (s._tag) {
+    case 'Num':
+    case 'Axis':
+    case 'Bound': return []
+    case 'Read': return s.index
+    case 'Unary':
+    case 'Cast': return [s.x]
+    case 'Binary': return [s.x, s.y]
+    case 'Select': return [s.when, s.x, s.y]
+    case 'Reduce': return [s.body]
+  }
+}
+
+const mentions = (s: Scalar, id: number): boolean => (s._tag === 'Bound' ? s.id === id : operandsOf(s).some((x) => mentions(x, id)))
+
+/** Reductions under a scalar, outermost first, that are the same for every value of a variable. A select's sides may not be read outside of it. */
+const fixedUnder = (s: Scalar, id: number): ReadonlyArray<Scalar> =>
+  s._tag === 'Reduce' && !mentions(s, id) ? [s] : s._tag === 'Select' ? [] : operandsOf(s).flatMap((x) => fixedUnder(x, id))
+
 const reduced = (em: Emitter, s: Extract<Scalar, { _tag: 'Reduce' }>, lines: Array<string>): string => {
+  const known = em.before.get(s)
+  if (known !== undefined) return known
+  const fixed = fixedUnder(s.body, s.id).filter((x) => !em.before.has(x))
+  for (const x of fixed) em.before.set(x, emit(em, x, lines))
+  const name = looped(em, s, lines)
+  for (const x of fixed) em.before.delete(x)
+  return name
+}
+
+const looped = (em: Emitter, s: Extract<Scalar, { _tag: 'Reduce' }>, lines: Array<string>): string => {
   const acc = em.fresh()
   const inner: Array<string> = []
   const x = emit(em, s.body, inner)
@@ -134,7 +166,7 @@ export const kernelOf = (e: Apply): Kernel => {
   const args = e.args.map((a) => a.type)
   let names = 0
   const lines: Array<string> = []
-  const value = emit({ args, fresh: () => `t${names++}` }, e.op.lower(args, e.type), lines)
+  const value = emit({ args, fresh: () => `t${names++}`, before: new Map() }, e.op.lower(args, e.type), lines)
   const source = [
     `// ${e.op.key} (${args.map(showType).join(', ')}) : ${showType(e.type)}`,
     ...args.map((_, k) => `const a${k} = args[${k}]`),

@@ -13,6 +13,7 @@ import type { Element } from '../support/arbitrary.ts'
 import { axesOf, bit, dimension, distinct, divisor, odd, positive, shapes, small, tensors, word } from '../support/arbitrary.ts'
 import type { Tensor } from '../support/tensor.ts'
 import { indices } from '../support/tensor.ts'
+import { attentionGradients, attentionRows, attentions } from './attentions.ts'
 import { dots } from './dots.ts'
 import { gathers, scatters } from './gathers.ts'
 import type { Draft, Sample } from './sample.ts'
@@ -190,4 +191,7 @@ export const samples: { readonly [K in PrimitiveName]: Sample } = {
   reduceMax: sample(v.reduceMax, reduceMax),
   argmax: sample(v.argmax, argmax),
   dot: sample(v.dot, dots),
+  attention: sample(v.attention, attentions),
+  attentionRows: sample(v.attentionRows, attentionRows),
+  attentionGradient: sample(v.attentionGradient, attentionGradients),
 }

@@ -8,6 +8,7 @@ import type { Fused, Limits } from '../../fuse.ts'
 import { fuse } from '../../fuse.ts'
 import type { MergeLimits } from '../../merge.ts'
 import { merge } from '../../merge.ts'
+import { takeApart } from '../../rewrites/apart.ts'
 import { simplify } from '../../rewrites/simplify.ts'
 import { contractionOf } from './contraction.ts'
 
@@ -25,6 +26,7 @@ export interface Road {
 export const kernelsOf = (g: Graph): E.Either<Fault, Road> =>
   pipe(
     verify(g),
+    E.chain(takeApart(() => false).run),
     E.chain(simplify.run),
     E.chain(verify),
     E.map((graph) => ({ graph, kernels: merge(mergeLimits)(fuse(limits)(graph), new Set(graph.outputs.map((o) => o.expr))) })),

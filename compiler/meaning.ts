@@ -1,0 +1,107 @@
+/** What an expression is to fusion: its scalar and what that costs; and where the arguments of a target's own kernels lie. */
+import type { Apply, Expr } from '../core/expr.ts'
+import type { Scalar } from '../core/scalar.ts'
+import * as S from '../core/scalar.ts'
+import { flatten, inRange, instantiate } from './instantiate.ts'
+import type { Operand, Whole } from './kernel.ts'
+import type { Term, TermTable } from './term.ts'
+import { termTable, termsOf } from './term.ts'
+
+export interface Costs {
+  /** Cost of a transcendental function, in additions. */
+  readonly transcendental: number
+  /** Meanings that the target has a kernel of its own for: each is a kernel by itself that reads its arguments from memory. */
+  readonly whole?: (meaning: Scalar) => boolean
+}
+
+/** A constant that costs no read. */
+export const isFree = (e: Expr): boolean => e._tag === 'Leaf' && e.source._tag === 'Fill'
+
+/** What an expression is made of, as fusion sees it. */
+export interface Meaning {
+  readonly scalar: Scalar
+  readonly args: ReadonlyArray<Expr>
+  /** Arithmetic of one element, reductions counted in full. */
+  readonly cost: number
+  /** Arithmetic operations in its text. */
+  readonly ops: number
+  readonly reduces: boolean
+  /** It is a kernel of the target's own. */
+  readonly whole: boolean
+}
+
+const expensive: ReadonlySet<string> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
+
+const measure = (s: Scalar, costs: Costs): { cost: number; ops: number; reduces: boolean } => {
+  const all = (xs: ReadonlyArray<Scalar>): { cost: number; ops: number; reduces: boolean } =>
+    xs.map((x) => measure(x, costs)).reduce((a, b) => ({ cost: a.cost + b.cost, ops: a.ops + b.ops, reduces: a.reduces || b.reduces }), { cost: 0, ops: 0, reduces: false })
+  // index arithmetic is not counted: it mostly disappears
+  const own = (m: { cost: number; ops: number; reduces: boolean }, cost: number): { cost: number; ops: number; reduces: boolean } =>
+    ({ cost: m.cost + cost, ops: m.ops + 1, reduces: m.reduces })
+  switch (s._tag) {
+    case 'Num':
+    case 'Axis':
+    case 'Bound': return all([])
+    case 'Read': return all(s.index.filter((i) => i._tag === 'Read'))
+    case 'Unary': return own(all([s.x]), expensive.has(s.op) ? costs.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1)
+    case 'Binary': return s.dtype === 'i32' && s.x._tag !== 'Read' && s.y._tag !== 'Read' ? all([s.x, s.y]) : own(all([s.x, s.y]), s.op === 'div' ? 4 : 1)
+    case 'Select': return own(all([s.when, s.x, s.y]), 1)
+    case 'Cast': return own(all([s.x]), 1)
+    case 'Reduce': {
+      const body = measure(s.body, costs)
+      return { cost: s.extent * (body.cost + 1), ops: body.ops + 2, reduces: true }
+    }
+  }
+}
+
+/** A leaf that is an output is copied. */
+export const meaningOf = (e: Expr, costs: Costs): Meaning => {
+  if (e._tag !== 'Apply') {
+    const scalar: Scalar = e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
+    return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false, whole: false }
+  }
+  const scalar = scalarOf(e)
+  return { scalar, args: e.args, ...measure(scalar, costs), whole: costs.whole?.(scalar) === true }
+}
+
+/** What one element of an application is. */
+export const scalarOf = (e: Apply): Scalar => e.op.lower(e.args.map((a) => a.type), e.type)
+
+/** Whether an element is but another place in memory, at positions that loops count: what a kernel of the target's own can read instead. */
+export const isPlace = (table: TermTable, m: Meaning, index: ReadonlyArray<Term>): boolean => {
+  if (m.scalar._tag !== 'Read') return false
+  let reads = 0
+  const offset = instantiate(table, m.scalar, index, (k, positions) => {
+    reads++
+    return flatten(table, m.args[k].type.shape, inRange(table, m.args[k].type.shape, positions))
+  })
+  return reads === 1 && termsOf([offset]).every((t) => t._tag === 'Num' || t._tag === 'Var' || t._tag === 'Affine')
+}
+
+/** Where the arguments of a kernel of the target's own lie. */
+export const wholeOf = (root: Expr, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Expr>, bufferIndex: (e: Expr) => number): Whole => {
+  const { scalar, args } = meaning(root)
+  return {
+    meanings: [scalar],
+    operands: args.map((given): Operand => {
+      const table = termTable()
+      const axes = given.type.shape.map((n) => table.variable(n))
+      let [e, index] = [given, inRange(table, given.type.shape, axes)]
+      while (inlined.has(e)) {
+        const m = meaning(e)
+        instantiate(table, m.scalar, index, (k, positions) => {
+          e = m.args[k]
+          index = inRange(table, e.type.shape, positions)
+          return table.num('f32', 0)
+        })
+      }
+      const offset = flatten(table, e.type.shape, index)
+      const terms: ReadonlyArray<readonly [Term, number]> = offset._tag === 'Affine' ? offset.terms : [[offset, 1]]
+      return {
+        buffer: bufferIndex(e),
+        offset: offset._tag === 'Affine' ? offset.constant : offset._tag === 'Num' ? offset.value : 0,
+        strides: axes.map((v) => terms.find(([t]) => t === v)?.[1] ?? 0),
+      }
+    }),
+  }
+}
