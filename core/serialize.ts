@@ -30,7 +30,7 @@ const distribution = t.union([
   t.strict({ _tag: t.literal('Permutation') }),
 ])
 /** MessagePack has no negative zero of its own: it is written as text, since constants of either sign are different. */
-const real = new t.Type<number, number | '-0', unknown>(
+export const real = new t.Type<number, number | '-0', unknown>(
   'real', t.number.is, (u, c) => (u === '-0' ? t.success(-0) : t.number.validate(u, c)), (x) => (Object.is(x, -0) ? '-0' : x))
 const source = t.union([
   t.strict({ _tag: t.literal('Param'), path: t.string }),

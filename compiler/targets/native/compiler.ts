@@ -33,7 +33,7 @@ const run = (command: string, args: ReadonlyArray<string>): Promise<{ readonly o
     })
   })
 
-const isFile = (path: string, mode = constants.R_OK): Promise<boolean> => access(path, mode).then(() => true, () => false)
+export const isFile = (path: string, mode = constants.R_OK): Promise<boolean> => access(path, mode).then(() => true, () => false)
 
 const inPath = async (name: string): Promise<boolean> => {
   if (name.includes('/') || name.includes('\\')) return isFile(name, constants.X_OK)
@@ -91,11 +91,18 @@ export const findCompiler = async (extra: ReadonlyArray<string> = []): Promise<C
   return { command, version: version.text, flags: flagsFor(extra, version.text.includes('clang')), cache: cacheFolder(), runtime, processor: processorOf() }
 }
 
+/** Everything that decides what a text is compiled to. */
+export const identityOf = (c: Compiler): ReadonlyArray<string> => [c.version, ...c.flags, c.processor, ...c.runtime.values()]
+
 const nameOf = (c: Compiler, text: string): string => {
   const hash = createHash('sha256')
-  for (const part of [c.version, ...c.flags, c.processor, ...c.runtime.values(), text]) hash.update(`${part.length} `).update(part)
+  for (const part of [...identityOf(c), text]) hash.update(`${part.length} `).update(part)
   return hash.digest('hex').slice(0, 40)
 }
+
+/** What to do where the cache cannot be written. */
+export const cacheFault = (c: Compiler, e: unknown): Fault =>
+  fault('io', { place: c.cache, found: messageOf(e), allowed: 'a cache folder that can be written', remedy: 'set XDG_CACHE_HOME to a folder of your own' })
 
 const compileFault = (c: Compiler, file: string, text: string): Fault => fault('target', {
   place: `native (${c.command})`,
@@ -125,7 +132,7 @@ export const libraryOf = async (c: Compiler, name: string, sources: ReadonlyArra
     return path
   } catch (e) {
     await rm(`${own}.so`, { force: true }).catch(() => undefined)
-    return fault('io', { place: c.cache, found: messageOf(e), allowed: 'a cache folder that can be written', remedy: 'set XDG_CACHE_HOME to a folder of your own' })
+    return cacheFault(c, e)
   }
 }
 

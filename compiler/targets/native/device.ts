@@ -13,9 +13,11 @@ import type { CompileOptions, Device, Target } from '../../target.ts'
 import { fitting, residentFault } from '../feed.ts'
 import type { Compiler } from './compiler.ts'
 import { findCompiler, runtimeLibrary } from './compiler.ts'
+import { codeFingerprint } from './fingerprint.ts'
 import type { Memory, Runtime } from './library.ts'
 import { allCores, openRuntime } from './library.ts'
 import type { Host, NativeExecutable } from './program.ts'
+import { builtOf } from './plans.ts'
 import { bytesOfType, programOf } from './program.ts'
 import { layoutOf } from './layout.ts'
 import { kernelsOf } from './road.ts'
@@ -46,7 +48,7 @@ const noMemory = (bytes: number): Fault => fault('target', {
 
 const failure = (e: unknown): Fault => fault('target', { place: 'native', found: messageOf(e), allowed: 'a run without errors', remedy: 'report this with the output of npm run ir; try another target meanwhile' })
 
-const deviceOf = (compiler: Compiler, runtime: Runtime, threads: number, least: number): NativeDevice => {
+const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: number, least: number): NativeDevice => {
   const held = new Map<string, Held>()
   const memories: Array<Memory> = []
   const allocate = (bytes: number): E.Either<Fault, Memory> => {
@@ -67,7 +69,7 @@ const deviceOf = (compiler: Compiler, runtime: Runtime, threads: number, least: 
       return made
     })(allocate(bytesOfType(type)))
   }
-  const host: Host = { compiler, runtime, threads, least, allocate, resident: (path) => held.get(path) }
+  const host: Host = { runtime, threads, least, allocate, resident: (path) => held.get(path) }
 
   const compile = (g: Graph, o: CompileOptions): TE.TaskEither<Fault, NativeExecutable> => {
     const missing = leavesOfGraph(g).filter(isResident).flatMap((l) => residentFault(l.source._tag.toLowerCase(), l.path, l.type, held.get(l.path)?.type) ?? [])
@@ -78,8 +80,9 @@ const deviceOf = (compiler: Compiler, runtime: Runtime, threads: number, least: 
       if (E.isLeft(h)) return TE.left(h.left)
     }
     return pipe(
-      TE.fromEither(kernelsOf(g)),
-      TE.chain(({ graph, kernels }) => () => programOf(graph, kernels, host, o).catch((e: unknown) => E.left(failure(e)))),
+      TE.tryCatch(() => builtOf(g, compiler, code, o), failure),
+      TE.chain(TE.fromEither),
+      TE.chain((built) => TE.fromEither(pipe(E.tryCatch(() => programOf(g, built, host), failure), E.flatten))),
     )
   }
 
@@ -111,9 +114,9 @@ export const openNative = (o: NativeOptions = {}): TE.TaskEither<Fault, NativeDe
   try {
     const compiler = await findCompiler(o.flags)
     if ('_tag' in compiler) return E.left(compiler)
-    const path = await runtimeLibrary(compiler)
+    const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])
     if (typeof path !== 'string') return E.left(path)
-    return E.right(deviceOf(compiler, openRuntime(path), Math.max(1, o.threads ?? allCores()), o.least ?? 20000))
+    return E.right(deviceOf(compiler, code, openRuntime(path), Math.max(1, o.threads ?? allCores()), o.least ?? 20000))
   } catch (e) {
     return E.left(failure(e))
   }

@@ -2,60 +2,32 @@
  * Where a program's time goes: seconds, operations and bytes for each kind of kernel and each distinct kernel. Worst first: by the time
  * above what the operations would take at the cores' measured peak, which is what a better kernel or better fusion could win.
  */
-import type { Fused } from '../../fuse.ts'
-import type { Kernel } from '../../kernel.ts'
-import { pointsOf, workOf } from '../../kernel.ts'
-import type { Contraction } from './contraction.ts'
-import { contractionOf, extentOf } from './contraction.ts'
-import type { Layout } from './layout.ts'
+import type { Blueprint, Part } from './blueprint.ts'
 
-export interface ProfileRow {
-  /** What it computes: the ops fused in it, and the scope of its first use. */
-  readonly name: string
-  readonly kind: 'product' | 'batched product' | 'rows' | 'elements' | 'copy'
-  /** Of a product batch, rows, depth and columns; else the number of results. */
-  readonly size: string
+export interface ProfileRow extends Pick<Part, 'name' | 'size' | 'flops' | 'bytes'> {
+  readonly kind: Part['kind'] | 'copy'
   readonly launches: number
   readonly seconds: number
-  readonly flops: number
-  readonly bytes: number
-  readonly key: string
 }
 
 export interface Profile {
   readonly seconds: number
+  /** One for each distinct kernel, over all of its launches. */
   readonly rows: ReadonlyArray<ProfileRow>
 }
 
-const kindOf = (k: Kernel, c: Contraction | undefined): ProfileRow['kind'] =>
-  c !== undefined ? (extentOf(c.batch) > 1 ? 'batched product' : 'product') : k.key.includes(' over ') ? 'rows' : 'elements'
-
-const sizeOf = (k: Kernel, c: Contraction | undefined): string => {
-  if (c === undefined) return `${pointsOf(k)}`
-  const [z, m, d, n] = [c.batch, c.rows, c.summed, c.columns].map(extentOf)
-  return `${z === 1 ? '' : `${z} of `}${m}x${d}x${n}`
-}
-
 /** `times` are seconds of each step over `steps` runs. */
-export const profileOf = (kernels: ReadonlyArray<Fused>, layout: Layout, times: Float64Array, steps: number): Profile => {
-  const rows = new Map<string, ProfileRow>()
-  layout.steps.forEach((s, i) => {
-    const k = s._tag === 'Copy' ? undefined : kernels[s.fused].kernel
-    const key = k?.key ?? 'copy'
-    const old = rows.get(key)
-    const product = k === undefined ? undefined : contractionOf(k)
-    const work = k === undefined ? { flops: 0, bytes: s._tag === 'Copy' ? 2 * s.bytes : 0 } : workOf(k)
-    // what is done to the sums is not counted, nor that rows read them again
-    const flops = product === undefined ? work.flops : 2 * extentOf([...product.batch, ...product.rows, ...product.columns, ...product.summed])
-    rows.set(key, {
-      name: old?.name ?? k?.name ?? 'copy',
-      kind: k === undefined ? 'copy' : kindOf(k, product),
-      size: k === undefined ? '' : sizeOf(k, product),
+export const profileOf = (b: Blueprint, times: Float64Array, steps: number): Profile => {
+  const rows = new Map<number, ProfileRow>()
+  b.steps.forEach(([n, copied], i) => {
+    const part = n < 0 ? { name: 'copy', kind: 'copy' as const, size: '', flops: 0, bytes: 2 * copied } : b.parts[n]
+    const old = rows.get(n)
+    rows.set(n, {
+      name: part.name, kind: part.kind, size: part.size,
       launches: (old?.launches ?? 0) + 1,
       seconds: (old?.seconds ?? 0) + times[i] / steps,
-      flops: (old?.flops ?? 0) + flops,
-      bytes: (old?.bytes ?? 0) + work.bytes,
-      key,
+      flops: (old?.flops ?? 0) + part.flops,
+      bytes: (old?.bytes ?? 0) + part.bytes,
     })
   })
   const all = [...rows.values()]

@@ -1,33 +1,23 @@
-/** A plan as a loaded program: its kernels compiled, its memory given out, its steps as the runtime reads them. */
+/** A blueprint as a loaded program: its kernels found, its memory given out, its steps as the runtime reads them. */
 import * as E from 'fp-ts/lib/Either.js'
-import type { Expr } from '../../../core/expr.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../core/graph.ts'
 import type { TensorType } from '../../../core/type.ts'
 import { bytesOf, sizeOf } from '../../../core/type.ts'
-import type { Fused } from '../../fuse.ts'
-import { hypersOf } from '../../fuse.ts'
-import type { Kernel } from '../../kernel.ts'
-import { pointsOf, workOf } from '../../kernel.ts'
-import type { CompileOptions, Executable, Feed, HostArray, HostValues } from '../../target.ts'
+import type { Executable, Feed, HostValues } from '../../target.ts'
 import { fed } from '../feed.ts'
-import type { Compiler } from './compiler.ts'
-import { libraryOf } from './compiler.ts'
-import { contractionOf } from './contraction.ts'
-import type { Place } from './layout.ts'
-import { layoutOf } from './layout.ts'
-import type { LoadedUnit, Memory, Runtime } from './library.ts'
+import type { Blueprint, BlueprintPlace, Part } from './blueprint.ts'
+import type { Memory, Runtime } from './library.ts'
 import { openUnit } from './library.ts'
+import type { Built } from './plans.ts'
 import type { Profile } from './profile.ts'
 import { profileOf } from './profile.ts'
-import { unitsOf } from './source.ts'
 import { load, store } from './storage.ts'
 
 /** What programs of one device share. */
 export interface Host {
-  readonly compiler: Compiler
   readonly runtime: Runtime
   readonly threads: number
   /** Work under which other threads are not woken, in operations. */
@@ -44,49 +34,13 @@ export interface NativeExecutable extends Executable {
   readonly profile: (feed: Feed, steps: number) => Promise<E.Either<Fault, Profile>>
 }
 
-interface Compiled {
-  /** Of each kernel, by its key. */
-  readonly addresses: ReadonlyMap<string, bigint>
-  readonly source: ReadonlyArray<string>
-  readonly units: ReadonlyArray<LoadedUnit>
-}
-
 /** Into how many parts a kernel is cut: some for each thread, so that one that is late takes fewer. A product packs in every part. */
-const partsOf = (k: Kernel, h: Host): number => {
+const pieces = (p: Part, h: Host): number => {
   if (h.threads === 1) return 1
-  const work = Math.max(pointsOf(k), workOf(k).flops)
-  const most = contractionOf(k) === undefined ? 4 : work > 1e8 ? 3 : 1
+  const work = Math.max(p.points, p.flops)
+  const most = p.kind === 'rows' || p.kind === 'elements' ? 4 : work > 1e8 ? 3 : 1
   return Math.max(1, Math.min(Math.floor(work / h.least), most * h.threads))
 }
-
-/** Compiles units side by side and loads them. */
-const compileAll = async (kernels: ReadonlyArray<Fused>, h: Host, o: CompileOptions): Promise<E.Either<Fault, Compiled>> => {
-  const units = unitsOf(kernels.map((k) => k.kernel))
-  const paths = new Array<string | Fault>(units.length)
-  const state = { next: 0, done: 0 }
-  o.progress?.(0, units.length)
-  const worker = async (): Promise<void> => {
-    for (let i = state.next++; i < units.length; i = state.next++) {
-      paths[i] = await libraryOf(h.compiler, 'step', [units[i].source])
-      o.progress?.(++state.done, units.length)
-    }
-  }
-  await Promise.all(Array.from({ length: Math.max(1, h.threads) }, worker))
-  const addresses = new Map<string, bigint>()
-  const loaded: Array<LoadedUnit> = []
-  for (const [i, path] of paths.entries()) {
-    if (typeof path !== 'string') return E.left(path)
-    const unit = openUnit(path, units[i].keys.length)
-    unit.kernels.forEach((a, n) => addresses.set(units[i].keys[n], a))
-    loaded.push(unit)
-  }
-  return E.right({ addresses, source: units.map((u) => u.source), units: loaded })
-}
-
-/** Values of a constant leaf. */
-const constantValues = (e: Expr): HostArray =>
-  e._tag === 'Leaf' && e.source._tag === 'Table' ? Float64Array.from(e.source.values)
-  : new Float64Array(sizeOf(e.type.shape)).fill(e._tag === 'Leaf' && e.source._tag === 'Fill' ? e.source.value : 0)
 
 /** A tensor's memory during runs. */
 interface Located {
@@ -94,13 +48,15 @@ interface Located {
   readonly offset: number
 }
 
-export const programOf = async (g: Graph, kernels: ReadonlyArray<Fused>, h: Host, o: CompileOptions): Promise<E.Either<Fault, NativeExecutable>> => {
-  const layout = layoutOf(g, kernels)
-  const compiled = await compileAll(kernels, h, o)
-  if (E.isLeft(compiled)) return compiled
-  const { addresses, source, units } = compiled.right
-  const leaves = leavesOfGraph(g).filter((l) => !isResident(l))
-  const hypers = hypersOf(g)
+/** The memories that a program has besides its device's. */
+interface Memories {
+  readonly arena: Memory
+  readonly hyper: Memory
+  readonly given: ReadonlyMap<string, Memory>
+  readonly constants: ReadonlyArray<Memory>
+}
+
+const memoriesOf = (g: Graph, b: Blueprint, h: Host): E.Either<Fault, Memories> => {
   const failed: Array<Fault> = []
   const need = (bytes: number): Memory => {
     const m = h.allocate(Math.max(bytes, 64))
@@ -108,78 +64,84 @@ export const programOf = async (g: Graph, kernels: ReadonlyArray<Fused>, h: Host
     failed.push(m.left)
     return { address: 0n, bytes: 0, view: new ArrayBuffer(0) }
   }
-  const arena = need(layout.arenaBytes)
-  const hyper = need(4 * hypers.length)
-  const given = new Map(leaves.filter((l) => !hypers.includes(l.leaf)).map((l) => [l.path, need(bytesOfType(l.type))]))
-  const constants = new Map<Expr, Memory>()
-  const constant = (e: Expr): Memory => {
-    const found = constants.get(e)
-    if (found !== undefined) return found
-    const m = need(bytesOfType(e.type))
-    constants.set(e, m)
-    if (m.bytes > 0) store(e.type.dtype, m.view, 0, constantValues(e))
-    return m
+  const types = new Map(leavesOfGraph(g).map((l) => [l.path, l.type]))
+  const memories: Memories = {
+    arena: need(b.arenaBytes),
+    hyper: need(4 * b.hypers.length),
+    given: new Map(b.given.filter((p) => !b.hypers.includes(p)).flatMap((p) => {
+      const type = types.get(p)
+      return type === undefined ? [] : [[p, need(bytesOfType(type))] as const]
+    })),
+    constants: b.constants.map((c) => {
+      const m = need(c.length * bytesOf(c.dtype))
+      if (m.bytes > 0) store(c.dtype, m.view, 0, c.values.length === 1 ? new Float64Array(c.length).fill(c.values[0]) : Float64Array.from(c.values))
+      return m
+    }),
   }
-  const locate = (p: Place): Located => {
+  return failed.length > 0 ? E.left(failed[0]) : E.right(memories)
+}
+
+export const programOf = (g: Graph, built: Built, h: Host): E.Either<Fault, NativeExecutable> => {
+  const { blueprint: b, libraries, source } = built
+  const units = libraries.map((path, i) => openUnit(path, b.units[i]))
+  const addresses = units.flatMap((u) => u.kernels)
+  const memories = memoriesOf(g, b, h)
+  if (E.isLeft(memories)) return memories
+  const { arena, hyper, given, constants } = memories.right
+  const locate = (p: BlueprintPlace): Located => {
     switch (p._tag) {
       case 'Resident': return { memory: h.resident(p.path)?.memory ?? hyper, offset: 0 }
       case 'Given': return { memory: given.get(p.path) ?? hyper, offset: 0 }
-      case 'Constant': return { memory: constant(p.expr), offset: 0 }
+      case 'Constant': return { memory: constants[p.constant], offset: 0 }
       case 'Hyper': return { memory: hyper, offset: 0 }
       case 'Arena': return { memory: arena, offset: p.offset }
     }
   }
-  const addressOf = (p: Place): bigint => {
-    const l = locate(p)
-    return l.memory.address + BigInt(l.offset)
-  }
+  const located = b.places.map(locate)
+  const at = located.map((l) => l.memory.address + BigInt(l.offset))
   const words: Array<bigint> = []
   const buffers: Array<bigint> = []
-  for (const s of layout.steps) {
-    if (s._tag === 'Copy') {
-      words.push(0n, 0n, BigInt(s.bytes), 2n)
-      buffers.push(addressOf(s.from), addressOf(s.to))
-      continue
-    }
-    const k = kernels[s.fused].kernel
-    words.push(addresses.get(k.key) ?? 0n, BigInt(partsOf(k, h)), 0n, BigInt(s.buffers.length))
-    buffers.push(...s.buffers.map(addressOf))
+  for (const [part, bytes, ...places] of b.steps) {
+    words.push(part < 0 ? 0n : addresses[part], part < 0 ? 0n : BigInt(pieces(b.parts[part], h)), BigInt(bytes), BigInt(places.length))
+    for (const p of places) buffers.push(at[p])
   }
-  if (failed.length > 0) return E.left(failed[0])
   const [stepWords, bufferWords] = [BigInt64Array.from(words), BigInt64Array.from(buffers)]
 
+  const wanted = new Set(b.given)
+  const leaves = leavesOfGraph(g).filter((l) => !isResident(l) && wanted.has(l.path))
   const fill = (feed: Feed): E.Either<Fault, void> => {
     for (const l of leaves) {
       if (l.source._tag === 'Param' || l.source._tag === 'State') continue
       const data = fed(l.type, l.source, feed)
       if (E.isLeft(data)) return data
       const m = given.get(l.path)
-      if (m === undefined) new Float32Array(hyper.view)[hypers.indexOf(l.leaf)] = data.right[0]
+      if (m === undefined) new Float32Array(hyper.view)[b.hypers.indexOf(l.path)] = data.right[0]
       else store(l.type.dtype, m.view, 0, data.right)
     }
     return E.right(undefined)
   }
-  const results = (): HostValues => new Map(layout.values.map((v) => {
-    const l = locate(v.place)
-    return [v.path, load(v.expr.type.dtype, l.memory.view, l.offset, sizeOf(v.expr.type.shape))]
+  const types = new Map(g.outputs.flatMap((o) => (o.role === 'value' ? [[o.path, o.expr.type] as const] : [])))
+  const results = (): HostValues => new Map(b.values.flatMap((v) => {
+    const [l, type] = [located[v.place], types.get(v.path)]
+    return type === undefined ? [] : [[v.path, load(type.dtype, l.memory.view, l.offset, sizeOf(type.shape))] as const]
   }))
   const once = async (feed: Feed, times: Float64Array | null): Promise<E.Either<Fault, HostValues>> => {
     const filled = fill(feed)
     if (E.isLeft(filled)) return filled
-    if (layout.steps.length > 0) await h.runtime.run({ steps: stepWords, buffers: bufferWords, threads: h.threads, times, units })
+    if (b.steps.length > 0) await h.runtime.run({ steps: stepWords, buffers: bufferWords, threads: h.threads, times, units })
     return E.right(results())
   }
   return E.right({
     source,
-    launches: layout.steps.length,
+    launches: b.steps.length,
     run: (feed) => () => once(feed, null).catch((e: unknown) => E.left(fault('target', { place: 'native', found: String(e), allowed: 'a run without errors', remedy: 'report this with the output of npm run ir' }))),
     profile: async (feed, steps) => {
-      const times = new Float64Array(layout.steps.length)
+      const times = new Float64Array(b.steps.length)
       for (let i = 0; i < steps; i++) {
         const r = await once(feed, times)
         if (E.isLeft(r)) return r
       }
-      return E.right(profileOf(kernels, layout, times, steps))
+      return E.right(profileOf(b, times, steps))
     },
   })
 }

@@ -1,0 +1,112 @@
+/**
+ * Graphs on their way to libraries, and those that have been there before: a graph's blueprint and the names of its libraries lie in the
+ * cache under the graph's fingerprint, whole or not at all. What cannot be read, or names a library that is gone, is made again.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { basename, join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
+import { pack, unpack } from 'msgpackr'
+import type { Fault } from '../../../core/fault.ts'
+import type { Graph } from '../../../core/graph.ts'
+import type { CompileOptions } from '../../target.ts'
+import type { Blueprint } from './blueprint.ts'
+import { blueprint, blueprintOf } from './blueprint.ts'
+import type { Compiler } from './compiler.ts'
+import { cacheFault, identityOf, isFile, libraryOf } from './compiler.ts'
+import { graphFingerprint } from './fingerprint.ts'
+import { kernelsOf } from './road.ts'
+import type { Unit } from './source.ts'
+import { unitsOf } from './source.ts'
+
+/** A graph's blueprint and its compiled units: paths of libraries and their C text. */
+export interface Built {
+  readonly blueprint: Blueprint
+  readonly libraries: ReadonlyArray<string>
+  readonly source: ReadonlyArray<string>
+}
+
+const stored = t.strict({ format: t.literal('dinograph-plan-1'), libraries: t.readonlyArray(t.string), blueprint })
+
+const digestOf = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
+const digestBytes = 32
+
+/** What lies under a path, if it is whole and all of its libraries are there. */
+const found = async (c: Compiler, path: string): Promise<Built | undefined> => {
+  try {
+    const bytes = await readFile(path)
+    const body = bytes.subarray(digestBytes)
+    if (!bytes.subarray(0, digestBytes).equals(digestOf(body))) return undefined
+    const decoded = stored.decode(unpack(body))
+    if (E.isLeft(decoded)) return undefined
+    const libraries = decoded.right.libraries.map((name) => join(c.cache, name))
+    const whole = await Promise.all(libraries.map((l) => isFile(l)))
+    if (!whole.every((x) => x)) return undefined
+    const source = await Promise.all(libraries.map((l) => readFile(l.replace(/\.so$/, '.0.c'), 'utf8')))
+    return { blueprint: decoded.right.blueprint, libraries, source }
+  } catch {
+    return undefined
+  }
+}
+
+const keep = async (c: Compiler, path: string, built: Built): Promise<Fault | undefined> => {
+  const own = `${path}.${process.pid}.${randomUUID().slice(0, 8)}`
+  try {
+    await mkdir(c.cache, { recursive: true })
+    const body = pack(stored.encode({ format: 'dinograph-plan-1', libraries: built.libraries.map((l) => basename(l)), blueprint: built.blueprint }))
+    const handle = await open(own, 'w')
+    try {
+      await handle.writeFile(Buffer.concat([digestOf(body), body]))
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(own, path)
+    return undefined
+  } catch (e) {
+    await rm(own, { force: true }).catch(() => undefined)
+    return cacheFault(c, e)
+  }
+}
+
+/** Compiles units side by side, on all cores whatever the threads of a run. */
+const compiled = async (c: Compiler, units: ReadonlyArray<Unit>, o: CompileOptions): Promise<E.Either<Fault, ReadonlyArray<string>>> => {
+  const paths = new Array<string | Fault>(units.length)
+  const state = { next: 0, done: 0 }
+  o.progress?.(0, units.length)
+  const worker = async (): Promise<void> => {
+    for (let i = state.next++; i < units.length; i = state.next++) {
+      paths[i] = await libraryOf(c, 'step', [units[i].source])
+      o.progress?.(++state.done, units.length)
+    }
+  }
+  await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  const libraries: Array<string> = []
+  for (const path of paths) {
+    if (typeof path !== 'string') return E.left(path)
+    libraries.push(path)
+  }
+  return E.right(libraries)
+}
+
+/** A graph's blueprint and libraries, from the cache or made now. `code` is this compiler's own fingerprint. */
+export const builtOf = async (g: Graph, c: Compiler, code: string, o: CompileOptions): Promise<E.Either<Fault, Built>> => {
+  const key = graphFingerprint([...identityOf(c), code], g)
+  const path = join(c.cache, `plan-${key ?? ''}.msgpack`)
+  const before = key === undefined ? undefined : await found(c, path)
+  if (before !== undefined) {
+    o.progress?.(before.libraries.length, before.libraries.length)
+    return E.right(before)
+  }
+  const road = kernelsOf(g)
+  if (E.isLeft(road)) return road
+  const { graph, kernels } = road.right
+  const units = unitsOf(kernels.map((k) => k.kernel))
+  const libraries = await compiled(c, units, o)
+  if (E.isLeft(libraries)) return libraries
+  const built: Built = { blueprint: blueprintOf(graph, kernels, units), libraries: libraries.right, source: units.map((u) => u.source) }
+  const wrong = await keep(c, path, built)
+  return wrong === undefined ? E.right(built) : E.left(wrong)
+}
