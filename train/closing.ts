@@ -12,10 +12,11 @@ import type { Device } from '../compiler/target.ts'
 import type { Fault } from '../core/fault.ts'
 import { declarations } from '../core/model.ts'
 import type { Split } from '../data/dataset.ts'
+import { preprocessorOfCrops } from './evaluate/preprocess.ts'
 import type { Resolved, Trained } from './experiment.ts'
 import { writeBackbone } from './huggingface/write.ts'
 import { attentionSheet } from './interpret/sheet.ts'
-import { reportEnding } from './report/ending.ts'
+import { reportFinished } from './report/ending.ts'
 import { mergedNetwork } from './strategies/adapters.ts'
 
 /** A finished run: what it was, what it learned, and the numbers that it is reported with so far. */
@@ -50,13 +51,15 @@ const huggingFace: Closing = (f) => {
   const { evaluated: { root, backbone }, program, phases } = f.assembled
   if (O.isNone(backbone)) return TE.right({})
   const model = backbone.value
-  const { mean, std } = last(phases).crops.recipe.normalisation
-  const statistics = { mean: perChannel(mean, model.options.channels), std: perChannel(std, model.options.channels) }
+  const { normalisation: { mean, std }, global: { size } } = last(phases).crops.recipe
+  const { channels } = model.options
+  // whole images as this run evaluates them, so that figures of the folder are those of the run
+  const preprocessor = preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })
   const folder = join(f.out, 'huggingface')
   return pipe(
     TE.fromEither(mergedNetwork(program.adapters, root)(f.state)),
     TE.map((values) => new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()] as const))),
-    TE.chain((weights) => writeBackbone(folder, { statistics })({ model, weights })),
+    TE.chain((weights) => writeBackbone(folder, { preprocessor })({ model, weights })),
     TE.map(() => { f.progress.say(`for Hugging Face: ${folder}`); return {} }),
     TE.orElse((bad) => {
       if (bad.kind !== 'usage') return TE.left(bad)
@@ -69,11 +72,8 @@ const huggingFace: Closing = (f) => {
 /** What the experiment itself makes of its networks. */
 const own: Closing = (f) => f.run.after(f)
 
-/** `report.html`, with all numbers. */
-const report: Closing = (f) => reportEnding(f, 'finished', f.metrics, [])
-
-/** All of them, in order. */
-export const closings: ReadonlyArray<Closing> = [attention, huggingFace, own, report]
+/** All of them, in order; the report, which shows all numbers, last. */
+export const closings: ReadonlyArray<Closing> = [attention, huggingFace, own, reportFinished]
 
 /** One after the other; each sees the numbers of those before it. */
 export const close = (all: ReadonlyArray<Closing>) => (f: Finished): TaskEither<Fault, Readonly<Record<string, number>>> => async () => {

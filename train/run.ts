@@ -36,7 +36,7 @@ import type { RunningPhase } from './loop.ts'
 import { loop } from './loop.ts'
 import type { Accelerator } from './parts/common.ts'
 import { previewSheet } from './preview.ts'
-import { reportEnding } from './report/ending.ts'
+import { reportStopped } from './report/ending.ts'
 import { recordStart } from './report/environment.ts'
 import { readValues } from './state.ts'
 import type { Program } from './step.ts'
@@ -185,7 +185,7 @@ const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved
       ended.stopped || !isLabelled(split) ? TE.right({}) : pipe(last(phases).accuracy, TE.map((knn_after) => ({ knn_after })))),
     TE.bind('metrics', ({ ended, assembled, before, after }): TaskEither<Fault, Readonly<Record<string, number>>> => {
       const metrics = { ...Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss')), ...before, ...after }
-      return ended.stopped ? reportEnding(o, 'stopped', metrics, []) : pipe(
+      return ended.stopped ? reportStopped(o, metrics) : pipe(
         readValues(device, assembled.residents),
         TE.chain((state) => close(closings)({ ...surroundings, name: o.name, run: r, split, open: device, assembled, state, metrics, accuracyOf: plainAccuracy(device, assembled, r, split) })),
       )

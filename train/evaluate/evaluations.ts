@@ -40,6 +40,8 @@ export interface Evaluated {
   readonly parts: Parts
   readonly progress: Progress
   readonly options: EvaluationOptions
+  /** Class tokens, where they are known or come in another way than by the network on the device. */
+  readonly classTokens?: (d: Dataset) => TaskEither<Fault, Rows>
 }
 
 export interface Result {
@@ -72,7 +74,11 @@ const rowsBy = (e: Evaluated, of: Encoder) => (d: Dataset): TaskEither<Fault, La
 const encoding = (e: Evaluated, wanted: Wanted): TaskEither<Fault, (d: Dataset) => TaskEither<Fault, Labelled>> =>
   pipe(encoder(e.device, e.frozen, e.root, wanted), TE.map((x) => rowsBy(e, x)))
 
-const classTokens: Wanted = (look) => ({ rows: look.cls })
+const ofClassTokens = (e: Evaluated): TaskEither<Fault, (d: Dataset) => TaskEither<Fault, Labelled>> => {
+  const { classTokens: known } = e
+  return known === undefined ? encoding(e, (look) => ({ rows: look.cls }))
+    : TE.right((d) => pipe(TE.Do, TE.bind('targets', () => targetsOf(d)), TE.bind('rows', () => known(d))))
+}
 
 /** Says how far something has come, at most ten times. */
 const tally = (e: Evaluated, what: string) => {
@@ -96,7 +102,7 @@ const knnSets = (e: Evaluated, of: (d: Dataset) => TaskEither<Fault, Labelled>):
 
 const neighbours: Evaluation = (e) => pipe(
   TE.Do,
-  TE.bind('of', () => encoding(e, classTokens)),
+  TE.bind('of', () => ofClassTokens(e)),
   TE.bind('sets', ({ of }) => knnSets(e, of)),
   TE.bind('known', ({ sets }) => TE.fromEither(single('knn', sets.train.targets))),
   TE.bind('asked', ({ sets }) => TE.fromEither(single('knn', sets.test.targets))),
@@ -227,7 +233,7 @@ interface Fitted {
 /** C chosen by validation; where that was held out of the training part, the regression of this C is fitted once more on all of it. */
 const fitted = (e: Evaluated): TaskEither<Fault, Fitted> => pipe(
   TE.Do,
-  TE.bind('of', () => encoding(e, classTokens)),
+  TE.bind('of', () => ofClassTokens(e)),
   TE.bind('raw', ({ of }) => setsOf(e, of)),
   TE.let('sets', ({ raw }): Sets => {
     const unit = (s: Labelled): Labelled => ({ ...s, rows: unitRows(s.rows) })

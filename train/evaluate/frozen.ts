@@ -85,14 +85,13 @@ const numbers = t.readonlyArray(t.number)
 const normalisation = t.type({ mean: numbers, std: numbers })
 
 /** Where a run's configuration says what its crops were like, under any of the usual keys. */
-const runCodec = t.partial({
-  crops: t.partial({ global: t.union([t.number, t.partial({ size: t.number })]), normalisation }),
-  augmentation: t.partial({ global: t.union([t.number, t.partial({ size: t.number })]), normalisation }),
-})
+const crops = t.partial({ global: t.union([t.number, t.partial({ size: t.number })]), globalSize: t.number, normalisation })
+
+const runCodec = t.partial({ crops, augmentation: crops })
 
 type RunConfig = t.TypeOf<typeof runCodec>
 
-const sizeIn = (g: number | { readonly size?: number } | undefined): number | undefined => (typeof g === 'number' ? g : g?.size)
+const sizeIn = (c: RunConfig['crops']): number | undefined => c?.globalSize ?? (typeof c?.global === 'number' ? c.global : c?.global?.size)
 
 /** The resolved configuration of a run, as far as it concerns crops; nothing where there is none. */
 const readConfig = (folder: string): TaskEither<Fault, RunConfig> => {
@@ -112,7 +111,7 @@ const digits = { mean: [0.1307], std: [0.3081] }
 
 /** How a run saw whole images, where its folder has no preprocessor_config.json; what had to be assumed is said. */
 const assumed = (c: RunConfig, image: number, channels: number): { readonly view: CropView; readonly note: string } => {
-  const size = sizeIn(c.crops?.global) ?? sizeIn(c.augmentation?.global) ?? image
+  const size = sizeIn(c.crops) ?? sizeIn(c.augmentation) ?? image
   const said = c.crops?.normalisation ?? c.augmentation?.normalisation
   const taken = said ?? (channels === 1 ? digits : channels === 3 ? imagenet : { mean: [0.5], std: [0.5] })
   const note = `${size} pixels, mean ${taken.mean.join(' ')}, deviation ${taken.std.join(' ')}${said === undefined ? ' (the run does not say its normalisation: the usual one for so many channels)' : ''}`

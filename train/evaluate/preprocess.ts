@@ -12,7 +12,7 @@ import type { Normalisation } from '../../data/augment/recipe.ts'
 import type { Resampling } from '../../data/augment/taps.ts'
 import { bicubic } from '../../data/augment/taps.ts'
 import { resizeImage } from '../../data/canvas.ts'
-import type { Image } from '../../data/dataset.ts'
+import type { Box, Image } from '../../data/dataset.ts'
 import type { Preprocessor } from '../huggingface/preprocessor.ts'
 
 /** Where an image's own size goes: a shorter side, both sides, or nowhere. */
@@ -118,6 +118,20 @@ export const framed = (p: Preprocess) => (image: Image): Image => {
   const size = resizedSize(p.resize, image)
   const resized = size.height === image.height && size.width === image.width ? image : resizeImage(image, size, [0, 1], p.resampling)
   return p.crop === undefined ? resized : centreCrop(p.crop)(resized)
+}
+
+/** Boxes of an image of `own` size as they lie in it once framed; what is cut off is left out. */
+export const framedBoxes = (p: Preprocess, own: Size) => (boxes: ReadonlyArray<Box>): ReadonlyArray<Box> => {
+  const size = resizedSize(p.resize, own)
+  const crop = p.crop ?? size
+  const [top, left] = [Math.floor((size.height - crop.height) / 2), Math.floor((size.width - crop.width) / 2)]
+  const within = (from: number, length: number, scale: number, before: number, end: number): readonly [number, number] =>
+    [Math.max(0, from * scale - before), Math.min(end, (from + length) * scale - before)]
+  return boxes.flatMap((b) => {
+    const [x0, x1] = within(b.x, b.width, size.width / own.width, left, crop.width)
+    const [y0, y1] = within(b.y, b.height, size.height / own.height, top, crop.height)
+    return x1 > x0 && y1 > y0 ? [{ x: x0, y: y0, width: x1 - x0, height: y1 - y0 }] : []
+  })
 }
 
 /** (gain x - mean) / std, channel by channel. */

@@ -15,20 +15,14 @@ export type Preprocessor = t.TypeOf<typeof preprocessorCodec>
 /** Means and standard deviations of ImageNet, with which the whole family is trained. */
 const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
 
-/** Per channel, in the range 0 .. 1. */
-export interface Statistics {
-  readonly mean: ReadonlyArray<number>
-  readonly std: ReadonlyArray<number>
-}
-
 /** Evaluations crop the middle 224 of a picture whose shorter side is 256; smaller images keep that ratio. */
 const cropped = 224
 const margin = 256 / 224
 
 /** A processor that transformers knows for the type, for images of a side in pixels; ImageNet's statistics for three channels, else 0.5. */
-export const preprocessorOf = (type: HuggingFaceType, image: number, channels: number, statistics?: Statistics): Readonly<Record<string, unknown>> => {
+export const preprocessorOf = (type: HuggingFaceType, image: number, channels: number): Readonly<Record<string, unknown>> => {
   const half = Array.from({ length: channels }, () => 0.5)
-  const { mean, std } = statistics ?? (channels === 3 ? imageNet : { mean: half, std: half })
+  const { mean, std } = channels === 3 ? imageNet : { mean: half, std: half }
   const common = { image_mean: mean, image_std: std, do_normalize: true, do_rescale: true, rescale_factor: 1 / 255, do_resize: true }
   const side = Math.min(image, cropped)
   switch (type) {

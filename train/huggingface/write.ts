@@ -11,7 +11,7 @@ import { writingPlan } from '../../models/huggingface/names.ts'
 import type { HuggingFaceType } from '../../models/huggingface/types.ts'
 import type { Vit } from '../../models/vit.ts'
 import { writeJson, writeWeights } from './files.ts'
-import type { Statistics } from './preprocessor.ts'
+import type { Preprocessor } from './preprocessor.ts'
 import { preprocessorOf } from './preprocessor.ts'
 import type { Precision, Weights } from './weights.ts'
 import { scatterWeights } from './weights.ts'
@@ -23,8 +23,8 @@ export interface WriteOptions {
   readonly precision?: Precision
   /** Bytes of one file at most. Default 5 GB, as transformers. */
   readonly shard?: number
-  /** Default: ImageNet's for three channels. */
-  readonly statistics?: Statistics
+  /** How pictures become pixels. Default: what transformers does for the type. */
+  readonly preprocessor?: Preprocessor
 }
 
 const usualShard = 5e9
@@ -41,7 +41,7 @@ export const writeBackbone = (folder: string, o: WriteOptions = {}) => (b: { rea
     TE.fromEither(pipe(configOf(type, options), E.mapLeft((m) => fault('usage', { place: folder, found: 'a backbone that this type cannot hold', ...m })))),
     TE.chain((config) => writeJson(join(folder, 'config.json'), { ...config, torch_dtype: dtypes[precision] }, floatFields)),
     TE.chain(() => writeWeights(folder, scatterWeights(writingPlan(type, options), precision)(b.weights), o.shard ?? usualShard)),
-    TE.chainFirst(() => writeJson(join(folder, 'preprocessor_config.json'), preprocessorOf(type, options.image, options.channels, o.statistics))),
+    TE.chainFirst(() => writeJson(join(folder, 'preprocessor_config.json'), { ...(o.preprocessor ?? preprocessorOf(type, options.image, options.channels)) })),
     TE.map((files) => ['config.json', ...files, 'preprocessor_config.json']),
   )
 }

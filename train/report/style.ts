@@ -47,12 +47,19 @@ pre { overflow: auto; max-height: 480px; background: var(--ground); border: 1px 
 .look:first-of-type { border-top: 0; }
 .look figure img, .near img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px; background: #000; }
 .look figcaption { display: block; font-size: 12px; color: var(--soft); line-height: 1.3; margin-top: 3px; overflow-wrap: anywhere; }
-.near { display: grid; grid-template-columns: repeat(var(--many), minmax(0, 72px)); gap: 6px; padding: 8px 0; overflow-wrap: anywhere; }
-.near figure:first-child { margin-right: 8px; }
+.frame { position: relative; }
+.over { position: absolute; inset: 0; width: 100%; height: 100%; }
+.over rect { fill: none; stroke-width: 2.5px; vector-effect: non-scaling-stroke; }
+.over .found { stroke: #ffc928; } .over .true { stroke: #35d0ff; stroke-dasharray: 5 3; }
+.key { display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 14px; }
+.key i { display: inline-block; width: 11px; height: 11px; border-radius: 50%; margin-right: 6px; }
+.near { display: grid; grid-template-columns: repeat(7, minmax(0, 72px)); gap: 6px; padding: 8px 0; overflow-wrap: anywhere; }
+.near figure:first-child img { outline: 2px solid var(--soft); }
+.nears { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(440px, 100%), 1fr)); gap: 4px 32px; }
 .near figcaption { display: block; font-size: 12px; line-height: 1.25; text-align: center; color: var(--soft); margin-top: 2px; }
 .near .same img { outline: 2px solid var(--good); } .near .other img { outline: 2px solid var(--bad); }
-.wide { max-width: 860px; }
+.wide { max-width: 680px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(340px, 100%), 1fr)); gap: 4px 32px; }
-@media (max-width: 560px) { section { padding: 14px 12px; } header, main, footer { padding-left: 10px; padding-right: 10px; } h1 { font-size: 23px; } .look { grid-template-columns: repeat(3, minmax(0, 1fr)); } .near { grid-template-columns: repeat(var(--few), minmax(0, 1fr)); gap: 4px; } }
+@media (max-width: 560px) { section { padding: 14px 12px; } header, main, footer { padding-left: 10px; padding-right: 10px; } h1 { font-size: 23px; } .look { grid-template-columns: repeat(3, minmax(0, 1fr)); } .near { gap: 4px; } }
 @media print { section { break-inside: avoid; } }
 `
