@@ -44,7 +44,7 @@ export default command(import.meta.url, experiment({
     return { backbone, pair: dinov1({ backbone, head: headOf(backbone.width, s.head) }) }
   },
   loss: (s) => concatAll(lossMonoid<Features<Logits & ClassTokens>>())([dino({ prototypes: s.head.prototypes }), spread]),
-  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth) }),
+  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth, s.schedule.frozenBy) }),
   hypers: schedulesOf,
   first: (s, how) => beginningOf(s.start, s.model.heads)(how),
 }))

@@ -53,7 +53,7 @@ export default command(import.meta.url, experiment({
     return { backbone, pair: featurePair({ student: backbone, teacher }) }
   },
   loss: ({ weights: w }) => concatAll(lossMonoid<Matched>())([weighted(w.cls)(distilClass()), weighted(w.patches)(distilPatches()), weighted(w.relation)(relation())]),
-  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth) }),
+  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth, s.schedule.frozenBy) }),
   hypers: schedulesOf,
   strategy: () => distilled,
   evaluated: 'ema',

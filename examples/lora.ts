@@ -67,7 +67,7 @@ export default command(import.meta.url, experiment({
     return { backbone, pair: withMasks(maskedCrops(hiddenOf(s)).views.masks)(dinov2({ backbone, ...heads })) }
   },
   loss: (s) => losses.dinov2({ prototypes: s.head.prototypes, centring: 'sinkhorn' }),
-  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth) }),
+  update: (s) => ({ optimizer: optimizerOf(s.optimizer, s.model.depth, s.schedule.frozenBy) }),
   hypers: schedulesOf,
   feed: (s) => (seed, step) => maskFeed(hiddenOf(s), seed, step),
   strategy: (s) => strategies(s)[s.train],

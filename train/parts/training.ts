@@ -53,7 +53,7 @@ const groupsOf = (o: Optimizer, blocks: number): GroupRule => {
 }
 
 /** Clipping, AdamW, and a last layer that stands still at first (`hyper.last_layer`), by `frozenBy`; for a backbone of so many blocks. */
-export const optimizerOf = (o: Optimizer, blocks: number, frozenBy: Schedules['frozenBy'] = 'gradient'): GradientTransform => chain([
+export const optimizerOf = (o: Optimizer, blocks: number, frozenBy: Schedules['frozenBy']): GradientTransform => chain([
   ...(o.clip === 0 ? [] : [o.clipBy === 'tensor' ? clipEach(o.clip) : clipGroups(o.clip)]),
   ...(frozenBy === 'gradient' ? [gated('last_layer', isLastLayer)] : []),
   adamw({ betas: [o.beta1, o.beta2], eps: o.eps, groups: groupsOf(o, blocks) }),
