@@ -18,7 +18,7 @@ import { before } from '../train/before.ts'
 import { command } from '../train/command.ts'
 import { real, text, whole } from '../train/config/field.ts'
 import { section } from '../train/config/section.ts'
-import { experiment } from '../train/experiment.ts'
+import { anyBackbone, experiment } from '../train/experiment.ts'
 import { underRoots } from '../train/huggingface/read.ts'
 import { readRun } from '../train/huggingface/run.ts'
 import { common } from '../train/parts/common.ts'
@@ -26,6 +26,7 @@ import { crops, cropsOf } from '../train/parts/crops.ts'
 import { images, imagesOf } from '../train/parts/images.ts'
 import { backboneOf, network } from '../train/parts/network.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
+import { networkValues } from '../train/strategies/adapters.ts'
 import { distilled } from '../train/strategies/distil.ts'
 import digits from './dinov2.ts'
 
@@ -62,4 +63,6 @@ export default command(import.meta.url, experiment({
     TE.chain((teacher) => readRun(teacher, { network: 'teacher', mergeLora: true })),
     TE.map((b) => underRoots(b, ['teacher.backbone'])),
   ),
+  after: (s) => ({ state, images, accuracyOf }) =>
+    accuracyOf('knn_teacher', networkValues('teacher')(state), anyBackbone(backboneOf(s.large, { channels: images.channels, image: s.augmentation.globalSize, maskToken: true }))),
 }))

@@ -6,19 +6,19 @@
  *     npx tsx examples/lora.ts --set base=runs/dinov2             goes on from a run, or from a Hugging Face folder
  *     npx tsx examples/lora.ts --set train=full                   everything is trained: for comparison (also: freeze, frugal)
  */
-import { join } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { remat } from '../compiler/rewrites/remat.ts'
-import { negative } from '../data/negative.ts'
+import { negatives } from '../data/negative.ts'
 import * as losses from '../losses/recipes.ts'
 import { dinov2, withMasks } from '../models/dinov2.ts'
-import { before, continued } from '../train/before.ts'
+import { before } from '../train/before.ts'
 import { command } from '../train/command.ts'
 import type { ValueOf } from '../train/config/field.ts'
 import { oneOf, text, whole } from '../train/config/field.ts'
 import { section } from '../train/config/section.ts'
 import { experiment } from '../train/experiment.ts'
+import { saveAdapters } from '../train/huggingface/product.ts'
 import { maskFeed, maskedCrops } from '../train/masked.ts'
 import { common } from '../train/parts/common.ts'
 import { crops, cropsOf } from '../train/parts/crops.ts'
@@ -27,11 +27,11 @@ import { hidden, hiddenOf } from '../train/parts/masks.ts'
 import { backboneOf, headOf, network, prototypes } from '../train/parts/network.ts'
 import { adapters, adaptersOf } from '../train/parts/adapters.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
+import { startFrom } from '../train/start/start.ts'
 import { rewriteStep } from '../train/step.ts'
-import { mergedNetwork, networkValues } from '../train/strategies/adapters.ts'
+import { mergedNetwork } from '../train/strategies/adapters.ts'
 import { freeze } from '../train/strategies/freeze.ts'
 import { lora } from '../train/strategies/lora.ts'
-import { writeAdapters } from '../train/strategies/peft.ts'
 import type { Strategy } from '../train/strategies/strategy.ts'
 import { all, none, trainedCount } from '../train/strategies/strategy.ts'
 import digits from './dinov2.ts'
@@ -59,7 +59,7 @@ export default command(import.meta.url, experiment({
   name: 'lora',
   about: 'Low-rank adapters on new data, for a backbone that was trained on other data: saved, merged and judged by k-NN.',
   settings,
-  data: (s, say) => pipe(imagesOf(s.data, say), TE.map(({ train, test }) => ({ train: negative(train), test: negative(test) }))),
+  data: (s, say) => pipe(imagesOf(s.data, say), TE.map(negatives)),
   augmentation: (s) => cropsOf(s.augmentation),
   networks: (s, { channels }) => {
     const backbone = backboneOf(s.model, { channels, image: s.augmentation.globalSize, maskToken: true })
@@ -74,12 +74,15 @@ export default command(import.meta.url, experiment({
   rewrite: (s) => (s.train === 'frugal' ? rewriteStep(remat()) : (step) => step),
   first: (s, how) => pipe(
     s.base === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining * s.steps, batch: s.batch, data: s.data, model: s.model, head: s.head }) : TE.right(s.base),
-    TE.chain(continued),
+    TE.chain((base) => startFrom(base, { attentionHeads: s.model.heads })(how)),
   ),
-  after: (s) => ({ state, out, accuracyOf, assembled: { program } }) => pipe(
-    TE.Do,
-    TE.chainFirst(() => (program.adapters.length === 0 ? TE.right(undefined) : writeAdapters(join(out, 'adapter'), { names: 'dinov2', lora: adaptersOf(s.lora) }, program.adapters)(networkValues('teacher')(state)))),
-    TE.bind('knn_merged', () => pipe(TE.fromEither(mergedNetwork(program.adapters, 'teacher')(state)), TE.chain(accuracyOf))),
-    TE.map(({ knn_merged }) => ({ knn_merged, trained: trainedCount(program), trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')) })),
-  ),
+  after: (s) => (t) => {
+    const { program } = t.assembled
+    return pipe(
+      saveAdapters(adaptersOf(s.lora))(t),
+      TE.chain(() => TE.fromEither(mergedNetwork(program.adapters, 'teacher')(t.state))),
+      TE.chain((network) => t.accuracyOf('knn_merged', network)),
+      TE.map((merged) => ({ ...merged, trained: trainedCount(program), trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')) })),
+    )
+  },
 }))

@@ -104,6 +104,13 @@ export interface Matched {
   readonly teacher: TeacherFeatures
 }
 
+/** What feature matching by several students gives to losses. */
+export interface SeveralMatched {
+  readonly images: number
+  readonly student: Readonly<Record<string, MatchedOutput>>
+  readonly teacher: TeacherFeatures
+}
+
 /** Several students of one teacher in one step, each under its name; the teacher runs once (Siméoni et al. 2025, section 5.2). */
 export const severalStudents = <P, Q, V, S, T>(students: Readonly<Record<string, Model<P, V, S>>>, teacher: Model<Q, V, T>): Pair<Readonly<Record<string, P>>, Q, V, Readonly<Record<string, S>>, T> => ({
   student: {

@@ -10,14 +10,11 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../compiler/target.ts'
 import type { Fault } from '../core/fault.ts'
-import { declarations } from '../core/model.ts'
 import type { Split } from '../data/dataset.ts'
-import { preprocessorOfCrops } from './evaluate/preprocess.ts'
 import type { Resolved, Trained } from './experiment.ts'
-import { writeBackbone } from './huggingface/write.ts'
+import { writeNetwork } from './huggingface/product.ts'
 import { attentionSheet } from './interpret/sheet.ts'
 import { reportFinished } from './report/ending.ts'
-import { mergedNetwork } from './strategies/adapters.ts'
 
 /** A finished run: what it was, what it learned, and the numbers that it is reported with so far. */
 export interface Finished extends Trained {
@@ -42,31 +39,10 @@ const attention: Closing = (f) => {
   }))
 }
 
-/** A statistic of every channel of the images; one number for all where the recipe has another number of channels. */
-const perChannel = (values: ReadonlyArray<number>, channels: number): ReadonlyArray<number> =>
-  (values.length === channels ? values : Array.from({ length: channels }, () => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)))
-
-/** `huggingface/`: the evaluated backbone, its adapters merged, as transformers reads it. What no type there can hold is said. */
+/** `huggingface/`: the evaluated backbone. */
 const huggingFace: Closing = (f) => {
-  const { evaluated: { root, backbone }, program, phases } = f.assembled
-  if (O.isNone(backbone)) return TE.right({})
-  const model = backbone.value
-  const { normalisation: { mean, std }, global: { size } } = last(phases).crops.recipe
-  const { channels } = model.options
-  // whole images as this run evaluates them, so that figures of the folder are those of the run
-  const preprocessor = preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })
-  const folder = join(f.out, 'huggingface')
-  return pipe(
-    TE.fromEither(mergedNetwork(program.adapters, root)(f.state)),
-    TE.map((values) => new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()] as const))),
-    TE.chain((weights) => writeBackbone(folder, { preprocessor })({ model, weights })),
-    TE.map(() => { f.progress.say(`for Hugging Face: ${folder}`); return {} }),
-    TE.orElse((bad) => {
-      if (bad.kind !== 'usage') return TE.left(bad)
-      f.progress.say(`not written for Hugging Face: ${bad.found}: ${bad.allowed}`)
-      return TE.right({})
-    }),
-  )
+  const { root, backbone } = f.assembled.evaluated
+  return O.isNone(backbone) ? TE.right({}) : pipe(writeNetwork(join(f.out, 'huggingface'), root, backbone.value)(f), TE.map(() => ({})))
 }
 
 /** What the experiment itself makes of its networks. */

@@ -121,13 +121,23 @@ export interface Ongoing {
   readonly say: Say
 }
 
+/** `backbone`: of a network that is not the one that is evaluated anyway. */
+export type Judge = (name: string, network: Values, backbone?: AnyBackbone) => TaskEither<Fault, Readonly<Record<string, number>>>
+
+/** A backbone, whatever its parameters. */
+export interface AnyBackbone {
+  /** Its features of whole images, as a plain network under a root. */
+  readonly features: (crops: MultiCrop, root: string) => Either<Fault, FeatureProgram>
+}
+
 /** A run that has come to its end, with its networks still on the device. */
 export interface Trained extends Surroundings {
   readonly assembled: Assembled
   /** All resident tensors by path. */
   readonly state: Values
-  /** k-NN of a plain network, its values by path: `backbone.…`. */
-  readonly accuracyOf: (network: Values) => TaskEither<Fault, number>
+  /** k-NN of a plain network, its values by path: `backbone.…`, as a number of the report of this name; none where images have no labels. */
+  readonly accuracyOf: Judge
+  readonly images: Imagery
 }
 
 /** A phase of a run, traced. */
@@ -212,6 +222,9 @@ const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop,
     E.map(({ outputs: [cls, attention] }) => ({ crops, cls: cls.expr, attention: attention.expr, batch: crops.layout.batch })),
   )
 }
+
+/** A backbone for `Judge`. */
+export const anyBackbone = <B>(backbone: Model<B, Expr, SeeingFeatures>): AnyBackbone => ({ features: (crops, root) => features(backbone, crops, root, E.right) })
 
 const isVit = (m: unknown): m is Vit => typeof m === 'object' && m !== null && 'options' in m && 'patch' in m && 'width' in m
 

@@ -6,6 +6,7 @@
  *
  * Each objective is an experiment made of the same parts as the examples.
  */
+import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -18,39 +19,44 @@ import { spread } from '../losses/collapse.ts'
 import { dino } from '../losses/dino.ts'
 import { distilClass, distilPatches } from '../losses/distil.ts'
 import type { ClassTokens, Features, Logits } from '../losses/features.ts'
+import type { Loss } from '../losses/loss.ts'
 import { lossMonoid, weighted } from '../losses/loss.ts'
 import type { Dinov2Features } from '../losses/recipes.ts'
 import * as losses from '../losses/recipes.ts'
 import { relation } from '../losses/relation.ts'
-import type { Matched } from '../models/distil.ts'
-import { featurePair } from '../models/distil.ts'
+import type { Matched, SeveralMatched } from '../models/distil.ts'
+import { featurePair, severalStudents } from '../models/distil.ts'
 import { dinov1 } from '../models/dino.ts'
 import { dinov2, withMasks } from '../models/dinov2.ts'
 import { plainHead } from '../models/head.ts'
 import type { Values } from '../models/merge.ts'
+import type { Vit } from '../models/vit.ts'
 import type { ValueOf } from './config/field.ts'
 import { text } from './config/field.ts'
 import { resolve } from './config/resolve.ts'
 import type { Given } from './config/section.ts'
 import { section } from './config/section.ts'
-import type { Beginning, Experiment, Resolved } from './experiment.ts'
-import { resolved } from './experiment.ts'
+import type { Beginning, Experiment, Imagery, Resolved, Trained } from './experiment.ts'
+import { anyBackbone, resolved } from './experiment.ts'
 import { underRoots } from './huggingface/read.ts'
+import { saveAdapters, writeNetwork } from './huggingface/product.ts'
 import { readRun } from './huggingface/run.ts'
 import { maskFeed, maskedCrops } from './masked.ts'
+import { adaptersOf } from './parts/adapters.ts'
 import { common } from './parts/common.ts'
 import { crops, cropsOf } from './parts/crops.ts'
 import { images, imagesOf } from './parts/images.ts'
 import type { Hidden } from './parts/masks.ts'
 import { hiddenOf } from './parts/masks.ts'
+import type { Network } from './parts/network.ts'
 import { backboneOf, headOf, network, prototypes } from './parts/network.ts'
 import type { ObjectiveOf } from './parts/objective.ts'
 import { objective } from './parts/objective.ts'
 import { scalingOf, strategic, strategies, strategyOf } from './parts/strategies.ts'
 import { beginningOf, start } from './parts/start.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from './parts/training.ts'
-import { ownerOf } from './share.ts'
-import { distilled } from './strategies/distil.ts'
+import { networkValues } from './strategies/adapters.ts'
+import { distilled, firstStudent, ofStudent, productRoot } from './strategies/distil.ts'
 import { all } from './strategies/strategy.ts'
 
 /** The whole configuration. */
@@ -64,22 +70,17 @@ export const config = section('a run', {
 }, [
   { at: 'name', of: ['name'], holds: (c) => /^[\w.-]+$/.test(c.name), allowed: () => 'letters, digits, dots, dashes and underscores: it names a folder', remedy: 'choose another name' },
   { at: 'model', of: ['model', 'augmentation'], holds: (c) => c.augmentation.globalSize >= c.model.patch && (c.augmentation.locals === 0 || c.augmentation.localSize >= c.model.patch), allowed: (c) => `patches no larger than the crops: ${c.augmentation.globalSize} and ${c.augmentation.localSize} pixels`, remedy: 'make crops larger, or patches smaller' },
+  { at: 'objective', of: ['objective'], holds: ({ objective: o }) => o.kind !== 'distil' || Object.keys(o.students).every((name) => name !== firstStudent && /^[a-zA-Z]\w*$/.test(name)), allowed: () => `students with names of letters, digits and underscores, other than ${firstStudent}`, remedy: 'give them other names' },
+  { at: 'strategies', of: ['objective', 'strategies'], holds: ({ objective: o, strategies: s }) => o.kind !== 'distil' || s.lora === null || Object.keys(o.students).length === 0, allowed: () => 'lora: null beside objective.students: adapters go with one network that was learned before', remedy: 'train one student with adapters, or several without' },
   { at: 'objective', of: ['objective'], holds: ({ objective: o }) => o.kind !== 'distil' || o.teacher !== '', allowed: () => 'objective.teacher for the kind distil', remedy: 'name the folder of a run or of Hugging Face' },
 ])
 
 export type Config = ValueOf<typeof config>
 
-/** Values of the student; what averages it begins equal to it. */
-const withAverages = (how: Beginning) => (student: Values): Values => new Map([...student, ...how.residents.flatMap((r): ReadonlyArray<readonly [string, Float32Array]> => {
-  const own = r.role === 'average' ? student.get(ownerOf(r.path)) : undefined
-  return own === undefined ? [] : [[r.path, own]]
-})])
-
-/** The weights that a configuration goes on from. Adapters and frozen parts leave the base with the student alone. */
-const started = (c: Config, how: Beginning): TaskEither<Fault, Values> => (c.start.from === '' ? TE.right(new Map()) : pipe(
-  beginningOf(c.start, c.model.heads, ['student'])(how),
-  TE.map(withAverages(how)),
-))
+const adaptersSaved = (c: Config) => (t: Trained): TaskEither<Fault, Readonly<Record<string, number>>> => {
+  const { lora } = c.strategies
+  return lora === null ? TE.right({}) : pipe(saveAdapters(adaptersOf(lora))(t), TE.map(() => ({})))
+}
 
 /** The parts that do not depend on the objective. */
 const shared = (about: string) => ({
@@ -89,7 +90,8 @@ const shared = (about: string) => ({
   update: (c: Config) => ({ optimizer: optimizerOf(c.optimizer, c.model.depth, c.schedule.frozenBy), ...scalingOf(c.strategies) }),
   hypers: schedulesOf,
   ...strategic,
-  first: started,
+  first: (c: Config, how: Beginning) => beginningOf(c.start, c.model.heads)(how),
+  after: adaptersSaved,
 })
 
 const asDinov1 = (c: Config, o: ObjectiveOf<'dinov1'>): Resolved => resolved({
@@ -125,21 +127,58 @@ const asDinov3 = (c: Config, o: ObjectiveOf<'dinov3'>): Resolved => resolved({
   feed: (s) => (seed, step) => maskFeed(masksOf(s, o.masks), seed, step),
 }, c)
 
-const asDistil = (c: Config, o: ObjectiveOf<'distil'>): Resolved => resolved({
-  ...shared('Distillation'), name: c.name,
-  networks: (s, { channels }) => {
-    const [backbone, teacher] = [s.model, o.network].map((n) => backboneOf(n, { channels, image: s.augmentation.globalSize }))
-    return { backbone, pair: featurePair({ student: backbone, teacher }) }
-  },
-  loss: () => concatAll(lossMonoid<Matched>())([weighted(o.cls)(distilClass(o)), weighted(o.patches)(distilPatches(o)), weighted(o.relation)(relation())]),
-  strategy: (s) => all([distilled, strategyOf(s.strategies)]),
-  evaluated: 'ema',
-  first: (s, how) => pipe(
-    started(s, how),
+/** What distillation into one or several students has in common. `root`: the one that is evaluated. */
+const distilling = (o: ObjectiveOf<'distil'>, root: string) => ({
+  ...shared('Distillation'),
+  strategy: (s: Config) => all([distilled, strategyOf(s.strategies)]),
+  evaluated: root.replace('student', productRoot),
+  first: (s: Config, how: Beginning): TaskEither<Fault, Values> => pipe(
+    beginningOf(s.start, s.model.heads, [root])(how),
     TE.bindTo('own'),
     TE.bind('teacher', () => readRun(o.teacher, { network: 'teacher', mergeLora: true })),
     TE.map(({ own, teacher }) => new Map([...own, ...underRoots(teacher, ['teacher.backbone'])])),
   ),
+  after: (s: Config) => (t: Trained): TaskEither<Fault, Readonly<Record<string, number>>> => pipe(
+    adaptersSaved(s)(t),
+    TE.chain(() => t.accuracyOf('knn_teacher', networkValues('teacher')(t.state), anyBackbone(globally(s, o.network, t.images)))),
+    TE.chain((teacher) => pipe(
+      Object.entries(o.students),
+      TE.traverseSeqArray(([name, n]) => otherStudent(name, globally(s, n, t.images))(t)),
+      TE.map((students) => students.reduce((all, x) => ({ ...all, ...x }), teacher)),
+    )),
+  ),
+})
+
+/** A backbone that sees the global crops. */
+const globally = (s: Config, n: Network, { channels }: Imagery): Vit => backboneOf(n, { channels, image: s.augmentation.globalSize })
+
+/** A further student's average: its folder for Hugging Face, and its k-NN. */
+const otherStudent = (name: string, model: Vit) => (t: Trained): TaskEither<Fault, Readonly<Record<string, number>>> => pipe(
+  writeNetwork(join(t.out, `huggingface-${name}`), `${productRoot}.${name}`, model)(t),
+  TE.chain(() => t.accuracyOf(`knn_${name}`, networkValues(`${productRoot}.${name}`)(t.state), anyBackbone(model))),
+)
+
+const matched = (o: ObjectiveOf<'distil'>): Loss<Matched> =>
+  concatAll(lossMonoid<Matched>())([weighted(o.cls)(distilClass(o)), weighted(o.patches)(distilPatches(o)), weighted(o.relation)(relation())])
+
+const asDistil = (c: Config, o: ObjectiveOf<'distil'>): Resolved => resolved({
+  ...distilling(o, 'student'), name: c.name,
+  networks: (s, images) => {
+    const [backbone, teacher] = [s.model, o.network].map((n) => globally(s, n, images))
+    return { backbone, pair: featurePair({ student: backbone, teacher }) }
+  },
+  loss: () => matched(o),
+}, c)
+
+/** Several students of one teacher in one step (Siméoni et al. 2025, section 5.2). */
+const asSeveral = (c: Config, o: ObjectiveOf<'distil'>): Resolved => resolved({
+  ...distilling(o, `student.${firstStudent}`), name: c.name,
+  networks: (s, images) => {
+    const [backbone, teacher] = [s.model, o.network].map((n) => globally(s, n, images))
+    const pairs = Object.entries({ [firstStudent]: s.model, ...o.students }).map(([name, n]) => [name, featurePair({ student: globally(s, n, images), teacher })] as const)
+    return { backbone, pair: severalStudents(Object.fromEntries(pairs.map(([name, p]) => [name, p.student])), featurePair({ student: backbone, teacher }).teacher) }
+  },
+  loss: () => concatAll(lossMonoid<SeveralMatched>())([firstStudent, ...Object.keys(o.students)].map((name) => ofStudent(name)(matched(o)))),
 }, c)
 
 const ofConfig = (c: Config): Resolved => {
@@ -148,7 +187,7 @@ const ofConfig = (c: Config): Resolved => {
     case 'dinov1': return asDinov1(c, o)
     case 'dinov2': return asDinov2(c, o)
     case 'dinov3': return asDinov3(c, o)
-    case 'distil': return asDistil(c, o)
+    case 'distil': return Object.keys(o.students).length === 0 ? asDistil(c, o) : asSeveral(c, o)
   }
 }
 

@@ -21,13 +21,12 @@ import { writeFile } from '../data/file.ts'
 import { ahead, openLoader } from '../data/loader.ts'
 import { substituting } from '../data/readers/opened.ts'
 import type { TrainingSplit } from '../data/training.ts'
-import type { Values } from '../models/merge.ts'
 import type { Start } from './begin.ts'
 import { checkBegun, startOf } from './begin.ts'
 import { close, closings } from './closing.ts'
 import { merged } from './config/section.ts'
 import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
-import type { Assembled, AssembledPhase, Resolved, Imagery } from './experiment.ts'
+import type { Assembled, AssembledPhase, Imagery, Judge, Resolved } from './experiment.ts'
 import { plainRoot } from './experiment.ts'
 import { writeResidents } from './initialize.ts'
 import { openLogs } from './log/logs.ts'
@@ -88,16 +87,22 @@ const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
 
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 
-/** k-NN of a plain network's values, which are written beside those of the run. */
-const plainAccuracy = (device: Device, a: Assembled, r: Resolved, split: Split) => (network: Values): TaskEither<Fault, number> => pipe(
-  TE.fromEither(trace('plain', [value('cls', a.plain.cls)])),
-  TE.chain((g) => pipe(
-    leavesOfGraph(g).filter(isResident),
-    TE.traverseSeqArray((l) => device.write(l.path, l.type, network.get(l.path.slice(plainRoot.length + 1)) ?? new Float32Array())),
-  )),
-  TE.chain(() => extractor(device, a.plain, a.plain.cls)),
-  TE.chain((eye) => knnAccuracy(r.settings.evaluation, split.train, split.test)(eye.rows)),
-)
+/** k-NN of plain networks' values, which are written beside those of the run, each of another kind under a root of its own. */
+const judging = (device: Device, a: Assembled, r: Resolved, split: TrainingSplit): Judge => (name, network, backbone) => {
+  const root = backbone === undefined ? plainRoot : `${plainRoot}_${name}`
+  return !isLabelled(split) ? TE.right({}) : pipe(
+    TE.fromEither(backbone === undefined ? E.right(a.plain) : backbone.features(a.plain.crops, root)),
+    TE.bindTo('program'),
+    TE.bind('graph', ({ program }) => TE.fromEither(trace('plain', [value('cls', program.cls)]))),
+    TE.chainFirst(({ graph }) => pipe(
+      leavesOfGraph(graph).filter(isResident),
+      TE.traverseSeqArray((l) => device.write(l.path, l.type, network.get(l.path.slice(root.length + 1)) ?? new Float32Array())),
+    )),
+    TE.chain(({ program }) => extractor(device, program, program.cls, split.loading)),
+    TE.chain((eye) => knnAccuracy(r.settings.evaluation, split.train, split.test)(eye.rows)),
+    TE.map((accuracy) => ({ [name]: accuracy })),
+  )
+}
 
 /** k-NN of the untrained network and of the pixels; a run that is continued remembers it. */
 const evaluatedBefore = (o: RunOptions, r: Resolved, split: Split, start: Start, accuracy: TaskEither<Fault, number>): TaskEither<Fault, Readonly<Record<string, number>>> => {
@@ -145,7 +150,7 @@ const running = (o: RunOptions, r: Resolved, split: TrainingSplit, device: Devic
         TE.map(() => { o.progress.say(`what the network sees: ${o.preview ?? ''}`) }),
       ))),
       TE.bind('turns', () => pipe(phase.turns, TE.traverseSeqArray(compile(phase)))),
-      TE.bind('eye', () => extractor(device, phase.features, phase.features.cls)),
+      TE.bind('eye', () => extractor(device, phase.features, phase.features.cls, split.loading)),
       TE.map(({ loader: batches, turns, eye }): RunningPhase => ({ turns, loader: ahead(split.loading?.prefetch ?? 2)(batches), accuracy: knnAccuracy(evaluation, split.train, split.test)(eye.rows) })),
     )),
   )
@@ -183,11 +188,11 @@ const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved
     }),
     TE.bind('after', ({ ended, phases }): TaskEither<Fault, Readonly<Record<string, number>>> =>
       ended.stopped || !isLabelled(split) ? TE.right({}) : pipe(last(phases).accuracy, TE.map((knn_after) => ({ knn_after })))),
-    TE.bind('metrics', ({ ended, assembled, before, after }): TaskEither<Fault, Readonly<Record<string, number>>> => {
+    TE.bind('metrics', ({ ended, images, assembled, before, after }): TaskEither<Fault, Readonly<Record<string, number>>> => {
       const metrics = { ...Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss')), ...before, ...after }
       return ended.stopped ? reportStopped(o, metrics) : pipe(
         readValues(device, assembled.residents),
-        TE.chain((state) => close(closings)({ ...surroundings, name: o.name, run: r, split, open: device, assembled, state, metrics, accuracyOf: plainAccuracy(device, assembled, r, split) })),
+        TE.chain((state) => close(closings)({ ...surroundings, name: o.name, run: r, split, open: device, assembled, state, metrics, accuracyOf: judging(device, assembled, r, split), images })),
       )
     }),
     TE.chainFirst(({ logs, ended }) => logs.close(ended.stopped ? 'stopped' : 'finished')),

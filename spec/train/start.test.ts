@@ -128,7 +128,7 @@ describe('heads', () => {
     expect(alone.notes).toEqual(['heads begin anew, as asked', 'dino.center: begins anew'])
   })
   it('begin alike in student, teacher and Gram teacher', () => {
-    const all = [...residents({ backbone: v1.params }), ...residents({ backbone: v1.params, gram: { backbone: v1.params } }, 'teacher')]
+    const all = [...residents({ backbone: v1.params }), ...residents({ backbone: v1.params, gram: { backbone: v1.params } }, 'teacher').map((r): Resident => ({ ...r, role: 'average' }))]
     const { values } = right(carryOver(all, source(v1)))
     expect(values.size).toBe(all.length)
     expect(values.get('teacher.gram.backbone.norm.weight')).toEqual(values.get('student.backbone.norm.weight'))

@@ -12,7 +12,8 @@ import { value } from '../../core/graph.ts'
 import { trace } from '../../core/trace.ts'
 import type { Dataset } from '../../data/dataset.ts'
 import { labelsOf, subset } from '../../data/dataset.ts'
-import { loader } from '../../data/loader.ts'
+import type { Loader, Loading } from '../../data/loader.ts'
+import { ahead, openLoader } from '../../data/loader.ts'
 import type { FeatureProgram } from '../experiment.ts'
 import type { LabelledFeatures } from './knn.ts'
 import { knn } from './knn.ts'
@@ -28,13 +29,11 @@ const padded = (d: Dataset, batch: number): Either<Fault, Dataset> => {
   return n === d.length ? E.right(d) : subset(Array.from({ length: n }, (_, i) => Math.min(i, d.length - 1)), d.name)(d)
 }
 
-const extract = (p: FeatureProgram, run: Executable) => (d: Dataset): TaskEither<Fault, Rows> => async () => {
-  const batches = E.chain((full: Dataset) => loader(full, { seed: 0, batch: p.batch, side: p.crops.layout.side, ordered: true, cacheBytes: 0 }))(padded(d, p.batch))
-  if (E.isLeft(batches)) return batches
+const rowsOf = async (p: FeatureProgram, run: Executable, length: number, batches: Loader): Promise<Either<Fault, Rows>> => {
   const parts: Array<Float32Array> = []
-  for (let step = 0; step * p.batch < d.length; step++) {
+  for (let step = 0; step * p.batch < length; step++) {
     const out = await pipe(
-      batches.right.batch(step),
+      batches.batch(step),
       TE.chainEitherK((b) => p.crops.feed(0, b)),
       TE.chain((values) => run.run({ values })),
     )()
@@ -42,17 +41,26 @@ const extract = (p: FeatureProgram, run: Executable) => (d: Dataset): TaskEither
     parts.push(Float32Array.from(out.right.get('rows') ?? []))
   }
   const dim = (parts[0]?.length ?? 0) / p.batch
-  const data = new Float32Array(d.length * dim)
+  const data = new Float32Array(length * dim)
   parts.forEach((part, i) => { data.set(part.subarray(0, Math.min(part.length, data.length - i * p.batch * dim)), i * p.batch * dim) })
   return E.right({ data, dim })
 }
 
+/** `loading`: as the run loads its images, with as many threads. */
+const extract = (p: FeatureProgram, run: Executable, loading: Loading) => (d: Dataset): TaskEither<Fault, Rows> => async () => {
+  const opened = await pipe(TE.fromEither(padded(d, p.batch)), TE.chain((full) => openLoader(full, { ...loading, seed: 0, batch: p.batch, side: p.crops.layout.side, ordered: true, cacheBytes: 0 })))()
+  if (E.isLeft(opened)) return opened
+  const rows = await rowsOf(p, run, d.length, opened.right.workers === 0 ? opened.right : ahead(loading.prefetch ?? 2)(opened.right))
+  opened.right.close()
+  return rows
+}
+
 /** Compiles one output of a feature program for data sets: `[batch, ...]`, a row for each image. */
-export const extractor = (device: Device, p: FeatureProgram, output: Expr): TaskEither<Fault, Extractor> =>
+export const extractor = (device: Device, p: FeatureProgram, output: Expr, loading: Loading = {}): TaskEither<Fault, Extractor> =>
   pipe(
     TE.fromEither(trace('features', [value('rows', output)])),
     TE.chain((g) => device.compile(g)),
-    TE.map((run) => ({ rows: extract(p, run) })),
+    TE.map((run) => ({ rows: extract(p, run, loading) })),
   )
 
 /** The pixels themselves, as rows: what features have to beat. */

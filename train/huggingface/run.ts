@@ -18,6 +18,7 @@ import type { Checkpoint } from '../checkpoint.ts'
 import { latest } from '../checkpoints.ts'
 import type { Backbone } from './read.ts'
 import { adapters as adapterSettings, adaptersOf } from '../parts/adapters.ts'
+import { firstStudent, productRoot } from '../strategies/distil.ts'
 import { fromState, readBackbone } from './read.ts'
 import { writeBackbone } from './write.ts'
 
@@ -50,9 +51,15 @@ const below = (state: HostTensors, root: string): HostTensors =>
 
 const isAdapter = (path: string): boolean => /\.lora_(A|B|magnitude_vector)/.test(path)
 
-/** The tensors of a network's backbone; what a teacher shares with its student is the student's. */
-const backboneState = (state: HostTensors, network: Network): HostTensors =>
-  new Map([...below(state, 'student.backbone'), ...(network === 'teacher' ? below(state, 'teacher.backbone') : [])])
+/** Of several students (models/distil.ts), the one that is evaluated. */
+const student = (state: HostTensors): string => (below(state, 'student.backbone').size > 0 ? 'student' : `student.${firstStudent}`)
+
+/** The tensors of a network's backbone; what a moving average shares with its student is the student's. The average of a run that distils is no teacher. */
+const backboneState = (state: HostTensors, network: Network): HostTensors => {
+  const trained = student(state)
+  const average = below(state, productRoot).size > 0 ? trained.replace('student', productRoot) : 'teacher'
+  return new Map([...below(state, `${trained}.backbone`), ...(network === 'teacher' ? below(state, `${average}.backbone`) : [])])
+}
 
 const adapted = (place: string, adapters: ReadonlyArray<string>, remedy: string): Fault =>
   fault('usage', { place, found: `adapters that are not merged: ${adapters[0]} and ${adapters.length - 1} more`, allowed: 'a backbone of plain weights', remedy })

@@ -1,6 +1,6 @@
 /** Objectives as settings: what a student learns. */
 import type { ValueOf } from '../config/field.ts'
-import { oneOf, real, share, text, whole } from '../config/field.ts'
+import { oneOf, real, share, table, text, whole } from '../config/field.ts'
 import { section, variants } from '../config/section.ts'
 import { hidden } from './masks.ts'
 import { network } from './network.ts'
@@ -28,6 +28,7 @@ export const objective = variants('what is learned', {
     teacher: text('', 'a run, or a Hugging Face folder, that holds it'),
     network,
     cls: weight(1, 'weight of class tokens'), patches: weight(0.5, 'weight of patches'), relation: weight(1, 'weight of relations between images'),
+    students: table(network, {}, 'further students by name, each as "model" is: they learn in the same step, the teacher runs once'),
     distance: oneOf(['cosine', 'squared'], 'between features'),
   }),
 }, 'dinov2')

@@ -15,6 +15,7 @@ import type { Values } from '../../models/merge.ts'
 import { localModel } from '../huggingface/hub.ts'
 import type { Network } from '../huggingface/run.ts'
 import type { Resident } from '../objective.ts'
+import { ownerOf } from '../share.ts'
 import { carryBackbone } from './backbone.ts'
 import { carryHeads, headNames, under } from './heads.ts'
 import type { Source } from './source.ts'
@@ -31,11 +32,17 @@ export interface StartOptions {
   readonly channelRule?: ChannelRule
   /** The attention heads of the network, which no tensor tells: a source of another number is refused. */
   readonly attentionHeads?: number
-  /** The networks that begin so. Default: student, teacher and a Gram teacher. */
+  /** The networks that begin so, beside those that average them. Default: the student and a Gram teacher. */
   readonly roots?: ReadonlyArray<string>
 }
 
-const usualRoots = ['student', 'teacher', 'teacher.gram']
+const usualRoots = ['student', 'teacher.gram']
+
+/** What averages a tensor begins equal to it. */
+const withAverages = (residents: ReadonlyArray<Resident>, values: Values): Values => new Map([...values, ...residents.flatMap((r): ReadonlyArray<readonly [string, Float32Array]> => {
+  const own = r.role === 'average' ? values.get(ownerOf(r.path)) : undefined
+  return own === undefined ? [] : [[r.path, own]]
+})])
 
 const wantedUnder = (residents: ReadonlyArray<Resident>, root: string): Wanted =>
   new Map(residents.flatMap((r) => (r.path.startsWith(`${root}.`) ? [[r.path.slice(root.length + 1), r.declaration] as const] : [])))
@@ -70,7 +77,7 @@ export const carryOver = (residents: ReadonlyArray<Resident>, source: Source, o:
       const [first] = all
       const kept = first === undefined ? nothing : carryKept(wantedUnder(residents, 'loss'), source, first.heads, first.wantedHeads)
       return {
-        values: new Map([...all.flatMap((c) => c.values), ...[...kept.values].map(([p, x]) => [`loss.${p}`, x] as const)]),
+        values: withAverages(residents, new Map([...all.flatMap((c) => c.values), ...[...kept.values].map(([p, x]) => [`loss.${p}`, x] as const)])),
         notes: [...new Set(all.flatMap((c) => c.notes)), ...(o.heads === 'new' ? ['heads begin anew, as asked'] : []), ...kept.notes],
       }
     }),

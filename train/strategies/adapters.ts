@@ -7,14 +7,13 @@ import { join } from '../../core/tree.ts'
 import type { Adapter } from '../../models/lora.ts'
 import type { Values } from '../../models/merge.ts'
 import { merge, rowNorms } from '../../models/merge.ts'
-import { withinNetwork } from './strategy.ts'
+import { ownerOf } from '../share.ts'
 
-/** The values of a network by path in it, from the state of a run: what it shares is the student's. */
+/** The values of a network by path in it, from the state of a run: what it shares is the student's. `root` may be one of several: `ema.small`. */
 export const networkValues = (root: string) => (state: Values): Values => {
   const below = (prefix: string): ReadonlyArray<readonly [string, Float32Array]> =>
-    [...state].flatMap(([path, v]) => (path.startsWith(`${prefix}.`) ? [[withinNetwork(path), v] as const] : []))
-  const own = below(root)
-  return new Map([...below('student'), ...own])
+    [...state].flatMap(([path, v]) => (path.startsWith(`${prefix}.`) ? [[path.slice(prefix.length + 1), v] as const] : []))
+  return new Map([...below(ownerOf(root)), ...below(root)])
 }
 
 /** The plain network that an adapted one is. Faults: those of `merge`. */

@@ -30,6 +30,9 @@ export const fixedTeacher: Strategy = (o) => {
 /** The root of the product. */
 export const productRoot = 'ema'
 
+/** The name of the first of several students: the one that is evaluated. */
+export const firstStudent = 'model'
+
 /** A moving average of those tensors of the student that `of` names; by default its backbone. Fault: there is one already. */
 export const averaged = (of: (path: string) => boolean = (path) => /^(?:[^.]+\.)?backbone\./.test(path)): Strategy => (o) => {
   if (o.residents.some((r) => r.path.startsWith(`${productRoot}.`)))
