@@ -15,7 +15,7 @@ import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
 import { settingsOf } from './config/resolve.ts'
 import { layersOf } from './config/sources.ts'
-import type { Experiment } from './experiment.ts'
+import type { Experiment, Resolved } from './experiment.ts'
 import { startProgress } from './log/progress.ts'
 import type { Report } from './run.ts'
 import { runExperiment } from './run.ts'
@@ -44,17 +44,23 @@ const madeFolder = (out: string): TaskEither<Fault, void> => guarded('io', out)(
   return E.right(undefined)
 })
 
-const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
+/** What a command line decides of an experiment, and the folder that its run has. Faults: all that is wrong; nothing to continue. */
+export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readonly r: Resolved; readonly out: string }> => pipe(
+  TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
+  TE.chain((own) => TE.fromTask(layersOf(e.settings, own, process.env))),
+  TE.chainEitherK(e.resolve),
+  TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
+)
+
+/** Runs an experiment as a command line says; a signal stops it after a step. */
+export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   const progress = startProgress()
   const stopping = stopOnSignals(
     () => { progress.say('stopping after this step; press again to stop at once') },
     () => { process.exit(130) },
   )
   return pipe(
-    TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
-    TE.chain((own) => TE.fromTask(layersOf(e.settings, own, process.env))),
-    TE.chainEitherK(e.resolve),
-    TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
+    decided(e, a),
     TE.chainFirst(({ out }) => checkBegun(out, a.resume)),
     TE.chainFirst(({ out }) => madeFolder(out)),
     TE.chain(({ r, out }) => runExperiment(r, { name: r.name, out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping })),
@@ -76,40 +82,49 @@ const specOf = ({ experiment: e, call, options }: Called): CommandSpec => ({ cal
 /** A word of a command line, quoted for a shell where it has to be. */
 const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
-const runs = async (c: Called, argv: ReadonlyArray<string>): Promise<number> => {
-  const fail = (f: Fault): number => {
-    process.stderr.write(`${showFault(f)}\n`)
-    return exitCode(f)
-  }
-  const parsed = parseArguments(specOf(c))(argv)
-  if (E.isLeft(parsed)) return fail(parsed.left)
-  if (parsed.right._tag === 'Help') {
+/** How a run that was stopped goes on. */
+export const stoppedText = (call: string, r: Report): string => `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
+
+const run = (c: Called) => (a: Arguments): TaskEither<Fault, void> => pipe(
+  execute(c.experiment, a),
+  TE.map((report) => {
+    const { stopped, ...final } = report
+    process.stderr.write(`${stopped ? stoppedText(c.call, report) : text(report)}\n`)
+    if (a.json) process.stdout.write(`${JSON.stringify(final)}\n`)
+  }),
+)
+
+const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, void>): Promise<number> => {
+  const parsed = parseArguments(spec)(argv)
+  if (E.isRight(parsed) && parsed.right._tag === 'Help') {
     process.stdout.write(`${parsed.right.text}\n`)
     return 0
   }
-  const a = parsed.right.arguments
-  const report = await execute(c.experiment, a)()
-  if (E.isLeft(report)) return fail(report.left)
-  const { stopped, ...final } = report.right
-  if (stopped) process.stderr.write(`stopped at step ${final.steps}; continue with: ${c.call} --resume --out ${quoted(final.out)}\n`)
-  else process.stderr.write(`${text(report.right)}\n`)
-  if (a.json) process.stdout.write(`${JSON.stringify(final)}\n`)
-  return 0
+  const done = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await body(parsed.right.arguments)() : E.right(undefined)
+  if (E.isRight(done)) return 0
+  process.stderr.write(`${showFault(done.left)}\n`)
+  return exitCode(done.left)
+}
+
+/** A program that may train for long: what its command line asks for, with signals answered. Gives the exit code. */
+export const answeringMain = (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, void>): Promise<number> => {
+  if (isRelayed(process.execArgv) && !argv.some((w) => w === '--help' || w === '-h')) return restarted()
+  endWithParent()
+  return runs(spec, argv, body)
 }
 
 /** Runs the command; gives the exit code. */
-export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => {
-  if (isRelayed(process.execArgv) && !argv.some((w) => w === '--help' || w === '-h')) return restarted()
-  endWithParent()
-  return runs(c, argv)
-}
+export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c))
+
+/** Whether a module is the program that was started. */
+export const isProgram = (moduleUrl: string): boolean => process.argv[1] !== undefined && fileURLToPath(moduleUrl) === process.argv[1]
 
 /**
  * Runs the experiment when its file is the program that was started, and does nothing when it is imported (by
  * `npm run ir`, or by a test). Gives the experiment, so that the file can export it.
  */
 export const command = (moduleUrl: string, e: Experiment): Experiment => {
-  if (process.argv[1] !== undefined && fileURLToPath(moduleUrl) === process.argv[1])
+  if (isProgram(moduleUrl))
     void main({ experiment: e, call: `npx tsx examples/${e.name}.ts` }, process.argv.slice(2)).then((code) => { process.exit(code) })
   return e
 }

@@ -1,4 +1,4 @@
-/** A trained network as a report uses it: one program, for a few images whole, and for the class tokens of many. */
+/** A trained network with one program to look through: at a few images whole, and for the class tokens of many. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -14,9 +14,9 @@ import { encoder, outputOf, preparedSize } from '../evaluate/encoder.ts'
 import type { Frozen } from '../evaluate/frozen.ts'
 import type { Rows } from '../evaluate/neighbours.ts'
 import { framed } from '../evaluate/preprocess.ts'
-import { attentionBoxes } from '../interpret/boxes.ts'
-import type { Seen } from '../interpret/look.ts'
-import { clsMaps, meanMap } from '../interpret/maps.ts'
+import { attentionBoxes } from './boxes.ts'
+import type { Seen } from './look.ts'
+import { clsMaps, meanMap } from './maps.ts'
 
 export interface Eye {
   readonly frozen: Frozen

@@ -1,0 +1,71 @@
+/**
+ * What a trained network looks at: attention of every head, the patches that hold most of it, boxes made of them, and principal components of
+ * the patches; and how well such boxes find what is there, without a detection head and without labels. Images that come with boxes are
+ * judged by these; of others, such as digits, what is brighter than half counts as the object.
+ *
+ *     npx tsx examples/attention.ts                                 trains DINOv2 on digits first
+ *     npx tsx examples/attention.ts --model runs/dinov2             a run, a Hugging Face folder, or an official file
+ *     npx tsx examples/attention.ts --model runs/ct --data examples/ct/boxes.csv --set data.intensity=windows --set data.windows=[400/800]
+ */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../core/fault.ts'
+import type { Box, Image } from '../data/dataset.ts'
+import { contactSheet, writePng } from '../data/picture.ts'
+import { unitImage } from '../train/evaluate/encoder.ts'
+import { framedBoxes } from '../train/evaluate/preprocess.ts'
+import { detectionScores } from '../train/interpret/detection.ts'
+import { openEye } from '../train/interpret/eye.ts'
+import type { Seen } from '../train/interpret/look.ts'
+import { boxed, components, masked, overlay, shownImage } from '../train/interpret/look.ts'
+import { showing } from '../train/showing.ts'
+import digits from './dinov2.ts'
+
+/** Images that are judged, and those of them that are shown. */
+const [judged, shown] = [100, 8]
+
+/** The box around all that is brighter than half. */
+const bright = ({ height, width, data }: Image): ReadonlyArray<Box> => {
+  const at = Array.from({ length: height * width }, (_, i) => i).filter((i) => data[i] > 0.5)
+  const [x, y] = [at.map((i) => i % width), at.map((i) => Math.floor(i / width))]
+  const [x0, y0] = [Math.min(...x), Math.min(...y)]
+  return at.length === 0 ? [] : [{ x: x0, y: y0, width: Math.max(...x) + 1 - x0, height: Math.max(...y) + 1 - y0 }]
+}
+
+/** One row of pictures. */
+const row = (s: Seen): E.Either<Fault, ReadonlyArray<Image>> => pipe(
+  [...s.heads, s.mean],
+  E.traverseArray((map) => overlay(s, map)),
+  E.map((maps) => [shownImage(s.image), ...maps, masked(s, s.mean, 0.6), boxed(s), components(s, 'all'), components(s, 'foreground')]),
+)
+
+export default showing(import.meta.url, {
+  name: 'attention',
+  about: 'Draws what a trained network looks at, and judges the boxes that follow from it: IoU, pointing game, AP50.',
+  trains: digits,
+  settings: { steps: 300, data: { train: 2000, test: 500 }, evaluation: { during: 0 } },
+  show: ({ device, frozen, root, images, out }) => {
+    const of = images.test.length > 0 ? images.test : images.train
+    return pipe(
+      TE.Do,
+      TE.bind('items', () => pipe(Array.from({ length: Math.min(judged, of.length) }, (_, i) => pipe(of.item(i), TE.bindTo('item'), TE.bind('image', () => unitImage(of, i)))), TE.sequenceSeqArray)),
+      TE.bind('eye', () => openEye(device, frozen, root)),
+      TE.bind('seen', ({ items, eye }) => eye.look(items.map((x) => x.image))),
+      TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(row)))),
+      TE.bind('sheet', ({ rows }) => TE.fromEither(contactSheet({ columns: rows[0]?.length ?? 1, gap: 6 })(rows.flat()))),
+      TE.chainFirst(({ sheet }) => writePng(join(out, 'looks.png'))(sheet)),
+      TE.map(({ items, seen }) => {
+        const known = items.some(({ item }) => item.box !== undefined)
+        const scores = detectionScores(seen.map((s, i) => {
+          const { item, image } = items[i]
+          const truth = known ? framedBoxes(frozen.preprocess, image)(item.boxes ?? (item.box === undefined ? [] : [item.box])) : bright(s.image)
+          return { size: s.image, grid: s.grid, map: s.mean, found: s.boxes, truth }
+        }))
+        const { iou, pointing, ap50 } = scores
+        return { text: `${scores.boxes} true boxes in ${scores.images} images: mean best IoU ${iou.toFixed(3)}, pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
+      }),
+    )
+  },
+})
