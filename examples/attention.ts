@@ -47,10 +47,10 @@ export default showing(import.meta.url, {
   trains: digits,
   settings: { steps: 300, data: { train: 2000, test: 500 }, evaluation: { during: 0 } },
   show: ({ device, frozen, root, images, out }) => {
-    const of = images.test.length > 0 ? images.test : images.train
+    const all = [images.test, images.train].flatMap((d) => Array.from({ length: d.length }, (_, i) => pipe(d.item(i), TE.bindTo('item'), TE.bind('image', () => unitImage(d, i)))))
     return pipe(
       TE.Do,
-      TE.bind('items', () => pipe(Array.from({ length: Math.min(judged, of.length) }, (_, i) => pipe(of.item(i), TE.bindTo('item'), TE.bind('image', () => unitImage(of, i)))), TE.sequenceSeqArray)),
+      TE.bind('items', () => TE.sequenceSeqArray(all.slice(0, judged))),
       TE.bind('eye', () => openEye(device, frozen, root)),
       TE.bind('seen', ({ items, eye }) => eye.look(items.map((x) => x.image))),
       TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(row)))),

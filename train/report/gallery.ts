@@ -1,4 +1,5 @@
 /** Where the network looks: a few images whole, each with its heads' attention, its mass, boxes and principal components. */
+import { basename } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -59,7 +60,7 @@ const tilesOf = ({ subject, seen, truth }: Looked, [all, front]: readonly [Image
   const boxes = outlines(seen.image, [{ kind: 'true', boxes: truth }, { kind: 'found', boxes: seen.boxes }])
   return pipe(
     [
-      tile(pictured(below, 'the image'), [subject.label, subject.source].filter((t) => t !== undefined).join(' · ')),
+      tile(pictured(below, 'the image'), [subject.label, basename(subject.source)].filter((t) => t !== undefined).join(' · ')),
       ...seen.heads.map((m, i) => heat(m, `head ${i + 1}`)),
       ...(seen.heads.length > 1 ? [heat(seen.mean, 'mean of heads')] : []),
       tile(pictured(kept(below, seen, seen.mean), 'the patches of most attention'), `${100 * mass} % of attention`),

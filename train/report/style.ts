@@ -43,7 +43,7 @@ summary { cursor: pointer; color: var(--accent); font-size: 14px; }
 pre { overflow: auto; max-height: 480px; background: var(--ground); border: 1px solid var(--line); border-radius: 8px; padding: 12px; font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, monospace; }
 .badge { display: inline-block; border: 1px solid currentColor; border-radius: 99px; padding: 0 10px; font-size: 13px; }
 .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
-.look { display: grid; grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); gap: 10px; padding: 12px 0; border-top: 1px solid var(--line); }
+.look { display: grid; grid-template-columns: repeat(auto-fit, minmax(100px, 1fr)); gap: 10px; padding: 12px 0; border-top: 1px solid var(--line); }
 .look:first-of-type { border-top: 0; }
 .look figure img, .near img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px; background: #000; }
 .look figcaption { display: block; font-size: 12px; color: var(--soft); line-height: 1.3; margin-top: 3px; overflow-wrap: anywhere; }
