@@ -37,19 +37,23 @@ float *scratch(Scratch *s, int i, long n) {
 
 /* ---- memory ---- */
 
-/* Zeroed, at a cache line; large blocks in huge pages where the system gives them. */
+/*
+ * Zeroed, at a cache line; large blocks in huge pages where the system gives them. Pages are had from the system when they
+ * are first touched, which is by the threads that compute on them. The block's own beginning lies before what is handed out.
+ */
 void *dg_allocate(int64_t bytes) {
-  size_t n = ((size_t)bytes + 63 + 64) / 64 * 64;
-  void *p = aligned_alloc(n >= (1 << 21) ? 1 << 21 : 64, n >= (1 << 21) ? (n + (1 << 21) - 1) >> 21 << 21 : n);
-  if (p == NULL) return NULL;
+  const size_t huge = 1 << 21, n = ((size_t)bytes + 63 + 64) / 64 * 64, align = n >= huge ? huge : 64;
+  char *own = calloc(1, n + align + sizeof(void *));
+  if (own == NULL) return NULL;
+  char *p = (char *)(((uintptr_t)own + sizeof(void *) + align - 1) / align * align);
+  ((void **)p)[-1] = own;
 #ifdef MADV_HUGEPAGE
-  if (n >= (1 << 21)) madvise(p, n, MADV_HUGEPAGE);
+  if (n >= huge) madvise(p, n / huge * huge, MADV_HUGEPAGE);
 #endif
-  memset(p, 0, n);
   return p;
 }
 
-void dg_free(void *p) { free(p); }
+void dg_free(void *p) { if (p != NULL) free(((void **)p)[-1]); }
 
 /* ---- threads ---- */
 
