@@ -1,4 +1,4 @@
-/** The road from a graph to native kernels: simplify, fuse with this target's limits, merge rows. */
+/** The road from a graph to native kernels: simplify, fuse with this target's limits, merge rows, order. */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../../core/fault.ts'
@@ -11,6 +11,7 @@ import { merge } from '../../merge.ts'
 import { takeApart } from '../../rewrites/apart.ts'
 import { simplify } from '../../rewrites/simplify.ts'
 import { contractionOf } from './contraction.ts'
+import { ordered } from './order.ts'
 
 /** What fusion may do: vector arithmetic is cheap beside memory, and a call costs next to nothing. */
 export const limits: Limits = { maxInputs: 24, maxOps: 160, scatter: false, transcendental: 6, launch: 400, pack: false }
@@ -29,5 +30,5 @@ export const kernelsOf = (g: Graph): E.Either<Fault, Road> =>
     E.chain(takeApart(() => false).run),
     E.chain(simplify.run),
     E.chain(verify),
-    E.map((graph) => ({ graph, kernels: merge(mergeLimits)(fuse(limits)(graph), new Set(graph.outputs.map((o) => o.expr))) })),
+    E.map((graph) => ({ graph, kernels: ordered(graph, merge(mergeLimits)(fuse(limits)(graph), new Set(graph.outputs.map((o) => o.expr)))) })),
   )

@@ -1,0 +1,84 @@
+/**
+ * The order of kernels, so that tensors live short: what frees memory, or makes little of what it reads, runs as soon as it can.
+ *
+ * ```
+ * before: dx3, dx2, dx1, …                 all gradients of activations, each kept for
+ *         dw3 = dx3 x3, dw2 = dx2 x2, …    the gradients of weights
+ * after:  dx3, dw3, dx2, dw2, …            x3 and dx3 are free before dx2's block begins, and near when they are read
+ * ```
+ * Otherwise the given order stays. Kernels of recompute regions are not brought forward: they are to run late. The new value of a state
+ * comes after everybody who has read the old one before, so that it can take its place.
+ */
+import type { Graph } from '../../../core/graph.ts'
+import { bytesOf, sizeOf } from '../../../core/type.ts'
+import type { Fused, Tensor } from '../../fuse.ts'
+import { residentPath } from '../../schedule.ts'
+
+/** A kernel that writes this many times less than it reads is brought forward even if it frees nothing yet. */
+const little = 16
+
+const bytesOfTensor = (t: Tensor): number => (t === 'hyper' ? 0 : sizeOf(t.type.shape) * bytesOf(t.type.dtype))
+
+const isOfRegion = (k: Fused): boolean => k.writes.some((w) => w._tag === 'Apply' && w.region._tag === 'Some')
+
+/** Who must run before whom: makers before readers, and readers of an old state before who makes the new one, as they were given. */
+const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<ReadonlySet<number>> => {
+  const makers = new Map<Tensor, number>()
+  const readersOfState = new Map<string, Array<number>>()
+  const followers = kernels.map(() => new Set<number>())
+  const updates = new Map<Tensor, ReadonlyArray<string>>()
+  for (const o of g.outputs) if (o.role === 'state') updates.set(o.expr, [...updates.get(o.expr) ?? [], o.path])
+  kernels.forEach((k, i) => {
+    for (const r of k.reads) {
+      const maker = makers.get(r)
+      if (maker !== undefined) followers[maker].add(i)
+      const path = residentPath(r)
+      if (path !== undefined) readersOfState.set(path, [...readersOfState.get(path) ?? [], i])
+    }
+    for (const w of k.writes) {
+      makers.set(w, i)
+      for (const path of updates.get(w) ?? []) for (const reader of readersOfState.get(path) ?? []) if (reader !== i) followers[reader].add(i)
+    }
+  })
+  return followers
+}
+
+/** The kernels, each given after what it reads, in the order in which they run. */
+export const ordered = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
+  const followers = followersOf(g, kernels)
+  const awaited = kernels.map(() => 0)
+  for (const fs of followers) for (const f of fs) awaited[f]++
+  const outputs = new Set<Tensor>(g.outputs.map((o) => o.expr))
+  const temporary = new Set<Tensor>(kernels.flatMap((k) => k.writes).filter((w) => !outputs.has(w)))
+  const readers = new Map<Tensor, number>()
+  const readsOf = kernels.map((k) => [...new Set(k.reads)].filter((r) => temporary.has(r)))
+  for (const rs of readsOf) for (const r of rs) readers.set(r, (readers.get(r) ?? 0) + 1)
+  const written = kernels.map((k) => k.writes.reduce((n, w) => n + (temporary.has(w) ? bytesOfTensor(w) : 0), 0))
+  const read = readsOf.map((rs) => rs.reduce((n, r) => n + bytesOfTensor(r), 0))
+  const total = kernels.map((k) => k.writes.reduce((n, w) => n + bytesOfTensor(w), 0))
+
+  const isEarly = (i: number): boolean => {
+    if (isOfRegion(kernels[i]) || read[i] === 0) return false
+    const freed = readsOf[i].reduce((n, r) => n + (readers.get(r) === 1 ? bytesOfTensor(r) : 0), 0)
+    return written[i] < freed || total[i] * little <= read[i]
+  }
+  const ready = new Set<number>(kernels.flatMap((_, i) => (awaited[i] === 0 ? [i] : [])))
+  const placed = kernels.map(() => false)
+  const order: Array<Fused> = []
+  const place = (i: number): void => {
+    placed[i] = true
+    ready.delete(i)
+    order.push(kernels[i])
+    for (const r of readsOf[i]) readers.set(r, (readers.get(r) ?? 0) - 1)
+    for (const f of followers[i]) {
+      awaited[f]--
+      if (awaited[f] === 0) ready.add(f)
+    }
+  }
+  for (let next = 0; next < kernels.length; next++) {
+    if (placed[next]) continue
+    place(next)
+    for (let early = [...ready].find(isEarly); early !== undefined; early = [...ready].find(isEarly)) place(early)
+  }
+  return order
+}
