@@ -78,7 +78,10 @@ const checkResume = (out: string, r: Resolved, c: Checkpoint): Either<Fault, Che
   }))
 }
 
-/** Checkpoints of an earlier run in the same folder are moved aside: nothing is lost, and nothing is mixed up. */
+/** Files of events, which TensorBoard would show as one run with the next. */
+const isEvents = (name: string): boolean => name.startsWith('events.out.tfevents.')
+
+/** Checkpoints and events of an earlier run in the same folder are moved aside: nothing is lost, and nothing is mixed up. */
 const asideOld = (o: StartOptions): TaskEither<Fault, void> => {
   const dir = join(o.out, 'checkpoints')
   return pipe(
@@ -89,7 +92,8 @@ const asideOld = (o: StartOptions): TaskEither<Fault, void> => {
       while (taken.includes(`checkpoints.${n}`)) n++
       await rename(dir, join(o.out, `checkpoints.${n}`))
       await mkdir(dir)
-      o.progress.say(`the checkpoints of an earlier run are now in ${join(o.out, `checkpoints.${n}`)}`)
+      for (const events of taken.filter(isEvents)) await rename(join(o.out, events), join(o.out, `checkpoints.${n}`, events))
+      o.progress.say(`checkpoints and events of an earlier run are now in ${join(o.out, `checkpoints.${n}`)}`)
       return E.right(undefined)
     }))),
   )

@@ -1,5 +1,7 @@
 /** `npm run ir -- examples/NAME.ts [--stage …] [--target …]`: the whole training step of an example, stage by stage. */
-import { resolve as resolvePath } from 'node:path'
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { basename, dirname, join, resolve as resolvePath } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -8,8 +10,9 @@ import * as O from 'fp-ts/lib/Option.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { portable } from '../../compiler/plan.ts'
-import { showFused, showGraph, showRewritten } from '../../compiler/stages.ts'
+import { planOf, portable } from '../../compiler/plan.ts'
+import { residentBytes, totalsOf } from '../../compiler/schedule.ts'
+import { operationsOf, showFused, showGraph, showRewritten } from '../../compiler/stages.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
 import { exitCode, fault, messageOf, showFault } from '../../core/fault.ts'
@@ -18,6 +21,7 @@ import { parseArguments } from '../arguments.ts'
 import { layersOf } from '../config/sources.ts'
 import type { Assembled, AssembledPhase, Experiment } from '../experiment.ts'
 import { initialize, writeResidents } from '../initialize.ts'
+import { nearest } from '../nearest.ts'
 import type { Program } from '../step.ts'
 
 const stages = ['traced', 'grad', 'rewritten', 'fused', 'source'] as const
@@ -34,7 +38,16 @@ const spec: CommandSpec = {
 
 const isExperiment = (x: unknown): x is Experiment => typeof x === 'object' && x !== null && 'resolve' in x && 'settings' in x && 'name' in x
 
+/** A path that names no file: what may have been meant. */
+const noSuchFile = async (path: string): Promise<Fault> => {
+  const names = await readdir(dirname(path)).catch((): ReadonlyArray<string> => [])
+  const programs = names.filter((n) => n.endsWith('.ts'))
+  const near = nearest(basename(path), programs)
+  return fault('usage', { place: path, found: 'no such file', allowed: programs.map((n) => join(dirname(path), n)).join(', ') || 'a file like examples/dinov1.ts', remedy: near === undefined ? 'name a file like examples/dinov1.ts' : `did you mean ${join(dirname(path), near)}?` })
+}
+
 const load = (path: string): TaskEither<Fault, Experiment> => async () => {
+  if (!existsSync(path)) return E.left(await noSuchFile(path))
   const wrong = (found: string): Fault => fault('usage', { place: path, found, allowed: 'a module whose default export is an experiment', remedy: 'name a file like examples/dinov1.ts' })
   try {
     const module: unknown = await import(pathToFileURL(resolvePath(path)).href)
@@ -84,6 +97,18 @@ const phaseName = (a: Arguments): string | undefined => {
   return name === undefined ? undefined : String(name)
 }
 
+/** What a step costs, planned for a graphics processor, as one object. */
+const summary = (stage: string, phase: AssembledPhase): Either<Fault, string> => {
+  const { graph } = last(phase.turns)
+  return pipe(graph, planOf(portable), E.map((plan) => {
+    const t = totalsOf(plan)
+    return `${JSON.stringify({
+      stage, phase: phase.name, operations: operationsOf(graph), kernels: t.launches, distinct_kernels: t.distinct, updates: t.updates, flop: t.flops,
+      bytes_moved: t.bytes, temporary_bytes: t.temporaryBytes, resident_bytes: residentBytes(graph),
+    })}\n`
+  }))
+}
+
 const show = (a: Arguments): TaskEither<Fault, string> =>
   pipe(
     load(a.operands[0] ?? ''),
@@ -94,7 +119,11 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     TE.bind('first', ({ split }) => split.train.item(0)),
     TE.chain(({ resolved, first }) => TE.fromEither(resolved.assemble({ channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }))),
     TE.chainEitherK((assembled) => phaseOf(assembled, phaseName(a))),
-    TE.chain((phase) => textOf(phase, String(a.extra.get('stage') ?? 'fused'), O.getOrElse((): string => 'auto')(a.target))),
+    TE.chain((phase) => {
+      const stage = String(a.extra.get('stage') ?? 'fused')
+      const text = textOf(phase, stage, O.getOrElse((): string => 'auto')(a.target))
+      return a.json ? pipe(text, TE.chain((t) => TE.fromEither(pipe(summary(stage, phase), E.map((line) => `${t}${line}`))))) : text
+    }),
   )
 
 const main = async (argv: ReadonlyArray<string>): Promise<number> => {

@@ -23,6 +23,7 @@ import { random } from '../../core/leaves.ts'
 import type { Exprs } from '../../core/model.ts'
 import { declarations, leavesOf } from '../../core/model.ts'
 import { join } from '../../core/tree.ts'
+import { equalShape } from '../../core/type.ts'
 import { verify } from '../../core/verify.ts'
 import type { Adapter, AdapterParams, LoraOptions, Standing } from '../../models/lora.ts'
 import { adaptersFor, isSaved, isTrainedWhole, joined, magnitudeScale, moduleOf } from '../../models/lora.ts'
@@ -101,13 +102,26 @@ const checked = (o: LoraStrategy): Either<Fault, LoraStrategy> => {
 
 const showTargets = (o: LoraStrategy): string => (typeof o.targets === 'function' ? 'a predicate' : typeof o.targets === 'string' ? o.targets : o.targets.join(', '))
 
-/** The adapters by the path of their weight. Faults: no module is meant; one is adapted already. */
+/** A tensor that a teacher is to average and that is no tensor of the student. */
+const anotherNetwork = (o: Objective): string | undefined => {
+  const student = networkOf(o, 'student')
+  return o.residents.find((r) => {
+    const own = r.role === 'average' || r.role === 'shared' ? student.get(withinNetwork(r.path)) : undefined
+    return own !== undefined && !equalShape(own.declaration.shape, r.declaration.shape)
+  })?.path
+}
+
+/** The adapters by the path of their weight. Faults: no module is meant; one is adapted already; contractions that are halved already. */
 const planned = (o: LoraStrategy, objective: Objective): Either<Fault, ReadonlyMap<string, ReadonlyArray<Adapter>>> => {
   const isBase = o.base ?? ((path: string): boolean => path.startsWith('backbone.'))
   const student = networkOf(objective, 'student')
   const open = [...weightsOf(objective.graph, 'student')].filter(([path]) => isBase(path) && student.get(path)?.role === 'trained')
   const again = [...student.keys()].find((path) => path.endsWith('.lora_A.weight'))
   if (again !== undefined) return E.left(wrong(`adapters already, such as ${again}`, 'one LoRA in a pipeline', 'name all modules in one strategy, with rank and alpha patterns where they differ'))
+  if (nodesOf(objective.graph).some((e) => e.type.dtype === 'f16'))
+    return E.left(wrong('contractions in half precision already, whose weights are rounded copies', 'adapters before half precision, which rounds their contractions too', 'let LoRA come first'))
+  const other = anotherNetwork(objective)
+  if (other !== undefined) return E.left(wrong(`a teacher that is another network: ${other} has another shape there`, 'a teacher that averages the student, or one that stands still', 'let the teacher stand still before LoRA (distilled)'))
   const whole = isSaved(o)
   const found = open.flatMap(([path, c]) => {
     const all = whole(moduleOf(path)) ? [] : adaptersFor(o)({ path, out: c.out, inputs: c.inputs, transposed: c.transposed })
