@@ -25,8 +25,9 @@ const isNumbers = (x: unknown): x is ReadonlyArray<number> => Array.isArray(x) &
 /** Without a tolerance of its own, a tensor is compared with the doubles in `scalars` where they are given, else as f32 is rounded. */
 const standardOf = (c: Case, e: Expectation, stored: ArrayLike<number>, atolOf: AtolOf): Standard => {
   if (e.exact) return { values: stored, atol: () => 0 }
-  const atol = e.atol ?? atolOf(e.name)
-  if (atol !== undefined) return { values: stored, atol: () => atol }
+  const stated = e.atol
+  const atol = stated === undefined ? atolOf(e.name, c) : () => stated
+  if (atol !== undefined) return { values: stored, atol }
   const doubles = c.scalars[e.name.replace(/^out\//, '')]
   if (isNumbers(doubles) && doubles.length === stored.length) return { values: doubles, atol: (i) => Math.max(1e-9 * Math.abs(doubles[i]), 1e-15) }
   const largest = Array.from(stored).reduce((m, v) => Math.max(m, Math.abs(v)), 0)

@@ -24,8 +24,8 @@ export type Computed = ReadonlyMap<string, ArrayLike<number>>
 
 export type Kind = (c: Case, device: Device) => TaskEither<Fault, Computed>
 
-/** The tolerance of an expected tensor that has none of its own. */
-export type AtolOf = (name: string) => number | undefined
+/** The tolerance of an expected tensor that has none of its own, for every element or for each; it may look at the inputs. */
+export type AtolOf = (name: string, c: Case) => ((i: number) => number) | undefined
 
 /** What a case claims, and how far off it is in parts of what is allowed: at most 1 holds. */
 export interface Claim {
