@@ -12,6 +12,7 @@ import type { Fused } from '../../fuse.ts'
 import { hypersOf } from '../../fuse.ts'
 import type { Kernel } from '../../kernel.ts'
 import { pointsOf, workOf } from '../../kernel.ts'
+import { attentionFlops, attentionOf } from './attention.ts'
 import type { Contraction } from './contraction.ts'
 import { contractionOf, extentOf } from './contraction.ts'
 import type { Place } from './layout.ts'
@@ -32,8 +33,8 @@ export type BlueprintPlace = t.TypeOf<typeof place>
 const part = t.strict({
   /** What it computes: the ops fused in it, and the scope of its first use. */
   name: t.string,
-  kind: t.keyof({ product: null, 'batched product': null, rows: null, elements: null }),
-  /** Of a product batch, rows, depth and columns; else the number of results. */
+  kind: t.keyof({ product: null, 'batched product': null, attention: null, rows: null, elements: null }),
+  /** Of a product batch, rows, depth and columns; of attention heads, tokens and width; else the number of results. */
   size: t.string,
   /** Of one run. What is done to a product's sums is not counted. */
   flops: t.number,
@@ -70,8 +71,9 @@ const sizeText = (k: Kernel, c: Contraction | undefined): string => {
 }
 
 const partOf = (k: Kernel): Part => {
-  const c = contractionOf(k)
+  const [a, c] = [attentionOf(k), contractionOf(k)]
   const work = workOf(k)
+  if (a !== undefined) return { name: k.name, kind: 'attention', size: `${a.images * a.heads} of ${a.tokens}x${a.width}`, bytes: work.bytes, points: pointsOf(k), flops: attentionFlops(a) }
   return {
     name: k.name, kind: kindOf(k, c), size: sizeText(k, c), bytes: work.bytes, points: pointsOf(k),
     flops: c === undefined ? work.flops : 2 * extentOf([...c.batch, ...c.rows, ...c.columns, ...c.summed]),

@@ -85,7 +85,7 @@ const othersOf = (k: Kernel, head: Head, column: Var, reduces: ReadonlyArray<Red
 /** The one contraction that a kernel stands for, if any. */
 export const contractionOf = (k: Kernel): Contraction | undefined => {
   const [write] = k.writes
-  if (k.writes.some((w) => w.mode !== 'set')) return undefined
+  if (k.whole !== undefined || k.writes.some((w) => w.mode !== 'set')) return undefined
   const all = maskOf(k.loops)
   const reduces = termsOf(k.writes.map((w) => w.value)).filter((t): t is Reduce => t._tag === 'Reduce')
   const heads = headsOf(reduces)

@@ -35,7 +35,7 @@ const inPlace = (f: Fused, w: number, b: number): boolean => {
   const { writes } = f.kernel
   const written = writes[w]
   // a product reads its operands again and again; and what other writes read must be read before
-  if (contractionOf(f.kernel) !== undefined || written.dtype !== f.kernel.reads[b].dtype) return false
+  if (f.kernel.whole !== undefined || contractionOf(f.kernel) !== undefined || written.dtype !== f.kernel.reads[b].dtype) return false
   const under = new Set<Term>()
   const all = termsOf(writes.map((x) => x.value))
   for (const t of all) if (t._tag === 'Reduce') for (const x of termsOf([t.body])) under.add(x)

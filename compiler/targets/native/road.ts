@@ -1,4 +1,4 @@
-/** The road from a graph to native kernels: simplify, fuse with this target's limits, merge rows, order. */
+/** The road from a graph to native kernels: find attention, simplify, fuse with this target's limits, merge rows, order. */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../../core/fault.ts'
@@ -6,18 +6,21 @@ import type { Graph } from '../../../core/graph.ts'
 import { verify } from '../../../core/verify.ts'
 import type { Fused, Limits } from '../../fuse.ts'
 import { fuse } from '../../fuse.ts'
+import { scalarOf } from '../../meaning.ts'
 import type { MergeLimits } from '../../merge.ts'
 import { merge } from '../../merge.ts'
 import { takeApart } from '../../rewrites/apart.ts'
+import { recogniseAttention } from '../../rewrites/attention.ts'
 import { simplify } from '../../rewrites/simplify.ts'
+import { isAttention, joinAttention } from './attention.ts'
 import { contractionOf } from './contraction.ts'
 import { ordered } from './order.ts'
 
 /** What fusion may do: vector arithmetic is cheap beside memory, and a call costs next to nothing. */
-export const limits: Limits = { maxInputs: 24, maxOps: 160, scatter: false, transcendental: 6, launch: 400, pack: false }
+export const limits: Limits = { maxInputs: 24, maxOps: 160, scatter: false, transcendental: 6, launch: 400, pack: false, whole: isAttention }
 
 /** Rows of up to 64 K elements are near when they are read again. */
-const mergeLimits: MergeLimits = { maxInputs: 24, maxTerms: 260, maxRow: 65536, isSpecial: (k) => contractionOf(k) !== undefined }
+const mergeLimits: MergeLimits = { maxInputs: 24, maxTerms: 260, maxRow: 65536, isSpecial: (k) => k.whole !== undefined || contractionOf(k) !== undefined }
 
 export interface Road {
   readonly graph: Graph
@@ -27,8 +30,10 @@ export interface Road {
 export const kernelsOf = (g: Graph): E.Either<Fault, Road> =>
   pipe(
     verify(g),
-    E.chain(takeApart(() => false).run),
+    // a training step has had its attention found before gradients were taken; graphs without gradients come as they are
+    E.chain(recogniseAttention.run),
+    E.chain(takeApart((e) => isAttention(scalarOf(e))).run),
     E.chain(simplify.run),
     E.chain(verify),
-    E.map((graph) => ({ graph, kernels: ordered(graph, merge(mergeLimits)(fuse(limits)(graph), new Set(graph.outputs.map((o) => o.expr)))) })),
+    E.map((graph) => ({ graph, kernels: ordered(graph, merge(mergeLimits)(joinAttention(fuse(limits)(graph)), new Set(graph.outputs.map((o) => o.expr)))) })),
   )

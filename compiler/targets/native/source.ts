@@ -1,5 +1,6 @@
 /** Distinct kernels as C translation units. */
 import type { Kernel } from '../../kernel.ts'
+import { attentionOf, attentionSource } from './attention.ts'
 import { contractionOf } from './contraction.ts'
 import { elementSource } from './element.ts'
 import { productSource } from './product.ts'
@@ -12,8 +13,8 @@ export interface Unit {
 
 /** The C text of one kernel as function `name`. */
 export const kernelSource = (k: Kernel, name: string): string => {
-  const c = contractionOf(k)
-  const lines = c === undefined ? elementSource(k, name) : productSource(k, c, name)
+  const [a, c] = [attentionOf(k), contractionOf(k)]
+  const lines = a !== undefined ? attentionSource(k, a, name) : c === undefined ? elementSource(k, name) : productSource(k, c, name)
   return [`/* ${k.name.replaceAll('*/', '* /')} */`, ...lines].join('\n')
 }
 

@@ -32,12 +32,26 @@ typedef struct {
   int whole;
 } Product;
 
+/* Where a tensor [images, tokens, heads, width] lies: the strides of its axes. */
+typedef struct { long image, token, head, column; } Place;
+
+/* Attention with scores scale q k. `rows` are log-sum-exps, one for each token and head; of the gradient `three`, dk and dv lie `part` and 2 `part` behind dq. */
+typedef struct {
+  long images, tokens, heads, width;
+  float scale;
+  Place q, k, v, y, g, rows, three;
+  long part;
+} Attention;
+
 /* What a thread hands to a kernel. */
 struct Runtime {
   /* runs part t of T of a product */
   void (*product)(const Product *p, void *const *b, int t, int T, const Runtime *rt);
   /* packs an operand that is read at affine offsets */
   void (*pack)(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);
+  /* runs part t of T of attention, or of its gradient; what is NULL is not asked for */
+  void (*attention)(const Attention *a, const float *q, const float *k, const float *v, float *y, float *rows, int t, int T, const Runtime *rt);
+  void (*attention_back)(const Attention *a, const float *q, const float *k, const float *v, const float *rows, const float *y, const float *g, float *three, int t, int T, const Runtime *rt);
   Scratch *scratch;
 };
 
