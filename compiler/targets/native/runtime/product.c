@@ -6,17 +6,10 @@
 #include <stdlib.h>
 #include "runtime.h"
 
-enum { MC = 8 * MR, KC = 768, NC = 1536 };
+enum { MC = 8 * MR, KC = 1088, NC = 1536 };
 
 typedef float v4 __attribute__((vector_size(16)));
 typedef float v4_any __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int32_t i4 __attribute__((vector_size(16)));
-
-#ifdef __clang__
-# define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
-#else
-# define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (i4){i, j, k, l})
-#endif
 
 /* c[MR][nv vectors] (+)= sum over k of a[k][MR] b[k][NR] */
 #define TILE(name, nv) \
@@ -53,14 +46,47 @@ static long offset(const Axes *x, long i) {
   return x->levels == 0 ? 0 : o + i * x->stride[0];
 }
 
-/* four rows of four into four columns */
+#ifdef __clang__
+# define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+# define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (vi){__VA_ARGS__})
+#endif
+/* within each four lanes: of two vectors the first or last two one by one, or the first or last pair */
+#if VW == 16
+# define FIRST(a, b) SHUFFLE(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29)
+# define LAST(a, b) SHUFFLE(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31)
+# define FIRST_PAIR(a, b) SHUFFLE(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+# define LAST_PAIR(a, b) SHUFFLE(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+# define FOUR(x, q) ((v4)_mm512_extractf32x4_ps((__m512)(x), q))
+#elif VW == 8
+# define FIRST(a, b) SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13)
+# define LAST(a, b) SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15)
+# define FIRST_PAIR(a, b) SHUFFLE(a, b, 0, 1, 8, 9, 4, 5, 12, 13)
+# define LAST_PAIR(a, b) SHUFFLE(a, b, 2, 3, 10, 11, 6, 7, 14, 15)
+# define FOUR(x, q) ((v4)_mm256_extractf128_ps((__m256)(x), q))
+#else
+# define FIRST(a, b) SHUFFLE(a, b, 0, 4, 1, 5)
+# define LAST(a, b) SHUFFLE(a, b, 2, 6, 3, 7)
+# define FIRST_PAIR(a, b) SHUFFLE(a, b, 0, 1, 4, 5)
+# define LAST_PAIR(a, b) SHUFFLE(a, b, 2, 3, 6, 7)
+# define FOUR(x, q) (x)
+#endif
+
+/* VW elements of four rows, which begin at p + row[0] .. row[3], as columns of four */
 INLINE void turn(const float *p, const long *row, float *to, long width) {
-  v4 a = *(const v4_any *)(p + row[0]), b = *(const v4_any *)(p + row[1]), c = *(const v4_any *)(p + row[2]), d = *(const v4_any *)(p + row[3]);
-  v4 x = SHUFFLE(a, b, 0, 4, 1, 5), y = SHUFFLE(a, b, 2, 6, 3, 7), z = SHUFFLE(c, d, 0, 4, 1, 5), w = SHUFFLE(c, d, 2, 6, 3, 7);
-  *(v4_any *)to = SHUFFLE(x, z, 0, 1, 4, 5);
-  *(v4_any *)(to + width) = SHUFFLE(x, z, 2, 3, 6, 7);
-  *(v4_any *)(to + 2 * width) = SHUFFLE(y, w, 0, 1, 4, 5);
-  *(v4_any *)(to + 3 * width) = SHUFFLE(y, w, 2, 3, 6, 7);
+  vf a = v_ldf(p + row[0]), b = v_ldf(p + row[1]), c = v_ldf(p + row[2]), d = v_ldf(p + row[3]);
+  vf x = FIRST(a, b), y = LAST(a, b), z = FIRST(c, d), w = LAST(c, d);
+  vf r0 = FIRST_PAIR(x, z), r1 = LAST_PAIR(x, z), r2 = FIRST_PAIR(y, w), r3 = LAST_PAIR(y, w);
+#define COLUMNS(q) \
+  *(v4_any *)(to + (4 * q + 0) * width) = FOUR(r0, q); *(v4_any *)(to + (4 * q + 1) * width) = FOUR(r1, q); \
+  *(v4_any *)(to + (4 * q + 2) * width) = FOUR(r2, q); *(v4_any *)(to + (4 * q + 3) * width) = FOUR(r3, q);
+  COLUMNS(0)
+#if VW >= 8
+  COLUMNS(1)
+#endif
+#if VW >= 16
+  COLUMNS(2) COLUMNS(3)
+#endif
 }
 
 INLINE void pack_panel(const float *p, const long *row, int full, int adjacent, const long *col, int consecutive, long n, long kc, long width, float *to) {
@@ -70,11 +96,12 @@ INLINE void pack_panel(const float *p, const long *row, int full, int adjacent, 
   }
   long k = 0;
   if (full && consecutive)
-    for (; k + 4 <= kc; k += 4) {
+    /* a row's cache line is read as a whole while it is near */
+    for (; k + VW <= kc; k += VW) {
       long r = 0;
       for (; r + 4 <= width; r += 4) turn(p + col[k], row + r, to + k * width + r, width);
       for (; r < width; r++)
-        for (long j = 0; j < 4; j++) to[(k + j) * width + r] = p[row[r] + col[k] + j];
+        for (long j = 0; j < VW; j++) to[(k + j) * width + r] = p[row[r] + col[k] + j];
     }
   for (; k < kc; k++) {
     long r = 0;
@@ -89,6 +116,18 @@ void dg_pack(const float *p, const Axes *rows, const Axes *ks, long from, long c
   for (long k = 0; k < kc; k++) {
     col[k] = offset(ks, k0 + k);
     consecutive &= col[k] == col[0] + k;
+  }
+  if (width == MR) {
+    /* rows that lie side by side: every line of memory is read once, for all panels that it reaches into */
+    const long first = offset(rows, from);
+    long side = 1;
+    while (side < count && offset(rows, from + side) == first + side) side++;
+    side = side / MR * MR;
+    for (long k = 0; k < kc; k++)
+      for (long r = 0; r < side; r += MR) memcpy(panels + r * kc + k * MR, p + first + col[k] + r, MR * sizeof(float));
+    from += side;
+    count -= side;
+    panels += side * kc;
   }
   for (long r0 = 0; r0 < count; r0 += width, panels += kc * width) {
     long n = count - r0 < width ? count - r0 : width;
@@ -111,10 +150,9 @@ static long rounded(long x, long unit) { return (x + unit - 1) / unit * unit; }
 static void part(const Product *p, void *const *b, const Runtime *rt, long z, long m0, long m1, long n0, long n1, Scratch *s) {
   long blocks = (p->k + KC - 1) / KC, kstep = rounded((p->k + blocks - 1) / blocks, 4);
   long nc = least(NC, rounded(n1 - n0, NR));
-  float *A = scratch(s, 0, MC * KC), *B = scratch(s, 1, KC * nc);
   /* with one block of k rows are finished at once, and stored whole: long runs of memory; else all rows wait for the last block */
-  long ld = nc, wait = blocks > 1;
-  float *C = scratch(s, 2, (wait ? rounded(m1 - m0, MC) : MC) * ld);
+  const long ld = nc, wait = blocks > 1;
+  float *A = scratch(s, 0, MC * kstep), *B = scratch(s, 1, kstep * nc), *C = scratch(s, 2, (wait ? rounded(m1 - m0, MC) : MC) * ld);
   for (long jc = n0; jc < n1; jc += nc) {
     long nb = least(nc, n1 - jc);
     for (long k0 = 0; k0 < p->k; k0 += kstep) {

@@ -26,15 +26,6 @@ enum { SPIN = 4000 };
 # define PAUSE() (void)0
 #endif
 
-float *scratch(Scratch *s, int i, long n) {
-  if (s->n[i] < n) {
-    free(s->p[i]);
-    s->p[i] = aligned_alloc(64, (size_t)(n * 4 + 4096 + 63) / 64 * 64);
-    s->n[i] = n;
-  }
-  return s->p[i];
-}
-
 /* ---- memory ---- */
 
 /*
@@ -54,6 +45,15 @@ void *dg_allocate(int64_t bytes) {
 }
 
 void dg_free(void *p) { if (p != NULL) free(((void **)p)[-1]); }
+
+float *scratch(Scratch *s, int i, long n) {
+  if (s->n[i] < n) {
+    dg_free(s->p[i]);
+    s->p[i] = dg_allocate(n * 4 + 4096);
+    s->n[i] = n;
+  }
+  return s->p[i];
+}
 
 /* ---- threads ---- */
 
