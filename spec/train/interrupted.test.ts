@@ -43,9 +43,9 @@ describe('a run', () => {
     expect(await readFile(join(again, 'config.yaml'), 'utf8')).toBe(await readFile(join(first, 'config.yaml'), 'utf8'))
   })
 
-  test('that was stopped says how to resume, and goes on as if nothing had happened', async () => {
+  test.each(['SIGINT', 'SIGTERM'] as const)('that was stopped by %s says how to resume, and goes on as if nothing had happened', async (signal) => {
     const out = await folder()
-    const stopped = await live([...words, '--steps', '8', '--out', out], { whenSaid: /step 1\/8/, signal: 'SIGINT' })
+    const stopped = await live([...words, '--steps', '8', '--out', out], { whenSaid: /step 1\/8/, signal })
     expect(stopped.stderr).toMatch(/stopped at step \d; continue with: npm run train -- --resume --out \S+/)
     expect((await live(['--resume', '--out', out])).code).toBe(0)
     expect(differs(whole, await remains(out))).toBeUndefined()

@@ -17,6 +17,7 @@ import { vit } from '../../models/vit.ts'
 import type { ValueOf } from '../../train/config/field.ts'
 import { flag, whole } from '../../train/config/field.ts'
 import { given } from '../../train/config/resolve.ts'
+import type { Given } from '../../train/config/section.ts'
 import { section } from '../../train/config/section.ts'
 import type { Experiment, ExperimentOptions } from '../../train/experiment.ts'
 import { experiment } from '../../train/experiment.ts'
@@ -40,7 +41,7 @@ export type Tiny = ValueOf<typeof settings>
 
 const pictures = arrayDataset({ name: 'pictures', channels: 1, height: 8, width: 8, range: [0, 1], images: Float32Array.from(wave(16 * 64, 1), (x) => (x + 1) / 2), labels: new Int32Array(16), classes: ['one'] })
 
-type Changes = Partial<Pick<ExperimentOptions<Tiny, never, never, never, never, never>, 'phases'>>
+type Changes = Partial<Pick<ExperimentOptions<Tiny, never, never, never, never, never>, 'phases' | 'hypers'>>
 
 /** The phases by default: the first `frozen` blocks stand still before step `thaw`. */
 export const tiny = (changes: Changes = {}): Experiment => experiment({
@@ -71,7 +72,7 @@ export interface RanTiny {
 }
 
 /** Runs it on the reference into a folder; `stopAfter` steps it is asked to stop. */
-export const ranIn = (out: string, e: Experiment, change: Partial<Tiny> = {}, how: { readonly resume?: boolean; readonly stopAfter?: number } = {}) => async (): Promise<E.Either<Fault, RanTiny>> => {
+export const ranIn = (out: string, e: Experiment, change: Given<Tiny> = {}, how: { readonly resume?: boolean; readonly stopAfter?: number } = {}) => async (): Promise<E.Either<Fault, RanTiny>> => {
   await mkdir(join(out, 'checkpoints'), { recursive: true })
   const device = right(await reference.open())
   let steps = 0
