@@ -21,10 +21,14 @@ describe('parameters of', () => {
     ['v2 L/14', vitV2.large(), 304_368_640],
     ['v2 L/14, registers', vitV2.large({ registers: 4 }), 304_372_736],
     ['v2 g/14', vitV2.giant(), 1_136_480_768],
+    ['v2 g/14, registers', vitV2.giant({ registers: 4 }), 1_136_480_768 + 4 * 1536],
     ['v3 S/16', vitV3.small(), 21_601_152],
     ['v3 S+/16', vitV3.smallPlus(), 28_697_472],
     ['v3 B/16', vitV3.base(), 85_669_632],
     ['v3 L/16', vitV3.large(), 303_154_176],
+    // of the two sizes that were not released, by the same sum of tensors
+    ['v3 L+/16', vitV3.largePlus(), 403_915_776],
+    ['v3 so400m/16', vitV3.so400m(), 415_411_200],
     ['v3 H+/16', vitV3.hugePlus(), 840_633_600],
     ['v3 7B/16', vitV3.huge7B({ localNorm: false }), 6_716_035_072],
     ['v3 7B/16, local norm', vitV3.huge7B(), 6_716_035_072 + 8_192],
@@ -35,7 +39,13 @@ describe('parameters of', () => {
     ['B/16', vitV3.base(), 85_660_416],
     ['L/16', vitV3.large(), 303_129_600],
     ['H+/16', vitV3.hugePlus(), 840_592_640],
+    ['7B/16, which has none, without its local norm', vitV3.huge7B(), 6_716_035_072],
   ])('v3 %s as Hugging Face stores it, without biases of keys', (_, m, n) => { expect(storedCount(writingPlan('dinov3_vit', m.options))).toBe(n) })
+  it('v1 and v2 as Hugging Face stores them: all, and beside v1 the pooler that ViTModel has', () => {
+    expect(storedCount(writingPlan('vit', vit.base().options))).toBe(85_798_656 + 768 * 769)
+    expect(storedCount(writingPlan('dinov2', vitV2.giant().options))).toBe(1_136_480_768)
+    expect(storedCount(writingPlan('dinov2_with_registers', vitV2.large({ registers: 4 }).options))).toBe(304_372_736)
+  })
 })
 
 describe('hidden widths', () => {
