@@ -24,7 +24,7 @@ import { beginningOf, start } from '../train/parts/start.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/parts/training.ts'
 
 const settings = section('DINO on digits', {
-  ...common({ steps: 1500, batch: 64 }),
+  ...common({ steps: 4000, batch: 64 }),
   start,
   data: images.with({ train: 8000, test: 2000 }),
   augmentation: crops.with({ globalSize: 28, globalScale: [0.6, 1], locals: 2, localSize: 21, localScale: [0.5, 0.9], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
