@@ -8,6 +8,7 @@ import { print } from '../core/print.ts'
 import { verify } from '../core/verify.ts'
 import type { Limits } from './fuse.ts'
 import { planOf } from './plan.ts'
+import { attentionsOf, missedAttention, recogniseAttention } from './rewrites/attention.ts'
 import { simplify } from './rewrites/simplify.ts'
 import type { Place, Plan } from './schedule.ts'
 import { residentBytes, totalsOf } from './schedule.ts'
@@ -56,6 +57,17 @@ export const showSteps = (p: Plan): string =>
 /** The kernels of a plan, in order of launch. */
 export const showPlan = (p: Plan): string =>
   [...p.kernels.map((k, i) => `# ${i}: ${k.kernel.name}\n${k.kernel.key}`), planFooter(p)].join('\n')
+
+/** What was found of attention in a forward graph, and what looked like it and was missed, with the reason. */
+export const showAttention = (g: Graph): E.Either<Fault, string> =>
+  pipe(
+    recogniseAttention.run(g),
+    E.map((found) => {
+      const [regions, missed] = [attentionsOf(found).length, missedAttention(g)]
+      const lines = missed.map((m) => `#   missed ${m.scope === '' ? 'at top level' : m.scope}: ${m.why}`)
+      return `${[`# attention: ${regions} region${regions === 1 ? '' : 's'}, ${missed.length} missed`, ...lines].join('\n')}\n`
+    }),
+  )
 
 /** The simplified graph as text. */
 export const showRewritten = (g: Graph): E.Either<Fault, string> => pipe(simplify.run(g), E.chain(verify), E.map(showGraph))

@@ -80,12 +80,20 @@ const softmaxOf = (p: Expr): Normalised | undefined => {
 
 const constantOf = (x: Expr): number | undefined => (x._tag === 'Leaf' && x.source._tag === 'Fill' ? x.source.value : undefined)
 
-/** Scores as products of a dot, each times `scale`; or what else they are. */
-const productOf = (scores: Expr): { readonly dot: Expr; readonly scale: number } | string => {
+/** Scores as products of a dot, each times `scale`, its axis `axes[a]` being axis a of the scores; or what else they are. */
+const productOf = (scores: Expr): { readonly dot: Expr; readonly scale: number; readonly axes: ReadonlyArray<number> } | string => {
   let now = scores
   let scale = 1
+  let axes = range(scores.type.shape.length)
   for (;;) {
-    if (O.isSome(contracting.dot.match(now))) return { dot: now, scale }
+    if (O.isSome(contracting.dot.match(now))) return { dot: now, scale, axes }
+    const moved = reshaping.transpose.match(now)
+    if (O.isSome(moved)) {
+      const { perm } = moved.value.params
+      axes = axes.map((a) => perm[a])
+      ;[now] = moved.value.args
+      continue
+    }
     const [x, y] = argsOf(elementwise.mul, now)
     const [numerator, divisor] = argsOf(elementwise.div, now)
     const [narrow] = argsOf(elementwise.cast, now)
@@ -98,8 +106,8 @@ const productOf = (scores: Expr): { readonly dot: Expr; readonly scale: number }
       scale /= shrink
       now = numerator
     } else if (narrow?.type.dtype === 'f16') now = narrow
-    else if (argsOf(elementwise.add, now).length > 0) return 'something is added to its scores'
-    else if (argsOf(elementwise.select, now).length > 0) return 'its scores are masked'
+    else if (argsOf(elementwise.add, bare(now)).length > 0) return 'something is added to its scores'
+    else if (argsOf(elementwise.select, bare(now)).length > 0) return 'its scores are masked'
     else return 'its scores are no scaled products of queries and keys'
   }
 }
@@ -166,13 +174,14 @@ const regionOf = (e: Apply, at: 0 | 1, r: Reading, now: (x: Expr) => Expr): Foun
   const batch = range(rank - 2)
   if (both === undefined || !isOne(both[0]) || !isOne(both[1]) || !isOne(p) || !isOne(values)) return missed('its products sum over several axes, or have several axes of tokens')
   if (rank > 4) return missed('it has more than two batch axes')
-  if (softmax.axis < rank - 2 || p.free[0] < rank - 2) return missed('its probabilities are normalised along a batch axis')
+  const [axis, row, paired] = [product.axes[softmax.axis], product.axes[p.free[0]], p.batch.map((a) => product.axes[a])]
+  if (axis < rank - 2 || row < rank - 2) return missed('its probabilities are normalised along a batch axis')
   if (!isReadOnce(r, unrounded(p.x)) || !isReadOnce(r, p.x)) return missed('its probabilities are read by others too')
   // keys are along the axis that is normalised
-  const [queries, keys] = softmax.axis === rank - 1 ? both : [both[1], both[0]]
+  const [queries, keys] = axis === rank - 1 ? both : [both[1], both[0]]
   const heads = (s: Side): Expr => laidOut(now(s.x), { batch: s.batch, token: s.free[0], column: s.summed[0] })
   const [q, k] = [heads(queries), heads(keys)]
-  const v = laidOut(now(values.x), { batch: batch.map((b) => values.batch[p.batch.indexOf(b)]), token: values.summed[0], column: values.free[0] })
+  const v = laidOut(now(values.x), { batch: batch.map((b) => values.batch[paired.indexOf(b)]), token: values.summed[0], column: values.free[0] })
   if (!equalShape(q.type.shape, k.type.shape) || !equalShape(q.type.shape, v.type.shape)) return missed('its queries, keys and values are not of one shape')
   const y = apply(attending.attention.op({ scale: product.scale }), [q, k, v], e.region)
   const [b, n, h, d] = y.type.shape
@@ -180,7 +189,7 @@ const regionOf = (e: Apply, at: 0 | 1, r: Reading, now: (x: Expr) => Expr): Foun
   const places = rank === 4 ? [0, 2] : [0]
   const own = [rank === 2 ? 0 : 1, rank - 1]
   const flat = reshape(rank === 4 ? [b, n, h, d] : rank === 3 ? [b, n, d] : [n, d])(y)
-  return { _tag: 'Region', value: cast(e.type.dtype)(transpose([...p.batch.map((a) => places[a]), ...(at === 0 ? own : own.reverse())])(flat)) }
+  return { _tag: 'Region', value: cast(e.type.dtype)(transpose([...paired.map((a) => places[a]), ...(at === 0 ? own : own.reverse())])(flat)) }
 }
 
 interface Recognised {

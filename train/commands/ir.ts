@@ -12,7 +12,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { planOf, portable } from '../../compiler/plan.ts'
 import { residentBytes, totalsOf } from '../../compiler/schedule.ts'
-import { operationsOf, showFused, showGraph, showRewritten } from '../../compiler/stages.ts'
+import { operationsOf, showAttention, showFused, showGraph, showRewritten } from '../../compiler/stages.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
 import { exitCode, fault, messageOf, showFault } from '../../core/fault.ts'
@@ -28,7 +28,7 @@ const stages = ['traced', 'grad', 'rewritten', 'fused', 'source'] as const
 
 const spec: CommandSpec = {
   call: 'npm run ir --',
-  about: 'Prints the training step of an example: traced, with gradients, rewritten, fused into kernels, or as source code.',
+  about: 'Prints the training step of an example: traced, with gradients, rewritten, fused into kernels, or as source code; then what looked like attention and was missed.',
   operands: [{ name: 'EXAMPLE', text: 'the example, such as examples/dinov1.ts' }],
   options: [
     { name: 'stage', value: 'STAGE', choices: stages, text: 'which stage to print; fused by default' },
@@ -121,7 +121,10 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     TE.chainEitherK((assembled) => phaseOf(assembled, phaseName(a))),
     TE.chain((phase) => {
       const stage = String(a.extra.get('stage') ?? 'fused')
-      const text = textOf(phase, stage, O.getOrElse((): string => 'auto')(a.target))
+      const text = pipe(
+        textOf(phase, stage, O.getOrElse((): string => 'auto')(a.target)),
+        TE.chainEitherK((t) => pipe(phase.forward.objective, E.chain((o) => showAttention(o.graph)), E.map((found) => `${t}${found}`))),
+      )
       return a.json ? pipe(text, TE.chain((t) => TE.fromEither(pipe(summary(stage, phase), E.map((line) => `${t}${line}`))))) : text
     }),
   )

@@ -1,0 +1,147 @@
+/** Attention is found whatever stands around it, and what is found computes what was written: values and gradients. What is missed is named. */
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { describe, expect, it } from 'vitest'
+import { grad } from '../../compiler/grad.ts'
+import { takeApart } from '../../compiler/rewrites/apart.ts'
+import { attentionsOf, missedAttention, recogniseAttention } from '../../compiler/rewrites/attention.ts'
+import { remat } from '../../compiler/rewrites/remat.ts'
+import { showAttention } from '../../compiler/stages.ts'
+import { kernelsOf } from '../../compiler/targets/native/road.ts'
+import { attentionOf } from '../../compiler/targets/native/attention.ts'
+import { evaluate } from '../../compiler/targets/reference.ts'
+import type { Expr } from '../../core/expr.ts'
+import { fill } from '../../core/expr.ts'
+import type { Graph } from '../../core/graph.ts'
+import { leavesOfGraph, nodesOf, value } from '../../core/graph.ts'
+import { input } from '../../core/leaves.ts'
+import { call, context, leavesOf } from '../../core/model.ts'
+import { trace } from '../../core/trace.ts'
+import { sizeOf } from '../../core/type.ts'
+import { swin } from '../../models/swin.ts'
+import type { VitOptions } from '../../models/vit.ts'
+import { vit } from '../../models/vit.ts'
+import { attending } from '../../ops/attention.ts'
+import { dot, einsum } from '../../ops/contract.ts'
+import { add, less, mul, square, where } from '../../ops/elementwise.ts'
+import { softmax } from '../../ops/nn.ts'
+import { sum } from '../../ops/reduce.ts'
+import { slice } from '../../ops/window.ts'
+import type { Program } from '../../train/step.ts'
+import { derive, rewriteForward, rewriteStep } from '../../train/step.ts'
+import { freeze } from '../../train/strategies/freeze.ts'
+import { dora, lora } from '../../train/strategies/lora.ts'
+import { half } from '../../train/strategies/precision.ts'
+import { all, none } from '../../train/strategies/strategy.ts'
+import { right } from '../data/either.ts'
+import { programOf, run, stage } from '../strategies/networks.ts'
+import { expectClose, wave } from '../support/tensor.ts'
+
+const graphOf = (y: Expr): Graph => right(trace('some', [value('y', y)]))
+const found = (g: Graph): Graph => right(recogniseAttention.run(g))
+const valuesOf = (g: Graph): ReadonlyMap<string, Float64Array> => new Map(leavesOfGraph(g).map((l, i) => [l.path, Float64Array.from(wave(sizeOf(l.type.shape), i))]))
+
+/** The value and its gradients by every leaf, as written, as found, and taken apart again. */
+const agrees = (y: Expr, regions: number): void => {
+  const before = graphOf(sum()(square(y)))
+  const after = found(before)
+  expect(attentionsOf(after).length).toBe(regions)
+  expect(missedAttention(before)).toEqual([])
+  const leaves = leavesOfGraph(before).map((l) => l.leaf)
+  const of = (g: Graph): Graph => right(trace('gradients', [...g.outputs, ...grad(g.outputs[0].expr, leaves).map((d, i) => value(`d${i}`, d))]))
+  const values = valuesOf(before)
+  const results = (g: Graph): ReadonlyArray<Float64Array> => evaluate(g.outputs.map((o) => o.expr), values)
+  const expected = results(of(before))
+  for (const g of [of(after), right(takeApart(() => false).run(of(after)))]) results(g).forEach((x, i) => { expectClose(x, expected[i], 1e-10, `output ${i}`) })
+}
+
+const small: VitOptions = { patch: 4, width: 8, depth: 2, heads: 2, image: 8, mlpRatio: 2 }
+const tokens = (o: Partial<VitOptions>): Expr => {
+  const m = vit({ ...small, ...o })
+  return call(m, context('train'), 'vit', leavesOf('vit', m.params), input('images', [2, 3, 8, 8])).tokens
+}
+
+describe('networks', () => {
+  it.each<[string, Partial<VitOptions>]>([
+    ['plain', {}], ['no bias', { qkvBias: false }], ['registers', { registers: 4 }], ['LayerScale and drop-path', { layerScale: 0.1, dropPath: 0.3 }],
+    ['rotary positions and masked key biases', { position: { kind: 'rope', rescale: 2 }, maskKeyBias: true, registers: 2 }], ['one head', { heads: 1 }],
+  ])('%s', { timeout: 60000 }, (_, o) => { agrees(tokens(o), 2) })
+
+  it('with windows are missed, and named', () => {
+    const m = swin({ width: 4, depths: [2, 2], heads: [1, 2], patch: 2, window: 3 })
+    const g = graphOf(call(m, context('eval'), 'swin', leavesOf('swin', m.params), input('images', [1, 3, 16, 16])).cls)
+    expect(missedAttention(g).map((x) => x.why)).toEqual(Array.from({ length: 4 }, () => 'something is added to its scores'))
+    expect(right(showAttention(g)).split('\n').slice(0, 2)).toEqual([
+      '# attention: 0 regions, 4 missed', '#   missed swin.layers.0.blocks.0.attn: something is added to its scores',
+    ])
+  })
+})
+
+const [q, k, v] = ['q', 'k', 'v'].map((name) => input(name, [2, 5, 3, 4]))
+const scores = mul(einsum('bihd,bjhd->bhij')(q, k), 0.5)
+
+describe('forms', () => {
+  it('any order of axes, either side, no batch or one', () => {
+    agrees(einsum('bjhd,bhij->bihd')(v, softmax(-1)(mul(0.5, einsum('bihd,bjhd->bhij')(q, k)))), 1)
+    agrees(einsum('bhji,bjhd->hdib')(softmax(2)(einsum('bjhd,bihd->bhji')(k, q)), v), 1)
+    agrees(einsum('hbij,bjhd->bhid')(softmax(-1)(einsum('bihd,bjhd->hbij')(q, k)), v), 1)
+    const [x, y, z] = ['x', 'y', 'z'].map((name) => input(name, [5, 4]))
+    agrees(einsum('ij,jd->id')(softmax(-1)(einsum('id,jd->ij')(x, y)), z), 1)
+    const [r, s, t] = ['r', 's', 't'].map((name) => input(name, [3, 5, 4]))
+    agrees(einsum('bij,bjd->bid')(softmax(-1)(mul(einsum('bid,bjd->bij')(r, s), 0.3)), t), 1)
+  })
+
+  it('queries, keys and values that are the same', () => { agrees(einsum('bhij,bjhd->bihd')(softmax(-1)(einsum('bihd,bjhd->bhij')(q, q)), q), 1) })
+
+  const why = (y: Expr): ReadonlyArray<string> => missedAttention(graphOf(y)).map((m) => m.why)
+  const mix = (s: Expr, values = v): Expr => einsum('bhij,bjhd->bihd')(softmax(-1)(s), values)
+
+  it('what is missed says why', () => {
+    expect(why(mix(add(scores, fill('f32', [5], 1))))).toEqual(['something is added to its scores'])
+    expect(why(mix(where(less(scores, 0.1), scores, -100)))).toEqual(['its scores are masked'])
+    expect(why(mix(square(scores)))).toEqual(['its scores are no scaled products of queries and keys'])
+    expect(why(add(sum()(softmax(-1)(scores)), sum()(mix(scores))))).toEqual(['its probabilities are read by others too'])
+    expect(why(mix(scores, input('wide', [2, 5, 3, 6])))).toEqual(['its queries, keys and values are not of one shape'])
+    expect(why(mix(mul(einsum('bihd,bjhd->bhij')(slice(1, 0, 4)(q), k), 0.5)))).toEqual(['its queries, keys and values are not of one shape'])
+    expect(why(dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [2, 3], right: [1, 3] })(softmax(-1)(scores), input('odd', [2, 5, 3, 5])))).toEqual(['its products sum over several axes, or have several axes of tokens'])
+  })
+
+  it('what does not look like attention is not spoken of', () => {
+    expect(why(mul(softmax(-1)(scores), 2))).toEqual([])
+    expect(why(einsum('bhij,bihd->bjhd')(softmax(-1)(scores), v))).toEqual([])
+  })
+})
+
+/** Regions of a step by network, and parts of attention that run natively. */
+const regions = (p: Program): number => nodesOf(p.graph).filter((e) => O.isSome(attending.attention.match(e))).length
+const partsOf = (p: Program): ReadonlyArray<string> => right(kernelsOf(p.graph)).kernels.flatMap((f) => attentionOf(f.kernel)?.parts ?? [])
+const count = (all: ReadonlyArray<string>): Readonly<Record<string, number>> =>
+  Object.fromEntries(['output', 'rows', 'gradient'].map((part) => [part, all.filter((x) => x === part).length]))
+
+describe('strategies', () => {
+  const adapters = lora({ targets: ['qkv', 'proj'], rank: 2 })
+  // three blocks, in the student's global and local crops and in the teacher
+  it.each([['none', none, 6], ['lora', adapters, 6], ['dora', dora({ targets: ['qkv'], rank: 2 }), 6], ['half', half(), 6], ['lora in half', all([adapters, half()]), 6]] as const)('%s', { timeout: 60000 }, (_, s, gradients) => {
+    const p = programOf(s)
+    expect(regions(p)).toBe(9)
+    expect(count(partsOf(p))).toEqual({ output: 9, rows: gradients, gradient: gradients })
+  })
+
+  it('frozen blocks have no gradient of attention, nor save rows', () => {
+    const parts = count(partsOf(programOf(freeze({ prefix: 2 }))))
+    expect([parts.rows, parts.gradient]).toEqual([2, 2])
+  })
+
+  it('recomputation computes outputs and rows again, and gives the same', { timeout: 60000 }, async () => {
+    const [plain, again] = [programOf(none), right(pipe(stage(), rewriteForward(none), derive, rewriteStep(remat())).program)]
+    expect(count(partsOf(again))).toEqual({ output: 15, rows: 6, gradient: 6 })
+    const [a, b] = [await run(plain, 2), await run(again, 2)]
+    for (const [path, x] of a.state) expect([...(b.state.get(path) ?? [])]).toEqual([...x])
+  })
+
+  it('a step has as many gradients as regions that are trained, and is taken apart whole', () => {
+    const apart = right(pipe(takeApart(() => false).run(programOf(none).graph), E.map(nodesOf)))
+    expect(apart.some((e) => Object.values(attending).some((p) => O.isSome(p.match(e))))).toBe(false)
+  })
+})
