@@ -63,6 +63,19 @@ export const termsOf = (roots: ReadonlyArray<Term>): ReadonlyArray<Term> => {
   return [...seen].sort((a, b) => a.id - b.id)
 }
 
+type Quotient = Binary & { readonly op: 'idiv' }
+
+const isQuotientBy = (q: Term, n: number): q is Quotient => q._tag === 'Binary' && q.op === 'idiv' && q.y._tag === 'Num' && q.y.value === n
+
+/** Whether `q` is `floor(x/n)`; where x is `floor(y/m)`, that is written `floor(y/mn)`. */
+const isQuotientOf = (q: Term, x: Term, n: number): boolean =>
+  (isQuotientBy(q, n) && q.x === x)
+  || (x._tag === 'Binary' && x.op === 'idiv' && x.y._tag === 'Num' && isQuotientBy(q, x.y.value * n) && q.x === x.x)
+
+/** Whether `x` is `y mod m`, m being a multiple of n. */
+const isRemainderOf = (x: Term, y: Term, n: number): boolean =>
+  x._tag === 'Binary' && x.op === 'mod' && x.x === y && x.y._tag === 'Num' && x.y.value % n === 0
+
 const int32 = { lo: -2147483648, hi: 2147483647 }
 const within = (lo: number, hi: number): boolean => lo >= int32.lo && hi <= int32.hi
 const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a % b))
@@ -122,7 +135,7 @@ export const termTable = (): TermTable => {
   const parts = (t: Term): { readonly terms: ReadonlyArray<readonly [Term, number]>; readonly constant: number } =>
     t._tag === 'Affine' ? t : t._tag === 'Num' ? { terms: [], constant: t.value } : { terms: [[t, 1]], constant: 0 }
 
-  /** Collects coefficients, and joins `n k floor(x/n) + k (x mod n)` to `k x`. */
+  /** Collects coefficients, and joins `n k floor(x/n) + k (x mod n)` to `k x`. Where x is `y mod m` and n divides m, `x mod n` is written `y mod n`. */
   const collect = (terms: ReadonlyArray<readonly [Term, number]>, constant: number): { terms: ReadonlyArray<readonly [Term, number]>; constant: number } => {
     const sum = new Map<Term, number>()
     let c = constant
@@ -134,14 +147,18 @@ export const termTable = (): TermTable => {
       } else sum.set(t, (sum.get(t) ?? 0) + k)
     }
     for (const [t, k] of terms) put(t, k)
-    for (const [t, k] of [...sum]) {
-      if (t._tag !== 'Binary' || t.op !== 'mod' || t.y._tag !== 'Num' || k === 0) continue
-      const quotient = interned.get(`b idiv ${t.x.id} ${t.y.id}`)
-      if (quotient === undefined || sum.get(quotient) !== k * t.y.value) continue
+    const joined = (t: Term, k: number): boolean => {
+      if (t._tag !== 'Binary' || t.op !== 'mod' || t.y._tag !== 'Num' || k === 0) return false
+      const n = t.y.value
+      const quotient = [...sum.keys()].find((q) => sum.get(q) === k * n && (isQuotientOf(q, t.x, n) || (isQuotientBy(q, n) && isRemainderOf(q.x, t.x, n))))
+      if (quotient === undefined) return false
       sum.delete(t)
       sum.delete(quotient)
-      put(t.x, k)
+      put(isQuotientBy(quotient, n) ? quotient.x : t.x, k)
+      return true
     }
+    // what was joined may be a remainder again
+    while ([...sum].some(([t, k]) => joined(t, k)));
     return { terms: [...sum].filter(([, k]) => k !== 0).sort(([a], [b]) => a.id - b.id), constant: c }
   }
 
