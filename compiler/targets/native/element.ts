@@ -47,11 +47,11 @@ export const elementSource = (k: Kernel, name: string): ReadonlyArray<string> =>
   const head = `static void ${name}(void *const *b, int t, int T, const Runtime *rt) {`
   const outer = k.loops[0]
   if (outer === undefined) {
-    // one element: a loop of one pass
+    // one element: a loop of one pass, by the first part alone, as its old value may be read in its place
     const v = k.table.variable(1)
     const one = storeTree(k.table, targets.map(([t]) => [t, [v]]))
     const tree: Tree = { stores: one.stores, bounds: new Map() }
-    return [head, ...[...pointers(k), ...printAll(tree, nest(one.roots), { scopes: [scope] })].map((l) => `  ${l}`), '}']
+    return [head, '  if (t > 0) return;', ...[...pointers(k), ...printAll(tree, nest(one.roots), { scopes: [scope] })].map((l) => `  ${l}`), '}']
   }
   const statements = nest(roots)
   const tree: Tree = { stores, bounds: new Map([[outer, ['lo', 'hi']]]) }
