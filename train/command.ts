@@ -1,5 +1,4 @@
 /** The command line of an experiment: what `npx tsx examples/NAME.ts` does. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as E from 'fp-ts/lib/Either.js'
@@ -9,7 +8,6 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
 import { exitCode, showFault } from '../core/fault.ts'
-import { codeOf, guarded } from '../data/file.ts'
 import { endWithParent, isRelayed, restarted, stopOnSignals } from './answering.ts'
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
@@ -18,8 +16,8 @@ import { layersOf } from './config/sources.ts'
 import type { Experiment, Resolved } from './experiment.ts'
 import { startProgress } from './log/progress.ts'
 import type { Report } from './run.ts'
-import { runExperiment } from './run.ts'
-import { checkBegun, isBegun } from './begin.ts'
+import { runResolved } from './runs.ts'
+import { isBegun } from './begin.ts'
 
 /** How an experiment is started: what help and hints say. */
 interface Called {
@@ -31,18 +29,6 @@ interface Called {
 /** A run that is continued takes its own configuration where none is named. */
 const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
   (a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a)
-
-/** Makes a run's folder. On a disk that is read-only, making several at once says that there is no such path: the nearest is tried alone. */
-const madeFolder = (out: string): TaskEither<Fault, void> => guarded('io', out)(async () => {
-  try {
-    await mkdir(join(out, 'checkpoints'), { recursive: true })
-  } catch (e) {
-    if (codeOf(e) !== 'ENOENT') throw e
-    await mkdir(out)
-    throw e
-  }
-  return E.right(undefined)
-})
 
 /** What a command line decides of an experiment, and the folder that its run has. Faults: all that is wrong; nothing to continue. */
 export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readonly r: Resolved; readonly out: string }> => pipe(
@@ -61,9 +47,7 @@ export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> 
   )
   return pipe(
     decided(e, a),
-    TE.chainFirst(({ out }) => checkBegun(out, a.resume)),
-    TE.chainFirst(({ out }) => madeFolder(out)),
-    TE.chain(({ r, out }) => runExperiment(r, { name: r.name, out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping })),
+    TE.chain(({ r, out }) => runResolved(r, { out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping })),
   )
 }
 

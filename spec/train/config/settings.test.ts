@@ -86,6 +86,11 @@ describe('the whole configuration', () => {
     expect(right(e.resolve([])).settings.steps).toBe(7)
     expect(right(e.resolve([given({ steps: 9 })])).config).toMatchObject({ steps: 9, objective: { kind: 'dinov1', studentTemperature: 0.1 }, model: { width: 32 } })
   })
+  test('says the same as YAML and as a value', () => {
+    const yaml = 'steps: 7\nobjective: {kind: dinov1, centreMomentum: 0.8}\nmodel:\n  width: 32\n  heads: 2\nstrategies:\n  freeze: {norms: true, until: 3}\n'
+    const [file, value] = [right(recipe().resolve([right(layerOfYaml('a.yaml', yaml))])), right(recipe({ steps: 7, objective: { kind: 'dinov1', centreMomentum: 0.8 }, model: { width: 32, heads: 2 }, strategies: { freeze: { norms: true, until: 3 } } }).resolve([]))]
+    expect(value.config).toEqual(file.config)
+  })
   test('has a line of help and a place in the schema for every setting', () => {
     const help = helpText({ call: 'x', about: 'y', settings: settingsOf(config) })
     const schema = JSON.stringify(schemaOf('x', config))
