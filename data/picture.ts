@@ -63,6 +63,10 @@ export const asRgb = (image: Image): Image => {
   return { ...image, channels: 3, data }
 }
 
+/** What can be shown of an image as RGB: gray and colours as they are, of other channels the first. */
+export const visible = (image: Image): Image =>
+  asRgb(image.channels === 1 || image.channels === 3 ? image : { ...image, channels: 1, data: image.data.slice(0, image.height * image.width) })
+
 /** The image with every pixel repeated `factor` times down and across. Fault: a factor that is no whole number >= 1. */
 export const enlarge = (factor: number) => (image: Image): Either<Fault, Image> => {
   if (!side(factor)) return E.left(wrong('enlarge', `a factor of ${factor}`, 'a whole number >= 1', 'correct the factor'))

@@ -10,7 +10,7 @@ import { fault } from '../../core/fault.ts'
 import type { Size } from '../../data/augment/geometry.ts'
 import { resizeImage } from '../../data/canvas.ts'
 import type { Image } from '../../data/dataset.ts'
-import { asRgb, blend, heatMap } from '../../data/picture.ts'
+import { blend, heatMap, visible } from '../../data/picture.ts'
 import { encoder, outputOf } from '../evaluate/encoder.ts'
 import type { Frozen } from '../evaluate/frozen.ts'
 import type { Preprocess } from '../evaluate/preprocess.ts'
@@ -76,7 +76,7 @@ export const shownSize = ({ height, width }: Size): Size => {
 const nearest = { filter: 'nearest', antialias: false } as const
 
 /** The image as a person is shown it: RGB, pixels repeated where it is small. */
-export const shownImage = (image: Image): Image => asRgb(resizeImage(image.channels === 1 || image.channels === 3 ? image : { ...image, channels: 1, data: image.data.slice(0, image.height * image.width) }, shownSize(image), [0, 1], nearest))
+export const shownImage = (image: Image): Image => resizeImage(visible(image), shownSize(image), [0, 1], nearest)
 
 /** A map as colours over the image, smoothly. */
 export const overlay = (s: Seen, map: Float32Array): Either<Fault, Image> => {

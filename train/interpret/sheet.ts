@@ -8,7 +8,7 @@ import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Dataset, Image } from '../../data/dataset.ts'
 import { subset } from '../../data/dataset.ts'
-import { blend, contactSheet, enlarge, heatMap, writePng } from '../../data/picture.ts'
+import { blend, contactSheet, enlarge, heatMap, visible, writePng } from '../../data/picture.ts'
 import { extractor } from '../evaluate/features.ts'
 import type { FeatureProgram } from '../experiment.ts'
 
@@ -31,7 +31,7 @@ const tiles = (d: Dataset, image: Image, attention: Float32Array, heads: number)
   const scale = Math.max(1, Math.round(112 / Math.max(image.height, image.width)))
   const maps = Array.from({ length: heads }, (_, h) => attention.subarray(h * tokens * tokens + tokens - grid * grid, h * tokens * tokens + tokens))
   return pipe(
-    enlarge(scale)(unit(d, image)),
+    enlarge(scale)(visible(unit(d, image))),
     E.chain((big) => pipe(
       maps,
       E.traverseArray((m) => pipe(

@@ -7,7 +7,7 @@ import type { Fault } from '../../core/fault.ts'
 import { fault, messageOf } from '../../core/fault.ts'
 import { resizeImage } from '../../data/canvas.ts'
 import type { Box, Image } from '../../data/dataset.ts'
-import { asRgb, encodePng } from '../../data/picture.ts'
+import { encodePng, visible } from '../../data/picture.ts'
 import type { Html } from './html.ts'
 import { html, raw } from './html.ts'
 
@@ -20,10 +20,6 @@ const small = 64
 const nearest = { filter: 'nearest', antialias: false } as const
 
 const antialiased = { filter: 'bilinear', antialias: true } as const
-
-/** What can be shown of an image: gray and colours as they are, of other channels the first. */
-export const visible = (image: Image): Image =>
-  asRgb(image.channels === 1 || image.channels === 3 ? image : { ...image, channels: 1, data: image.data.slice(0, image.height * image.width) })
 
 /** An image of at most `side` pixels along its longer side. */
 export const shrunk = (side: number) => (image: Image): Image => {
