@@ -43,7 +43,7 @@ const affordable = 2e11
 /** As many images as are affordable, within what a page can show and what numbers need at least. */
 const sizesFor = (cost: number): Sizes => {
   const n = Math.max(48, Math.min(500, Math.floor(affordable / cost / 3)))
-  return { shown: Math.min(400, n), test: n, train: 2 * n }
+  return { shown: Math.min(300, n), test: n, train: 2 * n }
 }
 
 /** Fewer images say nothing of a classifier. */
