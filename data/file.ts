@@ -4,9 +4,9 @@
  * to the disk: after a crash at any moment either the old or the new content is there, never a part.
  */
 
-import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
@@ -72,11 +72,26 @@ const syncFolder = async (path: string): Promise<void> => {
   }
 }
 
-/** Makes a folder with its parents, each forced to the disk. */
-const makeFolder = async (path: string): Promise<void> => {
-  const first = await mkdir(path, { recursive: true })
-  if (first === undefined) return
-  for (let at = path; at.length >= first.length && at !== dirname(at); at = dirname(at)) await syncFolder(dirname(at))
+const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isDirectory() === true
+
+/**
+ * Makes a folder with its parents, each forced to the disk; throws what the system refuses. One by one: Node's own recursion never ends where a file system
+ * says of a new folder that there is no such path, as /proc does, and says so itself of folders on a read-only disk.
+ */
+export const makeFolder = async (path: string): Promise<void> => {
+  if (await isFolder(path)) return
+  const missing: string[] = [resolve(path)]
+  const isThere = (at: string): Promise<boolean> => stat(at).then(() => true, () => false)
+  for (let at = dirname(missing[0]); !(await isThere(at)) && at !== dirname(at); at = dirname(at)) missing.push(at)
+  for (const folder of missing.reverse()) {
+    try {
+      await mkdir(folder)
+    } catch (e) {
+      // made by another process in the meantime
+      if (codeOf(e) !== 'EEXIST' || !(await isFolder(folder))) throw e
+    }
+    await syncFolder(dirname(folder))
+  }
 }
 
 /** The name under which `path` is written before it is renamed. A crash may leave it behind; it is never read. */

@@ -4,14 +4,13 @@
  *     await run(recipe({ name: 'small', objective: { kind: 'dinov1' }, model: { width: 64 }, steps: 300 }))()
  *     npm run train -- --config small.yaml
  */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
-import { codeOf, guarded } from '../data/file.ts'
+import { guarded, makeFolder } from '../data/file.ts'
 import { checkBegun } from './begin.ts'
 import type { Layer } from './config/layers.ts'
 import type { Experiment, Resolved } from './experiment.ts'
@@ -19,15 +18,9 @@ import { startProgress } from './log/progress.ts'
 import type { Report, RunOptions } from './run.ts'
 import { runExperiment } from './run.ts'
 
-/** Makes a run's folder. On a disk that is read-only, making several at once says that there is no such path: the nearest is tried alone. */
+/** Makes a run's folder. */
 const madeFolder = (out: string): TaskEither<Fault, void> => guarded('io', out)(async () => {
-  try {
-    await mkdir(join(out, 'checkpoints'), { recursive: true })
-  } catch (e) {
-    if (codeOf(e) !== 'ENOENT') throw e
-    await mkdir(out)
-    throw e
-  }
+  await makeFolder(join(out, 'checkpoints'))
   return E.right(undefined)
 })
 

@@ -1,5 +1,4 @@
 /** Programs about a trained network: `--model` names one, and where it is not given, an experiment trains one first. */
-import { mkdir } from 'node:fs/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -7,7 +6,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
 import type { Split } from '../data/dataset.ts'
-import { guarded } from '../data/file.ts'
+import { guarded, makeFolder } from '../data/file.ts'
 import type { Arguments, CommandSpec } from './arguments.ts'
 import { answeringMain, decided, execute, isProgram, stoppedText } from './command.ts'
 import type { Ready } from './commands/program.ts'
@@ -39,7 +38,7 @@ const untrained = (out: string): Omit<Report, 'stopped'> => ({ steps: 0, loss: N
 const showOn = (s: Showing, e: Experiment, a: Arguments, model: string, trained: Omit<Report, 'stopped'>): TaskEither<Fault, void> => pipe(
   decided(e, { ...a, model: O.none }),
   TE.chainFirst(({ out }) => guarded('io', out)(async () => {
-    await mkdir(out, { recursive: true })
+    await makeFolder(out)
     return E.right(undefined)
   })),
   TE.chain(({ r, out }) => withNetwork({ ...a, target: O.some(r.settings.accelerator.target), threads: r.settings.accelerator.threads === 0 ? O.none : O.some(r.settings.accelerator.threads) }, model, (ready) => pipe(

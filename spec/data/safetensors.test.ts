@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { elementNames } from '../../data/element.ts'
 import { narrowBF16, narrowF16, widenBF16, widenE4M3, widenE5M2, widenF16 } from '../../data/half.ts'
+import { makeFolder, writeFile } from '../../data/file.ts'
 import { decodeSafetensors, encodeSafetensors, readSafetensors, readSafetensorsIndex, writeSafetensors } from '../../data/safetensors.ts'
 import type { Safetensors } from '../../data/safetensors.ts'
 import { floatsOf, intsOf } from '../../data/tensor.ts'
@@ -183,5 +184,22 @@ describe('safetensors on disk', () => {
     expect(knn.tensors.get('in/train_features')?.shape).toEqual([220, 16])
     expect(knn.tensors.get('in/train_labels')?.dtype).toBe('i64')
     expect(Object.keys(elementNames).length).toBe(15)
+  })
+})
+
+describe('folders for files', () => {
+  test('are made with their parents; what the system refuses ends, as a fault', async () => {
+    const root = await mkdtemp(join(tmpdir(), 'dinograph-'))
+    await Promise.all(['a', 'b', 'c'].map((name) => makeFolder(join(root, 'deep/er', name))))
+    expect((await readdir(join(root, 'deep/er'))).sort()).toEqual(['a', 'b', 'c'])
+    await makeFolder(join(root, 'deep'))
+    await write(join(root, 'file'), 'x')
+    await expect(makeFolder(join(root, 'file'))).rejects.toMatchObject({ code: 'EEXIST' })
+    await expect(makeFolder(join(root, 'file/below'))).rejects.toMatchObject({ code: 'ENOTDIR' })
+  })
+  // /proc says of any new folder that there is no such path, whoever asks
+  test.skipIf(process.platform !== 'linux')('end where a file system has none', async () => {
+    await expect(makeFolder('/proc/dinograph/below')).rejects.toMatchObject({ code: 'ENOENT' })
+    expect(left(await writeFile('io', '/proc/dinograph/x.safetensors')([])()).kind).toBe('io')
   })
 })

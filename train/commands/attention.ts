@@ -1,5 +1,4 @@
 /** `npm run attention -- --model DIR --image FILE --out DIR`: where a network looks in an image, and what is alike in it, as PNG. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -9,7 +8,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Image } from '../../data/dataset.ts'
-import { guarded } from '../../data/file.ts'
+import { guarded, makeFolder } from '../../data/file.ts'
 import { contactSheet, writePng } from '../../data/picture.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { unitImage } from '../evaluate/encoder.ts'
@@ -77,7 +76,10 @@ const attention = (a: Arguments): TaskEither<Fault, Told> => pipe(
     TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
     TE.bind('drawn', ({ seen }) => TE.fromEither(pictures(seen, mass))),
     TE.bind('sheet', ({ drawn }) => TE.fromEither(contactSheet({ columns: Math.min(6, Math.ceil(Math.sqrt(drawn.length))), gap: 6 })(drawn.map(([, image]) => image)))),
-    TE.chainFirst(() => guarded('io', out)(async () => E.right(await mkdir(out, { recursive: true })))),
+    TE.chainFirst(() => guarded('io', out)(async () => {
+      await makeFolder(out)
+      return E.right(undefined)
+    })),
     TE.bind('files', ({ drawn, sheet }) => pipe(
       [...drawn, ['overview', sheet] as const],
       TE.traverseSeqArray(([name, picture]) => pipe(writePng(join(out, `${name}.png`))(picture), TE.map(() => `${name}.png`))),

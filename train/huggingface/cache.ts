@@ -7,7 +7,7 @@
  *     models--OWNER--NAME/refs/REVISION           the commit of a branch or tag, written when all files are there
  */
 import { createHash } from 'node:crypto'
-import { copyFile, mkdir, open, readFile, readdir, rename, stat, symlink, unlink } from 'node:fs/promises'
+import { copyFile, open, readFile, readdir, rename, stat, symlink, unlink } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { downloadFile } from '@huggingface/hub'
 import * as E from 'fp-ts/lib/Either.js'
@@ -16,7 +16,7 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault, messageOf } from '../../core/fault.ts'
-import { codeOf, guarded, systemFault, writeFile } from '../../data/file.ts'
+import { codeOf, guarded, makeFolder, systemFault, writeFile } from '../../data/file.ts'
 
 export const storageOf = (cache: string, name: string): string => join(cache, `models--${name.replace('/', '--')}`)
 
@@ -100,7 +100,7 @@ const complete = async (source: Source, f: RemoteFile, partial: string, say: (te
 
 /** Links a snapshot's file to its blob; where links are not allowed (Windows), copies it. */
 const link = async (blob: string, pointer: string): Promise<void> => {
-  await mkdir(dirname(pointer), { recursive: true })
+  await makeFolder(dirname(pointer))
   await unlink(pointer).catch(() => undefined)
   try {
     await symlink(relative(dirname(pointer), blob), pointer)
@@ -117,7 +117,7 @@ export const keep = (cache: string, commit: string, source: Source, f: RemoteFil
   return guarded('io', blob)(async () => {
     if (await sizeAt(pointer) === f.size) return E.right(undefined)
     if (await sizeAt(blob) !== f.size) {
-      await mkdir(dirname(blob), { recursive: true })
+      await makeFolder(dirname(blob))
       const partial = `${blob}.incomplete`
       const broken = await complete(source, f, partial, say)
       if (broken !== undefined) return E.left(broken)
