@@ -130,10 +130,19 @@ const pass = (tree: Tree, loop: Loop, jam: Jam, accumulator: (r: Reduce, u: numb
 
 const indented = (lines: ReadonlyArray<string>): ReadonlyArray<string> => lines.map((l) => `  ${l}`)
 
-/** Vectors side by side: where sums would wait for each other, or reads of a column would use a part of a line. */
-const widthOf = (tree: Tree, loop: Loop): number => {
-  const real = [loop, ...loopsIn(loop.body)].flatMap((l) => l.reductions).filter((r) => !tree.stores.has(r))
-  return real.length > 0 && real.length <= 2 && termsOf(real.map((r) => r.body)).length <= 24 && loop.variable.extent >= 64 ? 4 : 1
+/**
+ * Vectors side by side, widest first: where sums would wait for each other, or where columns are summed, of whose rows a part is read at a
+ * time: longer parts are fetched ahead.
+ */
+const widthsOf = (tree: Tree, loop: Loop): ReadonlyArray<number> => {
+  const realOf = (l: Loop): ReadonlyArray<Reduce> => l.reductions.filter((r) => !tree.stores.has(r))
+  const inner = loopsIn(loop.body)
+  const real = [loop, ...inner].flatMap(realOf)
+  if (real.length === 0 || loop.variable.extent < 64 || termsOf(real.map((r) => r.body)).length > 24) return [1]
+  const isColumns = realOf(loop).length === 0
+  // their accumulators must fit into registers
+  if (isColumns && inner.every((l) => realOf(l).length === 1)) return [12, 4, 1]
+  return isColumns && inner.every((l) => realOf(l).length <= 2) || real.length <= 2 ? [4, 1] : [1]
 }
 
 const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): ReadonlyArray<string> => {
@@ -144,7 +153,8 @@ const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): Readon
   const accumulators = (width: number): ReadonlyArray<string> => real.flatMap((r) => Array.from({ length: width }, (_, u) =>
     `${typeOf(r.dtype, true)} a${r.id}_${u} = bc${kindOf(r.dtype)}(${start(r)});`))
   const jam = (width: number): Jam => ({ scopes: Array.from({ length: width }, (_, u) => ({ ...scope, lane: v, shift: u, names: new Map(scope.names) })) })
-  const width = widthOf(tree, loop)
+  const widths = widthsOf(tree, loop)
+  const [width] = widths
   const wide = (w: number): ReadonlyArray<string> => [
     `for (; ${name} + ${w === 1 ? '' : `${w} * `}VW <= hi${v.index}; ${name} += ${w === 1 ? '' : `${w} * `}VW) {`,
     ...indented(pass(tree, loop, jam(w), (r, u) => `a${r.id}_${u}`)),
@@ -161,8 +171,7 @@ const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): Readon
     ...indented([
       `long ${name} = ${lo};`, `const long hi${v.index} = ${hi};`,
       ...accumulators(width),
-      ...(width > 1 ? wide(width) : []),
-      ...wide(1),
+      ...widths.flatMap(wide),
       ...folded,
       `for (; ${name} < hi${v.index}; ${name}++) {`,
       ...indented(pass(tree, loop, single, (r) => `r${r.id}`)),
