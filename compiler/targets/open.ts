@@ -36,7 +36,7 @@ const auto = (o: OpenOptions): Opening =>
     mayHaveDriver() ? gpujs('webgpu').open : TE.left(noDriver),
     TE.chain((d) => (isSoftware(d) ? notTaken(d) : TE.right(because('a graphics processor was found')(d)))),
     TE.orElse(() => pipe(nativeWith(o).open, TE.map(because('no graphics processor was found, but a C compiler')))),
-    TE.orElse((f) => pipe(gpujs('webasm').open, TE.map(because(`no graphics processor was found, and no C compiler: ${f.found}`)))),
+    TE.orElse((f) => pipe(gpujs('webasm').open, TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}`)))),
   )
 
 /** Every name, and how it is opened. */

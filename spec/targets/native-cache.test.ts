@@ -1,6 +1,6 @@
 /** The cache of compiled libraries: shared by processes, whole or absent; and compilers that fail. */
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,6 +24,19 @@ describe('the cache', () => {
     const files = await readdir(join(cache, 'dinograph', 'native'))
     // no half-made file stays behind under a name that would be loaded
     for (const f of files.filter((n) => n.endsWith('.so'))) expect(f).toMatch(/^(runtime|step)-[0-9a-f]{40}\.so$/)
+  })
+
+  it('makes a plan again that is cut short, and one whose library is gone', { timeout: 300000 }, async () => {
+    const cache = join(place.folder, 'shared')
+    const folder = join(cache, 'dinograph', 'native')
+    expect(await outcome({ XDG_CACHE_HOME: cache })).toContain('clean')
+    const files = await readdir(folder)
+    const [first, second] = files.filter((f) => f.startsWith('plan-'))
+    await truncate(join(folder, first), 50)
+    await truncate(join(folder, second), 0)
+    await rm(join(folder, files.find((f) => /^step-.*\.so$/.test(f)) ?? ''))
+    expect(await outcome({ XDG_CACHE_HOME: cache })).toContain('clean')
+    expect((await readdir(folder)).sort()).toEqual(files.sort())
   })
 
   it('is told apart from other compilers, and a compiler that fails is explained', { timeout: 60000 }, async () => {
