@@ -148,7 +148,7 @@ const wrongOptions = (d: Dataset, o: LoaderOptions): Fault | undefined => {
   const { workers = 'auto' } = o
   if (d.length === 0) return bad('an empty data set', 'at least one image', 'check the path and the kinds of files in it')
   if (!isDimension(o.batch)) return bad(`a batch of ${o.batch}`, 'a whole number of at least 1', 'correct the batch size')
-  if (o.batch > d.length) return bad(`a batch of ${o.batch} from ${d.length} images`, `at most ${d.length}`, 'make the batch smaller, or give more images')
+  if (o.batch > d.length) return bad(`a batch of ${o.batch} from ${d.length} images`, `at most ${d.length}`, `set batch to ${d.length} or less (--set batch=${d.length}), or give more images`)
   if (!isDimension(o.side)) return bad(`canvases of side ${o.side}`, 'a whole number of pixels', 'correct the side')
   if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= o.batch)) return bad(`rows ${from} to ${to}`, `a part of the ${o.batch} rows of a batch`, 'correct the rows of this rank')
   if (workers !== 'auto' && !(Number.isInteger(workers) && workers >= 0 && workers <= mostWorkers)) return bad(`${workers} worker threads`, `a whole number in [0, ${mostWorkers}], or auto`, 'correct the workers')

@@ -213,7 +213,7 @@ const assignments = (c: CommandSpec, given: Given): Either<Fault, ReadonlyArray<
   const out: Assignment[] = []
   for (const text of given.get('set') ?? []) {
     const m = typeof text === 'string' ? /^([^=\s]+)=([^]*)$/.exec(text) : null
-    if (m === null) return E.left(usage(c, '--set', String(text), 'PATH=VALUE', 'write --set optim.lr=0.001, for example'))
+    if (m === null) return E.left(usage(c, '--set', String(text), 'PATH=VALUE', 'write --set optimizer.lr=0.001, for example'))
     out.push({ path: m[1], value: m[2] })
   }
   return E.right(out)

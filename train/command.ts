@@ -54,9 +54,10 @@ export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> 
 const text = (r: Report): string => {
   const percent = (x: number | undefined): string => (x === undefined ? '-' : `${(100 * x).toFixed(1)} %`)
   const { knn_before, knn_after, knn_teacher, knn_pixels } = r.metrics
+  const aside = [...(knn_teacher === undefined ? [] : [`its teacher ${percent(knn_teacher)}`]), ...(knn_pixels === undefined ? [] : [`raw pixels ${percent(knn_pixels)}`])]
   return [
     `${r.steps} steps, loss ${r.loss.toFixed(3)}, ${r.images_per_s.toFixed(0)} images/s on ${r.target}`,
-    ...(knn_after === undefined ? [] : [`k-NN ${percent(knn_before)} before, ${percent(knn_after)} after training (${knn_teacher === undefined ? '' : `its teacher ${percent(knn_teacher)}, `}raw pixels ${percent(knn_pixels)})`]),
+    ...(knn_after === undefined ? [] : [`k-NN ${percent(knn_before)} before, ${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
     `results in ${r.out}`,
   ].join('\n')
 }

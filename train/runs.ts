@@ -1,7 +1,7 @@
 /**
  * Runs from a program. What a YAML file says and what a program says are the same thing: these two make the same run, bit for bit.
  *
- *     await run(recipe({ name: 'small', objective: { kind: 'dinov1' }, model: { width: 64 }, steps: 300 }))()
+ *     const result = await run(recipe({ name: 'small', objective: { kind: 'dinov1' }, model: { width: 64 }, steps: 300 }))()
  *     npm run train -- --config small.yaml
  */
 import { join } from 'node:path'

@@ -30,6 +30,7 @@ const spec: CommandSpec = {
   call: 'npm run ir --',
   about: 'Prints the training step of an example: traced, with gradients, rewritten, fused into kernels, or as source code; then what looked like attention and was missed.',
   operands: [{ name: 'EXAMPLE', text: 'the example, such as examples/dinov1.ts' }],
+  answers: ['config', 'set', 'data', 'model', 'target', 'seed', 'steps'],
   options: [
     { name: 'stage', value: 'STAGE', choices: stages, text: 'which stage to print; fused by default' },
     { name: 'phase', value: 'NAME', text: 'which phase of a run that has several; the last by default' },

@@ -30,6 +30,7 @@ const names = Object.keys(evaluations)
 const spec: CommandSpec = {
   call: 'npm run report --',
   about: 'Writes report.html of a run again: curves, evaluations, attention, neighbours, a map, configuration, environment. One page that opens from the file.',
+  answers: ['target', 'threads'],
   options: [
     { name: 'run', value: 'DIR', text: 'the folder of a run: finished, stopped, or still going' },
     { name: 'data', value: 'DIR|FILE', text: 'look at these images; those of the run\'s configuration by default' },

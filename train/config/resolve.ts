@@ -25,12 +25,14 @@ export const settingsOf = (f: AnyField, at = ''): ReadonlyArray<SettingLine> =>
 /** The names of all settings, each once. */
 export const namesOf = (f: AnyField): ReadonlySet<string> => new Set(settingsOf(f).flatMap(({ path }) => path.split('.').slice(-1)))
 
-/** Where a path, or the section around it, was written. */
+/** Where a path, the section around it, or something in it was written. */
 const placeOf = (origins: ReadonlyMap<string, string>, path: string): string => {
   for (let at = path; at !== ''; at = at.slice(0, Math.max(0, at.lastIndexOf('.')))) {
     const place = origins.get(at)
     if (place !== undefined) return `${place}: ${path}`
   }
+  const [within] = [...origins].filter(([at]) => at.startsWith(`${path}.`)).map(([, place]) => place)
+  if (within !== undefined) return `${within}: ${path}`
   return `the defaults: ${path}`
 }
 

@@ -56,8 +56,18 @@ export const draw = (charts: ReadonlyArray<{ readonly name: string; readonly lab
   (e) => fault('data', { place: 'a chart of the report', found: messageOf(e), allowed: 'a specification of Vega-Lite', remedy: 'report this as a mistake of this program' }),
 )
 
+/** The format of numbers from `low` to `high` by which four of them differ. */
+const tickFormat = (low: number, high: number, isShare: boolean): string => {
+  const apart = high > low ? (high - low) / 4 : 1
+  const digits = (unit: number): number => Math.max(0, Math.min(6, -Math.floor(Math.log10(apart / unit))))
+  if (isShare) return `.${digits(0.01)}%`
+  const size = Math.max(Math.abs(low), Math.abs(high))
+  return `.${Math.max(3, Math.min(9, digits(size) + 1))}~g`
+}
+
 /** A curve over steps: the mean of steps that lie together, and a band from the least to the largest of them. Sparse ones show their points. */
-export const curveChart = (c: Curve, to: number, format = '.3~g'): TopLevelSpec => {
+export const curveChart = (c: Curve, to: number, isShare = false): TopLevelSpec => {
+  const format = tickFormat(Math.min(...c.bins.map((b) => b.low)), Math.max(...c.bins.map((b) => b.high)), isShare)
   const values = c.bins.map(({ step, mean, low, high }) => ({ step, mean, low, high }))
   const domain = [1, Math.max(to, 2)]
   const x = { field: 'step', type: 'quantitative', title: null, scale: { domain, nice: false }, axis: { tickCount: 5, format: '~s', labelFlush: true } } as const

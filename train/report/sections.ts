@@ -52,7 +52,7 @@ export const curveSection = (r: RunRecord): TaskEither<Fault, ReadonlyArray<Sect
   if (curves.length === 0) return TE.right([])
   const [still, moving] = [curves.filter(isConstant), curves.filter((c) => !isConstant(c) || c.count === 1)]
   return pipe(
-    moving.map((c, i) => ({ name: `curve-${i}`, label: `${meaningOf(c.name)} over steps`, chart: curveChart(c, step, isShare(c.name) ? '.0%' : '.3~g') })),
+    moving.map((c, i) => ({ name: `curve-${i}`, label: `${meaningOf(c.name)} over steps`, chart: curveChart(c, step, isShare(c.name)) })),
     draw,
     TE.map((drawn) => [{
       id: 'curves', title: 'Curves', body: html`<p class="note">${span === 1 ? 'Every step is shown.' : `Lines are means of ${span} steps, bands reach from the least to the largest of them.`} Steps run to the right; the number beside a name is the last one.</p>${

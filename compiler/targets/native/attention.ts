@@ -35,7 +35,7 @@ const under = (s: Scalar): ReadonlyArray<Scalar> => {
   }
 }
 
-/** The first product in a scalar of this form: over the width, of queries `[image, token, head]` and keys. */
+/** Of queries, keys and values `[images, tokens, heads, width]`, and what their products are multiplied by. */
 interface Sizes {
   readonly images: number
   readonly tokens: number

@@ -2,7 +2,7 @@
  * The system's C compiler, and what it has made before: libraries by the hash of their source, the compiler, its flags
  * and the processor, in the user's cache folder. A library appears there whole or not at all, whoever else is compiling.
  */
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { access, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir, cpus } from 'node:os'
@@ -26,10 +26,17 @@ export interface Compiler {
 
 const runtimeFolder = fileURLToPath(new URL('runtime/', import.meta.url))
 
+/** In a process group of its own: Ctrl-C stops a run after its step, not the compiler in the middle of a file. */
 const run = (command: string, args: ReadonlyArray<string>): Promise<{ readonly ok: boolean; readonly text: string }> =>
   new Promise((done) => {
-    execFile(command, args, { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
-      done({ ok: error === null, text: error === null ? stdout : stderr === '' ? error.message : stderr })
+    const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const said = { out: '', err: '' }
+    child.stdout.on('data', (text: Buffer) => { said.out += text.toString() })
+    child.stderr.on('data', (text: Buffer) => { said.err += text.toString() })
+    child.on('error', (e) => { done({ ok: false, text: e.message }) })
+    child.on('close', (code, signal) => {
+      const ok = code === 0
+      done({ ok, text: ok ? said.out : said.err === '' ? `${command} ended with ${signal ?? `exit code ${code}`}` : said.err })
     })
   })
 
