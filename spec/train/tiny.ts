@@ -24,6 +24,7 @@ import { experiment } from '../../train/experiment.ts'
 import type { Progress } from '../../train/log/progress.ts'
 import { adamw } from '../../train/optimizer.ts'
 import { common, evaluation } from '../../train/parts/common.ts'
+import { reportRoot } from '../../train/report/network.ts'
 import type { Report } from '../../train/run.ts'
 import { runExperiment } from '../../train/run.ts'
 import { constant } from '../../train/schedule.ts'
@@ -82,6 +83,7 @@ export const ranIn = (out: string, e: Experiment, change: Given<Tiny> = {}, how:
   const report = await runExperiment(resolved, { name: e.name, out, device: TE.right({ ...device, close: () => undefined }), resume: how.resume === true, progress, stopping: () => steps >= (how.stopAfter ?? Infinity) })()
   if (E.isLeft(report)) return report
   const state = new Map<string, Float32Array>()
-  for (const path of device.resident().keys()) state.set(path, Float32Array.from(right(await device.read(path)())))
+  // a finished run's report has left the network there that it looked at
+  for (const path of device.resident().keys()) if (!path.startsWith(`${reportRoot}.`)) state.set(path, Float32Array.from(right(await device.read(path)())))
   return E.right({ report: report.right, device, state })
 }

@@ -58,7 +58,8 @@ const quick: EvaluationOptions = {
 
 const thorough: EvaluationOptions = { ...quick, probe: { ...quick.probe, steps: 2500 }, logistic: logisticDefaults }
 
-const root = 'report'
+/** Where a network lies on the device while the report looks at it. */
+export const reportRoot = 'report'
 
 const firstRows = (n: number) => ({ data, dim }: Rows): Rows => ({ data: data.subarray(0, n * dim), dim })
 
@@ -85,7 +86,7 @@ const evaluated = (o: Looking, r: Ready, tokens: (d: Dataset) => TaskEither<Faul
   if (!labelled || o.evaluations.length === 0) return TE.right([])
   if (!o.whole && r.sample.test.length < Math.min(leastTested, o.split.test.length))
     return TE.right([{ id: 'evaluations', title: 'Evaluations of frozen features', body: html`<p class="note">A sample that is affordable at the end of a run would be too small for this network: npm run report with --whole evaluates on all images.</p>` }])
-  const common = { device: o.device, frozen: r.frozen, root, progress: o.progress }
+  const common = { device: o.device, frozen: r.frozen, root: reportRoot, progress: o.progress }
   return evaluationSection(o.whole ? { ...common, parts: o.split, options: thorough } : { ...common, parts: r.sample, options: quick, classTokens: tokens }, o.evaluations, o.whole)
 }
 
@@ -97,9 +98,9 @@ export const networkSections = (o: Looking): TaskEither<Fault, ReadonlyArray<Sec
   return pipe(
     readFrozen(o.model),
     TE.bindTo('frozen'),
-    TE.chainFirst(({ frozen }) => placeFrozen(o.device, root, frozen)),
+    TE.chainFirst(({ frozen }) => placeFrozen(o.device, reportRoot, frozen)),
     TE.bind('sample', ({ frozen }) => TE.fromEither(pipe(costOf(frozen), E.chain((cost): Either<Fault, Sample> => sampleOf(split, sizesFor(cost), o.seed))))),
-    TE.bind('eye', ({ frozen }) => openEye(o.device, frozen, root)),
+    TE.bind('eye', ({ frozen }) => openEye(o.device, frozen, reportRoot)),
     TE.chain((ready) => {
       const { sample, eye, frozen } = ready
       const tokens = tokensOf(ready)
