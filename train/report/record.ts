@@ -15,6 +15,7 @@ import { parse } from 'yaml'
 import type { Fault } from '../../core/fault.ts'
 import { fault, messageOf } from '../../core/fault.ts'
 import { guarded } from '../../data/file.ts'
+import { isRecord } from '../config/section.ts'
 import { readJson, whatIs, writeJson } from '../huggingface/files.ts'
 import type { Curves } from './curves.ts'
 import { gather } from './curves.ts'
@@ -41,8 +42,6 @@ export interface RunRecord {
 /** Records how a run ended. Numbers that are not finite are left out, since JSON has none. */
 export const recordSummary = (folder: string, s: Summary): TaskEither<Fault, void> =>
   writeJson(summaryIn(folder), { ending: s.ending, metrics: Object.fromEntries(Object.entries(s.metrics).filter(([, v]) => Number.isFinite(v))) })
-
-const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
 
 /** A record of one line; none of a line that a crash has torn. */
 const recordOf = (line: string): Option<Readonly<Record<string, unknown>>> =>
