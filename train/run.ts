@@ -39,6 +39,7 @@ import { reportStopped } from './report/ending.ts'
 import { recordStart } from './report/environment.ts'
 import { readValues } from './state.ts'
 import type { Program } from './step.ts'
+import { percent } from './log/numbers.ts'
 
 export interface RunOptions {
   readonly name: string
@@ -84,8 +85,6 @@ const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && 
 /** Evenly spread over the run, its last step included. */
 const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
   new Set(Array.from({ length: during + 1 }, (_, i) => Math.round((steps * (i + 1)) / (during + 1))))
-
-const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 
 /** k-NN of plain networks' values, which are written beside those of the run, each of another kind under a root of its own. */
 const judging = (device: Device, a: Assembled, r: Resolved, split: TrainingSplit): Judge => (name, network, backbone) => {

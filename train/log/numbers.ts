@@ -32,3 +32,6 @@ export const showBytes = (bytes: number): string => {
   }
   return `${u === 0 || v >= 10 ? v.toFixed(0) : v.toFixed(1)} ${units[u]}`
 }
+
+/** A share: `76.5 %`. */
+export const percent = (x: number): string => `${(100 * x).toFixed(1)} %`

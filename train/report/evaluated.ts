@@ -5,11 +5,10 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import type { Evaluated, EvaluationName, Result } from '../evaluate/evaluations.ts'
 import { evaluations } from '../evaluate/evaluations.ts'
-import { showNumber } from '../log/numbers.ts'
+import { percent, showNumber } from '../log/numbers.ts'
 import type { Html } from './html.ts'
 import { html, table } from './html.ts'
 import type { Section } from './sections.ts'
-import { percent } from './sections.ts'
 
 const titles: Readonly<Record<EvaluationName, string>> = {
   knn: 'k nearest neighbours', linear: 'Linear classifiers', logistic: 'Logistic regression', medmnist: 'ACC and AUC as MedMNIST reports them',

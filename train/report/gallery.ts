@@ -21,7 +21,7 @@ import { outlines, pictured, shrunk, squares } from './picture.ts'
 import type { Sample, Subject } from './sample.ts'
 import { byTurns, subjects } from './sample.ts'
 import type { Section } from './sections.ts'
-import { percent } from './sections.ts'
+import { percent } from '../log/numbers.ts'
 
 /** Images that are shown; those that are looked at for boxes. */
 const shownImages = 6

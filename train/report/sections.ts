@@ -4,7 +4,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { showBytes, showNumber } from '../log/numbers.ts'
+import { percent, showBytes, showNumber } from '../log/numbers.ts'
 import { curveChart, draw } from './chart.ts'
 import type { Curve } from './curves.ts'
 import { isConstant } from './curves.ts'
@@ -19,8 +19,6 @@ export interface Section {
   readonly title: string
   readonly body: Html
 }
-
-export const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 
 /** Numbers by name that are shares of a whole. */
 const isShare = (name: string): boolean => /^(knn|guided|waiting|skipped)/.test(name)
