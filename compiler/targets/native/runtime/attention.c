@@ -1,125 +1,82 @@
 /*
  * Attention, forward and backward, one head of one image after the other (Dao et al. 2022, "FlashAttention", algorithms 1
  * and 4, in blocks of queries). Scores are kept transposed, s[key][query], a block of queries at a time: queries lie along
- * the lanes, so that a row's maximum and sum need no folding, and every product reads them in order. They never leave the
- * caches. Every sum is taken in the same order for any number of threads.
+ * the lanes, so that a row's maximum and sum need no folding. Of few queries behind the last whole vector the scores are
+ * taken one query at a time, keys along the lanes. Scores never leave the caches; queries, keys, values and gradients
+ * are read and written where they lie, if their rows are whole vectors. Every sum is taken in the same order for any
+ * number of threads.
  */
 #include "runtime.h"
+#include "tiles.h"
 
-/* queries of a block: a multiple of MR and of NR for all widths of vectors */
-enum { BLOCK = 96, THIRD = MR / 3 };
+/* queries of a block; rows of scores have room for a vector more, which also spreads them over the sets of a cache */
+enum { BLOCK = 64, SCORES = BLOCK + VW };
+/* so many queries behind the last whole vector are cheaper one by one than as a vector */
+enum { SINGLES = VW / 4 };
 
 INLINE long rounded(long n, long unit) { return (n + unit - 1) / unit * unit; }
 
-/* ---- products: c[rows][nv vectors] (+)= sum over k of a[row][k] b[k], b's rows `ldb` apart ---- */
+/* ---- operands ---- */
 
-/* element (row, k) of the left operand lies at a + row * lda + k, or, turned, at a + row + k * BLOCK */
-#define TILE(name, rows, nv, left, next) \
-  static __attribute__((noinline)) void name(long kc, const float *a, long lda, const float *b, long ldb, float *c, long ldc, int add) { \
-    vf s[rows][nv]; \
-    _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++) \
-      _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) s[i][j] = (vf){0}; \
-    const float *p0 = a, *p1 = a + THIRD * lda, *p2 = a + 2 * THIRD * lda; \
-    (void)p1, (void)p2; \
-    _Pragma("GCC unroll 2") for (long k = 0; k < kc; k++, b += ldb) { \
-      vf x[nv]; \
-      _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) x[j] = v_ldf(b + j * VW); \
-      _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++) { \
-        vf y = bcf(left); \
-        _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) s[i][j] += y * x[j]; \
-      } \
-      next; \
-    } \
-    _Pragma("GCC unroll 16") for (int i = 0; i < rows; i++, c += ldc) \
-      _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) v_stf(c + j * VW, add ? v_ldf(c + j * VW) + s[i][j] : s[i][j]); \
-  }
+/* rows of whole vectors, `ld` apart */
+typedef struct { const float *p; long ld; } Rows;
 
-/* three pointers, so that each of a row's addresses is one of them and a small multiple of the stride */
-#define ROW_LEFT ((i < THIRD ? p0 : i < 2 * THIRD ? p1 : p2)[i % THIRD * lda])
-#define ROW_NEXT p0++, p1++, p2++
-#define TURNED_LEFT p0[i]
-#define TURNED_NEXT p0 += BLOCK
-#define TILES(rows) \
-  TILE(by_rows##rows##_1, rows, 1, ROW_LEFT, ROW_NEXT) \
-  TILE(by_rows##rows##_2, rows, 2, ROW_LEFT, ROW_NEXT) \
-  TILE(turned##rows##_1, rows, 1, TURNED_LEFT, TURNED_NEXT) \
-  TILE(turned##rows##_2, rows, 2, TURNED_LEFT, TURNED_NEXT)
-#if VW == 8
-TILES(6)
-TILES(4)
-TILES(2)
-# define CHOSEN(kind, r, nv) (r == 1 ? kind##2_##nv : r == 2 ? kind##4_##nv : kind##6_##nv)
-#else
-TILES(12)
-TILES(8)
-TILES(4)
-# define CHOSEN(kind, r, nv) (r == 1 ? kind##4_##nv : r == 2 ? kind##8_##nv : kind##12_##nv)
-#endif
+/* whether rows are whole vectors where they lie */
+INLINE int whole(const Place *at, long d) { return at->column == 1 && d % VW == 0; }
 
-typedef void (*Tile)(long kc, const float *a, long lda, const float *b, long ldb, float *c, long ldc, int add);
+/* n rows where they lie, or else in `room` with zeros behind the last column */
+static Rows rows_of(const float *p, const Place *at, long n, long d, float *room) {
+  if (whole(at, d)) return (Rows){p, at->token};
+  const long ld = rounded(d, VW);
+  for (long i = 0; i < n; i++)
+    for (long c = 0; c < ld; c++) room[i * ld + c] = c < d ? p[i * at->token + c * at->column] : 0;
+  return (Rows){room, ld};
+}
 
-/* rows m of c, up to a third of MR more than asked for, and n columns, up to a vector more */
-INLINE void multiply(int turned, long m, long n, long kc, const float *a, long lda, const float *b, long ldb, float *c, long ldc, int add) {
-  for (long j = 0; j < n; j += NR)
-    for (long i = 0; i < m; i += MR) {
-      long r = m - i >= MR ? 3 : (m - i + THIRD - 1) / THIRD;
-      Tile tile = turned ? (n - j <= VW ? CHOSEN(turned, r, 1) : CHOSEN(turned, r, 2)) : n - j <= VW ? CHOSEN(by_rows, r, 1) : CHOSEN(by_rows, r, 2);
-      tile(kc, a + i * (turned ? 1 : lda), lda, b + j, ldb, c + i * ldc + j, ldc, add);
+/* n rows of d, `ld` apart, to where they belong */
+static void store_rows(float *p, const Place *at, long n, long d, const float *from, long ld) {
+  for (long i = 0; i < n; i++)
+    for (long c = 0; c < d; c++) p[i * at->token + c * at->column] = from[i * ld + c];
+}
+
+INLINE void turn_square(Rows from, long n, float scale, float *to) {
+  vf r[VW];
+  _Pragma("GCC unroll 16") for (int l = 0; l < VW; l++) r[l] = l < n ? v_ldf(from.p + l * from.ld) : (vf){0};
+  turn_rows(r);
+  _Pragma("GCC unroll 16") for (int l = 0; l < VW; l++) v_stf(to + l * BLOCK, r[l] * scale);
+}
+
+/* n rows times a factor as columns of a block, with zeros in the lanes behind the last */
+static void turn(Rows from, long n, long width, float scale, float *to) {
+  for (long i = 0; i < n; i += VW)
+    for (long c = 0; c < width; c += VW) {
+      const Rows at = {from.p + i * from.ld + c, from.ld};
+      if (n - i >= VW) turn_square(at, VW, scale, to + c * BLOCK + i);
+      else turn_square(at, n - i, scale, to + c * BLOCK + i);
     }
 }
 
-/* ---- operands ---- */
-
-typedef float v4 __attribute__((vector_size(16)));
-typedef float v4_any __attribute__((vector_size(16), aligned(4), may_alias));
-typedef int32_t i4 __attribute__((vector_size(16)));
-
-#ifdef __clang__
-# define SHUFFLE(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
-#else
-# define SHUFFLE(a, b, i, j, k, l) __builtin_shuffle(a, b, (i4){i, j, k, l})
-#endif
-
-/* four rows of four into four columns */
-INLINE void turn4(const float *p, long ld, float *to, long step) {
-  v4 a = *(const v4_any *)p, b = *(const v4_any *)(p + ld), c = *(const v4_any *)(p + 2 * ld), d = *(const v4_any *)(p + 3 * ld);
-  v4 x = SHUFFLE(a, b, 0, 4, 1, 5), y = SHUFFLE(a, b, 2, 6, 3, 7), z = SHUFFLE(c, d, 0, 4, 1, 5), w = SHUFFLE(c, d, 2, 6, 3, 7);
-  *(v4_any *)to = SHUFFLE(x, z, 0, 1, 4, 5);
-  *(v4_any *)(to + step) = SHUFFLE(x, z, 2, 3, 6, 7);
-  *(v4_any *)(to + 2 * step) = SHUFFLE(y, w, 0, 1, 4, 5);
-  *(v4_any *)(to + 3 * step) = SHUFFLE(y, w, 2, 3, 6, 7);
+INLINE vf product_of(const float *a, const float *b, long width) {
+  vf sum = {0};
+  for (long c = 0; c < width; c += VW) sum += v_ldf(a + c) * v_ldf(b + c);
+  return sum;
 }
 
-/* n rows as they are, `to` apart, with zeros behind the last column */
-static void copy_rows(const float *p, const Place *at, long n, long d, float scale, float *to, long ld) {
-  for (long i = 0; i < n; i++, to += ld) {
-    const float *row = p + i * at->token;
-    long c = 0;
-    if (at->column == 1) for (; c + VW <= d; c += VW) v_stf(to + c, v_ldf(row + c) * scale);
-    for (; c < d; c++) to[c] = row[c * at->column] * scale;
-    for (; c < ld; c++) to[c] = 0;
+/* the products of one row with n others, and zeros up to a whole vector */
+static void products(const float *row, Rows with, long n, long width, float *to) {
+  long j = 0;
+  for (; j + VW <= n; j += VW) {
+    vf r[VW];
+    _Pragma("GCC unroll 16") for (int l = 0; l < VW; l++) r[l] = (vf){0};
+    for (long c = 0; c < width; c += VW) {
+      const vf x = v_ldf(row + c);
+      _Pragma("GCC unroll 16") for (int l = 0; l < VW; l++) r[l] += x * v_ldf(with.p + (j + l) * with.ld + c);
+    }
+    v_stf(to + j, sum_rows(r));
   }
-}
-
-/* n rows, as copied, to columns of a block, with zeros in the lanes behind the last */
-static void turn(const float *rows, long ld, long n, long d, float *to) {
-  long full = rounded(n, VW);
-  for (long c = 0; c < d; c += 4) {
-    float *t = to + c * BLOCK;
-    long i = 0;
-    for (; i + 4 <= n; i += 4) turn4(rows + i * ld + c, ld, t + i, BLOCK);
-    for (long l = 0; l < 4; l++)
-      for (long r = i; r < full; r++) t[l * BLOCK + r] = r < n ? rows[r * ld + c + l] : 0;
-  }
-}
-
-static void store_rows(float *p, const Place *at, long n, long d, const float *from, long ld, const float *scale, long step) {
-  for (long i = 0; i < n; i++, from += ld) {
-    float *row = p + i * at->token, s = scale[i * step];
-    long c = 0;
-    if (at->column == 1) for (; c + VW <= d; c += VW) v_stf(row + c, v_ldf(from + c) * s);
-    for (; c < d; c++) row[c * at->column] = from[c] * s;
-  }
+  if (j == n) return;
+  v_stf(to + j, (vf){0});
+  for (; j < n; j++) to[j] = sum_lanes(product_of(row, with.p + j * with.ld, width))[0];
 }
 
 INLINE const float *head_of(const float *p, const Place *at, long z, const Attention *a) {
@@ -128,27 +85,30 @@ INLINE const float *head_of(const float *p, const Place *at, long z, const Atten
 
 /* ---- one head ---- */
 
-/* what a head needs, in floats; rows may be read and written up to MR further than there are */
-typedef struct { long rows, width; float *k, *v, *dk, *dv, *s, *e, *turned, *turned2, *block, *block2, *out, *lse, *share; } Head;
+/* what a head needs */
+typedef struct { long width; float *k, *v, *q, *g, *y, *out, *dk, *dv, *s, *e, *turned, *turned2, *row, *row2, *lse, *share; } Head;
 
 static Head head(const Attention *a, const Runtime *rt, int backward) {
-  Head h = {.rows = a->tokens + MR, .width = rounded(a->width, VW > 4 ? VW : 4)};
-  long all = h.rows * h.width, square = h.rows * BLOCK, block = (BLOCK + MR) * h.width, turned = h.width * BLOCK;
-  float *p = scratch(rt->scratch, 3, backward ? 4 * all + 2 * square + 2 * turned + 3 * block + 2 * BLOCK : 2 * all + square + turned + 2 * block + 2 * BLOCK);
+  const long width = rounded(a->width, VW), keys = rounded(a->tokens, VW), all = a->tokens * width, square = a->tokens * SCORES, block = BLOCK * width;
+  float *p = scratch(rt->scratch, 3, backward ? 4 * all + 2 * square + 6 * block + 2 * keys + 2 * BLOCK : 2 * all + square + 3 * block + keys + 2 * BLOCK);
+  Head h = {.width = width};
   h.lse = p, p += BLOCK;
   h.share = p, p += BLOCK;
+  h.row = p, p += keys;
+  h.s = p, p += square;
+  h.turned = p, p += block;
+  h.q = p, p += block;
+  h.out = p, p += block;
   h.k = p, p += all;
   h.v = p, p += all;
-  h.s = p, p += square;
-  h.turned = p, p += turned;
-  h.block = p, p += block;
-  h.out = p, p += block;
   if (!backward) return h;
-  h.dk = p, p += all;
-  h.dv = p, p += all;
+  h.row2 = p, p += keys;
   h.e = p, p += square;
-  h.turned2 = p, p += turned;
-  h.block2 = p;
+  h.turned2 = p, p += block;
+  h.g = p, p += block;
+  h.y = p, p += block;
+  h.dk = p, p += all;
+  h.dv = p;
   return h;
 }
 
@@ -157,21 +117,21 @@ static void normalise(float *s, long n, float *inverse, float *lse) {
   vf top = v_ldf(s), other = top, mass = {0}, more = {0};
   long j = 1;
   for (; j + 2 <= n; j += 2) {
-    top = v_maxf(top, v_ldf(s + j * BLOCK));
-    other = v_maxf(other, v_ldf(s + (j + 1) * BLOCK));
+    top = v_maxf(top, v_ldf(s + j * SCORES));
+    other = v_maxf(other, v_ldf(s + (j + 1) * SCORES));
   }
-  if (j < n) top = v_maxf(top, v_ldf(s + j * BLOCK));
+  if (j < n) top = v_maxf(top, v_ldf(s + j * SCORES));
   top = v_maxf(top, other);
   for (j = 0; j + 2 <= n; j += 2) {
-    vf x = v_exp(v_ldf(s + j * BLOCK) - top), y = v_exp(v_ldf(s + (j + 1) * BLOCK) - top);
-    v_stf(s + j * BLOCK, x);
-    v_stf(s + (j + 1) * BLOCK, y);
+    vf x = v_exp(v_ldf(s + j * SCORES) - top), y = v_exp(v_ldf(s + (j + 1) * SCORES) - top);
+    v_stf(s + j * SCORES, x);
+    v_stf(s + (j + 1) * SCORES, y);
     mass += x;
     more += y;
   }
   if (j < n) {
-    vf x = v_exp(v_ldf(s + j * BLOCK) - top);
-    v_stf(s + j * BLOCK, x);
+    vf x = v_exp(v_ldf(s + j * SCORES) - top);
+    v_stf(s + j * SCORES, x);
     mass += x;
   }
   mass += more;
@@ -179,67 +139,111 @@ static void normalise(float *s, long n, float *inverse, float *lse) {
   v_stf(lse, top + v_log(mass));
 }
 
+/* the same of one query, whose scores lie in a row */
+static void normalise_row(float *row, long n, float *inverse, float *lse) {
+  for (long j = n; j < rounded(n, VW); j++) row[j] = -INFINITY;
+  vf top = v_ldf(row), mass = {0};
+  for (long j = VW; j < n; j += VW) top = v_maxf(top, v_ldf(row + j));
+  top = max_lanes(top);
+  for (long j = 0; j < n; j += VW) {
+    vf x = v_exp(v_ldf(row + j) - top);
+    v_stf(row + j, x);
+    mass += x;
+  }
+  mass = sum_lanes(mass);
+  *inverse = (1.0f / mass)[0];
+  *lse = (top + v_log(mass))[0];
+}
+
+/* a row as a column of scores */
+INLINE void store_column(float *s, const float *row, long n) { for (long j = 0; j < n; j++) s[j * SCORES] = row[j]; }
+
+/* of m queries those that are taken as vectors; the others follow one by one */
+INLINE long in_vectors(long m) { return m % VW <= SINGLES ? m / VW * VW : m; }
+
 /* y is NULL where rows alone are asked for, rows where they are not */
 void dg_attention(const Attention *a, const float *q, const float *k, const float *v, float *y, float *rows, int t, int T, const Runtime *rt) {
-  Head h = head(a, rt, 0);
-  long heads = a->images * a->heads, n = a->tokens, d = a->width;
+  const Head h = head(a, rt, 0);
+  const long heads = a->images * a->heads, n = a->tokens, d = a->width;
   for (long z = share(heads, t, T, 1); z < share(heads, t + 1, T, 1); z++) {
-    copy_rows(head_of(k, &a->k, z, a), &a->k, n, d, 1, h.k, h.width);
-    if (y != NULL) copy_rows(head_of(v, &a->v, z, a), &a->v, n, d, 1, h.v, h.width);
+    const Rows ks = rows_of(head_of(k, &a->k, z, a), &a->k, n, d, h.k);
+    const Rows vs = y == NULL ? ks : rows_of(head_of(v, &a->v, z, a), &a->v, n, d, h.v);
     for (long i0 = 0; i0 < n; i0 += BLOCK) {
-      long m = n - i0 < BLOCK ? n - i0 : BLOCK, full = rounded(m, VW);
-      copy_rows(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, a->scale, h.block, h.width);
-      turn(h.block, h.width, m, d, h.turned);
-      multiply(0, n, full, d, h.k, h.width, h.turned, BLOCK, h.s, BLOCK, 0);
+      const long m = n - i0 < BLOCK ? n - i0 : BLOCK, full = in_vectors(m);
+      const Rows qs = rows_of(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, h.q);
+      turn(qs, full, h.width, a->scale, h.turned);
+      sums((Sums){.k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
       for (long i = 0; i < full; i += VW) normalise(h.s + i, n, h.share + i, h.lse + i);
+      for (long i = full; i < m; i++) {
+        products(qs.p + i * qs.ld, ks, n, h.width, h.row);
+        for (long j = 0; j < n; j += VW) v_stf(h.row + j, v_ldf(h.row + j) * a->scale);
+        normalise_row(h.row, n, h.share + i, h.lse + i);
+        store_column(h.s + i, h.row, n);
+      }
       if (rows != NULL)
         for (long i = 0; i < m; i++) ((float *)head_of(rows, &a->rows, z, a))[(i0 + i) * a->rows.token] = h.lse[i];
       if (y == NULL) continue;
-      multiply(1, m, h.width, n, h.s, 0, h.v, h.width, h.out, h.width, 0);
-      store_rows((float *)head_of(y, &a->y, z, a) + i0 * a->y.token, &a->y, m, d, h.out, h.width, h.share, 1);
+      float *to = (float *)head_of(y, &a->y, z, a) + i0 * a->y.token;
+      const int direct = whole(&a->y, d);
+      sums((Sums){.k = n, .a_row = 1, .a_k = SCORES, .b_k = vs.ld, .c_row = direct ? a->y.token : h.width, .scale = h.share}, m, h.width / VW, h.s, vs.p, direct ? to : h.out);
+      if (!direct) store_rows(to, &a->y, m, d, h.out, h.width);
     }
   }
 }
 
 /* three holds dq, dk and dv, laid out alike */
 void dg_attention_back(const Attention *a, const float *q, const float *k, const float *v, const float *rows, const float *y, const float *g, float *three, int t, int T, const Runtime *rt) {
-  Head h = head(a, rt, 1);
-  const float one = 1;
-  long heads = a->images * a->heads, n = a->tokens, d = a->width;
+  const Head h = head(a, rt, 1);
+  const int direct = whole(&a->three, a->width);
+  const long heads = a->images * a->heads, n = a->tokens, d = a->width, nv = h.width / VW, ld = direct ? a->three.token : h.width;
   for (long z = share(heads, t, T, 1); z < share(heads, t + 1, T, 1); z++) {
     float *dq = (float *)head_of(three, &a->three, z, a), *dk = dq + a->part, *dv = dk + a->part;
-    copy_rows(head_of(k, &a->k, z, a), &a->k, n, d, 1, h.k, h.width);
-    copy_rows(head_of(v, &a->v, z, a), &a->v, n, d, 1, h.v, h.width);
+    const Rows ks = rows_of(head_of(k, &a->k, z, a), &a->k, n, d, h.k), vs = rows_of(head_of(v, &a->v, z, a), &a->v, n, d, h.v);
     for (long i0 = 0; i0 < n; i0 += BLOCK) {
-      long m = n - i0 < BLOCK ? n - i0 : BLOCK, full = rounded(m, VW);
-      copy_rows(head_of(y, &a->y, z, a) + i0 * a->y.token, &a->y, m, d, 1, h.block, h.width);
-      copy_rows(head_of(g, &a->g, z, a) + i0 * a->g.token, &a->g, m, d, 1, h.block2, h.width);
+      const long m = n - i0 < BLOCK ? n - i0 : BLOCK, full = in_vectors(m);
+      const Rows ys = rows_of(head_of(y, &a->y, z, a) + i0 * a->y.token, &a->y, m, d, h.y);
+      const Rows gs = rows_of(head_of(g, &a->g, z, a) + i0 * a->g.token, &a->g, m, d, h.g);
+      const Rows qs = rows_of(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, h.q);
+      /* scores' gradients are taken times the factor of the scores, which those of queries and keys need */
       for (long i = 0; i < m; i++) {
-        vf sum = {0};
-        for (long c = 0; c < h.width; c += VW) sum += v_ldf(h.block + i * h.width + c) * v_ldf(h.block2 + i * h.width + c);
-        h.share[i] = h_sumf(sum);
+        h.share[i] = sum_lanes(product_of(ys.p + i * ys.ld, gs.p + i * gs.ld, h.width))[0] * a->scale;
         h.lse[i] = head_of(rows, &a->rows, z, a)[(i0 + i) * a->rows.token];
       }
-      for (long i = m; i < full; i++) h.share[i] = h.lse[i] = 0;
-      copy_rows(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, a->scale, h.block, h.width);
-      turn(h.block, h.width, m, d, h.turned);
-      turn(h.block2, h.width, m, d, h.turned2);
-      multiply(0, n, full, d, h.k, h.width, h.turned, BLOCK, h.s, BLOCK, 0);
-      multiply(0, n, full, d, h.v, h.width, h.turned2, BLOCK, h.e, BLOCK, 0);
+      for (long i = m; i < rounded(m, VW); i++) h.share[i] = h.lse[i] = 0;
+      turn(qs, full, h.width, a->scale, h.turned);
+      turn(gs, full, h.width, a->scale, h.turned2);
+      const Sums scores = {.k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, gradients = {.k = d, .a_row = vs.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES};
+      sums(scores, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
+      sums(gradients, n, (full + VW - 1) / VW, vs.p, h.turned2, h.e);
       for (long i = 0; i < full; i += VW) {
-        vf lse = v_ldf(h.lse + i), ofRow = v_ldf(h.share + i);
+        const vf lse = v_ldf(h.lse + i), ofRow = v_ldf(h.share + i);
         for (long j = 0; j < n; j++) {
-          vf p = v_exp(v_ldf(h.s + j * BLOCK + i) - lse);
-          v_stf(h.s + j * BLOCK + i, p);
-          v_stf(h.e + j * BLOCK + i, p * (v_ldf(h.e + j * BLOCK + i) - ofRow));
+          vf p = v_exp(v_ldf(h.s + j * SCORES + i) - lse);
+          v_stf(h.s + j * SCORES + i, p);
+          v_stf(h.e + j * SCORES + i, p * (v_ldf(h.e + j * SCORES + i) - ofRow));
         }
       }
-      multiply(0, n, h.width, m, h.s, BLOCK, h.block2, h.width, h.dv, h.width, i0 > 0);
-      multiply(0, n, h.width, m, h.e, BLOCK, h.block, h.width, h.dk, h.width, i0 > 0);
-      multiply(1, m, h.width, n, h.e, 0, h.k, h.width, h.out, h.width, 0);
-      store_rows(dq + i0 * a->three.token, &a->three, m, d, h.out, h.width, &a->scale, 0);
+      for (long i = full; i < m; i++) {
+        products(qs.p + i * qs.ld, ks, n, h.width, h.row);
+        products(gs.p + i * gs.ld, vs, n, h.width, h.row2);
+        for (long j = 0; j < n; j += VW) {
+          vf p = v_exp(v_ldf(h.row + j) * a->scale - h.lse[i]);
+          v_stf(h.row + j, p);
+          v_stf(h.row2 + j, p * (v_ldf(h.row2 + j) * a->scale - h.share[i]));
+        }
+        store_column(h.s + i, h.row, n);
+        store_column(h.e + i, h.row2, n);
+      }
+      const Sums overQueries = {.k = m, .a_row = SCORES, .a_k = 1, .c_row = ld, .add = i0 > 0};
+      Sums values = overQueries, keys = overQueries;
+      values.b_k = gs.ld, keys.b_k = qs.ld;
+      sums(values, n, nv, h.s, gs.p, direct ? dv : h.dv);
+      sums(keys, n, nv, h.e, qs.p, direct ? dk : h.dk);
+      sums((Sums){.k = n, .a_row = 1, .a_k = SCORES, .b_k = ks.ld, .c_row = ld}, m, nv, h.e, ks.p, direct ? dq + i0 * ld : h.out);
+      if (!direct) store_rows(dq + i0 * a->three.token, &a->three, m, d, h.out, h.width);
     }
-    store_rows(dk, &a->three, n, d, h.dk, h.width, &one, 0);
-    store_rows(dv, &a->three, n, d, h.dv, h.width, &one, 0);
+    if (direct) continue;
+    store_rows(dk, &a->three, n, d, h.dk, h.width);
+    store_rows(dv, &a->three, n, d, h.dv, h.width);
   }
 }
