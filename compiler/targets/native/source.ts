@@ -1,6 +1,7 @@
 /** Distinct kernels as C translation units. */
 import type { Kernel } from '../../kernel.ts'
 import { attentionOf, attentionSource } from './attention.ts'
+import { columnsOf, columnsSource } from './columns.ts'
 import { contractionOf } from './contraction.ts'
 import { elementSource } from './element.ts'
 import { productSource } from './product.ts'
@@ -11,12 +12,17 @@ export interface Unit {
   readonly keys: ReadonlyArray<string>
 }
 
-/** The C text of one kernel as function `name`. */
-export const kernelSource = (k: Kernel, name: string): string => {
-  const [a, c] = [attentionOf(k), contractionOf(k)]
-  const lines = a !== undefined ? attentionSource(k, a, name) : c === undefined ? elementSource(k, name) : productSource(k, c, name)
-  return [`/* ${k.name.replaceAll('*/', '* /')} */`, ...lines].join('\n')
+const linesOf = (k: Kernel, name: string): ReadonlyArray<string> => {
+  const [attention, product] = [attentionOf(k), contractionOf(k)]
+  if (attention !== undefined) return attentionSource(k, attention, name)
+  if (product !== undefined) return productSource(k, product, name)
+  const columns = columnsOf(k)
+  return columns === undefined ? elementSource(k, name) : columnsSource(k, columns, name)
 }
+
+/** The C text of one kernel as function `name`. */
+export const kernelSource = (k: Kernel, name: string): string =>
+  [`/* ${k.name.replaceAll('*/', '* /')} */`, ...linesOf(k, name)].join('\n')
 
 const unitOf = (kernels: ReadonlyArray<Kernel>): Unit => ({
   keys: kernels.map((k) => k.key),

@@ -53,6 +53,9 @@ struct Runtime {
   void (*attention)(const Attention *a, const float *q, const float *k, const float *v, float *y, float *rows, int t, int T, const Runtime *rt);
   void (*attention_back)(const Attention *a, const float *q, const float *k, const float *v, const float *rows, const float *y, const float *g, float *three, int t, int T, const Runtime *rt);
   Scratch *scratch;
+  /* what the parts of one kernel leave for each other, and whether the caller is the last of T parts to be here */
+  float *shared;
+  int (*last)(int T);
 };
 
 /* The first of n units that part t of T has, at a multiple of `grain`. */

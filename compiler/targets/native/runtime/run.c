@@ -64,13 +64,19 @@ static struct {
   Job job;
   /* generation, parts and the next part to be claimed, in one word: a claim of an old job fails */
   atomic_ulong ticket;
-  atomic_int done, asleep;
+  atomic_int done, here, asleep;
   pthread_mutex_t lock;
   pthread_cond_t wake;
 } pool = {.made = 1, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
 static Runtime runtimes[MAX_THREADS];
 static Scratch scratches[MAX_THREADS];
+
+/* room for the sums that parts of a kernel leave for each other */
+enum { SHARED = 32768 };
+static float shared[SHARED] __attribute__((aligned(64)));
+
+static int last(int T) { return T == 1 || atomic_fetch_add(&pool.here, 1) == T - 1; }
 
 static unsigned long parts_of(unsigned long ticket) { return ticket >> 16 & 0xffff; }
 static unsigned long next_of(unsigned long ticket) { return ticket & 0xffff; }
@@ -112,6 +118,7 @@ static void together(Job job, int parts) {
   if (pool.made == 1 || parts <= 1) { job.kernel(job.buffers, 0, 1, &runtimes[0]); return; }
   pool.job = job;
   atomic_store(&pool.done, 0);
+  atomic_store(&pool.here, 0);
   unsigned long generation = (atomic_load(&pool.ticket) >> 32) + 1;
   atomic_store(&pool.ticket, generation << 32 | (unsigned long)parts << 16);
   if (atomic_load(&pool.asleep) > 0) {
@@ -135,7 +142,7 @@ static void stay(void) {
 static void ensure(int threads) {
   if (pool.made == 1 && threads > 1) stay();
   if (threads > MAX_THREADS) threads = MAX_THREADS;
-  for (int t = 0; t < threads; t++) runtimes[t] = (Runtime){.product = dg_product, .pack = dg_pack, .attention = dg_attention, .attention_back = dg_attention_back, .scratch = &scratches[t]};
+  for (int t = 0; t < threads; t++) runtimes[t] = (Runtime){.product = dg_product, .pack = dg_pack, .attention = dg_attention, .attention_back = dg_attention_back, .scratch = &scratches[t], .shared = shared, .last = last};
   for (; pool.made < threads; pool.made++) {
     pthread_t id;
     pthread_attr_t attr;
