@@ -34,11 +34,11 @@ export interface NativeExecutable extends Executable {
   readonly profile: (feed: Feed, steps: number) => Promise<E.Either<Fault, Profile>>
 }
 
-/** Into how many parts a kernel is cut: some for each thread, so that one that is late takes fewer. A product packs in every part. */
+/** Into how many parts a kernel is cut: some for each thread, so that one that is late takes fewer. Threads of a product share it out themselves. */
 const pieces = (p: Part, h: Host): number => {
   if (h.threads === 1) return 1
   const work = Math.max(p.points, p.flops)
-  const most = p.kind === 'rows' || p.kind === 'elements' ? 4 : work > 1e8 ? 3 : 1
+  const most = p.kind === 'rows' || p.kind === 'elements' ? 4 : p.kind === 'attention' && work > 1e8 ? 3 : 1
   return Math.max(1, Math.min(Math.floor(work / h.least), most * h.threads))
 }
 

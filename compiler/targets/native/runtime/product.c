@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include "runtime.h"
 
-enum { MC = 8 * MR, KC = 1088, NC = 1536 };
+enum { MC = 4 * MR, KC = 1088, NC = 1536 };
 
 typedef float v4 __attribute__((vector_size(16)));
 typedef float v4_any __attribute__((vector_size(16), aligned(4), may_alias));
@@ -146,39 +146,62 @@ void dg_pack(const float *p, const Axes *rows, const Axes *ks, long from, long c
 static long least(long x, long y) { return x < y ? x : y; }
 static long rounded(long x, long unit) { return (x + unit - 1) / unit * unit; }
 
-/* One matrix product of a batch, rows m0 .. m1 and columns n0 .. n1. */
-static void part(const Product *p, void *const *b, const Runtime *rt, long z, long m0, long m1, long n0, long n1, Scratch *s) {
-  long blocks = (p->k + KC - 1) / KC, kstep = rounded((p->k + blocks - 1) / blocks, 4);
-  long nc = least(NC, rounded(n1 - n0, NR));
-  /* with one block of k rows are finished at once, and stored whole: long runs of memory; else all rows wait for the last block */
-  const long ld = nc, wait = blocks > 1;
-  float *A = scratch(s, 0, MC * kstep), *B = scratch(s, 1, kstep * nc), *C = scratch(s, 2, (wait ? rounded(m1 - m0, MC) : MC) * ld);
-  for (long jc = n0; jc < n1; jc += nc) {
-    long nb = least(nc, n1 - jc);
+/* Tasks for n units: of at most `size` units each, and as many for one thread as for another. */
+static long tasks(long n, long size, int T) { return T == 1 ? (n + size - 1) / size : least(n, rounded((n + size - 1) / size, 2 * T)); }
+
+/*
+ * One matrix product of a batch. The operand that is smaller across is packed once, by all threads together, and stays in the caches; strips of
+ * the other are packed just before they are used, by who uses them:
+ *
+ *   across = 0   all columns stay, threads take rows
+ *   across = 1   all rows stay, threads take columns
+ */
+static void multiply(const Product *p, void *const *b, const Runtime *rt, long z, Team *team) {
+  const int T = team->T, across = !p->whole && p->m < p->n;
+  const long blocks = (p->k + KC - 1) / KC, kstep = rounded((p->k + blocks - 1) / blocks, 4), nc = across ? p->n : least(NC, p->n);
+  /* with one block of k sums are finished at once; else all wait for the last block */
+  const int wait = blocks > 1;
+  const long units = across ? (p->n + NR - 1) / NR : (p->m + MR - 1) / MR, strips = tasks(units, across ? 4 : MC / MR, T);
+  const long high = across ? p->m : (units + strips - 1) / strips * MR, wide = across ? (units + strips - 1) / strips * NR : nc;
+  const long fixed = across ? (p->m + MR - 1) / MR : (nc + NR - 1) / NR, pieces = T == 1 ? 1 : least(fixed, 2 * T);
+  const long ld = rounded(wait ? nc : wide, NR), room = kstep * fixed * (across ? MR : NR), sums = rounded(wait ? p->m : high, MR) * ld;
+  float *kept = T == 1 ? scratch(rt->scratch, 2, room) : common(0, room);
+  float *strip = scratch(rt->scratch, 0, kstep * (across ? NR : rounded(high, MR)));
+  float *C = wait && T > 1 ? common(1, sums) : scratch(rt->scratch, 1, sums);
+  for (long jc = 0; jc < p->n; jc += nc) {
+    const long nb = least(nc, p->n - jc);
     for (long k0 = 0; k0 < p->k; k0 += kstep) {
-      long kc = least(kstep, p->k - k0);
-      p->b(b, rt, z, jc, nb, k0, kc, B);
-      for (long ic = m0; ic < m1; ic += MC) {
-        long mb = least(MC, m1 - ic);
-        float *to = wait ? C + (ic - m0) * ld : C;
-        p->a(b, rt, z, ic, mb, k0, kc, A);
-        for (long j = 0; j < nb; j += NR)
-          for (long i = 0; i < mb; i += MR) tile(kc, A + i * kc, B + j * kc, to + i * ld + j, ld, nb - j, k0 > 0);
-        if (k0 + kc == p->k) p->store(b, z, to, ld, ic, mb, jc, nb);
+      const long kc = least(kstep, p->k - k0);
+      for (long i = begin(team, pieces); i >= 0; i = next(team)) {
+        const long grain = across ? MR : NR, of = across ? p->m : nb, from = least(of, share(of, i, pieces, grain)), to = least(of, share(of, i + 1, pieces, grain));
+        if (from < to) (across ? p->a : p->b)(b, rt, z, across ? from : jc + from, to - from, k0, kc, kept + from * kc);
+      }
+      for (long i = begin(team, strips); i >= 0; i = next(team)) {
+        const long m0 = across ? 0 : least(p->m, share(p->m, i, strips, MR)), m1 = across ? p->m : least(p->m, share(p->m, i + 1, strips, MR));
+        const long n0 = across ? least(p->n, share(p->n, i, strips, NR)) : jc, n1 = across ? least(p->n, share(p->n, i + 1, strips, NR)) : jc + nb;
+        if (m0 >= m1 || n0 >= n1) continue;
+        float *to = wait ? C + m0 * ld + (n0 - jc) : C;
+        if (!across) p->a(b, rt, z, m0, m1 - m0, k0, kc, strip);
+        for (long j = 0; j < n1 - n0; j += NR) {
+          if (across) p->b(b, rt, z, n0 + j, least(NR, n1 - n0 - j), k0, kc, strip);
+          const float *A = across ? kept : strip, *B = across ? strip : kept + j * kc;
+          for (long r = 0; r < m1 - m0; r += MR) tile(kc, A + r * kc, B, to + r * ld + j, ld, n1 - n0 - j, k0 > 0);
+        }
+        if (k0 + kc == p->k) p->store(b, z, to, ld, m0, m1 - m0, n0, n1 - n0);
       }
     }
   }
 }
 
 void dg_product(const Product *p, void *const *b, int t, int T, const Runtime *rt) {
-  Scratch *s = rt->scratch;
-  if (p->batch >= 4 * T || p->batch % T == 0) {
-    for (long z = share(p->batch, t, T, 1); z < share(p->batch, t + 1, T, 1); z++) part(p, b, rt, z, 0, p->m, 0, p->n, s);
+  Team team = {.T = T, .part = t};
+  if (T > 1 && p->batch >= 4 * T) {
+    /* enough matrices for everybody */
+    for (long z = begin(&team, p->batch); z >= 0; z = next(&team)) {
+      Team alone = {.T = 1};
+      multiply(p, b, rt, z, &alone);
+    }
     return;
   }
-  int rows = p->whole || p->m / MR >= p->n / NR;
-  long m0 = rows ? share(p->m, t, T, MR) : 0, m1 = rows ? share(p->m, t + 1, T, MR) : p->m;
-  long n0 = rows ? 0 : share(p->n, t, T, NR), n1 = rows ? p->n : share(p->n, t + 1, T, NR);
-  if (m0 >= m1 || n0 >= n1) return;
-  for (long z = 0; z < p->batch; z++) part(p, b, rt, z, m0, m1, n0, n1, s);
+  for (long z = 0; z < p->batch; z++) multiply(p, b, rt, z, &team);
 }

@@ -1,7 +1,7 @@
 /*
  * Runs programs: a list of steps, each a kernel on its buffers, by a pool of threads that waits spinning for a while
- * and sleeping then. A kernel is cut into fixed parts, which threads claim one by one; what a part computes does not
- * depend on who claims it, nor on how many parts there are: so results are the same for any number of threads.
+ * and sleeping then. A kernel is cut into parts, which threads claim one by one; what is computed does not depend on
+ * who claims it, nor on how many parts there are: so results are the same for any number of threads.
  */
 #ifndef _GNU_SOURCE
 # define _GNU_SOURCE
@@ -13,10 +13,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
-#ifdef __GLIBC__
-# include <malloc.h>
-#endif
 #include "runtime.h"
 
 /* turns of waiting before sleep: some tens of microseconds */
@@ -32,50 +28,28 @@ enum { SPIN = 4000 };
 
 /* ---- memory ---- */
 
-enum { HUGE_PAGE = 1 << 21 };
-
-/* What is asked for, with room for a vector that is read past the end. */
-static size_t padded(int64_t bytes, size_t unit) { return ((size_t)bytes + 64 + unit - 1) / unit * unit; }
-
-static size_t page(void) { return (size_t)sysconf(_SC_PAGESIZE); }
-
 /*
- * Zeroed, at a cache line. Large blocks are the system's own, so that all of one is back when it is freed; in huge pages where
- * there are some. Pages are had from the system when they are first touched, which is by the threads that compute on them.
+ * Zeroed, at a cache line; large blocks in huge pages where the system gives them. Pages are had from the system when they
+ * are first touched, which is by the threads that compute on them. The block's own beginning lies before what is handed out.
  */
 void *dg_allocate(int64_t bytes) {
-  if (bytes < HUGE_PAGE) {
-    void *p;
-    const size_t n = padded(bytes, 64);
-    return posix_memalign(&p, 64, n) == 0 ? memset(p, 0, n) : NULL;
-  }
-  const size_t n = padded(bytes, page());
-  char *own = mmap(NULL, n + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (own == MAP_FAILED) return NULL;
-  const size_t before = -(uintptr_t)own % HUGE_PAGE;
-  if (before > 0) munmap(own, before);
-  munmap(own + before + n, HUGE_PAGE - before);
+  const size_t huge = 1 << 21, n = ((size_t)bytes + 63 + 64) / 64 * 64, align = n >= huge ? huge : 64;
+  char *own = calloc(1, n + align + sizeof(void *));
+  if (own == NULL) return NULL;
+  char *p = (char *)(((uintptr_t)own + sizeof(void *) + align - 1) / align * align);
+  ((void **)p)[-1] = own;
 #ifdef MADV_HUGEPAGE
-  madvise(own + before, n / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
+  if (n >= huge) madvise(p, n / huge * huge, MADV_HUGEPAGE);
 #endif
-  return own + before;
+  return p;
 }
 
-void dg_free(void *p, int64_t bytes) {
-  if (bytes < HUGE_PAGE) free(p); else munmap(p, padded(bytes, page()));
-}
-
-/* Gives the system what lies free among the blocks of the process. */
-void dg_trim(void) {
-#ifdef __GLIBC__
-  malloc_trim(0);
-#endif
-}
+void dg_free(void *p) { if (p != NULL) free(((void **)p)[-1]); }
 
 float *scratch(Scratch *s, int i, long n) {
   if (s->n[i] < n) {
-    if (s->p[i] != NULL) dg_free(s->p[i], s->n[i] * 4);
-    s->p[i] = dg_allocate(n * 4);
+    dg_free(s->p[i]);
+    s->p[i] = dg_allocate(n * 4 + 4096);
     s->n[i] = n;
   }
   return s->p[i];
@@ -83,54 +57,56 @@ float *scratch(Scratch *s, int i, long n) {
 
 /* ---- threads ---- */
 
-typedef struct { Kernel kernel; void *const *buffers; } Job;
+/* one turn of waiting for another thread that is at work */
+static void wait_turn(int turns) { if (turns < SPIN) PAUSE(); else sched_yield(); }
+
+typedef struct { Kernel kernel; void *const *buffers; int parts; } Job;
 
 static struct {
+  /* threads there are, and those of the present program */
   int made;
+  atomic_int used;
   Job job;
-  /* generation, parts and the next part to be claimed, in one word: a claim of an old job fails */
-  atomic_ulong ticket;
+  atomic_ulong generation;
   atomic_int done, here, asleep;
-  pthread_mutex_t lock;
+  /* tasks of the present job that are done */
+  atomic_long finished;
+  pthread_mutex_t lock, growing;
   pthread_cond_t wake;
-} pool = {.made = 1, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+} pool = {.made = 1, .used = 1, .lock = PTHREAD_MUTEX_INITIALIZER, .growing = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+/*
+ * What is a thread's own: parts of the job that it takes first (generation, end and the next part in one word: a claim of an old job fails), and
+ * tasks of the present phase (phase and the next task in one word). It has the same share of every kernel, and so finds in its caches what it has
+ * written before; who has no more takes from others.
+ */
+static struct { _Alignas(64) atomic_ulong parts, tasks; } own[MAX_THREADS];
 
 static Runtime runtimes[MAX_THREADS];
-static Scratch scratches[MAX_THREADS];
-
-/* room for the sums that parts of a kernel leave for each other */
-enum { SHARED = 32768 };
-static float shared[SHARED] __attribute__((aligned(64)));
-
-static int last(int T) { return T == 1 || atomic_fetch_add(&pool.here, 1) == T - 1; }
-
-static unsigned long parts_of(unsigned long ticket) { return ticket >> 16 & 0xffff; }
-static unsigned long next_of(unsigned long ticket) { return ticket & 0xffff; }
+static Scratch scratches[MAX_THREADS], commons;
 
 /* Runs parts of the present job until none is left. */
 static void take_parts(int thread) {
-  for (unsigned long t = atomic_load(&pool.ticket); next_of(t) < parts_of(t);) {
-    if (!atomic_compare_exchange_weak(&pool.ticket, &t, t + 1)) continue;
-    /* the job stays until this part is done */
-    pool.job.kernel(pool.job.buffers, (int)next_of(t), (int)parts_of(t), &runtimes[thread]);
-    atomic_fetch_add(&pool.done, 1);
-    t = atomic_load(&pool.ticket);
+  for (int i = 0; i < pool.used; i++) {
+    atomic_ulong *of = &own[(thread + i) % pool.used].parts;
+    for (unsigned long w = atomic_load(of); (w & 0xffff) < (w >> 16 & 0xffff);) {
+      if (!atomic_compare_exchange_weak(of, &w, w + 1)) continue;
+      /* the job stays until this part is done */
+      pool.job.kernel(pool.job.buffers, (int)(w & 0xffff), pool.job.parts, &runtimes[thread]);
+      atomic_fetch_add(&pool.done, 1);
+      w = atomic_load(of);
+    }
   }
-}
-
-static int nothing_to_do(void) {
-  unsigned long t = atomic_load(&pool.ticket);
-  return next_of(t) >= parts_of(t);
 }
 
 static void *work(void *arg) {
   int thread = (int)(intptr_t)arg;
-  for (;;) {
-    for (int n = 0; nothing_to_do(); n++) {
+  for (unsigned long seen = 0, now;; seen = now) {
+    for (int n = 0; (now = atomic_load(&pool.generation)) == seen; n++) {
       if (n < SPIN) { PAUSE(); continue; }
       pthread_mutex_lock(&pool.lock);
       atomic_fetch_add(&pool.asleep, 1);
-      while (nothing_to_do()) pthread_cond_wait(&pool.wake, &pool.lock);
+      while (atomic_load(&pool.generation) == seen) pthread_cond_wait(&pool.wake, &pool.lock);
       atomic_fetch_sub(&pool.asleep, 1);
       pthread_mutex_unlock(&pool.lock);
     }
@@ -140,23 +116,72 @@ static void *work(void *arg) {
 }
 
 /* A thread that comes late finds nothing left and delays nobody. */
-static void together(Job job, int parts) {
-  if (pool.made == 1 || parts <= 1) { job.kernel(job.buffers, 0, 1, &runtimes[0]); return; }
+static void together(Job job) {
+  if (pool.used == 1 || job.parts <= 1) { job.kernel(job.buffers, 0, 1, &runtimes[0]); return; }
   pool.job = job;
   atomic_store(&pool.done, 0);
   atomic_store(&pool.here, 0);
-  unsigned long generation = (atomic_load(&pool.ticket) >> 32) + 1;
-  atomic_store(&pool.ticket, generation << 32 | (unsigned long)parts << 16);
+  atomic_store(&pool.finished, 0);
+  unsigned long generation = atomic_load(&pool.generation) + 1;
+  for (int t = 0; t < pool.used; t++) {
+    atomic_store(&own[t].tasks, 0);
+    atomic_store(&own[t].parts, generation << 32 | (unsigned long)share(job.parts, t + 1, pool.used, 1) << 16 | (unsigned long)share(job.parts, t, pool.used, 1));
+  }
+  atomic_store(&pool.generation, generation);
   if (atomic_load(&pool.asleep) > 0) {
     pthread_mutex_lock(&pool.lock);
     pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
   }
   take_parts(0);
-  for (int n = 0; atomic_load(&pool.done) < parts; n++) {
-    if (n < SPIN) PAUSE();
-    else sched_yield();
+  for (int n = 0; atomic_load(&pool.done) < job.parts; n++) wait_turn(n);
+}
+
+/* ---- what parts of a job share ---- */
+
+/* room for the sums that they leave for each other */
+enum { SHARED = 32768 };
+static float shared[SHARED] __attribute__((aligned(64)));
+
+static int last(int T) { return T == 1 || atomic_fetch_add(&pool.here, 1) == T - 1; }
+
+float *common(int i, long n) {
+  pthread_mutex_lock(&pool.growing);
+  float *p = scratch(&commons, i, n);
+  pthread_mutex_unlock(&pool.growing);
+  return p;
+}
+
+/* A task of the present phase, or -1 where all are claimed. */
+static long claim(const Team *w) {
+  for (int i = 0; i < w->T; i++) {
+    const int u = (w->part + i) % w->T;
+    atomic_ulong *of = &own[u].tasks;
+    for (unsigned long v = atomic_load(of);;) {
+      /* somebody is in a later phase: all tasks of this one are done */
+      if (v >> 32 > w->phase) return -1;
+      const long at = v >> 32 == w->phase ? (long)(v & 0xffffffff) : share(w->tasks, u, w->T, 1);
+      if (at >= share(w->tasks, u + 1, w->T, 1)) break;
+      if (atomic_compare_exchange_weak(of, &v, w->phase << 32 | (unsigned long)(at + 1))) return at;
+    }
   }
+  return -1;
+}
+
+long begin(Team *w, long n) {
+  w->before += w->tasks;
+  w->tasks = n;
+  w->phase++;
+  if (w->T == 1) return (w->at = 0) < n ? 0 : -1;
+  long task = claim(w);
+  if (task >= 0) for (int i = 0; atomic_load(&pool.finished) < w->before; i++) wait_turn(i);
+  return task;
+}
+
+long next(Team *w) {
+  if (w->T == 1) return ++w->at < w->tasks ? w->at : -1;
+  atomic_fetch_add(&pool.finished, 1);
+  return claim(w);
 }
 
 /* A library whose threads sleep in its memory must stay, even when nobody refers to it any more: it refers to itself. */
@@ -174,9 +199,10 @@ static void ensure(int threads) {
     pthread_attr_t attr;
     pthread_attr_init(&attr);
     pthread_attr_setstacksize(&attr, 1 << 20);
-    if (pthread_create(&id, &attr, work, (void *)(intptr_t)pool.made) != 0) return;
+    if (pthread_create(&id, &attr, work, (void *)(intptr_t)pool.made) != 0) break;
     pthread_detach(id);
   }
+  pool.used = threads < pool.made ? threads : pool.made;
 }
 
 /* ---- programs ---- */
@@ -201,7 +227,7 @@ void dg_run(const Step *steps, int64_t n, void *const *buffers, int32_t threads,
     const Step *s = &steps[i];
     double start = times == NULL ? 0 : seconds(threads);
     if (s->kernel == NULL) memcpy(buffers[1], buffers[0], (size_t)s->bytes);
-    else together((Job){s->kernel, buffers}, threads > 1 ? (int)s->parts : 1);
+    else together((Job){s->kernel, buffers, threads > 1 ? (int)s->parts : 1});
     buffers += s->buffers;
     if (times != NULL) times[i] += seconds(threads) - start;
   }

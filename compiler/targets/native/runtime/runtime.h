@@ -1,4 +1,4 @@
-/* The runtime's own parts: scratch memory of each thread. */
+/* The runtime's own parts: memory of threads, and how those of one kernel share its work. */
 #pragma once
 #include "kernel.h"
 
@@ -8,6 +8,21 @@ struct Scratch { float *p[SCRATCHES]; long n[SCRATCHES]; };
 
 /* scratch i of a thread with room for n floats; what was in it is lost when it grows */
 float *scratch(Scratch *s, int i, long n);
+
+/* the same, of all threads of a kernel together: whoever asks first makes it, and all ask for the same */
+float *common(int i, long n);
+
+/*
+ * Work in phases of tasks, which the parts of one kernel claim one by one, each its own share first; a phase begins when the tasks of all before it
+ * are done. A part that comes late finds nothing left and delays nobody. Every part goes through the same phases:
+ *
+ *   Team team = {.T = T, .part = t};
+ *   for (long i = begin(&team, n); i >= 0; i = next(&team)) …task i of n…
+ */
+typedef struct { int T, part; unsigned long phase; long tasks, before, at; } Team;
+
+long begin(Team *w, long n);
+long next(Team *w);
 
 void dg_product(const Product *p, void *const *b, int t, int T, const Runtime *rt);
 void dg_pack(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);
