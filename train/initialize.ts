@@ -41,9 +41,20 @@ export const initialValues = (init: Init, n: number, seed: number, path: string)
 /** The student's tensor that a moving average begins with. */
 const origin = (r: Resident): string => (r.role === 'average' ? r.path.replace(/^[^.]+\./, 'student.') : r.path)
 
-/** First values by path. A teacher that follows begins equal to its student. */
-export const initialize = (seed: number) => (residents: ReadonlyArray<Resident>): ReadonlyMap<string, Float32Array> =>
-  new Map(residents.map((r) => [r.path, initialValues(r.declaration.init, sizeOf(r.declaration.shape), seed, origin(r))]))
+/** First values of one resident. A teacher that follows begins equal to its student. */
+export const firstValues = (seed: number) => (r: Resident): Float32Array => initialValues(r.declaration.init, sizeOf(r.declaration.shape), seed, origin(r))
+
+/** First values by path. Residents that begin equal, a teacher's and its student's or moments of one size, have one array: not to be written to. */
+export const initialize = (seed: number) => (residents: ReadonlyArray<Resident>): ReadonlyMap<string, Float32Array> => {
+  const made = new Map<string, Float32Array>()
+  return new Map(residents.map((r) => {
+    const { init, shape } = r.declaration
+    const key = `${JSON.stringify(init)} ${sizeOf(shape)} ${init._tag === 'Constant' ? '' : origin(r)}`
+    const values = made.get(key) ?? firstValues(seed)(r)
+    made.set(key, values)
+    return [r.path, values]
+  }))
+}
 
 /** Writes values of residents to a device; a resident without a value is left as it is there. */
 export const writeResidents = (device: Device, residents: ReadonlyArray<Resident>) => (values: ReadonlyMap<string, Float32Array>): TaskEither<Fault, void> =>

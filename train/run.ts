@@ -104,7 +104,7 @@ const judging = (device: Device, a: Assembled, r: Resolved, split: TrainingSplit
 }
 
 /** k-NN of the untrained network and of the pixels; a run that is continued remembers it. */
-const evaluatedBefore = (o: RunOptions, r: Resolved, split: Split, start: Start, accuracy: TaskEither<Fault, number>): TaskEither<Fault, Readonly<Record<string, number>>> => {
+const evaluatedBefore = (o: RunOptions, r: Resolved, split: Split, start: Omit<Start, 'values'>, accuracy: TaskEither<Fault, number>): TaskEither<Fault, Readonly<Record<string, number>>> => {
   if (!isLabelled(split) || start.step > 0) return TE.right(start.position.before)
   return pipe(
     TE.Do,
@@ -163,10 +163,13 @@ const onDevice = (o: RunOptions, opening: TaskEither<Fault, Device>, r: Resolved
     TE.Do,
     TE.bind('images', () => imageryOf(split)),
     TE.bind('assembled', ({ images }) => TE.fromEither(r.assemble(images, device.planned))),
-    TE.bind('start', ({ assembled }) => startOf(surroundings, assembled, r)),
-    TE.chainFirst(() => writeConfig(o, r, device)),
-    TE.chainFirst(() => recordStart(o.out, o.resume, o.name, device)),
-    TE.chainFirst(({ assembled, start }) => writeResidents(device, assembled.residents)(start.values)),
+    TE.bind('start', ({ assembled }) => pipe(
+      startOf(surroundings, assembled, r),
+      TE.chainFirst(() => writeConfig(o, r, device)),
+      TE.chainFirst(() => recordStart(o.out, o.resume, o.name, device)),
+      // once they are on the device, the host holds them no more
+      TE.chain(({ values, ...begun }) => pipe(writeResidents(device, assembled.residents)(values), TE.map(() => begun))),
+    )),
     TE.chainFirst(({ assembled }) => { for (const note of new Set(assembled.phases.flatMap((p) => p.crops.notes))) say(`augmentation: ${note}`); return TE.right(undefined) }),
     TE.bind('phases', ({ assembled, images }) => running(o, r, split, device, assembled, images.side)),
     TE.bind('logs', ({ start }) => openLogs({ out: o.out, name: o.name, config: r.config, runtime: s.runtime, resumeAt: o.resume ? start.step : undefined, say })),

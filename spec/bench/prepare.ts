@@ -6,7 +6,7 @@ import type { HostArray } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import { leavesOfGraph } from '../../core/graph.ts'
 import { sizeOf, tensorType } from '../../core/type.ts'
-import { initialize } from '../../train/initialize.ts'
+import { firstValues } from '../../train/initialize.ts'
 import type { Program } from '../../train/step.ts'
 import type { Prepared } from './workload.ts'
 import { normals } from './workload.ts'
@@ -21,9 +21,8 @@ export const prepared = (program: Either<Fault, Pick<Program, 'graph' | 'residen
       : l.source._tag === 'Hyper' ? [[l.path, Float32Array.of(hypers[l.path.replace(/^hyper\./, '')] ?? 0)]] : [])
     return {
       graph,
-      residents: () => {
-        const first = initialize(0)(residents)
-        return residents.map((r) => [r.path, tensorType(r.declaration.dtype, r.declaration.shape), first.get(r.path) ?? new Float32Array(sizeOf(r.declaration.shape))] as const)
+      residents: function* () {
+        for (const r of residents) yield [r.path, tensorType(r.declaration.dtype, r.declaration.shape), firstValues(0)(r)]
       },
       values: new Map(values),
     }

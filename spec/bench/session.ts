@@ -49,12 +49,12 @@ const progress = (done: number, total: number): void => { process.stderr.write(`
 
 /** Traces, writes first values, compiles. A fault ends the process. */
 export const openSession = async (w: Workload, s: Settings): Promise<Session> => {
-  const from = seconds()
-  const { graph, residents, values } = await must(() => Promise.resolve(w.prepare()))
-  const traced = seconds()
   const threads = s.threads === undefined ? {} : { threads: s.threads }
   const own = s.target === 'native' ? await must(openNative(threads)) : undefined
   const d = own ?? await must(openTarget(s.target, threads))
+  const from = seconds()
+  const { graph, residents, values } = await must(() => Promise.resolve(w.prepare()))
+  const traced = seconds()
   for (const [path, type, data] of residents()) await must(d.write(path, type, data))
   const start = seconds()
   const profiled = own === undefined ? undefined : await must(own.compile(graph, { progress }))

@@ -6,10 +6,13 @@ import type { HostArray, HostValues } from '../../compiler/target.ts'
 import { stream } from '../../core/random.ts'
 import type { TensorType } from '../../core/type.ts'
 
+/** A tensor that lives on the device, with its first values. */
+export type Resident = readonly [path: string, type: TensorType, data: HostArray]
+
 export interface Prepared {
   readonly graph: Graph
-  /** Made when they are written, and not held afterwards. */
-  readonly residents: () => ReadonlyArray<readonly [path: string, type: TensorType, data: HostArray]>
+  /** Made one by one as they are written, and not held afterwards. */
+  readonly residents: () => Iterable<Resident>
   readonly values: HostValues
 }
 

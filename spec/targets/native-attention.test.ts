@@ -106,3 +106,30 @@ it('holds for scores that exponentials cannot', { timeout: 60000 }, async () => 
   const expected = evaluate(g.outputs.map((x) => x.expr), large)
   g.outputs.forEach((x, i) => { expectClose(got.get(x.path) ?? [], expected[i], 2e-3, x.path) })
 })
+
+describe('passes on what is no number', () => {
+  /** `[images, tokens, 3 heads width]`: what stands at one column of a token's queries, keys and values. */
+  const set = (o: Sizes, at: ReadonlyArray<readonly [token: number, column: number, value: number]>): HostValues =>
+    new Map([...valuesOf(heads(o, false))].map(([path, x]): readonly [string, HostArray] => {
+      if (path !== 'qkv') return [path, x]
+      const y = Float32Array.from(x)
+      for (const [token, column, v] of at) y[token * 3 * o.heads * o.width + column] = v
+      return [path, y]
+    }))
+
+  const o = { images: 2, tokens: 19, heads: 2, width: 16 }
+  const key = o.heads * o.width
+  it.for([
+    ['a query', [[3, 5, NaN]]], ['a query behind the vectors', [[17, 5, NaN]]], ['a key', [[18, key + 5, NaN]]], ['a value', [[2, 2 * key + 5, NaN]]],
+    ['an infinite key', [[4, key + 5, Infinity]]], ['an infinite value', [[4, 2 * key + 5, -Infinity]]],
+  ] as const)('%s', { timeout: 60000 }, async ([, at]) => {
+    const g = heads(o, false)
+    const values = set(o, at)
+    const expected = evaluate(g.outputs.map((x) => x.expr), values)
+    for (const flags of process.arch === 'x64' ? [[], ['-march=x86-64-v3'], ['-march=x86-64']] : [[]]) {
+      const got = await must((await must((await open(1, flags)).compile(g))).run({ values }))
+      expect([...expected[0]].some((y) => Number.isNaN(y) || !Number.isFinite(y))).toBe(true)
+      g.outputs.forEach((x, i) => { expectClose(got.get(x.path) ?? [], expected[i], 2e-5, `${x.path} ${flags.join(' ')}`) })
+    }
+  })
+})

@@ -14,6 +14,7 @@ import { fitting, residentFault } from '../feed.ts'
 import type { Compiler } from './compiler.ts'
 import { findCompiler, runtimeLibrary } from './compiler.ts'
 import { codeFingerprint } from './fingerprint.ts'
+import { collectGarbage, keepYoungSmall } from './heap.ts'
 import type { Memory, Runtime } from './library.ts'
 import { allCores, openRuntime } from './library.ts'
 import type { Host, NativeExecutable } from './program.ts'
@@ -83,6 +84,10 @@ const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: n
       TE.tryCatch(() => builtOf(g, compiler, code, o), failure),
       TE.chain(TE.fromEither),
       TE.chain((built) => TE.fromEither(pipe(E.tryCatch(() => programOf(g, built, host), failure), E.flatten))),
+      TE.chainFirstIOK(() => () => {
+        collectGarbage()
+        runtime.trim()
+      }),
     )
   }
 
@@ -112,6 +117,7 @@ const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: n
 /** Opens a device: finds the compiler, and makes or loads the runtime. */
 export const openNative = (o: NativeOptions = {}): TE.TaskEither<Fault, NativeDevice> => async () => {
   try {
+    keepYoungSmall()
     const compiler = await findCompiler(o.flags)
     if ('_tag' in compiler) return E.left(compiler)
     const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])

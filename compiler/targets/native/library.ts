@@ -31,6 +31,8 @@ export interface Runtime {
   readonly library: unknown
   readonly allocate: (bytes: number) => Memory | undefined
   readonly free: (m: Memory) => void
+  /** Gives the system what others have freed and the process has kept. */
+  readonly trim: () => void
   /** Runs a program off the main thread. */
   readonly run: (c: RunCall) => Promise<void>
 }
@@ -48,7 +50,8 @@ const queue = { last: Promise.resolve() }
 export const openRuntime = (path: string): Runtime => {
   const lib = koffi.load(path)
   const allocate: Call = lib.func('int64_t dg_allocate(int64_t bytes)')
-  const free: Call = lib.func('void dg_free(int64_t p)')
+  const free: Call = lib.func('void dg_free(int64_t p, int64_t bytes)')
+  const trim: Call = lib.func('void dg_trim()')
   const run: Async = lib.func('void dg_run(void *steps, int64_t n, void *buffers, int32_t threads, void *times)')
   return {
     library: lib,
@@ -56,7 +59,8 @@ export const openRuntime = (path: string): Runtime => {
       const address = asAddress(allocate(bytes))
       return address === 0n ? undefined : { address, bytes, view: koffi.view(address, bytes) }
     },
-    free: (m) => { free(m.address) },
+    free: (m) => { free(m.address, m.bytes) },
+    trim: () => { trim() },
     run: (c) => {
       const now = queue.last.then(() => new Promise<void>((done, fail) => {
         run.async(c.steps, c.steps.length / 4, c.buffers, c.threads, c.times, (e: unknown) => {

@@ -85,7 +85,7 @@ const exported = async (w: Workload, path: string): Promise<void> => {
   const { graph, residents, values } = await must(() => Promise.resolve(w.prepare()))
   const shapes = new Map(leavesOfGraph(graph).map((l) => [l.path, l.type.shape]))
   const tensors = new Map<string, HostTensor>([
-    ...residents().filter(([p]) => !p.startsWith('optimizer.')).map(([p, type, data]) => [p, asTensor(type.shape, data)] as const),
+    ...[...residents()].filter(([p]) => !p.startsWith('optimizer.')).map(([p, type, data]) => [p, asTensor(type.shape, data)] as const),
     ...[...values].filter(([p]) => !p.startsWith('hyper.')).map(([p, data]) => [p, asTensor(shapes.get(p) ?? [data.length], data)] as const),
   ])
   await must(writeSafetensors(path)({ tensors, metadata: { workload: w.name } }))

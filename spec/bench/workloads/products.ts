@@ -12,12 +12,12 @@ import { block } from '../../../models/block.ts'
 import { matmul } from '../../../ops/contract.ts'
 import { mul } from '../../../ops/elementwise.ts'
 import { sum } from '../../../ops/reduce.ts'
-import type { Prepared, Workload } from '../workload.ts'
+import type { Resident, Workload } from '../workload.ts'
 import { normals } from '../workload.ts'
 
 const parameter = (path: string, shape: ReadonlyArray<number>): Expr => leaf(tensorType('f32', shape), { _tag: 'Param', path })
 
-const scaled = (path: string, e: Expr): ReturnType<Prepared['residents']>[number] => {
+const scaled = (path: string, e: Expr): Resident => {
   const width = e.type.shape[e.type.shape.length - 1] ?? 1
   return [path, e.type, normals(path, sizeOf(e.type.shape)).map((x) => (e.type.shape.length === 2 ? x / Math.sqrt(width) : x))]
 }

@@ -7,10 +7,9 @@
  * number of threads.
  */
 #include "runtime.h"
+#include "softmax.h"
 #include "tiles.h"
 
-/* queries of a block; rows of scores have room for a vector more, which also spreads them over the sets of a cache */
-enum { BLOCK = 64, SCORES = BLOCK + VW };
 /* so many queries behind the last whole vector are cheaper one by one than as a vector */
 enum { SINGLES = VW / 4 };
 
@@ -62,6 +61,17 @@ INLINE vf product_of(const float *a, const float *b, long width) {
   return sum;
 }
 
+/* the products of n rows each with its own partner, times a factor */
+static void own_products(Rows a, Rows b, long n, long width, float factor, float *to) {
+  long i = 0;
+  for (; i + VW <= n; i += VW) {
+    vf r[VW];
+    _Pragma("GCC unroll 16") for (int l = 0; l < VW; l++) r[l] = product_of(a.p + (i + l) * a.ld, b.p + (i + l) * b.ld, width);
+    v_stf(to + i, sum_rows(r) * factor);
+  }
+  for (; i < n; i++) to[i] = sum_lanes(product_of(a.p + i * a.ld, b.p + i * b.ld, width))[0] * factor;
+}
+
 /* the products of one row with n others, and zeros up to a whole vector */
 static void products(const float *row, Rows with, long n, long width, float *to) {
   long j = 0;
@@ -81,6 +91,13 @@ static void products(const float *row, Rows with, long n, long width, float *to)
 
 INLINE const float *head_of(const float *p, const Place *at, long z, const Attention *a) {
   return p + z / a->heads * at->image + z % a->heads * at->head;
+}
+
+/* a head's rows are to be asked for */
+INLINE void add_rows(Ahead *x, const float *p, const Place *at, long z, const Attention *a) {
+  if (p == NULL) return;
+  x->set[x->sets].p = head_of(p, at, z, a);
+  x->set[x->sets++].step = at->token;
 }
 
 /* ---- one head ---- */
@@ -112,49 +129,6 @@ static Head head(const Attention *a, const Runtime *rt, int backward) {
   return h;
 }
 
-/* s becomes exp(s - max); the reciprocals of the sums, and the log-sum-exps, of a vector of queries */
-static void normalise(float *s, long n, float *inverse, float *lse) {
-  vf top = v_ldf(s), other = top, mass = {0}, more = {0};
-  long j = 1;
-  for (; j + 2 <= n; j += 2) {
-    top = v_maxf(top, v_ldf(s + j * SCORES));
-    other = v_maxf(other, v_ldf(s + (j + 1) * SCORES));
-  }
-  if (j < n) top = v_maxf(top, v_ldf(s + j * SCORES));
-  top = v_maxf(top, other);
-  for (j = 0; j + 2 <= n; j += 2) {
-    vf x = v_exp(v_ldf(s + j * SCORES) - top), y = v_exp(v_ldf(s + (j + 1) * SCORES) - top);
-    v_stf(s + j * SCORES, x);
-    v_stf(s + (j + 1) * SCORES, y);
-    mass += x;
-    more += y;
-  }
-  if (j < n) {
-    vf x = v_exp(v_ldf(s + j * SCORES) - top);
-    v_stf(s + j * SCORES, x);
-    mass += x;
-  }
-  mass += more;
-  v_stf(inverse, 1.0f / mass);
-  v_stf(lse, top + v_log(mass));
-}
-
-/* the same of one query, whose scores lie in a row */
-static void normalise_row(float *row, long n, float *inverse, float *lse) {
-  for (long j = n; j < rounded(n, VW); j++) row[j] = -INFINITY;
-  vf top = v_ldf(row), mass = {0};
-  for (long j = VW; j < n; j += VW) top = v_maxf(top, v_ldf(row + j));
-  top = max_lanes(top);
-  for (long j = 0; j < n; j += VW) {
-    vf x = v_exp(v_ldf(row + j) - top);
-    v_stf(row + j, x);
-    mass += x;
-  }
-  mass = sum_lanes(mass);
-  *inverse = (1.0f / mass)[0];
-  *lse = (top + v_log(mass))[0];
-}
-
 /* a row as a column of scores */
 INLINE void store_column(float *s, const float *row, long n) { for (long j = 0; j < n; j++) s[j * SCORES] = row[j]; }
 
@@ -165,18 +139,25 @@ INLINE long in_vectors(long m) { return m % VW <= SINGLES ? m / VW * VW : m; }
 void dg_attention(const Attention *a, const float *q, const float *k, const float *v, float *y, float *rows, int t, int T, const Runtime *rt) {
   const Head h = head(a, rt, 0);
   const long heads = a->images * a->heads, n = a->tokens, d = a->width;
-  for (long z = share(heads, t, T, 1); z < share(heads, t + 1, T, 1); z++) {
+  for (long z = share(heads, t, T, 1), end = share(heads, t + 1, T, 1); z < end; z++) {
+    Ahead next = {.rows = n, .width = d};
+    if (z + 1 < end) {
+      add_rows(&next, q, &a->q, z + 1, a);
+      add_rows(&next, k, &a->k, z + 1, a);
+      add_rows(&next, y == NULL ? NULL : v, &a->v, z + 1, a);
+      add_rows(&next, y, &a->y, z + 1, a);
+    }
     const Rows ks = rows_of(head_of(k, &a->k, z, a), &a->k, n, d, h.k);
     const Rows vs = y == NULL ? ks : rows_of(head_of(v, &a->v, z, a), &a->v, n, d, h.v);
     for (long i0 = 0; i0 < n; i0 += BLOCK) {
       const long m = n - i0 < BLOCK ? n - i0 : BLOCK, full = in_vectors(m);
       const Rows qs = rows_of(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, h.q);
-      turn(qs, full, h.width, a->scale, h.turned);
-      sums((Sums){.k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
+      turn(qs, full, h.width, a->scale * LOG2_E, h.turned);
+      sums((Sums){.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
       for (long i = 0; i < full; i += VW) normalise(h.s + i, n, h.share + i, h.lse + i);
       for (long i = full; i < m; i++) {
         products(qs.p + i * qs.ld, ks, n, h.width, h.row);
-        for (long j = 0; j < n; j += VW) v_stf(h.row + j, v_ldf(h.row + j) * a->scale);
+        for (long j = 0; j < n; j += VW) v_stf(h.row + j, v_ldf(h.row + j) * (a->scale * LOG2_E));
         normalise_row(h.row, n, h.share + i, h.lse + i);
         store_column(h.s + i, h.row, n);
       }
@@ -185,7 +166,7 @@ void dg_attention(const Attention *a, const float *q, const float *k, const floa
       if (y == NULL) continue;
       float *to = (float *)head_of(y, &a->y, z, a) + i0 * a->y.token;
       const int direct = whole(&a->y, d);
-      sums((Sums){.k = n, .a_row = 1, .a_k = SCORES, .b_k = vs.ld, .c_row = direct ? a->y.token : h.width, .scale = h.share}, m, h.width / VW, h.s, vs.p, direct ? to : h.out);
+      sums((Sums){.ahead = &next, .k = n, .a_row = 1, .a_k = SCORES, .b_k = vs.ld, .c_row = direct ? a->y.token : h.width, .scale = h.share}, m, h.width / VW, h.s, vs.p, direct ? to : h.out);
       if (!direct) store_rows(to, &a->y, m, d, h.out, h.width);
     }
   }
@@ -196,8 +177,17 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
   const Head h = head(a, rt, 1);
   const int direct = whole(&a->three, a->width);
   const long heads = a->images * a->heads, n = a->tokens, d = a->width, nv = h.width / VW, ld = direct ? a->three.token : h.width;
-  for (long z = share(heads, t, T, 1); z < share(heads, t + 1, T, 1); z++) {
+  for (long z = share(heads, t, T, 1), end = share(heads, t + 1, T, 1); z < end; z++) {
     float *dq = (float *)head_of(three, &a->three, z, a), *dk = dq + a->part, *dv = dk + a->part;
+    Ahead next = {.rows = n, .width = d};
+    if (z + 1 < end) {
+      add_rows(&next, y, &a->y, z + 1, a);
+      add_rows(&next, g, &a->g, z + 1, a);
+      add_rows(&next, q, &a->q, z + 1, a);
+      add_rows(&next, k, &a->k, z + 1, a);
+      add_rows(&next, v, &a->v, z + 1, a);
+      for (int i = 0; i < 3; i++) add_rows(&next, three + i * a->part, &a->three, z + 1, a);
+    }
     const Rows ks = rows_of(head_of(k, &a->k, z, a), &a->k, n, d, h.k), vs = rows_of(head_of(v, &a->v, z, a), &a->v, n, d, h.v);
     for (long i0 = 0; i0 < n; i0 += BLOCK) {
       const long m = n - i0 < BLOCK ? n - i0 : BLOCK, full = in_vectors(m);
@@ -205,20 +195,20 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
       const Rows gs = rows_of(head_of(g, &a->g, z, a) + i0 * a->g.token, &a->g, m, d, h.g);
       const Rows qs = rows_of(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, h.q);
       /* scores' gradients are taken times the factor of the scores, which those of queries and keys need */
+      own_products(ys, gs, m, h.width, a->scale, h.share);
       for (long i = 0; i < m; i++) {
-        h.share[i] = sum_lanes(product_of(ys.p + i * ys.ld, gs.p + i * gs.ld, h.width))[0] * a->scale;
-        h.lse[i] = head_of(rows, &a->rows, z, a)[(i0 + i) * a->rows.token];
+        h.lse[i] = head_of(rows, &a->rows, z, a)[(i0 + i) * a->rows.token] * LOG2_E;
       }
       for (long i = m; i < rounded(m, VW); i++) h.share[i] = h.lse[i] = 0;
-      turn(qs, full, h.width, a->scale, h.turned);
+      turn(qs, full, h.width, a->scale * LOG2_E, h.turned);
       turn(gs, full, h.width, a->scale, h.turned2);
-      const Sums scores = {.k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, gradients = {.k = d, .a_row = vs.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES};
+      const Sums scores = {.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, gradients = {.ahead = &next, .k = d, .a_row = vs.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES};
       sums(scores, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
       sums(gradients, n, (full + VW - 1) / VW, vs.p, h.turned2, h.e);
       for (long i = 0; i < full; i += VW) {
         const vf lse = v_ldf(h.lse + i), ofRow = v_ldf(h.share + i);
         for (long j = 0; j < n; j++) {
-          vf p = v_exp(v_ldf(h.s + j * SCORES + i) - lse);
+          const vf p = power_of_2(v_ldf(h.s + j * SCORES + i) - lse);
           v_stf(h.s + j * SCORES + i, p);
           v_stf(h.e + j * SCORES + i, p * (v_ldf(h.e + j * SCORES + i) - ofRow));
         }
@@ -227,19 +217,19 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
         products(qs.p + i * qs.ld, ks, n, h.width, h.row);
         products(gs.p + i * gs.ld, vs, n, h.width, h.row2);
         for (long j = 0; j < n; j += VW) {
-          vf p = v_exp(v_ldf(h.row + j) * a->scale - h.lse[i]);
+          const vf p = power_of_2(v_ldf(h.row + j) * (a->scale * LOG2_E) - h.lse[i]);
           v_stf(h.row + j, p);
           v_stf(h.row2 + j, p * (v_ldf(h.row2 + j) * a->scale - h.share[i]));
         }
         store_column(h.s + i, h.row, n);
         store_column(h.e + i, h.row2, n);
       }
-      const Sums overQueries = {.k = m, .a_row = SCORES, .a_k = 1, .c_row = ld, .add = i0 > 0};
+      const Sums overQueries = {.ahead = &next, .k = m, .a_row = SCORES, .a_k = 1, .c_row = ld, .add = i0 > 0};
       Sums values = overQueries, keys = overQueries;
       values.b_k = gs.ld, keys.b_k = qs.ld;
       sums(values, n, nv, h.s, gs.p, direct ? dv : h.dv);
       sums(keys, n, nv, h.e, qs.p, direct ? dk : h.dk);
-      sums((Sums){.k = n, .a_row = 1, .a_k = SCORES, .b_k = ks.ld, .c_row = ld}, m, nv, h.e, ks.p, direct ? dq + i0 * ld : h.out);
+      sums((Sums){.ahead = &next, .k = n, .a_row = 1, .a_k = SCORES, .b_k = ks.ld, .c_row = ld}, m, nv, h.e, ks.p, direct ? dq + i0 * ld : h.out);
       if (!direct) store_rows(dq + i0 * a->three.token, &a->three, m, d, h.out, h.width);
     }
     if (direct) continue;

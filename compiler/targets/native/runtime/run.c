@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
+#ifdef __GLIBC__
+# include <malloc.h>
+#endif
 #include "runtime.h"
 
 /* turns of waiting before sleep: some tens of microseconds */
@@ -28,28 +32,50 @@ enum { SPIN = 4000 };
 
 /* ---- memory ---- */
 
+enum { HUGE_PAGE = 1 << 21 };
+
+/* What is asked for, with room for a vector that is read past the end. */
+static size_t padded(int64_t bytes, size_t unit) { return ((size_t)bytes + 64 + unit - 1) / unit * unit; }
+
+static size_t page(void) { return (size_t)sysconf(_SC_PAGESIZE); }
+
 /*
- * Zeroed, at a cache line; large blocks in huge pages where the system gives them. Pages are had from the system when they
- * are first touched, which is by the threads that compute on them. The block's own beginning lies before what is handed out.
+ * Zeroed, at a cache line. Large blocks are the system's own, so that all of one is back when it is freed; in huge pages where
+ * there are some. Pages are had from the system when they are first touched, which is by the threads that compute on them.
  */
 void *dg_allocate(int64_t bytes) {
-  const size_t huge = 1 << 21, n = ((size_t)bytes + 63 + 64) / 64 * 64, align = n >= huge ? huge : 64;
-  char *own = calloc(1, n + align + sizeof(void *));
-  if (own == NULL) return NULL;
-  char *p = (char *)(((uintptr_t)own + sizeof(void *) + align - 1) / align * align);
-  ((void **)p)[-1] = own;
+  if (bytes < HUGE_PAGE) {
+    void *p;
+    const size_t n = padded(bytes, 64);
+    return posix_memalign(&p, 64, n) == 0 ? memset(p, 0, n) : NULL;
+  }
+  const size_t n = padded(bytes, page());
+  char *own = mmap(NULL, n + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (own == MAP_FAILED) return NULL;
+  const size_t before = -(uintptr_t)own % HUGE_PAGE;
+  if (before > 0) munmap(own, before);
+  munmap(own + before + n, HUGE_PAGE - before);
 #ifdef MADV_HUGEPAGE
-  if (n >= huge) madvise(p, n / huge * huge, MADV_HUGEPAGE);
+  madvise(own + before, n / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
-  return p;
+  return own + before;
 }
 
-void dg_free(void *p) { if (p != NULL) free(((void **)p)[-1]); }
+void dg_free(void *p, int64_t bytes) {
+  if (bytes < HUGE_PAGE) free(p); else munmap(p, padded(bytes, page()));
+}
+
+/* Gives the system what lies free among the blocks of the process. */
+void dg_trim(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 float *scratch(Scratch *s, int i, long n) {
   if (s->n[i] < n) {
-    dg_free(s->p[i]);
-    s->p[i] = dg_allocate(n * 4 + 4096);
+    if (s->p[i] != NULL) dg_free(s->p[i], s->n[i] * 4);
+    s->p[i] = dg_allocate(n * 4);
     s->n[i] = n;
   }
   return s->p[i];

@@ -4,6 +4,7 @@
  * the last vector.
  */
 #pragma once
+#include "ahead.h"
 #include "lanes.h"
 
 typedef struct {
@@ -13,6 +14,7 @@ typedef struct {
   /* the result is added to what is there, or multiplied by scale[row] where that is given */
   int add;
   const float *scale;
+  Ahead *ahead;
 } Sums;
 
 typedef void (*Tile)(const Sums *t, const float *a, const float *b, float *c, const float *scale);
@@ -68,6 +70,9 @@ static const Tile tiles[][13] = {{NULL}, {NAMES12(1)}, {NAMES6(2)}};
 static const int tile_rows[] = {0, 12, 6};
 #endif
 
+/* rows asked for with each tile: all of a head's while the first half of its tiles is computed */
+enum { ASKED = 24 };
+
 /* m rows of n vectors of columns; rows are shared out among tiles evenly, so that none is left alone */
 static void sums(Sums t, long m, long n, const float *a, const float *b, float *c) {
   for (long j = 0; j < n; j += TILE_VECTORS) {
@@ -75,6 +80,7 @@ static void sums(Sums t, long m, long n, const float *a, const float *b, float *
     const long count = (m + tile_rows[nv] - 1) / tile_rows[nv];
     for (long i = 0, left = count; left > 0; left--) {
       const long rows = (m - i + left - 1) / left;
+      ask(t.ahead, ASKED);
       tiles[nv][rows](&t, a + i * t.a_row, b + j * VW, c + i * t.c_row + j * VW, t.scale == NULL ? NULL : t.scale + i);
       i += rows;
     }

@@ -1,0 +1,85 @@
+/* Softmax of scores in units of log 2, so that their exponentials are powers of two. */
+#pragma once
+#include "lanes.h"
+
+/* room between the scores of one key and those of the next: a block of queries and a vector more, which spreads them over the sets of a cache */
+enum { BLOCK = 64, SCORES = BLOCK + VW };
+
+#define LOG2 0.693147180559945309f
+#define LOG2_E 1.44269504088896341f
+
+/* x > y ? x : y and x < y ? x : y, which pass y on where one of them is NaN */
+#if VW == 16
+# define GREATER(x, y) ((vf)_mm512_max_ps((__m512)(x), (__m512)(y)))
+# define LESS(x, y) ((vf)_mm512_min_ps((__m512)(x), (__m512)(y)))
+#elif VW == 8
+# define GREATER(x, y) ((vf)_mm256_max_ps((__m256)(x), (__m256)(y)))
+# define LESS(x, y) ((vf)_mm256_min_ps((__m256)(x), (__m256)(y)))
+#elif defined(__SSE2__)
+# define GREATER(x, y) ((vf)_mm_max_ps((__m128)(x), (__m128)(y)))
+# define LESS(x, y) ((vf)_mm_min_ps((__m128)(x), (__m128)(y)))
+#else
+# define GREATER(x, y) v_self((x) > (y), x, y)
+# define LESS(x, y) v_self((x) < (y), x, y)
+#endif
+
+/*
+ * 2^x to about 1 ulp: 2^n 2^r, n the nearest whole number. 2^n is made by moving the low bits of x + 1.5 2^23 + 127 to where
+ * exponents are: 0 for n = -127, so that what would be less than 2^-126 is 0, and infinity for n = 128. NaN passes the clamps.
+ */
+INLINE vf power_of_2(vf x) {
+  x = LESS(bcf(128.0f), GREATER(bcf(-127.0f), x));
+  const vf t = x + 12583039.0f, r = x - (t - 12583039.0f);
+  vf p = bcf(1.5353362e-4f);
+  p = p * r + 1.3398874e-3f;
+  p = p * r + 9.6184374e-3f;
+  p = p * r + 5.5503325e-2f;
+  p = p * r + 2.4022648e-1f;
+  p = p * r + 6.9314720e-1f;
+  p = p * r + 1.0f;
+  return p * (vf)((vi)t << 23);
+}
+
+/* s becomes 2^(s - max); the reciprocals of the sums, and the natural log-sum-exps, of a vector of queries */
+static void normalise(float *s, long n, float *inverse, float *lse) {
+  /* a NaN may be passed over here: its power makes the sum one */
+  vf top = v_ldf(s), other = top, mass = {0}, more = {0};
+  long j = 1;
+  for (; j + 2 <= n; j += 2) {
+    top = GREATER(top, v_ldf(s + j * SCORES));
+    other = GREATER(other, v_ldf(s + (j + 1) * SCORES));
+  }
+  if (j < n) top = GREATER(top, v_ldf(s + j * SCORES));
+  top = GREATER(top, other);
+  for (j = 0; j + 2 <= n; j += 2) {
+    const vf x = power_of_2(v_ldf(s + j * SCORES) - top), y = power_of_2(v_ldf(s + (j + 1) * SCORES) - top);
+    v_stf(s + j * SCORES, x);
+    v_stf(s + (j + 1) * SCORES, y);
+    mass += x;
+    more += y;
+  }
+  if (j < n) {
+    const vf x = power_of_2(v_ldf(s + j * SCORES) - top);
+    v_stf(s + j * SCORES, x);
+    mass += x;
+  }
+  mass += more;
+  v_stf(inverse, 1.0f / mass);
+  v_stf(lse, top * LOG2 + v_log(mass));
+}
+
+/* the same of one query, whose scores lie in a row */
+static void normalise_row(float *row, long n, float *inverse, float *lse) {
+  for (long j = n; j % VW != 0; j++) row[j] = -INFINITY;
+  vf top = v_ldf(row), mass = {0};
+  for (long j = VW; j < n; j += VW) top = GREATER(top, v_ldf(row + j));
+  top = max_lanes(top);
+  for (long j = 0; j < n; j += VW) {
+    const vf x = power_of_2(v_ldf(row + j) - top);
+    v_stf(row + j, x);
+    mass += x;
+  }
+  mass = sum_lanes(mass);
+  *inverse = (1.0f / mass)[0];
+  *lse = (top * LOG2 + v_log(mass))[0];
+}
