@@ -11,7 +11,7 @@
 #include "tiles.h"
 
 /* so many queries behind the last whole vector are cheaper one by one than as a vector */
-enum { SINGLES = VW / 4 };
+enum { SINGLES = VW / 3 };
 
 INLINE long rounded(long n, long unit) { return (n + unit - 1) / unit * unit; }
 
@@ -154,13 +154,13 @@ void dg_attention(const Attention *a, const float *q, const float *k, const floa
       const Rows qs = rows_of(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, h.q);
       turn(qs, full, h.width, a->scale * LOG2_E, h.turned);
       sums((Sums){.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
-      for (long i = 0; i < full; i += VW) normalise(h.s + i, n, h.share + i, h.lse + i);
+      for (long i = 0; i < full; i += VW) powers(h.s + i, n, h.lse + i, h.share + i);
       for (long i = full; i < m; i++) {
         products(qs.p + i * qs.ld, ks, n, h.width, h.row);
-        for (long j = 0; j < n; j += VW) v_stf(h.row + j, v_ldf(h.row + j) * (a->scale * LOG2_E));
-        normalise_row(h.row, n, h.share + i, h.lse + i);
+        row_powers(h.row, n, a->scale * LOG2_E, h.lse + i, h.share + i);
         store_column(h.s + i, h.row, n);
       }
+      finish(h.lse, h.share, m);
       if (rows != NULL)
         for (long i = 0; i < m; i++) ((float *)head_of(rows, &a->rows, z, a))[(i0 + i) * a->rows.token] = h.lse[i];
       if (y == NULL) continue;

@@ -8,21 +8,6 @@ enum { BLOCK = 64, SCORES = BLOCK + VW };
 #define LOG2 0.693147180559945309f
 #define LOG2_E 1.44269504088896341f
 
-/* x > y ? x : y and x < y ? x : y, which pass y on where one of them is NaN */
-#if VW == 16
-# define GREATER(x, y) ((vf)_mm512_max_ps((__m512)(x), (__m512)(y)))
-# define LESS(x, y) ((vf)_mm512_min_ps((__m512)(x), (__m512)(y)))
-#elif VW == 8
-# define GREATER(x, y) ((vf)_mm256_max_ps((__m256)(x), (__m256)(y)))
-# define LESS(x, y) ((vf)_mm256_min_ps((__m256)(x), (__m256)(y)))
-#elif defined(__SSE2__)
-# define GREATER(x, y) ((vf)_mm_max_ps((__m128)(x), (__m128)(y)))
-# define LESS(x, y) ((vf)_mm_min_ps((__m128)(x), (__m128)(y)))
-#else
-# define GREATER(x, y) v_self((x) > (y), x, y)
-# define LESS(x, y) v_self((x) < (y), x, y)
-#endif
-
 /*
  * 2^x to about 1 ulp: 2^n 2^r, n the nearest whole number. 2^n is made by moving the low bits of x + 1.5 2^23 + 127 to where
  * exponents are: 0 for n = -127, so that what would be less than 2^-126 is 0, and infinity for n = 128. NaN passes the clamps.
@@ -40,8 +25,8 @@ INLINE vf power_of_2(vf x) {
   return p * (vf)((vi)t << 23);
 }
 
-/* s becomes 2^(s - max); the reciprocals of the sums, and the natural log-sum-exps, of a vector of queries */
-static void normalise(float *s, long n, float *inverse, float *lse) {
+/* s becomes 2^(s - max); the maxima and sums of a vector of queries */
+static void powers(float *s, long n, float *tops, float *masses) {
   /* a NaN may be passed over here: its power makes the sum one */
   vf top = v_ldf(s), other = top, mass = {0}, more = {0};
   long j = 1;
@@ -63,23 +48,31 @@ static void normalise(float *s, long n, float *inverse, float *lse) {
     v_stf(s + j * SCORES, x);
     mass += x;
   }
-  mass += more;
-  v_stf(inverse, 1.0f / mass);
-  v_stf(lse, top * LOG2 + v_log(mass));
+  v_stf(tops, top);
+  v_stf(masses, mass + more);
 }
 
-/* the same of one query, whose scores lie in a row */
-static void normalise_row(float *row, long n, float *inverse, float *lse) {
+/* the same of one query, whose scores times a factor lie in a row; keys behind the last count for nothing */
+static void row_powers(float *row, long n, float factor, float *top, float *mass) {
+  for (long j = 0; j < n; j += VW) v_stf(row + j, v_ldf(row + j) * factor);
   for (long j = n; j % VW != 0; j++) row[j] = -INFINITY;
-  vf top = v_ldf(row), mass = {0};
-  for (long j = VW; j < n; j += VW) top = GREATER(top, v_ldf(row + j));
-  top = max_lanes(top);
+  vf most = v_ldf(row), sum = {0};
+  for (long j = VW; j < n; j += VW) most = GREATER(most, v_ldf(row + j));
+  most = max_lanes(most);
   for (long j = 0; j < n; j += VW) {
-    const vf x = power_of_2(v_ldf(row + j) - top);
+    const vf x = power_of_2(v_ldf(row + j) - most);
     v_stf(row + j, x);
-    mass += x;
+    sum += x;
   }
-  mass = sum_lanes(mass);
-  *inverse = (1.0f / mass)[0];
-  *lse = (top * LOG2 + v_log(mass))[0];
+  *top = most[0];
+  *mass = sum_lanes(sum)[0];
+}
+
+/* of n queries' maxima and sums the natural log-sum-exps and the reciprocals of the sums */
+static void finish(float *tops, float *masses, long n) {
+  for (long i = 0; i < n; i += VW) {
+    const vf mass = v_ldf(masses + i);
+    v_stf(tops + i, v_ldf(tops + i) * LOG2 + v_log(mass));
+    v_stf(masses + i, 1.0f / mass);
+  }
 }
