@@ -89,14 +89,15 @@ static void products(const float *row, Rows with, long n, long width, float *to)
   for (; j < n; j++) to[j] = sum_lanes(product_of(row, with.p + j * with.ld, width))[0];
 }
 
-INLINE const float *head_of(const float *p, const Place *at, long z, const Attention *a) {
-  return p + z / a->heads * at->image + z % a->heads * at->head;
-}
+/* one head of one image: its number among all */
+typedef struct { long image, head; } Which;
+INLINE Which which(const Attention *a, long z) { return (Which){z / a->heads, z % a->heads}; }
+INLINE const float *head_of(const float *p, const Place *at, Which z) { return p + z.image * at->image + z.head * at->head; }
 
 /* a head's rows are to be asked for */
-INLINE void add_rows(Ahead *x, const float *p, const Place *at, long z, const Attention *a) {
+INLINE void add_rows(Ahead *x, const float *p, const Place *at, Which z) {
   if (p == NULL) return;
-  x->set[x->sets].p = head_of(p, at, z, a);
+  x->set[x->sets].p = head_of(p, at, z);
   x->set[x->sets++].step = at->token;
 }
 
@@ -106,11 +107,11 @@ INLINE void add_rows(Ahead *x, const float *p, const Place *at, long z, const At
 typedef struct { long width; float *k, *v, *q, *g, *y, *out, *dk, *dv, *s, *e, *turned, *turned2, *row, *row2, *lse, *share; } Head;
 
 static Head head(const Attention *a, const Runtime *rt, int backward) {
-  const long width = rounded(a->width, VW), keys = rounded(a->tokens, VW), all = a->tokens * width, square = a->tokens * SCORES, block = BLOCK * width;
-  float *p = scratch(rt->scratch, 3, backward ? 4 * all + 2 * square + 6 * block + 2 * keys + 2 * BLOCK : 2 * all + square + 3 * block + keys + 2 * BLOCK);
+  const long width = rounded(a->width, VW), keys = rounded(a->tokens, VW), all = a->tokens * width, square = a->tokens * SCORES, block = SCORES * width;
+  float *p = scratch(rt->scratch, 3, 2 * SCORES + keys + square + 3 * block + 2 * all + (backward ? keys + square + 3 * block + 2 * all : 0));
   Head h = {.width = width};
-  h.lse = p, p += BLOCK;
-  h.share = p, p += BLOCK;
+  h.lse = p, p += SCORES;
+  h.share = p, p += SCORES;
   h.row = p, p += keys;
   h.s = p, p += square;
   h.turned = p, p += block;
@@ -135,25 +136,30 @@ INLINE void store_column(float *s, const float *row, long n) { for (long j = 0; 
 /* of m queries those that are taken as vectors; the others follow one by one */
 INLINE long in_vectors(long m) { return m % VW <= SINGLES ? m / VW * VW : m; }
 
+/* of n queries those of the next block: single ones make no block of their own */
+INLINE long queries(long n) { return n <= BLOCK + SINGLES ? n : BLOCK; }
+
 /* y is NULL where rows alone are asked for, rows where they are not */
 void dg_attention(const Attention *a, const float *q, const float *k, const float *v, float *y, float *rows, int t, int T, const Runtime *rt) {
   const Head h = head(a, rt, 0);
   const long heads = a->images * a->heads, n = a->tokens, d = a->width;
-  for (long z = share(heads, t, T, 1), end = share(heads, t + 1, T, 1); z < end; z++) {
+  for (long one = share(heads, t, T, 1), end = share(heads, t + 1, T, 1); one < end; one++) {
+    const Which z = which(a, one), after = which(a, one + 1);
     Ahead next = {.rows = n, .width = d};
-    if (z + 1 < end) {
-      add_rows(&next, q, &a->q, z + 1, a);
-      add_rows(&next, k, &a->k, z + 1, a);
-      add_rows(&next, y == NULL ? NULL : v, &a->v, z + 1, a);
-      add_rows(&next, y, &a->y, z + 1, a);
+    if (one + 1 < end) {
+      add_rows(&next, q, &a->q, after);
+      add_rows(&next, k, &a->k, after);
+      add_rows(&next, y == NULL ? NULL : v, &a->v, after);
+      add_rows(&next, y, &a->y, after);
     }
-    const Rows ks = rows_of(head_of(k, &a->k, z, a), &a->k, n, d, h.k);
-    const Rows vs = y == NULL ? ks : rows_of(head_of(v, &a->v, z, a), &a->v, n, d, h.v);
-    for (long i0 = 0; i0 < n; i0 += BLOCK) {
-      const long m = n - i0 < BLOCK ? n - i0 : BLOCK, full = in_vectors(m);
-      const Rows qs = rows_of(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, h.q);
+    const Rows ks = rows_of(head_of(k, &a->k, z), &a->k, n, d, h.k);
+    const Rows vs = y == NULL ? ks : rows_of(head_of(v, &a->v, z), &a->v, n, d, h.v);
+    for (long i0 = 0, m; i0 < n; i0 += m) {
+      m = queries(n - i0);
+      const long full = in_vectors(m);
+      const Rows qs = rows_of(head_of(q, &a->q, z) + i0 * a->q.token, &a->q, m, d, h.q);
       turn(qs, full, h.width, a->scale * LOG2_E, h.turned);
-      sums((Sums){.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
+      sums(&(Sums){.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
       for (long i = 0; i < full; i += VW) powers(h.s + i, n, h.lse + i, h.share + i);
       for (long i = full; i < m; i++) {
         products(qs.p + i * qs.ld, ks, n, h.width, h.row);
@@ -162,11 +168,11 @@ void dg_attention(const Attention *a, const float *q, const float *k, const floa
       }
       finish(h.lse, h.share, m);
       if (rows != NULL)
-        for (long i = 0; i < m; i++) ((float *)head_of(rows, &a->rows, z, a))[(i0 + i) * a->rows.token] = h.lse[i];
+        for (long i = 0; i < m; i++) ((float *)head_of(rows, &a->rows, z))[(i0 + i) * a->rows.token] = h.lse[i];
       if (y == NULL) continue;
-      float *to = (float *)head_of(y, &a->y, z, a) + i0 * a->y.token;
+      float *to = (float *)head_of(y, &a->y, z) + i0 * a->y.token;
       const int direct = whole(&a->y, d);
-      sums((Sums){.ahead = &next, .k = n, .a_row = 1, .a_k = SCORES, .b_k = vs.ld, .c_row = direct ? a->y.token : h.width, .scale = h.share}, m, h.width / VW, h.s, vs.p, direct ? to : h.out);
+      sums(&(Sums){.ahead = &next, .k = n, .a_row = 1, .a_k = SCORES, .b_k = vs.ld, .c_row = direct ? a->y.token : h.width, .scale = h.share}, m, h.width / VW, h.s, vs.p, direct ? to : h.out);
       if (!direct) store_rows(to, &a->y, m, d, h.out, h.width);
     }
   }
@@ -177,34 +183,34 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
   const Head h = head(a, rt, 1);
   const int direct = whole(&a->three, a->width);
   const long heads = a->images * a->heads, n = a->tokens, d = a->width, nv = h.width / VW, ld = direct ? a->three.token : h.width;
-  for (long z = share(heads, t, T, 1), end = share(heads, t + 1, T, 1); z < end; z++) {
-    float *dq = (float *)head_of(three, &a->three, z, a), *dk = dq + a->part, *dv = dk + a->part;
+  for (long one = share(heads, t, T, 1), end = share(heads, t + 1, T, 1); one < end; one++) {
+    const Which z = which(a, one), after = which(a, one + 1);
+    float *dq = (float *)head_of(three, &a->three, z), *dk = dq + a->part, *dv = dk + a->part;
     Ahead next = {.rows = n, .width = d};
-    if (z + 1 < end) {
-      add_rows(&next, y, &a->y, z + 1, a);
-      add_rows(&next, g, &a->g, z + 1, a);
-      add_rows(&next, q, &a->q, z + 1, a);
-      add_rows(&next, k, &a->k, z + 1, a);
-      add_rows(&next, v, &a->v, z + 1, a);
-      for (int i = 0; i < 3; i++) add_rows(&next, three + i * a->part, &a->three, z + 1, a);
+    if (one + 1 < end) {
+      add_rows(&next, y, &a->y, after);
+      add_rows(&next, g, &a->g, after);
+      add_rows(&next, q, &a->q, after);
+      add_rows(&next, k, &a->k, after);
+      add_rows(&next, v, &a->v, after);
+      for (int i = 0; i < 3; i++) add_rows(&next, three + i * a->part, &a->three, after);
     }
-    const Rows ks = rows_of(head_of(k, &a->k, z, a), &a->k, n, d, h.k), vs = rows_of(head_of(v, &a->v, z, a), &a->v, n, d, h.v);
-    for (long i0 = 0; i0 < n; i0 += BLOCK) {
-      const long m = n - i0 < BLOCK ? n - i0 : BLOCK, full = in_vectors(m);
-      const Rows ys = rows_of(head_of(y, &a->y, z, a) + i0 * a->y.token, &a->y, m, d, h.y);
-      const Rows gs = rows_of(head_of(g, &a->g, z, a) + i0 * a->g.token, &a->g, m, d, h.g);
-      const Rows qs = rows_of(head_of(q, &a->q, z, a) + i0 * a->q.token, &a->q, m, d, h.q);
+    const Rows ks = rows_of(head_of(k, &a->k, z), &a->k, n, d, h.k), vs = rows_of(head_of(v, &a->v, z), &a->v, n, d, h.v);
+    for (long i0 = 0, m; i0 < n; i0 += m) {
+      m = queries(n - i0);
+      const long full = in_vectors(m);
+      const Rows ys = rows_of(head_of(y, &a->y, z) + i0 * a->y.token, &a->y, m, d, h.y);
+      const Rows gs = rows_of(head_of(g, &a->g, z) + i0 * a->g.token, &a->g, m, d, h.g);
+      const Rows qs = rows_of(head_of(q, &a->q, z) + i0 * a->q.token, &a->q, m, d, h.q);
       /* scores' gradients are taken times the factor of the scores, which those of queries and keys need */
       own_products(ys, gs, m, h.width, a->scale, h.share);
-      for (long i = 0; i < m; i++) {
-        h.lse[i] = head_of(rows, &a->rows, z, a)[(i0 + i) * a->rows.token] * LOG2_E;
-      }
+      for (long i = 0; i < m; i++) h.lse[i] = head_of(rows, &a->rows, z)[(i0 + i) * a->rows.token] * LOG2_E;
       for (long i = m; i < rounded(m, VW); i++) h.share[i] = h.lse[i] = 0;
       turn(qs, full, h.width, a->scale * LOG2_E, h.turned);
       turn(gs, full, h.width, a->scale, h.turned2);
       const Sums scores = {.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, gradients = {.ahead = &next, .k = d, .a_row = vs.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES};
-      sums(scores, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
-      sums(gradients, n, (full + VW - 1) / VW, vs.p, h.turned2, h.e);
+      sums(&scores, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
+      sums(&gradients, n, (full + VW - 1) / VW, vs.p, h.turned2, h.e);
       for (long i = 0; i < full; i += VW) {
         const vf lse = v_ldf(h.lse + i), ofRow = v_ldf(h.share + i);
         for (long j = 0; j < n; j++) {
@@ -227,9 +233,9 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
       const Sums overQueries = {.ahead = &next, .k = m, .a_row = SCORES, .a_k = 1, .c_row = ld, .add = i0 > 0};
       Sums values = overQueries, keys = overQueries;
       values.b_k = gs.ld, keys.b_k = qs.ld;
-      sums(values, n, nv, h.s, gs.p, direct ? dv : h.dv);
-      sums(keys, n, nv, h.e, qs.p, direct ? dk : h.dk);
-      sums((Sums){.ahead = &next, .k = n, .a_row = 1, .a_k = SCORES, .b_k = ks.ld, .c_row = ld}, m, nv, h.e, ks.p, direct ? dq + i0 * ld : h.out);
+      sums(&values, n, nv, h.s, gs.p, direct ? dv : h.dv);
+      sums(&keys, n, nv, h.e, qs.p, direct ? dk : h.dk);
+      sums(&(Sums){.ahead = &next, .k = n, .a_row = 1, .a_k = SCORES, .b_k = ks.ld, .c_row = ld}, m, nv, h.e, ks.p, direct ? dq + i0 * ld : h.out);
       if (!direct) store_rows(dq + i0 * a->three.token, &a->three, m, d, h.out, h.width);
     }
     if (direct) continue;

@@ -74,14 +74,14 @@ static const int tile_rows[] = {0, 12, 6};
 enum { ASKED = 24 };
 
 /* m rows of n vectors of columns; rows are shared out among tiles evenly, so that none is left alone */
-static void sums(Sums t, long m, long n, const float *a, const float *b, float *c) {
+static void sums(const Sums *t, long m, long n, const float *a, const float *b, float *c) {
   for (long j = 0; j < n; j += TILE_VECTORS) {
     const int nv = n - j < TILE_VECTORS ? n - j : TILE_VECTORS;
     const long count = (m + tile_rows[nv] - 1) / tile_rows[nv];
     for (long i = 0, left = count; left > 0; left--) {
       const long rows = (m - i + left - 1) / left;
-      ask(t.ahead, ASKED);
-      tiles[nv][rows](&t, a + i * t.a_row, b + j * VW, c + i * t.c_row + j * VW, t.scale == NULL ? NULL : t.scale + i);
+      ask(t->ahead, ASKED);
+      tiles[nv][rows](t, a + i * t->a_row, b + j * VW, c + i * t->c_row + j * VW, t->scale == NULL ? NULL : t->scale + i);
       i += rows;
     }
   }
