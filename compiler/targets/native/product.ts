@@ -40,41 +40,44 @@ const affineRead = (k: Kernel, factors: ReadonlyArray<Term>, vs: ReadonlyArray<V
   return inRange && vs.every((v) => strideAlong(o, v) !== undefined) ? t : undefined
 }
 
-const signature = (name: string): string =>
-  `static void ${name}(void *const *b, const Runtime *rt, long z, long from, long count, long k0, long kc, float *panels) {`
-
-const packSource = (k: Kernel, c: Contraction, side: 'left' | 'right', name: string): ReadonlyArray<string> => {
-  const [factors, rows, width] = side === 'left' ? [c.left, c.rows, 'MR'] as const : [c.right, c.columns, 'NR'] as const
+/** The initializer of one side's operand, and the function that it names. */
+const operandSource = (k: Kernel, c: Contraction, side: 'left' | 'right', name: string): { readonly operand: string; readonly lines: ReadonlyArray<string> } => {
+  const [factors, rows] = side === 'left' ? [c.left, c.rows] : [c.right, c.columns]
   const lengths = k.reads.map((b) => b.length)
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
   const read = affineRead(k, factors, [...rows, ...c.summed])
   const axes = read === undefined ? undefined : [axesOf(read.offset, rows), axesOf(read.offset, c.summed)]
   if (read !== undefined && axes !== undefined && axes.every((a) => a.length <= 4)) {
     const zero = [...rows, ...c.summed].map((v): readonly [Term, Term] => [v, k.table.num('i32', 0)])
-    return [
-      signature(name),
-      `  static const Axes rows = ${axesText(axes[0])}, ks = ${axesText(axes[1])};`,
-      ...decoded(c.batch, 'z').map((l) => `  ${l}`),
-      `  rt->pack((const float *)b[${read.buffer}] + ${offsetText(scope, k.table.replace(new Map(zero), read.offset))}, &rows, &ks, from, count, k0, kc, ${width}, panels);`,
-      '}',
-    ]
+    return {
+      operand: `{${name}, ${axesText(axes[0])}, ${axesText(axes[1])}, NULL}`,
+      lines: [
+        `static const float *${name}(void *const *b, long z) {`,
+        ...decoded(c.batch, 'z').map((l) => `  ${l}`),
+        `  return (const float *)b[${read.buffer}] + ${offsetText(scope, k.table.replace(new Map(zero), read.offset))};`,
+        '}',
+      ],
+    }
   }
   const value = factors.reduce((x, y) => k.table.binary('mul', x, y))
-  return [
-    signature(name),
-    ...pointers({ ...k, writes: [] }).map((l) => `  ${l}`),
-    ...decoded(c.batch, 'z').map((l) => `  ${l}`),
-    `  for (long r0 = 0; r0 < count; r0 += ${width})`,
-    '    for (long k = k0; k < k0 + kc; k++) {',
-    ...decoded(c.summed, 'k').map((l) => `      ${l}`),
-    `      for (long r = r0; r < r0 + ${width}; r++, panels++) {`,
-    '        if (r >= count) { *panels = 0; continue; }',
-    ...decoded(rows, '(from + r)').map((l) => `        ${l}`),
-    `        *panels = ${ownText(scope, value)};`,
-    '      }',
-    '    }',
-    '}',
-  ]
+  return {
+    operand: `{NULL, {0}, {0}, ${name}}`,
+    lines: [
+      `static void ${name}(void *const *b, long z, long from, long count, long k0, long kc, long width, float *panels) {`,
+      ...pointers({ ...k, writes: [] }).map((l) => `  ${l}`),
+      ...decoded(c.batch, 'z').map((l) => `  ${l}`),
+      '  for (long r0 = 0; r0 < count; r0 += width)',
+      '    for (long k = k0; k < k0 + kc; k++) {',
+      ...decoded(c.summed, 'k').map((l) => `      ${l}`),
+      '      for (long r = r0; r < r0 + width; r++, panels++) {',
+      '        if (r >= count) { *panels = 0; continue; }',
+      ...decoded(rows, '(from + r)').map((l) => `        ${l}`),
+      `        *panels = ${ownText(scope, value)};`,
+      '      }',
+      '    }',
+      '}',
+    ],
+  }
 }
 
 /** Takes finished sums of a strip through the rest of the kernel's expression to memory. */
@@ -115,12 +118,15 @@ const storeSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<str
 }
 
 /** The function `name` of a kernel that is a contraction. */
-export const productSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<string> => [
-  ...packSource(k, c, 'left', `${name}_left`),
-  ...packSource(k, c, 'right', `${name}_right`),
-  ...storeSource(k, c, `${name}_store`),
-  `static void ${name}(void *const *b, int t, int T, const Runtime *rt) {`,
-  `  static const Product p = {${[c.batch, c.rows, c.columns, c.summed].map(extentOf).join(', ')}, ${name}_left, ${name}_right, ${name}_store, ${c.whole ? 1 : 0}};`,
-  '  rt->product(&p, b, t, T, rt);',
-  '}',
-]
+export const productSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<string> => {
+  const [left, right] = [operandSource(k, c, 'left', `${name}_left`), operandSource(k, c, 'right', `${name}_right`)]
+  return [
+    ...left.lines,
+    ...right.lines,
+    ...storeSource(k, c, `${name}_store`),
+    `static void ${name}(void *const *b, int t, int T, const Runtime *rt) {`,
+    `  static const Product p = {${[c.batch, c.rows, c.columns, c.summed].map(extentOf).join(', ')}, ${left.operand}, ${right.operand}, ${name}_store, ${c.whole ? 1 : 0}};`,
+    '  rt->product(&p, b, t, T, rt);',
+    '}',
+  ]
+}

@@ -20,13 +20,20 @@ typedef void (*Kernel)(void *const *b, int t, int T, const Runtime *rt);
 /* A position that counts through nested axes, outermost first, and the offset that it stands for. */
 typedef struct { int levels; long extent[4], stride[4]; } Axes;
 
-/* Packs rows from .. from + count of an operand, k in k0 .. k0 + kc: panels of MR or NR rows, k-major, padded with zeros. */
-typedef void (*Pack)(void *const *b, const Runtime *rt, long z, long from, long count, long k0, long kc, float *panels);
+/* Packs rows from .. from + count of an operand, k in k0 .. k0 + kc: panels of `width` (MR or NR) rows, k-major, padded with zeros. */
+typedef void (*Pack)(void *const *b, long z, long from, long count, long k0, long kc, long width, float *panels);
+
+/* One side of a product: memory at affine offsets, matrix z at at(b, z), or else what `pack` computes. */
+typedef struct {
+  const float *(*at)(void *const *b, long z);
+  Axes rows, ks;
+  Pack pack;
+} Operand;
 
 /* C[z, m, n] = sum over k of A[z, m, k] B[z, n, k]; `store` takes finished sums to where they belong. */
 typedef struct {
   long batch, m, n, k;
-  Pack a, b;
+  Operand a, b;
   void (*store)(void *const *b, long z, const float *sums, long ld, long m0, long mr, long n0, long nr);
   /* rows are stored whole: all columns, at most NC, at once */
   int whole;
@@ -47,8 +54,6 @@ typedef struct {
 struct Runtime {
   /* runs part t of T of a product */
   void (*product)(const Product *p, void *const *b, int t, int T, const Runtime *rt);
-  /* packs an operand that is read at affine offsets */
-  void (*pack)(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);
   /* runs part t of T of attention, or of its gradient; what is NULL is not asked for */
   void (*attention)(const Attention *a, const float *q, const float *k, const float *v, float *y, float *rows, int t, int T, const Runtime *rt);
   void (*attention_back)(const Attention *a, const float *q, const float *k, const float *v, const float *rows, const float *y, const float *g, float *three, int t, int T, const Runtime *rt);

@@ -219,7 +219,7 @@ static void stay(void) {
 static void ensure(int threads) {
   if (pool.made == 1 && threads > 1) stay();
   if (threads > MAX_THREADS) threads = MAX_THREADS;
-  for (int t = 0; t < threads; t++) runtimes[t] = (Runtime){.product = dg_product, .pack = dg_pack, .attention = dg_attention, .attention_back = dg_attention_back, .scratch = &scratches[t], .shared = shared, .last = last};
+  for (int t = 0; t < threads; t++) runtimes[t] = (Runtime){.product = dg_product, .attention = dg_attention, .attention_back = dg_attention_back, .scratch = &scratches[t], .shared = shared, .last = last};
   for (; pool.made < threads; pool.made++) {
     pthread_t id;
     pthread_attr_t attr;

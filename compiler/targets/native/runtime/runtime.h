@@ -25,6 +25,8 @@ long begin(Team *w, long n);
 long next(Team *w);
 
 void dg_product(const Product *p, void *const *b, int t, int T, const Runtime *rt);
-void dg_pack(const float *p, const Axes *rows, const Axes *ks, long from, long count, long k0, long kc, long width, float *panels);
+/* an operand's panels */
+enum { KC = 1088 };
+void dg_pack(const Operand *o, void *const *b, long z, long from, long count, long k0, long kc, long width, float *panels);
 void dg_attention(const Attention *a, const float *q, const float *k, const float *v, float *y, float *rows, int t, int T, const Runtime *rt);
 void dg_attention_back(const Attention *a, const float *q, const float *k, const float *v, const float *rows, const float *y, const float *g, float *three, int t, int T, const Runtime *rt);
