@@ -158,12 +158,12 @@ void dg_attention(const Attention *a, const float *q, const float *k, const floa
       m = queries(n - i0);
       const long full = in_vectors(m);
       const Rows qs = rows_of(head_of(q, &a->q, z) + i0 * a->q.token, &a->q, m, d, h.q);
-      turn(qs, full, h.width, a->scale * LOG2_E, h.turned);
+      turn(qs, full, h.width, a->scale, h.turned);
       sums(&(Sums){.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
-      for (long i = 0; i < full; i += VW) powers(h.s + i, n, h.lse + i, h.share + i);
+      for (long i = 0; i < full; i += VW) exponentials(h.s + i, n, h.lse + i, h.share + i);
       for (long i = full; i < m; i++) {
         products(qs.p + i * qs.ld, ks, n, h.width, h.row);
-        row_powers(h.row, n, a->scale * LOG2_E, h.lse + i, h.share + i);
+        row_exponentials(h.row, n, a->scale, h.lse + i, h.share + i);
         store_column(h.s + i, h.row, n);
       }
       finish(h.lse, h.share, m);
@@ -204,9 +204,9 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
       const Rows qs = rows_of(head_of(q, &a->q, z) + i0 * a->q.token, &a->q, m, d, h.q);
       /* scores' gradients are taken times the factor of the scores, which those of queries and keys need */
       own_products(ys, gs, m, h.width, a->scale, h.share);
-      for (long i = 0; i < m; i++) h.lse[i] = head_of(rows, &a->rows, z)[(i0 + i) * a->rows.token] * LOG2_E;
+      for (long i = 0; i < m; i++) h.lse[i] = head_of(rows, &a->rows, z)[(i0 + i) * a->rows.token];
       for (long i = m; i < rounded(m, VW); i++) h.share[i] = h.lse[i] = 0;
-      turn(qs, full, h.width, a->scale * LOG2_E, h.turned);
+      turn(qs, full, h.width, a->scale, h.turned);
       turn(gs, full, h.width, a->scale, h.turned2);
       const Sums scores = {.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, gradients = {.ahead = &next, .k = d, .a_row = vs.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES};
       sums(&scores, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
@@ -214,7 +214,7 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
       for (long i = 0; i < full; i += VW) {
         const vf lse = v_ldf(h.lse + i), ofRow = v_ldf(h.share + i);
         for (long j = 0; j < n; j++) {
-          const vf p = power_of_2(v_ldf(h.s + j * SCORES + i) - lse);
+          const vf p = exponential(v_ldf(h.s + j * SCORES + i) - lse);
           v_stf(h.s + j * SCORES + i, p);
           v_stf(h.e + j * SCORES + i, p * (v_ldf(h.e + j * SCORES + i) - ofRow));
         }
@@ -223,7 +223,7 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
         products(qs.p + i * qs.ld, ks, n, h.width, h.row);
         products(gs.p + i * gs.ld, vs, n, h.width, h.row2);
         for (long j = 0; j < n; j += VW) {
-          const vf p = power_of_2(v_ldf(h.row + j) * (a->scale * LOG2_E) - h.lse[i]);
+          const vf p = exponential(v_ldf(h.row + j) * a->scale - h.lse[i]);
           v_stf(h.row + j, p);
           v_stf(h.row2 + j, p * (v_ldf(h.row2 + j) * a->scale - h.share[i]));
         }
