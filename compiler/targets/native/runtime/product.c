@@ -103,14 +103,14 @@ static void strip_sums(const Plan *x, void *const *b, long z, const float *kept,
         columns = packed;
         t.b_k = NR;
       }
-      for (long r = 0; r < n; r += MR) sums(t, least(MR, n - r), NV, kept + r * kc, columns, to + r * ld + j);
+      for (long r = 0; r < n; r += MR) sums(&t, least(MR, n - r), NV, kept + r * kc, columns, to + r * ld + j);
     }
     return;
   }
   const long row = x->strip->rows.stride[0];
   const Sums t = {.k = kc, .a_row = row, .a_k = 1, .b_k = NR, .c_row = ld, .add = k0 > 0, .ahead = &nothing};
   for (long r = 0; r < s1 - s0; r += MR)
-    for (long j = 0; j < n; j += NR) sums(t, least(MR, s1 - s0 - r), least(NV, (n - j + VW - 1) / VW), at + (s0 + r) * row, kept + j * kc, to + r * ld + j);
+    for (long j = 0; j < n; j += NR) sums(&t, least(MR, s1 - s0 - r), least(NV, (n - j + VW - 1) / VW), at + (s0 + r) * row, kept + j * kc, to + r * ld + j);
 }
 
 /* One matrix product of a batch. */
