@@ -94,11 +94,30 @@ typedef struct { long image, head; } Which;
 INLINE Which which(const Attention *a, long z) { return (Which){z / a->heads, z % a->heads}; }
 INLINE const float *head_of(const float *p, const Place *at, Which z) { return p + z.image * at->image + z.head * at->head; }
 
-/* a head's rows are to be asked for */
 INLINE void add_rows(Ahead *x, const float *p, const Place *at, Which z) {
   if (p == NULL) return;
   x->set[x->sets].p = head_of(p, at, z);
   x->set[x->sets++].step = at->token;
+}
+
+/* what one head of attention, or of its gradient, reads and writes */
+static Ahead forward_rows(const Attention *a, Which z, const float *q, const float *k, const float *v, const float *y) {
+  Ahead x = {.rows = a->tokens, .width = a->width};
+  add_rows(&x, q, &a->q, z);
+  add_rows(&x, k, &a->k, z);
+  add_rows(&x, y == NULL ? NULL : v, &a->v, z);
+  add_rows(&x, y, &a->y, z);
+  return x;
+}
+static Ahead backward_rows(const Attention *a, Which z, const float *q, const float *k, const float *v, const float *y, const float *g, const float *three) {
+  Ahead x = {.rows = a->tokens, .width = a->width};
+  add_rows(&x, y, &a->y, z);
+  add_rows(&x, g, &a->g, z);
+  add_rows(&x, q, &a->q, z);
+  add_rows(&x, k, &a->k, z);
+  add_rows(&x, v, &a->v, z);
+  for (int i = 0; i < 3; i++) add_rows(&x, three + i * a->part, &a->three, z);
+  return x;
 }
 
 /* ---- one head ---- */
@@ -143,15 +162,13 @@ INLINE long queries(long n) { return n <= BLOCK + SINGLES ? n : BLOCK; }
 void dg_attention(const Attention *a, const float *q, const float *k, const float *v, float *y, float *rows, int t, int T, const Runtime *rt) {
   const Head h = head(a, rt, 0);
   const long heads = a->images * a->heads, n = a->tokens, d = a->width;
-  for (long one = share(heads, t, T, 1), end = share(heads, t + 1, T, 1); one < end; one++) {
-    const Which z = which(a, one), after = which(a, one + 1);
-    Ahead next = {.rows = n, .width = d};
-    if (one + 1 < end) {
-      add_rows(&next, q, &a->q, after);
-      add_rows(&next, k, &a->k, after);
-      add_rows(&next, y == NULL ? NULL : v, &a->v, after);
-      add_rows(&next, y, &a->y, after);
-    }
+  const long first = share(heads, t, T, 1), end = share(heads, t + 1, T, 1);
+  if (first == end) return;
+  Ahead ahead = forward_rows(a, which(a, first), q, k, v, y);
+  ask(&ahead, ahead.sets * n);
+  for (long one = first; one < end; one++) {
+    const Which z = which(a, one);
+    if (one + 1 < end) ahead = forward_rows(a, which(a, one + 1), q, k, v, y);
     const Rows ks = rows_of(head_of(k, &a->k, z), &a->k, n, d, h.k);
     const Rows vs = y == NULL ? ks : rows_of(head_of(v, &a->v, z), &a->v, n, d, h.v);
     for (long i0 = 0, m; i0 < n; i0 += m) {
@@ -159,7 +176,7 @@ void dg_attention(const Attention *a, const float *q, const float *k, const floa
       const long full = in_vectors(m);
       const Rows qs = rows_of(head_of(q, &a->q, z) + i0 * a->q.token, &a->q, m, d, h.q);
       turn(qs, full, h.width, a->scale, h.turned);
-      sums(&(Sums){.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
+      sums(&(Sums){.ahead = &ahead, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
       for (long i = 0; i < full; i += VW) exponentials(h.s + i, n, h.lse + i, h.share + i);
       for (long i = full; i < m; i++) {
         products(qs.p + i * qs.ld, ks, n, h.width, h.row);
@@ -172,7 +189,7 @@ void dg_attention(const Attention *a, const float *q, const float *k, const floa
       if (y == NULL) continue;
       float *to = (float *)head_of(y, &a->y, z) + i0 * a->y.token;
       const int direct = whole(&a->y, d);
-      sums(&(Sums){.ahead = &next, .k = n, .a_row = 1, .a_k = SCORES, .b_k = vs.ld, .c_row = direct ? a->y.token : h.width, .scale = h.share}, m, h.width / VW, h.s, vs.p, direct ? to : h.out);
+      sums(&(Sums){.ahead = &ahead, .k = n, .a_row = 1, .a_k = SCORES, .b_k = vs.ld, .c_row = direct ? a->y.token : h.width, .scale = h.share}, m, h.width / VW, h.s, vs.p, direct ? to : h.out);
       if (!direct) store_rows(to, &a->y, m, d, h.out, h.width);
     }
   }
@@ -183,18 +200,14 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
   const Head h = head(a, rt, 1);
   const int direct = whole(&a->three, a->width);
   const long heads = a->images * a->heads, n = a->tokens, d = a->width, nv = h.width / VW, ld = direct ? a->three.token : h.width;
-  for (long one = share(heads, t, T, 1), end = share(heads, t + 1, T, 1); one < end; one++) {
-    const Which z = which(a, one), after = which(a, one + 1);
+  const long first = share(heads, t, T, 1), end = share(heads, t + 1, T, 1);
+  if (first == end) return;
+  Ahead ahead = backward_rows(a, which(a, first), q, k, v, y, g, three);
+  ask(&ahead, ahead.sets * n);
+  for (long one = first; one < end; one++) {
+    const Which z = which(a, one);
+    if (one + 1 < end) ahead = backward_rows(a, which(a, one + 1), q, k, v, y, g, three);
     float *dq = (float *)head_of(three, &a->three, z), *dk = dq + a->part, *dv = dk + a->part;
-    Ahead next = {.rows = n, .width = d};
-    if (one + 1 < end) {
-      add_rows(&next, y, &a->y, after);
-      add_rows(&next, g, &a->g, after);
-      add_rows(&next, q, &a->q, after);
-      add_rows(&next, k, &a->k, after);
-      add_rows(&next, v, &a->v, after);
-      for (int i = 0; i < 3; i++) add_rows(&next, three + i * a->part, &a->three, after);
-    }
     const Rows ks = rows_of(head_of(k, &a->k, z), &a->k, n, d, h.k), vs = rows_of(head_of(v, &a->v, z), &a->v, n, d, h.v);
     for (long i0 = 0, m; i0 < n; i0 += m) {
       m = queries(n - i0);
@@ -208,7 +221,7 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
       for (long i = m; i < rounded(m, VW); i++) h.share[i] = h.lse[i] = 0;
       turn(qs, full, h.width, a->scale, h.turned);
       turn(gs, full, h.width, a->scale, h.turned2);
-      const Sums scores = {.ahead = &next, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, gradients = {.ahead = &next, .k = d, .a_row = vs.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES};
+      const Sums scores = {.ahead = &ahead, .k = d, .a_row = ks.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES}, gradients = {.ahead = &ahead, .k = d, .a_row = vs.ld, .a_k = 1, .b_k = BLOCK, .c_row = SCORES};
       sums(&scores, n, (full + VW - 1) / VW, ks.p, h.turned, h.s);
       sums(&gradients, n, (full + VW - 1) / VW, vs.p, h.turned2, h.e);
       for (long i = 0; i < full; i += VW) {
@@ -230,12 +243,12 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
         store_column(h.s + i, h.row, n);
         store_column(h.e + i, h.row2, n);
       }
-      const Sums overQueries = {.ahead = &next, .k = m, .a_row = SCORES, .a_k = 1, .c_row = ld, .add = i0 > 0};
+      const Sums overQueries = {.ahead = &ahead, .k = m, .a_row = SCORES, .a_k = 1, .c_row = ld, .add = i0 > 0};
       Sums values = overQueries, keys = overQueries;
       values.b_k = gs.ld, keys.b_k = qs.ld;
       sums(&values, n, nv, h.s, gs.p, direct ? dv : h.dv);
       sums(&keys, n, nv, h.e, qs.p, direct ? dk : h.dk);
-      sums(&(Sums){.ahead = &next, .k = n, .a_row = 1, .a_k = SCORES, .b_k = ks.ld, .c_row = ld}, m, nv, h.e, ks.p, direct ? dq + i0 * ld : h.out);
+      sums(&(Sums){.ahead = &ahead, .k = n, .a_row = 1, .a_k = SCORES, .b_k = ks.ld, .c_row = ld}, m, nv, h.e, ks.p, direct ? dq + i0 * ld : h.out);
       if (!direct) store_rows(dq + i0 * a->three.token, &a->three, m, d, h.out, h.width);
     }
     if (direct) continue;
