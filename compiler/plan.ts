@@ -10,6 +10,7 @@ import { fuse } from './fuse.ts'
 import { scalarOf } from './meaning.ts'
 import { pack } from './pack.ts'
 import { takeApart } from './rewrites/apart.ts'
+import { narrow } from './rewrites/narrow.ts'
 import { simplify } from './rewrites/simplify.ts'
 import type { Plan } from './schedule.ts'
 import { residentBytes, schedule, totalsOf } from './schedule.ts'
@@ -18,6 +19,7 @@ import { sequence } from './sequence.ts'
 export const planOf = (limits: Limits) => (g: Graph): E.Either<Fault, Plan> =>
   pipe(
     verify(g),
+    E.chain(narrow.run),
     E.chain(takeApart((e) => limits.whole?.(scalarOf(e)) === true).run),
     E.chain(simplify.run),
     E.chain(verify),

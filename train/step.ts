@@ -15,6 +15,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import { compact } from 'fp-ts/lib/ReadonlyArray.js'
 import { gradOptions } from '../compiler/grad.ts'
 import { recogniseAttention } from '../compiler/rewrites/attention.ts'
+import { narrow } from '../compiler/rewrites/narrow.ts'
 import type { Expr } from '../core/expr.ts'
 import { labelScope, mark } from '../core/expr.ts'
 import type { Fault } from '../core/fault.ts'
@@ -23,6 +24,7 @@ import type { Graph, Output } from '../core/graph.ts'
 import { state, value } from '../core/graph.ts'
 import type { Rewrite } from '../core/rewrite.ts'
 import { trace } from '../core/trace.ts'
+import { verify } from '../core/verify.ts'
 import { join } from '../core/tree.ts'
 import type { Adapter } from '../models/lora.ts'
 import { add } from '../ops/elementwise.ts'
@@ -96,7 +98,7 @@ const noLoss: Fault = fault('graph', { place: 'the objective', found: 'no value 
 const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Program> => {
   const sharing = pipe(
     shared(objective),
-    E.bind('graph', ({ objective: o }) => recogniseAttention.run(o.graph)),
+    E.bind('graph', ({ objective: o }) => pipe(recogniseAttention.run(o.graph), E.chain(narrow.run), E.chain(verify))),
   )
   if (E.isLeft(sharing)) return sharing
   const { objective: whole, view, graph } = sharing.right

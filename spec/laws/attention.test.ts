@@ -123,18 +123,24 @@ describe('strategies', () => {
   const adapters = lora({ targets: ['qkv', 'proj'], rank: 2 })
   // three blocks, in the student's global and local crops and in the teacher
   it.each([['none', none, 6], ['lora', adapters, 6], ['dora', dora({ targets: ['qkv'], rank: 2 }), 6], ['half', half(), 6], ['lora in half', all([adapters, half()]), 6]] as const)('%s', { timeout: 60000 }, (_, s, gradients) => {
-    const p = programOf(s)
+    const p = programOf(s, { whole: true })
     expect(regions(p)).toBe(9)
     expect(count(partsOf(p))).toEqual({ output: 9, rows: gradients, gradient: gradients })
   })
 
+  it('of a last block of which class tokens alone are read, one query looks at the keys: products, no region', () => {
+    const p = programOf(none)
+    expect(regions(p)).toBe(6)
+    expect(count(partsOf(p))).toEqual({ output: 6, rows: 4, gradient: 4 })
+  })
+
   it('frozen blocks have no gradient of attention, nor save rows', () => {
-    const parts = count(partsOf(programOf(freeze({ prefix: 2 }))))
+    const parts = count(partsOf(programOf(freeze({ prefix: 2 }), { whole: true })))
     expect([parts.rows, parts.gradient]).toEqual([2, 2])
   })
 
   it('recomputation computes outputs and rows again, and gives the same', { timeout: 60000 }, async () => {
-    const [plain, again] = [programOf(none), right(pipe(stage(), rewriteForward(none), derive, rewriteStep(remat())).program)]
+    const [plain, again] = [programOf(none, { whole: true }), right(pipe(stage({ whole: true }), rewriteForward(none), derive, rewriteStep(remat())).program)]
     expect(count(partsOf(again))).toEqual({ output: 15, rows: 6, gradient: 6 })
     const [a, b] = [await run(plain, 2), await run(again, 2)]
     for (const [path, x] of a.state) expect([...(b.state.get(path) ?? [])]).toEqual([...x])

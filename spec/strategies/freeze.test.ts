@@ -42,7 +42,7 @@ describe('a frozen prefix', () => {
 })
 
 describe('what a frozen prefix saves', { timeout: 60_000 }, () => {
-  const o = { depth: 4, width: 16, images: 4, image: 16, locals: 2 }
+  const o = { depth: 4, width: 16, images: 4, image: 16, locals: 2, whole: true }
   const [full, half, most] = [none, freeze({ prefix: 2 }), freeze({ prefix: 4 })].map((s) => programOf(s, o))
   const [a, b, c] = [full, half, most].map((p) => cost(p.graph))
   it('kernels, arithmetic and planned memory, by as much as theory says', () => {
@@ -52,7 +52,7 @@ describe('what a frozen prefix saves', { timeout: 60_000 }, () => {
     const about = (found: ReadonlyArray<number>, expected: ReadonlyArray<number>): void => { found.forEach((f, i) => { expect(Math.abs(f - expected[i]), `${f}`).toBeLessThan(0.02) }) }
     about(shares((t) => t.launches), [0.63, 0.31])
     about(shares((t) => t.flops), [0.61, 0.26])
-    about(shares((t) => t.temporaryBytes), [0.56, 0.23])
+    about(shares((t) => t.temporaryBytes), [0.58, 0.24])
     expect(b.updates).toBeLessThan(a.updates)
   })
   it('trained parameters', () => {

@@ -1,6 +1,7 @@
 /** A small DINO to try strategies on, and runs of its step. */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import { concatAll } from 'fp-ts/lib/Monoid.js'
 import { planOf } from '../../compiler/plan.ts'
 import type { Totals } from '../../compiler/schedule.ts'
 import { totalsOf } from '../../compiler/schedule.ts'
@@ -10,10 +11,12 @@ import { reference } from '../../compiler/targets/reference.ts'
 import type { Graph } from '../../core/graph.ts'
 import { sizeOf } from '../../core/type.ts'
 import { dino } from '../../losses/dino.ts'
-import { weighted } from '../../losses/loss.ts'
+import type { Features, Logits, PatchTokens } from '../../losses/features.ts'
+import { lossMonoid, watch, weighted } from '../../losses/loss.ts'
 import { dinov1 } from '../../models/dino.ts'
 import { head } from '../../models/head.ts'
 import { vit } from '../../models/vit.ts'
+import { sum } from '../../ops/reduce.ts'
 import { multiCrop } from '../../train/batch.ts'
 import { initialize, writeResidents } from '../../train/initialize.ts'
 import type { LossScale } from '../../train/loss-scale.ts'
@@ -38,14 +41,21 @@ export interface SmallOptions {
   /** Of the loss. */
   readonly weight?: number
   readonly lossScale?: LossScale
+  /** Patches are watched too, so that no rows of the last blocks are left out: for what theory says of whole blocks. */
+  readonly whole?: boolean
 }
 
 export const backbone = (o: SmallOptions = {}) =>
   vit({ patch: 4, width: o.width ?? 8, depth: o.depth ?? 3, heads: 2, mlpRatio: 2, image: o.image ?? 8, dropPath: o.dropPath ?? 0 })
 
+const watched = watch<Features<Logits & PatchTokens>>(({ student, teacher }) =>
+  [student.global, ...(student.local === undefined ? [] : [student.local]), teacher.global].map((g, i) => ({ name: `patches${i}`, value: sum()(g.patches) })))
+
 export const stage = (o: SmallOptions = {}): ForwardStage => trainingStep({
   model: dinov1({ backbone: backbone(o), head: head({ in: o.width ?? 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }),
-  loss: o.weight === undefined ? dino({ prototypes: 6 }) : weighted(o.weight)(dino({ prototypes: 6 })),
+  loss: concatAll(lossMonoid<Features<Logits & PatchTokens>>())([
+    o.weight === undefined ? dino({ prototypes: 6 }) : weighted(o.weight)(dino({ prototypes: 6 })), ...(o.whole === true ? [watched] : []),
+  ]),
   batch: multiCrop({ images: o.images ?? 2, global: { crops: 2, size: o.image ?? 8 }, local: { crops: o.locals ?? 1, size: 4 } }),
   optimizer: o.optimizer ?? adamw(),
   ...(o.lossScale === undefined ? {} : { lossScale: o.lossScale }),

@@ -35,14 +35,14 @@ test.each([['full', none], ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })]]
 })
 
 test('planned memory falls', () => {
-  const o = { depth: 4, width: 16, images: 4, image: 16 }
+  const o = { depth: 4, width: 16, images: 4, image: 16, whole: true }
   const [full, half] = [cost(programOf(none, o).graph), cost(stored(none, o).graph)]
   expect(half.temporaryBytes / full.temporaryBytes).toBeLessThan(0.85)
 }, 60_000)
 
 describe('contractions in f16', () => {
   const halved = (o: { readonly strategy?: Strategy; readonly scale?: LossScale; readonly weight?: number } = {}): Program =>
-    right(pipe(stage({ ...(o.scale === undefined ? {} : { lossScale: o.scale }), weight: o.weight ?? 1 }), rewriteForward(all([o.strategy ?? none, half()])), derive).program)
+    right(pipe(stage({ ...(o.scale === undefined ? {} : { lossScale: o.scale }), weight: o.weight ?? 1, whole: true }), rewriteForward(all([o.strategy ?? none, half()])), derive).program)
   it.each([['full', none], ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })]] as const)('train as f32 does, nearly: %s', async (_, strategy) => {
     const [full, halves] = [await run(programOf(strategy), 4), await run(halved({ strategy }), 4)]
     full.values.forEach((v, i) => { expectClose(halves.values[i].get('loss') ?? [], v.get('loss') ?? [], 5e-3) })
@@ -57,7 +57,7 @@ describe('contractions in f16', () => {
     expect(nodesOf(p.graph).filter((e) => O.isSome(contracting.dot.match(e)) && scopeOf(e).includes('blocks.')).every((e) => e.type.dtype === 'f16')).toBe(true)
   })
   it('store what both passes read once, narrower', () => {
-    const o = { depth: 4, width: 16, images: 4, image: 16 }
+    const o = { depth: 4, width: 16, images: 4, image: 16, whole: true }
     const small = right(pipe(stage(o), rewriteForward(half()), derive, rewriteStep(halfStorage())).program)
     // neither keeps probabilities of attention as they are: what is left to be narrower is less
     expect(cost(small.graph).temporaryBytes / cost(programOf(none, o).graph).temporaryBytes).toBeLessThan(0.83)

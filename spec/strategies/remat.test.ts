@@ -30,7 +30,7 @@ describe('values', () => {
 
 // planning takes its time
 describe('memory', { timeout: 60_000 }, () => {
-  const o: SmallOptions = { depth: 6, width: 32, images: 8, image: 16, locals: 2 }
+  const o: SmallOptions = { depth: 6, width: 32, images: 8, image: 16, locals: 2, whole: true }
   const p = programOf(none, o)
   const before = cost(p.graph)
   it('falls: of six blocks the activations of one are left, and their inputs', () => {

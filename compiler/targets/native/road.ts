@@ -11,6 +11,7 @@ import type { MergeLimits } from '../../merge.ts'
 import { merge } from '../../merge.ts'
 import { takeApart } from '../../rewrites/apart.ts'
 import { recogniseAttention } from '../../rewrites/attention.ts'
+import { narrow } from '../../rewrites/narrow.ts'
 import { simplify } from '../../rewrites/simplify.ts'
 import { isAttention, joinAttention } from './attention.ts'
 import { contractionOf } from './contraction.ts'
@@ -30,8 +31,9 @@ export interface Road {
 export const kernelsOf = (g: Graph): E.Either<Fault, Road> =>
   pipe(
     verify(g),
-    // a training step has had its attention found before gradients were taken; graphs without gradients come as they are
+    // a training step has had this done before gradients were taken; graphs without gradients come as they are
     E.chain(recogniseAttention.run),
+    E.chain(narrow.run),
     E.chain(takeApart((e) => isAttention(scalarOf(e))).run),
     E.chain(simplify.run),
     E.chain(verify),
