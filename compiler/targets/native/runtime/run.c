@@ -84,7 +84,7 @@ float *scratch(Scratch *s, int i, long n) {
 /* ---- threads ---- */
 
 /* one turn of waiting for another thread that is at work */
-static void wait_turn(int turns) { if (turns < SPIN) PAUSE(); else sched_yield(); }
+static void wait_turn(int turns) { if (turns < SPIN) PAUSE(); else nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL); }
 
 typedef struct { Kernel kernel; void *const *buffers; int parts; } Job;
 
