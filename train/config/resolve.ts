@@ -36,6 +36,13 @@ const placeOf = (origins: ReadonlyMap<string, string>, path: string): string => 
   return `the defaults: ${path}`
 }
 
+/** Where something was written that a rule between values speaks of: at its own path, in it, or beside it. */
+const placeAround = (origins: ReadonlyMap<string, string>, path: string): string => {
+  const section = path.slice(0, path.lastIndexOf('.') + 1)
+  const [beside] = [...origins].filter(([at]) => section !== '' && at.startsWith(section)).map(([, place]) => place)
+  return beside === undefined || [...origins.keys()].some((at) => at === path || at.startsWith(`${path}.`)) ? placeOf(origins, path) : `${beside}: ${path}`
+}
+
 /** `did you mean optimizer.lr?`: a name of the same section, or else one like it anywhere. */
 const meant = (root: AnyField, path: string, siblings: ReadonlyArray<string>): string => {
   const cut = path.lastIndexOf('.')
@@ -53,7 +60,7 @@ const pathOf = (e: t.ValidationError): string => e.context.map((c) => c.key).fil
 const problem = (root: AnyField, origins: ReadonlyMap<string, string>) => (e: t.ValidationError): Fault => {
   const path = pathOf(e)
   const at = e.context.at(-1)?.type
-  const place = path === '' ? 'the configuration' : placeOf(origins, path)
+  const place = path === '' ? 'the configuration' : (at instanceof Together ? placeAround : placeOf)(origins, path)
   if (at instanceof NoSuchName) return fault('config', { place, found: `an unknown setting${typeof e.value === 'object' ? '' : `: ${showValue(e.value)}`}`, allowed: at.names.join(', '), remedy: meant(root, path, at.names) })
   const name = path.slice(path.lastIndexOf('.') + 1)
   const found = JSON.stringify(e.value) ?? 'nothing'

@@ -149,7 +149,7 @@ export const readBackbone = (path: string, o: ReadOptions = {}): TaskEither<Faul
   TE.chain((what) =>
     what === 'folder' ? pipe(within(path), TE.chain((folder) => fromFolder(folder, o)))
     : what === 'file' ? pipe(readSafetensors(path), TE.chainEitherK(({ tensors }) => fromState(path, tensors, o)))
-    : TE.left(fault('io', { place: path, found: 'nothing', allowed: 'a Hugging Face folder or a .safetensors file', remedy: 'check the path; a model id must be downloaded first' }))),
+    : TE.left(fault('io', { place: path, found: 'nothing', allowed: 'the folder of a run, a Hugging Face folder, or a .safetensors file', remedy: 'check the path; a model id must be downloaded first' }))),
 )
 
 /** A backbone's weights as first values of a run's tensors, under each of the roots: `student.backbone`, `teacher.backbone`. */
