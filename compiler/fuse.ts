@@ -46,8 +46,14 @@ export interface Packed {
   readonly length: number
 }
 
-/** What lies in memory: an expression's value, a packed copy, or the buffer of all scalar hypers. */
-export type Tensor = Expr | Packed | 'hyper'
+/** The values of another tensor, computed a second time; see recompute.ts. */
+export interface Again {
+  readonly _tag: 'Again'
+  readonly type: TensorType
+}
+
+/** What lies in memory: an expression's value, a packed copy, values computed again, or the buffer of all scalar hypers. */
+export type Tensor = Expr | Packed | Again | 'hyper'
 
 /** One kernel and the tensors it stands between. */
 export interface Fused {

@@ -13,8 +13,10 @@ import type { Fused, Tensor } from './fuse.ts'
 import type { Buffer, Kernel, Write } from './kernel.ts'
 import { pointsOf, showKernel } from './kernel.ts'
 import { normalise } from './loops.ts'
-import type { Read, Term, TermTable, Var } from './term.ts'
+import { residentPath } from './schedule.ts'
+import type { Read, Term, Var } from './term.ts'
 import { termTable, termsOf } from './term.ts'
+import { countingStrides, positionsAt, transplant } from './transplant.ts'
 
 export interface MergeLimits {
   readonly maxInputs: number
@@ -26,57 +28,7 @@ export interface MergeLimits {
   readonly isSpecial: (k: Kernel) => boolean
 }
 
-/** Rebuilds terms of another table in `table`: variables and reads as told, reductions with variables of their own. */
-const transplant = (table: TermTable, variable: ReadonlyMap<Var, Term>, read: (r: Read, offset: Term) => Term): ((t: Term) => Term) => {
-  const done = new Map<Term, Term>(variable)
-  const fresh = new Map<Var, Var>()
-  const go = (t: Term): Term => {
-    const found = done.get(t)
-    if (found !== undefined) return found
-    const made = rebuilt(t)
-    done.set(t, made)
-    return made
-  }
-  const rebuilt = (t: Term): Term => {
-    switch (t._tag) {
-      case 'Num': return table.num(t.dtype, t.value)
-      case 'Var': return t
-      case 'Affine': return table.affine(t.terms.map(([x, k]) => [go(x), k]), t.constant)
-      case 'Read': return read(t, go(t.offset))
-      case 'Unary': return table.unary(t.op, go(t.x))
-      case 'Binary': return table.binary(t.op, go(t.x), go(t.y))
-      case 'Select': return table.select(go(t.when), go(t.x), go(t.y))
-      case 'Cast': return table.cast(t.dtype, go(t.x))
-      case 'Assume': return table.assume(go(t.x), t.lo, t.hi)
-      case 'Reduce': {
-        const v = fresh.get(t.variable) ?? table.variable(t.variable.extent)
-        fresh.set(t.variable, v)
-        done.set(t.variable, v)
-        return table.reduce(t.op, v, go(t.body))
-      }
-    }
-  }
-  return go
-}
-
 const rootsOf = (ws: ReadonlyArray<Write>): ReadonlyArray<Term> => ws.flatMap((w) => [w.offset, w.value])
-
-/** The strides of an offset that counts through all points of some loops once, by loop; undefined where it does not. */
-const countingStrides = (offset: Term, loops: ReadonlyArray<Var>): ReadonlyMap<Var, number> | undefined => {
-  const terms: ReadonlyArray<readonly [Term, number]> = offset._tag === 'Affine' ? (offset.constant === 0 ? offset.terms : []) : [[offset, 1]]
-  const strides = new Map<Var, number>()
-  for (const v of loops) {
-    const mine = terms.find(([t]) => t === v)
-    if (mine !== undefined) strides.set(v, mine[1])
-  }
-  if (strides.size !== terms.length || strides.size !== loops.length) return undefined
-  let next = 1
-  for (const [v, s] of [...strides].sort(([, a], [, b]) => a - b)) {
-    if (s !== next) return undefined
-    next *= v.extent
-  }
-  return strides
-}
 
 const readsOf = (k: Kernel, buffer: number): ReadonlyArray<Read> => termsOf(rootsOf(k.writes)).filter((t): t is Read => t._tag === 'Read' && t.buffer === buffer)
 
@@ -89,10 +41,6 @@ const readsAlongRows = (k: Kernel): boolean =>
       return r.offset === t.variable || (r.offset._tag === 'Affine' && r.offset.terms.some(([x, s]) => x === t.variable && s === 1))
     })
   })
-
-/** The producer's loops at a flat position of what it writes. */
-const positionsAt = (table: TermTable, at: Term, strides: ReadonlyMap<Var, number>): ReadonlyMap<Var, Term> =>
-  new Map([...strides].map(([v, s]) => [v, table.binary('mod', table.binary('idiv', at, table.num('i32', s)), table.num('i32', v.extent))]))
 
 const isOfLoops = (t: Term, k: Kernel): boolean => (t.vars & ~k.loops.reduce((m, v) => m | v.vars, 0)) === 0
 
@@ -174,10 +122,20 @@ const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimi
   return { kernel: { name: `${c.kernel.name} | ${ops}`, key: showKernel(shape), table, ...shape }, reads, writes: [...keptWrites.map(([, t]) => t), ...c.writes] }
 }
 
+/** A kernel that writes this many times less than it reads frees memory by running early. */
+const little = 16
+
+/** Whether a producer would only wait for its consumer with what it makes little of: nothing of it is read there too. */
+const keepsMuch = (p: Fused, c: Fused, limits: MergeLimits): boolean => {
+  const elements = (all: ReadonlyArray<Buffer>): number => all.reduce((n, b) => n + b.length, 0)
+  const own = p.kernel.reads.filter((_, b) => residentPath(p.reads[b]) === undefined)
+  return !limits.isSpecial(p.kernel) && elements(p.kernel.writes) * little <= elements(own) && p.reads.every((t) => t === 'hyper' || !c.reads.includes(t))
+}
+
 /** Whether merging these two pays: as many points, or rows that the consumer reads again. */
 const pays = (p: Fused, c: Fused, limits: MergeLimits): boolean => {
   const [rows, points] = [pointsOf(p.kernel), pointsOf(c.kernel)]
-  if (rows < 8) return false
+  if (rows < 8 || keepsMuch(p, c, limits)) return false
   if (rows === points) return true
   return points / rows <= limits.maxRow && readsAlongRows(p.kernel) && p.reads.some((t) => t !== 'hyper' && c.reads.includes(t))
 }

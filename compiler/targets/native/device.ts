@@ -21,7 +21,7 @@ import type { Host, NativeExecutable } from './program.ts'
 import { builtOf } from './plans.ts'
 import { bytesOfType, programOf } from './program.ts'
 import { layoutOf } from './layout.ts'
-import { kernelsOf } from './road.ts'
+import { kernelsOf, nearBytes } from './road.ts'
 import { load, store } from './storage.ts'
 
 export interface NativeOptions {
@@ -29,6 +29,8 @@ export interface NativeOptions {
   readonly threads?: number
   /** Operations of a kernel under which other threads are not woken. */
   readonly least?: number
+  /** Bytes that stay near while others are made: what is read again later than that may be computed again. */
+  readonly near?: number
   /** Further flags for the compiler, such as sanitizers'. */
   readonly flags?: ReadonlyArray<string>
 }
@@ -49,7 +51,7 @@ const noMemory = (bytes: number): Fault => fault('target', {
 
 const failure = (e: unknown): Fault => fault('target', { place: 'native', found: messageOf(e), allowed: 'a run without errors', remedy: 'report this with the output of npm run ir; try another target meanwhile' })
 
-const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: number, least: number): NativeDevice => {
+const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: number, least: number, near: number): NativeDevice => {
   const held = new Map<string, Held>()
   const memories: Array<Memory> = []
   const allocate = (bytes: number): E.Either<Fault, Memory> => {
@@ -81,7 +83,7 @@ const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: n
       if (E.isLeft(h)) return TE.left(h.left)
     }
     return pipe(
-      TE.tryCatch(() => builtOf(g, compiler, code, o), failure),
+      TE.tryCatch(() => builtOf(g, compiler, code, near, o), failure),
       TE.chain(TE.fromEither),
       TE.chain((built) => TE.fromEither(pipe(E.tryCatch(() => programOf(g, built, host), failure), E.flatten))),
       TE.chainFirstIOK(() => () => {
@@ -105,7 +107,7 @@ const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: n
         : TE.fromIO(() => load(h.type.dtype, h.memory.view, 0, sizeOf(h.type.shape)))
     },
     resident: () => new Map([...held].map(([path, h]) => [path, h.type])),
-    planned: (g) => pipe(kernelsOf(g), E.map(({ graph, kernels }) => layoutOf(graph, kernels).arenaBytes + residentBytes(graph))),
+    planned: (g) => pipe(kernelsOf(g, near), E.map(({ graph, kernels }) => layoutOf(graph, kernels).arenaBytes + residentBytes(graph))),
     compile: (g, o = {}) => compile(g, o),
     close: () => {
       held.clear()
@@ -122,7 +124,7 @@ export const openNative = (o: NativeOptions = {}): TE.TaskEither<Fault, NativeDe
     if ('_tag' in compiler) return E.left(compiler)
     const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])
     if (typeof path !== 'string') return E.left(path)
-    return E.right(deviceOf(compiler, code, openRuntime(path), Math.max(1, o.threads ?? allCores()), o.least ?? 20000))
+    return E.right(deviceOf(compiler, code, openRuntime(path), Math.max(1, o.threads ?? allCores()), o.least ?? 20000, o.near ?? nearBytes))
   } catch (e) {
     return E.left(failure(e))
   }

@@ -22,8 +22,8 @@ const bytesOfTensor = (t: Tensor): number => (t === 'hyper' ? 0 : sizeOf(t.type.
 const isOfRegion = (k: Fused): boolean => k.writes.some((w) => w._tag === 'Apply' && w.region._tag === 'Some')
 
 /** Who must run before whom: makers before readers, and readers of an old state before who makes the new one, as they were given. */
-const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<ReadonlySet<number>> => {
-  const makers = new Map<Tensor, number>()
+export const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<ReadonlySet<number>> => {
+  const makers = new Map<Tensor, number>(kernels.flatMap((k, i) => k.writes.map((w) => [w, i] as const)))
   const readersOfState = new Map<string, Array<number>>()
   const followers = kernels.map(() => new Set<number>())
   const updates = new Map<Tensor, ReadonlyArray<string>>()
@@ -31,19 +31,18 @@ const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<Rea
   kernels.forEach((k, i) => {
     for (const r of k.reads) {
       const maker = makers.get(r)
-      if (maker !== undefined) followers[maker].add(i)
+      if (maker !== undefined && maker !== i) followers[maker].add(i)
       const path = residentPath(r)
       if (path !== undefined) readersOfState.set(path, [...readersOfState.get(path) ?? [], i])
     }
     for (const w of k.writes) {
-      makers.set(w, i)
       for (const path of updates.get(w) ?? []) for (const reader of readersOfState.get(path) ?? []) if (reader !== i) followers[reader].add(i)
     }
   })
   return followers
 }
 
-/** The kernels, each given after what it reads, in the order in which they run. */
+/** The kernels in the order in which they run: as they are given, but for what is brought forward, and for what reads what is made behind it. */
 export const ordered = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
   const followers = followersOf(g, kernels)
   const awaited = kernels.map(() => 0)
@@ -75,8 +74,8 @@ export const ordered = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<
       if (awaited[f] === 0) ready.add(f)
     }
   }
-  for (let next = 0; next < kernels.length; next++) {
-    if (placed[next]) continue
+  const first = (): number => placed.findIndex((done, i) => !done && awaited[i] === 0)
+  for (let next = first(); next >= 0; next = first()) {
     place(next)
     for (let early = [...ready].find(isEarly); early !== undefined; early = [...ready].find(isEarly)) place(early)
   }

@@ -91,16 +91,16 @@ const compiled = async (c: Compiler, units: ReadonlyArray<Unit>, o: CompileOptio
   return E.right(libraries)
 }
 
-/** A graph's blueprint and libraries, from the cache or made now. `code` is this compiler's own fingerprint. */
-export const builtOf = async (g: Graph, c: Compiler, code: string, o: CompileOptions): Promise<E.Either<Fault, Built>> => {
-  const key = graphFingerprint([...identityOf(c), code], g)
+/** A graph's blueprint and libraries, from the cache or made now. `code` is this compiler's own fingerprint, `near` as for `kernelsOf`. */
+export const builtOf = async (g: Graph, c: Compiler, code: string, near: number, o: CompileOptions): Promise<E.Either<Fault, Built>> => {
+  const key = graphFingerprint([...identityOf(c), code, `${near}`], g)
   const path = join(c.cache, `plan-${key ?? ''}.msgpack`)
   const before = key === undefined ? undefined : await found(c, path)
   if (before !== undefined) {
     o.progress?.(before.libraries.length, before.libraries.length)
     return E.right(before)
   }
-  const road = kernelsOf(g)
+  const road = kernelsOf(g, near)
   if (E.isLeft(road)) return road
   const { graph, kernels } = road.right
   const units = unitsOf(kernels.map((k) => k.kernel))

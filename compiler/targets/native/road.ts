@@ -9,13 +9,15 @@ import { fuse } from '../../fuse.ts'
 import { scalarOf } from '../../meaning.ts'
 import type { MergeLimits } from '../../merge.ts'
 import { merge } from '../../merge.ts'
+import type { RecomputeLimits } from '../../recompute.ts'
+import { recompute } from '../../recompute.ts'
 import { takeApart } from '../../rewrites/apart.ts'
 import { recogniseAttention } from '../../rewrites/attention.ts'
 import { narrow } from '../../rewrites/narrow.ts'
 import { simplify } from '../../rewrites/simplify.ts'
 import { isAttention, joinAttention } from './attention.ts'
 import { contractionOf } from './contraction.ts'
-import { ordered } from './order.ts'
+import { followersOf, ordered } from './order.ts'
 
 /** What fusion may do: vector arithmetic is cheap beside memory, and a call costs next to nothing. */
 export const limits: Limits = { maxInputs: 24, maxOps: 160, scatter: false, transcendental: 6, launch: 400, pack: false, whole: isAttention }
@@ -23,12 +25,19 @@ export const limits: Limits = { maxInputs: 24, maxOps: 160, scatter: false, tran
 /** Rows of up to 64 K elements are near when they are read again. */
 const mergeLimits: MergeLimits = { maxInputs: 24, maxTerms: 260, maxRow: 65536, isSpecial: (k) => k.whole !== undefined || contractionOf(k) !== undefined }
 
+/** Bytes that stay near while others are made. */
+export const nearBytes = 16e6
+
+/** An element costs as much to fetch, and to have kept, as some transcendental functions. */
+const recomputeLimits: Omit<RecomputeLimits, 'apart' | 'least'> = { cost: 24, transcendental: 6, maxInputs: 24, maxTerms: 260, followersOf }
+
 export interface Road {
   readonly graph: Graph
   readonly kernels: ReadonlyArray<Fused>
 }
 
-export const kernelsOf = (g: Graph): E.Either<Fault, Road> =>
+/** What is read again after more than `near` bytes have been made is computed again where that costs less. */
+export const kernelsOf = (g: Graph, near = nearBytes): E.Either<Fault, Road> =>
   pipe(
     verify(g),
     // a training step has had this done before gradients were taken; graphs without gradients come as they are
@@ -37,5 +46,8 @@ export const kernelsOf = (g: Graph): E.Either<Fault, Road> =>
     E.chain(takeApart((e) => isAttention(scalarOf(e))).run),
     E.chain(simplify.run),
     E.chain(verify),
-    E.map((graph) => ({ graph, kernels: ordered(graph, merge(mergeLimits)(joinAttention(fuse(limits)(graph)), new Set(graph.outputs.map((o) => o.expr)))) })),
+    E.map((graph) => {
+      const merged = merge(mergeLimits)(joinAttention(fuse(limits)(graph)), new Set(graph.outputs.map((o) => o.expr)))
+      return { graph, kernels: ordered(graph, recompute({ ...recomputeLimits, apart: near, least: near / 256 })(graph, ordered(graph, merged))) }
+    }),
   )
