@@ -27,15 +27,24 @@ INLINE int whole(const Place *at, long d) { return at->column == 1 && d % VW == 
 static Rows rows_of(const float *p, const Place *at, long n, long d, float *room) {
   if (whole(at, d)) return (Rows){p, at->token};
   const long ld = rounded(d, VW);
-  for (long i = 0; i < n; i++)
-    for (long c = 0; c < ld; c++) room[i * ld + c] = c < d ? p[i * at->token + c * at->column] : 0;
+  for (long i = 0; i < n; i++, p += at->token) {
+    float *to = room + i * ld;
+    long c = 0;
+    if (at->column == 1) for (; c + VW <= d; c += VW) v_stf(to + c, v_ldf(p + c));
+    for (; c < d; c++) to[c] = p[c * at->column];
+    for (; c < ld; c++) to[c] = 0;
+  }
   return (Rows){room, ld};
 }
 
-/* n rows of d, `ld` apart, to where they belong */
-static void store_rows(float *p, const Place *at, long n, long d, const float *from, long ld) {
-  for (long i = 0; i < n; i++)
-    for (long c = 0; c < d; c++) p[i * at->token + c * at->column] = from[i * ld + c];
+/* n rows of d to where they belong */
+static void store_rows(float *p, const Place *at, long n, long d, Rows from) {
+  for (long i = 0; i < n; i++, p += at->token) {
+    const float *row = from.p + i * from.ld;
+    long c = 0;
+    if (at->column == 1) for (; c + VW <= d; c += VW) v_stf(p + c, v_ldf(row + c));
+    for (; c < d; c++) p[c * at->column] = row[c];
+  }
 }
 
 INLINE void turn_square(Rows from, long n, float scale, float *to) {
@@ -190,7 +199,7 @@ void dg_attention(const Attention *a, const float *q, const float *k, const floa
       float *to = (float *)head_of(y, &a->y, z) + i0 * a->y.token;
       const int direct = whole(&a->y, d);
       sums(&(Sums){.ahead = &ahead, .k = n, .a_row = 1, .a_k = SCORES, .b_k = vs.ld, .c_row = direct ? a->y.token : h.width, .scale = h.share}, m, h.width / VW, h.s, vs.p, direct ? to : h.out);
-      if (!direct) store_rows(to, &a->y, m, d, h.out, h.width);
+      if (!direct) store_rows(to, &a->y, m, d, (Rows){h.out, h.width});
     }
   }
 }
@@ -249,10 +258,10 @@ void dg_attention_back(const Attention *a, const float *q, const float *k, const
       sums(&values, n, nv, h.s, gs.p, direct ? dv : h.dv);
       sums(&keys, n, nv, h.e, qs.p, direct ? dk : h.dk);
       sums(&(Sums){.ahead = &ahead, .k = n, .a_row = 1, .a_k = SCORES, .b_k = ks.ld, .c_row = ld}, m, nv, h.e, ks.p, direct ? dq + i0 * ld : h.out);
-      if (!direct) store_rows(dq + i0 * a->three.token, &a->three, m, d, h.out, h.width);
+      if (!direct) store_rows(dq + i0 * a->three.token, &a->three, m, d, (Rows){h.out, h.width});
     }
     if (direct) continue;
-    store_rows(dk, &a->three, n, d, h.dk, h.width);
-    store_rows(dv, &a->three, n, d, h.dv, h.width);
+    store_rows(dk, &a->three, n, d, (Rows){h.dk, h.width});
+    store_rows(dv, &a->three, n, d, (Rows){h.dv, h.width});
   }
 }
