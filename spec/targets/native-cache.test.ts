@@ -1,6 +1,6 @@
 /** The cache of compiled libraries: shared by processes, whole or absent; and compilers that fail. */
 import { execFile } from 'node:child_process'
-import { chmod, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, truncate, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -37,6 +37,24 @@ describe('the cache', () => {
     await rm(join(folder, files.find((f) => /^step-.*\.so$/.test(f)) ?? ''))
     expect(await outcome({ XDG_CACHE_HOME: cache })).toContain('clean')
     expect((await readdir(folder)).sort()).toEqual(files.sort())
+  })
+
+  it('keeps what was used within thirty days, libraries with their texts, and drops the rest when a plan is put in', { timeout: 300000 }, async () => {
+    const cache = join(place.folder, 'shared')
+    const folder = join(cache, 'dinograph', 'native')
+    const files = (await readdir(folder)).sort()
+    const old = ['step-0000.so', 'step-0000.0.c', 'plan-0000.msgpack']
+    for (const f of old) await writeFile(join(folder, f), 'left behind')
+    await writeFile(join(folder, 'step-1111.so'), 'of today')
+    await writeFile(join(folder, 'step-1111.0.c'), 'of today')
+    const then = new Date(Date.now() - 31 * 24 * 3600 * 1000)
+    for (const f of [...files, ...old, 'step-1111.0.c']) await utimes(join(folder, f), then, then)
+    // everything is used, and one plan made again
+    await truncate(join(folder, files.find((f) => f.startsWith('plan-')) ?? ''), 0)
+    expect(await outcome({ XDG_CACHE_HOME: cache })).toContain('clean')
+    // plans that this program reads after the one that was made may have gone and come back
+    expect((await readdir(folder)).sort()).toEqual([...files, 'step-1111.so', 'step-1111.0.c'].sort())
+    for (const f of ['step-1111.so', 'step-1111.0.c']) await rm(join(folder, f))
   })
 
   it('is told apart from other compilers, and a compiler that fails is explained', { timeout: 60000 }, async () => {

@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url'
 import { constants, readFileSync } from 'node:fs'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
+import { markUsed } from './prune.ts'
+
 
 export interface Compiler {
   readonly command: string
@@ -122,7 +124,10 @@ const compileFault = (c: Compiler, file: string, text: string): Fault => fault('
 export const libraryOf = async (c: Compiler, name: string, sources: ReadonlyArray<string>): Promise<string | Fault> => {
   const base = join(c.cache, `${name}-${nameOf(c, sources.join('\0'))}`)
   const path = `${base}.so`
-  if (await isFile(path)) return path
+  if (await isFile(path)) {
+    await markUsed([path, ...sources.map((_, i) => `${base}.${i}.c`)])
+    return path
+  }
   const own = `${base}.${process.pid}.${randomUUID().slice(0, 8)}`
   try {
     await mkdir(c.cache, { recursive: true })

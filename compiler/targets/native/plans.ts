@@ -17,6 +17,7 @@ import { blueprint, blueprintOf } from './blueprint.ts'
 import type { Compiler } from './compiler.ts'
 import { cacheFault, identityOf, isFile, libraryOf } from './compiler.ts'
 import { graphFingerprint } from './fingerprint.ts'
+import { markUsed, prune } from './prune.ts'
 import { kernelsOf } from './road.ts'
 import type { Unit } from './source.ts'
 import { unitsOf } from './source.ts'
@@ -44,7 +45,9 @@ const found = async (c: Compiler, path: string): Promise<Built | undefined> => {
     const libraries = decoded.right.libraries.map((name) => join(c.cache, name))
     const whole = await Promise.all(libraries.map((l) => isFile(l)))
     if (!whole.every((x) => x)) return undefined
-    const source = await Promise.all(libraries.map((l) => readFile(l.replace(/\.so$/, '.0.c'), 'utf8')))
+    const texts = libraries.map((l) => l.replace(/\.so$/, '.0.c'))
+    const source = await Promise.all(texts.map((f) => readFile(f, 'utf8')))
+    await markUsed([path, ...libraries, ...texts])
     return { blueprint: decoded.right.blueprint, libraries, source }
   } catch {
     return undefined
@@ -64,6 +67,7 @@ const keep = async (c: Compiler, path: string, built: Built): Promise<Fault | un
       await handle.close()
     }
     await rename(own, path)
+    await prune(c.cache)
     return undefined
   } catch (e) {
     await rm(own, { force: true }).catch(() => undefined)
