@@ -87,10 +87,14 @@ INLINE vf v_exp(vf x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
+#if VW == 16
+  return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#else
   /* the low bits of t hold n, as a difference from 12582912's own */
   vi k = (vi)t - 0x4b400000;
   vi half = k >> 1;
   return p * v_pow2(half) * v_pow2(k - half);
+#endif
 }
 
 /* log(x) = e log 2 + log(m), m in sqrt(1/2) .. sqrt(2) */
@@ -118,26 +122,23 @@ INLINE vf v_log(vf x) {
   return v_self((x < 0.0f) | (x != x), bcf(NAN), r);
 }
 
-/* near 0 a polynomial; elsewhere 1 - P(t) exp(-x^2), t = 1 / (1 + 0.37 |x|) */
+/* x P(x^2) / Q(x^2), fitted to a relative error of 2e-8 up to 3.92, from where on it is 1; rounding adds 3e-7, which may not lead beyond 1 */
 INLINE vf v_erf(vf x) {
-  vf a = v_absf(x), s = x * x;
-  vf t = 1.0f / (1.0f + 0.37f * a);
-  vf p = bcf(-0.3178824515f);
-  p = p * t + 1.50907734303f;
-  p = p * t - 1.788741808989f;
-  p = p * t + 1.71350566842f;
-  p = p * t - 0.4756579110898f;
-  p = p * t + 0.3773480679609f;
-  p = p * t - 0.01764890465f;
-  vf far = v_signed(1.0f - p * v_exp(-s), x);
-  vf q = bcf(7.853858e-5f);
-  q = q * s - 8.010193e-4f;
-  q = q * s + 0.0051883277f;
-  q = q * s - 0.026853812f;
-  q = q * s + 0.1128358515f;
-  q = q * s - 0.37612625825f;
-  q = q * s + 1.1283791657f;
-  return v_self(a < 0.5f, x * q, far);
+  vf s = x * x;
+  vf p = bcf(2.0500810393e-6f);
+  p = p * s + 2.8488256272e-4f;
+  p = p * s + 3.7656268999e-3f;
+  p = p * s + 5.2748758655e-2f;
+  p = p * s + 1.9040675311e-1f;
+  p = p * s + 1.1283791461f;
+  vf q = bcf(3.8091639608e-5f);
+  q = q * s + 1.1625370682e-3f;
+  q = q * s + 1.4969239056e-2f;
+  q = q * s + 1.1410922745e-1f;
+  q = q * s + 5.0207633242e-1f;
+  q = q * s + 1.0f;
+  vf y = x * p / q;
+  return v_self((v_absf(x) > 3.92f) | (v_absf(y) > 1.0f), v_signed(bcf(1.0f), x), y);
 }
 
 /* near 0 a polynomial; elsewhere (1 - q) / (1 + q), q = exp(-2 |x|) */
