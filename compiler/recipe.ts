@@ -133,3 +133,7 @@ export const changed = (f: Fused, { dropped = new Set(), computed = new Map(), i
   const shape = { loops, reads: buffers, writes: kept.map((k) => k.write) }
   return { kernel: { name: further === undefined ? f.kernel.name : `${f.kernel.name} | again`, key: showKernel(shape), table, ...shape }, reads, writes: kept.map((k) => k.tensor) }
 }
+
+/** A kernel of its own for the elements of a recipe. */
+export const alone = (r: Recipe, tensor: Fused['writes'][number]): Fused =>
+  changed({ ...r.from, kernel: { ...r.from.kernel, writes: [r.from.kernel.writes[r.write]] }, writes: [tensor] }, {})

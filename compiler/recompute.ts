@@ -7,13 +7,14 @@
  * after:  k1: x = a w, y = x (1 + erf x) / 2           y is free soon    … all other layers …   k8: d = (b v) (1 + erf x + x exp(-x x)), y' = x (1 + erf x) / 2   k9: u = b y'
  * ```
  * Where it is read element by element it is computed in the reader (e in k8). Where it is an operand (y in k9), a kernel that is about to
- * read the same elements of what it follows from writes it once more: no tensor is read for its sake alone.
+ * read the same elements of what it follows from writes it once more: no tensor is read for its sake alone. What follows from inputs
+ * alone, such as patches of images, is made once more right before it is read.
  */
 import type { Graph } from '../core/graph.ts'
 import { bytesOf, sizeOf } from '../core/type.ts'
 import type { Again, Fused, Tensor } from './fuse.ts'
 import type { Recipe } from './recipe.ts'
-import { changed, heldAt, recipeOf } from './recipe.ts'
+import { alone, changed, heldAt, recipeOf } from './recipe.ts'
 import { residentPath } from './schedule.ts'
 import type { Read, Term } from './term.ts'
 import { termsOf } from './term.ts'
@@ -89,6 +90,8 @@ const hostOf = (line: Line, c: Candidate, from: number, maxInputs: number, isAll
 export const recompute = (limits: RecomputeLimits) => (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
   const line: Line = { at: kernels.map(() => undefined), readers: new Map() }
   kernels.forEach((f, i) => { put(line, i, f) })
+  /** New kernels, by the position that they come before. */
+  const inserted = new Map<number, ReadonlyArray<Fused>>()
   const outputs = new Set<Tensor>(g.outputs.map((o) => o.expr))
   const made = new Map<Tensor, number>(kernels.flatMap((f, i) => f.writes.map((w) => [w, i] as const)))
   const replaced = new Map(g.outputs.flatMap((o): ReadonlyArray<readonly [string, number]> => (o.role === 'state' ? [[o.path, made.get(o.expr) ?? -1]] : [])))
@@ -129,7 +132,9 @@ export const recompute = (limits: RecomputeLimits) => (g: Graph, kernels: Readon
       return false
     }
     const host = operands.length === 0 ? undefined : hostOf(line, c, Math.max(i, ...c.near) + 1, limits.maxInputs, (s) => operands.every((r) => !reaches(r, s)))
-    if (operands.length > 0 && host === undefined) return
+    const [early] = operands
+    const isAlone = early !== undefined && host === undefined
+    if (isAlone && (c.until < Infinity || c.near.length === 0 || c.recipe.sources.size === 0)) return
     const again: Again = { _tag: 'Again', type: c.tensor.type }
     const changes = new Map<number, Fused>()
     for (const r of c.far) for (const f of kernelAt(r)) {
@@ -140,6 +145,7 @@ export const recompute = (limits: RecomputeLimits) => (g: Graph, kernels: Readon
     if (host !== undefined) for (const f of kernelAt(host.at)) changes.set(host.at, changed(f, { computed: new Map([[c.tensor, c.recipe]]), further: { recipe: c.recipe, like: host.like, tensor: again } }))
     if ([...changes.values()].some((f) => f.reads.length > limits.maxInputs || termsOfKernel(f).length > limits.maxTerms)) return
     for (const [n, f] of changes) put(line, n, f)
+    if (isAlone) inserted.set(early, [...inserted.get(early) ?? [], alone(c.recipe, again)])
     if (c.near.length === 0) for (const f of kernelAt(i)) put(line, i, f.writes.length === 1 ? undefined : changed(f, { dropped: new Set([c.tensor]) }))
   }
   kernels.forEach((f, i) => {
@@ -149,5 +155,5 @@ export const recompute = (limits: RecomputeLimits) => (g: Graph, kernels: Readon
       if (c !== undefined) attempt(i, c)
     })
   })
-  return line.at.filter((f) => f !== undefined)
+  return line.at.flatMap((f, i) => [...inserted.get(i) ?? [], ...(f === undefined ? [] : [f])])
 }

@@ -72,7 +72,11 @@ const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: n
       return made
     })(allocate(bytesOfType(type)))
   }
-  const host: Host = { runtime, threads, least, allocate, resident: (path) => held.get(path) }
+  const settle = (): void => {
+    collectGarbage()
+    runtime.trim()
+  }
+  const host: Host = { runtime, threads, least, allocate, settle, resident: (path) => held.get(path) }
 
   const compile = (g: Graph, o: CompileOptions): TE.TaskEither<Fault, NativeExecutable> => {
     const missing = leavesOfGraph(g).filter(isResident).flatMap((l) => residentFault(l.source._tag.toLowerCase(), l.path, l.type, held.get(l.path)?.type) ?? [])
@@ -86,10 +90,6 @@ const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: n
       TE.tryCatch(() => builtOf(g, compiler, code, near, o), failure),
       TE.chain(TE.fromEither),
       TE.chain((built) => TE.fromEither(pipe(E.tryCatch(() => programOf(g, built, host), failure), E.flatten))),
-      TE.chainFirstIOK(() => () => {
-        collectGarbage()
-        runtime.trim()
-      }),
     )
   }
 

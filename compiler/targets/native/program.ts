@@ -24,6 +24,8 @@ export interface Host {
   readonly least: number
   /** Memory that is freed with the device. */
   readonly allocate: (bytes: number) => E.Either<Fault, Memory>
+  /** Called before a program runs for the first time: what preparing it has left is no longer needed. */
+  readonly settle: () => void
   readonly resident: (path: string) => { readonly type: TensorType; readonly memory: Memory } | undefined
 }
 
@@ -125,9 +127,12 @@ export const programOf = (g: Graph, built: Built, h: Host): E.Either<Fault, Nati
     const [l, type] = [located[v.place], types.get(v.path)]
     return type === undefined ? [] : [[v.path, load(type.dtype, l.memory.view, l.offset, sizeOf(type.shape))] as const]
   }))
+  const settled = { yet: false }
   const once = async (feed: Feed, times: Float64Array | null): Promise<E.Either<Fault, HostValues>> => {
     const filled = fill(feed)
     if (E.isLeft(filled)) return filled
+    if (!settled.yet) h.settle()
+    settled.yet = true
     if (b.steps.length > 0) await h.runtime.run({ steps: stepWords, buffers: bufferWords, threads: h.threads, times, units })
     return E.right(results())
   }
