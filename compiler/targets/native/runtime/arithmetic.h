@@ -42,6 +42,18 @@ INLINE int32_t h_maxi(vi x) { int32_t m = x[0]; for (int l = 1; l < VW; l++) m =
 INLINE vf v_absf(vf x) { return (vf)((vi)x & 0x7fffffff); }
 INLINE vf v_signed(vf magnitude, vf sign) { return (vf)((vi)magnitude | ((vi)sign & (int32_t)0x80000000)); }
 
+/* x between two bounds; NaN stays, as the second of two operands of which one is NaN is what these instructions return */
+INLINE vf v_between(vf x, float lo, float hi) {
+#if VW == 16
+  return (vf)_mm512_max_ps((__m512)bcf(lo), _mm512_min_ps((__m512)bcf(hi), (__m512)x));
+#elif VW == 8
+  return (vf)_mm256_max_ps((__m256)bcf(lo), _mm256_min_ps((__m256)bcf(hi), (__m256)x));
+#else
+  x = v_self(x > hi, bcf(hi), x);
+  return v_self(x < lo, bcf(lo), x);
+#endif
+}
+
 INLINE vf v_sqrt(vf x) {
 #if VW == 16
   return (vf)_mm512_sqrt_ps((__m512)x);
@@ -74,8 +86,7 @@ INLINE vf v_pow2(vi n) { return (vf)((n + 127) << 23); }
  * infinity and the denormals. The clamps let NaN through.
  */
 INLINE vf v_exp(vf x) {
-  x = v_self(x > 89.0f, bcf(89.0f), x);
-  x = v_self(x < -104.0f, bcf(-104.0f), x);
+  x = v_between(x, -104.0f, 89.0f);
   vf t = x * 1.44269504088896341f + 12582912.0f;
   vf n = t - 12582912.0f;
   vf r = x - n * 0.693359375f;
@@ -122,8 +133,9 @@ INLINE vf v_log(vf x) {
   return v_self((x < 0.0f) | (x != x), bcf(NAN), r);
 }
 
-/* x P(x^2) / Q(x^2), fitted to a relative error of 2e-8 up to 3.92, from where on it is 1; rounding adds 3e-7, which may not lead beyond 1 */
+/* x P(x^2) / Q(x^2), fitted to a relative error of 2e-8 up to 3.92; further on it is 1 at first, then above; rounding adds 3e-7 */
 INLINE vf v_erf(vf x) {
+  x = v_between(x, -4.1f, 4.1f);
   vf s = x * x;
   vf p = bcf(2.0500810393e-6f);
   p = p * s + 2.8488256272e-4f;
@@ -137,8 +149,7 @@ INLINE vf v_erf(vf x) {
   q = q * s + 1.1410922745e-1f;
   q = q * s + 5.0207633242e-1f;
   q = q * s + 1.0f;
-  vf y = x * p / q;
-  return v_self((v_absf(x) > 3.92f) | (v_absf(y) > 1.0f), v_signed(bcf(1.0f), x), y);
+  return v_between(x * p / q, -1.0f, 1.0f);
 }
 
 /* near 0 a polynomial; elsewhere (1 - q) / (1 + q), q = exp(-2 |x|) */
