@@ -6,9 +6,10 @@
 enum { BLOCK = 64, SCORES = BLOCK + VW };
 
 /*
- * exp(x) to about 1 ulp near 1, as powers of two: 2^n 2^r, n the nearest whole number. 2^n is made by moving the low bits of
- * x / log 2 + 1.5 2^23 + 127 to where exponents are: 0 for n = -127, so that what would be less than 2^-126 is 0, and infinity
- * for n = 128. NaN passes the clamps.
+ * exp(x) as powers of two, 2^n 2^r, n the nearest whole number: cheaper than v_exp, as what is below 2^-126, which adds
+ * nothing to a sum with 1 in it, is 0, and as its relative error, 2^-23 near 0, grows to |x| 2^-23, as much as rounded
+ * scores make anyway. 2^n is made by moving the low bits of x / log 2 + 1.5 2^23 + 127 to where exponents are: 0 for
+ * n = -127 and infinity for n = 128. NaN passes the clamps.
  */
 INLINE vf exponential(vf x) {
   x = LESS(bcf(128.0f), GREATER(bcf(-127.0f), x * 1.44269504088896341f));
