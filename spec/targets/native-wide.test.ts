@@ -37,6 +37,7 @@ const k = input('k', [2, 45, 3, 32])
 const wide = input('wide', [40, 1700])
 const tall = reshape([400, 170])(wide)
 const deep = reshape([8, 50, 170])(wide)
+const long = reshape([1700, 40])(wide)
 const w = input('w', [72, 150])
 const i = e.cast('i32')(e.mul(x, 1000))
 const at = table('i32', [90], range(90).map((n) => (n * 29) % 37))
@@ -88,6 +89,14 @@ const cases: Readonly<Record<string, Expr>> = {
   'a product that is stored transposed': transpose([1, 0])(einsum('mk,nk->mn')(x, w)),
   'a long sum': einsum('mk,nk->mn')(wide, e.cos(wide)),
   'a long sum with an epilogue': gelu(e.add(einsum('mk,nk->mn')(wide, wide), slice(0, 0, 40)(b))),
+  'few rows, columns side by side': einsum('kr,kn->rn')(slice(1, 3, 11)(tall), tall),
+  'few columns, rows side by side': einsum('kn,kr->nr')(tall, slice(1, 3, 11)(tall)),
+  'few columns, sums along memory': einsum('nk,rk->nr')(tall, slice(0, 3, 11)(tall)),
+  'few rows, sums along memory': einsum('rk,nk->rn')(slice(0, 3, 11)(tall), tall),
+  'few rows, long sums': einsum('kr,kn->rn')(slice(1, 3, 11)(long), long),
+  'few columns, long sums': einsum('kn,kr->nr')(long, slice(1, 3, 11)(long)),
+  'few columns, long sums along memory': einsum('nk,rk->nr')(wide, slice(0, 3, 11)(wide)),
+  'few rows, long sums along memory': e.add(einsum('rk,nk->rn')(slice(0, 3, 11)(wide), wide), slice(0, 0, 40)(b)),
   'a product with two outer loops': einsum('aik,nk->ain')(z, reshape([30, 70])(slice(0, 0, 30)(slice(1, 0, 70)(x)))),
   'a sum over two axes': einsum('akm,akn->mn')(z, e.sin(z)),
   'products of a batch': einsum('amk,ank->amn')(z, z),
