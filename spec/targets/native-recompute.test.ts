@@ -114,6 +114,10 @@ describe('recomputing', () => {
     const [before, after] = [kept, again].map((r) => layoutOf(r.graph, r.kernels).arenaBytes)
     expect(after).toBeLessThan(0.62 * before)
     expect(again.kernels.length).toBe(kept.kernels.length)
+    const { fullest, arenaBytes } = layoutOf(kept.graph, kept.kernels)
+    expect(fullest.bytes).toBeLessThanOrEqual(arenaBytes)
+    expect(fullest.bytes).toBeGreaterThan(0.8 * arenaBytes)
+    expect(fullest.tenants[0].name).toContain('f32[512, 32]')
   })
 
   it('changes no values', async () => {

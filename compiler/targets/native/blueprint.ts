@@ -52,6 +52,7 @@ export const blueprint = t.strict({
   /** A part, or -1 for a copy; the bytes of a copy; then the numbers of its places. */
   steps: t.readonlyArray(t.readonlyArray(t.number)),
   arenaBytes: t.number,
+  fullest: t.strict({ kernel: t.string, bytes: t.number, tenants: t.readonlyArray(t.strict({ name: t.string, count: t.number, bytes: t.number })) }),
   /** Paths of what is fed at every run, and, of those, of scalar hypers in the order of their common buffer. */
   given: t.readonlyArray(t.string),
   hypers: t.readonlyArray(t.string),
@@ -113,7 +114,7 @@ export const blueprintOf = (g: Graph, kernels: ReadonlyArray<Fused>, units: Read
       return k === undefined ? [] : [partOf(k)]
     }),
     units: units.map((u) => u.keys.length),
-    places, steps, arenaBytes: layout.arenaBytes,
+    places, steps, arenaBytes: layout.arenaBytes, fullest: layout.fullest,
     given: leavesOfGraph(g).flatMap((l) => (isResident(l) ? [] : [l.path])),
     hypers: hypersOf(g).flatMap((e) => (e._tag === 'Leaf' && e.source._tag === 'Hyper' ? [e.source.path] : [])),
     constants: constants.map((e) => ({ dtype: e.type.dtype, length: sizeOf(e.type.shape), values: valuesOf(e) })),

@@ -12,6 +12,8 @@ import { leafPlace, residentPath } from '../../schedule.ts'
 import type { Term } from '../../term.ts'
 import { termsOf } from '../../term.ts'
 import { contractionOf } from './contraction.ts'
+import type { Fullest } from './fullest.ts'
+import { fullestOf } from './fullest.ts'
 
 export type Place =
   | LeafPlace
@@ -25,6 +27,7 @@ export type LaidStep =
 export interface Layout {
   readonly steps: ReadonlyArray<LaidStep>
   readonly arenaBytes: number
+  readonly fullest: Fullest
   readonly values: ReadonlyArray<{ readonly path: string; readonly expr: Expr; readonly place: Place }>
 }
 
@@ -99,7 +102,8 @@ export const layoutOf = (g: Graph, kernels: ReadonlyArray<Fused>): Layout => {
     top = Math.max(top, made.to)
     return made
   }
-  const held = new Map<Tensor, Taken>()
+  const held = new Map<Exclude<Tensor, 'hyper'>, Taken>()
+  let [most, fullest] = [0, fullestOf(undefined, new Map())]
   const steps: Array<LaidStep> = []
   const copies = (i: number): void => {
     for (const u of waiting) if (copyAt(u) === i) steps.push({ _tag: 'Copy', from: placeOf(u.expr), to: { _tag: 'Resident', path: u.path }, bytes: sizeOf(u.expr.type.shape) * bytesOf(u.expr.type.dtype) })
@@ -113,6 +117,8 @@ export const layoutOf = (g: Graph, kernels: ReadonlyArray<Fused>): Layout => {
       held.set(w, t)
       return { _tag: 'Arena', offset: t.from }
     })
+    const now = [...held.values()].reduce((n, t) => n + t.to - t.from, 0)
+    if (now > most) [most, fullest] = [now, fullestOf(k, new Map([...held].map(([t, at]) => [t, at.to - at.from])))]
     steps.push({ _tag: 'Launch', fused: i, buffers: [...reads, ...writes] })
     k.writes.forEach((w, n) => places.set(w, writes[n]))
     copies(i)
@@ -123,5 +129,5 @@ export const layoutOf = (g: Graph, kernels: ReadonlyArray<Fused>): Layout => {
     }
   })
   copies(-1)
-  return { steps, arenaBytes: top, values: values.map((v) => ({ path: v.path, expr: v.expr, place: placeOf(v.expr) })) }
+  return { steps, arenaBytes: top, fullest, values: values.map((v) => ({ path: v.path, expr: v.expr, place: placeOf(v.expr) })) }
 }

@@ -3,6 +3,7 @@
  * above what the operations would take at the cores' measured peak, which is what a better kernel or better fusion could win.
  */
 import type { Blueprint, Part } from './blueprint.ts'
+import { showFullest } from './fullest.ts'
 
 export interface ProfileRow extends Pick<Part, 'name' | 'size' | 'flops' | 'bytes'> {
   readonly kind: Part['kind'] | 'copy'
@@ -14,6 +15,8 @@ export interface Profile {
   readonly seconds: number
   /** One for each distinct kernel, over all of its launches. */
   readonly rows: ReadonlyArray<ProfileRow>
+  /** The memory of temporaries. */
+  readonly memory: Pick<Blueprint, 'arenaBytes' | 'fullest'>
 }
 
 /** `times` are seconds of each step over `steps` runs. */
@@ -31,7 +34,7 @@ export const profileOf = (b: Blueprint, times: Float64Array, steps: number): Pro
     })
   })
   const all = [...rows.values()]
-  return { seconds: all.reduce((n, r) => n + r.seconds, 0), rows: all }
+  return { seconds: all.reduce((n, r) => n + r.seconds, 0), rows: all, memory: { arenaBytes: b.arenaBytes, fullest: b.fullest } }
 }
 
 type Cost = Pick<ProfileRow, 'launches' | 'seconds' | 'flops' | 'bytes'>
@@ -47,7 +50,7 @@ const widths = [8, 6, 8, 5, 8, 8, 8, 7, 6]
 
 const aligned = (cells: ReadonlyArray<string>): string => cells.map((c, i) => (i === cells.length - 1 ? c : c.padStart(widths[i] ?? 8))).join('  ')
 
-/** The profile as two tables, of kinds and of kernels; `peak` is in operations a second. `most` kernels are shown. */
+/** The profile as two tables, of kinds and of kernels, and what memory holds at its fullest; `peak` is in operations a second. `most` kernels are shown. */
 export const showProfile = (p: Profile, peak: number, most = 40): string => {
   const lost = (c: Cost): number => c.seconds - c.flops / peak
   const worstFirst = <A extends Cost>(cs: ReadonlyArray<A>): ReadonlyArray<A> => [...cs].sort((a, b) => lost(b) - lost(a))
@@ -69,5 +72,7 @@ export const showProfile = (p: Profile, peak: number, most = 40): string => {
     heads('kernel'),
     ...shown.map((r) => row(r, `${r.kind} ${r.size}: ${r.name.slice(0, 100)}`)),
     ...(shown.length < p.rows.length ? [aligned([`and ${p.rows.length - shown.length} more`])] : []),
+    '',
+    showFullest(p.memory.arenaBytes, p.memory.fullest),
   ].join('\n')
 }
