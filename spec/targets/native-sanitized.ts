@@ -45,6 +45,11 @@ const run = async (g: Graph, given: ReadonlyMap<string, HostArray>): Promise<voi
   for (const l of leavesOfGraph(g)) if (l.source._tag === 'Param') await must(device.write(l.path, l.type, given.get(l.path) ?? new Float32Array(sizeOf(l.type.shape))))
   await must((await must(device.compile(g))).run({ values: given }))
 }
+// few rows or columns are read where they lie; rows of sums are cut
+const tall = input('tall', [1300, 37])
+const few = slice(1, 3, 11)(tall)
+const thin = [einsum('kr,kn->rn')(few, tall), einsum('kn,kr->nr')(tall, few), einsum('nk,rk->nr')(tall, slice(0, 3, 11)(tall)), einsum('rk,nk->rn')(slice(0, 3, 11)(tall), tall), sum({ axes: [0] })(mul(tall, tall))]
+await run(await must(() => Promise.resolve(trace('thin', thin.map((e, i) => value(`${i}`, e))))), new Map([['tall', Float32Array.from(wave(1300 * 37))]]))
 await run(await must(() => Promise.resolve(trace('block', whole.outputs))), new Map(inputs.map((l, i) => [['x', 'weight', 'many'][i], Float32Array.from(wave(sizeOf(l.type.shape)))])))
 for (const list of fc.sample(steps(), { numRuns: 6, seed: 3 })) {
   const r = graphOf(list)
