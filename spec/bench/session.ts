@@ -41,7 +41,10 @@ const lossOf = (out: HostValues): number => {
   const loss = out.get('loss')
   if (loss !== undefined) return loss[0]
   const [first] = out.values()
-  return first === undefined ? NaN : Array.from(first).reduce((s, x) => s + x * x, 0) / first.length
+  if (first === undefined) return NaN
+  let sum = 0
+  for (const x of first) sum += x * x
+  return sum / first.length
 }
 
 /** Progress of compiling: a line for each unit. */
