@@ -141,18 +141,18 @@ static void *work(void *arg) {
   return NULL;
 }
 
-/* A thread that comes late finds nothing left and delays nobody. */
+/* A thread that comes late finds nothing left and delays nobody. There may be more parts than threads, and each part's tasks are begun by somebody. */
 static void together(Job job) {
+  if (job.parts > MAX_THREADS) job.parts = MAX_THREADS;
   if (pool.used == 1 || job.parts <= 1) { job.kernel(job.buffers, 0, 1, &runtimes[0]); return; }
   pool.job = job;
   atomic_store(&pool.done, 0);
   atomic_store(&pool.here, 0);
   atomic_store(&pool.finished, 0);
   unsigned long generation = atomic_load(&pool.generation) + 1;
-  for (int t = 0; t < pool.used; t++) {
-    atomic_store(&own[t].tasks, 0);
+  for (int t = 0; t < job.parts; t++) atomic_store(&own[t].tasks, 0);
+  for (int t = 0; t < pool.used; t++)
     atomic_store(&own[t].parts, generation << 32 | (unsigned long)share(job.parts, t + 1, pool.used, 1) << 16 | (unsigned long)share(job.parts, t, pool.used, 1));
-  }
   atomic_store(&pool.generation, generation);
   if (atomic_load(&pool.asleep) > 0) {
     pthread_mutex_lock(&pool.lock);
