@@ -30,8 +30,6 @@ export interface Meaning {
   readonly whole: boolean
 }
 
-const expensive: ReadonlySet<string> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
-
 const measure = (s: Scalar, costs: Costs): { cost: number; ops: number; reduces: boolean } => {
   const all = (xs: ReadonlyArray<Scalar>): { cost: number; ops: number; reduces: boolean } =>
     xs.map((x) => measure(x, costs)).reduce((a, b) => ({ cost: a.cost + b.cost, ops: a.ops + b.ops, reduces: a.reduces || b.reduces }), { cost: 0, ops: 0, reduces: false })
@@ -43,7 +41,7 @@ const measure = (s: Scalar, costs: Costs): { cost: number; ops: number; reduces:
     case 'Axis':
     case 'Bound': return all([])
     case 'Read': return all(s.index.filter((i) => i._tag === 'Read'))
-    case 'Unary': return own(all([s.x]), expensive.has(s.op) ? costs.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1)
+    case 'Unary': return own(all([s.x]), S.transcendental.has(s.op) ? costs.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1)
     case 'Binary': return s.dtype === 'i32' && s.x._tag !== 'Read' && s.y._tag !== 'Read' ? all([s.x, s.y]) : own(all([s.x, s.y]), s.op === 'div' ? 4 : 1)
     case 'Select': return own(all([s.when, s.x, s.y]), 1)
     case 'Cast': return own(all([s.x]), 1)

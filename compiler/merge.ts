@@ -9,6 +9,7 @@
  * A producer goes into a consumer that reads it at the points of its own outer loops, each point once: so nothing is
  * computed twice, the row is read while it is near, and what nobody else reads is not written at all.
  */
+import { transcendental } from '../core/scalar.ts'
 import type { Fused, Tensor } from './fuse.ts'
 import type { Buffer, Kernel, Write } from './kernel.ts'
 import { pointsOf, showKernel } from './kernel.ts'
@@ -44,9 +45,8 @@ const readsAlongRows = (k: Kernel): boolean =>
 
 const isOfLoops = (t: Term, k: Kernel): boolean => (t.vars & ~k.loops.reduce((m, v) => m | v.vars, 0)) === 0
 
-const costly: ReadonlySet<string> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
 /** Whether computing it again costs more than memory. */
-const isCostly = (t: Term): boolean => termsOf([t]).some((x) => x._tag === 'Unary' && costly.has(x.op))
+const isCostly = (t: Term): boolean => termsOf([t]).some((x) => x._tag === 'Unary' && transcendental.has(x.op))
 
 /** The two as one kernel, or undefined where that would compute something twice or break a limit. `kept` are the producer's outputs that others need. */
 const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimits): Fused | undefined => {

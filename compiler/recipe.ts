@@ -1,4 +1,5 @@
 /** How the elements of a tensor follow from other tensors, one by one: what recomputing (recompute.ts) needs to know of a kernel's write. */
+import { transcendental } from '../core/scalar.ts'
 import type { Fused, Tensor } from './fuse.ts'
 import type { Buffer } from './kernel.ts'
 import { showKernel } from './kernel.ts'
@@ -41,10 +42,8 @@ const reducedBy = (f: Fused): ReadonlyMap<Term, number> => {
   return reduced
 }
 
-const costly: ReadonlySet<string> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
-
 /** The recipe of write `w`; undefined where it reduces itself, or reads at positions that depend on data. */
-export const recipeOf = (f: Fused, w: number, transcendental: number): Recipe | undefined => {
+export const recipeOf = (f: Fused, w: number, costly: number): Recipe | undefined => {
   const { kernel } = f
   const write = kernel.writes[w]
   const strides = countingStrides(write.offset, kernel.loops)
@@ -68,7 +67,7 @@ export const recipeOf = (f: Fused, w: number, transcendental: number): Recipe | 
       if (termsOf([t.offset]).some((x) => x._tag === 'Read')) return undefined
       sources.add(f.reads[t.buffer])
     } else {
-      if (t.dtype !== 'i32') cost += t._tag === 'Unary' && costly.has(t.op) ? transcendental : t._tag === 'Unary' || t._tag === 'Binary' ? 1 : 0
+      if (t.dtype !== 'i32') cost += t._tag === 'Unary' && transcendental.has(t.op) ? costly : t._tag === 'Unary' || t._tag === 'Binary' ? 1 : 0
       waiting.push(...operandsOf(t))
     }
   }

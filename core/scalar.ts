@@ -8,6 +8,9 @@ import type { DType, TensorType } from './type.ts'
 export type UnaryName =
   | 'neg' | 'exp' | 'log' | 'sqrt' | 'rsqrt' | 'tanh' | 'erf' | 'sin' | 'cos' | 'abs' | 'floor' | 'not'
 
+/** Functions that take many times as long as an addition. */
+export const transcendental: ReadonlySet<UnaryName> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
+
 /**
  * Arithmetic of two operands. i32 wraps around at 32 bits; `idiv` and `mod` round towards minus infinity and their
  * divisor is positive; `shr` shifts in zeros. Comparisons give a bool.

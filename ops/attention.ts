@@ -21,10 +21,11 @@ import type { Scalar } from '../core/scalar.ts'
 import * as S from '../core/scalar.ts'
 import type { TensorType } from '../core/type.ts'
 import { equalShape, equalType, tensorType } from '../core/type.ts'
-import { einsum } from './contract.ts'
+import { dot, einsum } from './contract.ts'
 import { add, exp, mul, neg, sub } from './elementwise.ts'
+import { softmax } from './nn.ts'
 import { sum } from './reduce.ts'
-import { expandDims } from './reshape.ts'
+import { expandDims, transpose } from './reshape.ts'
 import { concat, pick } from './window.ts'
 
 const scaled = t.strict({ scale: t.number })
@@ -57,6 +58,10 @@ const rowOf = (scale: number, type: TensorType, id: number, b: Scalar, i: Scalar
 
 /** s `[B, H, N, N]` of q and k. */
 export const scores = (scale: number, q: Expr, k: Expr): Expr => mul(einsum('bihd,bjhd->bhij')(q, k), scale)
+
+/** Attention composed of products and softmax. Queries may be fewer than keys: q `[B, M, H, D]`, k and v `[B, N, H, D]` -> `[B, M, H, D]`. */
+export const composed = (scale: number, q: Expr, k: Expr, v: Expr): Expr =>
+  transpose([0, 2, 1, 3])(dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [3], right: [1] })(softmax(-1)(scores(scale, q, k)), v))
 
 /** p `[B, H, N, N]` of q, k and lse. */
 export const probabilities = (scale: number, q: Expr, k: Expr, lse: Expr): Expr => exp(sub(scores(scale, q, k), expandDims(-1)(lse)))

@@ -23,8 +23,8 @@ import { fault } from '../core/fault.ts'
 import type { Graph, Output } from '../core/graph.ts'
 import { state, value } from '../core/graph.ts'
 import type { Rewrite } from '../core/rewrite.ts'
+import { getMonoid } from '../core/rewrite.ts'
 import { trace } from '../core/trace.ts'
-import { verify } from '../core/verify.ts'
 import { join } from '../core/tree.ts'
 import type { Adapter } from '../models/lora.ts'
 import { add } from '../ops/elementwise.ts'
@@ -98,7 +98,7 @@ const noLoss: Fault = fault('graph', { place: 'the objective', found: 'no value 
 const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Program> => {
   const sharing = pipe(
     shared(objective),
-    E.bind('graph', ({ objective: o }) => pipe(recogniseAttention.run(o.graph), E.chain(narrow.run), E.chain(verify))),
+    E.bind('graph', ({ objective: o }) => getMonoid('forward').concat(recogniseAttention, narrow).run(o.graph)),
   )
   if (E.isLeft(sharing)) return sharing
   const { objective: whole, view, graph } = sharing.right

@@ -18,12 +18,12 @@ import { nodesOf } from '../../core/graph.ts'
 import { topological } from '../../core/order.ts'
 import { apply } from '../../core/primitive.ts'
 import type { Rewrite } from '../../core/rewrite.ts'
-import { attending, probabilities, scores, side } from '../../ops/attention.ts'
-import { dot, einsum } from '../../ops/contract.ts'
+import { attending, composed, probabilities, scores, side } from '../../ops/attention.ts'
+import { einsum } from '../../ops/contract.ts'
 import { mul, sub } from '../../ops/elementwise.ts'
 import { logSumExp, softmax } from '../../ops/nn.ts'
 import { sum } from '../../ops/reduce.ts'
-import { expandDims, transpose } from '../../ops/reshape.ts'
+import { expandDims } from '../../ops/reshape.ts'
 
 /** Everything above `stops` again, in a recompute region. */
 const inRegion = (region: string, root: Expr, stops: ReadonlyArray<Expr>): Expr => {
@@ -43,8 +43,7 @@ const apart = (e: Apply, args: ReadonlyArray<Expr>): Expr | undefined => {
   const whole = attending.attention.match(e)
   if (O.isSome(whole)) {
     const [q, k, v] = args
-    const p = softmax(-1)(scores(whole.value.params.scale, q, k))
-    return transpose([0, 2, 1, 3])(dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [3], right: [1] })(p, v))
+    return composed(whole.value.params.scale, q, k, v)
   }
   const rows = attending.attentionRows.match(e)
   if (O.isSome(rows)) return logSumExp(-1)(scores(rows.value.params.scale, args[0], args[1]))

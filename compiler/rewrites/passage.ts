@@ -9,11 +9,9 @@ import { apply } from '../../core/primitive.ts'
 import type { Scalar } from '../../core/scalar.ts'
 import type { Shape, TensorType } from '../../core/type.ts'
 import { equalShape, range, sizeOf, tensorType } from '../../core/type.ts'
-import { attending, scores } from '../../ops/attention.ts'
+import { attending, composed } from '../../ops/attention.ts'
 import { broadcasting } from '../../ops/broadcast.ts'
-import { dot } from '../../ops/contract.ts'
-import { softmax } from '../../ops/nn.ts'
-import { reshaping, transpose } from '../../ops/reshape.ts'
+import { reshaping } from '../../ops/reshape.ts'
 import { concat, windowing } from '../../ops/window.ts'
 import type { Rows } from './rows.ts'
 import { left, shifted } from './rows.ts'
@@ -113,7 +111,7 @@ const ofReshape = (e: Apply, rows: Rows): Passage | undefined => {
 const ofAttention = (scale: number, rows: Rows): Passage | undefined =>
   rows._tag === 'List' || rows.axes[0] !== 1 ? undefined : {
     wants: [rows, 'whole', 'whole'],
-    make: ([q, k, v]) => transpose([0, 2, 1, 3])(dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [3], right: [1] })(softmax(-1)(scores(scale, q, k)), v)),
+    make: ([q, k, v]) => composed(scale, q, k, v),
   }
 
 /** A range of tensors one after the other: of each its share. */

@@ -11,6 +11,7 @@ import type { Kernel } from '../../kernel.ts'
 import { nest } from '../../nest.ts'
 import type { Reduce, Term, Var } from '../../term.ts'
 import { operandsOf, termsOf } from '../../term.ts'
+import { chainOf } from './contraction.ts'
 import { loopsOf, pointers, storeTree } from './element.ts'
 import type { Target } from './statements.ts'
 import { printAll, runsAlongLanes } from './statements.ts'
@@ -51,21 +52,10 @@ const outermostOf = (roots: ReadonlyArray<Term>): ReadonlyArray<Reduce> => {
   return [...found].sort((a, b) => a.id - b.id)
 }
 
-/** The variables of sums of sums, and what is summed. */
-const chainOf = (r: Reduce): { readonly rows: ReadonlyArray<Var>; readonly body: Term } => {
-  const rows: Array<Var> = []
-  let t: Term = r
-  while (t._tag === 'Reduce' && t.op === 'sum') {
-    rows.push(t.variable)
-    t = t.body
-  }
-  return { rows, body: t }
-}
-
 const groupsOf = (sums: ReadonlyArray<Reduce>): ReadonlyArray<Group> => {
   const groups = new Map<string, { readonly rows: ReadonlyArray<Var>; readonly sums: Array<Reduce> }>()
   for (const r of sums) {
-    const { rows } = chainOf(r)
+    const { summed: rows } = chainOf(r)
     const key = rows.map((v) => v.index).join()
     const group = groups.get(key) ?? { rows, sums: [] }
     group.sums.push(r)

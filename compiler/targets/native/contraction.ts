@@ -29,7 +29,7 @@ export interface Contraction {
 export const extentOf = (vs: ReadonlyArray<Var>): number => vs.reduce((n, v) => n * v.extent, 1)
 
 /** The variables and the body of a sum of sums. */
-const chainOf = (r: Reduce): { readonly summed: ReadonlyArray<Var>; readonly body: Term } => {
+export const chainOf = (r: Reduce): { readonly summed: ReadonlyArray<Var>; readonly body: Term } => {
   const summed: Array<Var> = []
   let t: Term = r
   while (t._tag === 'Reduce' && t.op === 'sum') {

@@ -8,6 +8,7 @@
  *   for k: y[r, k] = x[r, k] - m    for k by VW: y[r, k ..] = x[r, k ..] - m;              for the rest: …
  * ```
  */
+import { transcendental } from '../../../core/scalar.ts'
 import type { Statement } from '../../nest.ts'
 import type { Write } from '../../kernel.ts'
 import type { Reduce, Term, Var } from '../../term.ts'
@@ -36,8 +37,6 @@ type Loop = Extract<Statement, { readonly _tag: 'Loop' }>
 
 const loopsIn = (s: ReadonlyArray<Statement>): ReadonlyArray<Loop> => s.flatMap((x) => (x._tag === 'Loop' ? [x, ...loopsIn(x.body)] : []))
 
-const expensive = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
-
 /** What each loop of a family would gain by running along the lanes: adjacent elements gain, scattered ones lose, by how often they run. */
 const gains = (tree: Tree, family: ReadonlyArray<Loop>): ReadonlyMap<Var, number> => {
   const variables = [...new Set(family.map((l) => l.variable))]
@@ -49,7 +48,7 @@ const gains = (tree: Tree, family: ReadonlyArray<Loop>): ReadonlyMap<Var, number
   }
   for (const t of termsOf(family[0].reductions.map((r) => r.body))) {
     if (t._tag === 'Read' && t.buffer < marker) put(t, (v) => (strideAlong(t.offset, v) === 1 ? 1 : -1))
-    else if (t._tag === 'Unary') put(t, () => (expensive.has(t.op) ? 2 : 0.25))
+    else if (t._tag === 'Unary') put(t, () => (transcendental.has(t.op) ? 2 : 0.25))
     else if (t._tag === 'Binary' && t.dtype === 'f32') put(t, () => 0.25)
   }
   for (const { write } of family.flatMap((l) => l.reductions.flatMap((r) => tree.stores.get(r) ?? []))) put(write.offset, (v) => (strideAlong(write.offset, v) === 1 ? 2 : -2))

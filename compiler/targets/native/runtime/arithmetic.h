@@ -42,17 +42,23 @@ INLINE int32_t h_maxi(vi x) { int32_t m = x[0]; for (int l = 1; l < VW; l++) m =
 INLINE vf v_absf(vf x) { return (vf)((vi)x & 0x7fffffff); }
 INLINE vf v_signed(vf magnitude, vf sign) { return (vf)((vi)magnitude | ((vi)sign & (int32_t)0x80000000)); }
 
-/* x between two bounds; NaN stays, as the second of two operands of which one is NaN is what these instructions return */
-INLINE vf v_between(vf x, float lo, float hi) {
+/* x > y ? x : y and x < y ? x : y, which pass y on where one of them is NaN */
 #if VW == 16
-  return (vf)_mm512_max_ps((__m512)bcf(lo), _mm512_min_ps((__m512)bcf(hi), (__m512)x));
+# define GREATER(x, y) ((vf)_mm512_max_ps((__m512)(x), (__m512)(y)))
+# define LESS(x, y) ((vf)_mm512_min_ps((__m512)(x), (__m512)(y)))
 #elif VW == 8
-  return (vf)_mm256_max_ps((__m256)bcf(lo), _mm256_min_ps((__m256)bcf(hi), (__m256)x));
+# define GREATER(x, y) ((vf)_mm256_max_ps((__m256)(x), (__m256)(y)))
+# define LESS(x, y) ((vf)_mm256_min_ps((__m256)(x), (__m256)(y)))
+#elif defined(__SSE2__)
+# define GREATER(x, y) ((vf)_mm_max_ps((__m128)(x), (__m128)(y)))
+# define LESS(x, y) ((vf)_mm_min_ps((__m128)(x), (__m128)(y)))
 #else
-  x = v_self(x > hi, bcf(hi), x);
-  return v_self(x < lo, bcf(lo), x);
+# define GREATER(x, y) v_self((x) > (y), x, y)
+# define LESS(x, y) v_self((x) < (y), x, y)
 #endif
-}
+
+/* x between two bounds; NaN stays */
+INLINE vf v_between(vf x, float lo, float hi) { return GREATER(bcf(lo), LESS(bcf(hi), x)); }
 
 INLINE vf v_sqrt(vf x) {
 #if VW == 16

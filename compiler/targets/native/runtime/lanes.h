@@ -82,21 +82,6 @@ INLINE vf sum_rows(const vf *r) {
 #endif
 }
 
-/* x > y ? x : y and x < y ? x : y, which pass y on where one of them is NaN */
-#if VW == 16
-# define GREATER(x, y) ((vf)_mm512_max_ps((__m512)(x), (__m512)(y)))
-# define LESS(x, y) ((vf)_mm512_min_ps((__m512)(x), (__m512)(y)))
-#elif VW == 8
-# define GREATER(x, y) ((vf)_mm256_max_ps((__m256)(x), (__m256)(y)))
-# define LESS(x, y) ((vf)_mm256_min_ps((__m256)(x), (__m256)(y)))
-#elif defined(__SSE2__)
-# define GREATER(x, y) ((vf)_mm_max_ps((__m128)(x), (__m128)(y)))
-# define LESS(x, y) ((vf)_mm_min_ps((__m128)(x), (__m128)(y)))
-#else
-# define GREATER(x, y) v_self((x) > (y), x, y)
-# define LESS(x, y) v_self((x) < (y), x, y)
-#endif
-
 /* f of all lanes, in every lane */
 #define FOLD(name, f) \
   INLINE vf name(vf x) { \
