@@ -18,7 +18,7 @@ import type { TensorType } from '../core/type.ts'
 import { sizeOf } from '../core/type.ts'
 import { flatten, inRange, instantiate } from './instantiate.ts'
 import type { Buffer, Kernel, Write } from './kernel.ts'
-import { showKernel } from './kernel.ts'
+import { kernelKey } from './kernel.ts'
 import { normalise } from './loops.ts'
 import type { Costs, Meaning } from './meaning.ts'
 import { isFree, isPlace, meaningOf, wholeOf } from './meaning.ts'
@@ -240,5 +240,5 @@ const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Exp
   const scope = scopeOf(d.root)
   const ops = [...new Set(d.ops)].reverse().join(' ')
   const name = `${scope === '' ? '' : `${scope}: `}${ops === '' ? 'copy' : ops}`
-  return { kernel: { name, key: showKernel(shape), table, ...shape }, reads, writes: [d.root] }
+  return { kernel: { name, key: kernelKey(shape), table, ...shape }, reads, writes: [d.root] }
 }

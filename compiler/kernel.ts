@@ -2,6 +2,7 @@
  * A kernel: a loop nest that computes one or more tensors from others. Its buffers are numbered; which tensors they are
  * is said where it is launched, so that equal kernels are compiled once.
  */
+import { keyOf } from '../core/expr.ts'
 import type { Scalar } from '../core/scalar.ts'
 import type { DType } from '../core/type.ts'
 import type { Term, TermTable, Var } from './term.ts'
@@ -51,9 +52,17 @@ export interface Kernel {
 /** Elements of the loop nest. */
 export const pointsOf = (k: Kernel): number => k.loops.reduce((n, v) => n * v.extent, 1)
 
+/** A constant to the bit, and its type: `3` is an i32, `3.0` an f32, `3.0h` an f16. */
+const showNum = (dtype: DType, value: number): string => {
+  if (dtype === 'bool') return value === 0 ? 'false' : 'true'
+  const digits = Object.is(value, -0) ? '-0' : `${value}`
+  if (dtype === 'i32') return digits
+  return `${/^-?\d+$/.test(digits) ? `${digits}.0` : digits}${dtype === 'f16' ? 'h' : ''}`
+}
+
 const show = (t: Term, name: (t: Term) => string): string => {
   switch (t._tag) {
-    case 'Num': return `${t.dtype}:${Object.is(t.value, -0) ? '-0' : t.value}`
+    case 'Num': return showNum(t.dtype, t.value)
     case 'Var': return `v${t.index}<${t.extent}`
     case 'Affine': return [...t.terms.map(([x, k]) => (k === 1 ? name(x) : `${k}*${name(x)}`)), ...(t.constant === 0 ? [] : [`${t.constant}`])].join(' + ')
     case 'Read': return `b${t.buffer}[${name(t.offset)}]`
@@ -62,12 +71,15 @@ const show = (t: Term, name: (t: Term) => string): string => {
     case 'Assume': return `${name(t.x)} in ${t.lo}..${t.hi}`
     case 'Binary': return `${t.op} ${name(t.x)} ${name(t.y)}`
     case 'Select': return `${name(t.when)} ? ${name(t.x)} : ${name(t.y)}`
-    case 'Reduce': return `${t.op} over ${name(t.variable)} of ${name(t.body)}`
+    case 'Reduce': return `${t.op} over v${t.variable.index}<${t.variable.extent} of ${name(t.body)}`
   }
 }
 
-/** The kernel as text: buffers, loops, then one line for each shared term. Equal texts mean equal code. */
-export const showKernel = (k: Omit<Kernel, 'name' | 'key' | 'table'>): string => {
+/** What a kernel is but for what it is called. */
+export type Unnamed = Omit<Kernel, 'name' | 'key' | 'table'>
+
+/** The kernel as text: buffers, loops, then one line for each shared term. */
+export const showKernel = (k: Unnamed): string => {
   const roots = k.writes.flatMap((w) => [w.offset, w.value])
   const terms = termsOf(roots)
   const uses = new Map<Term, number>()
@@ -78,7 +90,7 @@ export const showKernel = (k: Omit<Kernel, 'name' | 'key' | 'table'>): string =>
   const lines: Array<string> = []
   const name = (t: Term): string => names.get(t) ?? (t._tag === 'Var' ? `v${t.index}` : `(${show(t, name)})`)
   for (const t of terms) {
-    if (t._tag === 'Num') names.set(t, `${t.value}`)
+    if (t._tag === 'Num') names.set(t, showNum(t.dtype, t.value))
     else if (t._tag === 'Var') names.set(t, `v${t.index}`)
     else if ((uses.get(t) ?? 0) > 1 || t._tag === 'Reduce') {
       lines.push(`  t${lines.length} = ${show(t, name)}`)
@@ -90,8 +102,14 @@ export const showKernel = (k: Omit<Kernel, 'name' | 'key' | 'table'>): string =>
     ...(k.loops.length > 0 ? [`  for ${k.loops.map((v) => `v${v.index}<${v.extent}`).join(', ')}`] : []),
     ...lines,
     ...k.writes.map((w, i) => `  out${i}: ${w.dtype}[${w.length}] [${name(w.offset)}] ${w.mode === 'add' ? '+=' : '='} ${name(w.value)}`),
+    ...(k.whole === undefined ? [] : [
+      `  whole (${k.whole.operands.map((o) => `b${o.buffer}[${[o.offset, ...o.strides].join()}]`).join(', ')})`,
+    ]),
   ].join('\n')
 }
+
+/** Everything that the code of a kernel depends on: its text, and the meaning of what the target runs by a kernel of its own. */
+export const kernelKey = (k: Unnamed): string => [showKernel(k), ...(k.whole?.meanings ?? []).map(keyOf)].join('\n')
 
 /** Work of one run of the kernel: floating-point operations (a multiply-add is two) and bytes that must move. */
 export interface Work {

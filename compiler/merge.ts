@@ -12,7 +12,7 @@
 import { transcendental } from '../core/scalar.ts'
 import type { Fused, Tensor } from './fuse.ts'
 import type { Buffer, Kernel, Write } from './kernel.ts'
-import { pointsOf, showKernel } from './kernel.ts'
+import { pointsOf, kernelKey } from './kernel.ts'
 import { normalise } from './loops.ts'
 import { residentPath } from './schedule.ts'
 import type { Read, Term, Var } from './term.ts'
@@ -119,7 +119,7 @@ const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimi
   if (!nest.writes.every(inOuter)) return undefined
   const shape = { loops: nest.loops, reads: buffers, writes: nest.writes }
   const ops = p.kernel.name.slice(p.kernel.name.indexOf(': ') + 1).trim()
-  return { kernel: { name: `${c.kernel.name} | ${ops}`, key: showKernel(shape), table, ...shape }, reads, writes: [...keptWrites.map(([, t]) => t), ...c.writes] }
+  return { kernel: { name: `${c.kernel.name} | ${ops}`, key: kernelKey(shape), table, ...shape }, reads, writes: [...keptWrites.map(([, t]) => t), ...c.writes] }
 }
 
 /** A kernel that writes this many times less than it reads frees memory by running early. */

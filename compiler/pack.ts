@@ -9,7 +9,7 @@
  */
 import type { Fused, Limits, Packed, Tensor } from './fuse.ts'
 import type { Kernel } from './kernel.ts'
-import { pointsOf, showKernel } from './kernel.ts'
+import { pointsOf, kernelKey } from './kernel.ts'
 import type { Read, Term, Var } from './term.ts'
 import { termTable, termsOf } from './term.ts'
 
@@ -59,7 +59,7 @@ const packer = (c: Candidate, source: Kernel['reads'][number], from: Tensor, pac
     reads: [source],
     writes: [{ dtype: source.dtype, length: packed.length, offset: to, value: table.read(0, source.dtype, offset), mode: 'set' as const }],
   }
-  return { kernel: { name: 'pack', key: showKernel(shape), table, ...shape }, reads: [from], writes: [packed] }
+  return { kernel: { name: 'pack', key: kernelKey(shape), table, ...shape }, reads: [from], writes: [packed] }
 }
 
 /** The kernels with packing kernels before their first users. */
@@ -101,5 +101,5 @@ const withoutUnused = (k: Kernel, reads: ReadonlyArray<Tensor>, buffers: Kernel[
   const used = [...new Set(termsOf([value]).flatMap((t) => (t._tag === 'Read' ? [t.buffer] : [])))].sort((a, b) => a - b)
   const renumbered = k.table.renumber((b) => used.indexOf(b), value)
   const shape = { loops: k.loops, reads: used.map((b) => buffers[b]), writes: [{ ...k.writes[0], value: renumbered }] }
-  return { kernel: { ...k, ...shape, key: showKernel(shape) }, reads: used.map((b) => reads[b]) }
+  return { kernel: { ...k, ...shape, key: kernelKey(shape) }, reads: used.map((b) => reads[b]) }
 }

@@ -2,7 +2,7 @@
 import { transcendental } from '../core/scalar.ts'
 import type { Fused, Tensor } from './fuse.ts'
 import type { Buffer } from './kernel.ts'
-import { showKernel } from './kernel.ts'
+import { kernelKey } from './kernel.ts'
 import type { Read, Term, TermTable, Var } from './term.ts'
 import { operandsOf, termTable, termsOf } from './term.ts'
 import { countingStrides, positionsAt, transplant } from './transplant.ts'
@@ -130,7 +130,7 @@ export const changed = (f: Fused, { dropped = new Set(), computed = new Map(), i
     kept.push({ write: { dtype, length, mode: 'set', offset, value: computedAt(table, recipe, offset, read) }, tensor })
   }
   const shape = { loops, reads: buffers, writes: kept.map((k) => k.write) }
-  return { kernel: { name: further === undefined ? f.kernel.name : `${f.kernel.name} | again`, key: showKernel(shape), table, ...shape }, reads, writes: kept.map((k) => k.tensor) }
+  return { kernel: { name: further === undefined ? f.kernel.name : `${f.kernel.name} | again`, key: kernelKey(shape), table, ...shape }, reads, writes: kept.map((k) => k.tensor) }
 }
 
 /** A kernel of its own for the elements of a recipe. */

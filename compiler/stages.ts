@@ -7,6 +7,7 @@ import { nodesOf } from '../core/graph.ts'
 import { print } from '../core/print.ts'
 import { verify } from '../core/verify.ts'
 import type { Limits } from './fuse.ts'
+import { showKernel } from './kernel.ts'
 import { planOf } from './plan.ts'
 import { attentionsOf, missedAttention, recogniseAttention } from './rewrites/attention.ts'
 import { simplify } from './rewrites/simplify.ts'
@@ -56,7 +57,7 @@ export const showSteps = (p: Plan): string =>
 
 /** The kernels of a plan, in order of launch. */
 export const showPlan = (p: Plan): string =>
-  [...p.kernels.map((k, i) => `# ${i}: ${k.kernel.name}\n${k.kernel.key}`), planFooter(p)].join('\n')
+  [...p.kernels.map((k, i) => `# ${i}: ${k.kernel.name}\n${showKernel(k.kernel)}`), planFooter(p)].join('\n')
 
 /** What was found of attention in a forward graph, and what looked like it and was missed, with the reason. */
 export const showAttention = (g: Graph): E.Either<Fault, string> =>

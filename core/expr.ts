@@ -114,17 +114,21 @@ const interned = <E extends Leaf | Apply>(key: string, same: (e: Leaf | Apply) =
 const isLeaf = (e: Leaf | Apply): e is Leaf => e._tag === 'Leaf'
 const isApply = (e: Leaf | Apply): e is Apply => e._tag === 'Apply'
 
-/** Structural key of plain JSON: object keys in order of writing, which every primitive keeps fixed. */
-export const keyOf = (j: Json): string => JSON.stringify(j)
+/**
+ * Structural key of plain JSON: equal keys mean equal values, numbers to the bit. JSON itself has no infinities and no NaN, and
+ * gives -0 as 0. Object keys are in order of writing, which every primitive keeps fixed.
+ */
+export const keyOf = (j: Json): string => {
+  if (typeof j === 'number') return Object.is(j, -0) ? '-0' : `${j}`
+  if (j === null || typeof j !== 'object') return JSON.stringify(j)
+  if (isList(j)) return `[${j.map(keyOf).join()}]`
+  return `{${Object.entries(j).map(([name, value]) => `${JSON.stringify(name)}:${keyOf(value)}`).join()}}`
+}
 
-/** Numbers as text: JSON has no infinities and no NaN, and gives -0 as 0. */
-const keyOfNumber = (x: number): string => (Object.is(x, -0) ? '-0' : `${x}`)
-
-const keyOfSource = (s: Source): string =>
-  s._tag === 'Fill' ? `fill ${keyOfNumber(s.value)}` : s._tag === 'Table' ? `table ${s.values.map(keyOfNumber).join()}` : JSON.stringify(s)
+const isList = (j: Json): j is ReadonlyArray<Json> => Array.isArray(j)
 
 export const leaf = (type: TensorType, source: Source): Leaf =>
-  interned(`leaf ${showType(type)} ${keyOfSource(source)}`, isLeaf, (id) => ({ _tag: 'Leaf', id, type, source }))
+  interned(`leaf ${showType(type)} ${keyOf(source)}`, isLeaf, (id) => ({ _tag: 'Leaf', id, type, source }))
 
 /** A constant of one repeated value. */
 export const fill = (dtype: DType, shape: Shape, value: number): Leaf => leaf(tensorType(dtype, shape), { _tag: 'Fill', value })

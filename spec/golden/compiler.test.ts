@@ -75,9 +75,9 @@ test('fuse: a contraction keeps its epilogue, and element-wise chains need no me
     # 1: dot broadcast erf add mul
     kernel (b0: f32[2048], b1: f32[48], b2: f32[1536])
       for v0<64, v1<48
-      t0 = sum over v2 of (mul (b0[(32*v0 + v2)]) (b2[(v1 + 48*v2)]))
+      t0 = sum over v2<32 of (mul (b0[(32*v0 + v2)]) (b2[(v1 + 48*v2)]))
       t1 = add t0 (b1[v1])
-      out0: f32[3072] [(48*v0 + v1)] = (mul (mul t1 0.5) (add (erf (mul t1 0.7071067811865476)) 1))
+      out0: f32[3072] [(48*v0 + v1)] = (mul (mul t1 0.5) (add (erf (mul t1 0.7071067811865476)) 1.0))
     # 8 operations in 2 kernels (2 distinct), 0 state updates
     # 215 KFLOP (215 KFLOP in contractions), 39.1 KB moved
     # memory: 18.4 KB temporaries, 6.34 KB resident state
@@ -90,7 +90,7 @@ test('fuse: the statistics of a row are kernels of their own, and the exponentia
     "# 0: reduceMax
     kernel (b0: f32[3000])
       for v0<100
-      t0 = max over v1 of (b0[(30*v0 + v1)])
+      t0 = max over v1<30 of (b0[(30*v0 + v1)])
       out0: f32[100] [v0] = t0
     # 1: broadcast sub exp
     kernel (b0: f32[3000], b1: f32[100])
@@ -100,7 +100,7 @@ test('fuse: the statistics of a row are kernels of their own, and the exponentia
     # 2: sum
     kernel (b0: f32[3000])
       for v0<100
-      t0 = sum over v1 of (b0[(30*v0 + v1)])
+      t0 = sum over v1<30 of (b0[(30*v0 + v1)])
       out0: f32[100] [v0] = t0
     # 3: broadcast div
     kernel (b0: f32[3000], b1: f32[100])
@@ -122,19 +122,19 @@ test('fuse: a cheap producer is computed again in each reader, an expensive one 
     "# 0: add
     kernel (b0: f32[1000])
       for v0<1000
-      out0: f32[1000] [v0] = (add (b0[v0]) 1)
+      out0: f32[1000] [v0] = (add (b0[v0]) 1.0)
     # 1: exp
     kernel (b0: f32[1000])
       for v0<1000
       out0: f32[1000] [v0] = (exp (b0[v0]))
     # 2: mul sum
     kernel (b0: f32[1000], b1: f32[1000])
-      t0 = sum over v0 of (mul (b0[v0]) (b1[v0]))
+      t0 = sum over v0<1000 of (mul (b0[v0]) (b1[v0]))
       out0: f32[1] [0] = t0
     # 3: reshape dot broadcast add
     kernel (b0: f32[1000], b1: f32[1000], b2: f32[1])
       for v0<10, v1<10
-      t0 = sum over v2 of (mul (b0[(100*v0 + v2)]) (b1[(v1 + 10*v2)]))
+      t0 = sum over v2<100 of (mul (b0[(100*v0 + v2)]) (b1[(v1 + 10*v2)]))
       out0: f32[100] [(10*v0 + v1)] = (add t0 (b2[0]))
     # 9 operations in 4 kernels (4 distinct), 0 state updates
     # 24.1 KFLOP (22.1 KFLOP in contractions), 32.4 KB moved
@@ -160,7 +160,7 @@ test('pack: a weight that neighbouring results read at a stride is laid out agai
   expect(`${show(before)}\n\n${show(pack(limits)(before))}`).toMatchInlineSnapshot(`
     "kernel (b0: f32[512], b1: f32[384])
       for v0<32, v1<24
-      t0 = sum over v2 of (mul (b0[(16*v0 + v2)]) (b1[(16*v1 + v2)]))
+      t0 = sum over v2<16 of (mul (b0[(16*v0 + v2)]) (b1[(16*v1 + v2)]))
       out0: f32[768] [(24*v0 + v1)] = t0
 
     kernel (b0: f32[384])
@@ -168,7 +168,7 @@ test('pack: a weight that neighbouring results read at a stride is laid out agai
       out0: f32[384] [(24*v0 + v1)] = (b0[(v0 + 16*v1)])
     kernel (b0: f32[512], b1: f32[384])
       for v0<32, v1<24
-      t0 = sum over v2 of (mul (b0[(16*v0 + v2)]) (b1[(v1 + 24*v2)]))
+      t0 = sum over v2<16 of (mul (b0[(16*v0 + v2)]) (b1[(v1 + 24*v2)]))
       out0: f32[768] [(24*v0 + v1)] = t0"
   `)
 })

@@ -78,17 +78,17 @@ describe('recomputing', () => {
       kernel (b0: f32[2048], b1: f32[512], b2: f32[1024], b3: f32[16], b4: f32[64], b5: f32[1024], b6: f32[16])
         for v0<64, v1<16
         t0 = 16*v0 + v1
-        t1 = sum over v2 of (mul (b0[(32*v0 + v2)]) (b1[(v1 + 16*v2)]))
+        t1 = sum over v2<32 of (mul (b0[(32*v0 + v2)]) (b1[(v1 + 16*v2)]))
         t2 = b3[v1]
         t3 = b4[v0]
-        t4 = sum over v4 of (mul (b0[(32*v0 + v4)]) (b1[(v3 + 16*v4)]))
-        t5 = sum over v3 of (mul (mul t4 (b3[v3])) (b5[(16*v0 + v3)]))
+        t4 = sum over v4<32 of (mul (b0[(32*v0 + v4)]) (b1[(v3 + 16*v4)]))
+        t5 = sum over v3<16 of (mul (mul t4 (b3[v3])) (b5[(16*v0 + v3)]))
         t6 = mul (mul (mul t5 -0.5) (mul t3 (mul t3 t3))) 0.0625
         t7 = b5[t0]
         t8 = mul t6 t7
-        t9 = sum over v6 of (mul (b0[(32*v0 + v6)]) (b1[(v5 + 16*v6)]))
+        t9 = sum over v6<32 of (mul (b0[(32*v0 + v6)]) (b1[(v5 + 16*v6)]))
         t10 = mul t6 (b5[(16*v0 + v5)])
-        t11 = sum over v5 of (neg (add (add (mul (mul t9 (b3[v5])) t3) t10) t10))
+        t11 = sum over v5<16 of (neg (add (add (mul (mul t9 (b3[v5])) t3) t10) t10))
         out0: f32[1024] [t0] = t1
         out1: f32[1024] [t0] = (add (add (b2[t0]) (add (add (mul (mul t1 t2) t3) t8) t8)) (mul t11 0.0625))
         out2: f32[1024] [t0] = (add (mul (mul t7 t3) t2) (b6[v1]))
@@ -96,11 +96,11 @@ describe('recomputing', () => {
       kernel (b0: f32[1024], b1: f32[512], b2: f32[2048], b3: f32[32])
         for v0<64, v1<32
         t0 = 32*v0 + v1
-        t1 = sum over v2 of (mul (b0[(16*v0 + v2)]) (b1[(v1 + 32*v2)]))
+        t1 = sum over v2<16 of (mul (b0[(16*v0 + v2)]) (b1[(v1 + 32*v2)]))
         t2 = add (b2[t0]) (b3[v1])
         t3 = mul t2 0.5
         t4 = mul t2 0.7071067811865476
-        t5 = add (erf t4) 1
+        t5 = add (erf t4) 1.0
         out0: f32[2048] [t0] = (add (mul (mul (mul t1 t3) (mul (exp (neg (mul t4 t4))) 1.1283791670955126)) 0.7071067811865476) (mul (mul t1 t5) 0.5))
         out1: f32[2048] [t0] = (mul t3 t5)
       "

@@ -7,6 +7,7 @@ import { stridesOf, tensorType } from '../../../core/type.ts'
 import { attending } from '../../../ops/attention.ts'
 import type { Fused } from '../../fuse.ts'
 import type { Kernel, Operand } from '../../kernel.ts'
+import { kernelKey } from '../../kernel.ts'
 
 const parts = ['output', 'rows', 'gradient'] as const
 
@@ -136,14 +137,12 @@ const samePlace = (a: Fused, x: Operand, b: Fused, y: Operand): boolean =>
 /** Output and rows of the same queries and keys as one kernel. */
 const joined = (output: Fused, rows: Fused): Fused => {
   const [a, b] = [output.kernel, rows.kernel]
-  return {
-    ...output,
-    kernel: {
-      ...a, key: `${a.key}\n  and with it\n${b.key}`, writes: [...a.writes, ...b.writes],
-      whole: { meanings: [...a.whole?.meanings ?? [], ...b.whole?.meanings ?? []], operands: a.whole?.operands ?? [] },
-    },
-    writes: [...output.writes, ...rows.writes],
+  const shape = {
+    loops: a.loops, reads: a.reads, writes: [...a.writes, ...b.writes],
+    whole: { meanings: [...a.whole?.meanings ?? [], ...b.whole?.meanings ?? []], operands: a.whole?.operands ?? [] },
   }
+  // the text of the rows names their own buffers
+  return { ...output, kernel: { ...a, ...shape, key: `${kernelKey(shape)}\n  and with it\n${b.key}` }, writes: [...output.writes, ...rows.writes] }
 }
 
 /**

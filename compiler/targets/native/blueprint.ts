@@ -12,6 +12,7 @@ import type { Fused } from '../../fuse.ts'
 import { hypersOf } from '../../fuse.ts'
 import type { Kernel } from '../../kernel.ts'
 import { pointsOf, workOf } from '../../kernel.ts'
+import { termsOf } from '../../term.ts'
 import { attentionFlops, attentionOf } from './attention.ts'
 import type { Contraction } from './contraction.ts'
 import { contractionOf, extentOf } from './contraction.ts'
@@ -63,7 +64,7 @@ export const blueprint = t.strict({
 export type Blueprint = t.TypeOf<typeof blueprint>
 
 const kindOf = (k: Kernel, c: Contraction | undefined): Part['kind'] =>
-  c !== undefined ? (extentOf(c.batch) > 1 ? 'batched product' : 'product') : k.key.includes(' over ') ? 'rows' : 'elements'
+  c !== undefined ? (extentOf(c.batch) > 1 ? 'batched product' : 'product') : termsOf(k.writes.flatMap((w) => [w.offset, w.value])).some((t) => t._tag === 'Reduce') ? 'rows' : 'elements'
 
 const sizeText = (k: Kernel, c: Contraction | undefined): string => {
   if (c === undefined) return `${pointsOf(k)}`

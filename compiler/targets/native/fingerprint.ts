@@ -8,7 +8,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Apply, Leaf } from '../../../core/expr.ts'
-import { scopeOf } from '../../../core/expr.ts'
+import { keyOf, scopeOf } from '../../../core/expr.ts'
 import type { Graph } from '../../../core/graph.ts'
 import { nodesOf } from '../../../core/graph.ts'
 import { showType } from '../../../core/type.ts'
@@ -33,14 +33,11 @@ export const codeFingerprint = async (): Promise<string> => {
   return hash.digest('hex')
 }
 
-/** JSON has no infinities, no NaN, and no -0. */
-const exactly = (_: string, x: unknown): unknown => (typeof x === 'number' && (Object.is(x, -0) || !Number.isFinite(x)) ? `number ${Object.is(x, -0) ? '-0' : x}` : x)
-
-const leafText = (e: Leaf): string => `leaf ${showType(e.type)} ${JSON.stringify(e.source, exactly)}`
+const leafText = (e: Leaf): string => `leaf ${showType(e.type)} ${keyOf(e.source)}`
 
 const meaningText = (e: Apply): string => {
   const args = e.args.map((a) => a.type)
-  return JSON.stringify([e.op.lower(args, e.type), e.op.scatter._tag === 'Some' ? e.op.scatter.value(args, e.type) : null], exactly)
+  return keyOf([e.op.lower(args, e.type), e.op.scatter._tag === 'Some' ? { ...e.op.scatter.value(args, e.type) } : null])
 }
 
 /** The hash of a graph and of `context`; undefined where it has an `Invalid` in it. */
