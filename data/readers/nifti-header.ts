@@ -6,37 +6,58 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 
-/** How voxels are stored. */
+/** How voxels are stored: plain data, as a header goes to other threads. */
 export interface VoxelType {
-  readonly name: string
+  readonly name: VoxelName
   readonly bytes: number
   readonly channels: number
   /** The least and largest stored value; infinite for floats. */
   readonly range: readonly [number, number]
-  readonly read: (view: DataView, at: number, little: boolean) => number
 }
-
-const integers = (name: string, bytes: number, low: number, high: number, read: VoxelType['read']): VoxelType => ({ name, bytes, channels: 1, range: [low, high], read })
 
 const wide = (v: DataView, at: number, little: boolean, signed: boolean): number => {
   const [low, high] = little ? [at, at + 4] : [at + 4, at]
   return v.getUint32(low, little) + 4294967296 * (signed ? v.getInt32(high, little) : v.getUint32(high, little))
 }
 
+type ReadVoxel = (view: DataView, at: number, little: boolean) => number
+
+const byte: ReadVoxel = (v, at) => v.getUint8(at)
+
+/** One stored number of each type. */
+const readers = {
+  uint8: byte, rgb24: byte, rgba32: byte,
+  int8: (v, at) => v.getInt8(at),
+  int16: (v, at, l) => v.getInt16(at, l),
+  uint16: (v, at, l) => v.getUint16(at, l),
+  int32: (v, at, l) => v.getInt32(at, l),
+  uint32: (v, at, l) => v.getUint32(at, l),
+  int64: (v, at, l) => wide(v, at, l, true),
+  uint64: (v, at, l) => wide(v, at, l, false),
+  float32: (v, at, l) => v.getFloat32(at, l),
+  float64: (v, at, l) => v.getFloat64(at, l),
+} satisfies Readonly<Record<string, ReadVoxel>>
+
+export type VoxelName = keyof typeof readers
+
+export const voxelReader = (name: VoxelName): ReadVoxel => readers[name]
+
+const number = (name: VoxelName, bytes: number, low: number, high: number): VoxelType => ({ name, bytes, channels: 1, range: [low, high] })
+
 /** The types that are read, by their codes (NIFTI_TYPE_*). */
 const types: ReadonlyMap<number, VoxelType> = new Map([
-  [2, integers('uint8', 1, 0, 255, (v, at) => v.getUint8(at))],
-  [4, integers('int16', 2, -32768, 32767, (v, at, l) => v.getInt16(at, l))],
-  [8, integers('int32', 4, -(2 ** 31), 2 ** 31 - 1, (v, at, l) => v.getInt32(at, l))],
-  [16, integers('float32', 4, -Infinity, Infinity, (v, at, l) => v.getFloat32(at, l))],
-  [64, integers('float64', 8, -Infinity, Infinity, (v, at, l) => v.getFloat64(at, l))],
-  [128, { ...integers('rgb24', 3, 0, 255, (v, at) => v.getUint8(at)), channels: 3 }],
-  [256, integers('int8', 1, -128, 127, (v, at) => v.getInt8(at))],
-  [512, integers('uint16', 2, 0, 65535, (v, at, l) => v.getUint16(at, l))],
-  [768, integers('uint32', 4, 0, 2 ** 32 - 1, (v, at, l) => v.getUint32(at, l))],
-  [1024, integers('int64', 8, -(2 ** 63), 2 ** 63, (v, at, l) => wide(v, at, l, true))],
-  [1280, integers('uint64', 8, 0, 2 ** 64, (v, at, l) => wide(v, at, l, false))],
-  [2304, { ...integers('rgba32', 4, 0, 255, (v, at) => v.getUint8(at)), channels: 4 }],
+  [2, number('uint8', 1, 0, 255)],
+  [4, number('int16', 2, -32768, 32767)],
+  [8, number('int32', 4, -(2 ** 31), 2 ** 31 - 1)],
+  [16, number('float32', 4, -Infinity, Infinity)],
+  [64, number('float64', 8, -Infinity, Infinity)],
+  [128, { ...number('rgb24', 3, 0, 255), channels: 3 }],
+  [256, number('int8', 1, -128, 127)],
+  [512, number('uint16', 2, 0, 65535)],
+  [768, number('uint32', 4, 0, 2 ** 32 - 1)],
+  [1024, number('int64', 8, -(2 ** 63), 2 ** 63)],
+  [1280, number('uint64', 8, 0, 2 ** 64)],
+  [2304, { ...number('rgba32', 4, 0, 255), channels: 4 }],
 ])
 
 export interface NiftiHeader {

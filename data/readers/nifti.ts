@@ -20,7 +20,7 @@ import type { Dataset, Image, Item } from '../dataset.ts'
 import { codeOf, readAt, systemFault, withFile } from '../file.ts'
 import { recent } from '../recent.ts'
 import type { Recent } from '../recent.ts'
-import { headerBytes, niftiHeader } from './nifti-header.ts'
+import { headerBytes, niftiHeader, voxelReader } from './nifti-header.ts'
 import type { NiftiHeader } from './nifti-header.ts'
 import { openAll, toChannels } from './opened.ts'
 import type { Channels, OnError, Opened, Progress } from './opened.ts'
@@ -112,7 +112,8 @@ const sliceOf = (h: NiftiHeader, bytes: Uint8Array, axis: Axis, k: number): Imag
   const strides = [1, h.size[0], h.size[0] * h.size[1]]
   const [p, q] = [0, 1, 2].filter((a) => a !== axis)
   const [width, height] = [h.size[p], h.size[q]]
-  const { channels, bytes: cell, read } = h.type
+  const { channels, bytes: cell, name } = h.type
+  const read = voxelReader(name)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const data = new Float32Array(channels * height * width)
   for (let y = 0; y < height; y++) {

