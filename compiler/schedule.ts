@@ -8,9 +8,9 @@ import type { Graph } from '../core/graph.ts'
 import { isResident, leavesOfGraph } from '../core/graph.ts'
 import type { DType } from '../core/type.ts'
 import { bytesOf, sizeOf } from '../core/type.ts'
-import type { Fused, Tensor } from './fuse.ts'
-import { hypersOf } from './fuse.ts'
-import { workOf } from './kernel.ts'
+import type { Fused, Tensor } from './passes/fuse.ts'
+import { hypersOf } from './passes/fuse.ts'
+import { workOf } from './kernel/kernel.ts'
 
 /** Where a tensor lies that no kernel makes. */
 export type LeafPlace =

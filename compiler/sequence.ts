@@ -7,7 +7,7 @@
  * that make a value narrower, to be kept in its place, come as soon as the value is there.
  */
 import type { Expr } from '../core/expr.ts'
-import type { Fused, Tensor } from './fuse.ts'
+import type { Fused, Tensor } from './passes/fuse.ts'
 
 const isOfRegion = (k: Fused): boolean => {
   const [out] = k.writes

@@ -8,7 +8,7 @@
  */
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { remat } from '../compiler/rewrites/remat.ts'
+import { remat } from '../compiler/passes/remat.ts'
 import { negatives } from '../data/negative.ts'
 import * as losses from '../losses/recipes.ts'
 import { dinov2, withMasks } from '../models/dinov2.ts'

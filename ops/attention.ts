@@ -8,7 +8,7 @@
  * e[i, j] = p[i, j] (g[i] · v[j] - g[i] · y[i])       g the cotangent of y
  * dq[i] = scale sum over j of e[i, j] k[j]      dk[j] = scale sum over i of e[i, j] q[i]      dv[j] = sum over i of p[i, j] g[i]
  * ```
- * Queries, keys and values are `[B, N, H, D]`: N tokens of B images, H heads of width D. compiler/rewrites/attention.ts finds such
+ * Queries, keys and values are `[B, N, H, D]`: N tokens of B images, H heads of width D. compiler/passes/attention.ts finds such
  * regions and takes them apart again.
  */
 import * as E from 'fp-ts/lib/Either.js'

@@ -1,7 +1,7 @@
 /** The printed forms of graphs of which few rows are read, before and after the others are left out. `vitest -u` rewrites them. */
 import { expect, test } from 'vitest'
-import { recogniseAttention } from '../../compiler/rewrites/attention.ts'
-import { narrow } from '../../compiler/rewrites/narrow.ts'
+import { recogniseAttention } from '../../compiler/passes/attention.ts'
+import { narrow } from '../../compiler/passes/narrow.ts'
 import type { Expr } from '../../core/expr.ts'
 import { leaf } from '../../core/expr.ts'
 import { value } from '../../core/graph.ts'

@@ -2,7 +2,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { expect, it, test } from 'vitest'
-import { remat } from '../../compiler/rewrites/remat.ts'
+import { remat } from '../../compiler/passes/remat.ts'
 import type { HostArray } from '../../compiler/target.ts'
 import { reference } from '../../compiler/targets/reference.ts'
 import type { Features, Logits } from '../../losses/features.ts'

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { grad } from '../../compiler/grad.ts'
-import { recogniseAttention } from '../../compiler/rewrites/attention.ts'
+import { recogniseAttention } from '../../compiler/passes/attention.ts'
 import { kernelsOf } from '../../compiler/targets/native/road.ts'
 import { attentionOf } from '../../compiler/targets/native/attention.ts'
 import { openNative } from '../../compiler/targets/native/device.ts'

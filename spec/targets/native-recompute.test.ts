@@ -2,7 +2,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Fused, Tensor } from '../../compiler/fuse.ts'
+import type { Fused, Tensor } from '../../compiler/passes/fuse.ts'
 import { grad } from '../../compiler/grad.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import type { NativeDevice } from '../../compiler/targets/native/device.ts'

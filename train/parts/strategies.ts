@@ -1,7 +1,7 @@
 /** Strategies as settings: what is trained of a network, and how. */
-import { fit } from '../../compiler/rewrites/fit.ts'
-import { halfStorage } from '../../compiler/rewrites/precision.ts'
-import { blocksAsRegions, remat } from '../../compiler/rewrites/remat.ts'
+import { fit } from '../../compiler/passes/fit.ts'
+import { halfStorage } from '../../compiler/passes/precision.ts'
+import { blocksAsRegions, remat } from '../../compiler/passes/remat.ts'
 import type { FreezeOptions } from '../../models/freeze.ts'
 import type { Field, ValueOf } from '../config/field.ts'
 import { expression, flag, list, optional, real, whole } from '../config/field.ts'

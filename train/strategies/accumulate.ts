@@ -1,11 +1,11 @@
 /**
- * Gradient accumulation as a rewrite of the step (compiler/rewrites/accumulate.ts), with the accumulators among the residents. A
+ * Gradient accumulation as a rewrite of the step (compiler/passes/accumulate.ts), with the accumulators among the residents. A
  * batch that couples its samples does so by micro-batch: Sinkhorn-Knopp balances, KoLeo spreads and centres average within each.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import type { AccumulateOptions } from '../../compiler/rewrites/accumulate.ts'
-import { accumulated } from '../../compiler/rewrites/accumulate.ts'
+import type { AccumulateOptions } from '../../compiler/passes/accumulate.ts'
+import { accumulated } from '../../compiler/passes/accumulate.ts'
 import type { Leaf } from '../../core/expr.ts'
 import { param, zeros } from '../../core/model.ts'
 import type { Resident } from '../objective.ts'

@@ -2,8 +2,8 @@
  * Functions that gpu.js does not have, written out in terms that it has. Written out, not called: WebAssembly vector lanes
  * do not go through calls, and what two functions have in common (the exponential of erf and of its derivative) is shared.
  */
-import type { Term, TermTable } from '../../term.ts'
-import { termsOf } from '../../term.ts'
+import type { Term, TermTable } from '../../kernel/term.ts'
+import { termsOf } from '../../kernel/term.ts'
 
 /**
  * erf in single precision, own least-squares fits: x P(x^2) up to 1 (relative error 2e-7), then 1 - Q(t) exp(-x^2) with

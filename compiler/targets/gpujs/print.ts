@@ -5,11 +5,11 @@
  *
  * Storage: f32 as it is; bool as 0 or 1; i32 as two neighbouring floats, its upper and lower 16 bits, exact in every mode.
  */
-import type { Kernel } from '../../kernel.ts'
-import { hoistOffsets, nest } from '../../nest.ts'
-import type { Statement } from '../../nest.ts'
-import type { Reduce, Term, Var } from '../../term.ts'
-import { termsOf } from '../../term.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import { hoistOffsets, nest } from '../../kernel/nest.ts'
+import type { Statement } from '../../kernel/nest.ts'
+import type { Reduce, Term, Var } from '../../kernel/term.ts'
+import { termsOf } from '../../kernel/term.ts'
 import type { KernelSource } from './kernel.ts'
 import { expand } from './expand.ts'
 import { helpersIn } from './helpers.ts'

@@ -5,9 +5,9 @@
 import type { Scalar } from '../../../core/scalar.ts'
 import { stridesOf, tensorType } from '../../../core/type.ts'
 import { attending } from '../../../ops/attention.ts'
-import type { Fused } from '../../fuse.ts'
-import type { Kernel, Operand } from '../../kernel.ts'
-import { kernelKey } from '../../kernel.ts'
+import type { Fused } from '../../passes/fuse.ts'
+import type { Kernel, Operand } from '../../kernel/kernel.ts'
+import { kernelKey } from '../../kernel/kernel.ts'
 
 const parts = ['output', 'rows', 'gradient'] as const
 

@@ -7,10 +7,10 @@
  * y[n] = f(sum over r of x[r, n])   →   p[c, n] = sum over r in chunk c of x[r, n];   y[n] = f(sum over c of p[c, n])
  * ```
  */
-import type { Kernel } from '../../kernel.ts'
-import { nest } from '../../nest.ts'
-import type { Reduce, Term, Var } from '../../term.ts'
-import { operandsOf, termsOf } from '../../term.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import { nest } from '../../kernel/nest.ts'
+import type { Reduce, Term, Var } from '../../kernel/term.ts'
+import { operandsOf, termsOf } from '../../kernel/term.ts'
 import { chainOf } from './contraction.ts'
 import { loopsOf, pointers, storeTree } from './element.ts'
 import type { Target } from './statements.ts'

@@ -6,9 +6,9 @@
  * out[b, m, n] = f(sum over k of x[b, m, k] y[b, k, n], m, n, …)
  * ```
  */
-import type { Kernel } from '../../kernel.ts'
-import type { Reduce, Term, Var } from '../../term.ts'
-import { termsOf } from '../../term.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import type { Reduce, Term, Var } from '../../kernel/term.ts'
+import { termsOf } from '../../kernel/term.ts'
 import { strideAlong } from './print.ts'
 
 export interface Contraction {

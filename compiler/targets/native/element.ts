@@ -1,9 +1,9 @@
 /** A fused kernel as a C function: its loops, the outermost shared among threads. */
-import type { Kernel, Write } from '../../kernel.ts'
-import { nest } from '../../nest.ts'
-import type { Term, TermTable, Var } from '../../term.ts'
+import type { Kernel, Write } from '../../kernel/kernel.ts'
+import { nest } from '../../kernel/nest.ts'
+import type { Term, TermTable, Var } from '../../kernel/term.ts'
 import { elementOf } from './print.ts'
-import type { Statement } from '../../nest.ts'
+import type { Statement } from '../../kernel/nest.ts'
 import type { Target, Tree } from './statements.ts'
 import { marker, printAll, runsAlongLanes } from './statements.ts'
 

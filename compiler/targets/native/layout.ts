@@ -6,14 +6,14 @@
 import type { Expr } from '../../../core/expr.ts'
 import type { Graph, Output } from '../../../core/graph.ts'
 import { bytesOf, sizeOf } from '../../../core/type.ts'
-import type { Fused, Tensor } from '../../fuse.ts'
+import type { Fused, Tensor } from '../../passes/fuse.ts'
 import type { LeafPlace } from '../../schedule.ts'
 import { leafPlace, residentPath } from '../../schedule.ts'
-import type { Term } from '../../term.ts'
-import { termsOf } from '../../term.ts'
+import type { Term } from '../../kernel/term.ts'
+import { termsOf } from '../../kernel/term.ts'
 import { contractionOf } from './contraction.ts'
-import type { Fullest } from './fullest.ts'
-import { fullestOf } from './fullest.ts'
+import type { Fullest } from '../../memory/fullest.ts'
+import { fullestOf } from '../../memory/fullest.ts'
 
 export type Place =
   | LeafPlace

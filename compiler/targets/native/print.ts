@@ -9,7 +9,7 @@
  * into it: its value is then never used, but its address exists.
  */
 import type { DType } from '../../../core/type.ts'
-import type { Read, Term, Var } from '../../term.ts'
+import type { Read, Term, Var } from '../../kernel/term.ts'
 
 /** How an element type is computed: f16 as f32, rounded. */
 export type Kind = 'f' | 'i' | 'b'

@@ -1,7 +1,7 @@
 /** A contraction as a product of packed operands (runtime/product.c): how to pack each side, and what to do with the sums. */
-import type { Kernel } from '../../kernel.ts'
-import { nest } from '../../nest.ts'
-import type { Read, Term, Var } from '../../term.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
+import { nest } from '../../kernel/nest.ts'
+import type { Read, Term, Var } from '../../kernel/term.ts'
 import type { Contraction } from './contraction.ts'
 import { extentOf } from './contraction.ts'
 import { pointers, storeTree } from './element.ts'

@@ -3,7 +3,7 @@
  * above what the operations would take at the cores' measured peak, which is what a better kernel or better fusion could win.
  */
 import type { Blueprint, Part } from './blueprint.ts'
-import { showFullest } from './fullest.ts'
+import { showFullest } from '../../memory/fullest.ts'
 
 export interface ProfileRow extends Pick<Part, 'name' | 'size' | 'flops' | 'bytes'> {
   readonly kind: Part['kind'] | 'copy'

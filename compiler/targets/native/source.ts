@@ -1,5 +1,5 @@
 /** Distinct kernels as C translation units. */
-import type { Kernel } from '../../kernel.ts'
+import type { Kernel } from '../../kernel/kernel.ts'
 import { attentionOf, attentionSource } from './attention.ts'
 import { columnsOf, columnsSource } from './columns.ts'
 import { contractionOf } from './contraction.ts'

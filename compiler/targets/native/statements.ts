@@ -9,10 +9,10 @@
  * ```
  */
 import { transcendental } from '../../../core/scalar.ts'
-import type { Statement } from '../../nest.ts'
-import type { Write } from '../../kernel.ts'
-import type { Reduce, Term, Var } from '../../term.ts'
-import { termsOf } from '../../term.ts'
+import type { Statement } from '../../kernel/nest.ts'
+import type { Write } from '../../kernel/kernel.ts'
+import type { Reduce, Term, Var } from '../../kernel/term.ts'
+import { termsOf } from '../../kernel/term.ts'
 import type { Scope } from './print.ts'
 import { isVector, kindOf, number, offsetText, ownText, storageOf, strideAlong, typeOf, vectorText } from './print.ts'
 

@@ -1,7 +1,7 @@
 /** What lies in the arena when it is at its fullest: where memory goes, and what a step would need to keep less of. */
-import { scopeOf } from '../../../core/expr.ts'
-import { showType } from '../../../core/type.ts'
-import type { Fused, Tensor } from '../../fuse.ts'
+import { scopeOf } from '../../core/expr.ts'
+import { showType } from '../../core/type.ts'
+import type { Fused, Tensor } from '../passes/fuse.ts'
 
 /** Tensors of one kind: equal types, and scopes that differ in the number of a block alone. */
 export interface Tenant {

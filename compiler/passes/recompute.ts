@@ -10,15 +10,15 @@
  * read the same elements of what it follows from writes it once more: no tensor is read for its sake alone. What follows from inputs
  * alone, such as patches of images, is made once more right before it is read.
  */
-import type { Graph } from '../core/graph.ts'
-import { bytesOf, sizeOf } from '../core/type.ts'
+import type { Graph } from '../../core/graph.ts'
+import { bytesOf, sizeOf } from '../../core/type.ts'
 import type { Again, Fused, Tensor } from './fuse.ts'
 import type { Recipe } from './recipe.ts'
 import { alone, changed, heldAt, recipeOf } from './recipe.ts'
-import { residentPath } from './schedule.ts'
-import type { Read, Term } from './term.ts'
-import { termsOf } from './term.ts'
-import { countingStrides } from './transplant.ts'
+import { residentPath } from '../schedule.ts'
+import type { Read, Term } from '../kernel/term.ts'
+import { termsOf } from '../kernel/term.ts'
+import { countingStrides } from '../kernel/transplant.ts'
 
 export interface RecomputeLimits {
   /** Bytes that are made between two readers, at least: more than stays near. */

@@ -8,10 +8,10 @@
  * Worth it where each element is read many times; one packed tensor serves every kernel that wants the same layout.
  */
 import type { Fused, Limits, Packed, Tensor } from './fuse.ts'
-import type { Kernel } from './kernel.ts'
-import { pointsOf, kernelKey } from './kernel.ts'
-import type { Read, Term, Var } from './term.ts'
-import { termTable, termsOf } from './term.ts'
+import type { Kernel } from '../kernel/kernel.ts'
+import { pointsOf, kernelKey } from '../kernel/kernel.ts'
+import type { Read, Term, Var } from '../kernel/term.ts'
+import { termTable, termsOf } from '../kernel/term.ts'
 
 /** Reads of an element, at least, before its copy is worth making. */
 const least = 8

@@ -1,7 +1,7 @@
 /** What an expression is to fusion: its scalar and what that costs; and where the arguments of a target's own kernels lie. */
-import type { Apply, Expr } from '../core/expr.ts'
-import type { Scalar } from '../core/scalar.ts'
-import * as S from '../core/scalar.ts'
+import type { Apply, Expr } from '../../core/expr.ts'
+import type { Scalar } from '../../core/scalar.ts'
+import * as S from '../../core/scalar.ts'
 import { flatten, inRange, instantiate } from './instantiate.ts'
 import type { Operand, Whole } from './kernel.ts'
 import type { Term, TermTable } from './term.ts'

@@ -1,7 +1,7 @@
 /** From the meaning of a primitive to terms of a kernel: a lowered `Scalar` at given positions. */
-import type { Scalar } from '../core/scalar.ts'
-import type { Shape } from '../core/type.ts'
-import { stridesOf } from '../core/type.ts'
+import type { Scalar } from '../../core/scalar.ts'
+import type { Shape } from '../../core/type.ts'
+import { stridesOf } from '../../core/type.ts'
 import type { Term, TermTable, Var } from './term.ts'
 
 /** What to put in place of a read: the argument's element at these positions. `under` are the enclosing reductions. */

@@ -10,20 +10,20 @@
  * readers when that moves fewer bytes than it costs in repeated arithmetic; a reduction only into a reader that
  * evaluates every element exactly once, and only one to a kernel.
  */
-import type { Expr } from '../core/expr.ts'
-import { scopeOf } from '../core/expr.ts'
-import type { Graph } from '../core/graph.ts'
-import { nodesOf } from '../core/graph.ts'
-import type { TensorType } from '../core/type.ts'
-import { sizeOf } from '../core/type.ts'
-import { flatten, inRange, instantiate } from './instantiate.ts'
-import type { Buffer, Kernel, Write } from './kernel.ts'
-import { kernelKey } from './kernel.ts'
-import { normalise } from './loops.ts'
-import type { Costs, Meaning } from './meaning.ts'
-import { isFree, isPlace, meaningOf, wholeOf } from './meaning.ts'
-import type { Term, TermTable, Var } from './term.ts'
-import { termTable, termsOf } from './term.ts'
+import type { Expr } from '../../core/expr.ts'
+import { scopeOf } from '../../core/expr.ts'
+import type { Graph } from '../../core/graph.ts'
+import { nodesOf } from '../../core/graph.ts'
+import type { TensorType } from '../../core/type.ts'
+import { sizeOf } from '../../core/type.ts'
+import { flatten, inRange, instantiate } from '../kernel/instantiate.ts'
+import type { Buffer, Kernel, Write } from '../kernel/kernel.ts'
+import { kernelKey } from '../kernel/kernel.ts'
+import { normalise } from '../kernel/loops.ts'
+import type { Costs, Meaning } from '../kernel/meaning.ts'
+import { isFree, isPlace, meaningOf, wholeOf } from '../kernel/meaning.ts'
+import type { Term, TermTable, Var } from '../kernel/term.ts'
+import { termTable, termsOf } from '../kernel/term.ts'
 
 /** What a target can take in one kernel, and what it finds expensive. */
 export interface Limits extends Costs {

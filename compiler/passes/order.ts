@@ -9,10 +9,10 @@
  * Otherwise the given order stays. Kernels of recompute regions are not brought forward: they are to run late. The new value of a state
  * comes after everybody who has read the old one before, so that it can take its place.
  */
-import type { Graph } from '../../../core/graph.ts'
-import { bytesOf, sizeOf } from '../../../core/type.ts'
-import type { Fused, Tensor } from '../../fuse.ts'
-import { residentPath } from '../../schedule.ts'
+import type { Graph } from '../../core/graph.ts'
+import { bytesOf, sizeOf } from '../../core/type.ts'
+import type { Fused, Tensor } from './fuse.ts'
+import { residentPath } from '../schedule.ts'
 
 /** A kernel that writes this many times less than it reads is brought forward even if it frees nothing yet. */
 const little = 16

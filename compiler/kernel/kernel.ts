@@ -2,9 +2,9 @@
  * A kernel: a loop nest that computes one or more tensors from others. Its buffers are numbered; which tensors they are
  * is said where it is launched, so that equal kernels are compiled once.
  */
-import { keyOf } from '../core/expr.ts'
-import type { Scalar } from '../core/scalar.ts'
-import type { DType } from '../core/type.ts'
+import { keyOf } from '../../core/expr.ts'
+import type { Scalar } from '../../core/scalar.ts'
+import type { DType } from '../../core/type.ts'
 import type { Term, TermTable, Var } from './term.ts'
 import { operandsOf, termsOf } from './term.ts'
 

@@ -1,11 +1,11 @@
 /** How the elements of a tensor follow from other tensors, one by one: what recomputing (recompute.ts) needs to know of a kernel's write. */
-import { transcendental } from '../core/scalar.ts'
+import { transcendental } from '../../core/scalar.ts'
 import type { Fused, Tensor } from './fuse.ts'
-import type { Buffer } from './kernel.ts'
-import { kernelKey } from './kernel.ts'
-import type { Read, Term, TermTable, Var } from './term.ts'
-import { operandsOf, termTable, termsOf } from './term.ts'
-import { countingStrides, positionsAt, transplant } from './transplant.ts'
+import type { Buffer } from '../kernel/kernel.ts'
+import { kernelKey } from '../kernel/kernel.ts'
+import type { Read, Term, TermTable, Var } from '../kernel/term.ts'
+import { operandsOf, termTable, termsOf } from '../kernel/term.ts'
+import { countingStrides, positionsAt, transplant } from '../kernel/transplant.ts'
 
 /** One write of a kernel, from what the same kernel has reduced and written beside it, and from what it reads. */
 export interface Recipe {

@@ -9,15 +9,15 @@
  * A producer goes into a consumer that reads it at the points of its own outer loops, each point once: so nothing is
  * computed twice, the row is read while it is near, and what nobody else reads is not written at all.
  */
-import { transcendental } from '../core/scalar.ts'
+import { transcendental } from '../../core/scalar.ts'
 import type { Fused, Tensor } from './fuse.ts'
-import type { Buffer, Kernel, Write } from './kernel.ts'
-import { pointsOf, kernelKey } from './kernel.ts'
-import { normalise } from './loops.ts'
-import { residentPath } from './schedule.ts'
-import type { Read, Term, Var } from './term.ts'
-import { termTable, termsOf } from './term.ts'
-import { countingStrides, positionsAt, transplant } from './transplant.ts'
+import type { Buffer, Kernel, Write } from '../kernel/kernel.ts'
+import { pointsOf, kernelKey } from '../kernel/kernel.ts'
+import { normalise } from '../kernel/loops.ts'
+import { residentPath } from '../schedule.ts'
+import type { Read, Term, Var } from '../kernel/term.ts'
+import { termTable, termsOf } from '../kernel/term.ts'
+import { countingStrides, positionsAt, transplant } from '../kernel/transplant.ts'
 
 export interface MergeLimits {
   readonly maxInputs: number

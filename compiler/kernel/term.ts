@@ -6,8 +6,8 @@
  * not simplify), with the range of every integer known. So a reshape of a transpose of a slice is an offset again, a
  * guard that always holds disappears, and a contraction shows its strides.
  */
-import type { BinaryName, ReduceName, UnaryName } from '../core/scalar.ts'
-import type { DType } from '../core/type.ts'
+import type { BinaryName, ReduceName, UnaryName } from '../../core/scalar.ts'
+import type { DType } from '../../core/type.ts'
 
 interface Base {
   readonly id: number
