@@ -7,6 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
 import type { Graph } from '../core/graph.ts'
 import type { TensorType } from '../core/type.ts'
+import type { Road } from './road.ts'
 
 /** Host memory of a tensor, row-major. A bool is 0 or 1. */
 export type HostArray = Float32Array | Float64Array | Int32Array | Uint8Array
@@ -29,8 +30,16 @@ export interface Executable {
   readonly run: (feed: Feed) => TaskEither<Fault, HostValues>
 }
 
+/** How far a compilation has come: `3 of 14 C units`, `100 of 352 kernels`. */
+export interface Progress {
+  readonly done: number
+  readonly total: number
+  /** What is counted. */
+  readonly unit: string
+}
+
 export interface CompileOptions {
-  readonly progress?: (done: number, total: number) => void
+  readonly progress?: (p: Progress) => void
 }
 
 export interface Device {
@@ -38,6 +47,8 @@ export interface Device {
   readonly name: string
   /** The device in words, for the one line that says what runs where. */
   readonly description: string
+  /** What a graph goes through on its way to being run here. */
+  readonly road: Road
   /** Sets a resident tensor (a param or a state); its size is fixed by the first write. */
   readonly write: (path: string, type: TensorType, data: HostArray) => TaskEither<Fault, void>
   readonly read: (path: string) => TaskEither<Fault, HostArray>

@@ -10,7 +10,8 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { plannedBytes, portable } from '../compiler/plan.ts'
+import { plannedBytes } from '../compiler/road.ts'
+import { nativeRoad } from '../compiler/targets/native/road.ts'
 import type { Device, HostValues } from '../compiler/target.ts'
 import type { Expr } from '../core/expr.ts'
 import type { Fault } from '../core/fault.ts'
@@ -180,7 +181,7 @@ export interface Resolved {
   /** The same as plain JSON: what `config.yaml` and checkpoints hold. */
   readonly config: Json
   readonly data: (say: Say) => TaskEither<Fault, TrainingSplit>
-  /** `planned`: bytes that a step takes on the target (`Device.planned`). Default: as planned for a graphics processor. */
+  /** `planned`: bytes that a step takes on the target (`Device.planned`). Default: as planned for `native`. */
   readonly assemble: (images: Imagery, planned?: Planned) => Either<Fault, Assembled>
   readonly first: (how: Beginning) => TaskEither<Fault, Values>
   readonly between: (run: Ongoing) => (step: number) => TaskEither<Fault, void>
@@ -266,7 +267,7 @@ const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, 
 
 const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> => residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
 
-const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, s: S) => (images: Imagery, planned: Planned = plannedBytes(portable)): Either<Fault, Assembled> => {
+const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, s: S) => (images: Imagery, planned: Planned = plannedBytes(nativeRoad())): Either<Fault, Assembled> => {
   const whole: Phase<S> = { name: 'training', from: 0, settings: s }
   const checked = checkPhases(s.steps, o.phases?.(s) ?? [whole])
   if (E.isLeft(checked)) return checked

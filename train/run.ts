@@ -135,7 +135,7 @@ const running = (o: RunOptions, r: Resolved, split: TrainingSplit, device: Devic
     if (known !== undefined) return TE.right(known)
     const what = `the training step${a.phases.length === 1 ? '' : ` of ${phase.name}`}${phase.turns.length === 1 ? '' : p === last(phase.turns) ? ', which applies gradients' : ', which accumulates gradients'}`
     return pipe(
-      device.compile(p.graph, { progress: (done, total) => { if (done === total) o.progress.say(`compiled ${total} kernels of ${what}`) } }),
+      device.compile(p.graph, { progress: ({ done, total, unit }) => { if (done === total) o.progress.say(`compiled ${total} ${unit} of ${what}`) } }),
       TE.map((executable) => { compiled.set(p, executable); return executable }),
     )
   }

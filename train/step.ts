@@ -14,8 +14,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { compact } from 'fp-ts/lib/ReadonlyArray.js'
 import { gradOptions } from '../compiler/grad.ts'
-import { recogniseAttention } from '../compiler/passes/attention.ts'
-import { narrow } from '../compiler/passes/narrow.ts'
+import { beforeGradients } from '../compiler/passes/forward.ts'
 import type { Expr } from '../core/expr.ts'
 import { labelScope, mark } from '../core/expr.ts'
 import type { Fault } from '../core/fault.ts'
@@ -23,7 +22,6 @@ import { fault } from '../core/fault.ts'
 import type { Graph, Output } from '../core/graph.ts'
 import { state, value } from '../core/graph.ts'
 import type { Rewrite } from '../core/rewrite.ts'
-import { getMonoid } from '../core/rewrite.ts'
 import { trace } from '../core/trace.ts'
 import { join } from '../core/tree.ts'
 import type { Adapter } from '../models/lora.ts'
@@ -98,7 +96,7 @@ const noLoss: Fault = fault('graph', { place: 'the objective', found: 'no value 
 const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Program> => {
   const sharing = pipe(
     shared(objective),
-    E.bind('graph', ({ objective: o }) => getMonoid('forward').concat(recogniseAttention, narrow).run(o.graph)),
+    E.bind('graph', ({ objective: o }) => beforeGradients.run(o.graph)),
   )
   if (E.isLeft(sharing)) return sharing
   const { objective: whole, view, graph } = sharing.right

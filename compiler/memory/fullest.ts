@@ -1,7 +1,8 @@
-/** What lies in the arena when it is at its fullest: where memory goes, and what a step would need to keep less of. */
+/** What lies in memory when most does: where memory goes, and what a step would need to keep less of. */
 import { scopeOf } from '../../core/expr.ts'
 import { showType } from '../../core/type.ts'
-import type { Fused, Tensor } from '../passes/fuse.ts'
+import type { Fused, Made } from '../kernel/fused.ts'
+import { bytesOfTensor } from '../kernel/fused.ts'
 
 /** Tensors of one kind: equal types, and scopes that differ in the number of a block alone. */
 export interface Tenant {
@@ -18,19 +19,19 @@ export interface Fullest {
   readonly tenants: ReadonlyArray<Tenant>
 }
 
-/** Kinds of tensors that are told. */
+/** Kinds of tensors that are named. */
 const most = 12
 
-const nameOf = (t: Exclude<Tensor, 'hyper'>): string => {
+const nameOf = (t: Made): string => {
   const scope = t._tag === 'Apply' ? scopeOf(t).replace(/\.\d+(?=\.|$)/g, '.*') : t._tag === 'Again' ? 'computed again' : ''
   return `${showType(t.type)} ${scope}${t._tag === 'Apply' ? ` (${t.op.name})` : ''}`.trim()
 }
 
-export const fullestOf = (kernel: Fused | undefined, held: ReadonlyMap<Exclude<Tensor, 'hyper'>, number>): Fullest => {
+export const fullestOf = (kernel: Fused | undefined, held: Iterable<Made>): Fullest => {
   const tenants = new Map<string, Tenant>()
   let bytes = 0
-  for (const [t, size] of held) {
-    const name = nameOf(t)
+  for (const t of held) {
+    const [name, size] = [nameOf(t), bytesOfTensor(t)]
     const old = tenants.get(name)
     tenants.set(name, { name, count: (old?.count ?? 0) + 1, bytes: (old?.bytes ?? 0) + size })
     bytes += size

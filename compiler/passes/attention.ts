@@ -225,3 +225,11 @@ export const missedAttention = (g: Graph): ReadonlyArray<Missed> => recognise(g)
 /** The regions of a graph, by the scopes in which they are computed. */
 export const attentionsOf = (g: Graph): ReadonlyArray<string> =>
   nodesOf(g).flatMap((e) => (O.isSome(attending.attention.match(e)) ? [scopeOf(e)] : []))
+
+/** What was found of attention in a forward graph, and what looked like it and was missed, with the reason. */
+export const showAttention = (g: Graph): string => {
+  const { graph, missed } = recognise(g)
+  const regions = attentionsOf(graph).length
+  const lines = missed.map((m) => `#   missed ${m.scope === '' ? 'at top level' : m.scope}: ${m.why}`)
+  return `${[`# attention: ${regions} region${regions === 1 ? '' : 's'}, ${missed.length} missed`, ...lines].join('\n')}\n`
+}

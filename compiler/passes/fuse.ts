@@ -10,20 +10,24 @@
  * readers when that moves fewer bytes than it costs in repeated arithmetic; a reduction only into a reader that
  * evaluates every element exactly once, and only one to a kernel.
  */
+import * as E from 'fp-ts/lib/Either.js'
 import type { Expr } from '../../core/expr.ts'
 import { scopeOf } from '../../core/expr.ts'
 import type { Graph } from '../../core/graph.ts'
 import { nodesOf } from '../../core/graph.ts'
-import type { TensorType } from '../../core/type.ts'
 import { sizeOf } from '../../core/type.ts'
+import type { Fused, Kernels } from '../kernel/fused.ts'
+import { isHyper } from '../kernel/fused.ts'
 import { flatten, inRange, instantiate } from '../kernel/instantiate.ts'
-import type { Buffer, Kernel, Write } from '../kernel/kernel.ts'
+import type { Buffer, Write } from '../kernel/kernel.ts'
 import { kernelKey } from '../kernel/kernel.ts'
 import { normalise } from '../kernel/loops.ts'
 import type { Costs, Meaning } from '../kernel/meaning.ts'
 import { isFree, isPlace, meaningOf, wholeOf } from '../kernel/meaning.ts'
 import type { Term, TermTable, Var } from '../kernel/term.ts'
 import { termTable, termsOf } from '../kernel/term.ts'
+import type { Pass } from '../pass.ts'
+import { showKernels } from '../show.ts'
 
 /** What a target can take in one kernel, and what it finds expensive. */
 export interface Limits extends Costs {
@@ -31,41 +35,9 @@ export interface Limits extends Costs {
   readonly maxInputs: number
   /** Arithmetic operations in one kernel's text. */
   readonly maxOps: number
-  /** Whether `add` writes (scatters) can be run; otherwise the per-element form is used. */
-  readonly scatter: boolean
   /** Cost of a launch, in additions. */
   readonly launch: number
-  /** Whether neighbouring results should read neighbouring elements (vector lanes, coalesced reads). */
-  readonly pack: boolean
 }
-
-/** A copy of a tensor in another layout; see pack.ts. */
-export interface Packed {
-  readonly _tag: 'Packed'
-  readonly type: TensorType
-  readonly length: number
-}
-
-/** The values of another tensor, computed a second time; see recompute.ts. */
-export interface Again {
-  readonly _tag: 'Again'
-  readonly type: TensorType
-}
-
-/** What lies in memory: an expression's value, a packed copy, values computed again, or the buffer of all scalar hypers. */
-export type Tensor = Expr | Packed | Again | 'hyper'
-
-/** One kernel and the tensors it stands between. */
-export interface Fused {
-  readonly kernel: Kernel
-  readonly reads: ReadonlyArray<Tensor>
-  readonly writes: ReadonlyArray<Exclude<Tensor, 'hyper'>>
-}
-
-const isHyper = (e: Expr): boolean => e._tag === 'Leaf' && e.source._tag === 'Hyper' && e.type.shape.length === 0
-
-/** Scalar hypers in the order of their places in the common buffer. */
-export const hypersOf = (g: Graph): ReadonlyArray<Expr> => nodesOf(g).filter(isHyper)
 
 /** One distinct read of an expression in a kernel being drafted. */
 interface Use {
@@ -93,7 +65,7 @@ const bufferOf = (e: Expr): Expr | 'hyper' => (isHyper(e) ? 'hyper' : e)
 /** The distinct buffers that a draft would read if nothing more were put into it. */
 const inputsOf = (d: Draft): ReadonlySet<Expr | 'hyper'> => new Set([...d.uses.keys()].filter((e) => !isFree(e)).map(bufferOf))
 
-export const fuse = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
+const fused = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
   const order = nodesOf(g)
   const meanings = new Map<Expr, Meaning>()
   for (const e of order) meanings.set(e, meaningOf(e, limits))
@@ -242,3 +214,6 @@ const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Exp
   const name = `${scope === '' ? '' : `${scope}: `}${ops === '' ? 'copy' : ops}`
   return { kernel: { name, key: kernelKey(shape), table, ...shape }, reads, writes: [d.root] }
 }
+
+export const fuse = (limits: Limits): Pass<Graph, Kernels> =>
+  ({ name: 'fuse', run: (graph) => E.right({ graph, kernels: fused(limits)(graph) }), show: showKernels })

@@ -10,14 +10,16 @@
  * computed twice, the row is read while it is near, and what nobody else reads is not written at all.
  */
 import { transcendental } from '../../core/scalar.ts'
-import type { Fused, Tensor } from './fuse.ts'
+import type { Fused, Kernels, Tensor } from '../kernel/fused.ts'
+import { outputsOf, residentPath } from '../kernel/fused.ts'
 import type { Buffer, Kernel, Write } from '../kernel/kernel.ts'
 import { pointsOf, kernelKey } from '../kernel/kernel.ts'
 import { normalise } from '../kernel/loops.ts'
-import { residentPath } from '../schedule.ts'
 import type { Read, Term, Var } from '../kernel/term.ts'
 import { termTable, termsOf } from '../kernel/term.ts'
 import { countingStrides, positionsAt, transplant } from '../kernel/transplant.ts'
+import type { Pass } from '../pass.ts'
+import { kernelPass } from '../pass.ts'
 
 export interface MergeLimits {
   readonly maxInputs: number
@@ -140,8 +142,9 @@ const pays = (p: Fused, c: Fused, limits: MergeLimits): boolean => {
   return points / rows <= limits.maxRow && readsAlongRows(p.kernel) && p.reads.some((t) => t !== 'hyper' && c.reads.includes(t))
 }
 
-/** The kernels with producers merged into consumers. `outputs` are needed whoever reads them. */
-export const merge = (limits: MergeLimits) => (kernels: ReadonlyArray<Fused>, outputs: ReadonlySet<Tensor>): ReadonlyArray<Fused> => {
+/** The kernels with producers merged into consumers; what the graph hands on is needed whoever reads it. */
+const together = (limits: MergeLimits) => ({ graph, kernels }: Kernels): Kernels => {
+  const outputs = outputsOf(graph)
   const at: Array<Fused | undefined> = [...kernels]
   const makers = new Map<Tensor, number>()
   const readers = new Map<Tensor, Set<number>>()
@@ -190,5 +193,7 @@ export const merge = (limits: MergeLimits) => (kernels: ReadonlyArray<Fused>, ou
       }
     }
   }
-  return at.filter((f) => f !== undefined)
+  return { graph, kernels: at.filter((f) => f !== undefined) }
 }
+
+export const merge = (limits: MergeLimits): Pass<Kernels> => kernelPass('merge', together(limits))

@@ -10,14 +10,12 @@
  * comes after everybody who has read the old one before, so that it can take its place.
  */
 import type { Graph } from '../../core/graph.ts'
-import { bytesOf, sizeOf } from '../../core/type.ts'
-import type { Fused, Tensor } from './fuse.ts'
-import { residentPath } from '../schedule.ts'
+import type { Fused, Kernels, Tensor } from '../kernel/fused.ts'
+import { bytesOfTensor, outputsOf, residentPath } from '../kernel/fused.ts'
+import { kernelPass } from '../pass.ts'
 
 /** A kernel that writes this many times less than it reads is brought forward even if it frees nothing yet. */
 const little = 16
-
-const bytesOfTensor = (t: Tensor): number => (t === 'hyper' ? 0 : sizeOf(t.type.shape) * bytesOf(t.type.dtype))
 
 const isOfRegion = (k: Fused): boolean => k.writes.some((w) => w._tag === 'Apply' && w.region._tag === 'Some')
 
@@ -43,41 +41,64 @@ export const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyAr
 }
 
 /** The kernels in the order in which they run: as they are given, but for what is brought forward, and for what reads what is made behind it. */
-export const ordered = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
-  const followers = followersOf(g, kernels)
+export const ordered = ({ graph, kernels }: Kernels): Kernels => {
+  const followers = followersOf(graph, kernels)
   const awaited = kernels.map(() => 0)
   for (const fs of followers) for (const f of fs) awaited[f]++
-  const outputs = new Set<Tensor>(g.outputs.map((o) => o.expr))
+  const outputs = outputsOf(graph)
   const temporary = new Set<Tensor>(kernels.flatMap((k) => k.writes).filter((w) => !outputs.has(w)))
-  const readers = new Map<Tensor, number>()
+  const readersOf = new Map<Tensor, Array<number>>()
   const readsOf = kernels.map((k) => [...new Set(k.reads)].filter((r) => temporary.has(r)))
-  for (const rs of readsOf) for (const r of rs) readers.set(r, (readers.get(r) ?? 0) + 1)
+  readsOf.forEach((rs, i) => {
+    for (const r of rs) {
+      const known = readersOf.get(r)
+      if (known === undefined) readersOf.set(r, [i])
+      else known.push(i)
+    }
+  })
+  /** Readers that have not run. */
+  const left = new Map([...readersOf].map(([r, who]) => [r, who.length]))
   const written = kernels.map((k) => k.writes.reduce((n, w) => n + (temporary.has(w) ? bytesOfTensor(w) : 0), 0))
   const read = readsOf.map((rs) => rs.reduce((n, r) => n + bytesOfTensor(r), 0))
   const total = kernels.map((k) => k.writes.reduce((n, w) => n + bytesOfTensor(w), 0))
 
   const isEarly = (i: number): boolean => {
     if (isOfRegion(kernels[i]) || read[i] === 0) return false
-    const freed = readsOf[i].reduce((n, r) => n + (readers.get(r) === 1 ? bytesOfTensor(r) : 0), 0)
+    const freed = readsOf[i].reduce((n, r) => n + (left.get(r) === 1 ? bytesOfTensor(r) : 0), 0)
     return written[i] < freed || total[i] * little <= read[i]
   }
-  const ready = new Set<number>(kernels.flatMap((_, i) => (awaited[i] === 0 ? [i] : [])))
   const placed = kernels.map(() => false)
+  const isReady = (i: number): boolean => awaited[i] === 0 && !placed[i]
   const order: Array<Fused> = []
+  /** Kernels that may have become early: who was early once stays so. */
+  const early: Array<number> = []
+  /** Everything before it has been placed. */
+  let start = 0
+  const consider = (i: number): void => { if (isReady(i) && isEarly(i)) early.push(i) }
   const place = (i: number): void => {
     placed[i] = true
-    ready.delete(i)
     order.push(kernels[i])
-    for (const r of readsOf[i]) readers.set(r, (readers.get(r) ?? 0) - 1)
+    for (const r of readsOf[i]) {
+      const others = (left.get(r) ?? 0) - 1
+      left.set(r, others)
+      if (others === 1) for (const j of readersOf.get(r) ?? []) consider(j)
+    }
     for (const f of followers[i]) {
       awaited[f]--
-      if (awaited[f] === 0) ready.add(f)
+      if (awaited[f] > 0) continue
+      start = Math.min(start, f)
+      consider(f)
     }
   }
-  const first = (): number => placed.findIndex((done, i) => !done && awaited[i] === 0)
-  for (let next = first(); next >= 0; next = first()) {
-    place(next)
-    for (let early = [...ready].find(isEarly); early !== undefined; early = [...ready].find(isEarly)) place(early)
+  while (start < kernels.length) {
+    if (!isReady(start)) {
+      start++
+      continue
+    }
+    place(start)
+    for (let next = early.shift(); next !== undefined; next = early.shift()) if (isReady(next)) place(next)
   }
-  return order
+  return { graph, kernels: order }
 }
+
+export const order = kernelPass('order', ordered)

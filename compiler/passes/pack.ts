@@ -7,11 +7,13 @@
  * ```
  * Worth it where each element is read many times; one packed tensor serves every kernel that wants the same layout.
  */
-import type { Fused, Limits, Packed, Tensor } from './fuse.ts'
+import type { Fused, Kernels, Packed, Tensor } from '../kernel/fused.ts'
 import type { Kernel } from '../kernel/kernel.ts'
 import { pointsOf, kernelKey } from '../kernel/kernel.ts'
 import type { Read, Term, Var } from '../kernel/term.ts'
 import { termTable, termsOf } from '../kernel/term.ts'
+import type { Pass } from '../pass.ts'
+import { kernelPass } from '../pass.ts'
 
 /** Reads of an element, at least, before its copy is worth making. */
 const least = 8
@@ -63,8 +65,7 @@ const packer = (c: Candidate, source: Kernel['reads'][number], from: Tensor, pac
 }
 
 /** The kernels with packing kernels before their first users. */
-export const pack = (limits: Limits) => (kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
-  if (!limits.pack) return kernels
+const packed = (maxInputs: number) => (kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
   const made = new Map<Tensor, Map<string, Packed>>()
   return kernels.flatMap((f) => {
     const k = f.kernel
@@ -76,18 +77,18 @@ export const pack = (limits: Limits) => (kernels: ReadonlyArray<Fused>): Readonl
     const map = new Map<Term, Term>()
     for (const r of terms) {
       const c = r._tag === 'Read' ? candidate(k, r, reductions) : undefined
-      if (c === undefined || reads.length >= limits.maxInputs) continue
+      if (c === undefined || reads.length >= maxInputs) continue
       const from = f.reads[c.read.buffer]
       const layouts = made.get(from) ?? new Map<string, Packed>()
       made.set(from, layouts)
       const known = layouts.get(layoutKey(c))
       const length = c.order.reduce((n, [v]) => n * v.extent, 1)
-      const packed: Packed = known ?? { _tag: 'Packed', type: { dtype: c.read.dtype, shape: [length] }, length }
+      const copy: Packed = known ?? { _tag: 'Packed', type: { dtype: c.read.dtype, shape: [length] }, length }
       if (known === undefined) {
-        layouts.set(layoutKey(c), packed)
-        before.push(packer(c, k.reads[c.read.buffer], from, packed))
+        layouts.set(layoutKey(c), copy)
+        before.push(packer(c, k.reads[c.read.buffer], from, copy))
       }
-      const buffer = reads.includes(packed) ? reads.indexOf(packed) : reads.push(packed) - 1
+      const buffer = reads.includes(copy) ? reads.indexOf(copy) : reads.push(copy) - 1
       buffers[buffer] = { dtype: c.read.dtype, length }
       map.set(r, k.table.read(buffer, c.read.dtype, k.table.affine(c.order.map(([v], i): readonly [Term, number] => [v, rowMajor(c.order)[i]]), 0)))
     }
@@ -103,3 +104,6 @@ const withoutUnused = (k: Kernel, reads: ReadonlyArray<Tensor>, buffers: Kernel[
   const shape = { loops: k.loops, reads: used.map((b) => buffers[b]), writes: [{ ...k.writes[0], value: renumbered }] }
   return { kernel: { ...k, ...shape, key: kernelKey(shape) }, reads: used.map((b) => reads[b]) }
 }
+
+/** For targets whose neighbouring results should read neighbouring elements (vector lanes, coalesced reads). */
+export const pack = (maxInputs: number): Pass<Kernels> => kernelPass('pack', ({ graph, kernels }) => ({ graph, kernels: packed(maxInputs)(kernels) }))

@@ -1,6 +1,6 @@
 /** How the elements of a tensor follow from other tensors, one by one: what recomputing (recompute.ts) needs to know of a kernel's write. */
 import { transcendental } from '../../core/scalar.ts'
-import type { Fused, Tensor } from './fuse.ts'
+import type { Fused, Tensor } from '../kernel/fused.ts'
 import type { Buffer } from '../kernel/kernel.ts'
 import { kernelKey } from '../kernel/kernel.ts'
 import type { Read, Term, TermTable, Var } from '../kernel/term.ts'

@@ -10,15 +10,16 @@
  * read the same elements of what it follows from writes it once more: no tensor is read for its sake alone. What follows from inputs
  * alone, such as patches of images, is made once more right before it is read.
  */
-import type { Graph } from '../../core/graph.ts'
-import { bytesOf, sizeOf } from '../../core/type.ts'
-import type { Again, Fused, Tensor } from './fuse.ts'
+import type { Again, Fused, Kernels, Made, Tensor } from '../kernel/fused.ts'
+import { bytesOfTensor, outputsOf, residentPath } from '../kernel/fused.ts'
 import type { Recipe } from './recipe.ts'
 import { alone, changed, heldAt, recipeOf } from './recipe.ts'
-import { residentPath } from '../schedule.ts'
+import { followersOf } from './order.ts'
 import type { Read, Term } from '../kernel/term.ts'
 import { termsOf } from '../kernel/term.ts'
 import { countingStrides } from '../kernel/transplant.ts'
+import type { Pass } from '../pass.ts'
+import { kernelPass } from '../pass.ts'
 
 export interface RecomputeLimits {
   /** Bytes that are made between two readers, at least: more than stays near. */
@@ -32,11 +33,7 @@ export interface RecomputeLimits {
   readonly maxInputs: number
   /** Terms of one kernel, at most. */
   readonly maxTerms: number
-  /** Who runs after whom, directly, by position. */
-  readonly followersOf: (g: Graph, kernels: ReadonlyArray<Fused>) => ReadonlyArray<ReadonlySet<number>>
 }
-
-const bytesOfTensor = (t: Tensor): number => (t === 'hyper' ? 0 : sizeOf(t.type.shape) * bytesOf(t.type.dtype))
 
 const termsOfKernel = (f: Fused): ReadonlyArray<Term> => termsOf(f.kernel.writes.flatMap((w) => [w.offset, w.value]))
 
@@ -62,7 +59,7 @@ const readersOf = (line: Line, t: Tensor): ReadonlyArray<number> => [...line.rea
 
 /** A tensor to be recomputed: its readers near and far, and how. */
 interface Candidate {
-  readonly tensor: Exclude<Tensor, 'hyper'>
+  readonly tensor: Made
   readonly recipe: Recipe
   readonly near: ReadonlyArray<number>
   readonly far: ReadonlyArray<number>
@@ -87,12 +84,12 @@ const hostOf = (line: Line, c: Candidate, from: number, maxInputs: number, isAll
 }
 
 /** The kernels, given in an order in which they can run, with tensors recomputed. They are to be ordered again. */
-export const recompute = (limits: RecomputeLimits) => (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
+const again = (limits: RecomputeLimits) => ({ graph: g, kernels }: Kernels): Kernels => {
   const line: Line = { at: kernels.map(() => undefined), readers: new Map() }
   kernels.forEach((f, i) => { put(line, i, f) })
   /** New kernels, by the position that they come before. */
   const inserted = new Map<number, ReadonlyArray<Fused>>()
-  const outputs = new Set<Tensor>(g.outputs.map((o) => o.expr))
+  const outputs = outputsOf(g)
   const made = new Map<Tensor, number>(kernels.flatMap((f, i) => f.writes.map((w) => [w, i] as const)))
   const replaced = new Map(g.outputs.flatMap((o): ReadonlyArray<readonly [string, number]> => (o.role === 'state' ? [[o.path, made.get(o.expr) ?? -1]] : [])))
   let bytes = 0
@@ -121,7 +118,7 @@ export const recompute = (limits: RecomputeLimits) => (g: Graph, kernels: Readon
   const attempt = (i: number, c: Candidate): void => {
     const kernelAt = (n: number): ReadonlyArray<Fused> => [line.at[n]].flatMap((f) => f ?? [])
     const operands = c.far.filter((r) => kernelAt(r).some((f) => !isReadByPoint(f, c.tensor)))
-    const followers = limits.followersOf(g, line.at.map((f) => f ?? { kernel: kernels[i].kernel, reads: [], writes: [] }))
+    const followers = followersOf(g, line.at.map((f) => f ?? { kernel: kernels[i].kernel, reads: [], writes: [] }))
     const reaches = (from: number, to: number): boolean => {
       const seen = new Set([from])
       const stack = [from]
@@ -135,17 +132,17 @@ export const recompute = (limits: RecomputeLimits) => (g: Graph, kernels: Readon
     const [early] = operands
     const isAlone = early !== undefined && host === undefined
     if (isAlone && (c.until < Infinity || c.near.length === 0 || c.recipe.sources.size === 0)) return
-    const again: Again = { _tag: 'Again', type: c.tensor.type }
+    const copy: Again = { _tag: 'Again', type: c.tensor.type }
     const changes = new Map<number, Fused>()
     for (const r of c.far) for (const f of kernelAt(r)) {
       const isOperand = operands.includes(r)
       if (!isOperand && r > c.until) return
-      if (r !== host?.at) changes.set(r, changed(f, isOperand ? { instead: new Map([[c.tensor, again]]) } : { computed: new Map([[c.tensor, c.recipe]]) }))
+      if (r !== host?.at) changes.set(r, changed(f, isOperand ? { instead: new Map([[c.tensor, copy]]) } : { computed: new Map([[c.tensor, c.recipe]]) }))
     }
-    if (host !== undefined) for (const f of kernelAt(host.at)) changes.set(host.at, changed(f, { computed: new Map([[c.tensor, c.recipe]]), further: { recipe: c.recipe, like: host.like, tensor: again } }))
+    if (host !== undefined) for (const f of kernelAt(host.at)) changes.set(host.at, changed(f, { computed: new Map([[c.tensor, c.recipe]]), further: { recipe: c.recipe, like: host.like, tensor: copy } }))
     if ([...changes.values()].some((f) => f.reads.length > limits.maxInputs || termsOfKernel(f).length > limits.maxTerms)) return
     for (const [n, f] of changes) put(line, n, f)
-    if (isAlone) inserted.set(early, [...inserted.get(early) ?? [], alone(c.recipe, again)])
+    if (isAlone) inserted.set(early, [...inserted.get(early) ?? [], alone(c.recipe, copy)])
     if (c.near.length === 0) for (const f of kernelAt(i)) put(line, i, f.writes.length === 1 ? undefined : changed(f, { dropped: new Set([c.tensor]) }))
   }
   kernels.forEach((f, i) => {
@@ -155,5 +152,7 @@ export const recompute = (limits: RecomputeLimits) => (g: Graph, kernels: Readon
       if (c !== undefined) attempt(i, c)
     })
   })
-  return line.at.flatMap((f, i) => [...inserted.get(i) ?? [], ...(f === undefined ? [] : [f])])
+  return { graph: g, kernels: line.at.flatMap((f, i) => [...inserted.get(i) ?? [], ...(f === undefined ? [] : [f])]) }
 }
+
+export const recompute = (limits: RecomputeLimits): Pass<Kernels> => kernelPass('recompute', again(limits))

@@ -5,8 +5,9 @@
 import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Expr, Leaf } from '../../core/expr.ts'
+import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
-import { fault, showFault } from '../../core/fault.ts'
+import { showFault } from '../../core/fault.ts'
 import type { Graph, NamedSource } from '../../core/graph.ts'
 import { roots } from '../../core/graph.ts'
 import { topological } from '../../core/order.ts'
@@ -15,9 +16,13 @@ import { sizeOf } from '../../core/type.ts'
 import { verify } from '../../core/verify.ts'
 import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, Target } from '../target.ts'
 import type { Compute } from './javascript.ts'
-import { fed, fitting, residentFault } from './feed.ts'
+import type { Road } from '../road.ts'
+import { followGraph } from '../road.ts'
+import { fed, fitting } from './feed.ts'
 import { kernelCache } from './javascript.ts'
 import { half } from './numerics.ts'
+import type { Residents } from './residents.ts'
+import { openResidents } from './residents.ts'
 
 type Values = Float64Array
 type NamedValue = (type: TensorType, source: NamedSource) => E.Either<Fault, Values>
@@ -69,7 +74,7 @@ const program = (outputs: ReadonlyArray<Expr>, kernels: ReturnType<typeof kernel
   order.forEach((e, i) => { if (e._tag === 'Apply') for (const a of e.args) lastUse[placeOf(a)] = i })
   for (const r of results) lastUse[r] = order.length
   const steps = order.map((e, i): Step => {
-    o.progress?.(i + 1, order.length)
+    o.progress?.({ done: i + 1, total: order.length, unit: 'operations' })
     const args = e._tag === 'Apply' ? e.args.map(placeOf) : []
     return {
       leaf: e._tag === 'Leaf' ? e : undefined,
@@ -121,34 +126,27 @@ const peakBytes = (g: Graph): number => {
 }
 
 /** Values are never changed in place: a state output replaces the resident's array, so that both may be shared. */
-interface Resident {
-  readonly type: TensorType
-  readonly data: Values
+interface Cell {
+  data: Values
 }
 
-const missing = (path: string, held: ReadonlyMap<string, Resident>): Fault => fault('target', {
-  place: `resident ${path}`, found: 'nothing of this path', allowed: [...held.keys()].join(', ') || 'no resident tensors yet', remedy: 'write it first',
-})
+/** Graphs are run as they are. */
+const road: Road = { graph: [] }
 
-const executable = (g: Graph, held: Map<string, Resident>, options: CompileOptions): Executable => {
+const executable = (g: Graph, residents: Residents<Cell>, options: CompileOptions): Executable => {
   const kernels = kernelCache()
   const p = program(roots(g), kernels, options)
   const once = (feed: Feed): E.Either<Fault, HostValues> => {
     const results = p.run((type, s) => {
-      if (s._tag !== 'Param' && s._tag !== 'State') return E.map((v: HostArray) => toValues(type, v))(fed(type, s, feed))
-      const r = held.get(s.path)
-      const unfit = residentFault(s._tag.toLowerCase(), s.path, type, r?.type)
-      return r === undefined || unfit !== undefined ? E.left(unfit ?? missing(s.path, held)) : E.right(r.data)
+      const held = s._tag === 'Param' || s._tag === 'State' ? residents.find(s.path) : undefined
+      if (held !== undefined) return E.right(held.memory.data)
+      return s._tag === 'Param' || s._tag === 'State' ? E.right(nothing) : E.map((v: HostArray) => toValues(type, v))(fed(type, s, feed))
     })
     if (E.isLeft(results)) return results
-    for (const o of g.outputs) {
-      const old = o.role === 'state' ? held.get(o.path) : undefined
-      const unfit = old === undefined ? undefined : residentFault('state', o.path, o.expr.type, old.type)
-      if (unfit !== undefined) return E.left(unfit)
-    }
     const out = new Map<string, HostArray>()
     g.outputs.forEach((o, i) => {
-      if (o.role === 'state') held.set(o.path, { type: o.expr.type, data: results.right[i] })
+      const cell = o.role === 'state' ? residents.find(o.path)?.memory : undefined
+      if (cell !== undefined) cell.data = results.right[i]
       else out.set(o.path, results.right[i].slice())
     })
     return E.right(out)
@@ -157,24 +155,26 @@ const executable = (g: Graph, held: Map<string, Resident>, options: CompileOptio
 }
 
 const openDevice = (): Device => {
-  const held = new Map<string, Resident>()
+  const residents = openResidents<Cell>({
+    name: 'reference',
+    allocate: () => E.right({ data: nothing }),
+    store: ({ type, memory }, data) => { memory.data = toValues(type, data) },
+    load: ({ memory }) => memory.data.slice(),
+  })
   return {
     name: 'reference',
     description: 'the reference interpreter: one CPU thread, float64, nothing fused',
-    write: (path, type, data) => TE.fromIOEither(() => {
-      const old = held.get(path)
-      const unfit = old === undefined ? undefined : residentFault('resident', path, old.type, type)
-      return unfit !== undefined ? E.left(unfit)
-        : E.map((v: HostArray) => { held.set(path, { type, data: toValues(type, v) }) })(fitting('resident', path, type, data))
-    }),
-    read: (path) => TE.fromIOEither((): E.Either<Fault, HostArray> => {
-      const r = held.get(path)
-      return r === undefined ? E.left(missing(path, held)) : E.right(r.data.slice())
-    }),
-    resident: () => new Map([...held].map(([path, r]) => [path, r.type])),
-    planned: (g) => E.map(peakBytes)(verify(g)),
-    compile: (g, options = {}) => TE.fromIOEither(() => E.map((ok: Graph) => executable(ok, held, options))(verify(g))),
-    close: () => { held.clear() },
+    road,
+    write: residents.write,
+    read: residents.read,
+    resident: residents.resident,
+    planned: (g) => E.map(peakBytes)(followGraph(road)(g)),
+    compile: (g, options = {}) => TE.fromIOEither(() => pipe(
+      followGraph(road)(g),
+      E.chainFirst(residents.prepare),
+      E.map((ok) => executable(ok, residents, options)),
+    )),
+    close: residents.clear,
   }
 }
 

@@ -6,7 +6,7 @@ import { exitCode, showFault } from '../../core/fault.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import { openNative } from '../../compiler/targets/native/device.ts'
 import type { Profile } from '../../compiler/targets/native/profile.ts'
-import type { Executable, HostValues } from '../../compiler/target.ts'
+import type { Executable, Progress, HostValues } from '../../compiler/target.ts'
 import type { Workload } from './workload.ts'
 
 export interface Settings {
@@ -48,7 +48,7 @@ const lossOf = (out: HostValues): number => {
 }
 
 /** Progress of compiling: a line for each unit. */
-const progress = (done: number, total: number): void => { process.stderr.write(`compiling ${done} of ${total}\n`) }
+const progress = ({ done, total, unit }: Progress): void => { process.stderr.write(`compiled ${done} of ${total} ${unit}\n`) }
 
 /** Traces, writes first values, compiles. A fault ends the process. */
 export const openSession = async (w: Workload, s: Settings): Promise<Session> => {

@@ -2,7 +2,10 @@
 import * as O from 'fp-ts/lib/Option.js'
 import * as E from 'fp-ts/lib/Either.js'
 import { expect, test } from 'vitest'
-import { showFused, showRewritten } from '../../compiler/stages.ts'
+import { stagesOf } from '../../compiler/road.ts'
+import { showGraph } from '../../compiler/show.ts'
+import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import { state, value } from '../../core/graph.ts'
 import { hyper, input, parameter } from '../../core/leaves.ts'
 import { param, zeros } from '../../core/model.ts'
@@ -39,10 +42,15 @@ test('the step with its gradients', async () => {
   await expect(print(right(derive(tiny({ crops: 0, size: 2 })).program).graph)).toMatchFileSnapshot('dino.grad.ir')
 })
 
-test('the step simplified, and fused into kernels', async () => {
+/** Every pass of a road that changes something here, as `npm run ir` prints it. */
+test.each([['gpujs', gpujsRoad({ maxInputs: 7, packs: true })], ['native', nativeRoad()]] as const)('the step on the road to %s', async (target, road) => {
   const { graph } = right(derive(tiny({ crops: 0, size: 2 })).program)
-  await expect(right(showRewritten(graph))).toMatchFileSnapshot('dino.rewritten.ir')
-  await expect(right(showFused({ maxInputs: 7, maxOps: 120, scatter: false, transcendental: 12, launch: 4000, pack: true })(graph))).toMatchFileSnapshot('dino.fused.ir')
+  let before = showGraph(graph)
+  for (const s of right(stagesOf(road)(graph))) {
+    const text = s.text()
+    if (text !== before) await expect(text).toMatchFileSnapshot(`dino.${target}.${s.name}.ir`)
+    before = text
+  }
 })
 
 test('one parameter behind a gate: clipping and AdamW', async () => {

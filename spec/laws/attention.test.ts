@@ -5,10 +5,10 @@ import * as O from 'fp-ts/lib/Option.js'
 import { describe, expect, it } from 'vitest'
 import { grad } from '../../compiler/grad.ts'
 import { takeApart } from '../../compiler/passes/apart.ts'
-import { attentionsOf, missedAttention, recogniseAttention } from '../../compiler/passes/attention.ts'
+import { attentionsOf, missedAttention, recogniseAttention, showAttention } from '../../compiler/passes/attention.ts'
 import { remat } from '../../compiler/passes/remat.ts'
-import { showAttention } from '../../compiler/stages.ts'
-import { kernelsOf } from '../../compiler/targets/native/road.ts'
+import { followKernels } from '../../compiler/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import { attentionOf } from '../../compiler/targets/native/attention.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import type { Expr } from '../../core/expr.ts'
@@ -72,7 +72,7 @@ describe('networks', () => {
     const m = swin({ width: 4, depths: [2, 2], heads: [1, 2], patch: 2, window: 3 })
     const g = graphOf(call(m, context('eval'), 'swin', leavesOf('swin', m.params), input('images', [1, 3, 16, 16])).cls)
     expect(missedAttention(g).map((x) => x.why)).toEqual(Array.from({ length: 4 }, () => 'something is added to its scores'))
-    expect(right(showAttention(g)).split('\n').slice(0, 2)).toEqual([
+    expect(showAttention(g).split('\n').slice(0, 2)).toEqual([
       '# attention: 0 regions, 4 missed', '#   missed swin.layers.0.blocks.0.attn: something is added to its scores',
     ])
   })
@@ -115,7 +115,7 @@ describe('forms', () => {
 
 /** Regions of a step by network, and parts of attention that run natively. */
 const regions = (p: Program): number => nodesOf(p.graph).filter((e) => O.isSome(attending.attention.match(e))).length
-const partsOf = (p: Program): ReadonlyArray<string> => right(kernelsOf(p.graph)).kernels.flatMap((f) => attentionOf(f.kernel)?.parts ?? [])
+const partsOf = (p: Program): ReadonlyArray<string> => right(followKernels(nativeRoad())(p.graph)).kernels.flatMap((f) => attentionOf(f.kernel)?.parts ?? [])
 const count = (all: ReadonlyArray<string>): Readonly<Record<string, number>> =>
   Object.fromEntries(['output', 'rows', 'gradient'].map((part) => [part, all.filter((x) => x === part).length]))
 

@@ -2,23 +2,25 @@
 import fc from 'fast-check'
 import * as E from 'fp-ts/lib/Either.js'
 import { expect, test } from 'vitest'
-import type { Limits } from '../../compiler/passes/fuse.ts'
-import { planOf } from '../../compiler/plan.ts'
+import { bytesOfTensor, residentPath } from '../../compiler/kernel/fused.ts'
+import type { Place, Plan } from '../../compiler/memory/plan.ts'
 import { simplify } from '../../compiler/passes/simplify.ts'
-import type { Place, Plan } from '../../compiler/schedule.ts'
+import type { KernelRoad } from '../../compiler/road.ts'
+import { follow } from '../../compiler/road.ts'
+import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import type { Fault } from '../../core/fault.ts'
 import { showFault } from '../../core/fault.ts'
 import { roots } from '../../core/graph.ts'
 import { print } from '../../core/print.ts'
+import { bytesOf } from '../../core/type.ts'
 import { verify } from '../../core/verify.ts'
 import { runs } from '../support/arbitrary.ts'
 import { graphs } from '../support/graphs.ts'
 import { expectClose, hostArray } from '../support/tensor.ts'
 
 const right = <A>(e: E.Either<Fault, A>): A => (E.isRight(e) ? e.right : expect.fail(showFault(e.left)))
-
-const limits: Limits = { maxInputs: 7, maxOps: 120, scatter: false, transcendental: 12, launch: 100, pack: true }
 
 test('simplify preserves values, gives a verified graph, and has nothing left to do', () => {
   fc.assert(fc.property(graphs(), ({ graph, values }) => {
@@ -31,34 +33,61 @@ test('simplify preserves values, gives a verified graph, and has nothing left to
   }), runs(100))
 })
 
-/** What each place holds after every step; a read of what is no longer there is found out. */
+const roads: ReadonlyArray<readonly [string, KernelRoad]> = [
+  ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })], ['gpujs, unpacked', gpujsRoad({ maxInputs: 64, packs: false })],
+  ['native', nativeRoad()], ['native, recomputing whatever it can', nativeRoad(0)],
+]
+
+/** The memory that a place stands for, as the first and last byte of a temporary in an arena, or as a name. */
+const spanOf = (p: Plan, x: Place, bytes: number): readonly [string, number, number] =>
+  (x._tag !== 'Temporary' ? [JSON.stringify(x._tag === 'Constant' ? { constant: x.expr.id } : x), 0, 1]
+  : p.temporaries._tag === 'Arena' ? ['arena', x.at, x.at + Math.max(bytes, 1)]
+  : [`slot ${x.at}`, 0, 1])
+
+/** Runs a plan on names in place of numbers: what is read that is not there any more, or not yet, is found out. */
 const replay = (p: Plan): void => {
-  const held = new Map<string, unknown>()
-  const name = (x: Place): string => JSON.stringify(x._tag === 'Constant' ? { constant: x.expr.id } : x)
+  interface Cell { readonly where: string; readonly from: number; readonly to: number; readonly what: unknown }
+  let cells: ReadonlyArray<Cell> = []
+  const write = ([where, from, to]: readonly [string, number, number], what: unknown): void => {
+    cells = [...cells.filter((c) => c.where !== where || c.to <= from || c.from >= to), { where, from, to, what }]
+  }
+  const held = ([where, from, to]: readonly [string, number, number]): unknown => cells.find((c) => c.where === where && c.from === from && c.to === to)?.what
+  const isWritten = ([where]: readonly [string, number, number]): boolean => cells.some((c) => c.where === where)
   for (const s of p.steps) {
     if (s._tag === 'Update') {
-      held.set(name({ _tag: 'Resident', path: s.path }), `new ${s.path}`)
+      const bytes = s.length * bytesOf(s.dtype)
+      const what = held(spanOf(p, s.from, bytes))
+      expect(what).toBeDefined()
+      expect(p.graph.outputs.some((o) => o.role === 'state' && o.path === s.path && o.expr === what)).toBe(true)
+      write(spanOf(p, { _tag: 'Resident', path: s.path }, bytes), what)
       continue
     }
     const k = p.kernels[s.fused]
     s.reads.forEach((place, i) => {
       const wanted = k.reads[i]
-      if (place._tag === 'Temporary') expect(held.get(name(place))).toBe(wanted)
-      if (place._tag === 'Resident') expect(held.get(name(place))).toBeUndefined()
-      expect(name(place)).not.toBe(name(s.write))
+      const span = spanOf(p, place, bytesOfTensor(wanted))
+      if (place._tag === 'Temporary') expect(held(span)).toBe(wanted)
+      // an old state is read before it is replaced; what its kernel has written in its place is read as that
+      if (place._tag === 'Resident' && residentPath(wanted) !== undefined) expect(isWritten(span)).toBe(false)
+      else if (place._tag === 'Resident') expect(held(span)).toBe(wanted)
     })
-    held.set(name(s.write), k.writes[0])
+    const written = s.writes.map((place, i) => spanOf(p, place, bytesOfTensor(k.writes[i])))
+    for (const place of s.writes) if (place._tag === 'Temporary') expect(s.reads).not.toContainEqual(place)
+    written.forEach((span, i) => { write(span, k.writes[i]) })
   }
-  for (const v of p.values) if (v.place._tag === 'Temporary') expect(held.get(name(v.place))).toBe(v.expr)
+  for (const v of p.values) if (v.place._tag === 'Temporary') expect(held(spanOf(p, v.place, bytesOfTensor(v.expr)))).toBe(v.expr)
+  for (const o of p.graph.outputs) {
+    if (o.role === 'state' && residentPath(o.expr) !== o.path) expect(held(spanOf(p, { _tag: 'Resident', path: o.path }, bytesOfTensor(o.expr)))).toBe(o.expr)
+  }
 }
 
-test('schedule: every read finds its tensor, old states are read before they are replaced, no launch reads what it writes', () => {
-  fc.assert(fc.property(graphs(), ({ graph }) => { replay(right(planOf(limits)(graph))) }), runs(200))
+test.each(roads)('the plan of %s: every read finds its tensor, old states are read before they are replaced, every state is replaced', (_, road) => {
+  fc.assert(fc.property(graphs(), ({ graph }) => { replay(right(follow(road)(graph))) }), runs(100))
 })
 
 test('fuse respects what a target can take', () => {
   fc.assert(fc.property(graphs(), fc.integer({ min: 3, max: 8 }), ({ graph }, maxInputs) => {
-    const p = right(planOf({ ...limits, maxInputs })(graph))
+    const p = right(follow(gpujsRoad({ maxInputs, packs: true }))(graph))
     for (const k of p.kernels) expect(k.kernel.reads.length).toBeLessThanOrEqual(Math.max(maxInputs, 3))
   }), runs(100))
 })

@@ -2,10 +2,10 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
-import { planOf } from '../../compiler/plan.ts'
-import type { Totals } from '../../compiler/schedule.ts'
-import { totalsOf } from '../../compiler/schedule.ts'
-import type { Limits } from '../../compiler/passes/fuse.ts'
+import type { Totals } from '../../compiler/memory/plan.ts'
+import { totalsOf } from '../../compiler/memory/plan.ts'
+import { follow } from '../../compiler/road.ts'
+import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
 import type { Device, HostArray } from '../../compiler/target.ts'
 import { reference } from '../../compiler/targets/reference.ts'
 import type { Graph } from '../../core/graph.ts'
@@ -100,9 +100,9 @@ export const run = async (p: Program, steps: number, o: SmallOptions = {}, more:
 export const losses = (r: Ran): ReadonlyArray<number> => r.values.map((v) => v.get('loss')?.[0] ?? NaN)
 
 /** Fusion for a processor that takes eight buffers, as a graphics processor through gpu.js does. */
-export const limits: Limits = { maxInputs: 7, maxOps: 120, scatter: false, transcendental: 12, launch: 4000, pack: true }
+export const road = gpujsRoad({ maxInputs: 7, packs: true })
 
-export const cost = (g: Graph): Totals => totalsOf(right(planOf(limits)(g)))
+export const cost = (g: Graph): Totals => totalsOf(right(follow(road)(g)))
 
 export const count = (p: { readonly residents: ReadonlyArray<Resident> }, role: Resident['role']): number =>
   p.residents.filter((r) => r.role === role).reduce((n, r) => n + sizeOf(r.declaration.shape), 0)

@@ -1,7 +1,7 @@
 /** Activation checkpointing: the same values to the bit, less memory, and as much of it as it takes. */
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
-import { plannedBytes } from '../../compiler/plan.ts'
+import { plannedBytes } from '../../compiler/road.ts'
 import { fit } from '../../compiler/passes/fit.ts'
 import type { RematOptions } from '../../compiler/passes/remat.ts'
 import { blocksAsRegions, regionsOf, remat } from '../../compiler/passes/remat.ts'
@@ -13,7 +13,7 @@ import { lora } from '../../train/strategies/lora.ts'
 import { none } from '../../train/strategies/strategy.ts'
 import { left, right } from '../data/either.ts'
 import type { SmallOptions } from './networks.ts'
-import { cost, limits, programOf, run } from './networks.ts'
+import { cost, programOf, road, run } from './networks.ts'
 
 const rewritten = (g: Graph, o: RematOptions = {}): Graph => right(verify(right(remat(o).run(g))))
 
@@ -50,7 +50,7 @@ describe('memory', { timeout: 60_000 }, () => {
   })
   const q = programOf(none, { depth: 4, width: 16, images: 4, image: 16 })
   it('fits into what it is asked to fit into, by recomputing no more than that takes', () => {
-    const planned = plannedBytes(limits)
+    const planned = plannedBytes(road)
     const whole = right(planned(q.graph))
     expect(right(fit({ bytes: whole, planned }).run(q.graph))).toBe(q.graph)
     const bytes = Math.floor(whole * 0.75)
@@ -62,7 +62,7 @@ describe('memory', { timeout: 60_000 }, () => {
     expect([...regions].every((r) => r.includes('.global.'))).toBe(true)
   })
   it('says what the least is where nothing fits', () => {
-    const f = left(fit({ bytes: 1024, planned: plannedBytes(limits) }).run(q.graph))
+    const f = left(fit({ bytes: 1024, planned: plannedBytes(road) }).run(q.graph))
     expect(f.allowed).toMatch(/^at least \d+\.\d\d MiB/)
     expect(f.remedy).toContain('accumulate')
   })

@@ -22,7 +22,8 @@ import type { Blueprint } from '../../compiler/targets/native/blueprint.ts'
 import { blueprintOf } from '../../compiler/targets/native/blueprint.ts'
 import { findCompiler } from '../../compiler/targets/native/compiler.ts'
 import { bytesOfType } from '../../compiler/targets/native/program.ts'
-import { kernelsOf } from '../../compiler/targets/native/road.ts'
+import { follow } from '../../compiler/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import { unitsOf } from '../../compiler/targets/native/source.ts'
 import { load, store } from '../../compiler/targets/native/storage.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
@@ -83,9 +84,9 @@ const folder = mkdtempSync(join(tmpdir(), 'dinograph-foreign-'))
 const counted = { programs: 0 }
 
 const compiled = (g: Graph): Foreign => {
-  const { graph, kernels } = right(kernelsOf(g))
-  const units = unitsOf(kernels.map((k) => k.kernel))
-  const b = blueprintOf(graph, kernels, units)
+  const plan = right(follow(nativeRoad())(g))
+  const units = unitsOf(plan.kernels.map((k) => k.kernel))
+  const b = blueprintOf(plan, units)
   const leaves = new Map(leavesOfGraph(g).map((l) => [l.path, l]))
   const resident = [...new Map([
     ...leavesOfGraph(g).filter(isResident).map((l) => [l.path, bytesOfType(l.type)] as const),

@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { grad } from '../../compiler/grad.ts'
 import { recogniseAttention } from '../../compiler/passes/attention.ts'
-import { kernelsOf } from '../../compiler/targets/native/road.ts'
+import { followKernels } from '../../compiler/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import { attentionOf } from '../../compiler/targets/native/attention.ts'
 import { openNative } from '../../compiler/targets/native/device.ts'
 import type { NativeDevice } from '../../compiler/targets/native/device.ts'
@@ -60,7 +61,7 @@ const valuesOf = (g: Graph): HostValues => new Map(leavesOfGraph(g).map((l, i): 
 const results = async (g: Graph, threads: number, flags: ReadonlyArray<string> = []): Promise<HostValues> =>
   must((await must((await open(threads, flags)).compile(g))).run({ values: valuesOf(g) }))
 
-const partsOf = (g: Graph): ReadonlyArray<string> => right(kernelsOf(g)).kernels.flatMap((k) => attentionOf(k.kernel)?.parts ?? [])
+const partsOf = (g: Graph): ReadonlyArray<string> => right(followKernels(nativeRoad())(g)).kernels.flatMap((k) => attentionOf(k.kernel)?.parts ?? [])
 
 const agree = async (o: Sizes, around: boolean, flags: ReadonlyArray<string> = []): Promise<void> => {
   const g = heads(o, around)

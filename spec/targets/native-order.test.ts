@@ -2,12 +2,13 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { describe, expect, it } from 'vitest'
-import type { Fused, Tensor } from '../../compiler/passes/fuse.ts'
-import { fuse } from '../../compiler/passes/fuse.ts'
+import type { Kernels, Tensor } from '../../compiler/kernel/fused.ts'
+import type { Plan } from '../../compiler/memory/plan.ts'
+import { temporaryBytes } from '../../compiler/memory/plan.ts'
 import { simplify } from '../../compiler/passes/simplify.ts'
-import { layoutOf } from '../../compiler/targets/native/layout.ts'
 import { ordered } from '../../compiler/passes/order.ts'
-import { kernelsOf, limits } from '../../compiler/targets/native/road.ts'
+import { follow } from '../../compiler/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import type { Graph } from '../../core/graph.ts'
 import { state, value } from '../../core/graph.ts'
 import { input, parameter } from '../../core/leaves.ts'
@@ -32,15 +33,16 @@ const chainOfLayers = (depth: number): Graph => {
   return right(trace('chain', [value('norm', norm), ...gradients.map((g, i) => state(`w${i}`, sub(weights[i], mul(g, norm))))]))
 }
 
-const fusedOf = (g: Graph): { readonly graph: Graph; readonly kernels: ReadonlyArray<Fused> } => {
-  const graph = right(simplify.run(g))
-  return { graph, kernels: fuse(limits)(graph) }
-}
+const road = nativeRoad()
+const fusedOf = (g: Graph): Kernels => right(pipe(simplify.run(g), E.chain(road.fuse.run)))
+const planOf = (k: Kernels): Plan => right(road.memory.run(k))
+const bytesOf = (p: Plan): number => temporaryBytes(p.temporaries)
 
 describe('the order of kernels', () => {
   it('runs each kernel once, after what it reads', () => {
-    const { graph, kernels } = fusedOf(chainOfLayers(6))
-    const order = ordered(graph, kernels)
+    const given = fusedOf(chainOfLayers(6))
+    const { kernels } = given
+    const order = ordered(given).kernels
     expect(new Set(order)).toEqual(new Set(kernels))
     expect(order.length).toBe(kernels.length)
     const all = new Set<Tensor>(kernels.flatMap((k) => k.writes))
@@ -52,15 +54,15 @@ describe('the order of kernels', () => {
   })
 
   it('replaces no state before its old value has been read', () => {
-    const { graph, kernels } = fusedOf(chainOfLayers(6))
-    expect(layoutOf(graph, ordered(graph, kernels)).steps.filter((s) => s._tag === 'Copy').length)
-      .toBeLessThanOrEqual(layoutOf(graph, kernels).steps.filter((s) => s._tag === 'Copy').length)
+    const given = fusedOf(chainOfLayers(6))
+    const copies = (p: Plan): number => p.steps.filter((s) => s._tag === 'Update').length
+    expect(copies(planOf(ordered(given)))).toBeLessThanOrEqual(copies(planOf(given)))
   })
 
   it('takes less memory: gradients of weights are made while what they read is near', () => {
-    const { graph, kernels } = fusedOf(chainOfLayers(12))
-    const [before, after] = [layoutOf(graph, kernels), layoutOf(graph, ordered(graph, kernels))].map((l) => l.arenaBytes)
+    const given = fusedOf(chainOfLayers(12))
+    const [before, after] = [planOf(given), planOf(ordered(given))].map(bytesOf)
     expect(after).toBeLessThan(0.7 * before)
-    expect(pipe(kernelsOf(chainOfLayers(12)), E.map((r) => layoutOf(r.graph, r.kernels).arenaBytes <= after))).toEqual(E.right(true))
+    expect(bytesOf(right(follow(road)(chainOfLayers(12))))).toBeLessThanOrEqual(after)
   })
 })

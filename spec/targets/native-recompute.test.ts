@@ -2,16 +2,17 @@
 import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import type { Fused, Tensor } from '../../compiler/passes/fuse.ts'
+import type { Fused, Tensor } from '../../compiler/kernel/fused.ts'
+import { residentPath } from '../../compiler/kernel/fused.ts'
+import { temporaryBytes } from '../../compiler/memory/plan.ts'
+import { follow } from '../../compiler/road.ts'
 import { grad } from '../../compiler/grad.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import type { NativeDevice } from '../../compiler/targets/native/device.ts'
 import { openNative } from '../../compiler/targets/native/device.ts'
 import { contractionOf } from '../../compiler/targets/native/contraction.ts'
-import { layoutOf } from '../../compiler/targets/native/layout.ts'
-import { kernelsOf } from '../../compiler/targets/native/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import type { HostArray } from '../../compiler/target.ts'
-import { residentPath } from '../../compiler/schedule.ts'
 import type { Expr } from '../../core/expr.ts'
 import type { Graph } from '../../core/graph.ts'
 import { leavesOfGraph, state, value } from '../../core/graph.ts'
@@ -70,7 +71,7 @@ const legal = (g: Graph, kernels: ReadonlyArray<Fused>): void => {
 
 describe('recomputing', () => {
   it('keeps what cannot be derived, and computes the rest again where it is needed', () => {
-    const { graph, kernels } = right(kernelsOf(network(2, 64), 0))
+    const { graph, kernels } = right(follow(nativeRoad(0))(network(2, 64)))
     legal(graph, kernels)
     const shown = kernels.filter((k) => k.kernel.name.includes('again')).map((k) => `# ${k.kernel.name}${contractionOf(k.kernel) === undefined ? '' : ' (a product)'}\n${k.kernel.key}`)
     expect(`${shown.slice(0, 2).join('\n')}\n`).toMatchInlineSnapshot(`
@@ -109,14 +110,14 @@ describe('recomputing', () => {
 
   it('takes less memory', () => {
     const g = network(12, 512)
-    const [kept, again] = [1e15, 1e5].map((near) => right(kernelsOf(g, near)))
+    const [kept, again] = [1e15, 1e5].map((near) => right(follow(nativeRoad(near))(g)))
     legal(again.graph, again.kernels)
-    const [before, after] = [kept, again].map((r) => layoutOf(r.graph, r.kernels).arenaBytes)
+    const [before, after] = [kept, again].map((p) => temporaryBytes(p.temporaries))
     expect(after).toBeLessThan(0.62 * before)
     expect(again.kernels.length).toBe(kept.kernels.length)
-    const { fullest, arenaBytes } = layoutOf(kept.graph, kept.kernels)
-    expect(fullest.bytes).toBeLessThanOrEqual(arenaBytes)
-    expect(fullest.bytes).toBeGreaterThan(0.8 * arenaBytes)
+    const { fullest } = kept
+    expect(fullest.bytes).toBeLessThanOrEqual(before)
+    expect(fullest.bytes).toBeGreaterThan(0.8 * before)
     expect(fullest.tenants[0].name).toContain('f32[512, 32]')
   })
 

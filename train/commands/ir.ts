@@ -10,9 +10,12 @@ import * as O from 'fp-ts/lib/Option.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { planOf, portable } from '../../compiler/plan.ts'
-import { residentBytes, totalsOf } from '../../compiler/schedule.ts'
-import { operationsOf, showAttention, showFused, showGraph, showRewritten } from '../../compiler/stages.ts'
+import { residentBytes, totalsOf } from '../../compiler/memory/plan.ts'
+import { showAttention } from '../../compiler/passes/attention.ts'
+import type { Road } from '../../compiler/road.ts'
+import { follow, stagesOf } from '../../compiler/road.ts'
+import { operationsOf, showGraph } from '../../compiler/show.ts'
+import type { Device } from '../../compiler/target.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
 import { exitCode, fault, messageOf, showFault } from '../../core/fault.ts'
@@ -24,15 +27,14 @@ import { initialize, writeResidents } from '../initialize.ts'
 import { nearest } from '../nearest.ts'
 import type { Program } from '../step.ts'
 
-const stages = ['traced', 'grad', 'rewritten', 'fused', 'source'] as const
-
 const spec: CommandSpec = {
   call: 'npm run ir --',
-  about: 'Prints the training step of an example: traced, with gradients, rewritten, fused into kernels, or as source code; then what looked like attention and was missed.',
+  about: 'Prints the training step of an example at any stage of the road to a target: traced, with gradients, after each pass, or as source code; then what looked like attention and was missed.',
   operands: [{ name: 'EXAMPLE', text: 'the example, such as examples/dinov1.ts' }],
   answers: ['config', 'set', 'data', 'model', 'target', 'seed', 'steps'],
   options: [
-    { name: 'stage', value: 'STAGE', choices: stages, text: 'which stage to print; fused by default' },
+    { name: 'stage', value: 'STAGE', text: 'which stage to print; fused by default. --stages lists those of a target' },
+    { name: 'stages', text: 'lists the stages of the target' },
     { name: 'phase', value: 'NAME', text: 'which phase of a run that has several; the last by default' },
   ],
 }
@@ -59,38 +61,67 @@ const load = (path: string): TaskEither<Fault, Experiment> => async () => {
   }
 }
 
-const objectiveOf = (a: AssembledPhase): Either<Fault, string> => pipe(a.forward.objective, E.map((o) => showGraph(o.graph)))
-
-/** The source that a target makes of the step; its state is written first, since programs are compiled against a device. */
-const sourceOf = (p: Program, target: string): TaskEither<Fault, string> =>
-  pipe(
-    openTarget(target),
-    TE.chain((device) => pipe(
-      writeResidents(device, p.residents)(initialize(0)(p.residents)),
-      TE.chain(() => device.compile(p.graph)),
-      TE.map((run) => `${run.source.join('\n\n')}\n// ${run.source.length} distinct kernels, ${run.launches} launches on ${device.name}\n`),
-      (task): TaskEither<Fault, string> => async () => {
-        const text = await task()
-        device.close()
-        return text
-      },
-    )),
-  )
-
 const phaseOf = (a: Assembled, name: string | undefined): Either<Fault, AssembledPhase> => {
   const found = name === undefined ? last(a.phases) : a.phases.find((p) => p.name === name)
   return found === undefined ? E.left(fault('usage', { place: '--phase', found: name ?? '', allowed: a.phases.map((p) => p.name).join(', '), remedy: 'name a phase of the run' })) : E.right(found)
 }
 
-const textOf = (a: AssembledPhase, stage: string, target: string): TaskEither<Fault, string> => {
-  const program = last(a.turns)
-  switch (stage) {
-    case 'traced': return TE.fromEither(objectiveOf(a))
-    case 'grad': return TE.right(showGraph(program.graph))
-    case 'rewritten': return TE.fromEither(showRewritten(program.graph))
-    case 'source': return sourceOf(program, target)
-    default: return TE.fromEither(showFused(portable)(program.graph))
+/** One stage of a step on its way to a device. */
+interface Stage {
+  readonly name: string
+  readonly text: () => Promise<Either<Fault, string>>
+}
+
+/** The source that a device makes of the step; its state is written first, since programs are compiled against it. */
+const sourceOf = (p: Program, device: Device): TaskEither<Fault, string> =>
+  pipe(
+    writeResidents(device, p.residents)(initialize(0)(p.residents)),
+    TE.chain(() => device.compile(p.graph)),
+    TE.map((run) => `${run.source.join('\n\n')}\n// ${run.source.length} source texts, ${run.launches} launches on ${device.name}\n`),
+  )
+
+/** Every stage, in order. */
+const stagesOfPhase = (phase: AssembledPhase, device: Device): Either<Fault, ReadonlyArray<Stage>> => {
+  const program = last(phase.turns)
+  const now = (name: string, text: () => Either<Fault, string>): Stage => ({ name, text: () => Promise.resolve(text()) })
+  return pipe(
+    stagesOf(device.road)(program.graph),
+    E.map((passes) => [
+      now('traced', () => pipe(phase.forward.objective, E.map((o) => showGraph(o.graph)))),
+      now('grad', () => E.right(showGraph(program.graph))),
+      ...passes.map((s) => now(s.name, () => E.right(s.text()))),
+      { name: 'source', text: sourceOf(program, device) },
+    ]),
+  )
+}
+
+/** Names that mean the same on every target: the graph when all its passes are over, and its kernels when theirs are. */
+const aliases = (road: Road): ReadonlyMap<string, string> => new Map([
+  ['rewritten', road.graph.at(-1)?.name ?? 'grad'],
+  ['fused', (road.kernels?.at(-1) ?? road.fuse ?? road.graph.at(-1))?.name ?? 'grad'],
+])
+
+const textOf = (phase: AssembledPhase, device: Device, a: Arguments): TaskEither<Fault, string> => async () => {
+  const stages = stagesOfPhase(phase, device)
+  if (E.isLeft(stages)) return stages
+  const names = stages.right.map((s) => s.name)
+  const same = aliases(device.road)
+  if (a.extra.get('stages') === true)
+    return E.right(`${[...names, ...[...same].map(([alias, name]) => `${alias} (${name})`)].join('\n')}\n`)
+  const asked = String(a.extra.get('stage') ?? 'fused')
+  const stage = stages.right.find((s) => s.name === (same.get(asked) ?? asked))
+  if (stage === undefined) {
+    const allowed = [...names, ...same.keys()]
+    const near = nearest(asked, allowed)
+    const remedy = near === undefined ? 'name one of these' : `did you mean ${near}?`
+    return E.left(fault('usage', { place: '--stage', found: asked, allowed: `${allowed.join(', ')} (stages of ${device.name})`, remedy }))
   }
+  const text = await stage.text()
+  const attention = pipe(phase.forward.objective, E.map((o) => showAttention(o.graph)))
+  return pipe(
+    E.Do, E.bind('text', () => text), E.bind('attention', () => attention), E.bind('line', () => (a.json ? summary(asked, phase, device) : E.right(''))),
+    E.map((parts) => `${parts.text}${parts.attention}${parts.line}`),
+  )
 }
 
 const phaseName = (a: Arguments): string | undefined => {
@@ -98,14 +129,16 @@ const phaseName = (a: Arguments): string | undefined => {
   return name === undefined ? undefined : String(name)
 }
 
-/** What a step costs, planned for a graphics processor, as one object. */
-const summary = (stage: string, phase: AssembledPhase): Either<Fault, string> => {
+/** What a step costs on the device, as one object. A target that runs graphs has no kernels to count. */
+const summary = (stage: string, phase: AssembledPhase, device: Device): Either<Fault, string> => {
   const { graph } = last(phase.turns)
-  return pipe(graph, planOf(portable), E.map((plan) => {
+  const { fuse, kernels, memory } = device.road
+  const common = { target: device.name, stage, phase: phase.name, operations: operationsOf(graph), resident_bytes: residentBytes(graph) }
+  if (fuse === undefined || kernels === undefined || memory === undefined) return E.right(`${JSON.stringify(common)}\n`)
+  return pipe(graph, follow({ ...device.road, fuse, kernels, memory }), E.map((plan) => {
     const t = totalsOf(plan)
     return `${JSON.stringify({
-      stage, phase: phase.name, operations: operationsOf(graph), kernels: t.launches, distinct_kernels: t.distinct, updates: t.updates, flop: t.flops,
-      bytes_moved: t.bytes, temporary_bytes: t.temporaryBytes, resident_bytes: residentBytes(graph),
+      ...common, kernels: t.launches, distinct_kernels: t.distinct, updates: t.updates, flop: t.flops, bytes_moved: t.bytes, temporary_bytes: t.temporaryBytes,
     })}\n`
   }))
 }
@@ -118,15 +151,13 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     TE.bind('resolved', ({ experiment, layers }) => TE.fromEither(experiment.resolve(layers))),
     TE.bind('split', ({ resolved }) => resolved.data(() => undefined)),
     TE.bind('first', ({ split }) => split.train.item(0)),
-    TE.chain(({ resolved, first }) => TE.fromEither(resolved.assemble({ channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }))),
-    TE.chainEitherK((assembled) => phaseOf(assembled, phaseName(a))),
-    TE.chain((phase) => {
-      const stage = String(a.extra.get('stage') ?? 'fused')
-      const text = pipe(
-        textOf(phase, stage, O.getOrElse((): string => 'auto')(a.target)),
-        TE.chainEitherK((t) => pipe(phase.forward.objective, E.chain((o) => showAttention(o.graph)), E.map((found) => `${t}${found}`))),
-      )
-      return a.json ? pipe(text, TE.chain((t) => TE.fromEither(pipe(summary(stage, phase), E.map((line) => `${t}${line}`))))) : text
+    TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target))),
+    TE.chain(({ resolved, first, device }) => async () => {
+      const images = { channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }
+      const phase = pipe(resolved.assemble(images, device.planned), E.chain((assembled) => phaseOf(assembled, phaseName(a))))
+      const text = E.isLeft(phase) ? phase : await textOf(phase.right, device, a)()
+      device.close()
+      return text
     }),
   )
 

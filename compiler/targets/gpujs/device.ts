@@ -4,20 +4,21 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Expr } from '../../../core/expr.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { fault, messageOf } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import type { Graph, NamedLeaf } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph, nodesOf } from '../../../core/graph.ts'
 import type { TensorType } from '../../../core/type.ts'
 import { sizeOf } from '../../../core/type.ts'
-import type { Limits } from '../../passes/fuse.ts'
-import { plannedBytes, planOf } from '../../plan.ts'
-import type { Place, Plan } from '../../schedule.ts'
+import type { Place, Plan } from '../../memory/plan.ts'
+import { follow, plannedBytes } from '../../road.ts'
 import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, Target } from '../../target.ts'
-import { fed, fitting, residentFault } from '../feed.ts'
+import { fed } from '../feed.ts'
+import { asFault, openResidents } from '../residents.ts'
 import type { Engine, Launch, Mode, Slot } from './engine.ts'
 import { openEngine } from './engine.ts'
 import type { KernelSource } from './kernel.ts'
 import { printKernel } from './print.ts'
+import { roadOf } from './road.ts'
 import { floatsOf, fromFloats, toFloats } from './storage.ts'
 
 /** A tensor copied as it is stored. */
@@ -25,21 +26,10 @@ const copyKernel = (floats: number): KernelSource => ({
   name: 'update', source: 'function(a0) { const x = this.thread.x; return a0[x]; }', helpers: [], args: [floats], output: [floats], block: [1, 1],
 })
 
-/** What fusion may do for an engine: memory traffic is cheap beside a call in the CPU modes, so little is recomputed. */
-export const limitsOf = (engine: Engine): Limits => ({
-  maxInputs: engine.limits.maxInputs, maxOps: 120, scatter: false, transcendental: 12, launch: 4000, pack: engine.mode !== 'cpu',
-})
-
-interface Held {
-  readonly type: TensorType
-  readonly slot: Slot
-}
-
-const isFault = (e: unknown): e is Fault => typeof e === 'object' && e !== null && '_tag' in e && e._tag === 'Fault'
-
-/** An engine's refusal, or whatever else was thrown on the way, as a fault. */
-const asFault = (place: string) => (e: unknown): Fault =>
-  isFault(e) ? e : fault('target', { place, found: messageOf(e), allowed: 'a run without device errors', remedy: 'report this with the output of npm run ir; try another target meanwhile' })
+/** The elements of a constant. */
+const valuesOf = (e: Expr): HostArray =>
+  (e._tag === 'Leaf' && e.source._tag === 'Table' ? Float64Array.from(e.source.values)
+  : new Float64Array(sizeOf(e.type.shape)).fill(e._tag === 'Leaf' && e.source._tag === 'Fill' ? e.source.value : 0))
 
 const noHalf = (g: Graph, name: string): E.Either<Fault, Graph> =>
   nodesOf(g).some((e) => e.type.dtype === 'f16')
@@ -47,51 +37,47 @@ const noHalf = (g: Graph, name: string): E.Either<Fault, Graph> =>
     : E.right(g)
 
 const deviceOf = (name: string, engine: Engine): Device => {
-  const held = new Map<string, Held>()
-
+  const road = roadOf(engine)
+  const slotOf = (type: TensorType): Slot => engine.slot(floatsOf(type.dtype, sizeOf(type.shape)))
   const fill = (slot: Slot, type: TensorType, data: HostArray): void => { engine.write(slot, toFloats(type.dtype, data)) }
+  const residents = openResidents<Slot>({
+    name,
+    allocate: (type) => E.right(slotOf(type)),
+    store: ({ type, memory }, data) => { fill(memory, type, data) },
+    load: async ({ type, memory }) => fromFloats(type.dtype, await engine.read(memory)),
+  })
 
   /** Memory and launches of one plan. */
   const load = (plan: Plan, o: CompileOptions): TE.TaskEither<Fault, Executable> => {
     const leaves = leavesOfGraph(plan.graph)
-    const missing = leaves.filter(isResident).flatMap((l) => residentFault(l.source._tag.toLowerCase(), l.path, l.type, held.get(l.path)?.type) ?? [])
-    if (missing.length > 0) return TE.left(missing[0])
     const sources = plan.kernels.map((k) => printKernel(k.kernel, engine.limits.matmulBlock))
-    const updates = plan.steps.flatMap((s) => (s._tag === 'Update' ? [floatsOf(s.dtype, s.length)] : []))
-    const copies = [...new Set(updates)]
+    const copies = [...new Set(plan.steps.flatMap((s) => (s._tag === 'Update' ? [floatsOf(s.dtype, s.length)] : [])))]
     return pipe(
-      engine.compile([...sources, ...copies.map(copyKernel)], o.progress),
+      engine.compile([...sources, ...copies.map(copyKernel)], (done, total) => o.progress?.({ done, total, unit: 'kernels' })),
       TE.chain((set) => TE.tryCatch(async () => {
-        const temporaries = plan.slots.map((s) => engine.slot(floatsOf(s.dtype, s.length)))
-        const given = new Map(leaves.filter((l) => !isResident(l) && !plan.hypers.includes(l.leaf)).map((l) => [l.path, engine.slot(floatsOf(l.type.dtype, sizeOf(l.type.shape)))]))
+        const temporaries = plan.temporaries._tag === 'Slots' ? plan.temporaries.slots.map((s) => engine.slot(floatsOf(s.dtype, s.length))) : []
+        const given = new Map(leaves.filter((l) => !isResident(l) && !plan.hypers.includes(l.leaf)).map((l) => [l.path, slotOf(l.type)]))
         const hyper = engine.slot(Math.max(1, plan.hypers.length))
         const constants = new Map<Expr, Slot>()
         const constant = (e: Expr): Slot => {
-          const found = constants.get(e)
-          if (found !== undefined) return found
-          const slot = engine.slot(floatsOf(e.type.dtype, sizeOf(e.type.shape)))
-          const values = e._tag === 'Leaf' && e.source._tag === 'Table' ? Float64Array.from(e.source.values) : new Float64Array(sizeOf(e.type.shape)).fill(e._tag === 'Leaf' && e.source._tag === 'Fill' ? e.source.value : 0)
-          fill(slot, e.type, values)
+          const slot = constants.get(e) ?? slotOf(e.type)
+          if (!constants.has(e)) fill(slot, e.type, valuesOf(e))
           constants.set(e, slot)
           return slot
         }
-        const stateSlot = (path: string, floats: number): Slot => held.get(path)?.slot ?? engine.slot(floats)
         const slotAt = (p: Place): Slot => {
           switch (p._tag) {
-            case 'Resident': return stateSlot(p.path, 1)
+            case 'Resident': return residents.find(p.path)?.memory ?? hyper
             case 'Given': return given.get(p.path) ?? hyper
             case 'Constant': return constant(p.expr)
             case 'Hyper': return hyper
-            case 'Temporary': return temporaries[p.slot]
+            case 'Temporary': return temporaries[p.at]
           }
         }
-        const stateTypes = new Map(plan.graph.outputs.filter((out) => out.role === 'state').map((out) => [out.path, out.expr.type]))
-        for (const [path, type] of stateTypes)
-          if (!held.has(path)) held.set(path, { type, slot: engine.slot(floatsOf(type.dtype, sizeOf(type.shape))) })
         const launches = plan.steps.map((s): Launch =>
           s._tag === 'Launch'
-            ? { kernel: s.fused, args: s.reads.map(slotAt), out: slotAt(s.write) }
-            : { kernel: plan.kernels.length + copies.indexOf(floatsOf(s.dtype, s.length)), args: [slotAt(s.from)], out: stateSlot(s.path, s.length) })
+            ? { kernel: s.fused, args: s.reads.map(slotAt), out: slotAt(s.writes[0]) }
+            : { kernel: plan.kernels.length + copies.indexOf(floatsOf(s.dtype, s.length)), args: [slotAt(s.from)], out: slotAt({ _tag: 'Resident', path: s.path }) })
         const program = set.program(launches)
         await Promise.resolve()
         return {
@@ -106,34 +92,19 @@ const deviceOf = (name: string, engine: Engine): Device => {
   return {
     name,
     description: engine.describe,
-    write: (path, type, data) => pipe(
-      TE.fromEither(fitting('resident', path, type, data)),
-      TE.chain((fits) => {
-        const old = held.get(path)
-        const wrong = old === undefined ? undefined : residentFault('resident', path, old.type, type)
-        if (wrong !== undefined) return TE.left(wrong)
-        return TE.tryCatch(async () => {
-          await Promise.resolve()
-          const slot = old?.slot ?? engine.slot(floatsOf(type.dtype, sizeOf(type.shape)))
-          held.set(path, { type, slot })
-          fill(slot, type, fits)
-        }, asFault(name))
-      }),
-    ),
-    read: (path) => {
-      const h = held.get(path)
-      return h === undefined
-        ? TE.left(fault('target', { place: `resident ${path}`, found: 'no such tensor', allowed: [...held.keys()].slice(0, 8).join(', '), remedy: 'write it first, or name an existing one' }))
-        : TE.tryCatch(async () => fromFloats(h.type.dtype, await engine.read(h.slot)), asFault(name))
-    },
-    resident: () => new Map([...held].map(([path, h]) => [path, h.type])),
-    planned: plannedBytes(limitsOf(engine)),
+    road,
+    write: residents.write,
+    read: residents.read,
+    resident: residents.resident,
+    planned: plannedBytes(road),
     compile: (g, o = {}) => pipe(
-      TE.fromEither(noHalf(g, name)),
-      TE.chainEitherK(planOf(limitsOf(engine))),
+      TE.fromEither(pipe(noHalf(g, name), E.chainFirst(residents.prepare), E.chain(follow(road)))),
       TE.chain((plan) => load(plan, o)),
     ),
-    close: engine.dispose,
+    close: () => {
+      residents.clear()
+      engine.dispose()
+    },
   }
 }
 

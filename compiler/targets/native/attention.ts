@@ -5,7 +5,7 @@
 import type { Scalar } from '../../../core/scalar.ts'
 import { stridesOf, tensorType } from '../../../core/type.ts'
 import { attending } from '../../../ops/attention.ts'
-import type { Fused } from '../../passes/fuse.ts'
+import type { Fused } from '../../kernel/fused.ts'
 import type { Kernel, Operand } from '../../kernel/kernel.ts'
 import { kernelKey } from '../../kernel/kernel.ts'
 

@@ -4,20 +4,17 @@
  */
 import * as t from 'io-ts'
 import type { Expr } from '../../../core/expr.ts'
-import type { Graph } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../core/graph.ts'
 import { real } from '../../../core/serialize.ts'
-import { sizeOf } from '../../../core/type.ts'
-import type { Fused } from '../../passes/fuse.ts'
-import { hypersOf } from '../../passes/fuse.ts'
+import { bytesOf, sizeOf } from '../../../core/type.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { pointsOf, workOf } from '../../kernel/kernel.ts'
 import { termsOf } from '../../kernel/term.ts'
+import type { Place, Plan } from '../../memory/plan.ts'
+import { temporaryBytes } from '../../memory/plan.ts'
 import { attentionFlops, attentionOf } from './attention.ts'
 import type { Contraction } from './contraction.ts'
 import { contractionOf, extentOf } from './contraction.ts'
-import type { Place } from './layout.ts'
-import { layoutOf } from './layout.ts'
 import type { Unit } from './source.ts'
 
 /** A tensor's place; constants by number. */
@@ -84,41 +81,44 @@ const partOf = (k: Kernel): Part => {
 
 const valuesOf = (e: Expr): ReadonlyArray<number> => (e._tag !== 'Leaf' ? [] : e.source._tag === 'Table' ? e.source.values : e.source._tag === 'Fill' ? [e.source.value] : [])
 
-/** `g` is the graph as it was fused; `units` hold the kernels. */
-export const blueprintOf = (g: Graph, kernels: ReadonlyArray<Fused>, units: ReadonlyArray<Unit>): Blueprint => {
-  const layout = layoutOf(g, kernels)
+/** The blueprint of a plan; `units` hold its kernels. */
+export const blueprintOf = (plan: Plan, units: ReadonlyArray<Unit>): Blueprint => {
+  const { graph, kernels } = plan
   const keys = units.flatMap((u) => u.keys)
   const first = new Map<string, Kernel>()
   for (const { kernel } of kernels) if (!first.has(kernel.key)) first.set(kernel.key, kernel)
   const number = new Map(keys.map((key, i) => [key, i]))
-  const constants: Array<Expr> = []
+  const constants = new Map<Expr, number>()
   const constant = (e: Expr): number => {
-    const found = constants.indexOf(e)
-    return found >= 0 ? found : constants.push(e) - 1
+    const at = constants.get(e) ?? constants.size
+    constants.set(e, at)
+    return at
   }
+  const plain = (p: Place): BlueprintPlace =>
+    (p._tag === 'Constant' ? { _tag: 'Constant', constant: constant(p.expr) } : p._tag === 'Temporary' ? { _tag: 'Arena', offset: p.at } : p)
   const places: Array<BlueprintPlace> = []
   const known = new Map<string, number>()
   const placed = (p: Place): number => {
-    const plain: BlueprintPlace = p._tag === 'Constant' ? { _tag: 'Constant', constant: constant(p.expr) } : p
-    const key = JSON.stringify(plain)
-    const at = known.get(key) ?? places.push(plain) - 1
+    const place = plain(p)
+    const key = JSON.stringify(place)
+    const at = known.get(key) ?? places.push(place) - 1
     known.set(key, at)
     return at
   }
-  const steps = layout.steps.map((s) => (s._tag === 'Copy'
-    ? [-1, s.bytes, placed(s.from), placed(s.to)]
-    : [number.get(kernels[s.fused].kernel.key) ?? -1, 0, ...s.buffers.map(placed)]))
-  const values = layout.values.map((v) => ({ path: v.path, place: placed(v.place) }))
+  const steps = plan.steps.map((s) => (s._tag === 'Update'
+    ? [-1, s.length * bytesOf(s.dtype), placed(s.from), placed({ _tag: 'Resident', path: s.path })]
+    : [number.get(kernels[s.fused].kernel.key) ?? -1, 0, ...[...s.reads, ...s.writes].map(placed)]))
+  const values = plan.values.map((v) => ({ path: v.path, place: placed(v.place) }))
   return {
     parts: keys.flatMap((key) => {
       const k = first.get(key)
       return k === undefined ? [] : [partOf(k)]
     }),
     units: units.map((u) => u.keys.length),
-    places, steps, arenaBytes: layout.arenaBytes, fullest: layout.fullest,
-    given: leavesOfGraph(g).flatMap((l) => (isResident(l) ? [] : [l.path])),
-    hypers: hypersOf(g).flatMap((e) => (e._tag === 'Leaf' && e.source._tag === 'Hyper' ? [e.source.path] : [])),
-    constants: constants.map((e) => ({ dtype: e.type.dtype, length: sizeOf(e.type.shape), values: valuesOf(e) })),
+    places, steps, arenaBytes: temporaryBytes(plan.temporaries), fullest: plan.fullest,
+    given: leavesOfGraph(graph).flatMap((l) => (isResident(l) ? [] : [l.path])),
+    hypers: plan.hypers.flatMap((e) => (e._tag === 'Leaf' && e.source._tag === 'Hyper' ? [e.source.path] : [])),
+    constants: [...constants.keys()].map((e) => ({ dtype: e.type.dtype, length: sizeOf(e.type.shape), values: valuesOf(e) })),
     values,
   }
 }

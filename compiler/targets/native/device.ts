@@ -3,14 +3,12 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
-import { fault, messageOf } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
-import { isResident, leavesOfGraph } from '../../../core/graph.ts'
-import type { TensorType } from '../../../core/type.ts'
 import { sizeOf } from '../../../core/type.ts'
-import { residentBytes } from '../../schedule.ts'
+import { plannedBytes } from '../../road.ts'
 import type { CompileOptions, Device, Target } from '../../target.ts'
-import { fitting, residentFault } from '../feed.ts'
+import { asFault, openResidents } from '../residents.ts'
 import type { Compiler } from './compiler.ts'
 import { findCompiler, runtimeLibrary } from './compiler.ts'
 import { codeFingerprint } from './fingerprint.ts'
@@ -20,8 +18,7 @@ import { allCores, openRuntime } from './library.ts'
 import type { Host, NativeExecutable } from './program.ts'
 import { builtOf } from './plans.ts'
 import { bytesOfType, programOf } from './program.ts'
-import { layoutOf } from './layout.ts'
-import { kernelsOf, nearBytes } from './road.ts'
+import { nativeRoad, nearBytes } from './road.ts'
 import { load, store } from './storage.ts'
 
 export interface NativeOptions {
@@ -40,19 +37,19 @@ export interface NativeDevice extends Device {
   readonly compile: (g: Graph, options?: CompileOptions) => TE.TaskEither<Fault, NativeExecutable>
 }
 
-interface Held {
-  readonly type: TensorType
-  readonly memory: Memory
-}
-
 const noMemory = (bytes: number): Fault => fault('target', {
   place: 'native', found: `no memory for ${bytes} bytes`, allowed: 'what the machine has free', remedy: 'use a smaller batch or model, or remat',
 })
 
-const failure = (e: unknown): Fault => fault('target', { place: 'native', found: messageOf(e), allowed: 'a run without errors', remedy: 'report this with the output of npm run ir; try another target meanwhile' })
+/** What a device is opened with. */
+interface Parts extends Required<Pick<NativeOptions, 'threads' | 'least' | 'near'>> {
+  readonly compiler: Compiler
+  /** The fingerprint of the compiler's own code. */
+  readonly code: string
+  readonly runtime: Runtime
+}
 
-const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: number, least: number, near: number): NativeDevice => {
-  const held = new Map<string, Held>()
+const deviceOf = ({ compiler, code, runtime, threads, least, near }: Parts): NativeDevice => {
   const memories: Array<Memory> = []
   const allocate = (bytes: number): E.Either<Fault, Memory> => {
     const m = runtime.allocate(bytes)
@@ -60,57 +57,35 @@ const deviceOf = (compiler: Compiler, code: string, runtime: Runtime, threads: n
     memories.push(m)
     return E.right(m)
   }
-  const hold = (path: string, type: TensorType): E.Either<Fault, Held> => {
-    const old = held.get(path)
-    if (old !== undefined) {
-      const wrong = residentFault('resident', path, old.type, type)
-      return wrong === undefined ? E.right(old) : E.left(wrong)
-    }
-    return E.map((memory: Memory) => {
-      const made = { type, memory }
-      held.set(path, made)
-      return made
-    })(allocate(bytesOfType(type)))
-  }
+  const residents = openResidents<Memory>({
+    name: 'native',
+    allocate: (type) => allocate(bytesOfType(type)),
+    store: ({ type, memory }, data) => { store(type.dtype, memory.view, 0, data) },
+    load: ({ type, memory }) => load(type.dtype, memory.view, 0, sizeOf(type.shape)),
+  })
   const settle = (): void => {
     collectGarbage()
     runtime.trim()
   }
-  const host: Host = { runtime, threads, least, allocate, settle, resident: (path) => held.get(path) }
-
-  const compile = (g: Graph, o: CompileOptions): TE.TaskEither<Fault, NativeExecutable> => {
-    const missing = leavesOfGraph(g).filter(isResident).flatMap((l) => residentFault(l.source._tag.toLowerCase(), l.path, l.type, held.get(l.path)?.type) ?? [])
-    if (missing.length > 0) return TE.left(missing[0])
-    for (const out of g.outputs) {
-      if (out.role !== 'state') continue
-      const h = hold(out.path, out.expr.type)
-      if (E.isLeft(h)) return TE.left(h.left)
-    }
-    return pipe(
-      TE.tryCatch(() => builtOf(g, compiler, code, near, o), failure),
-      TE.chain(TE.fromEither),
-      TE.chain((built) => TE.fromEither(pipe(E.tryCatch(() => programOf(g, built, host), failure), E.flatten))),
-    )
-  }
-
+  const host: Host = { runtime, threads, least, allocate, settle, resident: residents.find }
+  const road = nativeRoad(near)
+  const maker = { compiler, road, context: [code, `near ${near}`] }
   return {
     name: 'native',
     description: `C by ${compiler.version.split('\n')[0]}, ${threads} thread${threads === 1 ? '' : 's'}`,
-    write: (path, type, data) => TE.fromEither(pipe(
-      fitting('resident', path, type, data),
-      E.chain((fits) => E.map((h: Held) => { store(type.dtype, h.memory.view, 0, fits) })(hold(path, type))),
-    )),
-    read: (path) => {
-      const h = held.get(path)
-      return h === undefined
-        ? TE.left(fault('target', { place: `resident ${path}`, found: 'no such tensor', allowed: [...held.keys()].slice(0, 8).join(', '), remedy: 'write it first, or name an existing one' }))
-        : TE.fromIO(() => load(h.type.dtype, h.memory.view, 0, sizeOf(h.type.shape)))
-    },
-    resident: () => new Map([...held].map(([path, h]) => [path, h.type])),
-    planned: (g) => pipe(kernelsOf(g, near), E.map(({ graph, kernels }) => layoutOf(graph, kernels).arenaBytes + residentBytes(graph))),
-    compile: (g, o = {}) => compile(g, o),
+    road,
+    write: residents.write,
+    read: residents.read,
+    resident: residents.resident,
+    planned: plannedBytes(road),
+    compile: (g, o = {}) => pipe(
+      TE.fromEither(residents.prepare(g)),
+      TE.chain(() => TE.tryCatch(() => builtOf(g, maker, o), asFault('native'))),
+      TE.chain(TE.fromEither),
+      TE.chainEitherK((built) => pipe(E.tryCatch(() => programOf(g, built, host), asFault('native')), E.flatten)),
+    ),
     close: () => {
-      held.clear()
+      residents.clear()
       for (const m of memories.splice(0)) runtime.free(m)
     },
   }
@@ -124,9 +99,10 @@ export const openNative = (o: NativeOptions = {}): TE.TaskEither<Fault, NativeDe
     if ('_tag' in compiler) return E.left(compiler)
     const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])
     if (typeof path !== 'string') return E.left(path)
-    return E.right(deviceOf(compiler, code, openRuntime(path), Math.max(1, o.threads ?? allCores()), o.least ?? 20000, o.near ?? nearBytes))
+    const threads = Math.max(1, o.threads ?? allCores())
+    return E.right(deviceOf({ compiler, code, runtime: openRuntime(path), threads, least: o.least ?? 20000, near: o.near ?? nearBytes }))
   } catch (e) {
-    return E.left(failure(e))
+    return E.left(asFault('native')(e))
   }
 }
 

@@ -11,6 +11,8 @@ import * as t from 'io-ts'
 import { pack, unpack } from 'msgpackr'
 import type { Fault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
+import type { KernelRoad } from '../../road.ts'
+import { follow } from '../../road.ts'
 import type { CompileOptions } from '../../target.ts'
 import type { Blueprint } from './blueprint.ts'
 import { blueprint, blueprintOf } from './blueprint.ts'
@@ -18,7 +20,6 @@ import type { Compiler } from './compiler.ts'
 import { cacheFault, identityOf, isFile, libraryOf } from './compiler.ts'
 import { graphFingerprint } from './fingerprint.ts'
 import { markUsed, prune } from './prune.ts'
-import { kernelsOf } from './road.ts'
 import type { Unit } from './source.ts'
 import { unitsOf } from './source.ts'
 
@@ -75,15 +76,18 @@ const keep = async (c: Compiler, path: string, built: Built): Promise<Fault | un
   }
 }
 
+/** What is compiled one by one. */
+const unit = 'C units'
+
 /** Compiles units side by side, on all cores whatever the threads of a run. */
 const compiled = async (c: Compiler, units: ReadonlyArray<Unit>, o: CompileOptions): Promise<E.Either<Fault, ReadonlyArray<string>>> => {
   const paths = new Array<string | Fault>(units.length)
   const state = { next: 0, done: 0 }
-  o.progress?.(0, units.length)
+  o.progress?.({ done: 0, total: units.length, unit })
   const worker = async (): Promise<void> => {
     for (let i = state.next++; i < units.length; i = state.next++) {
       paths[i] = await libraryOf(c, 'step', [units[i].source])
-      o.progress?.(++state.done, units.length)
+      o.progress?.({ done: ++state.done, total: units.length, unit })
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
@@ -95,22 +99,29 @@ const compiled = async (c: Compiler, units: ReadonlyArray<Unit>, o: CompileOptio
   return E.right(libraries)
 }
 
-/** A graph's blueprint and libraries, from the cache or made now. `code` is this compiler's own fingerprint, `near` as for `kernelsOf`. */
-export const builtOf = async (g: Graph, c: Compiler, code: string, near: number, o: CompileOptions): Promise<E.Either<Fault, Built>> => {
-  const key = graphFingerprint([...identityOf(c), code, `${near}`], g)
+/** What plans are made with, and by which name they are found again. */
+export interface Maker {
+  readonly compiler: Compiler
+  readonly road: KernelRoad
+  /** Everything besides the graph that decides what comes out: this compiler's own code, and the road's options. */
+  readonly context: ReadonlyArray<string>
+}
+
+/** A graph's blueprint and libraries, from the cache or made now. */
+export const builtOf = async (g: Graph, { compiler: c, road, context }: Maker, o: CompileOptions): Promise<E.Either<Fault, Built>> => {
+  const key = graphFingerprint([...identityOf(c), ...context], g)
   const path = join(c.cache, `plan-${key ?? ''}.msgpack`)
   const before = key === undefined ? undefined : await found(c, path)
   if (before !== undefined) {
-    o.progress?.(before.libraries.length, before.libraries.length)
+    o.progress?.({ done: before.libraries.length, total: before.libraries.length, unit })
     return E.right(before)
   }
-  const road = kernelsOf(g, near)
-  if (E.isLeft(road)) return road
-  const { graph, kernels } = road.right
-  const units = unitsOf(kernels.map((k) => k.kernel))
+  const plan = follow(road)(g)
+  if (E.isLeft(plan)) return plan
+  const units = unitsOf(plan.right.kernels.map((k) => k.kernel))
   const libraries = await compiled(c, units, o)
   if (E.isLeft(libraries)) return libraries
-  const built: Built = { blueprint: blueprintOf(graph, kernels, units), libraries: libraries.right, source: units.map((u) => u.source) }
+  const built: Built = { blueprint: blueprintOf(plan.right, units), libraries: libraries.right, source: units.map((u) => u.source) }
   const wrong = await keep(c, path, built)
   return wrong === undefined ? E.right(built) : E.left(wrong)
 }

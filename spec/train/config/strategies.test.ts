@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, test } from 'vitest'
-import { plannedBytes, portable } from '../../../compiler/plan.ts'
+import { plannedBytes } from '../../../compiler/road.ts'
+import { nativeRoad } from '../../../compiler/targets/native/road.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { showFault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
@@ -141,7 +142,7 @@ describe('adapters', () => {
 
 describe('memory', () => {
   const larger: Given<Config> = { batch: 32, model: { patch: 7, width: 32, depth: 4, heads: 2 } }
-  const planned = plannedBytes(portable)
+  const planned = plannedBytes(nativeRoad())
   test('that a step may take is kept by computing as few blocks again as that takes', () => {
     const [plain, all] = [assembled({}, larger), assembled({ remat: true }, larger)]
     const [most, least] = [plain, all].map((a) => right(planned(graphOf(a))) / 2 ** 20)
