@@ -34,6 +34,8 @@ export interface Op {
   readonly type: (args: ReadonlyArray<TensorType>) => Either<Misuse, TensorType>
   readonly vjp: (pull: Pull) => ReadonlyArray<Option<Expr>>
   readonly lower: (args: ReadonlyArray<TensorType>, out: TensorType) => Scalar
+  /** The op whose result has another extent along some axes. */
+  readonly resized: (shape: Shape, axes: ReadonlyArray<number>) => Op
   readonly scatter: Option<(args: ReadonlyArray<TensorType>, out: TensorType) => Scatter>
 }
 
@@ -151,9 +153,10 @@ const asPath = (place: string): string =>
 
 const libraryRoot = asPath(new URL('..', import.meta.url).href)
 
-/** The library's own rooms; examples and spec are users. */
-const isOwn = (path: string): boolean =>
-  path.startsWith(libraryRoot) && /^(core|ops|models|losses|compiler|train|data)\//.test(path.slice(libraryRoot.length))
+/** What stands beside the library's rooms in a checkout: programs of users. */
+const users = ['examples/', 'spec/']
+
+const isOwn = (path: string): boolean => path.startsWith(libraryRoot) && !users.some((u) => path.startsWith(u, libraryRoot.length))
 
 /** The `path:line:column` of one stack line, where it has one. */
 const placeOf = (line: string): string => asPath(/^at (?:.*? \()(.+:\d+:\d+)\)$/.exec(line)?.[1] ?? /^at (?:async )?(.+:\d+:\d+)$/.exec(line)?.[1] ?? '')

@@ -9,7 +9,7 @@ import type * as t from 'io-ts'
 import type { Expr, Json, Misuse, Op, Pull } from './expr.ts'
 import { applied, invalid, keyOf } from './expr.ts'
 import type { Scalar, Scatter } from './scalar.ts'
-import type { TensorType } from './type.ts'
+import type { Shape, TensorType } from './type.ts'
 import { showType, tensorType } from './type.ts'
 
 export interface Rules<P extends Json> {
@@ -23,6 +23,8 @@ export interface Rules<P extends Json> {
   readonly vjp: (p: P, pull: Pull) => ReadonlyArray<Option<Expr>>
   /** What one element of the result is. */
   readonly lower: (p: P, args: ReadonlyArray<TensorType>, out: TensorType) => Scalar
+  /** For parameters that state the result's shape: those for `shape`, another along `axes`, whose elements there are the argument's first. */
+  readonly resized?: (p: P, shape: Shape, axes: ReadonlyArray<number>) => P
   /** For a scatter, the cheap write form beside the per-element form. */
   readonly scatter?: (p: P, args: ReadonlyArray<TensorType>, out: TensorType) => Scatter
 }
@@ -54,6 +56,7 @@ export const primitive = <P extends Json>(name: string, rules: Rules<P>): Primit
           : E.left({ allowed: `as many arguments as ${name} takes: ${rules.arity}`, remedy: 'pass them all, and no more' }),
       vjp: (pull) => rules.vjp(p, pull),
       lower: (args, out) => rules.lower(p, args, out),
+      resized: (shape, axes) => (rules.resized === undefined ? made : op(rules.resized(p, shape, axes))),
       scatter: rules.scatter === undefined ? O.none : O.some(rules.scatter.bind(undefined, p)),
     }
     typed.set(made, p)

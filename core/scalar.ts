@@ -48,6 +48,24 @@ export interface Scatter {
   readonly value: Scalar
 }
 
+/** The scalars directly under one: the only place that takes scalars apart. */
+export const partsOf = (s: Scalar): ReadonlyArray<Scalar> => {
+  switch (s._tag) {
+    case 'Num':
+    case 'Axis':
+    case 'Bound': return []
+    case 'Read': return s.index
+    case 'Unary':
+    case 'Cast': return [s.x]
+    case 'Binary': return [s.x, s.y]
+    case 'Select': return [s.when, s.x, s.y]
+    case 'Reduce': return [s.body]
+  }
+}
+
+/** Everything under a scalar, itself first. */
+export const under = (s: Scalar): ReadonlyArray<Scalar> => [s, ...partsOf(s).flatMap(under)]
+
 export const num = (dtype: DType, value: number): Scalar => ({ _tag: 'Num', dtype, value })
 export const int = (value: number): Scalar => num('i32', value)
 export const axis = (k: number, extent: number): Scalar => ({ _tag: 'Axis', dtype: 'i32', axis: k, extent })

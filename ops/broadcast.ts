@@ -26,6 +26,7 @@ export const broadcasting = {
         : E.left({ allowed: `a tensor whose axes are axes ${showShape(axes)} of ${showShape(shape)}`, remedy: 'use broadcastTo, which finds the axes' }),
     vjp: ({ shape, axes }, { ct }) => [some(sumAxes(ct, range(shape.length).filter((a) => !axes.includes(a))))],
     lower: ({ shape, axes }, [x]) => S.read(0, x, axes.map((a) => S.axis(a, shape[a]))),
+    resized: (p, shape) => ({ ...p, shape }),
   }),
   /** The sum over `axes` (ascending), which disappear. The adjoint is `broadcast`. */
   sum: primitive('sum', {

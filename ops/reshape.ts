@@ -21,6 +21,7 @@ export const reshaping = {
         ? E.right(tensorType(x.dtype, shape))
         : E.left({ allowed: `a tensor of ${sizeOf(shape)} elements for ${showShape(shape)}`, remedy: 'give a shape with as many elements as the tensor has' }),
     vjp: (_, { args: [x], ct }) => [some(reshape(x.type.shape)(ct))],
+    resized: (_, shape) => ({ shape }),
     lower: ({ shape }, [x]) => {
       const strides = stridesOf(shape)
       const flat = shape.reduce((sum: S.Scalar, d, k) => S.iadd(sum, S.imul(S.axis(k, d), S.int(strides[k]))), S.int(0))

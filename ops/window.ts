@@ -22,6 +22,7 @@ export const windowing = {
         : E.left({ allowed: `a tensor that holds the box of ${showShape(size)} at ${showShape(start)}`, remedy: 'keep start + size within the shape on every axis' }),
     vjp: ({ start, size }, { args: [x], ct }) => [some(padBy(start, x.type.shape.map((d, i) => d - start[i] - size[i]))(ct))],
     lower: ({ start, size }, [x]) => S.read(0, x, size.map((d, k) => S.iadd(S.axis(k, d), S.int(start[k])))),
+    resized: ({ start }, size, axes) => ({ start: start.map((s, a) => (axes.includes(a) ? 0 : s)), size }),
   }),
   /** `low` zeros before and `high` zeros after, on each axis. The adjoint is `slice`. */
   pad: primitive('pad', {

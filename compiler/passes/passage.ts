@@ -4,13 +4,13 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
-import type { Apply, Expr, Op } from '../../core/expr.ts'
+import type { Apply, Expr } from '../../core/expr.ts'
 import { apply } from '../../core/primitive.ts'
 import type { Scalar } from '../../core/scalar.ts'
+import { partsOf } from '../../core/scalar.ts'
 import type { Shape, TensorType } from '../../core/type.ts'
 import { equalShape, range, sizeOf, tensorType } from '../../core/type.ts'
 import { attending, composed } from '../../ops/attention.ts'
-import { broadcasting } from '../../ops/broadcast.ts'
 import { reshaping } from '../../ops/reshape.ts'
 import { concat, windowing } from '../../ops/window.ts'
 import type { Rows } from './rows.ts'
@@ -37,22 +37,12 @@ const standing = (meaning: Scalar, axes: ReadonlyArray<number>, arity: number): 
   const found: ReadonlyArray<Array<string>> = range(arity).map(() => [])
   const isOurs = (s: Scalar): boolean => s._tag === 'Axis' && axes.includes(s.axis)
   const visit = (s: Scalar): boolean => {
-    switch (s._tag) {
-      case 'Num':
-      case 'Bound': return true
-      case 'Axis': return !isOurs(s)
-      case 'Unary':
-      case 'Cast': return visit(s.x)
-      case 'Binary': return visit(s.x) && visit(s.y)
-      case 'Select': return visit(s.when) && visit(s.x) && visit(s.y)
-      case 'Reduce': return visit(s.body)
-      case 'Read': {
-        const places = s.index.map(bare)
-        const at = axes.map((a) => places.findIndex((i) => i._tag === 'Axis' && i.axis === a))
-        found[s.arg].push(at.join())
-        return places.every((i, k) => at.includes(k) || visit(i))
-      }
-    }
+    if (isOurs(s)) return false
+    if (s._tag !== 'Read') return partsOf(s).every(visit)
+    const places = s.index.map(bare)
+    const at = axes.map((a) => places.findIndex((i) => i._tag === 'Axis' && i.axis === a))
+    found[s.arg].push(at.join())
+    return places.every((i, k) => at.includes(k) || visit(i))
   }
   if (!visit(meaning)) return undefined
   const agreed = found.map((f) => (f.every((x) => x === f[0]) ? (f[0] ?? '').split(',').filter((x) => x !== '').map(Number) : undefined))
@@ -65,20 +55,9 @@ const standing = (meaning: Scalar, axes: ReadonlyArray<number>, arity: number): 
   return out
 }
 
-/** The op for a result of another extent along some axes: what says its shape says the new one. */
-const resized = (e: Apply, rows: Rows): Op => {
-  const spread = broadcasting.broadcast.match(e)
-  if (O.isSome(spread)) return broadcasting.broadcast.op({ ...spread.value.params, shape: left(rows, e.type.shape) })
-  if (O.isSome(reshaping.reshape.match(e))) return reshaping.reshape.op({ shape: left(rows, e.type.shape) })
-  const part = windowing.slice.match(e)
-  return O.isSome(part)
-    ? windowing.slice.op({ start: part.value.params.start.map((s, a) => (rows.axes.includes(a) ? 0 : s)), size: left(rows, e.type.shape) })
-    : e.op
-}
-
 /** A passage with these wants, where the op takes what they leave. */
 const through = (e: Apply, rows: Rows, wants: ReadonlyArray<Want>): Passage | undefined => {
-  const op = resized(e, rows)
+  const op = e.op.resized(left(rows, e.type.shape), rows.axes)
   const types = e.args.map((a, i): TensorType => {
     const want = wants[i]
     return isRows(want) ? tensorType(a.type.dtype, left(want, a.type.shape)) : a.type

@@ -14,52 +14,20 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Option } from 'fp-ts/lib/Option.js'
-import { none, some } from 'fp-ts/lib/Option.js'
+import { fromNullable, none, some } from 'fp-ts/lib/Option.js'
 import type { Expr } from '../../core/expr.ts'
 import { fill } from '../../core/expr.ts'
 import type { Rewrite, Rule } from '../../core/rewrite.ts'
 import { firstOf, rewriteBottomUp } from '../../core/rewrite.ts'
-import { equalShape, sizeOf } from '../../core/type.ts'
+import { equalShape } from '../../core/type.ts'
 import { broadcasting } from '../../ops/broadcast.ts'
 import { elementwise as e } from '../../ops/elementwise.ts'
 import { reshaping } from '../../ops/reshape.ts'
 import { windowing } from '../../ops/window.ts'
+import { constantOf, folded } from './constants.ts'
 
-/** The value of a constant of one repeated element. */
-const constantOf = (x: Expr): number | undefined => (x._tag === 'Leaf' && x.source._tag === 'Fill' ? x.source.value : undefined)
-
-const arithmetic: ReadonlyMap<string, (x: number, y: number) => number> = new Map([
-  ['add', (x, y) => x + y], ['sub', (x, y) => x - y], ['mul', (x, y) => x * y], ['div', (x, y) => x / y],
-])
-
-/** Float arithmetic of constants. Integers wrap around, so they are left to the target. */
-const foldConstants: Rule = (x) => {
-  if (x._tag !== 'Apply' || x.type.dtype !== 'f32' || x.args.length !== 2) return none
-  const f = arithmetic.get(x.op.name)
-  const [a, b] = x.args.map(constantOf)
-  return f === undefined || a === undefined || b === undefined ? none : some(fill(x.type.dtype, x.type.shape, f(a, b)))
-}
-
-const moveConstants: Rule = (x) => {
-  if (broadcasting.broadcast.match(x)._tag === 'None' && reshaping.reshape.match(x)._tag === 'None' && reshaping.transpose.match(x)._tag === 'None') return none
-  const c = x._tag === 'Apply' ? constantOf(x.args[0]) : undefined
-  return c === undefined ? none : some(fill(x.type.dtype, x.type.shape, c))
-}
-
-/** The sum of a constant over axes is a constant. */
-const sumConstants: Rule = (x) => {
-  const m = broadcasting.sum.match(x)
-  const c = m._tag === 'None' ? undefined : constantOf(m.value.args[0])
-  return m._tag === 'None' || c === undefined || x.type.dtype !== 'f32' ? none
-    : some(fill(x.type.dtype, x.type.shape, c * sizeOf(m.value.params.axes.map((a) => m.value.args[0].type.shape[a]))))
-}
-
-/** Unary float operations of constants that are exact. */
-const negateConstants: Rule = (x) => {
-  const m = e.neg.match(x)
-  const c = m._tag === 'None' ? undefined : constantOf(m.value.args[0])
-  return c === undefined || x.type.dtype !== 'f32' ? none : some(fill(x.type.dtype, x.type.shape, -c))
-}
+/** What follows from constants alone (constants.ts). Arithmetic of integers, which wraps around, is left to the target. */
+const constants: Rule = (x) => fromNullable(x._tag === 'Apply' ? folded(x) : undefined)
 
 type Arguments = ReadonlyArray<Expr>
 
@@ -189,5 +157,5 @@ const boxes: ReadonlyArray<Rule> = [
 export const simplify: Rewrite<'step'> = {
   name: 'simplify',
   stage: 'step',
-  run: (g) => E.right(rewriteBottomUp(firstOf([foldConstants, moveConstants, sumConstants, negateConstants, ...neutral, ...signs, scaling, ...movement, ...boxes]))(g)),
+  run: (g) => E.right(rewriteBottomUp(firstOf([constants, ...neutral, ...signs, scaling, ...movement, ...boxes]))(g)),
 }

@@ -4,6 +4,7 @@
  */
 import type { Apply } from '../../core/expr.ts'
 import type { BinaryName, Scalar, UnaryName } from '../../core/scalar.ts'
+import { partsOf } from '../../core/scalar.ts'
 import type { DType, TensorType } from '../../core/type.ts'
 import { showType, stridesOf } from '../../core/type.ts'
 import { erf, half, idiv, mod } from './numerics.ts'
@@ -26,21 +27,19 @@ interface Emitter {
 
 const literal = (x: number): string => (Object.is(x, -0) ? '(-0)' : x < 0 ? `(${x})` : `${x}`)
 
-const unary = (op: UnaryName, dtype: DType, x: string): string => {
-  switch (op) {
-    case 'neg': return dtype === 'i32' ? `(-${x} | 0)` : `(-${x})`
-    case 'abs': return dtype === 'i32' ? `(Math.abs(${x}) | 0)` : `Math.abs(${x})`
-    case 'not': return `(1 - ${x})`
-    case 'rsqrt': return `(1 / Math.sqrt(${x}))`
-    case 'erf': return `erf(${x})`
-    case 'exp':
-    case 'log':
-    case 'sqrt':
-    case 'tanh':
-    case 'sin':
-    case 'cos':
-    case 'floor': return `Math.${op}(${x})`
-  }
+const unaries: { readonly [N in UnaryName]: (x: string, dtype: DType) => string } = {
+  neg: (x, dtype) => (dtype === 'i32' ? `(-${x} | 0)` : `(-${x})`),
+  abs: (x, dtype) => (dtype === 'i32' ? `(Math.abs(${x}) | 0)` : `Math.abs(${x})`),
+  not: (x) => `(1 - ${x})`,
+  exp: (x) => `Math.exp(${x})`,
+  log: (x) => `Math.log(${x})`,
+  sqrt: (x) => `Math.sqrt(${x})`,
+  rsqrt: (x) => `(1 / Math.sqrt(${x}))`,
+  tanh: (x) => `Math.tanh(${x})`,
+  erf: (x) => `erf(${x})`,
+  sin: (x) => `Math.sin(${x})`,
+  cos: (x) => `Math.cos(${x})`,
+  floor: (x) => `Math.floor(${x})`,
 }
 
 const binary = (op: BinaryName, dtype: DType, x: string, y: string): string => {
@@ -94,25 +93,11 @@ const selected = (em: Emitter, s: Extract<Scalar, { _tag: 'Select' }>, lines: Ar
   return v
 }
 
-const operandsOf = (s: Scalar): ReadonlyArray<Scalar> => {
-  switch (s._tag) {
-    case 'Num':
-    case 'Axis':
-    case 'Bound': return []
-    case 'Read': return s.index
-    case 'Unary':
-    case 'Cast': return [s.x]
-    case 'Binary': return [s.x, s.y]
-    case 'Select': return [s.when, s.x, s.y]
-    case 'Reduce': return [s.body]
-  }
-}
-
-const mentions = (s: Scalar, id: number): boolean => (s._tag === 'Bound' ? s.id === id : operandsOf(s).some((x) => mentions(x, id)))
+const mentions = (s: Scalar, id: number): boolean => (s._tag === 'Bound' ? s.id === id : partsOf(s).some((x) => mentions(x, id)))
 
 /** Reductions under a scalar, outermost first, that are the same for every value of a variable. A select's sides may not be read outside of it. */
 const fixedUnder = (s: Scalar, id: number): ReadonlyArray<Scalar> =>
-  s._tag === 'Reduce' && !mentions(s, id) ? [s] : s._tag === 'Select' ? [] : operandsOf(s).flatMap((x) => fixedUnder(x, id))
+  s._tag === 'Reduce' && !mentions(s, id) ? [s] : s._tag === 'Select' ? [] : partsOf(s).flatMap((x) => fixedUnder(x, id))
 
 const reduced = (em: Emitter, s: Extract<Scalar, { _tag: 'Reduce' }>, lines: Array<string>): string => {
   const known = em.before.get(s)
@@ -153,7 +138,7 @@ const emit = (em: Emitter, s: Scalar, lines: Array<string>): string => {
     case 'Axis': return `i${s.axis}`
     case 'Bound': return `b${s.id}`
     case 'Read': return readAt(em, s, lines)
-    case 'Unary': return unary(s.op, s.dtype, emit(em, s.x, lines))
+    case 'Unary': return unaries[s.op](emit(em, s.x, lines), s.dtype)
     case 'Binary': return binary(s.op, s.dtype, emit(em, s.x, lines), emit(em, s.y, lines))
     case 'Select': return selected(em, s, lines)
     case 'Cast': return converted(s.x.dtype, s.dtype, emit(em, s.x, lines))

@@ -137,6 +137,8 @@ const executable = (g: Graph, residents: Residents<Cell>, options: CompileOption
   const kernels = kernelCache()
   const p = program(roots(g), kernels, options)
   const once = (feed: Feed): E.Either<Fault, HostValues> => {
+    const ready = residents.prepare(g)
+    if (E.isLeft(ready)) return ready
     const results = p.run((type, s) => {
       const held = s._tag === 'Param' || s._tag === 'State' ? residents.find(s.path) : undefined
       if (held !== undefined) return E.right(held.memory.data)
@@ -171,7 +173,6 @@ const openDevice = (): Device => {
     planned: (g) => E.map(peakBytes)(followGraph(road)(g)),
     compile: (g, options = {}) => TE.fromIOEither(() => pipe(
       followGraph(road)(g),
-      E.chainFirst(residents.prepare),
       E.map((ok) => executable(ok, residents, options)),
     )),
     close: residents.clear,

@@ -86,9 +86,9 @@ describe('a device', () => {
     await must(d.write('head.bias', tensorType('f32', [4]), new Float32Array(4)))
     expect(shown(await d.read('head.bais')())).toMatchInlineSnapshot(`
       "target fault at resident head.bais
-        found:   nothing of this path
+        found:   no such tensor
         allowed: head.bias
-        remedy:  write it first"
+        remedy:  write it first, or name an existing one"
     `)
   })
   it('given another type than before', async () => {

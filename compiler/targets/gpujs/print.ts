@@ -5,6 +5,7 @@
  *
  * Storage: f32 as it is; bool as 0 or 1; i32 as two neighbouring floats, its upper and lower 16 bits, exact in every mode.
  */
+import type { UnaryName } from '../../../core/scalar.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { hoistOffsets, nest } from '../../kernel/nest.ts'
 import type { Statement } from '../../kernel/nest.ts'
@@ -33,6 +34,22 @@ const float = (v: number): string => {
   if (v === Infinity) return 'Infinity'
   if (v === -Infinity) return '(-Infinity)'
   return v < 0 || Object.is(v, -0) ? `(-${Math.abs(v)})` : `${v}`
+}
+
+/** Functions of floats. What gpu.js does not have has been written out by then (expand.ts); `not` is of conditions. */
+const unaries: { readonly [N in UnaryName]: (x: string) => string } = {
+  neg: (x) => `(0 - ${x})`,
+  abs: (x) => `Math.abs(${x})`,
+  not: (x) => `(1 - ${x})`,
+  exp: (x) => `Math.exp(${x})`,
+  log: (x) => `Math.log(${x})`,
+  sqrt: (x) => `Math.sqrt(${x})`,
+  rsqrt: (x) => `(1 / Math.sqrt(${x}))`,
+  tanh: (x) => `Math.tanh(${x})`,
+  erf: (x) => `erf(${x})`,
+  sin: (x) => `Math.sin(${x})`,
+  cos: (x) => `Math.cos(${x})`,
+  floor: (x) => `Math.floor(${x})`,
 }
 
 /** Prints terms; `names` are what is bound already. */
@@ -98,8 +115,7 @@ const printer = (names: ReadonlyMap<Term, string>) => {
       case 'Cast': return t.x.dtype === 'i32' ? `floatOf(${value(t.x)})` : value(t.x)
       case 'Select': return `(${condition(t.when)} ? ${value(t.x)} : ${value(t.y)})`
       case 'Unary': {
-        const x = value(t.x)
-        return t.op === 'neg' ? `(0 - ${x})` : t.op === 'rsqrt' ? `(1 / Math.sqrt(${x}))` : `Math.${t.op}(${x})`
+        return unaries[t.op](value(t.x))
       }
       case 'Binary': {
         const [x, y] = [value(t.x), value(t.y)]

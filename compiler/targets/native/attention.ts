@@ -3,6 +3,7 @@
  * (ops/attention.ts), as a call of the runtime (runtime/attention.c), which reads queries, keys and values where they lie.
  */
 import type { Scalar } from '../../../core/scalar.ts'
+import { under } from '../../../core/scalar.ts'
 import { stridesOf, tensorType } from '../../../core/type.ts'
 import { attending } from '../../../ops/attention.ts'
 import type { Fused } from '../../kernel/fused.ts'
@@ -19,21 +20,6 @@ export interface Attention {
   readonly heads: number
   readonly width: number
   readonly scale: number
-}
-
-/** Everything under a scalar, itself first. */
-const under = (s: Scalar): ReadonlyArray<Scalar> => {
-  switch (s._tag) {
-    case 'Num':
-    case 'Axis':
-    case 'Bound': return [s]
-    case 'Read': return [s, ...s.index.flatMap(under)]
-    case 'Unary':
-    case 'Cast': return [s, ...under(s.x)]
-    case 'Binary': return [s, ...under(s.x), ...under(s.y)]
-    case 'Select': return [s, ...under(s.when), ...under(s.x), ...under(s.y)]
-    case 'Reduce': return [s, ...under(s.body)]
-  }
 }
 
 /** Of queries, keys and values `[images, tokens, heads, width]`, and what their products are multiplied by. */

@@ -8,6 +8,7 @@
  * Both sides of a select are computed, so a read whose range is not known to lie within its buffer is brought back
  * into it: its value is then never used, but its address exists.
  */
+import type { UnaryName } from '../../../core/scalar.ts'
 import type { DType } from '../../../core/type.ts'
 import type { Read, Term, Var } from '../../kernel/term.ts'
 
@@ -103,11 +104,27 @@ const castText = (s: Scope, t: Extract<Term, { readonly _tag: 'Cast' }>, vector:
   return rounded(t, p, vector ? `v_float(${from === 'b' ? `(-${x})` : x})` : `(float)${x}`)
 }
 
+/** `p` is the prefix of the runtime's functions: of vectors `v_`, of single numbers `s_`. */
+const unaries: { readonly [N in UnaryName]: (x: string, p: 'v_' | 's_', kind: Kind) => string } = {
+  neg: (x) => `(-${x})`,
+  abs: (x, p, kind) => `${p}abs${kind}(${x})`,
+  not: (x, p) => (p === 'v_' ? `(~${x})` : `(!${x})`),
+  exp: (x, p) => `${p}exp(${x})`,
+  log: (x, p) => `${p}log(${x})`,
+  sqrt: (x, p) => `${p}sqrt(${x})`,
+  rsqrt: (x, p) => `${p}rsqrt(${x})`,
+  tanh: (x, p) => `${p}tanh(${x})`,
+  erf: (x, p) => `${p}erf(${x})`,
+  sin: (x, p) => `${p}sin(${x})`,
+  cos: (x, p) => `${p}cos(${x})`,
+  floor: (x, p) => `${p}floor(${x})`,
+}
+
 const unaryText = (s: Scope, t: Extract<Term, { readonly _tag: 'Unary' }>, vector: boolean): string => {
-  const [x, p] = [ownText(s, t.x), vector ? 'v_' : 's_']
-  if (t.op === 'not') return vector ? `(~${x})` : `(!${x})`
-  if (t.op === 'neg') return `(-${x})`
-  return rounded(t, p, `${p}${t.op === 'abs' ? `abs${kindOf(t.dtype)}` : t.op}(${x})`)
+  const p = vector ? 'v_' : 's_'
+  const text = unaries[t.op](ownText(s, t.x), p, kindOf(t.dtype))
+  // changing a sign rounds nothing
+  return t.op === 'neg' || t.op === 'not' ? text : rounded(t, p, text)
 }
 
 const binaryText = (s: Scope, t: Extract<Term, { readonly _tag: 'Binary' }>, vector: boolean): string => {
