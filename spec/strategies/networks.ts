@@ -4,6 +4,9 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
 import type { Totals } from '../../compiler/memory/plan.ts'
 import { totalsOf } from '../../compiler/memory/plan.ts'
+import { arena } from '../../compiler/memory/arena.ts'
+import { memory } from '../../compiler/memory/memory.ts'
+import type { KernelRoad } from '../../compiler/road.ts'
 import { follow } from '../../compiler/road.ts'
 import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
 import type { Device, HostArray } from '../../compiler/target.ts'
@@ -100,7 +103,8 @@ export const run = async (p: Program, steps: number, o: SmallOptions = {}, more:
 export const losses = (r: Ran): ReadonlyArray<number> => r.values.map((v) => v.get('loss')?.[0] ?? NaN)
 
 /** Fusion for a processor that takes eight buffers, as a graphics processor through gpu.js does. */
-export const road = gpujsRoad({ maxInputs: 7, packs: true })
+/** Kernels of one output each in one arena: what a strategy saves, without what merging saves anyway and without the gaps of slots. */
+export const road: KernelRoad = { ...gpujsRoad({ maxInputs: 7, packs: true }), memory: memory({ allocator: arena, inPlace: () => false }) }
 
 export const cost = (g: Graph): Totals => totalsOf(right(follow(road)(g)))
 

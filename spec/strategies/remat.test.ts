@@ -36,7 +36,7 @@ describe('memory', { timeout: 60_000 }, () => {
   it('falls: of six blocks the activations of one are left, and their inputs', () => {
     const after = cost(rewritten(p.graph))
     // kept: 6 inputs of blocks; one block's activations and its gradients
-    expect(after.temporaryBytes).toBeLessThan(before.temporaryBytes * 0.36)
+    expect(after.temporaryBytes).toBeLessThan(before.temporaryBytes * 0.34)
     // the forward pass of student and teacher, and twice as much for gradients: the student's forward pass once more
     expect(after.flops / before.flops).toBeGreaterThan(1.15)
     expect(after.flops / before.flops).toBeLessThan(1.25)
