@@ -81,7 +81,7 @@ export const compiler = <K, S extends Slot>(
             if (stopping()) throw stopped(mode, state.done, kernels.length)
             compiled[n] = await compileOne(kernels[n])
             state.done += 1
-            progress?.(state.done, kernels.length, 'kernels')
+            progress?.(state.done, kernels.length)
           }
         }
         await Promise.all(Array.from({ length: atOnce }, work))

@@ -58,7 +58,7 @@ export interface Engine {
    */
   readonly compile: (
     kernels: ReadonlyArray<KernelSource>,
-    progress?: (done: number, total: number, unit: string) => void,
+    progress?: (done: number, total: number) => void,
     stopping?: () => boolean,
   ) => TaskEither<Fault, CompiledSet>
   /** Frees everything; the process can exit by itself afterwards. */
