@@ -23,10 +23,8 @@ for (const target of ['reference', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu'])
   if (E.isRight(opened)) opened.right.close()
   else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)
   const optional = target === 'gpujs:webgpu' && !required
-  // a software driver compiles a network's kernels slowly: there, DINO's own networks stand for the others
-  const here = target === 'gpujs:webgpu' ? cases.filter((name) => name.startsWith('v1_') || !/_vit_|_model_|_trajectory/.test(name)) : cases
   describe.skipIf(E.isLeft(opened) && optional)(target, () => {
-    test.each(here)('%s', async (name) => {
+    test.each(cases)('%s', async (name) => {
       const verdict = right(await runCase(openTarget(target), join(folder, name), name)())
       expect(verdict.status, showVerdict(verdict)).toBe('PASS')
     }, 240_000)

@@ -1,9 +1,11 @@
 /** The gpu.js engines do what a kernel's text says: the same in every mode. */
+import { readFileSync, readdirSync } from 'node:fs'
 import { isLeft, isRight } from 'fp-ts/lib/Either.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Fault } from '../../core/fault.ts'
 import { type CompiledSet, type Engine, type Mode, openEngine } from '../../compiler/targets/gpujs/engine.ts'
-import type { HelperSource, KernelSource } from '../../compiler/targets/gpujs/kernel.ts'
+import { type HelperSource, type KernelSource, gridOf, kernelKey } from '../../compiler/targets/gpujs/kernel.ts'
+import { wgsl } from '../../compiler/targets/gpujs/wgsl.ts'
 
 const kernel = (source: string, args: ReadonlyArray<number>, output: ReadonlyArray<number>, more: Partial<KernelSource> = {}): KernelSource => ({
   name: 'test',
@@ -263,6 +265,72 @@ const suite = (mode: Mode): void => {
     }
   })
 
+  it('keeps kernels apart that differ in one thing', async () => {
+    const x = numbers(96)
+    const row = (more: Partial<KernelSource> & { readonly body?: string; readonly helper?: Partial<HelperSource> }): KernelSource => {
+      const { body = 's += twice(a0[24 * this.thread.y + 3 * k + this.thread.x + 5]);', helper, ...rest } = more
+      const twice: HelperSource = { name: 'twice', source: 'function twice(v) { return 2 * v; }', argumentTypes: ['Float'], returnType: 'Float', ...helper }
+      const source = `function (a0) { let s = 0.0; for (let k = 0; k < 4; k++) { ${body} } return s; }`
+      return kernel(source, [96], [6, 2], { helpers: [twice], ...rest })
+    }
+    /** What `row` computes: the bound, strides, offset, factor, and extents of the output. */
+    const wanted = (bound = 4, far = 24, near = 3, offset = 5, factor = 2, [width, height] = [6, 2]): ReadonlyArray<number> =>
+      Array.from({ length: width * height }, (_, n) => Array.from({ length: bound }, (_, k) => k)
+        .reduce((s, k) => s + factor * (x[far * Math.floor(n / width) + near * k + (n % width) + offset] ?? NaN), 0))
+    const read = (at: string): string => `s += twice(a0[${at}]);`
+    const pairs = (first: string, second: string): KernelSource => kernel(
+      `function (a0) { const v = a0[this.thread.x * 2 + 1]; return [${first}, ${second}]; }`, [96], [11], { block: [2, 1] })
+    const cases: ReadonlyArray<readonly [KernelSource, ReadonlyArray<number>]> = [
+      [row({}), wanted()],
+      [{ ...row({}), source: row({}).source.replace('k < 4', 'k < 5') }, wanted(5)],
+      [{ ...row({}), source: row({}).source.replace('k < 4', 'k < 1') }, wanted(1)],
+      [row({ body: read('36 * this.thread.y + 3 * k + this.thread.x + 5') }), wanted(4, 36)],
+      [row({ body: read('24 * this.thread.y + 7 * k + this.thread.x + 5') }), wanted(4, 24, 7)],
+      [row({ body: read('24 * this.thread.y + 3 * k + this.thread.x + 6') }), wanted(4, 24, 3, 6)],
+      [row({ helper: { source: 'function twice(v) { return 2.5 * v; }' } }), wanted(4, 24, 3, 5, 2.5)],
+      [row({ output: [7, 2] }), wanted(4, 24, 3, 5, 2, [7, 2])],
+      [row({ output: [6, 3] }), wanted(4, 24, 3, 5, 2, [6, 3])],
+      [row({ output: [2, 6], args: [96] }), wanted(4, 24, 3, 5, 2, [2, 6]).map((v, n) => (n < 8 ? v : NaN))],
+      [pairs('v', '0 - v'), Array.from({ length: 11 }, (_, n) => (n % 2 === 0 ? 1 : -1) * (x[n - (n % 2) + 1] ?? NaN))],
+      [pairs('0 - v', 'v'), Array.from({ length: 11 }, (_, n) => (n % 2 === 0 ? -1 : 1) * (x[n - (n % 2) + 1] ?? NaN))],
+    ]
+    const kernels = cases.map(([k]) => k)
+    expect(new Set(kernels.map(kernelKey)).size).toBe(kernels.length)
+    const set = await compiled(engine, kernels)
+    const outs = cases.map(([, values]) => engine.slot(values.length))
+    const input = filled(engine, x)
+    // one program for all, so that the sizes of one launch cannot pass for those of the next
+    await set.program(outs.map((out, n) => ({ kernel: n, args: [input], out }))).run()
+    for (const [n, [, values]] of cases.entries()) {
+      const known = (await engine.read(outs[n])).map((v, at) => (Number.isNaN(values[at]) ? 0 : v))
+      expectClose(known, values.map((v) => (Number.isNaN(v) ? 0 : v)), 1e-5)
+    }
+  })
+
+  it('has another key for anything that a kernel is, but its name', () => {
+    const helper = integer('half', 'function half(i) { return (i / 2) | 0; }', 1)
+    const base = kernel('function (a0) { return a0[half(this.thread.x)]; }', [8], [8], { helpers: [helper] })
+    const others: ReadonlyArray<KernelSource> = [
+      { ...base, source: base.source.replace('a0[half', '-a0[half') }, { ...base, args: [9] }, { ...base, args: [8, 8] }, { ...base, output: [9] },
+      { ...base, output: [8, 1] }, { ...base, output: [4, 2] }, { ...base, output: [2, 4] }, { ...base, block: [2, 1] }, { ...base, block: [1, 2] },
+      { ...base, helpers: [] }, { ...base, helpers: [{ ...helper, source: helper.source.replace('2', '3') }] },
+      { ...base, helpers: [{ ...helper, returnType: 'Float' }] }, { ...base, helpers: [{ ...helper, argumentTypes: ['Float'] }] },
+      { ...base, helpers: [helper, integer('more', 'function more(i) { return i; }', 1)] },
+    ]
+    expect(new Set([base, ...others].map(kernelKey)).size).toBe(others.length + 1)
+    expect(kernelKey({ ...base, name: 'another' })).toBe(kernelKey(base))
+  })
+
+  it('stops between two kernels when it is asked to, and compiles all of them later', async () => {
+    const kernels = Array.from({ length: 40 }, (_, n) => kernel(`function (a0) { return a0[this.thread.x] * ${n}.5; }`, [4], [4]))
+    const seen = { done: 0 }
+    const result = await engine.compile(kernels, (done) => { seen.done = done }, () => seen.done >= 10)()
+    if (isRight(result)) throw new Error('was compiled')
+    expect(result.left.found).toMatch(/a request to stop after 1\d of 40 kernels/)
+    expect(seen.done).toBeLessThan(30)
+    expect((await compiled(engine, kernels)).program([]).run()).toBeInstanceOf(Promise)
+  })
+
   it('compiles a text once and reports progress for each', async () => {
     const k = kernel('function (a0) { return a0[this.thread.x] + 1; }', [8], [8])
     const seen: number[] = []
@@ -295,6 +363,42 @@ const suite = (mode: Mode): void => {
     expect(launch([stranger], other)).toThrow(expect.objectContaining({ found: 'argument a0 is a slot of another engine' }))
   })
 }
+
+/** The shader of a kernel. */
+const shaderOf = (k: KernelSource): ReturnType<typeof wgsl> => {
+  const grid = gridOf(k)
+  if (typeof grid === 'string') throw new Error(grid)
+  return wgsl(k, grid)
+}
+
+describe('the shaders of kernels', () => {
+  it('are one for kernels that differ in sizes alone, which each has for itself', () => {
+    for (const block of [[1, 1], [4, 4], [4, 1]] as const) {
+      const shaders = [product(40, 22, 9, block), product(130, 257, 32, block), product(64, 16, 768, block)].map(shaderOf)
+      expect(new Set(shaders.map((s) => s.code)).size).toBe(1)
+      expect(new Set(shaders.map((s) => s.parameters.join())).size).toBe(shaders.length)
+    }
+  })
+  it('are others where more than a size differs', () => {
+    const one = (value: string): KernelSource => kernel(`function (a0) { const i = this.thread.x; return ${value}; }`, [64], [8])
+    const values = ['a0[i]', 'a0[i] * 2', 'a0[i] * 2.5', 'a0[i] - 2', 'a0[i + 3]', 'a0[3 * i]', 'a0[i - 3]', 'i >> 3', 'i >> 2', 'i & 3', '(i / 3) | 0', '(i / 5) | 0', '(i % 3) | 0']
+    expect(new Set(values.map((v) => shaderOf(one(v)).code)).size).toBe(values.length)
+  })
+  it('hold no size in their text', () => {
+    expect(shaderOf(product(1009, 2003, 4001, [4, 4])).code).not.toMatch(/1009|2003|4001|\b25[23]\b|\b50[01]\b/)
+  })
+})
+
+describe("gpu.js's inner files", () => {
+  it('are those of the version that is pinned, and one file names them', () => {
+    const text = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+    const pinned = /"gpu\.js": "(\d+\.\d+\.\d+)"/.exec(text('package.json'))?.[1]
+    expect(text('node_modules/gpu.js/package.json')).toContain(`"version": "${pinned ?? ''}"`)
+    const folder = 'compiler/targets/gpujs'
+    const naming = readdirSync(new URL(`../../${folder}`, import.meta.url)).filter((name) => /\.ts$/.test(name) && text(`${folder}/${name}`).includes("from 'gpu.js/src"))
+    expect(naming).toEqual(['gpujs.d.ts', 'inside.ts'])
+  })
+})
 
 describe('gpu.js engine, cpu', () => { suite('cpu') })
 describe('gpu.js engine, webasm', () => { suite('webasm') })

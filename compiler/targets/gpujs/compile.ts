@@ -68,24 +68,39 @@ export const compiler = <K, S extends Slot>(
     return compiled
   }
 
-  return (kernels, progress) =>
+  return (kernels, progress, stopping = () => false) =>
     TE.tryCatch(
       async () => {
-        const done = { count: 0 }
-        const compiled = await Promise.all(
-          kernels.map((k) =>
-            compileOne(k).then((c) => {
-              done.count += 1
-              progress?.(done.count, kernels.length)
-              return c
-            }),
-          ),
-        )
+        const compiled: Array<Compiled<K>> = []
+        const state = { next: 0, done: 0 }
+        const work = async (): Promise<void> => {
+          while (state.next < kernels.length) {
+            const n = state.next++
+            // translating is work of this thread: between two kernels it looks at what else there is, signals above all
+            if (!known.has(kernelKey(kernels[n]))) await new Promise<void>((resolve) => { setTimeout(resolve, 0) })
+            if (stopping()) throw stopped(mode, state.done, kernels.length)
+            compiled[n] = await compileOne(kernels[n])
+            state.done += 1
+            progress?.(state.done, kernels.length)
+          }
+        }
+        await Promise.all(Array.from({ length: atOnce }, work))
         return { program: (launches) => program(launches.map((l) => bind(mode, compiled, own, l))) }
       },
       (e) => (isFault(e) ? e : fault('target', { place: `gpu.js, ${mode}`, found: messageOf(e), allowed: 'kernels that compile', remedy: 'report this' })),
     )
 }
+
+/** Kernels that are compiled at a time: enough for the threads of any driver, and few enough that stopping takes no time. */
+const atOnce = 8
+
+const stopped = (mode: Mode, done: number, total: number): Fault =>
+  fault('target', {
+    place: `compiling (gpu.js, ${mode})`,
+    found: `a request to stop after ${done} of ${total} kernels`,
+    allowed: 'compiling that is left to end',
+    remedy: 'start again: what a driver keeps of compiled kernels on disk is not compiled again',
+  })
 
 const compileFault = (mode: Mode, k: KernelSource, e: unknown): Fault =>
   isFault(e)

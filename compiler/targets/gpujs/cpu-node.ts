@@ -1,6 +1,5 @@
 /** gpu.js's JavaScript generator, with a kernel's output stored straight into a flat array that exists already. */
-import { CPUFunctionNode } from 'gpu.js/src/backend/cpu/function-node.js'
-import type { Ast } from 'gpu.js/src/backend/function-node.js'
+import { type Ast, CPUFunctionNode } from './inside.ts'
 import { type Grid, cells } from './kernel.ts'
 import { returnedElements } from './syntax.ts'
 

@@ -52,10 +52,14 @@ export interface Engine {
   readonly slot: (length: number) => Slot
   readonly write: (slot: Slot, data: Float32Array) => void
   readonly read: (slot: Slot) => Promise<Float32Array>
-  /** Compiles kernels concurrently, each text once however often it is given to this engine. */
+  /**
+   * Compiles kernels, several at a time, each text once however often it is given to this engine. What is compiled needs no more work
+   * of the driver when it first runs. Where `stopping` says so, it ends with a Fault before it begins another kernel.
+   */
   readonly compile: (
     kernels: ReadonlyArray<KernelSource>,
     progress?: (done: number, total: number) => void,
+    stopping?: () => boolean,
   ) => TaskEither<Fault, CompiledSet>
   /** Frees everything; the process can exit by itself afterwards. */
   readonly dispose: () => void
@@ -84,7 +88,7 @@ const load = (mode: Mode, open: () => Promise<TaskEither<Fault, Engine>>): TaskE
       fault('target', {
         place: `gpu.js, ${mode}`,
         found: messageOf(e),
-        allowed: 'gpu.js 2.24.1 and what the mode needs',
+        allowed: 'gpu.js in the version that package.json pins, and what the mode needs',
         remedy: 'run npm install; the engine uses the inner files of exactly that version of gpu.js',
       }),
     ),

@@ -70,6 +70,8 @@ declare module 'gpu.js/src/backend/cpu/function-node.js' {
 declare module 'gpu.js/src/backend/web-gpu/function-node.js' {
   import { type Ast, FunctionNode } from 'gpu.js/src/backend/function-node.js'
   export class WGSLFunctionNode extends FunctionNode {
+    isState(state: string): boolean
+    astLiteral(ast: Ast, out: string[]): string[]
     astReturnStatement(ast: Ast, out: string[]): string[]
     astBinaryExpression(ast: Ast, out: string[]): string[]
     astVariableDeclaration(ast: Ast, out: string[]): string[]

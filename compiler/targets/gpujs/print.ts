@@ -16,7 +16,6 @@ import { expand } from './expand.ts'
 import { helpersIn } from './helpers.ts'
 import { floatsOf } from './storage.ts'
 
-
 /** The block that a thread computes: more than one element only where reads under a reduction are then shared. */
 const blockOf = (k: Kernel, widest: readonly [number, number]): readonly [number, number] => {
   const x = k.loops[k.loops.length - 1]
@@ -183,6 +182,16 @@ const decode = (loops: ReadonlyArray<Var>, threadX: string, threadY: string): Re
   return lines
 }
 
+/** Names in order of appearance, so that a text does not tell which terms were made before it. */
+const canonical = (source: string): string => {
+  const names = new Map<string, string>()
+  return source.replace(/\b[bcrtvz]\d+\b/g, (name) => {
+    const known = names.get(name) ?? `${name[0]}${names.size}`
+    names.set(name, known)
+    return known
+  })
+}
+
 /** The gpu.js kernel of a fused kernel with one output. `widest` is the block that the mode runs best. */
 export const printKernel = (k: Kernel, widest: readonly [number, number]): KernelSource => {
   const { table, loops } = k
@@ -205,13 +214,13 @@ export const printKernel = (k: Kernel, widest: readonly [number, number]): Kerne
   const body = printAll(nest(roots), names, '  ')
   const value = printer(names)
   const results = roots.flatMap((r) => (write.dtype === 'i32' ? [`floatOf(${value(r)} >> 16)`, `floatOf(${value(r)} & 65535)`] : [value(r)]))
-  const source = [
+  const source = canonical([
     `function(${k.reads.map((_, i) => `a${i}`).join(', ')}) {`,
     ...decode(loops, `v${tx?.index}`, `v${ty?.index}`).map((l) => `  ${l}`),
     ...body,
     results.length === 1 ? `  return ${results[0]};` : `  return [${results.join(', ')}];`,
     '}',
-  ].join('\n')
+  ].join('\n'))
   const wide = write.dtype === 'i32' ? 2 : 1
   const outer = loops.slice(0, -2).reduce((n, v) => n * v.extent, 1)
   const extents = [wide * (x?.extent ?? 1), ...(y === undefined ? [] : [y.extent]), ...(loops.length > 2 ? [outer] : [])]

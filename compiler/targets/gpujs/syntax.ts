@@ -1,6 +1,5 @@
 /** The points of the kernel language in which Dinograph is stricter than gpu.js, shared by all code generators. */
-import type { Ast, FunctionNode } from 'gpu.js/src/backend/function-node.js'
-import { FunctionBuilder } from 'gpu.js/src/backend/function-builder.js'
+import { type Ast, FunctionBuilder, type FunctionNode } from './inside.ts'
 import type { Grid, KernelSource } from './kernel.ts'
 
 /** The expressions that a kernel's return statement gives, one per element of the thread's block. */

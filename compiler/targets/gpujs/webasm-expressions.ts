@@ -2,8 +2,7 @@
  * gpu.js's WebAssembly generator, with three differences: arrays lie in one memory shared by all kernels, at addresses
  * that a launch gives; integers stay integers; and a SIMD read of neighbours is one load instead of four.
  */
-import type { Ast } from 'gpu.js/src/backend/function-node.js'
-import { type Assembler, type Variance, WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/function-node.js'
+import { type Assembler, type Ast, type Variance, WebAssemblyFunctionNode } from './inside.ts'
 import { integerDivision } from './syntax.ts'
 
 /** The module that a kernel's code goes into, with the globals that a launch sets. */

@@ -2,7 +2,7 @@
  * exp, log and tanh for four floats at a time. gpu.js calls JavaScript's Math once per element for them, which costs
  * more than all the rest of a softmax or a GELU. Polynomials after Cephes; errors stay below 2 ulp (tanh 3 ulp).
  */
-import type { WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/web-assembly/wasm-builder.js'
+import type { WasmFunctionEmitter, WasmModuleBuilder } from './inside.ts'
 
 const names: ReadonlyMap<string, string> = new Map([['exp', 'own_exp'], ['log', 'own_log'], ['tanh', 'own_tanh']])
 

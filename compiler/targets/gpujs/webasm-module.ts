@@ -1,5 +1,5 @@
 /** Compiles one kernel to a WebAssembly module over the memory that all kernels share. */
-import { type WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/web-assembly/wasm-builder.js'
+import { type WasmFunctionEmitter, WasmModuleBuilder } from './inside.ts'
 import type { Grid, KernelSource } from './kernel.ts'
 import { translate } from './syntax.ts'
 import { defineMath } from './webasm-math.ts'

@@ -1,5 +1,5 @@
 /** gpu.js's WebAssembly generator for the kernels of one grid: stores straight into the out slot, and own functions. */
-import type { Ast } from 'gpu.js/src/backend/function-node.js'
+import type { Ast } from './inside.ts'
 import { type Cell, type Grid, cells } from './kernel.ts'
 import { returnedElements } from './syntax.ts'
 import { type Module, WebasmExpressions } from './webasm-expressions.ts'

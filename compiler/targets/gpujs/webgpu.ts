@@ -5,20 +5,22 @@ import { type Bound, compiler, isFault } from './compile.ts'
 import type { Engine, Limits, Slot } from './engine.ts'
 import type { Grid, KernelSource } from './kernel.ts'
 import { openSlots } from './slots.ts'
-import { firstBinding, wgsl } from './wgsl.ts'
+import { firstBinding, parametersBinding, wgsl } from './wgsl.ts'
 
 interface WebgpuSlot extends Slot {
   readonly buffer: GPUBuffer
 }
 
+/** A kernel: a pipeline that it may share with others, and its own sizes. */
 interface Pipeline {
   readonly pipeline: GPUComputePipeline
   readonly layout: GPUBindGroupLayout
+  readonly parameters: Uint32Array
   readonly workgroups: readonly [number, number, number]
 }
 
 // The values of GPUBufferUsage, GPUShaderStage and GPUMapMode, which exist as globals in browsers only.
-const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, storage: 0x80 } as const
+const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, uniform: 0x40, storage: 0x80 } as const
 const compute = 0x4
 const mapRead = 0x1
 
@@ -106,25 +108,38 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
   const buffers = new Set<GPUBuffer>()
   const layouts = layoutsOf(device)
 
-  const build = async (k: KernelSource, grid: Grid): Promise<Pipeline> => {
-    const { code, workgroups } = wgsl(k, grid)
-    const layout = layouts(k.args.length)
-    const module = await checked(device, `kernel ${k.name}`, () => device.createShaderModule({ code }))
+  // By the whole text of the shader: nothing else goes into a pipeline.
+  const pipelines = new Map<string, Promise<GPUComputePipeline>>()
+
+  const pipelineOf = async (name: string, code: string, layout: GPUBindGroupLayout, inputs: number): Promise<GPUComputePipeline> => {
+    const module = await checked(device, `kernel ${name}`, () => device.createShaderModule({ code }))
     const pipeline = await device.createComputePipelineAsync({
       layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
       compute: { module, entryPoint: 'main' },
     })
-    return { pipeline, layout, workgroups }
+    await idleRun(device, pipeline, layout, inputs)
+    return pipeline
+  }
+
+  const build = async (k: KernelSource, grid: Grid): Promise<Pipeline> => {
+    const { code, parameters, workgroups } = wgsl(k, grid)
+    const layout = layouts(k.args.length)
+    const made = pipelines.get(code) ?? pipelineOf(k.name, code, layout, k.args.length)
+    pipelines.set(code, made)
+    return { pipeline: await made, layout, parameters, workgroups }
   }
 
   const program = (launches: ReadonlyArray<Bound<Pipeline, WebgpuSlot>>): { readonly run: () => Promise<void> } => {
-    const dispatches = launches.map(({ compiled: { code }, args, out }) => ({
-      ...code,
-      group: device.createBindGroup({
-        layout: code.layout,
-        entries: [...args, out].map(({ buffer }, n) => ({ binding: firstBinding + n, resource: { buffer } })),
-      }),
-    }))
+    const parameters = joined(device.limits.minUniformBufferOffsetAlignment)
+    const placed = launches.map((l) => ({ ...l, offset: parameters.add(l.compiled.code.parameters) }))
+    const data = parameters.all()
+    const own = device.createBuffer({ size: Math.max(4, data.byteLength), usage: usage.uniform | usage.copyDst })
+    buffers.add(own)
+    device.queue.writeBuffer(own, 0, data)
+    const dispatches = placed.map(({ compiled: { code }, args, out, offset }) => {
+      const sizes = { buffer: own, offset, size: code.parameters.byteLength }
+      return { ...code, group: groupOf(device, code.layout, sizes, [...args, out].map(({ buffer }) => ({ buffer }))) }
+    })
     const record = (): void => {
       const encoder = device.createCommandEncoder()
       const pass = encoder.beginComputePass()
@@ -180,11 +195,62 @@ const layoutsOf = (device: GPUDevice): ((inputs: number) => GPUBindGroupLayout) 
     if (known !== undefined) return known
     const types: ReadonlyArray<GPUBufferBindingType> = [...Array.from({ length: inputs }, () => 'read-only-storage' as const), 'storage']
     const layout = device.createBindGroupLayout({
-      entries: types.map((type, n) => ({ binding: firstBinding + n, visibility: compute, buffer: { type } })),
+      entries: [
+        { binding: parametersBinding, visibility: compute, buffer: { type: 'uniform' } },
+        ...types.map((type, n): GPUBindGroupLayoutEntry => ({ binding: firstBinding + n, visibility: compute, buffer: { type } })),
+      ],
     })
     made.set(inputs, layout)
     return layout
   }
+}
+
+/** Arrays one behind the other, each once and at a multiple of `step` bytes. */
+const joined = (step: number): { readonly add: (data: Uint32Array) => number; readonly all: () => Uint32Array<ArrayBuffer> } => {
+  const offsets = new Map<Uint32Array, number>()
+  let end = 0
+  return {
+    add: (data) => {
+      const known = offsets.get(data)
+      if (known !== undefined) return known
+      const at = end
+      offsets.set(data, at)
+      end = at + Math.ceil(data.byteLength / step) * step
+      return at
+    },
+    all: () => {
+      const all = new Uint32Array(end / 4)
+      for (const [data, at] of offsets) all.set(data, at / 4)
+      return all
+    },
+  }
+}
+
+const groupOf = (device: GPUDevice, layout: GPUBindGroupLayout, parameters: GPUBufferBinding, buffers: ReadonlyArray<GPUBufferBinding>): GPUBindGroup =>
+  device.createBindGroup({
+    layout,
+    entries: [{ binding: parametersBinding, resource: parameters }, ...buffers.map((resource, n) => ({ binding: firstBinding + n, resource }))],
+  })
+
+/** Bytes of a uniform buffer that every device has room for. */
+const idleBytes = 65536
+
+/**
+ * Runs a pipeline over nothing: its sizes are zeros, so every thread ends at once. Mesa's software driver translates a shader to the
+ * processor's instructions when it first runs, which takes it hundreds of milliseconds; this is part of compiling, not of a step.
+ */
+const idleRun = async (device: GPUDevice, pipeline: GPUComputePipeline, layout: GPUBindGroupLayout, inputs: number): Promise<void> => {
+  const sizes = device.createBuffer({ size: idleBytes, usage: usage.uniform })
+  const slots = Array.from({ length: inputs + 1 }, () => device.createBuffer({ size: 4, usage: usage.storage }))
+  const encoder = device.createCommandEncoder()
+  const pass = encoder.beginComputePass()
+  pass.setPipeline(pipeline)
+  pass.setBindGroup(0, groupOf(device, layout, { buffer: sizes }, slots.map((buffer) => ({ buffer }))))
+  pass.dispatchWorkgroups(1)
+  pass.end()
+  device.queue.submit([encoder.finish()])
+  await device.queue.onSubmittedWorkDone()
+  for (const buffer of [sizes, ...slots]) buffer.destroy()
 }
 
 const readBuffer = async (device: GPUDevice, { buffer, length }: WebgpuSlot): Promise<Float32Array> => {

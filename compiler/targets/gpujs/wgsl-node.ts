@@ -1,13 +1,24 @@
-/** gpu.js's WGSL generator, with integers that stay integers and blocks of any size per thread. */
-import type { Ast } from 'gpu.js/src/backend/function-node.js'
-import { WGSLFunctionNode } from 'gpu.js/src/backend/web-gpu/function-node.js'
+/** gpu.js's WGSL generator, with integers that stay integers, sizes that do not stand in the text, and blocks of any size per thread. */
+import { type Ast, WGSLFunctionNode } from './inside.ts'
 import { type Grid, cells } from './kernel.ts'
+import type { Sizes } from './sizes.ts'
 import { integerDivision, returnedElements } from './syntax.ts'
 
-/** The generator class for kernels of one grid. */
-export const wgslNode = (grid: Grid): new (source: string, settings: object) => WGSLFunctionNode =>
-  class extends WGSLFunctionNode {
+/** Operators whose literal operands are sizes where they are integers. Bits that are shifted and masked are none. */
+const arithmetic: ReadonlySet<string> = new Set(['+', '-', '*', '<', '<=', '>', '>='])
+
+/** The literal that an operand is, a sign aside. */
+const literalOf = (ast: Ast | undefined): Ast | undefined =>
+  ast?.type === 'UnaryExpression' ? literalOf(ast.argument) : ast?.type === 'Literal' ? ast : undefined
+
+/** The generator class for kernels of one grid; it takes the sizes in the kernel's own function out of the text. */
+export const wgslNode = (grid: Grid, sizes: Sizes): new (source: string, settings: object) => WGSLFunctionNode => {
+  const operands = new Set<Ast>()
+  return class extends WGSLFunctionNode {
     override astBinaryExpression(ast: Ast, out: string[]): string[] {
+      if (this.isRootKernel && arithmetic.has(ast.operator ?? '')) {
+        for (const literal of [literalOf(ast.left), literalOf(ast.right)]) if (literal !== undefined) operands.add(literal)
+      }
       const division = integerDivision(this, ast)
       if (division === null) return super.astBinaryExpression(ast, out)
       out.push('(')
@@ -15,6 +26,16 @@ export const wgslNode = (grid: Grid): new (source: string, settings: object) => 
       out.push(division.operator)
       this.astInteger(division.right, out)
       out.push(')')
+      return out
+    }
+
+    /** 0 and 1 stay: they are structure more often than sizes, and an operation with them costs nothing. */
+    override astLiteral(ast: Ast, out: string[]): string[] {
+      const integer = this.isState('casting-to-integer') || this.isState('building-integer')
+      if (!integer || !operands.has(ast) || typeof ast.value !== 'number' || ast.value === 0 || ast.value === 1) return super.astLiteral(ast, out)
+      // gpu.js notes what type the literal has
+      super.astLiteral(ast, [])
+      out.push(sizes.of(ast, ast.value))
       return out
     }
 
@@ -47,8 +68,8 @@ export const wgslNode = (grid: Grid): new (source: string, settings: object) => 
       if (!this.isRootKernel) return super.astReturnStatement(ast, out)
       const elements = returnedElements(this, grid, ast)
       this.returnType = 'Number'
-      const [width, height] = grid.size
       const [bx, by] = grid.block
+      const [width, height] = [sizes.of('width', grid.size[0]), sizes.of('height', grid.size[1])]
       const at = `(i32(threadGid.z) * ${height} + i32(threadGid.y) * ${by}) * ${width} + i32(threadGid.x) * ${bx}`
       out.push('{\n', `let out_at : i32 = ${at};\n`)
       elements.forEach((element, n) => {
@@ -56,12 +77,13 @@ export const wgslNode = (grid: Grid): new (source: string, settings: object) => 
         this.astFloat(element, out)
         out.push(';\n')
       })
+      // that a block fits evenly is no reason for another text
       cells(grid).forEach((cell, n) => {
         const guards = [
-          ...(cell.mayMissX ? [`i32(threadGid.x) * ${bx} + ${cell.i} < ${width}`] : []),
-          ...(cell.mayMissY ? [`i32(threadGid.y) * ${by} + ${cell.j} < ${height}`] : []),
+          ...(cell.i > 0 ? [`i32(threadGid.x) * ${bx} + ${cell.i} < ${width}`] : []),
+          ...(cell.j > 0 ? [`i32(threadGid.y) * ${by} + ${cell.j} < ${height}`] : []),
         ]
-        const store = `result[out_at + ${cell.j * width + cell.i}] = out_${n};`
+        const store = `result[out_at + ${cell.j === 0 ? '' : `${cell.j} * ${width} + `}${cell.i}] = out_${n};`
         out.push(guards.length === 0 ? `${store}\n` : `if (${guards.join(' && ')}) { ${store} }\n`)
       })
       out.push('return;\n}\n')
@@ -75,3 +97,4 @@ export const wgslNode = (grid: Grid): new (source: string, settings: object) => 
       else this.astGeneric(ast, out)
     }
   }
+}

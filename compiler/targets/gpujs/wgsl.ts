@@ -1,16 +1,22 @@
 /** Translates a kernel to WGSL. */
-import { WebGPUKernel } from 'gpu.js/src/backend/web-gpu/kernel.js'
+import { WebGPUKernel } from './inside.ts'
 import type { Grid, KernelSource } from './kernel.ts'
+import { type Sizes, openSizes } from './sizes.ts'
 import { loopMax, translate } from './syntax.ts'
 import { wgslNode } from './wgsl-node.ts'
 
-/** A kernel's shader and how many workgroups run it. */
+/** A kernel's shader, what it reads of the sizes of this kernel, and how many workgroups run it. */
 export interface Wgsl {
   readonly code: string
+  /** The contents of the shader's uniform buffer. All zeros in its place make every thread end at once. */
+  readonly parameters: Uint32Array
   readonly workgroups: readonly [number, number, number]
 }
 
-/** The binding of the first argument; the others follow in order, then the output. gpu.js has its uniform buffer at 0. */
+/** The binding of gpu.js's uniform buffer. */
+export const parametersBinding = 0
+
+/** The binding of the first argument; the others follow in order, then the output. */
 export const firstBinding = 1
 
 /** The most workgroups along one dimension that every WebGPU device grants. */
@@ -18,10 +24,11 @@ const maxWorkgroups = 65535
 
 /** Translates a kernel; throws what gpu.js says about a kernel outside of its language. */
 export const wgsl = (k: KernelSource, grid: Grid): Wgsl => {
+  const sizes = openSizes()
   /** gpu.js's kernel up to the text of its shader; it never gets to see a device. */
   class Translation extends WebGPUKernel {
     override translateSource(): void {
-      const prototypes = translate(k, grid, wgslNode(grid)).getPrototypes('kernel')
+      const prototypes = translate(k, grid, wgslNode(grid, sizes)).getPrototypes('kernel')
       this.translatedBody = prototypes.at(-1) ?? ''
       this.translatedFunctions = prototypes.slice(0, -1).join('\n')
       this.returnType = 'Number'
@@ -48,7 +55,9 @@ export const wgsl = (k: KernelSource, grid: Grid): Wgsl => {
   if (workgroups.some((n) => n > maxWorkgroups)) {
     throw new Error(`the output needs ${workgroups.join(' x ')} workgroups, a device has ${maxWorkgroups} in each direction`)
   }
-  return { code: shader(translation.compiledSource, k, grid, [wx, wy, wz], columns * wx), workgroups }
+  // as gpu.js lays them out: extents of the grid, the width that long rows fold at, a vector for each array, then ours
+  const parameters = Uint32Array.from([...grid.threads, columns * wx, ...k.args.flatMap((length) => [length, 1, 1, length]), ...sizes.values()])
+  return { code: shader(translation.compiledSource, sizes, [wx, wy, wz]), parameters, workgroups }
 }
 
 /** Threads of a workgroup: 64, square where the grid is. */
@@ -58,15 +67,12 @@ const workgroup = ({ rank, threads }: Grid): readonly [number, number, number] =
   return [64 / rows, rows, 1]
 }
 
-/** gpu.js's shader with our workgroup, and with extents as constants where gpu.js reads a uniform buffer. */
-const shader = (text: string, k: KernelSource, { threads }: Grid, group: ReadonlyArray<number>, columns: number): string => {
+/** gpu.js's shader with our workgroup, and with our sizes behind its own parameters. */
+const shader = (text: string, sizes: Sizes, group: ReadonlyArray<number>): string => {
   const swap = (from: RegExp, to: string, within: string): string => {
-    if (!from.test(within)) throw new Error(`gpu.js's shader has no ${from.source}; is it version 2.24.1?`)
+    if (!from.test(within)) throw new Error(`gpu.js's shader has no ${from.source}; is it the version that package.json pins?`)
     return within.replace(from, to)
   }
-  const extents = [...threads, columns].map((n) => `${n}u`)
-  const dims = k.args.map((length) => `vec4<u32>(${length}u, 1u, 1u, ${length}u)`)
-  const constant = `const params : Params = Params(${[...extents, ...dims].join(', ')});`
-  const withConstants = swap(/@group\(0\) @binding\(0\) var<uniform> params : Params;/, constant, text)
-  return swap(/@workgroup_size\(\d+, \d+, \d+\)/, `@workgroup_size(${group.join(', ')})`, withConstants)
+  const withSizes = swap(/struct Params \{\n[^}]*/, `$&${sizes.member()}`, text)
+  return swap(/@workgroup_size\(\d+, \d+, \d+\)/, `@workgroup_size(${group.join(', ')})`, withSizes)
 }
