@@ -1,22 +1,22 @@
 /**
- * Every target against the reference on random graphs and random networks with their gradients, each run twice in a row. `npm run soak`
- * is the same with ever new seeds.
+ * A target against the reference on random graphs and random networks with their gradients, each run twice in a row. `npm run soak` is the
+ * same with ever new seeds.
  */
 import { describe, expect, test } from 'vitest'
 import { isReseeded, seed } from '../support/arbitrary.ts'
 import { generatorOf } from '../support/generators.ts'
+import type { Prey } from '../support/hunt.ts'
 import { hunted, showFailure } from '../support/hunt.ts'
-import { absence, preys } from './preys.ts'
-
-const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
+import { absence } from './preys.ts'
 
 /** Graphs of each generator; a third of them where the seed is another one. */
 const counts: ReadonlyArray<readonly [string, number]> = [['mixed', 150], ['extents', 150], ['networks', 60]]
 
-for (const prey of preys) {
+/** The tests of a target; of an optional one only where it runs. */
+export const holds = async (prey: Prey, optional = false): Promise<void> => {
   const absent = await absence(prey)
   if (absent !== undefined) console.warn(`${prey.name} is not tested here: ${absent}`)
-  describe.skipIf(absent !== undefined && prey.name === 'gpujs:webgpu' && !required)(prey.name, () => {
+  describe.skipIf(absent !== undefined && optional)(prey.name, () => {
     test.each(counts)('%s', { timeout: 1_200_000 }, async (name, count) => {
       const generator = generatorOf(name)
       if (generator === undefined) return expect.fail(`no generator ${name}`)
