@@ -12,9 +12,10 @@ import { state, value } from '../../core/graph.ts'
 import { isFloat, range, sizeOf, tensorType } from '../../core/type.ts'
 import { dot } from '../../ops/contract.ts'
 import * as e from '../../ops/elementwise.ts'
-import { scatterAdd } from '../../ops/gather.ts'
+import { iota, scatterAdd } from '../../ops/gather.ts'
 import { gelu, logSumExp, sigmoid, silu, softmax } from '../../ops/nn.ts'
 import { max, mean, sum } from '../../ops/reduce.ts'
+import { reshape } from '../../ops/reshape.ts'
 import { grad } from '../../compiler/grad.ts'
 import type { Asked, Chooser, Generator } from './generator.ts'
 import { chooser, latest } from './generator.ts'
@@ -191,7 +192,9 @@ const make = ([first = [], ...rest]: Steps, asked: Asked): RandomGraph => {
   const p = rest.reduce(grown(asked), start)
   const c = chooser([...first].reverse())
   const last = [...p.shown, ...p.made.slice(-3)].filter((x, i, all) => isFloat(x.type.dtype) && all.indexOf(x) === i)
-  const weighed = last.map((x, i) => e.mul(sumOf(axes(x), false)(e.mul(x, e.sin(e.add(x, i)))), 0.5))
+  // terms of both signs, so that the sum stays as large as they are
+  const signed = (x: Expr, i: number): Expr => reshape(dims(x))(e.mul(e.sub(e.cast('f32')(e.mod(e.add(e.mul(iota([sizeOf(dims(x))]), 5), i), 7)), 3.25), 0.5))
+  const weighed = last.map((x, i) => sumOf(axes(x), false)(e.mul(e.mul(x, signed(x, i)), e.add(x, 1.5))))
   const loss = weighed.reduce((x, y) => e.add(x, y), fill('f32', [], 0))
   const gradients = grad(loss, floats)
   const w = floats.findIndex((x) => x._tag === 'Leaf' && x.source._tag === 'Param' && x.source.path === 'w')
