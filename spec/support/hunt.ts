@@ -19,6 +19,8 @@ export interface Prey {
   readonly half: boolean
   /** Graphs that are compiled as one. */
   readonly together: number
+  /** How many graphs of a generator are run in CI. */
+  readonly counts: Readonly<Record<string, number>>
 }
 
 export interface Failure {
@@ -51,12 +53,15 @@ const verdictOf = async (prey: Prey, r: RandomGraph, expected: Results): Promise
   return most
 }
 
+/** Smaller graphs that are tried for each failure. */
+const tries = Number(process.env.DINOGRAPH_TRIES ?? 60)
+
 const fails = (prey: Prey) => async (r: RandomGraph): Promise<boolean> => (await verdictOf(prey, r, await expectedOf(r))).flaws.length > 0
 
 /** The members that fail by themselves, smaller; all together where none does. */
 const explained = async (prey: Prey, generator: Generator, seed: number, members: ReadonlyArray<RandomGraph>, verdict: Verdict): Promise<ReadonlyArray<Failure>> => {
   const failure = async (r: RandomGraph, flaw: string): Promise<Failure> =>
-    ({ target: prey.name, generator: generator.name, seed, flaw, graph: await shrunk(r, fails(prey)) })
+    ({ target: prey.name, generator: generator.name, seed, flaw, graph: await shrunk(r, fails(prey), tries) })
   const alone: Array<Failure> = []
   // one is enough to see a fault by; others may be the same
   for (const m of members) {

@@ -9,17 +9,15 @@ import type { Prey } from '../support/hunt.ts'
 import { hunted, showFailure } from '../support/hunt.ts'
 import { absence } from './preys.ts'
 
-/** Graphs of each generator; a third of them where the seed is another one. */
-const counts: ReadonlyArray<readonly [string, number]> = [['mixed', 150], ['extents', 150], ['networks', 60]]
-
 /** The tests of a target; of an optional one only where it runs. */
 export const holds = async (prey: Prey, optional = false): Promise<void> => {
   const absent = await absence(prey)
   if (absent !== undefined) console.warn(`${prey.name} is not tested here: ${absent}`)
   describe.skipIf(absent !== undefined && optional)(prey.name, () => {
-    test.each(counts)('%s', { timeout: 1_200_000 }, async (name, count) => {
+    test.each(Object.entries(prey.counts))('%s', { timeout: 1_200_000 }, async (name, count) => {
       const generator = generatorOf(name)
       if (generator === undefined) return expect.fail(`no generator ${name}`)
+      // a third of them where the seed is another one
       const wanted = isReseeded ? Math.ceil(count / 3) : count
       const bag = await hunted(prey, generator, seed, wanted)
       console.log(`${prey.name}: ${bag.graphs - bag.failures.length} of ${bag.graphs} ${name} of seed ${seed} agree (${bag.unfit} left out), worst ratio ${bag.worst.toPrecision(2)} at ${bag.at}, ${bag.seconds.toFixed(0)} s`)

@@ -8,13 +8,17 @@ import type { Fault } from '../../core/fault.ts'
 import { showFault } from '../../core/fault.ts'
 import type { Prey } from '../support/hunt.ts'
 
-const prey = (name: string, together: number, opens: ReadonlyArray<TaskEither<Fault, Device>> = [openTarget(name)]): Prey =>
-  ({ name, opens, half: name === 'native', together })
+const full = { mixed: 150, extents: 150, networks: 60 }
+/** A software driver compiles ten kernels a second. */
+const few = { mixed: 150, extents: 10, networks: 1 }
+
+const prey = (name: string, together: number, opens: ReadonlyArray<TaskEither<Fault, Device>> = [openTarget(name)], counts = full): Prey =>
+  ({ name, opens, half: name === 'native', together, counts })
 
 export const preys: ReadonlyArray<Prey> = [
   // by one thread, and by two that share every kernel
   prey('native', 20, [nativeWith({ threads: 1 }).open, nativeWith({ threads: 2, least: 1 }).open]),
-  prey('gpujs:webasm', 10), prey('gpujs:cpu', 10), prey('gpujs:webgpu', 10),
+  prey('gpujs:webasm', 10), prey('gpujs:cpu', 10), prey('gpujs:webgpu', 10, [openTarget('gpujs:webgpu')], few),
 ]
 
 /** Why a target does not run here, if it does not. */
