@@ -18,7 +18,7 @@ const prey = (name: string, together: number, opens: ReadonlyArray<TaskEither<Fa
 export const preys: ReadonlyArray<Prey> = [
   // by one thread, and by two that share every kernel
   prey('native', 20, [nativeWith({ threads: 1 }).open, nativeWith({ threads: 2, least: 1 }).open]),
-  prey('gpujs:webasm', 10), prey('gpujs:cpu', 10), prey('gpujs:webgpu', 10, [openTarget('gpujs:webgpu')], few),
+  prey('gpujs:webasm', 10), prey('gpujs:cpu', 10), prey('gpujs:webgpu', 2, [openTarget('gpujs:webgpu')], few),
 ]
 
 /** Why a target does not run here, if it does not. */
