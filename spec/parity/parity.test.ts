@@ -18,7 +18,7 @@ const folder = folderOf('fixtures')
 const cases = casesIn(folder)
 const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
 
-for (const target of ['reference', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
+for (const target of ['reference', 'native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
   const opened = await openTarget(target)()
   if (E.isRight(opened)) opened.right.close()
   else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)

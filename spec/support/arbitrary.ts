@@ -37,5 +37,13 @@ export const distinct = (shape: Shape): fc.Arbitrary<Tensor> => {
 /** Some axes of a shape, ascending. */
 export const axesOf = (shape: Shape, minLength = 0): fc.Arbitrary<ReadonlyArray<number>> => fc.subarray([...range(shape.length)], { minLength })
 
-/** Seed and size of every property of the specification: the same on every run. */
-export const runs = (numRuns: number): { readonly seed: number; readonly numRuns: number } => ({ seed: 20240229, numRuns })
+const given = process.env.DINOGRAPH_SEED ?? ''
+
+/** The seed of every property of the specification: the same on every run, or what `DINOGRAPH_SEED` says (`npm run reseeded`). */
+export const seed = given === '' ? 20240229 : Number(given)
+
+/** Whether this is a run with a seed of its own, beside the one that is always the same. */
+export const isReseeded = given !== ''
+
+/** Seed and size of a property. */
+export const runs = (numRuns: number): { readonly seed: number; readonly numRuns: number } => ({ seed, numRuns })

@@ -1,7 +1,9 @@
 /** The host values of a set of tensors, as evaluate and feeds take them. */
 import type { HostArray } from '../../compiler/target.ts'
+import { draw, stream } from '../../core/random.ts'
+import type { Shape } from '../../core/type.ts'
 import type { Tensor } from './tensor.ts'
-import { hostArray } from './tensor.ts'
+import { hostArray, tensor } from './tensor.ts'
 
 /** In float64, for the oracle. */
 export const doubles = (tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Float64Array> =>
@@ -10,3 +12,7 @@ export const doubles = (tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<strin
 /** As a user would pass them. */
 export const hostArrays = (tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, HostArray> =>
   new Map([...tensors].map(([path, t]) => [path, hostArray(t)]))
+
+/** Numbers of -1 .. 1 without a pattern, as f32 holds them: a function of the path alone. */
+export const uniformOf = (path: string, shape: Shape): Tensor =>
+  tensor('f32', shape, Array.from(draw(stream(20240229, path, 0), { _tag: 'Uniform', low: -1, high: 1 }, shape), Math.fround))

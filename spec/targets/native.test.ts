@@ -1,4 +1,4 @@
-/** The native target against the oracle: every primitive, random graphs, any number of threads. */
+/** The native target against the oracle: every primitive, kernels that are nearly alike, any number of threads. Random graphs: graphs.test.ts. */
 import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -74,16 +74,6 @@ describe('kernels that differ in one thing alone', () => {
 })
 
 describe('random graphs', () => {
-  it('agree with the reference', { timeout: 600000 }, async () => {
-    await fc.assert(fc.asyncProperty(steps(), async (list) => {
-      const r = graphOf(list)
-      const device = await open(2)
-      const got = await results(device, r)
-      const expected = evaluate(r.graph.outputs.map((o) => o.expr), valuesOf(r))
-      r.graph.outputs.forEach((o, i) => { expectClose(got.get(o.path) ?? [], expected[i], o.expr.type.dtype === 'f32' ? 2e-4 : 0, o.path) })
-    }), { numRuns: Number(process.env.RUNS ?? 25), seed: 7 })
-  })
-
   it('give the same with one thread and with two', { timeout: 600000 }, async () => {
     await fc.assert(fc.asyncProperty(steps(), async (list) => {
       const r = graphOf(list)

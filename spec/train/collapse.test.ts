@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest'
 import { calm, watch } from '../../train/collapse.ts'
 import type { Watched } from '../../train/collapse.ts'
+import { settingsOf } from '../../train/config/resolve.ts'
+import { config } from '../../train/recipe.ts'
 
 const w: Watched = { prototypes: 512, width: 64, steps: 600 }
 
@@ -25,14 +27,26 @@ test('short lapses are no collapse', () => {
   expect(toldBy((s) => ({ entropy: 3, spread: s % 40 === 0 ? 0.1 : 0.001 }))).toEqual([])
 })
 
-test('each cause is told once, with what to change', () => {
+/** What a warning says: its step, its numbers, and every setting that it names, in order. */
+const said = (text: string): readonly [string, ReadonlyArray<number>, ReadonlyArray<string>] => [
+  text.slice(0, text.indexOf(':')),
+  [...text.slice(text.indexOf('(')).matchAll(/(?<![\w.])\d+(?:\.\d+)?(?![\w])/g)].slice(0, 2).map((m) => Number(m[0])),
+  [...text.matchAll(/\b(?:objective|schedule|optimizer|augmentation|head)\.\w+/g)].map((m) => m[0]),
+]
+
+test('each cause is told once, with its numbers and what to change', () => {
   const all = toldBy((s) => ({ entropy: s < 400 ? Math.log(512) : 0.01, spread: 0.001 }))
-  expect(all.map((t) => t.slice(0, 60))).toMatchInlineSnapshot(`
-    [
-      "warning at step 109: the features of different images are ne",
-      "warning at step 249: the teacher still finds all 512 prototy",
-      "warning at step 449: the teacher is certain of one prototype",
-    ]
-  `)
-  expect(all.map((t) => /objective\.|schedule\.|optimizer\./.test(t))).toEqual([true, true, true])
+  expect(all.map(said)).toEqual([
+    ['warning at step 109', [0.001, 0.125], ['optimizer.lr', 'augmentation.globalScale', 'objective.kind']],
+    ['warning at step 249', [6.24, 6.24], ['schedule.momentum', 'schedule.temperature', 'head.prototypes', 'optimizer.lr']],
+    ['warning at step 449', [0.01, 6.24], ['schedule.temperature', 'schedule.freezeLastLayer', 'optimizer.lr', 'objective.centring']],
+  ])
+  expect(all.map((t) => [/nearly the same/, /all 512 prototypes equally likely/, /certain of one prototype/].map((cause) => cause.test(t))))
+    .toEqual([[true, false, false], [false, true, false], [false, false, true]])
+})
+
+test('every setting that a warning names exists', () => {
+  const settings = new Set(settingsOf(config).map((f) => f.path))
+  const named = toldBy((s) => ({ entropy: s < 400 ? Math.log(512) : 0.01, spread: 0.001 })).flatMap((t) => said(t)[2])
+  expect(named.filter((name) => !settings.has(name))).toEqual([])
 })

@@ -1,0 +1,125 @@
+/** The command that breaks the compiler in one place after the other, and says whether the specification notices. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import * as E from 'fp-ts/lib/Either.js'
+import * as t from 'io-ts'
+import { fault, messageOf, showFault } from '../../core/fault.ts'
+import { openBench } from './bench.ts'
+import type { Result, Sound } from './check.ts'
+import { check } from './check.ts'
+import { importsOf } from './imports.ts'
+import type { Found } from './mutant.ts'
+import { lookup, nameOf } from './mutant.ts'
+import { mutants } from './mutants.ts'
+
+const root = new URL('../..', import.meta.url).pathname
+const folder = join(tmpdir(), 'dinograph-mutation')
+
+const help = `Applies mutants (spec/mutation/mutants/) one at a time to copies of the repository, and runs the specification files that reach the
+changed file, nearest first, until one fails.
+
+usage: npm run mutate -- [--only TEXT,...] [--resume] [--jobs N] [--list]
+
+  --only TEXT   only mutants whose file or description has one of these texts
+  --resume      goes on after what an earlier run has found (${folder}/results.json)
+  --jobs N      mutants at a time (default 2)
+  --list        only says which mutants there are, and whether each still applies
+  --help        show this text
+
+Exit code: 0 if at least 95 % are noticed, 1 if not, 2 for wrong use.`
+
+const results = t.readonlyArray(t.strict({
+  name: t.string, outcome: t.keyof({ noticed: null, survived: null, broken: null }), by: t.string, said: t.string, seconds: t.number,
+}))
+
+interface Options {
+  readonly only: ReadonlyArray<string>
+  readonly resume: boolean
+  readonly jobs: number
+  readonly list: boolean
+}
+
+const usage = (found: string): number => {
+  process.stderr.write(`${showFault(fault('usage', { place: 'the command line', found, allowed: '--only, --resume, --jobs N, --list', remedy: 'see npm run mutate -- --help' }))}\n`)
+  return 2
+}
+
+const kept = (path: string): ReadonlyArray<Result> => {
+  if (!existsSync(path)) return []
+  const read = E.tryCatch((): unknown => JSON.parse(readFileSync(path, 'utf8')), messageOf)
+  const decoded = E.isRight(read) ? results.decode(read.right) : undefined
+  return decoded !== undefined && E.isRight(decoded) ? decoded.right : []
+}
+
+const line = (r: Result): string => `${r.outcome.padEnd(8)} ${r.name}  ${r.by}  ${r.seconds} s\n`
+
+const report = (all: ReadonlyArray<Result>): number => {
+  const noticed = all.filter((r) => r.outcome === 'noticed').length
+  for (const r of all) if (r.outcome !== 'noticed') process.stdout.write(line(r))
+  process.stdout.write(`${noticed} of ${all.length} noticed, ${all.length === 0 ? 0 : ((100 * noticed) / all.length).toFixed(1)} %\n`)
+  return noticed >= 0.95 * all.length ? 0 : 1
+}
+
+const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => {
+  mkdirSync(folder, { recursive: true })
+  const path = join(folder, 'results.json')
+  const before = o.resume ? kept(path) : []
+  const all: Array<Result> = [...before.filter((r) => found.some((f) => nameOf(f.mutant) === r.name))]
+  const left = found.filter((f) => !all.some((r) => r.name === nameOf(f.mutant)))
+  process.stderr.write(`${found.length} mutants, ${left.length} to be tried\n`)
+  const imports = importsOf(root)
+  const clean = openBench(root, join(folder, 'clean'), join(folder, 'cache'))
+  const known = new Map<string, Promise<boolean>>()
+  const sound: Sound = (tests) => {
+    const key = tests.join()
+    const tried = known.get(key) ?? clean.run(tests, 1200).then((e) => e._tag === 'Passed')
+    known.set(key, tried)
+    return tried
+  }
+  const work = async (n: number): Promise<void> => {
+    const bench = openBench(root, join(folder, `copy${n}`), join(folder, 'cache'))
+    for (let next = left.shift(); next !== undefined; next = left.shift()) {
+      const r = await check(bench, imports, next, sound)
+      all.push(r)
+      writeFileSync(path, `${JSON.stringify(all, null, 1)}\n`)
+      process.stderr.write(line(r))
+    }
+    bench.remove()
+  }
+  await Promise.all(Array.from({ length: o.jobs }, (_, n) => work(n)))
+  clean.remove()
+  return report(all)
+}
+
+const main = async (argv: ReadonlyArray<string>): Promise<number> => {
+  const parsed = E.tryCatch(() => parseArgs({
+    args: [...argv],
+    options: { only: { type: 'string' }, resume: { type: 'boolean' }, jobs: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } },
+  }).values, messageOf)
+  if (E.isLeft(parsed)) return usage(parsed.left)
+  const v = parsed.right
+  if (v.help === true) {
+    process.stdout.write(`${help}\n`)
+    return 0
+  }
+  const o: Options = { only: v.only?.split(',') ?? [], resume: v.resume === true, jobs: Number(v.jobs ?? 2), list: v.list === true }
+  if (!Number.isInteger(o.jobs) || o.jobs < 1) return usage(`--jobs ${v.jobs ?? ''}`)
+  const files = new Map([...importsOf(root).keys()].filter((p) => p.startsWith('compiler/')).map((p) => [p, readFileSync(join(root, p), 'utf8')]))
+  const lookups = mutants.map(lookup(files))
+  const lost = lookups.flatMap((l) => (l._tag === 'Lost' ? [l.why] : []))
+  if (lost.length > 0) return usage(`mutants that do not apply:\n${lost.join('\n')}`)
+  const found = lookups.flatMap((l) => (l._tag === 'Found' ? [l.found] : [])).filter((f) => o.only.length === 0 || o.only.some((x) => nameOf(f.mutant).includes(x)))
+  if (found.length === 0) return usage(`--only ${o.only.join()}, of which no mutant is`)
+  if (o.list) {
+    for (const f of found) process.stdout.write(`${f.path}: ${f.mutant.breaks}\n`)
+    return 0
+  }
+  return run(o, found)
+}
+
+// what runs in the copies ends with this
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => { process.exit(130) })
+
+process.exitCode = await main(process.argv.slice(2))
