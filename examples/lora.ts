@@ -9,7 +9,7 @@
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { remat } from '../compiler/passes/remat.ts'
-import { negatives } from '../data/negative.ts'
+import { negatives } from '../data/loading/negative.ts'
 import * as losses from '../losses/recipes.ts'
 import { dinov2, withMasks } from '../models/dinov2.ts'
 import { before } from '../train/before.ts'

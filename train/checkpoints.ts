@@ -10,7 +10,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../core/fault.ts'
 import type { Fault } from '../core/fault.ts'
-import { codeOf, guarded, systemFault } from '../data/file.ts'
+import { codeOf, guarded, systemFault } from '../data/formats/file.ts'
 import { readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import type { Checkpoint } from './checkpoint.ts'
 

@@ -9,10 +9,10 @@ import type { Device, HostArray, HostValues } from '../compiler/target.ts'
 import type { Fault } from '../core/fault.ts'
 import type { Subject } from '../data/augment/draws.ts'
 import type { MultiCrop } from '../data/augment/multicrop.ts'
-import { resizeImage } from '../data/canvas.ts'
-import type { Box, Image } from '../data/dataset.ts'
-import type { Batch, Loader } from '../data/loader.ts'
-import { asRgb, contactSheet, enlarge, outline, writePng } from '../data/picture.ts'
+import { resizeImage } from '../data/augment/canvas.ts'
+import type { Box, Image } from '../data/readers/dataset.ts'
+import type { Batch, Loader } from '../data/loading/loader.ts'
+import { asRgb, contactSheet, enlarge, outline, writePng } from '../data/readers/pictures/picture.ts'
 
 /** Rows of the sheet, and how large a crop is at least shown. */
 const shown = { images: 8, pixels: 112 }

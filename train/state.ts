@@ -8,8 +8,8 @@ import type { Device } from '../compiler/target.ts'
 import type { Fault } from '../core/fault.ts'
 import { fault } from '../core/fault.ts'
 import { equalShape, showShape } from '../core/type.ts'
-import type { HostTensors } from '../data/tensor.ts'
-import { floatTensor, floatsOf } from '../data/tensor.ts'
+import type { HostTensors } from '../data/formats/tensor.ts'
+import { floatTensor, floatsOf } from '../data/formats/tensor.ts'
 import type { Resident } from './objective.ts'
 
 /** Every resident tensor as it is on the device, by path. */

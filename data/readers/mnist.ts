@@ -13,9 +13,9 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import { arrayDataset, reorder, splitAt } from '../dataset.ts'
-import type { Dataset, Order, Split } from '../dataset.ts'
-import { guarded } from '../file.ts'
+import { arrayDataset, reorder, splitAt } from './dataset.ts'
+import type { Dataset, Order, Split } from './dataset.ts'
+import { guarded } from '../formats/file.ts'
 
 const side = 28
 const size = side * side

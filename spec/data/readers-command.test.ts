@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { readSafetensors } from '../../data/safetensors.ts'
+import { readSafetensors } from '../../data/formats/safetensors.ts'
 import { right } from './either.ts'
 import { fixtures, packageFolder } from './readers-reference.ts'
 

@@ -1,8 +1,8 @@
 /** Weights for other images: channels, grids, tokens; state dicts with official names; all of it said aloud. */
 import { describe, expect, it } from 'vitest'
-import { writeSafetensors } from '../../data/safetensors.ts'
-import type { HostTensor, HostTensors } from '../../data/tensor.ts'
-import { floatTensor } from '../../data/tensor.ts'
+import { writeSafetensors } from '../../data/formats/safetensors.ts'
+import type { HostTensor, HostTensors } from '../../data/formats/tensor.ts'
+import { floatTensor } from '../../data/formats/tensor.ts'
 import { declarations } from '../../core/model.ts'
 import type { ChannelRule } from '../../models/huggingface/adapt.ts'
 import { adaptChannels, resizeGrid } from '../../models/huggingface/adapt.ts'

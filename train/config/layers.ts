@@ -13,8 +13,8 @@ import { LineCounter, isMap, isPair, isScalar, isSeq, parseDocument, visit } fro
 import type { Fault } from '../../core/fault.ts'
 import { fault, messageOf, together } from '../../core/fault.ts'
 import { join } from '../../core/tree.ts'
-import { showValue } from '../../data/decode.ts'
-import { codeOf, systemFault } from '../../data/file.ts'
+import { showValue } from '../../data/formats/codec.ts'
+import { codeOf, systemFault } from '../../data/formats/file.ts'
 import { nearest } from '../nearest.ts'
 import { isRecord, merged } from './section.ts'
 

@@ -3,8 +3,8 @@
  * its mass, their connected regions, a box around each that is large enough, scored by the mean attention in it. And how good boxes are.
  */
 import type { Size } from '../../data/augment/geometry.ts'
-import type { Box } from '../../data/dataset.ts'
-import { resizeImage } from '../../data/canvas.ts'
+import type { Box } from '../../data/readers/dataset.ts'
+import { resizeImage } from '../../data/augment/canvas.ts'
 import { massMask } from './maps.ts'
 
 /** A box with how sure it is. */

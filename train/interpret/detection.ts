@@ -1,6 +1,6 @@
 /** How well attention finds what is marked by boxes: no detection head, no training. */
 import type { Size } from '../../data/augment/geometry.ts'
-import type { Box } from '../../data/dataset.ts'
+import type { Box } from '../../data/readers/dataset.ts'
 import type { Detection } from './boxes.ts'
 import { averagePrecision, enlargeMap, iou, pointsAt } from './boxes.ts'
 

@@ -1,6 +1,6 @@
 /** Principal components of patch features as colours (dinov2 and dinov3 notebooks): what is alike has one colour. */
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix'
-import type { Image } from '../../data/dataset.ts'
+import type { Image } from '../../data/readers/dataset.ts'
 
 /** Principal components of rows `[n, dim]`. */
 export interface Components {

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { guarded } from '../../data/file.ts'
+import { guarded } from '../../data/formats/file.ts'
 import type { Log } from './logs.ts'
 
 /** CRC-32C (Castagnoli), reflected, by bytes. */

@@ -1,7 +1,7 @@
 /** Multi-crop augmentation as settings. */
-import type { Recipe } from '../../data/augment/recipe.ts'
-import type { RecipeName } from '../../data/augment/recipes.ts'
-import { recipes } from '../../data/augment/recipes.ts'
+import type { Recipe } from '../../data/augment/augmentation.ts'
+import type { RecipeName } from '../../data/augment/presets.ts'
+import { recipes } from '../../data/augment/presets.ts'
 import type { ValueOf } from '../config/field.ts'
 import { oneOf, pair, real, share, whole } from '../config/field.ts'
 import { section } from '../config/section.ts'

@@ -10,8 +10,8 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
-import { decodeAs } from '../../data/decode.ts'
-import { guarded, writeFile } from '../../data/file.ts'
+import { decodeAs } from '../../data/formats/codec.ts'
+import { guarded, writeFile } from '../../data/formats/file.ts'
 import { readJson } from '../huggingface/files.ts'
 
 const sessionCodec = t.type({
