@@ -1,5 +1,5 @@
 /**
- * What a dataset is made of, as plain data: another thread opens the same dataset from it (`readers/reopen.ts`). Large arrays
+ * What a dataset is made of, as plain data: another thread opens the same dataset from it (`loading/reopen.ts`). Large arrays
  * lie in shared memory, so that threads see one copy.
  */
 import type { ImageArray } from './dataset.ts'

@@ -7,7 +7,7 @@ import { readSafetensors, writeSafetensors } from '../../data/formats/safetensor
 import { storedCount } from '../../models/huggingface/names.ts'
 import { swinPlan } from '../../models/huggingface/swin.ts'
 import { swin } from '../../models/swin.ts'
-import { isSwin, readSwin, writeSwin } from '../../train/huggingface/swin.ts'
+import { isSwin, readSwin, writeSwin } from '../../train/exchange/huggingface/swin.ts'
 import { left, right } from '../data/either.ts'
 import { wave } from '../support/tensor.ts'
 import { temporary } from './backbones.ts'

@@ -1,7 +1,7 @@
 /** Warnings of collapse: not of healthy runs, once for each cause, with what to change. */
 import { expect, test } from 'vitest'
-import { calm, watch } from '../../train/collapse.ts'
-import type { Watched } from '../../train/collapse.ts'
+import { calm, watch } from '../../train/run/collapse.ts'
+import type { Watched } from '../../train/run/collapse.ts'
 
 const w: Watched = { prototypes: 512, width: 64, steps: 600 }
 

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Json } from '../../data/formats/codec.ts'
-import { crc32c, openEvents, record, scalarEvent } from '../../train/log/events.ts'
-import type { MlflowOptions } from '../../train/log/mlflow.ts'
-import { openMlflow } from '../../train/log/mlflow.ts'
+import { crc32c, openEvents, record, scalarEvent } from '../../train/run/log/events.ts'
+import type { MlflowOptions } from '../../train/run/log/mlflow.ts'
+import { openMlflow } from '../../train/run/log/mlflow.ts'
 import { left, right } from '../data/either.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-'))

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../../train/checkpoint.ts'
+import type { Checkpoint } from '../../train/run/checkpoint.ts'
 import type { HostTensor } from '../../data/formats/tensor.ts'
 
 /** A small checkpoint whose every value follows from its step. */

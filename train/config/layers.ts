@@ -15,7 +15,7 @@ import { fault, messageOf, together } from '../../core/fault.ts'
 import { join } from '../../core/tree.ts'
 import { showValue } from '../../data/formats/codec.ts'
 import { codeOf, systemFault } from '../../data/formats/file.ts'
-import { nearest } from '../nearest.ts'
+import { nearest } from './spelling.ts'
 import { isRecord, merged } from './section.ts'
 
 export interface Layer {

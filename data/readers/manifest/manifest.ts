@@ -1,5 +1,5 @@
 /**
- * A manifest (see `manifest-row.ts`) as a dataset: pictures, or DICOM and NIfTI files, in the order of its rows, with their labels,
+ * A manifest (see `row.ts`) as a dataset: pictures, or DICOM and NIfTI files, in the order of its rows, with their labels,
  * boxes and masks. Paths count from the manifest's folder. A file of several frames gives all of them, unless the row
  * names one.
  */

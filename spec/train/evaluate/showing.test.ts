@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import * as t from 'io-ts'
 import { afterAll, describe, expect, it } from 'vitest'
 import { decodeAs } from '../../../data/formats/codec.ts'
-import { writeInitial } from '../../../train/start/described.ts'
+import { writeInitial } from '../../../train/exchange/transfer/description.ts'
 import { right } from '../../data/either.ts'
 import { backbones } from '../../huggingface/backbones.ts'
 
