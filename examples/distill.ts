@@ -26,7 +26,7 @@ import { crops, cropsOf } from '../train/recipes/parts/crops.ts'
 import { images, imagesOf } from '../train/recipes/parts/images.ts'
 import { backboneOf, network } from '../train/recipes/parts/network.ts'
 import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/recipes/parts/training.ts'
-import { networkValues } from '../train/step/strategies/adapters.ts'
+import { networkValues } from '../train/step/values.ts'
 import { distilled } from '../train/step/strategies/distil.ts'
 import digits from './dinov2.ts'
 

@@ -43,6 +43,15 @@ export const systemFault = (kind: FaultKind, place: string) => (e: unknown): Fau
   return fault(kind, { place, found: messageOf(e), allowed: known[0], remedy: known[1] })
 }
 
+/** Whether there is such a file, a folder, or nothing. */
+export const whatIs = (path: string): TaskEither<Fault, 'file' | 'folder' | 'nothing'> => async () => {
+  try {
+    return E.right((await stat(path)).isDirectory() ? 'folder' : 'file')
+  } catch (e) {
+    return codeOf(e) === 'ENOENT' ? E.right('nothing') : E.left(systemFault('io', path)(e))
+  }
+}
+
 /** Runs effects; what they throw (the file system, a library) becomes a fault at `place`. */
 export const guarded = (kind: FaultKind, place: string) => <A>(body: () => Promise<Either<Fault, A>>): TaskEither<Fault, A> =>
   async () => {

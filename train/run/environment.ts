@@ -12,7 +12,7 @@ import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import { decodeAs } from '../../data/formats/codec.ts'
 import { guarded, writeFile } from '../../data/formats/file.ts'
-import { readJson } from '../exchange/huggingface/files.ts'
+import { readJson } from '../../data/formats/json.ts'
 
 const sessionCodec = t.type({
   /** ISO 8601, UTC. */

@@ -7,7 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
-import { equalShape, showShape } from '../../core/type.ts'
+import { equalShape, showShape, tensorType } from '../../core/type.ts'
 import type { HostTensors } from '../../data/formats/tensor.ts'
 import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
 import type { Resident } from '../step/objective.ts'
@@ -60,3 +60,14 @@ export const stateValues = (residents: ReadonlyArray<Resident>) => (saved: HostT
   }
   return E.right(out)
 }
+
+/** Writes values of residents to a device; a resident without a value is left as it is there. */
+export const writeResidents = (device: Device, residents: ReadonlyArray<Resident>) => (values: ReadonlyMap<string, Float32Array>): TaskEither<Fault, void> =>
+  pipe(
+    residents,
+    TE.traverseSeqArray((r) => {
+      const data = values.get(r.path)
+      return data === undefined ? TE.fromEither(E.right(undefined)) : device.write(r.path, tensorType(r.declaration.dtype, r.declaration.shape), data)
+    }),
+    TE.map(() => undefined),
+  )

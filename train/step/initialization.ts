@@ -1,13 +1,7 @@
 /** The first values of all that lives on the device, from the declarations and a seed. */
-import * as E from 'fp-ts/lib/Either.js'
-import * as TE from 'fp-ts/lib/TaskEither.js'
-import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { pipe } from 'fp-ts/lib/function.js'
-import type { Device } from '../../compiler/target.ts'
-import type { Fault } from '../../core/fault.ts'
 import type { Init } from '../../core/model.ts'
 import { stream } from '../../core/random.ts'
-import { sizeOf, tensorType } from '../../core/type.ts'
+import { sizeOf } from '../../core/type.ts'
 import type { Resident } from './objective.ts'
 
 /** Where a truncated normal is cut, absolute, as by torch's `trunc_normal_`. */
@@ -55,14 +49,3 @@ export const initialize = (seed: number) => (residents: ReadonlyArray<Resident>)
     return [r.path, values]
   }))
 }
-
-/** Writes values of residents to a device; a resident without a value is left as it is there. */
-export const writeResidents = (device: Device, residents: ReadonlyArray<Resident>) => (values: ReadonlyMap<string, Float32Array>): TaskEither<Fault, void> =>
-  pipe(
-    residents,
-    TE.traverseSeqArray((r) => {
-      const data = values.get(r.path)
-      return data === undefined ? TE.fromEither(E.right(undefined)) : device.write(r.path, tensorType(r.declaration.dtype, r.declaration.shape), data)
-    }),
-    TE.map(() => undefined),
-  )

@@ -1,53 +1,21 @@
 /** The files of a Hugging Face folder: JSON, and tensors in one safetensors file or in shards that an index names. */
-import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
-import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
 import type { Fault } from '../../../core/fault.ts'
-import { fault, messageOf } from '../../../core/fault.ts'
-import { decodeAs } from '../../../data/formats/codec.ts'
-import { codeOf, systemFault, writeFile } from '../../../data/formats/file.ts'
+import { fault } from '../../../core/fault.ts'
+import { whatIs, writeFile } from '../../../data/formats/file.ts'
+import { readJson, writeJson } from '../../../data/formats/json.ts'
 import { layOut, readSafetensors } from '../../../data/formats/safetensors.ts'
 import type { HostTensor, HostTensors } from '../../../data/formats/tensor.ts'
 import { countOf } from '../../../data/formats/tensor.ts'
 
 export const weightsFile = 'model.safetensors'
 export const indexFile = `${weightsFile}.index.json`
-
-/** Whether there is such a file, a folder, or nothing. */
-export const whatIs = (path: string): TaskEither<Fault, 'file' | 'folder' | 'nothing'> => async () => {
-  try {
-    return E.right((await stat(path)).isDirectory() ? 'folder' : 'file')
-  } catch (e) {
-    return codeOf(e) === 'ENOENT' ? E.right('nothing') : E.left(systemFault('io', path)(e))
-  }
-}
-
-/** A JSON file, decoded; none where there is no such file. Faults name the file and the path of the first wrong value. */
-export const readJson = <A>(path: string, codec: t.Type<A, unknown>): TaskEither<Fault, Option<A>> => async () => {
-  try {
-    const text = await readFile(path, 'utf8')
-    const parsed = E.tryCatch((): unknown => JSON.parse(text), (e) => fault('data', { place: path, found: messageOf(e), allowed: 'JSON', remedy: 'export or download the file again' }))
-    return pipe(parsed, E.chain(decodeAs(codec, 'data', path, 'correct the value, or export or download the file again')), E.map(O.some))
-  } catch (e) {
-    return codeOf(e) === 'ENOENT' ? E.right(O.none) : E.left(systemFault('data', path)(e))
-  }
-}
-
-/**
- * Writes JSON with sorted keys, as transformers does. Whole numbers under `floats` are written as `1.0`: newer versions of transformers
- * refuse an integer where a float belongs.
- */
-export const writeJson = (path: string, value: Readonly<Record<string, unknown>>, floats: ReadonlyArray<string> = []): TaskEither<Fault, void> => {
-  const sorted = Object.fromEntries(Object.entries(value).filter(([, v]) => v !== undefined).sort(([a], [b]) => (a < b ? -1 : 1)))
-  const text = JSON.stringify(sorted, null, 2).replaceAll(/^( {2}"(\w+)": -?\d+)(,?)$/gm, (line: string, start: string, key: string, end: string) => (floats.includes(key) ? `${start}.0${end}` : line))
-  return writeFile('io', path)([() => new TextEncoder().encode(`${text}\n`)])
-}
 
 const indexCodec = t.type({ weight_map: t.record(t.string, t.string) })
 

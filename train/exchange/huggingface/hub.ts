@@ -16,7 +16,8 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import { cachedSnapshot, keep, setRef, storageOf } from './cache.ts'
 import type { RemoteFile, Source } from './cache.ts'
-import { indexFile, weightsFile, whatIs } from './files.ts'
+import { indexFile, weightsFile } from './files.ts'
+import { whatIs } from '../../../data/formats/file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

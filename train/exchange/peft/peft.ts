@@ -15,7 +15,7 @@ import { namesOf } from '../../../models/huggingface/names.ts'
 import type { HuggingFaceType } from '../../../models/huggingface/types.ts'
 import type { Adapter, LoraOptions } from '../../../models/lora.ts'
 import { isSaved, isTrainedWhole, moduleOf } from '../../../models/lora.ts'
-import type { Values } from '../merge.ts'
+import type { Values } from '../../step/values.ts'
 import { matches } from '../../../models/target.ts'
 
 /** What is read of a configuration; other keys are left alone. */

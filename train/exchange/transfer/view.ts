@@ -10,7 +10,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../../core/fault.ts'
 import type { CropView } from '../preprocess.ts'
 import { preprocessOf } from '../preprocess.ts'
-import { readJson } from '../huggingface/files.ts'
+import { readJson } from '../../../data/formats/json.ts'
 import type { Preprocessor } from '../huggingface/preprocessor.ts'
 import { preprocessorCodec } from '../huggingface/preprocessor.ts'
 

@@ -10,7 +10,7 @@ import { splitByLabel } from '../../../data/readers/dataset.ts'
 import type { Intensity } from '../../../data/loading/intensity.ts'
 import { showIntensity, usualIntensity, withIntensity } from '../../../data/loading/intensity.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
-import { whatIs } from '../../exchange/huggingface/files.ts'
+import { whatIs } from '../../../data/formats/file.ts'
 import type { OpenedData } from '../../../data/readers/open.ts'
 import { openData, trainAndTest } from '../../../data/readers/open.ts'
 

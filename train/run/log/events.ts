@@ -10,7 +10,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { guarded } from '../../../data/formats/file.ts'
-import type { Log } from './logs.ts'
+import type { Log } from './log.ts'
 
 /** CRC-32C (Castagnoli), reflected, by bytes. */
 const table = Uint32Array.from({ length: 256 }, (_, i) => {

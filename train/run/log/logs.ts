@@ -8,18 +8,9 @@ import type { Fault } from '../../../core/fault.ts'
 import type { Json } from '../../../data/formats/codec.ts'
 import type { Runtime } from '../../config/common.ts'
 import { openEvents } from './events.ts'
-import type { StepRecord } from './metrics.ts'
+import type { Log } from './log.ts'
 import { openMetrics } from './metrics.ts'
 import { openMlflow } from './mlflow.ts'
-
-/** How a run ended. */
-export type Ending = 'finished' | 'stopped' | 'failed'
-
-/** Something that is told the numbers of every step. */
-export interface Log {
-  readonly append: (record: StepRecord) => TaskEither<Fault, void>
-  readonly close: (ending: Ending) => TaskEither<Fault, void>
-}
 
 export interface LogOptions {
   readonly out: string

@@ -16,7 +16,7 @@ import { join as joinPath } from '../../../core/tree.ts'
 import type { Json } from '../../../data/formats/codec.ts'
 import { decodeAs } from '../../../data/formats/codec.ts'
 import { writeFile } from '../../../data/formats/file.ts'
-import type { Ending, Log } from './logs.ts'
+import type { Ending, Log } from './log.ts'
 import type { StepRecord } from './metrics.ts'
 
 export interface MlflowOptions {

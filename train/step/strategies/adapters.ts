@@ -1,24 +1,13 @@
-/** The values of networks with adapters: where they begin, and what a network is once they are merged. */
+/** First values of networks with adapters. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../../core/fault.ts'
 import { join } from '../../../core/tree.ts'
 import type { Adapter } from '../../../models/lora.ts'
-import type { Values } from '../../exchange/merge.ts'
-import { merge, rowNorms } from '../../exchange/merge.ts'
-import { ownerOf } from '../share.ts'
-
-/** The values of a network by path in it, from the state of a run: what it shares is the student's. `root` may be one of several: `ema.small`. */
-export const networkValues = (root: string) => (state: Values): Values => {
-  const below = (prefix: string): ReadonlyArray<readonly [string, Float32Array]> =>
-    [...state].flatMap(([path, v]) => (path.startsWith(`${prefix}.`) ? [[path.slice(prefix.length + 1), v] as const] : []))
-  return new Map([...below(ownerOf(root)), ...below(root)])
-}
-
-/** The plain network that an adapted one is. Faults: those of `merge`. */
-export const mergedNetwork = (adapters: ReadonlyArray<Adapter>, root: string) => (state: Values): Either<Fault, Values> =>
-  pipe(merge(adapters)(networkValues(root)(state)), E.map((m) => m.values))
+import type { Values } from '../values.ts'
+import { networkValues } from '../values.ts'
+import { rowNorms } from './rows.ts'
 
 /**
  * First values in which the magnitudes of DoRA are the norms of the rows that they scale, so that nothing changes at first. To be
