@@ -26,6 +26,7 @@ import { adamw } from '../../train/step/optimizer.ts'
 import { common, evaluation } from '../../train/config/common.ts'
 import { reportRoot } from '../../train/judge/report/network.ts'
 import type { Report } from '../../train/run/run.ts'
+import { judge } from '../../train/judge/judge.ts'
 import { runExperiment } from '../../train/run/run.ts'
 import { constant } from '../../train/step/schedule.ts'
 import { rewriteStep } from '../../train/step/step.ts'
@@ -80,7 +81,7 @@ export const ranIn = (out: string, e: Experiment, change: Given<Tiny> = {}, how:
   const progress: Progress = { ...quiet, tick: () => { steps++ } }
   const resolved = right(e.resolve([given(change)]))
   // closing forgets the state that is looked at here
-  const report = await runExperiment(resolved, { name: e.name, out, device: TE.right({ ...device, close: () => undefined }), resume: how.resume === true, progress, stopping: () => steps >= (how.stopAfter ?? Infinity) })()
+  const report = await runExperiment(resolved, { name: e.name, out, device: TE.right({ ...device, close: () => undefined }), resume: how.resume === true, judge, progress, stopping: () => steps >= (how.stopAfter ?? Infinity) })()
   if (E.isLeft(report)) return report
   const state = new Map<string, Float32Array>()
   // a finished run's report has left the network there that it looked at

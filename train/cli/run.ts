@@ -15,6 +15,7 @@ import { checkBegun } from '../run/resumption.ts'
 import type { Layer } from '../config/layers.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { startProgress } from '../run/log/progress.ts'
+import { judge } from '../judge/judge.ts'
 import type { Report, RunOptions } from '../run/run.ts'
 import { runExperiment } from '../run/run.ts'
 
@@ -24,14 +25,14 @@ const madeFolder = (out: string): TaskEither<Fault, void> => guarded('io', out)(
   return E.right(undefined)
 })
 
-/** Where and how a run goes, its name aside. */
-export type Where = Omit<RunOptions, 'name'>
+/** Where and how a run goes, its name and its judge aside. */
+export type Where = Omit<RunOptions, 'name' | 'judge'>
 
 /** Runs an experiment whose settings are decided, in a folder that is made. Faults: a folder that cannot be made; no run to resume; all of training. */
 export const runResolved = (r: Resolved, o: Where): TaskEither<Fault, Report> => pipe(
   checkBegun(o.out, o.resume),
   TE.chain(() => madeFolder(o.out)),
-  TE.chain(() => runExperiment(r, { ...o, name: r.name })),
+  TE.chain(() => runExperiment(r, { ...o, name: r.name, judge })),
 )
 
 export interface ProgramOptions extends Partial<Where> {

@@ -39,6 +39,9 @@ export type Evaluation = ValueOf<typeof evaluation>
 export type Runtime = ValueOf<typeof runtime>
 export type Accelerator = ValueOf<typeof accelerator>
 
+/** Tells a person something. */
+export type Say = (text: string) => void
+
 /** The settings that all experiments have. */
 export interface CommonSettings {
   readonly seed: number

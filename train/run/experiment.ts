@@ -37,8 +37,7 @@ import { resolve } from '../config/settings.ts'
 import type { Progress } from './log/progress.ts'
 import { skipNonFinite } from '../step/finiteness.ts'
 import type { Resident, View } from '../step/objective.ts'
-import type { CommonSettings } from '../config/common.ts'
-import type { Say } from '../recipes/parts/images.ts'
+import type { CommonSettings, Say } from '../config/common.ts'
 import type { Phase, Stage } from './phases.ts'
 import { checkPhases, countingFrom, keepAverages, residentsOver } from './phases.ts'
 import type { Schedule } from '../step/schedule.ts'
@@ -123,7 +122,7 @@ export interface Ongoing {
 }
 
 /** `backbone`: of a network that is not the one that is evaluated anyway. */
-export type Judge = (name: string, network: Values, backbone?: AnyBackbone) => TaskEither<Fault, Readonly<Record<string, number>>>
+export type AccuracyOf = (name: string, network: Values, backbone?: AnyBackbone) => TaskEither<Fault, Readonly<Record<string, number>>>
 
 /** A backbone, whatever its parameters. */
 export interface AnyBackbone {
@@ -137,7 +136,7 @@ export interface Trained extends Surroundings {
   /** All resident tensors by path. */
   readonly state: Values
   /** k-NN of a plain network, its values by path: `backbone.…`, as a number of the report of this name; none where images have no labels. */
-  readonly accuracyOf: Judge
+  readonly accuracyOf: AccuracyOf
   readonly images: Imagery
 }
 
@@ -224,7 +223,7 @@ const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop,
   )
 }
 
-/** A backbone for `Judge`. */
+/** A backbone for `AccuracyOf`. */
 export const anyBackbone = <B>(backbone: Model<B, Expr, SeeingFeatures>): AnyBackbone => ({ features: (crops, root) => features(backbone, crops, root, E.right) })
 
 const isVit = (m: unknown): m is Vit => typeof m === 'object' && m !== null && 'options' in m && 'patch' in m && 'width' in m

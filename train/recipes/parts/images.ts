@@ -15,6 +15,7 @@ import { normalisationFor } from '../../../data/loading/measure.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { openTraining } from '../../../data/loading/training.ts'
 import type { TrainingSplit } from '../../../data/loading/training.ts'
+import type { Say } from '../../config/common.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { list, oneOf, optional, pair, real, text, whole } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
@@ -45,9 +46,6 @@ export const images = section('what is trained on', {
 ])
 
 export type Images = ValueOf<typeof images>
-
-/** Tells a person something. */
-export type Say = (text: string) => void
 
 const remedy = `name ${Object.keys(windowPresets).join(', ')}, file, or give centre and width: 40/400`
 
