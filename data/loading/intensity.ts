@@ -14,6 +14,9 @@ import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { viewOrigin } from '../readers/dataset.ts'
 import type { Dataset, Image, Item, Window } from '../readers/dataset.ts'
+import { originOf } from '../readers/origin.ts'
+import type { Origin } from '../readers/origin.ts'
+import { reopener } from '../readers/reader.ts'
 import { percentile, percentilesOf } from './measure.ts'
 import type { MeasureOptions } from './measure.ts'
 
@@ -131,9 +134,11 @@ const ofImage = (low: number, high: number): ItemIntensity => ({ image }) => {
   return sorted.length === 0 ? E.left('an image without a finite value') : E.right(between(percentile(sorted, low), percentile(sorted, high)))
 }
 
+const origin = originOf<{ readonly of: Origin; readonly intensity: Intensity }>('intensity')
+
 const applied = (d: Dataset, intensity: Intensity, channels: number, f: ItemIntensity): Dataset => ({
   ...d,
-  ...viewOrigin(d, (of) => ({ _tag: 'Intensity', of, intensity })),
+  ...viewOrigin(d, (of) => origin.of({ of, intensity })),
   channels: d.channels * channels,
   range: [0, 1],
   units: intensityUnits,
@@ -175,6 +180,8 @@ export const withIntensity = (intensity: Intensity, measure: MeasureOptions = {}
       }
     }),
   )
+
+export const intensityView = reopener(origin, ({ of, intensity }, again) => pipe(again(of), TE.chain(withIntensity(intensity))))
 
 /** The intensity with nothing left to measure: percentiles of a dataset become their values. So other data are seen alike. */
 export const decidedIntensity = (i: Intensity, measure: MeasureOptions = {}) => (d: Dataset): TaskEither<Fault, Intensity> =>

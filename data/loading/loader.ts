@@ -80,9 +80,6 @@ export interface Loading extends Pick<LoaderOptions, 'workers' | 'cacheBytes' | 
 
 const mostWorkers = 64
 
-/** Reads what lies in memory faster than a message could be sent. */
-const inMemory = (o: Origin): boolean => o._tag === 'Array' || ((o._tag === 'Subset' || o._tag === 'Negative') && inMemory(o.of))
-
 /** How many threads a data set is read with, and its origin where there are any. Fault: threads for what only this thread has. */
 const workersFor = (d: Dataset, o: LoaderOptions): TaskEither<Fault, { readonly workers: number; readonly origin: Origin } | undefined> => {
   const { workers = 'auto' } = o
@@ -91,7 +88,7 @@ const workersFor = (d: Dataset, o: LoaderOptions): TaskEither<Fault, { readonly 
     place: `loader of ${d.name}`, found: `${workers} worker threads for a data set of a program's own functions`, allowed: 'threads for data sets that are opened from files or arrays', remedy: 'set workers to 0',
   }))
   return pipe(d.origin, TE.map((origin) => {
-    const n = workers === 'auto' ? (inMemory(origin) ? 0 : Math.max(1, Math.min(4, availableParallelism() - 1))) : workers
+    const n = workers === 'auto' ? (origin.inMemory ? 0 : Math.max(1, Math.min(4, availableParallelism() - 1))) : workers
     return n === 0 ? undefined : { workers: n, origin }
   }))
 }

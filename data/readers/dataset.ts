@@ -11,7 +11,6 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import { sharedFloats } from './origin.ts'
 import type { Origin } from './origin.ts'
 
 /** A picture or slice: `data` is [channels, height, width], row-major. */
@@ -85,6 +84,11 @@ export interface Dataset {
   readonly item: (i: number) => TaskEither<Fault, Item>
 }
 
+/** Parts of a dataset by name; 'all' where it has none. */
+export type SplitName = 'train' | 'val' | 'test' | 'all'
+
+export type Splits = ReadonlyMap<SplitName, Dataset>
+
 /** The origin of a view of `d`, in a record that is empty where `d` has none. */
 export const viewOrigin = (d: Dataset, f: (of: Origin) => Origin): { readonly origin?: TaskEither<Fault, Origin> } =>
   d.origin === undefined ? {} : { origin: pipe(d.origin, TE.map(f)) }
@@ -93,128 +97,7 @@ export const viewOrigin = (d: Dataset, f: (of: Origin) => Origin): { readonly or
 export const outside = (name: string, i: number, length: number): Fault =>
   fault('data', { place: name, found: `item ${i}`, allowed: `whole numbers in [0, ${length})`, remedy: 'ask for items that the dataset has' })
 
-const isIndex = (i: number, length: number): boolean => Number.isSafeInteger(i) && i >= 0 && i < length
-
-/** Images of one size in one array [length, channels, height, width]; `labels[i]` < 0 stands for no label. */
-export interface ImageArray {
-  readonly name: string
-  readonly channels: number
-  readonly height: number
-  readonly width: number
-  readonly range: readonly [number, number]
-  readonly images: Float32Array
-  readonly labels: Int32Array
-  readonly classes: ReadonlyArray<string>
-}
-
-/** A dataset in memory. Items are copies. Fault: the arrays' lengths do not fit each other. */
-export const arrayDataset = (a: ImageArray): Either<Fault, Dataset> => {
-  const { name, channels, height, width, range, images, labels, classes } = a
-  const length = labels.length
-  const size = channels * height * width
-  if (images.length !== length * size) {
-    return E.left(fault('data', {
-      place: name,
-      found: `${images.length} values and ${length} labels for images [${channels}, ${height}, ${width}]`,
-      allowed: `${length * size} values`,
-      remedy: 'give as many labels as there are images, -1 where there is none',
-    }))
-  }
-  const label = (i: number): Option<number> => (isIndex(i, length) && labels[i] >= 0 ? O.some(labels[i]) : O.none)
-  return E.right({
-    name, length, channels, range, classes, label,
-    origin: () => Promise.resolve(E.right({ _tag: 'Array', parts: { ...a, images: sharedFloats(images) } })),
-    item: (i) => {
-      if (!isIndex(i, length)) return TE.left(outside(name, i, length))
-      const image: Image = { channels, height, width, data: images.slice(i * size, (i + 1) * size) }
-      return TE.right({ image, source: `${name}/${i}`, ...(labels[i] >= 0 ? { label: labels[i] } : {}) })
-    },
-  })
-}
-
-/**
- * The items with these numbers, in this order. A number may come twice.
- * Fault: a number that the dataset does not have.
- */
-export const subset = (indices: ArrayLike<number>, name?: string) => (d: Dataset): Either<Fault, Dataset> => {
-  const chosen = Int32Array.from(indices)
-  const bad = Array.from(indices).find((i) => !isIndex(i, d.length))
-  if (bad !== undefined) return E.left(outside(d.name, bad, d.length))
-  const own = name ?? d.name
-  const { sourceOf } = d
-  return E.right({
-    ...d,
-    ...(sourceOf === undefined ? {} : { sourceOf: (i: number) => sourceOf(chosen[i]) }),
-    ...viewOrigin(d, (of) => ({ _tag: 'Subset', of, indices: chosen, name: own })),
-    name: own,
-    length: chosen.length,
-    label: (i) => (isIndex(i, chosen.length) ? d.label(chosen[i]) : O.none),
-    item: (i) => (isIndex(i, chosen.length) ? d.item(chosen[i]) : TE.left(outside(own, i, chosen.length))),
-  })
-}
-
-/** Gives the order of n items: a permutation of 0 .. n - 1. Seeded ones come from `core`'s random streams. */
-export type Order = (n: number) => ArrayLike<number>
-
-/** The items in another order. Fault: `order` gives no permutation. */
-export const reorder = (order: Order) => (d: Dataset): Either<Fault, Dataset> => {
-  const indices = Array.from(order(d.length))
-  return indices.length === d.length && new Set(indices).size === d.length
-    ? subset(indices)(d)
-    : E.left(fault('data', {
-      place: d.name,
-      found: `an order of ${indices.length} numbers, ${new Set(indices).size} of them different`,
-      allowed: `a permutation of 0 .. ${d.length - 1}`,
-      remedy: 'name every item once',
-    }))
-}
-
-/** Two parts of a dataset. */
-export interface Split {
-  readonly train: Dataset
-  readonly test: Dataset
-}
-
-const upTo = (from: number, to: number): ReadonlyArray<number> => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
-
-const partsOf = (d: Dataset, train: ReadonlyArray<number>, test: ReadonlyArray<number>): Either<Fault, Split> =>
-  pipe(
-    E.Do,
-    E.apS('train', subset(train, `${d.name}/train`)(d)),
-    E.apS('test', subset(test, `${d.name}/test`)(d)),
-  )
-
-/** The first `train` items and the `test` items after them. Fault: the dataset has fewer. */
-export const splitAt = (train: number, test: number) => (d: Dataset): Either<Fault, Split> =>
-  isIndex(train, d.length + 1) && isIndex(test, d.length - train + 1)
-    ? partsOf(d, upTo(0, train), upTo(train, train + test))
-    : E.left(fault('data', {
-      place: d.name,
-      found: `a split into ${train} and ${test} items`,
-      allowed: `whole numbers that sum to at most ${d.length}`,
-      remedy: 'ask for smaller parts',
-    }))
-
-/**
- * A split in which every class gives the same share to `test`: of a class with n items, the last `round(n * share)`.
- * Items without a label count as one class. Fault: a share outside [0, 1].
- */
-export const splitByLabel = (share: number) => (d: Dataset): Either<Fault, Split> => {
-  if (!(share >= 0 && share <= 1)) {
-    return E.left(fault('config', { place: d.name, found: `a test share of ${share}`, allowed: 'a number in [0, 1]', remedy: 'correct the share' }))
-  }
-  const groups = new Map<number, number[]>()
-  for (let i = 0; i < d.length; i++) {
-    const label = O.getOrElse(() => -1)(d.label(i))
-    const group = groups.get(label)
-    if (group === undefined) groups.set(label, [i])
-    else group.push(i)
-  }
-  const test = new Set<number>()
-  for (const group of groups.values()) for (const i of group.slice(group.length - Math.round(group.length * share))) test.add(i)
-  const all = upTo(0, d.length)
-  return partsOf(d, all.filter((i) => !test.has(i)), all.filter((i) => test.has(i)))
-}
+export const isIndex = (i: number, length: number): boolean => Number.isSafeInteger(i) && i >= 0 && i < length
 
 /** The labels of all items, for evaluation. Fault: the first item that has none. */
 export const labelsOf = (d: Dataset): Either<Fault, Int32Array> => {

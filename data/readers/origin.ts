@@ -1,38 +1,34 @@
 /**
- * What a dataset is made of, as plain data: another thread opens the same dataset from it (`loading/reopen.ts`). Large arrays
- * lie in shared memory, so that threads see one copy.
+ * What a dataset is made of, as plain data: another thread opens the same dataset from it (`loading/reopen.ts`). Large arrays lie in shared
+ * memory, so that threads see one copy.
  */
-import type { ImageArray } from './dataset.ts'
-import type { Intensity } from '../loading/intensity.ts'
-import type { DicomParts } from './dicom/dicom.ts'
-import type { Pictures } from './pictures/folder.ts'
-import type { ManifestParts } from './manifest/manifest.ts'
-import type { NiftiParts } from './nifti/nifti.ts'
-import type { NpzParts } from './npz.ts'
 
-export type Origin =
-  | { readonly _tag: 'Array'; readonly parts: ImageArray }
-  | { readonly _tag: 'Pictures'; readonly parts: Pictures }
-  | { readonly _tag: 'Dicom'; readonly parts: DicomParts }
-  | { readonly _tag: 'Nifti'; readonly parts: NiftiParts }
-  | { readonly _tag: 'Npz'; readonly parts: NpzParts }
-  | { readonly _tag: 'Manifest'; readonly of: Origin; readonly parts: ManifestParts }
-  | { readonly _tag: 'Subset'; readonly of: Origin; readonly indices: Int32Array; readonly name: string }
-  | { readonly _tag: 'Negative'; readonly of: Origin }
-  | { readonly _tag: 'Intensity'; readonly of: Origin; readonly intensity: Intensity }
-
-/** The same bytes in memory that threads share. */
-export const sharedBytes = (bytes: Uint8Array): Uint8Array => {
-  if (bytes.buffer instanceof SharedArrayBuffer) return bytes
-  const out = new Uint8Array(new SharedArrayBuffer(bytes.length))
-  out.set(bytes)
-  return out
+/** `parts`: plain data that the record of this tag made, and opens again. */
+export interface Origin<P = unknown> {
+  readonly _tag: string
+  readonly parts: P
+  /** Items lie in memory as they are: to read one takes less than to ask another thread for it. */
+  readonly inMemory: boolean
 }
 
-/** The same numbers in memory that threads share. */
-export const sharedFloats = (x: Float32Array): Float32Array => {
-  if (x.buffer instanceof SharedArrayBuffer) return x
-  const out = new Float32Array(new SharedArrayBuffer(4 * x.length))
-  out.set(x)
-  return out
+/** Data that survive `structuredClone` as they are: a type with a function somewhere in it is not assignable to this one of it. */
+type Plain<T> =
+  unknown extends T ? T
+  : T extends string | number | boolean | bigint | null | undefined | ArrayBufferView | SharedArrayBuffer ? T
+  : T extends (...args: never) => unknown ? never
+  : { readonly [K in keyof T]: Plain<T[K]> }
+
+/** The origins of one tag. */
+export interface OriginOf<P> {
+  readonly tag: string
+  readonly of: (parts: P, inMemory?: boolean) => Origin<P>
+  /** Only what `of` made, here or in another thread, has the tag. */
+  readonly is: (o: Origin) => o is Origin<P>
 }
+
+/** Of parts that are plain data: for others there is no tag to give. */
+export const originOf = <P>(tag: [P] extends [Plain<P>] ? string : never): OriginOf<P> => ({
+  tag,
+  of: (parts, inMemory = false) => ({ _tag: tag, parts, inMemory }),
+  is: (o): o is Origin<P> => o._tag === tag,
+})

@@ -1,7 +1,7 @@
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { arrayDataset } from '../../data/readers/dataset.ts'
+import { arrayDataset } from '../../data/readers/array.ts'
 import type { Dataset, Item } from '../../data/readers/dataset.ts'
 import { showIntensity, throughWindow, usualIntensity, windowPresets, withIntensity } from '../../data/loading/intensity.ts'
 import type { Intensity } from '../../data/loading/intensity.ts'

@@ -3,7 +3,7 @@
  * Values are never inverted: an item of MONOCHROME1 says so instead, and windows turn it upright.
  */
 
-import { relative, sep } from 'node:path'
+import { basename, extname, join, relative, sep } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -13,7 +13,10 @@ import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Item } from '../dataset.ts'
-import { openDicom } from './file.ts'
+import { originOf } from '../origin.ts'
+import { reopener } from '../reader.ts'
+import type { Reader } from '../reader.ts'
+import { looksLikeDicom, openDicom } from './file.ts'
 import type { Opened as OpenedFile } from './file.ts'
 import { codecs, readFrame } from './frame.ts'
 import type { DicomHeader, Rescale } from './header.ts'
@@ -73,8 +76,10 @@ export interface DicomParts {
   readonly channels: Channels | undefined
 }
 
+const origin = originOf<DicomParts>('dicom')
+
 /** Opened files as a dataset. */
-export const dicomDataset = (parts: DicomParts): Dataset => {
+const dicomDataset = (parts: DicomParts): Dataset => {
   const { name, root, placed } = parts
   const headers = placed.map((p) => p.file.header)
   const index: Array<readonly [file: number, frame: number]> = []
@@ -92,7 +97,7 @@ export const dicomDataset = (parts: DicomParts): Dataset => {
     range,
     ...(modality === undefined ? {} : { modality }),
     ...(units === undefined ? {} : { units }),
-    origin: TE.right({ _tag: 'Dicom', parts }),
+    origin: TE.right(origin.of(parts)),
     classes: [],
     label: () => O.none,
     sourceOf: (i) => sourceOf(placed[index[i][0]].file.path),
@@ -135,3 +140,16 @@ export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, 
       return E.right({ dataset: dicomDataset({ name, root, placed: orderFiles(files), channels: options.channels }), skipped, notes })
     }),
   )
+
+const isNamed = (path: string): boolean => /\.(dcm|dicom|ima|dic)$/i.test(path)
+
+/** Names of DICOM files often have no ending, or end in a number of their identifier. */
+const isPerhaps = (path: string): boolean => /^$|^\.\d+$/.test(extname(path)) && basename(path).toUpperCase() !== 'DICOMDIR'
+
+export const dicomReader: Reader = {
+  ...reopener(origin, (parts) => TE.right(dicomDataset(parts))),
+  files: 'DICOM (.dcm)',
+  matches: (path) => isNamed(path) || (isPerhaps(path) ? 'perhaps' : false),
+  begins: looksLikeDicom,
+  open: { _tag: 'Many', files: ({ name, root, paths }, o) => dicom(name, root, paths.map((p) => join(root, p)), o) },
+}

@@ -14,24 +14,17 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { outside, subset, viewOrigin } from '../dataset.ts'
-import type { Dataset, Item } from '../dataset.ts'
+import { outside, viewOrigin } from '../dataset.ts'
+import type { Dataset, Item, SplitName } from '../dataset.ts'
+import { originOf } from '../origin.ts'
+import type { Origin } from '../origin.ts'
+import { reopener } from '../reader.ts'
+import type { OpenFiles, Parts, Reader } from '../reader.ts'
+import { subset } from '../subset.ts'
 import { guarded } from '../../formats/file.ts'
 import { parseManifest } from './row.ts'
 import type { Row } from './row.ts'
-import type { SplitName, Splits } from '../npz.ts'
 import { readPicture } from '../pictures/file.ts'
-import type { Opened } from '../result.ts'
-
-/** Opens the files of a manifest, given relative to `root`, as one dataset whose items name their files; told the rows' paths. */
-export type OpenFiles = (root: string, paths: ReadonlyArray<string>) => TaskEither<Fault, Opened>
-
-/** A manifest's parts and what was left out. */
-export interface OpenedManifest {
-  readonly splits: Splits
-  readonly skipped: ReadonlyArray<Fault>
-  readonly notes: ReadonlyArray<string>
-}
 
 /** Classes and each row's: numbers stay as they are, names are numbered in their order. */
 const classesOf = (rows: ReadonlyArray<Row>): { readonly classes: ReadonlyArray<string>; readonly labels: ReadonlyArray<number | undefined> } => {
@@ -108,6 +101,8 @@ export interface ManifestParts {
   readonly classes: ReadonlyArray<string>
 }
 
+const origin = originOf<{ readonly of: Origin; readonly parts: ManifestParts }>('manifest')
+
 /** The items that a manifest lists, with what it knows of them. Fault: an entry of an image that the files do not have. */
 export const annotate = (parts: ManifestParts) => (d: Dataset): Either<Fault, Dataset> => {
   const { name, root, entries, classes } = parts
@@ -115,7 +110,7 @@ export const annotate = (parts: ManifestParts) => (d: Dataset): Either<Fault, Da
     subset(entries.map((e) => e.image), name)(d),
     E.map((chosen): Dataset => ({
       ...chosen,
-      ...viewOrigin(d, (of) => ({ _tag: 'Manifest', of, parts })),
+      ...viewOrigin(d, (of) => origin.of({ of, parts })),
       classes,
       label: (i) => (i in entries ? O.fromNullable(entries[i].label) : O.none),
       item: (i) => (i in entries ? pipe(chosen.item(i), TE.chain(annotated(entries[i].row, entries[i].label, root))) : TE.left(outside(name, i, entries.length))),
@@ -129,7 +124,7 @@ const order: ReadonlyArray<SplitName> = ['train', 'val', 'test', 'all']
  * Opens a manifest. Faults name the line: see `parseManifest`; a frame that a file does not have (with `skip` it is left
  * out and counted instead), and what opening the files gives.
  */
-export const manifest = (path: string, skip: boolean, openFiles: OpenFiles): TaskEither<Fault, OpenedManifest> => {
+export const manifest = (path: string, skip: boolean, openFiles: OpenFiles): TaskEither<Fault, Parts> => {
   const root = dirname(path)
   const name = basename(path).replace(/\.\w+$/, '')
   const key = (p: string): string => relative(root, resolve(root, p)).split(sep).join('/')
@@ -152,4 +147,11 @@ export const manifest = (path: string, skip: boolean, openFiles: OpenFiles): Tas
       return E.right({ splits, skipped: [...skipped, ...faults], notes })
     }),
   )
+}
+
+export const manifestReader: Reader = {
+  ...reopener(origin, ({ of, parts }, again) => pipe(again(of), TE.chainEitherK(annotate(parts)))),
+  files: 'a manifest (.csv, .jsonl)',
+  matches: (path) => /\.(csv|tsv|jsonl|ndjson)$/i.test(path),
+  open: { _tag: 'One', file: (path, o, listed) => manifest(path, o.onError === 'skip', listed) },
 }

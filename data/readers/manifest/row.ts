@@ -14,7 +14,8 @@ import type { Box } from '../dataset.ts'
 import { Whole, decodeAs } from '../../formats/codec.ts'
 import { parseCsv } from '../../formats/csv.ts'
 import type { CsvRecord } from '../../formats/csv.ts'
-import type { SplitName } from '../npz.ts'
+import type { SplitName } from '../dataset.ts'
+import { splitNames, splitOf } from '../split.ts'
 
 /** One row, decoded. */
 export interface Row {
@@ -47,13 +48,6 @@ const RowCodec = t.intersection([
     box: BoxCodec, boxes: t.array(BoxCodec), mask: t.string, frame: Whole,
   }),
 ])
-
-const splitNames: ReadonlyMap<string, SplitName> = new Map([
-  ['train', 'train'], ['training', 'train'], ['val', 'val'], ['valid', 'val'], ['validation', 'val'], ['dev', 'val'], ['test', 'test'], ['testing', 'test'],
-])
-
-/** The split that a word names, in any case; none for other words. */
-export const splitOf = (word: string): SplitName | undefined => splitNames.get(word.toLowerCase())
 
 const boxOf = (b: t.TypeOf<typeof BoxCodec>): Box => ('x' in b ? { x: b.x, y: b.y, width: b.width, height: b.height } : { x: b[0], y: b[1], width: b[2], height: b[3] })
 

@@ -5,7 +5,7 @@
  */
 
 import { createReadStream } from 'node:fs'
-import { relative, sep } from 'node:path'
+import { join, relative, sep } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -20,6 +20,9 @@ import type { Dataset, Image, Item } from '../dataset.ts'
 import { codeOf, readAt, systemFault, withFile } from '../../formats/file.ts'
 import { recent } from '../../formats/cache.ts'
 import type { Recent } from '../../formats/cache.ts'
+import { originOf } from '../origin.ts'
+import { reopener } from '../reader.ts'
+import type { Reader } from '../reader.ts'
 import { headerBytes, niftiHeader, voxelReader } from './header.ts'
 import type { NiftiHeader } from './header.ts'
 import { openAll, toChannels } from '../result.ts'
@@ -151,8 +154,10 @@ export interface NiftiParts {
   readonly cacheBytes: number
 }
 
+const origin = originOf<NiftiParts>('nifti')
+
 /** Opened files as a dataset. */
-export const niftiDataset = (parts: NiftiParts): Dataset => {
+const niftiDataset = (parts: NiftiParts): Dataset => {
   const { name, root, files, axis } = parts
   const kept = recent<Fault, Uint8Array>(parts.cacheBytes)
   const index: Array<readonly [file: number, frame: number]> = []
@@ -168,7 +173,7 @@ export const niftiDataset = (parts: NiftiParts): Dataset => {
     channels: channels === 'stored' ? files[0].header.type.channels : channels,
     range,
     units: 'stored',
-    origin: TE.right({ _tag: 'Nifti', parts }),
+    origin: TE.right(origin.of(parts)),
     classes: [],
     label: () => O.none,
     sourceOf: (i) => sourceOf(files[index[i][0]].path),
@@ -204,3 +209,10 @@ export const nifti = (name: string, root: string, paths: ReadonlyArray<string>, 
         ? E.left(skipped.length > 0 ? skipped[0] : wrong(root, 'no NIfTI file'))
         : E.right({ dataset: niftiDataset({ name, root, files: read, axis: options.axis ?? 2, channels: options.channels, cacheBytes: options.cacheBytes ?? 2 ** 30 }), skipped, notes: [] })),
   )
+
+export const niftiReader: Reader = {
+  ...reopener(origin, (parts) => TE.right(niftiDataset(parts))),
+  files: 'NIfTI (.nii, .nii.gz)',
+  matches: (path) => /\.(nii|hdr)(\.gz)?$/i.test(path),
+  open: { _tag: 'Many', files: ({ name, root, paths }, o) => nifti(name, root, paths.map((p) => join(root, p)), o) },
+}

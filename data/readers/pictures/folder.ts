@@ -15,19 +15,17 @@ import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset } from '../dataset.ts'
 import { codeOf, systemFault } from '../../formats/file.ts'
-import { isPicture, pictureEndings, readPicture } from './file.ts'
+import { isPicture, peekPicture, pictureEndings, readPicture } from './file.ts'
 import type { PictureOptions } from './file.ts'
-import { byText, walk } from '../walk.ts'
+import { originOf } from '../origin.ts'
+import { reopener } from '../reader.ts'
+import type { Reader } from '../reader.ts'
+import { classesOf, folderOf, walk } from '../walk.ts'
 
 export { pictureEndings, readPicture } from './file.ts'
 
 /** How pictures are decoded. */
 export type FolderOptions = PictureOptions
-
-const classOf = (path: string): string | undefined => {
-  const slash = path.indexOf('/')
-  return slash < 0 ? undefined : path.slice(0, slash)
-}
 
 const empty = (root: string): Fault =>
   fault('data', {
@@ -36,10 +34,6 @@ const empty = (root: string): Fault =>
     allowed: `files that end in ${pictureEndings.join(', ')}, at any depth`,
     remedy: 'name a folder that holds pictures',
   })
-
-/** The names of the classes of pictures: their first folders, sorted. */
-export const classesOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> =>
-  [...new Set(paths.map(classOf).filter((c) => c !== undefined))].sort(byText)
 
 /** What a dataset of pictures is made of: paths below `root`, the classes among their first folders, values and channels. */
 export interface Pictures {
@@ -54,11 +48,13 @@ export interface Pictures {
   readonly range?: readonly [number, number]
 }
 
+const origin = originOf<Pictures>('pictures')
+
 /** Pictures as a dataset. */
 export const pictures = (parts: Pictures): Dataset => {
   const { name, root, paths, classes, options, stored, range } = parts
   const numbers = new Map(classes.map((c, i) => [c, i]))
-  const labels = paths.map((p) => numbers.get(classOf(p) ?? ''))
+  const labels = paths.map((p) => numbers.get(folderOf(p) ?? ''))
   const { channels = 3, values } = options
   return {
     name,
@@ -67,7 +63,7 @@ export const pictures = (parts: Pictures): Dataset => {
     range: values === 'stored' ? range ?? [0, 255] : [0, 1],
     classes,
     label: (i) => O.fromNullable(labels[i]),
-    origin: TE.right({ _tag: 'Pictures', parts }),
+    origin: TE.right(origin.of(parts)),
     sourceOf: (i) => paths[i],
     item: (i) => {
       if (!(i in paths)) return TE.left(outside(root, i, paths.length))
@@ -96,4 +92,25 @@ export const folder = (root: string, options: FolderOptions = {}): TaskEither<Fa
     const f = systemFault('data', root)(e)
     return E.left(codeOf(e) === 'ENOENT' ? { ...f, allowed: 'a folder or a picture that exists', remedy: 'check --data for a typing error' } : f)
   }
+}
+
+/** Pictures' channels where none are asked for, from a few of them spread over all. */
+const probe = async (root: string, paths: ReadonlyArray<string>): Promise<{ readonly channels: 1 | 3; readonly stored: number; readonly deep: boolean }> => {
+  const some = paths.filter((_, i) => i % Math.ceil(paths.length / 16) === 0)
+  const seen = (await Promise.all(some.map((p) => peekPicture(join(root, p))))).filter((s) => s !== undefined)
+  return { channels: seen.length > 0 && seen.every((s) => s.channels <= 2) ? 1 : 3, stored: seen.at(0)?.channels ?? 3, deep: seen.some((s) => s.deep) }
+}
+
+export const pictureReader: Reader = {
+  ...reopener(origin, (parts) => TE.right(pictures(parts))),
+  files: `pictures (${pictureEndings.join(', ')})`,
+  matches: isPicture,
+  open: {
+    _tag: 'Many',
+    files: ({ name, root, paths, classes }, o) => async () => {
+      const { channels, stored, deep } = await probe(root, paths)
+      const options = { channels: o.channels ?? channels, values: o.values ?? 'unit' }
+      return E.right({ dataset: pictures({ name, root, paths, classes, options, stored, range: [0, deep ? 65535 : 255] }), skipped: [], notes: [] })
+    },
+  },
 }

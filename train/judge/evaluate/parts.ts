@@ -6,13 +6,13 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
-import { splitByLabel } from '../../../data/readers/dataset.ts'
+import { splitByLabel, trainAndTest } from '../../../data/readers/split.ts'
 import type { Intensity } from '../../../data/loading/intensity.ts'
 import { showIntensity, usualIntensity, withIntensity } from '../../../data/loading/intensity.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { whatIs } from '../../../data/formats/file.ts'
-import type { OpenedData } from '../../../data/readers/open.ts'
-import { openData, trainAndTest } from '../../../data/readers/open.ts'
+import type { OpenedData } from '../../../data/readers/opener.ts'
+import { openData } from '../../../data/readers/index.ts'
 
 export interface Parts {
   readonly train: Dataset

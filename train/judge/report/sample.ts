@@ -7,8 +7,9 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { permutation, stream } from '../../../core/random.ts'
 import type { Fault } from '../../../core/fault.ts'
-import type { Box, Dataset, Image, Split } from '../../../data/readers/dataset.ts'
-import { subset } from '../../../data/readers/dataset.ts'
+import type { Box, Dataset, Image } from '../../../data/readers/dataset.ts'
+import type { Split } from '../../../data/readers/split.ts'
+import { subset } from '../../../data/readers/subset.ts'
 import { unitImage } from '../evaluate/encoder.ts'
 
 export interface Sample {
