@@ -39,7 +39,5 @@ export default tseslint.config(
   },
   // the reference target and gpu.js's CPU mode compile kernels to JavaScript text
   { files: ['compiler/targets/javascript.ts'], rules: { '@typescript-eslint/no-implied-eval': 'off', '@typescript-eslint/no-unsafe-call': 'off' } },
-  // its eight files still share types in a circle
-  { files: ['compiler/targets/gpujs/*.ts'], rules: { 'rooms/circle': 'off', 'import-x/no-cycle': 'error' } },
   { files: ['**/*.js'], ...tseslint.configs.disableTypeChecked },
 )

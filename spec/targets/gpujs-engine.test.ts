@@ -2,7 +2,8 @@
 import { isLeft, isRight } from 'fp-ts/lib/Either.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Fault } from '../../core/fault.ts'
-import { type CompiledSet, type Engine, type Mode, openEngine } from '../../compiler/targets/gpujs/engine.ts'
+import type { CompiledSet, Engine, Mode } from '../../compiler/targets/gpujs/engine.ts'
+import { openEngine } from '../../compiler/targets/gpujs/engines.ts'
 import type { HelperSource, KernelSource } from '../../compiler/targets/gpujs/kernel.ts'
 
 const kernel = (source: string, args: ReadonlyArray<number>, output: ReadonlyArray<number>, more: Partial<KernelSource> = {}): KernelSource => ({

@@ -15,7 +15,7 @@ import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, T
 import { fed } from '../feed.ts'
 import { asFault, openResidents } from '../residents.ts'
 import type { Engine, Launch, Mode, Slot } from './engine.ts'
-import { openEngine } from './engine.ts'
+import { openEngine } from './engines.ts'
 import type { KernelSource } from './kernel.ts'
 import { printKernel } from './print.ts'
 import { roadOf } from './road.ts'
