@@ -4,7 +4,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
-import { fault, messageOf } from '../../core/fault.ts'
+import { faultsOf, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { Whole, decodeAs } from './codec.ts'
 import { elements, isElementName } from './element.ts'
@@ -40,7 +40,7 @@ const Metadata = t.record(t.string, t.string)
 
 const damaged = 'the file is damaged or of another kind: copy, export or download it again'
 
-const wrong = (place: string, found: string, allowed: string): Fault => fault('data', { place, found, allowed, remedy: damaged })
+const wrong = (place: string, found: string, allowed: string): Fault => faultsOf('data')(place, found, allowed, damaged)
 
 const decodeText = (place: string, bytes: Uint8Array): Either<Fault, string> => {
   if (bytes[0] !== 0x7b) {

@@ -10,7 +10,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import { fault } from '../../core/fault.ts'
+import { faultsOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { elementNames, elements, tensorOfBytes, writerOf } from './element.ts'
 import { readAt, withFile, writeFile } from './file.ts'
@@ -34,8 +34,7 @@ export interface Layout {
 
 const prefixBytes = 8
 
-const wrong = (place: string, found: string, allowed: string, remedy: string): Fault =>
-  fault('data', { place, found, allowed, remedy })
+const wrong = faultsOf('data')
 
 const damaged = 'the file is damaged or of another kind: copy, export or download it again'
 

@@ -10,7 +10,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import { fault } from '../../core/fault.ts'
+import { fault, faultsOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { viewOrigin } from '../readers/dataset.ts'
 import type { Dataset, Image, Item, Window } from '../readers/dataset.ts'
@@ -75,7 +75,7 @@ export const throughRange = (low: number, high: number) => (x: number): number =
 /** The units of datasets whose values are intensities already. */
 const intensityUnits = 'intensity'
 
-const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => fault('config', { place: `intensity: ${place}`, found, allowed, remedy })
+const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => faultsOf('config')(`intensity: ${place}`, found, allowed, remedy)
 
 /** The intensity, or a fault that names what is wrong with it. */
 export const checkIntensity = (i: Intensity): Either<Fault, Intensity> => {

@@ -6,7 +6,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
+import { fault, faultsOf } from '../../core/fault.ts'
 import type { Size } from '../../data/augment/geometry.ts'
 import type { Normalisation } from '../../data/augment/augmentation.ts'
 import type { Resampling } from '../../data/augment/taps.ts'
@@ -27,7 +27,7 @@ export interface Preprocess extends Normalisation {
   readonly gain: number
 }
 
-const wrong = (place: string, found: string, allowed: string, remedy = 'correct preprocessor_config.json'): Fault => fault('data', { place, found, allowed, remedy })
+const wrong = (place: string, found: string, allowed: string, remedy = 'correct preprocessor_config.json'): Fault => faultsOf('data')(place, found, allowed, remedy)
 
 /** transformers' `resample`, which is Pillow's number; all of Pillow's filters are antialiased. */
 const filters: Readonly<Record<number, Resampling>> = { 0: { filter: 'nearest', antialias: false }, 2: { filter: 'bilinear', antialias: true }, 3: bicubic }

@@ -22,7 +22,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
+import { faultsOf } from '../../core/fault.ts'
 import { equalShape, showShape } from '../../core/type.ts'
 import type { Values } from '../step/values.ts'
 import { readValues, writeResidents } from './state.ts'
@@ -48,7 +48,7 @@ export interface Stage {
   readonly turns: readonly [Program, ...ReadonlyArray<Program>]
 }
 
-const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => fault('config', { place, found, allowed, remedy })
+const wrong = faultsOf('config')
 
 /** Faults: no phase from step 0; two that begin together or out of order; one that never begins. */
 export const checkPhases = <S>(steps: number, phases: ReadonlyArray<Phase<S>>): Either<Fault, ReadonlyArray<Phase<S>>> => {

@@ -8,7 +8,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import { fault, messageOf } from '../../../core/fault.ts'
+import { faultsOf, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Box } from '../dataset.ts'
 import { Whole, decodeAs } from '../../formats/codec.ts'
@@ -32,7 +32,7 @@ export interface Row {
 
 const remedy = 'correct the row: path, label, labels, split, box or boxes, mask, frame'
 
-const wrong = (place: string, found: string, allowed: string): Fault => fault('data', { place, found, allowed, remedy })
+const wrong = (place: string, found: string, allowed: string): Fault => faultsOf('data')(place, found, allowed, remedy)
 
 const BoxCodec = t.union([
   t.tuple([t.number, t.number, t.number, t.number]),

@@ -6,12 +6,12 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import sharp from 'sharp'
-import { fault, messageOf } from '../../../core/fault.ts'
+import { fault, faultsOf, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Box, Image } from '../dataset.ts'
 import { writeFile } from '../../formats/file.ts'
 
-const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => fault('data', { place, found, allowed, remedy })
+const wrong = faultsOf('data')
 
 const side = (n: number): boolean => Number.isSafeInteger(n) && n > 0
 

@@ -6,7 +6,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import { exitCode, fault, faultsOf, showFault } from '../../../core/fault.ts'
 import { dumpItems } from '../../../data/loading/dump.ts'
 import { showSummary, summarize } from '../../../data/loading/summary.ts'
 import { datasetOf } from '../../../data/readers/split.ts'
@@ -43,7 +43,7 @@ interface Request {
   readonly skip: boolean
 }
 
-const usage = (place: string, found: string, allowed: string, remedy: string): Fault => fault('usage', { place, found, allowed, remedy })
+const usage = faultsOf('usage')
 
 const requestOf = (a: Arguments): Either<Fault, Request> => {
   const path = O.toUndefined(a.data)

@@ -10,7 +10,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../../compiler/target.ts'
-import { fault } from '../../../core/fault.ts'
+import { fault, faultsOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Neighbours, NeighbourOptions } from './neighbours.ts'
 import { nearestOf, nearestOn } from './neighbours.ts'
@@ -54,7 +54,7 @@ export interface KnnResult {
   readonly top5: number
 }
 
-const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => fault('data', { place, found, allowed, remedy })
+const wrong = faultsOf('data')
 
 const checkSet = (place: string, f: LabelledFeatures, classes: number): Either<Fault, void> => {
   const n = f.labels.length
