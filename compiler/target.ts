@@ -40,6 +40,8 @@ export interface Progress {
 
 export interface CompileOptions {
   readonly progress?: (p: Progress) => void
+  /** Whether somebody asked to stop: compiling then ends with a fault, as soon as what is being compiled is done. */
+  readonly stopping?: () => boolean
 }
 
 export interface Device {

@@ -23,6 +23,10 @@ export interface Fault {
 
 export const fault = (kind: FaultKind, f: Omit<Fault, '_tag' | 'kind'>): Fault => ({ _tag: 'Fault', kind, ...f })
 
+/** Faults of one kind, their parts in the order in which they are shown. */
+export const faultsOf = (kind: FaultKind) => (place: string, found: string, allowed: string, remedy: string): Fault =>
+  fault(kind, { place, found, allowed, remedy })
+
 /** The text a user sees: four lines, always in the same order; and four more for each further fault. */
 export const showFault = (f: Fault): string =>
   [`${f.kind} fault at ${f.place}`, `  found:   ${f.found}`, `  allowed: ${f.allowed}`, `  remedy:  ${f.remedy}`, ...(f.also ?? []).map(showFault)].join('\n')

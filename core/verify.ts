@@ -10,13 +10,13 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Expr, Source } from './expr.ts'
 import { scopeOf } from './expr.ts'
 import type { Fault } from './fault.ts'
-import { fault } from './fault.ts'
+import { faultsOf } from './fault.ts'
 import type { Graph } from './graph.ts'
 import { leavesOfGraph, nodesOf } from './graph.ts'
 import type { TensorType } from './type.ts'
 import { equalType, isDimension, isFloat, isValueOf, showType, sizeOf } from './type.ts'
 
-const bad = (place: string, found: string, allowed: string, remedy: string): Fault => fault('graph', { place, found, allowed, remedy })
+const bad = faultsOf('graph')
 
 const constantsOf = (s: Source, type: TensorType): ReadonlyArray<number> =>
   isFloat(type.dtype) ? [] : s._tag === 'Fill' ? [s.value] : s._tag === 'Table' ? s.values : []

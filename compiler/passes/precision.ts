@@ -13,7 +13,7 @@
  *
  * Contractions: their operands are rounded to f16, once for both passes, and so are their results and the gradients of these. Sums within
  * a contraction, and everything else (norms, softmax, losses, parameters, optimizer), stay f32, as under PyTorch's autocast. Gradients that
- * f16 cannot hold ask for a scaled loss (train/loss-scale.ts).
+ * f16 cannot hold ask for a scaled loss (train/step/loss-scale.ts).
  *
  * ```
  * before  %y = dot(%x, %w)                                             # blocks.0

@@ -1,7 +1,7 @@
 /** Boxes and masks carried along with a crop: cut, scaled and mirrored as its pixels are. */
 import * as O from 'fp-ts/lib/Option.js'
 import type { Option } from 'fp-ts/lib/Option.js'
-import type { Box } from '../dataset.ts'
+import type { Box } from '../readers/dataset.ts'
 import type { CropPlace } from './draws.ts'
 
 /** A box of the image in the crop's pixels, cut to the crop; none where it lies outside. */

@@ -1,6 +1,6 @@
 /** Which part of an image a crop shows: torchvision's RandomResizedCrop, drawn from a counter stream. */
 import type { Stream } from '../../core/random.ts'
-import type { Box } from '../dataset.ts'
+import type { Box } from '../readers/dataset.ts'
 
 /** Pixels of an image inside of its canvas. */
 export interface Size {

@@ -26,8 +26,8 @@ import { drawCrops } from './draws.ts'
 import type { GroupPlan, Layout, Plan } from './plan.ts'
 import { canvasPath, groupInputs, planOf } from './plan.ts'
 import { cropsOf, inputLeaf } from './program.ts'
-import type { Normalisation, Recipe } from './recipe.ts'
-import { checkRecipe, colourNames, forChannels } from './recipe.ts'
+import type { Normalisation, Recipe } from './augmentation.ts'
+import { checkRecipe, colourNames, forChannels } from './augmentation.ts'
 
 /** A batch of images as the crops take it. */
 export interface Canvases {

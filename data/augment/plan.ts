@@ -8,8 +8,8 @@ import { blurTaps } from './blur.ts'
 import type { ColourChain } from './colour.ts'
 import { colourChain } from './colour.ts'
 import { longestSide } from './geometry.ts'
-import type { CropGroup, Recipe } from './recipe.ts'
-import { jitterNames } from './recipe.ts'
+import type { CropGroup, Recipe } from './augmentation.ts'
+import { jitterNames } from './augmentation.ts'
 import { tapCount } from './taps.ts'
 
 /** Images of one batch: `[batch, channels, side, side]`, each in the upper left corner of its canvas. */

@@ -9,8 +9,8 @@ import type { Fault } from '../../core/fault.ts'
 import type { Subject, Tables } from '../augment/draws.ts'
 import { drawImage } from '../augment/draws.ts'
 import type { Plan } from '../augment/plan.ts'
-import type { Dataset } from '../dataset.ts'
-import type { OnError } from '../readers/opened.ts'
+import type { Dataset } from '../readers/dataset.ts'
+import type { OnError } from '../readers/result.ts'
 import { readyImage } from './image.ts'
 
 /** An image that has been laid onto its canvas: which item it really is, and what is known of it. */

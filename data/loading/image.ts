@@ -4,8 +4,8 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Subject } from '../augment/draws.ts'
-import { lay } from '../canvas.ts'
-import type { Box, Dataset, Item } from '../dataset.ts'
+import { lay } from '../augment/canvas.ts'
+import type { Box, Dataset, Item } from '../readers/dataset.ts'
 
 /** One image, ready to be copied into a batch. */
 export interface Ready {

@@ -2,7 +2,7 @@
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
-import type { Origin } from '../origin.ts'
+import type { Origin } from '../readers/origin.ts'
 import type { Filled, FillOptions, Job } from './fill.ts'
 
 /** What a thread is started with. */

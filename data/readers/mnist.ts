@@ -13,9 +13,13 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import { arrayDataset, reorder, splitAt } from '../dataset.ts'
-import type { Dataset, Order, Split } from '../dataset.ts'
-import { guarded } from '../file.ts'
+import { splitAt } from './split.ts'
+import { reorder } from './subset.ts'
+import { arrayDataset } from './array.ts'
+import type { Dataset } from './dataset.ts'
+import type { Split } from './split.ts'
+import type { Order } from './subset.ts'
+import { guarded } from '../formats/file.ts'
 
 const side = 28
 const size = side * side

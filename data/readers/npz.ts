@@ -13,21 +13,18 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
-import { outside } from '../dataset.ts'
-import type { Dataset, Image, Item } from '../dataset.ts'
-import { readAt, withFile } from '../file.ts'
-import { sharedBytes } from '../origin.ts'
-import type { Origin } from '../origin.ts'
-import { countOf } from '../tensor.ts'
-import { npyHeader, npyHeaderBytes, npyNumbers, npyRange, rowMajor } from './npy.ts'
-import type { NpyHeader } from './npy.ts'
-import { contentBytes, wrongArchive, zipMembers } from './zip.ts'
-import type { Content, Member } from './zip.ts'
-
-/** Parts of a dataset by name; 'all' where it has none. */
-export type SplitName = 'train' | 'val' | 'test' | 'all'
-
-export type Splits = ReadonlyMap<SplitName, Dataset>
+import { outside } from './dataset.ts'
+import type { Dataset, Image, Item, SplitName, Splits } from './dataset.ts'
+import { readAt, withFile } from '../formats/file.ts'
+import { sharedBytes } from '../formats/memory.ts'
+import { originOf } from './origin.ts'
+import { reopener } from './reader.ts'
+import type { Reader } from './reader.ts'
+import { countOf } from '../formats/tensor.ts'
+import { npyHeader, npyHeaderBytes, npyNumbers, npyRange, rowMajor } from '../formats/npy.ts'
+import type { NpyHeader } from '../formats/npy.ts'
+import { contentBytes, wrongArchive, zipMembers } from '../formats/zip.ts'
+import type { Content, Member } from '../formats/zip.ts'
 
 export interface NpzOptions {
   /** The axis of volumes [D, H, W] along which slices are taken: 0 by default. */
@@ -173,13 +170,15 @@ const framed = ({ name, header, layout, labels, classes, axis }: NpzFrame, conte
   }
 }
 
+const origin = originOf<NpzParts>('npz')
+
 /** A split as a dataset. */
-export const npzDataset = (parts: NpzParts): Dataset => ({ ...framed(parts, TE.right(parts.content)), origin: TE.right({ _tag: 'Npz', parts }) })
+const npzDataset = (parts: NpzParts): Dataset => ({ ...framed(parts, TE.right(parts.content)), origin: TE.right(origin.of(parts)) })
 
 /** The same, its bytes not looked for before they are needed. */
 const lazily = (frame: NpzFrame, content: TaskEither<Fault, Content>): Dataset => ({
   ...framed(frame, content),
-  origin: pipe(content, TE.map((c): Origin => ({ _tag: 'Npz', parts: { ...frame, content: c } }))),
+  origin: pipe(content, TE.map((c) => origin.of({ ...frame, content: c }))),
 })
 
 /** Names of the arrays of images and of labels in a split, as different makers call them. */
@@ -260,4 +259,11 @@ export const npz = (path: string, options: NpzOptions = {}): TaskEither<Fault, S
     TE.chain(TE.traverseSeqArray(partOf(path, memoryBytes))),
     TE.map((parts) => splitsOf(basename(path).replace(/\.np[yz]$/i, ''), parts, axis)),
   )
+}
+
+export const npzReader: Reader = {
+  ...reopener(origin, (parts) => TE.right(npzDataset(parts))),
+  files: 'arrays (.npz, .npy)',
+  matches: (path) => /\.np[yz]$/i.test(path),
+  open: { _tag: 'One', file: (path, { axis }) => pipe(npz(path, axis === undefined ? {} : { axis }), TE.map((splits) => ({ splits, skipped: [], notes: [] }))) },
 }

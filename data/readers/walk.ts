@@ -35,3 +35,13 @@ export const walk = async (root: string, wanted: (path: string) => boolean): Pro
   }
   return found.sort(byText)
 }
+
+/** The first folder of a path below a root. */
+export const folderOf = (path: string): string | undefined => {
+  const slash = path.indexOf('/')
+  return slash < 0 ? undefined : path.slice(0, slash)
+}
+
+/** The names of the classes of files: their first folders, sorted. */
+export const classesOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> =>
+  [...new Set(paths.map(folderOf).filter((c) => c !== undefined))].sort(byText)

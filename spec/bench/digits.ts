@@ -10,10 +10,11 @@ import { parseArgs } from 'node:util'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { fault } from '../../core/fault.ts'
 import dinov1 from '../../examples/dinov1.ts'
-import { given } from '../../train/config/resolve.ts'
-import { startProgress } from '../../train/log/progress.ts'
-import type { Report } from '../../train/run.ts'
-import { runExperiment } from '../../train/run.ts'
+import { given } from '../../train/config/settings.ts'
+import { startProgress } from '../../train/run/log/progress.ts'
+import type { Report } from '../../train/run/run.ts'
+import { judge } from '../../train/judge/judge.ts'
+import { runExperiment } from '../../train/run/run.ts'
 import { must, stop } from './session.ts'
 import { table } from './table.ts'
 
@@ -45,7 +46,7 @@ for (const seed of values.seeds.split(',').map(Number)) {
   await mkdir(join(out, 'checkpoints'), { recursive: true })
   const run = await must(TE.fromEither(dinov1.resolve([given({ seed, accelerator: { target: 'native', threads: Number(values.threads) } })])))
   const began = performance.now()
-  const report = await must(runExperiment(run, { name: dinov1.name, out, resume: false, progress, stopping: () => false }))
+  const report = await must(runExperiment(run, { name: dinov1.name, out, resume: false, judge, progress, stopping: () => false }))
   const [before, after, pixels] = ['knn_before', 'knn_after', 'knn_pixels'].map((name) => reported(report, name))
   rows.push({ seed, before, after, pixels, seconds: (performance.now() - began) / 1000 })
 }

@@ -8,10 +8,11 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { showFault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import { recipes } from '../../data/augment/recipes.ts'
-import { usualIntensity, withIntensity } from '../../data/intensity.ts'
-import { ahead, openLoader } from '../../data/loader.ts'
-import { datasetOf, openData } from '../../data/readers/open.ts'
+import { recipes } from '../../data/augment/presets.ts'
+import { usualIntensity, withIntensity } from '../../data/loading/intensity.ts'
+import { ahead, openLoader } from '../../data/loading/loader.ts'
+import { datasetOf } from '../../data/readers/split.ts'
+import { openData } from '../../data/readers/index.ts'
 
 const or = <A>(e: Either<Fault, A>): A => {
   if (E.isRight(e)) return e.right

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { cropStream, drawBox } from '../../data/augment/draws.ts'
 import { centreCrop, guidedCrop, longestSide, randomResizedCrop, roundEven } from '../../data/augment/geometry.ts'
-import { recipes } from '../../data/augment/recipes.ts'
+import { recipes } from '../../data/augment/presets.ts'
 
 const ratio = [3 / 4, 4 / 3] as const
 const size = fc.record({ height: fc.integer({ min: 1, max: 600 }), width: fc.integer({ min: 1, max: 600 }) })

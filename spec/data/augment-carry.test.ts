@@ -8,9 +8,9 @@ import type { CropPlace } from '../../data/augment/draws.ts'
 import { placeOf } from '../../data/augment/draws.ts'
 import { guidedPlainCrop, plainCrop } from '../../data/augment/geometry.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import type { CropGroup, Recipe } from '../../data/augment/recipe.ts'
-import { recipeNames, recipeOf, recipes } from '../../data/augment/recipes.ts'
-import type { Box } from '../../data/dataset.ts'
+import type { CropGroup, Recipe } from '../../data/augment/augmentation.ts'
+import { recipeNames, recipeOf, recipes } from '../../data/augment/presets.ts'
+import type { Box } from '../../data/readers/dataset.ts'
 import { right } from './either.ts'
 
 const side = 48

@@ -4,7 +4,7 @@ import { evaluate } from '../../compiler/targets/reference.ts'
 import type { ColourName, ColourOp } from '../../data/augment/colour.ts'
 import { colour, colourChain, solarise, solariseAt, writeColour } from '../../data/augment/colour.ts'
 import { drawJitter } from '../../data/augment/draws.ts'
-import { recipes } from '../../data/augment/recipes.ts'
+import { recipes } from '../../data/augment/presets.ts'
 import { stream } from '../../core/random.ts'
 import { expectClose, input } from '../support/tensor.ts'
 

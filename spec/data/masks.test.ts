@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stream } from '../../core/random.ts'
-import type { MaskOptions } from '../../data/masks.ts'
-import { blockMask, collate, drawBlock, drawMasks, exactMask, listLength, sourceOf } from '../../data/masks.ts'
+import type { MaskOptions } from '../../data/augment/masks.ts'
+import { blockMask, collate, drawBlock, drawMasks, exactMask, listLength, sourceOf } from '../../data/augment/masks.ts'
 import { runs } from '../support/arbitrary.ts'
 
 const side = fc.integer({ min: 2, max: 14 })

@@ -5,9 +5,9 @@ import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import type { Image } from '../../data/dataset.ts'
-import { asRgb, blend, contactSheet, encodePng, enlarge, heatColour, heatMap, writePng } from '../../data/picture.ts'
-import { readPicture } from '../../data/readers/folder.ts'
+import type { Image } from '../../data/readers/dataset.ts'
+import { asRgb, blend, contactSheet, encodePng, enlarge, heatColour, heatMap, writePng } from '../../data/readers/pictures/picture.ts'
+import { readPicture } from '../../data/readers/pictures/folder.ts'
 import { left, right } from './either.ts'
 
 const gray = (height: number, width: number, ...data: ReadonlyArray<number>): Image => ({ channels: 1, height, width, data: Float32Array.from(data) })

@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { readSafetensors } from '../../data/safetensors.ts'
+import { readSafetensors } from '../../data/formats/safetensors.ts'
 import { right } from './either.ts'
 import { fixtures, packageFolder } from './readers-reference.ts'
 
@@ -12,7 +12,7 @@ const root = join(fixtures, '..', '..', '..')
 /** Runs the command and gives its exit code and what it wrote. */
 const command = (...args: ReadonlyArray<string>): Promise<{ readonly code: number; readonly out: string; readonly err: string }> =>
   new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'train/commands/data.ts', ...args], { cwd: root }, (e, out, err) => {
+    execFile(process.execPath, ['--import', 'tsx', 'train/cli/commands/data.ts', ...args], { cwd: root }, (e, out, err) => {
       resolve({ code: e === null ? 0 : typeof e.code === 'number' ? e.code : -1, out, err })
     })
   })

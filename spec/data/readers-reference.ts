@@ -6,8 +6,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as t from 'io-ts'
 import { expect } from 'vitest'
-import type { Dataset, Image, Item } from '../../data/dataset.ts'
-import { decodeAs } from '../../data/decode.ts'
+import type { Dataset, Image, Item } from '../../data/readers/dataset.ts'
+import { decodeAs } from '../../data/formats/codec.ts'
 import { right } from './either.ts'
 
 /** The folder of the fixtures. */

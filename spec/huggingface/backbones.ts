@@ -7,7 +7,7 @@ import { declarations } from '../../core/model.ts'
 import { sizeOf } from '../../core/type.ts'
 import type { Vit } from '../../models/vit.ts'
 import { vit } from '../../models/vit.ts'
-import type { Weights } from '../../train/huggingface/weights.ts'
+import type { Weights } from '../../train/exchange/huggingface/weights.ts'
 import { wave } from '../support/tensor.ts'
 
 const sizes = { patch: 4, width: 8, depth: 2, heads: 2, image: 12 }

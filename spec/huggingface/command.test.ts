@@ -4,13 +4,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { declarations } from '../../core/model.ts'
-import type { Json } from '../../data/decode.ts'
-import type { HostTensor } from '../../data/tensor.ts'
-import { floatTensor } from '../../data/tensor.ts'
-import { save } from '../../train/checkpoints.ts'
-import { readBackbone } from '../../train/huggingface/read.ts'
-import { exportRun, readRun } from '../../train/huggingface/run.ts'
-import { writeBackbone } from '../../train/huggingface/write.ts'
+import type { Json } from '../../data/formats/codec.ts'
+import type { HostTensor } from '../../data/formats/tensor.ts'
+import { floatTensor } from '../../data/formats/tensor.ts'
+import { save } from '../../train/run/checkpoints.ts'
+import { readBackbone } from '../../train/exchange/huggingface/reader.ts'
+import { exportRun, readRun } from '../../train/exchange/run.ts'
+import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { left, right } from '../data/either.ts'
 import { backbones, temporary, weightsOf } from './backbones.ts'
 
@@ -28,7 +28,7 @@ const run = async (name: string, tensors: ReadonlyArray<readonly [string, HostTe
 }
 
 const hf = (...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/commands/hf.ts', ...words], { cwd: root, encoding: 'utf8' })
+  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/commands/hf.ts', ...words], { cwd: root, encoding: 'utf8' })
   return { code: done.status, out: done.stdout, err: done.stderr }
 }
 

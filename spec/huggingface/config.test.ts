@@ -1,7 +1,7 @@
 /** config.json both ways: what is read is what was written, defaults of the classes, and what is refused. */
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
-import { decodeAs } from '../../data/decode.ts'
+import { decodeAs } from '../../data/formats/codec.ts'
 import type { HuggingFaceConfig } from '../../models/huggingface/config.ts'
 import { configCodec, configOf, optionsOf, typeOf } from '../../models/huggingface/config.ts'
 import type { HuggingFaceType } from '../../models/huggingface/types.ts'

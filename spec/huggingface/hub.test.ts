@@ -6,10 +6,10 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Fault } from '../../core/fault.ts'
-import { localModel, parseId, hubOf } from '../../train/huggingface/hub.ts'
-import type { Environment } from '../../train/huggingface/hub.ts'
-import { readBackbone } from '../../train/huggingface/read.ts'
-import { writeBackbone } from '../../train/huggingface/write.ts'
+import { localModel, parseId, hubOf } from '../../train/exchange/huggingface/hub.ts'
+import type { Environment } from '../../train/exchange/huggingface/hub.ts'
+import { readBackbone } from '../../train/exchange/huggingface/reader.ts'
+import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { left, right } from '../data/either.ts'
 import { backbones, temporary, weightsOf } from './backbones.ts'
 import type { Behaviour, HubFiles } from './hub-server.ts'
@@ -113,7 +113,7 @@ describe('an interrupted download', () => {
   it('by a kill of the whole program goes on as well', async () => {
     hub.behaviour.cuts = [1e9, 900, -100]
     const env = { ...process.env, ...envOf('killed'), HF_HUB_OFFLINE: '' }
-    const child = spawn(process.execPath, ['--import', 'tsx', 'train/commands/hf.ts', 'inspect', '--model', 'owner/plain'], { env })
+    const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/commands/hf.ts', 'inspect', '--model', 'owner/plain'], { env })
     child.stderr.on('data', (text) => { if (String(text).includes('interrupted')) child.kill('SIGKILL') })
     await new Promise((resolve) => { child.on('close', resolve) })
     hub.behaviour.cuts = []

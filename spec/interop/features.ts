@@ -16,11 +16,11 @@ import { input } from '../../core/leaves.ts'
 import { call, context, declarations, leavesOf } from '../../core/model.ts'
 import { trace } from '../../core/trace.ts'
 import { tensorType } from '../../core/type.ts'
-import { readSafetensors, writeSafetensors } from '../../data/safetensors.ts'
-import type { HostTensor } from '../../data/tensor.ts'
-import { floatTensor, floatsOf } from '../../data/tensor.ts'
-import { readBackbone } from '../../train/huggingface/read.ts'
-import { isSwin, readSwin } from '../../train/huggingface/swin.ts'
+import { readSafetensors, writeSafetensors } from '../../data/formats/safetensors.ts'
+import type { HostTensor } from '../../data/formats/tensor.ts'
+import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
+import { readBackbone } from '../../train/exchange/huggingface/reader.ts'
+import { isSwin, readSwin } from '../../train/exchange/huggingface/swin.ts'
 
 const [folder, pixels, out, target = 'gpujs:webasm'] = process.argv.slice(2)
 

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { erf, half, idiv, mod } from '../../compiler/targets/numerics.ts'
 import { range } from '../../core/type.ts'
-import { narrowF16, widenF16 } from '../../data/half.ts'
+import { narrowF16, widenF16 } from '../../data/formats/half.ts'
 import { runs, word } from '../support/arbitrary.ts'
 
 const scale = 10n ** 60n

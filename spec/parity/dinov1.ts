@@ -1,6 +1,6 @@
 /** The networks of DINO as the whole-model cases describe them. */
 import * as t from 'io-ts'
-import type { HostTensors } from '../../data/tensor.ts'
+import type { HostTensors } from '../../data/formats/tensor.ts'
 import type { NetworkParams, Pair, StudentOutput, TeacherOutput, Views } from '../../models/dino.ts'
 import { dinov1 } from '../../models/dino.ts'
 import type { HeadParams } from '../../models/head.ts'

@@ -15,8 +15,8 @@ import type { Fault } from '../../core/fault.ts'
 import { fault, messageOf } from '../../core/fault.ts'
 import type { Graph } from '../../core/graph.ts'
 import { tensorType } from '../../core/type.ts'
-import { floatsOf } from '../../data/tensor.ts'
-import type { HostTensors } from '../../data/tensor.ts'
+import { floatsOf } from '../../data/formats/tensor.ts'
+import type { HostTensors } from '../../data/formats/tensor.ts'
 import type { Case, LoadedCase } from './case.ts'
 
 /** Computed tensors by the names of the expected ones, row-major. */

@@ -3,8 +3,10 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { isLeft, isRight } from 'fp-ts/lib/Either.js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Fault } from '../../core/fault.ts'
-import { type CompiledSet, type Engine, type Mode, openEngine } from '../../compiler/targets/gpujs/engine.ts'
-import { type HelperSource, type KernelSource, gridOf, kernelKey } from '../../compiler/targets/gpujs/kernel.ts'
+import type { CompiledSet, Engine, Mode } from '../../compiler/targets/gpujs/engine.ts'
+import { openEngine } from '../../compiler/targets/gpujs/engines.ts'
+import type { HelperSource, KernelSource } from '../../compiler/targets/gpujs/kernel.ts'
+import { gridOf, kernelKey } from '../../compiler/targets/gpujs/kernel.ts'
 import { wgsl } from '../../compiler/targets/gpujs/wgsl.ts'
 
 const kernel = (source: string, args: ReadonlyArray<number>, output: ReadonlyArray<number>, more: Partial<KernelSource> = {}): KernelSource => ({

@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { exitCode } from '../../core/fault.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
-import { commonOptions, helpText, parseArguments } from '../../train/arguments.ts'
-import type { Arguments, CommandSpec } from '../../train/arguments.ts'
-import { editDistance, nearest } from '../../train/nearest.ts'
+import { commonOptions, helpText, parseArguments } from '../../train/cli/arguments.ts'
+import type { Arguments, CommandSpec } from '../../train/cli/arguments.ts'
+import { editDistance, nearest } from '../../train/config/spelling.ts'
 import { left, right } from '../data/either.ts'
 
 const plain: CommandSpec = { call: 'npx tsx examples/dinov2.ts', about: 'Trains DINOv2.' }

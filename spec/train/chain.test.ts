@@ -10,10 +10,11 @@ import { reference } from '../../compiler/targets/reference.ts'
 import dinov1 from '../../examples/dinov1.ts'
 import dinov2 from '../../examples/dinov2.ts'
 import dinov3 from '../../examples/dinov3.ts'
-import { given } from '../../train/config/resolve.ts'
-import type { Experiment } from '../../train/experiment.ts'
-import type { Report } from '../../train/run.ts'
-import { runExperiment } from '../../train/run.ts'
+import { given } from '../../train/config/settings.ts'
+import type { Experiment } from '../../train/run/experiment.ts'
+import type { Report } from '../../train/run/run.ts'
+import { judge } from '../../train/judge/judge.ts'
+import { runExperiment } from '../../train/run/run.ts'
 import { right } from '../data/either.ts'
 import { quiet } from './tiny.ts'
 
@@ -36,7 +37,7 @@ const small = {
 const ran = async (e: Experiment, out: string, changes: object = {}): Promise<Ran> => {
   const said: string[] = []
   const run = right(e.resolve([given(small), given(changes)]))
-  const report = right(await runExperiment(run, { name: e.name, out: join(root, out), device: TE.fromTask(async () => right(await reference.open())), resume: false, progress: { ...quiet, say: (text) => { said.push(text) } }, stopping: () => false })())
+  const report = right(await runExperiment(run, { name: e.name, out: join(root, out), device: TE.fromTask(async () => right(await reference.open())), resume: false, judge, progress: { ...quiet, say: (text) => { said.push(text) } }, stopping: () => false })())
   expect(Number.isFinite(report.loss)).toBe(true)
   return { report, said }
 }
@@ -89,7 +90,7 @@ describe('weights are trained on with another objective', { timeout: 240_000 }, 
   })
   it('but not on a network of another size', async () => {
     const run = right(dinov2.resolve([given(small), given({ ...from('v1'), model: { width: 16 } })]))
-    const f = await runExperiment(run, { name: 'x', out: join(root, 'x'), device: TE.fromTask(async () => right(await reference.open())), resume: false, progress: quiet, stopping: () => false })()
+    const f = await runExperiment(run, { name: 'x', out: join(root, 'x'), device: TE.fromTask(async () => right(await reference.open())), resume: false, judge, progress: quiet, stopping: () => false })()
     expect(f).toMatchObject({ left: { kind: 'config', found: '[8, 1, 7, 7]', allowed: '[16, 1, 7, 7]' } })
   })
 })

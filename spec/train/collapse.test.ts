@@ -1,9 +1,9 @@
 /** Warnings of collapse: not of healthy runs, once for each cause, with what to change. */
 import { expect, test } from 'vitest'
-import { calm, watch } from '../../train/collapse.ts'
-import type { Watched } from '../../train/collapse.ts'
-import { settingsOf } from '../../train/config/resolve.ts'
-import { config } from '../../train/recipe.ts'
+import { calm, watch } from '../../train/run/collapse.ts'
+import type { Watched } from '../../train/run/collapse.ts'
+import { settingsOf } from '../../train/config/settings.ts'
+import { config } from '../../train/recipes/recipe.ts'
 
 const w: Watched = { prototypes: 512, width: 64, steps: 600 }
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as O from 'fp-ts/lib/Option.js'
 import { afterEach, expect, test, vi } from 'vitest'
-import { checkpointName, latest, save } from '../../train/checkpoints.ts'
+import { checkpointName, latest, save } from '../../train/run/checkpoints.ts'
 import { left, right } from '../data/either.ts'
 import { checkpointAt } from './states.ts'
 

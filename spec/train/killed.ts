@@ -15,8 +15,8 @@ import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import * as O from 'fp-ts/lib/Option.js'
 import { stream } from '../../core/random.ts'
-import { latest } from '../../train/checkpoints.ts'
-import { isBegun } from '../../train/begin.ts'
+import { latest } from '../../train/run/checkpoints.ts'
+import { isBegun } from '../../train/run/resumption.ts'
 import { right } from '../data/either.ts'
 
 export const timings = ['images_per_s', 'waiting']
@@ -32,7 +32,7 @@ export interface Lived { readonly code: number | null; readonly signal: string |
 /** Runs `npm run train` as one process; `signal` (SIGKILL by default) is sent after `after` seconds, or once it has said something. */
 export const live = (words: ReadonlyArray<string>, how: { readonly after?: number; readonly whenSaid?: RegExp; readonly signal?: NodeJS.Signals } = {}): Promise<Lived> => new Promise((resolve) => {
   const began = performance.now()
-  const child = spawn(process.execPath, ['--import', 'tsx', 'train/commands/train.ts', ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/commands/train.ts', ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''
   let asked = false
   child.stderr.on('data', (data: Buffer) => {

@@ -1,10 +1,10 @@
 import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { readSafetensors } from '../../data/safetensors.ts'
-import { floatsOf, intsOf } from '../../data/tensor.ts'
-import { knn } from '../../train/evaluate/knn.ts'
-import type { KnnOptions, LabelledFeatures } from '../../train/evaluate/knn.ts'
+import { readSafetensors } from '../../data/formats/safetensors.ts'
+import { floatsOf, intsOf } from '../../data/formats/tensor.ts'
+import { knn } from '../../train/judge/evaluate/knn.ts'
+import type { KnnOptions, LabelledFeatures } from '../../train/judge/evaluate/knn.ts'
 import { left, right } from '../data/either.ts'
 
 const base: KnnOptions = { k: [5, 20], classes: 7, temperature: 0.07, votes: 'v1' }

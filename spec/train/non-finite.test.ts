@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, test } from 'vitest'
 import { showFault } from '../../core/fault.ts'
-import { constant } from '../../train/schedule.ts'
+import { constant } from '../../train/step/schedule.ts'
 import { left, right } from '../data/either.ts'
 import { ranIn, tiny } from './tiny.ts'
 

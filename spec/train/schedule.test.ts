@@ -8,8 +8,8 @@ import type { Fault } from '../../core/fault.ts'
 import {
   concat, constant, cosine, cosineSchedule, epochCosineSchedule, epochTemperature, learningRateFactor, linear, piecewise, scale,
   stepTemperature, truncatedCosineSchedule, valuesOf, warmupDecaySchedule,
-} from '../../train/schedule.ts'
-import type { Schedule } from '../../train/schedule.ts'
+} from '../../train/step/schedule.ts'
+import type { Schedule } from '../../train/step/schedule.ts'
 import { left, right } from '../data/either.ts'
 
 const Case = t.type({ config: t.record(t.string, t.record(t.string, t.number)), scalars: t.record(t.string, t.array(t.number)) })

@@ -1,5 +1,5 @@
-import type { Checkpoint } from '../../train/checkpoint.ts'
-import type { HostTensor } from '../../data/tensor.ts'
+import type { Checkpoint } from '../../train/run/checkpoint.ts'
+import type { HostTensor } from '../../data/formats/tensor.ts'
 
 /** A small checkpoint whose every value follows from its step. */
 export const checkpointAt = (step: number, size = 5): Checkpoint => ({

@@ -2,7 +2,7 @@
 
 import * as E from 'fp-ts/lib/Either.js'
 import { showFault } from '../../core/fault.ts'
-import { save } from '../../train/checkpoints.ts'
+import { save } from '../../train/run/checkpoints.ts'
 import { checkpointAt } from './states.ts'
 
 const [dir, first] = process.argv.slice(2)

@@ -4,7 +4,7 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import type { Json } from '../../data/decode.ts'
+import type { Json } from '../../data/formats/codec.ts'
 
 /** A part of a JSON Schema. */
 export type Schema = { readonly [key: string]: Json }

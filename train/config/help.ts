@@ -1,5 +1,5 @@
 /** Settings as a text for people. */
-import type { SettingLine } from './resolve.ts'
+import type { SettingLine } from './settings.ts'
 
 /** A default on a line: short. */
 const showDefault = (u: unknown): string => {

@@ -11,11 +11,11 @@ import type { Task } from 'fp-ts/lib/Task.js'
 import type { Document } from 'yaml'
 import { LineCounter, isMap, isPair, isScalar, isSeq, parseDocument, visit } from 'yaml'
 import type { Fault } from '../../core/fault.ts'
-import { fault, messageOf, together } from '../../core/fault.ts'
+import { faultsOf, messageOf, together } from '../../core/fault.ts'
 import { join } from '../../core/tree.ts'
-import { showValue } from '../../data/decode.ts'
-import { codeOf, systemFault } from '../../data/file.ts'
-import { nearest } from '../nearest.ts'
+import { showValue } from '../../data/formats/codec.ts'
+import { codeOf, systemFault } from '../../data/formats/file.ts'
+import { nearest } from './spelling.ts'
 import { isRecord, merged } from './section.ts'
 
 export interface Layer {
@@ -45,7 +45,7 @@ export const stacked = (layers: ReadonlyArray<Layer>): Layer => ({
 export const layerAt = (path: string, value: unknown, place: string): Layer =>
   ({ tree: path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value), origins: new Map([[path, place]]), faults: [] })
 
-const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => fault('config', { place, found, allowed, remedy })
+const wrong = faultsOf('config')
 
 /** A text of the command line or the environment, read as YAML: `0.1` is a number, `true` a flag, `[0.4, 1]` a list. */
 export const layerOfText = (path: string, text: string, place: string): Either<Fault, Layer> => {

@@ -1,5 +1,5 @@
 /** The JSON Schema of settings, for editors: derived from the same fields that decode them. */
-import type { Json } from '../../data/decode.ts'
+import type { Json } from '../../data/formats/codec.ts'
 import type { AnyField, Schema } from './field.ts'
 import { extendsKey, ownFileKey } from './layers.ts'
 import { isRecord } from './section.ts'

@@ -4,8 +4,8 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import type { Json } from '../../data/decode.ts'
-import { JsonValue } from '../../data/decode.ts'
+import type { Json } from '../../data/formats/codec.ts'
+import { JsonValue } from '../../data/formats/codec.ts'
 import type { AnyField, Schema } from './field.ts'
 import { Field, oneOf } from './field.ts'
 

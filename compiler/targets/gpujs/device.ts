@@ -15,7 +15,7 @@ import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, T
 import { fed } from '../feed.ts'
 import { asFault, openResidents } from '../residents.ts'
 import type { Engine, Launch, Mode, Slot } from './engine.ts'
-import { openEngine } from './engine.ts'
+import { openEngine } from './engines.ts'
 import type { KernelSource } from './kernel.ts'
 import { printKernel } from './print.ts'
 import { roadOf } from './road.ts'
@@ -53,7 +53,7 @@ const deviceOf = (name: string, engine: Engine): Device => {
     const sources = plan.kernels.map((k) => printKernel(k.kernel, engine.limits.matmulBlock))
     const copies = [...new Set(plan.steps.flatMap((s) => (s._tag === 'Update' ? [floatsOf(s.dtype, s.length)] : [])))]
     return pipe(
-      engine.compile([...sources, ...copies.map(copyKernel)], (done, total) => o.progress?.({ done, total, unit: 'kernels' })),
+      engine.compile([...sources, ...copies.map(copyKernel)], (done, total) => o.progress?.({ done, total, unit: 'kernels' }), o.stopping),
       TE.chain((set) => TE.tryCatch(async () => {
         const temporaries = plan.temporaries._tag === 'Slots' ? plan.temporaries.slots.map((s) => engine.slot(floatsOf(s.dtype, s.length))) : []
         const given = new Map(leaves.filter((l) => !isResident(l) && !plan.hypers.includes(l.leaf)).map((l) => [l.path, slotOf(l.type)]))

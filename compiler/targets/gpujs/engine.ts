@@ -1,7 +1,6 @@
 /** One way to run gpu.js kernels over resident flat buffers, whatever gpu.js compiles them to. */
-import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { type Fault, fault, messageOf } from '../../../core/fault.ts'
+import type { Fault } from '../../../core/fault.ts'
 import type { KernelSource } from './kernel.ts'
 
 /** What gpu.js compiles to. */
@@ -64,32 +63,3 @@ export interface Engine {
   /** Frees everything; the process can exit by itself afterwards. */
   readonly dispose: () => void
 }
-
-/**
- * Opens the engine of a mode. Each is loaded when it is asked for, as each needs something that others do not:
- * webgpu a driver, headlessgl the package gl. There is no fallback from one to another.
- */
-export const openEngine = (mode: Mode): TaskEither<Fault, Engine> => {
-  switch (mode) {
-    case 'webgpu':
-      return load(mode, async () => (await import('./webgpu.ts')).openWebgpu())
-    case 'headlessgl':
-      return load(mode, async () => (await import('./headlessgl.ts')).openHeadlessGl())
-    case 'webasm':
-      return load(mode, async () => TE.of((await import('./webasm.ts')).openWebasm()))
-    case 'cpu':
-      return load(mode, async () => TE.of((await import('./cpu.ts')).openCpu()))
-  }
-}
-
-const load = (mode: Mode, open: () => Promise<TaskEither<Fault, Engine>>): TaskEither<Fault, Engine> =>
-  TE.flatten(
-    TE.tryCatch(open, (e) =>
-      fault('target', {
-        place: `gpu.js, ${mode}`,
-        found: messageOf(e),
-        allowed: 'gpu.js in the version that package.json pins, and what the mode needs',
-        remedy: 'run npm install; the engine uses the inner files of exactly that version of gpu.js',
-      }),
-    ),
-  )

@@ -10,6 +10,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { pack, unpack } from 'msgpackr'
 import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
 import type { KernelRoad } from '../../road.ts'
 import { follow } from '../../road.ts'
@@ -79,18 +80,24 @@ const keep = async (c: Compiler, path: string, built: Built): Promise<Fault | un
 /** What is compiled one by one. */
 const unit = 'C units'
 
+const stopped = (done: number, total: number): Fault => fault('target', {
+  place: 'compiling (native)', found: `a request to stop after ${done} of ${total} ${unit}`, allowed: 'compiling that is left to end',
+  remedy: 'start again: what has been compiled is not compiled again',
+})
+
 /** Compiles units side by side, on all cores whatever the threads of a run. */
 const compiled = async (c: Compiler, units: ReadonlyArray<Unit>, o: CompileOptions): Promise<E.Either<Fault, ReadonlyArray<string>>> => {
   const paths = new Array<string | Fault>(units.length)
   const state = { next: 0, done: 0 }
   o.progress?.({ done: 0, total: units.length, unit })
   const worker = async (): Promise<void> => {
-    for (let i = state.next++; i < units.length; i = state.next++) {
+    for (let i = state.next++; i < units.length && o.stopping?.() !== true; i = state.next++) {
       paths[i] = await libraryOf(c, 'step', [units[i].source])
       o.progress?.({ done: ++state.done, total: units.length, unit })
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
+  if (state.done < units.length && o.stopping?.() === true) return E.left(stopped(state.done, units.length))
   const libraries: Array<string> = []
   for (const path of paths) {
     if (typeof path !== 'string') return E.left(path)

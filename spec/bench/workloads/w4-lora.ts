@@ -1,7 +1,7 @@
 /** w2 with the backbone frozen and low-rank adapters on `attn.qkv` and `attn.proj`, in the teacher too; the heads train. */
 import { pipe } from 'fp-ts/lib/function.js'
-import { derive, rewriteForward } from '../../../train/step.ts'
-import { lora } from '../../../train/strategies/lora.ts'
+import { derive, rewriteForward } from '../../../train/step/step.ts'
+import { lora } from '../../../train/step/strategies/lora.ts'
 import { prepared } from '../prepare.ts'
 import type { Workload } from '../workload.ts'
 import { crops, masks, stage } from './w2-dinov2-tiny.ts'

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as library from 'nifti-reader-js'
-import { nifti } from '../../../data/readers/nifti.ts'
+import { nifti } from '../../../data/readers/nifti/nifti.ts'
 import type { Reader } from './outcome.ts'
 import { readAs, refused } from './outcome.ts'
 

@@ -13,9 +13,9 @@ import { declarations, param, zeros } from '../../../core/model.ts'
 import { dinov1 } from '../../../models/dino.ts'
 import { head } from '../../../models/head.ts'
 import { vit } from '../../../models/vit.ts'
-import type { GroupRule } from '../../../train/groups.ts'
-import { isLastLayer, v1Groups, v2Groups, v3Groups } from '../../../train/groups.ts'
-import { decodeAs } from '../../../data/decode.ts'
+import type { GroupRule } from '../../../train/step/groups.ts'
+import { isLastLayer, v1Groups, v2Groups, v3Groups } from '../../../train/step/groups.ts'
+import { decodeAs } from '../../../data/formats/codec.ts'
 import type { Case } from '../case.ts'
 import { configOf } from '../case.ts'
 import type { Computed, Kind } from '../kind.ts'
@@ -34,7 +34,7 @@ type Row = t.TypeOf<typeof row>
 const groups = t.type({ regularized: t.readonlyArray(t.string), not_regularized: t.readonlyArray(t.string) })
 
 const differs = (place: string, found: string, allowed: string): Fault =>
-  fault('data', { place, found, allowed, remedy: 'correct the rule in train/groups.ts' })
+  fault('data', { place, found, allowed, remedy: 'correct the rule in train/step/groups.ts' })
 
 const remedy = 'write the facts as the fixtures do'
 

@@ -6,10 +6,10 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { expect, test } from 'vitest'
 import { showFault } from '../../../core/fault.ts'
-import type { Arguments } from '../../../train/arguments.ts'
-import { parseArguments } from '../../../train/arguments.ts'
-import { layersOf } from '../../../train/config/sources.ts'
-import { recipe } from '../../../train/recipe.ts'
+import type { Arguments } from '../../../train/cli/arguments.ts'
+import { parseArguments } from '../../../train/cli/arguments.ts'
+import { layersOf } from '../../../train/cli/sources.ts'
+import { recipe } from '../../../train/recipes/recipe.ts'
 
 const experiment = recipe()
 

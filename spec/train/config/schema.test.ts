@@ -3,10 +3,10 @@ import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { resolve, given } from '../../../train/config/resolve.ts'
+import { resolve, given } from '../../../train/config/settings.ts'
 import { schemaOf } from '../../../train/config/schema.ts'
 import { isRecord } from '../../../train/config/section.ts'
-import { config } from '../../../train/recipe.ts'
+import { config } from '../../../train/recipes/recipe.ts'
 import { right } from '../../data/either.ts'
 
 const keywords = new Set(['$schema', 'title', 'description', 'default', 'format', 'type', 'enum', 'const', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'items', 'minItems', 'maxItems', 'properties', 'additionalProperties', 'required', 'anyOf', 'oneOf'])

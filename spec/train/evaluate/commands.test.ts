@@ -4,9 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { writePng } from '../../../data/picture.ts'
-import { readSafetensors } from '../../../data/safetensors.ts'
-import { writeInitial } from '../../../train/start/described.ts'
+import { writePng } from '../../../data/readers/pictures/picture.ts'
+import { readSafetensors } from '../../../data/formats/safetensors.ts'
+import { writeInitial } from '../../../train/exchange/transfer/description.ts'
 import { right } from '../../data/either.ts'
 import { backbones } from '../../huggingface/backbones.ts'
 import { normals } from './rows.ts'
@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 
 const command = (name: string, ...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string; readonly json: () => Readonly<Record<string, unknown>> } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', `train/commands/${name}.ts`, ...words], { cwd: new URL('../../..', import.meta.url).pathname, encoding: 'utf8' })
+  const done = spawnSync(process.execPath, ['--import', 'tsx', `train/cli/commands/${name}.ts`, ...words], { cwd: new URL('../../..', import.meta.url).pathname, encoding: 'utf8' })
   return { code: done.status, out: done.stdout, err: done.stderr, json: () => {
     const u: unknown = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')
     return Object.fromEntries(Object.entries(typeof u === 'object' && u !== null ? u : {}))

@@ -1,9 +1,9 @@
 /** ACC and AUC as MedMNIST reports them. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Targets } from '../../../train/evaluate/classes.ts'
-import { classesOf, oneOf, probabilities, rowsOfTargets } from '../../../train/evaluate/classes.ts'
-import { accuracy, auc, rocAuc, taskOf } from '../../../train/evaluate/metrics.ts'
+import type { Targets } from '../../../train/judge/evaluate/classes.ts'
+import { classesOf, oneOf, probabilities, rowsOfTargets } from '../../../train/judge/evaluate/classes.ts'
+import { accuracy, auc, rocAuc, taskOf } from '../../../train/judge/evaluate/metrics.ts'
 import { left, right } from '../../data/either.ts'
 
 const severalOf = (values: ReadonlyArray<number>, classes: number): Targets => ({ length: values.length / classes, classes, multiLabel: true, values: Float32Array.from(values) })

@@ -1,9 +1,9 @@
 /** Principal components, UMAP, and how far a map can be trusted. */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { componentPictures, foreground, principal, whitened } from '../../../train/interpret/pca.ts'
-import { trustworthiness } from '../../../train/interpret/trust.ts'
-import { umap } from '../../../train/interpret/umap.ts'
+import { componentPictures, foreground, principal, whitened } from '../../../train/judge/interpret/pca.ts'
+import { trustworthiness } from '../../../train/judge/interpret/trust.ts'
+import { umap } from '../../../train/judge/interpret/umap.ts'
 import { left, right } from '../../data/either.ts'
 import { wave } from '../../support/tensor.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { gather, isConstant } from '../../../train/report/curves.ts'
+import { gather, isConstant } from '../../../train/judge/report/curves.ts'
 
 const gathered = (values: ReadonlyArray<number>, most?: number) => {
   const g = gather(most)

@@ -1,0 +1,196 @@
+/**
+ * Members of a zip archive as sources of bytes. Small ones are unpacked into memory when they are first read, and their checksum is
+ * compared; large ones that are stored plainly are read in place, and large packed ones are unpacked once into a file.
+ */
+
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { createWriteStream } from 'node:fs'
+import { mkdir, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { finished } from 'node:stream/promises'
+import { crc32 } from 'node:zlib'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import yauzl from 'yauzl'
+import type { Entry, ZipFile } from 'yauzl'
+import { fault, messageOf } from '../../core/fault.ts'
+import type { Fault } from '../../core/fault.ts'
+import { codeOf, readAt, systemFault, withFile } from './file.ts'
+
+/** A member of an archive. */
+export interface Member {
+  readonly name: string
+  /** Bytes once unpacked. */
+  readonly length: number
+  /** The first bytes, at most so many. */
+  readonly head: (n: number) => TaskEither<Fault, Uint8Array>
+  /** Its content. Faults: a damaged archive, a wrong checksum, what the system refuses. */
+  readonly content: TaskEither<Fault, Content>
+}
+
+/** Unpacked bytes: in memory that threads share, or in a file from `base` on. */
+export type Content =
+  | { readonly _tag: 'Memory'; readonly place: string; readonly bytes: Uint8Array }
+  | { readonly _tag: 'File'; readonly path: string; readonly base: number }
+
+/** Bytes [offset, offset + n) of a content. Fault: it ends before. */
+export const contentBytes = (c: Content) => (offset: number, n: number): TaskEither<Fault, Uint8Array> => {
+  if (c._tag === 'File') return withFile('data', c.path)((handle) => readAt('data', c.path)(handle, c.base + offset, n))
+  return TE.fromEither(offset + n <= c.bytes.length
+    ? E.right(c.bytes.subarray(offset, offset + n))
+    : E.left(wrongArchive(c.place, `${c.bytes.length} bytes, where ${offset + n} belong`)))
+}
+
+export interface ZipOptions {
+  /** Members up to so many bytes are kept in memory; 512 MiB by default. */
+  readonly memoryBytes: number
+  /** The folder for large members that are unpacked. */
+  readonly folder: string
+}
+
+/** The fault of an archive that cannot be read. */
+export const wrongArchive = (path: string, found: string): Fault =>
+  fault('data', { place: path, found, allowed: 'a whole .npz archive of numeric arrays', remedy: 'copy or download the file again' })
+
+const faultOf = (path: string) => (e: unknown): Fault =>
+  /^E[A-Z]+$/.test(codeOf(e)) ? systemFault('data', path)(e) : wrongArchive(path, `an archive that cannot be unpacked: ${messageOf(e)}`)
+
+const openZip = (path: string): Promise<ZipFile> =>
+  new Promise((resolve, reject) => {
+    yauzl.open(path, { lazyEntries: true, autoClose: false }, (e, zip) => { if (e === null) resolve(zip); else reject(e) })
+  })
+
+const listEntries = (zip: ZipFile): Promise<ReadonlyArray<Entry>> =>
+  new Promise((resolve, reject) => {
+    const entries: Entry[] = []
+    zip.on('entry', (e: Entry) => {
+      entries.push(e)
+      zip.readEntry()
+    })
+    zip.on('end', () => { resolve(entries) })
+    zip.on('error', reject)
+    zip.readEntry()
+  })
+
+/** Hands a member's pieces to `take` until it says no. Throws what the archive's reader and the unpacker throw. */
+const stream = async (path: string, entry: Entry, take: (piece: Uint8Array) => boolean | Promise<boolean>): Promise<void> => {
+  const zip = await openZip(path)
+  try {
+    const input = await new Promise<NodeJS.ReadableStream & { destroy: () => void }>((resolve, reject) => {
+      zip.openReadStream(entry, (e, s) => { if (e === null) resolve(s); else reject(e) })
+    })
+    for await (const piece of input) {
+      if (piece instanceof Uint8Array && !(await take(piece))) break
+    }
+    input.destroy()
+  } finally {
+    zip.close()
+  }
+}
+
+const wrongSum = (entry: Entry): Error => new Error(`the checksum of ${entry.fileName} is wrong`)
+
+const toMemory = async (path: string, entry: Entry): Promise<Uint8Array> => {
+  const out = new Uint8Array(new SharedArrayBuffer(entry.uncompressedSize))
+  let at = 0
+  await stream(path, entry, (piece) => {
+    out.set(piece.subarray(0, out.length - at), at)
+    at += piece.length
+    return at < out.length || piece.length === 0
+  })
+  if (at < out.length) throw new Error(`${entry.fileName} ends after ${at} of ${out.length} bytes`)
+  if (crc32(out) !== entry.crc32) throw wrongSum(entry)
+  return out
+}
+
+/** Unpacks a member into a file whose name depends on the archive's path, size and time, unless it is there already. */
+const toFile = async (path: string, entry: Entry, folder: string): Promise<string> => {
+  const [real, { size, mtimeMs }] = [await realpath(path), await stat(path)]
+  const key = createHash('sha256').update([real, size, mtimeMs, entry.fileName, entry.crc32].join('\n')).digest('hex').slice(0, 32)
+  const target = join(folder, key)
+  const there = await stat(target).catch(() => undefined)
+  if (there?.size === entry.uncompressedSize) return target
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const temporary = `${target}.${process.pid}.tmp`
+  try {
+    const out = createWriteStream(temporary, { mode: 0o600 })
+    let sum = 0
+    const failed = once(out, 'error').then(([e]) => { throw e })
+    failed.catch(() => undefined)
+    const write = async (piece: Uint8Array): Promise<boolean> => {
+      sum = crc32(piece, sum)
+      if (!out.write(piece)) await Promise.race([once(out, 'drain'), failed])
+      return true
+    }
+    await stream(path, entry, write)
+    out.end()
+    await finished(out)
+    if (sum !== entry.crc32) throw wrongSum(entry)
+    await rename(temporary, target)
+    return target
+  } catch (e) {
+    await unlink(temporary).catch(() => undefined)
+    throw e
+  }
+}
+
+const attempt = <A>(path: string, body: () => Promise<A>): TaskEither<Fault, A> => async () => {
+  try {
+    return E.right(await body())
+  } catch (e) {
+    return E.left(faultOf(path)(e))
+  }
+}
+
+/** Where the bytes of a member of an uncompressed archive begin. */
+const placeInFile = async (path: string, entry: Entry): Promise<number> => {
+  const zip = await openZip(path)
+  try {
+    return await new Promise((resolve, reject) => {
+      zip.readLocalFileHeader(entry, { minimal: true }, (e, h) => { if (e === null) resolve(h.fileDataStart); else reject(e) })
+    })
+  } finally {
+    zip.close()
+  }
+}
+
+/** Where a member's bytes will be, decided when they are first asked for. */
+const contentOf = async (path: string, entry: Entry, o: ZipOptions): Promise<Content> => {
+  if (entry.uncompressedSize <= o.memoryBytes) return { _tag: 'Memory', place: `${path}: ${entry.fileName}`, bytes: await toMemory(path, entry) }
+  return entry.compressionMethod === 0
+    ? { _tag: 'File', path, base: await placeInFile(path, entry) }
+    : { _tag: 'File', path: await toFile(path, entry, o.folder), base: 0 }
+}
+
+const memberOf = (path: string, entry: Entry, o: ZipOptions): Member => {
+  let content: Promise<Either<Fault, Content>> | undefined
+  return {
+    name: entry.fileName,
+    length: entry.uncompressedSize,
+    head: (n) => attempt(path, async () => {
+      const pieces: Uint8Array[] = []
+      let length = 0
+      await stream(path, entry, (piece) => {
+        pieces.push(piece)
+        length += piece.length
+        return length < n
+      })
+      return Buffer.concat(pieces).subarray(0, n)
+    }),
+    content: () => (content ??= attempt(path, () => contentOf(path, entry, o))()),
+  }
+}
+
+/** The members of an archive. Faults: no archive, a damaged directory, what the system refuses. */
+export const zipMembers = (path: string, o: ZipOptions): TaskEither<Fault, ReadonlyArray<Member>> =>
+  attempt(path, async () => {
+    const zip = await openZip(path)
+    try {
+      return (await listEntries(zip)).map((e) => memberOf(path, e, o))
+    } finally {
+      zip.close()
+    }
+  })

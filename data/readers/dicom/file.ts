@@ -1,0 +1,189 @@
+/**
+ * A DICOM file (PS3.10): its header, and where in it the pixels of every frame lie. Only the beginning of a file is read
+ * to open it; pixels are read frame by frame when they are asked for.
+ */
+
+import { readFile } from 'node:fs/promises'
+import { inflateRawSync } from 'node:zlib'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { fault, messageOf } from '../../../core/fault.ts'
+import type { Fault } from '../../../core/fault.ts'
+import { guarded, withFile } from '../../formats/file.ts'
+import { fileSource, memorySource } from '../../formats/source.ts'
+import type { Source } from '../../formats/source.ts'
+import { parseElements, parseMeta, textOf } from './element.ts'
+import type { DataSet, Element, Encoding } from './element.ts'
+import { locateFrames } from './fragments.ts'
+import type { FrameExtent } from './fragments.ts'
+import { dicomHeader, isImage } from './header.ts'
+import type { DicomHeader } from './header.ts'
+import { implicitLittle, syntaxOf, syntaxes } from './syntax.ts'
+import type { Syntax } from './syntax.ts'
+
+/** An opened image file. */
+export interface DicomFile {
+  readonly path: string
+  readonly syntax: Syntax
+  readonly header: DicomHeader
+  /** The pixels' VR, which tells bytes from words. */
+  readonly vr: string
+  /** Whether pixels come as coded fragments. */
+  readonly encapsulated: boolean
+  readonly frames: ReadonlyArray<FrameExtent>
+}
+
+/** The first tag that holds pixels: float, double float, or integers follow at 7FE0 0008, 0009 and 0010. */
+const firstPixels = 0x7fe00008
+const pixelTags: ReadonlyArray<number> = [0x7fe00008, 0x7fe00009, 0x7fe00010]
+
+/** The pixels' VR, which implicit encodings leave to their tag. */
+const vrOf = (e: Element): string => (e.tag === 0x7fe00008 ? 'OF' : e.tag === 0x7fe00009 ? 'OD' : e.vr)
+
+/**
+ * Kinds of objects that have no pixels (PS3.4 Annex B.5): directories, radiotherapy structures and plans, reports, encapsulated documents,
+ * presentation states, waveforms, raw data and registrations, spectra. Any other without pixels is damaged.
+ */
+const isOther = (kind: string): boolean =>
+  kind === '1.2.840.10008.1.3.10' ||
+  /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.(481\.([3-9]|1\d)|88\.\d+|104\.\d+|11\.\d+|9\.\d+\.\d+|66|66\.[1-35-9]|67|68\.\d|4\.2)$/.test(kind)
+
+/** How much of a file is read at first to find its pixels. */
+const firstBytes = 128 * 1024
+
+/** The most that a deflated file may unfold to. */
+const mostInflated = 2 ** 31 - 1
+
+/** The fault of a DICOM file that cannot be read. */
+export const wrongDicom = (path: string, found: string): Fault =>
+  fault('data', {
+    place: path,
+    found,
+    allowed: `a whole DICOM image in one of the transfer syntaxes ${syntaxes.map((s) => s.name).join('; ')}`,
+    remedy: 'copy the file again, convert it to a syntax that is read, or skip what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
+  })
+
+/** Where the data set begins and how it is written. `at` is the byte after the file meta information (PS3.10 section 7.1). */
+interface Start {
+  readonly syntax: Syntax
+  readonly at: number
+  /** What kind of object it is (Media Storage SOP Class UID); '' where the file does not say. */
+  readonly kind: string
+}
+
+const isDicm = (b: Uint8Array): boolean => b.length >= 132 && b[128] === 0x44 && b[129] === 0x49 && b[130] === 0x43 && b[131] === 0x4d
+
+const hasVr = (b: Uint8Array, at: number): boolean => b[at + 4] >= 65 && b[at + 4] <= 90 && b[at + 5] >= 65 && b[at + 5] <= 90
+
+/** Whether bytes look like a DICOM file: by its mark, or by a first element of the groups 2 or 8. */
+export const looksLikeDicom = (b: Uint8Array): boolean =>
+  isDicm(b) || (b.length >= 8 && (b[0] === 2 || b[0] === 8) && b[1] === 0 && b[3] === 0 && (hasVr(b, 0) || (b[6] === 0 && b[7] === 0)))
+
+/** Reads the file meta information. Left: no DICOM file, a syntax that is not read, too few bytes. */
+const startOf = (b: Uint8Array): Either<string, Start> => {
+  if (!looksLikeDicom(b)) return E.left('a file that does not begin as DICOM')
+  const from = isDicm(b) ? 132 : 0
+  const metaTag = b[from] === 2 && b[from + 1] === 0
+  if (!metaTag) {
+    // files without meta information are implicit little endian unless their first element has a VR
+    const explicit = syntaxOf('1.2.840.10008.1.2.1')
+    return E.right({ syntax: hasVr(b, from) && explicit !== undefined ? explicit : implicitLittle, at: from, kind: '' })
+  }
+  const meta = parseMeta(b, from)
+  if (E.isLeft(meta)) return meta
+  const uid = textOf(meta.right.dataSet, 0x00020010)
+  const kind = textOf(meta.right.dataSet, 0x00020002)
+  const at = meta.right.end
+  if (uid === '') return E.right({ syntax: { ...implicitLittle, encoding: { explicit: hasVr(b, at), little: true } }, at, kind })
+  const syntax = syntaxOf(uid)
+  return syntax === undefined ? E.left(`the transfer syntax ${uid}, which is not read`) : E.right({ syntax, at, kind })
+}
+
+/** A parsed beginning: the data set before the pixels and the element that holds them. */
+interface Beginning {
+  readonly syntax: Syntax
+  readonly kind: string
+  readonly dataSet: DataSet
+  readonly pixels: Element | undefined
+  /** The unfolded bytes of a deflated file; positions count in them. */
+  readonly inflated: Uint8Array | undefined
+}
+
+/** The beginning of a file from its first bytes. `undefined`: more bytes are needed, which cannot be where it is `whole`. */
+const beginningOf = (bytes: Uint8Array, whole: boolean): Either<string, Beginning> | undefined => {
+  const start = startOf(bytes)
+  if (E.isLeft(start)) return whole || bytes.length >= firstBytes ? start : undefined
+  const { syntax, at } = start.right
+  if (syntax.deflated && !whole) return undefined
+  const body = syntax.deflated
+    ? E.tryCatch(() => inflateRawSync(bytes.subarray(at), { maxOutputLength: mostInflated }), (e) => `deflated data that cannot be unfolded: ${messageOf(e)}`)
+    : E.right(bytes)
+  if (E.isLeft(body)) return body
+  const from = syntax.deflated ? 0 : at
+  const encoding: Encoding = syntax.encoding.explicit && !hasVr(body.right, from) ? { explicit: false, little: syntax.encoding.little } : syntax.encoding
+  const parsed = parseElements(body.right, from, encoding, firstPixels)
+  if (E.isLeft(parsed)) return whole ? parsed : undefined
+  const { dataSet, stopped } = parsed.right
+  if (stopped === undefined && !whole) return undefined
+  const pixels = stopped !== undefined && pixelTags.includes(stopped.tag) ? stopped : undefined
+  const stated = textOf(dataSet, 0x00080016)
+  return E.right({ syntax, kind: stated === '' ? start.right.kind : stated, dataSet, pixels, inflated: syntax.deflated ? body.right : undefined })
+}
+
+/** Reads the beginning of a file in growing pieces until its pixels are found. */
+const readBeginning = async (path: string, source: Source): Promise<Either<Fault, Beginning>> => {
+  for (let n = firstBytes; ; n *= 16) {
+    const whole = n >= source.length
+    const bytes = await source.read(0, Math.min(n, source.length))
+    if (E.isLeft(bytes)) return bytes
+    const b = beginningOf(bytes.right, whole)
+    if (b !== undefined) return E.mapLeft((found: string) => wrongDicom(path, found))(b)
+  }
+}
+
+/** What a DICOM file can be: an image, or an object without pixels (a plan, a report, a directory). */
+export type Opened = { readonly _tag: 'Image'; readonly file: DicomFile } | { readonly _tag: 'Other'; readonly what: string }
+
+const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>> => {
+  const beginning = await readBeginning(path, outer)
+  if (E.isLeft(beginning)) return beginning
+  const { syntax, dataSet, pixels, inflated } = beginning.right
+  const source = inflated === undefined ? outer : memorySource(path, inflated)
+  if (pixels === undefined) {
+    const modality = textOf(dataSet, 0x00080060)
+    return isImage(dataSet) || !isOther(beginning.right.kind)
+      ? E.left(wrongDicom(path, 'no pixels: the file ends before them, or has none'))
+      : E.right({ _tag: 'Other', what: modality === '' ? 'a DICOM object without pixels' : `a DICOM object without pixels (${modality})` })
+  }
+  const header = dicomHeader(dataSet, pixels.tag)
+  if (E.isLeft(header)) return E.left(wrongDicom(path, header.left))
+  const encapsulated = pixels.length < 0
+  if (!encapsulated && syntax.coding !== 'native') return E.left(wrongDicom(path, `pixels that are not coded, in the transfer syntax ${syntax.name}`))
+  const frames = await locateFrames(source, dataSet, pixels, header.right)
+  if (E.isLeft(frames)) return E.left(typeof frames.left === 'string' ? wrongDicom(path, frames.left) : frames.left)
+  return E.right({ _tag: 'Image', file: { path, syntax, header: header.right, vr: vrOf(pixels), encapsulated, frames: frames.right } })
+}
+
+/** Opens a DICOM file. Faults: no DICOM, a syntax that is not read, a damaged header, pixels that are missing or cut off. */
+export const openDicom = (path: string): TaskEither<Fault, Opened> =>
+  withFile('data', path)((handle, length) => open(path, fileSource(path, handle, length)))
+
+/** The coded or stored bytes of one frame. Faults: what the system refuses, a file that has changed. */
+export const frameBytes = (file: DicomFile, frame: number): TaskEither<Fault, Uint8Array> => {
+  const collect = async (source: Source): Promise<Either<Fault, Uint8Array>> => {
+    const pieces: Uint8Array[] = []
+    for (const { offset, length } of file.frames[frame].pieces) {
+      const piece = await source.read(offset, length)
+      if (E.isLeft(piece)) return piece
+      pieces.push(piece.right)
+    }
+    return E.right(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces))
+  }
+  if (!file.syntax.deflated) return withFile('data', file.path)((handle, length) => collect(fileSource(file.path, handle, length)))
+  return guarded('data', file.path)(async () => {
+    const b = beginningOf(await readFile(file.path), true)
+    if (b === undefined || E.isLeft(b)) return E.left(wrongDicom(file.path, b === undefined ? 'too few bytes' : b.left))
+    return collect(memorySource(file.path, b.right.inflated ?? new Uint8Array(0)))
+  })
+}

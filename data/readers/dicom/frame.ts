@@ -1,0 +1,135 @@
+/** From the bytes of one DICOM frame to an image in the modality's units: decoding, stored bits, rescale, colour. */
+
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import sharp from 'sharp'
+import { messageOf } from '../../../core/fault.ts'
+import type { Fault } from '../../../core/fault.ts'
+import type { Image } from '../dataset.ts'
+import { checkSize, parseJpeg, withTransform } from './codecs/jpeg.ts'
+import { decodeLossless } from './codecs/lossless.ts'
+import { decodeRle } from './codecs/rle.ts'
+import { sameSize, showSize } from './codecs/samples.ts'
+import type { FrameSize, Samples } from './codecs/samples.ts'
+import { decodeSequential } from './codecs/sequential.ts'
+import { jpeg2000, jpegLs } from './codecs/wasm.ts'
+import type { StreamDecoder } from './codecs/wasm.ts'
+import { colourOf } from './colour.ts'
+import { frameBytes, wrongDicom } from './file.ts'
+import type { DicomFile } from './file.ts'
+import type { DicomHeader, Rescale } from './header.ts'
+import { nativeSamples } from './native.ts'
+import { applyPalette } from './palette.ts'
+
+/** The decoders that keep an instance between frames. */
+export interface Codecs {
+  readonly jpeg2000: StreamDecoder
+  readonly jpegLs: StreamDecoder
+}
+
+/** Fresh decoders; nothing is loaded before it is needed. */
+export const codecs = (): Codecs => ({ jpeg2000: jpeg2000(), jpegLs: jpegLs() })
+
+/** Samples as decoded, and whether a colour picture is RGB already. */
+interface Decoded {
+  readonly samples: Samples
+  readonly rgb: boolean
+}
+
+const raw = (samples: Samples): Decoded => ({ samples, rgb: false })
+
+/** An 8-bit JPEG through the system's decoder, to gray or RGB: the Adobe segment, else the header, says what was coded. */
+const decodeJpeg8 = async (bytes: Uint8Array, h: DicomHeader, size: FrameSize): Promise<Either<string, Decoded>> => {
+  const parsed = parseJpeg(bytes, true)
+  if (E.isLeft(parsed)) return parsed
+  const { frame, adobe } = parsed.right
+  const sized = checkSize(frame, size)
+  if (E.isLeft(sized)) return sized
+  if (frame.precision !== 8 || frame.process > 2) return E.left(`a JPEG stream of ${frame.precision} bits and process ${frame.process} where an 8-bit one belongs`)
+  try {
+    const ycc = adobe === undefined ? h.photometric !== 'RGB' : adobe !== 0
+    const stream = size.channels === 3 ? withTransform(bytes, ycc) : bytes
+    const { data, info } = await sharp(stream, { failOn: 'warning', ignoreIcc: true, limitInputPixels: false })
+      .toColourspace(size.channels === 3 ? 'srgb' : 'b-w')
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true })
+    const got = { height: info.height, width: info.width, channels: info.channels }
+    if (!sameSize(got, size)) return E.left(`a JPEG picture of ${showSize(got)}`)
+    return E.right({ samples: { ...size, bits: 8, data: new Uint8Array(data) }, rgb: true })
+  } catch (e) {
+    return E.left(`a JPEG stream that cannot be decoded: ${messageOf(e).trim().split(/\s*\n\s*/).slice(0, 2).join('; ')}`)
+  }
+}
+
+const decode = async (c: Codecs, file: DicomFile, bytes: Uint8Array, bit: number): Promise<Either<string, Decoded>> => {
+  const { header: h, syntax } = file
+  const size: FrameSize = { height: h.rows, width: h.columns, channels: h.samples }
+  const plain = E.map(raw)
+  if (!file.encapsulated || syntax.coding === 'native') return plain(nativeSamples(bytes, bit, h, syntax.encoding.little, file.vr))
+  switch (syntax.coding) {
+    case 'rle': return plain(decodeRle(bytes, size, h.allocated))
+    case 'jpeg-ls': return plain(await c.jpegLs(bytes, size))
+    case 'jpeg 2000': return E.map((samples: Samples) => ({ samples, rgb: h.photometric !== 'YBR_FULL' }))(await c.jpeg2000(bytes, size))
+    case 'jpeg lossless': return plain(decodeLossless(bytes, size))
+    case 'jpeg8': return decodeJpeg8(bytes, h, size)
+    case 'jpeg12': {
+      const parsed = parseJpeg(bytes, true)
+      if (E.isLeft(parsed)) return parsed
+      return parsed.right.frame.precision === 8 ? decodeJpeg8(bytes, h, size) : plain(decodeSequential(bytes, size))
+    }
+  }
+}
+
+/** Reads samples as the header says: the stored bits alone, with their sign. */
+const storedValues = (s: Samples, h: DicomHeader, native: boolean): ArrayLike<number> => {
+  if (s.data instanceof Float32Array || s.data instanceof Float64Array) return s.data
+  const bits = native ? h.stored : Math.min(s.bits, h.allocated)
+  const shift = native ? h.high + 1 - h.stored : 0
+  if (bits === 32) return h.signed ? Int32Array.from(s.data) : s.data
+  const up = 32 - bits
+  const out = new Int32Array(s.data.length)
+  if (h.signed) for (let i = 0; i < out.length; i++) out[i] = ((s.data[i] >> shift) << up) >> up
+  else for (let i = 0; i < out.length; i++) out[i] = ((s.data[i] >>> shift) << up) >>> up
+  return out
+}
+
+/** Stored values in the modality's units. Values outside a table take its nearest entry (PS3.3 C.11.1.1.1). */
+const rescaled = (r: Rescale, stored: ArrayLike<number>): Float32Array => {
+  const out = new Float32Array(stored.length)
+  if (r._tag === 'Line') for (let i = 0; i < out.length; i++) out[i] = stored[i] * r.slope + r.intercept
+  else for (let i = 0; i < out.length; i++) out[i] = r.values[Math.max(0, Math.min(r.values.length - 1, stored[i] - r.first))]
+  return out
+}
+
+const imageOf = (file: DicomFile, frame: number, { samples, rgb }: Decoded): Either<string, Image> => {
+  const { header: h } = file
+  const size: FrameSize = { height: h.rows, width: h.columns, channels: h.samples }
+  if (!sameSize(samples, size)) return E.left(`a picture of ${showSize(samples)} in a file of frames ${showSize(size)}`)
+  const native = !file.encapsulated || file.syntax.coding === 'native' || file.syntax.coding === 'rle'
+  const stored = storedValues(samples, h, native)
+  const shape = { height: h.rows, width: h.columns }
+  if (h.samples === 3) return E.right({ channels: 3, ...shape, data: colourOf(stored, h, rgb) })
+  if (h.palette !== undefined) return E.right({ channels: 3, ...shape, data: applyPalette(h.palette, stored) })
+  return E.right({ channels: 1, ...shape, data: rescaled(h.planes[frame % h.planes.length].rescale, stored) })
+}
+
+/**
+ * Reads one frame: gray in the modality's units, or RGB with values from 0 to 2^bits - 1.
+ * Faults name the file and the frame: pixels that cannot be read or decoded, or that contradict the header.
+ */
+export const readFrame = (c: Codecs) => (file: DicomFile, frame: number): TaskEither<Fault, Image> =>
+  pipe(
+    frameBytes(file, frame),
+    TE.chain((bytes) => async () => {
+      const wrong = (found: string): Fault => wrongDicom(file.path, file.header.frames === 1 ? found : `${found} (frame ${frame})`)
+      try {
+        return pipe(await decode(c, file, bytes, file.frames[frame].bit), E.chain((decoded) => imageOf(file, frame, decoded)), E.mapLeft(wrong))
+      } catch (e) {
+        // a frame that is too large for memory
+        return E.left(wrong(messageOf(e)))
+      }
+    }),
+  )

@@ -1,0 +1,175 @@
+/**
+ * What a DICOM data set says about its pixels (PS3.3 C.7.6.3 Image Pixel, C.11.1 Modality LUT, C.7.6.2 Image Plane and
+ * C.7.6.16 functional groups), decoded and checked.
+ */
+
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import type { Window } from '../dataset.ts'
+import { decimalsOf, itemsOf, shortsOf, showTag, textOf, valueBytes } from './element.ts'
+import type { DataSet, Tag } from './element.ts'
+import { paletteOf } from './palette.ts'
+import type { Palette } from './palette.ts'
+
+/** From stored values to the modality's units: a line, or a table for the stored values from `first` on. */
+export type Rescale =
+  | { readonly _tag: 'Line'; readonly slope: number; readonly intercept: number }
+  | { readonly _tag: 'Table'; readonly first: number; readonly values: ReadonlyArray<number> }
+
+/** Where and how large the pixels of a frame are. What the file does not say is missing. */
+export interface FramePlane {
+  readonly rescale: Rescale
+  /** Millimetres between rows and between columns. */
+  readonly spacing?: readonly [number, number]
+  /** Millimetres between slices, where the file itself says. */
+  readonly distance?: number
+  /** The first pixel's place in the patient, in millimetres. */
+  readonly position?: ReadonlyArray<number>
+  /** Direction cosines of a row and of a column. */
+  readonly orientation?: ReadonlyArray<number>
+}
+
+export interface DicomHeader {
+  readonly rows: number
+  readonly columns: number
+  /** Samples per pixel: 1 or 3. */
+  readonly samples: number
+  readonly frames: number
+  /** Bits of a stored cell: 1, 8, 16, 32, or 64 for doubles. */
+  readonly allocated: number
+  readonly stored: number
+  readonly high: number
+  readonly signed: boolean
+  /** Planes one after the other instead of interleaved pixels. */
+  readonly planar: boolean
+  readonly photometric: string
+  readonly palette: Palette | undefined
+  /** One plane for all frames, or one for each. */
+  readonly planes: ReadonlyArray<FramePlane>
+  /** The display windows (PS3.3 C.11.2) that the file proposes, in the units after rescale. */
+  readonly windows: ReadonlyArray<Window>
+  readonly modality: string
+  /** The units of values after rescale: HU for CT, what the file names, or 'stored'. */
+  readonly units: string
+  readonly series: string
+  readonly instance: number
+}
+
+const finite = (xs: ReadonlyArray<number>, n: number): boolean => xs.length >= n && xs.slice(0, n).every(Number.isFinite)
+
+const positive = (xs: ReadonlyArray<number>, n: number): boolean => finite(xs, n) && xs.slice(0, n).every((x) => x > 0)
+
+/** The table of (0028,3000), or the line of (0028,1052) and (0028,1053), or the identity. */
+const rescaleOf = (d: DataSet, signed: boolean): Either<string, Rescale> => {
+  const lut = itemsOf(d, 0x00283000).at(0)
+  if (lut !== undefined) {
+    const [count, , bits] = shortsOf(lut, 0x00283002)
+    const first = shortsOf(lut, 0x00283002, signed)[1]
+    const values = shortsOf(lut, 0x00283006)
+    const entries = count === 0 ? 65536 : count
+    if (bits === undefined || values.length < entries) return E.left(`a modality table of ${values.length} values for ${entries}`)
+    return E.right({ _tag: 'Table', first, values: values.slice(0, entries) })
+  }
+  const transformed = itemsOf(d, 0x00289145).at(0) ?? d
+  const [slope = 1] = decimalsOf(transformed, 0x00281053)
+  const [intercept = 0] = decimalsOf(transformed, 0x00281052)
+  return Number.isFinite(slope) && slope !== 0 && Number.isFinite(intercept)
+    ? E.right({ _tag: 'Line', slope, intercept })
+    : E.left(`the rescale slope ${slope} and intercept ${intercept}`)
+}
+
+/** Spacing, position and orientation of one data set: the image's own, or one item of its functional groups. */
+const planeOf = (d: DataSet): Omit<FramePlane, 'rescale'> => {
+  const measures = itemsOf(d, 0x00289110).at(0) ?? d
+  const own = decimalsOf(measures, 0x00280030)
+  const spacing = positive(own, 2) ? own : decimalsOf(d, 0x00181164)
+  const [distance = NaN] = decimalsOf(measures, 0x00180088)
+  const position = decimalsOf(itemsOf(d, 0x00209113).at(0) ?? d, 0x00200032)
+  const orientation = decimalsOf(itemsOf(d, 0x00209116).at(0) ?? d, 0x00200037)
+  return {
+    ...(positive(spacing, 2) ? { spacing: [spacing[0], spacing[1]] as const } : {}),
+    ...(distance > 0 ? { distance } : {}),
+    ...(finite(position, 3) ? { position: position.slice(0, 3) } : {}),
+    ...(finite(orientation, 6) ? { orientation: orientation.slice(0, 6) } : {}),
+  }
+}
+
+/** One plane per frame where the functional groups differ, else one for all. */
+const planesOf = (d: DataSet, frames: number, signed: boolean): Either<string, ReadonlyArray<FramePlane>> => {
+  const own = rescaleOf(d, signed)
+  if (E.isLeft(own)) return own
+  const shared = itemsOf(d, 0x52009229).at(0)
+  const sharedRescale = shared === undefined || itemsOf(shared, 0x00289145).length === 0 ? own : rescaleOf(shared, signed)
+  if (E.isLeft(sharedRescale)) return sharedRescale
+  const base: FramePlane = { ...planeOf(d), ...(shared === undefined ? {} : planeOf(shared)), rescale: sharedRescale.right }
+  const groups = itemsOf(d, 0x52009230)
+  if (groups.length === 0) return E.right([base])
+  if (groups.length < frames) return E.left(`functional groups of ${groups.length} frames for ${frames}`)
+  const planes: FramePlane[] = []
+  for (const group of groups.slice(0, frames)) {
+    const rescale = itemsOf(group, 0x00289145).length === 0 ? sharedRescale : rescaleOf(group, signed)
+    if (E.isLeft(rescale)) return rescale
+    planes.push({ ...base, ...planeOf(group), rescale: rescale.right })
+  }
+  return E.right(planes)
+}
+
+const unitsOf = (d: DataSet, modality: string): string => {
+  const type = textOf(d, 0x00281054)
+  if (type !== '' && type !== 'US') return type
+  if (modality === 'CT') return 'HU'
+  const units = textOf(d, 0x00541001)
+  return units === '' ? 'stored' : units
+}
+
+const windowsOf = (d: DataSet): ReadonlyArray<Window> => {
+  const widths = decimalsOf(d, 0x00281051)
+  return decimalsOf(d, 0x00281050).flatMap((centre, i) => (Number.isFinite(centre) && widths[i] >= 1 ? [{ centre, width: widths[i] }] : []))
+}
+
+/** How pixels are laid out and what their numbers mean; photometric interpretations that are read. */
+const photometrics: ReadonlyArray<string> = ['MONOCHROME1', 'MONOCHROME2', 'RGB', 'PALETTE COLOR', 'YBR_FULL', 'YBR_FULL_422', 'YBR_ICT', 'YBR_RCT']
+
+/**
+ * Decodes a data set whose pixel element has the tag `pixels`.
+ * Left: what is missing or contradictory. The pixels themselves are not looked at.
+ */
+export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader> => {
+  const missing = ([0x00280010, 0x00280011, 0x00280100] as const).find((t) => shortsOf(d, t).length === 0)
+  if (missing !== undefined) return E.left(`no element ${showTag(missing)}, which images have`)
+  const [rows] = shortsOf(d, 0x00280010)
+  const [columns] = shortsOf(d, 0x00280011)
+  const [allocated] = shortsOf(d, 0x00280100)
+  const [samples = 1] = shortsOf(d, 0x00280002)
+  const [stored = allocated] = shortsOf(d, 0x00280101)
+  const [high = stored - 1] = shortsOf(d, 0x00280102)
+  const [signed = 0] = shortsOf(d, 0x00280103)
+  const [planar = 0] = shortsOf(d, 0x00280006)
+  const [frames = 1] = decimalsOf(d, 0x00280008)
+  const said = textOf(d, 0x00280004)
+  const photometric = said === '' ? (samples === 3 ? 'RGB' : 'MONOCHROME2') : said
+  if (rows === 0 || columns === 0) return E.left(`an image of ${rows} rows and ${columns} columns`)
+  if (!Number.isSafeInteger(frames) || frames < 1) return E.left(`the number of frames ${textOf(d, 0x00280008)}`)
+  const widths = pixels === 0x7fe00008 ? [32] : pixels === 0x7fe00009 ? [64] : [1, 8, 16, 32]
+  if (!widths.includes(allocated) || stored < 1 || stored > allocated || high < stored - 1 || high >= allocated || signed > 1) {
+    return E.left(`${stored} bits stored of ${allocated} allocated, high bit ${high}, pixel representation ${signed}`)
+  }
+  if (!photometrics.includes(photometric)) return E.left(`the photometric interpretation ${photometric}`)
+  const colour = !photometric.startsWith('MONOCHROME') && photometric !== 'PALETTE COLOR'
+  if (samples !== (colour ? 3 : 1)) return E.left(`${samples} samples per pixel with the photometric interpretation ${photometric}`)
+  if (rows * columns * samples * frames * allocated > 8 * Number.MAX_SAFE_INTEGER) return E.left(`${frames} frames of ${rows} x ${columns}`)
+  const palette = photometric === 'PALETTE COLOR' ? paletteOf(d, signed === 1) : E.right(undefined)
+  if (E.isLeft(palette)) return palette
+  const planes = planesOf(d, frames, signed === 1)
+  if (E.isLeft(planes)) return planes
+  const modality = textOf(d, 0x00080060)
+  const [instance = NaN] = decimalsOf(d, 0x00200013)
+  return E.right({
+    rows, columns, samples, frames, allocated, stored, high, photometric,
+    signed: signed === 1, planar: planar === 1, palette: palette.right, planes: planes.right,
+    windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), instance,
+  })
+}
+
+/** Whether a data set is an image at all: plans, reports and directories have no rows. */
+export const isImage = (d: DataSet): boolean => valueBytes(d, 0x00280010).length > 0

@@ -1,0 +1,17 @@
+/** Every reader. A folder of several kinds is opened by the first of them that knows a file there. */
+import { array } from './array.ts'
+import { dicomReader } from './dicom/dicom.ts'
+import { manifestReader } from './manifest/manifest.ts'
+import { niftiReader } from './nifti/nifti.ts'
+import { npzReader } from './npz.ts'
+import { openWith } from './opener.ts'
+import { pictureReader } from './pictures/folder.ts'
+import type { Reader, Reopener } from './reader.ts'
+import { subsetView } from './subset.ts'
+
+export const readers: ReadonlyArray<Reader> = [dicomReader, niftiReader, pictureReader, npzReader, manifestReader]
+
+/** What opens datasets again, of every origin that there is in this room. */
+export const reopeners: ReadonlyArray<Reopener> = [...readers, array, subsetView]
+
+export const openData = openWith(readers)

@@ -1,0 +1,83 @@
+/**
+ * A reader is one record: how its files are told, how they are opened, and how a dataset is opened again from its origin. Adding one is adding
+ * its record to `index.ts`; help, faults, notes and worker threads read it from there.
+ */
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { fault } from '../../core/fault.ts'
+import type { Fault } from '../../core/fault.ts'
+import type { Dataset, Splits } from './dataset.ts'
+import type { Origin, OriginOf } from './origin.ts'
+import type { Channels, OnError, Opened, Progress } from './result.ts'
+
+export interface OpenOptions {
+  /** By default what all images can share: 1 where those looked at are gray, else 3. 'stored': as each file has them. */
+  readonly channels?: Channels
+  /** The axis along which slices of volumes are taken: x, y, z of NIfTI (default z), the axes of [D, H, W] in .npz (default D). */
+  readonly axis?: 0 | 1 | 2
+  readonly onError?: OnError
+  readonly progress?: Progress
+  /** Pictures' values: in 0..1 ('unit', the default), or 0..255 and 0..65535. */
+  readonly values?: 'unit' | 'stored'
+}
+
+/** Files of one kind that make one dataset. */
+export interface Files {
+  /** The dataset's. */
+  readonly name: string
+  readonly root: string
+  /** Below `root`, with `/`, in their order. */
+  readonly paths: ReadonlyArray<string>
+  /** The first folders of all files, of other splits too. */
+  readonly classes: ReadonlyArray<string>
+}
+
+/** Datasets by their splits, the faults of what was left out, and what else a person should know. */
+export interface Parts {
+  readonly splits: Splits
+  readonly skipped: ReadonlyArray<Fault>
+  readonly notes: ReadonlyArray<string>
+}
+
+/** Opens files that another one lists, by their paths below `root`, as one dataset; they must be of one kind. */
+export type OpenFiles = (root: string, paths: ReadonlyArray<string>) => TaskEither<Fault, Opened>
+
+/** `Many`: all files of a folder make one dataset. `One`: each file is a dataset with splits, and in folders it is passed over. */
+export type Opening =
+  | { readonly _tag: 'Many'; readonly files: (f: Files, o: OpenOptions) => TaskEither<Fault, Opened> }
+  | { readonly _tag: 'One'; readonly file: (path: string, o: OpenOptions, listed: OpenFiles) => TaskEither<Fault, Parts> }
+
+/** Opens a dataset from any origin. */
+export type Reopen = (o: Origin) => TaskEither<Fault, Dataset>
+
+/** What opens the datasets of one tag again: a reader, or a view of another dataset, which `again` opens. */
+export interface Reopener {
+  readonly tag: string
+  readonly reopen: (o: Origin, again: Reopen) => TaskEither<Fault, Dataset>
+}
+
+export interface Reader extends Reopener {
+  /** Its files in words, for a person: `DICOM (.dcm)`. */
+  readonly files: string
+  /** Whether a file is of this kind by its path; 'perhaps' where its first bytes tell. */
+  readonly matches: (path: string) => boolean | 'perhaps'
+  /** Whether a file begins as those of this kind do. Also asked of a single file whose path no reader knows. */
+  readonly begins?: (head: Uint8Array) => boolean
+  readonly open: Opening
+}
+
+const strange = (o: Origin): Fault =>
+  fault('data', { place: 'the origin of a dataset', found: `the tag ${o._tag}`, allowed: 'an origin of a reader or view of this version', remedy: 'open the data again from their path' })
+
+/** What opens the datasets of an origin again. Law: their items, labels and sources are those of the dataset that gave the origin. */
+export const reopener = <P>(origin: OriginOf<P>, reopen: (parts: P, again: Reopen) => TaskEither<Fault, Dataset>): Reopener => ({
+  tag: origin.tag,
+  reopen: (o, again) => (origin.is(o) ? reopen(o.parts, again) : TE.left(strange(o))),
+})
+
+/** Opens from an origin by the record of its tag. Fault: no record of this tag. */
+export const reopenWith = (records: ReadonlyArray<Reopener>): Reopen => {
+  const byTag = new Map(records.map((r) => [r.tag, r]))
+  const reopen: Reopen = (o) => byTag.get(o._tag)?.reopen(o, reopen) ?? TE.left(strange(o))
+  return reopen
+}

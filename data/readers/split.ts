@@ -1,0 +1,82 @@
+/** Parts of a dataset: by what folders and arrays are called, by numbers, by a share of each class. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import { fault } from '../../core/fault.ts'
+import type { Fault } from '../../core/fault.ts'
+import { isIndex } from './dataset.ts'
+import type { Dataset, SplitName, Splits } from './dataset.ts'
+import { subset } from './subset.ts'
+
+/** What splits are called. */
+export const splitNames: ReadonlyMap<string, SplitName> = new Map([
+  ['train', 'train'], ['training', 'train'], ['val', 'val'], ['valid', 'val'], ['validation', 'val'], ['dev', 'val'], ['test', 'test'], ['testing', 'test'],
+])
+
+/** The split that a word names, in any case; none for other words. */
+export const splitOf = (word: string): SplitName | undefined => splitNames.get(word.toLowerCase())
+
+/** Two parts of a dataset. */
+export interface Split {
+  readonly train: Dataset
+  readonly test: Dataset
+}
+
+const upTo = (from: number, to: number): ReadonlyArray<number> => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
+
+const partsOf = (d: Dataset, train: ReadonlyArray<number>, test: ReadonlyArray<number>): Either<Fault, Split> =>
+  pipe(
+    E.Do,
+    E.apS('train', subset(train, `${d.name}/train`)(d)),
+    E.apS('test', subset(test, `${d.name}/test`)(d)),
+  )
+
+/** The first `train` items and the `test` items after them. Fault: the dataset has fewer. */
+export const splitAt = (train: number, test: number) => (d: Dataset): Either<Fault, Split> =>
+  isIndex(train, d.length + 1) && isIndex(test, d.length - train + 1)
+    ? partsOf(d, upTo(0, train), upTo(train, train + test))
+    : E.left(fault('data', {
+      place: d.name,
+      found: `a split into ${train} and ${test} items`,
+      allowed: `whole numbers that sum to at most ${d.length}`,
+      remedy: 'ask for smaller parts',
+    }))
+
+/**
+ * A split in which every class gives the same share to `test`: of a class with n items, the last `round(n * share)`.
+ * Items without a label count as one class. Fault: a share outside [0, 1].
+ */
+export const splitByLabel = (share: number) => (d: Dataset): Either<Fault, Split> => {
+  if (!(share >= 0 && share <= 1)) {
+    return E.left(fault('config', { place: d.name, found: `a test share of ${share}`, allowed: 'a number in [0, 1]', remedy: 'correct the share' }))
+  }
+  const groups = new Map<number, number[]>()
+  for (let i = 0; i < d.length; i++) {
+    const label = O.getOrElse(() => -1)(d.label(i))
+    const group = groups.get(label)
+    if (group === undefined) groups.set(label, [i])
+    else group.push(i)
+  }
+  const test = new Set<number>()
+  for (const group of groups.values()) for (const i of group.slice(group.length - Math.round(group.length * share))) test.add(i)
+  const all = upTo(0, d.length)
+  return partsOf(d, all.filter((i) => !test.has(i)), all.filter((i) => test.has(i)))
+}
+
+/** The dataset of a split; without a name the only one, or the one to train on. Fault: no such split. */
+export const datasetOf = (o: { readonly splits: Splits }, split?: SplitName): Either<Fault, Dataset> => {
+  const d = split === undefined ? o.splits.get('all') ?? o.splits.get('train') ?? [...o.splits.values()].at(0) : o.splits.get(split)
+  return d === undefined
+    ? E.left(fault('data', { place: 'the data', found: `no split ${split ?? ''}`, allowed: [...o.splits.keys()].join(', '), remedy: 'name a split that the data have' }))
+    : E.right(d)
+}
+
+/**
+ * Data to train on and to test with: the splits of these names (validation where there is no test), or the only split
+ * divided so that each class gives the same share to the test.
+ */
+export const trainAndTest = (o: { readonly splits: Splits }, share = 0.2): Either<Fault, Split> => {
+  const [train, test] = [o.splits.get('train'), o.splits.get('test') ?? o.splits.get('val')]
+  return train !== undefined && test !== undefined ? E.right({ train, test }) : E.chain(splitByLabel(share))(datasetOf(o))
+}

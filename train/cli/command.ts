@@ -1,0 +1,115 @@
+/** The command line of an experiment: what `npx tsx examples/NAME.ts` does. */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import { exitCode, showFault } from '../../core/fault.ts'
+import { endWithParent, isRelayed, restarted, stopOnSignals } from './signals.ts'
+import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
+import { parseArguments } from './arguments.ts'
+import { settingsOf } from '../config/settings.ts'
+import { layersOf } from './sources.ts'
+import type { Experiment, Resolved } from '../run/experiment.ts'
+import { startProgress } from '../run/log/progress.ts'
+import type { Report } from '../run/run.ts'
+import { runResolved } from './run.ts'
+import { isBegun } from '../run/resumption.ts'
+
+/** How an experiment is started: what help and hints say. */
+interface Called {
+  readonly experiment: Experiment
+  readonly call: string
+  readonly options?: ReadonlyArray<OptionSpec>
+}
+
+/** A run that is continued takes its own configuration where none is named. */
+const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
+  (a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a)
+
+/** What a command line decides of an experiment, and the folder that its run has. Faults: all that is wrong; nothing to continue. */
+export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readonly r: Resolved; readonly out: string }> => pipe(
+  TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
+  TE.chain((own) => TE.fromTask(layersOf(e.settings, own, process.env))),
+  TE.chainEitherK(e.resolve),
+  TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
+)
+
+/** Runs an experiment as a command line says; a signal stops it after a step. */
+export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
+  const progress = startProgress()
+  const stopping = stopOnSignals(
+    () => { progress.say('stopping after this step; press again to stop at once') },
+    () => { process.exit(130) },
+  )
+  return pipe(
+    decided(e, a),
+    TE.chain(({ r, out }) => runResolved(r, { out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping })),
+  )
+}
+
+const text = (r: Report): string => {
+  const percent = (x: number | undefined): string => (x === undefined ? '-' : `${(100 * x).toFixed(1)} %`)
+  const { knn_before, knn_after, knn_teacher, knn_pixels } = r.metrics
+  const aside = [...(knn_teacher === undefined ? [] : [`its teacher ${percent(knn_teacher)}`]), ...(knn_pixels === undefined ? [] : [`raw pixels ${percent(knn_pixels)}`])]
+  return [
+    `${r.steps} steps, loss ${r.loss.toFixed(3)}, ${r.images_per_s.toFixed(0)} images/s on ${r.target}`,
+    ...(knn_after === undefined ? [] : [`k-NN ${percent(knn_before)} before, ${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
+    `results in ${r.out}`,
+  ].join('\n')
+}
+
+const specOf = ({ experiment: e, call, options }: Called): CommandSpec => ({ call, about: e.about, settings: settingsOf(e.settings), ...(options === undefined ? {} : { options }) })
+
+/** A word of a command line, quoted for a shell where it has to be. */
+const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+
+/** How a run that was stopped goes on. */
+export const stoppedText = (call: string, r: Report): string => `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
+
+const run = (c: Called) => (a: Arguments): TaskEither<Fault, void> => pipe(
+  execute(c.experiment, a),
+  TE.map((report) => {
+    const { stopped, ...final } = report
+    process.stderr.write(`${stopped ? stoppedText(c.call, report) : text(report)}\n`)
+    if (a.json) process.stdout.write(`${JSON.stringify(final)}\n`)
+  }),
+)
+
+const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, void>): Promise<number> => {
+  const parsed = parseArguments(spec)(argv)
+  if (E.isRight(parsed) && parsed.right._tag === 'Help') {
+    process.stdout.write(`${parsed.right.text}\n`)
+    return 0
+  }
+  const done = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await body(parsed.right.arguments)() : E.right(undefined)
+  if (E.isRight(done)) return 0
+  process.stderr.write(`${showFault(done.left)}\n`)
+  return exitCode(done.left)
+}
+
+/** A program that may train for long: what its command line asks for, with signals answered. Gives the exit code. */
+export const answeringMain = (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, void>): Promise<number> => {
+  if (isRelayed(process.execArgv) && !argv.some((w) => w === '--help' || w === '-h')) return restarted()
+  endWithParent()
+  return runs(spec, argv, body)
+}
+
+/** Runs the command; gives the exit code. */
+export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c))
+
+/** Whether a module is the program that was started. */
+export const isProgram = (moduleUrl: string): boolean => process.argv[1] !== undefined && fileURLToPath(moduleUrl) === process.argv[1]
+
+/**
+ * Runs the experiment when its file is the program that was started, and does nothing when it is imported (by
+ * `npm run ir`, or by a test). Gives the experiment, so that the file can export it.
+ */
+export const command = (moduleUrl: string, e: Experiment): Experiment => {
+  if (isProgram(moduleUrl))
+    void main({ experiment: e, call: `npx tsx examples/${e.name}.ts` }, process.argv.slice(2)).then((code) => { process.exit(code) })
+  return e
+}

@@ -1,0 +1,94 @@
+/** `npm run attention -- --model DIR --image FILE --out DIR`: where a network looks in an image, and what is alike in it, as PNG. */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
+import type { Image } from '../../../data/readers/dataset.ts'
+import { guarded, makeFolder } from '../../../data/formats/file.ts'
+import { contactSheet, writePng } from '../../../data/readers/pictures/picture.ts'
+import type { Arguments, CommandSpec } from '../arguments.ts'
+import { unitImage } from '../../judge/evaluate/encoder.ts'
+import { splitsAt } from '../../judge/evaluate/parts.ts'
+import type { Seen } from '../../judge/interpret/look.ts'
+import { boxed, components, lookAt, masked, overlay, shownImage } from '../../judge/interpret/look.ts'
+import type { Told } from './program.ts'
+import { isWhole, modelOption, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+
+const spec: CommandSpec = {
+  call: 'npm run attention --',
+  about: [
+    'Where the class token of the last block looks in an image, for every head, and what is alike in it. Writes into a folder:',
+    '',
+    '  attention-N.png, attention-mean.png   attention over the image, head by head; that of registers is left out',
+    '  mask-mean.png                         the patches that hold a share of its mass',
+    '  boxes.png                             boxes around what holds most attention',
+    '  pca.png, pca-foreground.png           three principal components of the patches as colours',
+    '  overview.png                          all of them on one sheet',
+  ].join('\n'),
+  answers: ['target', 'threads'],
+  options: [
+    modelOption,
+    { name: 'image', value: 'FILE', text: 'a picture, DICOM, NIfTI or npz file' },
+    { name: 'out', value: 'DIR', text: 'the folder to write into' },
+    { name: 'item', value: 'N', text: 'which image, slice or frame of the file, from 0; 0 by default' },
+    { name: 'size', value: 'PIXELS', text: 'the shorter side that the network sees, as it was trained by default: larger ones give finer maps' },
+    { name: 'mass', value: 'SHARE', text: 'the share of attention that masks and boxes hold; 0.6 by default' },
+  ],
+}
+
+/** One image of a file, in 0..1. */
+const imageAt = (path: string, item: number, say: (text: string) => void): TaskEither<Fault, Image> => pipe(
+  splitsAt(path, say),
+  TE.mapLeft((f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') })),
+  TE.chain((splits) => {
+    const [d] = splits.values()
+    return d === undefined || item >= d.length
+      ? TE.left(fault('usage', { place: '--item', found: String(item), allowed: `0 to ${(d?.length ?? 0) - 1}, the images of ${path}`, remedy: 'name one of these' }))
+      : unitImage(d, item)
+  }),
+)
+
+/** File names and pictures. */
+const pictures = (s: Seen, mass: number): E.Either<Fault, ReadonlyArray<readonly [string, Image]>> => pipe(
+  [...s.heads.map((m, i) => [`attention-${i}`, m] as const), ['attention-mean', s.mean] as const],
+  E.traverseArray(([name, map]) => pipe(overlay(s, map), E.map((image) => [name, image] as const))),
+  E.map((maps) => [
+    ['image', shownImage(s.image)] as const, ...maps, ['mask-mean', masked(s, s.mean, mass)] as const, ['boxes', boxed(s)] as const,
+    ['pca', components(s, 'all')] as const, ['pca-foreground', components(s, 'foreground')] as const,
+  ]),
+)
+
+const attention = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.Do,
+  TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
+  TE.bind('path', () => TE.fromEither(needed(spec, 'image', textOption(a, 'image')))),
+  TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
+  TE.bind('item', () => TE.fromEither(numberOption(spec, a, 'item', 0, (n) => n === 0 || isWhole(n), 'a whole number from 0'))),
+  TE.bind('side', () => TE.fromEither(numberOption(spec, a, 'size', 0, isWhole, 'a whole number of pixels'))),
+  TE.bind('mass', () => TE.fromEither(numberOption(spec, a, 'mass', 0.6, (n) => n > 0 && n <= 1, 'a share above 0, up to 1'))),
+  TE.chain(({ model, path, out, item, side, mass }) => withNetwork(a, model, ({ device, frozen, root, progress }) => pipe(
+    TE.Do,
+    TE.bind('image', () => imageAt(path, item, progress.say)),
+    TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
+    TE.bind('drawn', ({ seen }) => TE.fromEither(pictures(seen, mass))),
+    TE.bind('sheet', ({ drawn }) => TE.fromEither(contactSheet({ columns: Math.min(6, Math.ceil(Math.sqrt(drawn.length))), gap: 6 })(drawn.map(([, image]) => image)))),
+    TE.chainFirst(() => guarded('io', out)(async () => {
+      await makeFolder(out)
+      return E.right(undefined)
+    })),
+    TE.bind('files', ({ drawn, sheet }) => pipe(
+      [...drawn, ['overview', sheet] as const],
+      TE.traverseSeqArray(([name, picture]) => pipe(writePng(join(out, `${name}.png`))(picture), TE.map(() => `${name}.png`))),
+    )),
+    TE.map(({ seen, files }): Told => ({
+      text: `${seen.boxes.length === 0 ? 'no region is large enough for a box' : tableText(seen.boxes.map((b) => ({ x: b.x, y: b.y, width: b.width, height: b.height, score: b.score })))}\n${files.length} pictures in ${out}`,
+      json: { model, image: path, target: device.name, out, size: { height: seen.image.height, width: seen.image.width }, grid: seen.grid, heads: seen.heads.length, mass, boxes: seen.boxes, files },
+    })),
+  ))),
+)
+
+process.exitCode = await runProgram(spec, process.argv.slice(2), attention)

@@ -1,0 +1,145 @@
+/** `npm run data -- inspect|dump --data PATH`: what a reader finds in a file or folder, and the images as it sees them. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import { exitCode, fault, faultsOf, showFault } from '../../../core/fault.ts'
+import { dumpItems } from '../../../data/loading/dump.ts'
+import { showSummary, summarize } from '../../../data/loading/summary.ts'
+import { datasetOf } from '../../../data/readers/split.ts'
+import { openData } from '../../../data/readers/index.ts'
+import type { OpenedData } from '../../../data/readers/opener.ts'
+import type { OpenOptions } from '../../../data/readers/reader.ts'
+import type { SplitName } from '../../../data/readers/dataset.ts'
+import type { Progress } from '../../../data/readers/result.ts'
+import { writeSafetensors } from '../../../data/formats/safetensors.ts'
+import type { Arguments, CommandSpec } from '../arguments.ts'
+import { parseArguments } from '../arguments.ts'
+
+const spec: CommandSpec = {
+  call: 'npm run data --',
+  about: 'Reads pictures, DICOM, NIfTI, .npz and manifests: says what is there, or writes the images as they are read.',
+  operands: [{ name: 'ACTION', text: 'what to do', choices: ['inspect', 'dump'] }],
+  answers: [],
+  options: [
+    { name: 'data', value: 'DIR|FILE', text: 'the file or folder to read' },
+    { name: 'out', value: 'FILE', text: 'dump: the safetensors file to write' },
+    { name: 'limit', value: 'N', text: 'look at the first N images only' },
+    { name: 'split', value: 'NAME', choices: ['train', 'val', 'test'], text: 'this part only' },
+    { name: 'axis', value: 'A', choices: ['0', '1', '2'], text: 'take slices of volumes along this axis' },
+    { name: 'on-error', value: 'WHAT', choices: ['stop', 'skip'], text: 'what to do about files that cannot be read; stop by default' },
+  ],
+}
+
+/** The command's options, decoded. */
+interface Request {
+  readonly path: string
+  readonly limit: number
+  readonly split: SplitName | undefined
+  readonly axis: 0 | 1 | 2 | undefined
+  readonly skip: boolean
+}
+
+const usage = faultsOf('usage')
+
+const requestOf = (a: Arguments): Either<Fault, Request> => {
+  const path = O.toUndefined(a.data)
+  if (path === undefined) return E.left(usage('--data', 'nothing', '--data DIR|FILE', 'name the file or folder to read'))
+  const limit = a.extra.get('limit')
+  const n = limit === undefined ? Infinity : /^\d{1,15}$/.test(String(limit)) ? Number(limit) : 0
+  if (n < 1) return E.left(usage('--limit', String(limit), 'a whole number of at least 1', 'write --limit 100, for example'))
+  const [split, axis] = [a.extra.get('split'), a.extra.get('axis')]
+  return E.right({
+    path, limit: n,
+    split: split === 'train' || split === 'val' || split === 'test' ? split : undefined,
+    axis: axis === '0' ? 0 : axis === '1' ? 1 : axis === '2' ? 2 : undefined,
+    skip: a.extra.get('on-error') === 'skip',
+  })
+}
+
+/** One live line on a terminal; when piped, one line at every tenth. */
+const progressTo = (stream: NodeJS.WriteStream, what: string): Progress => {
+  let last = -1
+  return (done, total) => {
+    if (stream.isTTY) stream.write(`\r${what} ${done} of ${total}${done >= total ? '\n' : ''}`)
+    else if (total > 50 && Math.floor((10 * done) / total) !== last) {
+      last = Math.floor((10 * done) / total)
+      stream.write(`${what} ${done} of ${total}\n`)
+    }
+  }
+}
+
+const open = (r: Request, onError: 'stop' | 'skip'): TaskEither<Fault, OpenedData> => {
+  const o: OpenOptions = { channels: 'stored', values: 'stored', onError, progress: progressTo(process.stderr, 'opened'), ...(r.axis === undefined ? {} : { axis: r.axis }) }
+  return pipe(
+    openData(r.path, o),
+    TE.chainEitherK((opened): Either<Fault, OpenedData> => r.split === undefined
+      ? E.right(opened)
+      : pipe(datasetOf(opened, r.split), E.map((d) => ({ ...opened, splits: new Map([[r.split ?? 'all', d] as const]) })))),
+  )
+}
+
+const brief = (f: Fault): { readonly file: string; readonly reason: string } => ({ file: f.place, reason: f.found })
+
+const tell = (faults: ReadonlyArray<Fault>): void => { for (const f of faults) process.stderr.write(`cannot read ${f.place}: ${f.found}\n`) }
+
+const inspect = (r: Request, json: boolean): TaskEither<Fault, string> =>
+  pipe(open(r, 'skip'), TE.chain((opened) => async () => {
+    const splits: Record<string, unknown> = {}
+    const texts: string[] = [`${r.path}: ${opened.kind}`]
+    const unreadable: Fault[] = [...opened.skipped]
+    for (const [name, d] of opened.splits) {
+      const s = await summarize(d, r.limit, progressTo(process.stderr, `${name}: read`))
+      unreadable.push(...s.unreadable)
+      const { unreadable: own, ...facts } = s
+      splits[name] = { ...facts, values: s.values ?? null, units: s.units ?? null, modality: s.modality ?? null, unreadable: own.length }
+      texts.push(showSummary(name, s))
+    }
+    tell(unreadable)
+    texts.push(...opened.notes.map((n) => `note: ${n}`))
+    if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
+    const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
+    if (json) texts.push(JSON.stringify({ kind: opened.kind, counts, splits, unreadable: unreadable.map(brief), notes: opened.notes }))
+    return E.right(texts.join('\n'))
+  }))
+
+const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string> =>
+  pipe(open(r, r.skip ? 'skip' : 'stop'), TE.chain((opened) => async () => {
+    const { file, count, unreadable } = await dumpItems([...opened.splits], r.limit, progressTo(process.stderr, 'read'))
+    const faults = [...opened.skipped, ...unreadable]
+    tell(faults)
+    for (const n of opened.notes) process.stderr.write(`note: ${n}\n`)
+    if (faults.length > 0 && !r.skip) return E.left({ ...faults[0], remedy: `${faults[0].remedy}; ${faults.length} could not be read and nothing was written` })
+    if (count === 0) return E.left(fault('data', { place: r.path, found: 'no image that can be read', allowed: 'at least one', remedy: 'see the reasons above' }))
+    const written = await writeSafetensors(out)(file)()
+    if (E.isLeft(written)) return written
+    const text = `${out}: ${count} images${faults.length > 0 ? `, ${faults.length} skipped` : ''}`
+    return E.right(json ? `${text}\n${JSON.stringify({ out, written: count, skipped: faults.map(brief), notes: opened.notes })}` : text)
+  }))
+
+const act = (a: Arguments): TaskEither<Fault, string> =>
+  pipe(
+    TE.fromEither(requestOf(a)),
+    TE.chain((r) => {
+      if (a.operands[0] !== 'dump') return inspect(r, a.json)
+      return O.isNone(a.out)
+        ? TE.left(usage('--out', 'nothing', '--out FILE.safetensors', 'name the file to write'))
+        : dump(r, a.out.value, a.json)
+    }),
+  )
+
+const main = async (argv: ReadonlyArray<string>): Promise<number> => {
+  const parsed = parseArguments(spec)(argv)
+  const text = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right(parsed.right.text) : await act(parsed.right.arguments)()
+  if (E.isLeft(text)) {
+    process.stderr.write(`${showFault(text.left)}\n`)
+    return exitCode(text.left)
+  }
+  process.stdout.write(`${text.right}\n`)
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,100 @@
+/** `npm run features -- --model DIR --data DIR|FILE --out FILE.safetensors`: class tokens and patch features of every image. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
+import { sizeOf } from '../../../core/type.ts'
+import type { Dataset } from '../../../data/readers/dataset.ts'
+import { subset } from '../../../data/readers/subset.ts'
+import { writeSafetensors } from '../../../data/formats/safetensors.ts'
+import type { HostTensor } from '../../../data/formats/tensor.ts'
+import { floatTensor, intTensor } from '../../../data/formats/tensor.ts'
+import type { Arguments, CommandSpec } from '../arguments.ts'
+import type { Encoder } from '../../judge/evaluate/encoder.ts'
+import { encoder } from '../../judge/evaluate/encoder.ts'
+import { splitsAt } from '../../judge/evaluate/parts.ts'
+import type { Ready, Told } from './program.ts'
+import { isWhole, modelOption, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+
+const spec: CommandSpec = {
+  call: 'npm run features --',
+  about: [
+    'Writes the features of every image to a safetensors file: cls [n, D], patches [n, N, D] in rows of the grid, and label [n] where all have one.',
+    'Where the data have several splits, names begin with theirs: train/cls.',
+  ].join('\n'),
+  answers: ['target', 'threads'],
+  options: [
+    modelOption,
+    { name: 'data', value: 'DIR|FILE', text: 'images; mnist for the digits that are shipped' },
+    { name: 'out', value: 'FILE.safetensors', text: 'the file to write' },
+    { name: 'split', value: 'NAME', choices: ['train', 'val', 'test', 'all'], text: 'only this split' },
+    { name: 'limit', value: 'N', text: 'only the first images of each split' },
+    { name: 'no-patches', text: 'leave patch features out: they are large' },
+  ],
+}
+
+/** What one tensor of a file can hold. */
+const largest = 2 ** 32
+
+const chosen = (a: Arguments, splits: ReadonlyMap<string, Dataset>): Either<Fault, ReadonlyMap<string, Dataset>> => {
+  const split = textOption(a, 'split')
+  const one = split === undefined ? undefined : splits.get(split)
+  return split === undefined ? E.right(splits) : one !== undefined ? E.right(new Map([[split, one]]))
+    : E.left(fault('usage', { place: '--split', found: split, allowed: [...splits.keys()].join(', '), remedy: 'name a split that the data have' }))
+}
+
+const labelsOf = (d: Dataset): Int32Array | undefined => {
+  const all = Array.from({ length: d.length }, (_, i) => O.toUndefined(d.label(i)))
+  return all.every((l) => l !== undefined) ? Int32Array.from(all) : undefined
+}
+
+const first = (limit: number) => (d: Dataset): Either<Fault, Dataset> => (d.length <= limit ? E.right(d) : subset(Array.from({ length: limit }, (_, i) => i), d.name)(d))
+
+type Named = ReadonlyArray<readonly [string, HostTensor]>
+
+const featuresOf = (r: Ready, eye: Encoder, prefix: string, dim: number) => (d: Dataset): TaskEither<Fault, Named> => {
+  if (4 * d.length * dim >= largest) return TE.left(fault('usage', {
+    place: `--data: ${d.name}`, found: `${d.length} images with ${dim} numbers each in one tensor`, allowed: 'tensors of less than 4 GiB', remedy: 'pass --no-patches, or fewer images with --limit',
+  }))
+  const labels = labelsOf(d)
+  return pipe(
+    eye.encode(d, r.progress),
+    TE.map((e): Named => [
+      ...[...e].map(([name, x]) => [`${prefix}${name}`, floatTensor([d.length, ...x.shape], x.data)] as const),
+      ...(labels === undefined ? [] : [[`${prefix}label`, intTensor([d.length], labels)] as const]),
+    ]),
+    TE.chainFirst(() => TE.fromIO(() => { r.progress.end() })),
+  )
+}
+
+const features = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.Do,
+  TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
+  TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
+  TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
+  TE.bind('limit', () => TE.fromEither(numberOption(spec, a, 'limit', Infinity, (n) => n === Infinity || isWhole(n), 'a whole number from 1'))),
+  TE.chain(({ model, path, out, limit }) => withNetwork(a, model, (r) => pipe(
+    TE.Do,
+    TE.bind('splits', () => pipe(splitsAt(path, r.progress.say), TE.chainEitherK((s) => chosen(a, s)))),
+    TE.bind('eye', () => encoder(r.device, r.frozen, r.root, (look) => (a.extra.has('no-patches') ? { cls: look.cls } : { cls: look.cls, patches: look.patches }))),
+    TE.bind('tensors', ({ splits, eye }) => pipe(
+      [...splits],
+      TE.traverseSeqArray(([name, d]) => pipe(
+        TE.fromEither(first(limit)(d)),
+        TE.chain(featuresOf(r, eye, splits.size > 1 ? `${name}/` : '', a.extra.has('no-patches') ? r.frozen.width : r.frozen.width * Math.max(1, (eye.size.height * eye.size.width) / r.frozen.patch ** 2))),
+      )),
+      TE.map((all) => all.flat()),
+    )),
+    TE.chainFirst(({ tensors }) => writeSafetensors(out)({ tensors: new Map(tensors), metadata: { model, data: path } })),
+    TE.map(({ tensors, eye }): Told => ({
+      text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
+      json: { model, data: path, target: r.device.name, out, size: eye.size, tensors: Object.fromEntries(tensors.map(([name, x]) => [name, x.shape])), numbers: tensors.reduce((n, [, x]) => n + sizeOf(x.shape), 0) },
+    })),
+  ))),
+)
+
+process.exitCode = await runProgram(spec, process.argv.slice(2), features)

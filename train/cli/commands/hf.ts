@@ -1,0 +1,221 @@
+/** `npm run hf -- export|import|inspect`: backbones in and out of Hugging Face's format. */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import { declarations } from '../../../core/model.ts'
+import { writeSafetensors } from '../../../data/formats/safetensors.ts'
+import type { HostTensor } from '../../../data/formats/tensor.ts'
+import { floatTensor } from '../../../data/formats/tensor.ts'
+import { parameterCount } from '../../../models/count.ts'
+import type { ChannelRule } from '../../exchange/huggingface/imagery.ts'
+import { channelRules } from '../../exchange/huggingface/imagery.ts'
+import { typeOf } from '../../../models/huggingface/config.ts'
+import type { HuggingFaceType } from '../../../models/huggingface/types.ts'
+import { huggingFaceTypes } from '../../../models/huggingface/types.ts'
+import type { VitOptions } from '../../../models/options.ts'
+import type { Arguments, CommandSpec } from '../arguments.ts'
+import { parseArguments } from '../arguments.ts'
+import type { Backbone, ReadOptions } from '../../exchange/huggingface/reader.ts'
+import { readBackbone } from '../../exchange/huggingface/reader.ts'
+import { localModel } from '../../exchange/huggingface/hub.ts'
+import { readRun } from '../../exchange/run.ts'
+import type { ReadSwinOptions, SwinBackbone } from '../../exchange/huggingface/swin.ts'
+import { isSwin, readSwin, writeSwin } from '../../exchange/huggingface/swin.ts'
+import type { Precision, Weights } from '../../exchange/huggingface/weights.ts'
+import type { WriteOptions } from '../../exchange/huggingface/writer.ts'
+import { writeBackbone } from '../../exchange/huggingface/writer.ts'
+
+const types = Object.keys(huggingFaceTypes)
+const precisions = ['f32', 'f16', 'bf16']
+
+/** What import writes beside the folder's own files. */
+const officialFile = 'official.safetensors'
+
+const spec: CommandSpec = {
+  call: 'npm run hf --',
+  about: [
+    'Backbones in and out of Hugging Face\'s format.',
+    '',
+    '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json',
+    '  import --model DIR --out DIR   reads a Hugging Face folder, a model of the hub by its id, or a .safetensors file with official',
+    '                                 names, adapts it where asked, and writes it as such a folder, with official.safetensors beside it',
+    '  inspect --model DIR            says what a folder, model or file holds, and whether it is whole',
+    '',
+    'A model\'s id is owner/name or owner/name@revision. It is downloaded into the cache that Python shares; HF_ENDPOINT, HF_HOME,',
+    'HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE are honoured.',
+  ].join('\n'),
+  operands: [{ name: 'ACTION', text: 'what to do', choices: ['export', 'import', 'inspect'] }],
+  answers: ['out'],
+  options: [
+    { name: 'run', value: 'DIR', text: 'the folder of a run' },
+    { name: 'model', value: 'DIR|FILE|ID', text: 'a Hugging Face folder, a .safetensors file with official names, or the id of a model on the hub' },
+    { name: 'type', value: 'TYPE', choices: types, text: 'write this type; by default the one that fits the backbone' },
+    { name: 'network', value: 'NAME', choices: ['teacher', 'student'], text: 'export the moving average (default) or the network that is trained' },
+    { name: 'merge-lora', text: 'add trained adapters into their weights' },
+    { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
+    { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond so many bytes; 5e9 by default' },
+    { name: 'channels', value: 'N', text: 'adapt the patch embedding to so many channels' },
+    { name: 'channel-rule', value: 'RULE', choices: channelRules, text: 'how channels are adapted; sum by default' },
+    { name: 'image', value: 'PIXELS', text: 'interpolate learned positions for square images of so many pixels' },
+    { name: 'heads', value: 'N', text: 'attention heads of a state dict, which does not say them' },
+    { name: 'unknown', value: 'WHAT', choices: ['refuse', 'ignore'], text: 'tensors that have no place in the model; refuse by default' },
+  ],
+}
+
+const wrong = (place: string, found: string, allowed: string): Fault => fault('usage', { place, found, allowed, remedy: `see ${spec.call} --help` })
+
+const textOf = (a: Arguments, name: string): O.Option<string> => pipe(O.fromNullable(a.extra.get(name)), O.filter((v) => typeof v === 'string'))
+
+const needed = (a: Arguments, name: string, value: O.Option<string>): Either<Fault, string> =>
+  E.fromOption(() => wrong(`--${name}`, 'nothing', `${a.operands[0] ?? ''} needs --${name}`))(value)
+
+/** A positive whole number. */
+const whole = (a: Arguments, name: string): Either<Fault, number | undefined> => {
+  const text = textOf(a, name)
+  if (O.isNone(text)) return E.right(undefined)
+  const n = Number(text.value)
+  return Number.isSafeInteger(n) && n > 0 ? E.right(n) : E.left(wrong(`--${name}`, text.value, 'a positive whole number'))
+}
+
+const oneOf = <A extends string>(names: ReadonlyArray<A>, text: O.Option<string>): A | undefined =>
+  pipe(text, O.chainNullableK((s) => names.find((n) => n === s)), O.toUndefined)
+
+const readOptions = (a: Arguments): Either<Fault, ReadOptions> => pipe(
+  E.Do,
+  E.bind('channels', () => whole(a, 'channels')),
+  E.bind('image', () => whole(a, 'image')),
+  E.bind('heads', () => whole(a, 'heads')),
+  E.map(({ channels, image, heads }) => {
+    const rule = oneOf<ChannelRule>(channelRules, textOf(a, 'channel-rule'))
+    const change: Partial<VitOptions> = { ...(channels === undefined ? {} : { channels }), ...(image === undefined ? {} : { image }) }
+    return { change, ...(rule === undefined ? {} : { channelRule: rule }), ...(heads === undefined ? {} : { heads }), unknown: oneOf(['refuse', 'ignore'] as const, textOf(a, 'unknown')) ?? 'refuse' }
+  }),
+)
+
+const isType = (s: string): s is HuggingFaceType => Object.hasOwn(huggingFaceTypes, s)
+
+const writeOptions = (a: Arguments): Either<Fault, WriteOptions> => pipe(
+  whole(a, 'shard'),
+  E.map((shard) => {
+    const type = pipe(textOf(a, 'type'), O.filter(isType), O.toUndefined)
+    const precision = oneOf<Precision>(['f32', 'f16', 'bf16'], textOf(a, 'precision'))
+    return { ...(shard === undefined ? {} : { shard }), ...(type === undefined ? {} : { type }), ...(precision === undefined ? {} : { precision }) }
+  }),
+)
+
+/** What was done and found, for a person and for `--json`. */
+type Told = Readonly<Record<string, unknown>>
+
+/** The folder or file of `--model`, downloaded where it is an id. */
+const source = (a: Arguments): TaskEither<Fault, string> => pipe(
+  TE.fromEither(needed(a, 'model', textOf(a, 'model'))),
+  TE.chain(localModel(process.env, (note) => { process.stderr.write(`${note}\n`) })),
+)
+
+const summary = (b: Backbone): Told => {
+  const { model: { options: o, params }, source, stored, notes } = b
+  return {
+    source, writes_as: typeOf(o), parameters: parameterCount(params), tensors: b.weights.size, stored, patch: o.patch, image: o.image, channels: o.channels, width: o.width,
+    depth: o.depth, heads: o.heads, ffn: o.ffn, hidden: o.hidden, registers: o.registers, position: o.position, eps: o.eps, notes,
+  }
+}
+
+const text = (v: unknown): string => (typeof v === 'string' ? v : JSON.stringify(v))
+
+const shown = (s: Told): string =>
+  Object.entries(s).map(([k, v]) => `${k.padEnd(11)} ${Array.isArray(v) ? v.map(text).join('; ') || '-' : text(v)}`).join('\n')
+
+const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> => TE.fromIO(() => { for (const n of notes) process.stderr.write(`${n}\n`) })
+
+/** The weights under the names that official files have. */
+const stateOf = (b: { readonly model: { readonly params: unknown }; readonly weights: Weights }): ReadonlyMap<string, HostTensor> =>
+  new Map(declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]))
+
+const exporting = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.Do,
+  TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
+  TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
+  TE.bind('options', () => TE.fromEither(writeOptions(a))),
+  TE.bind('backbone', ({ run }) => readRun(run, { network: oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher', mergeLora: a.extra.has('merge-lora') })),
+  TE.chainFirst(({ backbone }) => say(backbone.notes)),
+  TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, options)(backbone)),
+  TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
+)
+
+const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0]): TaskEither<Fault, void> =>
+  writeSafetensors(join(out, officialFile))({ tensors: stateOf(b), metadata: { format: 'pt' } })
+
+const importingVit = (from: string, out: string, wishes: ReadOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
+  readBackbone(from, wishes),
+  TE.bindTo('backbone'),
+  TE.chainFirst(({ backbone }) => say(backbone.notes)),
+  TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
+  TE.chainFirst(({ backbone }) => writeOfficial(out, backbone)),
+  TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
+)
+
+const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Told =>
+  ({ source: 'swin', writes_as: 'swin', parameters: parameterCount(params), tensors: weights.size, ...options, notes })
+
+const swinWishes = ({ change, channelRule, unknown }: ReadOptions): ReadSwinOptions => ({
+  ...(change?.channels === undefined ? {} : { change: { channels: change.channels } }), ...(channelRule === undefined ? {} : { channelRule }), ...(unknown === undefined ? {} : { unknown }),
+})
+
+const importingSwin = (from: string, out: string, wishes: ReadOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
+  readSwin(from, swinWishes(wishes)),
+  TE.bindTo('backbone'),
+  TE.chainFirst(({ backbone }) => say(backbone.notes)),
+  TE.bind('files', ({ backbone }) => writeSwin(out, options)(backbone)),
+  TE.chainFirst(({ backbone }) => writeOfficial(out, backbone)),
+  TE.map(({ backbone, files }) => ({ ...swinSummary(backbone), out, files: [...files, officialFile] })),
+)
+
+const importing = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.Do,
+  TE.bind('from', () => source(a)),
+  TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
+  TE.bind('wishes', () => TE.fromEither(readOptions(a))),
+  TE.bind('options', () => TE.fromEither(writeOptions(a))),
+  TE.bind('hierarchical', ({ from }) => isSwin(from)),
+  TE.chain(({ from, out, wishes, options, hierarchical }) => (hierarchical ? importingSwin : importingVit)(from, out, wishes, options)),
+)
+
+const inspectingVit = (from: string, wishes: ReadOptions): TaskEither<Fault, Told> => pipe(
+  readBackbone(from, wishes),
+  TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
+)
+
+const inspecting = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.Do,
+  TE.bind('from', () => source(a)),
+  TE.bind('wishes', () => TE.fromEither(readOptions(a))),
+  TE.bind('hierarchical', ({ from }) => isSwin(from)),
+  TE.chain(({ from, wishes, hierarchical }) => (hierarchical ? pipe(readSwin(from, swinWishes(wishes)), TE.map(swinSummary)) : inspectingVit(from, wishes))),
+)
+
+const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>>> = { export: exporting, import: importing, inspect: inspecting }
+
+const main = async (argv: ReadonlyArray<string>): Promise<number> => {
+  const parsed = parseArguments(spec)(argv)
+  if (E.isRight(parsed) && parsed.right._tag === 'Help') {
+    process.stdout.write(`${parsed.right.text}\n`)
+    return 0
+  }
+  const a = E.isRight(parsed) && parsed.right._tag === 'Run' ? parsed.right.arguments : undefined
+  const told = E.isLeft(parsed) ? parsed : a === undefined ? E.right({}) : await actions[a.operands[0]](a)()
+  if (E.isLeft(told)) {
+    process.stderr.write(`${showFault(told.left)}\n`)
+    return exitCode(told.left)
+  }
+  process.stdout.write(`${shown(told.right)}\n`)
+  if (a?.json === true) process.stdout.write(`${JSON.stringify(told.right)}\n`)
+  return 0
+}
+
+process.exitCode = await main(process.argv.slice(2))

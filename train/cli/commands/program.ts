@@ -1,0 +1,104 @@
+/** What the commands about trained networks share: from a command line to an exit code, with a device and a network in between. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device } from '../../../compiler/target.ts'
+import { openTarget } from '../../../compiler/targets/open.ts'
+import type { Fault } from '../../../core/fault.ts'
+import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import type { Arguments, CommandSpec, OptionSpec } from '../arguments.ts'
+import { parseArguments } from '../arguments.ts'
+import type { Frozen } from '../../judge/evaluate/network.ts'
+import { placeFrozen, readFrozen } from '../../judge/evaluate/network.ts'
+import type { Progress } from '../../run/log/progress.ts'
+import { startProgress } from '../../run/log/progress.ts'
+
+/** What a command has done: lines for a person, and one object for a program. */
+export interface Told {
+  readonly text: string
+  readonly json: Readonly<Record<string, unknown>>
+}
+
+export const modelOption: OptionSpec = { name: 'model', value: 'DIR', text: 'a Hugging Face folder, or the folder of a run' }
+
+const wrong = (c: CommandSpec, place: string, found: string, allowed: string): Fault => fault('usage', { place, found, allowed, remedy: `see ${c.call} --help` })
+
+export const textOption = (a: Arguments, name: string): string | undefined => {
+  const v = a.extra.get(name)
+  return typeof v === 'string' ? v : undefined
+}
+
+/** An option that a command cannot do without. */
+export const needed = (c: CommandSpec, name: string, value: string | undefined): Either<Fault, string> =>
+  E.fromNullable(wrong(c, `--${name}`, 'nothing', `--${name} with a value`))(value)
+
+/** Numbers between commas, each as asked; the given ones where the option is not there. */
+export const numbersOption = (c: CommandSpec, a: Arguments, name: string, usual: ReadonlyArray<number>, good: (n: number) => boolean, allowed: string): Either<Fault, ReadonlyArray<number>> => {
+  const text = textOption(a, name)
+  if (text === undefined) return E.right(usual)
+  const all = text.split(',').map((s) => (s.trim() === '' ? NaN : Number(s)))
+  return all.every(good) ? E.right(all) : E.left(wrong(c, `--${name}`, text, allowed))
+}
+
+export const isWhole = (n: number): boolean => Number.isSafeInteger(n) && n > 0
+
+/** One number, as asked. */
+export const numberOption = (c: CommandSpec, a: Arguments, name: string, usual: number, good: (n: number) => boolean, allowed: string): Either<Fault, number> =>
+  pipe(numbersOption(c, a, name, [usual], good, allowed), E.filterOrElse((x) => x.length === 1, (x) => wrong(c, `--${name}`, x.join(','), allowed)), E.map(([x]) => x))
+
+/** A network on a device, ready to be looked into. */
+export interface Ready {
+  readonly device: Device
+  readonly frozen: Frozen
+  readonly root: string
+  readonly progress: Progress
+}
+
+const root = 'frozen'
+
+/** Opens the target, reads the network, and puts it there; says how it was read. The device is closed whatever happens. */
+export const withNetwork = <A>(a: Arguments, model: string, use: (r: Ready) => TaskEither<Fault, A>): TaskEither<Fault, A> => {
+  const progress = startProgress()
+  return pipe(
+    readFrozen(model),
+    TE.bindTo('frozen'),
+    TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {})),
+    TE.chain(({ frozen, device }) => async () => {
+      progress.say(`${model} on ${device.name}: ${device.description}`)
+      for (const note of frozen.notes) progress.say(note)
+      const result = await pipe(placeFrozen(device, root, frozen), TE.chain(() => use({ device, frozen, root, progress })))()
+      device.close()
+      return result
+    }),
+  )
+}
+
+const show = (x: string | number): string => (typeof x === 'number' && !Number.isInteger(x) ? x.toPrecision(4) : String(x))
+
+/** Rows as aligned columns, as wide as their widest cell. */
+export const tableText = (rows: ReadonlyArray<Readonly<Record<string, string | number>>>): string => {
+  const names = Object.keys(rows[0] ?? {})
+  const cells = [names, ...rows.map((r) => names.map((n) => show(r[n])))]
+  const widths = names.map((_, i) => Math.max(...cells.map((c) => c[i].length)))
+  return cells.map((c) => c.map((s, i) => s.padStart(widths[i])).join('  ').trimEnd()).join('\n')
+}
+
+/** Runs a command; gives its exit code. Results go to stdout, faults to stderr; with `--json` the last line of stdout is one object. */
+export const runProgram = async (c: CommandSpec, argv: ReadonlyArray<string>, run: (a: Arguments) => TaskEither<Fault, Told>): Promise<number> => {
+  const parsed = parseArguments(c)(argv)
+  if (E.isRight(parsed) && parsed.right._tag === 'Help') {
+    process.stdout.write(`${parsed.right.text}\n`)
+    return 0
+  }
+  const told = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await run(parsed.right.arguments)() : E.right({ text: '', json: {} })
+  if (E.isLeft(told)) {
+    process.stderr.write(`${showFault(told.left)}\n`)
+    return exitCode(told.left)
+  }
+  process.stdout.write(`${told.right.text}\n`)
+  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) process.stdout.write(`${JSON.stringify(told.right.json)}\n`)
+  return 0
+}

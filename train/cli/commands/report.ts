@@ -1,0 +1,85 @@
+/** `npm run report -- --run DIR`: writes the page of a run again, also of one that was stopped or is still going. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import * as t from 'io-ts'
+import { openTarget } from '../../../compiler/targets/open.ts'
+import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
+import type { Split } from '../../../data/readers/split.ts'
+import { decodeAs } from '../../../data/formats/codec.ts'
+import type { Arguments, CommandSpec } from '../arguments.ts'
+import type { EvaluationName } from '../../judge/evaluate/evaluations.ts'
+import { evaluations, isEvaluation } from '../../judge/evaluate/evaluations.ts'
+import { partsOf, splitsAt } from '../../judge/evaluate/parts.ts'
+import type { Progress } from '../../run/log/progress.ts'
+import { startProgress } from '../../run/log/progress.ts'
+import { images, imagesOf } from '../../recipes/parts/images.ts'
+import { networkSections } from '../../judge/report/network.ts'
+import { readRecord } from '../../judge/report/record.ts'
+import { writeReport } from '../../judge/report/report.ts'
+import type { Section } from '../../judge/report/sections.ts'
+import type { Told } from './program.ts'
+import { needed, runProgram, textOption } from './program.ts'
+
+const names = Object.keys(evaluations)
+
+const spec: CommandSpec = {
+  call: 'npm run report --',
+  about: 'Writes report.html of a run again: curves, evaluations, attention, neighbours, a map, configuration, environment. One page that opens from the file.',
+  answers: ['target', 'threads'],
+  options: [
+    { name: 'run', value: 'DIR', text: 'the folder of a run: finished, stopped, or still going' },
+    { name: 'data', value: 'DIR|FILE', text: 'look at these images; those of the run\'s configuration by default' },
+    { name: 'evaluate', value: 'NAME,…', text: `which evaluations: ${names.join(', ')}; all by default; none for none` },
+    { name: 'whole', text: 'evaluate on all images with the official grids, in place of a sample' },
+    { name: 'no-network', text: 'curves and configuration alone: does not look into the network' },
+  ],
+}
+
+const evaluationsOf = (a: Arguments): Either<Fault, ReadonlyArray<EvaluationName>> => {
+  const asked = (textOption(a, 'evaluate') ?? names.join(',')).split(',').map((s) => s.trim()).filter((s) => s !== '' && s !== 'none')
+  const bad = asked.find((s) => !isEvaluation(s))
+  return bad === undefined ? E.right(asked.filter(isEvaluation)) : E.left(fault('usage', { place: '--evaluate', found: bad, allowed: `${names.join(', ')}, with commas between them; none`, remedy: `see ${spec.call} --help` }))
+}
+
+const configCodec = t.type({ data: images })
+
+/** The images of `--data`, or of the run's configuration; what an example does to them beyond that is not done here. */
+const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress): TaskEither<Fault, Split> => (O.isSome(a.data)
+  ? pipe(splitsAt(a.data.value, progress.say), TE.chainEitherK((splits) => partsOf(splits, progress.say)))
+  : pipe(
+    TE.fromEither(decodeAs(configCodec, 'data', `${run}/config.yaml`, 'name the images with --data')(config)),
+    TE.chain((c) => imagesOf(c.data, progress.say)),
+  ))
+
+const seedOf = (config: unknown): number => pipe(t.type({ seed: t.number }).decode(config), E.match(() => 0, (c) => c.seed))
+
+const lookedAt = (a: Arguments, run: string, config: unknown): TaskEither<Fault, ReadonlyArray<Section>> => {
+  const progress = startProgress()
+  return pipe(
+    TE.fromEither(evaluationsOf(a)),
+    TE.bindTo('which'),
+    TE.bind('split', () => splitOf(a, run, config, progress)),
+    TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {})),
+    TE.chain(({ which, split, device }) => async () => {
+      progress.say(`${run} on ${device.name}: ${device.description}`)
+      const sections = await networkSections({ model: run, device, split, seed: seedOf(config), progress, evaluations: which, whole: a.extra.has('whole') })()
+      device.close()
+      return sections
+    }),
+  )
+}
+
+const report = (a: Arguments): TaskEither<Fault, Told> => pipe(
+  TE.fromEither(needed(spec, 'run', textOption(a, 'run'))),
+  TE.bindTo('run'),
+  TE.bind('record', ({ run }) => readRecord(run)),
+  TE.bind('seen', ({ run, record }) => (a.extra.has('no-network') ? TE.right([]) : lookedAt(a, run, record.config))),
+  TE.chain(({ run, seen }) => pipe(writeReport(run, seen), TE.map((path): Told => ({ text: path, json: { run, report: path, sections: seen.map((s) => s.id) } })))),
+)
+
+process.exitCode = await runProgram(spec, process.argv.slice(2), report)

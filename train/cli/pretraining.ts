@@ -1,0 +1,20 @@
+/** A run that comes before another: what it goes on from. */
+import { join } from 'node:path'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import { given } from '../config/settings.ts'
+import type { Experiment, Surroundings } from '../run/experiment.ts'
+import { judge } from '../judge/judge.ts'
+import { runExperiment } from '../run/run.ts'
+
+/** Runs an experiment with some of its settings changed, into a folder within that of the run it comes before; gives the folder. */
+export const before = (e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> => {
+  const out = join(how.out, 'before')
+  return pipe(
+    TE.fromEither(e.resolve([given(settings, 'the run before')])),
+    TE.chain((r) => runExperiment(r, { name: e.name, out, device: how.device, resume: false, judge, progress: how.progress, stopping: () => false })),
+    TE.map(() => out),
+  )
+}

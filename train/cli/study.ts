@@ -1,0 +1,74 @@
+/** Programs about a trained network: `--model` names one, and where it is not given, an experiment trains one first. */
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import type { Split } from '../../data/readers/split.ts'
+import { guarded, makeFolder } from '../../data/formats/file.ts'
+import type { Arguments, CommandSpec } from './arguments.ts'
+import { answeringMain, decided, execute, isProgram, stoppedText } from './command.ts'
+import type { Ready } from './commands/program.ts'
+import { withNetwork } from './commands/program.ts'
+import { given, settingsOf } from '../config/settings.ts'
+import type { Experiment } from '../run/experiment.ts'
+import type { Report } from '../run/run.ts'
+
+/** A network on a device, images in 0..1 to use it on, and a folder for results. */
+export interface Shown extends Ready {
+  readonly images: Split
+  readonly out: string
+}
+
+export interface Showing {
+  readonly name: string
+  readonly about: string
+  /** What trains a network where none is named, and whose settings say what the images are. */
+  readonly trains: Experiment
+  /** Settings of it that differ here. */
+  readonly settings: unknown
+  /** Lines for a person, and numbers that join the report. */
+  readonly show: (s: Shown) => TaskEither<Fault, { readonly text: string; readonly metrics: Readonly<Record<string, number>> }>
+}
+
+/** What is left of a program that trained nothing. */
+const untrained = (out: string): Omit<Report, 'stopped'> => ({ steps: 0, loss: NaN, metrics: {}, images_per_s: 0, target: '', out })
+
+const showOn = (s: Showing, e: Experiment, a: Arguments, model: string, trained: Omit<Report, 'stopped'>): TaskEither<Fault, void> => pipe(
+  decided(e, { ...a, model: O.none }),
+  TE.chainFirst(({ out }) => guarded('io', out)(async () => {
+    await makeFolder(out)
+    return E.right(undefined)
+  })),
+  TE.chain(({ r, out }) => withNetwork({ ...a, target: O.some(r.settings.accelerator.target), threads: r.settings.accelerator.threads === 0 ? O.none : O.some(r.settings.accelerator.threads) }, model, (ready) => pipe(
+    r.data(ready.progress.say),
+    TE.chain((images) => s.show({ ...ready, images, out })),
+    TE.map(({ text, metrics }) => {
+      process.stdout.write(`${text}\n`)
+      if (a.json) process.stdout.write(`${JSON.stringify({ ...trained, metrics: { ...trained.metrics, ...metrics }, target: ready.device.name, out })}\n`)
+    }),
+  ))),
+)
+
+const run = (s: Showing, e: Experiment, call: string) => (a: Arguments): TaskEither<Fault, void> => {
+  if (O.isSome(a.model)) return showOn(s, e, a, a.model.value, untrained(''))
+  return pipe(
+    execute(e, a),
+    TE.chain(({ stopped, ...report }) => {
+      if (!stopped) return showOn(s, e, a, report.out, report)
+      process.stderr.write(`${stoppedText(call, { ...report, stopped })}\n`)
+      if (a.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+      return TE.right(undefined)
+    }),
+  )
+}
+
+/** Runs when its file is the program that was started. Gives the experiment that trains, so that the file can export it. */
+export const showing = (moduleUrl: string, s: Showing): Experiment => {
+  const e: Experiment = { ...s.trains, name: s.name, about: s.about, resolve: (layers) => pipe(s.trains.resolve([given(s.settings, s.name), ...layers]), E.map((r) => ({ ...r, name: s.name }))) }
+  const call = `npx tsx examples/${s.name}.ts`
+  const spec: CommandSpec = { call, about: s.about, settings: settingsOf(e.settings), options: [{ name: 'model', value: 'DIR|FILE', text: 'use this run, Hugging Face folder or official file; where it is not given, one is trained first' }] }
+  if (isProgram(moduleUrl)) void answeringMain(spec, process.argv.slice(2), run(s, e, call)).then((code) => { process.exit(code) })
+  return e
+}

@@ -1,0 +1,62 @@
+/** What every experiment's settings say, whatever else they do. */
+import { targetNames } from '../../compiler/targets/names.ts'
+import type { Field, ValueOf } from './field.ts'
+import { flag, oneOf, optional, real, text, whole } from './field.ts'
+import { section } from './section.ts'
+
+export const evaluation = section('k-NN on features while training', {
+  during: whole(1, 'evaluations during training, besides before and after'),
+  k: whole(20, 'neighbours', { min: 1 }),
+  temperature: real(0.07, 'of the votes of neighbours', { above: 0 }),
+})
+
+export const checkpoints = section('what is saved of a run', {
+  every: whole(0, 'steps between checkpoints; 0: ten in a run'),
+  keepLast: whole(2, 'the newest so many stay', { min: 1 }),
+  keepEvery: whole(0, 'those at multiples of so many steps stay for ever; 0: none'),
+})
+
+export const mlflow = section('a tracking server of MLflow', {
+  uri: text('http://127.0.0.1:5000', 'its address'),
+  experiment: text('dinograph', 'the experiment to which runs are added; made where there is none'),
+})
+
+export const runtime = section('how a run goes', {
+  checkpoints,
+  nonFinite: oneOf(['stop', 'skip'], 'a loss or gradient that is no finite number: stop the run, or leave that step out'),
+  skips: whole(10, 'steps in a row that may be left out before the run stops', { min: 1 }),
+  collapse: oneOf(['warn', 'ignore'], 'whether signs of collapse are told'),
+  tensorboard: flag(true, 'write events for TensorBoard'),
+  mlflow: optional(mlflow),
+})
+
+export const accelerator = section('where it is computed; may be the name of a file of its own', {
+  target: oneOf(targetNames, 'the target'),
+  threads: whole(0, 'threads of the native target; 0: as many as there are cores', { min: 0, max: 1024 }),
+})
+
+export type Evaluation = ValueOf<typeof evaluation>
+export type Runtime = ValueOf<typeof runtime>
+export type Accelerator = ValueOf<typeof accelerator>
+
+/** Tells a person something. */
+export type Say = (text: string) => void
+
+/** The settings that all experiments have. */
+export interface CommonSettings {
+  readonly seed: number
+  readonly steps: number
+  /** Images of one step. */
+  readonly batch: number
+  readonly evaluation: Evaluation
+  readonly runtime: Runtime
+  readonly accelerator: Accelerator
+}
+
+/** The fields that all experiments have, to be spread into a section; `d` are this experiment's defaults. */
+export const common = (d: { readonly steps: number; readonly batch: number }): { readonly [K in keyof CommonSettings]: Field<CommonSettings[K]> } => ({
+  seed: whole(0, 'the seed of every random draw', { min: 0 }),
+  steps: whole(d.steps, 'steps of the whole run', { min: 1, max: 1e12 }),
+  batch: whole(d.batch, 'images of one step', { min: 1 }),
+  evaluation, runtime, accelerator,
+})

@@ -1,0 +1,61 @@
+/** What a finished run gives to others: its networks as Hugging Face folders, its adapters as folders of the package peft. */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import { declarations } from '../../../core/model.ts'
+import { configOf, typeOf } from '../../../models/huggingface/config.ts'
+import type { LoraOptions } from '../../../models/lora.ts'
+import type { ModuleNames } from '../peft/peft.ts'
+import type { Vit } from '../../../models/vit.ts'
+import { preprocessorOfCrops } from '../preprocess.ts'
+import type { Trained } from '../../run/experiment.ts'
+import { mergedNetwork } from '../merge.ts'
+import { networkValues } from '../../step/values.ts'
+import { writeAdapters } from '../peft/folder.ts'
+import { withinNetwork } from '../../step/strategies/strategy.ts'
+import { writeBackbone } from './writer.ts'
+
+/** A statistic of every channel of the images; one number for all where the recipe has another number of channels. */
+const perChannel = (values: ReadonlyArray<number>, channels: number): ReadonlyArray<number> =>
+  (values.length === channels ? values : Array.from({ length: channels }, () => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)))
+
+/** The backbone of the network under `root`, its adapters merged, as transformers reads it. What no type there can hold is said. */
+export const writeNetwork = (folder: string, root: string, model: Vit) => (t: Trained): TaskEither<Fault, void> => {
+  const { normalisation: { mean, std }, global: { size } } = last(t.assembled.phases).crops.recipe
+  const { channels } = model.options
+  // whole images as this run evaluates them, so that figures of the folder are those of the run
+  const preprocessor = preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })
+  return pipe(
+    TE.fromEither(mergedNetwork(t.assembled.program.adapters, root)(t.state)),
+    TE.map((values) => new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()] as const))),
+    TE.chain((weights) => writeBackbone(folder, { preprocessor })({ model, weights })),
+    TE.map(() => { t.progress.say(`for Hugging Face: ${folder}`) }),
+    TE.orElse((bad): TaskEither<Fault, void> => {
+      if (bad.kind !== 'usage') return TE.left(bad)
+      t.progress.say(`not written for Hugging Face: ${bad.found}: ${bad.allowed}`)
+      return TE.right(undefined)
+    }),
+  )
+}
+
+/** Whose names the modules of adapters get: those of the type that the backbone is written as, or our own where no type can hold it. */
+const namesFor = (model: Vit | undefined): ModuleNames => {
+  if (model === undefined) return 'own'
+  const type = typeOf(model.options)
+  return E.isRight(configOf(type, model.options)) ? type : 'own'
+}
+
+/** `adapter/`: the adapters of the evaluated network, and what of its backbone was trained as a whole. */
+export const saveAdapters = (lora: LoraOptions) => (t: Trained): TaskEither<Fault, void> => {
+  const { program, evaluated: { root, backbone } } = t.assembled
+  const folder = join(t.out, 'adapter')
+  return program.adapters.length === 0 ? TE.right(undefined) : pipe(
+    writeAdapters(folder, { names: namesFor(O.toUndefined(backbone)), lora, shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])) }, program.adapters)(networkValues(root)(t.state)),
+    TE.map(() => { t.progress.say(`adapters: ${folder}`) }),
+  )
+}

@@ -1,0 +1,74 @@
+/** PEFT folders: `adapter_config.json` and `adapter_model.safetensors`, written and read. */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
+import { sizeOf } from '../../../core/type.ts'
+import { readSafetensors, writeSafetensors } from '../../../data/formats/safetensors.ts'
+import { floatTensor, floatsOf } from '../../../data/formats/tensor.ts'
+import { declarations } from '../../../core/model.ts'
+import type { Adapter } from '../../../models/lora.ts'
+import { adaptersFor, qkvSlices } from '../../../models/lora.ts'
+import type { Values } from '../../step/values.ts'
+import { merge } from '../merge.ts'
+import type { ModuleNames, PeftConfig, PeftOptions } from './peft.ts'
+import { peftCodec, peftConfig, peftTensors } from './peft.ts'
+import type { PeftAdapter } from './reader.ts'
+import { readPeft } from './reader.ts'
+import { readJson, writeJson } from '../../../data/formats/json.ts'
+import type { Backbone } from '../huggingface/reader.ts'
+
+export const configFile = 'adapter_config.json'
+export const tensorsFile = 'adapter_model.safetensors'
+
+/**
+ * Saves what was trained of a backbone whose values are given by path in its network: adapters, and modules and biases of the base that
+ * were trained as a whole. Faults: those of `peftTensors`, and what the system refuses.
+ */
+export const writeAdapters = (folder: string, o: PeftOptions, adapters: ReadonlyArray<Adapter>) => (values: Values): TaskEither<Fault, void> => {
+  const inputs = new Map(adapters.map((a) => [a.weight, sizeOf(a.params.lora_A.weight.shape.slice(1))]))
+  const rows = (weight: string): number => (values.get(weight)?.length ?? 0) / (inputs.get(weight) ?? 1)
+  // whatever ends in .weight may be a module that a short name means by mistake
+  const weights = [...values.keys()].filter((path) => path.endsWith('.weight') && !path.includes('.lora_'))
+  return pipe(
+    TE.fromEither(peftTensors(o, adapters)(values)),
+    TE.chain((tensors) => writeSafetensors(join(folder, tensorsFile))({ metadata: { format: 'pt' }, tensors: new Map([...tensors].map(([name, x]) => [name, floatTensor(x.shape, x.data)])) })),
+    TE.chain(() => writeJson(join(folder, configFile), peftConfig(o, adapters, rows, weights))),
+  )
+}
+
+const readConfig = (folder: string): TaskEither<Fault, PeftConfig> => pipe(
+  readJson(join(folder, configFile), peftCodec),
+  TE.chainEitherK(O.match(
+    () => E.left(fault('data', { place: join(folder, configFile), found: 'no such file', allowed: 'a folder of the package peft', remedy: 'check the path' })),
+    E.right,
+  )),
+)
+
+/** Reads the adapters of a network whose tensors are given by path. Faults: not such a folder; tensors of layers that are not there. */
+export const readAdapters = (folder: string, names: ModuleNames, base: Values): TaskEither<Fault, PeftAdapter> => pipe(
+  TE.Do,
+  TE.bind('config', () => readConfig(folder)),
+  TE.bind('file', () => readSafetensors(join(folder, tensorsFile))),
+  TE.chainEitherK(({ config, file }) => pipe(
+    [...file.tensors],
+    E.traverseArray(([name, x]) => pipe(floatsOf(name)(x), E.map((data) => [name, { shape: x.shape, data }] as const))),
+    E.chain((tensors) => readPeft(names, base, qkvSlices)(config, new Map(tensors))),
+  )),
+)
+
+/** A backbone with the adapters of a folder merged into it. Faults: those of reading and merging. */
+export const withAdapters = (folder: string) => (b: Backbone): TaskEither<Fault, Backbone> => pipe(
+  readAdapters(folder, b.source === 'official' ? 'own' : b.source, b.weights),
+  TE.chainEitherK((read) => {
+    const adapters = declarations(b.model.params).flatMap(([path, d]) => (path.endsWith('.weight') && d.shape.length > 1 ? adaptersFor(read.lora)({ path, out: d.shape[0], inputs: d.shape.slice(1) }) : []))
+    return pipe(
+      merge(adapters)(new Map([...b.weights, ...read.values])),
+      E.map(({ values }): Backbone => ({ ...b, weights: values, notes: [...b.notes, ...read.notes] })),
+    )
+  }),
+)

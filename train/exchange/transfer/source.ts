@@ -1,0 +1,89 @@
+/** What a run can start from: an earlier run, a Hugging Face folder or model, a file of official weights; with heads where there are any. */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import { declarations } from '../../../core/model.ts'
+import { readSafetensors } from '../../../data/formats/safetensors.ts'
+import type { HostTensors } from '../../../data/formats/tensor.ts'
+import { floatsOf } from '../../../data/formats/tensor.ts'
+import { latest } from '../../run/checkpoints.ts'
+import { whatIs } from '../../../data/formats/file.ts'
+import type { Backbone } from '../huggingface/reader.ts'
+import { readBackbone } from '../huggingface/reader.ts'
+import type { Network } from '../run.ts'
+import { readRun } from '../run.ts'
+import { isSwin, readSwin } from '../huggingface/swin.ts'
+import type { Weights } from '../huggingface/weights.ts'
+import type { Tensor, Tensors } from './tensors.ts'
+
+export interface Source {
+  readonly backbone: Tensors
+  /** Heads by their names: `dino_head.mlp.0.weight`. */
+  readonly heads: Tensors
+  /** What losses kept: `dino.center`. */
+  readonly kept: Tensors
+  /** Of the backbone's attention, where it is known. */
+  readonly attentionHeads: number | undefined
+  readonly notes: ReadonlyArray<string>
+}
+
+const tensorsOf = (params: unknown, weights: Weights): Tensors =>
+  new Map(declarations(params).map(([path, d]): readonly [string, Tensor] => [path, { shape: d.shape, values: weights.get(path) ?? new Float32Array() }]))
+
+/** The keys' bias is 0 where it is stored and not used, so that it may be read without its mask. */
+const unmasked = (b: Backbone): Weights => (!b.model.options.maskKeyBias ? b.weights : new Map([...b.weights].map(([path, x]) => [
+  path, path.endsWith('attn.qkv.bias') ? x.map((v, i) => (Math.floor((3 * i) / x.length) === 1 ? 0 : v)) : x,
+])))
+
+const ofBackbone = (b: Backbone): Source =>
+  ({ backbone: tensorsOf(b.model.params, unmasked(b)), heads: new Map(), kept: new Map(), attentionHeads: b.model.options.heads, notes: b.notes })
+
+/** Tensors with floats, renamed; none for those that have no name. */
+const renamed = (place: string, tensors: HostTensors, name: (path: string) => string | undefined): Either<Fault, Tensors> => pipe(
+  [...tensors].flatMap(([path, x]) => { const to = name(path); return to === undefined ? [] : [[path, to, x] as const] }),
+  E.traverseArray(([path, to, x]) => pipe(floatsOf(`${place}: ${path}`)(x), E.map((values): readonly [string, Tensor] => [to, { shape: x.shape, values }]))),
+  E.map((all) => new Map(all)),
+)
+
+/** The heads of a network in a training checkpoint, official or ours. */
+const headsIn = (place: string, tensors: HostTensors, network: Network): Either<Fault, Tensors> => {
+  const both = [...tensors.keys()].some((path) => path.startsWith(`${network}.`))
+  return renamed(place, tensors, (path) => (both && !path.startsWith(`${network}.`) ? undefined : /(?:^|\.)((?:dino_head|ibot_head|head)\.(?:mlp|last_layer)\..*)$/.exec(path)?.[1]))
+}
+
+const fromRun = (folder: string, place: string, state: HostTensors, network: Network): TaskEither<Fault, Source> => pipe(
+  TE.Do,
+  TE.bind('backbone', () => readRun(folder, { network, mergeLora: true })),
+  TE.bind('heads', () => TE.fromEither(headsIn(place, state, network))),
+  TE.bind('kept', () => TE.fromEither(renamed(place, state, (path) => (path.startsWith('loss.') ? path.slice('loss.'.length) : undefined)))),
+  TE.map(({ backbone, heads, kept }) => ({ ...ofBackbone(backbone), heads, kept })),
+)
+
+const fromFile = (file: string, network: Network): TaskEither<Fault, Source> => pipe(
+  TE.Do,
+  TE.bind('backbone', () => readBackbone(file)),
+  TE.bind('heads', () => pipe(readSafetensors(file), TE.chainEitherK(({ tensors }) => headsIn(file, tensors, network)))),
+  TE.map(({ backbone, heads }) => ({ ...ofBackbone(backbone), heads })),
+)
+
+const fromFolder = (folder: string): TaskEither<Fault, Source> => pipe(
+  isSwin(folder),
+  TE.chain((hierarchical) => (!hierarchical ? pipe(readBackbone(folder), TE.map(ofBackbone)) : pipe(
+    readSwin(folder),
+    TE.map(({ model, weights, notes }): Source => ({ backbone: tensorsOf(model.params, weights), heads: new Map(), kept: new Map(), attentionHeads: undefined, notes })),
+  ))),
+)
+
+/** Reads a path. Faults: those of reading. */
+export const readSource = (path: string, network: Network): TaskEither<Fault, Source> => pipe(
+  whatIs(path),
+  TE.chain((what) => (what === 'file' ? fromFile(path, network) : pipe(
+    latest(join(path, 'checkpoints')),
+    TE.chain(({ found }) => (O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint.state, network) : fromFolder(path))),
+  ))),
+)

@@ -1,0 +1,92 @@
+/** Features of whole data sets by a compiled program, for k-NN and pictures. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device, Executable } from '../../../compiler/target.ts'
+import type { Expr } from '../../../core/expr.ts'
+import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
+import { value } from '../../../core/graph.ts'
+import { trace } from '../../../core/trace.ts'
+import type { Dataset } from '../../../data/readers/dataset.ts'
+import { labelsOf } from '../../../data/readers/dataset.ts'
+import { subset } from '../../../data/readers/subset.ts'
+import type { Loader, Loading } from '../../../data/loading/loader.ts'
+import { ahead, openLoader } from '../../../data/loading/loader.ts'
+import type { FeatureProgram } from '../../run/experiment.ts'
+import type { LabelledFeatures } from './knn.ts'
+import { knn } from './knn.ts'
+import type { Rows } from './neighbours.ts'
+
+export interface Extractor {
+  readonly rows: (d: Dataset) => TaskEither<Fault, Rows>
+}
+
+/** The data set with its last item repeated until it fills whole batches. */
+const padded = (d: Dataset, batch: number): Either<Fault, Dataset> => {
+  const n = Math.ceil(d.length / batch) * batch
+  return n === d.length ? E.right(d) : subset(Array.from({ length: n }, (_, i) => Math.min(i, d.length - 1)), d.name)(d)
+}
+
+const rowsOf = async (p: FeatureProgram, run: Executable, length: number, batches: Loader): Promise<Either<Fault, Rows>> => {
+  const parts: Array<Float32Array> = []
+  for (let step = 0; step * p.batch < length; step++) {
+    const out = await pipe(
+      batches.batch(step),
+      TE.chainEitherK((b) => p.crops.feed(0, b)),
+      TE.chain((values) => run.run({ values })),
+    )()
+    if (E.isLeft(out)) return out
+    parts.push(Float32Array.from(out.right.get('rows') ?? []))
+  }
+  const dim = (parts[0]?.length ?? 0) / p.batch
+  const data = new Float32Array(length * dim)
+  parts.forEach((part, i) => { data.set(part.subarray(0, Math.min(part.length, data.length - i * p.batch * dim)), i * p.batch * dim) })
+  return E.right({ data, dim })
+}
+
+/** `loading`: as the run loads its images, with as many threads. */
+const extract = (p: FeatureProgram, run: Executable, loading: Loading) => (d: Dataset): TaskEither<Fault, Rows> => async () => {
+  const opened = await pipe(TE.fromEither(padded(d, p.batch)), TE.chain((full) => openLoader(full, { ...loading, seed: 0, batch: p.batch, side: p.crops.layout.side, ordered: true, cacheBytes: 0 })))()
+  if (E.isLeft(opened)) return opened
+  const rows = await rowsOf(p, run, d.length, opened.right.workers === 0 ? opened.right : ahead(loading.prefetch ?? 2)(opened.right))
+  opened.right.close()
+  return rows
+}
+
+/** Compiles one output of a feature program for data sets: `[batch, ...]`, a row for each image. */
+export const extractor = (device: Device, p: FeatureProgram, output: Expr, loading: Loading = {}): TaskEither<Fault, Extractor> =>
+  pipe(
+    TE.fromEither(trace('features', [value('rows', output)])),
+    TE.chain((g) => device.compile(g)),
+    TE.map((run) => ({ rows: extract(p, run, loading) })),
+  )
+
+/** The pixels themselves, as rows: what features have to beat. */
+export const pixelRows = (d: Dataset): TaskEither<Fault, Rows> => async () => {
+  const items = await Promise.all(Array.from({ length: d.length }, (_, i) => d.item(i)()))
+  const all = E.sequenceArray(items)
+  if (E.isLeft(all)) return all
+  const dim = all.right[0]?.image.data.length ?? 0
+  const other = all.right.find((x) => x.image.data.length !== dim)
+  if (other !== undefined)
+    return E.left(fault('data', { place: `${d.name}: ${other.source}`, found: `an image of ${other.image.height} x ${other.image.width} pixels`, allowed: 'images of one size', remedy: 'compare features instead of pixels' }))
+  const data = new Float32Array(d.length * dim)
+  all.right.forEach((item, i) => { data.set(item.image.data, i * dim) })
+  return E.right({ data, dim })
+}
+
+const labelled = (d: Dataset) => (r: Rows): Either<Fault, LabelledFeatures> => E.map((labels: Int32Array) => ({ ...r, labels }))(labelsOf(d))
+
+/** Top-1 accuracy (0 .. 1) of the weighted k-NN classifier: votes of `train`, asked for `test`. */
+export const knnAccuracy = (o: { readonly k: number; readonly temperature: number }, train: Dataset, test: Dataset) =>
+  (rows: (d: Dataset) => TaskEither<Fault, Rows>): TaskEither<Fault, number> =>
+    pipe(
+      TE.Do,
+      TE.bind('known', () => pipe(rows(train), TE.chainEitherK(labelled(train)))),
+      TE.bind('asked', () => pipe(rows(test), TE.chainEitherK(labelled(test)))),
+      TE.chainEitherK(({ known, asked }) => knn({ k: [o.k], temperature: o.temperature, classes: train.classes.length, votes: 'v1' }, known)(asked)),
+      TE.map(([result]) => result.top1),
+    )

@@ -1,0 +1,198 @@
+/** A trained network to be looked at: a Hugging Face folder or a run, its weights, and how images become its pixels. */
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as t from 'io-ts'
+import { parse } from 'yaml'
+import type { Device } from '../../../compiler/target.ts'
+import type { Expr } from '../../../core/expr.ts'
+import type { Fault } from '../../../core/fault.ts'
+import { fault, messageOf } from '../../../core/fault.ts'
+import { call, context, declarations, leavesOf } from '../../../core/model.ts'
+import { join as joinPath } from '../../../core/tree.ts'
+import { tensorType } from '../../../core/type.ts'
+import { imagenet } from '../../../data/augment/presets.ts'
+import { intermediate } from '../../../models/intermediate.ts'
+import type { Values } from '../../step/values.ts'
+import { checkpointsIn } from '../../run/checkpoints.ts'
+import { whatIs } from '../../../data/formats/file.ts'
+import { readJson } from '../../../data/formats/json.ts'
+import type { Preprocessor } from '../../exchange/huggingface/preprocessor.ts'
+import { preprocessorCodec } from '../../exchange/huggingface/preprocessor.ts'
+import { readBackbone } from '../../exchange/huggingface/reader.ts'
+import type { Backbone } from '../../exchange/huggingface/reader.ts'
+import { readRun } from '../../exchange/run.ts'
+import type { SwinBackbone } from '../../exchange/huggingface/swin.ts'
+import { isSwin, readSwin } from '../../exchange/huggingface/swin.ts'
+import type { CropView, Preprocess } from '../../exchange/preprocess.ts'
+import { preprocessOf, preprocessorOfCrops } from '../../exchange/preprocess.ts'
+
+/** What a network says about pixels `[B, C, H, W]`, N patches, T = prefix + N tokens; expressions that nothing reads are never computed. */
+export interface Look {
+  /** `[B, D]` */
+  readonly cls: Expr
+  /** `[B, N, D]`, row-major. */
+  readonly patches: Expr
+  /** Class tokens of the last blocks after the final norm, `[B, D]` each, the last one last: four where there are as many. */
+  readonly blocks: ReadonlyArray<Expr>
+  /** Where the tokens of the last block looked, `[B, heads, T, T]`. */
+  readonly attention: Expr
+  /** Tokens before the patches: the class token and registers. */
+  readonly prefix: number
+  readonly grid: readonly [number, number]
+}
+
+export interface Frozen {
+  /** The folder that was named. */
+  readonly place: string
+  readonly channels: number
+  /** Pixels along the side of a patch. */
+  readonly patch: number
+  readonly width: number
+  readonly heads: number
+  readonly preprocess: Preprocess
+  readonly weights: Values
+  /** Its parameters as declared; `weights` has their paths. */
+  readonly params: unknown
+  /** The network over the parameters that lie under a root on the device. */
+  readonly look: (root: string) => (pixels: Expr) => Look
+  /** What a person should know of how it was read. */
+  readonly notes: ReadonlyArray<string>
+}
+
+const ofVit = (place: string, { model, weights, notes }: Backbone, preprocess: Preprocess): Frozen => ({
+  place, preprocess, weights, notes, params: model.params, channels: model.options.channels, patch: model.patch, width: model.width, heads: model.options.heads,
+  look: (root) => (pixels) => {
+    const f = call(model, context('eval'), 'backbone', leavesOf(root, model.params), pixels)
+    return { ...f, blocks: intermediate(Math.min(4, f.layers.length))(f).map((l) => l.cls) }
+  },
+})
+
+const ofSwin = (place: string, { model, weights, notes }: SwinBackbone, preprocess: Preprocess): Frozen => ({
+  place, preprocess, weights, params: model.params, channels: model.options.channels, patch: model.patch, width: model.width, heads: 1,
+  notes: [...notes, 'a Swin has no class token: the mean of its tokens stands for it, and its attention is how alike they are'],
+  look: (root) => (pixels) => {
+    const f = call(model, context('eval'), 'backbone', leavesOf(root, model.params), pixels)
+    return { ...f, blocks: [f.cls], prefix: 1 }
+  },
+})
+
+const numbers = t.readonlyArray(t.number)
+const normalisation = t.type({ mean: numbers, std: numbers })
+
+/** Where a run's configuration says what its crops were like, under any of the usual keys. */
+const crops = t.partial({ global: t.union([t.number, t.partial({ size: t.number })]), globalSize: t.number, normalisation })
+
+const runCodec = t.partial({ crops, augmentation: crops })
+
+type RunConfig = t.TypeOf<typeof runCodec>
+
+const sizeIn = (c: RunConfig['crops']): number | undefined => c?.globalSize ?? (typeof c?.global === 'number' ? c.global : c?.global?.size)
+
+/** The resolved configuration of a run, as far as it concerns crops; nothing where there is none. */
+const readConfig = (folder: string): TaskEither<Fault, RunConfig> => {
+  const file = join(folder, 'config.yaml')
+  return pipe(
+    whatIs(file),
+    TE.chain((what) => (what !== 'file' ? TE.right<Fault, RunConfig>({}) : pipe(
+      TE.tryCatch(() => readFile(file, 'utf8'), (e) => fault('io', { place: file, found: messageOf(e), allowed: 'a readable file', remedy: 'check the permissions' })),
+      TE.chainEitherK((text) => E.tryCatch((): unknown => parse(text), (e) => fault('data', { place: file, found: messageOf(e), allowed: 'YAML', remedy: 'restore the file' }))),
+      TE.map((u) => E.getOrElse((): RunConfig => ({}))(runCodec.decode(u))),
+    ))),
+  )
+}
+
+/** Mean and deviation of MNIST's training pixels, with which the recipe of the digits normalises. */
+const digits = { mean: [0.1307], std: [0.3081] }
+
+/** How a run saw whole images, where its folder has no preprocessor_config.json; what had to be assumed is said. */
+const assumed = (c: RunConfig, image: number, channels: number): { readonly view: CropView; readonly note: string } => {
+  const size = sizeIn(c.crops) ?? sizeIn(c.augmentation) ?? image
+  const said = c.crops?.normalisation ?? c.augmentation?.normalisation
+  const taken = said ?? (channels === 1 ? digits : channels === 3 ? imagenet : { mean: [0.5], std: [0.5] })
+  const note = `${size} pixels, mean ${taken.mean.join(' ')}, deviation ${taken.std.join(' ')}${said === undefined ? ' (the run does not say its normalisation: the usual one for so many channels)' : ''}`
+  return { view: { ...taken, size }, note }
+}
+
+const noted = (f: Frozen, notes: ReadonlyArray<string>): Frozen => ({ ...f, notes: [...notes, ...f.notes] })
+
+/** The processor of a folder, or the usual one of an image size, with a note. */
+const processorIn = (folder: string, image: number, channels: number): TaskEither<Fault, { readonly preprocess: Preprocess; readonly notes: ReadonlyArray<string> }> => {
+  const file = join(folder, 'preprocessor_config.json')
+  return pipe(
+    readJson(file, preprocessorCodec),
+    TE.chainEitherK((found): Either<Fault, { preprocess: Preprocess; notes: ReadonlyArray<string> }> => {
+      const usual: Preprocessor = preprocessorOfCrops({ size: image, ...(channels === 3 ? imagenet : { mean: [0.5], std: [0.5] }) })
+      return pipe(
+        preprocessOf(file, O.getOrElse(() => usual)(found), channels),
+        E.map((preprocess) => ({ preprocess, notes: O.isSome(found) ? [] : [`${folder} has no preprocessor_config.json: images are resized to ${image} pixels and normalised as usual`] })),
+      )
+    }),
+  )
+}
+
+/** A Hugging Face folder, or a file of official names. */
+const ofFolder = (folder: string): TaskEither<Fault, Frozen> => pipe(
+  isSwin(folder),
+  TE.chain((hierarchical) => (hierarchical
+    ? pipe(readSwin(folder), TE.chain((b) => pipe(processorIn(folder, b.model.options.image, b.model.options.channels), TE.map((p) => noted(ofSwin(folder, b, p.preprocess), p.notes)))))
+    : pipe(readBackbone(folder), TE.chain((b) => pipe(processorIn(folder, b.model.options.image, b.model.options.channels), TE.map((p) => noted(ofVit(folder, b, p.preprocess), p.notes))))))),
+)
+
+/** The moving average in a run's newest checkpoint. */
+const ofCheckpoints = (folder: string): TaskEither<Fault, Frozen> => pipe(
+  TE.Do,
+  TE.bind('backbone', () => readRun(folder, { network: 'teacher', mergeLora: true })),
+  TE.bind('config', () => readConfig(folder)),
+  TE.chainEitherK(({ backbone, config }) => {
+    const { image, channels } = backbone.model.options
+    const { view, note } = assumed(config, image, channels)
+    return pipe(preprocessOf(folder, preprocessorOfCrops(view), channels), E.map((p) => noted(ofVit(folder, backbone, p), [`the newest checkpoint's teacher; ${note}`])))
+  }),
+)
+
+const changedAt = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.mtimeMs ?? -Infinity
+
+/** Whether a run's exported folder is at least as new as its newest checkpoint. */
+const exported = (folder: string): TaskEither<Fault, boolean> => pipe(
+  checkpointsIn(join(folder, 'checkpoints')),
+  TE.chain((files) => TE.fromTask(async () => {
+    const dir = join(folder, 'huggingface')
+    const own = await changedAt(join(dir, 'config.json'))
+    const times = await Promise.all(files.map((f) => changedAt(f.path)))
+    return own > -Infinity && times.every((x) => x <= own)
+  })),
+)
+
+/**
+ * Reads a network from a Hugging Face folder, a `.safetensors` file with official names, or the folder of a run: its `huggingface` folder
+ * where that is as new as the newest checkpoint, else the checkpoint's moving average. Faults: nothing there, and those of the readers.
+ */
+export const readFrozen = (path: string): TaskEither<Fault, Frozen> => pipe(
+  whatIs(path),
+  TE.chain((what) => {
+    if (what === 'nothing') return TE.left(fault('io', { place: path, found: 'nothing', allowed: 'a Hugging Face folder or the folder of a run', remedy: 'check --model for a typing error; a model of the hub must be downloaded first' }))
+    if (what === 'file') return ofFolder(path)
+    return pipe(
+      TE.Do,
+      TE.bind('config', () => whatIs(join(path, 'config.json'))),
+      TE.bind('checkpoints', () => whatIs(join(path, 'checkpoints'))),
+      TE.bind('inner', () => exported(path)),
+      TE.chain(({ config, checkpoints, inner }) => (config === 'file' ? ofFolder(path)
+        : inner ? pipe(ofFolder(join(path, 'huggingface')), TE.map((f) => ({ ...f, place: path })))
+        : checkpoints === 'folder' ? ofCheckpoints(path) : ofFolder(path))),
+    )
+  }),
+)
+
+/** Puts a network's weights onto the device under a root. */
+export const placeFrozen = (device: Device, root: string, f: Frozen): TaskEither<Fault, void> => pipe(
+  declarations(f.params),
+  TE.traverseSeqArray(([path, d]) => device.write(joinPath(root, path), tensorType(d.dtype, d.shape), f.weights.get(path) ?? new Float32Array())),
+  TE.map(() => undefined),
+)

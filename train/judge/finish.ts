@@ -1,0 +1,52 @@
+/**
+ * What is made of a run that has come to its end, from the networks on the device. A finish is a function of what was trained;
+ * adding one is adding it to `finishes`.
+ */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import { writeNetwork } from '../exchange/huggingface/product.ts'
+import type { Finished, Numbers } from '../run/judge.ts'
+import { attentionSheet } from './interpret/sheet.ts'
+import { reportFinished } from './report/ending.ts'
+
+/** Makes something of a finished run. Its numbers join the report. */
+export type Finish = (f: Finished) => TaskEither<Fault, Numbers>
+
+const attention: Finish = (f) => {
+  if (f.split.test.length === 0) return TE.right({})
+  const path = join(f.out, 'attention.png')
+  const { features } = last(f.assembled.phases)
+  return pipe(attentionSheet(f.open, features, f.split.test, path, { images: 8, heads: features.attention.type.shape[1] ?? 1 }), TE.map(() => {
+    f.progress.say(`attention maps: ${path}`)
+    return {}
+  }))
+}
+
+/** `huggingface/`: the evaluated backbone. */
+const huggingFace: Finish = (f) => {
+  const { root, backbone } = f.assembled.evaluated
+  return O.isNone(backbone) ? TE.right({}) : pipe(writeNetwork(join(f.out, 'huggingface'), root, backbone.value)(f), TE.map(() => ({})))
+}
+
+/** What the experiment itself makes of its networks. */
+const own: Finish = (f) => f.run.after(f)
+
+/** All of them, in order; the report, which shows all numbers, last. */
+export const finishes: ReadonlyArray<Finish> = [attention, huggingFace, own, reportFinished]
+
+/** One after the other; each sees the numbers of those before it. Gives all numbers. */
+export const finished = (all: ReadonlyArray<Finish>) => (f: Finished): TaskEither<Fault, Numbers> => async () => {
+  let metrics = f.metrics
+  for (const finish of all) {
+    const r = await finish({ ...f, metrics })()
+    if (E.isLeft(r)) return r
+    metrics = { ...metrics, ...r.right }
+  }
+  return E.right(metrics)
+}

@@ -1,0 +1,37 @@
+/** How well attention finds what is marked by boxes: no detection head, no training. */
+import type { Size } from '../../../data/augment/geometry.ts'
+import type { Box } from '../../../data/readers/dataset.ts'
+import type { Detection } from './boxes.ts'
+import { averagePrecision, enlargeMap, iou, pointsAt } from './boxes.ts'
+
+/** One image with true boxes: its map over patches, and the boxes found in it, all in pixels of `size`. */
+export interface Pointed {
+  readonly size: Size
+  readonly grid: readonly [number, number]
+  readonly map: Float32Array
+  readonly found: ReadonlyArray<Detection>
+  readonly truth: ReadonlyArray<Box>
+}
+
+export interface DetectionScores {
+  readonly images: number
+  readonly boxes: number
+  /** Over true boxes, the mean of the largest overlap that a found box has with it. */
+  readonly iou: number
+  /** The share of images whose largest attention lies in a true box. */
+  readonly pointing: number
+  /** Average precision where boxes count that overlap by half at least. */
+  readonly ap50: number
+}
+
+/** Scores over all images that have true boxes. NaN where there are none. */
+export const detectionScores = (all: ReadonlyArray<Pointed>): DetectionScores => {
+  const marked = all.filter((p) => p.truth.length > 0)
+  const best = marked.flatMap((p) => p.truth.map((t) => p.found.reduce((m, b) => Math.max(m, iou(t, b)), 0)))
+  const mean = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0) / values.length
+  return {
+    images: marked.length, boxes: best.length, iou: mean(best),
+    pointing: mean(marked.map((p) => (pointsAt(enlargeMap(p.map, p.grid, p.size), p.size, p.truth) ? 1 : 0))),
+    ap50: averagePrecision(marked),
+  }
+}

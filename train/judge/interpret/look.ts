@@ -1,0 +1,119 @@
+/** One image looked at whole: attention of every head, regions and boxes, and its patches' principal components. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device } from '../../../compiler/target.ts'
+import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
+import type { Size } from '../../../data/augment/geometry.ts'
+import { resizeImage } from '../../../data/augment/canvas.ts'
+import type { Image } from '../../../data/readers/dataset.ts'
+import { blend, heatMap, visible } from '../../../data/readers/pictures/picture.ts'
+import { encoder, outputOf } from '../evaluate/encoder.ts'
+import type { Frozen } from '../evaluate/network.ts'
+import type { Preprocess } from '../../exchange/preprocess.ts'
+import { framed, resizedSize } from '../../exchange/preprocess.ts'
+import type { BoxOptions, Detection } from './boxes.ts'
+import { attentionBoxes, enlargeMap } from './boxes.ts'
+import { clsMaps, massMask, meanMap } from './maps.ts'
+import { componentPictures, foreground } from './pca.ts'
+
+export interface Seen {
+  /** The image as the network saw it, in 0..1. */
+  readonly image: Image
+  /** Patches along height and width. */
+  readonly grid: readonly [number, number]
+  /** For every head, what the class token gives to each patch. */
+  readonly heads: ReadonlyArray<Float32Array>
+  readonly mean: Float32Array
+  /** Boxes of the heads' mean, in pixels of `image`, the surest first. */
+  readonly boxes: ReadonlyArray<Detection>
+  /** `[N, D]` */
+  readonly patches: Float32Array
+  readonly dim: number
+}
+
+/** How a whole image is resized for a network: its proportions kept, both sides whole patches, the shorter one of `side` pixels or nearly. */
+export const wholeImage = (f: Frozen, { height, width }: Size, side?: number): Preprocess => {
+  const { resize, crop } = f.preprocess
+  const short = side ?? (crop !== undefined ? Math.min(crop.height, crop.width) : resize.kind === 'exact' ? Math.min(resize.height, resize.width) : resize.kind === 'shortest' ? resize.side : Math.min(height, width))
+  const { height: h, width: w } = resizedSize({ kind: 'shortest', side: short }, { height, width })
+  const whole = (n: number): number => f.patch * Math.max(1, Math.round(n / f.patch))
+  return { ...f.preprocess, resize: { kind: 'exact', height: whole(h), width: whole(w) }, crop: undefined }
+}
+
+/** Looks at one image in 0..1 by a network whose weights lie under `root`. Faults: of compilation, and images of other channels. */
+export const lookAt = (device: Device, f: Frozen, root: string, o: BoxOptions & { readonly side?: number }) => (image: Image): TaskEither<Fault, Seen> => {
+  const preprocess = wholeImage(f, image, o.side)
+  return pipe(
+    encoder(device, f, root, (look) => ({ attention: look.attention, patches: look.patches }), { preprocess }),
+    TE.chain((eye) => eye.encodeImages([image])),
+    TE.chainEitherK((e): Either<Fault, Seen> => {
+      const [attention, patches] = [outputOf(e, 'attention'), outputOf(e, 'patches')]
+      const [heads = 1, tokens = 1] = attention.shape
+      const [n = 0, dim = 0] = patches.shape
+      const shown = framed(preprocess)(image)
+      const grid: readonly [number, number] = [Math.ceil(shown.height / f.patch), Math.ceil(shown.width / f.patch)]
+      if (grid[0] * grid[1] !== n) return E.left(fault('graph', { place: f.place, found: `${n} patches of ${shown.height} x ${shown.width} pixels`, allowed: `a grid of ${grid.join(' x ')}`, remedy: 'give another --size' }))
+      const maps = clsMaps({ data: attention.data, heads, prefix: tokens - n, grid })
+      const mean = meanMap(maps)
+      return E.right({ image: shown, grid, heads: maps, mean, boxes: attentionBoxes(o, shown)(mean, grid), patches: patches.data, dim })
+    }),
+  )
+}
+
+/** Pictures are shown at least so many pixels wide. */
+const least = 224
+
+/** The size at which an image is shown: whole times larger where it is small. */
+export const shownSize = ({ height, width }: Size): Size => {
+  const times = Math.max(1, Math.ceil(least / Math.min(height, width)))
+  return { height: height * times, width: width * times }
+}
+
+const nearest = { filter: 'nearest', antialias: false } as const
+
+/** The image as a person is shown it: RGB, pixels repeated where it is small. */
+export const shownImage = (image: Image): Image => resizeImage(visible(image), shownSize(image), [0, 1], nearest)
+
+/** A map as colours over the image, smoothly. */
+export const overlay = (s: Seen, map: Float32Array): Either<Fault, Image> => {
+  const below = shownImage(s.image)
+  return pipe(heatMap({ height: below.height, width: below.width, scale: 1 })(enlargeMap(map, s.grid, below)), E.chain((heat) => blend(0.65, heat)(below)))
+}
+
+/** The patches that hold a share of a map's mass; what is beyond them is dimmed. */
+export const masked = (s: Seen, map: Float32Array, mass: number): Image => {
+  const below = shownImage(s.image)
+  const large = resizeImage({ channels: 1, height: s.grid[0], width: s.grid[1], data: Float32Array.from(massMask(mass)(map)) }, below, [0, 1], nearest).data
+  const n = below.height * below.width
+  return { ...below, data: below.data.map((v, i) => (large[i % n] > 0.5 ? v : 0.2 * v)) }
+}
+
+const yellow = [1, 0.78, 0.1] as const
+
+/** Boxes drawn over the image, two pixels wide. */
+export const boxed = (s: Seen): Image => {
+  const below = shownImage(s.image)
+  const data = Float32Array.from(below.data)
+  const times = below.width / s.image.width
+  const { height, width } = below
+  for (const b of s.boxes) {
+    const [x0, y0, x1, y1] = [b.x, b.y, b.x + b.width, b.y + b.height].map((v) => Math.round(v * times))
+    for (let y = y0; y < y1; y++) {
+      for (let x = x0; x < x1; x++) {
+        if (Math.min(x - x0, x1 - 1 - x, y - y0, y1 - 1 - y) < 2) yellow.forEach((v, c) => { data[(c * height + y) * width + x] = v })
+      }
+    }
+  }
+  return { ...below, data }
+}
+
+/** Principal components of the patches as colours, of all or of the foreground alone. */
+export const components = (s: Seen, only: 'all' | 'foreground'): Image => {
+  const rows = { rows: s.patches, dim: s.dim, grid: s.grid }
+  const [picture] = componentPictures(rows, only === 'all' ? undefined : foreground(rows))
+  return resizeImage(picture, shownSize(s.image), [0, 1], nearest)
+}

@@ -1,0 +1,26 @@
+/** `report.html`: everything that can be said of a run, on one page. */
+import { join } from 'node:path'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import { writeFile } from '../../../data/formats/file.ts'
+import { page } from './page.ts'
+import { readRecord } from './record.ts'
+import type { Section } from './sections.ts'
+import { curveSection, runSections } from './sections.ts'
+
+/** Writes the page of the run in a folder; gives its path. `seen` is what its network showed. Faults: no run there; what the system refuses. */
+export const writeReport = (folder: string, seen: ReadonlyArray<Section>): TaskEither<Fault, string> => {
+  const path = join(folder, 'report.html')
+  return pipe(
+    readRecord(folder),
+    TE.bindTo('record'),
+    TE.bind('curves', ({ record }) => curveSection(record)),
+    TE.chain(({ record, curves }) => {
+      const text = page(record, [...curves, ...seen, ...runSections(record)], new Date().toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC'))
+      return writeFile('io', path)([() => new TextEncoder().encode(text)])
+    }),
+    TE.map(() => path),
+  )
+}

@@ -1,0 +1,41 @@
+/** Multi-crop augmentation as settings. */
+import type { Recipe } from '../../../data/augment/augmentation.ts'
+import type { RecipeName } from '../../../data/augment/presets.ts'
+import { recipes } from '../../../data/augment/presets.ts'
+import type { ValueOf } from '../../config/field.ts'
+import { oneOf, pair, real, share, whole } from '../../config/field.ts'
+import { section } from '../../config/section.ts'
+
+const names = ['digits', 'v1', 'v2', 'v3', 'v3-large', 'unresized'] as const satisfies ReadonlyArray<RecipeName>
+
+const area = { above: 0, max: 1 } as const
+
+export const crops = section('crops of each image', {
+  recipe: oneOf(names, 'colours, mirrors and blur of a paper, or those of digits'),
+  globals: whole(2, 'global crops', { min: 1, max: 64 }),
+  globalSize: whole(28, 'pixels along their side', { min: 5 }),
+  globalScale: pair([0.4, 1], 'share of the area that they show', area),
+  locals: whole(4, 'local crops', { min: 0, max: 64 }),
+  localSize: whole(14, 'pixels along their side', { min: 5 }),
+  localScale: pair([0.15, 0.5], 'share of the area that they show', area),
+  flip: share(0, 'how often a crop is mirrored'),
+  blur: section('of the recipe digits', {
+    probability: share(0, 'how often a crop is blurred'),
+    sigma: pair([0.1, 1.5], 'by how much', { above: 0 }),
+  }),
+  jitter: section('of the recipe digits', {
+    probability: share(0, 'how often brightness and contrast of a crop change'),
+    brightness: real(0.6, 'factors within 1 plus or minus this', { min: 0 }),
+    contrast: real(0.6, 'the same', { min: 0 }),
+  }),
+  solarised: share(0, 'of the recipe digits: how often a crop is solarised'),
+  guided: section('local crops on boxes and masks that the images come with', {
+    probability: share(0, 'how often a local crop shows one'),
+    fraction: share(0.5, 'the part of its area that it shows at least'),
+  }),
+  blurOrder: oneOf(['intended', 'as-released'], 'of v2 and v3, whose code inverts what the papers say'),
+})
+
+export type Crops = ValueOf<typeof crops>
+
+export const cropsOf = ({ recipe, blur, jitter, blurOrder, ...o }: Crops): Recipe => recipes[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder })

@@ -1,0 +1,105 @@
+/** Images as settings: the digits that a dependency ships, or whatever lies at a path. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
+import type { Intensity } from '../../../data/loading/intensity.ts'
+import { parseWindow, windowPresets } from '../../../data/loading/intensity.ts'
+import type { Loading } from '../../../data/loading/loader.ts'
+import type { NormalisationChoice } from '../../../data/loading/measure.ts'
+import { normalisationFor } from '../../../data/loading/measure.ts'
+import { mnistSplit } from '../../../data/readers/mnist.ts'
+import { openTraining } from '../../../data/loading/training.ts'
+import type { TrainingSplit } from '../../../data/loading/training.ts'
+import type { Say } from '../../config/common.ts'
+import type { ValueOf } from '../../config/field.ts'
+import { list, oneOf, optional, pair, real, text, whole } from '../../config/field.ts'
+import { section } from '../../config/section.ts'
+import { localModel } from '../../exchange/huggingface/hub.ts'
+import { viewAt } from '../../exchange/transfer/view.ts'
+
+export const images = section('what is trained on', {
+  path: text('', 'a file or folder of images; empty: the digits that are shipped'),
+  train: whole(8000, 'digits to train on', { min: 1, max: 10000 }),
+  test: whole(2000, 'digits to evaluate with', { min: 0, max: 10000 }),
+  share: real(0.2, 'of images at a path without a split: share of each class that is kept for evaluation', { above: 0, below: 1 }),
+  channels: oneOf(['usual', '1', '2', '3', '4'], 'channels that images are turned into; usual: what all of them can share'),
+  axis: oneOf(['usual', '0', '1', '2'], 'the axis along which volumes are sliced'),
+  onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
+  intensity: oneOf(['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'], 'how values become intensities; usual: what suits what they measure'),
+  windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
+  ends: pair([0.5, 99.5], 'low and high end: of percentiles, or of the range in the values\' units'),
+  normalisation: oneOf(['recipe', 'imagenet', 'computed', 'model', 'given'], 'mean and deviation of channels: of the recipe, of ImageNet, of these images, of the network that is gone on from, or mean and std'),
+  mean: list(real(0, 'a mean'), [], 'given: of intensities in 0..1, one number for each channel'),
+  std: list(real(1, 'a deviation', { above: 0 }), [], 'given: the same'),
+  workers: optional(whole(1, 'threads that load images; null: as many as suit the data and the machine', { min: 0, max: 64 })),
+  prefetch: whole(2, 'batches that are begun before they are needed', { min: 0, max: 64 }),
+  cache: whole(512, 'MiB for decoded images that are kept'),
+}, [
+  { at: 'windows', of: ['intensity', 'windows'], holds: (d) => (d.intensity === 'windows') === (d.windows.length > 0), allowed: () => 'windows where intensity is windows, and only there', remedy: 'set both or neither' },
+  { at: 'mean', of: ['normalisation', 'mean', 'std'], holds: (d) => d.mean.length === d.std.length && (d.normalisation === 'given') === (d.mean.length > 0), allowed: () => 'as many means as deviations where normalisation is given, and only there', remedy: 'set all three or none' },
+  { at: 'test', of: ['path', 'train', 'test'], holds: (d) => d.path !== '' || d.train + d.test <= 10000, allowed: (d) => `at most ${10000 - d.train} beside ${d.train} to train on: there are 10000 digits`, remedy: 'take fewer' },
+])
+
+export type Images = ValueOf<typeof images>
+
+const remedy = `name ${Object.keys(windowPresets).join(', ')}, file, or give centre and width: 40/400`
+
+/** How values become intensities, as the settings say. */
+const intensityOf = ({ intensity, windows, ends: [low, high] }: Images): Either<Fault, Intensity | undefined> => {
+  switch (intensity) {
+    case 'usual': return E.right(undefined)
+    case 'full': return E.right({ kind: 'full' })
+    case 'range': return E.right({ kind: 'range', low, high })
+    case 'percentiles': return E.right({ kind: 'percentile', low, high, of: 'image' })
+    case 'percentiles of all': return E.right({ kind: 'percentile', low, high, of: 'dataset' })
+    case 'windows': return pipe(
+      windows, E.traverseArray(parseWindow),
+      E.bimap((found) => fault('config', { place: 'data.windows', found, allowed: 'presets, file, or CENTRE/WIDTH', remedy }), (all): Intensity => ({ kind: 'windows', windows: all })),
+    )
+  }
+}
+
+/** What the network at `from` was normalised by, told with its numbers. Faults: no network is gone on from; those of its file. */
+const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> => (from === ''
+  ? TE.left(fault('config', { place: 'data.normalisation', found: 'model, in a run that goes on from no network', allowed: 'model where a run has --model', remedy: 'name a network, or choose recipe, imagenet, computed or given' }))
+  : pipe(
+    localModel(process.env, say)(from),
+    TE.chain((path) => viewAt(path, 0)),
+    TE.map(O.match(
+      () => { say(`${from} has no preprocessor_config.json: images are normalised as the recipe says`); return undefined },
+      ({ mean, std }) => { say(`normalised as ${from} was: mean ${mean.join(' ')}, deviation ${std.join(' ')}`); return { mean, std } },
+    )),
+  ))
+
+const normalisationOf = ({ normalisation, mean, std }: Images, from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
+  normalisation === 'model' ? ofModel(from, say) : TE.right(normalisation === 'recipe' ? undefined : normalisation === 'given' ? { mean, std } : normalisation)
+
+const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({ workers: workers ?? 'auto', prefetch, cacheBytes: cache * 2 ** 20, onError })
+
+/** The digits that are shipped, with statistics where they are asked for. */
+const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): TaskEither<Fault, TrainingSplit> => pipe(
+  mnistSplit({ train: o.train, test: o.test }),
+  TE.chain((split) => (normalisation === undefined
+    ? TE.right({ ...split, loading: loadingOf(o) })
+    : pipe(normalisationFor(normalisation)(split.train), TE.map((statistics) => ({ ...split, loading: loadingOf(o), normalisation: statistics }))))),
+)
+
+/** The images to train on and to evaluate with; `from` is the network that the run goes on from, if any. Faults: those of the readers. */
+export const imagesOf = (o: Images, say: Say, from = ''): TaskEither<Fault, TrainingSplit> => pipe(
+  TE.Do,
+  TE.bind('normalisation', () => normalisationOf(o, from, say)),
+  TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
+  TE.chain(({ normalisation, intensity }) => (o.path === ''
+    ? digitsOf(o, normalisation)
+    : openTraining(o.path, {
+      share: o.share, loading: loadingOf(o), onError: o.onError, say,
+      ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
+      ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
+      ...(intensity === undefined ? {} : { intensity }), ...(normalisation === undefined ? {} : { normalisation }),
+    }))),
+)

@@ -1,0 +1,80 @@
+/** Optimizer and schedules as settings, and what they make: a gradient transform, and the hypers of every step. */
+import { sequenceS } from 'fp-ts/lib/Apply.js'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import type { Fault } from '../../../core/fault.ts'
+import { clipEach, clipGroups } from '../../step/clip.ts'
+import type { ValueOf } from '../../config/field.ts'
+import { oneOf, real, share, whole } from '../../config/field.ts'
+import { section } from '../../config/section.ts'
+import type { GroupRule } from '../../step/groups.ts'
+import { isLastLayer, v1Groups, v2Groups, v3Groups } from '../../step/groups.ts'
+import { adamw } from '../../step/optimizer.ts'
+import type { Schedule } from '../../step/schedule.ts'
+import { constant, cosineSchedule, learningRateFactor, linear, piecewise, warmupDecaySchedule } from '../../step/schedule.ts'
+import type { GradientTransform } from '../../step/transform.ts'
+import { chain, gated, scaledBy } from '../../step/transform.ts'
+
+export const optimizer = section('AdamW', {
+  lr: real(2e-3, 'learning rate at its peak', { above: 0, max: 100 }),
+  lrRule: oneOf(['none', 'linear_wrt_256', 'sqrt_wrt_1024', 'four_sqrt_wrt_1024'], 'how the learning rate follows the batch'),
+  minLr: real(1e-5, 'learning rate at the end', { min: 0, max: 100 }),
+  wd: real(0.04, 'weight decay at the start', { min: 0 }),
+  wdEnd: real(0.04, 'weight decay at the end', { min: 0 }),
+  beta1: real(0.9, 'share of the old first moment', { min: 0, below: 1 }),
+  beta2: real(0.999, 'share of the old second moment', { min: 0, below: 1 }),
+  eps: real(1e-8, 'added to the denominator', { above: 0 }),
+  clip: real(3, 'largest norm of a gradient; 0: no clipping', { min: 0 }),
+  clipBy: oneOf(['tensor', 'network'], 'the norm of each tensor, or of each of the networks within the student'),
+  groups: oneOf(['v1', 'v2', 'v3'], 'which parameters decay, and how the rate falls from layer to layer (v2, v3)'),
+  layerDecay: real(1, 'v2, v3: rate of a layer over that of the layer above it', { above: 0, max: 1 }),
+  patchEmbed: real(1, 'v2, v3: further factor of the patch embedding', { min: 0 }),
+})
+
+export type Optimizer = ValueOf<typeof optimizer>
+
+export const schedule = section('what changes from step to step', {
+  warmup: whole(100, 'steps until the learning rate is at its peak'),
+  momentum: share(0.98, 'of the teacher, at the start'),
+  momentumEnd: share(1, 'of the teacher, at the end'),
+  temperatureFrom: real(0.04, 'of the teacher, at the start', { above: 0 }),
+  temperature: real(0.05, 'of the teacher, after its warm-up', { above: 0 }),
+  temperatureWarmup: whole(500, 'steps of that warm-up'),
+  decay: oneOf(['cosine', 'warmup-decay'], 'the learning rate as DINO and DINOv2 have it, or as the later configurations of DINOv3'),
+  freezeLastLayer: whole(0, 'first steps at which the prototypes stand still'),
+  frozenBy: oneOf(['gradient', 'rate'], 'how: without gradients, moments and counts (DINO), or at a rate of 0, while those go on (DINOv2, DINOv3)'),
+})
+
+export type Schedules = ValueOf<typeof schedule>
+
+const groupsOf = (o: Optimizer, blocks: number): GroupRule => {
+  const layers = { decay: o.layerDecay, blocks, patchEmbed: o.patchEmbed }
+  return o.groups === 'v1' ? v1Groups : o.groups === 'v2' ? v2Groups(layers) : v3Groups(layers)
+}
+
+/** Clipping, AdamW, and a last layer that stands still at first (`hyper.last_layer`), by `frozenBy`; for a backbone of so many blocks. */
+export const optimizerOf = (o: Optimizer, blocks: number, frozenBy: Schedules['frozenBy']): GradientTransform => chain([
+  ...(o.clip === 0 ? [] : [o.clipBy === 'tensor' ? clipEach(o.clip) : clipGroups(o.clip)]),
+  ...(frozenBy === 'gradient' ? [gated('last_layer', isLastLayer)] : []),
+  adamw({ betas: [o.beta1, o.beta2], eps: o.eps, groups: groupsOf(o, blocks) }),
+  ...(frozenBy === 'rate' ? [scaledBy('last_layer', isLastLayer)] : []),
+])
+
+const learningRate = (o: Optimizer, t: Schedules, total: number, batch: number): Either<Fault, Schedule> => {
+  const factor = learningRateFactor(o.lrRule, batch)
+  const warmup = Math.min(t.warmup, total - 1)
+  return t.decay === 'cosine' ? cosineSchedule({ base: o.lr * factor, final: o.minLr, total, warmup })
+    : warmupDecaySchedule({ start: 0, peak: o.lr * factor, end: o.minLr * factor, warmup, total })
+}
+
+/** The hypers of every step: `lr`, `wd`, `momentum`, `teacher_temp`, `last_layer`. Faults: parts that are longer than the whole. */
+export const schedulesOf = (s: { readonly steps: number; readonly batch: number; readonly optimizer: Optimizer; readonly schedule: Schedules }): Either<Fault, Readonly<Record<string, Schedule>>> => {
+  const { steps: total, optimizer: o, schedule: t } = s
+  return sequenceS(E.Applicative)({
+    lr: learningRate(o, t, total, s.batch),
+    wd: cosineSchedule({ base: o.wd, final: o.wdEnd, total }),
+    momentum: cosineSchedule({ base: t.momentum, final: t.momentumEnd, total }),
+    teacher_temp: E.right(piecewise({ steps: t.temperatureWarmup, schedule: linear(t.temperatureFrom, t.temperature, t.temperatureWarmup) })(constant(t.temperature))),
+    last_layer: E.right((step: number) => (step < t.freezeLastLayer ? 0 : 1)),
+  })
+}

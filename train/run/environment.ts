@@ -1,0 +1,78 @@
+/** Where a run was computed: `environment.json`, one entry for each time that the run was started or continued. */
+import { readFile, rm } from 'node:fs/promises'
+import { arch, cpus, platform, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import * as t from 'io-ts'
+import type { Device } from '../../compiler/target.ts'
+import type { Fault } from '../../core/fault.ts'
+import { decodeAs } from '../../data/formats/codec.ts'
+import { guarded, writeFile } from '../../data/formats/file.ts'
+import { readJson } from '../../data/formats/json.ts'
+
+const sessionCodec = t.type({
+  /** ISO 8601, UTC. */
+  started: t.string,
+  name: t.string,
+  /** The words of the command line after the program. */
+  command: t.readonlyArray(t.string),
+  target: t.string,
+  device: t.string,
+  node: t.string,
+  system: t.string,
+  processor: t.string,
+  cores: t.number,
+  /** Bytes. */
+  memory: t.number,
+  /** Packages by name, this one first. */
+  versions: t.readonly(t.record(t.string, t.string)),
+})
+
+/** One start of a run. */
+export type Session = t.TypeOf<typeof sessionCodec>
+
+const fileCodec = t.type({ sessions: t.readonlyArray(sessionCodec) })
+
+const fileIn = (folder: string): string => join(folder, 'environment.json')
+
+/** Where a run says how it ended (judge/report/record.ts). */
+export const summaryIn = (folder: string): string => join(folder, 'summary.json')
+
+const packageCodec = t.type({ name: t.string, version: t.string, dependencies: t.record(t.string, t.string) })
+
+/** The versions that package.json pins. */
+const versions: TaskEither<Fault, Readonly<Record<string, string>>> = pipe(
+  guarded('io', 'package.json')(async () => E.right(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))),
+  TE.chainEitherK((text) => decodeAs(packageCodec, 'data', 'package.json', 'restore the file')(JSON.parse(text))),
+  TE.map((p) => ({ [p.name]: p.version, ...p.dependencies })),
+)
+
+/** This process on a device. */
+export const sessionOf = (name: string, device: Device): TaskEither<Fault, Session> => pipe(
+  versions,
+  TE.map((known): Session => ({
+    started: new Date().toISOString(), name, command: process.argv.slice(1).map((w) => w.replace(`${process.cwd()}/`, '')),
+    target: device.name, device: device.description, node: process.version, system: `${platform()} ${release()} ${arch()}`,
+    processor: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memory: totalmem(), versions: known,
+  })),
+)
+
+/** All starts of the run in a folder; none where it has not recorded them. Fault: a file that is none of ours. */
+export const sessionsIn = (folder: string): TaskEither<Fault, ReadonlyArray<Session>> =>
+  pipe(readJson(fileIn(folder), fileCodec), TE.map(O.match(() => [], (f) => f.sessions)))
+
+/** Records a start: the first one where the run is not continued. How an earlier start ended is no longer said. */
+export const recordStart = (folder: string, continued: boolean, name: string, device: Device): TaskEither<Fault, void> => pipe(
+  TE.Do,
+  TE.bind('known', () => (continued ? sessionsIn(folder) : TE.right([]))),
+  TE.bind('session', () => sessionOf(name, device)),
+  TE.chain(({ known, session }) => writeFile('io', fileIn(folder))([() => new TextEncoder().encode(`${JSON.stringify({ sessions: [...known, session] }, null, 2)}\n`)])),
+  TE.chain(() => guarded('io', summaryIn(folder))(async () => {
+    await rm(summaryIn(folder), { force: true })
+    return E.right(undefined)
+  })),
+)

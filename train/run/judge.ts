@@ -1,0 +1,33 @@
+/** What a run asks of the rooms above it, which hand it in: how good its features are, and what is made of it when it has ended. */
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device } from '../../compiler/target.ts'
+import type { Fault } from '../../core/fault.ts'
+import type { TrainingSplit } from '../../data/loading/training.ts'
+import type { Split } from '../../data/readers/split.ts'
+import type { Evaluation } from '../config/common.ts'
+import type { FeatureProgram, Resolved, Trained } from './experiment.ts'
+import type { Progress } from './log/progress.ts'
+
+/** Numbers that a run is reported with, by name. */
+export type Numbers = Readonly<Record<string, number>>
+
+/** A finished run: what it was, what it learned, and the numbers that it is reported with so far. */
+export interface Finished extends Trained {
+  readonly name: string
+  readonly run: Resolved
+  readonly split: Split
+  /** The device with the networks on it. */
+  readonly open: Device
+  readonly metrics: Numbers
+}
+
+export interface Judge {
+  /** Compiles a network that is evaluated; gives its accuracy whenever it is asked for. */
+  readonly accuracy: (device: Device, program: FeatureProgram, data: TrainingSplit, o: Evaluation) => TaskEither<Fault, TaskEither<Fault, number>>
+  /** The accuracy of the pixels themselves, which features have to beat. Fault: images of several sizes. */
+  readonly pixels: (data: Split, o: Evaluation) => TaskEither<Fault, number>
+  /** Makes what is made of a finished run. Gives all its numbers. */
+  readonly finished: (f: Finished) => TaskEither<Fault, Numbers>
+  /** The same of a run that was stopped. */
+  readonly stopped: (o: { readonly out: string; readonly progress: Progress }, metrics: Numbers) => TaskEither<Fault, Numbers>
+}

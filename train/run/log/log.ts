@@ -1,0 +1,13 @@
+/** A log of a run: told the numbers of every step, and how the run ended. */
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../../core/fault.ts'
+import type { StepRecord } from './metrics.ts'
+
+/** How a run ended. */
+export type Ending = 'finished' | 'stopped' | 'failed'
+
+/** Something that is told the numbers of every step. */
+export interface Log {
+  readonly append: (record: StepRecord) => TaskEither<Fault, void>
+  readonly close: (ending: Ending) => TaskEither<Fault, void>
+}

@@ -1,0 +1,42 @@
+/** Where the numbers of a run go: always `metrics.jsonl`, and what else its settings ask for. */
+import { join } from 'node:path'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { stringify } from 'yaml'
+import type { Fault } from '../../../core/fault.ts'
+import type { Json } from '../../../data/formats/codec.ts'
+import type { Runtime } from '../../config/common.ts'
+import { openEvents } from './events.ts'
+import type { Log } from './log.ts'
+import { openMetrics } from './metrics.ts'
+import { openMlflow } from './mlflow.ts'
+
+export interface LogOptions {
+  readonly out: string
+  readonly name: string
+  readonly config: Json
+  readonly runtime: Runtime
+  /** Steps up to this one stay, of a run that is continued. */
+  readonly resumeAt: number | undefined
+  readonly say: (text: string) => void
+}
+
+/** All of them as one, each told in turn. */
+export const everyLog = (logs: ReadonlyArray<Log>): Log => {
+  const each = (f: (l: Log) => TaskEither<Fault, void>): TaskEither<Fault, void> => pipe(logs, TE.traverseSeqArray(f), TE.map(() => undefined))
+  return { append: (record) => each((l) => l.append(record)), close: (ending) => each((l) => l.close(ending)) }
+}
+
+/** Opens all that the settings ask for. Faults: what the system or a server refuses. */
+export const openLogs = (o: LogOptions): TaskEither<Fault, Log> => {
+  const { tensorboard, mlflow } = o.runtime
+  const now = (): number => Date.now()
+  return pipe(
+    TE.Do,
+    TE.bind('metrics', () => openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt)),
+    TE.bind('events', () => (tensorboard ? pipe(openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 }), TE.map((l) => [l])) : TE.right([]))),
+    TE.bind('server', () => (mlflow === null ? TE.right([]) : pipe(openMlflow({ ...o, ...mlflow, now }), TE.map((l) => [l])))),
+    TE.map(({ metrics, events, server }) => everyLog([{ append: metrics.append, close: () => metrics.close }, ...events, ...server])),
+  )
+}

@@ -1,0 +1,80 @@
+/** A contact sheet of crops: what the network will see, for a person to look at before anything is trained. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Device, HostArray, HostValues } from '../../compiler/target.ts'
+import type { Fault } from '../../core/fault.ts'
+import type { Subject } from '../../data/augment/draws.ts'
+import type { MultiCrop } from '../../data/augment/multicrop.ts'
+import { resizeImage } from '../../data/augment/canvas.ts'
+import type { Box, Image } from '../../data/readers/dataset.ts'
+import type { Batch, Loader } from '../../data/loading/loader.ts'
+import { asRgb, contactSheet, enlarge, outline, writePng } from '../../data/readers/pictures/picture.ts'
+
+/** Rows of the sheet, and how large a crop is at least shown. */
+const shown = { images: 8, pixels: 112 }
+
+/** Gray and RGB as they are; the planes of any other number of channels one below the other. */
+const visible = (i: Image): Image => (i.channels === 1 || i.channels === 3 ? i : { ...i, channels: 1, height: i.channels * i.height })
+
+/** One crop of `[rows, C, S, S]` with its normalisation undone. */
+const cropAt = (p: MultiCrop, values: HostArray, size: number, row: number): Image => {
+  const { channels } = p.layout
+  const { mean, std } = p.recipe.normalisation
+  const n = size * size
+  const data = Float32Array.from({ length: channels * n }, (_, i) => {
+    const c = Math.floor(i / n)
+    return Math.max(0, Math.min(1, values[row * channels * n + i] * std[c] + mean[c]))
+  })
+  return visible({ channels, height: size, width: size, data })
+}
+
+/** The image as it lies on its canvas, its regions of interest outlined, at a size that fits a global crop's tile. */
+const wholeAt = (p: MultiCrop, batch: Batch, b: number, tile: number): Either<Fault, Image> => {
+  const { channels, side } = p.layout
+  const { size, regions }: Subject = batch.subjects[b]
+  const data = new Float32Array(channels * size.height * size.width)
+  for (let c = 0; c < channels; c++)
+    for (let y = 0; y < size.height; y++) {
+      const from = ((b * channels + c) * side + y) * side
+      data.set(batch.canvases.subarray(from, from + size.width), (c * size.height + y) * size.width)
+    }
+  const scale = tile / Math.max(size.height, size.width)
+  const fit = (n: number): number => Math.max(1, Math.round(n * scale))
+  const small = visible(resizeImage({ channels, ...size, data }, { height: fit(size.height), width: fit(size.width) }, [0, 1]))
+  const scaled = (r: Box): Box => ({ x: r.x * scale, y: r.y * scale, width: r.width * scale, height: r.height * scale })
+  return regions.length === 0 ? E.right(small) : outline(regions.map(scaled), [1, 0.8, 0])(asRgb(small))
+}
+
+/** A row for each image: the image, its global crops, its local crops. */
+const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Image> => {
+  const { global, local } = p.recipe
+  const factor = Math.max(1, Math.ceil(shown.pixels / global.size))
+  const crops = (name: 'global' | 'local', b: number): ReadonlyArray<Either<Fault, Image>> => {
+    const group = p.recipe[name]
+    const values = out.get(name)
+    return values === undefined ? [] : Array.from({ length: group.count }, (_, k) => enlarge(factor)(cropAt(p, values, group.size, k * p.layout.batch + b)))
+  }
+  const row = (b: number) => [wholeAt(p, batch, b, global.size * factor), ...crops('global', b), ...crops('local', b)]
+  return pipe(
+    Array.from({ length: Math.min(shown.images, p.layout.batch) }, (_, b) => b).flatMap(row),
+    E.sequenceArray,
+    E.chain(contactSheet({ columns: 1 + global.count + (O.isSome(p.crops(p.canvas).local) ? local.count : 0), gap: 4 })),
+  )
+}
+
+/** Writes the crops of a run's first batch, computed by the device as in training, as one PNG. Faults: what reading, the device or the disk gives. */
+export const previewSheet = (device: Device, p: MultiCrop, loader: Loader, seed: number, path: string): TaskEither<Fault, void> =>
+  pipe(
+    TE.Do,
+    TE.bind('graph', () => TE.fromEither(p.graph)),
+    TE.bind('run', ({ graph }) => device.compile(graph)),
+    TE.bind('batch', () => loader.batch(0)),
+    TE.bind('values', ({ batch }) => TE.fromEither(p.feed(seed, batch))),
+    TE.bind('out', ({ run, values }) => run.run({ values, seed, step: 0 })),
+    TE.chainEitherK(({ batch, out }) => sheetOf(p, batch, out)),
+    TE.chain(writePng(path)),
+  )

@@ -1,0 +1,222 @@
+/** A whole run of an experiment: open, initialise or resume, evaluate, train, evaluate, close. */
+import { performance } from 'node:perf_hooks'
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { stringify } from 'yaml'
+import type { Device } from '../../compiler/target.ts'
+import { openTarget } from '../../compiler/targets/open.ts'
+import type { Fault } from '../../core/fault.ts'
+import { fault } from '../../core/fault.ts'
+import { isResident, leavesOfGraph, value } from '../../core/graph.ts'
+import { trace } from '../../core/trace.ts'
+import { sideFor } from '../../data/augment/canvas.ts'
+import { writeFile } from '../../data/formats/file.ts'
+import type { TrainingSplit } from '../../data/loading/training.ts'
+import type { Image } from '../../data/readers/dataset.ts'
+import type { Split } from '../../data/readers/split.ts'
+import { substituting } from '../../data/readers/result.ts'
+import type { Accelerator } from '../config/common.ts'
+import { merged } from '../config/section.ts'
+import { recordStart } from './environment.ts'
+import type { AccuracyOf, Assembled, Imagery, Resolved, Surroundings } from './experiment.ts'
+import { plainRoot } from './experiment.ts'
+import type { Judge, Numbers } from './judge.ts'
+import { openLogs } from './log/logs.ts'
+import { percent } from './log/numbers.ts'
+import type { Progress } from './log/progress.ts'
+import type { Ended, RunningPhase } from './loop.ts'
+import { loop } from './loop.ts'
+import { compiledPhases } from './programs.ts'
+import type { Start } from './resumption.ts'
+import { checkBegun, startOf } from './resumption.ts'
+import { readValues, writeResidents } from './state.ts'
+
+export interface RunOptions {
+  readonly name: string
+  readonly out: string
+  readonly resume: boolean
+  /** Where to write a contact sheet of the first crops before training. */
+  readonly preview?: string
+  readonly progress: Progress
+  readonly stopping: () => boolean
+  readonly judge: Judge
+  /** Default: the target that the settings name. */
+  readonly device?: TaskEither<Fault, Device>
+}
+
+/** What is left of a run: the final line of every example. */
+export interface Report {
+  readonly steps: number
+  readonly loss: number
+  readonly metrics: Numbers
+  readonly images_per_s: number
+  readonly target: string
+  readonly out: string
+  readonly stopped: boolean
+}
+
+/** A run with its data and its device open. */
+interface Open {
+  readonly options: RunOptions
+  readonly run: Resolved
+  readonly data: TrainingSplit
+  readonly device: Device
+  readonly surroundings: Surroundings & { readonly resume: boolean }
+}
+
+/** The same with everything traced. */
+interface Traced extends Open {
+  readonly images: Imagery
+  readonly assembled: Assembled
+}
+
+/** Images that are looked at to choose a canvas. */
+const looked = 64
+
+/** Channels, and the side of canvases that the first images fit. */
+const imageryOf = async ({ train, loading, normalisation }: TrainingSplit): Promise<Either<Fault, Imagery>> => {
+  const d = loading?.onError === 'skip' ? substituting(() => undefined)(train) : train
+  const sizes: Array<Image> = []
+  for (let i = 0; i < Math.min(looked, d.length); i++) {
+    const item = await d.item(i)()
+    if (E.isLeft(item)) return item
+    sizes.push(item.right.image)
+  }
+  return sizes.length === 0
+    ? E.left(fault('data', { place: d.name, found: 'an empty data set', allowed: 'at least one image', remedy: 'check the path given to --data' }))
+    : E.right({ channels: d.channels, side: sideFor(sizes), ...(normalisation === undefined ? {} : { normalisation }) })
+}
+
+const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.test.length > 0
+
+/** Evenly spread over the run, its last step included. */
+const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
+  new Set(Array.from({ length: during + 1 }, (_, i) => Math.round((steps * (i + 1)) / (during + 1))))
+
+/** k-NN of plain networks' values, which are written beside those of the run, each of another kind under a root of its own. */
+const accuracyOn = ({ options: { judge }, run, data, device, assembled: a }: Traced): AccuracyOf => (name, network, backbone) => async () => {
+  if (!isLabelled(data)) return E.right({})
+  const root = backbone === undefined ? plainRoot : `${plainRoot}_${name}`
+  const program = backbone === undefined ? E.right(a.plain) : backbone.features(a.plain.crops, root)
+  if (E.isLeft(program)) return program
+  const graph = trace('plain', [value('cls', program.right.cls)])
+  if (E.isLeft(graph)) return graph
+  for (const l of leavesOfGraph(graph.right).filter(isResident)) {
+    const written = await device.write(l.path, l.type, network.get(l.path.slice(root.length + 1)) ?? new Float32Array())()
+    if (E.isLeft(written)) return written
+  }
+  const accuracy = await judge.accuracy(device, program.right, data, run.settings.evaluation)()
+  return E.isLeft(accuracy) ? accuracy : E.map((a: number): Numbers => ({ [name]: a }))(await accuracy.right())
+}
+
+/** k-NN of the untrained network and of the pixels; a run that is continued remembers it. */
+const evaluatedBefore = async ({ options: { judge, progress }, run, data }: Open, start: Begun, accuracy: TaskEither<Fault, number>): Promise<Either<Fault, Numbers>> => {
+  if (!isLabelled(data) || start.step > 0) return E.right(start.position.before)
+  // pixels of images of several sizes cannot be compared
+  const pixels = await judge.pixels(data, run.settings.evaluation)()
+  const before = await accuracy()
+  if (E.isLeft(before)) return before
+  progress.say(`before training: k-NN ${percent(before.right)}${E.isRight(pixels) ? ` (raw pixels ${percent(pixels.right)})` : ''}`)
+  return E.right({ knn_before: before.right, ...(E.isRight(pixels) ? { knn_pixels: pixels.right } : {}) })
+}
+
+/** `config.yaml`: everything decided, the target too, so that the file alone gives the run again. */
+const writeConfig = (o: RunOptions, r: Resolved, device: Device): TaskEither<Fault, void> => {
+  const decided = merged(r.config, { accelerator: { target: device.name } })
+  const head = '# The whole configuration of this run. With --config it gives the same run again; --resume reads it by itself.\n'
+  return writeFile('io', join(o.out, 'config.yaml'))([() => new TextEncoder().encode(`${head}${stringify(decided)}`)])
+}
+
+/** Where a run begins; its values are on the device, and the host holds them no more. */
+type Begun = Omit<Start, 'values'>
+
+const begun = async ({ options: o, run, device, surroundings, assembled }: Traced): Promise<Either<Fault, Begun>> => {
+  const start = await startOf(surroundings, assembled, run)()
+  if (E.isLeft(start)) return start
+  const { values, ...rest } = start.right
+  for (const effect of [writeConfig(o, run, device), recordStart(o.out, o.resume, o.name, device), writeResidents(device, assembled.residents)(values)]) {
+    const done = await effect()
+    if (E.isLeft(done)) return done
+  }
+  return E.right(rest)
+}
+
+/** Ends what reads images, and says what could not be read. */
+const closeLoaders = (phases: ReadonlyArray<RunningPhase>, say: (text: string) => void): void => {
+  const skipped = new Set(phases.flatMap((p) => p.loader.skipped().map((f) => f.place)))
+  if (skipped.size > 0) say(`${skipped.size} image${skipped.size === 1 ? '' : 's'} could not be read and ${skipped.size === 1 ? 'was' : 'were'} left out`)
+  for (const p of phases) p.loader.close()
+}
+
+/** What is made of a run at its end; gives the numbers that it is reported with. */
+const concluded = async (t: Traced, ended: Ended, before: Numbers, accuracy: TaskEither<Fault, number>): Promise<Either<Fault, Numbers>> => {
+  const { options: o, run, data, device, surroundings, assembled, images } = t
+  const values = Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss'))
+  if (ended.stopped) return o.judge.stopped(o, { ...values, ...before })()
+  const after = isLabelled(data) ? await accuracy() : undefined
+  if (after !== undefined && E.isLeft(after)) return after
+  const metrics: Numbers = { ...values, ...before, ...(after === undefined ? {} : { knn_after: after.right }) }
+  const state = await readValues(device, assembled.residents)()
+  if (E.isLeft(state)) return state
+  return o.judge.finished({ ...surroundings, name: o.name, run, split: data, open: device, assembled, state: state.right, metrics, accuracyOf: accuracyOn(t), images })()
+}
+
+const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
+  const { options: o, run, data, device, assembled, images: { side } } = t
+  const { settings: s, config } = run
+  const { say } = o.progress
+  const start = await begun(t)
+  if (E.isLeft(start)) return start
+  for (const note of new Set(assembled.phases.flatMap((p) => p.crops.notes))) say(`augmentation: ${note}`)
+  const phases = await compiledPhases({ device, run, assembled, data, side, judge: o.judge, progress: o.progress, stopping: o.stopping, preview: o.preview })
+  if (E.isLeft(phases)) return phases
+  const logs = await openLogs({ out: o.out, name: o.name, config, runtime: s.runtime, resumeAt: o.resume ? start.right.step : undefined, say })()
+  if (E.isLeft(logs)) return logs
+  const before = await evaluatedBefore(t, start.right, phases.right[0].accuracy)
+  if (E.isLeft(before)) return before
+  const ended = await loop({
+    device, assembled, running: phases.right, settings: s, config, from: start.right.step, position: { ...start.right.position, before: before.right },
+    logs: logs.right, progress: o.progress, dir: join(o.out, 'checkpoints'),
+    evaluateAfter: isLabelled(data) ? evaluationSteps(s.steps, s.evaluation.during) : new Set(),
+    between: run.between({ device, assembled, say }),
+    stopping: o.stopping,
+    clock: () => performance.now() / 1000,
+  })()
+  if (E.isLeft(ended)) return ended
+  closeLoaders(phases.right, say)
+  const metrics = await concluded(t, ended.right, before.right, last(phases.right).accuracy)
+  if (E.isLeft(metrics)) return metrics
+  const { step, stopped, values, imagesPerSecond } = ended.right
+  const closed = await logs.right.close(stopped ? 'stopped' : 'finished')()
+  if (E.isLeft(closed)) return closed
+  return E.right({ steps: step, loss: values.get('loss') ?? NaN, metrics: metrics.right, images_per_s: imagesPerSecond, target: device.name, out: o.out, stopped })
+}
+
+const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
+  const { options: o, run, data, device } = open
+  o.progress.say(`${o.name} on ${device.name}: ${device.description}`)
+  const images = await imageryOf(data)
+  if (E.isLeft(images)) return images
+  const assembled = run.assemble(images.right, device.planned)
+  return E.isLeft(assembled) ? assembled : trained({ ...open, images: images.right, assembled: assembled.right })
+}
+
+const targetOf = (a: Accelerator): TaskEither<Fault, Device> => openTarget(a.target, a.threads === 0 ? {} : { threads: a.threads })
+
+/** Runs an experiment from its resolved settings; the device is closed whatever happens. */
+export const runExperiment = (run: Resolved, options: RunOptions): TaskEither<Fault, Report> => async () => {
+  const { out, progress, resume } = options
+  const possible = await checkBegun(out, resume)()
+  if (E.isLeft(possible)) return possible
+  const data = await run.data(progress.say)()
+  if (E.isLeft(data)) return data
+  const opening = options.device ?? targetOf(run.settings.accelerator)
+  const device = await opening()
+  if (E.isLeft(device)) return device
+  const result = await onDevice({ options, run, data: data.right, device: device.right, surroundings: { out, device: opening, progress, resume } })
+  device.right.close()
+  return result
+}
