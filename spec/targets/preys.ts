@@ -9,10 +9,10 @@ import { showFault } from '../../core/fault.ts'
 import type { Prey } from '../support/hunt.ts'
 
 const full = { mixed: 150, extents: 150, networks: 60 }
-/** A software driver compiles ten kernels a second. */
-const few = { mixed: 150, extents: 10, networks: 1 }
+/** A software driver compiles few kernels a second: a network takes it minutes. */
+const few = { mixed: 150, extents: 10 }
 
-const prey = (name: string, together: number, opens: ReadonlyArray<TaskEither<Fault, Device>> = [openTarget(name)], counts = full): Prey =>
+const prey = (name: string, together: number, opens: ReadonlyArray<TaskEither<Fault, Device>> = [openTarget(name)], counts: Readonly<Record<string, number>> = full): Prey =>
   ({ name, opens, half: name === 'native', together, counts })
 
 export const preys: ReadonlyArray<Prey> = [

@@ -25,7 +25,7 @@ export const kernelMutants: ReadonlyArray<Mutant> = [
   { file: 'merge.ts', find: 'outputs.has(w) || readersOf(w).some((r) => r !== j)', replace: 'readersOf(w).some((r) => r !== j)', breaks: 'what the graph hands on is written' },
   { file: 'order.ts', find: 'if (reader !== i) followers[reader].add(i)', replace: '', breaks: 'a state is replaced after its last reader' },
   { file: 'order.ts', find: 'if (maker !== undefined && maker !== i) followers[maker].add(i)', replace: '', breaks: 'a kernel runs after what it reads is made' },
-  { file: 'order.ts', find: 'isOfRegion(kernels[i]) || ', replace: '', breaks: 'kernels of recompute regions run late' },
+  { file: 'order.ts', find: '(isOfRegion(k) && !isNarrowing(k)) || ', replace: '', breaks: 'kernels of recompute regions run late' },
   { file: 'order.ts', find: 'written[i] < freed || ', replace: '', breaks: 'what frees memory runs early' },
   { file: 'passes/recompute.ts', find: 'if (!isOperand && r > c.until) return', replace: '', breaks: 'what a recipe reads is still there' },
   { file: 'passes/recompute.ts', find: 'operands.every((r) => !reaches(r, s))', replace: 'true', breaks: 'a host does not wait for who reads what it writes' },
