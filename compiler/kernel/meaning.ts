@@ -59,7 +59,9 @@ export const meaningOf = (e: Expr, costs: Costs): Meaning => {
     return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false, whole: false }
   }
   const scalar = scalarOf(e)
-  return { scalar, args: e.args, ...measure(scalar, costs), whole: costs.whole?.(scalar) === true }
+  const measured = measure(scalar, costs)
+  // what a target has a kernel of its own for is worth one
+  return { scalar, args: e.args, ...measured, whole: measured.reduces && costs.whole?.(scalar) === true }
 }
 
 /** What one element of an application is. */

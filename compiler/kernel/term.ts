@@ -139,12 +139,16 @@ export const termTable = (): TermTable => {
   const collect = (terms: ReadonlyArray<readonly [Term, number]>, constant: number): { terms: ReadonlyArray<readonly [Term, number]>; constant: number } => {
     const sum = new Map<Term, number>()
     let c = constant
+    let remainders = 0
     const put = (t: Term, k: number): void => {
       if (t._tag === 'Num') c += k * t.value
       else if (t._tag === 'Affine') {
         c += k * t.constant
         for (const [x, q] of t.terms) put(x, k * q)
-      } else sum.set(t, (sum.get(t) ?? 0) + k)
+      } else {
+        if (t._tag === 'Binary' && t.op === 'mod') remainders++
+        sum.set(t, (sum.get(t) ?? 0) + k)
+      }
     }
     for (const [t, k] of terms) put(t, k)
     const joined = (t: Term, k: number): boolean => {
@@ -158,11 +162,14 @@ export const termTable = (): TermTable => {
       return true
     }
     // what was joined may be a remainder again
-    while ([...sum].some(([t, k]) => joined(t, k)));
-    return { terms: [...sum].filter(([, k]) => k !== 0).sort(([a], [b]) => a.id - b.id), constant: c }
+    while (remainders > 0 && [...sum].some(([t, k]) => joined(t, k)));
+    const all: Array<readonly [Term, number]> = []
+    for (const entry of sum) if (entry[1] !== 0) all.push(entry)
+    return { terms: all.length > 1 ? all.sort(([a], [b]) => a.id - b.id) : all, constant: c }
   }
 
   const affine = (given: ReadonlyArray<readonly [Term, number]>, start: number): Term => {
+    if (given.length === 1 && start === 0 && given[0][1] === 1) return given[0][0]
     const { terms, constant } = collect(given, start)
     if (terms.length === 0) return num('i32', constant)
     if (terms.length === 1 && terms[0][1] === 1 && constant === 0) return terms[0][0]

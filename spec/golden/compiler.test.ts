@@ -196,29 +196,29 @@ test('gpujs: a matrix product computes a block of rows and columns in one thread
   const [k] = right(road.fuse.run(graph(linear(input('x', [32, 16]), param('w', [24, 16]), param('b', [24]))))).kernels
   expect(printKernel(k.kernel, [2, 2]).source).toMatchInlineSnapshot(`
     "function(a0, a1, a2) {
-      const v3 = this.thread.x;
-      const v4 = this.thread.y;
-      const t22 = a2[(2 * v3)];
-      const t29 = a2[(2 * v3 + 1)];
-      const t42 = (32 * v4);
-      const t46 = (32 * v3);
-      const t54 = (32 * v3 + 16);
-      const t61 = (32 * v4 + 16);
-      let r50 = 0;
-      let r58 = 0;
-      let r65 = 0;
-      let r68 = 0;
-      for (let v2 = 0; v2 < 16; v2++) {
-        const t44 = a0[(v2 + t42)];
-        const t48 = a1[(v2 + t46)];
-        const t56 = a1[(v2 + t54)];
-        const t63 = a0[(v2 + t61)];
-        r50 = r50 + (t44 * t48);
-        r58 = r58 + (t44 * t56);
-        r65 = r65 + (t63 * t48);
-        r68 = r68 + (t63 * t56);
+      const v0 = this.thread.x;
+      const v1 = this.thread.y;
+      const t2 = a2[(2 * v0)];
+      const t3 = a2[(2 * v0 + 1)];
+      const t4 = (32 * v1);
+      const t5 = (32 * v0);
+      const t6 = (32 * v0 + 16);
+      const t7 = (32 * v1 + 16);
+      let r8 = 0;
+      let r9 = 0;
+      let r10 = 0;
+      let r11 = 0;
+      for (let v12 = 0; v12 < 16; v12++) {
+        const t13 = a0[(v12 + t4)];
+        const t14 = a1[(v12 + t5)];
+        const t15 = a1[(v12 + t6)];
+        const t16 = a0[(v12 + t7)];
+        r8 = r8 + (t13 * t14);
+        r9 = r9 + (t13 * t15);
+        r10 = r10 + (t16 * t14);
+        r11 = r11 + (t16 * t15);
       }
-      return [(r50 + t22), (r58 + t29), (r65 + t22), (r68 + t29)];
+      return [(r8 + t2), (r9 + t3), (r10 + t2), (r11 + t3)];
     }"
   `)
 })

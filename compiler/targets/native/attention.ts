@@ -9,6 +9,8 @@ import { attending } from '../../../ops/attention.ts'
 import type { Fused } from '../../kernel/fused.ts'
 import type { Kernel, Operand } from '../../kernel/kernel.ts'
 import { kernelKey } from '../../kernel/kernel.ts'
+import type { Term } from '../../kernel/term.ts'
+import { transplant } from '../../kernel/transplant.ts'
 
 const parts = ['output', 'rows', 'gradient'] as const
 
@@ -123,12 +125,14 @@ const samePlace = (a: Fused, x: Operand, b: Fused, y: Operand): boolean =>
 /** Output and rows of the same queries and keys as one kernel. */
 const joined = (output: Fused, rows: Fused): Fused => {
   const [a, b] = [output.kernel, rows.kernel]
+  const [image, token, head] = a.loops
+  const places = new Map<Term, Term>(b.loops.map((v, i) => [v, [image, head, token][i]]))
+  const here = transplant(a.table, places, (r, o) => a.table.read(output.reads.indexOf(rows.reads[r.buffer]), r.dtype, o))
   const shape = {
-    loops: a.loops, reads: a.reads, writes: [...a.writes, ...b.writes],
+    loops: a.loops, reads: a.reads, writes: [...a.writes, ...b.writes.map((w) => ({ ...w, offset: here(w.offset), value: here(w.value) }))],
     whole: { meanings: [...a.whole?.meanings ?? [], ...b.whole?.meanings ?? []], operands: a.whole?.operands ?? [] },
   }
-  // the text of the rows names their own buffers
-  return { ...output, kernel: { ...a, ...shape, key: `${kernelKey(shape)}\n  and with it\n${b.key}` }, writes: [...output.writes, ...rows.writes] }
+  return { ...output, kernel: { ...a, ...shape, key: kernelKey(shape) }, writes: [...output.writes, ...rows.writes] }
 }
 
 /**

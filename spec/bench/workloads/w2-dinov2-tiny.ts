@@ -38,16 +38,21 @@ export const masks = (): ReadonlyMap<string, HostArray> => {
 /** Crops of both sizes, and what is hidden of the large ones. */
 export const crops = { images: 8, global: { crops: 2, size: 112 }, local: { crops: 6, size: 56 } }
 
-/** The step before anything is derived: w4 puts adapters in. */
-export const stage = (): ForwardStage => {
-  const backbone = vit.tiny({ generation: 2, patch: 14, image: 112, layerScale: 1e-5, maskToken: true, wholePatches: true })
+/** What w2 asks of a backbone. */
+const options = { generation: 2, patch: 14, image: 112, layerScale: 1e-5, maskToken: true, wholePatches: true } as const
+
+export type Size = 'tiny' | 'small' | 'base' | 'large'
+
+/** The step before anything is derived: w4 puts adapters in. Of another size or depth it says what compiling costs (costs.ts). */
+export const stage = (size: Size = 'tiny', depth?: number): ForwardStage => {
+  const backbone = vit[size]({ ...options, ...(depth === undefined ? {} : { depth }) })
   const heads = { in: backbone.width, prototypes: 4096, normLastLayer: false }
   const { images, views } = multiCrop(crops)
   return trainingStep({
     model: dinov2({ backbone, head: head(heads), patchHead: head(heads) }),
     loss: objective({ prototypes: 4096, centring: 'sinkhorn' }),
     batch: { images, views: { ...views, masks: maskInputs(hidden.length, patches, listed) } },
-    optimizer: chain([clipGroups(3), adamw({ groups: v2Groups({ decay: 0.9, blocks: 12, patchEmbed: 0.2 }) })]),
+    optimizer: chain([clipGroups(3), adamw({ groups: v2Groups({ decay: 0.9, blocks: depth ?? (size === 'large' ? 24 : 12), patchEmbed: 0.2 }) })]),
   })
 }
 

@@ -1,0 +1,70 @@
+/** Every pass of every road preserves values: passes over graphs by the reference, passes over kernels by interpreting their terms. */
+import * as E from 'fp-ts/lib/Either.js'
+import { expect, test } from 'vitest'
+import type { Kernels } from '../../compiler/kernel/fused.ts'
+import type { KernelRoad } from '../../compiler/road.ts'
+import { followGraph } from '../../compiler/road.ts'
+import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
+import { evaluate } from '../../compiler/targets/reference.ts'
+import { leavesOfGraph, roots } from '../../core/graph.ts'
+import { draw, stream } from '../../core/random.ts'
+import type { HostArray } from '../../compiler/target.ts'
+import { right } from '../data/either.ts'
+import { seed } from '../support/arbitrary.ts'
+import type { Generator } from '../support/generator.ts'
+import { generators, listsOf } from '../support/generators.ts'
+import type { RandomGraph } from '../support/graphs.ts'
+import { interpreted } from '../support/kernels.ts'
+import { expectClose, hostArray } from '../support/tensor.ts'
+
+const roads: ReadonlyArray<readonly [string, KernelRoad]> = [
+  ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })], ['native', nativeRoad()], ['native, recomputing whatever it can', nativeRoad(0)],
+]
+
+/** Graphs of each kind. */
+const counts: Readonly<Record<string, number>> = { mixed: 60, extents: 40, networks: 12 }
+
+const graphsOf = (g: Generator, half = false): ReadonlyArray<RandomGraph> => listsOf(g, seed, counts[g.name] ?? 20).map((list) => g.make(list, { half }))
+
+const valuesOf = (r: RandomGraph): ReadonlyMap<string, HostArray> => {
+  const values = new Map<string, HostArray>([...r.values].map(([path, t]) => [path, hostArray(t)]))
+  for (const l of leavesOfGraph(r.graph)) if (l.source._tag === 'Draw') values.set(l.path, draw(stream(0, l.path, 0), l.source.distribution, l.type.shape))
+  return values
+}
+
+/** float64 everywhere: only the order of sums differs, and f16 where it is rounded. */
+const close = (r: RandomGraph, what: string, got: ReadonlyArray<ArrayLike<number>>, expected: ReadonlyArray<ArrayLike<number>>): void => {
+  const half = r.graph.outputs.some((o) => o.expr.type.dtype === 'f16')
+  r.graph.outputs.forEach((o, i) => { expectClose(got[i], expected[i], half ? 4e-3 : 1e-8, `${o.path} after ${what}`) })
+}
+
+test.each(generators.flatMap((g) => roads.map(([name, road]) => [g.name, name, g, road] as const)))('%s graphs on the road to %s', (_, name, g, road) => {
+  for (const r of graphsOf(g, name !== 'gpujs')) {
+    const values = valuesOf(r)
+    const expected = evaluate(roots(r.graph), values)
+    let graph = r.graph
+    for (const pass of road.graph) {
+      graph = right(pass.run(graph))
+      close(r, pass.name, evaluate(roots(graph), values), expected)
+    }
+    let kernels: Kernels = right(road.fuse.run(right(followGraph(road)(r.graph))))
+    close(r, road.fuse.name, interpreted(kernels, values), expected)
+    for (const pass of road.kernels) {
+      kernels = right(pass.run(kernels))
+      // what recomputes leaves readers before makers: who orders comes next
+      if (pass.name !== 'recompute') close(r, `${pass.name} (${name})`, interpreted(kernels, values), expected)
+    }
+  }
+  expect(E.isRight(followGraph(road)(graphsOf(g)[0].graph))).toBe(true)
+}, 600_000)
+
+test.each(generators.map((g) => [g.name, g] as const))('graph passes have nothing left to do a second time: %s', (_, g) => {
+  for (const r of graphsOf(g).slice(0, 15)) {
+    for (const [, road] of roads.slice(0, 2)) {
+      const once = right(followGraph(road)(r.graph))
+      const again = right(followGraph(road)(once))
+      expect(again.outputs.every((o, i) => o.expr === once.outputs[i].expr)).toBe(true)
+    }
+  }
+}, 600_000)
