@@ -23,7 +23,7 @@ import { trace } from '../../core/trace.ts'
 import { join } from '../../core/tree.ts'
 import type { MultiCrop } from '../../data/augment/multicrop.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import type { Normalisation, Recipe } from '../../data/augment/augmentation.ts'
+import type { Augmentation, Normalisation } from '../../data/augment/augmentation.ts'
 import type { TrainingSplit } from '../../data/loading/training.ts'
 import type { Json } from '../../data/formats/codec.ts'
 import { JsonValue } from '../../data/formats/codec.ts'
@@ -52,7 +52,7 @@ import { chain } from '../step/transform.ts'
 export interface Imagery {
   readonly channels: number
   readonly side: number
-  /** The data's own statistics, in place of the recipe's. */
+  /** The data's own statistics, in place of the augmentation's. */
   readonly normalisation?: Normalisation
 }
 
@@ -72,7 +72,7 @@ export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
   /** Fields with ranges and defaults, `common` among them (parts/common.ts). */
   readonly settings: Field<S>
   readonly data: (s: S, say: Say) => TaskEither<Fault, TrainingSplit>
-  readonly augmentation: (s: S) => Recipe
+  readonly augmentation: (s: S) => Augmentation
   readonly networks: (s: S, images: Imagery) => { readonly backbone: Model<B, Expr, SeeingFeatures>; readonly pair: Pair<P, Q, Views, ST, T> }
   readonly loss: (s: S) => Loss<{ readonly images: number; readonly student: ST; readonly teacher: T }>
   readonly update: (s: S) => UpdateOptions
@@ -196,7 +196,7 @@ export interface Experiment {
 }
 
 /** The whole image, its middle square at the size of the global crops, nothing else changed. */
-export const wholeImage = (r: Recipe): Recipe => ({
+export const wholeImage = (r: Augmentation): Augmentation => ({
   ...r,
   name: `${r.name}, whole images`,
   global: { count: 1, size: r.global.size, scale: [1, 1], ratio: [1, 1], blur: [0], solarise: [0] },
@@ -204,8 +204,8 @@ export const wholeImage = (r: Recipe): Recipe => ({
   flip: 0, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, gram: undefined,
 })
 
-/** A recipe with the statistics of the images at hand. */
-const normalisedBy = ({ normalisation }: Imagery) => (r: Recipe): Recipe => (normalisation === undefined ? r : { ...r, normalisation })
+/** An augmentation with the statistics of the images at hand. */
+const normalisedBy = ({ normalisation }: Imagery) => (r: Augmentation): Augmentation => (normalisation === undefined ? r : { ...r, normalisation })
 
 /** Rows of one evaluation run. */
 const evaluationBatch = 100

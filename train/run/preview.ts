@@ -23,7 +23,7 @@ const visible = (i: Image): Image => (i.channels === 1 || i.channels === 3 ? i :
 /** One crop of `[rows, C, S, S]` with its normalisation undone. */
 const cropAt = (p: MultiCrop, values: HostArray, size: number, row: number): Image => {
   const { channels } = p.layout
-  const { mean, std } = p.recipe.normalisation
+  const { mean, std } = p.augmentation.normalisation
   const n = size * size
   const data = Float32Array.from({ length: channels * n }, (_, i) => {
     const c = Math.floor(i / n)
@@ -51,10 +51,10 @@ const wholeAt = (p: MultiCrop, batch: Batch, b: number, tile: number): Either<Fa
 
 /** A row for each image: the image, its global crops, its local crops. */
 const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Image> => {
-  const { global, local } = p.recipe
+  const { global, local } = p.augmentation
   const factor = Math.max(1, Math.ceil(shown.pixels / global.size))
   const crops = (name: 'global' | 'local', b: number): ReadonlyArray<Either<Fault, Image>> => {
-    const group = p.recipe[name]
+    const group = p.augmentation[name]
     const values = out.get(name)
     return values === undefined ? [] : Array.from({ length: group.count }, (_, k) => enlarge(factor)(cropAt(p, values, group.size, k * p.layout.batch + b)))
   }
