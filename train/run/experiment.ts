@@ -231,38 +231,55 @@ const isVit = (m: unknown): m is Vit => typeof m === 'object' && m !== null && '
 type Options<S extends CommonSettings, B, P, Q, ST, T> = ExperimentOptions<S, B, P, Q, ST, T>
 
 /** The programs of one step: one, or those of k micro-batches. */
-const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStage): Either<Fault, Stage['turns']> => (k === 1
-  ? E.map((p: Program): Stage['turns'] => [p])(rewrite(step).program)
-  : pipe(
-    E.Do,
-    E.bind('add', () => rewrite(accumulate({ steps: k, half: 'add' })(step)).program),
-    E.bind('apply', () => rewrite(accumulate({ steps: k, half: 'apply' })(step)).program),
-    E.map(({ add, apply }): Stage['turns'] => [add, ...new Array<Program>(k - 2).fill(add), apply]),
-  ))
+const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStage): Either<Fault, Stage['turns']> => {
+  if (k === 1) return E.map((p: Program): Stage['turns'] => [p])(rewrite(step).program)
+  const add = rewrite(accumulate({ steps: k, half: 'add' })(step)).program
+  if (E.isLeft(add)) return add
+  const apply = rewrite(accumulate({ steps: k, half: 'apply' })(step)).program
+  return E.isLeft(apply) ? apply : E.right([add.right, ...new Array<Program>(k - 2).fill(add.right), apply.right])
+}
 
 /** By the policy of the settings, steps without finite numbers are left out. */
 const skipping = (s: CommonSettings, step: StepStage): StepStage => (s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step)
 
-/** A phase, given where each parameter was trained first. */
-const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, planned: Planned, { name, from, settings: s }: Phase<S>, begun: ReadonlyMap<string, string | undefined>): Either<Fault, AssembledPhase> =>
-  pipe(
-    E.Do,
-    E.bind('crops', () => multiCrop(normalisedBy(images)(o.augmentation(s)), { batch: s.batch, channels: images.channels, side: images.side })),
-    E.bind('whole', () => multiCrop(wholeImage(normalisedBy(images)(o.augmentation(s))), { batch: evaluationBatch, channels: images.channels, side: images.side })),
-    E.bind('hypers', () => o.hypers(s)),
-    E.bind('forward', ({ crops }) => {
-      const { global, local, gram } = crops.crops(crops.canvas)
-      const views: Views = { global, ...(O.isSome(local) ? { local: local.value } : {}), ...(O.isSome(gram) ? { gram: gram.value } : {}) }
-      const update = o.update(s)
-      const since = (path: string): string | undefined => (begun.has(path) ? begun.get(path) : from === 0 ? undefined : name)
-      const optimizer = chain([countingFrom(since), update.optimizer])
-      const plain = trainingStep({ model: o.networks(s, images).pair, loss: o.loss(s), batch: { images: s.batch, views }, ...update, optimizer })
-      return E.right(pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(new Set([...begun.keys()].map((path) => join('student', path)))))))
-    }),
-    E.bind('turns', ({ forward }) => turnsOf(o.accumulate?.(s) ?? 1, (step) => skipping(s, o.rewrite?.(s, planned)(step) ?? step), derive(forward))),
-    E.bind('features', ({ whole, turns: [{ view }] }) => features(o.networks(s, images).backbone, whole, o.evaluated ?? 'teacher', view)),
-    E.map(({ crops, hypers, forward, turns, features: seen }) => ({ name, from, crops, hypers, forward, turns, feed: o.feed?.(s) ?? (() => new Map()), features: seen, batch: s.batch })),
-  )
+/** Crops for batches of so many of the images at hand. */
+const cropsFor = (images: Imagery, augmentation: Augmentation, batch: number): Either<Fault, MultiCrop> =>
+  multiCrop(augmentation, { batch, channels: images.channels, side: images.side })
+
+const viewsOf = ({ crops, canvas }: MultiCrop): Views => {
+  const { global, local, gram } = crops(canvas)
+  return { global, ...(O.isSome(local) ? { local: local.value } : {}), ...(O.isSome(gram) ? { gram: gram.value } : {}) }
+}
+
+/** The phase in which each parameter was trained first, undefined for that from step 0. */
+type Begun = ReadonlyMap<string, string | undefined>
+
+/** The step of a phase before its gradients, with the strategy of its settings. */
+const forwardOf = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, { name, from, settings: s }: Phase<S>, views: Views, begun: Begun): ForwardStage => {
+  const update = o.update(s)
+  const since = (path: string): string | undefined => (begun.has(path) ? begun.get(path) : from === 0 ? undefined : name)
+  const optimizer = chain([countingFrom(since), update.optimizer])
+  const plain = trainingStep({ model: o.networks(s, images).pair, loss: o.loss(s), batch: { images: s.batch, views }, ...update, optimizer })
+  const trainedBefore = new Set([...begun.keys()].map((path) => join('student', path)))
+  return pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(trainedBefore)))
+}
+
+const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, planned: Planned, phase: Phase<S>, begun: Begun): Either<Fault, AssembledPhase> => {
+  const { name, from, settings: s } = phase
+  const augmentation = normalisedBy(images)(o.augmentation(s))
+  const crops = cropsFor(images, augmentation, s.batch)
+  if (E.isLeft(crops)) return crops
+  const whole = cropsFor(images, wholeImage(augmentation), evaluationBatch)
+  if (E.isLeft(whole)) return whole
+  const hypers = o.hypers(s)
+  if (E.isLeft(hypers)) return hypers
+  const forward = forwardOf(o, images, phase, viewsOf(crops.right), begun)
+  const turns = turnsOf(o.accumulate?.(s) ?? 1, (step) => skipping(s, o.rewrite?.(s, planned)(step) ?? step), derive(forward))
+  if (E.isLeft(turns)) return turns
+  const seen = features(o.networks(s, images).backbone, whole.right, o.evaluated ?? 'teacher', turns.right[0].view)
+  if (E.isLeft(seen)) return seen
+  return E.right({ name, from, crops: crops.right, hypers: hypers.right, forward, turns: turns.right, feed: o.feed?.(s) ?? (() => new Map()), features: seen.right, batch: s.batch })
+}
 
 const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> => residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
 
@@ -280,13 +297,15 @@ const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P,
     for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
   }
   const [first, ...others] = phases
-  return pipe(
-    E.Do,
-    E.bind('residents', () => residentsOver(phases.flatMap((p) => p.turns))),
-    E.bind('crops', () => multiCrop(wholeImage(normalisedBy(images)(o.augmentation(s))), { batch: evaluationBatch, channels: images.channels, side: images.side })),
-    E.bind('plain', ({ crops }) => features(o.networks(s, images).backbone, crops, plainRoot, E.right)),
-    E.map(({ residents, plain }): Assembled => ({ phases: [first, ...others], residents, plain, evaluated: { root: o.evaluated ?? 'teacher', backbone: O.fromPredicate(isVit)(o.networks(s, images).backbone) }, program: last(last([first, ...others]).turns) })),
-  )
+  const residents = residentsOver(phases.flatMap((p) => p.turns))
+  if (E.isLeft(residents)) return residents
+  const crops = cropsFor(images, wholeImage(normalisedBy(images)(o.augmentation(s))), evaluationBatch)
+  if (E.isLeft(crops)) return crops
+  const { backbone } = o.networks(s, images)
+  const plain = features(backbone, crops.right, plainRoot, E.right)
+  if (E.isLeft(plain)) return plain
+  const evaluated = { root: o.evaluated ?? 'teacher', backbone: O.fromPredicate(isVit)(backbone) }
+  return E.right({ phases: [first, ...others], residents: residents.right, plain: plain.right, evaluated, program: last(last([first, ...others]).turns) })
 }
 
 const asJson = (u: unknown): Json => (JsonValue.is(u) ? u : null)
