@@ -20,7 +20,7 @@ import { detectionScores } from '../train/judge/interpret/detection.ts'
 import { openEye } from '../train/judge/interpret/eye.ts'
 import type { Seen } from '../train/judge/interpret/look.ts'
 import { boxed, components, masked, overlay, shownImage } from '../train/judge/interpret/look.ts'
-import { showing } from '../train/cli/study.ts'
+import { study } from '../train/cli/study.ts'
 import digits from './dinov2.ts'
 
 /** Images that are judged, and those of them that are shown. */
@@ -41,7 +41,7 @@ const row = (s: Seen): E.Either<Fault, ReadonlyArray<Image>> => pipe(
   E.map((maps) => [shownImage(s.image), ...maps, masked(s, s.mean, 0.6), boxed(s), components(s, 'all'), components(s, 'foreground')]),
 )
 
-export default showing(import.meta.url, {
+export default study(import.meta.url, {
   name: 'attention',
   about: 'Draws what a trained network looks at, and judges the boxes that follow from it: IoU, pointing game, AP50.',
   trains: digits,

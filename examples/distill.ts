@@ -14,11 +14,12 @@ import { lossMonoid, weighted } from '../losses/loss.ts'
 import { relation } from '../losses/relation.ts'
 import type { Matched } from '../models/distil.ts'
 import { featurePair } from '../models/distil.ts'
-import { before } from '../train/cli/pretraining.ts'
+import { pretrained } from '../train/cli/pretraining.ts'
 import { command } from '../train/cli/command.ts'
 import { real, text, whole } from '../train/config/field.ts'
 import { section } from '../train/config/section.ts'
-import { anyBackbone, experiment } from '../train/run/experiment.ts'
+import { experiment } from '../train/run/experiment.ts'
+import { anyBackbone } from '../train/run/assembly.ts'
 import { underRoots } from '../train/exchange/huggingface/reader.ts'
 import { readRun } from '../train/exchange/run.ts'
 import { common } from '../train/config/common.ts'
@@ -59,7 +60,7 @@ export default command(import.meta.url, experiment({
   strategy: () => distilled,
   evaluated: 'ema',
   first: (s, how) => pipe(
-    s.teacher === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining * s.steps, batch: s.batch, data: s.data, model: s.large }) : TE.right(s.teacher),
+    s.teacher === '' ? pretrained(digits, how, { seed: s.seed, steps: s.pretraining * s.steps, batch: s.batch, data: s.data, model: s.large }) : TE.right(s.teacher),
     TE.chain((teacher) => readRun(teacher, { network: 'teacher', mergeLora: true })),
     TE.map((b) => underRoots(b, ['teacher.backbone'])),
   ),

@@ -15,7 +15,7 @@ import type { EvaluationOptions } from '../train/judge/evaluate/evaluations.ts'
 import { evaluations } from '../train/judge/evaluate/evaluations.ts'
 import { logisticDefaults } from '../train/judge/evaluate/logistic.ts'
 import { officialRates } from '../train/judge/evaluate/probe.ts'
-import { showing } from '../train/cli/study.ts'
+import { study } from '../train/cli/study.ts'
 import digits from './dinov2.ts'
 
 const options: EvaluationOptions = {
@@ -31,7 +31,7 @@ const known = { knn: ['top1', 'knn'], linear: ['top1', 'linear'], logistic: ['to
 
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 
-export default showing(import.meta.url, {
+export default study(import.meta.url, {
   name: 'evaluate',
   about: 'Evaluates a trained network: k-NN, linear classifiers, logistic regression, MedMNIST metrics.',
   trains: digits,

@@ -10,9 +10,9 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { remat } from '../compiler/passes/remat.ts'
 import { negatives } from '../data/loading/negative.ts'
-import * as losses from '../losses/recipes.ts'
+import * as losses from '../losses/sums.ts'
 import { dinov2, withMasks } from '../models/dinov2.ts'
-import { before } from '../train/cli/pretraining.ts'
+import { pretrained } from '../train/cli/pretraining.ts'
 import { command } from '../train/cli/command.ts'
 import type { ValueOf } from '../train/config/field.ts'
 import { oneOf, text, whole } from '../train/config/field.ts'
@@ -73,7 +73,7 @@ export default command(import.meta.url, experiment({
   strategy: (s) => strategies(s)[s.train],
   rewrite: (s) => (s.train === 'frugal' ? rewriteStep(remat()) : (step) => step),
   first: (s, how) => pipe(
-    s.base === '' ? before(digits, how, { seed: s.seed, steps: s.pretraining * s.steps, batch: s.batch, data: s.data, model: s.model, head: s.head }) : TE.right(s.base),
+    s.base === '' ? pretrained(digits, how, { seed: s.seed, steps: s.pretraining * s.steps, batch: s.batch, data: s.data, model: s.model, head: s.head }) : TE.right(s.base),
     TE.chain((base) => startFrom(base, { attentionHeads: s.model.heads })(how)),
   ),
   after: (s) => (t) => {

@@ -1,4 +1,4 @@
-/** A recipe of multi-crop augmentation: plain data, from which the crops' program and its draws are made. */
+/** A multi-crop augmentation: plain data, from which the crops' program and its draws are made. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { fault } from '../../core/fault.ts'
@@ -38,7 +38,7 @@ export interface Normalisation {
   readonly std: ReadonlyArray<number>
 }
 
-export interface Recipe {
+export interface Augmentation {
   readonly name: string
   readonly global: CropGroup
   readonly local: CropGroup
@@ -58,7 +58,7 @@ export interface Recipe {
   /** Of the Gaussian: sigma, or Pillow's radius. */
   readonly sigma: Range
   readonly normalisation: Normalisation
-  /** What a person should know about this recipe. */
+  /** What a person should know about this augmentation. */
   readonly notes: ReadonlyArray<string>
 }
 
@@ -67,10 +67,10 @@ export const jitterNames = (j: Jitter): ReadonlyArray<ColourName> =>
   j.probability > 0 ? (['brightness', 'contrast', 'saturation', 'hue'] as const).filter((n) => j[n] > 0) : []
 
 /**
- * What of a recipe images of so many channels can have: RGB everything; gray brightness, contrast and solarising, as
+ * What of an augmentation images of so many channels can have: RGB everything; gray brightness, contrast and solarising, as
  * torchvision gives them; others no colour operation.
  */
-export const forChannels = (channels: number) => (r: Recipe): Recipe => {
+export const forChannels = (channels: number) => (r: Augmentation): Augmentation => {
   if (channels === 3) return r
   const none = (g: CropGroup): CropGroup => ({ ...g, solarise: g.solarise.map(() => 0) })
   return channels === 1
@@ -78,8 +78,8 @@ export const forChannels = (channels: number) => (r: Recipe): Recipe => {
     : { ...r, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, global: none(r.global), local: none(r.local) }
 }
 
-/** The colour operations that a recipe ever does. */
-export const colourNames = (r: Recipe): ReadonlyArray<ColourName | 'solarise'> => [
+/** The colour operations that an augmentation ever does. */
+export const colourNames = (r: Augmentation): ReadonlyArray<ColourName | 'solarise'> => [
   ...jitterNames(r.jitter),
   ...(r.grayscale > 0 ? ['grayscale' as const] : []),
   ...([...r.global.solarise, ...r.local.solarise].some((p) => p > 0) ? ['solarise' as const] : []),
@@ -108,8 +108,8 @@ const checkGroup = (path: string, g: CropGroup, least: number): ReadonlyArray<Ch
   { path: `${path}.size`, found: g.size, good: g.size > 4 || !g.blur.some((p) => p > 0), allowed: 'more than 4 pixels where crops are blurred' },
 ]
 
-/** The recipe, or a fault that names the first entry that is out of its range. */
-export const checkRecipe = (r: Recipe): Either<Fault, Recipe> => {
+/** The augmentation, or a fault that names the first entry that is out of its range. */
+export const checkAugmentation = (r: Augmentation): Either<Fault, Augmentation> => {
   const { mean, std } = r.normalisation
   const checks: ReadonlyArray<Check> = [
     ...checkGroup('global', r.global, 1),

@@ -13,7 +13,7 @@ import type { Range, Size } from './geometry.ts'
 import { cropDraws, guidedCrop, guidedPlainCrop, plainCrop, randomResizedCrop } from './geometry.ts'
 import type { GroupPlan, Plan } from './plan.ts'
 import { groupInputs, inputPath } from './plan.ts'
-import type { CropGroup, Jitter, Recipe } from './augmentation.ts'
+import type { Augmentation, CropGroup, Jitter } from './augmentation.ts'
 import { jitterNames } from './augmentation.ts'
 import { writeTaps } from './taps.ts'
 
@@ -70,7 +70,7 @@ export const drawJitter = (s: Stream, j: Jitter): ReadonlyArray<ColourOp> => {
 export const cropStream = (seed: number, group: GroupPlan['name'], crop: number, sample: number): Stream =>
   stream(seed, `augment.${group === 'gram' ? 'global' : group}.${crop}`, sample)
 
-const jitterStream = (seed: number, r: Recipe, group: GroupPlan['name'], crop: number, sample: number): Stream =>
+const jitterStream = (seed: number, r: Augmentation, group: GroupPlan['name'], crop: number, sample: number): Stream =>
   stream(seed, r.sharedJitter ? 'augment.jitter' : `augment.${group}.${crop}.jitter`, sample)
 
 const tableNames = ['first', 'weights', 'colour', 'blur', 'solarise'] as const
@@ -108,8 +108,8 @@ export const inputsOf = (p: Plan, tables: Tables): InputValues =>
 const writeBox = (p: Plan, g: GroupPlan, t: GroupTables, row: number, box: Box, flip: boolean): void => {
   const { size: outputs, count } = g.group
   const rows = (k: number) => ({ first: t.first, weights: t.weights, at: (k * count * p.layout.batch + row) * outputs, taps: g.taps, limit: p.layout.side })
-  writeTaps(p.recipe.resampling, { start: box.y, length: box.height, outputs, flip: false }, rows(0))
-  writeTaps(p.recipe.resampling, { start: box.x, length: box.width, outputs, flip }, rows(1))
+  writeTaps(p.augmentation.resampling, { start: box.y, length: box.height, outputs, flip: false }, rows(0))
+  writeTaps(p.augmentation.resampling, { start: box.x, length: box.width, outputs, flip }, rows(1))
 }
 
 /** Where a crop lies in its image, and how it is laid into its square. */
@@ -122,12 +122,12 @@ export interface CropPlace extends DrawnBox {
 /** The place of crop `k` of the image that is sample `sample` of the run: what boxes and masks are carried by (carry.ts). */
 export const placeOf = (p: Plan, g: GroupPlan, seed: number, k: number, sample: number, subject: Subject): CropPlace => {
   const s = cropStream(seed, g.name, k, sample)
-  return { ...drawBox(s, g.group, subject), flip: s.unit(at.flip) < p.recipe.flip, size: g.group.size }
+  return { ...drawBox(s, g.group, subject), flip: s.unit(at.flip) < p.augmentation.flip, size: g.group.size }
 }
 
 /** Crop `k` of image `b`, whose number among all samples of the run is `sample`. True where a region guided it. */
 const writeCrop = (p: Plan, g: GroupPlan, t: GroupTables, seed: number, k: number, b: number, sample: number, subject: Subject): boolean => {
-  const r = p.recipe
+  const r = p.augmentation
   const s = cropStream(seed, g.name, k, sample)
   const row = k * p.layout.batch + b
   const { box, guided, flip } = placeOf(p, g, seed, k, sample, subject)

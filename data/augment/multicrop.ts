@@ -1,8 +1,8 @@
 /**
- * Multi-crop augmentation: a recipe as one pure program of pixels and one host function of random numbers.
+ * Multi-crop augmentation: plain data (`augmentation.ts`) as one pure program of pixels and one host function of random numbers.
  *
  * ```ts
- * const crops = multiCrop(recipes.digits(), { batch: 64, channels: 1, side: 28 })   // Either<Fault, MultiCrop>
+ * const crops = multiCrop(augmentations.digits(), { batch: 64, channels: 1, side: 28 })   // Either<Fault, MultiCrop>
  * const program = device.compile(crops.graph)                                       // outputs global [128, 1, 28, 28], local
  * const batch = loader.batch(step)                                                  // canvases, sizes, labels
  * program.run({ values: crops.feed(seed, batch) })
@@ -26,8 +26,8 @@ import { drawCrops } from './draws.ts'
 import type { GroupPlan, Layout, Plan } from './plan.ts'
 import { canvasPath, groupInputs, planOf } from './plan.ts'
 import { cropsOf, inputLeaf } from './program.ts'
-import type { Normalisation, Recipe } from './augmentation.ts'
-import { checkRecipe, colourNames, forChannels } from './augmentation.ts'
+import type { Augmentation, Normalisation } from './augmentation.ts'
+import { checkAugmentation, colourNames, forChannels } from './augmentation.ts'
 
 /** A batch of images as the crops take it. */
 export interface Canvases {
@@ -43,14 +43,14 @@ export interface Canvases {
 export interface CropExprs {
   /** `[2B, C, G, G]`, crop 0 of all images, then crop 1. */
   readonly global: Expr
-  /** `[nB, C, L, L]`; none where the recipe has no local crops. */
+  /** `[nB, C, L, L]`; none where the augmentation has no local crops. */
   readonly local: Option<Expr>
-  /** The global crops for a Gram teacher, `[2B, C, M, M]`, where the recipe has them. */
+  /** The global crops for a Gram teacher, `[2B, C, M, M]`, where the augmentation has them. */
   readonly gram: Option<Expr>
 }
 
 export interface MultiCrop {
-  readonly recipe: Recipe
+  readonly augmentation: Augmentation
   readonly layout: Layout
   /** Shapes and numbers, as plain data. */
   readonly plan: Plan
@@ -69,10 +69,10 @@ export interface MultiCrop {
   readonly feed: (seed: number, batch: Canvases) => Either<Fault, InputValues>
 }
 
-const place = (r: Recipe): string => `augmentation ${r.name}`
+const place = (r: Augmentation): string => `augmentation ${r.name}`
 
 /** Statistics for the channels at hand: as given, one for all, or RGB's averaged for gray. */
-const normalisationFor = (r: Recipe, channels: number): Either<Fault, { readonly normalisation: Normalisation; readonly notes: ReadonlyArray<string> }> => {
+const normalisationFor = (r: Augmentation, channels: number): Either<Fault, { readonly normalisation: Normalisation; readonly notes: ReadonlyArray<string> }> => {
   const { mean, std } = r.normalisation
   if (mean.length === channels) return E.right({ normalisation: r.normalisation, notes: [] })
   const all = (xs: ReadonlyArray<number>, x: number): ReadonlyArray<number> => (channels === 1 ? [x] : Array.from({ length: channels }, () => xs[0]))
@@ -90,19 +90,19 @@ const normalisationFor = (r: Recipe, channels: number): Either<Fault, { readonly
       }))
 }
 
-/** What a recipe asks for and images of these channels cannot have. */
-const switchedOff = (r: Recipe, { channels }: Layout): ReadonlyArray<string> => {
+/** What an augmentation asks for and images of these channels cannot have. */
+const switchedOff = (r: Augmentation, { channels }: Layout): ReadonlyArray<string> => {
   const left = colourNames(forChannels(channels)(r))
   const off = colourNames(r).filter((name) => !left.includes(name))
   return off.length === 0 ? [] : [`off for images of ${channels} channel${channels === 1 ? '' : 's'}: ${off.join(', ')}`]
 }
 
-const checkLayout = (r: Recipe, l: Layout): Either<Fault, Layout> =>
+const checkLayout = (r: Augmentation, l: Layout): Either<Fault, Layout> =>
   [l.batch, l.channels, l.side].every(isDimension)
     ? E.right(l)
     : E.left(fault('config', { place: place(r), found: JSON.stringify(l), allowed: 'whole numbers of at least 1', remedy: 'correct the batch, the channels or the side of the canvases' }))
 
-const checkSubjects = (r: Recipe, l: Layout, subjects: ReadonlyArray<Subject>): Either<Fault, ReadonlyArray<Subject>> => {
+const checkSubjects = (r: Augmentation, l: Layout, subjects: ReadonlyArray<Subject>): Either<Fault, ReadonlyArray<Subject>> => {
   const inside = (n: number): boolean => isDimension(n) && n <= l.side
   const bad = subjects.findIndex((s) => !inside(s.size.height) || !inside(s.size.width))
   if (subjects.length === l.batch && bad < 0) return E.right(subjects)
@@ -117,12 +117,12 @@ const checkSubjects = (r: Recipe, l: Layout, subjects: ReadonlyArray<Subject>): 
 const expressions = (p: Plan) => (canvas: Expr): CropExprs => {
   const group = (name: GroupPlan['name']): Option<Expr> =>
     pipe(O.fromNullable(p.groups.find((g) => g.name === name)), O.map((g) => cropsOf(p, g, canvas)))
-  // a checked recipe has global crops
+  // a checked augmentation has global crops
   return { global: O.getOrElse(() => canvas)(group('global')), local: group('local'), gram: group('gram') }
 }
 
-const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>): MultiCrop => {
-  const plan = planOf(recipe, layout)
+const assemble = (augmentation: Augmentation, layout: Layout, notes: ReadonlyArray<string>): MultiCrop => {
+  const plan = planOf(augmentation, layout)
   const canvasType = tensorType('f32', [layout.batch, layout.channels, layout.side, layout.side])
   const canvas = inputLeaf(canvasType, canvasPath)
   const crops = expressions(plan)
@@ -132,11 +132,11 @@ const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>):
     return Object.entries({ first, weights, colour, blur, solarise })
       .flatMap(([name, type]): ReadonlyArray<readonly [string, TensorType]> => (type === undefined ? [] : [[`augment.${g.name}.${name}`, type]]))
   })
-  const draw: MultiCrop['draw'] = (seed, first, subjects) => pipe(checkSubjects(recipe, layout, subjects), E.map((s) => drawCrops(plan, seed, first, s)))
+  const draw: MultiCrop['draw'] = (seed, first, subjects) => pipe(checkSubjects(augmentation, layout, subjects), E.map((s) => drawCrops(plan, seed, first, s)))
   return {
-    recipe, layout, plan, notes, canvas, crops, draw,
+    augmentation, layout, plan, notes, canvas, crops, draw,
     inputs: new Map([[canvasPath, canvasType], ...tables]),
-    graph: trace(`multicrop ${recipe.name}`, [value('global', global), ...(O.isSome(local) ? [value('local', local.value)] : []), ...(O.isSome(gram) ? [value('gram', gram.value)] : [])]),
+    graph: trace(`multicrop ${augmentation.name}`, [value('global', global), ...(O.isSome(local) ? [value('local', local.value)] : []), ...(O.isSome(gram) ? [value('gram', gram.value)] : [])]),
     feed: (seed, batch) => pipe(
       batch.drawn?.seed === seed ? E.right(batch.drawn) : draw(seed, batch.first, batch.subjects),
       E.map(({ values }) => new Map([...values, [canvasPath, batch.canvases]])),
@@ -144,13 +144,13 @@ const assemble = (recipe: Recipe, layout: Layout, notes: ReadonlyArray<string>):
   }
 }
 
-/** The recipe's crops for batches of one layout. Faults: a recipe out of its ranges, statistics that do not fit. */
-export const multiCrop = (recipe: Recipe, layout: Layout): Either<Fault, MultiCrop> =>
+/** The augmentation's crops for batches of one layout. Faults: an augmentation out of its ranges, statistics that do not fit. */
+export const multiCrop = (augmentation: Augmentation, layout: Layout): Either<Fault, MultiCrop> =>
   pipe(
     E.Do,
-    E.bind('checked', () => checkRecipe(recipe)),
-    E.bind('fitting', () => checkLayout(recipe, layout)),
-    E.bind('own', () => normalisationFor(recipe, layout.channels)),
+    E.bind('checked', () => checkAugmentation(augmentation)),
+    E.bind('fitting', () => checkLayout(augmentation, layout)),
+    E.bind('own', () => normalisationFor(augmentation, layout.channels)),
     E.map(({ checked, fitting, own }) =>
-      assemble({ ...forChannels(layout.channels)(checked), normalisation: own.normalisation }, fitting, [...recipe.notes, ...switchedOff(recipe, fitting), ...own.notes])),
+      assemble({ ...forChannels(layout.channels)(checked), normalisation: own.normalisation }, fitting, [...augmentation.notes, ...switchedOff(augmentation, fitting), ...own.notes])),
   )

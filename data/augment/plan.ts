@@ -1,5 +1,5 @@
 /**
- * What is fixed when the crops' program is made: shapes, numbers of taps, and which operations the recipe can ever use.
+ * What is fixed when the crops' program is made: shapes, numbers of taps, and which operations the augmentation can ever use.
  * Everything else about a batch (sizes of images, boxes, orders, strengths) is fed.
  */
 import type { TensorType } from '../../core/type.ts'
@@ -8,7 +8,7 @@ import { blurTaps } from './blur.ts'
 import type { ColourChain } from './colour.ts'
 import { colourChain } from './colour.ts'
 import { longestSide } from './geometry.ts'
-import type { CropGroup, Recipe } from './augmentation.ts'
+import type { Augmentation, CropGroup } from './augmentation.ts'
 import { jitterNames } from './augmentation.ts'
 import { tapCount } from './taps.ts'
 
@@ -31,7 +31,7 @@ export interface GroupPlan {
   readonly solarises: boolean
 }
 
-const planGroup = (r: Recipe, l: Layout, name: GroupPlan['name'], group: CropGroup, coloured: boolean): GroupPlan => {
+const planGroup = (r: Augmentation, l: Layout, name: GroupPlan['name'], group: CropGroup, coloured: boolean): GroupPlan => {
   const blurs = group.blur.some((p) => p > 0)
   return {
     name, group,
@@ -43,7 +43,7 @@ const planGroup = (r: Recipe, l: Layout, name: GroupPlan['name'], group: CropGro
 }
 
 export interface Plan {
-  readonly recipe: Recipe
+  readonly augmentation: Augmentation
   readonly layout: Layout
   readonly groups: ReadonlyArray<GroupPlan>
 }
@@ -51,11 +51,11 @@ export interface Plan {
 /** The global crops at another size, undistorted. */
 const undistorted = (g: CropGroup, size: number): CropGroup => ({ ...g, size, blur: g.blur.map(() => 0), solarise: g.solarise.map(() => 0) })
 
-export const planOf = (recipe: Recipe, layout: Layout): Plan => ({
-  recipe, layout,
+export const planOf = (augmentation: Augmentation, layout: Layout): Plan => ({
+  augmentation, layout,
   groups: [
-    ...(['global', 'local'] as const).filter((name) => recipe[name].count > 0).map((name) => planGroup(recipe, layout, name, recipe[name], true)),
-    ...(recipe.gram === undefined ? [] : [planGroup(recipe, layout, 'gram', undistorted(recipe.global, recipe.gram.size), false)]),
+    ...(['global', 'local'] as const).filter((name) => augmentation[name].count > 0).map((name) => planGroup(augmentation, layout, name, augmentation[name], true)),
+    ...(augmentation.gram === undefined ? [] : [planGroup(augmentation, layout, 'gram', undistorted(augmentation.global, augmentation.gram.size), false)]),
   ],
 })
 

@@ -1,10 +1,10 @@
-/** The official recipes by name, as the repositories of DINO, DINOv2 and DINOv3 configure them, and one for digits. */
+/** The official augmentations by name, as the repositories of DINO, DINOv2 and DINOv3 configure them, and one for digits. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import type { CropGroup, Jitter, Normalisation, Recipe } from './augmentation.ts'
-import { checkRecipe } from './augmentation.ts'
+import type { Augmentation, CropGroup, Jitter, Normalisation } from './augmentation.ts'
+import { checkAugmentation } from './augmentation.ts'
 import { bicubic } from './taps.ts'
 
 export const imagenet: Normalisation = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
@@ -18,7 +18,7 @@ const each = (n: number, value: number): ReadonlyArray<number> => Array.from({ l
 /** One entry per global crop: the first has its own number, all others the second's. */
 const firstAndOthers = (n: number, first: number, others: number): ReadonlyArray<number> => Array.from({ length: n }, (_, i) => (i === 0 ? first : others))
 
-export interface RecipeOptions {
+export interface AugmentationOptions {
   readonly globals?: number
   readonly globalSize?: number
   readonly globalScale?: readonly [number, number]
@@ -45,14 +45,14 @@ export interface RecipeOptions {
   readonly guided?: CropGroup['guided']
 }
 
-/** What tells the official recipes apart. */
+/** What tells the official augmentations apart. */
 interface Release {
   readonly globalSize: number
   readonly globalScale: readonly [number, number]
   readonly localSize: number
   readonly localScale: readonly [number, number]
   readonly flip: number
-  readonly blurKind: Recipe['blurKind']
+  readonly blurKind: Augmentation['blurKind']
   readonly invertsBlur: boolean
 }
 
@@ -61,7 +61,7 @@ const v2: Release = { globalSize: 224, globalScale: [0.32, 1], localSize: 96, lo
 /** The 7B and distillation configurations. */
 const v3large: Release = { ...v2, globalSize: 256, localSize: 112, flip: 0 }
 
-const fromRelease = (name: string, release: Release) => (o: RecipeOptions = {}): Recipe => {
+const fromRelease = (name: string, release: Release) => (o: AugmentationOptions = {}): Augmentation => {
   const globals = o.globals ?? 2
   const locals = o.locals ?? 8
   const released = release.invertsBlur && o.blur === 'as-released'
@@ -96,7 +96,7 @@ const fromRelease = (name: string, release: Release) => (o: RecipeOptions = {}):
  * The colours of v2 on squares that are cut from the image and never resized, so that a structure keeps its size in pixels (and, where images share a
  * spacing, in millimetres): for medical images, after DINO-MX (arXiv 2511.01610), crops without resizing.
  */
-const unresized = (o: RecipeOptions = {}): Recipe => {
+const unresized = (o: AugmentationOptions = {}): Augmentation => {
   const r = fromRelease('unresized', v2)(o)
   return {
     ...r,
@@ -107,7 +107,7 @@ const unresized = (o: RecipeOptions = {}): Recipe => {
 }
 
 /** Digits of 28 x 28 gray pixels: crops that keep a digit readable, no mirror images, no colour, no blur unless asked for. */
-const digits = (o: RecipeOptions = {}): Recipe => {
+const digits = (o: AugmentationOptions = {}): Augmentation => {
   const globals = o.globals ?? 2
   const locals = o.locals ?? 4
   return {
@@ -131,7 +131,7 @@ const digits = (o: RecipeOptions = {}): Recipe => {
   }
 }
 
-export const recipes = {
+export const augmentations = {
   v1: fromRelease('v1', v1),
   v2: fromRelease('v2', v2),
   v3: fromRelease('v3', v2),
@@ -140,14 +140,14 @@ export const recipes = {
   digits,
 }
 
-export type RecipeName = keyof typeof recipes
+export type AugmentationName = keyof typeof augmentations
 
-export const recipeNames: ReadonlyArray<string> = Object.keys(recipes)
+export const augmentationNames: ReadonlyArray<string> = Object.keys(augmentations)
 
-export const isRecipeName = (name: string): name is RecipeName => Object.hasOwn(recipes, name)
+export const isAugmentationName = (name: string): name is AugmentationName => Object.hasOwn(augmentations, name)
 
-/** A recipe by name, checked. */
-export const recipeOf = (name: string, options: RecipeOptions = {}): Either<Fault, Recipe> =>
-  isRecipeName(name)
-    ? checkRecipe(recipes[name](options))
-    : E.left(fault('config', { place: 'augmentation', found: `the recipe "${name}"`, allowed: recipeNames.join(', '), remedy: 'name one of these recipes' }))
+/** An augmentation by name, checked. */
+export const augmentationOf = (name: string, options: AugmentationOptions = {}): Either<Fault, Augmentation> =>
+  isAugmentationName(name)
+    ? checkAugmentation(augmentations[name](options))
+    : E.left(fault('config', { place: 'augmentation', found: `the augmentation "${name}"`, allowed: augmentationNames.join(', '), remedy: 'name one of these augmentations' }))

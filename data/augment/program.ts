@@ -69,11 +69,11 @@ export const cropsOf = (p: Plan, g: GroupPlan, canvas: Expr): Expr => {
   const l = leavesOf(p, g)
   const copies = broadcastAxes(canvas, [count, batch, channels, side, side], [1, 2, 3, 4])
   const taps = (k: number): Taps => ({ first: pick(0, k)(l.first), weights: pick(0, k)(l.weights) })
-  const resize = p.recipe.resampling.filter === 'bicubic' ? resampleClamped : resampleBoth
+  const resize = p.augmentation.resampling.filter === 'bicubic' ? resampleClamped : resampleBoth
   const cropped = resize(copies, taps(0), taps(1))
   const coloured = l.colour === undefined ? cropped : colour(g.colour)(cropped, l.colour)
-  const smooth = l.blur === undefined ? coloured : blur(p.recipe.blurKind)(coloured, l.blur)
+  const smooth = l.blur === undefined ? coloured : blur(p.augmentation.blurKind)(coloured, l.blur)
   const solarised = l.solarise === undefined ? smooth : solarise(smooth, l.solarise)
-  const { mean, std } = p.recipe.normalisation
+  const { mean, std } = p.augmentation.normalisation
   return reshape([count * batch, channels, size, size])(normalise(mean, std)(solarised))
 }

@@ -11,7 +11,7 @@ export interface Resampling {
   readonly antialias: boolean
 }
 
-/** What Pillow and the official recipes use. */
+/** What Pillow and the official augmentations use. */
 export const bicubic: Resampling = { filter: 'bicubic', antialias: true }
 
 /** One axis of a crop: `length` pixels from `start` become `outputs` pixels, mirrored where `flip` says so. */

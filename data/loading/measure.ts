@@ -107,6 +107,6 @@ export const moments = (o: MeasureOptions = {}) => (d: Dataset): TaskEither<Faul
 /** How crops are normalised at the end: by ImageNet's statistics, by those of the data, or by given ones. */
 export type NormalisationChoice = 'imagenet' | 'computed' | Normalisation
 
-/** The statistics of a choice, for a recipe's `normalisation`. Faults: as `moments`. */
+/** The statistics of a choice, for an augmentation's `normalisation`. Faults: as `moments`. */
 export const normalisationFor = (choice: NormalisationChoice, o: MeasureOptions = {}) => (d: Dataset): TaskEither<Fault, Normalisation> =>
   choice === 'imagenet' ? TE.right(imagenet) : choice === 'computed' ? moments(o)(d) : TE.right(choice)

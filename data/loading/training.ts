@@ -30,7 +30,7 @@ export interface TrainingOptions extends OpenOptions {
   readonly share: number
   /** What suits the data by default (`usualIntensity`). */
   readonly intensity?: Intensity
-  /** The recipe's own statistics by default. */
+  /** The augmentation's own statistics by default. */
   readonly normalisation?: NormalisationChoice
   readonly loading: Loading
   readonly say: (text: string) => void

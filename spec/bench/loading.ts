@@ -8,7 +8,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { showFault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import { recipes } from '../../data/augment/presets.ts'
+import { augmentations } from '../../data/augment/presets.ts'
 import { usualIntensity, withIntensity } from '../../data/loading/intensity.ts'
 import { ahead, openLoader } from '../../data/loading/loader.ts'
 import { datasetOf } from '../../data/readers/split.ts'
@@ -27,7 +27,7 @@ const batch = Math.min(16, data.length)
 
 for (const drawn of [false, true]) {
   for (const workers of [0, 1, 2]) {
-    const crops = or(multiCrop(recipes.v2(), { batch, channels: data.channels, side: Number(side) }))
+    const crops = or(multiCrop(augmentations.v2(), { batch, channels: data.channels, side: Number(side) }))
     const l = or(await openLoader(data, { seed: 0, batch, side: Number(side), workers, cacheBytes: 0, onError: 'skip', ...(drawn ? { crops } : {}) })())
     const loader = ahead(2)(l)
     // threads start and codecs load with the first batch

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { cropStream, drawBox } from '../../data/augment/draws.ts'
 import { centreCrop, guidedCrop, longestSide, randomResizedCrop, roundEven } from '../../data/augment/geometry.ts'
-import { recipes } from '../../data/augment/presets.ts'
+import { augmentations } from '../../data/augment/presets.ts'
 
 const ratio = [3 / 4, 4 / 3] as const
 const size = fc.record({ height: fc.integer({ min: 1, max: 600 }), width: fc.integer({ min: 1, max: 600 }) })
@@ -78,7 +78,7 @@ describe('guided crops', () => {
   })
 
   test('are as frequent as the recipe says, and fall back where no place fits', () => {
-    const local = recipes.v2({ guided: { probability: 0.5, fraction: 0.5 } }).local
+    const local = augmentations.v2({ guided: { probability: 0.5, fraction: 0.5 } }).local
     const guided = Array.from({ length: 1000 }, (_, i) => drawBox(cropStream(3, 'local', 0, i), local, { size: image, regions: [region] })).filter((b) => b.guided).length
     expect(guided / 1000).toBeGreaterThan(0.44)
     expect(guided / 1000).toBeLessThan(0.56)

@@ -8,8 +8,8 @@ import type { CropPlace } from '../../data/augment/draws.ts'
 import { placeOf } from '../../data/augment/draws.ts'
 import { guidedPlainCrop, plainCrop } from '../../data/augment/geometry.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import type { CropGroup, Recipe } from '../../data/augment/augmentation.ts'
-import { recipeNames, recipeOf, recipes } from '../../data/augment/presets.ts'
+import type { Augmentation, CropGroup } from '../../data/augment/augmentation.ts'
+import { augmentationNames, augmentationOf, augmentations } from '../../data/augment/presets.ts'
 import type { Box } from '../../data/readers/dataset.ts'
 import { right } from './either.ts'
 
@@ -21,7 +21,7 @@ const mask = Uint8Array.from(canvas)
 const subject = { size: { height: side, width: side }, regions: [box] }
 
 /** A recipe's geometry alone: nothing changes the value of a pixel. */
-const uncoloured = (r: Recipe): Recipe => {
+const uncoloured = (r: Augmentation): Augmentation => {
   const plain = (g: CropGroup): CropGroup => ({ ...g, blur: g.blur.map(() => 0), solarise: g.solarise.map(() => 0) })
   return { ...r, global: plain(r.global), local: plain(r.local), jitter: { ...r.jitter, probability: 0 }, grayscale: 0 }
 }
@@ -29,7 +29,7 @@ const uncoloured = (r: Recipe): Recipe => {
 /** The crops of the image with a white box on black, in 0..1, and where they lie. */
 const cropsOf = (name: 'v2' | 'unresized', seed: number) => {
   const c = right(multiCrop(
-    uncoloured(recipes[name]({ globalSize: 24, locals: 4, localSize: 16, normalisation: { mean: [0], std: [1] }, guided: { probability: 0.5, fraction: 0.5 } })),
+    uncoloured(augmentations[name]({ globalSize: 24, locals: 4, localSize: 16, normalisation: { mean: [0], std: [1] }, guided: { probability: 0.5, fraction: 0.5 } })),
     { batch: 1, channels: 1, side },
   ))
   const out = evaluate(right(c.graph).outputs.map((o) => o.expr), right(c.feed(seed, { first: 0, canvases: canvas, subjects: [subject] })))
@@ -97,7 +97,7 @@ describe('crops that are not resized', () => {
   })
 
   test('the recipe is one of those by name', () => {
-    expect(recipeNames).toContain('unresized')
-    expect(right(recipeOf('unresized')).notes.at(-1)).toMatch(/cut as they are/)
+    expect(augmentationNames).toContain('unresized')
+    expect(right(augmentationOf('unresized')).notes.at(-1)).toMatch(/cut as they are/)
   })
 })

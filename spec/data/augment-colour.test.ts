@@ -4,7 +4,7 @@ import { evaluate } from '../../compiler/targets/reference.ts'
 import type { ColourName, ColourOp } from '../../data/augment/colour.ts'
 import { colour, colourChain, solarise, solariseAt, writeColour } from '../../data/augment/colour.ts'
 import { drawJitter } from '../../data/augment/draws.ts'
-import { recipes } from '../../data/augment/presets.ts'
+import { augmentations } from '../../data/augment/presets.ts'
 import { stream } from '../../core/random.ts'
 import { expectClose, input } from '../support/tensor.ts'
 
@@ -123,7 +123,7 @@ test('solarise inverts from 128 of 255 on, where it is switched on', () => {
 })
 
 test('jitter is drawn as often as asked, in all orders, with factors in their ranges', () => {
-  const { jitter } = recipes.v2()
+  const { jitter } = augmentations.v2()
   const drawn = Array.from({ length: 3000 }, (_, i) => drawJitter(stream(5, 'jitter', i), jitter)).filter((ops) => ops.length > 0)
   expect(drawn.length / 3000).toBeGreaterThan(0.77)
   expect(drawn.length / 3000).toBeLessThan(0.83)

@@ -5,8 +5,8 @@ import { evaluate } from '../../compiler/targets/reference.ts'
 import type { Subject } from '../../data/augment/draws.ts'
 import type { MultiCrop } from '../../data/augment/multicrop.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import type { Recipe } from '../../data/augment/augmentation.ts'
-import { recipeNames, recipeOf, recipes } from '../../data/augment/presets.ts'
+import type { Augmentation } from '../../data/augment/augmentation.ts'
+import { augmentationNames, augmentationOf, augmentations } from '../../data/augment/presets.ts'
 import { lay } from '../../data/augment/canvas.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 import { left, right } from './either.ts'
@@ -41,10 +41,10 @@ const run = (m: MultiCrop, seed: number, first: number, pictures: ReadonlyArray<
 }
 
 const small = { globalSize: 12, localSize: 8, locals: 3 }
-const cases: ReadonlyArray<readonly [string, Recipe, number]> = [
-  ['v1', recipes.v1(small), 3], ['v2', recipes.v2(small), 3], ['v2 as released', recipes.v2({ ...small, blur: 'as-released' }), 3],
-  ['v3', recipes.v3({ ...small, sharedJitter: true }), 3], ['v3-large', recipes['v3-large'](small), 3],
-  ['v2 on gray', recipes.v2(small), 1], ['digits', recipes.digits({ localSize: 8 }), 1],
+const cases: ReadonlyArray<readonly [string, Augmentation, number]> = [
+  ['v1', augmentations.v1(small), 3], ['v2', augmentations.v2(small), 3], ['v2 as released', augmentations.v2({ ...small, blur: 'as-released' }), 3],
+  ['v3', augmentations.v3({ ...small, sharedJitter: true }), 3], ['v3-large', augmentations['v3-large'](small), 3],
+  ['v2 on gray', augmentations.v2(small), 1], ['digits', augmentations.digits({ localSize: 8 }), 1],
 ]
 
 /** Crop k of image b out of a group of `count` crops of B images. */
@@ -92,55 +92,55 @@ describe.each(cases)('%s', (_, recipe, channels) => {
   })
 
   test('values stay within the normalised range', () => {
-    const { mean, std } = m.recipe.normalisation
+    const { mean, std } = m.augmentation.normalisation
     const low = Math.min(...mean.map((x, c) => (0 - x) / std[c]))
     const high = Math.max(...mean.map((x, c) => (1 - x) / std[c]))
     for (const x of [all.global, all.local]) expect(x.every((v) => v >= low - 1e-5 && v <= high + 1e-5)).toBe(true)
   })
 })
 
-describe('recipes', () => {
+describe('augmentations', () => {
   test('blur as intended and as released', () => {
-    expect(recipes.v2().global.blur).toEqual([1, 0.1])
-    expect(recipes.v2({ blur: 'as-released' }).global.blur).toEqual([0, 0.9])
-    expect(recipes.v1({ blur: 'as-released' }).global.blur).toEqual([1, 0.1])
-    expect(recipes.v3({ blur: 'as-released' }).notes[0]).toMatch(/as released/)
+    expect(augmentations.v2().global.blur).toEqual([1, 0.1])
+    expect(augmentations.v2({ blur: 'as-released' }).global.blur).toEqual([0, 0.9])
+    expect(augmentations.v1({ blur: 'as-released' }).global.blur).toEqual([1, 0.1])
+    expect(augmentations.v3({ blur: 'as-released' }).notes[0]).toMatch(/as released/)
   })
 
   test('what gray images cannot have is switched off, and said', () => {
-    const m = right(multiCrop(recipes.v2(small), { batch: 2, channels: 1, side: 32 }))
+    const m = right(multiCrop(augmentations.v2(small), { batch: 2, channels: 1, side: 32 }))
     expect(m.notes.join('\n')).toMatch(/off for images of 1 channel: saturation, hue, grayscale\n/)
     expect(m.notes.join('\n')).toMatch(/averages of 3 channels/)
     expect([...m.inputs.keys()].filter((k) => /colour|solarise/.test(k))).toEqual(['augment.global.colour', 'augment.global.solarise', 'augment.local.colour'])
-    const two = right(multiCrop(recipes.v2({ ...small, normalisation: { mean: [0.5], std: [0.5] } }), { batch: 2, channels: 2, side: 32 }))
+    const two = right(multiCrop(augmentations.v2({ ...small, normalisation: { mean: [0.5], std: [0.5] } }), { batch: 2, channels: 2, side: 32 }))
     expect(two.notes.join('\n')).toMatch(/off for images of 2 channels: brightness, contrast, saturation, hue, grayscale, solarise/)
     expect([...two.inputs.keys()].filter((k) => /colour|solarise/.test(k))).toEqual([])
-    expect([...right(multiCrop(recipes.digits(), { batch: 2, channels: 1, side: 28 })).inputs.keys()]).toEqual([
+    expect([...right(multiCrop(augmentations.digits(), { batch: 2, channels: 1, side: 28 })).inputs.keys()]).toEqual([
       'augment.canvas', 'augment.global.first', 'augment.global.weights', 'augment.local.first', 'augment.local.weights',
     ])
   })
 
   test('without local crops there is no local output', () => {
-    const m = right(multiCrop(recipes.v2({ ...small, locals: 0 }), { batch: 1, channels: 3, side: 32 }))
+    const m = right(multiCrop(augmentations.v2({ ...small, locals: 0 }), { batch: 1, channels: 3, side: 32 }))
     expect(O.isNone(m.crops(m.canvas).local)).toBe(true)
     expect(right(m.graph).outputs.map((o) => o.path)).toEqual(['global'])
   })
 
   test('faults name what is wrong', () => {
-    expect(left(recipeOf('v4')).allowed).toBe(recipeNames.join(', '))
-    expect(left(recipeOf('v2', { globalScale: [0.5, 0.2] })).place).toBe('augmentation v2: global.scale')
-    expect(left(recipeOf('v2', { localSize: 3 })).allowed).toMatch(/more than 4 pixels/)
-    expect(left(recipeOf('v2', { flip: 2 })).place).toBe('augmentation v2: flip')
-    expect(left(multiCrop(recipes.v2(), { batch: 2, channels: 5, side: 32 })).place).toMatch(/normalisation/)
-    expect(left(multiCrop(recipes.v2(), { batch: 0, channels: 3, side: 32 })).kind).toBe('config')
-    const m = right(multiCrop(recipes.digits(), { batch: 2, channels: 1, side: 28 }))
+    expect(left(augmentationOf('v4')).allowed).toBe(augmentationNames.join(', '))
+    expect(left(augmentationOf('v2', { globalScale: [0.5, 0.2] })).place).toBe('augmentation v2: global.scale')
+    expect(left(augmentationOf('v2', { localSize: 3 })).allowed).toMatch(/more than 4 pixels/)
+    expect(left(augmentationOf('v2', { flip: 2 })).place).toBe('augmentation v2: flip')
+    expect(left(multiCrop(augmentations.v2(), { batch: 2, channels: 5, side: 32 })).place).toMatch(/normalisation/)
+    expect(left(multiCrop(augmentations.v2(), { batch: 0, channels: 3, side: 32 })).kind).toBe('config')
+    const m = right(multiCrop(augmentations.digits(), { batch: 2, channels: 1, side: 28 }))
     expect(left(m.draw(0, 0, [{ size: { height: 28, width: 28 }, regions: [] }])).found).toBe('1 images')
     expect(left(m.draw(0, 0, [{ size: { height: 28, width: 28 }, regions: [] }, { size: { height: 28, width: 29 }, regions: [] }])).found).toBe('image 1 of 28 x 29 pixels')
-    expect(E.isRight(recipeOf('digits'))).toBe(true)
+    expect(E.isRight(augmentationOf('digits'))).toBe(true)
   })
 
   test('global and local taps follow from what the crops can be', () => {
-    const m = right(multiCrop(recipes.digits(), { batch: 1, channels: 1, side: 28 }))
+    const m = right(multiCrop(augmentations.digits(), { batch: 1, channels: 1, side: 28 }))
     expect(m.inputs.get('augment.global.weights')?.shape).toEqual([2, 2, 1, 28, 4])
     expect(m.inputs.get('augment.local.weights')?.shape).toEqual([2, 4, 1, 16, 7])
   })

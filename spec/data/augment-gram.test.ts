@@ -4,8 +4,8 @@ import { describe, expect, test } from 'vitest'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import type { MultiCrop } from '../../data/augment/multicrop.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import type { Recipe } from '../../data/augment/augmentation.ts'
-import { recipes } from '../../data/augment/presets.ts'
+import type { Augmentation } from '../../data/augment/augmentation.ts'
+import { augmentations } from '../../data/augment/presets.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 import { left, right } from './either.ts'
 
@@ -19,8 +19,8 @@ const outputs = (m: MultiCrop): Readonly<Record<string, Float64Array>> => {
   return Object.fromEntries(graph.outputs.map((o, i) => [o.path, out[i]]))
 }
 
-const distorted = recipes.v3({ globalSize: 12, localSize: 8, locals: 1, gramSize: 12 })
-const plain = (size: number): Recipe => ({
+const distorted = augmentations.v3({ globalSize: 12, localSize: 8, locals: 1, gramSize: 12 })
+const plain = (size: number): Augmentation => ({
   ...distorted, gram: undefined, grayscale: 0, jitter: { ...distorted.jitter, probability: 0 }, global: { ...distorted.global, size, blur: [0, 0], solarise: [0, 0] },
 })
 

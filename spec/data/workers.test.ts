@@ -6,7 +6,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import sharp from 'sharp'
 import { afterAll, describe, expect, test } from 'vitest'
 import { multiCrop } from '../../data/augment/multicrop.ts'
-import { recipes } from '../../data/augment/presets.ts'
+import { augmentations } from '../../data/augment/presets.ts'
 import type { Dataset } from '../../data/readers/dataset.ts'
 import { arrayDataset } from '../../data/readers/array.ts'
 import type { Batch, Loader, LoaderOptions } from '../../data/loading/loader.ts'
@@ -41,7 +41,7 @@ const pictures = async (broken: ReadonlyArray<number> = []): Promise<Dataset> =>
   return right(datasetOf(right(await openData(root)())))
 }
 
-const crops = (d: Dataset, batch: number, side: number) => right(multiCrop(recipes.v2({ globalSize: 16, localSize: 8, locals: 2 }), { batch, channels: d.channels, side }))
+const crops = (d: Dataset, batch: number, side: number) => right(multiCrop(augmentations.v2({ globalSize: 16, localSize: 8, locals: 2 }), { batch, channels: d.channels, side }))
 
 /** A batch with nothing but plain numbers. */
 const plain = (b: Batch): unknown => ({ ...b, canvases: [...b.canvases], drawn: b.drawn === undefined ? undefined : { ...b.drawn, values: [...b.drawn.values].map(([k, v]) => [k, ...v]) } })

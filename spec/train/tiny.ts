@@ -8,7 +8,7 @@ import { remat } from '../../compiler/passes/remat.ts'
 import type { Device } from '../../compiler/target.ts'
 import { reference } from '../../compiler/targets/reference.ts'
 import type { Fault } from '../../core/fault.ts'
-import { recipes } from '../../data/augment/presets.ts'
+import { augmentations } from '../../data/augment/presets.ts'
 import { arrayDataset } from '../../data/readers/array.ts'
 import { dino } from '../../losses/dino.ts'
 import { dinov1 } from '../../models/dino.ts'
@@ -49,7 +49,7 @@ type Changes = Partial<Pick<ExperimentOptions<Tiny, never, never, never, never, 
 export const tiny = (changes: Changes = {}): Experiment => experiment({
   name: 'tiny', about: 'A test.', settings,
   data: () => pipe(TE.fromEither(pictures), TE.map((train) => ({ train, test: train }))),
-  augmentation: ({ size }) => recipes.digits({ globalSize: size, locals: 1, localSize: 4 }),
+  augmentation: ({ size }) => augmentations.digits({ globalSize: size, locals: 1, localSize: 4 }),
   networks: (_, { channels }) => {
     const backbone = vit({ patch: 4, width: 8, depth: 2, heads: 2, mlpRatio: 2, image: 8, channels })
     return { backbone, pair: dinov1({ backbone, head: head({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }) }

@@ -10,7 +10,7 @@ import { judge } from '../judge/judge.ts'
 import { runExperiment } from '../run/run.ts'
 
 /** Runs an experiment with some of its settings changed, into a folder within that of the run it comes before; gives the folder. */
-export const before = (e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> => {
+export const pretrained = (e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> => {
   const out = join(how.out, 'before')
   return pipe(
     TE.fromEither(e.resolve([given(settings, 'the run before')])),

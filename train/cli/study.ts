@@ -21,7 +21,7 @@ export interface Shown extends Ready {
   readonly out: string
 }
 
-export interface Showing {
+export interface Study {
   readonly name: string
   readonly about: string
   /** What trains a network where none is named, and whose settings say what the images are. */
@@ -35,7 +35,7 @@ export interface Showing {
 /** What is left of a program that trained nothing. */
 const untrained = (out: string): Omit<Report, 'stopped'> => ({ steps: 0, loss: NaN, metrics: {}, images_per_s: 0, target: '', out })
 
-const showOn = (s: Showing, e: Experiment, a: Arguments, model: string, trained: Omit<Report, 'stopped'>): TaskEither<Fault, void> => pipe(
+const showOn = (s: Study, e: Experiment, a: Arguments, model: string, trained: Omit<Report, 'stopped'>): TaskEither<Fault, void> => pipe(
   decided(e, { ...a, model: O.none }),
   TE.chainFirst(({ out }) => guarded('io', out)(async () => {
     await makeFolder(out)
@@ -51,7 +51,7 @@ const showOn = (s: Showing, e: Experiment, a: Arguments, model: string, trained:
   ))),
 )
 
-const run = (s: Showing, e: Experiment, call: string) => (a: Arguments): TaskEither<Fault, void> => {
+const run = (s: Study, e: Experiment, call: string) => (a: Arguments): TaskEither<Fault, void> => {
   if (O.isSome(a.model)) return showOn(s, e, a, a.model.value, untrained(''))
   return pipe(
     execute(e, a),
@@ -65,7 +65,7 @@ const run = (s: Showing, e: Experiment, call: string) => (a: Arguments): TaskEit
 }
 
 /** Runs when its file is the program that was started. Gives the experiment that trains, so that the file can export it. */
-export const showing = (moduleUrl: string, s: Showing): Experiment => {
+export const study = (moduleUrl: string, s: Study): Experiment => {
   const e: Experiment = { ...s.trains, name: s.name, about: s.about, resolve: (layers) => pipe(s.trains.resolve([given(s.settings, s.name), ...layers]), E.map((r) => ({ ...r, name: s.name }))) }
   const call = `npx tsx examples/${s.name}.ts`
   const spec: CommandSpec = { call, about: s.about, settings: settingsOf(e.settings), options: [{ name: 'model', value: 'DIR|FILE', text: 'use this run, Hugging Face folder or official file; where it is not given, one is trained first' }] }

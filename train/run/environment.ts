@@ -66,13 +66,15 @@ export const sessionsIn = (folder: string): TaskEither<Fault, ReadonlyArray<Sess
   pipe(readJson(fileIn(folder), fileCodec), TE.map(O.match(() => [], (f) => f.sessions)))
 
 /** Records a start: the first one where the run is not continued. How an earlier start ended is no longer said. */
-export const recordStart = (folder: string, continued: boolean, name: string, device: Device): TaskEither<Fault, void> => pipe(
-  TE.Do,
-  TE.bind('known', () => (continued ? sessionsIn(folder) : TE.right([]))),
-  TE.bind('session', () => sessionOf(name, device)),
-  TE.chain(({ known, session }) => writeFile('io', fileIn(folder))([() => new TextEncoder().encode(`${JSON.stringify({ sessions: [...known, session] }, null, 2)}\n`)])),
-  TE.chain(() => guarded('io', summaryIn(folder))(async () => {
+export const recordStart = (folder: string, continued: boolean, name: string, device: Device): TaskEither<Fault, void> => async () => {
+  const known = continued ? await sessionsIn(folder)() : E.right([])
+  if (E.isLeft(known)) return known
+  const session = await sessionOf(name, device)()
+  if (E.isLeft(session)) return session
+  const text = `${JSON.stringify({ sessions: [...known.right, session.right] }, null, 2)}\n`
+  const written = await writeFile('io', fileIn(folder))([() => new TextEncoder().encode(text)])()
+  return E.isLeft(written) ? written : guarded('io', summaryIn(folder))(async () => {
     await rm(summaryIn(folder), { force: true })
     return E.right(undefined)
-  })),
-)
+  })()
+}

@@ -5,91 +5,30 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import * as O from 'fp-ts/lib/Option.js'
-import type { Option } from 'fp-ts/lib/Option.js'
-import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { plannedBytes } from '../../compiler/road.ts'
-import { nativeRoad } from '../../compiler/targets/native/road.ts'
-import type { Device, HostValues } from '../../compiler/target.ts'
-import type { Expr } from '../../core/expr.ts'
+import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
-import type { Exprs, Model } from '../../core/model.ts'
-import { call, context, leavesOf } from '../../core/model.ts'
-import type { Graph } from '../../core/graph.ts'
-import { value } from '../../core/graph.ts'
-import { trace } from '../../core/trace.ts'
-import { join } from '../../core/tree.ts'
-import type { MultiCrop } from '../../data/augment/multicrop.ts'
-import { multiCrop } from '../../data/augment/multicrop.ts'
-import type { Normalisation, Recipe } from '../../data/augment/augmentation.ts'
 import type { TrainingSplit } from '../../data/loading/training.ts'
 import type { Json } from '../../data/formats/codec.ts'
 import { JsonValue } from '../../data/formats/codec.ts'
-import type { Loss } from '../../losses/loss.ts'
-import type { BackboneFeatures, Pair, Views } from '../../models/dino.ts'
 import type { Values } from '../step/values.ts'
-import type { Vit } from '../../models/vit.ts'
 import type { AnyField, Field } from '../config/field.ts'
 import type { Layer } from '../config/layers.ts'
 import { resolve } from '../config/settings.ts'
 import type { Progress } from './log/progress.ts'
-import { skipNonFinite } from '../step/finiteness.ts'
-import type { Resident, View } from '../step/objective.ts'
+import type { Resident } from '../step/objective.ts'
+import type { AnyBackbone, Assembled, AssemblyOptions, Imagery, Planned } from './assembly.ts'
+import { assembled } from './assembly.ts'
 import type { CommonSettings, Say } from '../config/common.ts'
-import type { Phase, Stage } from './phases.ts'
-import { checkPhases, countingFrom, keepAverages, residentsOver } from './phases.ts'
-import type { Schedule } from '../step/schedule.ts'
-import type { ForwardStage, Program, StepStage, UpdateOptions } from '../step/step.ts'
-import { derive, rewriteForward, rewriteStep, trainingStep } from '../step/step.ts'
-import { accumulate } from '../step/strategies/accumulate.ts'
-import type { Strategy } from '../step/strategies/strategy.ts'
-import { none, withinNetwork } from '../step/strategies/strategy.ts'
-import { chain } from '../step/transform.ts'
 
-/** What the images are like: their channels, and the side of the canvases that hold them. */
-export interface Imagery {
-  readonly channels: number
-  readonly side: number
-  /** The data's own statistics, in place of the recipe's. */
-  readonly normalisation?: Normalisation
-}
-
-/** A backbone that can be looked into: where the class token of its last block looks. */
-export interface SeeingFeatures extends BackboneFeatures {
-  /** `[B, heads, 1 + N, 1 + N]` */
-  readonly attention: Expr
-}
-
-/** Further inputs of a step by path, from the run's seed and the step's number. */
-export type StepFeed = (seed: number, step: number) => HostValues
-
-export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> {
+export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> extends AssemblyOptions<S, B, P, Q, ST, T> {
   readonly name: string
   /** One sentence for `--help`. */
   readonly about: string
-  /** Fields with ranges and defaults, `common` among them (parts/common.ts). */
+  /** Fields with ranges and defaults, `common` among them (config/common.ts). */
   readonly settings: Field<S>
   readonly data: (s: S, say: Say) => TaskEither<Fault, TrainingSplit>
-  readonly augmentation: (s: S) => Recipe
-  readonly networks: (s: S, images: Imagery) => { readonly backbone: Model<B, Expr, SeeingFeatures>; readonly pair: Pair<P, Q, Views, ST, T> }
-  readonly loss: (s: S) => Loss<{ readonly images: number; readonly student: ST; readonly teacher: T }>
-  readonly update: (s: S) => UpdateOptions
-  /** The value of `hyper.NAME` at every step. */
-  readonly hypers: (s: S) => Either<Fault, Readonly<Record<string, Schedule>>>
-  /** What a step is fed besides crops and hypers: masks. A function of seed and step. Default: nothing. */
-  readonly feed?: (s: S) => StepFeed
-  /** Changes the objective before its gradients are derived: LoRA, freezing, distillation. Default: nothing. */
-  readonly strategy?: (s: S) => Strategy
-  /** Changes the derived step: recomputation, storage; `planned` says what a step takes on the target at hand. Default: nothing. */
-  readonly rewrite?: (s: S, planned: Planned) => (step: StepStage) => StepStage
-  /** Micro-batches of `batch` images whose gradients make one step. Default 1. */
-  readonly accumulate?: (s: S) => number
-  /** Other settings from some step on (phases.ts). Default: one phase. */
-  readonly phases?: (s: S) => ReadonlyArray<Phase<S>>
-  /** The root of the network that is evaluated. Default `teacher`. */
-  readonly evaluated?: string
   /** Values to begin with in place of the initial ones, by path: `student.backbone.…`. */
   readonly first?: (s: S, how: Beginning) => TaskEither<Fault, Values>
   /** Called before every step, with what is on the device: what moves between steps and not in them, such as the refresh of a Gram teacher. */
@@ -111,9 +50,6 @@ export interface Beginning extends Surroundings {
   readonly say: Say
 }
 
-/** Bytes that a graph is planned to take. */
-export type Planned = (g: Graph) => Either<Fault, number>
-
 /** A run between two steps. */
 export interface Ongoing {
   readonly device: Device
@@ -124,12 +60,6 @@ export interface Ongoing {
 /** `backbone`: of a network that is not the one that is evaluated anyway. */
 export type AccuracyOf = (name: string, network: Values, backbone?: AnyBackbone) => TaskEither<Fault, Readonly<Record<string, number>>>
 
-/** A backbone, whatever its parameters. */
-export interface AnyBackbone {
-  /** Its features of whole images, as a plain network under a root. */
-  readonly features: (crops: MultiCrop, root: string) => Either<Fault, FeatureProgram>
-}
-
 /** A run that has come to its end, with its networks still on the device. */
 export interface Trained extends Surroundings {
   readonly assembled: Assembled
@@ -138,39 +68,6 @@ export interface Trained extends Surroundings {
   /** k-NN of a plain network, its values by path: `backbone.…`, as a number of the report of this name; none where images have no labels. */
   readonly accuracyOf: AccuracyOf
   readonly images: Imagery
-}
-
-/** A phase of a run, traced. */
-export interface AssembledPhase extends Stage {
-  readonly forward: ForwardStage
-  readonly crops: MultiCrop
-  readonly hypers: Readonly<Record<string, Schedule>>
-  readonly feed: StepFeed
-  readonly features: FeatureProgram
-  /** Images of one run of a program. */
-  readonly batch: number
-}
-
-/** Everything that a run needs, traced. */
-export interface Assembled {
-  readonly phases: readonly [AssembledPhase, ...ReadonlyArray<AssembledPhase>]
-  /** All that lives on the device. */
-  readonly residents: ReadonlyArray<Resident>
-  /** The program that the run ends with. */
-  readonly program: Program
-  /** The evaluated network's features, as a plain network under the root `plain`. */
-  readonly plain: FeatureProgram
-  /** The evaluated network: its root, and what it is where it is a Vision Transformer. */
-  readonly evaluated: { readonly root: string; readonly backbone: Option<Vit> }
-}
-
-/** The evaluated network: the teacher's backbone on whole images. */
-export interface FeatureProgram {
-  readonly crops: MultiCrop
-  readonly cls: Expr
-  readonly attention: Expr
-  /** Rows of one run. */
-  readonly batch: number
 }
 
 /** An experiment whose settings are resolved. */
@@ -193,100 +90,6 @@ export interface Experiment {
   readonly settings: AnyField
   /** Layers of a configuration over the defaults (config/layers.ts). Fault: all that is wrong in them. */
   readonly resolve: (layers: ReadonlyArray<Layer>) => Either<Fault, Resolved>
-}
-
-/** The whole image, its middle square at the size of the global crops, nothing else changed. */
-export const wholeImage = (r: Recipe): Recipe => ({
-  ...r,
-  name: `${r.name}, whole images`,
-  global: { count: 1, size: r.global.size, scale: [1, 1], ratio: [1, 1], blur: [0], solarise: [0] },
-  local: { count: 0, size: r.local.size, scale: r.local.scale, ratio: r.local.ratio, blur: [], solarise: [] },
-  flip: 0, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, gram: undefined,
-})
-
-/** A recipe with the statistics of the images at hand. */
-const normalisedBy = ({ normalisation }: Imagery) => (r: Recipe): Recipe => (normalisation === undefined ? r : { ...r, normalisation })
-
-/** Rows of one evaluation run. */
-const evaluationBatch = 100
-
-/** The root of a plain network's tensors. */
-export const plainRoot = 'plain'
-
-const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop, root: string, view: View): Either<Fault, FeatureProgram> => {
-  const leaves: Exprs<B> = leavesOf(join(root, 'backbone'), backbone.params)
-  const f = call(backbone, context('eval'), 'features', leaves, crops.crops(crops.canvas).global)
-  return pipe(
-    trace('features', [value('cls', f.cls), value('attention', f.attention)]),
-    E.chain(view),
-    E.map(({ outputs: [cls, attention] }) => ({ crops, cls: cls.expr, attention: attention.expr, batch: crops.layout.batch })),
-  )
-}
-
-/** A backbone for `AccuracyOf`. */
-export const anyBackbone = <B>(backbone: Model<B, Expr, SeeingFeatures>): AnyBackbone => ({ features: (crops, root) => features(backbone, crops, root, E.right) })
-
-const isVit = (m: unknown): m is Vit => typeof m === 'object' && m !== null && 'options' in m && 'patch' in m && 'width' in m
-
-type Options<S extends CommonSettings, B, P, Q, ST, T> = ExperimentOptions<S, B, P, Q, ST, T>
-
-/** The programs of one step: one, or those of k micro-batches. */
-const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStage): Either<Fault, Stage['turns']> => (k === 1
-  ? E.map((p: Program): Stage['turns'] => [p])(rewrite(step).program)
-  : pipe(
-    E.Do,
-    E.bind('add', () => rewrite(accumulate({ steps: k, half: 'add' })(step)).program),
-    E.bind('apply', () => rewrite(accumulate({ steps: k, half: 'apply' })(step)).program),
-    E.map(({ add, apply }): Stage['turns'] => [add, ...new Array<Program>(k - 2).fill(add), apply]),
-  ))
-
-/** By the policy of the settings, steps without finite numbers are left out. */
-const skipping = (s: CommonSettings, step: StepStage): StepStage => (s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step)
-
-/** A phase, given where each parameter was trained first. */
-const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, images: Imagery, planned: Planned, { name, from, settings: s }: Phase<S>, begun: ReadonlyMap<string, string | undefined>): Either<Fault, AssembledPhase> =>
-  pipe(
-    E.Do,
-    E.bind('crops', () => multiCrop(normalisedBy(images)(o.augmentation(s)), { batch: s.batch, channels: images.channels, side: images.side })),
-    E.bind('whole', () => multiCrop(wholeImage(normalisedBy(images)(o.augmentation(s))), { batch: evaluationBatch, channels: images.channels, side: images.side })),
-    E.bind('hypers', () => o.hypers(s)),
-    E.bind('forward', ({ crops }) => {
-      const { global, local, gram } = crops.crops(crops.canvas)
-      const views: Views = { global, ...(O.isSome(local) ? { local: local.value } : {}), ...(O.isSome(gram) ? { gram: gram.value } : {}) }
-      const update = o.update(s)
-      const since = (path: string): string | undefined => (begun.has(path) ? begun.get(path) : from === 0 ? undefined : name)
-      const optimizer = chain([countingFrom(since), update.optimizer])
-      const plain = trainingStep({ model: o.networks(s, images).pair, loss: o.loss(s), batch: { images: s.batch, views }, ...update, optimizer })
-      return E.right(pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(new Set([...begun.keys()].map((path) => join('student', path)))))))
-    }),
-    E.bind('turns', ({ forward }) => turnsOf(o.accumulate?.(s) ?? 1, (step) => skipping(s, o.rewrite?.(s, planned)(step) ?? step), derive(forward))),
-    E.bind('features', ({ whole, turns: [{ view }] }) => features(o.networks(s, images).backbone, whole, o.evaluated ?? 'teacher', view)),
-    E.map(({ crops, hypers, forward, turns, features: seen }) => ({ name, from, crops, hypers, forward, turns, feed: o.feed?.(s) ?? (() => new Map()), features: seen, batch: s.batch })),
-  )
-
-const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> => residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
-
-const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: Options<S, B, P, Q, ST, T>, s: S) => (images: Imagery, planned: Planned = plannedBytes(nativeRoad())): Either<Fault, Assembled> => {
-  const whole: Phase<S> = { name: 'training', from: 0, settings: s }
-  const checked = checkPhases(s.steps, o.phases?.(s) ?? [whole])
-  if (E.isLeft(checked)) return checked
-  const phases: Array<AssembledPhase> = []
-  /** The phase in which each parameter was trained first, undefined for that from step 0. */
-  const begun = new Map<string, string | undefined>()
-  for (const p of checked.right) {
-    const next = assembledPhase(o, images, planned, p, begun)
-    if (E.isLeft(next)) return next
-    phases.push(next.right)
-    for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
-  }
-  const [first, ...others] = phases
-  return pipe(
-    E.Do,
-    E.bind('residents', () => residentsOver(phases.flatMap((p) => p.turns))),
-    E.bind('crops', () => multiCrop(wholeImage(normalisedBy(images)(o.augmentation(s))), { batch: evaluationBatch, channels: images.channels, side: images.side })),
-    E.bind('plain', ({ crops }) => features(o.networks(s, images).backbone, crops, plainRoot, E.right)),
-    E.map(({ residents, plain }): Assembled => ({ phases: [first, ...others], residents, plain, evaluated: { root: o.evaluated ?? 'teacher', backbone: O.fromPredicate(isVit)(o.networks(s, images).backbone) }, program: last(last([first, ...others]).turns) })),
-  )
 }
 
 const asJson = (u: unknown): Json => (JsonValue.is(u) ? u : null)

@@ -5,7 +5,8 @@ import type { Fault } from '../../core/fault.ts'
 import type { TrainingSplit } from '../../data/loading/training.ts'
 import type { Split } from '../../data/readers/split.ts'
 import type { Evaluation } from '../config/common.ts'
-import type { FeatureProgram, Resolved, Trained } from './experiment.ts'
+import type { Resolved, Trained } from './experiment.ts'
+import type { FeatureProgram } from './assembly.ts'
 import type { Progress } from './log/progress.ts'
 
 /** Numbers that a run is reported with, by name. */

@@ -3,7 +3,6 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
-import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device, HostArray, HostValues } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
@@ -23,7 +22,7 @@ const visible = (i: Image): Image => (i.channels === 1 || i.channels === 3 ? i :
 /** One crop of `[rows, C, S, S]` with its normalisation undone. */
 const cropAt = (p: MultiCrop, values: HostArray, size: number, row: number): Image => {
   const { channels } = p.layout
-  const { mean, std } = p.recipe.normalisation
+  const { mean, std } = p.augmentation.normalisation
   const n = size * size
   const data = Float32Array.from({ length: channels * n }, (_, i) => {
     const c = Math.floor(i / n)
@@ -51,10 +50,10 @@ const wholeAt = (p: MultiCrop, batch: Batch, b: number, tile: number): Either<Fa
 
 /** A row for each image: the image, its global crops, its local crops. */
 const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Image> => {
-  const { global, local } = p.recipe
+  const { global, local } = p.augmentation
   const factor = Math.max(1, Math.ceil(shown.pixels / global.size))
   const crops = (name: 'global' | 'local', b: number): ReadonlyArray<Either<Fault, Image>> => {
-    const group = p.recipe[name]
+    const group = p.augmentation[name]
     const values = out.get(name)
     return values === undefined ? [] : Array.from({ length: group.count }, (_, k) => enlarge(factor)(cropAt(p, values, group.size, k * p.layout.batch + b)))
   }
@@ -67,14 +66,16 @@ const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Ima
 }
 
 /** Writes the crops of a run's first batch, computed by the device as in training, as one PNG. Faults: what reading, the device or the disk gives. */
-export const previewSheet = (device: Device, p: MultiCrop, loader: Loader, seed: number, path: string): TaskEither<Fault, void> =>
-  pipe(
-    TE.Do,
-    TE.bind('graph', () => TE.fromEither(p.graph)),
-    TE.bind('run', ({ graph }) => device.compile(graph)),
-    TE.bind('batch', () => loader.batch(0)),
-    TE.bind('values', ({ batch }) => TE.fromEither(p.feed(seed, batch))),
-    TE.bind('out', ({ run, values }) => run.run({ values, seed, step: 0 })),
-    TE.chainEitherK(({ batch, out }) => sheetOf(p, batch, out)),
-    TE.chain(writePng(path)),
-  )
+export const previewSheet = (device: Device, p: MultiCrop, loader: Loader, seed: number, path: string): TaskEither<Fault, void> => async () => {
+  if (E.isLeft(p.graph)) return p.graph
+  const executable = await device.compile(p.graph.right)()
+  if (E.isLeft(executable)) return executable
+  const batch = await loader.batch(0)()
+  if (E.isLeft(batch)) return batch
+  const values = p.feed(seed, batch.right)
+  if (E.isLeft(values)) return values
+  const out = await executable.right.run({ values: values.right, seed, step: 0 })()
+  if (E.isLeft(out)) return out
+  const sheet = sheetOf(p, batch.right, out.right)
+  return E.isLeft(sheet) ? sheet : writePng(path)(sheet.right)()
+}

@@ -1,6 +1,6 @@
 /** A whole DINOv2 step: ViT-Ti/14 with LayerScale, 8 images, 2 crops of 112 and 6 of 56, DINO and iBOT heads, Sinkhorn, KoLeo. */
 import type { HostArray } from '../../../compiler/target.ts'
-import { dinov2 as objective } from '../../../losses/recipes.ts'
+import { dinov2 as objective } from '../../../losses/sums.ts'
 import { dinov2 } from '../../../models/dinov2.ts'
 import { head } from '../../../models/head.ts'
 import { vit } from '../../../models/vit.ts'

@@ -2,7 +2,7 @@
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
-import { dinov2 } from '../../../losses/recipes.ts'
+import { dinov2 } from '../../../losses/sums.ts'
 import type { HeadParams } from '../../../models/head.ts'
 import { head } from '../../../models/head.ts'
 import { mul } from '../../../ops/elementwise.ts'

@@ -20,13 +20,13 @@ import { writeAdapters } from '../peft/folder.ts'
 import { withinNetwork } from '../../step/strategies/strategy.ts'
 import { writeBackbone } from './writer.ts'
 
-/** A statistic of every channel of the images; one number for all where the recipe has another number of channels. */
+/** A statistic of every channel of the images; one number for all where the augmentation has another number of channels. */
 const perChannel = (values: ReadonlyArray<number>, channels: number): ReadonlyArray<number> =>
   (values.length === channels ? values : Array.from({ length: channels }, () => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)))
 
 /** The backbone of the network under `root`, its adapters merged, as transformers reads it. What no type there can hold is said. */
 export const writeNetwork = (folder: string, root: string, model: Vit) => (t: Trained): TaskEither<Fault, void> => {
-  const { normalisation: { mean, std }, global: { size } } = last(t.assembled.phases).crops.recipe
+  const { normalisation: { mean, std }, global: { size } } = last(t.assembled.phases).crops.augmentation
   const { channels } = model.options
   // whole images as this run evaluates them, so that figures of the folder are those of the run
   const preprocessor = preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })

@@ -10,7 +10,7 @@ import type { Dataset, Image } from '../../../data/readers/dataset.ts'
 import { subset } from '../../../data/readers/subset.ts'
 import { blend, contactSheet, enlarge, heatMap, visible, writePng } from '../../../data/readers/pictures/picture.ts'
 import { extractor } from '../evaluate/features.ts'
-import type { FeatureProgram } from '../../run/experiment.ts'
+import type { FeatureProgram } from '../../run/assembly.ts'
 
 export interface AttentionOptions {
   readonly images: number

@@ -3,7 +3,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../../core/fault.ts'
-import type { Recipe } from '../../../data/augment/augmentation.ts'
+import type { Augmentation } from '../../../data/augment/augmentation.ts'
 import type { GramOptions } from '../../../losses/gram.ts'
 import { refreshAnchor, refreshDue } from '../../run/anchor.ts'
 import type { ValueOf } from '../../config/field.ts'
@@ -35,8 +35,8 @@ export const gramOf = (a: Anchoring): GramOptions => ({ level: a.level, tokens: 
 /** Whether there is a copy to keep. */
 export const hasCopy = (a: Anchoring): boolean => a.weight > 0 && a.teacher === 'copy'
 
-/** A recipe with the crops that the copy sees. */
-export const withAnchorCrops = (a: Anchoring) => (r: Recipe): Recipe => (hasCopy(a) && a.size > 0 ? { ...r, gram: { size: a.size } } : r)
+/** An augmentation with the crops that the copy sees. */
+export const withAnchorCrops = (a: Anchoring) => (r: Augmentation): Augmentation => (hasCopy(a) && a.size > 0 ? { ...r, gram: { size: a.size } } : r)
 
 /** `gram_weight`, and `local_weight`: 1 where nothing is anchored. */
 export const anchorHypers = (a: Anchoring): Readonly<Record<'gram_weight' | 'local_weight', Schedule>> =>

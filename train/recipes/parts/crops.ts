@@ -1,12 +1,12 @@
 /** Multi-crop augmentation as settings. */
-import type { Recipe } from '../../../data/augment/augmentation.ts'
-import type { RecipeName } from '../../../data/augment/presets.ts'
-import { recipes } from '../../../data/augment/presets.ts'
+import type { Augmentation } from '../../../data/augment/augmentation.ts'
+import type { AugmentationName } from '../../../data/augment/presets.ts'
+import { augmentations } from '../../../data/augment/presets.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { oneOf, pair, real, share, whole } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
 
-const names = ['digits', 'v1', 'v2', 'v3', 'v3-large', 'unresized'] as const satisfies ReadonlyArray<RecipeName>
+const names = ['digits', 'v1', 'v2', 'v3', 'v3-large', 'unresized'] as const satisfies ReadonlyArray<AugmentationName>
 
 const area = { above: 0, max: 1 } as const
 
@@ -38,4 +38,4 @@ export const crops = section('crops of each image', {
 
 export type Crops = ValueOf<typeof crops>
 
-export const cropsOf = ({ recipe, blur, jitter, blurOrder, ...o }: Crops): Recipe => recipes[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder })
+export const cropsOf = ({ recipe, blur, jitter, blurOrder, ...o }: Crops): Augmentation => augmentations[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder })

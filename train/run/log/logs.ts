@@ -1,5 +1,6 @@
 /** Where the numbers of a run go: always `metrics.jsonl`, and what else its settings ask for. */
 import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
@@ -29,14 +30,21 @@ export const everyLog = (logs: ReadonlyArray<Log>): Log => {
 }
 
 /** Opens all that the settings ask for. Faults: what the system or a server refuses. */
-export const openLogs = (o: LogOptions): TaskEither<Fault, Log> => {
+export const openLogs = (o: LogOptions): TaskEither<Fault, Log> => async () => {
   const { tensorboard, mlflow } = o.runtime
   const now = (): number => Date.now()
-  return pipe(
-    TE.Do,
-    TE.bind('metrics', () => openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt)),
-    TE.bind('events', () => (tensorboard ? pipe(openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 }), TE.map((l) => [l])) : TE.right([]))),
-    TE.bind('server', () => (mlflow === null ? TE.right([]) : pipe(openMlflow({ ...o, ...mlflow, now }), TE.map((l) => [l])))),
-    TE.map(({ metrics, events, server }) => everyLog([{ append: metrics.append, close: () => metrics.close }, ...events, ...server])),
-  )
+  const metrics = await openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt)()
+  if (E.isLeft(metrics)) return metrics
+  const { append, close } = metrics.right
+  const logs: Array<Log> = [{ append, close: () => close }]
+  const others = [
+    ...(tensorboard ? [openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 })] : []),
+    ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now })]),
+  ]
+  for (const open of others) {
+    const log = await open()
+    if (E.isLeft(log)) return log
+    logs.push(log.right)
+  }
+  return E.right(everyLog(logs))
 }

@@ -10,7 +10,7 @@ import { writeInitial } from '../../../train/exchange/transfer/description.ts'
 import { right } from '../../data/either.ts'
 import { backbones } from '../../huggingface/backbones.ts'
 
-const root = mkdtempSync(join(tmpdir(), 'showing-'))
+const root = mkdtempSync(join(tmpdir(), 'study-'))
 afterAll(() => { rmSync(root, { recursive: true, force: true }) })
 
 /** What the last line of every example holds. */

@@ -1,0 +1,229 @@
+/** Everything of a run that is traced before it begins: of each phase its step and the features that it is evaluated by. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import type { Option } from 'fp-ts/lib/Option.js'
+import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
+import { plannedBytes } from '../../compiler/road.ts'
+import { nativeRoad } from '../../compiler/targets/native/road.ts'
+import type { HostValues } from '../../compiler/target.ts'
+import type { Expr } from '../../core/expr.ts'
+import type { Fault } from '../../core/fault.ts'
+import type { Exprs, Model } from '../../core/model.ts'
+import { call, context, leavesOf } from '../../core/model.ts'
+import type { Graph } from '../../core/graph.ts'
+import { value } from '../../core/graph.ts'
+import { trace } from '../../core/trace.ts'
+import { join } from '../../core/tree.ts'
+import type { MultiCrop } from '../../data/augment/multicrop.ts'
+import { multiCrop } from '../../data/augment/multicrop.ts'
+import type { Augmentation, Normalisation } from '../../data/augment/augmentation.ts'
+import type { Loss } from '../../losses/loss.ts'
+import type { BackboneFeatures, Pair, Views } from '../../models/dino.ts'
+import type { Vit } from '../../models/vit.ts'
+import { skipNonFinite } from '../step/finiteness.ts'
+import type { Resident, View } from '../step/objective.ts'
+import type { CommonSettings } from '../config/common.ts'
+import type { Phase, Stage } from './phases.ts'
+import { checkPhases, countingFrom, keepAverages, residentsOver } from './phases.ts'
+import type { Schedule } from '../step/schedule.ts'
+import type { ForwardStage, Program, StepStage, UpdateOptions } from '../step/step.ts'
+import { derive, rewriteForward, rewriteStep, trainingStep } from '../step/step.ts'
+import { accumulate } from '../step/strategies/accumulate.ts'
+import type { Strategy } from '../step/strategies/strategy.ts'
+import { none, withinNetwork } from '../step/strategies/strategy.ts'
+import { chain } from '../step/transform.ts'
+
+/** What the images are like: their channels, and the side of the canvases that hold them. */
+export interface Imagery {
+  readonly channels: number
+  readonly side: number
+  /** The data's own statistics, in place of the augmentation's. */
+  readonly normalisation?: Normalisation
+}
+
+/** A backbone that can be looked into: where the class token of its last block looks. */
+export interface SeeingFeatures extends BackboneFeatures {
+  /** `[B, heads, 1 + N, 1 + N]` */
+  readonly attention: Expr
+}
+
+/** Further inputs of a step by path, from the run's seed and the step's number. */
+export type StepFeed = (seed: number, step: number) => HostValues
+
+/** Bytes that a graph is planned to take. */
+export type Planned = (g: Graph) => Either<Fault, number>
+
+/** What a step is traced from: networks, images, loss, optimizer and strategies, each a function of the settings. */
+export interface AssemblyOptions<S extends CommonSettings, B, P, Q, ST, T> {
+  readonly augmentation: (s: S) => Augmentation
+  readonly networks: (s: S, images: Imagery) => { readonly backbone: Model<B, Expr, SeeingFeatures>; readonly pair: Pair<P, Q, Views, ST, T> }
+  readonly loss: (s: S) => Loss<{ readonly images: number; readonly student: ST; readonly teacher: T }>
+  readonly update: (s: S) => UpdateOptions
+  /** The value of `hyper.NAME` at every step. */
+  readonly hypers: (s: S) => Either<Fault, Readonly<Record<string, Schedule>>>
+  /** What a step is fed besides crops and hypers: masks. A function of seed and step. Default: nothing. */
+  readonly feed?: (s: S) => StepFeed
+  /** Changes the objective before its gradients are derived: LoRA, freezing, distillation. Default: nothing. */
+  readonly strategy?: (s: S) => Strategy
+  /** Changes the derived step: recomputation, storage; `planned` says what a step takes on the target at hand. Default: nothing. */
+  readonly rewrite?: (s: S, planned: Planned) => (step: StepStage) => StepStage
+  /** Micro-batches of `batch` images whose gradients make one step. Default 1. */
+  readonly accumulate?: (s: S) => number
+  /** Other settings from some step on (phases.ts). Default: one phase. */
+  readonly phases?: (s: S) => ReadonlyArray<Phase<S>>
+  /** The root of the network that is evaluated. Default `teacher`. */
+  readonly evaluated?: string
+}
+
+/** A phase of a run, traced. */
+export interface AssembledPhase extends Stage {
+  readonly forward: ForwardStage
+  readonly crops: MultiCrop
+  readonly hypers: Readonly<Record<string, Schedule>>
+  readonly feed: StepFeed
+  readonly features: FeatureProgram
+  /** Images of one run of a program. */
+  readonly batch: number
+}
+
+/** Everything that a run needs, traced. */
+export interface Assembled {
+  readonly phases: readonly [AssembledPhase, ...ReadonlyArray<AssembledPhase>]
+  /** All that lives on the device. */
+  readonly residents: ReadonlyArray<Resident>
+  /** The program that the run ends with. */
+  readonly program: Program
+  /** The evaluated network's features, as a plain network under the root `plain`. */
+  readonly plain: FeatureProgram
+  /** The evaluated network: its root, and what it is where it is a Vision Transformer. */
+  readonly evaluated: { readonly root: string; readonly backbone: Option<Vit> }
+}
+
+/** The evaluated network: the teacher's backbone on whole images. */
+export interface FeatureProgram {
+  readonly crops: MultiCrop
+  readonly cls: Expr
+  readonly attention: Expr
+  /** Rows of one run. */
+  readonly batch: number
+}
+
+/** A backbone, whatever its parameters. */
+export interface AnyBackbone {
+  /** Its features of whole images, as a plain network under a root. */
+  readonly features: (crops: MultiCrop, root: string) => Either<Fault, FeatureProgram>
+}
+
+/** The whole image, its middle square at the size of the global crops, nothing else changed. */
+export const wholeImage = (r: Augmentation): Augmentation => ({
+  ...r,
+  name: `${r.name}, whole images`,
+  global: { count: 1, size: r.global.size, scale: [1, 1], ratio: [1, 1], blur: [0], solarise: [0] },
+  local: { count: 0, size: r.local.size, scale: r.local.scale, ratio: r.local.ratio, blur: [], solarise: [] },
+  flip: 0, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, gram: undefined,
+})
+
+/** An augmentation with the statistics of the images at hand. */
+const normalisedBy = ({ normalisation }: Imagery) => (r: Augmentation): Augmentation => (normalisation === undefined ? r : { ...r, normalisation })
+
+/** Rows of one evaluation run. */
+const evaluationBatch = 100
+
+/** The root of a plain network's tensors. */
+export const plainRoot = 'plain'
+
+const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop, root: string, view: View): Either<Fault, FeatureProgram> => {
+  const leaves: Exprs<B> = leavesOf(join(root, 'backbone'), backbone.params)
+  const f = call(backbone, context('eval'), 'features', leaves, crops.crops(crops.canvas).global)
+  return pipe(
+    trace('features', [value('cls', f.cls), value('attention', f.attention)]),
+    E.chain(view),
+    E.map(({ outputs: [cls, attention] }) => ({ crops, cls: cls.expr, attention: attention.expr, batch: crops.layout.batch })),
+  )
+}
+
+/** A backbone for `AccuracyOf`. */
+export const anyBackbone = <B>(backbone: Model<B, Expr, SeeingFeatures>): AnyBackbone => ({ features: (crops, root) => features(backbone, crops, root, E.right) })
+
+const isVit = (m: unknown): m is Vit => typeof m === 'object' && m !== null && 'options' in m && 'patch' in m && 'width' in m
+
+/** The programs of one step: one, or those of k micro-batches. */
+const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStage): Either<Fault, Stage['turns']> => {
+  if (k === 1) return E.map((p: Program): Stage['turns'] => [p])(rewrite(step).program)
+  const add = rewrite(accumulate({ steps: k, half: 'add' })(step)).program
+  if (E.isLeft(add)) return add
+  const apply = rewrite(accumulate({ steps: k, half: 'apply' })(step)).program
+  return E.isLeft(apply) ? apply : E.right([add.right, ...new Array<Program>(k - 2).fill(add.right), apply.right])
+}
+
+/** By the policy of the settings, steps without finite numbers are left out. */
+const skipping = (s: CommonSettings, step: StepStage): StepStage => (s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step)
+
+/** Crops for batches of so many of the images at hand. */
+const cropsFor = (images: Imagery, augmentation: Augmentation, batch: number): Either<Fault, MultiCrop> =>
+  multiCrop(augmentation, { batch, channels: images.channels, side: images.side })
+
+const viewsOf = ({ crops, canvas }: MultiCrop): Views => {
+  const { global, local, gram } = crops(canvas)
+  return { global, ...(O.isSome(local) ? { local: local.value } : {}), ...(O.isSome(gram) ? { gram: gram.value } : {}) }
+}
+
+/** The phase in which each parameter was trained first, undefined for that from step 0. */
+type Begun = ReadonlyMap<string, string | undefined>
+
+/** The step of a phase before its gradients, with the strategy of its settings. */
+const forwardOf = <S extends CommonSettings, B, P, Q, ST, T>(o: AssemblyOptions<S, B, P, Q, ST, T>, images: Imagery, { name, from, settings: s }: Phase<S>, views: Views, begun: Begun): ForwardStage => {
+  const update = o.update(s)
+  const since = (path: string): string | undefined => (begun.has(path) ? begun.get(path) : from === 0 ? undefined : name)
+  const optimizer = chain([countingFrom(since), update.optimizer])
+  const plain = trainingStep({ model: o.networks(s, images).pair, loss: o.loss(s), batch: { images: s.batch, views }, ...update, optimizer })
+  const trainedBefore = new Set([...begun.keys()].map((path) => join('student', path)))
+  return pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(trainedBefore)))
+}
+
+const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: AssemblyOptions<S, B, P, Q, ST, T>, images: Imagery, planned: Planned, phase: Phase<S>, begun: Begun): Either<Fault, AssembledPhase> => {
+  const { name, from, settings: s } = phase
+  const augmentation = normalisedBy(images)(o.augmentation(s))
+  const crops = cropsFor(images, augmentation, s.batch)
+  if (E.isLeft(crops)) return crops
+  const whole = cropsFor(images, wholeImage(augmentation), evaluationBatch)
+  if (E.isLeft(whole)) return whole
+  const hypers = o.hypers(s)
+  if (E.isLeft(hypers)) return hypers
+  const forward = forwardOf(o, images, phase, viewsOf(crops.right), begun)
+  const turns = turnsOf(o.accumulate?.(s) ?? 1, (step) => skipping(s, o.rewrite?.(s, planned)(step) ?? step), derive(forward))
+  if (E.isLeft(turns)) return turns
+  const seen = features(o.networks(s, images).backbone, whole.right, o.evaluated ?? 'teacher', turns.right[0].view)
+  if (E.isLeft(seen)) return seen
+  return E.right({ name, from, crops: crops.right, hypers: hypers.right, forward, turns: turns.right, feed: o.feed?.(s) ?? (() => new Map()), features: seen.right, batch: s.batch })
+}
+
+const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> => residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
+
+/** Traces all phases of a run. Faults: whatever is wrong in them. */
+export const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: AssemblyOptions<S, B, P, Q, ST, T>, s: S) => (images: Imagery, planned: Planned = plannedBytes(nativeRoad())): Either<Fault, Assembled> => {
+  const whole: Phase<S> = { name: 'training', from: 0, settings: s }
+  const checked = checkPhases(s.steps, o.phases?.(s) ?? [whole])
+  if (E.isLeft(checked)) return checked
+  const phases: Array<AssembledPhase> = []
+  /** The phase in which each parameter was trained first, undefined for that from step 0. */
+  const begun = new Map<string, string | undefined>()
+  for (const p of checked.right) {
+    const next = assembledPhase(o, images, planned, p, begun)
+    if (E.isLeft(next)) return next
+    phases.push(next.right)
+    for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
+  }
+  const [first, ...others] = phases
+  const residents = residentsOver(phases.flatMap((p) => p.turns))
+  if (E.isLeft(residents)) return residents
+  const crops = cropsFor(images, wholeImage(normalisedBy(images)(o.augmentation(s))), evaluationBatch)
+  if (E.isLeft(crops)) return crops
+  const { backbone } = o.networks(s, images)
+  const plain = features(backbone, crops.right, plainRoot, E.right)
+  if (E.isLeft(plain)) return plain
+  const evaluated = { root: o.evaluated ?? 'teacher', backbone: O.fromPredicate(isVit)(backbone) }
+  return E.right({ phases: [first, ...others], residents: residents.right, plain: plain.right, evaluated, program: last(last([first, ...others]).turns) })
+}
