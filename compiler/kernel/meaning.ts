@@ -30,26 +30,25 @@ export interface Meaning {
   readonly whole: boolean
 }
 
-const measure = (s: Scalar, costs: Costs): { cost: number; ops: number; reduces: boolean } => {
-  const all = (xs: ReadonlyArray<Scalar>): { cost: number; ops: number; reduces: boolean } =>
-    xs.map((x) => measure(x, costs)).reduce((a, b) => ({ cost: a.cost + b.cost, ops: a.ops + b.ops, reduces: a.reduces || b.reduces }), { cost: 0, ops: 0, reduces: false })
-  // index arithmetic is not counted: it mostly disappears
-  const own = (m: { cost: number; ops: number; reduces: boolean }, cost: number): { cost: number; ops: number; reduces: boolean } =>
-    ({ cost: m.cost + cost, ops: m.ops + 1, reduces: m.reduces })
+type Measure = Pick<Meaning, 'cost' | 'ops' | 'reduces'>
+
+/** What one operation of a scalar costs by itself, in additions; index arithmetic costs nothing: it mostly disappears. */
+const ownCost = (s: Scalar, costs: Costs): number => {
   switch (s._tag) {
-    case 'Num':
-    case 'Axis':
-    case 'Bound': return all([])
-    case 'Read': return all(s.index.filter((i) => i._tag === 'Read'))
-    case 'Unary': return own(all([s.x]), S.transcendental.has(s.op) ? costs.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1)
-    case 'Binary': return s.dtype === 'i32' && s.x._tag !== 'Read' && s.y._tag !== 'Read' ? all([s.x, s.y]) : own(all([s.x, s.y]), s.op === 'div' ? 4 : 1)
-    case 'Select': return own(all([s.when, s.x, s.y]), 1)
-    case 'Cast': return own(all([s.x]), 1)
-    case 'Reduce': {
-      const body = measure(s.body, costs)
-      return { cost: s.extent * (body.cost + 1), ops: body.ops + 2, reduces: true }
-    }
+    case 'Unary': return S.transcendental.has(s.op) ? costs.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1
+    case 'Binary': return s.dtype === 'i32' && s.x._tag !== 'Read' && s.y._tag !== 'Read' ? 0 : s.op === 'div' ? 4 : 1
+    case 'Select':
+    case 'Cast': return 1
+    default: return 0
   }
+}
+
+const measure = (s: Scalar, costs: Costs): Measure => {
+  const parts = S.partsOf(s).filter((x) => s._tag !== 'Read' || x._tag === 'Read').map((x) => measure(x, costs))
+  const [cost, ops] = [parts.reduce((n, p) => n + p.cost, 0), parts.reduce((n, p) => n + p.ops, 0)]
+  if (s._tag === 'Reduce') return { cost: s.extent * (cost + 1), ops: ops + 2, reduces: true }
+  const own = ownCost(s, costs)
+  return { cost: cost + own, ops: ops + (own > 0 ? 1 : 0), reduces: parts.some((p) => p.reduces) }
 }
 
 /** A leaf that is an output is copied. */

@@ -2,7 +2,7 @@
 import type { Apply, Expr } from '../../core/expr.ts'
 import { fill } from '../../core/expr.ts'
 import type { BinaryName, Scalar, UnaryName } from '../../core/scalar.ts'
-import { erf } from '../targets/numerics.ts'
+import { erf } from '../numerics.ts'
 
 /** The value of a constant of one repeated element. */
 export const constantOf = (x: Expr): number | undefined => (x._tag === 'Leaf' && x.source._tag === 'Fill' ? x.source.value : undefined)

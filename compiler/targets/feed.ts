@@ -1,14 +1,14 @@
 /** What a run is given, checked against what the graph declares: the same faults on every target. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
+import { faultsOf } from '../../core/fault.ts'
 import type { NamedSource } from '../../core/graph.ts'
 import { draw, stream } from '../../core/random.ts'
 import type { TensorType } from '../../core/type.ts'
 import { equalType, showType, sizeOf } from '../../core/type.ts'
 import type { Feed, HostArray } from '../target.ts'
 
-const bad = (place: string, found: string, allowed: string, remedy: string): Fault => fault('target', { place, found, allowed, remedy })
+const bad = faultsOf('target')
 
 const elements = (t: TensorType): string => `${showType(t)}: ${sizeOf(t.shape)} elements`
 

@@ -7,7 +7,7 @@ import type { BinaryName, Scalar, UnaryName } from '../../core/scalar.ts'
 import { partsOf } from '../../core/scalar.ts'
 import type { DType, TensorType } from '../../core/type.ts'
 import { showType, stridesOf } from '../../core/type.ts'
-import { erf, half, idiv, mod } from './numerics.ts'
+import { erf, half, idiv, mod } from '../numerics.ts'
 
 /** Fills `out` from the arguments, all row-major. */
 export type Compute = (args: ReadonlyArray<Float64Array>, out: Float64Array) => void

@@ -20,7 +20,7 @@ import type { Road } from '../road.ts'
 import { followGraph } from '../road.ts'
 import { fed, fitting } from './feed.ts'
 import { kernelCache } from './javascript.ts'
-import { half } from './numerics.ts'
+import { half } from '../numerics.ts'
 import type { Residents } from './residents.ts'
 import { openResidents } from './residents.ts'
 

@@ -1,7 +1,7 @@
 /** The arithmetic of the reference that JavaScript lacks, against exact arithmetic and against the bits of half precision. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { erf, half, idiv, mod } from '../../compiler/targets/numerics.ts'
+import { erf, half, idiv, mod } from '../../compiler/numerics.ts'
 import { range } from '../../core/type.ts'
 import { narrowF16, widenF16 } from '../../data/formats/half.ts'
 import { runs, word } from '../support/arbitrary.ts'

@@ -2,7 +2,7 @@
 import type { Fused, Kernels, Tensor } from '../../compiler/kernel/fused.ts'
 import { hypersOf, isHyper } from '../../compiler/kernel/fused.ts'
 import type { Term, Var } from '../../compiler/kernel/term.ts'
-import { erf, half, idiv, mod } from '../../compiler/targets/numerics.ts'
+import { erf, half, idiv, mod } from '../../compiler/numerics.ts'
 import type { BinaryName, UnaryName } from '../../core/scalar.ts'
 import type { DType } from '../../core/type.ts'
 import { sizeOf } from '../../core/type.ts'

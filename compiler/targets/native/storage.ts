@@ -1,7 +1,7 @@
 /** How tensors lie in memory: f32 and i32 as they are, a bool as one byte, f16 as its bits. */
 import type { DType } from '../../../core/type.ts'
 import type { HostArray } from '../../target.ts'
-import { half } from '../numerics.ts'
+import { half } from '../../numerics.ts'
 
 /** The bits of a number that has been rounded to half precision. */
 const bitsOf = (x: number): number => {

@@ -118,12 +118,9 @@ const textOf = (phase: AssembledPhase, device: Device, a: Arguments): TaskEither
     const remedy = near === undefined ? 'name one of these' : `did you mean ${near}?`
     return E.left(fault('usage', { place: '--stage', found: asked, allowed: `${allowed.join(', ')} (stages of ${device.name})`, remedy }))
   }
-  const text = await stage.text()
   const attention = pipe(phase.forward.objective, E.map((o) => showAttention(o.graph)))
-  return pipe(
-    E.Do, E.bind('text', () => text), E.bind('attention', () => attention), E.bind('line', () => (a.json ? summary(asked, phase, device) : E.right(''))),
-    E.map((parts) => `${parts.text}${parts.attention}${parts.line}`),
-  )
+  const parts = [await stage.text(), attention, a.json ? summary(asked, phase, device) : E.right('')]
+  return E.map((texts: ReadonlyArray<string>) => texts.join(''))(E.sequenceArray(parts))
 }
 
 const phaseName = (a: Arguments): string | undefined => {
