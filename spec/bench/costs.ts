@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import * as E from 'fp-ts/lib/Either.js'
 import { plannedRoad } from './roads.ts'
 import type { Either } from 'fp-ts/lib/Either.js'
-import { showFault } from '../../core/fault.ts'
+import { fault, messageOf, showFault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Graph } from '../../core/graph.ts'
 import { nodesOf } from '../../core/graph.ts'
@@ -18,7 +18,27 @@ import { derive } from '../../train/step/step.ts'
 import type { Size } from './workloads/w2-dinov2-tiny.ts'
 import { stage } from './workloads/w2-dinov2-tiny.ts'
 
-const { values: asked } = parseArgs({ options: { target: { type: 'string', default: 'native' }, json: { type: 'boolean', default: false } } })
+const help = `Usage: npm run costs -- [options]
+
+  --target T    native (default), or gpujs: gpu.js with the limits of WebGPU
+  --json        the last line of stdout is one JSON object
+  --help        this text`
+
+const options = { target: { type: 'string', default: 'native' }, json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } } as const
+
+const wrong = (found: string): never => {
+  const f = fault('usage', { place: 'npm run costs', found, allowed: Object.keys(options).map((o) => `--${o}`).join(', '), remedy: 'see npm run costs -- --help' })
+  process.stderr.write(`${showFault(f)}\n`)
+  return process.exit(2)
+}
+
+const parsed = E.tryCatch(() => parseArgs({ options }).values, messageOf)
+const asked = E.isLeft(parsed) ? wrong(parsed.left) : parsed.right
+if (asked.help) {
+  process.stdout.write(`${help}\n`)
+  process.exit(0)
+}
+if (asked.target !== 'native' && asked.target !== 'gpujs') wrong(`the target ${asked.target}`)
 
 const right = <A>(e: Either<Fault, A>): A => {
   if (E.isRight(e)) return e.right
