@@ -3,19 +3,14 @@ import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { native, nativeWith } from '../../compiler/targets/native/device.ts'
-import { evaluate } from '../../compiler/targets/reference.ts'
 import type { Device, HostArray, HostValues } from '../../compiler/target.ts'
 import { agreesWithReference, must } from '../rules/agreement.ts'
 import { samples } from '../rules/samples.ts'
 import { draw, stream } from '../../core/random.ts'
-import type { Expr } from '../../core/expr.ts'
-import { leavesOfGraph, value } from '../../core/graph.ts'
-import { add, div, mul } from '../../ops/elementwise.ts'
-import { sum } from '../../ops/reduce.ts'
-import { slice } from '../../ops/window.ts'
+import { leavesOfGraph } from '../../core/graph.ts'
 import type { RandomGraph } from '../support/graphs.ts'
 import { graphOf, steps } from '../support/graphs.ts'
-import { expectClose, hostArray, input } from '../support/tensor.ts'
+import { hostArray } from '../support/tensor.ts'
 
 const opened: Array<Device> = []
 const open = async (threads?: number): Promise<Device> => {
@@ -45,33 +40,6 @@ const results = async (device: Device, r: RandomGraph): Promise<ReadonlyMap<stri
   out.set('w', await must(device.read('w')))
   return out
 }
-
-describe('kernels that differ in one thing alone', () => {
-  const agree = async (outputs: ReadonlyArray<Expr>, values: HostValues): Promise<void> => {
-    const device = await open(1)
-    const graph = { name: 'pair', outputs: outputs.map((e, i) => value(`${i}`, e)) }
-    const got = await must((await must(device.compile(graph))).run({ values }))
-    evaluate(outputs, values).forEach((expected, i) => { expectClose(got.get(`${i}`) ?? [], expected, 2e-6, `output ${i}`) })
-  }
-  const ones = (n: number): Float32Array => new Float32Array(n).fill(1)
-
-  it('keep apart how far a sum reaches', async () => {
-    const [x, w] = [input('x', [4, 20, 24]), input('w', [24])]
-    const all = add(w, sum()(x))
-    await agree([all, add(all, sum()(slice(1, 0, 4)(x)))], new Map([['x', ones(4 * 20 * 24)], ['w', new Float32Array(24)]]))
-  })
-  it('keep apart how far a sum over some axes reaches', async () => {
-    const [x, w] = [input('x', [6, 5, 7]), input('w', [7])]
-    const part = sum({ axes: [0, 1] })
-    const all = add(w, part(x))
-    await agree([all, add(all, part(slice(1, 0, 2)(x)))], new Map([['x', Float32Array.from({ length: 210 }, (_, i) => Math.sin(i))], ['w', ones(7)]]))
-  })
-  it('keep apart the two zeros', async () => {
-    const [x, y] = [input('x', [5]), input('y', [5])]
-    const quotient = (zero: number) => (t: Expr): Expr => div(1, mul(sum()(mul(t, 0)), zero))
-    await agree([add(x, quotient(0)(x)), add(y, quotient(-0)(y))], new Map([['x', ones(5)], ['y', ones(5)]]))
-  })
-})
 
 describe('random graphs', () => {
   it('give the same with one thread and with two', { timeout: 600000 }, async () => {
