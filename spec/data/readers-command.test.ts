@@ -12,7 +12,7 @@ const root = join(fixtures, '..', '..', '..')
 /** Runs the command and gives its exit code and what it wrote. */
 const command = (...args: ReadonlyArray<string>): Promise<{ readonly code: number; readonly out: string; readonly err: string }> =>
   new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'train/cli/commands/data.ts', ...args], { cwd: root }, (e, out, err) => {
+    execFile(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'data', ...args], { cwd: root }, (e, out, err) => {
       resolve({ code: e === null ? 0 : typeof e.code === 'number' ? e.code : -1, out, err })
     })
   })

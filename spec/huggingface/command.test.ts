@@ -28,7 +28,7 @@ const run = async (name: string, tensors: ReadonlyArray<readonly [string, HostTe
 }
 
 const hf = (...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/commands/hf.ts', ...words], { cwd: root, encoding: 'utf8' })
+  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'hf', ...words], { cwd: root, encoding: 'utf8' })
   return { code: done.status, out: done.stdout, err: done.stderr }
 }
 

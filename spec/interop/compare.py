@@ -81,7 +81,7 @@ def compared(name, model, saving, target, at):
     expected = tokens(reference, pixels)
     run("npx", "tsx", "spec/interop/features.ts", at / "theirs", at / "pixels.safetensors", at / "ours.safetensors", target)
     read = worst(expected, load_file(at / "ours.safetensors"))
-    run("npx", "tsx", "train/cli/commands/hf.ts", "import", "--model", at / "theirs", "--out", at / "written")
+    run("npx", "tsx", "train/cli/dinograph.ts", "hf", "import", "--model", at / "theirs", "--out", at / "written")
     again, info = T.AutoModel.from_pretrained(at / "written", output_loading_info=True)
     keys = sorted([*info["missing_keys"], *info["unexpected_keys"], *map(str, info.get("mismatched_keys", []))])
     T.AutoImageProcessor.from_pretrained(at / "written")

@@ -66,7 +66,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         features, out = f"{folder}/features.safetensors", f"{folder}/out.safetensors"
         tsx = ["npx", "tsx"]
-        subprocess.run([*tsx, "train/cli/commands/features.ts", "--model", a.model, "--data", a.data, "--limit", a.limit, "--no-patches", "--out", features, "--target", a.target], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([*tsx, "train/cli/dinograph.ts", "features", "--model", a.model, "--data", a.data, "--limit", a.limit, "--no-patches", "--out", features, "--target", a.target], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         subprocess.run([*tsx, "spec/interop/evaluations.ts", features, out, a.target], cwd=ROOT, check=True)
         f, got = load_file(features), load_file(out)
     train, test, known, asked = f["train/cls"], f["test/cls"], f["train/label"], f["test/label"]

@@ -33,7 +33,7 @@ def dumped(folder, files, *options):
             at.parent.mkdir(parents=True, exist_ok=True)
             at.symlink_to(path)
         out = pathlib.Path(scratch) / "images.safetensors"
-        words = ["npx", "tsx", "train/cli/commands/data.ts", "dump", "--data", str(linked), "--out", str(out), "--on-error", "skip", "--json", *options]
+        words = ["npx", "tsx", "train/cli/dinograph.ts", "data", "dump", "--data", str(linked), "--out", str(out), "--on-error", "skip", "--json", *options]
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
         if done.returncode != 0:
             sys.exit(done.stderr)

@@ -109,7 +109,7 @@ describe('a run', () => {
 
   test('prints one JSON object with --json, and nothing on stdout without', () => {
     const stdout = (extra: ReadonlyArray<string>): string =>
-      spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/commands/train.ts', ...words, '--steps', '1', ...extra], { encoding: 'utf8' }).stdout
+      spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words, '--steps', '1', ...extra], { encoding: 'utf8' }).stdout
     expect(stdout(['--out', join(tmpdir(), 'dinograph-json')])).toBe('')
     const printed: unknown = JSON.parse(stdout(['--json', '--out', join(tmpdir(), 'dinograph-json')]))
     expect(Object.keys(typeof printed === 'object' && printed !== null ? printed : {})).toEqual(['steps', 'loss', 'metrics', 'images_per_s', 'target', 'out'])

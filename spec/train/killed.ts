@@ -32,7 +32,7 @@ export interface Lived { readonly code: number | null; readonly signal: string |
 /** Runs `npm run train` as one process; `signal` (SIGKILL by default) is sent after `after` seconds, or once it has said something. */
 export const live = (words: ReadonlyArray<string>, how: { readonly after?: number; readonly whenSaid?: RegExp; readonly signal?: NodeJS.Signals } = {}): Promise<Lived> => new Promise((resolve) => {
   const began = performance.now()
-  const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/commands/train.ts', ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
   let stderr = ''
   let asked = false
   child.stderr.on('data', (data: Buffer) => {

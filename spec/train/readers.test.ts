@@ -11,7 +11,7 @@ const root = join(fixtures, '..', '..', '..')
 const train = async (path: string): Promise<{ readonly text: string; readonly losses: ReadonlyArray<number> }> => {
   const out = join(await mkdtemp(join(tmpdir(), 'dinograph-readers-')), 'run')
   const text = await new Promise<string>((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'train/cli/commands/train.ts', '--data', path, '--steps', '2', '--set', 'batch=4', '--out', out], { cwd: root },
+    execFile(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', '--data', path, '--steps', '2', '--set', 'batch=4', '--out', out], { cwd: root },
       (e, written, said) => { resolve(`${said}${written}${e === null ? '' : `exit code ${e.code}`}`) })
   })
   const metrics = await readFile(join(out, 'metrics.jsonl'), 'utf8').catch(() => '')

@@ -32,7 +32,7 @@ beforeAll(async () => {
 })
 
 const command = (name: string, ...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string; readonly json: () => Readonly<Record<string, unknown>> } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', `train/cli/commands/${name}.ts`, ...words], { cwd: new URL('../../..', import.meta.url).pathname, encoding: 'utf8' })
+  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', name, ...words], { cwd: new URL('../../..', import.meta.url).pathname, encoding: 'utf8' })
   return { code: done.status, out: done.stdout, err: done.stderr, json: () => {
     const u: unknown = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')
     return Object.fromEntries(Object.entries(typeof u === 'object' && u !== null ? u : {}))

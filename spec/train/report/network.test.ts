@@ -36,7 +36,7 @@ describe('a run of labelled images', () => {
     expect(page).not.toMatch(/(?<![\w-])(?:src|href)="(?!data:|#)/)
   })
   it('is looked at again by the command, as its folder says', () => {
-    const done = start('train/cli/commands/report.ts', '--run', out, '--target', 'gpujs:cpu', '--evaluate', 'knn', '--json')
+    const done = start('train/cli/dinograph.ts', 'report', '--run', out, '--target', 'gpujs:cpu', '--evaluate', 'knn', '--json')
     expect(done.code, done.err).toBe(0)
     expect(JSON.parse(done.out.trim().split('\n').at(-1) ?? '')).toEqual({ run: out, report: join(out, 'report.html'), sections: ['evaluations', 'attention', 'neighbours', 'map', 'network'] })
     const page = readFileSync(join(out, 'report.html'), 'utf8')
@@ -47,7 +47,7 @@ describe('a run of labelled images', () => {
     for (const [words, code, text] of [
       [[], 2, '--run'], [['--run', join(root, 'none')], 1, 'no config.yaml'], [['--run', out, '--evaluate', 'guess'], 2, 'knn, linear, logistic, medmnist'],
     ] as const) {
-      const done = start('train/cli/commands/report.ts', ...words)
+      const done = start('train/cli/dinograph.ts', 'report', ...words)
       expect(done.err).toContain(text)
       expect(done.code).toBe(code)
     }

@@ -91,4 +91,4 @@ const attention = (a: Arguments): TaskEither<Fault, Told> => pipe(
   ))),
 )
 
-process.exitCode = await runProgram(spec, process.argv.slice(2), attention)
+export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, attention)

@@ -131,7 +131,7 @@ const act = (a: Arguments): TaskEither<Fault, string> =>
     }),
   )
 
-const main = async (argv: ReadonlyArray<string>): Promise<number> => {
+export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   const text = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right(parsed.right.text) : await act(parsed.right.arguments)()
   if (E.isLeft(text)) {
@@ -141,5 +141,3 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   process.stdout.write(`${text.right}\n`)
   return 0
 }
-
-process.exitCode = await main(process.argv.slice(2))

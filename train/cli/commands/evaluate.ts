@@ -82,4 +82,4 @@ const evaluate = (a: Arguments): TaskEither<Fault, Told> => pipe(
   ))),
 )
 
-process.exitCode = await runProgram(spec, process.argv.slice(2), evaluate)
+export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, evaluate)

@@ -97,4 +97,4 @@ const features = (a: Arguments): TaskEither<Fault, Told> => pipe(
   ))),
 )
 
-process.exitCode = await runProgram(spec, process.argv.slice(2), features)
+export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, features)

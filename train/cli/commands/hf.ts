@@ -201,7 +201,7 @@ const inspecting = (a: Arguments): TaskEither<Fault, Told> => pipe(
 
 const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>>> = { export: exporting, import: importing, inspect: inspecting }
 
-const main = async (argv: ReadonlyArray<string>): Promise<number> => {
+export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
     process.stdout.write(`${parsed.right.text}\n`)
@@ -217,5 +217,3 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   if (a?.json === true) process.stdout.write(`${JSON.stringify(told.right)}\n`)
   return 0
 }
-
-process.exitCode = await main(process.argv.slice(2))

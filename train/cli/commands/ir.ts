@@ -160,7 +160,7 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     }),
   )
 
-const main = async (argv: ReadonlyArray<string>): Promise<number> => {
+export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   const text = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right(`${parsed.right.text}\n`) : await show(parsed.right.arguments)()
   if (E.isLeft(text)) {
@@ -170,5 +170,3 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   process.stdout.write(text.right)
   return 0
 }
-
-process.exitCode = await main(process.argv.slice(2))

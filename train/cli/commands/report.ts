@@ -82,4 +82,4 @@ const report = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.chain(({ run, seen }) => pipe(writeReport(run, seen), TE.map((path): Told => ({ text: path, json: { run, report: path, sections: seen.map((s) => s.id) } })))),
 )
 
-process.exitCode = await runProgram(spec, process.argv.slice(2), report)
+export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, report)

@@ -1,0 +1,24 @@
+/** All commands by name: what each is for, and where it stands. A command is loaded when it is asked for. */
+
+/** What a file of a command exports: it takes the words behind the command's name, and returns the exit code. */
+export interface CommandFile {
+  readonly main: (argv: ReadonlyArray<string>) => Promise<number>
+}
+
+export interface Command {
+  readonly about: string
+  readonly load: () => Promise<CommandFile>
+  /** Ends the process with the command: what a run has opened (threads, devices) may outlive it. */
+  readonly ends?: boolean
+}
+
+export const commands: Readonly<Record<string, Command>> = {
+  train: { about: 'trains what a configuration says', load: () => import('./commands/train.ts'), ends: true },
+  evaluate: { about: 'judges the features of a trained network: knn, linear, logistic, medmnist', load: () => import('./commands/evaluate.ts') },
+  features: { about: 'writes class and patch features of images', load: () => import('./commands/features.ts') },
+  attention: { about: 'draws where a network looks in an image', load: () => import('./commands/attention.ts') },
+  hf: { about: 'exports, imports and inspects Hugging Face folders', load: () => import('./commands/hf.ts') },
+  data: { about: 'inspects images, and writes them as they are read', load: () => import('./commands/data.ts') },
+  report: { about: 'writes the page of a run again', load: () => import('./commands/report.ts') },
+  ir: { about: 'prints the training step of an experiment at any stage of the compiler', load: () => import('./commands/ir.ts') },
+}

@@ -1,0 +1,37 @@
+#!/usr/bin/env node
+/** `npm run dinograph -- COMMAND …`: one entry for every command. */
+import { faultsOf, showFault, exitCode } from '../../core/fault.ts'
+import { nearest } from '../config/spelling.ts'
+import { commands } from './commands.ts'
+
+const names = Object.keys(commands)
+
+const help = [
+  'usage: dinograph COMMAND [options]',
+  '',
+  ...names.map((name) => `  ${name.padEnd(11)}${commands[name].about}`),
+  '',
+  'dinograph COMMAND --help says what a command can do.',
+  '',
+].join('\n')
+
+const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<void> => {
+  if (name === '--help' || name === '-h') {
+    process.stdout.write(help)
+    return
+  }
+  if (name === undefined || !Object.hasOwn(commands, name)) {
+    const near = name === undefined ? undefined : nearest(name, names)
+    const wrong = faultsOf('usage')('COMMAND', name ?? 'nothing', names.join(', '), near === undefined ? 'see dinograph --help' : `did you mean ${near}?`)
+    process.stderr.write(`${showFault(wrong)}\n`)
+    process.exitCode = exitCode(wrong)
+    return
+  }
+  const { load, ends } = commands[name]
+  const { main } = await load()
+  const code = await main(rest)
+  if (ends === true) process.exit(code)
+  process.exitCode = code
+}
+
+await run(process.argv.slice(2))
