@@ -2,12 +2,11 @@
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
-import type { Device } from '../target.ts'
-import { gpujs } from './gpujs/device.ts'
+import { fault, messageOf } from '../../core/fault.ts'
+import type { Device, Target } from '../target.ts'
+import type { Mode } from './gpujs/engine.ts'
 import type { TargetName } from './names.ts'
 import { isTargetName, targetNames } from './names.ts'
-import { nativeWith } from './native/device.ts'
 import { reference } from './reference.ts'
 import { mayHaveDriver } from './vulkan.ts'
 
@@ -30,24 +29,36 @@ const notTaken = (d: Device): Opening => {
 
 const noDriver = fault('target', { place: 'auto', found: 'no Vulkan driver', allowed: 'a graphics processor with its driver', remedy: 'none needed' })
 
+/** Opens a target whose code, and the package it stands on, are loaded now. Fault: a package that is missing or does not load here. */
+const loaded = (name: string, load: () => Promise<Target>): Opening => pipe(
+  TE.tryCatch(load, (e) => fault('target', {
+    place: name, found: messageOf(e), allowed: 'the package that this target stands on, installed for this system', remedy: 'install dependencies again, or choose another target',
+  })),
+  TE.chain((target) => target.open),
+)
+
+const native = (o: OpenOptions): Opening => loaded('native', async () => (await import('./native/device.ts')).nativeWith(o))
+
+const gpujs = (mode: Mode): Opening => loaded(`gpujs:${mode}`, async () => (await import('./gpujs/device.ts')).gpujs(mode))
+
 /** A graphics processor, else compiled C, else WebAssembly. */
 const auto = (o: OpenOptions): Opening =>
   pipe(
-    mayHaveDriver() ? gpujs('webgpu').open : TE.left(noDriver),
+    mayHaveDriver() ? gpujs('webgpu') : TE.left(noDriver),
     TE.chain((d) => (isSoftware(d) ? notTaken(d) : TE.right(because('a graphics processor was found')(d)))),
-    TE.orElse(() => pipe(nativeWith(o).open, TE.map(because('no graphics processor was found, but a C compiler')))),
-    TE.orElse((f) => pipe(gpujs('webasm').open, TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}`)))),
+    TE.orElse(() => pipe(native(o), TE.map(because('no graphics processor was found, but a C compiler')))),
+    TE.orElse((f) => pipe(gpujs('webasm'), TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}`)))),
   )
 
 /** Every name, and how it is opened. */
 const targets: { readonly [N in TargetName]: (o: OpenOptions) => Opening } = {
   auto,
   reference: () => reference.open,
-  native: (o) => nativeWith(o).open,
-  'gpujs:webgpu': () => gpujs('webgpu').open,
-  'gpujs:headlessgl': () => gpujs('headlessgl').open,
-  'gpujs:webasm': () => gpujs('webasm').open,
-  'gpujs:cpu': () => gpujs('cpu').open,
+  native,
+  'gpujs:webgpu': () => gpujs('webgpu'),
+  'gpujs:headlessgl': () => gpujs('headlessgl'),
+  'gpujs:webasm': () => gpujs('webasm'),
+  'gpujs:cpu': () => gpujs('cpu'),
 }
 
 /** Opens a target by its name. Faults: an unknown name; a number of threads for a target that chooses its own. */

@@ -3,13 +3,12 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Judge } from '../run/judge.ts'
 import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
-import { finished, finishes } from './finish.ts'
-import { reportStopped } from './report/ending.ts'
 
+/** What a run ends with (charts, a map of features, pictures) is loaded when it ends. */
 export const judge: Judge = {
   accuracy: (device, program, { train, test, loading }, o) =>
     pipe(extractor(device, program, program.cls, loading), TE.map((eye) => knnAccuracy(o, train, test)(eye.rows))),
   pixels: ({ train, test }, o) => knnAccuracy(o, train, test)(pixelRows),
-  finished: finished(finishes),
-  stopped: reportStopped,
+  finished: (f) => pipe(TE.fromTask(() => import('./finish.ts')), TE.chain(({ finished, finishes }) => finished(finishes)(f))),
+  stopped: (o, metrics) => pipe(TE.fromTask(() => import('./report/ending.ts')), TE.chain(({ reportStopped }) => reportStopped(o, metrics))),
 }

@@ -5,7 +5,6 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import sharp from 'sharp'
 import { messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Image } from '../dataset.ts'
@@ -52,6 +51,7 @@ const decodeJpeg8 = async (bytes: Uint8Array, h: DicomHeader, size: FrameSize): 
   try {
     const ycc = adobe === undefined ? h.photometric !== 'RGB' : adobe !== 0
     const stream = size.channels === 3 ? withTransform(bytes, ycc) : bytes
+    const { default: sharp } = await import('sharp')
     const { data, info } = await sharp(stream, { failOn: 'warning', ignoreIcc: true, limitInputPixels: false })
       .toColourspace(size.channels === 3 ? 'srgb' : 'b-w')
       .raw({ depth: 'uchar' })

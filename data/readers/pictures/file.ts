@@ -7,7 +7,6 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import sharp from 'sharp'
 import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Image } from '../dataset.ts'
@@ -64,6 +63,7 @@ export const readPicture = (path: string, options: PictureOptions = {}): TaskEit
     guarded('data', path)(async () => E.right(await readFile(path))),
     TE.chain((bytes) => async (): Promise<Either<Fault, Image>> => {
       try {
+        const { default: sharp } = await import('sharp')
         const picture = sharp(bytes, { failOn: 'error', ignoreIcc: true, autoOrient: upright })
         const { depth, channels: stored, hasAlpha, space } = await picture.metadata()
         if (depth !== 'uchar' && depth !== 'ushort') return E.left(unreadable(path, `pixels of type ${depth}`))
@@ -91,6 +91,7 @@ export const readPicture = (path: string, options: PictureOptions = {}): TaskEit
 /** What a picture's header says: its channels, and whether it has 16 bits. None where it cannot be read. */
 export const peekPicture = async (path: string): Promise<{ readonly channels: number; readonly deep: boolean } | undefined> => {
   try {
+    const { default: sharp } = await import('sharp')
     const { channels, depth } = await sharp(path).metadata()
     return { channels, deep: depth === 'ushort' }
   } catch {

@@ -5,7 +5,6 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import sharp from 'sharp'
 import { fault, faultsOf, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Box, Image } from '../dataset.ts'
@@ -43,7 +42,7 @@ export const encodePng = (image: Image, place = 'picture'): TaskEither<Fault, Ui
   pipe(
     TE.fromEither(checked(place, image)),
     TE.chain(({ channels, height, width }) => TE.tryCatch(
-      async (): Promise<Uint8Array> => sharp(toBytes(image), { raw: { width, height, channels: channels === 1 ? 1 : 3 } })
+      async (): Promise<Uint8Array> => (await import('sharp')).default(toBytes(image), { raw: { width, height, channels: channels === 1 ? 1 : 3 } })
         .toColourspace(channels === 1 ? 'b-w' : 'srgb')
         .png({ compressionLevel: 9 })
         .toBuffer(),

@@ -9,7 +9,6 @@
 import { createHash } from 'node:crypto'
 import { copyFile, open, readFile, readdir, rename, stat, symlink, unlink } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
-import { downloadFile } from '@huggingface/hub'
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import type { Option } from 'fp-ts/lib/Option.js'
@@ -55,6 +54,7 @@ const more = async (source: Source, f: RemoteFile, partial: string): Promise<{ r
   const handle = await open(partial, 'a')
   let size = (await handle.stat()).size
   try {
+    const { downloadFile } = await import('@huggingface/hub')
     const whole = await downloadFile({ ...source, path: f.path, xet: false, downloadInfo: { size: f.size, etag: f.digest, url: f.url } })
     if (whole === null) return { size, stopped: 'the hub has no such file' }
     const rest: ReadableStream<Uint8Array> = (size === 0 ? whole : whole.slice(size, f.size)).stream()

@@ -5,7 +5,6 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { HubApiError, modelInfo, pathsInfo } from '@huggingface/hub'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -69,7 +68,7 @@ const reasonOf = (e: unknown): string => (e instanceof Error && e.cause instance
 /** What a hub refuses, or that it cannot be reached, in words. */
 const refused = (hub: Hub, id: ModelId) => (e: unknown): Fault => {
   const place = `${id.name}${id.revision === 'main' ? '' : `@${id.revision}`} at ${hub.endpoint}`
-  const status = e instanceof HubApiError ? e.statusCode : undefined
+  const status = e instanceof Error && 'statusCode' in e ? e.statusCode : undefined
   const access = hub.token === undefined
     ? 'accept the conditions on the model\'s page, make a token with read access, and give it as HF_TOKEN'
     : 'accept the conditions on the model\'s page with the account of the token, or give another token as HF_TOKEN'
@@ -116,10 +115,10 @@ const isDigest = (text: string): boolean => /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.te
 const listed = (hub: Hub, id: ModelId): TaskEither<Fault, { readonly commit: string; readonly files: ReadonlyArray<RemoteFile> }> => {
   const common = { hubUrl: hub.endpoint, fetch: fetchOf(hub) }
   return pipe(
-    asking(hub, id, () => modelInfo({ ...common, name: id.name, revision: id.revision, additionalFields: ['sha', 'filePaths'] })),
+    asking(hub, id, async () => (await import('@huggingface/hub')).modelInfo({ ...common, name: id.name, revision: id.revision, additionalFields: ['sha', 'filePaths'] })),
     TE.bindTo('info'),
     TE.bind('paths', ({ info }) => TE.fromEither(wanted(id.name, info.filePaths))),
-    TE.bind('entries', ({ info, paths }) => asking(hub, id, () => pathsInfo({ ...common, repo: id.name, revision: info.sha, paths: [...paths] }))),
+    TE.bind('entries', ({ info, paths }) => asking(hub, id, async () => (await import('@huggingface/hub')).pathsInfo({ ...common, repo: id.name, revision: info.sha, paths: [...paths] }))),
     TE.chainEitherK(({ info, paths, entries }) => pipe(
       paths,
       E.traverseArray((path): Either<Fault, RemoteFile> => {

@@ -2,7 +2,6 @@
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import sharp from 'sharp'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import { resizeImage } from '../../../data/augment/canvas.ts'
@@ -34,7 +33,7 @@ export const squares = (map: Float32Array, grid: readonly [number, number], size
 const encoded = (image: Image): TaskEither<Fault, string> => pipe(
   encodePng(image, 'a picture of the report'),
   TE.chain((png) => (Math.max(image.height, image.width) <= small ? TE.right(`data:image/png;base64,${Buffer.from(png).toString('base64')}`) : TE.tryCatch(
-    async () => `data:image/webp;base64,${(await sharp(png).webp({ quality: 88, effort: 2 }).toBuffer()).toString('base64')}`,
+    async () => `data:image/webp;base64,${(await (await import('sharp')).default(png).webp({ quality: 88, effort: 2 }).toBuffer()).toString('base64')}`,
     (e) => fault('data', { place: 'a picture of the report', found: messageOf(e), allowed: 'a picture that can be encoded', remedy: 'report this as a mistake of this program' }),
   ))),
 )

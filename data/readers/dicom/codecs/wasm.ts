@@ -4,8 +4,6 @@
  * wrong is thrown away, since its memory cannot be trusted any more.
  */
 
-import loadCharls from '@cornerstonejs/codec-charls/decodewasmjs'
-import loadOpenjpeg from '@cornerstonejs/codec-openjpeg/decodewasmjs'
 import type { Decoder, Settings } from '@cornerstonejs/codec-openjpeg/decodewasmjs'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -148,13 +146,15 @@ const streamDecoder = (name: string, load: (s: Settings) => Promise<() => Decode
 /** A decoder of JPEG 2000 (ITU-T T.800): up to 16 bits, components of one size. */
 export const jpeg2000 = (): StreamDecoder =>
   streamDecoder('JPEG 2000', async (s) => {
-    const { J2KDecoder } = await loadOpenjpeg(s)
+    const { default: load } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs')
+    const { J2KDecoder } = await load(s)
     return () => new J2KDecoder()
   }, codestreamHeader)
 
 /** A decoder of JPEG-LS (ITU-T T.87), lossless and near lossless: up to 16 bits, interleaved by pixel. */
 export const jpegLs = (): StreamDecoder =>
   streamDecoder('JPEG-LS', async (s) => {
-    const { JpegLSDecoder } = await loadCharls(s)
+    const { default: load } = await import('@cornerstonejs/codec-charls/decodewasmjs')
+    const { JpegLSDecoder } = await load(s)
     return () => new JpegLSDecoder()
   }, jpegLsHeader)
