@@ -16,6 +16,16 @@ const zones = Object.keys(order).map((room) => ({
   message: `${room} may import from ${[room, ...order[room]].join(', ')} alone (README, architecture)`,
 }))
 
+/** The folders of rooms, each with a face (`index.ts`) for users. */
+const folders = [...new Set(Object.keys(order).map((room) => room.split('/')[0]))].filter((folder) => folder !== 'examples')
+
+/** Faces are for users: inside, files import the files that they use, so that nothing is loaded beside it and nothing runs in a circle. */
+const faces = {
+  target: folders.map((folder) => `./${folder}`),
+  from: ['./index.ts', ...folders.map((folder) => `./${folder}/index.ts`)],
+  message: 'rooms import files of rooms, not their faces',
+}
+
 export default tseslint.config(
   { ignores: ['node_modules/', 'runs/', '.cache/', '.lab/'] },
   ...tseslint.configs.strictTypeChecked,
@@ -26,7 +36,7 @@ export default tseslint.config(
     settings: { 'import-x/resolver-next': [importX.createNodeResolver({ extensions: ['.ts', '.js'] })] },
     rules: {
       'rooms/circle': 'error',
-      'import-x/no-restricted-paths': ['error', { zones }],
+      'import-x/no-restricted-paths': ['error', { zones: [...zones, faces] }],
       '@typescript-eslint/no-explicit-any': 'error',
       '@typescript-eslint/no-non-null-assertion': 'error',
       // numbers in templates are the rule here, and unions are closed by their tags
@@ -36,6 +46,14 @@ export default tseslint.config(
       '@typescript-eslint/only-throw-error': 'off',
       '@typescript-eslint/prefer-promise-reject-errors': 'off',
     },
+  },
+  {
+    files: folders.map((folder) => `${folder}/**/*.ts`),
+    rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['dinograph', 'dinograph/*'], message: 'rooms import files of rooms, not their faces' }] }] },
+  },
+  {
+    files: ['examples/**/*.ts'],
+    rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['../**'], message: 'examples import faces alone, as users do: dinograph, dinograph/ops …' }] }] },
   },
   // the reference target and gpu.js's CPU mode compile kernels to JavaScript text
   { files: ['compiler/targets/javascript.ts'], rules: { '@typescript-eslint/no-implied-eval': 'off', '@typescript-eslint/no-unsafe-call': 'off' } },

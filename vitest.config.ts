@@ -1,6 +1,16 @@
+import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
+const here = fileURLToPath(new URL('.', import.meta.url))
+
 export default defineConfig({
+  // the faces of the rooms by their public names, as `paths` in tsconfig.json says
+  resolve: {
+    alias: [
+      { find: /^dinograph$/, replacement: `${here}index.ts` },
+      { find: /^dinograph\/(\w+)$/, replacement: `${here}$1/index.ts` },
+    ],
+  },
   test: {
     include: ['spec/**/*.test.ts'],
     // nothing asserts a time: this only ends what hangs, also on a loaded machine

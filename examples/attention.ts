@@ -11,16 +11,10 @@ import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import type { Fault } from '../core/fault.ts'
-import type { Box, Image } from '../data/readers/dataset.ts'
-import { contactSheet, writePng } from '../data/readers/pictures/picture.ts'
-import { unitImage } from '../train/judge/evaluate/encoder.ts'
-import { framedBoxes } from '../train/exchange/preprocess.ts'
-import { detectionScores } from '../train/judge/interpret/detection.ts'
-import { openEye } from '../train/judge/interpret/eye.ts'
-import type { Seen } from '../train/judge/interpret/look.ts'
-import { boxed, components, masked, overlay, shownImage } from '../train/judge/interpret/look.ts'
-import { study } from '../train/cli/study.ts'
+import type { Box, Fault, Image, Seen } from 'dinograph'
+import {
+  boxed, components, contactSheet, detectionScores, framedBoxes, masked, openEye, overlay, shownImage, study, unitImage, writePng,
+} from 'dinograph'
 import digits from './dinov2.ts'
 
 /** Images that are judged, and those of them that are shown. */

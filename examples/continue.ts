@@ -13,24 +13,13 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { spread } from '../losses/collapse.ts'
-import { lossMonoid } from '../losses/loss.ts'
-import type { Dinov2Features } from '../losses/sums.ts'
-import * as losses from '../losses/sums.ts'
-import { dinov2, withMasks } from '../models/dinov2.ts'
-import { command } from '../train/cli/command.ts'
-import { section } from '../train/config/section.ts'
-import { experiment } from '../train/run/experiment.ts'
-import { maskFeed, maskedCrops } from '../train/step/masks.ts'
-import { common } from '../train/config/common.ts'
-import { crops, cropsOf } from '../train/recipes/parts/crops.ts'
-import { images, imagesOf } from '../train/recipes/parts/images.ts'
-import { hidden, hiddenOf } from '../train/recipes/parts/masks.ts'
-import { backboneOf, headOf, network, networkOf, prototypes } from '../train/recipes/parts/network.ts'
-import { beginningOf, start } from '../train/recipes/parts/start.ts'
-import { scalingOf, strategic, strategies } from '../train/recipes/parts/strategies.ts'
-import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/recipes/parts/training.ts'
-import { describedBy, writeInitial } from '../train/exchange/transfer/description.ts'
+import type { Dinov2Features } from 'dinograph'
+import {
+  backboneOf, beginningOf, command, common, crops, cropsOf, describedBy, dinov2, experiment, headOf, hidden, hiddenOf, images, imagesOf,
+  lossMonoid, maskedCrops, maskFeed, network, networkOf, optimizer, optimizerOf, prototypes, scalingOf, schedule, schedulesOf, section,
+  spread, start, strategic, strategies, withMasks, writeInitial,
+} from 'dinograph'
+import * as losses from 'dinograph/losses'
 
 const described = await describedBy(process.argv)
 const given = described?.options

@@ -8,19 +8,11 @@
  */
 import { fileURLToPath } from 'node:url'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
-import { spread } from '../losses/collapse.ts'
-import { dino } from '../losses/dino.ts'
-import type { ClassTokens, Features, Logits } from '../losses/features.ts'
-import { lossMonoid } from '../losses/loss.ts'
-import { dinov1 } from '../models/dino.ts'
-import { command } from '../train/cli/command.ts'
-import { section } from '../train/config/section.ts'
-import { experiment } from '../train/run/experiment.ts'
-import { common } from '../train/config/common.ts'
-import { crops, cropsOf } from '../train/recipes/parts/crops.ts'
-import { images, imagesOf } from '../train/recipes/parts/images.ts'
-import { backboneOf, headOf, network, prototypes } from '../train/recipes/parts/network.ts'
-import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/recipes/parts/training.ts'
+import type { ClassTokens, Features, Logits } from 'dinograph'
+import {
+  backboneOf, command, common, crops, cropsOf, dino, dinov1, experiment, headOf, images, imagesOf, lossMonoid, network, optimizer,
+  optimizerOf, prototypes, schedule, schedulesOf, section, spread,
+} from 'dinograph'
 
 const settings = section('DINO on slices', {
   ...common({ steps: 150, batch: 8 }),

@@ -7,21 +7,11 @@
  *     npx tsx examples/dinov1.ts --help          what can be changed
  */
 import { concatAll } from 'fp-ts/lib/Monoid.js'
-import { spread } from '../losses/collapse.ts'
-import { dino } from '../losses/dino.ts'
-import type { ClassTokens, Features, Logits } from '../losses/features.ts'
-import { lossMonoid } from '../losses/loss.ts'
-import { sinkhorn } from '../losses/sinkhorn.ts'
-import { dinov1 } from '../models/dino.ts'
-import { command } from '../train/cli/command.ts'
-import { section } from '../train/config/section.ts'
-import { experiment } from '../train/run/experiment.ts'
-import { common, evaluation } from '../train/config/common.ts'
-import { crops, cropsOf } from '../train/recipes/parts/crops.ts'
-import { images, imagesOf } from '../train/recipes/parts/images.ts'
-import { backboneOf, headOf, network, prototypes } from '../train/recipes/parts/network.ts'
-import { beginningOf, start } from '../train/recipes/parts/start.ts'
-import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/recipes/parts/training.ts'
+import type { ClassTokens, Features, Logits } from 'dinograph'
+import {
+  backboneOf, beginningOf, command, common, crops, cropsOf, dino, dinov1, evaluation, experiment, headOf, images, imagesOf, lossMonoid,
+  network, optimizer, optimizerOf, prototypes, schedule, schedulesOf, section, sinkhorn, spread, start,
+} from 'dinograph'
 
 const settings = section('DINO on digits', {
   ...common({ steps: 4000, batch: 64 }),

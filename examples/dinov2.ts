@@ -6,22 +6,13 @@
  *     npx tsx examples/dinov2.ts --help          what can be changed
  */
 import { concatAll } from 'fp-ts/lib/Monoid.js'
-import { spread } from '../losses/collapse.ts'
-import { lossMonoid } from '../losses/loss.ts'
-import type { Dinov2Features } from '../losses/sums.ts'
-import * as losses from '../losses/sums.ts'
-import { dinov2, withMasks } from '../models/dinov2.ts'
-import { command } from '../train/cli/command.ts'
-import { section } from '../train/config/section.ts'
-import { experiment } from '../train/run/experiment.ts'
-import { maskFeed, maskedCrops } from '../train/step/masks.ts'
-import { common, evaluation } from '../train/config/common.ts'
-import { crops, cropsOf } from '../train/recipes/parts/crops.ts'
-import { images, imagesOf } from '../train/recipes/parts/images.ts'
-import { hidden, hiddenOf } from '../train/recipes/parts/masks.ts'
-import { backboneOf, headOf, network, prototypes } from '../train/recipes/parts/network.ts'
-import { beginningOf, start } from '../train/recipes/parts/start.ts'
-import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/recipes/parts/training.ts'
+import type { Dinov2Features } from 'dinograph'
+import {
+  backboneOf, beginningOf, command, common, crops, cropsOf, dinov2, evaluation, experiment, headOf, hidden, hiddenOf, images, imagesOf,
+  lossMonoid, maskedCrops, maskFeed, network, optimizer, optimizerOf, prototypes, schedule, schedulesOf, section, spread, start,
+  withMasks,
+} from 'dinograph'
+import * as losses from 'dinograph/losses'
 
 const settings = section('DINOv2 on digits', {
   ...common({ steps: 1500, batch: 64 }),

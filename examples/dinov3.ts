@@ -10,25 +10,13 @@
 import { concatAll } from 'fp-ts/lib/Monoid.js'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import { spread } from '../losses/collapse.ts'
-import type { GramFeatures } from '../losses/features.ts'
-import { lossMonoid } from '../losses/loss.ts'
-import type { Dinov2Features } from '../losses/sums.ts'
-import * as losses from '../losses/sums.ts'
-import { dinov2, withMasks } from '../models/dinov2.ts'
-import { command } from '../train/cli/command.ts'
-import { section } from '../train/config/section.ts'
-import { experiment } from '../train/run/experiment.ts'
-import { maskFeed, maskedCrops } from '../train/step/masks.ts'
-import { anchorHypers, anchoring, gramOf, hasCopy, renewals, withAnchorCrops } from '../train/recipes/parts/anchor.ts'
-import { common, evaluation } from '../train/config/common.ts'
-import { crops, cropsOf } from '../train/recipes/parts/crops.ts'
-import { images, imagesOf } from '../train/recipes/parts/images.ts'
-import { hidden, hiddenOf } from '../train/recipes/parts/masks.ts'
-import { backboneOf, network, plainHeadOf, prototypes } from '../train/recipes/parts/network.ts'
-import { larger, stagesOf, stages } from '../train/recipes/parts/stages.ts'
-import { beginningOf, start } from '../train/recipes/parts/start.ts'
-import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/recipes/parts/training.ts'
+import type { Dinov2Features, GramFeatures } from 'dinograph'
+import {
+  anchorHypers, anchoring, backboneOf, beginningOf, command, common, crops, cropsOf, dinov2, evaluation, experiment, gramOf, hasCopy,
+  hidden, hiddenOf, images, imagesOf, larger, lossMonoid, maskedCrops, maskFeed, network, optimizer, optimizerOf, plainHeadOf, prototypes,
+  renewals, schedule, schedulesOf, section, spread, stages, stagesOf, start, withAnchorCrops, withMasks,
+} from 'dinograph'
+import * as losses from 'dinograph/losses'
 
 const settings = section('DINOv3 on digits', {
   ...common({ steps: 1200, batch: 64 }),

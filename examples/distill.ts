@@ -9,26 +9,12 @@
 import { pipe } from 'fp-ts/lib/function.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { distilClass, distilPatches } from '../losses/distil.ts'
-import { lossMonoid, weighted } from '../losses/loss.ts'
-import { relation } from '../losses/relation.ts'
-import type { Matched } from '../models/distil.ts'
-import { featurePair } from '../models/distil.ts'
-import { pretrained } from '../train/cli/pretraining.ts'
-import { command } from '../train/cli/command.ts'
-import { real, text, whole } from '../train/config/field.ts'
-import { section } from '../train/config/section.ts'
-import { experiment } from '../train/run/experiment.ts'
-import { anyBackbone } from '../train/run/assembly.ts'
-import { underRoots } from '../train/exchange/huggingface/reader.ts'
-import { readRun } from '../train/exchange/run.ts'
-import { common } from '../train/config/common.ts'
-import { crops, cropsOf } from '../train/recipes/parts/crops.ts'
-import { images, imagesOf } from '../train/recipes/parts/images.ts'
-import { backboneOf, network } from '../train/recipes/parts/network.ts'
-import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/recipes/parts/training.ts'
-import { networkValues } from '../train/step/values.ts'
-import { distilled } from '../train/step/strategies/distil.ts'
+import type { Matched } from 'dinograph'
+import {
+  anyBackbone, backboneOf, command, common, crops, cropsOf, distilClass, distilled, distilPatches, experiment, featurePair, images,
+  imagesOf, lossMonoid, network, networkValues, optimizer, optimizerOf, pretrained, readRun, real, relation, schedule, schedulesOf,
+  section, text, underRoots, weighted, whole,
+} from 'dinograph'
 import digits from './dinov2.ts'
 
 const settings = section('distillation on digits', {

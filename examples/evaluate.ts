@@ -10,12 +10,8 @@
  */
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { tableText } from '../train/cli/commands/program.ts'
-import type { EvaluationOptions } from '../train/judge/evaluate/evaluations.ts'
-import { evaluations } from '../train/judge/evaluate/evaluations.ts'
-import { logisticDefaults } from '../train/judge/evaluate/logistic.ts'
-import { officialRates } from '../train/judge/evaluate/probe.ts'
-import { study } from '../train/cli/study.ts'
+import type { EvaluationOptions } from 'dinograph'
+import { evaluations, logisticDefaults, officialRates, study, tableText } from 'dinograph'
 import digits from './dinov2.ts'
 
 const options: EvaluationOptions = {

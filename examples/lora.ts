@@ -8,32 +8,13 @@
  */
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { remat } from '../compiler/passes/remat.ts'
-import { negatives } from '../data/loading/negative.ts'
-import * as losses from '../losses/sums.ts'
-import { dinov2, withMasks } from '../models/dinov2.ts'
-import { pretrained } from '../train/cli/pretraining.ts'
-import { command } from '../train/cli/command.ts'
-import type { ValueOf } from '../train/config/field.ts'
-import { oneOf, text, whole } from '../train/config/field.ts'
-import { section } from '../train/config/section.ts'
-import { experiment } from '../train/run/experiment.ts'
-import { saveAdapters } from '../train/exchange/huggingface/product.ts'
-import { maskFeed, maskedCrops } from '../train/step/masks.ts'
-import { common } from '../train/config/common.ts'
-import { crops, cropsOf } from '../train/recipes/parts/crops.ts'
-import { images, imagesOf } from '../train/recipes/parts/images.ts'
-import { hidden, hiddenOf } from '../train/recipes/parts/masks.ts'
-import { backboneOf, headOf, network, prototypes } from '../train/recipes/parts/network.ts'
-import { adapters, adaptersOf } from '../train/config/adapters.ts'
-import { optimizer, optimizerOf, schedule, schedulesOf } from '../train/recipes/parts/training.ts'
-import { startFrom } from '../train/exchange/transfer/transfer.ts'
-import { rewriteStep } from '../train/step/step.ts'
-import { mergedNetwork } from '../train/exchange/merge.ts'
-import { freeze } from '../train/step/strategies/freeze.ts'
-import { lora } from '../train/step/strategies/lora.ts'
-import type { Strategy } from '../train/step/strategies/strategy.ts'
-import { all, none, trainedCount } from '../train/step/strategies/strategy.ts'
+import type { Strategy, ValueOf } from 'dinograph'
+import {
+  adapters, adaptersOf, all, backboneOf, command, common, crops, cropsOf, dinov2, experiment, freeze, headOf, hidden, hiddenOf, images,
+  imagesOf, lora, maskedCrops, maskFeed, mergedNetwork, negatives, network, none, oneOf, optimizer, optimizerOf, pretrained, prototypes,
+  remat, rewriteStep, saveAdapters, schedule, schedulesOf, section, startFrom, text, trainedCount, whole, withMasks,
+} from 'dinograph'
+import * as losses from 'dinograph/losses'
 import digits from './dinov2.ts'
 
 const settings = section('LoRA on negatives of digits', {
