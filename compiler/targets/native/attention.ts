@@ -6,7 +6,7 @@ import type { Scalar } from '../../../core/scalar.ts'
 import { under } from '../../../core/scalar.ts'
 import { stridesOf, tensorType } from '../../../core/type.ts'
 import { attending } from '../../../ops/attention.ts'
-import type { Fused } from '../../kernel/fused.ts'
+import type { Fused, Tensor } from '../../kernel/fused.ts'
 import type { Kernel, Operand } from '../../kernel/kernel.ts'
 import { kernelKey } from '../../kernel/kernel.ts'
 import type { Term } from '../../kernel/term.ts'
@@ -141,23 +141,21 @@ const joined = (output: Fused, rows: Fused): Fused => {
  */
 export const joinAttention = (kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
   const at: Array<Fused | undefined> = [...kernels]
-  const is = (f: Fused | undefined, part: (typeof parts)[number]): f is Fused => {
-    const a = f === undefined ? undefined : attentionOf(f.kernel)
-    return a?.parts.length === 1 && a.parts[0] === part
-  }
+  const found = kernels.map((f) => attentionOf(f.kernel))
+  const is = (n: number, part: (typeof parts)[number]): boolean => found[n]?.parts.length === 1 && found[n].parts[0] === part
+  const outputs = kernels.flatMap((_, n) => (is(n, 'output') ? [n] : []))
+  const firstReader = new Map<Tensor, number>()
+  kernels.forEach((f, n) => { for (const r of f.reads) if (!firstReader.has(r)) firstReader.set(r, n) })
   kernels.forEach((rows, i) => {
-    if (!is(rows, 'rows')) return
+    if (!is(i, 'rows')) return
     const [q, k] = rows.kernel.whole?.operands ?? []
-    const [made] = rows.writes
-    const j = kernels.findIndex((f, n) => {
-      if (at[n] === undefined || !is(f, 'output')) return false
-      const [otherQ, otherK] = f.kernel.whole?.operands ?? []
-      return samePlace(rows, q, f, otherQ) && samePlace(rows, k, f, otherK) && rows.kernel.whole !== undefined
-        && attentionOf(rows.kernel)?.scale === attentionOf(f.kernel)?.scale && kernels.every((r, m) => m >= n || !r.reads.includes(made))
+    const j = outputs.find((n) => {
+      const [otherQ, otherK] = kernels[n].kernel.whole?.operands ?? []
+      return at[n] === kernels[n] && samePlace(rows, q, kernels[n], otherQ) && samePlace(rows, k, kernels[n], otherK)
+        && found[i]?.scale === found[n]?.scale && (firstReader.get(rows.writes[0]) ?? Infinity) >= n
     })
-    const output = at[j]
-    if (output === undefined) return
-    at[j] = joined(output, rows)
+    if (j === undefined) return
+    at[j] = joined(kernels[j], rows)
     at[i] = undefined
   })
   return at.filter((f) => f !== undefined)
