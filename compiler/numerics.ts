@@ -1,4 +1,6 @@
 /** Arithmetic that JavaScript does not have: the error function in float64, half precision, division of whole numbers. */
+import type { UnaryName } from '../core/scalar.ts'
+
 
 /** erf by its series with positive terms, 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) / (2n+1)!!; for |x| up to 2. */
 const erfSeries = (x: number): number => {
@@ -48,4 +50,10 @@ export const idiv = (x: number, y: number): number => Math.floor(x / y) | 0
 export const mod = (x: number, y: number): number => {
   const r = x % y
   return (r < 0 ? r + y : r) | 0
+}
+
+/** Functions of one number as a computer of float64 has them; a bool is 0 or 1. */
+export const unaryValues: { readonly [N in UnaryName]: (x: number) => number } = {
+  neg: (x) => -x, abs: Math.abs, not: (x) => 1 - x, exp: Math.exp, log: Math.log, sqrt: Math.sqrt, rsqrt: (x) => 1 / Math.sqrt(x),
+  tanh: Math.tanh, erf, sin: Math.sin, cos: Math.cos, floor: Math.floor,
 }

@@ -21,7 +21,9 @@ export interface KernelRoad {
 }
 
 /** The road of a target that runs graphs has passes over graphs alone. */
-export type Road = Pick<KernelRoad, 'graph'> & Partial<KernelRoad>
+export type Road = KernelRoad | Pick<KernelRoad, 'graph'>
+
+export const isKernelRoad = (r: Road): r is KernelRoad => 'fuse' in r
 
 const along = <A>(passes: ReadonlyArray<Pass<A>>, start: E.Either<Fault, A>): E.Either<Fault, A> =>
   passes.reduce((at, pass) => E.chain(pass.run)(at), start)
@@ -55,11 +57,6 @@ export const stagesOf = (road: Road) => (g: Graph): E.Either<Fault, ReadonlyArra
       return b
     }))
   const graph = pipe(road.graph.reduce<E.Either<Fault, Graph>>(through, verify(g)), E.chain(verify))
-  const { fuse, kernels = [], memory } = road
-  if (fuse === undefined || memory === undefined) return E.map(() => stages)(graph)
-  return E.map(() => stages)(through(kernels.reduce<E.Either<Fault, Kernels>>(through, through(graph, fuse)), memory))
+  const done = isKernelRoad(road) ? through(road.kernels.reduce<E.Either<Fault, Kernels>>(through, through(graph, road.fuse)), road.memory) : graph
+  return pipe<E.Either<Fault, unknown>, E.Either<Fault, ReadonlyArray<Stage>>>(done, E.map(() => stages))
 }
-
-/** The names of a road's passes, in order. */
-export const passNames = (road: Road): ReadonlyArray<string> =>
-  [...road.graph, ...(road.fuse === undefined ? [] : [road.fuse]), ...(road.kernels ?? []), ...(road.memory === undefined ? [] : [road.memory])].map((p) => p.name)

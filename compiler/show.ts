@@ -3,9 +3,9 @@ import type { Graph } from '../core/graph.ts'
 import { nodesOf } from '../core/graph.ts'
 import { print } from '../core/print.ts'
 import type { Kernels } from './kernel/fused.ts'
-import { showKernel, workOf } from './kernel/kernel.ts'
-import type { Place, Plan } from './memory/plan.ts'
-import { residentBytes, totalsOf } from './memory/plan.ts'
+import { showKernel } from './kernel/kernel.ts'
+import type { Place, Plan, WorkTotals } from './memory/plan.ts'
+import { residentBytes, totalsOf, workTotals } from './memory/plan.ts'
 
 /** `1234567` as `1.23 M`. */
 export const showCount = (n: number): string => {
@@ -22,27 +22,19 @@ export const showGraph = (g: Graph): string => `${print(g)}# ${operationsOf(g)} 
 
 const listed = ({ kernels }: Kernels): ReadonlyArray<string> => kernels.map((k, i) => `# ${i}: ${k.kernel.name}\n${showKernel(k.kernel)}`)
 
-const workFooter = (graph: Graph, kernels: string, totals: { readonly flops: number; readonly contractionFlops: number; readonly bytes: number }): ReadonlyArray<string> => [
-  `# ${operationsOf(graph)} operations in ${kernels}`,
-  `# ${showCount(totals.flops)}FLOP (${showCount(totals.contractionFlops)}FLOP in contractions), ${showCount(totals.bytes)}B moved`,
-]
+/** `updates` is what there is besides kernels. */
+const workFooter = (g: Graph, t: WorkTotals, updates = ''): string => [
+  `# ${operationsOf(g)} operations in ${t.launches} kernels (${t.distinct} distinct)${updates}`,
+  `# ${showCount(t.flops)}FLOP (${showCount(t.contractionFlops)}FLOP in contractions), ${showCount(t.bytes)}B moved\n`,
+].join('\n')
 
 /** The kernels in their order. */
-export const showKernels = (k: Kernels): string => {
-  const works = k.kernels.map(({ kernel }) => workOf(kernel))
-  const sum = (f: (w: (typeof works)[number]) => number): number => works.reduce((n, w) => n + f(w), 0)
-  const totals = { flops: sum((w) => w.flops), contractionFlops: sum((w) => (w.contraction ? w.flops : 0)), bytes: sum((w) => w.bytes) }
-  const distinct = new Set(k.kernels.map(({ kernel }) => kernel.key)).size
-  return `${[...listed(k), ...workFooter(k.graph, `${k.kernels.length} kernels (${distinct} distinct)`, totals)].join('\n')}\n`
-}
+export const showKernels = (k: Kernels): string => [...listed(k), workFooter(k.graph, workTotals(k))].join('\n')
 
 /** Kernel count, arithmetic, traffic and memory of a plan. */
 export const planFooter = (p: Plan): string => {
   const t = totalsOf(p)
-  return `${[
-    ...workFooter(p.graph, `${t.launches} kernels (${t.distinct} distinct), ${t.updates} state updates`, t),
-    `# memory: ${showCount(t.temporaryBytes)}B temporaries, ${showCount(residentBytes(p.graph))}B resident state`,
-  ].join('\n')}\n`
+  return `${workFooter(p.graph, t, `, ${t.updates} state updates`)}# memory: ${showCount(t.temporaryBytes)}B temporaries, ${showCount(residentBytes(p.graph))}B resident state\n`
 }
 
 /** The kernels of a plan, in order of launch. */

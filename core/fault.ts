@@ -27,6 +27,9 @@ export const fault = (kind: FaultKind, f: Omit<Fault, '_tag' | 'kind'>): Fault =
 export const faultsOf = (kind: FaultKind) => (place: string, found: string, allowed: string, remedy: string): Fault =>
   fault(kind, { place, found, allowed, remedy })
 
+/** Whether something that was thrown is a fault already. */
+export const isFault = (e: unknown): e is Fault => typeof e === 'object' && e !== null && '_tag' in e && e._tag === 'Fault'
+
 /** The text a user sees: four lines, always in the same order; and four more for each further fault. */
 export const showFault = (f: Fault): string =>
   [`${f.kind} fault at ${f.place}`, `  found:   ${f.found}`, `  allowed: ${f.allowed}`, `  remedy:  ${f.remedy}`, ...(f.also ?? []).map(showFault)].join('\n')

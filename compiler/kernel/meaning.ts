@@ -59,7 +59,7 @@ export const meaningOf = (e: Expr, costs: Costs): Meaning => {
   }
   const scalar = scalarOf(e)
   const measured = measure(scalar, costs)
-  // what a target has a kernel of its own for is worth one
+  // only what reduces is worth a kernel of the target's own
   return { scalar, args: e.args, ...measured, whole: measured.reduces && costs.whole?.(scalar) === true }
 }
 

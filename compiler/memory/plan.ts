@@ -40,18 +40,22 @@ export interface Plan extends Kernels {
   readonly values: ReadonlyArray<{ readonly path: string; readonly expr: Expr; readonly place: Place }>
 }
 
-/** What a plan costs: printed under every stage by `npm run ir`. */
-export interface Totals {
+/** What kernels cost. */
+export interface WorkTotals {
   readonly launches: number
   readonly distinct: number
-  /** Copies over old states. */
-  readonly updates: number
   /** Floating-point operations of one run. */
   readonly flops: number
   /** Of them, in contractions. */
   readonly contractionFlops: number
   /** Bytes that kernels read and write, each buffer once a kernel. */
   readonly bytes: number
+}
+
+/** What a plan costs: printed under every stage by `npm run ir`. */
+export interface Totals extends WorkTotals {
+  /** Copies over old states. */
+  readonly updates: number
   /** Bytes that temporaries take. */
   readonly temporaryBytes: number
 }
@@ -63,15 +67,16 @@ export const residentBytes = (g: Graph): number =>
 export const temporaryBytes = (t: Temporaries): number =>
   (t._tag === 'Arena' ? t.bytes : t.slots.reduce((n, s) => n + s.length * bytesOf(s.dtype), 0))
 
-export const totalsOf = (p: Plan): Totals => {
-  const works = p.kernels.map((k) => workOf(k.kernel))
+export const workTotals = ({ kernels }: Kernels): WorkTotals => {
+  const works = kernels.map((k) => workOf(k.kernel))
   return {
-    launches: p.kernels.length,
-    distinct: new Set(p.kernels.map((k) => k.kernel.key)).size,
-    updates: p.steps.filter((s) => s._tag === 'Update').length,
+    launches: kernels.length,
+    distinct: new Set(kernels.map((k) => k.kernel.key)).size,
     flops: works.reduce((n, w) => n + w.flops, 0),
     contractionFlops: works.reduce((n, w) => n + (w.contraction ? w.flops : 0), 0),
     bytes: works.reduce((n, w) => n + w.bytes, 0),
-    temporaryBytes: temporaryBytes(p.temporaries),
   }
 }
+
+export const totalsOf = (p: Plan): Totals =>
+  ({ ...workTotals(p), updates: p.steps.filter((s) => s._tag === 'Update').length, temporaryBytes: temporaryBytes(p.temporaries) })

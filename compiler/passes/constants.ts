@@ -1,16 +1,11 @@
 /** What follows from constants of one repeated value alone: found by evaluating the meaning of an op, whatever the op is. */
 import type { Apply, Expr } from '../../core/expr.ts'
 import { fill } from '../../core/expr.ts'
-import type { BinaryName, Scalar, UnaryName } from '../../core/scalar.ts'
-import { erf } from '../numerics.ts'
+import type { BinaryName, Scalar } from '../../core/scalar.ts'
+import { unaryValues } from '../numerics.ts'
 
 /** The value of a constant of one repeated element. */
 export const constantOf = (x: Expr): number | undefined => (x._tag === 'Leaf' && x.source._tag === 'Fill' ? x.source.value : undefined)
-
-const unaries: { readonly [N in UnaryName]: (x: number) => number } = {
-  neg: (x) => -x, abs: Math.abs, not: (x) => 1 - x, exp: Math.exp, log: Math.log, sqrt: Math.sqrt, rsqrt: (x) => 1 / Math.sqrt(x),
-  tanh: Math.tanh, erf, sin: Math.sin, cos: Math.cos, floor: Math.floor,
-}
 
 /** Of floats. */
 const binaries: { readonly [N in BinaryName]?: (x: number, y: number) => number } = {
@@ -25,7 +20,7 @@ const valueOf = (s: Scalar, args: ReadonlyArray<Expr>): number | undefined => {
     case 'Read': return constantOf(args[s.arg])
     case 'Unary': {
       const x = of(s.x)
-      return s.dtype !== 'f32' || x === undefined ? undefined : unaries[s.op](x)
+      return s.dtype !== 'f32' || x === undefined ? undefined : unaryValues[s.op](x)
     }
     case 'Binary': {
       const [x, y, f] = [of(s.x), of(s.y), binaries[s.op]]

@@ -118,7 +118,8 @@ const again = (limits: RecomputeLimits) => ({ graph: g, kernels }: Kernels): Ker
   const attempt = (i: number, c: Candidate): void => {
     const kernelAt = (n: number): ReadonlyArray<Fused> => [line.at[n]].flatMap((f) => f ?? [])
     const operands = c.far.filter((r) => kernelAt(r).some((f) => !isReadByPoint(f, c.tensor)))
-    const followers = followersOf(g, line.at.map((f) => f ?? { kernel: kernels[i].kernel, reads: [], writes: [] }))
+    // who runs after whom is asked of operands alone
+    const followers = operands.length === 0 ? [] : followersOf(g, line.at.map((f) => f ?? { kernel: kernels[i].kernel, reads: [], writes: [] }))
     const reaches = (from: number, to: number): boolean => {
       const seen = new Set([from])
       const stack = [from]

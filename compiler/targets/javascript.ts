@@ -27,10 +27,8 @@ interface Emitter {
 
 const literal = (x: number): string => (Object.is(x, -0) ? '(-0)' : x < 0 ? `(${x})` : `${x}`)
 
-const unaries: { readonly [N in UnaryName]: (x: string, dtype: DType) => string } = {
-  neg: (x, dtype) => (dtype === 'i32' ? `(-${x} | 0)` : `(-${x})`),
-  abs: (x, dtype) => (dtype === 'i32' ? `(Math.abs(${x}) | 0)` : `Math.abs(${x})`),
-  not: (x) => `(1 - ${x})`,
+/** Functions of floats as calls of Math; `erf`, which it has not, as one of a function of that name. */
+export const ofMath = {
   exp: (x) => `Math.exp(${x})`,
   log: (x) => `Math.log(${x})`,
   sqrt: (x) => `Math.sqrt(${x})`,
@@ -40,6 +38,13 @@ const unaries: { readonly [N in UnaryName]: (x: string, dtype: DType) => string 
   sin: (x) => `Math.sin(${x})`,
   cos: (x) => `Math.cos(${x})`,
   floor: (x) => `Math.floor(${x})`,
+} as const satisfies { readonly [N in UnaryName]?: (x: string) => string }
+
+const unaries: { readonly [N in UnaryName]: (x: string, dtype: DType) => string } = {
+  neg: (x, dtype) => (dtype === 'i32' ? `(-${x} | 0)` : `(-${x})`),
+  abs: (x, dtype) => (dtype === 'i32' ? `(Math.abs(${x}) | 0)` : `Math.abs(${x})`),
+  not: (x) => `(1 - ${x})`,
+  ...ofMath,
 }
 
 const binary = (op: BinaryName, dtype: DType, x: string, y: string): string => {

@@ -167,9 +167,7 @@ const openDevice = (): Device => {
     name: 'reference',
     description: 'the reference interpreter: one CPU thread, float64, nothing fused',
     road,
-    write: residents.write,
-    read: residents.read,
-    resident: residents.resident,
+    ...residents.device,
     planned: (g) => E.map(peakBytes)(followGraph(road)(g)),
     compile: (g, options = {}) => TE.fromIOEither(() => pipe(
       followGraph(road)(g),

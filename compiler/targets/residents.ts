@@ -4,7 +4,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { fault, messageOf } from '../../core/fault.ts'
+import { fault, isFault, messageOf } from '../../core/fault.ts'
 import type { Graph } from '../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../core/graph.ts'
 import type { TensorType } from '../../core/type.ts'
@@ -26,7 +26,9 @@ export interface MemoryOf<M> {
   readonly load: (m: Held<M>) => HostArray | Promise<HostArray>
 }
 
-export interface Residents<M> extends Pick<Device, 'write' | 'read' | 'resident'> {
+export interface Residents<M> {
+  /** What a device says of its residents. */
+  readonly device: Pick<Device, 'write' | 'read' | 'resident'>
   readonly find: (path: string) => Held<M> | undefined
   /** Memory for everything that a graph keeps between runs. Faults: a leaf that was never written; a type that is not the held one's. */
   readonly prepare: (g: Graph) => Either<Fault, void>
@@ -38,8 +40,6 @@ export const asFault = (place: string) => (e: unknown): Fault =>
   isFault(e) ? e : fault('target', {
     place, found: messageOf(e), allowed: 'a run without device errors', remedy: 'report this with the output of npm run ir; try another target meanwhile',
   })
-
-export const isFault = (e: unknown): e is Fault => typeof e === 'object' && e !== null && '_tag' in e && e._tag === 'Fault'
 
 export const openResidents = <M>(m: MemoryOf<M>): Residents<M> => {
   const held = new Map<string, Held<M>>()
@@ -58,18 +58,20 @@ export const openResidents = <M>(m: MemoryOf<M>): Residents<M> => {
   const guarded = <A>(work: () => Either<Fault, A>): Either<Fault, A> => pipe(E.tryCatch(work, asFault(m.name)), E.flatten)
   return {
     find: (path) => held.get(path),
-    write: (path, type, data) => TE.fromIOEither(() => guarded(() => pipe(
-      fitting('resident', path, type, data),
-      E.chain((fits) => pipe(hold('resident', path, type), E.map((h) => { m.store(h, fits) }))),
-    ))),
-    read: (path) => {
-      const h = held.get(path)
-      return h !== undefined ? TE.tryCatch(async () => m.load(h), asFault(m.name)) : TE.left(fault('target', {
-        place: `resident ${path}`, found: 'no such tensor', allowed: [...held.keys()].slice(0, 8).join(', ') || 'no resident tensors yet',
-        remedy: 'write it first, or name an existing one',
-      }))
+    device: {
+      write: (path, type, data) => TE.fromIOEither(() => guarded(() => pipe(
+        fitting('resident', path, type, data),
+        E.chain((fits) => pipe(hold('resident', path, type), E.map((h) => { m.store(h, fits) }))),
+      ))),
+      read: (path) => {
+        const h = held.get(path)
+        return h !== undefined ? TE.tryCatch(async () => m.load(h), asFault(m.name)) : TE.left(fault('target', {
+          place: `resident ${path}`, found: 'no such tensor', allowed: [...held.keys()].slice(0, 8).join(', ') || 'no resident tensors yet',
+          remedy: 'write it first, or name an existing one',
+        }))
+      },
+      resident: () => new Map([...held].map(([path, h]) => [path, h.type])),
     },
-    resident: () => new Map([...held].map(([path, h]) => [path, h.type])),
     prepare: (g) => guarded(() => {
       for (const l of leavesOfGraph(g).filter(isResident)) {
         const wrong = residentFault(l.source._tag.toLowerCase(), l.path, l.type, held.get(l.path)?.type)

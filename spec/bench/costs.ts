@@ -14,6 +14,7 @@ import { nodesOf } from '../../core/graph.ts'
 import type { Kernels } from '../../compiler/kernel/fused.ts'
 import type { Pass } from '../../compiler/pass.ts'
 import type { KernelRoad } from '../../compiler/road.ts'
+import { follow } from '../../compiler/road.ts'
 import { derive } from '../../train/step/step.ts'
 import type { Size } from './workloads/w2-dinov2-tiny.ts'
 import { stage } from './workloads/w2-dinov2-tiny.ts'
@@ -67,11 +68,10 @@ const costOf = (road: KernelRoad, emit: (k: Kernels) => number, size: Size, dept
   const seconds: Record<string, number> = {}
   const staged = timed(seconds, 'trace', () => stage(size, depth))
   const program = timed(seconds, 'grad', () => right(derive(staged).program))
-  const through = <A, B>(a: A, pass: Pass<A, B>): B => timed(seconds, pass.name, () => right(pass.run(a)))
-  const graph = road.graph.reduce<Graph>(through, program.graph)
-  const kernels = road.kernels.reduce<Kernels>(through, through(graph, road.fuse))
-  const plan = through(kernels, road.memory)
-  seconds.text = 0
+  const clocked = <A, B>(pass: Pass<A, B>): Pass<A, B> => ({ ...pass, run: (a) => timed(seconds, pass.name, () => pass.run(a)) })
+  const plan = right(follow({
+    graph: road.graph.map(clocked<Graph, Graph>), fuse: clocked(road.fuse), kernels: road.kernels.map(clocked<Kernels, Kernels>), memory: clocked(road.memory),
+  })(program.graph))
   timed(seconds, 'text', () => emit(plan))
   return {
     network: `${size} ${depth}`, nodes: nodesOf(program.graph).length, kernels: plan.kernels.length, distinct: new Set(plan.kernels.map((k) => k.kernel.key)).size,

@@ -7,16 +7,15 @@ import { followGraph } from '../../compiler/road.ts'
 import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
 import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
-import { leavesOfGraph, roots } from '../../core/graph.ts'
-import { draw, stream } from '../../core/random.ts'
-import type { HostArray } from '../../compiler/target.ts'
+import { roots } from '../../core/graph.ts'
 import { right } from '../data/either.ts'
 import { seed } from '../support/arbitrary.ts'
 import type { Generator } from '../support/generator.ts'
 import { generators, listsOf } from '../support/generators.ts'
 import type { RandomGraph } from '../support/graphs.ts'
 import { interpreted } from '../support/kernels.ts'
-import { expectClose, hostArray } from '../support/tensor.ts'
+import { expectClose } from '../support/tensor.ts'
+import { valuesOf } from '../support/values.ts'
 
 const roads: ReadonlyArray<readonly [string, KernelRoad]> = [
   ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })], ['native', nativeRoad()], ['native, recomputing whatever it can', nativeRoad(0)],
@@ -26,12 +25,6 @@ const roads: ReadonlyArray<readonly [string, KernelRoad]> = [
 const counts: Readonly<Record<string, number>> = { mixed: 60, extents: 40, networks: 12 }
 
 const graphsOf = (g: Generator, half = false): ReadonlyArray<RandomGraph> => listsOf(g, seed, counts[g.name] ?? 20).map((list) => g.make(list, { half }))
-
-const valuesOf = (r: RandomGraph): ReadonlyMap<string, HostArray> => {
-  const values = new Map<string, HostArray>([...r.values].map(([path, t]) => [path, hostArray(t)]))
-  for (const l of leavesOfGraph(r.graph)) if (l.source._tag === 'Draw') values.set(l.path, draw(stream(0, l.path, 0), l.source.distribution, l.type.shape))
-  return values
-}
 
 /** float64 everywhere: only the order of sums differs, and f16 where it is rounded. */
 const close = (r: RandomGraph, what: string, got: ReadonlyArray<ArrayLike<number>>, expected: ReadonlyArray<ArrayLike<number>>): void => {

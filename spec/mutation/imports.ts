@@ -1,23 +1,14 @@
-/** Which files of the repository import which: by their text, types and dynamic imports included. */
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+/** Which files of the repository import which, and which of them are near to which. */
+import { readOrder, sources } from '../rooms/rooms.ts'
 
 /** Files by their path from the root, and what each imports. */
 export type Imports = ReadonlyMap<string, ReadonlyArray<string>>
 
-const rooms = ['core', 'ops', 'models', 'losses', 'compiler', 'data', 'train', 'examples', 'spec']
-
-const filesUnder = (root: string, folder: string): ReadonlyArray<string> =>
-  readdirSync(join(root, folder), { withFileTypes: true }).flatMap((f) =>
-    (f.isDirectory() ? filesUnder(root, join(folder, f.name)) : /\.(ts|c|h)$/.test(f.name) ? [join(folder, f.name)] : []))
-
-const imported = /(?:from|import)\s*\(?\s*'(\.[^']+)'/g
-
-export const importsOf = (root: string): Imports =>
-  new Map(rooms.flatMap((room) => filesUnder(root, room)).map((path) => [
-    path,
-    path.endsWith('.ts') ? [...readFileSync(join(root, path), 'utf8').matchAll(imported)].map((m) => normalize(join(dirname(path), m[1]))) : [],
-  ]))
+/** Of all rooms, and of `spec`. */
+export const importsOf = (): Imports => {
+  const rooms = new Set([...Object.keys(readOrder()).map((room) => room.split('/')[0]), 'spec'])
+  return new Map(sources([...rooms]).map((s) => [s.path, s.imports]))
+}
 
 /** How many imports lie between each file and `target`, for files that reach it at all; 0 is the file itself. */
 export const distancesTo = (imports: Imports, target: string): ReadonlyMap<string, number> => {

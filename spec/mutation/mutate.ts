@@ -6,15 +6,15 @@ import { parseArgs } from 'node:util'
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { fault, messageOf, showFault } from '../../core/fault.ts'
+import { root } from '../rooms/rooms.ts'
 import { openBench } from './bench.ts'
 import type { Result, Sound } from './check.ts'
 import { check } from './check.ts'
 import { importsOf } from './imports.ts'
 import type { Found } from './mutant.ts'
 import { lookup, nameOf } from './mutant.ts'
-import { mutants } from './mutants.ts'
+import { compilerTexts, mutants } from './mutants.ts'
 
-const root = new URL('../..', import.meta.url).pathname
 const folder = join(tmpdir(), 'dinograph-mutation')
 
 const help = `Applies mutants (spec/mutation/mutants/) one at a time to copies of the repository, and runs the specification files that reach the
@@ -69,7 +69,7 @@ const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => 
   const all: Array<Result> = [...before.filter((r) => found.some((f) => nameOf(f.mutant) === r.name))]
   const left = found.filter((f) => !all.some((r) => r.name === nameOf(f.mutant)))
   process.stderr.write(`${found.length} mutants, ${left.length} to be tried\n`)
-  const imports = importsOf(root)
+  const imports = importsOf()
   const clean = openBench(root, join(folder, 'clean'), join(folder, 'cache'))
   const known = new Map<string, Promise<boolean>>()
   const sound: Sound = (tests) => {
@@ -106,8 +106,7 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   }
   const o: Options = { only: v.only?.split(',') ?? [], resume: v.resume === true, jobs: Number(v.jobs ?? 2), list: v.list === true }
   if (!Number.isInteger(o.jobs) || o.jobs < 1) return usage(`--jobs ${v.jobs ?? ''}`)
-  const files = new Map([...importsOf(root).keys()].filter((p) => p.startsWith('compiler/')).map((p) => [p, readFileSync(join(root, p), 'utf8')]))
-  const lookups = mutants.map(lookup(files))
+  const lookups = mutants.map(lookup(compilerTexts()))
   const lost = lookups.flatMap((l) => (l._tag === 'Lost' ? [l.why] : []))
   if (lost.length > 0) return usage(`mutants that do not apply:\n${lost.join('\n')}`)
   const found = lookups.flatMap((l) => (l._tag === 'Found' ? [l.found] : [])).filter((f) => o.only.length === 0 || o.only.some((x) => nameOf(f.mutant).includes(x)))

@@ -2,17 +2,12 @@
 import type { Fused, Kernels, Tensor } from '../../compiler/kernel/fused.ts'
 import { hypersOf, isHyper } from '../../compiler/kernel/fused.ts'
 import type { Term, Var } from '../../compiler/kernel/term.ts'
-import { erf, half, idiv, mod } from '../../compiler/numerics.ts'
-import type { BinaryName, UnaryName } from '../../core/scalar.ts'
+import { half, idiv, mod, unaryValues } from '../../compiler/numerics.ts'
+import type { BinaryName } from '../../core/scalar.ts'
 import type { DType } from '../../core/type.ts'
 import { sizeOf } from '../../core/type.ts'
 
 type Values = ReadonlyMap<string, ArrayLike<number>>
-
-const unaries: { readonly [N in UnaryName]: (x: number) => number } = {
-  neg: (x) => -x, abs: Math.abs, not: (x) => 1 - x, exp: Math.exp, log: Math.log, sqrt: Math.sqrt, rsqrt: (x) => 1 / Math.sqrt(x), tanh: Math.tanh, erf,
-  sin: Math.sin, cos: Math.cos, floor: Math.floor,
-}
 
 const binaries: { readonly [N in BinaryName]: (x: number, y: number, dtype: DType) => number } = {
   add: (x, y) => x + y, sub: (x, y) => x - y, mul: (x, y, d) => (d === 'i32' ? Math.imul(x, y) : x * y), div: (x, y) => x / y, min: (x, y) => Math.min(x, y), max: (x, y) => Math.max(x, y),
@@ -29,7 +24,7 @@ const evaluate = (t: Term, at: ReadonlyMap<Var, number>, read: (buffer: number, 
     case 'Var': return at.get(t) ?? NaN
     case 'Affine': return t.terms.reduce((sum, [x, k]) => sum + k * of(x), t.constant)
     case 'Read': return read(t.buffer, of(t.offset))
-    case 'Unary': return stored(t.dtype, unaries[t.op](of(t.x)))
+    case 'Unary': return stored(t.dtype, unaryValues[t.op](of(t.x)))
     case 'Binary': return stored(t.dtype, binaries[t.op](of(t.x), of(t.y), t.x.dtype))
     case 'Select': return of(t.when) === 0 ? of(t.y) : of(t.x)
     case 'Cast': return t.dtype === 'bool' ? Number(of(t.x) !== 0) : stored(t.dtype, t.dtype === 'i32' ? Math.trunc(of(t.x)) : of(t.x))

@@ -3,14 +3,13 @@ import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
 import { native, nativeWith } from '../../compiler/targets/native/device.ts'
-import type { Device, HostArray, HostValues } from '../../compiler/target.ts'
+import type { Device, HostArray } from '../../compiler/target.ts'
 import { agreesWithReference, must } from '../rules/agreement.ts'
 import { samples } from '../rules/samples.ts'
-import { draw, stream } from '../../core/random.ts'
 import { leavesOfGraph } from '../../core/graph.ts'
 import type { RandomGraph } from '../support/graphs.ts'
 import { graphOf, steps } from '../support/graphs.ts'
-import { hostArray } from '../support/tensor.ts'
+import { valuesOf } from '../support/values.ts'
 
 const opened: Array<Device> = []
 const open = async (threads?: number): Promise<Device> => {
@@ -25,12 +24,6 @@ describe('every primitive agrees with the reference', () => {
     await agreesWithReference(await open(), sample, { count: 12 })
   })
 })
-
-const valuesOf = (r: RandomGraph): HostValues => {
-  const values = new Map<string, HostArray>([...r.values].map(([path, t]) => [path, hostArray(t)]))
-  for (const l of leavesOfGraph(r.graph)) if (l.source._tag === 'Draw') values.set(l.path, draw(stream(0, l.path, 0), l.source.distribution, l.type.shape))
-  return values
-}
 
 const results = async (device: Device, r: RandomGraph): Promise<ReadonlyMap<string, HostArray>> => {
   const values = valuesOf(r)

@@ -38,11 +38,11 @@ const between = 5000
 
 /** Says how far a compilation has come, now and then, and when it is over. */
 const reporting = (o: ProgramOptions, name: string) => {
-  let last = performance.now()
+  let said = performance.now()
   return ({ done, total, unit }: Compiling): void => {
     const now = performance.now()
-    if (done < total && now - last < between) return
-    last = now
+    if (done < total && now - said < between) return
+    said = now
     o.progress.say(done === total ? `compiled ${total} ${unit} of ${name}` : `compiling ${name}: ${done} of ${total} ${unit}`)
   }
 }

@@ -1,6 +1,7 @@
 /** What all engines do around their own compiler: check shapes, compile each text once, check launches. */
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { type Fault, fault, messageOf } from '../../../core/fault.ts'
+import { type Fault, fault, isFault, messageOf } from '../../../core/fault.ts'
+import { stopped } from '../stop.ts'
 import type { Engine, Launch, Limits, Mode, Slot } from './engine.ts'
 import { type Grid, type KernelSource, gridOf, kernelKey, outputLength } from './kernel.ts'
 
@@ -78,7 +79,7 @@ export const compiler = <K, S extends Slot>(
             const n = state.next++
             // translating is work of this thread: between two kernels it looks at what else there is, signals above all
             if (!known.has(kernelKey(kernels[n]))) await new Promise<void>((resolve) => { setTimeout(resolve, 0) })
-            if (stopping()) throw stopped(mode, state.done, kernels.length)
+            if (stopping()) throw stopped(`gpu.js, ${mode}`, { done: state.done, total: kernels.length, unit: 'kernels' }, 'what a driver keeps of compiled kernels on disk')
             compiled[n] = await compileOne(kernels[n])
             state.done += 1
             progress?.(state.done, kernels.length)
@@ -93,14 +94,6 @@ export const compiler = <K, S extends Slot>(
 
 /** Kernels that are compiled at a time: enough for the threads of any driver, and few enough that stopping takes no time. */
 const atOnce = 8
-
-const stopped = (mode: Mode, done: number, total: number): Fault =>
-  fault('target', {
-    place: `compiling (gpu.js, ${mode})`,
-    found: `a request to stop after ${done} of ${total} kernels`,
-    allowed: 'compiling that is left to end',
-    remedy: 'start again: what a driver keeps of compiled kernels on disk is not compiled again',
-  })
 
 const compileFault = (mode: Mode, k: KernelSource, e: unknown): Fault =>
   isFault(e)
@@ -136,6 +129,3 @@ const bind = <K, S extends Slot>(
   const args = launch.args.map((slot, n) => take(slot, `argument a${n}`, kernel.args[n] ?? 0))
   return { compiled: chosen, args, out: take(launch.out, 'the out slot', outputLength(kernel)) }
 }
-
-/** Whether something that was thrown is a Fault already. */
-export const isFault = (e: unknown): e is Fault => typeof e === 'object' && e !== null && '_tag' in e && e._tag === 'Fault'

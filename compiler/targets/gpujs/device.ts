@@ -93,9 +93,7 @@ const deviceOf = (name: string, engine: Engine): Device => {
     name,
     description: engine.describe,
     road,
-    write: residents.write,
-    read: residents.read,
-    resident: residents.resident,
+    ...residents.device,
     planned: plannedBytes(road),
     compile: (g, o = {}) => pipe(
       TE.fromEither(pipe(noHalf(g, name), E.chainFirst(residents.prepare), E.chain(follow(road)))),

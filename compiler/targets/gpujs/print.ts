@@ -11,6 +11,7 @@ import { hoistOffsets, nest } from '../../kernel/nest.ts'
 import type { Statement } from '../../kernel/nest.ts'
 import type { Reduce, Term, Var } from '../../kernel/term.ts'
 import { termsOf } from '../../kernel/term.ts'
+import { ofMath } from '../javascript.ts'
 import type { KernelSource } from './kernel.ts'
 import { expand } from './expand.ts'
 import { helpersIn } from './helpers.ts'
@@ -40,15 +41,7 @@ const unaries: { readonly [N in UnaryName]: (x: string) => string } = {
   neg: (x) => `(0 - ${x})`,
   abs: (x) => `Math.abs(${x})`,
   not: (x) => `(1 - ${x})`,
-  exp: (x) => `Math.exp(${x})`,
-  log: (x) => `Math.log(${x})`,
-  sqrt: (x) => `Math.sqrt(${x})`,
-  rsqrt: (x) => `(1 / Math.sqrt(${x}))`,
-  tanh: (x) => `Math.tanh(${x})`,
-  erf: (x) => `erf(${x})`,
-  sin: (x) => `Math.sin(${x})`,
-  cos: (x) => `Math.cos(${x})`,
-  floor: (x) => `Math.floor(${x})`,
+  ...ofMath,
 }
 
 /** Prints terms; `names` are what is bound already. */

@@ -1,7 +1,7 @@
 /** The engine over gpu.js's WGSL: our own device, buffers that stay on it, and one submission per run of a program. */
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { type Fault, fault, messageOf } from '../../../core/fault.ts'
-import { type Bound, compiler, isFault } from './compile.ts'
+import { type Fault, fault, isFault, messageOf } from '../../../core/fault.ts'
+import { type Bound, compiler } from './compile.ts'
 import type { Engine, Limits, Slot } from './engine.ts'
 import type { Grid, KernelSource } from './kernel.ts'
 import { openSlots } from './slots.ts'

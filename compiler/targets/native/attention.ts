@@ -2,6 +2,7 @@
  * Attention by its structure: a kernel of the target's own whose meaning is an output, a row's log-sum-exp or a gradient of attention
  * (ops/attention.ts), as a call of the runtime (runtime/attention.c), which reads queries, keys and values where they lie.
  */
+import { keyOf } from '../../../core/expr.ts'
 import type { Scalar } from '../../../core/scalar.ts'
 import { under } from '../../../core/scalar.ts'
 import { stridesOf, tensorType } from '../../../core/type.ts'
@@ -55,15 +56,13 @@ const meaningsOf = ({ images, tokens, heads, width, scale }: Sizes): ReadonlyArr
   ]
 }
 
-const same = (a: Scalar, b: Scalar): boolean => JSON.stringify(a) === JSON.stringify(b)
-
 interface Read extends Sizes {
   readonly part: (typeof parts)[number]
 }
 
 const readOf = (s: Scalar): Read | undefined => {
   const sizes = sizesOf(s)
-  const found = sizes === undefined ? -1 : meaningsOf(sizes).findIndex((m) => same(m, s))
+  const found = sizes === undefined ? -1 : meaningsOf(sizes).findIndex((m) => keyOf(m) === keyOf(s))
   return sizes === undefined || found < 0 ? undefined : { ...sizes, part: parts[found] }
 }
 

@@ -74,9 +74,7 @@ const deviceOf = ({ compiler, code, runtime, threads, least, near }: Parts): Nat
     name: 'native',
     description: `C by ${compiler.version.split('\n')[0]}, ${threads} thread${threads === 1 ? '' : 's'}`,
     road,
-    write: residents.write,
-    read: residents.read,
-    resident: residents.resident,
+    ...residents.device,
     planned: plannedBytes(road),
     compile: (g, o = {}) => pipe(
       TE.fromEither(residents.prepare(g)),

@@ -10,11 +10,11 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { pack, unpack } from 'msgpackr'
 import type { Fault } from '../../../core/fault.ts'
-import { fault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
 import type { KernelRoad } from '../../road.ts'
 import { follow } from '../../road.ts'
 import type { CompileOptions } from '../../target.ts'
+import { stopped } from '../stop.ts'
 import type { Blueprint } from './blueprint.ts'
 import { blueprint, blueprintOf } from './blueprint.ts'
 import type { Compiler } from './compiler.ts'
@@ -80,11 +80,6 @@ const keep = async (c: Compiler, path: string, built: Built): Promise<Fault | un
 /** What is compiled one by one. */
 const unit = 'C units'
 
-const stopped = (done: number, total: number): Fault => fault('target', {
-  place: 'compiling (native)', found: `a request to stop after ${done} of ${total} ${unit}`, allowed: 'compiling that is left to end',
-  remedy: 'start again: what has been compiled is not compiled again',
-})
-
 /** Compiles units side by side, on all cores whatever the threads of a run. */
 const compiled = async (c: Compiler, units: ReadonlyArray<Unit>, o: CompileOptions): Promise<E.Either<Fault, ReadonlyArray<string>>> => {
   const paths = new Array<string | Fault>(units.length)
@@ -97,7 +92,7 @@ const compiled = async (c: Compiler, units: ReadonlyArray<Unit>, o: CompileOptio
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
-  if (state.done < units.length && o.stopping?.() === true) return E.left(stopped(state.done, units.length))
+  if (state.done < units.length && o.stopping?.() === true) return E.left(stopped('native', { done: state.done, total: units.length, unit }, 'what has been compiled'))
   const libraries: Array<string> = []
   for (const path of paths) {
     if (typeof path !== 'string') return E.left(path)

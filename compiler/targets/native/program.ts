@@ -1,13 +1,13 @@
 /** A blueprint as a loaded program: its kernels found, its memory given out, its steps as the runtime reads them. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Fault } from '../../../core/fault.ts'
-import { fault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../core/graph.ts'
 import type { TensorType } from '../../../core/type.ts'
 import { bytesOf, sizeOf } from '../../../core/type.ts'
 import type { Executable, Feed, HostValues } from '../../target.ts'
 import { fed } from '../feed.ts'
+import { asFault } from '../residents.ts'
 import type { Blueprint, BlueprintPlace, Part } from './blueprint.ts'
 import type { Memory, Runtime } from './library.ts'
 import { openUnit } from './library.ts'
@@ -139,7 +139,7 @@ export const programOf = (g: Graph, built: Built, h: Host): E.Either<Fault, Nati
   return E.right({
     source,
     launches: b.steps.length,
-    run: (feed) => () => once(feed, null).catch((e: unknown) => E.left(fault('target', { place: 'native', found: String(e), allowed: 'a run without errors', remedy: 'report this with the output of npm run ir' }))),
+    run: (feed) => () => once(feed, null).catch((e: unknown) => E.left(asFault('native')(e))),
     profile: async (feed, steps) => {
       const times = new Float64Array(b.steps.length)
       for (let i = 0; i < steps; i++) {

@@ -13,7 +13,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { residentBytes, totalsOf } from '../../../compiler/memory/plan.ts'
 import { showAttention } from '../../../compiler/passes/attention.ts'
 import type { Road } from '../../../compiler/road.ts'
-import { follow, stagesOf } from '../../../compiler/road.ts'
+import { follow, isKernelRoad, stagesOf } from '../../../compiler/road.ts'
 import { operationsOf, showGraph } from '../../../compiler/show.ts'
 import type { Device } from '../../../compiler/target.ts'
 import { openTarget } from '../../../compiler/targets/open.ts'
@@ -100,7 +100,7 @@ const stagesOfPhase = (phase: AssembledPhase, device: Device): Either<Fault, Rea
 /** Names that mean the same on every target: the graph when all its passes are over, and its kernels when theirs are. */
 const aliases = (road: Road): ReadonlyMap<string, string> => new Map([
   ['rewritten', road.graph.at(-1)?.name ?? 'grad'],
-  ['fused', (road.kernels?.at(-1) ?? road.fuse ?? road.graph.at(-1))?.name ?? 'grad'],
+  ['fused', (isKernelRoad(road) ? road.kernels.at(-1) ?? road.fuse : road.graph.at(-1))?.name ?? 'grad'],
 ])
 
 const textOf = (phase: AssembledPhase, device: Device, a: Arguments): TaskEither<Fault, string> => async () => {
@@ -131,10 +131,9 @@ const phaseName = (a: Arguments): string | undefined => {
 /** What a step costs on the device, as one object. A target that runs graphs has no kernels to count. */
 const summary = (stage: string, phase: AssembledPhase, device: Device): Either<Fault, string> => {
   const { graph } = last(phase.turns)
-  const { fuse, kernels, memory } = device.road
   const common = { target: device.name, stage, phase: phase.name, operations: operationsOf(graph), resident_bytes: residentBytes(graph) }
-  if (fuse === undefined || kernels === undefined || memory === undefined) return E.right(`${JSON.stringify(common)}\n`)
-  return pipe(graph, follow({ ...device.road, fuse, kernels, memory }), E.map((plan) => {
+  if (!isKernelRoad(device.road)) return E.right(`${JSON.stringify(common)}\n`)
+  return pipe(graph, follow(device.road), E.map((plan) => {
     const t = totalsOf(plan)
     return `${JSON.stringify({
       ...common, kernels: t.launches, distinct_kernels: t.distinct, updates: t.updates, flop: t.flops, bytes_moved: t.bytes, temporary_bytes: t.temporaryBytes,

@@ -5,6 +5,7 @@
 
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
 import type { HuffmanTable } from './huffman.ts'
 import { huffmanTable } from './huffman.ts'
 import { sameSize, showSize } from './samples.ts'
@@ -173,6 +174,10 @@ export const checkSize = (frame: JpegFrame, size: FrameSize): Either<string, voi
   const stated = { height: frame.height, width: frame.width, channels: frame.components.length }
   return sameSize(stated, size) ? E.right(undefined) : E.left(`a JPEG stream of ${showSize(stated)} in a file of frames ${showSize(size)}`)
 }
+
+/** A stream and its frame, which must have the size that the file states. */
+export const parseSized = (bytes: Uint8Array, size: FrameSize): ReturnType<typeof parseJpeg> =>
+  pipe(parseJpeg(bytes), E.chainFirst(({ frame }) => checkSize(frame, size)))
 
 /**
  * The stream with its own words about colour (JFIF and Adobe segments) replaced by one Adobe segment: decoders then take

@@ -5,7 +5,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { bitReader, overrun, passRestart, readCode, readSigned } from './huffman.ts'
 import type { BitReader, HuffmanTable } from './huffman.ts'
 import type { JpegFrame, Scan } from './jpeg.ts'
-import { checkSize, parseJpeg } from './jpeg.ts'
+import { parseSized } from './jpeg.ts'
 import type { FrameSize, Samples } from './samples.ts'
 
 /** The difference that comes next (T.81 H.1.2.2); category 16 stands for 32768 without further bits. NaN: no code. */
@@ -72,11 +72,9 @@ const decodeScan = (bytes: Uint8Array, frame: JpegFrame, scan: Scan, out: Uint16
  * Left: another size, another process, a subsampled component, damaged or missing data.
  */
 export const decodeLossless = (bytes: Uint8Array, size: FrameSize): Either<string, Samples> => {
-  const parsed = parseJpeg(bytes)
+  const parsed = parseSized(bytes, size)
   if (E.isLeft(parsed)) return parsed
   const { frame, scans } = parsed.right
-  const sized = checkSize(frame, size)
-  if (E.isLeft(sized)) return sized
   const { height, width, precision, components } = frame
   if (frame.process !== 3) return E.left(`a JPEG stream of process ${frame.process} where a lossless one belongs`)
   if (precision < 2 || precision > 16) return E.left(`a lossless JPEG stream of ${precision} bits`)

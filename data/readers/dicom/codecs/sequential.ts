@@ -8,7 +8,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { bitReader, overrun, passRestart, readCode, readSigned } from './huffman.ts'
 import type { BitReader, HuffmanTable } from './huffman.ts'
 import type { Component, JpegFrame, Scan } from './jpeg.ts'
-import { checkSize, parseJpeg } from './jpeg.ts'
+import { parseSized } from './jpeg.ts'
 import type { FrameSize, Samples } from './samples.ts'
 
 /** Places of coefficients in the order in which they are coded (T.81 Figure A.6). */
@@ -119,11 +119,9 @@ const decodeScan = (bytes: Uint8Array, frame: JpegFrame, scan: Scan, planes: Rea
  * transform); subsampled components are repeated. Left: another size, process or precision, damaged or missing data.
  */
 export const decodeSequential = (bytes: Uint8Array, size: FrameSize): Either<string, Samples> => {
-  const parsed = parseJpeg(bytes)
+  const parsed = parseSized(bytes, size)
   if (E.isLeft(parsed)) return parsed
   const { frame, scans } = parsed.right
-  const sized = checkSize(frame, size)
-  if (E.isLeft(sized)) return sized
   const { height, width, precision, components } = frame
   if (frame.process > 1) return E.left(`a JPEG stream of process ${frame.process} where a sequential one belongs`)
   if (precision !== 8 && precision !== 12) return E.left(`a sequential JPEG stream of ${precision} bits`)
