@@ -182,7 +182,8 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
       state.disposed = true
       buffers.forEach((buffer) => { buffer.destroy() })
       device.destroy()
-      state.held = null
+      // only when it has reported that, as the package looks for events of an object that may be collected already
+      void device.lost.then(() => setImmediate(() => { state.held = null }))
     },
   }
 }
