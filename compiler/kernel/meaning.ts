@@ -2,6 +2,7 @@
 import type { Apply, Expr } from '../../core/expr.ts'
 import type { Scalar } from '../../core/scalar.ts'
 import * as S from '../../core/scalar.ts'
+import { showType } from '../../core/type.ts'
 import { flatten, inRange, instantiate } from './instantiate.ts'
 import type { Operand, Whole } from './kernel.ts'
 import type { Term, TermTable } from './term.ts'
@@ -51,16 +52,26 @@ const measure = (s: Scalar, costs: Costs): Measure => {
   return { cost: cost + own, ops: ops + (own > 0 ? 1 : 0), reduces: parts.some((p) => p.reduces) }
 }
 
-/** A leaf that is an output is copied. */
-export const meaningOf = (e: Expr, costs: Costs): Meaning => {
-  if (e._tag !== 'Apply') {
-    const scalar: Scalar = e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
-    return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false, whole: false }
-  }
+const ofApply = (e: Apply, costs: Costs): Omit<Meaning, 'args'> => {
   const scalar = scalarOf(e)
   const measured = measure(scalar, costs)
   // only what reduces is worth a kernel of the target's own
-  return { scalar, args: e.args, ...measured, whole: measured.reduces && costs.whole?.(scalar) === true }
+  return { scalar, ...measured, whole: measured.reduces && costs.whole?.(scalar) === true }
+}
+
+/** Meanings of expressions, each kind of application measured once. A leaf that is an output is copied. */
+export const meanings = (costs: Costs): ((e: Expr) => Meaning) => {
+  const known = new Map<string, Omit<Meaning, 'args'>>()
+  return (e) => {
+    if (e._tag !== 'Apply') {
+      const scalar: Scalar = e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
+      return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false, whole: false }
+    }
+    const key = [e.op.key, ...e.args.map((a) => showType(a.type)), showType(e.type)].join(' ')
+    const found = known.get(key) ?? ofApply(e, costs)
+    known.set(key, found)
+    return { ...found, args: e.args }
+  }
 }
 
 /** What one element of an application is. */

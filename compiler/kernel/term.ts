@@ -102,21 +102,24 @@ export interface TermTable {
   readonly replace: (map: ReadonlyMap<Term, Term>, t: Term) => Term
   /** Gives every buffer another number. */
   readonly renumber: (buffer: (old: number) => number, t: Term) => Term
+  /** A table of its own that has the same terms: what is made in one is not in the other. */
+  readonly copy: () => TermTable
 }
 
 type Fields<T> = T extends Base ? Omit<T, 'id' | 'vars'> : never
 
-export const termTable = (): TermTable => {
-  const interned = new Map<string, Term>()
-  let made = 0
+export const termTable = (): TermTable => tableOf(new Map(), 0)
+
+const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
+  let made = variables
 
   const intern = (key: string, operands: ReadonlyArray<Term>, fields: Fields<Term>, own = 0, bound = 0): Term => {
     const found = interned.get(key)
     if (found !== undefined) return found
     const vars = (operands.reduce((v, o) => v | o.vars, own)) & ~bound
-    const made: Term = { ...fields, id: interned.size, vars }
-    interned.set(key, made)
-    return made
+    const term: Term = { ...fields, id: interned.size, vars }
+    interned.set(key, term)
+    return term
   }
   const float = { lo: -Infinity, hi: Infinity }
   const rangeFor = (dtype: DType): { lo: number; hi: number } => (dtype === 'i32' ? int32 : dtype === 'bool' ? { lo: 0, hi: 1 } : float)
@@ -329,5 +332,7 @@ export const termTable = (): TermTable => {
   const replace = (map: ReadonlyMap<Term, Term>, t: Term): Term => rewrite(map, (b) => b, t)
   const renumber = (buffer: (old: number) => number, t: Term): Term => rewrite(new Map(), buffer, t)
 
-  return { num, variable, variables: () => made, read, unary, binary, select, cast, assume, reduce, affine, opaque, replace, renumber }
+  const copy = (): TermTable => tableOf(new Map(interned), made)
+
+  return { num, variable, variables: () => made, read, unary, binary, select, cast, assume, reduce, affine, opaque, replace, renumber, copy }
 }

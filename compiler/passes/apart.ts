@@ -61,6 +61,8 @@ const apart = (e: Apply, args: ReadonlyArray<Expr>): Expr | undefined => {
   return side([einsum('bhij,bjhd->bihd')(s, k), einsum('bhij,bihd->bjhd')(s, q), einsum('bhij,bihd->bjhd')(p, g)])
 }
 
+const isRegion = (e: Apply): boolean => Object.values(attending).some(({ match }) => O.isSome<unknown>(match(e)))
+
 /** Takes apart the regions that `stays` does not keep. Law, tested: the same values on `reference`. */
 export const takeApart = (stays: (e: Apply) => boolean): Rewrite<'step'> => ({
   name: 'apart',
@@ -72,7 +74,7 @@ export const takeApart = (stays: (e: Apply) => boolean): Rewrite<'step'> => ({
       if (e._tag !== 'Apply') continue
       const since = mark()
       const args = e.args.map(of)
-      const pieces = stays(e) ? undefined : apart(e, args)
+      const pieces = isRegion(e) && !stays(e) ? apart(e, args) : undefined
       if (pieces === undefined && args.every((a, i) => a === e.args[i])) continue
       const now = pieces === undefined ? apply(e.op, args, e.region) : O.isSome(e.region) ? inRegion(e.region.value, pieces, args) : pieces
       labelScope(scopeOf(e), since, [now])

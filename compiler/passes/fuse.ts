@@ -12,18 +12,18 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Expr } from '../../core/expr.ts'
-import { scopeOf } from '../../core/expr.ts'
+import { keyOf, scopeOf } from '../../core/expr.ts'
 import type { Graph } from '../../core/graph.ts'
 import { nodesOf } from '../../core/graph.ts'
-import { sizeOf } from '../../core/type.ts'
-import type { Fused, Kernels } from '../kernel/fused.ts'
+import { showType, sizeOf } from '../../core/type.ts'
+import type { Fused, Kernels, Tensor } from '../kernel/fused.ts'
 import { isHyper } from '../kernel/fused.ts'
 import { flatten, inRange, instantiate } from '../kernel/instantiate.ts'
 import type { Buffer, Write } from '../kernel/kernel.ts'
 import { kernelKey } from '../kernel/kernel.ts'
 import { normalise } from '../kernel/loops.ts'
 import type { Costs, Meaning } from '../kernel/meaning.ts'
-import { isFree, isPlace, meaningOf, wholeOf } from '../kernel/meaning.ts'
+import { isFree, isPlace, meanings, wholeOf } from '../kernel/meaning.ts'
 import type { Term, TermTable, Var } from '../kernel/term.ts'
 import { termTable, termsOf } from '../kernel/term.ts'
 import type { Pass } from '../pass.ts'
@@ -67,9 +67,9 @@ const inputsOf = (d: Draft): ReadonlySet<Expr | 'hyper'> => new Set([...d.uses.k
 
 const fused = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
   const order = nodesOf(g)
-  const meanings = new Map<Expr, Meaning>()
-  for (const e of order) meanings.set(e, meaningOf(e, limits))
-  const meaning = (e: Expr): Meaning => meanings.get(e) ?? meaningOf(e, limits)
+  const meaningOf = meanings(limits)
+  const known = new Map<Expr, Meaning>(order.map((e) => [e, meaningOf(e)]))
+  const meaning = (e: Expr): Meaning => known.get(e) ?? meaningOf(e)
   const usesOf = new Map<Expr, Array<Use>>(order.map((e) => [e, []]))
   const outputs = new Set(g.outputs.map((o) => o.expr))
   const inlined = new Set<Expr>()
@@ -169,7 +169,13 @@ const fused = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
     }
   }
   const hypers = order.filter(isHyper)
-  return drafts.reverse().map((d) => build(d, meaning, inlined, hypers))
+  return buildAll(drafts.reverse(), meaning, inlined, hypers)
+}
+
+const nameOf = (d: Draft): string => {
+  const scope = scopeOf(d.root)
+  const ops = [...new Set(d.ops)].reverse().join(' ')
+  return `${scope === '' ? '' : `${scope}: `}${ops === '' ? 'copy' : ops}`
 }
 
 /** The kernel of one draft, with everything that was put into it. */
@@ -209,10 +215,39 @@ const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Exp
   const write: Write = { dtype: d.root.type.dtype, length: sizeOf(d.root.type.shape), offset: flatten(table, d.root.type.shape, loops), value, mode: 'set' }
   const nest = d.whole ? { loops, writes: [write] } : normalise(table, { loops, writes: [write] })
   const shape = { loops: nest.loops, reads: buffers, writes: nest.writes, ...(d.whole ? { whole: wholeOf(d.root, meaning, inlined, bufferIndex) } : {}) }
-  const scope = scopeOf(d.root)
-  const ops = [...new Set(d.ops)].reverse().join(' ')
-  const name = `${scope === '' ? '' : `${scope}: `}${ops === '' ? 'copy' : ops}`
-  return { kernel: { name, key: kernelKey(shape), table, ...shape }, reads, writes: [d.root] }
+  return { kernel: { name: nameOf(d), key: kernelKey(shape), table, ...shape }, reads, writes: [d.root] }
+}
+
+/** Everything that a kernel is made of, in words: what was put together down to what is read, each expression by the number of its first place. */
+const wordsOf = (root: Expr, inlined: ReadonlySet<Expr>, hypers: ReadonlyArray<Expr>): { readonly words: string; readonly exprs: ReadonlyArray<Expr> } => {
+  const numbers = new Map<Expr, number>()
+  const leafWords = (e: Expr): string => (isHyper(e) ? `hyper ${hypers.indexOf(e)}` : isFree(e) && e._tag === 'Leaf' ? keyOf(e.source) : '')
+  const go = (e: Expr): string => {
+    const seen = numbers.get(e)
+    if (seen !== undefined) return `${seen}`
+    numbers.set(e, numbers.size)
+    const type = showType(e.type)
+    return e._tag === 'Apply' && (e === root || inlined.has(e)) ? `${e.op.key} ${type}(${e.args.map(go).join()})` : `[${leafWords(e)} ${type}]`
+  }
+  return { words: go(root), exprs: [...numbers.keys()] }
+}
+
+/** The kernels of all drafts. Blocks repeat: what is made of the same things in the same way is built once, and stands between other tensors. */
+const buildAll = (drafts: ReadonlyArray<Draft>, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Expr>, hypers: ReadonlyArray<Expr>): ReadonlyArray<Fused> => {
+  const known = new Map<string, { readonly first: Fused; readonly exprs: ReadonlyArray<Expr> }>()
+  return drafts.map((d) => {
+    const { words, exprs } = wordsOf(d.root, inlined, hypers)
+    const like = known.get(words)
+    if (like === undefined) {
+      const first = build(d, meaning, inlined, hypers)
+      known.set(words, { first, exprs })
+      return first
+    }
+    const instead = new Map<Tensor, Expr>(like.exprs.map((e, n) => [e, exprs[n]]))
+    const { kernel, reads } = like.first
+    // whoever works on a kernel makes terms in its table
+    return { kernel: { ...kernel, name: nameOf(d), table: kernel.table.copy() }, reads: reads.map((t) => instead.get(t) ?? t), writes: [d.root] }
+  })
 }
 
 export const fuse = (limits: Limits): Pass<Graph, Kernels> =>

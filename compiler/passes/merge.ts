@@ -120,8 +120,29 @@ const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimi
   }
   if (!nest.writes.every(inOuter)) return undefined
   const shape = { loops: nest.loops, reads: buffers, writes: nest.writes }
-  const ops = p.kernel.name.slice(p.kernel.name.indexOf(': ') + 1).trim()
-  return { kernel: { name: `${c.kernel.name} | ${ops}`, key: kernelKey(shape), table, ...shape }, reads, writes: [...keptWrites.map(([, t]) => t), ...c.writes] }
+  return { kernel: { name: nameOf(p, c), key: kernelKey(shape), table, ...shape }, reads, writes: [...keptWrites.map(([, t]) => t), ...c.writes] }
+}
+
+const nameOf = (p: Fused, c: Fused): string => `${c.kernel.name} | ${p.kernel.name.slice(p.kernel.name.indexOf(': ') + 1).trim()}`
+
+/** `merged`, but what blocks repeat is merged once: equal kernels that stand to one another in the same way. */
+const mergedOnce = (limits: MergeLimits): ((p: Fused, c: Fused, kept: ReadonlySet<Tensor>) => Fused | undefined) => {
+  const known = new Map<string, { readonly p: Fused; readonly c: Fused; readonly one: Fused | undefined }>()
+  return (p, c, kept) => {
+    const between = c.reads.map((t) => `${p.writes.findIndex((w) => w === t)} ${p.reads.indexOf(t)}`)
+    const key = [p.kernel.key, c.kernel.key, between.join(), p.writes.map((w) => (kept.has(w) ? 'kept' : '')).join()].join('\n')
+    const like = known.get(key)
+    if (like === undefined) {
+      const one = merged(p, c, kept, limits)
+      known.set(key, { p, c, one })
+      return one
+    }
+    if (like.one === undefined) return undefined
+    const { kernel, reads, writes } = like.one
+    const made = new Map([...like.p.writes.map((w, n) => [w, p.writes[n]] as const), ...like.c.writes.map((w, n) => [w, c.writes[n]] as const)])
+    const read = new Map([...like.p.reads.map((t, n) => [t, p.reads[n]] as const), ...like.c.reads.map((t, n) => [t, c.reads[n]] as const)])
+    return { kernel: { ...kernel, name: nameOf(p, c), table: kernel.table.copy() }, reads: reads.map((t) => read.get(t) ?? t), writes: writes.map((w) => made.get(w) ?? w) }
+  }
 }
 
 /** A kernel that writes this many times less than it reads frees memory by running early. */
@@ -143,7 +164,15 @@ const pays = (p: Fused, c: Fused, limits: MergeLimits): boolean => {
 }
 
 /** The kernels with producers merged into consumers; what the graph hands on is needed whoever reads it. */
-const together = (limits: MergeLimits) => ({ graph, kernels }: Kernels): Kernels => {
+const together = (given: MergeLimits) => ({ graph, kernels }: Kernels): Kernels => {
+  const special = new Map<string, boolean>()
+  const isSpecial = (k: Kernel): boolean => {
+    const found = special.get(k.key) ?? given.isSpecial(k)
+    special.set(k.key, found)
+    return found
+  }
+  const limits = { ...given, isSpecial }
+  const mergeOf = mergedOnce(limits)
   const outputs = outputsOf(graph)
   const at: Array<Fused | undefined> = [...kernels]
   const makers = new Map<Tensor, number>()
@@ -166,7 +195,7 @@ const together = (limits: MergeLimits) => ({ graph, kernels }: Kernels): Kernels
     const early = c.reads.every((t) => (makers.get(t) ?? -1) <= i)
     if (!late && !early) return false
     const kept = new Set<Tensor>(p.writes.filter((w) => outputs.has(w) || readersOf(w).some((r) => r !== j)))
-    const one = merged(p, c, kept, limits)
+    const one = mergeOf(p, c, kept)
     if (one === undefined || (limits.isSpecial(p.kernel) && !limits.isSpecial(one.kernel))) return false
     leave(p, i)
     leave(c, j)

@@ -1,6 +1,6 @@
 /**
  * `npm run costs [-- --target T] [--json]`: what compiling w2's step costs for networks of four sizes and several depths: nodes, kernels,
- * and seconds of each part of the road. Blocks repeat, so distinct kernels must not grow with depth, and no part's seconds faster than
+ * and the processor's seconds for each part of the road (other programs do not count). Blocks repeat, so distinct kernels must not grow with depth, and no part's seconds faster than
  * nodes: the exponents of a fit are printed. No test asserts a time.
  */
 import { parseArgs } from 'node:util'
@@ -52,15 +52,16 @@ interface Cost {
   readonly nodes: number
   readonly kernels: number
   readonly distinct: number
-  /** Seconds by part. */
+  /** The processor's seconds by part. */
   readonly seconds: Readonly<Record<string, number>>
   readonly rss_mb: number
 }
 
 const timed = <A>(seconds: Record<string, number>, name: string, work: () => A): A => {
-  const from = performance.now()
+  const from = process.cpuUsage()
   const a = work()
-  seconds[name] = (seconds[name] ?? 0) + (performance.now() - from) / 1000
+  const { user, system } = process.cpuUsage(from)
+  seconds[name] = (seconds[name] ?? 0) + (user + system) / 1e6
   return a
 }
 

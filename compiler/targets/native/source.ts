@@ -24,12 +24,20 @@ const linesOf = (k: Kernel, name: string): ReadonlyArray<string> => {
 export const kernelSource = (k: Kernel, name: string): string =>
   [`/* ${k.name.replaceAll('*/', '* /')} */`, ...linesOf(k, name)].join('\n')
 
-const unitOf = (kernels: ReadonlyArray<Kernel>): Unit => ({
-  keys: kernels.map((k) => k.key),
+/** A kernel and its C text, as the function of its place in a unit. */
+interface Placed {
+  readonly kernel: Kernel
+  readonly source: string
+}
+
+const nameOf = (place: number): string => `k${place}`
+
+const unitOf = (placed: ReadonlyArray<Placed>): Unit => ({
+  keys: placed.map(({ kernel }) => kernel.key),
   source: [
     '#include "kernel.h"',
-    ...kernels.map((k, i) => kernelSource(k, `k${i}`)),
-    `static const Kernel kernels[] = {${kernels.map((_, i) => `k${i}`).join(', ')}};`,
+    ...placed.map(({ source }) => source),
+    `static const Kernel kernels[] = {${placed.map((_, i) => nameOf(i)).join(', ')}};`,
     'int64_t dg_kernel(int32_t i) { return (int64_t)(intptr_t)kernels[i]; }',
     '',
   ].join('\n\n'),
@@ -41,15 +49,17 @@ const unitSize = 60000
 /** Each distinct kernel once, in units that compile independently. */
 export const unitsOf = (kernels: ReadonlyArray<Kernel>): ReadonlyArray<Unit> => {
   const distinct = [...new Map(kernels.map((k) => [k.key, k])).values()]
-  const units: Array<Array<Kernel>> = []
+  const units: Array<Array<Placed>> = []
   let size = unitSize
-  for (const k of distinct) {
+  for (const kernel of distinct) {
     if (size >= unitSize) {
       units.push([])
       size = 0
     }
-    units[units.length - 1].push(k)
-    size += kernelSource(k, 'k').length
+    const unit = units[units.length - 1]
+    const source = kernelSource(kernel, nameOf(unit.length))
+    unit.push({ kernel, source })
+    size += source.length
   }
   return units.map(unitOf)
 }
