@@ -6,7 +6,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
 import { faultsOf, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import { Whole, decodeAs } from './codec.ts'
+import { Whole, decodeAs, showValue } from './codec.ts'
 import { elements, isElementName } from './element.ts'
 import type { HostDType } from './tensor.ts'
 import { countOf } from './tensor.ts'
@@ -20,7 +20,10 @@ export const reservedName = '__metadata__'
 /** Where one tensor lies: bytes [begin, end) after the header. */
 export interface TensorEntry {
   readonly name: string
-  readonly dtype: HostDType
+  /** The element type as the header calls it. */
+  readonly type: string
+  /** None for a type that is not known here: such a tensor can be passed over, and not be read. */
+  readonly dtype: HostDType | undefined
   readonly shape: ReadonlyArray<number>
   readonly begin: number
   readonly end: number
@@ -30,13 +33,16 @@ export interface TensorEntry {
 export interface SafetensorsIndex {
   readonly entries: ReadonlyArray<TensorEntry>
   readonly metadata: Readonly<Record<string, string>>
+  /** What of the free text was passed over, in words. */
+  readonly notes: ReadonlyArray<string>
   /** Bytes after the header. */
   readonly bodyBytes: number
 }
 
-const Entry = t.type({ dtype: t.string, shape: t.array(Whole), data_offsets: t.tuple([Whole, Whole]) })
+/** io-ts takes the first two of three. */
+const Offsets = t.refinement(t.readonlyArray(Whole), (all) => all.length === 2, 'two whole numbers')
 
-const Metadata = t.record(t.string, t.string)
+const Entry = t.type({ dtype: t.string, shape: t.array(Whole), data_offsets: Offsets })
 
 const damaged = 'the file is damaged or of another kind: copy, export or download it again'
 
@@ -82,15 +88,32 @@ const entryOf = (file: string, name: string, value: unknown): Either<Fault, Tens
     value,
     decodeAs(Entry, 'data', place, damaged),
     E.chain(({ dtype, shape, data_offsets: [begin, end] }) => {
-      if (!isElementName(dtype)) return E.left(wrong(place, `the element type ${JSON.stringify(dtype)}`, Object.keys(elements).join(', ')))
+      if (!isElementName(dtype)) {
+        return end >= begin ? E.right({ name, type: dtype, dtype: undefined, shape, begin, end }) : E.left(wrong(place, `the bytes [${begin}, ${end})`, 'an end that is not before the begin'))
+      }
       const element = elements[dtype]
       const bytes = countOf(shape) * element.bytes
       if (!Number.isSafeInteger(bytes) || end - begin !== bytes) {
         return E.left(wrong(place, `the bytes [${begin}, ${end}) for ${dtype}[${shape.join(', ')}]`, `${bytes} bytes`))
       }
-      return E.right({ name, dtype: element.dtype, shape, begin, end })
+      return E.right({ name, type: dtype, dtype: element.dtype, shape, begin, end })
     }),
   )
+}
+
+/** The fault of a tensor whose element type is not known, for those who want to read it. */
+export const unknownType = (file: string, { name, type }: TensorEntry): Fault =>
+  wrong(`${file}: ${name}`, `the element type ${JSON.stringify(type)}`, Object.keys(elements).join(', '))
+
+/** Text of `__metadata__`; writers that put other things there are common, and no tensor depends on them. */
+const textOf = (value: unknown): Pick<SafetensorsIndex, 'metadata' | 'notes'> => {
+  if (!t.UnknownRecord.is(value)) return { metadata: {}, notes: [`${reservedName} is ${showValue(value)} and was passed over`] }
+  const [text, rest] = [new Map<string, string>(), new Array<string>()]
+  for (const [key, x] of Object.entries(value)) {
+    if (typeof x === 'string') text.set(key, x)
+    else rest.push(key)
+  }
+  return { metadata: Object.fromEntries(text), notes: rest.length === 0 ? [] : [`${reservedName}: no text and passed over: ${rest.join(', ')}`] }
 }
 
 /** Tensors must fill the body without a hole and without sharing a byte. */
@@ -110,7 +133,7 @@ const checkCover = (file: string, entries: ReadonlyArray<TensorEntry>, bodyBytes
 
 /**
  * Parses a header, without the 8 bytes of its length; `bodyBytes` is what follows it in the file.
- * Faults: not JSON, a repeated or wrong key, an unknown element type, a shape that does not fit its byte range, a range
+ * Faults: not JSON, a repeated or wrong key, a shape that does not fit its byte range, a range
  * outside the file, a hole, an overlap, bytes left over.
  */
 export const parseHeader = (file: string) => (header: Uint8Array, bodyBytes: number): Either<Fault, SafetensorsIndex> =>
@@ -126,12 +149,10 @@ export const parseHeader = (file: string) => (header: Uint8Array, bodyBytes: num
     E.chain(decodeAs(t.UnknownRecord, 'data', file, damaged)),
     E.chain((json) => {
       const entries: TensorEntry[] = []
-      let metadata: Readonly<Record<string, string>> = {}
+      let free: Pick<SafetensorsIndex, 'metadata' | 'notes'> = { metadata: {}, notes: [] }
       for (const [name, value] of Object.entries(json)) {
         if (name === reservedName) {
-          const m = decodeAs(Metadata, 'data', `${file}: ${reservedName}`, damaged)(value)
-          if (E.isLeft(m)) return m
-          metadata = m.right
+          free = textOf(value)
           continue
         }
         const entry = entryOf(file, name, value)
@@ -139,6 +160,6 @@ export const parseHeader = (file: string) => (header: Uint8Array, bodyBytes: num
         entries.push(entry.right)
       }
       entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
-      return pipe(checkCover(file, entries, bodyBytes), E.map((): SafetensorsIndex => ({ entries, metadata, bodyBytes })))
+      return pipe(checkCover(file, entries, bodyBytes), E.map((): SafetensorsIndex => ({ entries, ...free, bodyBytes })))
     }),
   )

@@ -15,8 +15,9 @@ import type { Fault } from '../../core/fault.ts'
 import { elementNames, elements, tensorOfBytes, writerOf } from './element.ts'
 import { readAt, withFile, writeFile } from './file.ts'
 import type { Chunk } from './file.ts'
-import { maxHeaderBytes, parseHeader, reservedName } from './header.ts'
+import { maxHeaderBytes, parseHeader, reservedName, unknownType } from './header.ts'
 import type { SafetensorsIndex, TensorEntry } from './header.ts'
+import type { Stored } from './stored.ts'
 import { countOf } from './tensor.ts'
 import type { HostTensor, HostTensors } from './tensor.ts'
 
@@ -49,7 +50,7 @@ const headerLength = (place: string, prefix: Uint8Array, total: number): Either<
 }
 
 const tensorOf = (file: string, entry: TensorEntry, buffer: ArrayBuffer): Either<Fault, HostTensor> =>
-  pipe(
+  entry.dtype === undefined ? E.left(unknownType(file, entry)) : pipe(
     tensorOfBytes(entry.dtype, entry.shape, buffer),
     E.mapLeft((found) => wrong(`${file}: ${entry.name}`, found, 'values that the element type holds exactly', damaged)),
   )
@@ -191,6 +192,24 @@ export const readSafetensors = (path: string): TaskEither<Fault, Safetensors> =>
 /** Reads only what a file holds: names, types, shapes and metadata. */
 export const readSafetensorsIndex = (path: string): TaskEither<Fault, SafetensorsIndex> =>
   withFile('data', path)((handle, length) => readIndex(handle, { file: path, start: 0, length, seen: unwatched }))
+
+/** Opens a file: its tensors are read when they are asked for, so that what nobody wants costs nothing. Faults: as `parseHeader`; later those of a tensor. */
+export const openSafetensors = (path: string): TaskEither<Fault, Stored> => pipe(
+  withFile('data', path)(async (handle, length) => pipe(
+    await readIndex(handle, { file: path, start: 0, length, seen: unwatched }),
+    E.map((index) => ({ index, start: length - index.bodyBytes })),
+  )),
+  TE.map(({ index: { entries, metadata, notes }, start }): Stored => ({
+    metadata, notes,
+    tensors: new Map(entries.map((entry) => [entry.name, {
+      type: entry.type, shape: entry.shape,
+      read: withFile('data', path)(async (handle) => pipe(
+        await readAt('data', path)(handle, start + entry.begin, entry.end - entry.begin),
+        E.chain((bytes) => tensorOf(path, entry, bytes.buffer)),
+      )),
+    }])),
+  })),
+)
 
 /** Writes a file, atomically. Faults: as `layOut`, and what the system refuses. */
 export const writeSafetensors = (path: string) => (contents: Safetensors): TaskEither<Fault, void> =>

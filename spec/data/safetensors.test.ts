@@ -84,7 +84,7 @@ describe('safetensors in memory', () => {
     expect(found(fileOf(' {}'))).toBe('m.safetensors | a header that starts with byte 32')
     expect(found(fileOf('{"a":'))).toMatch(/m.safetensors \| a header that is not JSON: /)
     expect(found(fileOf('{"a":3}'))).toBe('m.safetensors: a | 3')
-    expect(found(fileOf('{"__metadata__":{"x":3}}'))).toBe('m.safetensors: __metadata__: x | 3')
+    expect(found(fileOf(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a: data_offsets | a list of 3')
     expect(found(fileOf(`{"a":${entry('F32', '[-1]', 0, 4)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a: shape.0 | -1')
     expect(found(fileOf(`{"a":${entry('F33', '[1]', 0, 4)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a | the element type "F33"')
     expect(found(fileOf(`{"a":${entry('F32', '[2]', 0, 4)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a | the bytes [0, 4) for F32[2]')
