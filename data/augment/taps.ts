@@ -5,11 +5,14 @@
  * cubic a = -0.75, fixed support, taps clamped to the box.
  */
 
-/** How a crop is brought to its size. `nearest` knows no antialias. */
+/** How a crop is brought to its size. `nearest` (of PyTorch) and `middle` (of Pillow: the pixel under the middle of the new one) know no antialias. */
 export interface Resampling {
-  readonly filter: 'bicubic' | 'bilinear' | 'nearest'
+  readonly filter: 'bicubic' | 'bilinear' | 'nearest' | 'middle'
   readonly antialias: boolean
 }
+
+/** Whether a new pixel is one of the old ones. */
+const isOnePixel = (r: Resampling): boolean => r.filter === 'nearest' || r.filter === 'middle'
 
 /** What Pillow and the official augmentations use. */
 export const bicubic: Resampling = { filter: 'bicubic', antialias: true }
@@ -44,7 +47,7 @@ const reachOf = (r: Resampling): number => (r.filter === 'bicubic' ? 2 : r.filte
 
 /** The taps that one output pixel can need when at most `longest` pixels become `outputs`, on a canvas of `limit`. */
 export const tapCount = (r: Resampling, longest: number, outputs: number, limit: number): number => {
-  if (r.filter === 'nearest') return 1
+  if (isOnePixel(r)) return 1
   const widen = r.antialias ? Math.max(1, longest / outputs) : 1
   return Math.min(limit, Math.ceil(2 * reachOf(r) * widen - 1e-9))
 }
@@ -79,8 +82,8 @@ const clamp = (p: number, length: number): number => Math.max(0, Math.min(length
 
 const plain = (r: Resampling, span: Span, rows: TapRows, row: number, i: number): void => {
   const scale = span.length / span.outputs
-  if (r.filter === 'nearest') {
-    const p = span.start + clamp(Math.floor(i * scale), span.length)
+  if (isOnePixel(r)) {
+    const p = span.start + clamp(Math.floor((r.filter === 'middle' ? i + 0.5 : i) * scale), span.length)
     const from = windowAt(rows, row, p)
     rows.weights[row * rows.taps + p - from] = 1
     return
@@ -97,6 +100,6 @@ const plain = (r: Resampling, span: Span, rows: TapRows, row: number, i: number)
 
 /** Writes the rows of one span. The caller has made room for `tapCount` taps. */
 export const writeTaps = (r: Resampling, span: Span, rows: TapRows): void => {
-  const one = r.antialias && r.filter !== 'nearest' ? antialiased : plain
+  const one = r.antialias && !isOnePixel(r) ? antialiased : plain
   for (let o = 0; o < span.outputs; o++) one(r, span, rows, rows.at + o, span.flip ? span.outputs - 1 - o : o)
 }

@@ -58,11 +58,14 @@ export const decodeAs = <A>(codec: t.Type<A, unknown>, kind: FaultKind, place: s
   const result = codec.decode(u)
   if (E.isRight(result)) return result
   const first = result.left[0]
-  const path = first.context.filter((c, i) => c.key !== '' && !isComposite(first.context[i - 1]?.type)).map((c) => c.key).join('.')
-  const wanted = first.context[first.context.length - 1].type.name
+  // what a union allows is all of its members, and not the one that was tried first
+  const union = first.context.findIndex((c) => c.type instanceof t.UnionType)
+  const context = union < 0 ? first.context : first.context.slice(0, union + 1)
+  const path = context.filter((c, i) => c.key !== '' && !isComposite(context[i - 1]?.type)).map((c) => c.key).join('.')
+  const { actual, type: { name: wanted } } = context[context.length - 1]
   return E.left(fault(kind, {
     place: path === '' ? place : `${place}: ${path}`,
-    found: first.value === undefined ? 'nothing' : showValue(first.value),
+    found: actual === undefined ? 'nothing' : showValue(actual),
     allowed: wanted,
     remedy,
   }))

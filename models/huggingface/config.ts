@@ -1,4 +1,4 @@
-/** `config.json` of Hugging Face's ViTs and the options of ours: one lenient codec to read, one record per type to write (transformers `configuration_*.py` of each model). */
+/** `config.json` of Hugging Face's ViTs and the options of ours: keys to read (`keys.ts`), one record per type to write (transformers `configuration_*.py` of each model). */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
@@ -7,28 +7,10 @@ import { hiddenWidth } from '../ffn.ts'
 import type { FullOptions, Position, VitOptions } from '../options.ts'
 import { learned, learnedAntialiased } from '../options.ts'
 import type { RopeOptions } from '../rope.ts'
+import { above } from './codec.ts'
+import type { HuggingFaceConfig } from './keys.ts'
 import type { HuggingFaceType } from './types.ts'
-import { architectures, huggingFaceTypes } from './types.ts'
-
-const optional = <C extends t.Mixed>(codec: C) => t.union([codec, t.null])
-
-/** Sides are one number, or height and width. */
-const side = t.union([t.number, t.readonlyArray(t.number)])
-
-/** What is read of a `config.json`; unknown keys are ignored. Anything but the sizes may be missing: the class' default counts. */
-export const configCodec = t.intersection([
-  t.type({ model_type: t.keyof(huggingFaceTypes), hidden_size: t.number, num_hidden_layers: t.number, num_attention_heads: t.number }),
-  t.partial({
-    image_size: side, patch_size: side, num_channels: t.number, layer_norm_eps: t.number, hidden_act: t.string, drop_path_rate: t.number,
-    intermediate_size: t.number, mlp_ratio: t.number, qkv_bias: t.boolean, layerscale_value: t.number, use_swiglu_ffn: t.boolean,
-    use_mask_token: t.boolean, num_register_tokens: t.number, use_gated_mlp: t.boolean, mlp_bias: t.boolean, proj_bias: t.boolean,
-    query_bias: t.boolean, key_bias: t.boolean, value_bias: t.boolean, rope_theta: t.number,
-    pos_embed_shift: optional(t.number), pos_embed_jitter: optional(t.number), pos_embed_rescale: optional(t.number),
-    image_mean: t.readonlyArray(t.number), dtype: t.string, torch_dtype: t.string,
-  }),
-])
-
-export type HuggingFaceConfig = t.TypeOf<typeof configCodec>
+import { architectures } from './types.ts'
 
 /** How positions are read at other grids: as the official code does, or as transformers does, which for `vit` and `dinov2` is another way. */
 export type Dialect = 'official' | 'huggingface'
@@ -36,7 +18,7 @@ export type Dialect = 'official' | 'huggingface'
 const refuse = (allowed: string): Either<Misuse, never> => E.left({ allowed, remedy: 'choose another model, or change config.json if it is wrong' })
 
 /** The one side of a square. */
-const square = (key: string, s: t.TypeOf<typeof side> | undefined, otherwise: number): Either<Misuse, number> => {
+const square = (key: string, s: number | ReadonlyArray<number> | undefined, otherwise: number): Either<Misuse, number> => {
   if (s === undefined) return E.right(otherwise)
   if (typeof s === 'number') return E.right(s)
   return s.length > 0 && s.every((n) => n === s[0]) ? E.right(s[0]) : refuse(`a square ${key} (found: ${s.join(' x ')})`)
@@ -64,43 +46,83 @@ const dinov2Options = (c: HuggingFaceConfig, type: 'dinov2' | 'dinov2_with_regis
   const ffn = c.use_swiglu_ffn === true ? 'swiglu-fused' : 'mlp'
   return {
     ...common, generation: 2, ffn, hidden: hiddenWidth(ffn, common.width, c.mlp_ratio ?? 4), qkvBias: c.qkv_bias ?? true, eps: c.layer_norm_eps ?? 1e-6,
-    layerScale: c.layerscale_value ?? 1, maskToken: c.use_mask_token ?? true, dropPathForm: 'subset', wholePatches: true,
+    layerScale: c.layerscale_value ?? 1, maskToken: c.use_mask_token ?? true, dropPathForm: 'subset', wholePatches: dialect === 'official',
     registers: type === 'dinov2' ? 0 : c.num_register_tokens ?? 4, position: positions[type][dialect],
   }
+}
+
+/** All bases of rotary periods that a configuration names, wherever newer versions put them. Left: another rule for periods. */
+const ropeBase = (c: HuggingFaceConfig): Either<Misuse, number> => {
+  const found = new Set<unknown>(c.rope_theta === undefined ? [] : [c.rope_theta])
+  const strange: string[] = []
+  const walk = (r: Readonly<Record<string, unknown>>): void => {
+    for (const [key, v] of Object.entries(r)) {
+      if (key === 'rope_theta') found.add(v)
+      else if (t.UnknownRecord.is(v)) walk(v)
+      else if (!((key === 'rope_type' || key === 'type') && v === 'default') && !(['factor', 'partial_rotary_factor'].includes(key) && v === 1)) strange.push(`${key}: ${JSON.stringify(v)}`)
+    }
+  }
+  for (const r of [c.rope_parameters, c.rope_scaling]) if (r !== undefined) walk(r)
+  const [base = 100] = found
+  if (strange.length > 0) return refuse(`rotary periods of the type default (found: ${strange.join(', ')})`)
+  if (found.size > 1) return refuse(`one rope_theta (found: ${[...found].join(' and ')})`)
+  return above(0).is(base) ? E.right(base) : refuse(`a rope_theta above 0 (found: ${JSON.stringify(base)})`)
 }
 
 const dinov3Options = (c: HuggingFaceConfig, common: Common): Either<Misuse, VitOptions> => {
   const [query, key, value] = [c.query_bias ?? true, c.key_bias ?? false, c.value_bias ?? true]
   if (query !== value || (key && !query)) return refuse('biases of query and value together, and of key only with them')
   const gated = c.use_gated_mlp ?? false
+  if ((common.width / common.heads) % 4 !== 0) return refuse(`heads whose width is a multiple of 4, as rotary positions need (found: ${common.width / common.heads})`)
+  const base = ropeBase(c)
+  if (E.isLeft(base)) return base
   return E.right({
     ...common, generation: 3, ffn: gated ? 'swiglu' : 'mlp', hidden: c.intermediate_size ?? 1536, qkvBias: query, maskKeyBias: query && !key,
     projBias: c.proj_bias ?? true, ffnBias: c.mlp_bias ?? true, eps: c.layer_norm_eps ?? 1e-5, layerScale: c.layerscale_value ?? 1,
     maskToken: true, registers: c.num_register_tokens ?? 0, dropPathForm: 'subset',
     position: {
-      kind: 'rope', periods: { base: c.rope_theta ?? 100 },
+      kind: 'rope', periods: { base: base.right },
       ...given('shift', c.pos_embed_shift), ...given('jitter', c.pos_embed_jitter), ...given('rescale', c.pos_embed_rescale === undefined ? 2 : c.pos_embed_rescale),
     },
   })
 }
 
-/** The options of the backbone that a config describes. Left: what it asks for that our blocks do not have. */
-export const optionsOf = (c: HuggingFaceConfig, dialect: Dialect = 'official'): Either<Misuse, VitOptions> => {
+const learnedAt = ({ offset, antialias }: { readonly offset: number; readonly antialias: boolean }): Position => ({ kind: 'learned', offset, ...(antialias ? { antialias } : {}) })
+
+/** transformers' names of the exact GELU, and of SiLU. */
+const functions: Readonly<Record<'gelu' | 'silu', ReadonlyArray<string>>> = { gelu: ['gelu', 'gelu_python'], silu: ['silu', 'swish'] }
+
+/** Whether the activation is one that the blocks have: DINOv2's gated half is SiLU whatever a configuration says, and a class' default is GELU, gated or not. */
+const activationOf = (c: HuggingFaceConfig): Either<Misuse, unknown> => {
+  if (c.model_type.startsWith('dinov2') && c.use_swiglu_ffn === true) return E.right(undefined)
+  const wanted = c.model_type === 'dinov3_vit' && c.use_gated_mlp === true ? 'silu' : 'gelu'
+  const found = c.hidden_act ?? 'gelu'
+  return functions[wanted].includes(found) ? E.right(found) : refuse(`hidden_act ${wanted} (found: ${found}${c.hidden_act === undefined ? ', the default of its class' : ''})`)
+}
+
+const usualPatch: Readonly<Record<HuggingFaceType, number>> = { vit: 16, dinov2: 14, dinov2_with_registers: 16, dinov3_vit: 16 }
+
+/** The options of the backbone that a config describes, positions read as transformers does, or as the config or `dialect` says. Left: what it asks for that our blocks do not have. */
+export const optionsOf = (c: HuggingFaceConfig, dialect?: Dialect): Either<Misuse, VitOptions> => {
   const type = c.model_type
-  const activation = type === 'dinov3_vit' && c.use_gated_mlp === true ? 'silu' : 'gelu'
-  const patch = square('patch_size', c.patch_size, type === 'dinov2' || type === 'dinov2_with_registers' ? 14 : 16)
+  const patch = square('patch_size', c.patch_size, usualPatch[type])
   if (E.isLeft(patch)) return patch
   const image = square('image_size', c.image_size, 224)
   if (E.isLeft(image)) return image
-  if ((c.hidden_act ?? activation) !== activation) return refuse(`hidden_act ${activation} (found: ${c.hidden_act ?? ''})`)
+  if (image.right < patch.right) return refuse(`an image_size of at least one patch (found: ${image.right} for patches of ${patch.right})`)
+  if (c.hidden_size % c.num_attention_heads !== 0) return refuse(`num_attention_heads that divide hidden_size (found: ${c.num_attention_heads} for ${c.hidden_size})`)
+  const activation = activationOf(c)
+  if (E.isLeft(activation)) return activation
   const common: Common = {
     width: c.hidden_size, depth: c.num_hidden_layers, heads: c.num_attention_heads, patch: patch.right, image: image.right,
     channels: c.num_channels ?? 3, dropPath: c.drop_path_rate ?? 0, dropPathRule: 'uniform',
   }
+  const rule = dialect ?? 'huggingface'
+  const own = (o: VitOptions): VitOptions => (dialect === undefined && c.position_interpolation !== undefined ? { ...o, position: learnedAt(c.position_interpolation) } : o)
   switch (type) {
-    case 'vit': return E.right(vitOptions(c, common, dialect))
+    case 'vit': return E.right(own(vitOptions(c, common, rule)))
     case 'dinov2':
-    case 'dinov2_with_registers': return E.right(dinov2Options(c, type, common, dialect))
+    case 'dinov2_with_registers': return E.right(own(dinov2Options(c, type, common, rule)))
     case 'dinov3_vit': return dinov3Options(c, common)
   }
 }
@@ -139,6 +161,14 @@ export const floatFields: ReadonlyArray<string> = [
   'rope_theta', 'pos_embed_shift', 'pos_embed_jitter', 'pos_embed_rescale',
 ]
 
+/** How positions are read at other grids, where that is not as transformers does it. */
+const interpolationOf = (type: HuggingFaceType, { position: p }: FullOptions): Readonly<Record<string, unknown>> => {
+  if (type === 'dinov3_vit' || p.kind !== 'learned') return {}
+  const theirs = positions[type].huggingface
+  const same = theirs.kind === 'learned' && theirs.offset === p.offset && (theirs.antialias ?? false) === (p.antialias ?? false)
+  return same ? {} : { position_interpolation: { offset: p.offset, antialias: p.antialias ?? false } }
+}
+
 const stages = (depth: number): ReadonlyArray<string> => ['stem', ...Array.from({ length: depth }, (_, i) => `stage${i + 1}`)]
 
 /** The `config.json` of a backbone. Left: what the type cannot say of it. */
@@ -147,7 +177,7 @@ export const configOf = (type: HuggingFaceType, o: FullOptions): Either<Misuse, 
   if (cannot !== undefined) return E.left({ allowed: `for ${type}: ${cannot}`, remedy: 'export as another type (--type), or keep it in our own format' })
   const common = {
     architectures: [architectures[type]], model_type: type, hidden_size: o.width, num_hidden_layers: o.depth, num_attention_heads: o.heads,
-    image_size: o.image, patch_size: o.patch, num_channels: o.channels, layer_norm_eps: o.eps, initializer_range: 0.02, torch_dtype: 'float32',
+    image_size: o.image, patch_size: o.patch, num_channels: o.channels, layer_norm_eps: o.eps, initializer_range: 0.02, torch_dtype: 'float32', ...interpolationOf(type, o),
   }
   const dropout = { hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 }
   const backbone = {

@@ -8,9 +8,10 @@ import { sizeOf } from '../../core/type.ts'
 import type { FullOptions } from '../options.ts'
 import { fullOptions } from '../options.ts'
 import { vit } from '../vit.ts'
+import type { Anchors } from './prefix.ts'
 import type { HuggingFaceType } from './types.ts'
 
-/** A tensor of a file, or so many zeros that no file holds. */
+/** A tensor of a file, or so many zeros, numbers all in all, that no file holds. */
 export type Part = { readonly name: string; readonly shape: Shape } | { readonly zeros: number }
 
 export interface Mapping {
@@ -83,6 +84,10 @@ export const namesOf = (type: HuggingFaceType, official: string): ReadonlyArray<
   return braces === null ? [name] : braces[2].split(',').map((each) => `${braces[1]}${each}${braces[3]}`)
 }
 
+/** Which of a type's tensors name its backbone, whatever stands before them. */
+export const anchorsOf = (type: HuggingFaceType): Anchors =>
+  ({ first: namesOf(type, 'patch_embed.proj.weight')[0], beside: namesOf(type, 'cls_token') })
+
 /** The options of a backbone that has every tensor which the type demands. */
 const completed = (type: HuggingFaceType, o: FullOptions): FullOptions => fullOptions({
   ...o, localNorm: false,
@@ -104,7 +109,7 @@ const partsOf = (type: HuggingFaceType, o: FullOptions, official: string, shape:
   if (names.length === 1) return [{ name: names[0], shape: official === 'mask_token' && type === 'dinov3_vit' ? [1, ...shape] : shape }]
   const rows = shape[0] / names.length
   const keyless = type === 'dinov3_vit' && o.maskKeyBias && official.endsWith('.bias')
-  return names.map((name, i) => (keyless && i === 1 ? { zeros: rows } : { name, shape: [rows, ...shape.slice(1)] }))
+  return names.map((name, i) => (keyless && i === 1 ? { zeros: rows * sizeOf(shape.slice(1)) } : { name, shape: [rows, ...shape.slice(1)] }))
 }
 
 /** The plan to read a folder of the type whose config gives these options. */
@@ -125,14 +130,9 @@ export const writingPlan = (type: HuggingFaceType, o: FullOptions): Plan => ({
 export const storedCount = (p: Plan): number =>
   p.mappings.reduce((n, m) => n + m.parts.reduce((k, part) => k + ('name' in part ? sizeOf(part.shape) : 0), 0), 0) + p.extras.reduce((n, x) => n + sizeOf(x.shape), 0)
 
-const prefixes: ReadonlyArray<string> = ['vit.', 'dinov2.', 'dinov2_with_registers.', 'dinov3_vit.', 'model.', 'backbone.', 'base_model.', 'module.']
-
-/** A name without what task classes, or newer versions of transformers, put before it. */
-export const plainName = (name: string): string => {
-  const prefix = prefixes.find((p) => name.startsWith(p))
-  return prefix === undefined ? name : plainName(name.slice(prefix.length))
-}
+/** transformers 5 keeps DINOv3's layers one level deeper in memory: files of both kinds are there. */
+export const flatName = (name: string): string => name.replace(/^model\.(?=layer\.\d+\.|norm\.)/, '')
 
 /** Tensors of a folder that are no part of the backbone: poolers, heads of task classes, and what follows from the options. */
 export const isBesideModel = (name: string): boolean =>
-  /^(pooler|classifier|head|decode_head|cls_classifier|distillation_classifier|decoder)\./.test(name) || /^rope_embeddings?\./.test(name)
+  /^(pooler|classifier|head|decode_head|cls_classifier|distillation_classifier|decoder|lm_head|score)\./.test(name) || /^rope_embeddings?\.|position_ids$/.test(name)

@@ -6,30 +6,44 @@ import type { Misuse } from '../../core/expr.ts'
 import { declarations } from '../../core/model.ts'
 import type { FullSwinOptions, SwinOptions } from '../swin.ts'
 import { swin } from '../swin.ts'
+import { above, inRange, knowing, nullIsAbsent, sideUpTo, wholeIn } from './codec.ts'
 import { floatFields } from './config.ts'
 import type { Mapping, Part, Plan } from './names.ts'
+import type { Anchors } from './prefix.ts'
 
-const side = t.union([t.number, t.readonlyArray(t.number)])
+const sizes = { embed_dim: wholeIn(1, 65536), depths: t.readonlyArray(wholeIn(1, 1024)), num_heads: t.readonlyArray(wholeIn(1, 1024)) }
 
-/** What is read of a `config.json`; unknown keys are ignored. */
-export const swinCodec = t.intersection([
-  t.type({ model_type: t.literal('swin'), embed_dim: t.number, depths: t.readonlyArray(t.number), num_heads: t.readonlyArray(t.number) }),
-  t.partial({
-    image_size: side, patch_size: side, num_channels: t.number, window_size: t.number, mlp_ratio: t.number, qkv_bias: t.boolean,
-    layer_norm_eps: t.number, drop_path_rate: t.number, hidden_act: t.string, use_absolute_embeddings: t.boolean,
-  }),
-])
+const keys = {
+  image_size: sideUpTo(65536), patch_size: sideUpTo(1024), num_channels: wholeIn(1, 1024), window_size: wholeIn(1, 1024), mlp_ratio: above(0), qkv_bias: t.boolean,
+  layer_norm_eps: inRange(0, 1), drop_path_rate: inRange(0, 1), hidden_act: t.string, use_absolute_embeddings: t.boolean,
+  // what follows from the others
+  hidden_size: wholeIn(1, 2 ** 24), num_layers: wholeIn(1, 64), num_hidden_layers: wholeIn(1, 64),
+}
 
-const number = (s: t.TypeOf<typeof side> | undefined, otherwise: number): number => (typeof s === 'number' ? s : s?.[0] ?? otherwise)
+const plain = t.intersection([t.type({ model_type: t.literal('swin'), ...sizes }), t.partial(keys)])
+
+/** What is read of a `config.json`; null means absent. */
+export const swinCodec = nullIsAbsent(knowing(plain, { model_type: null, ...sizes, ...keys }))
+
+export type SwinConfig = t.TypeOf<typeof plain>
+
+const number = (s: number | ReadonlyArray<number> | undefined, otherwise: number): number => (typeof s === 'number' ? s : s?.[0] ?? otherwise)
+
+const refuse = (allowed: string): Either<Misuse, never> => E.left({ allowed, remedy: 'choose another model, or change config.json if it is wrong' })
 
 /** The options of the backbone that a config describes. Left: what it asks for that ours has not. */
-export const swinOptionsOf = (c: t.TypeOf<typeof swinCodec>): Either<Misuse, SwinOptions> =>
-  c.use_absolute_embeddings === true || (c.hidden_act ?? 'gelu') !== 'gelu'
-    ? E.left({ allowed: 'relative positions alone, and hidden_act gelu', remedy: 'choose another model' })
-    : E.right({
-        width: c.embed_dim, depths: c.depths, heads: c.num_heads, patch: number(c.patch_size, 4), window: c.window_size ?? 7, mlpRatio: c.mlp_ratio ?? 4,
-        qkvBias: c.qkv_bias ?? true, eps: c.layer_norm_eps ?? 1e-5, channels: c.num_channels ?? 3, image: number(c.image_size, 224), dropPath: c.drop_path_rate ?? 0.1,
-      })
+export const swinOptionsOf = (c: SwinConfig): Either<Misuse, SwinOptions> => {
+  if (c.use_absolute_embeddings === true || !['gelu', 'gelu_python'].includes(c.hidden_act ?? 'gelu')) return refuse('relative positions alone, and hidden_act gelu')
+  if (c.depths.length === 0 || c.depths.length > 8 || c.depths.length !== c.num_heads.length) return refuse(`1 to 8 stages, each with its heads (found: ${c.depths.length} depths and ${c.num_heads.length} num_heads)`)
+  if (c.num_heads.some((h, i) => (c.embed_dim * 2 ** i) % h !== 0)) return refuse(`heads that divide the width of their stage (found: ${c.num_heads.join(', ')} for ${c.embed_dim})`)
+  return E.right({
+    width: c.embed_dim, depths: c.depths, heads: c.num_heads, patch: number(c.patch_size, 4), window: c.window_size ?? 7, mlpRatio: c.mlp_ratio ?? 4,
+    qkvBias: c.qkv_bias ?? true, eps: c.layer_norm_eps ?? 1e-5, channels: c.num_channels ?? 3, image: number(c.image_size, 224), dropPath: c.drop_path_rate ?? 0.1,
+  })
+}
+
+/** Which tensors name the backbone, whatever stands before them. */
+export const swinAnchors: Anchors = { first: 'embeddings.patch_embeddings.projection.weight', beside: ['encoder.layers.0.blocks.0.layernorm_before.weight'] }
 
 /** The fields that are no whole numbers by type. */
 export const swinFloats: ReadonlyArray<string> = [...floatFields, 'mlp_ratio']

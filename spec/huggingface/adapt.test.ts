@@ -7,7 +7,7 @@ import { declarations } from '../../core/model.ts'
 import type { ChannelRule } from '../../train/exchange/huggingface/imagery.ts'
 import { adaptChannels, resizeGrid } from '../../train/exchange/huggingface/imagery.ts'
 import { inferOptions } from '../../train/exchange/huggingface/outline.ts'
-import { officialName } from '../../models/huggingface/official.ts'
+import { officially } from '../../models/huggingface/official.ts'
 import { fullOptions } from '../../models/options.ts'
 import { vitV2, vitV3 } from '../../models/presets.ts'
 import { ropePeriods } from '../../models/rope.ts'
@@ -66,9 +66,9 @@ describe('a backbone for other images', () => {
 })
 
 describe('official names', () => {
-  it('come without wrappers and chunks', () => {
-    expect(['module.backbone.blocks.0.3.norm1.weight', 'teacher.backbone.cls_token', 'blocks.11.attn.qkv.weight', 'blocks.2.23.attn.qkv.weight'].map(officialName))
-      .toEqual(['blocks.3.norm1.weight', 'cls_token', 'blocks.11.attn.qkv.weight', 'blocks.23.attn.qkv.weight'])
+  it('come without chunks', () => {
+    const names = ['blocks.0.3.norm1.weight', 'cls_token', 'blocks.11.attn.qkv.weight', 'blocks.2.23.attn.qkv.weight']
+    expect([...officially(new Map(names.map((name) => [name, [1]]))).keys()]).toEqual(['blocks.3.norm1.weight', 'cls_token', 'blocks.11.attn.qkv.weight', 'blocks.23.attn.qkv.weight'])
   })
   it.each(Object.entries(backbones))('of %s are read from a file, whatever stands before them', async (name, m) => {
     const file = at(`${name}.safetensors`)
@@ -81,8 +81,8 @@ describe('official names', () => {
     expect(b.notes.join()).toContain('dino_head.mlp.0.weight')
     expect([...underRoots(b, ['student.backbone', 'teacher.backbone']).keys()].filter((k) => k.endsWith('cls_token'))).toEqual(['student.backbone.cls_token', 'teacher.backbone.cls_token'])
   })
-  it('of chunked blocks are read', () => {
-    const b = right(fromState('x', state(backbones.dinov2, (n) => n.replace(/^blocks\.(\d)\./, 'blocks.$1.$1.')), { heads: 2 }))
+  it('of chunked blocks are read', async () => {
+    const b = right(await fromState('x', state(backbones.dinov2, (n) => n.replace(/^blocks\.(\d)\./, 'blocks.$1.$1.')), { heads: 2 })())
     expect(b.weights).toEqual(weightsOf(backbones.dinov2))
   })
   it('tell the options of every released backbone', () => {
@@ -90,19 +90,19 @@ describe('official names', () => {
       const { position: p } = m.options
       const shapes = new Map(declarations(m.params).map(([path, d]) => [path, d.shape]))
       for (const [path] of [...shapes]) if (m.options.maskKeyBias && m.options.qkvBias && path.endsWith('qkv.bias')) shapes.set(`${path}_mask`, shapes.get(path) ?? [])
-      const told = inferOptions({ shapes, ...(p.kind === 'rope' ? { periods: ropePeriods(p, m.width / m.options.heads) } : {}) })
+      const told = inferOptions({ shapes, ...(p.kind === 'rope' ? { periods: ropePeriods(p, m.width / m.options.heads) } : {}) }, p.kind === 'rope' ? undefined : m.options.heads)
       const o = told._tag === 'Right' ? fullOptions(told.right) : expect.fail(told.left.allowed)
       const essential = (x: Vit['options']): unknown => [x.patch, x.width, x.depth, x.heads, x.hidden, x.registers, x.qkvBias, x.eps, x.localNorm, x.generation, x.position.kind === 'rope' ? x.position.periods : x.position]
       expect(essential(o)).toEqual(essential(m.options))
     }
   })
-  it('that are missing or unknown are named, and heads have to be told', () => {
+  it('that are missing or unknown are named, and heads have to be told', async () => {
     const some = new Map(state(backbones.dinov2))
     some.delete('norm.bias')
     some.delete('blocks.1.ls2.gamma')
-    expect(left(fromState('f', some, { heads: 2 })).found).toContain('blocks.1.ls2.gamma')
-    expect(left(fromState('f', state(backbones.vit), {})).remedy).toContain('--heads')
-    expect(left(fromState('f', new Map(), {})).allowed).toContain('cls_token')
-    expect(left(fromState('f', new Map([...state(backbones.vit), ['extra', floatTensor([1], new Float32Array(1))]]), { heads: 2 })).found).toBe('1 unknown tensor(s): extra')
+    expect(left(await fromState('f', some, { heads: 2 })()).found).toContain('blocks.1.ls2.gamma')
+    expect(left(await fromState('f', state(backbones.vit), {})()).remedy).toContain('--heads')
+    expect(left(await fromState('f', new Map(), {})()).allowed).toContain('cls_token')
+    expect(left(await fromState('f', new Map([...state(backbones.vit), ['extra', floatTensor([1], new Float32Array(1))]]), { heads: 2 })()).found).toBe('1 unknown tensor(s): extra')
   })
 })

@@ -16,14 +16,12 @@ import { adaptersFor } from '../../models/lora.ts'
 import { merge } from './merge.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
 import { latest } from '../run/checkpoints.ts'
+import type { Network } from './network.ts'
 import type { Backbone } from './huggingface/reader.ts'
 import { adapters as adapterSettings, adaptersOf } from '../config/adapters.ts'
 import { firstStudent, productRoot } from '../step/strategies/distil.ts'
 import { fromState, readBackbone } from './huggingface/reader.ts'
 import { writeBackbone } from './huggingface/writer.ts'
-
-/** Which network of a run: the moving average, or the one that is trained. */
-export type Network = 'teacher' | 'student'
 
 export interface RunOptions {
   readonly network: Network
@@ -81,17 +79,17 @@ const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefin
   )
 }
 
-const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): Either<Fault, Backbone> => {
+const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<Fault, Backbone> => {
   const s = settingsOf(c)
   const tensors = backboneState(c.state, o.network)
   const adapters = [...tensors.keys()].filter(isAdapter)
   if (tensors.size === 0)
-    return E.left(fault('checkpoint', { place, found: 'no backbone', allowed: 'tensors under student.backbone', remedy: 'name the folder of a run of this project' }))
-  if (adapters.length > 0 && !o.mergeLora) return E.left(adapted(place, adapters, 'pass --merge-lora'))
+    return TE.left(fault('checkpoint', { place, found: 'no backbone', allowed: 'tensors under student.backbone', remedy: 'name the folder of a run of this project' }))
+  if (adapters.length > 0 && !o.mergeLora) return TE.left(adapted(place, adapters, 'pass --merge-lora'))
   const { heads, eps } = { ...s.backbone, ...s.vit, ...s.model }
   return pipe(
-    adapters.length > 0 ? merged(place, tensors, loraOf(s)) : E.right(tensors),
-    E.chain((plain) => fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) })),
+    TE.fromEither(adapters.length > 0 ? merged(place, tensors, loraOf(s)) : E.right(tensors)),
+    TE.chain((plain) => fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) })),
   )
 }
 
@@ -101,7 +99,7 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): Either<Fault
  */
 export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbone> => pipe(
   latest(join(folder, 'checkpoints')),
-  TE.chain(({ found }) => (O.isSome(found) ? TE.fromEither(ofCheckpoint(found.value.path, found.value.checkpoint, o)) : readBackbone(folder))),
+  TE.chain(({ found }) => (O.isSome(found) ? ofCheckpoint(found.value.path, found.value.checkpoint, o) : readBackbone(folder))),
 )
 
 /** Writes the moving average of a run into its `huggingface` folder. Faults: as `readRun` and `writeBackbone`. */

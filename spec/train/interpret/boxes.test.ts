@@ -120,7 +120,7 @@ describe('detection scores', () => {
     const items = right(await pipe(Array.from({ length: d.length }, (_, i) => d.item(i)), TE.sequenceSeqArray)())
     const marked = items.filter((x) => x.box !== undefined)
     expect(marked).toHaveLength(5)
-    const p: Preprocess = { resize: { kind: 'shortest', side: 128 }, crop: { height: 112, width: 112 }, resampling: { filter: 'bilinear', antialias: true }, mean: [0], std: [1], gain: 1 }
+    const p: Preprocess = { resize: { kind: 'shortest', side: 128 }, crop: { height: 112, width: 112 }, resampling: { filter: 'bilinear', antialias: true }, mean: [0], std: [1], gain: 1, rounds: false }
     const scores = detectionScores(marked.map(({ image, box: first, boxes }) => {
       const truth = framedBoxes(p, image)(boxes ?? (first === undefined ? [] : [first]))
       const size = { height: 112, width: 112 }
@@ -151,7 +151,7 @@ describe('boxes of a framed image', () => {
       const own = { height: 16, width: 20 }
       const image: Image = { channels: 1, ...own, data: Float32Array.from({ length: 320 }, (_, i) => (covers(box(x, y, width, height), i % 20, Math.floor(i / 20)) ? 1 : 0)) }
       const side = 16 * scale
-      const p: Preprocess = { resize: { kind: 'shortest', side }, crop: { height: side - 4, width: side - 4 }, resampling: { filter: 'nearest', antialias: false }, mean: [0], std: [1], gain: 1 }
+      const p: Preprocess = { resize: { kind: 'shortest', side }, crop: { height: side - 4, width: side - 4 }, resampling: { filter: 'nearest', antialias: false }, mean: [0], std: [1], gain: 1, rounds: false }
       const seen = framed(p)(image)
       const lit = Array.from(seen.data.keys()).filter((i) => seen.data[i] > 0.5)
       const boxes = framedBoxes(p, own)([box(x, y, width, height)])

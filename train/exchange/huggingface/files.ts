@@ -10,51 +10,65 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { whatIs, writeFile } from '../../../data/formats/file.ts'
 import { readJson, writeJson } from '../../../data/formats/json.ts'
-import { layOut, readSafetensors } from '../../../data/formats/safetensors.ts'
+import { openTensors } from '../../../data/formats/foreign.ts'
+import { layOut } from '../../../data/formats/safetensors.ts'
+import type { Stored, StoredTensor } from '../../../data/formats/stored.ts'
 import type { HostTensor, HostTensors } from '../../../data/formats/tensor.ts'
 import { countOf } from '../../../data/formats/tensor.ts'
 
 export const weightsFile = 'model.safetensors'
 export const indexFile = `${weightsFile}.index.json`
 
+/** Weights as folders of transformers have them, best first; an index names the files of shards. */
+const kinds = [
+  { whole: weightsFile, index: indexFile },
+  { whole: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json' },
+] as const
+
+/** Files that a folder of one file may be called instead: timm's, fairseq's and what people rename. */
+const others = ['open_clip_model.safetensors', 'open_clip_pytorch_model.bin', 'pytorch_model.pth', 'model.pth', 'model.pt', 'pytorch_model.pt', 'pytorch_model.safetensors']
+
 const indexCodec = t.type({ weight_map: t.record(t.string, t.string) })
 
-/** Tensors of all shards. Faults: a shard that is missing or truncated, a tensor that its shard does not hold. */
-const readShards = (folder: string, map: Readonly<Record<string, string>>): TaskEither<Fault, HostTensors> => {
+/** Tensors of all shards. Faults: a shard that is missing or damaged, a tensor that its shard does not hold. */
+const openShards = (folder: string, index: string, map: Readonly<Record<string, string>>): TaskEither<Fault, Stored> => {
   const files = [...new Set(Object.values(map))].sort()
   const outside = files.find((f) => f.includes('/') || f.includes('\\'))
   if (outside !== undefined)
-    return TE.left(fault('data', { place: join(folder, indexFile), found: `the file ${outside}`, allowed: 'files in the same folder', remedy: 'put all shards beside the index' }))
+    return TE.left(fault('data', { place: join(folder, index), found: `the file ${outside}`, allowed: 'files in the same folder', remedy: 'put all shards beside the index' }))
   return pipe(
     files,
-    TE.traverseSeqArray((file) => pipe(readSafetensors(join(folder, file)), TE.map(({ tensors }) => [file, tensors] as const))),
+    TE.traverseSeqArray((file) => pipe(openTensors(join(folder, file)), TE.map((stored) => [file, stored] as const))),
     TE.chainEitherK((read) => {
       const held = new Map(read)
-      const all = new Map<string, HostTensor>()
+      const tensors = new Map<string, StoredTensor>()
       for (const [name, file] of Object.entries(map)) {
-        const tensor = held.get(file)?.get(name)
+        const tensor = held.get(file)?.tensors.get(name)
         if (tensor === undefined)
-          return E.left(fault('data', { place: join(folder, file), found: `no tensor ${name}`, allowed: `what ${indexFile} says it holds`, remedy: 'download or export the folder again' }))
-        all.set(name, tensor)
+          return E.left(fault('data', { place: join(folder, file), found: `no tensor ${name}`, allowed: `what ${index} says it holds`, remedy: 'download or export the folder again' }))
+        tensors.set(name, tensor)
       }
-      return E.right(all)
+      return E.right({ tensors, metadata: {}, notes: read.flatMap(([, { notes }]) => notes) })
     }),
   )
 }
 
-/** All tensors of a folder. Fault: neither `model.safetensors` nor an index is there. */
-export const readWeights = (folder: string): TaskEither<Fault, HostTensors> => pipe(
-  readJson(join(folder, indexFile), indexCodec),
-  TE.chain((index) => O.isSome(index) ? readShards(folder, index.value.weight_map) : pipe(
-    whatIs(join(folder, weightsFile)),
-    TE.chain((what) => what === 'file'
-      ? pipe(readSafetensors(join(folder, weightsFile)), TE.map(({ tensors }) => tensors))
-      : TE.left(fault('data', {
-          place: folder, found: `no ${weightsFile} and no ${indexFile}`, allowed: 'one of them',
-          remedy: 'pytorch_model.bin is not read: save the model with safe_serialization=True in Python, or download model.safetensors',
-        }))),
-  )),
-)
+/** The tensors of a folder: whole or in shards, of safetensors or of torch.save. Fault: none of the usual files is there. */
+export const openWeights = (folder: string): TaskEither<Fault, Stored> => {
+  const tried = kinds.flatMap(({ whole, index }) => [
+    pipe(readJson(join(folder, index), indexCodec), TE.chain((found) => (O.isSome(found) ? pipe(openShards(folder, index, found.value.weight_map), TE.map(O.some)) : TE.right(O.none)))),
+    ifThere(join(folder, whole)),
+  ])
+  return pipe(
+    [...tried, ...others.map((name) => ifThere(join(folder, name)))].reduce((before, next) => pipe(before, TE.chain((found) => (O.isSome(found) ? TE.right(found) : next)))),
+    TE.chainEitherK(E.fromOption(() => fault('data', {
+      place: folder, found: `no ${kinds.map(({ whole }) => whole).join(', no ')}, and no index of shards`, allowed: 'one of them', remedy: 'download the weights as well, or name their file with --model',
+    }))),
+  )
+}
+
+const ifThere = (file: string): TaskEither<Fault, O.Option<Stored>> =>
+  pipe(whatIs(file), TE.chain((what) => (what === 'file' ? pipe(openTensors(file), TE.map(O.some)) : TE.right(O.none))))
 
 const bytesOf = (x: HostTensor): number => countOf(x.shape) * (x.dtype === 'f16' || x.dtype === 'bf16' ? 2 : 4)
 

@@ -15,23 +15,25 @@ export interface StateOutline {
   readonly periods?: ArrayLike<number>
 }
 
-/** The width of a head in every released model but the largest, whose periods tell it. */
-const usualHead = 64
+/** Relative error of numbers that 8 bits of mantissa hold, and of such that 24 bits hold. */
+const [coarse, fine] = [2 ** -8, 1e-4]
 
-const relativeSlack = 1e-4
+/** Whether numbers have no more digits than bf16 keeps. */
+const isCoarse = (xs: ArrayLike<number>): boolean => Uint32Array.from(new Uint32Array(Float32Array.from(xs).buffer)).every((bits) => bits % 65536 === 0)
 
-/** The rule that a buffer of periods follows. */
+/** The rule that a buffer of periods follows: a whole base where one gives all of them as well as their type holds them. */
 const periodsOf = (periods: ArrayLike<number> | undefined): RopePeriods => {
   if (periods === undefined || periods.length === 0) return { base: 100 }
+  const slack = isCoarse(periods) ? coarse : fine
   const [n, first, last] = [periods.length, periods[0], periods[periods.length - 1]]
-  if (Math.abs(first - 1) > relativeSlack || n === 1) return { min: first, max: last }
+  if (Math.abs(first - 1) > slack || n === 1) return { min: first, max: last }
   const base = last ** (n / (n - 1))
-  const whole = Math.round(base)
-  return { base: Math.abs(base - whole) < relativeSlack * base ? whole : base }
+  const fits = (b: number): boolean => Array.from(periods).every((t, i) => Math.abs(t - b ** (i / n)) <= slack * t)
+  return [Math.round(base / 100) * 100, Math.round(base / 10) * 10, Math.round(base)].flatMap((b) => (b > 0 && fits(b) ? [{ base: b }] : []))[0] ?? { base }
 }
 
-const headsOf = (width: number, asked: number | undefined, periods: ArrayLike<number> | undefined): number =>
-  asked ?? width / (periods === undefined || periods.length === 0 ? usualHead : 4 * periods.length)
+/** Heads in every released model of a width, for a hint: nothing in a file says it. */
+const usualHeads = (width: number): string => (width % 64 === 0 ? ` (released models of this width: ${width / 64})` : '')
 
 /** Left: no backbone of the family, or heads that have to be told. */
 export const inferOptions = ({ shapes, periods }: StateOutline, heads?: number): Either<Misuse, VitOptions> => {
@@ -42,9 +44,11 @@ export const inferOptions = ({ shapes, periods }: StateOutline, heads?: number):
   if (cls?.length !== 3 || proj?.length !== 4 || depth === 0 || proj[2] !== proj[3])
     return E.left({ allowed: 'the state of a ViT: cls_token [1, 1, D], patch_embed.proj.weight [D, C, p, p], blocks.0.…', remedy: 'name the file of a DINO, DINOv2 or DINOv3 backbone' })
   const width = cls[2]
-  const each = headsOf(width, heads, periods)
-  if (!Number.isInteger(each) || width % each !== 0)
-    return E.left({ allowed: `a number of heads that divides the width ${width}; the file does not say it`, remedy: 'tell it with --heads N' })
+  const told = periods === undefined || periods.length === 0 ? undefined : width / (4 * periods.length)
+  if (told !== undefined && heads !== undefined && told !== heads) return E.left({ allowed: `${told} heads, as the periods of the file say (asked for: ${heads})`, remedy: 'leave --heads out' })
+  const each = told ?? heads
+  if (each === undefined || !Number.isInteger(each) || width % each !== 0)
+    return E.left({ allowed: `a number of heads that divides the width ${width}; ${each === undefined ? 'nothing here says it' : `${each} does not`}`, remedy: `tell it with --heads N${usualHeads(width)}` })
   const ffn: FfnKind = has('blocks.0.mlp.fc1.weight') ? 'mlp' : has('blocks.0.mlp.w12.weight') ? 'swiglu-fused' : 'swiglu'
   const inner = shapes.get(`blocks.0.mlp.${ffn === 'mlp' ? 'fc1' : ffn === 'swiglu' ? 'w1' : 'w12'}.weight`)?.[0] ?? 4 * width
   const registers = shapes.get('register_tokens')?.[1] ?? shapes.get('storage_tokens')?.[1] ?? 0

@@ -1,16 +1,42 @@
 /** `preprocessor_config.json`: how pictures become pixels for a backbone (transformers `image_processing_*.py`). */
 import * as t from 'io-ts'
+import { above, nullIsAbsent, wholeIn } from '../../../models/huggingface/codec.ts'
 import type { HuggingFaceType } from '../../../models/huggingface/types.ts'
 
-const size = t.union([t.number, t.partial({ height: t.number, width: t.number, shortest_edge: t.number })])
+const edge = wholeIn(1, 65536)
 
-/** What is read; unknown keys are ignored. */
-export const preprocessorCodec = t.partial({
-  image_processor_type: t.string, feature_extractor_type: t.string, size, crop_size: size, resample: t.number, do_center_crop: t.boolean,
-  image_mean: t.readonlyArray(t.number), image_std: t.readonlyArray(t.number), rescale_factor: t.number, do_rescale: t.boolean, do_normalize: t.boolean, do_resize: t.boolean,
+const size = t.union([edge, t.readonlyArray(edge), t.partial({ height: edge, width: edge, shortest_edge: edge })], 'whole pixels, [height, width], {height, width} or {shortest_edge}')
+
+const perChannel = t.union([t.number, t.readonlyArray(t.number)], 'a number, or one for each channel')
+
+/** What is read; null means absent, and unknown keys are passed over. */
+const plain = t.partial({
+  image_processor_type: t.string, feature_extractor_type: t.string, size, crop_size: size, resample: t.union([t.number, t.string], 'the number or the name of a filter'), do_center_crop: t.boolean,
+  image_mean: perChannel, image_std: perChannel, rescale_factor: above(0), do_rescale: t.boolean, do_normalize: t.boolean, do_resize: t.boolean, do_convert_rgb: t.boolean,
 })
 
-export type Preprocessor = t.TypeOf<typeof preprocessorCodec>
+export type Preprocessor = t.TypeOf<typeof plain>
+
+export const preprocessorCodec = nullIsAbsent(plain)
+
+const clip = { image_mean: [0.48145466, 0.4578275, 0.40821073], image_std: [0.26862954, 0.26130258, 0.27577711] }
+const half = { image_mean: 0.5, image_std: 0.5 }
+const square = (side: number): { readonly height: number; readonly width: number } => ({ height: side, width: side })
+
+/** What the classes of transformers take where a folder says nothing (`image_processing_*.py`). */
+const classDefaults: Readonly<Record<string, Preprocessor>> = {
+  ViT: { size: square(224), resample: 2, ...half },
+  Bit: { size: { shortest_edge: 224 }, resample: 3, do_center_crop: true, crop_size: square(224), ...clip },
+  CLIP: { size: { shortest_edge: 224 }, resample: 3, do_center_crop: true, crop_size: square(224), ...clip },
+  DeiT: { size: square(256), resample: 3, do_center_crop: true, crop_size: square(224), ...half },
+  DINOv3ViT: { size: square(224), resample: 2, image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] },
+}
+
+/** The class of a processor without its ending: `Bit` of `BitImageProcessorFast`. */
+export const classOf = (p: Preprocessor): string => (p.image_processor_type ?? p.feature_extractor_type ?? '').replace(/(?:ImageProcessor|FeatureExtractor)(?:Fast|Pil)?$/, '')
+
+/** A processor with what its class takes for granted. */
+export const completed = (p: Preprocessor): Preprocessor => ({ ...(Object.hasOwn(classDefaults, classOf(p)) ? classDefaults[classOf(p)] : {}), ...p })
 
 /** Means and standard deviations of ImageNet, with which the whole family is trained. */
 const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
@@ -21,9 +47,9 @@ const margin = 256 / 224
 
 /** A processor that transformers knows for the type, for images of a side in pixels; ImageNet's statistics for three channels, else 0.5. */
 export const preprocessorOf = (type: HuggingFaceType, image: number, channels: number): Readonly<Record<string, unknown>> => {
-  const half = Array.from({ length: channels }, () => 0.5)
-  const { mean, std } = channels === 3 ? imageNet : { mean: half, std: half }
-  const common = { image_mean: mean, image_std: std, do_normalize: true, do_rescale: true, rescale_factor: 1 / 255, do_resize: true }
+  const halves = Array.from({ length: channels }, () => 0.5)
+  const { mean, std } = channels === 3 ? imageNet : { mean: halves, std: halves }
+  const common = { image_mean: mean, image_std: std, do_convert_rgb: channels === 3, do_normalize: true, do_rescale: true, rescale_factor: 1 / 255, do_resize: true }
   const side = Math.min(image, cropped)
   switch (type) {
     case 'vit': return { ...common, image_processor_type: 'ViTImageProcessor', size: { height: image, width: image }, resample: 3 }
@@ -31,7 +57,7 @@ export const preprocessorOf = (type: HuggingFaceType, image: number, channels: n
     case 'dinov2':
     case 'dinov2_with_registers': return {
       ...common, image_processor_type: 'BitImageProcessor', size: { shortest_edge: Math.round(side * margin) }, resample: 3,
-      do_center_crop: true, crop_size: { height: side, width: side }, do_convert_rgb: channels === 3,
+      do_center_crop: true, crop_size: { height: side, width: side },
     }
   }
 }

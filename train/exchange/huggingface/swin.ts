@@ -5,21 +5,24 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import * as t from 'io-ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
 import { sizeOf } from '../../../core/type.ts'
 import type { ChannelRule } from './imagery.ts'
 import { adaptChannels } from './imagery.ts'
-import { isSwinBuffer, swinCodec, swinConfigOf, swinFloats, swinOptionsOf, swinPlan } from '../../../models/huggingface/swin.ts'
+import { isBesideModel } from '../../../models/huggingface/names.ts'
+import { isSwinBuffer, swinAnchors, swinCodec, swinConfigOf, swinFloats, swinOptionsOf, swinPlan } from '../../../models/huggingface/swin.ts'
 import type { Swin, SwinOptions } from '../../../models/swin.ts'
 import { swin } from '../../../models/swin.ts'
 import { initialValues } from '../../step/initialization.ts'
-import { readWeights, writeWeights } from './files.ts'
+import { openWeights, writeWeights } from './files.ts'
 import { readJson, writeJson } from '../../../data/formats/json.ts'
 import { preprocessorOf } from './preprocessor.ts'
 import type { Precision, Unknown, Weights } from './weights.ts'
-import { gatherWeights, scatterWeights } from './weights.ts'
+import { gatherWeights, listOf, scatterWeights } from './weights.ts'
+import { locate } from './locate.ts'
 import { dtypes } from './writer.ts'
 
 export interface SwinBackbone {
@@ -41,18 +44,18 @@ export interface ReadSwinOptions {
   readonly seed?: number
 }
 
-const adapted = (from: Swin, to: Swin, o: ReadSwinOptions, weights: Weights, ignored: ReadonlyArray<string>): SwinBackbone => {
-  const notes: string[] = ignored.length === 0 ? [] : [`left out: ${ignored.join(', ')}`]
-  const [before, after] = [from.options.channels, to.options.channels]
+const adapted = (from: Swin, to: Swin, o: ReadSwinOptions, weights: Weights, ignored: ReadonlyArray<string>, before: ReadonlyArray<string>): SwinBackbone => {
+  const notes: string[] = [...before, ...(ignored.length === 0 ? [] : [`left out: ${listOf(ignored)}`])]
+  const [had, has] = [from.options.channels, to.options.channels]
   const entries = declarations(to.params).map(([path, d]): readonly [string, Float32Array] => {
     const old = weights.get(path)
     if (old === undefined) {
       notes.push(`${path} begins anew: the source has none`)
       return [path, initialValues(d.init, sizeOf(d.shape), o.seed ?? 0, path)]
     }
-    if (path !== 'patch_embed.proj.weight' || before === after) return [path, old]
-    notes.push(`${path}: ${before} channels became ${after} by the rule "${o.channelRule ?? 'sum'}"`)
-    return [path, adaptChannels(o.channelRule ?? 'sum', { from: before, to: after, area: from.options.patch ** 2 })(old)]
+    if (path !== 'patch_embed.proj.weight' || had === has) return [path, old]
+    notes.push(`${path}: ${had} channels became ${has} by the rule "${o.channelRule ?? 'sum'}"`)
+    return [path, adaptChannels(o.channelRule ?? 'sum', { from: had, to: has, area: from.options.patch ** 2 })(old)]
   })
   return { model: to, weights: new Map(entries), notes }
 }
@@ -65,12 +68,14 @@ export const readSwin = (folder: string, o: ReadSwinOptions = {}): TaskEither<Fa
     TE.chainEitherK(E.fromOption(() => fault('data', { place: folder, found: 'no config.json', allowed: 'a Hugging Face folder of a swin', remedy: 'name such a folder' }))),
     TE.chainEitherK((config) => pipe(swinOptionsOf(config), E.mapLeft((m) => fault('data', { place: file, found: 'a swin that is not supported', ...m })))),
     TE.bindTo('options'),
-    TE.bind('tensors', () => readWeights(folder)),
-    TE.chainEitherK(({ options, tensors }) => {
+    TE.bind('stored', () => openWeights(folder)),
+    TE.bind('located', ({ stored }) => TE.fromEither(locate(folder, stored.tensors, [swinAnchors], 'teacher'))),
+    TE.chain(({ options, stored, located }) => {
       const model = swin(options)
+      const beside = (name: string): boolean => isSwinBuffer(name) || isBesideModel(name) || name === 'embeddings.mask_token'
       return pipe(
-        gatherWeights(folder, swinPlan(model.options), o.unknown ?? 'refuse')(new Map([...tensors].filter(([name]) => !isSwinBuffer(name)))),
-        E.map(({ weights, ignored }) => adapted(model, swin({ ...options, ...o.change }), o, weights, ignored)),
+        gatherWeights(folder, swinPlan(model.options), o.unknown ?? 'refuse', beside)(located.inside),
+        TE.map(({ weights, ignored }) => adapted(model, swin({ ...options, ...o.change }), o, weights, ignored.filter((name) => !isSwinBuffer(name)), [...stored.notes, ...located.notes])),
       )
     }),
   )
@@ -89,8 +94,8 @@ export const writeSwin = (folder: string, o: { readonly precision?: Precision; r
   )
 }
 
-/** Whether a folder's config.json says that it is a swin. */
+/** Whether a folder's config.json says that it is a swin, whatever else is in it. */
 export const isSwin = (folder: string): TaskEither<Fault, boolean> => async () => {
-  const read = await readJson(join(folder, 'config.json'), swinCodec)()
-  return E.right(E.isRight(read) && O.isSome(read.right))
+  const read = await readJson(join(folder, 'config.json'), t.UnknownRecord)()
+  return E.right(E.isRight(read) && O.isSome(read.right) && read.right.value.model_type === 'swin')
 }

@@ -1,22 +1,24 @@
 /** What a run can start from: an earlier run, a Hugging Face folder or model, a file of official weights; with heads where there are any. */
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
-import type { Either } from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
-import { readSafetensors } from '../../../data/formats/safetensors.ts'
+import { openTensors } from '../../../data/formats/foreign.ts'
+import type { StoredTensors } from '../../../data/formats/stored.ts'
+import { readStored, storedInMemory } from '../../../data/formats/stored.ts'
 import type { HostTensors } from '../../../data/formats/tensor.ts'
 import { floatsOf } from '../../../data/formats/tensor.ts'
 import { latest } from '../../run/checkpoints.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import type { Backbone } from '../huggingface/reader.ts'
 import { readBackbone } from '../huggingface/reader.ts'
-import type { Network } from '../run.ts'
+import type { Network } from '../network.ts'
 import { readRun } from '../run.ts'
+import { unwrapped } from '../../../models/huggingface/prefix.ts'
 import { isSwin, readSwin } from '../huggingface/swin.ts'
 import type { Weights } from '../huggingface/weights.ts'
 import type { Tensor, Tensors } from './tensors.ts'
@@ -44,30 +46,36 @@ const ofBackbone = (b: Backbone): Source =>
   ({ backbone: tensorsOf(b.model.params, unmasked(b)), heads: new Map(), kept: new Map(), attentionHeads: b.model.options.heads, notes: b.notes })
 
 /** Tensors with floats, renamed; none for those that have no name. */
-const renamed = (place: string, tensors: HostTensors, name: (path: string) => string | undefined): Either<Fault, Tensors> => pipe(
-  [...tensors].flatMap(([path, x]) => { const to = name(path); return to === undefined ? [] : [[path, to, x] as const] }),
-  E.traverseArray(([path, to, x]) => pipe(floatsOf(`${place}: ${path}`)(x), E.map((values): readonly [string, Tensor] => [to, { shape: x.shape, values }]))),
-  E.map((all) => new Map(all)),
-)
+const renamed = (place: string, tensors: StoredTensors, name: (path: string) => string | undefined): TaskEither<Fault, Tensors> => {
+  const named = new Map([...tensors.keys()].flatMap((path) => { const to = name(path); return to === undefined ? [] : [[path, to] as const] }))
+  return pipe(
+    readStored(tensors, named.keys()),
+    TE.chainEitherK((read) => pipe(
+      [...read],
+      E.traverseArray(([path, x]) => pipe(floatsOf(`${place}: ${path}`)(x), E.map((values): readonly [string, Tensor] => [named.get(path) ?? path, { shape: x.shape, values }]))),
+    )),
+    TE.map((all) => new Map(all)),
+  )
+}
 
 /** The heads of a network in a training checkpoint, official or ours. */
-const headsIn = (place: string, tensors: HostTensors, network: Network): Either<Fault, Tensors> => {
+const headsIn = (place: string, tensors: StoredTensors, network: Network): TaskEither<Fault, Tensors> => {
   const both = [...tensors.keys()].some((path) => path.startsWith(`${network}.`))
-  return renamed(place, tensors, (path) => (both && !path.startsWith(`${network}.`) ? undefined : /(?:^|\.)((?:dino_head|ibot_head|head)\.(?:mlp|last_layer)\..*)$/.exec(path)?.[1]))
+  return renamed(place, tensors, (path) => (both && !path.startsWith(`${network}.`) ? undefined : /(?:^|\.)((?:dino_head|ibot_head|head)\.(?:mlp|last_layer)\..*)$/.exec(unwrapped(path))?.[1]))
 }
 
 const fromRun = (folder: string, place: string, state: HostTensors, network: Network): TaskEither<Fault, Source> => pipe(
   TE.Do,
   TE.bind('backbone', () => readRun(folder, { network, mergeLora: true })),
-  TE.bind('heads', () => TE.fromEither(headsIn(place, state, network))),
-  TE.bind('kept', () => TE.fromEither(renamed(place, state, (path) => (path.startsWith('loss.') ? path.slice('loss.'.length) : undefined)))),
+  TE.bind('heads', () => headsIn(place, storedInMemory(state), network)),
+  TE.bind('kept', () => renamed(place, storedInMemory(state), (path) => (path.startsWith('loss.') ? path.slice('loss.'.length) : undefined))),
   TE.map(({ backbone, heads, kept }) => ({ ...ofBackbone(backbone), heads, kept })),
 )
 
 const fromFile = (file: string, network: Network): TaskEither<Fault, Source> => pipe(
   TE.Do,
   TE.bind('backbone', () => readBackbone(file)),
-  TE.bind('heads', () => pipe(readSafetensors(file), TE.chainEitherK(({ tensors }) => headsIn(file, tensors, network)))),
+  TE.bind('heads', () => pipe(openTensors(file), TE.chain(({ tensors }) => headsIn(file, tensors, network)))),
   TE.map(({ backbone, heads }) => ({ ...ofBackbone(backbone), heads })),
 )
 

@@ -9,17 +9,17 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../../core/fault.ts'
 import type { CropView } from '../preprocess.ts'
-import { preprocessOf } from '../preprocess.ts'
+import { channelsOf, preprocessOf } from '../preprocess.ts'
 import { readJson } from '../../../data/formats/json.ts'
 import type { Preprocessor } from '../huggingface/preprocessor.ts'
-import { preprocessorCodec } from '../huggingface/preprocessor.ts'
+import { completed, preprocessorCodec } from '../huggingface/preprocessor.ts'
 
 /**
  * The shorter side of the images that reach the network, and the statistics that crops with values in 0..1 are normalised by: a rescaling by another
  * factor than 1/255 is put into them, as (g x - m) / s = (x - m/g) / (s/g). Without a size, `usual`.
  */
 const viewOf = (place: string, p: Preprocessor, usual: number): Either<Fault, CropView> => pipe(
-  preprocessOf(place, p, Math.max(p.image_mean?.length ?? 1, p.image_std?.length ?? 1)),
+  preprocessOf(place, p, channelsOf(completed(p))),
   E.map(({ crop, resize, gain, mean, std }) => ({
     size: crop !== undefined ? Math.min(crop.height, crop.width) : resize.kind === 'shortest' ? resize.side : resize.kind === 'exact' ? Math.min(resize.height, resize.width) : usual,
     mean: mean.map((m) => m / gain), std: std.map((s) => s / gain),
