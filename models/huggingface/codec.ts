@@ -47,14 +47,14 @@ const arithmetic = /rope|rotary|theta|scal|norm|eps|act$|activation|bias|pool|wi
 const isNothing = (v: unknown): boolean => v === null || v === undefined || v === false || v === '' || v === 'absolute' || (typeof v === 'object' && Object.keys(v).length === 0)
 
 /** The first key that may change arithmetic and that nothing here reads. */
-const strangeKey = (known: Readonly<Record<string, unknown>>, u: unknown): string | undefined =>
-  (t.UnknownRecord.is(u) ? Object.keys(u).find((key) => !Object.hasOwn(known, key) && !beside.has(key) && arithmetic.test(key) && !isNothing(u[key])) : undefined)
+const strangeKey = (known: Readonly<Record<string, unknown>>, changing: RegExp, u: unknown): string | undefined =>
+  (t.UnknownRecord.is(u) ? Object.keys(u).find((key) => !Object.hasOwn(known, key) && !beside.has(key) && changing.test(key) && !isNothing(u[key])) : undefined)
 
 const unknownKey: t.Type<unknown, unknown, unknown> = new t.Type('nothing: what it means for the arithmetic is not known here', (u): u is unknown => u === undefined, (u, c) => t.failure(u, c), t.identity)
 
 /** A codec that refuses keys that are not known and may change arithmetic; others are passed over. */
-export const knowing = <A>(codec: t.Type<A, unknown>, known: Readonly<Record<string, unknown>>): t.Type<A, unknown> =>
+export const knowing = <A>(codec: t.Type<A, unknown>, known: Readonly<Record<string, unknown>>, changing = arithmetic): t.Type<A, unknown> =>
   new t.Type(codec.name, codec.is, (u, c) => {
-    const strange = strangeKey(known, u)
+    const strange = strangeKey(known, changing, u)
     return strange === undefined || !t.UnknownRecord.is(u) ? within(codec, u, c) : t.failure(u[strange], [...c, { key: strange, type: unknownKey, actual: u[strange] }])
   }, codec.encode)

@@ -13,7 +13,9 @@ import type { HuggingFaceType } from './types.ts'
 import { architectures } from './types.ts'
 
 /** How positions are read at other grids: as the official code does, or as transformers does, which for `vit` and `dinov2` is another way. */
-export type Dialect = 'official' | 'huggingface'
+export const dialects = ['official', 'huggingface'] as const
+
+export type Dialect = (typeof dialects)[number]
 
 const refuse = (allowed: string): Either<Misuse, never> => E.left({ allowed, remedy: 'choose another model, or change config.json if it is wrong' })
 

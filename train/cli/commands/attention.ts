@@ -16,7 +16,7 @@ import { splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Seen } from '../../judge/interpret/look.ts'
 import { boxed, components, lookAt, masked, overlay, shownImage } from '../../judge/interpret/look.ts'
 import type { Told } from './program.ts'
-import { isWhole, modelOption, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 const spec: CommandSpec = {
   call: 'npm run attention --',
@@ -31,7 +31,7 @@ const spec: CommandSpec = {
   ].join('\n'),
   answers: ['target', 'threads'],
   options: [
-    modelOption,
+    ...modelOptions,
     { name: 'image', value: 'FILE', text: 'a picture, DICOM, NIfTI or npz file' },
     { name: 'out', value: 'DIR', text: 'the folder to write into' },
     { name: 'item', value: 'N', text: 'which image, slice or frame of the file, from 0; 0 by default' },

@@ -14,7 +14,7 @@ import { logisticDefaults } from '../../judge/evaluate/logistic.ts'
 import { partsOf, splitsAt } from '../../judge/evaluate/parts.ts'
 import { officialRates } from '../../judge/evaluate/probe.ts'
 import type { Told } from './program.ts'
-import { isWhole, modelOption, needed, numberOption, numbersOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+import { isWhole, modelOptions, needed, numberOption, numbersOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 /** Steps of a linear probe unless told: officially 12,500 for a million images, here enough for tens of thousands. */
 const probeSteps = 2500
@@ -32,7 +32,7 @@ const spec: CommandSpec = {
   operands: [{ name: 'EVALUATION', text: 'what to evaluate', choices: Object.keys(evaluations) }],
   answers: ['target', 'threads'],
   options: [
-    modelOption,
+    ...modelOptions,
     { name: 'data', value: 'DIR|FILE', text: 'labelled images: train, val and test where there are such splits; mnist for the digits that are shipped' },
     { name: 'k', value: 'N,N,…', text: 'knn: numbers of neighbours; 10,20,100,200 by default' },
     { name: 'temperature', value: 'T', text: 'knn: of the votes; 0.07 by default' },

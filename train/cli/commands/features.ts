@@ -18,7 +18,7 @@ import type { Encoder } from '../../judge/evaluate/encoder.ts'
 import { encoder } from '../../judge/evaluate/encoder.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Ready, Told } from './program.ts'
-import { isWhole, modelOption, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 const spec: CommandSpec = {
   call: 'npm run features --',
@@ -28,7 +28,7 @@ const spec: CommandSpec = {
   ].join('\n'),
   answers: ['target', 'threads'],
   options: [
-    modelOption,
+    ...modelOptions,
     { name: 'data', value: 'DIR|FILE', text: 'images; mnist for the digits that are shipped' },
     { name: 'out', value: 'FILE.safetensors', text: 'the file to write' },
     { name: 'split', value: 'NAME', choices: ['train', 'val', 'test', 'all'], text: 'only this split' },

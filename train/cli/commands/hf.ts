@@ -21,8 +21,10 @@ import { huggingFaceTypes } from '../../../models/huggingface/types.ts'
 import type { VitOptions } from '../../../models/options.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
-import type { Backbone, ReadOptions } from '../../exchange/huggingface/reader.ts'
-import { readBackbone } from '../../exchange/huggingface/reader.ts'
+import type { Backbone } from '../../exchange/huggingface/reader.ts'
+import type { ModelOptions } from '../../exchange/model.ts'
+import { readModel } from '../../exchange/model.ts'
+import { frozenOptions, modelOptions } from './program.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
 import { readRun } from '../../exchange/run.ts'
 import type { ReadSwinOptions, SwinBackbone } from '../../exchange/huggingface/swin.ts'
@@ -43,8 +45,8 @@ const spec: CommandSpec = {
     'Backbones in and out of Hugging Face\'s format.',
     '',
     '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json',
-    '  import --model DIR --out DIR   reads a Hugging Face folder, a model of the hub by its id, or a .safetensors file with official',
-    '                                 names, adapts it where asked, and writes it as such a folder, with official.safetensors beside it',
+    '  import --model DIR --out DIR   reads a folder of Hugging Face, timm or peft, a model of the hub by its id, or a file of weights (.safetensors,',
+    '                                 .pth, .pt, .bin), adapts it where asked, and writes a folder of Hugging Face, with official.safetensors beside it',
     '  inspect --model DIR            says what a folder, model or file holds, and whether it is whole',
     '',
     'A model\'s id is owner/name or owner/name@revision. It is downloaded into the cache that Python shares; HF_ENDPOINT, HF_HOME,',
@@ -54,16 +56,15 @@ const spec: CommandSpec = {
   answers: ['out'],
   options: [
     { name: 'run', value: 'DIR', text: 'the folder of a run' },
-    { name: 'model', value: 'DIR|FILE|ID', text: 'a Hugging Face folder, a .safetensors file with official names, or the id of a model on the hub' },
+    ...modelOptions.filter(({ name }) => name !== 'network'),
     { name: 'type', value: 'TYPE', choices: types, text: 'write this type; by default the one that fits the backbone' },
-    { name: 'network', value: 'NAME', choices: ['teacher', 'student'], text: 'export the moving average (default) or the network that is trained' },
+    { name: 'network', value: 'NAME', choices: ['teacher', 'student'], text: 'of a run, or of a file with both: the moving average (default) or the network that is trained' },
     { name: 'merge-lora', text: 'add trained adapters into their weights' },
     { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
     { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond so many bytes; 5e9 by default' },
     { name: 'channels', value: 'N', text: 'adapt the patch embedding to so many channels' },
     { name: 'channel-rule', value: 'RULE', choices: channelRules, text: 'how channels are adapted; sum by default' },
     { name: 'image', value: 'PIXELS', text: 'interpolate learned positions for square images of so many pixels' },
-    { name: 'heads', value: 'N', text: 'attention heads of a state dict, which does not say them' },
     { name: 'unknown', value: 'WHAT', choices: ['refuse', 'ignore'], text: 'tensors that have no place in the model; refuse by default' },
   ],
 }
@@ -86,15 +87,15 @@ const whole = (a: Arguments, name: string): Either<Fault, number | undefined> =>
 const oneOf = <A extends string>(names: ReadonlyArray<A>, text: O.Option<string>): A | undefined =>
   pipe(text, O.chainNullableK((s) => names.find((n) => n === s)), O.toUndefined)
 
-const readOptions = (a: Arguments): Either<Fault, ReadOptions> => pipe(
+const readOptions = (a: Arguments): Either<Fault, ModelOptions> => pipe(
   E.Do,
   E.bind('channels', () => whole(a, 'channels')),
   E.bind('image', () => whole(a, 'image')),
-  E.bind('heads', () => whole(a, 'heads')),
-  E.map(({ channels, image, heads }) => {
+  E.bind('told', () => frozenOptions(spec, a)),
+  E.map(({ channels, image, told }) => {
     const rule = oneOf<ChannelRule>(channelRules, textOf(a, 'channel-rule'))
     const change: Partial<VitOptions> = { ...(channels === undefined ? {} : { channels }), ...(image === undefined ? {} : { image }) }
-    return { change, ...(rule === undefined ? {} : { channelRule: rule }), ...(heads === undefined ? {} : { heads }), unknown: oneOf(['refuse', 'ignore'] as const, textOf(a, 'unknown')) ?? 'refuse' }
+    return { change, ...(rule === undefined ? {} : { channelRule: rule }), ...told, unknown: oneOf(['refuse', 'ignore'] as const, textOf(a, 'unknown')) ?? 'refuse' }
   }),
 )
 
@@ -112,10 +113,12 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> => pipe(
 /** What was done and found, for a person and for `--json`. */
 type Told = Readonly<Record<string, unknown>>
 
+const told = (note: string): void => { process.stderr.write(`${note}\n`) }
+
 /** The folder or file of `--model`, downloaded where it is an id. */
 const source = (a: Arguments): TaskEither<Fault, string> => pipe(
   TE.fromEither(needed(a, 'model', textOf(a, 'model'))),
-  TE.chain(localModel(process.env, (note) => { process.stderr.write(`${note}\n`) })),
+  TE.chain(localModel(process.env, told)),
 )
 
 const summary = (b: Backbone): Told => {
@@ -151,8 +154,8 @@ const exporting = (a: Arguments): TaskEither<Fault, Told> => pipe(
 const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0]): TaskEither<Fault, void> =>
   writeSafetensors(join(out, officialFile))({ tensors: stateOf(b), metadata: { format: 'pt' } })
 
-const importingVit = (from: string, out: string, wishes: ReadOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
-  readBackbone(from, wishes),
+const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
+  readModel(from, wishes, told),
   TE.bindTo('backbone'),
   TE.chainFirst(({ backbone }) => say(backbone.notes)),
   TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
@@ -163,11 +166,11 @@ const importingVit = (from: string, out: string, wishes: ReadOptions, options: W
 const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Told =>
   ({ source: 'swin', writes_as: 'swin', parameters: parameterCount(params), tensors: weights.size, ...options, notes })
 
-const swinWishes = ({ change, channelRule, unknown }: ReadOptions): ReadSwinOptions => ({
+const swinWishes = ({ change, channelRule, unknown }: ModelOptions): ReadSwinOptions => ({
   ...(change?.channels === undefined ? {} : { change: { channels: change.channels } }), ...(channelRule === undefined ? {} : { channelRule }), ...(unknown === undefined ? {} : { unknown }),
 })
 
-const importingSwin = (from: string, out: string, wishes: ReadOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
+const importingSwin = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
   readSwin(from, swinWishes(wishes)),
   TE.bindTo('backbone'),
   TE.chainFirst(({ backbone }) => say(backbone.notes)),
@@ -186,8 +189,8 @@ const importing = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.chain(({ from, out, wishes, options, hierarchical }) => (hierarchical ? importingSwin : importingVit)(from, out, wishes, options)),
 )
 
-const inspectingVit = (from: string, wishes: ReadOptions): TaskEither<Fault, Told> => pipe(
-  readBackbone(from, wishes),
+const inspectingVit = (from: string, wishes: ModelOptions): TaskEither<Fault, Told> => pipe(
+  readModel(from, wishes, told),
   TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
 )
 

@@ -11,7 +11,11 @@ import type { Fault } from '../../../core/fault.ts'
 import { exitCode, fault, showFault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec, OptionSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
-import type { Frozen } from '../../judge/evaluate/network.ts'
+import type { Dialect } from '../../../models/huggingface/config.ts'
+import { dialects } from '../../../models/huggingface/config.ts'
+import type { Network } from '../../exchange/network.ts'
+import { networks } from '../../exchange/network.ts'
+import type { Frozen, FrozenOptions } from '../../judge/evaluate/network.ts'
 import { placeFrozen, readFrozen } from '../../judge/evaluate/network.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
@@ -22,7 +26,26 @@ export interface Told {
   readonly json: Readonly<Record<string, unknown>>
 }
 
-export const modelOption: OptionSpec = { name: 'model', value: 'DIR', text: 'a Hugging Face folder, or the folder of a run' }
+/** What names a network, and what tells of it what it does not say itself. */
+export const modelOptions: ReadonlyArray<OptionSpec> = [
+  { name: 'model', value: 'DIR|FILE|ID', text: 'a run, a folder of Hugging Face, timm or peft, a .safetensors or PyTorch file, or the id of a model on the hub' },
+  { name: 'base', value: 'DIR|FILE|ID', text: 'the model that adapters belong to, where they do not say it' },
+  { name: 'heads', value: 'N', text: 'attention heads, where a file does not say them' },
+  { name: 'dialect', value: 'NAME', choices: dialects, text: 'resize positions and pictures as transformers or as the official code does; by default as the source does' },
+  { name: 'network', value: 'NAME', choices: networks, text: 'of a file with two: the moving average (default) or the network that is trained' },
+]
+
+const dialectOf = (text: string | undefined): Dialect | undefined => dialects.find((d) => d === text)
+const networkOf = (text: string | undefined): Network | undefined => networks.find((n) => n === text)
+
+/** How a command line wants its network read. */
+export const frozenOptions = (c: CommandSpec, a: Arguments): Either<Fault, FrozenOptions> => pipe(
+  numberOption(c, a, 'heads', 0, (n) => n === 0 || isWhole(n), 'a whole number from 1'),
+  E.map((heads) => {
+    const [base, dialect, network] = [textOption(a, 'base'), dialectOf(textOption(a, 'dialect')), networkOf(textOption(a, 'network'))]
+    return { ...(heads === 0 ? {} : { heads }), ...(base === undefined ? {} : { base }), ...(dialect === undefined ? {} : { dialect }), ...(network === undefined ? {} : { network }) }
+  }),
+)
 
 const wrong = (c: CommandSpec, place: string, found: string, allowed: string): Fault => fault('usage', { place, found, allowed, remedy: `see ${c.call} --help` })
 
@@ -59,11 +82,14 @@ export interface Ready {
 
 const root = 'frozen'
 
+const unnamed: CommandSpec = { call: 'npm run dinograph --', about: '' }
+
 /** Opens the target, reads the network, and puts it there; says how it was read. The device is closed whatever happens. */
-export const withNetwork = <A>(a: Arguments, model: string, use: (r: Ready) => TaskEither<Fault, A>): TaskEither<Fault, A> => {
+export const withNetwork = <A>(a: Arguments, model: string, use: (r: Ready) => TaskEither<Fault, A>, c: CommandSpec = unnamed): TaskEither<Fault, A> => {
   const progress = startProgress()
   return pipe(
-    readFrozen(model),
+    TE.fromEither(frozenOptions(c, a)),
+    TE.chain((o) => readFrozen(model, o, progress.say)),
     TE.bindTo('frozen'),
     TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {})),
     TE.chain(({ frozen, device }) => async () => {

@@ -15,7 +15,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import { cachedSnapshot, keep, setRef, storageOf } from './cache.ts'
 import type { RemoteFile, Source } from './cache.ts'
-import { indexFile, weightsFile } from './files.ts'
+import { weightsFile } from './files.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -52,7 +52,7 @@ export interface ModelId {
 /** `owner/name` or `owner/name@revision`; none for anything else, which is a path. */
 export const parseId = (text: string): O.Option<ModelId> => {
   const found = /^(\w[\w.-]*\/\w[\w.-]*)(?:@([\w./-]+))?$/.exec(text)
-  return found === null || text.includes('..') || /\.(safetensors|json|bin)$/.test(text) ? O.none : O.some({ name: found[1], revision: found[2] ?? 'main' })
+  return found === null || text.includes('..') || /\.(safetensors|json|bin|pth|pt|ckpt)$/.test(text) ? O.none : O.some({ name: found[1], revision: found[2] ?? 'main' })
 }
 
 /** The token goes to the hub alone, never to the stores that it sends downloads to (redirects to other origins lose it). */
@@ -91,12 +91,17 @@ const refused = (hub: Hub, id: ModelId) => (e: unknown): Fault => {
 
 const asking = <A>(hub: Hub, id: ModelId, body: () => Promise<A>): TaskEither<Fault, A> => TE.tryCatch(body, refused(hub, id))
 
-/** Of all files those that make a backbone: configuration, preprocessing, and weights whole or in shards. */
+/** Weights as folders have them, best first: whole, or in shards with their index. */
+const weightFiles: ReadonlyArray<RegExp> = [
+  /^model\.safetensors$/, /^model(?:\.safetensors\.index\.json|-\d+-of-\d+\.safetensors)$/, /^adapter_model\.safetensors$/,
+  /^pytorch_model\.bin$/, /^pytorch_model(?:\.bin\.index\.json|-\d+-of-\d+\.bin)$/, /^adapter_model\.bin$/,
+]
+
+/** Of all files those that make a backbone, or adapters: configuration, preprocessing, and weights whole or in shards. */
 const wanted = (place: string, all: ReadonlyArray<string>): Either<Fault, ReadonlyArray<string>> => {
-  const weights = all.includes(weightsFile) ? [weightsFile] : all.filter((f) => f === indexFile || /^model-\d+-of-\d+\.safetensors$/.test(f))
-  const needed = [...(all.includes('config.json') ? ['config.json'] : []), ...weights]
-  return needed.includes('config.json') && weights.length > 0 ? E.right([...needed, ...all.filter((f) => f === 'preprocessor_config.json')]) : E.left(fault('data', {
-    place, found: all.join(', ') || 'no files', allowed: `config.json and ${weightsFile}, or shards with ${indexFile}`, remedy: 'choose a model in the format of transformers with safetensors weights',
+  const [configs, weights] = [all.filter((f) => f === 'config.json' || f === 'adapter_config.json'), weightFiles.map((pattern) => all.filter((f) => pattern.test(f))).find((found) => found.length > 0) ?? []]
+  return configs.length > 0 && weights.length > 0 ? E.right([...configs, ...weights, ...all.filter((f) => f === 'preprocessor_config.json' || f === 'processor_config.json')]) : E.left(fault('data', {
+    place, found: all.join(', ') || 'no files', allowed: `config.json and ${weightsFile} (or pytorch_model.bin), or shards with their index; or adapters of peft`, remedy: 'choose a model in the format of transformers, timm or peft',
   }))
 }
 
@@ -163,7 +168,7 @@ export const localModel = (env: Environment, say: (text: string) => void) => (pa
   TE.chain((what) => (what !== 'nothing' ? TE.right(path) : pipe(
     parseId(path),
     O.match(
-      () => TE.left(fault('io', { place: path, found: 'nothing', allowed: 'a Hugging Face folder, a .safetensors file, the folder of a run, or the id of a model (owner/name)', remedy: 'check the path' })),
+      () => TE.left(fault('io', { place: path, found: 'nothing', allowed: 'a folder of Hugging Face, timm or peft, a file of weights, the folder of a run, or the id of a model (owner/name)', remedy: 'check the path' })),
       (id) => pipe(hubOf(env), TE.chain((hub) => downloadModel(hub, id, say))),
     ),
   ))),

@@ -8,7 +8,11 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { sizeOf } from '../../../core/type.ts'
-import { readSafetensors, writeSafetensors } from '../../../data/formats/safetensors.ts'
+import { whatIs } from '../../../data/formats/file.ts'
+import { openTensors } from '../../../data/formats/foreign.ts'
+import { writeSafetensors } from '../../../data/formats/safetensors.ts'
+import { readStored } from '../../../data/formats/stored.ts'
+import type { HostTensors } from '../../../data/formats/tensor.ts'
 import { floatTensor, floatsOf } from '../../../data/formats/tensor.ts'
 import { declarations } from '../../../core/model.ts'
 import type { Adapter } from '../../../models/lora.ts'
@@ -41,7 +45,8 @@ export const writeAdapters = (folder: string, o: PeftOptions, adapters: Readonly
   )
 }
 
-const readConfig = (folder: string): TaskEither<Fault, PeftConfig> => pipe(
+/** What a folder says of its adapters. Faults: not such a folder; a value of another kind. */
+export const readConfig = (folder: string): TaskEither<Fault, PeftConfig> => pipe(
   readJson(join(folder, configFile), peftCodec),
   TE.chainEitherK(O.match(
     () => E.left(fault('data', { place: join(folder, configFile), found: 'no such file', allowed: 'a folder of the package peft', remedy: 'check the path' })),
@@ -49,13 +54,22 @@ const readConfig = (folder: string): TaskEither<Fault, PeftConfig> => pipe(
   )),
 )
 
+/** All tensors of a folder, in either of the formats that peft writes. */
+const readTensors = (folder: string): TaskEither<Fault, HostTensors> => pipe(
+  [tensorsFile, 'adapter_model.bin'],
+  TE.traverseSeqArray((name) => pipe(whatIs(join(folder, name)), TE.map((what) => (what === 'file' ? [join(folder, name)] : [])))),
+  TE.chain((found) => pipe(found.flat()[0], (file) => (file === undefined
+    ? TE.left(fault('data', { place: folder, found: `no ${tensorsFile} and no adapter_model.bin`, allowed: 'one of them', remedy: 'download the whole folder' }))
+    : pipe(openTensors(file), TE.chain(({ tensors }) => readStored(tensors, tensors.keys())))))),
+)
+
 /** Reads the adapters of a network whose tensors are given by path. Faults: not such a folder; tensors of layers that are not there. */
 export const readAdapters = (folder: string, names: ModuleNames, base: Values): TaskEither<Fault, PeftAdapter> => pipe(
   TE.Do,
   TE.bind('config', () => readConfig(folder)),
-  TE.bind('file', () => readSafetensors(join(folder, tensorsFile))),
+  TE.bind('file', () => readTensors(folder)),
   TE.chainEitherK(({ config, file }) => pipe(
-    [...file.tensors],
+    [...file],
     E.traverseArray(([name, x]) => pipe(floatsOf(name)(x), E.map((data) => [name, { shape: x.shape, data }] as const))),
     E.chain((tensors) => readPeft(names, base, qkvSlices)(config, new Map(tensors))),
   )),

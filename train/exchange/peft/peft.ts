@@ -11,6 +11,7 @@ import { fault } from '../../../core/fault.ts'
 import { join } from '../../../core/tree.ts'
 import type { Shape } from '../../../core/type.ts'
 import { sizeOf } from '../../../core/type.ts'
+import { knowing, nullIsAbsent, wholeIn } from '../../../models/huggingface/codec.ts'
 import { namesOf } from '../../../models/huggingface/names.ts'
 import type { HuggingFaceType } from '../../../models/huggingface/types.ts'
 import type { Adapter, LoraOptions } from '../../../models/lora.ts'
@@ -18,19 +19,30 @@ import { isSaved, isTrainedWhole, moduleOf } from '../../../models/lora.ts'
 import type { Values } from '../../step/values.ts'
 import { matches } from '../../../models/target.ts'
 
-/** What is read of a configuration; other keys are left alone. */
-export const peftCodec = t.intersection([
-  t.type({ peft_type: t.literal('LORA'), r: t.number, lora_alpha: t.number, target_modules: t.union([t.string, t.readonlyArray(t.string)]) }),
-  t.partial({
-    lora_dropout: t.number, use_rslora: t.boolean, use_dora: t.boolean, fan_in_fan_out: t.boolean, bias: t.keyof({ none: null, all: null, lora_only: null }),
-    rank_pattern: t.record(t.string, t.number), alpha_pattern: t.record(t.string, t.number),
-    exclude_modules: t.union([t.string, t.readonlyArray(t.string), t.null]), modules_to_save: t.union([t.readonlyArray(t.string), t.null]),
-    layers_to_transform: t.union([t.number, t.readonlyArray(t.number), t.null]), layers_pattern: t.union([t.string, t.readonlyArray(t.string), t.null]),
-    base_model_name_or_path: t.union([t.string, t.null]),
-  }),
-])
+const words = t.union([t.string, t.readonlyArray(t.string)], 'a text, or a list of texts')
 
-export type PeftConfig = t.TypeOf<typeof peftCodec>
+const numbered = t.record(t.string, t.number)
+
+const needed = { peft_type: t.literal('LORA'), r: wholeIn(1, 65536), lora_alpha: t.number, target_modules: words }
+
+/** Ways to begin that leave the base as it is; others move a part of it into the adapters, so that these belong to a base that is nowhere stored. */
+const harmless = t.union([t.boolean, t.keyof({ gaussian: null, orthogonal: null, kaiming: null })], 'true, false, gaussian or orthogonal: others (pissa, olora, corda, eva, loftq) change the base, and merge_and_unload() in Python gives the model that they make')
+
+const keys = {
+  lora_dropout: t.number, use_rslora: t.boolean, use_dora: t.boolean, fan_in_fan_out: t.boolean, bias: t.keyof({ none: null, all: null, lora_only: null }), lora_bias: t.boolean,
+  rank_pattern: numbered, alpha_pattern: numbered, exclude_modules: words, modules_to_save: t.readonlyArray(t.string),
+  layers_to_transform: t.union([t.number, t.readonlyArray(t.number)], 'a number, or a list of numbers'), layers_pattern: words, base_model_name_or_path: t.string, init_lora_weights: harmless,
+}
+
+/** Keys that change what adapters compute, where they are set. */
+const changing = /^use_|^target_parameters|replication|^trainable_|_tokens$|^arrow|^alora|^monteclora/
+
+const plain = t.intersection([t.type(needed), t.partial(keys)])
+
+/** What is read of a configuration; null means absent. Keys that change what adapters compute are known or refused, others are left alone. */
+export const peftCodec = nullIsAbsent(knowing(plain, { ...needed, ...keys }, changing))
+
+export type PeftConfig = t.TypeOf<typeof plain>
 
 /** Whose names the modules have: a type of Hugging Face's, or our own. */
 export type ModuleNames = HuggingFaceType | 'own'

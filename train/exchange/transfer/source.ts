@@ -15,7 +15,8 @@ import { floatsOf } from '../../../data/formats/tensor.ts'
 import { latest } from '../../run/checkpoints.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import type { Backbone } from '../huggingface/reader.ts'
-import { readBackbone } from '../huggingface/reader.ts'
+import type { ModelOptions } from '../model.ts'
+import { readModel } from '../model.ts'
 import type { Network } from '../network.ts'
 import { readRun } from '../run.ts'
 import { unwrapped } from '../../../models/huggingface/prefix.ts'
@@ -72,26 +73,31 @@ const fromRun = (folder: string, place: string, state: HostTensors, network: Net
   TE.map(({ backbone, heads, kept }) => ({ ...ofBackbone(backbone), heads, kept })),
 )
 
-const fromFile = (file: string, network: Network): TaskEither<Fault, Source> => pipe(
+const fromFile = (file: string, o: SourceOptions): TaskEither<Fault, Source> => pipe(
   TE.Do,
-  TE.bind('backbone', () => readBackbone(file)),
-  TE.bind('heads', () => pipe(openTensors(file), TE.chain(({ tensors }) => headsIn(file, tensors, network)))),
+  TE.bind('backbone', () => readModel(file, o)),
+  TE.bind('heads', () => pipe(openTensors(file), TE.chain(({ tensors }) => headsIn(file, tensors, o.network)))),
   TE.map(({ backbone, heads }) => ({ ...ofBackbone(backbone), heads })),
 )
 
-const fromFolder = (folder: string): TaskEither<Fault, Source> => pipe(
+const fromFolder = (folder: string, o: SourceOptions): TaskEither<Fault, Source> => pipe(
   isSwin(folder),
-  TE.chain((hierarchical) => (!hierarchical ? pipe(readBackbone(folder), TE.map(ofBackbone)) : pipe(
+  TE.chain((hierarchical) => (!hierarchical ? pipe(readModel(folder, o), TE.map(ofBackbone)) : pipe(
     readSwin(folder),
     TE.map(({ model, weights, notes }): Source => ({ backbone: tensorsOf(model.params, weights), heads: new Map(), kept: new Map(), attentionHeads: undefined, notes })),
   ))),
 )
 
+/** Which network of a run, and what else tells of a source what it does not say. */
+export interface SourceOptions extends Pick<ModelOptions, 'heads' | 'base'> {
+  readonly network: Network
+}
+
 /** Reads a path. Faults: those of reading. */
-export const readSource = (path: string, network: Network): TaskEither<Fault, Source> => pipe(
+export const readSource = (path: string, o: SourceOptions): TaskEither<Fault, Source> => pipe(
   whatIs(path),
-  TE.chain((what) => (what === 'file' ? fromFile(path, network) : pipe(
+  TE.chain((what) => (what === 'file' ? fromFile(path, o) : pipe(
     latest(join(path, 'checkpoints')),
-    TE.chain(({ found }) => (O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint.state, network) : fromFolder(path))),
+    TE.chain(({ found }) => (O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint.state, o.network) : fromFolder(path, o))),
   ))),
 )

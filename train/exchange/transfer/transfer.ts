@@ -93,7 +93,7 @@ export interface Starting {
 /** Reads what lies at `path` (a folder, a file, or the id of a model), and gives the first values of a run; says what was taken over and what is new. */
 export const startFrom = (path: string, o: StartOptions = {}) => ({ residents, say }: Starting): TaskEither<Fault, Values> => pipe(
   localModel(process.env, say)(path),
-  TE.chain((local) => readSource(local, o.network ?? 'teacher')),
+  TE.chain((local) => readSource(local, { network: o.network ?? 'teacher', ...(o.attentionHeads === undefined ? {} : { heads: o.attentionHeads }) })),
   TE.bindTo('source'),
   TE.bind('carried', ({ source }) => TE.fromEither(carryOver(residents, source, o))),
   TE.map(({ source, carried }) => {

@@ -21,11 +21,12 @@ import { intermediate } from '../../../models/intermediate.ts'
 import type { Values } from '../../step/values.ts'
 import { checkpointsIn } from '../../run/checkpoints.ts'
 import { whatIs } from '../../../data/formats/file.ts'
-import { readJson } from '../../../data/formats/json.ts'
 import type { Preprocessor } from '../../exchange/huggingface/preprocessor.ts'
-import { preprocessorCodec } from '../../exchange/huggingface/preprocessor.ts'
-import { readBackbone } from '../../exchange/huggingface/reader.ts'
+import { localModel } from '../../exchange/huggingface/hub.ts'
+import { processorOf } from '../../exchange/huggingface/processor.ts'
 import type { Backbone } from '../../exchange/huggingface/reader.ts'
+import type { ModelOptions } from '../../exchange/model.ts'
+import { readModel } from '../../exchange/model.ts'
 import { readRun } from '../../exchange/run.ts'
 import type { SwinBackbone } from '../../exchange/huggingface/swin.ts'
 import { isSwin, readSwin } from '../../exchange/huggingface/swin.ts'
@@ -121,27 +122,27 @@ const assumed = (c: RunConfig, image: number, channels: number): { readonly view
 
 const noted = (f: Frozen, notes: ReadonlyArray<string>): Frozen => ({ ...f, notes: [...notes, ...f.notes] })
 
-/** The processor of a folder, or the usual one of an image size, with a note. */
-const processorIn = (folder: string, image: number, channels: number): TaskEither<Fault, { readonly preprocess: Preprocess; readonly notes: ReadonlyArray<string> }> => {
-  const file = join(folder, 'preprocessor_config.json')
+/** How to read a network, where that is not as its folder says. */
+export type FrozenOptions = Pick<ModelOptions, 'heads' | 'base' | 'dialect' | 'network'>
+
+/** A processor, or the usual one of an image size, with a note. */
+const processed = (place: string, found: Preprocessor | undefined, image: number, channels: number, o: FrozenOptions): Either<Fault, { readonly preprocess: Preprocess; readonly notes: ReadonlyArray<string> }> => {
+  const usual: Preprocessor = preprocessorOfCrops({ size: image, ...(channels === 3 ? imagenet : { mean: [0.5], std: [0.5] }) })
   return pipe(
-    readJson(file, preprocessorCodec),
-    TE.chainEitherK((found): Either<Fault, { preprocess: Preprocess; notes: ReadonlyArray<string> }> => {
-      const usual: Preprocessor = preprocessorOfCrops({ size: image, ...(channels === 3 ? imagenet : { mean: [0.5], std: [0.5] }) })
-      return pipe(
-        preprocessOf(file, O.getOrElse(() => usual)(found), channels),
-        E.map((preprocess) => ({ preprocess, notes: O.isSome(found) ? [] : [`${folder} has no preprocessor_config.json: images are resized to ${image} pixels and normalised as usual`] })),
-      )
-    }),
+    preprocessOf(join(place, 'preprocessor_config.json'), found ?? usual, channels, found === undefined ? 'official' : o.dialect),
+    E.map((preprocess) => ({ preprocess, notes: found !== undefined ? [] : [`${place} has no preprocessor_config.json: images are resized to ${image} pixels and normalised as usual`] })),
   )
 }
 
-/** A Hugging Face folder, or a file of official names. */
-const ofFolder = (folder: string): TaskEither<Fault, Frozen> => pipe(
+/** A folder of Hugging Face or timm, adapters, or a file of weights. */
+const ofFolder = (folder: string, o: FrozenOptions, say?: (text: string) => void): TaskEither<Fault, Frozen> => pipe(
   isSwin(folder),
   TE.chain((hierarchical) => (hierarchical
-    ? pipe(readSwin(folder), TE.chain((b) => pipe(processorIn(folder, b.model.options.image, b.model.options.channels), TE.map((p) => noted(ofSwin(folder, b, p.preprocess), p.notes)))))
-    : pipe(readBackbone(folder), TE.chain((b) => pipe(processorIn(folder, b.model.options.image, b.model.options.channels), TE.map((p) => noted(ofVit(folder, b, p.preprocess), p.notes))))))),
+    ? pipe(
+        readSwin(folder), TE.bindTo('b'), TE.bind('found', () => processorOf(folder)),
+        TE.chainEitherK(({ b, found }) => pipe(processed(folder, O.toUndefined(found), b.model.options.image, b.model.options.channels, o), E.map((p) => noted(ofSwin(folder, b, p.preprocess), p.notes)))),
+      )
+    : pipe(readModel(folder, o, say), TE.chainEitherK((b) => pipe(processed(folder, b.preprocessor, b.model.options.image, b.model.options.channels, o), E.map((p) => noted(ofVit(folder, b, p.preprocess), p.notes))))))),
 )
 
 /** The moving average in a run's newest checkpoint. */
@@ -170,22 +171,24 @@ const exported = (folder: string): TaskEither<Fault, boolean> => pipe(
 )
 
 /**
- * Reads a network from a Hugging Face folder, a `.safetensors` file with official names, or the folder of a run: its `huggingface` folder
- * where that is as new as the newest checkpoint, else the checkpoint's moving average. Faults: nothing there, and those of the readers.
+ * Reads a network from a folder of Hugging Face or timm, adapters of peft, a file of weights, the id of a model, or the folder of a run: its `huggingface`
+ * folder where that is as new as the newest checkpoint, else the checkpoint's moving average. Faults: nothing there, and those of the readers.
  */
-export const readFrozen = (path: string): TaskEither<Fault, Frozen> => pipe(
-  whatIs(path),
-  TE.chain((what) => {
-    if (what === 'nothing') return TE.left(fault('io', { place: path, found: 'nothing', allowed: 'a Hugging Face folder or the folder of a run', remedy: 'check --model for a typing error; a model of the hub must be downloaded first' }))
-    if (what === 'file') return ofFolder(path)
+export const readFrozen = (path: string, o: FrozenOptions = {}, say: (text: string) => void = () => undefined): TaskEither<Fault, Frozen> => pipe(
+  localModel(process.env, say)(path),
+  TE.mapLeft((f) => (f.found === 'nothing' ? { ...f, remedy: 'check --model for a typing error' } : f)),
+  TE.bindTo('local'),
+  TE.bind('what', ({ local }) => whatIs(local)),
+  TE.chain(({ local, what }) => {
+    if (what === 'file') return ofFolder(local, o, say)
     return pipe(
       TE.Do,
-      TE.bind('config', () => whatIs(join(path, 'config.json'))),
-      TE.bind('checkpoints', () => whatIs(join(path, 'checkpoints'))),
-      TE.bind('inner', () => exported(path)),
-      TE.chain(({ config, checkpoints, inner }) => (config === 'file' ? ofFolder(path)
-        : inner ? pipe(ofFolder(join(path, 'huggingface')), TE.map((f) => ({ ...f, place: path })))
-        : checkpoints === 'folder' ? ofCheckpoints(path) : ofFolder(path))),
+      TE.bind('config', () => whatIs(join(local, 'config.json'))),
+      TE.bind('checkpoints', () => whatIs(join(local, 'checkpoints'))),
+      TE.bind('inner', () => exported(local)),
+      TE.chain(({ config, checkpoints, inner }) => (config === 'file' ? ofFolder(local, o, say)
+        : inner ? pipe(ofFolder(join(local, 'huggingface'), o, say), TE.map((f) => ({ ...f, place: local })))
+        : checkpoints === 'folder' ? ofCheckpoints(local) : ofFolder(local, o, say))),
     )
   }),
 )

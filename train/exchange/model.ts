@@ -1,0 +1,66 @@
+/**
+ * A backbone wherever it comes from: the folder of a run, of Hugging Face or of timm, a file of weights, or adapters of the package peft with the model
+ * that they belong to. What every command with `--model` reads.
+ */
+import { join, resolve } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import { fault } from '../../core/fault.ts'
+import { whatIs } from '../../data/formats/file.ts'
+import { checkpointsIn } from '../run/checkpoints.ts'
+import { localModel } from './huggingface/hub.ts'
+import { processorOf } from './huggingface/processor.ts'
+import type { Backbone, ReadOptions } from './huggingface/reader.ts'
+import { readBackbone } from './huggingface/reader.ts'
+import { configFile, readConfig, withAdapters } from './peft/folder.ts'
+import { readRun } from './run.ts'
+
+export interface ModelOptions extends ReadOptions {
+  /** The model that adapters belong to, where their own configuration does not say it, or says another. */
+  readonly base?: string
+}
+
+/** Whether a folder holds adapters of the package peft. */
+export const isAdapters = (path: string): TaskEither<Fault, boolean> => pipe(whatIs(join(path, configFile)), TE.map((what) => what === 'file'))
+
+/** A model that an adapter names: by its path from here or from the adapter's folder, or by its id on a hub. */
+const baseOf = (folder: string, named: string, say: (text: string) => void): TaskEither<Fault, string> => {
+  const beside = resolve(folder, named)
+  return pipe(
+    whatIs(named),
+    TE.bindTo('here'),
+    TE.bind('there', () => whatIs(beside)),
+    TE.chain(({ here, there }) => (here !== 'nothing' ? TE.right(named) : there !== 'nothing' ? TE.right(beside) : pipe(
+      localModel(process.env, say)(named),
+      TE.mapLeft((f) => ({ ...f, place: `${folder}: its base ${f.place}`, remedy: `${f.remedy}; or name the base with --base` })),
+    ))),
+  )
+}
+
+const ofAdapters = (folder: string, o: ModelOptions, say: (text: string) => void): TaskEither<Fault, Backbone> => pipe(
+  readConfig(folder),
+  TE.chainEitherK((config) => E.fromNullable(fault('usage', {
+    place: join(folder, configFile), found: 'no base_model_name_or_path', allowed: 'adapters that say which model they belong to', remedy: 'name that model with --base DIR|FILE|ID',
+  }))(o.base ?? config.base_model_name_or_path)),
+  TE.chain((named) => baseOf(folder, named, say)),
+  TE.bindTo('path'),
+  TE.bind('base', ({ path }) => readModel(path, { ...o, base: undefined }, say)),
+  TE.bind('own', () => processorOf(folder)),
+  TE.chain(({ path, base, own }) => pipe(
+    withAdapters(folder)(base),
+    TE.map((b): Backbone => ({ ...b, preprocessor: pipe(own, O.getOrElseW(() => base.preprocessor)), notes: [`the adapters of ${folder} are added to the weights of ${path}`, ...b.notes] })),
+  )),
+)
+
+/** Reads a backbone. Faults: those of the readers; adapters without their base, and such as do not fit it. */
+export const readModel = (path: string, { base, ...o }: Omit<ModelOptions, 'base'> & { readonly base?: string | undefined } = {}, say: (text: string) => void = () => undefined): TaskEither<Fault, Backbone> => pipe(
+  isAdapters(path),
+  TE.chain((adapters) => (adapters ? ofAdapters(path, { ...o, ...(base === undefined ? {} : { base }) }, say) : pipe(
+    checkpointsIn(join(path, 'checkpoints')),
+    TE.chain((checkpoints) => (checkpoints.length > 0 ? readRun(path, { network: o.network ?? 'teacher', mergeLora: true }) : readBackbone(path, o))),
+  ))),
+)
