@@ -48,7 +48,8 @@ export const whatIs = (path: string): TaskEither<Fault, 'file' | 'folder' | 'not
   try {
     return E.right((await stat(path)).isDirectory() ? 'folder' : 'file')
   } catch (e) {
-    return codeOf(e) === 'ENOENT' ? E.right('nothing') : E.left(systemFault('io', path)(e))
+    // below a file there is nothing
+    return ['ENOENT', 'ENOTDIR'].includes(codeOf(e)) ? E.right('nothing') : E.left(systemFault('io', path)(e))
   }
 }
 

@@ -11,13 +11,12 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { whatIs } from '../../data/formats/file.ts'
-import { checkpointsIn } from '../run/checkpoints.ts'
 import { localModel } from './huggingface/hub.ts'
 import { processorOf } from './huggingface/processor.ts'
 import type { Backbone, ReadOptions } from './huggingface/reader.ts'
 import { readBackbone } from './huggingface/reader.ts'
 import { configFile, readConfig, withAdapters } from './peft/folder.ts'
-import { readRun } from './run.ts'
+import { isRun, readRun } from './run.ts'
 
 export interface ModelOptions extends ReadOptions {
   /** The model that adapters belong to, where their own configuration does not say it, or says another. */
@@ -60,7 +59,7 @@ const ofAdapters = (folder: string, o: ModelOptions, say: (text: string) => void
 export const readModel = (path: string, { base, ...o }: Omit<ModelOptions, 'base'> & { readonly base?: string | undefined } = {}, say: (text: string) => void = () => undefined): TaskEither<Fault, Backbone> => pipe(
   isAdapters(path),
   TE.chain((adapters) => (adapters ? ofAdapters(path, { ...o, ...(base === undefined ? {} : { base }) }, say) : pipe(
-    checkpointsIn(join(path, 'checkpoints')),
-    TE.chain((checkpoints) => (checkpoints.length > 0 ? readRun(path, { network: o.network ?? 'teacher', mergeLora: true }) : readBackbone(path, o))),
+    isRun(path),
+    TE.chain((run) => (run ? readRun(path, { network: o.network ?? 'teacher', mergeLora: true }) : readBackbone(path, o))),
   ))),
 )

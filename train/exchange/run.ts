@@ -9,13 +9,14 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
+import { whatIs } from '../../data/formats/file.ts'
 import type { HostTensor, HostTensors } from '../../data/formats/tensor.ts'
 import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
 import type { LoraOptions } from '../../models/lora.ts'
 import { adaptersFor } from '../../models/lora.ts'
 import { merge } from './merge.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
-import { latest } from '../run/checkpoints.ts'
+import { checkpointsIn, latest } from '../run/checkpoints.ts'
 import type { Network } from './network.ts'
 import type { Backbone } from './huggingface/reader.ts'
 import { adapters as adapterSettings, adaptersOf } from '../config/adapters.ts'
@@ -92,6 +93,12 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<F
     TE.chain((plain) => fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) })),
   )
 }
+
+/** Whether a path is the folder of a run that has checkpoints. */
+export const isRun = (path: string): TaskEither<Fault, boolean> => pipe(
+  whatIs(join(path, 'checkpoints')),
+  TE.chain((what) => (what !== 'folder' ? TE.right(false) : pipe(checkpointsIn(join(path, 'checkpoints')), TE.map((files) => files.length > 0)))),
+)
 
 /**
  * The backbone of a run. Where the folder has no checkpoints, that of its `huggingface` folder, or the folder's own. Faults: nothing of

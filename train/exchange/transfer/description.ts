@@ -18,14 +18,13 @@ import { configCodec } from '../../../models/huggingface/keys.ts'
 import type { FullOptions } from '../../../models/options.ts'
 import { fullOptions } from '../../../models/options.ts'
 import type { Vit } from '../../../models/vit.ts'
-import { checkpointsIn } from '../../run/checkpoints.ts'
 import type { CropView } from '../preprocess.ts'
 import { localModel } from '../huggingface/hub.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import { readJson } from '../../../data/formats/json.ts'
 import type { ModelOptions } from '../model.ts'
 import { readModel } from '../model.ts'
-import { readRun } from '../run.ts'
+import { isRun, readRun } from '../run.ts'
 import { writeBackbone } from '../huggingface/writer.ts'
 import { initialValues } from '../../step/initialization.ts'
 import { usualView, viewAt, viewOf } from './view.ts'
@@ -53,8 +52,8 @@ type DescribeOptions = Pick<ModelOptions, 'heads'>
 
 /** The backbone at a path, and how it sees images; of a Hugging Face folder, from its configuration alone. */
 export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> => pipe(
-  checkpointsIn(join(path, 'checkpoints')),
-  TE.chain((checkpoints) => (checkpoints.length > 0
+  isRun(path),
+  TE.chain((run) => (run
     ? pipe(readRun(path, { network: 'teacher', mergeLora: true }), TE.chain(({ model: { options } }) => pipe(viewAt(path, options.image), TE.map((view): Described => ({ options, view })))))
     : pipe(
         whatIs(join(path, 'config.json')),
