@@ -48,6 +48,7 @@ describe('what a config leaves out', () => {
   it('is the default of its class', () => {
     expect(read({ model_type: 'vit' })).toMatchObject({ patch: 16, image: 224, eps: 1e-12, channels: 3 })
     expect(read({ model_type: 'dinov2' })).toMatchObject({ patch: 14, eps: 1e-6, layerScale: 1, registers: 0, maskToken: true, hidden: 1536 })
+    expect(read({ model_type: 'dinov2_with_registers' })).toMatchObject({ patch: 16, registers: 4, eps: 1e-6 })
     expect(read({ model_type: 'dinov3_vit' })).toMatchObject({ patch: 16, registers: 0, eps: 1e-5, hidden: 1536, position: { kind: 'rope', periods: { base: 100 }, rescale: 2 } })
     expect(read({ model_type: 'dinov3_vit', pos_embed_rescale: null }).position).toEqual({ kind: 'rope', periods: { base: 100 } })
   })
@@ -56,15 +57,56 @@ describe('what a config leaves out', () => {
   })
 })
 
+describe('null', () => {
+  it('means absent for every key, but where the class gives it a meaning', () => {
+    const all = Object.fromEntries(Object.keys(written('dinov3_vit', vitV3.smallPlus())).map((key) => [key, null]))
+    const { position: _, ...rest } = read({ ...all, model_type: 'dinov3_vit', hidden_size: 384, num_hidden_layers: 12, num_attention_heads: 6, pos_embed_rescale: null })
+    const { position: __, ...without } = read({ model_type: 'dinov3_vit' })
+    expect(rest).toEqual(without)
+    expect(read({ model_type: 'dinov3_vit', rope_theta: null, pos_embed_rescale: null }).position).toEqual({ kind: 'rope', periods: { base: 100 } })
+  })
+})
+
+describe('rotary periods', () => {
+  const base = (u: Readonly<Record<string, unknown>>): unknown => read({ model_type: 'dinov3_vit', pos_embed_rescale: null, ...u }).position
+  it('are read wherever newer versions put them', () => {
+    for (const u of [{ rope_parameters: { rope_theta: 10000, rope_type: 'default' } }, { rope_theta: 10000, rope_parameters: { rope_theta: 10000 } }, { rope_parameters: { full_attention: { rope_theta: 10000 } } }, { rope_theta: 10000, rope_scaling: null }])
+      expect(base(u)).toEqual({ kind: 'rope', periods: { base: 10000 } })
+  })
+  it.each([
+    [{ rope_theta: 100, rope_parameters: { rope_theta: 10000 } }, 'one rope_theta (found: 100 and 10000)'],
+    [{ rope_scaling: { type: 'linear', factor: 2 } }, 'type: "linear", factor: 2'],
+    [{ rope_parameters: { rope_theta: -1 } }, 'a rope_theta above 0'],
+    [{ num_attention_heads: 192 }, 'heads whose width is a multiple of 4'],
+  ])('%j is refused', (u, allowed) => {
+    const o = optionsOf(decoded({ hidden_size: 384, num_hidden_layers: 12, num_attention_heads: 6, model_type: 'dinov3_vit', ...u }))
+    expect(E.isLeft(o) ? o.left.allowed : '').toContain(allowed)
+  })
+})
+
+describe('activations', () => {
+  it.each([
+    [{ model_type: 'dinov2', hidden_act: 'gelu_python' }, true], [{ model_type: 'dinov2', use_swiglu_ffn: true, hidden_act: 'silu' }, true], [{ model_type: 'dinov2', hidden_act: 'silu' }, false],
+    [{ model_type: 'dinov3_vit', use_gated_mlp: true, hidden_act: 'silu' }, true], [{ model_type: 'dinov3_vit', use_gated_mlp: true }, false], [{ model_type: 'vit', hidden_act: 'quick_gelu' }, false],
+  ])('of %j', (u, good) => { expect(E.isRight(optionsOf(decoded({ hidden_size: 384, num_hidden_layers: 12, num_attention_heads: 6, ...u })))).toBe(good) })
+})
+
 describe('what is refused', () => {
   const sizes = { hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 1 }
   it.each([
     [{ ...sizes, model_type: 'resnet' }, 'config.json: model_type', '"resnet"'],
     [{ ...sizes, model_type: 'vit', hidden_size: 'wide' }, 'config.json: hidden_size', '"wide"'],
     [{ model_type: 'vit', hidden_size: 8, num_hidden_layers: 1 }, 'config.json: num_attention_heads', 'nothing'],
+    [{ ...sizes, model_type: 'vit', num_attention_heads: 0 }, 'config.json: num_attention_heads', '0'],
+    [{ ...sizes, model_type: 'vit', num_hidden_layers: 1e7 }, 'config.json: num_hidden_layers', '10000000'],
+    [{ ...sizes, model_type: 'vit', hidden_size: -4 }, 'config.json: hidden_size', '-4'],
+    [{ ...sizes, model_type: 'vit', layer_norm_eps: -1 }, 'config.json: layer_norm_eps', '-1'],
+    [{ ...sizes, model_type: 'vit', attention_scaling: 2 }, 'config.json: attention_scaling', '2'],
+    [{ ...sizes, model_type: 'vit', image_size: 'wide' }, 'config.json: image_size', '"wide"'],
   ])('%j', (config, place, found) => { expect(left(decodeAs(configCodec, 'data', 'config.json', '')(config))).toMatchObject({ place, found }) })
   it.each([
     [{ model_type: 'vit', hidden_act: 'relu' }, 'hidden_act gelu (found: relu)'],
+    [{ model_type: 'vit', num_attention_heads: 3 }, 'num_attention_heads that divide hidden_size (found: 3 for 8)'],
     [{ model_type: 'dinov2', image_size: [28, 56] }, 'a square image_size (found: 28 x 56)'],
     [{ model_type: 'dinov3_vit', query_bias: false }, 'biases of query and value together'],
   ])('%j', (u, allowed) => {

@@ -26,26 +26,31 @@ export interface ModelOptions extends ReadOptions {
 /** Whether a folder holds adapters of the package peft. */
 export const isAdapters = (path: string): TaskEither<Fault, boolean> => pipe(whatIs(join(path, configFile)), TE.map((what) => what === 'file'))
 
-/** A model that an adapter names: by its path from here or from the adapter's folder, or by its id on a hub. */
+/** A model that an adapter names: by its path from here, as peft has it, or from the adapter's folder (first where it begins with a dot), or by its id on a hub. */
 const baseOf = (folder: string, named: string, say: (text: string) => void): TaskEither<Fault, string> => {
-  const beside = resolve(folder, named)
+  const [first, second] = named.startsWith('.') ? [resolve(folder, named), named] : [named, resolve(folder, named)]
   return pipe(
-    whatIs(named),
-    TE.bindTo('here'),
-    TE.bind('there', () => whatIs(beside)),
-    TE.chain(({ here, there }) => (here !== 'nothing' ? TE.right(named) : there !== 'nothing' ? TE.right(beside) : pipe(
+    whatIs(first),
+    TE.bindTo('one'),
+    TE.bind('other', () => whatIs(second)),
+    TE.chain(({ one, other }) => (one !== 'nothing' ? TE.right(first) : other !== 'nothing' ? TE.right(second) : pipe(
       localModel(process.env, say)(named),
       TE.mapLeft((f) => ({ ...f, place: `${folder}: its base ${f.place}`, remedy: `${f.remedy}; or name the base with --base` })),
     ))),
   )
 }
 
-const ofAdapters = (folder: string, o: ModelOptions, say: (text: string) => void): TaskEither<Fault, Backbone> => pipe(
+/** Where the model is that the adapters of a folder belong to. Faults: they do not say it; it is not there. */
+export const baseAt = (folder: string, given: string | undefined, say: (text: string) => void): TaskEither<Fault, string> => pipe(
   readConfig(folder),
   TE.chainEitherK((config) => E.fromNullable(fault('usage', {
     place: join(folder, configFile), found: 'no base_model_name_or_path', allowed: 'adapters that say which model they belong to', remedy: 'name that model with --base DIR|FILE|ID',
-  }))(o.base ?? config.base_model_name_or_path)),
+  }))(given ?? config.base_model_name_or_path)),
   TE.chain((named) => baseOf(folder, named, say)),
+)
+
+const ofAdapters = (folder: string, o: ModelOptions, say: (text: string) => void): TaskEither<Fault, Backbone> => pipe(
+  baseAt(folder, o.base, say),
   TE.bindTo('path'),
   TE.bind('base', ({ path }) => readModel(path, { ...o, base: undefined }, say)),
   TE.bind('own', () => processorOf(folder)),

@@ -151,15 +151,16 @@ const exporting = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
 )
 
-const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0]): TaskEither<Fault, void> =>
-  writeSafetensors(join(out, officialFile))({ tensors: stateOf(b), metadata: { format: 'pt' } })
+/** `heads`: what no tensor says; reading the file again needs no --heads then. */
+const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0], heads?: number): TaskEither<Fault, void> =>
+  writeSafetensors(join(out, officialFile))({ tensors: stateOf(b), metadata: { format: 'pt', ...(heads === undefined ? {} : { heads: String(heads) }) } })
 
 const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
   readModel(from, wishes, told),
   TE.bindTo('backbone'),
   TE.chainFirst(({ backbone }) => say(backbone.notes)),
   TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
-  TE.chainFirst(({ backbone }) => writeOfficial(out, backbone)),
+  TE.chainFirst(({ backbone }) => writeOfficial(out, backbone, backbone.model.options.heads)),
   TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
 )
 

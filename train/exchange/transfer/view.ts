@@ -14,6 +14,7 @@ import { imagenet } from '../../../data/augment/presets.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import type { Preprocessor } from '../huggingface/preprocessor.ts'
 import { completed } from '../huggingface/preprocessor.ts'
+import { baseAt, isAdapters } from '../model.ts'
 import { processorOf } from '../huggingface/processor.ts'
 
 /**
@@ -32,7 +33,7 @@ export const viewOf = (place: string, p: Preprocessor, usual: number): Either<Fa
 export const usualView = ({ image, channels }: { readonly image: number; readonly channels: number }): CropView =>
   ({ size: Math.min(224, image), ...(channels === 3 ? imagenet : { mean: [0.5], std: [0.5] }) })
 
-/** What the folder at a path says, that which a file lies in, or the `huggingface` folder of a run; none where nowhere is a processor. Faults: those of `preprocessOf`. */
+/** What the folder at a path says, that which a file lies in, the model that adapters belong to, or the `huggingface` folder of a run; none where nowhere is a processor. Faults: those of `preprocessOf`. */
 export const viewAt = (path: string, usual: number): TaskEither<Fault, Option<CropView>> => pipe(
   whatIs(path),
   TE.chain((what) => {
@@ -40,6 +41,12 @@ export const viewAt = (path: string, usual: number): TaskEither<Fault, Option<Cr
       processorOf(folder),
       TE.chainEitherK(O.match(() => E.right(O.none), (p) => pipe(viewOf(join(folder, 'preprocessor_config.json'), p, usual), E.map(O.some)))),
     )
-    return what === 'file' ? read(dirname(path)) : pipe(read(path), TE.chain((found) => (O.isSome(found) ? TE.right(found) : read(join(path, 'huggingface')))))
+    if (what === 'file') return read(dirname(path))
+    return pipe(
+      TE.Do,
+      TE.bind('own', () => read(path)),
+      TE.bind('adapters', () => isAdapters(path)),
+      TE.chain(({ own, adapters }) => (O.isSome(own) ? TE.right(own) : adapters ? pipe(baseAt(path, undefined, () => undefined), TE.chain((base) => viewAt(base, usual))) : read(join(path, 'huggingface')))),
+    )
   }),
 )
