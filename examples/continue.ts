@@ -15,8 +15,8 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Dinov2Features } from 'dinograph'
 import {
-  backboneOf, beginningOf, command, common, crops, cropsOf, describedBy, dinov2, experiment, headOf, hidden, hiddenOf, images, imagesOf,
-  lossMonoid, maskedCrops, maskFeed, network, networkOf, optimizer, optimizerOf, prototypes, scalingOf, schedule, schedulesOf, section,
+  adaptersOf, backboneOf, beginningOf, command, common, crops, cropsOf, describedBy, dinov2, experiment, headOf, hidden, hiddenOf, images, imagesOf,
+  lossMonoid, maskedCrops, maskFeed, network, networkOf, optimizer, optimizerOf, prototypes, saveAdapters, scalingOf, schedule, schedulesOf, section,
   spread, start, strategic, strategies, withMasks, writeInitial,
 } from 'dinograph'
 import * as losses from 'dinograph/losses'
@@ -57,6 +57,7 @@ export default command(import.meta.url, experiment({
   hypers: schedulesOf,
   feed: (s) => (seed, step) => maskFeed(hiddenOf(s), seed, step),
   ...strategic,
+  after: (s) => (t) => (s.strategies.lora === null ? TE.right({}) : pipe(saveAdapters(adaptersOf(s.strategies.lora), s.start.from)(t), TE.map(() => ({})))),
   first: (s, how) => {
     if (s.start.from !== '') return beginningOf(s.start, s.model.heads)(how)
     how.say('no --model was given: a folder of random weights is made, and continued from')

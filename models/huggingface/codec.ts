@@ -2,17 +2,17 @@
 import * as t from 'io-ts'
 
 /** A number of which something holds, said in words. */
-export const numberThat = (name: string, holds: (n: number) => boolean): t.Type<number, number, unknown> => {
+export const numberThat = (name: string, holds: (n: number) => boolean): t.Type<number> => {
   const is = (u: unknown): u is number => typeof u === 'number' && holds(u)
   return new t.Type(name, is, (u, c) => (is(u) ? t.success(u) : t.failure(u, c)), t.identity)
 }
 
 /** A whole number between two others, both allowed. */
-export const wholeIn = (min: number, max: number): t.Type<number, number, unknown> => numberThat(`a whole number in [${min}, ${max}]`, (n) => Number.isSafeInteger(n) && n >= min && n <= max)
+export const wholeIn = (min: number, max: number): t.Type<number> => numberThat(`a whole number in [${min}, ${max}]`, (n) => Number.isSafeInteger(n) && n >= min && n <= max)
 
-export const inRange = (min: number, below: number): t.Type<number, number, unknown> => numberThat(`a number in [${min}, ${below})`, (n) => n >= min && n < below)
-export const above = (low: number): t.Type<number, number, unknown> => numberThat(`a number above ${low}`, (n) => n > low && Number.isFinite(n))
-export const from = (low: number): t.Type<number, number, unknown> => numberThat(`a number from ${low}`, (n) => n >= low && Number.isFinite(n))
+export const inRange = (min: number, below: number): t.Type<number> => numberThat(`a number in [${min}, ${below})`, (n) => n >= min && n < below)
+export const above = (low: number): t.Type<number> => numberThat(`a number above ${low}`, (n) => n > low && Number.isFinite(n))
+export const from = (low: number): t.Type<number> => numberThat(`a number from ${low}`, (n) => n >= low && Number.isFinite(n))
 export const optional = <C extends t.Mixed>(codec: C) => t.union([codec, t.null], `${codec.name}, or null`)
 
 /** Sides are one number, or height and width. */
@@ -50,7 +50,7 @@ const isNothing = (v: unknown): boolean => v === null || v === undefined || v ==
 const strangeKey = (known: Readonly<Record<string, unknown>>, changing: RegExp, u: unknown): string | undefined =>
   (t.UnknownRecord.is(u) ? Object.keys(u).find((key) => !Object.hasOwn(known, key) && !beside.has(key) && changing.test(key) && !isNothing(u[key])) : undefined)
 
-const unknownKey: t.Type<unknown, unknown, unknown> = new t.Type('nothing: what it means for the arithmetic is not known here', (u): u is unknown => u === undefined, (u, c) => t.failure(u, c), t.identity)
+const unknownKey: t.Type<unknown> = new t.Type('nothing: what it means for the arithmetic is not known here', (u): u is unknown => u === undefined, (u, c) => t.failure(u, c), t.identity)
 
 /** A codec that refuses keys that are not known and may change arithmetic; others are passed over. */
 export const knowing = <A>(codec: t.Type<A, unknown>, known: Readonly<Record<string, unknown>>, changing = arithmetic): t.Type<A, unknown> =>

@@ -50,7 +50,7 @@ const byHand = (i: number, m: 'query' | 'value', tensors: Named): ReadonlyArray<
   const name = `base_model.model.encoder.layer.${i}.attention.attention.${m}`
   const [a, b] = ['lora_A', 'lora_B'].map((t) => tensors.get(`${name}.${t}.weight`)?.data ?? [])
   const rows = m === 'query' ? 0 : 128
-  return Array.from({ length: 64 }, (_, k) => (weights.get(`blocks.${i}.attn.qkv.weight`)?.[rows + k] ?? NaN) + 4 * [0, 1].reduce((sum, r) => sum + Number(b[Math.floor(k / 8) * 2 + r]) * Number(a[r * 8 + (k % 8)]), 0))
+  return Array.from({ length: 64 }, (_, k) => (weights.get(`blocks.${i}.attn.qkv.weight`)?.[rows + k] ?? NaN) + 4 * [0, 1].reduce((sum, r) => sum + b[Math.floor(k / 8) * 2 + r] * a[r * 8 + (k % 8)], 0))
 }
 
 describe('adapters are added to the model that they name', () => {

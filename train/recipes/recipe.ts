@@ -81,7 +81,7 @@ export type Config = ValueOf<typeof config>
 
 const adaptersSaved = (c: Config) => (t: Trained): TaskEither<Fault, Readonly<Record<string, number>>> => {
   const { lora } = c.strategies
-  return lora === null ? TE.right({}) : pipe(saveAdapters(adaptersOf(lora))(t), TE.map(() => ({})))
+  return lora === null ? TE.right({}) : pipe(saveAdapters(adaptersOf(lora), c.start.from)(t), TE.map(() => ({})))
 }
 
 /** The parts that do not depend on the objective. */

@@ -1,5 +1,5 @@
 /** What a finished run gives to others: its networks as Hugging Face folders, its adapters as folders of the package peft. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
@@ -8,6 +8,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
+import { whatIs } from '../../../data/formats/file.ts'
 import { configOf, typeOf } from '../../../models/huggingface/config.ts'
 import type { LoraOptions } from '../../../models/lora.ts'
 import type { ModuleNames } from '../peft/peft.ts'
@@ -50,12 +51,15 @@ const namesFor = (model: Vit | undefined): ModuleNames => {
   return E.isRight(configOf(type, model.options)) ? type : 'own'
 }
 
-/** `adapter/`: the adapters of the evaluated network, and what of its backbone was trained as a whole. */
-export const saveAdapters = (lora: LoraOptions) => (t: Trained): TaskEither<Fault, void> => {
+/** `adapter/`: the adapters of the evaluated network, and what of its backbone was trained as a whole. `base`: what the run started from, which they belong to. */
+export const saveAdapters = (lora: LoraOptions, base = '') => (t: Trained): TaskEither<Fault, void> => {
   const { program, evaluated: { root, backbone } } = t.assembled
   const folder = join(t.out, 'adapter')
   return program.adapters.length === 0 ? TE.right(undefined) : pipe(
-    writeAdapters(folder, { names: namesFor(O.toUndefined(backbone)), lora, shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])) }, program.adapters)(networkValues(root)(t.state)),
+    whatIs(base),
+    // a path must be found from anywhere, an id is one anywhere
+    TE.map((what) => (base === '' ? {} : { base: what === 'nothing' ? base : resolve(base) })),
+    TE.chain((named) => writeAdapters(folder, { names: namesFor(O.toUndefined(backbone)), lora, ...named, shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])) }, program.adapters)(networkValues(root)(t.state))),
     TE.map(() => { t.progress.say(`adapters: ${folder}`) }),
   )
 }

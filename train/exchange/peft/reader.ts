@@ -72,7 +72,7 @@ const prefixIn = (names: ReadonlyArray<string>, isPlace: (name: string) => boole
     const prefix = parts.slice(0, at).map((p) => `${p}.`).join('')
     if (at >= 0) votes.set(prefix, (votes.get(prefix) ?? 0) + 1)
   }
-  return [...votes].reduce((best, vote) => (vote[1] > best[1] ? vote : best), ['', 0] as const)[0]
+  return [...votes].sort(([, a], [, b]) => b - a)[0]?.[0] ?? ''
 }
 
 /** The weight and the slice that our own names have as a module: `attn.qkv.query`. */
