@@ -5,6 +5,7 @@
  *
  *     npx tsx examples/continue.ts --model facebook/dinov2-small --data ~/scans          on a CPU, smaller crops are quicker:
  *         --set augmentation.globalSize=112 --set augmentation.localSize=56
+ *     npx tsx examples/continue.ts --model dinov2_vits14_pretrain.pth --set model.heads=6 --data ~/scans
  *     npx tsx examples/continue.ts --model runs/dinov1 --set start.heads=new --set strategies.freeze.prefix=1
  *     npx tsx examples/continue.ts                      without a model: makes a folder of random weights, says so, and continues from that
  */

@@ -34,7 +34,9 @@ beforeAll(async () => {
     ['owner/plain', { commit, files: new Map([...plain, ['README.md', Buffer.from('not wanted')]]) }],
     ['owner/shards', { commit, files: filesOf(at('shards')) }],
     ['owner/gated', { commit, files: plain, token: 'secret of any form' }],
-    ['owner/pickle', { commit, files: new Map([['config.json', Buffer.from('{}')], ['pytorch_model.bin', Buffer.from('x')]]) }],
+    ['owner/pickle', { commit, files: new Map([['config.json', Buffer.from('{}')], ['pytorch_model.bin', Buffer.from('x')], ['tf_model.h5', Buffer.from('x')]]) }],
+    ['owner/adapter', { commit, files: new Map([['adapter_config.json', Buffer.from('{}')], ['adapter_model.safetensors', Buffer.from('x')]]) }],
+    ['owner/flax', { commit, files: new Map([['config.json', Buffer.from('{}')], ['flax_model.msgpack', Buffer.from('x')]]) }],
   ])
   const started = await startHub(models)
   hub = started
@@ -132,10 +134,10 @@ describe('a refusal is explained:', () => {
     writeFileSync(join(at('token'), 'token'), 'secret of any form\n')
     right(await get(envOf('token'), 'owner/gated'))
   })
-  it('an unknown model, an unknown revision, a model without safetensors', async () => {
+  it('an unknown model, an unknown revision, a model without weights that are read', async () => {
     expect(left(await get(envOf('none'), 'owner/nothing')).remedy).toContain('check the name')
     expect(left(await get(envOf('none'), 'owner/plain@nothing'))).toMatchObject({ place: `owner/plain@nothing at ${hub.url}`, found: '404: no such model or revision' })
-    expect(left(await get(envOf('none'), 'owner/pickle'))).toMatchObject({ kind: 'data', found: 'config.json, pytorch_model.bin' })
+    expect(left(await get(envOf('none'), 'owner/flax'))).toMatchObject({ kind: 'data', found: 'config.json, flax_model.msgpack' })
   })
   it('no network, and nothing in the cache', async () => {
     const f = left(await get(envOf('none', { HF_ENDPOINT: 'http://127.0.0.1:9' }), 'owner/plain'))
@@ -144,6 +146,11 @@ describe('a refusal is explained:', () => {
     expect(left(await get(envOf('none', { HF_HUB_OFFLINE: 'ON' }), 'owner/plain')).remedy).toContain('unset HF_HUB_OFFLINE')
   })
   it('neither a path nor an id', async () => { expect(left(await get(envOf('none'), './nothing/at/all')).found).toBe('nothing') })
+})
+
+it('weights of PyTorch and adapters are downloaded where a model has no others', async () => {
+  expect(readdirSync(right(await get(envOf('pickle'), 'owner/pickle'))).sort()).toEqual(['config.json', 'pytorch_model.bin'])
+  expect(readdirSync(right(await get(envOf('adapter'), 'owner/adapter'))).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors'])
 })
 
 describe('the environment', () => {
