@@ -19,6 +19,12 @@ export interface OpenOptions {
   readonly progress?: Progress
   /** Pictures' values: in 0..1 ('unit', the default), or 0..255 and 0..65535. */
   readonly values?: 'unit' | 'stored'
+  /**
+   * What of the data is wanted, in place of what suits most: words, each the tag of a reader (`dicom`), a pattern of paths with `*` or `/`
+   * (`T1/*.nii.gz`), or a word of a reader's own (`MR`, `SEG`, the identifier of a series). The first two are the opener's, and only the others come to
+   * a reader. Nothing, or an empty list: what suits most.
+   */
+  readonly select?: ReadonlyArray<string>
 }
 
 /** Files of one kind that make one dataset. */

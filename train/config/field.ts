@@ -97,11 +97,17 @@ export const text = (initial: string, about: string): Field<string> =>
   told({ initial, about, allowed: 'a text', schema: { type: 'string' } }, (u): u is string => typeof u === 'string')
 
 /** One of some names, the first of which is the default: `oneOf(['stop', 'skip'], '…')`. */
-export const oneOf = <const N extends readonly [string, ...ReadonlyArray<string>]>(names: N, about: string, initial: N[number] = names[0]): Field<N[number]> =>
-  told(
+export const oneOf = <const N extends readonly [string, ...ReadonlyArray<string>]>(names: N, about: string, initial: N[number] = names[0]): Field<N[number]> => {
+  const is = (u: unknown): u is N[number] => typeof u === 'string' && names.includes(u)
+  return new Field<N[number]>(
     { initial, about, allowed: names.length === 1 ? names[0] : `one of ${names.join(', ')}`, schema: { enum: [...names] } },
-    (u): u is N[number] => typeof u === 'string' && names.includes(u),
+    (u, c) => {
+      // a name that looks like a number, as a file or --set writes it
+      const named = typeof u === 'number' ? String(u) : u
+      return is(named) ? t.success(named) : t.failure(u, c)
+    },
   )
+}
 
 /** Two numbers of a range, the second no smaller than the first. */
 export const pair = (initial: readonly [number, number], about: string, ends: Ends = {}): Field<readonly [number, number]> => {

@@ -18,12 +18,20 @@ import type { Progress } from '../../../data/readers/result.ts'
 import { writeSafetensors } from '../../../data/formats/safetensors.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
+import { layersOf } from '../sources.ts'
+import { section } from '../../config/section.ts'
+import { resolve, settingsOf } from '../../config/settings.ts'
+import { images, readingOf } from '../../recipes/parts/images.ts'
+
+/** The settings of a run that say how data are read: here they mean the same. */
+const settings = section('what is read', { data: images })
 
 const spec: CommandSpec = {
   call: 'npm run data --',
   about: 'Reads pictures, DICOM, NIfTI, .npz and manifests: says what is there, or writes the images as they are read.',
   operands: [{ name: 'ACTION', text: 'what to do', choices: ['inspect', 'dump'] }],
-  answers: [],
+  answers: ['set'],
+  settings: settingsOf(settings),
   options: [
     { name: 'data', value: 'DIR|FILE', text: 'the file or folder to read' },
     { name: 'out', value: 'FILE', text: 'dump: the safetensors file to write' },
@@ -37,6 +45,7 @@ const spec: CommandSpec = {
 /** The command's options, decoded. */
 interface Request {
   readonly path: string
+  readonly reading: OpenOptions
   readonly limit: number
   readonly split: SplitName | undefined
   readonly axis: 0 | 1 | 2 | undefined
@@ -45,7 +54,7 @@ interface Request {
 
 const usage = faultsOf('usage')
 
-const requestOf = (a: Arguments): Either<Fault, Request> => {
+const requestOf = (a: Arguments, reading: OpenOptions): Either<Fault, Request> => {
   const path = O.toUndefined(a.data)
   if (path === undefined) return E.left(usage('--data', 'nothing', '--data DIR|FILE', 'name the file or folder to read'))
   const limit = a.extra.get('limit')
@@ -53,7 +62,7 @@ const requestOf = (a: Arguments): Either<Fault, Request> => {
   if (n < 1) return E.left(usage('--limit', String(limit), 'a whole number of at least 1', 'write --limit 100, for example'))
   const [split, axis] = [a.extra.get('split'), a.extra.get('axis')]
   return E.right({
-    path, limit: n,
+    path, reading, limit: n,
     split: split === 'train' || split === 'val' || split === 'test' ? split : undefined,
     axis: axis === '0' ? 0 : axis === '1' ? 1 : axis === '2' ? 2 : undefined,
     skip: a.extra.get('on-error') === 'skip',
@@ -73,7 +82,7 @@ const progressTo = (stream: NodeJS.WriteStream, what: string): Progress => {
 }
 
 const open = (r: Request, onError: 'stop' | 'skip'): TaskEither<Fault, OpenedData> => {
-  const o: OpenOptions = { channels: 'stored', values: 'stored', onError, progress: progressTo(process.stderr, 'opened'), ...(r.axis === undefined ? {} : { axis: r.axis }) }
+  const o: OpenOptions = { ...r.reading, channels: 'stored', values: 'stored', onError, progress: progressTo(process.stderr, 'opened'), ...(r.axis === undefined ? {} : { axis: r.axis }) }
   return pipe(
     openData(r.path, o),
     TE.chainEitherK((opened): Either<Fault, OpenedData> => r.split === undefined
@@ -122,7 +131,9 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
 
 const act = (a: Arguments): TaskEither<Fault, string> =>
   pipe(
-    TE.fromEither(requestOf(a)),
+    TE.fromTask(layersOf(settings, a, process.env)),
+    TE.chainEitherK((layers) => resolve(settings)(layers)),
+    TE.chainEitherK(({ data }) => requestOf(a, readingOf(data))),
     TE.chain((r) => {
       if (a.operands[0] !== 'dump') return inspect(r, a.json)
       return O.isNone(a.out)

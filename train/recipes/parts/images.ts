@@ -12,6 +12,7 @@ import { parseWindow, windowPresets } from '../../../data/loading/intensity.ts'
 import type { Loading } from '../../../data/loading/loader.ts'
 import type { NormalisationChoice } from '../../../data/loading/measure.ts'
 import { normalisationFor } from '../../../data/loading/measure.ts'
+import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { openTraining } from '../../../data/loading/training.ts'
 import type { TrainingSplit } from '../../../data/loading/training.ts'
@@ -29,6 +30,7 @@ export const images = section('what is trained on', {
   share: real(0.2, 'of images at a path without a split: share of each class that is kept for evaluation', { above: 0, below: 1 }),
   channels: oneOf(['usual', '1', '2', '3', '4'], 'channels that images are turned into; usual: what all of them can share'),
   axis: oneOf(['usual', '0', '1', '2'], 'the axis along which volumes are sliced'),
+  select: list(text('', 'a word'), [], 'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series)'),
   onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
   intensity: oneOf(['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'], 'how values become intensities; usual: what suits what they measure'),
   windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
@@ -81,6 +83,14 @@ const normalisationOf = ({ normalisation, mean, std }: Images, from: string, say
 
 const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({ workers: workers ?? 'auto', prefetch, cacheBytes: cache * 2 ** 20, onError })
 
+/** How data are read, as the settings say: the same for a run, for `inspect`, and for an evaluation. */
+export const readingOf = (o: Images): OpenOptions => ({
+  onError: o.onError,
+  ...(o.select.length === 0 ? {} : { select: o.select }),
+  ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
+  ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
+})
+
 /** The digits that are shipped, with statistics where they are asked for. */
 const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): TaskEither<Fault, TrainingSplit> => pipe(
   mnistSplit({ train: o.train, test: o.test }),
@@ -97,9 +107,7 @@ export const imagesOf = (o: Images, say: Say, from = ''): TaskEither<Fault, Trai
   TE.chain(({ normalisation, intensity }) => (o.path === ''
     ? digitsOf(o, normalisation)
     : openTraining(o.path, {
-      share: o.share, loading: loadingOf(o), onError: o.onError, say,
-      ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
-      ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
+      ...readingOf(o), share: o.share, loading: loadingOf(o), say,
       ...(intensity === undefined ? {} : { intensity }), ...(normalisation === undefined ? {} : { normalisation }),
     }))),
 )
