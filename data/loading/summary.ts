@@ -4,6 +4,8 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import type { Fault } from '../../core/fault.ts'
 import type { Dataset, Item } from '../readers/dataset.ts'
+import { showCount } from '../readers/folder.ts'
+import type { OpenedData } from '../readers/folder.ts'
 import type { Progress } from '../readers/result.ts'
 
 /** How often a shape, a spacing or a label occurs. */
@@ -35,6 +37,10 @@ export interface Summary {
   readonly inverted: number
   readonly unreadable: ReadonlyArray<Fault>
 }
+
+/** What a person is told of data that were opened: how many files were read, and what was left out or guessed. `inspect` and a run say the same. */
+export const showOpened = ({ files, notes }: OpenedData): ReadonlyArray<string> =>
+  [...(files === undefined ? [] : [showCount(files)]), ...notes.map((n) => `note: ${n}`)]
 
 /** Counts of values that are told apart by their text, the most frequent first. */
 const tally = <A>(): { readonly add: (value: A) => void; readonly counts: () => ReadonlyArray<Count<A>> } => {

@@ -8,7 +8,7 @@ import type { Normalisation } from '../augment/augmentation.ts'
 import { subset } from '../readers/subset.ts'
 import type { Dataset } from '../readers/dataset.ts'
 import type { Split } from '../readers/split.ts'
-import { summarize } from './summary.ts'
+import { showOpened, summarize } from './summary.ts'
 import { decidedIntensity, showIntensity, usualIntensity, withIntensity } from './intensity.ts'
 import type { Intensity } from './intensity.ts'
 import type { Loading } from './loader.ts'
@@ -79,8 +79,9 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
   const progress = (what: string) => (done: number, total: number): void => { if (done === total || done % 1000 === 0) say(`${what}: ${done} of ${total} images`) }
   return pipe(
     openData(path, o),
-    TE.chainFirst(({ skipped, notes }) => {
-      for (const n of notes) say(n)
+    TE.chainFirst((opened) => {
+      const { skipped } = opened
+      for (const line of showOpened(opened)) say(line)
       for (const f of skipped) say(`skipped ${f.place}: ${f.found}`)
       if (skipped.length > 0) say(`${skipped.length} file${skipped.length === 1 ? '' : 's'} cannot be read and ${skipped.length === 1 ? 'is' : 'are'} left out`)
       return TE.right(undefined)

@@ -1,4 +1,4 @@
-/** Every reader. A folder of several kinds is opened by the first of them that knows a file there. */
+/** Every reader. A folder of several kinds is opened by the reader that knows most of its files, of equals by the first. */
 import { array } from './array.ts'
 import { dicomReader } from './dicom/dicom.ts'
 import { manifestReader } from './manifest/manifest.ts'
@@ -7,11 +7,12 @@ import { npzReader } from './npz.ts'
 import { openWith } from './opener.ts'
 import { pictureReader } from './pictures/folder.ts'
 import type { Reader, Reopener } from './reader.ts'
+import { joinedView } from './joined.ts'
 import { subsetView } from './subset.ts'
 
 export const readers: ReadonlyArray<Reader> = [dicomReader, niftiReader, pictureReader, npzReader, manifestReader]
 
 /** What opens datasets again, of every origin that there is in this room. */
-export const reopeners: ReadonlyArray<Reopener> = [...readers, array, subsetView]
+export const reopeners: ReadonlyArray<Reopener> = [...readers, array, subsetView, joinedView]
 
 export const openData = openWith(readers)

@@ -265,5 +265,5 @@ export const npzReader: Reader = {
   ...reopener(origin, (parts) => TE.right(npzDataset(parts))),
   files: 'arrays (.npz, .npy)',
   matches: (path) => /\.np[yz]$/i.test(path),
-  open: { _tag: 'One', file: (path, { axis }) => pipe(npz(path, axis === undefined ? {} : { axis }), TE.map((splits) => ({ splits, skipped: [], notes: [] }))) },
+  open: { _tag: 'One', joins: true, file: (path, { axis }) => pipe(npz(path, axis === undefined ? {} : { axis }), TE.map((splits) => ({ splits, skipped: [], notes: [] }))) },
 }

@@ -8,6 +8,7 @@ import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Dataset, Splits } from './dataset.ts'
 import type { Origin, OriginOf } from './origin.ts'
+import type { Left } from './walk.ts'
 import type { Channels, OnError, Opened, Progress } from './result.ts'
 
 export interface OpenOptions {
@@ -22,9 +23,11 @@ export interface OpenOptions {
   /**
    * What of the data is wanted, in place of what suits most: words, each the tag of a reader (`dicom`), a pattern of paths with `*` or `/`
    * (`T1/*.nii.gz`), or a word of a reader's own (`MR`, `SEG`, the identifier of a series). The first two are the opener's, and only the others come to
-   * a reader. Nothing, or an empty list: what suits most.
+   * a reader. `all` keeps what names tell to be masks, and all that a reader can give together. Nothing, or an empty list: what suits most.
    */
   readonly select?: ReadonlyArray<string>
+  /** What folders are: 'usual', parts where they are called so, or 'classes' whatever they are called. */
+  readonly folders?: 'usual' | 'classes'
 }
 
 /** Files of one kind that make one dataset. */
@@ -38,20 +41,31 @@ export interface Files {
   readonly classes: ReadonlyArray<string>
 }
 
+/** How many of the files that are there were read, and why others were not. Law: found = read + all that were left + faults. */
+export interface FileCount {
+  readonly found: number
+  readonly read: number
+  readonly left: ReadonlyArray<Left>
+  /** How many could not be read. */
+  readonly faults: number
+}
+
 /** Datasets by their splits, the faults of what was left out, and what else a person should know. */
 export interface Parts {
   readonly splits: Splits
   readonly skipped: ReadonlyArray<Fault>
   readonly notes: ReadonlyArray<string>
+  /** Where many files were looked at. */
+  readonly files?: FileCount
 }
 
 /** Opens files that another one lists, by their paths below `root`, as one dataset; they must be of one kind. */
 export type OpenFiles = (root: string, paths: ReadonlyArray<string>) => TaskEither<Fault, Opened>
 
-/** `Many`: all files of a folder make one dataset. `One`: each file is a dataset with splits, and in folders it is passed over. */
+/** `Many`: all files of a folder make one dataset. `One`: each file is a dataset with splits; those of a folder are joined, or it must be the only one. */
 export type Opening =
   | { readonly _tag: 'Many'; readonly files: (f: Files, o: OpenOptions) => TaskEither<Fault, Opened> }
-  | { readonly _tag: 'One'; readonly file: (path: string, o: OpenOptions, listed: OpenFiles) => TaskEither<Fault, Parts> }
+  | { readonly _tag: 'One'; readonly joins: boolean; readonly file: (path: string, o: OpenOptions, listed: OpenFiles) => TaskEither<Fault, Parts> }
 
 /** Opens a dataset from any origin. */
 export type Reopen = (o: Origin) => TaskEither<Fault, Dataset>

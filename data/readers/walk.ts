@@ -1,40 +1,101 @@
-/** The files below a folder, in an order that does not depend on the system. */
+/** The files below a folder, in an order that does not depend on the system, and what else is there. */
 
-import { readdir, realpath, stat } from 'node:fs/promises'
+import type { Dirent } from 'node:fs'
+import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fault } from '../../core/fault.ts'
+import type { Fault } from '../../core/fault.ts'
+import { codeOf, systemFault } from '../formats/file.ts'
 
 /** Compares by code units: the same order on every system and in every language. */
 export const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
+/** What is left out for one reason: `{ what: '.bmp', paths }`, and what reads it after all. */
+export interface Left {
+  readonly what: string
+  readonly setting?: string
+  readonly paths: ReadonlyArray<string>
+}
+
+/** What lies below a folder, by paths with `/` below it. */
+export interface Listing {
+  /** Files, sorted. */
+  readonly files: ReadonlyArray<string>
+  /** What is no file, or hidden. */
+  readonly left: ReadonlyArray<Left>
+  /** What the system does not let be listed or named. */
+  readonly faults: ReadonlyArray<Fault>
+}
+
+/** Things by what they are called, each list in the order of coming. */
+export const grouped = <A>(things: Iterable<A>, name: (a: A) => string): ReadonlyMap<string, ReadonlyArray<A>> => {
+  const groups = new Map<string, A[]>()
+  for (const a of things) {
+    const key = name(a)
+    const known = groups.get(key)
+    if (known === undefined) groups.set(key, [a])
+    else known.push(a)
+  }
+  return groups
+}
+
+/** What an entry is that is neither file nor folder: reading it could wait for ever. */
+const strange = (e: Pick<Dirent, 'isFIFO' | 'isSocket'>): string => (e.isFIFO() ? 'named pipe' : e.isSocket() ? 'socket' : 'device')
+
+/** Node gives this character for bytes that are no UTF-8: such a name leads nowhere. */
+const isUnnamed = async (path: string): Promise<boolean> => path.includes('\uFFFD') && (await lstat(path).catch(() => undefined)) === undefined
+
+const unnamed = (path: string): Fault => fault('data', {
+  place: path, found: 'a name that is not UTF-8', allowed: 'names in UTF-8', remedy: 'rename it, or leave out what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
+})
+
 /**
- * Paths of the files below `root` that `wanted` accepts (it is told the path), with `/`, sorted. Hidden files and folders
- * are passed over; links are followed once. Throws what the file system throws.
+ * What lies below `root`. Hidden files and folders are left out, links are followed once, and what cannot be listed is a fault of the listing.
+ * Throws what the file system says of `root` itself.
  */
-export const walk = async (root: string, wanted: (path: string) => boolean): Promise<ReadonlyArray<string>> => {
-  const found: string[] = []
+export const list = async (root: string): Promise<Listing> => {
+  const files: string[] = []
+  const others: Array<readonly [what: string, path: string]> = []
+  const faults: Fault[] = []
   const seen = new Set<string>()
   const open: string[] = ['']
+  const enter = async (below: string): Promise<ReadonlyArray<Dirent>> => {
+    try {
+      const real = await realpath(join(root, below))
+      if (seen.has(real)) return []
+      seen.add(real)
+      return await readdir(join(root, below), { withFileTypes: true })
+    } catch (e) {
+      if (below === '' || !codeOf(e).startsWith('E')) throw e
+      faults.push(systemFault('data', join(root, below))(e))
+      return []
+    }
+  }
   for (let below = open.pop(); below !== undefined; below = open.pop()) {
-    const folder = join(root, below)
-    const real = await realpath(folder)
-    if (seen.has(real)) continue
-    seen.add(real)
-    const entries = await readdir(folder, { withFileTypes: true })
     const folders: string[] = []
-    for (const entry of entries.sort((a, b) => byText(a.name, b.name))) {
-      if (entry.name.startsWith('.') || entry.name === '__MACOSX') continue
+    for (const entry of [...await enter(below)].sort((a, b) => byText(a.name, b.name))) {
       const path = below === '' ? entry.name : `${below}/${entry.name}`
-      if (entry.isSymbolicLink()) {
+      if (entry.name.startsWith('.') || entry.name === '__MACOSX') others.push(['hidden', path])
+      else if (entry.isFile() || entry.isDirectory()) {
+        if (await isUnnamed(join(root, path))) faults.push(unnamed(join(root, path)))
+        else if (entry.isFile()) files.push(path)
+        else folders.push(path)
+      } else if (entry.isSymbolicLink()) {
         const target = await stat(join(root, path)).catch(() => undefined)
-        if (target?.isDirectory() === true) folders.push(path)
-        else if (wanted(path)) found.push(path)
-      } else if (entry.isDirectory()) folders.push(path)
-      else if (wanted(path)) found.push(path)
+        if (target === undefined) others.push(['link to nothing', path])
+        else if (target.isDirectory()) folders.push(path)
+        else if (target.isFile()) files.push(path)
+        else others.push([strange(target), path])
+      } else others.push([strange(entry), path])
     }
     open.push(...folders.reverse())
   }
-  return found.sort(byText)
+  const left = [...grouped(others, ([what]) => what)].map(([what, own]) => ({ what, paths: own.map(([, p]) => p) }))
+  return { files: files.sort(byText), left, faults }
 }
+
+/** Paths of the files below `root` that `wanted` accepts (it is told the path), sorted. Throws what the file system throws. */
+export const walk = async (root: string, wanted: (path: string) => boolean): Promise<ReadonlyArray<string>> => (await list(root)).files.filter(wanted)
 
 /** The first folder of a path below a root. */
 export const folderOf = (path: string): string | undefined => {

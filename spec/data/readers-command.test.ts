@@ -71,9 +71,10 @@ describe('npm run data', () => {
     await copyFile(join(fixtures, 'nifti/n1_u1.nii'), join(data, 'b.nii'))
     const out = join(dir, 'kinds.safetensors')
     const { code, out: said, err } = await command('dump', '--data', data, '--out', out, '--json')
-    expect([code, err.includes('note: 1 nifti file(s) passed over')]).toEqual([0, true])
-    expect(JSON.parse(said.trim().split('\n').at(-1) ?? '')).toEqual({ out, written: 1, skipped: [], notes: ['1 nifti file(s) passed over'] })
-    expect((await command('inspect', '--data', data)).out).toContain('note: 1 nifti file(s) passed over')
+    expect([code, err.includes('note: not read: 1 nifti: b.nii (--set data.select=nifti reads them)')]).toEqual([0, true])
+    expect(JSON.parse(said.trim().split('\n').at(-1) ?? '')).toEqual({ out, written: 1, skipped: [], notes: ['not read: 1 nifti: b.nii (--set data.select=nifti reads them)'] })
+    expect((await command('inspect', '--data', data)).out).toContain('read 1 of 2 files; not read: 1 nifti\nnote: not read: 1 nifti: b.nii')
+    expect((await command('inspect', '--data', data, '--set', 'data.select=nifti')).out).toContain(`${data}: nifti`)
   }, 60_000)
 
   test('wrong use ends with 2 and names the remedy', async () => {

@@ -123,8 +123,9 @@ export const list = <A>(of: Field<A>, initial: ReadonlyArray<A>, about: string):
   new Field<ReadonlyArray<A>>(
     { initial, about, allowed: `a list, each ${of.facts.allowed}`, schema: { type: 'array', items: of.facts.schema } },
     (u, c) => {
-      if (!Array.isArray(u)) return t.failure(u, c)
-      const items: ReadonlyArray<unknown> = u
+      // one text stands for a list of it, as --set writes it
+      if (!Array.isArray(u) && typeof u !== 'string') return t.failure(u, c)
+      const items: ReadonlyArray<unknown> = Array.isArray(u) ? u : [u]
       const errors: Array<t.ValidationError> = []
       const out: Array<A> = []
       items.forEach((x, i) => {

@@ -153,5 +153,5 @@ export const manifestReader: Reader = {
   ...reopener(origin, ({ of, parts }, again) => pipe(again(of), TE.chainEitherK(annotate(parts)))),
   files: 'a manifest (.csv, .jsonl)',
   matches: (path) => /\.(csv|tsv|jsonl|ndjson)$/i.test(path),
-  open: { _tag: 'One', file: (path, o, listed) => manifest(path, o.onError === 'skip', listed) },
+  open: { _tag: 'One', joins: false, file: (path, o, listed) => manifest(path, o.onError === 'skip', listed) },
 }

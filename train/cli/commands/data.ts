@@ -8,7 +8,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { exitCode, fault, faultsOf, showFault } from '../../../core/fault.ts'
 import { dumpItems } from '../../../data/loading/dump.ts'
-import { showSummary, summarize } from '../../../data/loading/summary.ts'
+import { showOpened, showSummary, summarize } from '../../../data/loading/summary.ts'
 import { datasetOf } from '../../../data/readers/split.ts'
 import { openData } from '../../../data/readers/index.ts'
 import type { OpenedData } from '../../../data/readers/opener.ts'
@@ -98,7 +98,7 @@ const tell = (faults: ReadonlyArray<Fault>): void => { for (const f of faults) p
 const inspect = (r: Request, json: boolean): TaskEither<Fault, string> =>
   pipe(open(r, 'skip'), TE.chain((opened) => async () => {
     const splits: Record<string, unknown> = {}
-    const texts: string[] = [`${r.path}: ${opened.kind}`]
+    const texts: string[] = [`${r.path}: ${opened.kind}`, ...showOpened(opened)]
     const unreadable: Fault[] = [...opened.skipped]
     for (const [name, d] of opened.splits) {
       const s = await summarize(d, r.limit, progressTo(process.stderr, `${name}: read`))
@@ -108,10 +108,9 @@ const inspect = (r: Request, json: boolean): TaskEither<Fault, string> =>
       texts.push(showSummary(name, s))
     }
     tell(unreadable)
-    texts.push(...opened.notes.map((n) => `note: ${n}`))
     if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
     const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
-    if (json) texts.push(JSON.stringify({ kind: opened.kind, counts, splits, unreadable: unreadable.map(brief), notes: opened.notes }))
+    if (json) texts.push(JSON.stringify({ kind: opened.kind, counts, splits, unreadable: unreadable.map(brief), notes: opened.notes, ...(opened.files === undefined ? {} : { files: { found: opened.files.found, read: opened.files.read, left: opened.files.left.map((l) => ({ what: l.what, count: l.paths.length })), faults: opened.files.faults } }) }))
     return E.right(texts.join('\n'))
   }))
 
@@ -120,7 +119,7 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
     const { file, count, unreadable } = await dumpItems([...opened.splits], r.limit, progressTo(process.stderr, 'read'))
     const faults = [...opened.skipped, ...unreadable]
     tell(faults)
-    for (const n of opened.notes) process.stderr.write(`note: ${n}\n`)
+    for (const line of showOpened(opened)) process.stderr.write(`${line}\n`)
     if (faults.length > 0 && !r.skip) return E.left({ ...faults[0], remedy: `${faults[0].remedy}; ${faults.length} could not be read and nothing was written` })
     if (count === 0) return E.left(fault('data', { place: r.path, found: 'no image that can be read', allowed: 'at least one', remedy: 'see the reasons above' }))
     const written = await writeSafetensors(out)(file)()

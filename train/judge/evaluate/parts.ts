@@ -9,6 +9,7 @@ import type { Dataset } from '../../../data/readers/dataset.ts'
 import { splitByLabel, trainAndTest } from '../../../data/readers/split.ts'
 import type { Intensity } from '../../../data/loading/intensity.ts'
 import { showIntensity, usualIntensity, withIntensity } from '../../../data/loading/intensity.ts'
+import { showOpened } from '../../../data/loading/summary.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import type { OpenedData } from '../../../data/readers/opener.ts'
@@ -41,7 +42,7 @@ export const splitsAt = (path: string, say: (text: string) => void, intensity?: 
   TE.chain((what) => (what === 'nothing' && path === shippedDigits
     ? pipe(mnistSplit(), TE.map(({ train, test }): OpenedData['splits'] => new Map([['train', train], ['test', test]])))
     : pipe(openData(path), TE.map((o) => {
-      for (const note of [...o.notes, ...o.skipped.map((f) => `left out ${f.place}: ${f.found}`)]) say(note)
+      for (const note of [...showOpened(o), ...o.skipped.map((f) => `left out ${f.place}: ${f.found}`)]) say(note)
       return o.splits
     })))),
   TE.chain((splits) => pipe(

@@ -30,7 +30,8 @@ export const images = section('what is trained on', {
   share: real(0.2, 'of images at a path without a split: share of each class that is kept for evaluation', { above: 0, below: 1 }),
   channels: oneOf(['usual', '1', '2', '3', '4'], 'channels that images are turned into; usual: what all of them can share'),
   axis: oneOf(['usual', '0', '1', '2'], 'the axis along which volumes are sliced'),
-  select: list(text('', 'a word'), [], 'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series)'),
+  select: list(text('', 'a word'), [], 'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series), or all'),
+  folders: oneOf(['usual', 'classes'], 'what folders are; usual: parts where they are called train, val, test, else classes'),
   onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
   intensity: oneOf(['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'], 'how values become intensities; usual: what suits what they measure'),
   windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
@@ -87,6 +88,7 @@ const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({
 export const readingOf = (o: Images): OpenOptions => ({
   onError: o.onError,
   ...(o.select.length === 0 ? {} : { select: o.select }),
+  folders: o.folders,
   ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
   ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
 })
