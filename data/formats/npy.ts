@@ -5,8 +5,8 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { widenF16 } from './half.ts'
 import { countOf } from './tensor.ts'
 
-/** An element type of NumPy, without its byte order. */
-export type NpyType = 'b1' | 'u1' | 'u2' | 'u4' | 'u8' | 'i1' | 'i2' | 'i4' | 'i8' | 'f2' | 'f4' | 'f8'
+/** An element type of NumPy, without its byte order; S and U are texts of bytes and of code points. */
+export type NpyType = 'S' | 'U' | 'b1' | 'u1' | 'u2' | 'u4' | 'u8' | 'i1' | 'i2' | 'i4' | 'i8' | 'f2' | 'f4' | 'f8'
 
 export interface NpyHeader {
   readonly type: NpyType
@@ -20,7 +20,7 @@ export interface NpyHeader {
   readonly offset: number
 }
 
-const typeNames: ReadonlyArray<string> = ['b1', 'u1', 'u2', 'u4', 'u8', 'i1', 'i2', 'i4', 'i8', 'f2', 'f4', 'f8'] satisfies ReadonlyArray<NpyType>
+const typeNames: ReadonlyArray<string> = ['S', 'U', 'b1', 'u1', 'u2', 'u4', 'u8', 'i1', 'i2', 'i4', 'i8', 'f2', 'f4', 'f8'] satisfies ReadonlyArray<NpyType>
 
 const isType = (s: string): s is NpyType => typeNames.includes(s)
 
@@ -39,16 +39,17 @@ export const npyHeader = (bytes: Uint8Array): Either<string, NpyHeader> => {
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(text)
   const shape = /'shape'\s*:\s*\(([\d,\sL]*)\)/.exec(text)
   if (descr === null || order === null || shape === null) return E.left(`the NumPy header ${JSON.stringify(text.trim().slice(0, 100))}`)
-  if (!isType(descr[2])) return E.left(`numbers of NumPy's type ${descr[2]}`)
+  const type = descr[2].replace(/^([SU])\d+$/, '$1')
+  if (!isType(type)) return E.left(`numbers of NumPy's type ${descr[2]}${descr[2] === 'O' ? ', which are pickled objects of Python' : ''}`)
   const dims = shape[1].split(',').map((d) => d.replace('L', '').trim()).filter((d) => d !== '').map(Number)
-  const size = Number(descr[2].slice(1))
+  const size = Number(descr[2].slice(1)) * (type === 'U' ? 4 : 1)
   if (!dims.every(Number.isSafeInteger) || !Number.isSafeInteger(countOf(dims) * size)) return E.left(`the shape (${shape[1]})`)
-  return E.right({ type: descr[2], bytes: size, little: descr[1] !== '>', fortran: order[1] === 'True' && dims.length > 1, shape: dims, offset: first + length })
+  return E.right({ type, bytes: size, little: descr[1] !== '>', fortran: order[1] === 'True' && dims.length > 1, shape: dims, offset: first + length })
 }
 
 /** The least and the largest value of a type; infinite for floats. */
 export const npyRange = (t: NpyType): readonly [number, number] => {
-  if (t === 'b1') return [0, 1]
+  if (t === 'b1' || t === 'S' || t === 'U') return [0, 1]
   const bits = 8 * Number(t.slice(1))
   return t.startsWith('f') ? [-Infinity, Infinity] : t.startsWith('u') ? [0, 2 ** bits - 1] : [-(2 ** (bits - 1)), 2 ** (bits - 1) - 1]
 }
@@ -68,7 +69,19 @@ const readerOf = (h: NpyHeader, v: DataView): ((at: number) => number) => {
     case 'f2': return (at) => widenF16(Uint16Array.of(v.getUint16(at, l)))[0]
     case 'f4': return (at) => v.getFloat32(at, l)
     case 'f8': return (at) => v.getFloat64(at, l)
+    case 'S':
+    case 'U': return () => NaN
   }
+}
+
+/** The texts that fill `bytes`, without the zeros that fill them up. */
+export const npyTexts = (h: NpyHeader, bytes: Uint8Array): ReadonlyArray<string> => {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const unit = h.type === 'U' ? 4 : 1
+  return Array.from({ length: h.bytes === 0 ? 0 : Math.floor(bytes.length / h.bytes) }, (_, i) => {
+    const codes = Array.from({ length: h.bytes / unit }, (_, k) => (unit === 4 ? view.getUint32(i * h.bytes + 4 * k, h.little) : view.getUint8(i * h.bytes + k)))
+    return String.fromCodePoint(...codes.filter((c) => c > 0 && c <= 0x10ffff))
+  })
 }
 
 /** The numbers that fill `bytes`, in the order in which they are stored. */

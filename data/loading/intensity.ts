@@ -194,8 +194,10 @@ export const decidedIntensity = (i: Intensity, measure: MeasureOptions = {}) => 
  * window; for all other measurements the percentiles .5 and 99.5 of each image, since MR has no scale of its own.
  */
 export const usualIntensity = (d: Dataset): Intensity => {
-  if (d.channels > 1 || ((d.units === undefined || d.units === intensityUnits) && d.range.every(Number.isFinite))) return d.range.every(Number.isFinite) ? { kind: 'full' } : { kind: 'percentile', low: 0.5, high: 99.5, of: 'image' }
-  if (d.units === 'HU') return { kind: 'windows', windows: ['mediastinum'] }
+  const bounded = d.range.every(Number.isFinite)
+  const shown = d.units === undefined || d.units === intensityUnits || (d.channels > 1 && d.range[1] - d.range[0] <= 255)
+  if (bounded && shown) return { kind: 'full' }
+  if (d.units === 'HU' && d.channels === 1) return { kind: 'windows', windows: ['mediastinum'] }
   return { kind: 'percentile', low: 0.5, high: 99.5, of: 'image' }
 }
 

@@ -13,3 +13,9 @@ export const left = <A>(e: E.Either<Fault, A>): Fault => {
   if (E.isRight(e)) throw new Error('expected a fault')
   return e.left
 }
+
+/** The value of an either whose left is a text, or a failed test. */
+export const rightOf = <A>(e: E.Either<string, A>): A => {
+  if (E.isLeft(e)) throw new Error(e.left)
+  return e.right
+}

@@ -55,7 +55,7 @@ describe('manifests', () => {
 
   test('DICOM and NIfTI files give all frames, or the one that a row names', async () => {
     for (const f of ['pydicom/rtdose.dcm', 'pydicom/MR_small.dcm', 'nifti/n1_u1.nii']) await copyFile(join(fixtures, f), join(dir, f.slice(f.indexOf('/') + 1)))
-    const scans = right(datasetOf(right(await openData(await write('scans.csv', 'path,label,frame\nrtdose.dcm,1,7\nMR_small.dcm,0,\nrtdose.dcm,2,\n'))())))
+    const scans = right(datasetOf(right(await openData(await write('scans.csv', 'path,label,frame\nrtdose.dcm,1,7\nMR_small.dcm,0,\nrtdose.dcm,2,\n'), { select: ['all'] })())))
     expect(scans.length).toBe(17)
     const items = await itemsOf(scans)
     expect(items.map((i) => [i.source, i.frame, i.label]).slice(0, 4)).toEqual([['rtdose.dcm', 7, 1], ['MR_small.dcm', 0, 0], ['rtdose.dcm', 0, 2], ['rtdose.dcm', 1, 2]])

@@ -5,14 +5,14 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { describe, expect, test } from 'vitest'
 import type { Dataset, SplitName } from '../../data/readers/dataset.ts'
-import { npz } from '../../data/readers/npz.ts'
-import type { NpzOptions } from '../../data/readers/npz.ts'
+import { npz } from '../../data/readers/npz/npz.ts'
+import type { NpzOptions } from '../../data/readers/npz/npz.ts'
 import { left, right } from './either.ts'
 import { splitmix } from './random.ts'
 import { expectReference, fixtures, itemsOf, reference } from './readers-reference.ts'
 
 const open = async (file: string, split: SplitName, options: NpzOptions = {}): Promise<Dataset> => {
-  const d = right(await npz(join(fixtures, 'npz', file), options)()).get(split)
+  const d = right(await npz(join(fixtures, 'npz', file), options)()).splits.get(split)
   if (d === undefined) throw new Error(`no ${split}`)
   return d
 }
@@ -78,14 +78,14 @@ describe('damaged archives', () => {
         expect([opened.left.place.startsWith(path), opened.left.found !== '']).toEqual([true, true])
         return 'fault'
       }
-      for (const [split, d] of opened.right) {
+      for (const [split, d] of opened.right.splits) {
         for (let i = 0; i < d.length; i++) {
           const item = await d.item(i)()
           if (E.isLeft(item)) {
             expect(item.left.place.startsWith(path)).toBe(true)
             return 'fault'
           }
-          const same = whole.get(split)
+          const same = whole.splits.get(split)
           if (same !== undefined && i < same.length && JSON.stringify([...item.right.image.data]) !== JSON.stringify([...right(await same.item(i)()).image.data])) return 'changed'
         }
       }

@@ -20,8 +20,11 @@ import { looksLikeDicom, openDicom } from './file.ts'
 import type { Opened as OpenedFile } from './file.ts'
 import { codecs, readFrame } from './frame.ts'
 import type { DicomHeader, Rescale } from './header.ts'
+import { kindOf } from './kind.ts'
 import { orderFiles } from './series.ts'
 import type { Placed } from './series.ts'
+import { chooseKind } from '../kinds.ts'
+import { counted, note } from '../note.ts'
 import { openAll, toChannels } from '../result.ts'
 import type { Channels, OnError, Opened, Progress } from '../result.ts'
 
@@ -30,6 +33,8 @@ export interface DicomOptions {
   readonly channels?: Channels
   readonly onError?: OnError
   readonly progress?: Progress
+  /** Which kinds of images, where there are several: see `chooseKind`. */
+  readonly select?: ReadonlyArray<string>
 }
 
 /** The least and the largest value that stored bits can give after rescale. */
@@ -49,6 +54,9 @@ const rangeOf = (h: DicomHeader): readonly [number, number] => {
 }
 
 const isColour = (h: DicomHeader): boolean => h.samples === 3 || h.palette !== undefined
+
+/** A path below a root, with `/`. */
+const below = (root: string, path: string): string => relative(root, path).split(sep).join('/')
 
 /** One value if all have the same. */
 const common = (xs: ReadonlyArray<string>): string | undefined => {
@@ -89,7 +97,6 @@ const dicomDataset = (parts: DicomParts): Dataset => {
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
   const read = readFrame(codecs())
   const [modality, units] = [common(headers.map((h) => h.modality)), common(headers.map((h) => (isColour(h) ? '' : h.units)))]
-  const sourceOf = (path: string): string => relative(root, path).split(sep).join('/')
   return {
     name,
     length: index.length,
@@ -100,7 +107,7 @@ const dicomDataset = (parts: DicomParts): Dataset => {
     origin: TE.right(origin.of(parts)),
     classes: [],
     label: () => O.none,
-    sourceOf: (i) => sourceOf(placed[index[i][0]].file.path),
+    sourceOf: (i) => below(root, placed[index[i][0]].file.path),
     item: (i) => {
       if (!(i in index)) return TE.left(outside(name, i, index.length))
       const [f, frame] = index[i]
@@ -109,7 +116,7 @@ const dicomDataset = (parts: DicomParts): Dataset => {
         read(file, frame),
         TE.map((image): Item => ({
           image: toChannels(channels, range[1])(image),
-          source: sourceOf(file.path),
+          source: below(root, file.path),
           ...itemFields(placed[f], frame),
         })),
       )
@@ -127,17 +134,21 @@ export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, 
     openAll(openDicom, options.onError ?? 'stop', options.progress),
     TE.chainEitherK(({ read, skipped }) => {
       const files = read.flatMap((o: OpenedFile) => (o._tag === 'Image' ? [o.file] : []))
-      const others = read.flatMap((o: OpenedFile) => (o._tag === 'Other' ? [o.what] : []))
+      const others = read.flatMap((o: OpenedFile) => (o._tag === 'Other' ? [o] : []))
       if (files.length === 0) {
         return E.left(skipped.length > 0 ? skipped[0] : fault('data', {
           place: root,
-          found: others.length === 0 ? 'no DICOM file' : others[0],
+          found: others.length === 0 ? 'no DICOM file' : `a DICOM object without pixels (${others[0].modality})`,
           allowed: 'at least one DICOM image',
           remedy: 'name a file or folder that holds images',
         }))
       }
-      const notes = others.length === 0 ? [] : [`${others.length} DICOM object(s) without pixels passed over: ${[...new Set(others)].join(', ')}`]
-      return E.right({ dataset: dicomDataset({ name, root, placed: orderFiles(files), channels: options.channels }), skipped, notes })
+      const notes = others.length === 0 ? [] : [note(`${counted(others.length, 'DICOM object', 'DICOM objects')} without pixels passed over (${[...new Set(others.map((o) => o.modality))].join(', ')})`, others.map((o) => below(root, o.path)))]
+      return pipe(
+        files.map((file) => ({ file, kind: kindOf(file.header), path: below(root, file.path), images: file.header.frames })),
+        chooseKind(root, options.select),
+        E.map((chosen) => ({ dataset: dicomDataset({ name, root, placed: orderFiles(chosen.files), channels: options.channels }), skipped, notes: [...notes, ...chosen.notes] })),
+      )
     }),
   )
 

@@ -143,7 +143,7 @@ const readBeginning = async (path: string, source: Source): Promise<Either<Fault
 }
 
 /** What a DICOM file can be: an image, or an object without pixels (a plan, a report, a directory). */
-export type Opened = { readonly _tag: 'Image'; readonly file: DicomFile } | { readonly _tag: 'Other'; readonly what: string }
+export type Opened = { readonly _tag: 'Image'; readonly file: DicomFile } | { readonly _tag: 'Other'; readonly path: string; readonly modality: string }
 
 const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>> => {
   const beginning = await readBeginning(path, outer)
@@ -154,7 +154,7 @@ const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>>
     const modality = textOf(dataSet, 0x00080060)
     return isImage(dataSet) || !isOther(beginning.right.kind)
       ? E.left(wrongDicom(path, 'no pixels: the file ends before them, or has none'))
-      : E.right({ _tag: 'Other', what: modality === '' ? 'a DICOM object without pixels' : `a DICOM object without pixels (${modality})` })
+      : E.right({ _tag: 'Other', path, modality: modality === '' ? 'no modality' : modality })
   }
   const header = dicomHeader(dataSet, pixels.tag)
   if (E.isLeft(header)) return E.left(wrongDicom(path, header.left))

@@ -53,6 +53,13 @@ export interface DicomHeader {
   readonly units: string
   readonly series: string
   readonly instance: number
+  /** What kind of object it is (SOP Class UID), and its own name (SOP Instance UID); '' where the file does not say. */
+  readonly sopClass: string
+  readonly uid: string
+  /** How the image was made (Image Type): ORIGINAL, PRIMARY, AXIAL. */
+  readonly type: ReadonlyArray<string>
+  /** What a person called its series. */
+  readonly description: string
 }
 
 const finite = (xs: ReadonlyArray<number>, n: number): boolean => xs.length >= n && xs.slice(0, n).every(Number.isFinite)
@@ -71,7 +78,9 @@ const rescaleOf = (d: DataSet, signed: boolean): Either<string, Rescale> => {
     return E.right({ _tag: 'Table', first, values: values.slice(0, entries) })
   }
   const transformed = itemsOf(d, 0x00289145).at(0) ?? d
-  const [slope = 1] = decimalsOf(transformed, 0x00281053)
+  // doses have a scaling of their own (PS3.3 C.8.8.3)
+  const [dose = 1] = decimalsOf(d, 0x3004000e)
+  const [slope = dose] = decimalsOf(transformed, 0x00281053)
   const [intercept = 0] = decimalsOf(transformed, 0x00281052)
   return Number.isFinite(slope) && slope !== 0 && Number.isFinite(intercept)
     ? E.right({ _tag: 'Line', slope, intercept })
@@ -114,10 +123,18 @@ const planesOf = (d: DataSet, frames: number, signed: boolean): Either<string, R
   return E.right(planes)
 }
 
+/** Whether a data set, or the functional groups of its first frame, say how stored values are rescaled. */
+const isRescaled = (d: DataSet): boolean =>
+  [d, itemsOf(d, 0x52009229).at(0), itemsOf(d, 0x52009230).at(0)].some((x) => x !== undefined &&
+    [x, itemsOf(x, 0x00289145).at(0)].some((y) => y !== undefined && (valueBytes(y, 0x00281053).length > 0 || valueBytes(y, 0x00281052).length > 0 || itemsOf(y, 0x00283000).length > 0)))
+
 const unitsOf = (d: DataSet, modality: string): string => {
   const type = textOf(d, 0x00281054)
   if (type !== '' && type !== 'US') return type
-  if (modality === 'CT') return 'HU'
+  const dose = textOf(d, 0x30040002)
+  if (dose !== '' && valueBytes(d, 0x3004000e).length > 0) return dose === 'GY' ? 'Gy' : dose
+  // stored values of a CT are not its numbers before they are rescaled
+  if (modality === 'CT' && isRescaled(d)) return 'HU'
   const units = textOf(d, 0x00541001)
   return units === '' ? 'stored' : units
 }
@@ -168,6 +185,8 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     rows, columns, samples, frames, allocated, stored, high, photometric,
     signed: signed === 1, planar: planar === 1, palette: palette.right, planes: planes.right,
     windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), instance,
+    sopClass: textOf(d, 0x00080016), uid: textOf(d, 0x00080018), description: textOf(d, 0x0008103e),
+    type: textOf(d, 0x00080008).toUpperCase().split('\\').map((t) => t.trim()).filter((t) => t !== ''),
   })
 }
 

@@ -13,6 +13,7 @@ import type { Loading } from '../../../data/loading/loader.ts'
 import type { NormalisationChoice } from '../../../data/loading/measure.ts'
 import { normalisationFor } from '../../../data/loading/measure.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
+import { layouts } from '../../../data/readers/npz/layout.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { openTraining } from '../../../data/loading/training.ts'
 import type { TrainingSplit } from '../../../data/loading/training.ts'
@@ -32,6 +33,7 @@ export const images = section('what is trained on', {
   axis: oneOf(['usual', '0', '1', '2'], 'the axis along which volumes are sliced'),
   select: list(text('', 'a word'), [], 'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series), or all'),
   folders: oneOf(['usual', 'classes'], 'what folders are; usual: parts where they are called train, val, test, else classes'),
+  layout: oneOf(['usual', ...layouts], 'how the axes of arrays lie: n images, c channels, d slices, h rows, w columns; usual: as their lengths say'),
   onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
   intensity: oneOf(['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'], 'how values become intensities; usual: what suits what they measure'),
   windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
@@ -90,6 +92,7 @@ export const readingOf = (o: Images): OpenOptions => ({
   ...(o.select.length === 0 ? {} : { select: o.select }),
   folders: o.folders,
   ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
+  ...(o.layout === 'usual' ? {} : { layout: o.layout }),
   ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
 })
 
