@@ -32,7 +32,7 @@ const elementsOf = (e: Elements): Buffer =>
 
 /** A file of these elements, with its meta information. */
 export const dicomBytes = (e: Elements, syntax = '1.2.840.10008.1.2.1'): Buffer => {
-  const meta = Buffer.concat([element('00020002 UI', String(e['00080016 UI'] ?? '')), element('00020010 UI', syntax)])
+  const meta = Buffer.concat([element('00020002 UI', e['00080016 UI'] ?? ''), element('00020010 UI', syntax)])
   return Buffer.concat([Buffer.alloc(128), Buffer.from('DICM'), Buffer.from([2, 0, 0, 0]), Buffer.from('UL'), word(4), long(meta.length), meta, elementsOf(e)])
 }
 
