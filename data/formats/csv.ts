@@ -1,56 +1,76 @@
-/** Comma-separated values (RFC 4180), also separated by semicolons or tabs: records of the columns that the first line names. */
+/** Comma-separated values (RFC 4180), also separated by semicolons or tabs: the columns that the first line names. */
 
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 
-/** One record: values by column, and the line where it begins, counted from 1. */
-export interface CsvRecord {
-  readonly line: number
-  readonly values: ReadonlyMap<string, string>
+/** A table by columns: of a million rows, few large lists take far less memory than many small records. */
+export interface CsvTable {
+  /** As they are written. */
+  readonly names: ReadonlyArray<string>
+  readonly columns: ReadonlyArray<ReadonlyArray<string>>
+  /** The line where each row begins, counted from 1. */
+  readonly lines: ReadonlyArray<number>
 }
 
-/** Cells of all lines. Left: a quote that is not closed, by its line. */
-const cellsOf = (text: string, separator: string): Either<string, ReadonlyArray<{ readonly line: number; readonly cells: ReadonlyArray<string> }>> => {
-  const rows: Array<{ readonly line: number; readonly cells: string[] }> = []
+const [quote, newline] = ['"', '\n'].map((c) => c.charCodeAt(0))
+
+/** The end of a quoted cell that begins at `from`: where its closing quote stands, -1 for none. */
+const closing = (text: string, from: number): number => {
+  for (let at = text.indexOf('"', from + 1); at >= 0; at = text.indexOf('"', at + 2)) if (text.charCodeAt(at + 1) !== quote) return at
+  return -1
+}
+
+/** Hands over the cells of every line. Left: a quote that is not closed, by its line. */
+const eachLine = (text: string, separator: string, take: (line: number, cells: ReadonlyArray<string>) => string | undefined): string | undefined => {
+  const mark = separator.charCodeAt(0)
   let line = 1
-  let row: { readonly line: number; readonly cells: string[] } = { line, cells: [] }
-  let cell = ''
-  for (let i = 0; i <= text.length; i++) {
-    const c = i < text.length ? text[i] : '\n'
-    if (c === '"' && cell === '') {
-      const from = line
-      for (i++; ; i++) {
-        if (i >= text.length) return E.left(`a quote in line ${from} that is not closed`)
-        if (text[i] === '"' && text[i + 1] !== '"') break
-        if (text[i] === '"') i++
-        if (text[i] === '\n') line++
-        cell += text[i]
+  for (let at = 0; at < text.length;) {
+    const first = line
+    const cells: string[] = []
+    for (;;) {
+      let start = at
+      let quoted = ''
+      while (text.charCodeAt(start) === 32) start++
+      if (text.charCodeAt(start) === quote) {
+        const end = closing(text, start)
+        if (end < 0) return `a quote in line ${line} that is not closed`
+        quoted = text.slice(start + 1, end)
+        for (let n = quoted.indexOf('\n'); n >= 0; n = quoted.indexOf('\n', n + 1)) line++
+        if (quoted.includes('""')) quoted = quoted.replace(/""/g, '"')
+        at = end + 1
+        start = at
       }
-    } else if (c === separator || c === '\n') {
-      row.cells.push(cell.trim())
-      cell = ''
-      if (c === '\n') {
-        if (row.cells.length > 1 || row.cells[0] !== '') rows.push(row)
-        line++
-        row = { line, cells: [] }
-      }
-    } else cell += c
+      while (at < text.length && text.charCodeAt(at) !== mark && text.charCodeAt(at) !== newline) at++
+      cells.push((quoted === '' ? text.slice(start, at) : quoted + text.slice(start, at)).trim())
+      if (at >= text.length || text.charCodeAt(at) === newline) break
+      at++
+    }
+    at++
+    line++
+    const wrong = cells.length === 1 && cells[0] === '' ? undefined : take(first, cells)
+    if (wrong !== undefined) return wrong
   }
-  return E.right(rows)
+  return undefined
 }
 
-/** Parses a table. Column names are taken in lower case. Left: no lines, a line with too many or too few cells. */
-export const parseCsv = (text: string): Either<string, ReadonlyArray<CsvRecord>> => {
+/** Parses a table. Left: no lines, two columns of one name, a line with too many or too few cells. */
+export const parseCsv = (text: string): Either<string, CsvTable> => {
   const plain = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
   const [first] = plain.split('\n', 1)
-  const separator = [',', ';', '\t'].reduce((best, s) => (first.split(s).length > first.split(best).length ? s : best), ',')
-  const rows = cellsOf(plain, separator)
-  if (E.isLeft(rows)) return rows
-  const head = rows.right.at(0)
-  if (head === undefined) return E.left('no line with the names of columns')
-  const names = head.cells.map((c) => c.toLowerCase())
-  if (new Set(names).size !== names.length) return E.left('two columns with one name')
-  const wrong = rows.right.find((r) => r.cells.length !== names.length)
-  if (wrong !== undefined) return E.left(`${wrong.cells.length} cells in line ${wrong.line}, where there are ${names.length} columns`)
-  return E.right(rows.right.slice(1).map((r) => ({ line: r.line, values: new Map(names.map((n, i) => [n, r.cells[i]])) })))
+  const separator = [',', ';', '\t', '|'].reduce((best, s) => (first.split(s).length > first.split(best).length ? s : best), ',')
+  let names: ReadonlyArray<string> | undefined
+  const columns: string[][] = []
+  const lines: number[] = []
+  const wrong = eachLine(plain, separator, (line, cells) => {
+    if (names === undefined) {
+      names = cells
+      for (let c = 0; c < cells.length; c++) columns.push([])
+      return new Set(cells.map((c) => c.toLowerCase())).size === cells.length ? undefined : 'two columns with one name'
+    }
+    if (cells.length !== names.length) return `${cells.length} cells in line ${line}, where there are ${names.length} columns`
+    cells.forEach((cell, c) => { columns[c].push(cell) })
+    lines.push(line)
+    return undefined
+  })
+  return wrong !== undefined ? E.left(wrong) : names === undefined ? E.left('no line with the names of columns') : E.right({ names, columns, lines })
 }

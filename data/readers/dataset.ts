@@ -78,6 +78,8 @@ export interface Dataset {
   readonly label: (i: number) => Option<number>
   /** Where item i comes from, as `Item.source`, known without reading it. */
   readonly sourceOf?: (i: number) => string
+  /** What item i must not be parted from, known without reading it: its patient, study, series or volume. */
+  readonly group?: (i: number) => string
   /** What it is made of, for other threads; none for datasets of a program's own functions. A view with other items has another one, or none. */
   readonly origin?: TaskEither<Fault, Origin>
   /** Reads item i. Faults: i is outside [0, length), the file is missing or damaged. */

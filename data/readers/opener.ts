@@ -44,7 +44,7 @@ const openListed = (readers: ReadonlyArray<Reader>, o: OpenOptions): OpenFiles =
 /** A single file; where no reader knows its path, its first bytes tell. */
 const openOne = (readers: ReadonlyArray<Reader>, path: string, o: OpenOptions): TaskEither<Fault, OpenedData> => {
   const [root, name] = [dirname(path), basename(path)]
-  const one = readers.find((r) => r.open._tag === 'One' && r.matches(path) === true)
+  const one = readers.find((r) => r.open._tag === 'One' && r.matches(path) !== false)
   if (one !== undefined && one.open._tag === 'One') {
     return pipe(one.open.file(path, o, openListed(readers, o)), TE.map((parts) => ({ kind: one.tag, ...parts })))
   }

@@ -8,6 +8,7 @@ import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Dataset, Splits } from './dataset.ts'
 import type { Origin, OriginOf } from './origin.ts'
+import type { ColumnNames } from './manifest/columns.ts'
 import type { Left } from './walk.ts'
 import type { Channels, OnError, Opened, Progress } from './result.ts'
 
@@ -30,6 +31,10 @@ export interface OpenOptions {
   readonly select?: ReadonlyArray<string>
   /** What folders are: 'usual', parts where they are called so, or 'classes' whatever they are called. */
   readonly folders?: 'usual' | 'classes'
+  /** Columns of tables by what they hold, where their names do not say; 'none' for a label that is not wanted. */
+  readonly columns?: Partial<ColumnNames>
+  /** Texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others. */
+  readonly unlabelled?: ReadonlyArray<string>
 }
 
 /** Files of one kind that make one dataset. */

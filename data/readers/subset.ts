@@ -23,10 +23,11 @@ export const subset = (indices: ArrayLike<number>, name?: string) => (d: Dataset
   const bad = Array.from(indices).find((i) => !isIndex(i, d.length))
   if (bad !== undefined) return E.left(outside(d.name, bad, d.length))
   const own = name ?? d.name
-  const { sourceOf } = d
+  const { sourceOf, group } = d
   return E.right({
     ...d,
     ...(sourceOf === undefined ? {} : { sourceOf: (i: number) => sourceOf(chosen[i]) }),
+    ...(group === undefined ? {} : { group: (i: number) => group(chosen[i]) }),
     ...viewOrigin(d, (of) => origin.of({ of, indices: chosen, name: own }, of.inMemory)),
     name: own,
     length: chosen.length,

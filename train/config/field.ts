@@ -123,9 +123,10 @@ export const list = <A>(of: Field<A>, initial: ReadonlyArray<A>, about: string):
   new Field<ReadonlyArray<A>>(
     { initial, about, allowed: `a list, each ${of.facts.allowed}`, schema: { type: 'array', items: of.facts.schema } },
     (u, c) => {
-      // one text stands for a list of it, as --set writes it
-      if (!Array.isArray(u) && typeof u !== 'string') return t.failure(u, c)
-      const items: ReadonlyArray<unknown> = Array.isArray(u) ? u : [u]
+      // one value stands for a list of it, as --set writes it, and -1 for a text
+      const one = [u, String(u)].find((x) => (typeof u === 'string' || typeof u === 'number') && of.is(x))
+      if (!Array.isArray(u) && one === undefined) return t.failure(u, c)
+      const items: ReadonlyArray<unknown> = Array.isArray(u) ? u : [one]
       const errors: Array<t.ValidationError> = []
       const out: Array<A> = []
       items.forEach((x, i) => {

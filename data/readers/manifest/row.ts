@@ -1,132 +1,190 @@
-/**
- * The rows of a manifest: a table (.csv, .tsv) or JSON records by line (.jsonl, .ndjson) that list files with what is
- * known of them. Columns or keys: `path` (also `file`, `image`, `filename`); `label` (a class by number or name); `labels`
- * (several classes: a list of 0 and 1); `split` (train, val, test); `box` ([x, y, width, height] in pixels, in tables also
- * the four columns x, y, width, height) or `boxes` (a list of such); `mask` (a picture, 0 outside); `frame`.
- */
+/** The rows of a table, decoded: a file with what is known of it. What a column means, `columns.ts` says; paths are found by `paths.ts`. */
 
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import * as t from 'io-ts'
 import { faultsOf, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import type { Box } from '../dataset.ts'
-import { Whole, decodeAs } from '../../formats/codec.ts'
-import { parseCsv } from '../../formats/csv.ts'
-import type { CsvRecord } from '../../formats/csv.ts'
-import type { SplitName } from '../dataset.ts'
+import type { Box, SplitName } from '../dataset.ts'
+import { note } from '../note.ts'
 import { splitNames, splitOf } from '../split.ts'
+import { binaryColumns, candidates, named } from './columns.ts'
+import type { ColumnNames, Role } from './columns.ts'
+import { labelText, onlyOne, singleLabels, vectorLabels, wordLabels } from './labels.ts'
+import type { Labels } from './labels.ts'
+import { placeOf } from './table.ts'
+import type { Table } from './table.ts'
 
-/** One row, decoded. */
+/** One row, decoded. What it does not say is not there. */
 export interface Row {
-  /** Where the row is, for faults: the file and its line. */
-  readonly place: string
+  readonly line: number
   readonly path: string
-  readonly label: string | number | undefined
-  readonly labels: ReadonlyArray<number> | undefined
   readonly split: SplitName
-  readonly boxes: ReadonlyArray<Box>
-  readonly mask: string | undefined
-  readonly frame: number | undefined
+  readonly label?: number
+  readonly labels?: ReadonlyArray<number>
+  readonly boxes?: ReadonlyArray<Box>
+  readonly mask?: string
+  readonly frame?: number
+  readonly group?: string
 }
 
-const remedy = 'correct the row: path, label, labels, split, box or boxes, mask, frame'
-
-const wrong = (place: string, found: string, allowed: string): Fault => faultsOf('data')(place, found, allowed, remedy)
-
-const BoxCodec = t.union([
-  t.tuple([t.number, t.number, t.number, t.number]),
-  t.type({ x: t.number, y: t.number, width: t.number, height: t.number }),
-], '[x, y, width, height] or {"x", "y", "width", "height"}')
-
-const Label = t.union([t.string, Whole], 'a class, by its number or name')
-
-const RowCodec = t.intersection([
-  t.type({ path: t.string }),
-  t.partial({
-    label: t.union([Label, t.null]), labels: t.array(Whole), split: t.string,
-    box: BoxCodec, boxes: t.array(BoxCodec), mask: t.string, frame: Whole,
-  }),
-])
-
-const boxOf = (b: t.TypeOf<typeof BoxCodec>): Box => ('x' in b ? { x: b.x, y: b.y, width: b.width, height: b.height } : { x: b[0], y: b[1], width: b[2], height: b[3] })
-
-const isBox = (b: Box): boolean => [b.x, b.y, b.width, b.height].every(Number.isFinite) && b.width > 0 && b.height > 0
-
-const rowOf = (place: string) => (u: unknown): Either<Fault, Row> => {
-  const decoded = decodeAs(RowCodec, 'data', place, remedy)(u)
-  if (E.isLeft(decoded)) return decoded
-  const r = decoded.right
-  if (r.path === '') return E.left(wrong(place, 'an empty path', 'the path of a file'))
-  const split = r.split === undefined || r.split === '' ? 'all' : splitOf(r.split)
-  if (split === undefined) return E.left(wrong(place, `the split ${JSON.stringify(r.split)}`, [...splitNames.keys()].join(', ')))
-  const boxes = [...(r.box === undefined ? [] : [r.box]), ...(r.boxes ?? [])].map(boxOf)
-  const bad = boxes.find((b) => !isBox(b))
-  if (bad !== undefined) return E.left(wrong(place, `the box ${JSON.stringify(Object.values(bad))}`, 'x, y, width and height in pixels, the latter two above 0'))
-  return E.right({
-    place, path: r.path, split, boxes, labels: r.labels, frame: r.frame,
-    label: r.label === null || r.label === '' ? undefined : r.label,
-    mask: r.mask === '' ? undefined : r.mask,
-  })
+export interface Rows {
+  readonly rows: ReadonlyArray<Row>
+  readonly classes: ReadonlyArray<string>
+  readonly skipped: ReadonlyArray<Fault>
+  readonly notes: ReadonlyArray<string>
 }
 
-const aliases: ReadonlyMap<string, string> = new Map([
-  ['file', 'path'], ['image', 'path'], ['filename', 'path'], ['filepath', 'path'], ['image_path', 'path'],
-  ['class', 'label'], ['target', 'label'], ['bbox', 'box'], ['bboxes', 'boxes'], ['set', 'split'],
-])
+export interface RowOptions {
+  readonly columns: ColumnNames
+  /** Texts that stand for no label; none: those that people usually write. */
+  readonly unlabelled: ReadonlyArray<string>
+  readonly skip: boolean
+}
 
-const canonical = (key: string): string => aliases.get(key) ?? key
+const wrong = (place: string, found: string, allowed: string): Fault => faultsOf('data')(place, found, allowed, 'correct the row, or leave out what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)')
 
-/** Cells that are JSON where they begin as lists or records. */
-const listKeys: ReadonlyArray<string> = ['labels', 'box', 'boxes']
+const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
 
-/** A record of a table as the values that its JSON form would have. */
-const valuesOf = (place: string, r: CsvRecord): Either<Fault, unknown> => {
-  const out: Record<string, unknown> = {}
-  for (const [name, text] of r.values) {
-    const key = canonical(name)
-    if (text === '') continue
-    if (listKeys.includes(key)) {
-      const parsed = E.tryCatch((): unknown => JSON.parse(text), (e) => wrong(`${place}: ${name}`, messageOf(e), 'a list in JSON'))
-      if (E.isLeft(parsed)) return parsed
-      out[key] = parsed.right
-    } else out[key] = key === 'frame' ? Number(text) : text
+/** A cell as text: what a person wrote, or a record of a file (`{"path": …}`, as Hugging Face has it). */
+export const cellText = (u: unknown): string => {
+  if (typeof u === 'string') return u.trim()
+  if (typeof u === 'number' || typeof u === 'boolean') return String(u)
+  return isRecord(u) ? cellText(u['path'] ?? u['file_name'] ?? u['src']) : ''
+}
+
+const numbersOf = (u: unknown): ReadonlyArray<number> => (Array.isArray(u) ? u.map(Number) : isRecord(u) ? ['x', 'y', 'width', 'height'].map((k) => Number(u[k])) : [])
+
+/** A box, or why it is none. */
+const boxOf = (place: string, u: unknown): Either<Fault, Box> => {
+  const [x = NaN, y = NaN, width = NaN, height = NaN, ...rest] = numbersOf(u)
+  return rest.length === 0 && [x, y, width, height].every(Number.isFinite) && width > 0 && height > 0
+    ? E.right({ x, y, width, height })
+    : E.left(wrong(place, `the box ${JSON.stringify(isRecord(u) ? Object.values(u) : u)}`, 'x, y, width and height in pixels, the latter two above 0'))
+}
+
+/** A cell that may be a list in JSON, or numbers with blanks between. */
+const listIn = (place: string, u: unknown): Either<Fault, unknown> => {
+  if (typeof u !== 'string' || u === '') return E.right(u === '' ? undefined : u)
+  if (/^[-\d. ,]+$/.test(u)) return E.right(u.trim().split(/[ ,]+/).map(Number))
+  return E.tryCatch((): unknown => JSON.parse(u), (e) => wrong(place, messageOf(e), 'a list in JSON'))
+}
+
+const boxesOf = (t: Table, r: number): Either<Fault, ReadonlyArray<Box>> => {
+  const out: unknown[] = []
+  for (const role of ['box', 'boxes'] as const) {
+    const [c] = candidates(t, role)
+    if (c === undefined) continue
+    const parsed = listIn(`${placeOf(t, r)}: ${t.names[c]}`, t.columns[c][r])
+    if (E.isLeft(parsed)) return parsed
+    if (parsed.right === undefined || parsed.right === null) continue
+    const all: ReadonlyArray<unknown> = role === 'boxes' && Array.isArray(parsed.right) ? parsed.right : [parsed.right]
+    out.push(...all)
   }
-  const sides = ['x', 'y', 'width', 'height'].map((k) => r.values.get(k) ?? '')
-  if (sides.every((s) => s !== '')) out.box = sides.map(Number)
-  return E.right(out)
+  const cell = (name: string): string => { const c = named(t, name); return c === undefined ? '' : cellText(t.columns[c][r]) }
+  const sides = ['x', 'y', 'width', 'height'].map(cell)
+  if (sides.every((s) => s !== '')) out.push(sides.map(Number))
+  const [left, top, right, bottom] = ['xmin', 'ymin', 'xmax', 'ymax'].map(cell)
+  if ([left, top, right, bottom].every((s) => s !== '')) out.push([Number(left), Number(top), Number(right) - Number(left), Number(bottom) - Number(top)])
+  return E.traverseArray((b: unknown) => boxOf(placeOf(t, r), b))(out)
 }
 
-const withPath = (u: unknown): unknown =>
-  typeof u === 'object' && u !== null && !Array.isArray(u)
-    ? Object.fromEntries(Object.entries(u).map(([k, v]): readonly [string, unknown] => [canonical(k), v]))
-    : u
+/** Names of boxes in columns of their own. */
+const sides = ['x', 'y', 'width', 'height', 'xmin', 'ymin', 'xmax', 'ymax']
 
-/** Decodes a manifest's text. Faults name the line: text that is no table or JSON, a missing path, a wrong value. */
-export const parseManifest = (file: string, text: string): Either<Fault, ReadonlyArray<Row>> => {
+interface Meaning {
+  readonly labels: Labels
+  /** The columns that labels come from. */
+  readonly from: ReadonlyArray<number>
+  readonly how: string
+}
+
+const isFile = (text: string): boolean => /\.(png|jpe?g|tiff?|webp|nii|nii\.gz|dcm|npy)$/i.test(text)
+
+/** A column of labels: a class a row, or several where cells are lists or have `|` or `;` between. */
+const ofColumn = (t: Table, c: number, none: ReadonlyArray<string>): Meaning => {
+  const cells = t.columns[c].map((u) => (typeof u === 'string' && /^\[.*\]$/.test(u) ? E.getOrElse<Fault, unknown>(() => u)(listIn('', u)) : u))
+  const from = [c]
+  if (cells.some(Array.isArray)) {
+    const lists = cells.map((u): ReadonlyArray<string> | undefined => (Array.isArray(u) ? u.map(labelText) : undefined))
+    const vectors = lists.every((l) => l === undefined || l.every((v) => /^(-?\d+)?$/.test(v))) && new Set(lists.flatMap((l) => (l === undefined ? [] : [l.length]))).size === 1
+    const n = lists.find((l) => l !== undefined)?.length ?? 0
+    return { from, how: 'several a row', labels: vectors ? vectorLabels(lists, Array.from({ length: n }, (_, i) => String(i))) : wordLabels(lists.map((l) => l ?? [])) }
+  }
+  const texts = cells.map(labelText)
+  const mark = ['|', ';'].find((m) => texts.some((x) => x.includes(m)))
+  if (mark !== undefined) return { from, how: `several a row, with ${mark} between`, labels: wordLabels(texts.map((x) => x.split(mark).map((w) => w.trim()))) }
+  return texts.some((x) => x !== '') && texts.every((x) => x === '' || isFile(x))
+    ? { from: [], how: '', labels: { classes: [], said: [`the column ${t.names[c]} names files and is no label`] } }
+    : { from, how: '', labels: singleLabels(texts, none) }
+}
+
+const unlabelled: Meaning = { labels: { classes: [], said: [] }, from: [], how: '' }
+
+const labelsOf = (t: Table, o: RowOptions, taken: ReadonlySet<number>): Meaning => {
+  if (o.columns.label === 'none') return unlabelled
+  const chosen = o.columns.label === '' ? [...candidates(t, 'label'), ...candidates(t, 'labels')].find((c) => !taken.has(c)) : named(t, o.columns.label)
+  if (chosen !== undefined) return ofColumn(t, chosen, o.unlabelled)
+  const binary = binaryColumns(t, taken)
+  if (binary.length === 0) return unlabelled
+  const labels = onlyOne(vectorLabels(t.lines.map((_, r) => binary.map((c) => labelText(t.columns[c][r]))), binary.map((c) => t.names[c])))
+  return { labels, from: binary, how: labels.single === undefined ? 'several a row' : 'one of the columns' }
+}
+
+/** What of the columns is what, in one line. */
+const described = (t: Table, path: number, m: Meaning, split: number | undefined, group: number | undefined): string => {
+  const name = (c: number): string => JSON.stringify(t.names[c])
+  const parts = [
+    `path is ${name(path)}`,
+    m.from.length === 0 ? 'no label' : `label is ${m.from.length > 4 ? `${m.from.slice(0, 3).map(name).join(', ')} and ${m.from.length - 3} more` : m.from.map(name).join(', ')}${m.how === '' ? '' : ` (${m.how})`}, ${m.labels.classes.length} classes`,
+    ...(split === undefined ? [] : [`split is ${name(split)}`]), ...(group === undefined ? [] : [`group is ${name(group)}`]),
+  ]
+  const used = new Set([path, ...m.from, split, group, ...(['box', 'boxes', 'mask', 'frame', 'labels'] as const).flatMap((r) => candidates(t, r).slice(0, 1)), ...sides.map((s) => named(t, s))])
+  const rest = t.names.filter((_, c) => !used.has(c) && t.names[c] !== '')
+  return `columns: ${parts.join('; ')}${rest.length === 0 ? '' : `; not used: ${rest.slice(0, 8).join(', ')}${rest.length > 8 ? ` and ${rest.length - 8} more` : ''}`}`
+}
+
+/** The rows of a table whose column `path` has paths, found as `paths`. Faults name the line: an empty path, a split of no such name, a box that is none. */
+export const rowsOf = (t: Table, path: number, paths: ReadonlyArray<string>, o: RowOptions): Either<Fault, Rows> => {
+  const only = (role: Exclude<Role, 'path' | 'label' | 'labels'>): number | undefined => candidates(t, role).find((c) => c !== path)
+  const chosen = (role: 'split' | 'group'): number | undefined => (o.columns[role] === 'none' ? undefined : o.columns[role] === '' ? only(role) : named(t, o.columns[role]))
+  const given = chosen('split')
+  const isSplit = given !== undefined && t.columns[given].some((u) => splitOf(cellText(u)) !== undefined)
+  const split = isSplit ? given : undefined
+  const [group, mask, frame] = [chosen('group'), only('mask'), only('frame')]
+  const m = labelsOf(t, o, new Set([path, given ?? path, group ?? path, mask ?? path, frame ?? path]))
+  const [vectors] = candidates(t, 'labels').filter((c) => !m.from.includes(c)).map((c) => ofColumn(t, c, o.unlabelled))
+  const several = m.labels.several ?? (vectors?.labels.several)
+  const width = m.labels.several === undefined ? vectors?.labels.classes.length ?? 0 : m.labels.classes.length
+  const boxed = candidates(t, 'box').length + candidates(t, 'boxes').length > 0 || sides.some((s) => named(t, s) !== undefined)
   const rows: Row[] = []
-  const add = (place: string, u: Either<Fault, unknown>): Fault | undefined => {
-    const row = E.chain(rowOf(place))(u)
-    if (E.isLeft(row)) return row.left
-    rows.push(row.right)
-    return undefined
+  const skipped: Fault[] = []
+  for (let r = 0; r < t.lines.length; r++) {
+    const row = ((): Either<Fault, Row> => {
+      if (paths[r] === '') return E.left(wrong(placeOf(t, r), 'an empty path', 'the path of a file'))
+      const word = split === undefined ? '' : cellText(t.columns[split][r])
+      const part = word === '' ? 'all' : splitOf(word)
+      if (part === undefined) return E.left(wrong(placeOf(t, r), `the split ${JSON.stringify(word)}`, [...splitNames.keys()].join(', ')))
+      const boxes = boxed ? boxesOf(t, r) : E.right([])
+      if (E.isLeft(boxes)) return boxes
+      const number = frame === undefined ? '' : cellText(t.columns[frame][r])
+      if (number !== '' && !/^\d{1,9}$/.test(number)) return E.left(wrong(placeOf(t, r), `the frame ${JSON.stringify(number)}`, 'a whole number from 0'))
+      const label = m.labels.single === undefined ? -1 : m.labels.single[r]
+      const [of, over] = [group === undefined ? '' : cellText(t.columns[group][r]), mask === undefined ? '' : cellText(t.columns[mask][r])]
+      return E.right({
+        line: t.lines[r], path: paths[r], split: part,
+        ...(label < 0 ? {} : { label }),
+        ...(several === undefined || several.given[r] === 0 ? {} : { labels: Array.from(several.values.subarray(r * width, (r + 1) * width)) }),
+        ...(boxes.right.length === 0 ? {} : { boxes: boxes.right }),
+        ...(over === '' ? {} : { mask: over }), ...(number === '' ? {} : { frame: Number(number) }), ...(of === '' ? {} : { group: of }),
+      })
+    })()
+    if (E.isRight(row)) rows.push(row.right)
+    else if (o.skip) skipped.push(row.left)
+    else return row
   }
-  if (/\.(jsonl|ndjson)$/i.test(file)) {
-    for (const [i, line] of text.replace(/^\uFEFF/, '').split('\n').entries()) {
-      if (line.trim() === '') continue
-      const place = `${file}: line ${i + 1}`
-      const parsed = E.tryCatch((): unknown => JSON.parse(line), (e) => wrong(place, messageOf(e), 'a JSON record'))
-      const bad = add(place, E.map(withPath)(parsed))
-      if (bad !== undefined) return E.left(bad)
-    }
-  } else {
-    const table = E.mapLeft((found: string) => wrong(file, found, 'a table whose first line names its columns, path among them'))(parseCsv(text))
-    if (E.isLeft(table)) return table
-    for (const record of table.right) {
-      const place = `${file}: line ${record.line}`
-      const bad = add(place, valuesOf(place, record))
-      if (bad !== undefined) return E.left(bad)
-    }
-  }
-  return rows.length > 0 ? E.right(rows) : E.left(wrong(file, 'no row', 'at least one row with a path'))
+  const unused = given !== undefined && !isSplit ? [`the column ${t.names[given]} names no split`] : []
+  return E.right({
+    rows, skipped, classes: m.labels.classes.length > 0 ? m.labels.classes : vectors?.labels.classes ?? [],
+    notes: [note(described(t, path, m, split, group), [], 'data.columns.label=NAME, or path, split, group, chooses others'), ...m.labels.said, ...(vectors?.labels.said ?? []), ...unused],
+  })
 }

@@ -24,6 +24,14 @@ import { section } from '../../config/section.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
 import { viewAt } from '../../exchange/transfer/view.ts'
 
+/** The columns of a table that has other names than those that are known. */
+const columns = section('columns of a table; empty: by their names, and by what they hold', {
+  path: text('', 'paths of images'),
+  label: text('', 'labels; none: without'),
+  split: text('', 'train, val or test; none: without'),
+  group: text('', 'patients, or what else is not to be parted; none: without'),
+})
+
 export const images = section('what is trained on', {
   path: text('', 'a file or folder of images; empty: the digits that are shipped'),
   train: whole(8000, 'digits to train on', { min: 1, max: 10000 }),
@@ -34,6 +42,8 @@ export const images = section('what is trained on', {
   select: list(text('', 'a word'), [], 'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series), or all'),
   folders: oneOf(['usual', 'classes'], 'what folders are; usual: parts where they are called train, val, test, else classes'),
   layout: oneOf(['usual', ...layouts], 'how the axes of arrays lie: n images, c channels, d slices, h rows, w columns; usual: as their lengths say'),
+  columns,
+  unlabelled: list(text('', 'a text'), [], 'texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others'),
   onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
   intensity: oneOf(['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'], 'how values become intensities; usual: what suits what they measure'),
   windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
@@ -91,6 +101,8 @@ export const readingOf = (o: Images): OpenOptions => ({
   onError: o.onError,
   ...(o.select.length === 0 ? {} : { select: o.select }),
   folders: o.folders,
+  columns: o.columns,
+  ...(o.unlabelled.length === 0 ? {} : { unlabelled: o.unlabelled }),
   ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
   ...(o.layout === 'usual' ? {} : { layout: o.layout }),
   ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),

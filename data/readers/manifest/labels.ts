@@ -1,0 +1,93 @@
+/** Labels of a table's rows: what stands for no label, one class a row, or several. One rule for all formats. */
+
+export interface Labels {
+  readonly classes: ReadonlyArray<string>
+  /** A class for each row, -1 for none; nothing where rows have several. */
+  readonly single?: Int32Array
+  /** Of rows that may have several: 0 or 1 for each class, one row after the other; and which rows say anything. */
+  readonly several?: { readonly values: Uint8Array; readonly given: Uint8Array }
+  /** What was guessed, in words without the column's name. */
+  readonly said: ReadonlyArray<string>
+}
+
+const nothing = new Set(['', 'nan', 'na', 'n/a', 'null', '<na>', '-1', '-1.0'])
+
+/** A label as text: `1.0` is 1, true is 1. */
+export const labelText = (u: unknown): string => {
+  if (u === undefined || u === null || (typeof u === 'number' && !Number.isFinite(u))) return ''
+  if (typeof u === 'boolean') return u ? '1' : '0'
+  const text = typeof u === 'string' ? u.trim() : JSON.stringify(u)
+  return /^-?\d+\.0+$/.test(text) ? text.slice(0, text.indexOf('.')) : text
+}
+
+const isWhole = (text: string): boolean => /^\d{1,15}$/.test(text)
+
+/** Fewer classes than this are listed by number even where some have no image. */
+const sparse = 1000
+
+/** Classes and each row's: small numbers stay as they are, others and names are numbered in their order. `none`: texts that stand for no label. */
+export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<string>): Labels => {
+  const asked = new Set(none.map((w) => w.toLowerCase()))
+  const isNone = (text: string): boolean => text === '' || (asked.size > 0 ? asked.has(text.toLowerCase()) : nothing.has(text.toLowerCase()))
+  const counts = new Map<string, number>()
+  for (const t of texts) counts.set(t, (counts.get(t) ?? 0) + 1)
+  const words = [...counts.keys()].filter((t) => !isNone(t))
+  const said: string[] = []
+  const blank = [...counts].filter(([t]) => isNone(t))
+  const missing = blank.reduce((n, [, k]) => n + k, 0)
+  if (words.length === 0) return { classes: [], said: missing === 0 ? [] : ['no row has a label'] }
+  // 255, as segmentations and some sets of 8 bits write it, where no other class comes near
+  const beyond = asked.size === 0 && words.length > 1 && counts.has('255') && words.every((w) => w === '255' || (isWhole(w) && Number(w) < 128))
+  const given = beyond ? words.filter((w) => w !== '255') : words
+  if (missing > 0) said.push(`${missing} of ${texts.length} rows have no label (${blank.map(([t]) => (t === '' ? 'blank' : t)).join(', ')})`)
+  if (beyond) said.push(`${counts.get('255') ?? 0} rows with 255 are taken for rows without a label (--set data.unlabelled=-1 makes it a class)`)
+  const numbers = given.map(Number)
+  const numeric = given.every((w) => /^-?\d+(\.\d+)?$/.test(w))
+  const top = numbers.reduce((a, b) => Math.max(a, b), 0)
+  const dense = given.every(isWhole) && top < Math.max(sparse, 10 * given.length)
+  const sorted = numeric ? [...given].sort((a, b) => Number(a) - Number(b)) : [...given].sort((a, b) => (a < b ? -1 : 1))
+  const classes = dense ? Array.from({ length: top + 1 }, (_, i) => String(i)) : sorted
+  if (numeric && !dense) said.push(`${given.length} numbers up to ${top} are classes in their order, not by their value`)
+  const place = new Map(dense ? given.map((w) => [w, Number(w)]) : sorted.map((w, i) => [w, i]))
+  return { classes, single: Int32Array.from(texts, (t) => place.get(t) ?? -1), said }
+}
+
+/** Several labels a row, by words. */
+export const wordLabels = (rows: ReadonlyArray<ReadonlyArray<string>>): Labels => {
+  const classes = [...new Set(rows.flat())].filter((w) => w !== '').sort((a, b) => (a < b ? -1 : 1))
+  const place = new Map(classes.map((w, i) => [w, i]))
+  const values = new Uint8Array(rows.length * classes.length)
+  rows.forEach((row, r) => { for (const w of row) { const c = place.get(w); if (c !== undefined) values[r * classes.length + c] = 1 } })
+  return { classes, several: { values, given: Uint8Array.from(rows, (row) => (row.some((w) => w !== '') ? 1 : 0)) }, said: [] }
+}
+
+/** Several labels a row, by a number for each class: 1 is yes, all else no. */
+export const vectorLabels = (rows: ReadonlyArray<ReadonlyArray<string> | undefined>, classes: ReadonlyArray<string>): Labels => {
+  const values = new Uint8Array(rows.length * classes.length)
+  let unknown = 0
+  rows.forEach((row, r) => row?.forEach((v, c) => {
+    if (Number(v) > 0) values[r * classes.length + c] = 1
+    else if (v !== '0') unknown++
+  }))
+  return {
+    classes, several: { values, given: Uint8Array.from(rows, (row) => (row === undefined ? 0 : 1)) },
+    said: unknown === 0 ? [] : [`${unknown} labels that are blank or below 0 count as 0`],
+  }
+}
+
+/** Labels of which exactly one holds in each row are one class a row. */
+export const onlyOne = (l: Labels): Labels => {
+  const { classes, several } = l
+  if (several === undefined || l.said.length > 0) return l
+  const n = classes.length
+  const single = new Int32Array(several.given.length).fill(-1)
+  for (let r = 0; r < single.length; r++) {
+    for (let c = 0; c < n; c++) {
+      if (several.values[r * n + c] === 0) continue
+      if (single[r] >= 0) return l
+      single[r] = c
+    }
+    if (single[r] < 0) return l
+  }
+  return { classes, single, said: [] }
+}

@@ -1,0 +1,130 @@
+/**
+ * Tables of any format by columns: CSV and its like, JSON records by line, a list in JSON, and COCO's annotations. What a table holds means the same in each.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { fault, messageOf } from '../../../core/fault.ts'
+import type { Fault } from '../../../core/fault.ts'
+import { parseCsv } from '../../formats/csv.ts'
+
+export interface Table {
+  readonly file: string
+  /** The names of the columns as they are written. */
+  readonly names: ReadonlyArray<string>
+  readonly columns: ReadonlyArray<ReadonlyArray<unknown>>
+  /** Where each row is: its line, or its place in a list. */
+  readonly lines: ReadonlyArray<number>
+}
+
+/** Where a row is, for faults. */
+export const placeOf = (t: Pick<Table, 'file' | 'lines'>, row: number): string => `${t.file}: ${/\.json$/i.test(t.file) ? 'record' : 'line'} ${t.lines[row]}`
+
+const wrong = (place: string, found: string, allowed: string): Fault =>
+  fault('data', { place, found, allowed, remedy: 'correct the table: one row for each image, a column with its path' })
+
+const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
+
+/** JSON as Python writes it, with NaN, which JSON has not: nothing. */
+const parseJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch (e) {
+    const plain = text.replace(/([:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,\]}])/g, '$1null')
+    if (plain === text) throw e
+    return JSON.parse(plain)
+  }
+}
+
+/** Records as columns; what a record does not say is undefined. Left: what is no record, by its number. */
+const columnsOf = (file: string, records: Iterable<readonly [line: number, record: unknown]>): Either<Fault, Table> => {
+  const columns = new Map<string, unknown[]>()
+  const lines: number[] = []
+  for (const [line, record] of records) {
+    if (!isRecord(record)) return E.left(wrong(placeOf({ file, lines: [line] }, 0), 'no record', 'a record {"path": …}'))
+    for (const [name, value] of Object.entries(record)) {
+      const column = columns.get(name) ?? []
+      column[lines.length] = value
+      columns.set(name, column)
+    }
+    lines.push(line)
+  }
+  // what no record said is undefined, not a hole that loops pass over
+  return E.right({ file, names: [...columns.keys()], columns: [...columns.values()].map((c) => Array.from(lines, (_, r) => c[r])), lines })
+}
+
+const fromLines = (file: string, text: string): Either<Fault, Table> => {
+  const records: Array<readonly [number, unknown]> = []
+  let line = 0
+  for (const part of text.split('\n')) {
+    line++
+    if (part.trim() === '') continue
+    try {
+      records.push([line, parseJson(part)])
+    } catch (e) {
+      return E.left(wrong(`${file}: line ${line}`, messageOf(e), 'a JSON record'))
+    }
+  }
+  return columnsOf(file, records)
+}
+
+const numbered = (list: ReadonlyArray<unknown>): ReadonlyArray<readonly [number, unknown]> => list.map((r, i) => [i + 1, r])
+
+/** COCO: images, with the boxes of their annotations and the categories that they show. */
+const fromCoco = (file: string, images: ReadonlyArray<unknown>, annotations: ReadonlyArray<unknown>, categories: ReadonlyArray<unknown>): Either<Fault, Table> => {
+  const names = new Map(categories.flatMap((c) => (isRecord(c) ? [[c['id'], typeof c['name'] === 'string' ? c['name'] : JSON.stringify(c['id'])] as const] : [])))
+  const boxes = new Map<unknown, unknown[]>()
+  const shown = new Map<unknown, Set<string>>()
+  for (const a of annotations) {
+    if (!isRecord(a)) continue
+    if (a['bbox'] !== undefined) boxes.set(a['image_id'], [...(boxes.get(a['image_id']) ?? []), a['bbox']])
+    if (a['category_id'] !== undefined) shown.set(a['image_id'], (shown.get(a['image_id']) ?? new Set()).add(names.get(a['category_id']) ?? JSON.stringify(a['category_id'])))
+  }
+  return columnsOf(file, numbered(images.map((i) => (isRecord(i)
+    ? { path: i['file_name'], boxes: boxes.get(i['id']) ?? [], ...(shown.size === 0 ? {} : { label: [...(shown.get(i['id']) ?? [])].join('|') }) }
+    : i))))
+}
+
+const fromJson = (file: string, text: string): Either<Fault, Table> => {
+  try {
+    const u = parseJson(text)
+    if (Array.isArray(u)) return columnsOf(file, numbered(u))
+    if (isRecord(u)) {
+      const { images, annotations, categories } = u
+      if (Array.isArray(images) && Array.isArray(annotations)) return fromCoco(file, images, annotations, Array.isArray(categories) ? categories : [])
+      const lists = Object.values(u).filter((v): v is ReadonlyArray<unknown> => Array.isArray(v) && v.length > 0 && v.every(isRecord))
+      if (lists.length === 1) return columnsOf(file, numbered(lists[0]))
+    }
+    return E.left(wrong(file, 'JSON without one list of records', 'a list [{"path": …}, …], COCO\'s images and annotations, or records by line (.jsonl)'))
+  } catch (e) {
+    return E.left(wrong(file, messageOf(e), 'JSON'))
+  }
+}
+
+const fromCsv = (file: string, text: string): Either<Fault, Table> => {
+  const t = parseCsv(text)
+  return E.isLeft(t) ? E.left(wrong(file, t.left, 'a table whose first line names its columns')) : E.right({ file, ...t.right })
+}
+
+/** Whether JSON begins as tables do: a list of records, or COCO. */
+export const looksLikeTable = (head: Uint8Array): boolean =>
+  /^\uFEFF?\s*(\[\s*\{|\{\s*"(info|images|licenses|annotations|categories)")/.test(new TextDecoder().decode(head))
+
+/** The text of a table: UTF-8, UTF-16 where its first bytes say so, else Latin-1, which is said. */
+export const decodeText = (bytes: Uint8Array): { readonly text: string; readonly latin1: boolean } => {
+  const wide = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : undefined
+  if (wide !== undefined) return { text: new TextDecoder(wide).decode(bytes), latin1: false }
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), latin1: false }
+  } catch {
+    return { text: new TextDecoder('latin1').decode(bytes), latin1: true }
+  }
+}
+
+/** The columns of a table's text. Faults name the line: text that is no table or JSON; no row. */
+export const parseTable = (file: string, text: string): Either<Fault, Table> => {
+  const plain = text.replace(/^\uFEFF/, '')
+  const table = /\.(jsonl|ndjson)$/i.test(file) ? fromLines(file, plain)
+    : /\.json$/i.test(file) ? fromJson(file, plain)
+    : fromCsv(file, plain)
+  return E.isRight(table) && table.right.lines.length === 0 ? E.left(wrong(file, 'no row', 'at least one row with a path')) : table
+}
