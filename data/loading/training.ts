@@ -87,6 +87,7 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
       return TE.right(undefined)
     }),
     TE.chainEitherK((opened) => trainAndTest(opened, o.share)),
+    TE.chainFirst(({ said = [] }) => { for (const line of said) say(`note: ${line}`); return TE.right(undefined) }),
     TE.bind('good', ({ train }) => sound(train, false)),
     TE.bind('asked', ({ test }) => sound(test, true)),
     TE.chainFirst(({ good }) => describe(good, say)),

@@ -58,6 +58,7 @@ export const joined = (j: Joining) => (all: ReadonlyArray<Dataset>): Either<Faul
       const k = owner(i)
       return j.labels[k] >= 0 ? O.some(j.labels[k]) : all[k].label(i - starts[k])
     },
+    group: (i) => { const k = owner(i); return all[k].group?.(i - starts[k]) ?? all[k].sourceOf?.(i - starts[k]) ?? all[k].name },
     sourceOf: (i) => { const k = owner(i); return all[k].sourceOf?.(i - starts[k]) ?? all[k].name },
     item: (i) => {
       if (!isIndex(i, length)) return TE.left(outside(j.name, i, length))

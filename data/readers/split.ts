@@ -1,12 +1,12 @@
 /** Parts of a dataset: by what folders and arrays are called, by numbers, by a share of each class. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { isIndex } from './dataset.ts'
 import type { Dataset, SplitName, Splits } from './dataset.ts'
+import { heldOut, labelledItems } from './groups.ts'
 import { subset } from './subset.ts'
 
 /** What splits are called. */
@@ -21,6 +21,8 @@ export const splitOf = (word: string): SplitName | undefined => splitNames.get(w
 export interface Split {
   readonly train: Dataset
   readonly test: Dataset
+  /** How it was cut, where a person should know. */
+  readonly said?: ReadonlyArray<string>
 }
 
 const upTo = (from: number, to: number): ReadonlyArray<number> => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
@@ -44,24 +46,22 @@ export const splitAt = (train: number, test: number) => (d: Dataset): Either<Fau
     }))
 
 /**
- * A split in which every class gives the same share to `test`: of a class with n items, the last `round(n * share)`.
- * Items without a label count as one class. Fault: a share outside [0, 1].
+ * A split in which every class gives the same share to `test`: of a class with n items, the last `round(n * share)`; of data with patients, series or
+ * volumes, whole ones, about as many. Items without a label count as one class. Fault: a share outside [0, 1].
  */
 export const splitByLabel = (share: number) => (d: Dataset): Either<Fault, Split> => {
   if (!(share >= 0 && share <= 1)) {
     return E.left(fault('config', { place: d.name, found: `a test share of ${share}`, allowed: 'a number in [0, 1]', remedy: 'correct the share' }))
   }
-  const groups = new Map<number, number[]>()
-  for (let i = 0; i < d.length; i++) {
-    const label = O.getOrElse(() => -1)(d.label(i))
-    const group = groups.get(label)
-    if (group === undefined) groups.set(label, [i])
-    else group.push(i)
-  }
-  const test = new Set<number>()
-  for (const group of groups.values()) for (const i of group.slice(group.length - Math.round(group.length * share))) test.add(i)
+  const { test, said } = heldOut(d, share)
   const all = upTo(0, d.length)
-  return partsOf(d, all.filter((i) => !test.has(i)), all.filter((i) => test.has(i)))
+  return pipe(partsOf(d, all.filter((i) => !test.has(i)), all.filter((i) => test.has(i))), E.map((s) => ({ ...s, said })))
+}
+
+/** The part of a dataset that has labels, for evaluation; the same where all items have one. */
+export const labelled = (d: Dataset): Either<Fault, Dataset> => {
+  const items = labelledItems(d)
+  return items.length === d.length ? E.right(d) : subset(items, d.name)(d)
 }
 
 /** The dataset of a split; without a name the only one, or the one to train on. Fault: no such split. */

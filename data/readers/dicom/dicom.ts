@@ -107,6 +107,10 @@ const dicomDataset = (parts: DicomParts): Dataset => {
     origin: TE.right(origin.of(parts)),
     classes: [],
     label: () => O.none,
+    group: (i) => {
+      const { path, header: h } = placed[index[i][0]].file
+      return [h.patient, h.study, h.series].find((x) => x !== '') ?? below(root, path)
+    },
     sourceOf: (i) => below(root, placed[index[i][0]].file.path),
     item: (i) => {
       if (!(i in index)) return TE.left(outside(name, i, index.length))

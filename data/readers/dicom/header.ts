@@ -52,6 +52,9 @@ export interface DicomHeader {
   /** The units of values after rescale: HU for CT, what the file names, or 'stored'. */
   readonly units: string
   readonly series: string
+  /** Whose images, and of which examination, they are. */
+  readonly patient: string
+  readonly study: string
   readonly instance: number
   /** What kind of object it is (SOP Class UID), and its own name (SOP Instance UID); '' where the file does not say. */
   readonly sopClass: string
@@ -184,7 +187,7 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
   return E.right({
     rows, columns, samples, frames, allocated, stored, high, photometric,
     signed: signed === 1, planar: planar === 1, palette: palette.right, planes: planes.right,
-    windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), instance,
+    windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), patient: textOf(d, 0x00100020), study: textOf(d, 0x0020000d), instance,
     sopClass: textOf(d, 0x00080016), uid: textOf(d, 0x00080018), description: textOf(d, 0x0008103e),
     type: textOf(d, 0x00080008).toUpperCase().split('\\').map((t) => t.trim()).filter((t) => t !== ''),
   })

@@ -103,7 +103,7 @@ export const annotate = (parts: ManifestParts) => (d: Dataset): Either<Fault, Da
     E.map((chosen): Dataset => ({
       ...chosen,
       ...viewOrigin(d, (of) => origin.of({ of, parts })),
-      ...(grouped ? { group: (i: number) => entries[i].row.group ?? entries[i].row.path } : {}),
+      ...(grouped ? { group: (i: number) => entries[i].row.group ?? chosen.group?.(i) ?? entries[i].row.path } : {}),
       classes,
       label: (i) => (i in entries ? O.fromNullable(entries[i].row.label) : O.none),
       item: (i) => (i in entries ? pipe(chosen.item(i), TE.chain(annotated(entries[i].row, file, root))) : TE.left(outside(name, i, entries.length))),

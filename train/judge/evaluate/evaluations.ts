@@ -22,6 +22,7 @@ import type { Task } from './metrics.ts'
 import { accuracy, auc, taskOf } from './metrics.ts'
 import type { Rows } from './neighbours.ts'
 import type { Parts } from './parts.ts'
+import { pooled, volumesOf } from './volumes.ts'
 import { choosing } from './parts.ts'
 import type { Probe, ProbeOptions } from './probe.ts'
 import { probeRow, probeScores, trainProbes } from './probe.ts'
@@ -61,15 +62,25 @@ interface Labelled {
   readonly targets: Targets
 }
 
-const rowsBy = (e: Evaluated, of: Encoder) => (d: Dataset): TaskEither<Fault, Labelled> => pipe(
-  TE.Do,
-  TE.bind('targets', () => targetsOf(d)),
-  TE.bind('rows', () => {
-    e.progress.say(`features of ${d.length} images of ${d.name}`)
-    return pipe(of.encode(d, e.progress), TE.map((x) => outputOf(x, 'rows')))
+/** Labels and features of a data set, of volumes one for each. */
+const labelledBy = (e: Evaluated, rows: (d: Dataset) => TaskEither<Fault, Rows>) => (d: Dataset): TaskEither<Fault, Labelled> => pipe(
+  TE.fromEither(volumesOf(d)),
+  TE.chain((volumes) => {
+    if (volumes !== undefined) e.progress.say(`${d.name}: ${volumes.members.length} volumes, each by the mean of its slices' features`)
+    return pipe(
+      TE.Do,
+      TE.bind('targets', () => targetsOf(volumes?.first ?? d)),
+      TE.bind('rows', () => pipe(rows(d), TE.map((r) => (volumes === undefined ? r : pooled(volumes)(r))))),
+    )
   }),
-  TE.chainFirst(() => TE.fromIO(() => { e.progress.end() })),
 )
+
+const rowsBy = (e: Evaluated, of: Encoder) => labelledBy(e, (d) => pipe(
+  TE.fromIO(() => { e.progress.say(`features of ${d.length} images of ${d.name}`) }),
+  TE.chain(() => of.encode(d, e.progress)),
+  TE.map((x) => outputOf(x, 'rows')),
+  TE.chainFirst(() => TE.fromIO(() => { e.progress.end() })),
+))
 
 const encoding = (e: Evaluated, wanted: Wanted): TaskEither<Fault, (d: Dataset) => TaskEither<Fault, Labelled>> =>
   pipe(encoder(e.device, e.frozen, e.root, wanted), TE.map((x) => rowsBy(e, x)))
@@ -77,7 +88,7 @@ const encoding = (e: Evaluated, wanted: Wanted): TaskEither<Fault, (d: Dataset) 
 const ofClassTokens = (e: Evaluated): TaskEither<Fault, (d: Dataset) => TaskEither<Fault, Labelled>> => {
   const { classTokens: known } = e
   return known === undefined ? encoding(e, (look) => ({ rows: look.cls }))
-    : TE.right((d) => pipe(TE.Do, TE.bind('targets', () => targetsOf(d)), TE.bind('rows', () => known(d))))
+    : TE.right(labelledBy(e, known))
 }
 
 /** Says how far something has come, at most ten times. */
@@ -140,9 +151,14 @@ const setsOf = (e: Evaluated, of: (d: Dataset) => TaskEither<Fault, Labelled>): 
 
 /** Which items of the training part are fitted, and which choose: by numbers, so that no feature is computed twice. */
 const heldOutOf = (p: Parts): Either<Fault, { readonly fit: ReadonlyArray<number>; readonly choose: ReadonlyArray<number> }> => {
-  const train: Dataset = { ...p.train, sourceOf: String }
   return pipe(
-    choosing({ train, test: p.test }),
+    volumesOf(p.train),
+    E.map((volumes): Dataset => {
+      const d = volumes?.first ?? p.train
+      // numbers in place of names: what must not be parted is said by the group
+      return { ...d, group: (i) => d.group?.(i) ?? d.sourceOf?.(i) ?? String(i), sourceOf: String }
+    }),
+    E.chain((train) => choosing({ train, test: p.test })),
     E.map(({ fit, choose }) => {
       const numbers = (d: Dataset): ReadonlyArray<number> => Array.from({ length: d.length }, (_, i) => Number(d.sourceOf?.(i)))
       return { fit: numbers(fit), choose: numbers(choose) }

@@ -19,6 +19,7 @@ import type { FeatureProgram } from '../../run/assembly.ts'
 import type { LabelledFeatures } from './knn.ts'
 import { knn } from './knn.ts'
 import type { Rows } from './neighbours.ts'
+import { pooled, volumesOf } from './volumes.ts'
 
 export interface Extractor {
   readonly rows: (d: Dataset) => TaskEither<Fault, Rows>
@@ -78,15 +79,22 @@ export const pixelRows = (d: Dataset): TaskEither<Fault, Rows> => async () => {
   return E.right({ data, dim })
 }
 
-const labelled = (d: Dataset) => (r: Rows): Either<Fault, LabelledFeatures> => E.map((labels: Int32Array) => ({ ...r, labels }))(labelsOf(d))
+/** Features with labels, of volumes one for each. */
+const labelled = (rows: (d: Dataset) => TaskEither<Fault, Rows>) => (d: Dataset): TaskEither<Fault, LabelledFeatures> => pipe(
+  TE.fromEither(volumesOf(d)),
+  TE.chain((volumes) => pipe(
+    rows(d),
+    TE.chainEitherK((r) => pipe(labelsOf(volumes?.first ?? d), E.map((labels): LabelledFeatures => ({ ...(volumes === undefined ? r : pooled(volumes)(r)), labels })))),
+  )),
+)
 
 /** Top-1 accuracy (0 .. 1) of the weighted k-NN classifier: votes of `train`, asked for `test`. */
 export const knnAccuracy = (o: { readonly k: number; readonly temperature: number }, train: Dataset, test: Dataset) =>
   (rows: (d: Dataset) => TaskEither<Fault, Rows>): TaskEither<Fault, number> =>
     pipe(
       TE.Do,
-      TE.bind('known', () => pipe(rows(train), TE.chainEitherK(labelled(train)))),
-      TE.bind('asked', () => pipe(rows(test), TE.chainEitherK(labelled(test)))),
+      TE.bind('known', () => labelled(rows)(train)),
+      TE.bind('asked', () => labelled(rows)(test)),
       TE.chainEitherK(({ known, asked }) => knn({ k: [o.k], temperature: o.temperature, classes: train.classes.length, votes: 'v1' }, known)(asked)),
       TE.map(([result]) => result.top1),
     )

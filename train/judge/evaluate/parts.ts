@@ -6,7 +6,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
-import { splitByLabel, trainAndTest } from '../../../data/readers/split.ts'
+import { labelled, splitByLabel, trainAndTest } from '../../../data/readers/split.ts'
 import type { Intensity } from '../../../data/loading/intensity.ts'
 import { showIntensity, usualIntensity, withIntensity } from '../../../data/loading/intensity.ts'
 import { showOpened } from '../../../data/loading/summary.ts'
@@ -52,15 +52,29 @@ export const splitsAt = (path: string, say: (text: string) => void, intensity?: 
   )),
 )
 
+/** What has no label is left out of parts that have some. */
+const withLabels = (p: Parts, say: (text: string) => void): Either<Fault, Parts> => {
+  const part = (d: Dataset): Either<Fault, Dataset> => pipe(labelled(d), E.map((own) => {
+    if (own.length === 0 || own.length === d.length) return d
+    say(`note: ${d.length - own.length} of ${d.length} images of ${d.name} have no label and are left out of the evaluation`)
+    return own
+  }))
+  return pipe(
+    E.Do, E.apS('train', part(p.train)), E.apS('test', part(p.test)), E.apS('val', p.val === undefined ? E.right(undefined) : part(p.val)),
+    E.map(({ train, test, val }): Parts => ({ train, test, ...(val === undefined ? {} : { val }) })),
+  )
+}
+
 /** Train, validation and test of splits; the only split is divided class by class, and that is said. Fault: no such splits. */
 export const partsOf = (splits: ReadonlyMap<string, Dataset>, say: (text: string) => void): Either<Fault, Parts> => {
   const named = { kind: 'pictures', splits: new Map([...splits].flatMap(([k, d]) => (k === 'all' || k === 'train' || k === 'val' || k === 'test' ? [[k, d] as const] : []))), skipped: [], notes: [] } as const
   const [train, test, val] = [splits.get('train'), splits.get('test'), splits.get('val')]
-  if (train !== undefined && test !== undefined) return E.right({ train, test, ...(val === undefined ? {} : { val }) })
+  if (train !== undefined && test !== undefined) return withLabels({ train, test, ...(val === undefined ? {} : { val }) }, say)
   return pipe(trainAndTest(named, testShare), E.map((s) => {
-    if (val === undefined) say(`no split of its own to test with: ${s.test.length} of ${s.train.length + s.test.length} images, the same share of each class, are kept for it`)
+    for (const line of s.said ?? []) say(`note: ${line}`)
+    if (val === undefined && s.test.length > 0) say(`no split of its own to test with: ${s.test.length} of ${s.train.length + s.test.length} images, the same share of each class, are kept for it`)
     return s
-  }))
+  }), E.chain((s) => withLabels(s, say)))
 }
 
 export interface Choosing {
