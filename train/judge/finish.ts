@@ -10,6 +10,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
+import { showFault } from '../../core/fault.ts'
 import { writeNetwork } from '../exchange/huggingface/product.ts'
 import type { Finished, Numbers } from '../run/judge.ts'
 import { attentionSheet } from './interpret/sheet.ts'
@@ -22,10 +23,16 @@ const attention: Finish = (f) => {
   if (f.split.test.length === 0) return TE.right({})
   const path = join(f.out, 'attention.png')
   const { features } = last(f.assembled.phases)
-  return pipe(attentionSheet(f.open, features, f.split.test, path, { images: 8, heads: features.attention.type.shape[1] ?? 1 }), TE.map(() => {
-    f.progress.say(`attention maps: ${path}`)
-    return {}
-  }))
+  return pipe(
+    attentionSheet(f.open, features, f.split.test, path, { images: 8, heads: features.attention.type.shape[1] ?? 1 }),
+    TE.match(
+      // a picture is no reason to lose a run
+      (why) => { f.progress.say(`no attention maps:\n${showFault(why)}`) },
+      () => { f.progress.say(`attention maps: ${path}`) },
+    ),
+    TE.fromTask,
+    TE.map(() => ({})),
+  )
 }
 
 /** `huggingface/`: the evaluated backbone. */
@@ -37,16 +44,20 @@ const huggingFace: Finish = (f) => {
 /** What the experiment itself makes of its networks. */
 const own: Finish = (f) => f.run.after(f)
 
-/** All of them, in order; the report, which shows all numbers, last. */
-export const finishes: ReadonlyArray<Finish> = [attention, huggingFace, own, reportFinished]
+/** All of them, in order: what was trained first, then pictures of it; the report, which shows all numbers, last. */
+export const finishes: ReadonlyArray<Finish> = [huggingFace, attention, own, reportFinished]
 
-/** One after the other; each sees the numbers of those before it. Gives all numbers. */
+/**
+ * One after the other; each sees the numbers of those before it. Gives all numbers. Where one fails, those after it are made all the same, and its fault is
+ * the result: what was trained for hours is not lost to what is made of it.
+ */
 export const finished = (all: ReadonlyArray<Finish>) => (f: Finished): TaskEither<Fault, Numbers> => async () => {
   let metrics = f.metrics
+  let failed: Fault | undefined
   for (const finish of all) {
     const r = await finish({ ...f, metrics })()
-    if (E.isLeft(r)) return r
-    metrics = { ...metrics, ...r.right }
+    if (E.isLeft(r)) failed = failed ?? r.left
+    else metrics = { ...metrics, ...r.right }
   }
-  return E.right(metrics)
+  return failed === undefined ? E.right(metrics) : E.left(failed)
 }

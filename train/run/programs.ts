@@ -19,6 +19,8 @@ export interface ProgramOptions {
   readonly run: Resolved
   readonly assembled: Assembled
   readonly data: TrainingSplit
+  /** What features are judged on. */
+  readonly judged: TrainingSplit
   /** Side of the canvases. */
   readonly side: number
   readonly judge: Judge
@@ -61,7 +63,7 @@ const turnsOf = async (o: ProgramOptions, phase: AssembledPhase, compiled: Map<P
 }
 
 const compiledPhase = async (o: ProgramOptions, phase: AssembledPhase, preview: string | undefined, compiled: Map<Program, Executable>): Promise<Either<Fault, RunningPhase>> => {
-  const { device, data, judge, run: { settings: { seed, evaluation } } } = o
+  const { device, data, judged, judge, run: { settings: { seed, evaluation } } } = o
   const batches = await openLoader(data.train, { ...data.loading, seed, batch: phase.batch, side: o.side, crops: phase.crops })()
   if (E.isLeft(batches)) return batches
   if (preview !== undefined) {
@@ -71,7 +73,7 @@ const compiledPhase = async (o: ProgramOptions, phase: AssembledPhase, preview: 
   }
   const turns = await turnsOf(o, phase, compiled)
   if (E.isLeft(turns)) return turns
-  const accuracy = await judge.accuracy(device, phase.features, data, evaluation)()
+  const accuracy = await judge.accuracy(device, phase.features, judged, evaluation)()
   if (E.isLeft(accuracy)) return accuracy
   return E.right({ turns: turns.right, loader: ahead(data.loading?.prefetch ?? 2)(batches.right), accuracy: accuracy.right })
 }

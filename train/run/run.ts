@@ -3,6 +3,7 @@ import { performance } from 'node:perf_hooks'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { stringify } from 'yaml'
@@ -16,6 +17,7 @@ import { sideFor } from '../../data/augment/canvas.ts'
 import { writeFile } from '../../data/formats/file.ts'
 import type { TrainingSplit } from '../../data/loading/training.ts'
 import type { Image } from '../../data/readers/dataset.ts'
+import { labelled } from '../../data/readers/split.ts'
 import type { Split } from '../../data/readers/split.ts'
 import { substituting } from '../../data/readers/result.ts'
 import type { Accelerator } from '../config/common.ts'
@@ -64,6 +66,8 @@ interface Open {
   readonly options: RunOptions
   readonly run: Resolved
   readonly data: TrainingSplit
+  /** The same without what has no label: what features are judged on. */
+  readonly judged: TrainingSplit
   readonly device: Device
   readonly surroundings: Surroundings & { readonly resume: boolean }
 }
@@ -91,14 +95,40 @@ const imageryOf = async ({ train, loading, normalisation }: TrainingSplit): Prom
     : E.right({ channels: d.channels, side: sideFor(sizes), ...(normalisation === undefined ? {} : { normalisation }) })
 }
 
-const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.test.length > 0
+const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.train.length > 0 && split.test.length > 0
+
+/** The labelled part of data, and what is said where that is not all. */
+const judgedOf = (data: TrainingSplit, say: (text: string) => void): Either<Fault, TrainingSplit> => pipe(
+  E.Do,
+  E.apS('train', labelled(data.train)),
+  E.apS('test', labelled(data.test)),
+  E.map(({ train, test }): TrainingSplit => {
+    const [left, all] = [data.train.length + data.test.length - train.length - test.length, data.train.length + data.test.length]
+    if (data.train.classes.length > 1 && left > 0) say(`note: ${left} of ${all} images have no label: they are trained on like all others, and left out of the evaluation`)
+    return { ...data, train, test }
+  }),
+)
+
+/** Images of the test part that are shown when a run has ended. */
+const pictured = 8
+
+/** What evaluation and pictures need is read before anything is trained. Fault: the first image that cannot be read. */
+const readyToJudge = async ({ data, judged }: Open): Promise<Either<Fault, void>> => {
+  // labelled images are all read for the first evaluation
+  if (isLabelled(judged) || data.loading?.onError === 'skip') return E.right(undefined)
+  for (let i = 0; i < Math.min(pictured, data.test.length); i++) {
+    const item = await data.test.item(i)()
+    if (E.isLeft(item)) return item
+  }
+  return E.right(undefined)
+}
 
 /** Evenly spread over the run, its last step included. */
 const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
   new Set(Array.from({ length: during + 1 }, (_, i) => Math.round((steps * (i + 1)) / (during + 1))))
 
 /** k-NN of plain networks' values, which are written beside those of the run, each of another kind under a root of its own. */
-const accuracyOn = ({ options: { judge }, run, data, device, assembled: a }: Traced): AccuracyOf => (name, network, backbone) => async () => {
+const accuracyOn = ({ options: { judge }, run, judged: data, device, assembled: a }: Traced): AccuracyOf => (name, network, backbone) => async () => {
   if (!isLabelled(data)) return E.right({})
   const root = backbone === undefined ? plainRoot : `${plainRoot}_${name}`
   const program = backbone === undefined ? E.right(a.plain) : backbone.features(a.plain.crops, root)
@@ -114,7 +144,7 @@ const accuracyOn = ({ options: { judge }, run, data, device, assembled: a }: Tra
 }
 
 /** k-NN of the untrained network and of the pixels; a run that is continued remembers it. */
-const evaluatedBefore = async ({ options: { judge, progress }, run, data }: Open, start: Begun, accuracy: TaskEither<Fault, number>): Promise<Either<Fault, Numbers>> => {
+const evaluatedBefore = async ({ options: { judge, progress }, run, judged: data }: Open, start: Begun, accuracy: TaskEither<Fault, number>): Promise<Either<Fault, Numbers>> => {
   if (!isLabelled(data) || start.step > 0) return E.right(start.position.before)
   // pixels of images of several sizes cannot be compared
   const pixels = await judge.pixels(data, run.settings.evaluation)()
@@ -154,25 +184,26 @@ const closeLoaders = (phases: ReadonlyArray<RunningPhase>, say: (text: string) =
 
 /** What is made of a run at its end; gives the numbers that it is reported with. */
 const concluded = async (t: Traced, ended: Ended, before: Numbers, accuracy: TaskEither<Fault, number>): Promise<Either<Fault, Numbers>> => {
-  const { options: o, run, data, device, surroundings, assembled, images } = t
+  const { options: o, run, data, judged, device, surroundings, assembled, images } = t
   const values = Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss'))
   if (ended.stopped) return o.judge.stopped(o, { ...values, ...before })()
-  const after = isLabelled(data) ? await accuracy() : undefined
-  if (after !== undefined && E.isLeft(after)) return after
-  const metrics: Numbers = { ...values, ...before, ...(after === undefined ? {} : { knn_after: after.right }) }
+  // what fails from here on must not cost what was trained: exports and report come first, then the fault
+  const after = isLabelled(judged) ? await accuracy() : undefined
+  const metrics: Numbers = { ...values, ...before, ...(after === undefined || E.isLeft(after) ? {} : { knn_after: after.right }) }
   const state = await readValues(device, assembled.residents)()
   if (E.isLeft(state)) return state
-  return o.judge.finished({ ...surroundings, name: o.name, run, split: data, open: device, assembled, state: state.right, metrics, accuracyOf: accuracyOn(t), images })()
+  const made = await o.judge.finished({ ...surroundings, name: o.name, run, split: data, open: device, assembled, state: state.right, metrics, accuracyOf: accuracyOn(t), images })()
+  return after !== undefined && E.isLeft(after) ? after : made
 }
 
 const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
-  const { options: o, run, data, device, assembled, images: { side } } = t
+  const { options: o, run, data, judged, device, assembled, images: { side } } = t
   const { settings: s, config } = run
   const { say } = o.progress
   const start = await begun(t)
   if (E.isLeft(start)) return start
   for (const note of new Set(assembled.phases.flatMap((p) => p.crops.notes))) say(`augmentation: ${note}`)
-  const phases = await compiledPhases({ device, run, assembled, data, side, judge: o.judge, progress: o.progress, stopping: o.stopping, preview: o.preview })
+  const phases = await compiledPhases({ device, run, assembled, data, judged, side, judge: o.judge, progress: o.progress, stopping: o.stopping, preview: o.preview })
   if (E.isLeft(phases)) return phases
   const logs = await openLogs({ out: o.out, name: o.name, config, runtime: s.runtime, resumeAt: o.resume ? start.right.step : undefined, say })()
   if (E.isLeft(logs)) return logs
@@ -181,7 +212,7 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
   const ended = await loop({
     device, assembled, running: phases.right, settings: s, config, from: start.right.step, position: { ...start.right.position, before: before.right },
     logs: logs.right, progress: o.progress, dir: join(o.out, 'checkpoints'),
-    evaluateAfter: isLabelled(data) ? evaluationSteps(s.steps, s.evaluation.during) : new Set(),
+    evaluateAfter: isLabelled(judged) ? evaluationSteps(s.steps, s.evaluation.during) : new Set(),
     between: run.between({ device, assembled, say }),
     stopping: o.stopping,
     clock: () => performance.now() / 1000,
@@ -199,6 +230,8 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
 const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   const { options: o, run, data, device } = open
   o.progress.say(`${o.name} on ${device.name}: ${device.description}`)
+  const ready = await readyToJudge(open)
+  if (E.isLeft(ready)) return ready
   const images = await imageryOf(data)
   if (E.isLeft(images)) return images
   const assembled = run.assemble(images.right, device.planned)
@@ -214,10 +247,12 @@ export const runExperiment = (run: Resolved, options: RunOptions): TaskEither<Fa
   if (E.isLeft(possible)) return possible
   const data = await run.data(progress.say)()
   if (E.isLeft(data)) return data
+  const judged = judgedOf(data.right, progress.say)
+  if (E.isLeft(judged)) return judged
   const opening = options.device ?? targetOf(run.settings.accelerator)
   const device = await opening()
   if (E.isLeft(device)) return device
-  const result = await onDevice({ options, run, data: data.right, device: device.right, surroundings: { out, device: opening, progress, resume } })
+  const result = await onDevice({ options, run, data: data.right, judged: judged.right, device: device.right, surroundings: { out, device: opening, progress, resume } })
   device.right.close()
   return result
 }

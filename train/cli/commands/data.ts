@@ -38,6 +38,7 @@ const spec: CommandSpec = {
     { name: 'limit', value: 'N', text: 'look at the first N images only' },
     { name: 'split', value: 'NAME', choices: ['train', 'val', 'test'], text: 'this part only' },
     { name: 'axis', value: 'A', choices: ['0', '1', '2'], text: 'take slices of volumes along this axis' },
+    { name: 'strict', text: 'inspect: exit with 1 if anything cannot be read, for scripts; else only if nothing can' },
     { name: 'on-error', value: 'WHAT', choices: ['stop', 'skip'], text: 'what to do about files that cannot be read; stop by default' },
   ],
 }
@@ -95,14 +96,22 @@ const brief = (f: Fault): { readonly file: string; readonly reason: string } => 
 
 const tell = (faults: ReadonlyArray<Fault>): void => { for (const f of faults) process.stderr.write(`cannot read ${f.place}: ${f.found}\n`) }
 
-const inspect = (r: Request, json: boolean): TaskEither<Fault, string> =>
+/** What a command says, and whether what it checked failed. */
+interface Told {
+  readonly text: string
+  readonly failed: boolean
+}
+
+const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, Told> =>
   pipe(open(r, 'skip'), TE.chain((opened) => async () => {
     const splits: Record<string, unknown> = {}
     const texts: string[] = [`${r.path}: ${opened.kind}`, ...showOpened(opened)]
     const unreadable: Fault[] = [...opened.skipped]
+    let read = 0
     for (const [name, d] of opened.splits) {
       const s = await summarize(d, r.limit, progressTo(process.stderr, `${name}: read`))
       unreadable.push(...s.unreadable)
+      read += s.read
       const { unreadable: own, ...facts } = s
       splits[name] = { ...facts, values: s.values ?? null, units: s.units ?? null, modality: s.modality ?? null, unreadable: own.length }
       texts.push(showSummary(name, s))
@@ -111,7 +120,7 @@ const inspect = (r: Request, json: boolean): TaskEither<Fault, string> =>
     if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
     const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
     if (json) texts.push(JSON.stringify({ kind: opened.kind, counts, splits, unreadable: unreadable.map(brief), notes: opened.notes, ...(opened.files === undefined ? {} : { files: { found: opened.files.found, read: opened.files.read, left: opened.files.left.map((l) => ({ what: l.what, count: l.paths.length })), faults: opened.files.faults } }) }))
-    return E.right(texts.join('\n'))
+    return E.right({ text: texts.join('\n'), failed: read === 0 || (strict && unreadable.length > 0) })
   }))
 
 const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string> =>
@@ -128,26 +137,26 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
     return E.right(json ? `${text}\n${JSON.stringify({ out, written: count, skipped: faults.map(brief), notes: opened.notes })}` : text)
   }))
 
-const act = (a: Arguments): TaskEither<Fault, string> =>
+const act = (a: Arguments): TaskEither<Fault, Told> =>
   pipe(
     TE.fromTask(layersOf(settings, a, process.env)),
     TE.chainEitherK((layers) => resolve(settings)(layers)),
     TE.chainEitherK(({ data }) => requestOf(a, readingOf(data))),
     TE.chain((r) => {
-      if (a.operands[0] !== 'dump') return inspect(r, a.json)
+      if (a.operands[0] !== 'dump') return inspect(r, a.json, a.extra.has('strict'))
       return O.isNone(a.out)
         ? TE.left(usage('--out', 'nothing', '--out FILE.safetensors', 'name the file to write'))
-        : dump(r, a.out.value, a.json)
+        : pipe(dump(r, a.out.value, a.json), TE.map((text): Told => ({ text, failed: false })))
     }),
   )
 
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
-  const text = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right(parsed.right.text) : await act(parsed.right.arguments)()
-  if (E.isLeft(text)) {
-    process.stderr.write(`${showFault(text.left)}\n`)
-    return exitCode(text.left)
+  const told = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right({ text: parsed.right.text, failed: false }) : await act(parsed.right.arguments)()
+  if (E.isLeft(told)) {
+    process.stderr.write(`${showFault(told.left)}\n`)
+    return exitCode(told.left)
   }
-  process.stdout.write(`${text.right}\n`)
-  return 0
+  process.stdout.write(`${told.right.text}\n`)
+  return told.right.failed ? 1 : 0
 }

@@ -44,9 +44,29 @@ export const wholeImage = (f: Frozen, { height, width }: Size, side?: number): P
   return { ...f.preprocess, resize: { kind: 'exact', height: whole(h), width: whole(w) }, crop: undefined }
 }
 
+/** Patches of an image that are looked at together: attention takes the square of their number, 64 MiB a head for so many. */
+const mostPatches = 4096
+
+/** The fault of an image so long, or so large, that attention over it would take the memory of the machine. */
+const tooMany = (f: Frozen, image: Size, { resize }: Preprocess): Fault | undefined => {
+  if (resize.kind !== 'exact') return undefined
+  const patches = (resize.height / f.patch) * (resize.width / f.patch)
+  if (patches <= mostPatches) return undefined
+  const short = Math.min(image.height, image.width)
+  // the shorter side at which the proportions of the image give as many patches as are allowed
+  const side = f.patch * Math.floor(Math.sqrt((mostPatches * short) / Math.max(image.height, image.width)))
+  const strip = Math.max(image.height, image.width) / short
+  return fault('data', {
+    place: 'the image', found: `${image.height} x ${image.width} pixels, which are ${patches} patches of ${f.patch} at ${resize.height} x ${resize.width}`, allowed: `at most ${mostPatches} patches`,
+    remedy: side >= f.patch ? `look at it smaller: --size ${side}, or at a part of it` : `cut it into parts: it is ${Math.round(strip)} times as long as it is wide`,
+  })
+}
+
 /** Looks at one image in 0..1 by a network whose weights lie under `root`. Faults: of compilation, and images of other channels. */
 export const lookAt = (device: Device, f: Frozen, root: string, o: BoxOptions & { readonly side?: number }) => (image: Image): TaskEither<Fault, Seen> => {
   const preprocess = wholeImage(f, image, o.side)
+  const many = tooMany(f, image, preprocess)
+  if (many !== undefined) return TE.left(many)
   return pipe(
     encoder(device, f, root, (look) => ({ attention: look.attention, patches: look.patches }), { preprocess }),
     TE.chain((eye) => eye.encodeImages([image])),
