@@ -23,6 +23,8 @@ import { readable } from '../readers/result.ts'
 export interface TrainingSplit extends Split {
   readonly loading?: Loading
   readonly normalisation?: Normalisation
+  /** The side of the canvases that images are laid on; by default what suits most of them. */
+  readonly canvas?: number
 }
 
 export interface TrainingOptions extends OpenOptions {

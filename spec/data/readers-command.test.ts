@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readdir } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -75,6 +75,19 @@ describe('npm run data', () => {
     expect(JSON.parse(said.trim().split('\n').at(-1) ?? '')).toEqual({ out, written: 1, skipped: [], notes: ['not read: 1 nifti: b.nii (--set data.select=nifti reads them)'] })
     expect((await command('inspect', '--data', data)).out).toContain('read 1 of 2 files; not read: 1 nifti\nnote: not read: 1 nifti: b.nii')
     expect((await command('inspect', '--data', data, '--set', 'data.select=nifti')).out).toContain(`${data}: nifti`)
+  }, 60_000)
+
+  test('inspect ends with 1 where nothing can be read, and with --strict where anything cannot', async () => {
+    const data = join(dir, 'damaged')
+    await mkdir(data)
+    await writeFile(join(data, 'a.png'), 'no picture')
+    const nothing = await command('inspect', '--data', data)
+    expect([nothing.code, nothing.out.includes('a.png')]).toEqual([1, true])
+    await copyFile(join(fixtures, 'pictures/gray.png'), join(data, 'b.png'))
+    expect((await command('inspect', '--data', data)).code).toBe(0)
+    expect((await command('inspect', '--data', data, '--strict')).code).toBe(1)
+    await copyFile(join(fixtures, 'pictures/gray.png'), join(data, 'a.png'))
+    expect((await command('inspect', '--data', data, '--strict')).code).toBe(0)
   }, 60_000)
 
   test('wrong use ends with 2 and names the remedy', async () => {

@@ -51,7 +51,7 @@ export const finishes: ReadonlyArray<Finish> = [huggingFace, attention, own, rep
  * One after the other; each sees the numbers of those before it. Gives all numbers. Where one fails, those after it are made all the same, and its fault is
  * the result: what was trained for hours is not lost to what is made of it.
  */
-export const finished = (all: ReadonlyArray<Finish>) => (f: Finished): TaskEither<Fault, Numbers> => async () => {
+export const finished = <F extends { readonly metrics: Numbers }>(all: ReadonlyArray<(f: F) => TaskEither<Fault, Numbers>>) => (f: F): TaskEither<Fault, Numbers> => async () => {
   let metrics = f.metrics
   let failed: Fault | undefined
   for (const finish of all) {

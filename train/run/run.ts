@@ -13,10 +13,11 @@ import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { isResident, leavesOfGraph, value } from '../../core/graph.ts'
 import { trace } from '../../core/trace.ts'
-import { sideFor } from '../../data/augment/canvas.ts'
+import { sideFor, sizeOnCanvas } from '../../data/augment/canvas.ts'
 import { writeFile } from '../../data/formats/file.ts'
 import type { TrainingSplit } from '../../data/loading/training.ts'
-import type { Image } from '../../data/readers/dataset.ts'
+import { note } from '../../data/readers/note.ts'
+import type { Dataset, Image } from '../../data/readers/dataset.ts'
 import { labelled } from '../../data/readers/split.ts'
 import type { Split } from '../../data/readers/split.ts'
 import { substituting } from '../../data/readers/result.ts'
@@ -78,21 +79,38 @@ interface Traced extends Open {
   readonly assembled: Assembled
 }
 
-/** Images that are looked at to choose a canvas. */
+/** Images that are looked at to choose a canvas, evenly spread over all: the first ones may be thumbnails. */
 const looked = 64
 
-/** Channels, and the side of canvases that the first images fit. */
-const imageryOf = async ({ train, loading, normalisation }: TrainingSplit): Promise<Either<Fault, Imagery>> => {
+/** What becomes of images on canvases of a side, where that is not what they are. */
+const canvasNotes = (d: Dataset, sizes: ReadonlyArray<Image>, side: number): ReadonlyArray<string> => {
+  const large = sizes.filter((s) => Math.max(s.height, s.width) > side)
+  const [most] = [...large].sort((a, b) => b.height * b.width - a.height * a.width)
+  if (most === undefined) return []
+  const size = sizeOnCanvas(most, side)
+  const needed = Math.max(...large.map((s) => Math.max(s.height, s.width)))
+  return [note(`${large.length} of ${sizes.length} images looked at of ${d.name} are larger than canvases of ${side} x ${side} and are shrunk, as ${most.height} x ${most.width} to ${size.height} x ${size.width}`, [],
+    `data.canvas=${needed} keeps their pixels, with ${Math.round((4 * d.channels * needed ** 2) / 2 ** 20)} MiB an image in memory`)]
+}
+
+/** Channels, and the side of canvases that the images fit. */
+const imageryOf = async ({ train, loading, normalisation, canvas }: TrainingSplit, say: (text: string) => void): Promise<Either<Fault, Imagery>> => {
   const d = loading?.onError === 'skip' ? substituting(() => undefined)(train) : train
   const sizes: Array<Image> = []
-  for (let i = 0; i < Math.min(looked, d.length); i++) {
-    const item = await d.item(i)()
+  const n = Math.min(looked, d.length)
+  for (let k = 0; k < n; k++) {
+    const item = await d.item(Math.floor((k * d.length) / n))()
     if (E.isLeft(item)) return item
     sizes.push(item.right.image)
   }
-  return sizes.length === 0
-    ? E.left(fault('data', { place: d.name, found: 'an empty data set', allowed: 'at least one image', remedy: 'check the path given to --data' }))
-    : E.right({ channels: d.channels, side: sideFor(sizes), ...(normalisation === undefined ? {} : { normalisation }) })
+  if (sizes.length === 0) {
+    return E.left(fault('data', {
+      place: d.name, found: 'no image to train on', allowed: 'at least one image', remedy: 'see with npm run data -- inspect --data PATH what is read, and keep less for the test (data.share)',
+    }))
+  }
+  const side = canvas ?? sideFor(sizes)
+  for (const line of canvasNotes(train, sizes, side)) say(`note: ${line}`)
+  return E.right({ channels: d.channels, side, ...(normalisation === undefined ? {} : { normalisation }) })
 }
 
 const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.train.length > 0 && split.test.length > 0
@@ -232,7 +250,7 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   o.progress.say(`${o.name} on ${device.name}: ${device.description}`)
   const ready = await readyToJudge(open)
   if (E.isLeft(ready)) return ready
-  const images = await imageryOf(data)
+  const images = await imageryOf(data, o.progress.say)
   if (E.isLeft(images)) return images
   const assembled = run.assemble(images.right, device.planned)
   return E.isLeft(assembled) ? assembled : trained({ ...open, images: images.right, assembled: assembled.right })

@@ -48,7 +48,7 @@ export const wholeImage = (f: Frozen, { height, width }: Size, side?: number): P
 const mostPatches = 4096
 
 /** The fault of an image so long, or so large, that attention over it would take the memory of the machine. */
-const tooMany = (f: Frozen, image: Size, { resize }: Preprocess): Fault | undefined => {
+export const tooMany = (f: Pick<Frozen, 'patch'>, image: Size, { resize }: Pick<Preprocess, 'resize'>): Fault | undefined => {
   if (resize.kind !== 'exact') return undefined
   const patches = (resize.height / f.patch) * (resize.width / f.patch)
   if (patches <= mostPatches) return undefined

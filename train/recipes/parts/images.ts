@@ -52,6 +52,7 @@ export const images = section('what is trained on', {
   mean: list(real(0, 'a mean'), [], 'given: of intensities in 0..1, one number for each channel'),
   std: list(real(1, 'a deviation', { above: 0 }), [], 'given: the same'),
   workers: optional(whole(1, 'threads that load images; null: as many as suit the data and the machine', { min: 0, max: 64 })),
+  canvas: optional(whole(512, 'side of the squares that images are laid on before crops are taken, larger ones shrunk; null: what suits the images, at most 512', { min: 16, max: 8192 })),
   prefetch: whole(2, 'batches that are begun before they are needed', { min: 0, max: 64 }),
   cache: whole(512, 'MiB for decoded images that are kept'),
 }, [
@@ -123,8 +124,8 @@ export const imagesOf = (o: Images, say: Say, from = ''): TaskEither<Fault, Trai
   TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
   TE.chain(({ normalisation, intensity }) => (o.path === ''
     ? digitsOf(o, normalisation)
-    : openTraining(o.path, {
+    : pipe(openTraining(o.path, {
       ...readingOf(o), share: o.share, loading: loadingOf(o), say,
       ...(intensity === undefined ? {} : { intensity }), ...(normalisation === undefined ? {} : { normalisation }),
-    }))),
+    }), TE.map((split) => (o.canvas === null ? split : { ...split, canvas: o.canvas }))))),
 )
