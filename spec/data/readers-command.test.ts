@@ -74,6 +74,7 @@ describe('npm run data', () => {
     expect([code, err.includes('note: not read: 1 nifti: b.nii (--set data.select=nifti reads them)')]).toEqual([0, true])
     expect(JSON.parse(said.trim().split('\n').at(-1) ?? '')).toEqual({ out, written: 1, skipped: [], notes: ['not read: 1 nifti: b.nii (--set data.select=nifti reads them)'] })
     expect((await command('inspect', '--data', data)).out).toContain('read 1 of 2 files; not read: 1 nifti\nnote: not read: 1 nifti: b.nii')
+    // settings of a run mean the same here, as options and in the environment
     expect((await command('inspect', '--data', data, '--set', 'data.select=nifti')).out).toContain(`${data}: nifti`)
   }, 60_000)
 

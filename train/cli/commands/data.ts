@@ -18,20 +18,14 @@ import type { Progress } from '../../../data/readers/result.ts'
 import { writeSafetensors } from '../../../data/formats/safetensors.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
-import { layersOf } from '../sources.ts'
-import { section } from '../../config/section.ts'
-import { resolve, settingsOf } from '../../config/settings.ts'
-import { images, readingOf } from '../../recipes/parts/images.ts'
-
-/** The settings of a run that say how data are read: here they mean the same. */
-const settings = section('what is read', { data: images })
+import { readingFrom, readingSettings } from '../reading.ts'
 
 const spec: CommandSpec = {
   call: 'npm run data --',
   about: 'Reads pictures, DICOM, NIfTI, .npz and manifests: says what is there, or writes the images as they are read.',
   operands: [{ name: 'ACTION', text: 'what to do', choices: ['inspect', 'dump'] }],
   answers: ['set'],
-  settings: settingsOf(settings),
+  settings: readingSettings,
   options: [
     { name: 'data', value: 'DIR|FILE', text: 'the file or folder to read' },
     { name: 'out', value: 'FILE', text: 'dump: the safetensors file to write' },
@@ -139,9 +133,8 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
 
 const act = (a: Arguments): TaskEither<Fault, Told> =>
   pipe(
-    TE.fromTask(layersOf(settings, a, process.env)),
-    TE.chainEitherK((layers) => resolve(settings)(layers)),
-    TE.chainEitherK(({ data }) => requestOf(a, readingOf(data))),
+    readingFrom(a),
+    TE.chainEitherK((reading) => requestOf(a, reading)),
     TE.chain((r) => {
       if (a.operands[0] !== 'dump') return inspect(r, a.json, a.extra.has('strict'))
       return O.isNone(a.out)

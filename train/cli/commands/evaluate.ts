@@ -11,6 +11,7 @@ import type { Arguments, CommandSpec } from '../arguments.ts'
 import type { EvaluationOptions } from '../../judge/evaluate/evaluations.ts'
 import { evaluations, isEvaluation } from '../../judge/evaluate/evaluations.ts'
 import { logisticDefaults } from '../../judge/evaluate/logistic.ts'
+import { readingFrom, readingSettings } from '../reading.ts'
 import { partsOf, splitsAt } from '../../judge/evaluate/parts.ts'
 import { officialRates } from '../../judge/evaluate/probe.ts'
 import type { Told } from './program.ts'
@@ -30,7 +31,8 @@ const spec: CommandSpec = {
     '  medmnist   ACC and AUC as MedMNIST reports them, by logistic regression',
   ].join('\n'),
   operands: [{ name: 'EVALUATION', text: 'what to evaluate', choices: Object.keys(evaluations) }],
-  answers: ['target', 'threads'],
+  answers: ['target', 'threads', 'set'],
+  settings: readingSettings,
   options: [
     ...modelOptions,
     { name: 'data', value: 'DIR|FILE', text: 'labelled images: train, val and test where there are such splits; mnist for the digits that are shipped' },
@@ -70,8 +72,9 @@ const evaluate = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
   TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
   TE.bind('options', () => TE.fromEither(optionsOf(a))),
-  TE.chain(({ name, model, path, options }) => withNetwork(a, model, ({ device, frozen, root, progress }) => pipe(
-    splitsAt(path, progress.say),
+  TE.bind('reading', () => readingFrom(a)),
+  TE.chain(({ name, model, path, options, reading }) => withNetwork(a, model, ({ device, frozen, root, progress }) => pipe(
+    splitsAt(path, progress.say, undefined, reading),
     TE.chainEitherK((splits) => partsOf(splits, progress.say)),
     TE.bindTo('parts'),
     TE.bind('result', ({ parts }) => evaluations[name]({ device, frozen, root, parts, progress, options })),

@@ -16,6 +16,7 @@ import { floatTensor, intTensor } from '../../../data/formats/tensor.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import type { Encoder } from '../../judge/evaluate/encoder.ts'
 import { encoder } from '../../judge/evaluate/encoder.ts'
+import { readingFrom, readingSettings } from '../reading.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Ready, Told } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
@@ -26,7 +27,8 @@ const spec: CommandSpec = {
     'Writes the features of every image to a safetensors file: cls [n, D], patches [n, N, D] in rows of the grid, and label [n] where all have one.',
     'Where the data have several splits, names begin with theirs: train/cls.',
   ].join('\n'),
-  answers: ['target', 'threads'],
+  answers: ['target', 'threads', 'set'],
+  settings: readingSettings,
   options: [
     ...modelOptions,
     { name: 'data', value: 'DIR|FILE', text: 'images; mnist for the digits that are shipped' },
@@ -77,9 +79,10 @@ const features = (a: Arguments): TaskEither<Fault, Told> => pipe(
   TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
   TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
   TE.bind('limit', () => TE.fromEither(numberOption(spec, a, 'limit', Infinity, (n) => n === Infinity || isWhole(n), 'a whole number from 1'))),
-  TE.chain(({ model, path, out, limit }) => withNetwork(a, model, (r) => pipe(
+  TE.bind('reading', () => readingFrom(a)),
+  TE.chain(({ model, path, out, limit, reading }) => withNetwork(a, model, (r) => pipe(
     TE.Do,
-    TE.bind('splits', () => pipe(splitsAt(path, r.progress.say), TE.chainEitherK((s) => chosen(a, s)))),
+    TE.bind('splits', () => pipe(splitsAt(path, r.progress.say, undefined, reading), TE.chainEitherK((s) => chosen(a, s)))),
     TE.bind('eye', () => encoder(r.device, r.frozen, r.root, (look) => (a.extra.has('no-patches') ? { cls: look.cls } : { cls: look.cls, patches: look.patches }))),
     TE.bind('tensors', ({ splits, eye }) => pipe(
       [...splits],

@@ -12,6 +12,7 @@ import { showIntensity, usualIntensity, withIntensity } from '../../../data/load
 import { showOpened } from '../../../data/loading/summary.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { whatIs } from '../../../data/formats/file.ts'
+import type { OpenOptions } from '../../../data/readers/reader.ts'
 import type { OpenedData } from '../../../data/readers/opener.ts'
 import { openData } from '../../../data/readers/index.ts'
 
@@ -37,11 +38,11 @@ export const asIntensities = (say: (text: string) => void, intensity?: Intensity
 }
 
 /** Every split that lies at a path, as intensities. */
-export const splitsAt = (path: string, say: (text: string) => void, intensity?: Intensity): TaskEither<Fault, ReadonlyMap<string, Dataset>> => pipe(
+export const splitsAt = (path: string, say: (text: string) => void, intensity?: Intensity, reading?: OpenOptions): TaskEither<Fault, ReadonlyMap<string, Dataset>> => pipe(
   whatIs(path),
   TE.chain((what) => (what === 'nothing' && path === shippedDigits
     ? pipe(mnistSplit(), TE.map(({ train, test }): OpenedData['splits'] => new Map([['train', train], ['test', test]])))
-    : pipe(openData(path), TE.map((o) => {
+    : pipe(openData(path, reading), TE.map((o) => {
       for (const note of [...showOpened(o), ...o.skipped.map((f) => `left out ${f.place}: ${f.found}`)]) say(note)
       return o.splits
     })))),
