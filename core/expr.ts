@@ -96,13 +96,30 @@ interface Interning {
   next: number
 }
 
-const interning = ((): Interning => {
+const openInterning = (): Interning => {
   const byKey = new Map<string, WeakRef<Leaf | Apply>>()
   const dead = new FinalizationRegistry<string>((key) => {
     if (byKey.get(key)?.deref() === undefined) byKey.delete(key)
   })
   return { byKey, dead, scopes: new WeakMap(), next: 0 }
-})()
+}
+
+const isInterning = (u: unknown): u is Interning => typeof u === 'object' && u !== null && 'byKey' in u
+
+/**
+ * One table in a process, however often this file is loaded: a loader of TypeScript loads a package twice in a CommonJS project, for
+ * `require` and for `import()`, and equal expressions of the two must be the same object.
+ */
+const openedOnce = (): Interning => {
+  const name = Symbol.for(`dinograph interning ${new URL('.', import.meta.url).href}`)
+  const there: unknown = Reflect.get(globalThis, name)
+  if (isInterning(there)) return there
+  const made = openInterning()
+  Object.defineProperty(globalThis, name, { value: made })
+  return made
+}
+
+const interning = openedOnce()
 
 const interned = <E extends Leaf | Apply>(key: string, same: (e: Leaf | Apply) => e is E, make: (id: number) => E): E => {
   const found = interning.byKey.get(key)?.deref()

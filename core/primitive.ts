@@ -41,7 +41,7 @@ export interface Primitive<P extends Json = Json> {
 
 /**
  * Makes a primitive from its record. The result is called with its parameters first, `sum({ axes: [1] }, x)`; ops wrap it with broadcasting.
- * Its ops are made once per parameter value, so that `match` can give the typed parameters back.
+ * Its ops keep their typed parameters for `match`; those of an op that another loading of this file has made are read again.
  */
 export const primitive = <P extends Json>(name: string, rules: Rules<P>): Primitive<P> => {
   const typed = new WeakMap<Op, P>()
@@ -62,15 +62,16 @@ export const primitive = <P extends Json>(name: string, rules: Rules<P>): Primit
     typed.set(made, p)
     return made
   }
+  const read = (params: unknown): Option<P> => O.fromEither(rules.params.decode(params))
   const call = (p: P, ...args: ReadonlyArray<Expr>): Expr => apply(op(p), args)
   return Object.assign(call, {
     primitive: name,
     op,
-    load: (params: unknown): Option<Op> => O.map(op)(O.fromEither(rules.params.decode(params))),
+    load: (params: unknown): Option<Op> => O.map(op)(read(params)),
     match: (e: Expr): Option<{ readonly params: P; readonly args: ReadonlyArray<Expr> }> => {
       if (e._tag !== 'Apply' || e.op.name !== name) return O.none
       const params = typed.get(e.op)
-      return params === undefined ? O.none : O.some({ params, args: e.args })
+      return O.map((known: P) => ({ params: known, args: e.args }))(params === undefined ? read(e.op.params) : O.some(params))
     },
   })
 }
