@@ -8,6 +8,7 @@
  * ```
  */
 import * as E from 'fp-ts/lib/Either.js'
+import { commandLine } from '../../core/command.ts'
 import { fault, messageOf } from '../../core/fault.ts'
 import { sizeOf } from '../../core/type.ts'
 import type { Kernels, Made, Tensor } from '../kernel/fused.ts'
@@ -81,7 +82,7 @@ export const planOf = ({ allocator, inPlace }: MemoryOptions) => (program: Kerne
 export const memory = (o: MemoryOptions): Pass<Kernels, Plan> => ({
   name: 'memory',
   run: (k) => E.tryCatch(() => planOf(o)(k), (e) => fault('target', {
-    place: 'memory', found: messageOf(e), allowed: 'kernels that each come after what they read', remedy: 'report this with the output of npm run ir',
+    place: 'memory', found: messageOf(e), allowed: 'kernels that each come after what they read', remedy: `report this with the output of ${commandLine('ir')} FILE`,
   })),
   show: showSteps,
 })

@@ -3,6 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../core/command.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault, isFault, messageOf } from '../../core/fault.ts'
 import type { Graph } from '../../core/graph.ts'
@@ -38,7 +39,7 @@ export interface Residents<M> {
 /** What a device threw, unless it was a fault already. */
 export const asFault = (place: string) => (e: unknown): Fault =>
   isFault(e) ? e : fault('target', {
-    place, found: messageOf(e), allowed: 'a run without device errors', remedy: 'report this with the output of npm run ir; try another target meanwhile',
+    place, found: messageOf(e), allowed: 'a run without device errors', remedy: `report this with the output of ${commandLine('ir')} FILE; try another target meanwhile`,
   })
 
 export const openResidents = <M>(m: MemoryOf<M>): Residents<M> => {

@@ -5,6 +5,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../core/command.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Subject, Tables } from '../augment/draws.ts'
 import { drawImage } from '../augment/draws.ts'
@@ -78,7 +79,7 @@ const readItem = async (d: Dataset, o: FillOptions, wanted: number) => {
     if (E.isRight(read)) return E.right({ item, ready: read.right, skipped })
     if (o.onError === 'stop') return read
     skipped.push(read.left)
-    if (skipped.length >= Math.min(d.length, mostSkipped)) return E.left<Fault>({ ...read.left, found: `${read.left.found}; ${skipped.length} images in a row cannot be read`, remedy: 'check the data with: npm run data -- inspect --data PATH' })
+    if (skipped.length >= Math.min(d.length, mostSkipped)) return E.left<Fault>({ ...read.left, found: `${read.left.found}; ${skipped.length} images in a row cannot be read`, remedy: `check the data with: ${commandLine('data')} inspect --data PATH` })
   }
 }
 

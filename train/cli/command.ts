@@ -1,6 +1,5 @@
 /** The command line of an experiment: what `npx tsx examples/NAME.ts` does. */
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -11,6 +10,7 @@ import { exitCode, showFault } from '../../core/fault.ts'
 import { endWithParent, isRelayed, restarted, stopOnSignals } from './signals.ts'
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
+import { isProgram, quoted, startedAs } from './entry.ts'
 import { settingsOf } from '../config/settings.ts'
 import { layersOf } from './sources.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
@@ -64,9 +64,6 @@ const text = (r: Report): string => {
 
 const specOf = ({ experiment: e, call, options }: Called): CommandSpec => ({ call, about: e.about, settings: settingsOf(e.settings), ...(options === undefined ? {} : { options }) })
 
-/** A word of a command line, quoted for a shell where it has to be. */
-const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
-
 /** How a run that was stopped goes on. */
 export const stoppedText = (call: string, r: Report): string => `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
 
@@ -101,15 +98,11 @@ export const answeringMain = (spec: CommandSpec, argv: ReadonlyArray<string>, bo
 /** Runs the command; gives the exit code. */
 export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c))
 
-/** Whether a module is the program that was started. */
-export const isProgram = (moduleUrl: string): boolean => process.argv[1] !== undefined && fileURLToPath(moduleUrl) === process.argv[1]
-
 /**
- * Runs the experiment when its file is the program that was started, and does nothing when it is imported (by
- * `npm run ir`, or by a test). Gives the experiment, so that the file can export it.
+ * Runs the experiment when its file, `import.meta.url` or in CommonJS `__filename`, is the program that was started, and does nothing
+ * when it is imported (by `npm run ir`, or by a test). Gives the experiment, so that the file can export it.
  */
-export const command = (moduleUrl: string, e: Experiment): Experiment => {
-  if (isProgram(moduleUrl))
-    void main({ experiment: e, call: `npx tsx examples/${e.name}.ts` }, process.argv.slice(2)).then((code) => { process.exit(code) })
+export const command = (module: string, e: Experiment): Experiment => {
+  if (isProgram(module)) void main({ experiment: e, call: startedAs() }, process.argv.slice(2)).then((code) => { process.exit(code) })
   return e
 }

@@ -5,14 +5,20 @@
  */
 import { spawn } from 'node:child_process'
 
+const isRelay = (word: string): boolean => /tsx[\\/]dist[\\/]preflight\.cjs$/.test(word)
+
 /** Whether this process was started by tsx's command line, which loads a part that relays signals. */
-export const isRelayed = (execArgv: ReadonlyArray<string>): boolean => execArgv.some((a) => /tsx[\\/]dist[\\/]preflight\.cjs$/.test(a))
+export const isRelayed = (execArgv: ReadonlyArray<string>): boolean => execArgv.some(isRelay)
+
+/** The options of Node without that part: `--require FILE`, two words. */
+export const withoutRelay = (execArgv: ReadonlyArray<string>): ReadonlyArray<string> =>
+  execArgv.filter((word, i) => !isRelay(word) && !(i + 1 < execArgv.length && isRelay(execArgv[i + 1])))
 
 const signals = ['SIGINT', 'SIGTERM'] as const
 
 /** Runs the same program without tsx's command line; gives its exit code. */
 export const restarted = (): Promise<number> => new Promise((resolve, reject) => {
-  const child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), ...process.argv.slice(1)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
+  const child = spawn(process.execPath, [...withoutRelay(process.execArgv), ...process.argv.slice(1)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   for (const s of signals) process.on(s, () => { child.kill(s) })
   child.on('error', reject)
   child.on('exit', (code, signal) => { resolve(code ?? (signal === 'SIGKILL' ? 137 : 130)) })

@@ -8,7 +8,8 @@ import type { Fault } from '../../core/fault.ts'
 import type { Split } from '../../data/readers/split.ts'
 import { guarded, makeFolder } from '../../data/formats/file.ts'
 import type { Arguments, CommandSpec } from './arguments.ts'
-import { answeringMain, decided, execute, isProgram, stoppedText } from './command.ts'
+import { answeringMain, decided, execute, stoppedText } from './command.ts'
+import { isProgram, startedAs } from './entry.ts'
 import type { Ready } from './commands/program.ts'
 import { withNetwork } from './commands/program.ts'
 import { given, settingsOf } from '../config/settings.ts'
@@ -65,10 +66,10 @@ const run = (s: Study, e: Experiment, call: string) => (a: Arguments): TaskEithe
 }
 
 /** Runs when its file is the program that was started. Gives the experiment that trains, so that the file can export it. */
-export const study = (moduleUrl: string, s: Study): Experiment => {
+export const study = (module: string, s: Study): Experiment => {
   const e: Experiment = { ...s.trains, name: s.name, about: s.about, resolve: (layers) => pipe(s.trains.resolve([given(s.settings, s.name), ...layers]), E.map((r) => ({ ...r, name: s.name }))) }
-  const call = `npx tsx examples/${s.name}.ts`
+  const call = startedAs()
   const spec: CommandSpec = { call, about: s.about, settings: settingsOf(e.settings), options: [{ name: 'model', value: 'DIR|FILE', text: 'use this run, Hugging Face folder or official file; where it is not given, one is trained first' }] }
-  if (isProgram(moduleUrl)) void answeringMain(spec, process.argv.slice(2), run(s, e, call)).then((code) => { process.exit(code) })
+  if (isProgram(module)) void answeringMain(spec, process.argv.slice(2), run(s, e, call)).then((code) => { process.exit(code) })
   return e
 }

@@ -5,6 +5,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import { commandLine } from '../../core/command.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault, faultsOf } from '../../core/fault.ts'
 import type { Size } from '../../data/augment/geometry.ts'
@@ -183,5 +184,5 @@ export const withChannels = (place: string, channels: number) => (image: Image):
   }
   return image.channels === 3 && channels === 1
     ? E.right({ ...image, channels, data: Float32Array.from({ length: n }, (_, i) => 0.299 * image.data[i] + 0.587 * image.data[n + i] + 0.114 * image.data[2 * n + i]) })
-    : E.left(fault('data', { place, found: `an image of ${image.channels} channels`, allowed: `${channels} channels, or gray`, remedy: 'adapt the network: npm run hf -- import --channels N' }))
+    : E.left(fault('data', { place, found: `an image of ${image.channels} channels`, allowed: `${channels} channels, or gray`, remedy: `adapt the network: ${commandLine('hf')} import --channels N` }))
 }

@@ -61,7 +61,7 @@ export const wrongDicom = (path: string, found: string): Fault =>
     place: path,
     found,
     allowed: `a whole DICOM image in one of the transfer syntaxes ${syntaxes.map((s) => s.name).join('; ')}`,
-    remedy: 'copy the file again, convert it to a syntax that is read, or skip what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
+    remedy: 'copy the file again, convert it to a syntax that is read, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
   })
 
 /** Where the data set begins and how it is written. `at` is the byte after the file meta information (PS3.10 section 7.1). */

@@ -50,7 +50,7 @@ export interface NiftiFile {
 }
 
 const wrong = (path: string, found: string): Fault =>
-  fault('data', { place: path, found, allowed: 'a whole NIfTI-1 or NIfTI-2 volume of integers, floats or RGB, plain or gzipped', remedy: 'copy or convert the file again, or skip what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)' })
+  fault('data', { place: path, found, allowed: 'a whole NIfTI-1 or NIfTI-2 volume of integers, floats or RGB, plain or gzipped', remedy: 'copy or convert the file again, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)' })
 
 const slack = 65536
 

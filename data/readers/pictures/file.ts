@@ -50,7 +50,7 @@ const unreadable = (path: string, reason: string): Fault =>
     place: path,
     found: reason.trim().split(/\s*\n\s*/).join('; '),
     allowed: 'a whole JPEG, PNG, WebP or TIFF picture with 8 or 16 bits',
-    remedy: 'replace or remove the file, or skip what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
+    remedy: 'replace or remove the file, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
   })
 
 /**

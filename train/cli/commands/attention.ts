@@ -5,6 +5,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
@@ -19,7 +20,7 @@ import type { Told } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 const spec: CommandSpec = {
-  call: 'npm run attention --',
+  call: commandLine('attention'),
   about: [
     'Where the class token of the last block looks in an image, for every head, and what is alike in it. Writes into a folder:',
     '',

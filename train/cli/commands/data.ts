@@ -5,6 +5,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { exitCode, fault, faultsOf, showFault } from '../../../core/fault.ts'
 import { dumpItems } from '../../../data/loading/dump.ts'
@@ -21,7 +22,7 @@ import { parseArguments } from '../arguments.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 
 const spec: CommandSpec = {
-  call: 'npm run data --',
+  call: commandLine('data'),
   about: 'Reads pictures, DICOM, NIfTI, .npz and manifests: says what is there, or writes the images as they are read.',
   operands: [{ name: 'ACTION', text: 'what to do', choices: ['inspect', 'dump'] }],
   answers: ['set'],

@@ -5,6 +5,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
@@ -21,7 +22,7 @@ import { isWhole, modelOptions, needed, numberOption, numbersOption, runProgram,
 const probeSteps = 2500
 
 const spec: CommandSpec = {
-  call: 'npm run evaluate --',
+  call: commandLine('evaluate'),
   about: [
     'How good the features of a trained network are, without training it further.',
     '',

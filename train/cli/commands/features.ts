@@ -5,6 +5,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { sizeOf } from '../../../core/type.ts'
@@ -22,7 +23,7 @@ import type { Ready, Told } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 const spec: CommandSpec = {
-  call: 'npm run features --',
+  call: commandLine('features'),
   about: [
     'Writes the features of every image to a safetensors file: cls [n, D], patches [n, N, D] in rows of the grid, and label [n] where all have one.',
     'Where the data have several splits, names begin with theirs: train/cls.',

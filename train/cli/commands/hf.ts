@@ -6,6 +6,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { exitCode, fault, showFault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
@@ -40,7 +41,7 @@ const precisions = ['f32', 'f16', 'bf16']
 const officialFile = 'official.safetensors'
 
 const spec: CommandSpec = {
-  call: 'npm run hf --',
+  call: commandLine('hf'),
   about: [
     'Backbones in and out of Hugging Face\'s format.',
     '',

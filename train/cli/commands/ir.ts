@@ -17,10 +17,12 @@ import { follow, isKernelRoad, stagesOf } from '../../../compiler/road.ts'
 import { operationsOf, showGraph } from '../../../compiler/show.ts'
 import type { Device } from '../../../compiler/target.ts'
 import { openTarget } from '../../../compiler/targets/open.ts'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { exitCode, fault, messageOf, showFault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
+import { isUnderTsx } from '../entry.ts'
 import { layersOf } from '../sources.ts'
 import type { Experiment } from '../../run/experiment.ts'
 import type { Assembled, AssembledPhase } from '../../run/assembly.ts'
@@ -30,7 +32,7 @@ import { nearest } from '../../config/spelling.ts'
 import type { Program } from '../../step/step.ts'
 
 const spec: CommandSpec = {
-  call: 'npm run ir --',
+  call: commandLine('ir'),
   about: 'Prints the training step of an example at any stage of the road to a target: traced, with gradients, after each pass, or as source code; then what looked like attention and was missed.',
   operands: [{ name: 'EXAMPLE', text: 'the example, such as examples/dinov1.ts' }],
   answers: ['config', 'set', 'data', 'model', 'target', 'seed', 'steps'],
@@ -51,13 +53,25 @@ const noSuchFile = async (path: string): Promise<Fault> => {
   return fault('usage', { place: path, found: 'no such file', allowed: programs.map((n) => join(dirname(path), n)).join(', ') || 'a file like examples/dinov1.ts', remedy: near === undefined ? 'name a file like examples/dinov1.ts' : `did you mean ${join(dirname(path), near)}?` })
 }
 
+/** From here on this process loads TypeScript, as modules and by `require`. */
+const readTypeScript = async (): Promise<void> => {
+  const [modules, common] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')])
+  modules.register()
+  common.register()
+}
+
+const defaultOf = (module: unknown): unknown => (typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined)
+
 const load = (path: string): TaskEither<Fault, Experiment> => async () => {
   if (!existsSync(path)) return E.left(await noSuchFile(path))
   const wrong = (found: string): Fault => fault('usage', { place: path, found, allowed: 'a module whose default export is an experiment', remedy: 'name a file like examples/dinov1.ts' })
   try {
+    if (/\.[cm]?tsx?$/.test(path) && !isUnderTsx()) await readTypeScript()
     const module: unknown = await import(pathToFileURL(resolvePath(path)).href)
-    const main: unknown = typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
-    return isExperiment(main) ? E.right(main) : E.left(wrong('no experiment as its default export'))
+    const main = defaultOf(module)
+    // of a CommonJS module, the default is all that it exports
+    const found = [main, defaultOf(main)].find(isExperiment)
+    return found === undefined ? E.left(wrong('no experiment as its default export')) : E.right(found)
   } catch (e) {
     return E.left(wrong(messageOf(e)))
   }

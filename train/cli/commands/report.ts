@@ -7,6 +7,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import { openTarget } from '../../../compiler/targets/open.ts'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Split } from '../../../data/readers/split.ts'
@@ -28,7 +29,7 @@ import { needed, runProgram, textOption } from './program.ts'
 const names = Object.keys(evaluations)
 
 const spec: CommandSpec = {
-  call: 'npm run report --',
+  call: commandLine('report'),
   about: 'Writes report.html of a run again: curves, evaluations, attention, neighbours, a map, configuration, environment. One page that opens from the file.',
   answers: ['target', 'threads'],
   options: [

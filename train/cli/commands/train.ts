@@ -1,4 +1,5 @@
 /** `npm run train -- --config FILE.yaml`: any recipe from a configuration alone; `--schema` prints what one may say. */
+import { commandLine } from '../../../core/command.ts'
 import { main as trainingMain } from '../command.ts'
 import { schemaOf } from '../../config/schema.ts'
 import { recipe } from '../../recipes/recipe.ts'
@@ -10,7 +11,7 @@ export const main = (argv: ReadonlyArray<string>): Promise<number> => {
     return Promise.resolve(0)
   }
   return trainingMain({
-    experiment, call: 'npm run train --',
+    experiment, call: commandLine('train'),
     options: [{ name: 'schema', text: 'print the JSON Schema of configurations, and do nothing else' }],
   }, argv)
 }

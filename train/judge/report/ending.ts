@@ -5,6 +5,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../../compiler/target.ts'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { showFault } from '../../../core/fault.ts'
 import type { Split } from '../../../data/readers/split.ts'
@@ -33,13 +34,13 @@ const orWhy = (seen: TaskEither<Fault, ReadonlyArray<Section>>, say: (text: stri
  */
 const reportEnding = (o: { readonly out: string; readonly progress: Progress }, ending: Summary['ending'], metrics: Numbers, seen: TaskEither<Fault, ReadonlyArray<Section>>): TaskEither<Fault, Numbers> => async () => {
   const written = await pipe(recordSummary(o.out, { ending, metrics }), TE.chain(() => orWhy(seen, o.progress.say)), TE.chain((sections) => writeReport(o.out, sections)))()
-  o.progress.say(E.isRight(written) ? `report: ${written.right}` : `${showFault(written.left)}\nno ${join(o.out, 'report.html')} was written; for another try: npm run report -- --run ${o.out}`)
+  o.progress.say(E.isRight(written) ? `report: ${written.right}` : `${showFault(written.left)}\nno ${join(o.out, 'report.html')} was written; for another try: ${commandLine('report')} --run ${o.out}`)
   return E.right(metrics)
 }
 
 /** A run that was stopped is not kept waiting for pictures. */
 export const reportStopped = (o: { readonly out: string; readonly progress: Progress }, metrics: Numbers): TaskEither<Fault, Numbers> => reportEnding(o, 'stopped', metrics, TE.right([
-  { id: 'network', title: 'Pictures', body: html`<p class="note">The run was stopped. To see what its network has learned so far: <code>npm run report -- --run ${o.out}</code></p>` },
+  { id: 'network', title: 'Pictures', body: html`<p class="note">The run was stopped. To see what its network has learned so far: <code>${`${commandLine('report')} --run ${o.out}`}</code></p>` },
 ]))
 
 /** The same progress without what is said on the way. */

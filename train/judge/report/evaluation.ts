@@ -2,6 +2,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Evaluated, EvaluationName, Result } from '../evaluate/evaluations.ts'
 import { evaluations } from '../evaluate/evaluations.ts'
@@ -44,6 +45,6 @@ export const evaluationSection = (e: Evaluated, names: ReadonlyArray<EvaluationN
   const { train, test, val } = e.parts
   return pipe(names.length === 0 ? [] : [{
     id: 'evaluations', title: 'Evaluations of frozen features',
-    body: html`<p class="note">${whole ? 'On' : 'On a sample of'} ${train.length} images to learn from${val === undefined ? '' : `, ${val.length} to choose by`} and ${test.length} to test with${whole ? '' : '; on all of them: npm run evaluate, or npm run report with --whole'}.</p><div class="columns">${bodies}</div>`,
+    body: html`<p class="note">${whole ? 'On' : 'On a sample of'} ${train.length} images to learn from${val === undefined ? '' : `, ${val.length} to choose by`} and ${test.length} to test with${whole ? '' : `; on all of them: ${commandLine('report')} --run DIR --whole`}.</p><div class="columns">${bodies}</div>`,
   }], E.right)
 }

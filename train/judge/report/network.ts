@@ -5,6 +5,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../../compiler/target.ts'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { Split } from '../../../data/readers/split.ts'
@@ -86,7 +87,7 @@ const evaluated = (o: Looking, r: Ready, tokens: (d: Dataset) => TaskEither<Faul
   const labelled = o.split.train.classes.length > 1 && (o.whole ? o.split : r.sample).test.length > 0
   if (!labelled || o.evaluations.length === 0) return TE.right([])
   if (!o.whole && r.sample.test.length < Math.min(leastTested, o.split.test.length))
-    return TE.right([{ id: 'evaluations', title: 'Evaluations of frozen features', body: html`<p class="note">A sample that is affordable at the end of a run would be too small for this network: npm run report with --whole evaluates on all images.</p>` }])
+    return TE.right([{ id: 'evaluations', title: 'Evaluations of frozen features', body: html`<p class="note">A sample that is affordable at the end of a run would be too small for this network: <code>${`${commandLine('report')} --run DIR --whole`}</code> evaluates on all images.</p>` }])
   const common = { device: o.device, frozen: r.frozen, root: reportRoot, progress: o.progress }
   return evaluationSection(o.whole ? { ...common, parts: o.split, options: thorough } : { ...common, parts: r.sample, options: quick, classTokens: tokens }, o.evaluations, o.whole)
 }

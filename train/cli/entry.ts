@@ -1,0 +1,31 @@
+/** The file that Node was started with: whether a module is it, and how somebody types it again. */
+import { realpathSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** A file by its name on the disk, from `import.meta.url` or, in CommonJS, `__filename`. */
+const fileOf = (module: string): string => realpathSync(module.startsWith('file:') ? fileURLToPath(module) : module)
+
+/** The file that a word of a command line names: through links, and with the ending that Node finds where it has none. */
+const namedBy = (word: string): string | undefined => {
+  try {
+    return createRequire(import.meta.url).resolve(word)
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a module is the program that was started. */
+export const isProgram = (module: string, started: string | undefined = process.argv[1]): boolean =>
+  started !== undefined && namedBy(started) === fileOf(module)
+
+/** A word of a command line, quoted for a shell where it has to be. */
+export const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+
+/** Whether tsx reads what this process loads. */
+export const isUnderTsx = (execArgv: ReadonlyArray<string> = process.execArgv): boolean => execArgv.some((word) => /[\\/]tsx[\\/]|^tsx$/.test(word))
+
+/** How a program is typed: `npx tsx examples/dinov2.ts`, or `node dist/mine.js` where it was compiled or Node reads TypeScript itself. */
+export const startedAs = (file: string = process.argv[1] ?? '', execArgv: ReadonlyArray<string> = process.execArgv): string =>
+  `${isUnderTsx(execArgv) ? 'npx tsx' : 'node'} ${quoted(relative(process.cwd(), file))}`
