@@ -415,7 +415,7 @@ describe.skipIf(reason !== null && !required)('gpu.js engine, webgpu', () => { s
 describe('gpu.js engine, headlessgl', () => {
   it('runs, or says which package is missing', async () => {
     const engine = await opened('headlessgl')
-    if ('_tag' in engine) expect(engine.remedy).toContain('npm install gl')
+    if ('_tag' in engine) expect(engine.remedy).toContain('npm install gpu.js@2.24.1 gl@8.1.6')
     else engine.dispose()
   })
 })

@@ -1,4 +1,5 @@
 /** Where a run was computed: `environment.json`, one entry for each time that the run was started or continued. */
+import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -44,9 +45,15 @@ export const summaryIn = (folder: string): string => join(folder, 'summary.json'
 
 const packageCodec = t.type({ name: t.string, version: t.string, dependencies: t.record(t.string, t.string) })
 
+/** Our package.json: the nearest above this file, which stands one folder deeper where it was compiled. */
+const ownPackage = (folder: URL = new URL('.', import.meta.url)): URL => {
+  const [here, above] = [new URL('package.json', folder), new URL('..', folder)]
+  return existsSync(here) || above.href === folder.href ? here : ownPackage(above)
+}
+
 /** The versions that package.json pins. */
 const versions: TaskEither<Fault, Readonly<Record<string, string>>> = pipe(
-  guarded('io', 'package.json')(async () => E.right(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))),
+  guarded('io', 'package.json')(async () => E.right(await readFile(ownPackage(), 'utf8'))),
   TE.chainEitherK((text) => decodeAs(packageCodec, 'data', 'package.json', 'restore the file')(JSON.parse(text))),
   TE.map((p) => ({ [p.name]: p.version, ...p.dependencies })),
 )

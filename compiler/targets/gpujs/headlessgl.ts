@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { GPU, type IKernelRunShortcut } from 'gpu.js'
+import type { GPU, IKernelRunShortcut } from 'gpu.js'
 import { type Fault, fault, messageOf } from '../../../core/fault.ts'
 import { type Bound, compiler, promised } from './compile.ts'
 import type { Engine, Limits, Slot } from './engine.ts'
@@ -25,8 +25,8 @@ const missing = (found: string): Fault =>
   fault('target', {
     place,
     found,
-    allowed: 'the package gl, built for this Node, and a display (xvfb-run makes one)',
-    remedy: 'run `npm install gl` with its build tools (libxi-dev libgl1-mesa-dev libglew-dev python3), or choose another target',
+    allowed: 'the packages gpu.js and gl, built for this Node, and a display (xvfb-run makes one)',
+    remedy: 'run `npm install gpu.js@2.24.1 gl@8.1.6` with its build tools (libxi-dev libgl1-mesa-dev libglew-dev python3), or choose another target',
   })
 
 const build =
@@ -69,11 +69,12 @@ const runOne = ({ compiled: { code, grid, kernel }, args, out }: Bound<IKernelRu
   }
 }
 
-/** Opens the engine where the package gl is installed. */
+/** Opens the engine where gpu.js itself and the package gl are installed. */
 export const openHeadlessGl = (): TE.TaskEither<Fault, Engine> =>
   TE.tryCatch(
-    () => promised(() => {
+    async () => {
       createRequire(import.meta.url).resolve('gl')
+      const { GPU } = await import('gpu.js')
       if (!GPU.isHeadlessGLSupported) throw new Error('the package gl gives no OpenGL context')
       const gpu = new GPU({ mode: 'headlessgl' })
       const slots = openSlots<GlSlot>('headlessgl')
@@ -88,6 +89,6 @@ export const openHeadlessGl = (): TE.TaskEither<Fault, Engine> =>
         dispose: () => void gpu.destroy(),
       }
       return engine
-    }),
-    (e) => missing(messageOf(e)),
+    },
+    (e) => missing(messageOf(e).split('\n', 1)[0]),
   )

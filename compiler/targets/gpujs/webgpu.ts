@@ -31,7 +31,7 @@ const noAdapter = (found: string): Fault =>
     place,
     found,
     allowed: 'a Vulkan, Metal or Direct3D 12 driver that the webgpu package accepts',
-    remedy: 'install the Vulkan driver of your graphics card; without a card run `eval "$(.ci/mesa.sh)"` (Mesa 24 or newer), or choose --target gpujs:webasm',
+    remedy: 'install the Vulkan driver of your graphics card, or without a card that of Mesa 24 or newer; or choose --target gpujs:webasm',
   })
 
 /** What a device reports about work that it was given. */
