@@ -2,7 +2,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { fill, scopeOf, table } from '../../core/expr.ts'
 import { nodesOf, roots, value } from '../../core/graph.ts'
 import { context, inScope } from '../../core/model.ts'
@@ -20,6 +20,16 @@ import { input } from '../support/tensor.ts'
 const comments = / +# .*$/gm
 
 describe('hash-consing', () => {
+  it('holds where the files of the language are loaded twice, as a loader does for require and import()', async () => {
+    const here = { expr: await import('../../core/expr.ts'), contract: await import('../../ops/contract.ts') }
+    vi.resetModules()
+    const again = { expr: await import('../../core/expr.ts'), contract: await import('../../ops/contract.ts') }
+    expect(again.expr.fill).not.toBe(here.expr.fill)
+    const product = (l: typeof here) => l.contract.matmul(l.expr.fill('f32', [2, 3], 1), l.expr.fill('f32', [3, 4], 2))
+    expect(product(again)).toBe(product(here))
+    expect(O.isSome(again.contract.contracting.dot.match(product(here)))).toBe(true)
+  })
+
   it('gives the same object for the same construction', () => {
     fc.assert(fc.property(steps(), (list) => {
       const [a, b] = [graphOf(list), graphOf(list)]
