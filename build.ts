@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('.', import.meta.url))
 const { resolve } = createRequire(import.meta.url)
 const built = (path: string): string => join(root, 'dist', path)
 
-/** What is found beside the code that reads it: C that is compiled on the user's machine, and a thread's program that is JavaScript as it is written. */
+/** What is found beside the code that reads it: C for the compiler of the user's machine, and a program of threads that is JavaScript. */
 const beside = ['compiler/targets/native/runtime', 'compiler/targets/gpujs/webasm-worker.js', 'compiler/targets/gpujs/webasm-worker.d.ts']
 
 /**
@@ -20,7 +20,8 @@ const beside = ['compiler/targets/native/runtime', 'compiler/targets/gpujs/webas
 const bundled = 'compiler/targets/gpujs/inside'
 
 const compiled = (): void => {
-  const { status } = spawnSync(process.execPath, [resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' })
+  const words = [resolve('typescript/bin/tsc'), '-p', 'tsconfig.build.json']
+  const { status } = spawnSync(process.execPath, words, { cwd: root, stdio: 'inherit' })
   if (status !== 0) throw new Error('the compiler found mistakes: see above')
 }
 

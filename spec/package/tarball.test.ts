@@ -16,7 +16,7 @@ afterAll(() => { rmSync(work, { recursive: true, force: true }) })
 /** What each file of the package is for. */
 const purposes: Readonly<Record<string, RegExp>> = {
   'what npm reads': /^package\.json$/,
-  'what people read': /^(README|CHANGELOG)\.md$|^LICENSE$/,
+  'what people read': /^(README|CHANGELOG|CONTRIBUTING|docs\/[\w-]+)\.md$|^LICENSE$/,
   'code': /^dist\/.+\.js$/,
   'types': /^dist\/.+\.d\.ts$/,
   'lines of the sources, for debuggers and stacks': /^dist\/.+\.js\.map$/,
@@ -56,7 +56,8 @@ const small = [
 ]
 
 const compiler = [
-  createRequire(import.meta.url).resolve('typescript/bin/tsc'), '--strict', '--skipLibCheck', 'false', '--target', 'es2023', '--module', 'nodenext',
+  createRequire(import.meta.url).resolve('typescript/bin/tsc'),
+  '--strict', '--skipLibCheck', 'false', '--target', 'es2023', '--module', 'nodenext',
   '--typeRoots', join(root, 'node_modules/@types'), '--types', 'node', '--outDir', 'built',
 ]
 
@@ -78,7 +79,8 @@ describe('the tarball', () => {
     const paths = new Set(state.packed.files.map((f) => f.path))
     const runtime = readdirSync(join(root, 'compiler/targets/native/runtime')).map((name) => `compiler/targets/native/runtime/${name}`)
     expect(runtime.length).toBeGreaterThan(5)
-    const beside = [...runtime, 'compiler/targets/gpujs/webasm-worker.js', 'data/loading/thread.js', 'train/cli/dinograph.js', ...faces.map((f) => `${f}/index.d.ts`)]
+    const threads = ['compiler/targets/gpujs/webasm-worker.js', 'data/loading/thread.js']
+    const beside = [...runtime, ...threads, 'train/cli/dinograph.js', ...faces.map((f) => `${f}/index.d.ts`)]
     expect(beside.filter((path) => !paths.has(`dist/${path}`))).toEqual([])
   })
 })
@@ -93,7 +95,8 @@ describe.each(['module', 'commonjs'])('in a project of type %s', (type) => {
     mkdirSync(folder)
     await run('npm', 'init', '-y')
     await run('npm', 'pkg', 'set', `type=${type}`)
-    const installed = await run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', join(work, basename(state.packed.filename)))
+    const tarball = join(work, basename(state.packed.filename))
+    const installed = await run('npm', 'install', '--prefer-offline', '--no-audit', '--no-fund', tarball)
     expect(installed.code, installed.err).toBe(0)
     writeFileSync(join(folder, 'experiment.ts'), program)
     writeFileSync(join(folder, 'checked.ts'), checked)

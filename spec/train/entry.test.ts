@@ -36,9 +36,10 @@ describe('the program that was started', () => {
   })
 
   test('starts again by its own options, without the relay of signals alone', () => {
-    const words = ['--enable-source-maps', '--require', '/a/node_modules/tsx/dist/preflight.cjs', '--import', 'file:///a/node_modules/tsx/dist/loader.mjs']
+    const loader = ['--import', 'file:///a/node_modules/tsx/dist/loader.mjs']
+    const words = ['--enable-source-maps', '--require', '/a/node_modules/tsx/dist/preflight.cjs', ...loader]
     expect(isRelayed(words)).toBe(true)
-    expect(withoutRelay(words)).toEqual(['--enable-source-maps', '--import', 'file:///a/node_modules/tsx/dist/loader.mjs'])
+    expect(withoutRelay(words)).toEqual(['--enable-source-maps', ...loader])
     expect(isRelayed(withoutRelay(words))).toBe(false)
   })
 })

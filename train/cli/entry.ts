@@ -24,7 +24,8 @@ export const isProgram = (module: string, started: string | undefined = process.
 export const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
 
 /** Whether tsx reads what this process loads. */
-export const isUnderTsx = (execArgv: ReadonlyArray<string> = process.execArgv): boolean => execArgv.some((word) => /[\\/]tsx[\\/]|^tsx$/.test(word))
+export const isUnderTsx = (execArgv: ReadonlyArray<string> = process.execArgv): boolean =>
+  execArgv.some((word) => /[\\/]tsx[\\/]|^tsx$/.test(word))
 
 /** How a program is typed: `npx tsx examples/dinov2.ts`, or `node dist/mine.js` where it was compiled or Node reads TypeScript itself. */
 export const startedAs = (file: string = process.argv[1] ?? '', execArgv: ReadonlyArray<string> = process.execArgv): string =>

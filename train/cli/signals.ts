@@ -18,7 +18,8 @@ const signals = ['SIGINT', 'SIGTERM'] as const
 
 /** Runs the same program without tsx's command line; gives its exit code. */
 export const restarted = (): Promise<number> => new Promise((resolve, reject) => {
-  const child = spawn(process.execPath, [...withoutRelay(process.execArgv), ...process.argv.slice(1)], { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
+  const words = [...withoutRelay(process.execArgv), ...process.argv.slice(1)]
+  const child = spawn(process.execPath, words, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
   for (const s of signals) process.on(s, () => { child.kill(s) })
   child.on('error', reject)
   child.on('exit', (code, signal) => { resolve(code ?? (signal === 'SIGKILL' ? 137 : 130)) })

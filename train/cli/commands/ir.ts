@@ -60,7 +60,8 @@ const readTypeScript = async (): Promise<void> => {
   common.register()
 }
 
-const defaultOf = (module: unknown): unknown => (typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined)
+const defaultOf = (module: unknown): unknown =>
+  (typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined)
 
 const load = (path: string): TaskEither<Fault, Experiment> => async () => {
   if (!existsSync(path)) return E.left(await noSuchFile(path))
