@@ -18,6 +18,8 @@ export interface OpenOptions {
   /** The axis along which slices of volumes are taken: x, y, z of NIfTI (default z), the axes of [D, H, W] in .npz (default D). */
   readonly axis?: 0 | 1 | 2
   readonly onError?: OnError
+  /** Which of the volumes of a file: one, counted from 0, or all, the default. */
+  readonly volume?: number | 'all'
   /** How the axes of arrays lie, a letter each: n images, c channels, d slices, h rows, w columns. By default as their lengths say. */
   readonly layout?: string
   readonly progress?: Progress

@@ -103,7 +103,8 @@ describe('damaged NIfTI files', () => {
     await writeFile(path, gzipSync(plain.subarray(0, 352)))
     expect(left(await (await open(path)).item(0)()).found).toMatch(/where/)
     await writeFile(path, plain)
-    expect(left(await nifti('x', dirname(path), [path], {})()).found).toMatch(/incorrect header check/)
+    // the name does not decide: what is not packed is read as it is
+    expect(right(await nifti('x', dirname(path), [path], {})()).dataset.length).toBe((await open(join(fixtures, 'nifti/n1_u1.nii'))).length)
     expect(left(await nifti('x', '/nowhere', ['/nowhere/x.nii'], {})()).found).toMatch(/ENOENT/)
   })
 })

@@ -25,6 +25,7 @@ import { orderFiles } from './series.ts'
 import type { Placed } from './series.ts'
 import { chooseKind } from '../kinds.ts'
 import { counted, note } from '../note.ts'
+import { grouped } from '../walk.ts'
 import { openAll, toChannels } from '../result.ts'
 import type { Channels, OnError, Opened, Progress } from '../result.ts'
 
@@ -148,10 +149,12 @@ export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, 
         }))
       }
       const notes = others.length === 0 ? [] : [note(`${counted(others.length, 'DICOM object', 'DICOM objects')} without pixels passed over (${[...new Set(others.map((o) => o.modality))].join(', ')})`, others.map((o) => below(root, o.path)))]
+      const odd = grouped(files.flatMap((f) => f.odd.map((what) => ({ what, path: below(root, f.path) }))), (o) => o.what)
+      const strange = [...odd].map(([what, own]) => note(`${what}; read as it is written`, own.map((o) => o.path)))
       return pipe(
         files.map((file) => ({ file, kind: kindOf(file.header), path: below(root, file.path), images: file.header.frames })),
         chooseKind(root, options.select),
-        E.map((chosen) => ({ dataset: dicomDataset({ name, root, placed: orderFiles(chosen.files), channels: options.channels }), skipped, notes: [...notes, ...chosen.notes] })),
+        E.map((chosen) => ({ dataset: dicomDataset({ name, root, placed: orderFiles(chosen.files), channels: options.channels }), skipped, notes: [...notes, ...strange, ...chosen.notes] })),
       )
     }),
   )

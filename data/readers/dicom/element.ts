@@ -36,6 +36,8 @@ export interface Encoding {
 /** What parsing gives besides the data set. */
 export interface Parsed {
   readonly dataSet: DataSet
+  /** An element that is not written as the file says; none where all are. */
+  readonly odd: Tag | undefined
   /** The byte after the last element. */
   readonly end: number
   /** The element at which parsing was to stop, if it came. */
@@ -65,25 +67,55 @@ export const showTag = (t: Tag): string => {
 interface Cursor {
   readonly bytes: Uint8Array
   readonly view: DataView
+  /** Elements that are not written as the file says. */
+  readonly odd: Tag[]
 }
+
+const cursorOf = (bytes: Uint8Array): Cursor => ({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), odd: [] })
 
 const isLetter = (b: number): boolean => b >= 65 && b <= 90
 
 const early = (at: number): Either<string, never> => E.left(`the end of the data at byte ${at}, within an element`)
 
-/** Reads an element's tag, VR and length. Left: too few bytes, no VR where one belongs. */
+/** Every value representation (PS3.5 section 6.2). */
+const representations: ReadonlySet<string> = new Set('AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV'.split(' '))
+
+/** Whether bytes 4 and 5 after `at` name a value representation. */
+export const namesVr = (bytes: Uint8Array, at: number): boolean => representations.has(String.fromCharCode(bytes[at + 4] ?? 0, bytes[at + 5] ?? 0))
+
+/** Whether an element may end at `at`: at the end, or where one with a larger tag begins. */
+const mayEnd = ({ view }: Cursor, at: number, to: number, e: Encoding, tag: Tag): boolean =>
+  at === to || (at + 8 <= to && view.getUint16(at, e.little) * 65536 + view.getUint16(at + 2, e.little) > tag)
+
+/**
+ * Reads an element's tag, VR and length. How elements are written is said once for the file and shown by each of them: one that cannot be written as
+ * the file says is read as its own bytes show. Left: too few bytes, no VR where one belongs.
+ */
 const readHead = (c: Cursor, at: number, to: number, e: Encoding): Either<string, Element> => {
   const { bytes, view } = c
   if (at + 8 > to) return early(at)
   const tag = view.getUint16(at, e.little) * 65536 + view.getUint16(at + 2, e.little)
-  const done = (vr: string, offset: number, length: number): Either<string, Element> =>
-    E.right({ tag, vr, offset, length: length === unstated ? -1 : length, items: [] })
-  if (tag >= 0xfffe0000 && tag < 0xffff0000) return done('', at + 8, view.getUint32(at + 4, e.little))
-  if (!e.explicit) return done('', at + 8, view.getUint32(at + 4, e.little))
-  if (!isLetter(bytes[at + 4]) || !isLetter(bytes[at + 5])) return E.left(`no value representation at byte ${at + 4}, in the element ${showTag(tag)}`)
+  const done = (vr: string, offset: number, length: number): Element => ({ tag, vr, offset, length: length === unstated ? -1 : length, items: [] })
+  const other = (x: Element): Either<string, Element> => {
+    c.odd.push(tag)
+    return E.right(x)
+  }
+  const implicit = (): Element => done('', at + 8, view.getUint32(at + 4, e.little))
+  const fits = (x: Element): boolean => x.length < 0 || (x.offset + x.length <= to && mayEnd(c, x.offset + x.length, to, e, tag))
+  const explicit = (vr: string): Either<string, Element> =>
+    !isLong(vr) ? E.right(done(vr, at + 8, view.getUint16(at + 6, e.little)))
+    : at + 12 > to ? early(at) : E.right(done(vr, at + 12, view.getUint32(at + 8, e.little)))
+  if (tag >= 0xfffe0000 && tag < 0xffff0000) return E.right(implicit())
   const vr = String.fromCharCode(bytes[at + 4], bytes[at + 5])
-  if (!isLong(vr)) return done(vr, at + 8, view.getUint16(at + 6, e.little))
-  return at + 12 > to ? early(at) : done(vr, at + 12, view.getUint32(at + 8, e.little))
+  if (!e.explicit) {
+    if (!namesVr(bytes, at) || fits(implicit())) return E.right(implicit())
+    const x = explicit(vr)
+    return E.isRight(x) && fits(x.right) ? other(x.right) : E.right(implicit())
+  }
+  if (isLetter(bytes[at + 4]) && isLetter(bytes[at + 5])) return explicit(vr)
+  if (implicit().length >= 0 && fits(implicit())) return other(implicit())
+  const unnamed = done('', at + 8, view.getUint16(at + 6, e.little))
+  return fits(unnamed) ? other(unnamed) : E.left(`no value representation at byte ${at + 4}, in the element ${showTag(tag)}`)
 }
 
 /** Reads the items of a sequence. Items of stated length are parsed only where the sequence is wanted. */
@@ -120,7 +152,7 @@ const parseWithin = (c: Cursor, from: number, to: number, e: Encoding, depth: nu
     const head = readHead(c, at, to, e)
     if (E.isLeft(head)) return head
     const element = head.right
-    if (element.tag === stop || (stop !== undefined && depth === 0 && element.tag > stop)) return E.right({ dataSet, end: at, stopped: element })
+    if (element.tag === stop || (stop !== undefined && depth === 0 && element.tag > stop)) return E.right({ dataSet, end: at, stopped: element, odd: c.odd.at(0) })
     if (element.length < 0 || (wanted.has(element.tag) && (element.vr === '' || element.vr === 'SQ' || element.vr === 'UN'))) {
       // the content of UN is implicit, little-endian (PS3.5 section 6.2.2, note 4)
       const within = element.vr === 'UN' ? { explicit: false, little: true } : e
@@ -135,7 +167,7 @@ const parseWithin = (c: Cursor, from: number, to: number, e: Encoding, depth: nu
     elements.set(element.tag, element)
     at = element.offset + element.length
   }
-  return E.right({ dataSet, end: at, stopped: undefined })
+  return E.right({ dataSet, end: at, stopped: undefined, odd: c.odd.at(0) })
 }
 
 /**
@@ -143,11 +175,11 @@ const parseWithin = (c: Cursor, from: number, to: number, e: Encoding, depth: nu
  * Left: what was found and where, for data that end early or are no elements.
  */
 export const parseElements = (bytes: Uint8Array, from: number, encoding: Encoding, stop: Tag): Either<string, Parsed> =>
-  parseWithin({ bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) }, from, bytes.length, encoding, 0, stop)
+  parseWithin(cursorOf(bytes), from, bytes.length, encoding, 0, stop)
 
-/** Parses the file meta information (PS3.10 section 7.1): the elements of group 2 from byte `from` on, always explicit little endian. */
+/** Parses the file meta information (PS3.10 section 7.1): the elements of group 2 from byte `from` on, explicit little endian, unless its bytes show otherwise. */
 export const parseMeta = (bytes: Uint8Array, from: number): Either<string, Parsed> => {
-  const c = { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
+  const c = cursorOf(bytes)
   const elements = new Map<Tag, Element>()
   const dataSet: DataSet = { bytes, little: true, elements }
   let at = from
@@ -159,7 +191,7 @@ export const parseMeta = (bytes: Uint8Array, from: number): Either<string, Parse
     elements.set(tag, head.right)
     at = offset + length
   }
-  return E.right({ dataSet, end: at, stopped: undefined })
+  return E.right({ dataSet, end: at, stopped: undefined, odd: c.odd.at(0) })
 }
 
 /** The bytes of an element's value; none where the element is missing. */

@@ -13,7 +13,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { guarded, withFile } from '../../formats/file.ts'
 import { fileSource, memorySource } from '../../formats/source.ts'
 import type { Source } from '../../formats/source.ts'
-import { parseElements, parseMeta, textOf } from './element.ts'
+import { namesVr, parseElements, parseMeta, showTag, textOf } from './element.ts'
 import type { DataSet, Element, Encoding } from './element.ts'
 import { locateFrames } from './fragments.ts'
 import type { FrameExtent } from './fragments.ts'
@@ -32,6 +32,8 @@ export interface DicomFile {
   /** Whether pixels come as coded fragments. */
   readonly encapsulated: boolean
   readonly frames: ReadonlyArray<FrameExtent>
+  /** What its header says and its bytes do not, and what was done: read as the bytes are. */
+  readonly odd: ReadonlyArray<string>
 }
 
 /** The first tag that holds pixels: float, double float, or integers follow at 7FE0 0008, 0009 and 0010. */
@@ -72,30 +74,39 @@ interface Start {
   readonly kind: string
 }
 
-const isDicm = (b: Uint8Array): boolean => b.length >= 132 && b[128] === 0x44 && b[129] === 0x49 && b[130] === 0x43 && b[131] === 0x4d
+const letters = (b: Uint8Array, at: number): string => String.fromCharCode(...b.subarray(at, at + 4))
 
-const hasVr = (b: Uint8Array, at: number): boolean => b[at + 4] >= 65 && b[at + 4] <= 90 && b[at + 5] >= 65 && b[at + 5] <= 90
+/** Where the elements begin: after the preamble and the mark, after the mark alone, or at once. */
+const firstElement = (b: Uint8Array): number => (letters(b, 128) === 'DICM' ? 132 : letters(b, 0) === 'DICM' ? 4 : 0)
+
+/** Whether bytes begin with an element of group 2 or 8, of this byte order. */
+const beginsElement = (b: Uint8Array, at: number, little: boolean): boolean => {
+  const [low, high] = little ? [0, 1] : [1, 0]
+  const group = b[at + low]
+  return b.length >= at + 8 && (group === 2 || group === 8) && b[at + high] === 0 && b[at + 2 + high] === 0 && (namesVr(b, at) || (little && b[at + 6] === 0 && b[at + 7] === 0))
+}
 
 /** Whether bytes look like a DICOM file: by its mark, or by a first element of the groups 2 or 8. */
-export const looksLikeDicom = (b: Uint8Array): boolean =>
-  isDicm(b) || (b.length >= 8 && (b[0] === 2 || b[0] === 8) && b[1] === 0 && b[3] === 0 && (hasVr(b, 0) || (b[6] === 0 && b[7] === 0)))
+export const looksLikeDicom = (b: Uint8Array): boolean => firstElement(b) > 0 || beginsElement(b, 0, true) || beginsElement(b, 0, false)
+
+/** Files without a transfer syntax are written as their first element is. */
+const shownSyntax = (b: Uint8Array, at: number): Syntax => {
+  const uid = beginsElement(b, at, false) && !beginsElement(b, at, true) ? '1.2.840.10008.1.2.2' : namesVr(b, at) ? '1.2.840.10008.1.2.1' : implicitLittle.uid
+  return syntaxOf(uid) ?? implicitLittle
+}
 
 /** Reads the file meta information. Left: no DICOM file, a syntax that is not read, too few bytes. */
 const startOf = (b: Uint8Array): Either<string, Start> => {
   if (!looksLikeDicom(b)) return E.left('a file that does not begin as DICOM')
-  const from = isDicm(b) ? 132 : 0
+  const from = firstElement(b)
   const metaTag = b[from] === 2 && b[from + 1] === 0
-  if (!metaTag) {
-    // files without meta information are implicit little endian unless their first element has a VR
-    const explicit = syntaxOf('1.2.840.10008.1.2.1')
-    return E.right({ syntax: hasVr(b, from) && explicit !== undefined ? explicit : implicitLittle, at: from, kind: '' })
-  }
+  if (!metaTag) return E.right({ syntax: shownSyntax(b, from), at: from, kind: '' })
   const meta = parseMeta(b, from)
   if (E.isLeft(meta)) return meta
   const uid = textOf(meta.right.dataSet, 0x00020010)
   const kind = textOf(meta.right.dataSet, 0x00020002)
   const at = meta.right.end
-  if (uid === '') return E.right({ syntax: { ...implicitLittle, encoding: { explicit: hasVr(b, at), little: true } }, at, kind })
+  if (uid === '') return E.right({ syntax: shownSyntax(b, at), at, kind })
   const syntax = syntaxOf(uid)
   return syntax === undefined ? E.left(`the transfer syntax ${uid}, which is not read`) : E.right({ syntax, at, kind })
 }
@@ -106,6 +117,7 @@ interface Beginning {
   readonly kind: string
   readonly dataSet: DataSet
   readonly pixels: Element | undefined
+  readonly odd: ReadonlyArray<string>
   /** The unfolded bytes of a deflated file; positions count in them. */
   readonly inflated: Uint8Array | undefined
 }
@@ -121,14 +133,19 @@ const beginningOf = (bytes: Uint8Array, whole: boolean): Either<string, Beginnin
     : E.right(bytes)
   if (E.isLeft(body)) return body
   const from = syntax.deflated ? 0 : at
-  const encoding: Encoding = syntax.encoding.explicit && !hasVr(body.right, from) ? { explicit: false, little: syntax.encoding.little } : syntax.encoding
+  const shown = namesVr(body.right, from)
+  const encoding: Encoding = { explicit: shown, little: syntax.encoding.little }
   const parsed = parseElements(body.right, from, encoding, firstPixels)
   if (E.isLeft(parsed)) return whole ? parsed : undefined
   const { dataSet, stopped } = parsed.right
   if (stopped === undefined && !whole) return undefined
   const pixels = stopped !== undefined && pixelTags.includes(stopped.tag) ? stopped : undefined
   const stated = textOf(dataSet, 0x00080016)
-  return E.right({ syntax, kind: stated === '' ? start.right.kind : stated, dataSet, pixels, inflated: syntax.deflated ? body.right : undefined })
+  const odd = [
+    ...(shown === syntax.encoding.explicit ? [] : [`elements are written with ${shown ? 'explicit' : 'implicit'} VR, where the transfer syntax says ${syntax.name}`]),
+    ...(parsed.right.odd === undefined ? [] : [`the element ${showTag(parsed.right.odd)} is not written as the others are`]),
+  ]
+  return E.right({ syntax, kind: stated === '' ? start.right.kind : stated, dataSet, pixels, odd, inflated: syntax.deflated ? body.right : undefined })
 }
 
 /** Reads the beginning of a file in growing pieces until its pixels are found. */
@@ -148,7 +165,7 @@ export type Opened = { readonly _tag: 'Image'; readonly file: DicomFile } | { re
 const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>> => {
   const beginning = await readBeginning(path, outer)
   if (E.isLeft(beginning)) return beginning
-  const { syntax, dataSet, pixels, inflated } = beginning.right
+  const { dataSet, pixels, inflated } = beginning.right
   const source = inflated === undefined ? outer : memorySource(path, inflated)
   if (pixels === undefined) {
     const modality = textOf(dataSet, 0x00080060)
@@ -159,10 +176,13 @@ const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>>
   const header = dicomHeader(dataSet, pixels.tag)
   if (E.isLeft(header)) return E.left(wrongDicom(path, header.left))
   const encapsulated = pixels.length < 0
-  if (!encapsulated && syntax.coding !== 'native') return E.left(wrongDicom(path, `pixels that are not coded, in the transfer syntax ${syntax.name}`))
+  // pixels of a stated length are plain, whatever the file says: they are as many as they must be, or cut off
+  const plain = !encapsulated && beginning.right.syntax.coding !== 'native'
+  const syntax: Syntax = plain ? { ...beginning.right.syntax, coding: 'native' } : beginning.right.syntax
+  const odd = [...beginning.right.odd, ...header.right.odd, ...(plain ? [`pixels are not coded, where the transfer syntax says ${syntax.name}`] : [])]
   const frames = await locateFrames(source, dataSet, pixels, header.right)
   if (E.isLeft(frames)) return E.left(typeof frames.left === 'string' ? wrongDicom(path, frames.left) : frames.left)
-  return E.right({ _tag: 'Image', file: { path, syntax, header: header.right, vr: vrOf(pixels), encapsulated, frames: frames.right } })
+  return E.right({ _tag: 'Image', file: { path, syntax, header: header.right, vr: vrOf(pixels), encapsulated, frames: frames.right, odd } })
 }
 
 /** Opens a DICOM file. Faults: no DICOM, a syntax that is not read, a damaged header, pixels that are missing or cut off. */

@@ -22,6 +22,7 @@ import type { DicomFile } from './file.ts'
 import type { DicomHeader, Rescale } from './header.ts'
 import { nativeSamples } from './native.ts'
 import { applyPalette } from './palette.ts'
+import type { PixelCoding } from './syntax.ts'
 
 /** The decoders that keep an instance between frames. */
 export interface Codecs {
@@ -35,10 +36,11 @@ export const codecs = (): Codecs => ({ jpeg2000: jpeg2000(), jpegLs: jpegLs() })
 /** Samples as decoded, and whether a colour picture is RGB already. */
 interface Decoded {
   readonly samples: Samples
+  readonly coding: PixelCoding
   readonly rgb: boolean
 }
 
-const raw = (samples: Samples): Decoded => ({ samples, rgb: false })
+const raw = (coding: PixelCoding) => (samples: Samples): Decoded => ({ samples, coding, rgb: false })
 
 /** An 8-bit JPEG through the system's decoder, to gray or RGB: the Adobe segment, else the header, says what was coded. */
 const decodeJpeg8 = async (bytes: Uint8Array, h: DicomHeader, size: FrameSize): Promise<Either<string, Decoded>> => {
@@ -58,21 +60,37 @@ const decodeJpeg8 = async (bytes: Uint8Array, h: DicomHeader, size: FrameSize): 
       .toBuffer({ resolveWithObject: true })
     const got = { height: info.height, width: info.width, channels: info.channels }
     if (!sameSize(got, size)) return E.left(`a JPEG picture of ${showSize(got)}`)
-    return E.right({ samples: { ...size, bits: 8, data: new Uint8Array(data) }, rgb: true })
+    return E.right({ samples: { ...size, bits: 8, data: new Uint8Array(data) }, coding: 'jpeg8', rgb: true })
   } catch (e) {
     return E.left(`a JPEG stream that cannot be decoded: ${messageOf(e).trim().split(/\s*\n\s*/).slice(0, 2).join('; ')}`)
   }
 }
 
+/** How a coded frame is coded, as its own first bytes say: a JPEG stream by its frame header (T.81 Table B.1, T.87), JPEG 2000 by its mark. */
+const codingOf = (bytes: Uint8Array, said: PixelCoding): PixelCoding => {
+  if (bytes[0] === 0xff && bytes[1] === 0x4f && bytes[2] === 0xff) return 'jpeg 2000'
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8 || bytes[2] !== 0xff) return said
+  for (let at = 2; at + 4 <= bytes.length && bytes[at] === 0xff;) {
+    const marker = bytes[at + 1]
+    if (marker === 0xff) at++
+    else if (marker === 0xf7) return 'jpeg-ls'
+    else if (marker === 0xc3) return 'jpeg lossless'
+    else if (marker >= 0xc0 && marker <= 0xc2) return said === 'jpeg8' ? said : 'jpeg12'
+    else at += 2 + bytes[at + 2] * 256 + bytes[at + 3]
+  }
+  return said
+}
+
 const decode = async (c: Codecs, file: DicomFile, bytes: Uint8Array, bit: number): Promise<Either<string, Decoded>> => {
   const { header: h, syntax } = file
   const size: FrameSize = { height: h.rows, width: h.columns, channels: h.samples }
-  const plain = E.map(raw)
-  if (!file.encapsulated || syntax.coding === 'native') return plain(nativeSamples(bytes, bit, h, syntax.encoding.little, file.vr))
-  switch (syntax.coding) {
+  const coding = file.encapsulated ? codingOf(bytes, syntax.coding) : 'native'
+  const plain = E.map(raw(coding))
+  switch (coding) {
+    case 'native': return plain(nativeSamples(bytes, bit, h, syntax.encoding.little, file.vr))
     case 'rle': return plain(decodeRle(bytes, size, h.allocated))
     case 'jpeg-ls': return plain(await c.jpegLs(bytes, size))
-    case 'jpeg 2000': return E.map((samples: Samples) => ({ samples, rgb: h.photometric !== 'YBR_FULL' }))(await c.jpeg2000(bytes, size))
+    case 'jpeg 2000': return E.map((samples: Samples) => ({ samples, coding, rgb: h.photometric !== 'YBR_FULL' }))(await c.jpeg2000(bytes, size))
     case 'jpeg lossless': return plain(decodeLossless(bytes, size))
     case 'jpeg8': return decodeJpeg8(bytes, h, size)
     case 'jpeg12': {
@@ -104,11 +122,11 @@ const rescaled = (r: Rescale, stored: ArrayLike<number>): Float32Array => {
   return out
 }
 
-const imageOf = (file: DicomFile, frame: number, { samples, rgb }: Decoded): Either<string, Image> => {
+const imageOf = (file: DicomFile, frame: number, { samples, coding, rgb }: Decoded): Either<string, Image> => {
   const { header: h } = file
   const size: FrameSize = { height: h.rows, width: h.columns, channels: h.samples }
   if (!sameSize(samples, size)) return E.left(`a picture of ${showSize(samples)} in a file of frames ${showSize(size)}`)
-  const native = !file.encapsulated || file.syntax.coding === 'native' || file.syntax.coding === 'rle'
+  const native = coding === 'native' || coding === 'rle'
   const stored = storedValues(samples, h, native)
   const shape = { height: h.rows, width: h.columns }
   if (h.samples === 3) return E.right({ channels: 3, ...shape, data: colourOf(stored, h, rgb) })

@@ -63,6 +63,8 @@ export interface DicomHeader {
   readonly type: ReadonlyArray<string>
   /** What a person called its series. */
   readonly description: string
+  /** What of it contradicts its other elements, and what was taken. */
+  readonly odd: ReadonlyArray<string>
 }
 
 const finite = (xs: ReadonlyArray<number>, n: number): boolean => xs.length >= n && xs.slice(0, n).every(Number.isFinite)
@@ -162,7 +164,9 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
   const [allocated] = shortsOf(d, 0x00280100)
   const [samples = 1] = shortsOf(d, 0x00280002)
   const [stored = allocated] = shortsOf(d, 0x00280101)
-  const [high = stored - 1] = shortsOf(d, 0x00280102)
+  const [saidHigh = stored - 1] = shortsOf(d, 0x00280102)
+  // the high bit follows from the bits stored, which the values need
+  const high = saidHigh < stored - 1 || saidHigh >= allocated ? stored - 1 : saidHigh
   const [signed = 0] = shortsOf(d, 0x00280103)
   const [planar = 0] = shortsOf(d, 0x00280006)
   const [frames = 1] = decimalsOf(d, 0x00280008)
@@ -171,8 +175,8 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
   if (rows === 0 || columns === 0) return E.left(`an image of ${rows} rows and ${columns} columns`)
   if (!Number.isSafeInteger(frames) || frames < 1) return E.left(`the number of frames ${textOf(d, 0x00280008)}`)
   const widths = pixels === 0x7fe00008 ? [32] : pixels === 0x7fe00009 ? [64] : [1, 8, 16, 32]
-  if (!widths.includes(allocated) || stored < 1 || stored > allocated || high < stored - 1 || high >= allocated || signed > 1) {
-    return E.left(`${stored} bits stored of ${allocated} allocated, high bit ${high}, pixel representation ${signed}`)
+  if (!widths.includes(allocated) || stored < 1 || stored > allocated || signed > 1) {
+    return E.left(`${stored} bits stored of ${allocated} allocated, high bit ${saidHigh}, pixel representation ${signed}`)
   }
   if (!photometrics.includes(photometric)) return E.left(`the photometric interpretation ${photometric}`)
   const colour = !photometric.startsWith('MONOCHROME') && photometric !== 'PALETTE COLOR'
@@ -189,6 +193,7 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     signed: signed === 1, planar: planar === 1, palette: palette.right, planes: planes.right,
     windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), patient: textOf(d, 0x00100020), study: textOf(d, 0x0020000d), instance,
     sopClass: textOf(d, 0x00080016), uid: textOf(d, 0x00080018), description: textOf(d, 0x0008103e),
+    odd: high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`],
     type: textOf(d, 0x00080008).toUpperCase().split('\\').map((t) => t.trim()).filter((t) => t !== ''),
   })
 }

@@ -17,7 +17,7 @@ import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Image, Item } from '../dataset.ts'
-import { codeOf, readAt, systemFault, withFile } from '../../formats/file.ts'
+import { codeOf, readAt, systemFault, whatIs, withFile } from '../../formats/file.ts'
 import { recent } from '../../formats/cache.ts'
 import type { Recent } from '../../formats/cache.ts'
 import { originOf } from '../origin.ts'
@@ -25,6 +25,10 @@ import { reopener } from '../reader.ts'
 import type { Reader } from '../reader.ts'
 import { headerBytes, niftiHeader, voxelReader } from './header.ts'
 import type { NiftiHeader } from './header.ts'
+import { chooseKind } from '../kinds.ts'
+import type { Kind } from '../kinds.ts'
+import { counted, note } from '../note.ts'
+import { grouped } from '../walk.ts'
 import { openAll, toChannels } from '../result.ts'
 import type { Channels, OnError, Opened, Progress } from '../result.ts'
 
@@ -38,6 +42,10 @@ export interface NiftiOptions {
   readonly progress?: Progress
   /** Memory for volumes that were read lately; 1 GiB by default. */
   readonly cacheBytes?: number
+  /** Which of several volumes of a file: one, counted from 0, or all, the default. */
+  readonly volume?: number | 'all'
+  /** Which kinds, where there are several: see `chooseKind`. */
+  readonly select?: ReadonlyArray<string>
 }
 
 /** An opened file. */
@@ -45,8 +53,11 @@ export interface NiftiFile {
   readonly path: string
   /** The file with the voxels: the same, or the .img beside a .hdr. */
   readonly voxels: string
+  /** Whether the voxels' file is gzipped, as its first bytes say. */
   readonly zipped: boolean
   readonly header: NiftiHeader
+  /** Volumes that are read, by their numbers. */
+  readonly volumes: ReadonlyArray<number>
 }
 
 const wrong = (path: string, found: string): Fault =>
@@ -82,29 +93,58 @@ const gunzip = (path: string, needed: number, whole: boolean): TaskEither<Fault,
 
 const volumeBytes = ({ size, type }: NiftiHeader): number => size[0] * size[1] * size[2] * type.bytes
 
-/** Opens a file: its header, and for plain files whether all voxels are there. */
-const openNifti = (path: string): TaskEither<Fault, NiftiFile> => {
-  const zipped = /\.gz$/i.test(path)
-  const head: TaskEither<Fault, Uint8Array> = zipped
-    ? gunzip(path, headerBytes, false)
-    : withFile('data', path)((handle, length) => readAt('data', path)(handle, 0, Math.min(length, headerBytes)))
-  return pipe(
-    head,
-    TE.chainEitherK((bytes) => E.mapLeft((found: string) => wrong(path, found))(niftiHeader(bytes))),
-    TE.map((header): NiftiFile => ({ path, zipped, header, voxels: header.pair ? path.replace(/\.hdr(\.gz)?$/i, '.img$1') : path })),
-    TE.chainFirst((file) => {
-      const needed = file.header.offset + volumeBytes(file.header) * file.header.volumes
-      return zipped ? TE.right(undefined) : withFile('data', file.voxels)((_, length) => Promise.resolve(length < needed ? E.left(wrong(file.voxels, `${length} bytes, where ${needed} belong`)) : E.right(undefined)))
-    }),
-  )
+const voxelsIn = (h: NiftiHeader): number => volumeBytes(h) * h.planes * h.volumes
+
+/** Whether a file is gzipped: its name does not decide. */
+const isZipped = (path: string): TaskEither<Fault, boolean> =>
+  withFile('data', path)(async (handle, length) => E.map((b: Uint8Array) => b[0] === 0x1f && b[1] === 0x8b)(await readAt('data', path)(handle, 0, Math.min(2, length))))
+
+/** The files that may hold the voxels of a header in a file of its own. */
+const besides = (path: string): ReadonlyArray<string> => {
+  const bare = path.replace(/\.hdr(\.gz)?$/i, '')
+  return ['.img', '.img.gz', '.IMG', '.IMG.gz'].map((ending) => `${bare}${ending}`)
 }
+
+const firstThere = (path: string): TaskEither<Fault, string> => async () => {
+  for (const p of besides(path)) if (await isFile(p)) return E.right(p)
+  return E.left(wrong(path, `a header without its voxels, ${besides(path)[0]}`))
+}
+
+const isFile = async (path: string): Promise<boolean> => {
+  const what = await whatIs(path)()
+  return E.isRight(what) && what.right === 'file'
+}
+
+const volumesOf = (path: string, h: NiftiHeader, wanted: NiftiOptions['volume']): Either<Fault, ReadonlyArray<number>> =>
+  wanted === undefined || wanted === 'all' ? E.right(Array.from({ length: h.volumes }, (_, t) => t))
+  : wanted < h.volumes ? E.right([wanted])
+  : E.left({ ...wrong(path, `no volume ${wanted}`), allowed: `volumes 0 to ${h.volumes - 1}`, remedy: 'choose another volume (--set data.volume=0), or all' })
+
+const isSingle = (path: string): boolean => /\.nii(\.gz)?$/i.test(path)
+
+/** Opens a file: its header, and for plain files whether all voxels are there. */
+const openNifti = (volume: NiftiOptions['volume']) => (path: string): TaskEither<Fault, NiftiFile> => pipe(
+  isZipped(path),
+  TE.chain((zipped) => (zipped ? gunzip(path, headerBytes, false) : withFile('data', path)((handle, length) => readAt('data', path)(handle, 0, Math.min(length, headerBytes))))),
+  TE.chainEitherK((bytes) => E.mapLeft((found: string) => wrong(path, found))(niftiHeader(bytes))),
+  TE.map((h): NiftiHeader => (h.pair && isSingle(path) ? { ...h, pair: false, offset: Math.max(h.offset, 352), odd: [...h.odd, 'the mark is that of a header beside its voxels, or missing: the voxels after it are taken'] } : h)),
+  TE.bindTo('header'),
+  TE.bind('voxels', ({ header }) => (header.pair ? firstThere(path) : TE.right(path))),
+  TE.bind('zipped', ({ voxels }) => isZipped(voxels)),
+  TE.bind('volumes', ({ header }) => TE.fromEither(volumesOf(path, header, volume))),
+  TE.map((known): NiftiFile => ({ path, ...known })),
+  TE.chainFirst(({ header, voxels, zipped }) => {
+    const needed = header.offset + voxelsIn(header)
+    return zipped ? TE.right(undefined) : withFile('data', voxels)((_, length) => Promise.resolve(length < needed ? E.left(wrong(voxels, `${length} bytes, where ${needed} belong`)) : E.right(undefined)))
+  }),
+)
 
 /** Bytes of volume t from `offset` on: from the file directly, or of a gzipped file from all its voxels, which are kept. */
 const readVoxels = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, t: number, offset: number, length: number): TaskEither<Fault, Uint8Array> => {
   const { header } = f
   const from = header.offset + t * volumeBytes(header) + offset
   if (f.zipped) {
-    const needed = header.offset + volumeBytes(header) * header.volumes
+    const needed = header.offset + voxelsIn(header)
     return pipe(kept(f.voxels, needed, gunzip(f.voxels, needed, true)), TE.map((all) => all.subarray(from, from + length)))
   }
   return withFile('data', f.voxels)((handle) => readAt('data', f.voxels)(handle, from, length))
@@ -128,14 +168,35 @@ const sliceOf = (h: NiftiHeader, bytes: Uint8Array, axis: Axis, k: number): Imag
   return { channels, height, width, data }
 }
 
-const readSlice = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, frame: number): TaskEither<Fault, Image> => {
+/** Slice k of plane c of volume t. A voxel's numbers lie one volume after the other. */
+const readPlane = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, t: number, k: number): TaskEither<Fault, Image> => {
   const { header: h } = f
-  const [t, k] = [Math.floor(frame / h.size[axis]), frame % h.size[axis]]
   const plane = h.size[0] * h.size[1] * h.type.bytes
   if (axis === 2) return pipe(readVoxels(kept, f, t, k * plane, plane), TE.map((bytes) => sliceOf(h, bytes, 2, 0)))
   const volume = readVoxels(kept, f, t, 0, volumeBytes(h))
   return pipe(f.zipped ? volume : kept(`${f.voxels} ${t}`, volumeBytes(h), volume), TE.map((bytes) => sliceOf(h, bytes, axis, k)))
 }
+
+const readSlice = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, frame: number): TaskEither<Fault, Image> => {
+  const { size, planes, volumes } = f.header
+  const [t, k] = [f.volumes[Math.floor(frame / size[axis])], frame % size[axis]]
+  return pipe(
+    Array.from({ length: planes }, (_, c) => c),
+    TE.traverseSeqArray((c) => readPlane(kept, f, axis, c * volumes + t, k)),
+    TE.map((all): Image => {
+      const [first] = all
+      if (all.length === 1) return first
+      const data = new Float32Array(all.reduce((n, i) => n + i.data.length, 0))
+      all.forEach((image, c) => { data.set(image.data, c * first.data.length) })
+      return { ...first, channels: all.length * first.channels, data }
+    }),
+  )
+}
+
+const channelsIn = (h: NiftiHeader): number => h.type.channels * h.planes
+
+/** The kind of a file: its colours, and whether it is a map of regions. */
+const kindOf = (h: NiftiHeader): Kind => ({ words: [h.isLabels ? 'labels' : 'volume', channelsIn(h) > 1 ? 'colour' : 'gray'], claim: h.isLabels ? 0 : 1 })
 
 /** The least and largest value that a file can hold, in its units. Floats without cal_min and cal_max have no bounds. */
 const rangeOf = ({ type, slope, intercept, shown }: NiftiHeader): readonly [number, number] => {
@@ -161,8 +222,8 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
   const { name, root, files, axis } = parts
   const kept = recent<Fault, Uint8Array>(parts.cacheBytes)
   const index: Array<readonly [file: number, frame: number]> = []
-  files.forEach(({ header: h }, f) => { for (let k = 0; k < h.size[axis] * h.volumes; k++) index.push([f, k]) })
-  const colour = files.some((f) => f.header.type.channels > 1)
+  files.forEach(({ header: h }, f) => { for (let k = 0; k < h.size[axis] * files[f].volumes.length; k++) index.push([f, k]) })
+  const colour = files.some((f) => channelsIn(f.header) > 1)
   const channels = parts.channels ?? (colour ? 3 : 1)
   const ranges = files.map((f) => rangeOf(f.header))
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
@@ -170,7 +231,7 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
   return {
     name,
     length: index.length,
-    channels: channels === 'stored' ? files[0].header.type.channels : channels,
+    channels: channels === 'stored' ? channelsIn(files[0].header) : channels,
     range,
     units: 'stored',
     origin: TE.right(origin.of(parts)),
@@ -196,23 +257,55 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
   }
 }
 
+const isImg = /\.img(\.gz)?$/i
+
+const isVoxels = (path: string): boolean => isImg.test(path)
+
+/** What is to be said of opened files: contradictions, and volumes that are not read or that may be no time series. */
+const notesOf = (root: string, files: ReadonlyArray<NiftiFile>, asked: boolean): ReadonlyArray<string> => {
+  const name = (f: NiftiFile): string => relative(root, f.path).split(sep).join('/')
+  const odd = grouped(files.flatMap((f) => f.header.odd.map((what) => ({ what, f }))), (o) => o.what)
+  const several = files.filter((f) => f.header.volumes > 1 && !asked)
+  const counts = [...new Set(several.map((f) => f.header.volumes))].join(', ')
+  const unsaid = files.filter((f) => f.header.planes > 1)
+  return [
+    ...[...odd].map(([what, own]) => note(what, own.map((o) => name(o.f)))),
+    ...(several.length === 0 ? [] : [note(`${counts} volumes each in ${counted(several.length, 'file')} are all read as one kind${several.every((f) => f.header.inTime) ? ', as they follow each other in time' : ', though they may be contrasts'}`, several.map(name), 'data.volume=0 reads the first alone')]),
+    ...(unsaid.length === 0 ? [] : [note(`${[...new Set(unsaid.map((f) => f.header.planes))].join(', ')} numbers of a voxel are taken as channels in ${counted(unsaid.length, 'file')}`, unsaid.map(name))]),
+  ]
+}
+
 /**
- * Opens NIfTI files below `root` as one dataset of slices.
+ * Opens NIfTI files below `root` as one dataset of slices; an .img is read by its .hdr, whichever of the two is named.
  * Faults: with onError 'stop' the first file that cannot be read, else that none can; on reading, a file that is cut off.
  */
-export const nifti = (name: string, root: string, paths: ReadonlyArray<string>, options: NiftiOptions = {}): TaskEither<Fault, Opened> =>
-  pipe(
-    paths,
-    openAll(openNifti, options.onError ?? 'stop', options.progress),
-    TE.chainEitherK(({ read, skipped }): Either<Fault, Opened> =>
-      read.length === 0
+export const nifti = (name: string, root: string, paths: ReadonlyArray<string>, options: NiftiOptions = {}): TaskEither<Fault, Opened> => {
+  const headers = paths.filter((p) => !isVoxels(p))
+  const known = new Set(headers.flatMap(besides))
+  const alone = paths.filter((p) => isVoxels(p) && !known.has(p))
+  const read = paths.length - headers.length - alone.length
+  return pipe(
+    alone,
+    // the header of voxels that are named alone, plain or gzipped
+    TE.traverseSeqArray((p) => TE.fromTask(async () => (await isFile(p.replace(isImg, '.hdr.gz')) ? p.replace(isImg, '.hdr.gz') : p.replace(isImg, '.hdr')))),
+    TE.chain((more) => openAll(openNifti(options.volume), options.onError ?? 'stop', options.progress)([...headers, ...more])),
+    TE.chainEitherK(({ read: files, skipped }): Either<Fault, Opened> =>
+      files.length === 0
         ? E.left(skipped.length > 0 ? skipped[0] : wrong(root, 'no NIfTI file'))
-        : E.right({ dataset: niftiDataset({ name, root, files: read, axis: options.axis ?? 2, channels: options.channels, cacheBytes: options.cacheBytes ?? 2 ** 30 }), skipped, notes: [] })),
+        : pipe(
+          files.map((file) => ({ file, kind: kindOf(file.header), path: relative(root, file.path).split(sep).join('/'), images: file.header.size[options.axis ?? 2] * file.volumes.length })),
+          chooseKind(root, options.select),
+          E.map((chosen) => ({
+            dataset: niftiDataset({ name, root, files: chosen.files, axis: options.axis ?? 2, channels: options.channels, cacheBytes: options.cacheBytes ?? 2 ** 30 }), skipped,
+            notes: [...(read === 0 ? [] : [`${counted(read, '.img file holds', '.img files hold')} the voxels of headers, and ${read === 1 ? 'is' : 'are'} read with them`]), ...chosen.notes, ...notesOf(root, chosen.files, options.volume !== undefined)],
+          })),
+        )),
   )
+}
 
 export const niftiReader: Reader = {
   ...reopener(origin, (parts) => TE.right(niftiDataset(parts))),
-  files: 'NIfTI (.nii, .nii.gz)',
-  matches: (path) => /\.(nii|hdr)(\.gz)?$/i.test(path),
+  files: 'NIfTI (.nii, .nii.gz, .hdr with .img)',
+  matches: (path) => /\.(nii|hdr|img)(\.gz)?$/i.test(path),
   open: { _tag: 'Many', files: ({ name, root, paths }, o) => nifti(name, root, paths.map((p) => join(root, p)), o) },
 }

@@ -143,7 +143,7 @@ export const theirDicom = (library: DicomParser, scratch: string): Reader => {
       return imagesOf({
         path: unfolded === undefined ? path : scratch,
         syntax: { ...syntax, deflated: false },
-        header: header.right, encapsulated, frames,
+        header: header.right, encapsulated, frames, odd: [],
         vr: tag === 0x7fe00008 ? 'OF' : tag === 0x7fe00009 ? 'OD' : pixels.vr ?? '',
       }, read)
     },

@@ -41,6 +41,7 @@ export const images = section('what is trained on', {
   axis: oneOf(['usual', '0', '1', '2'], 'the axis along which volumes are sliced'),
   select: list(text('', 'a word'), [], 'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series), or all'),
   folders: oneOf(['usual', 'classes'], 'what folders are; usual: parts where they are called train, val, test, else classes'),
+  volume: oneOf(['all', '0', '1', '2', '3', '4', '5', '6', '7'], 'which of the volumes of a file (contrasts, times): all, or one, from 0'),
   layout: oneOf(['usual', ...layouts], 'how the axes of arrays lie: n images, c channels, d slices, h rows, w columns; usual: as their lengths say'),
   columns,
   unlabelled: list(text('', 'a text'), [], 'texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others'),
@@ -105,6 +106,7 @@ export const readingOf = (o: Images): OpenOptions => ({
   columns: o.columns,
   ...(o.unlabelled.length === 0 ? {} : { unlabelled: o.unlabelled }),
   ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
+  ...(o.volume === 'all' ? {} : { volume: Number(o.volume) }),
   ...(o.layout === 'usual' ? {} : { layout: o.layout }),
   ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
 })
