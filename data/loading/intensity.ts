@@ -18,6 +18,7 @@ import { originOf } from '../readers/origin.ts'
 import type { Origin } from '../readers/origin.ts'
 import { reopener } from '../readers/reader.ts'
 import { percentile, percentilesOf } from './measure.ts'
+import { measured, settledItem } from './missing.ts'
 import type { MeasureOptions } from './measure.ts'
 
 /** Windows in Hounsfield units that radiologists use for CT, by the tissue that they show. */
@@ -100,14 +101,15 @@ export const checkIntensity = (i: Intensity): Either<Fault, Intensity> => {
   }
 }
 
-/** Every value of an image through one function, or one image plane per function where it has a single channel. */
-const mapImage = (image: Image, fs: ReadonlyArray<(x: number) => number>, inverted: boolean): Image => {
+/** Every value of an image through one function, or one image plane per function where it has a single channel; padding becomes 0, the dark end. */
+const mapImage = ({ image, padding, inverted }: Item, fs: ReadonlyArray<(x: number) => number>): Image => {
   const n = image.data.length
+  const plane = image.height * image.width
   const data = new Float32Array(n * fs.length)
   fs.forEach((f, c) => {
     for (let i = 0; i < n; i++) {
       const y = f(image.data[i])
-      data[c * n + i] = inverted ? 1 - y : y
+      data[c * n + i] = padding !== undefined && padding[i % plane] === 1 ? 0 : inverted === true ? 1 - y : y
     }
   })
   return { ...image, channels: image.channels * fs.length, data }
@@ -129,8 +131,8 @@ const windowed = (i: Intensity & { readonly kind: 'windows' }): ItemIntensity =>
 /** The ends of a range of which nothing is left are moved apart. */
 const between = (low: number, high: number): ReadonlyArray<(x: number) => number> => [throughRange(low, high > low ? high : low + 1)]
 
-const ofImage = (low: number, high: number): ItemIntensity => ({ image }) => {
-  const sorted = image.data.filter(Number.isFinite).sort()
+const ofImage = (low: number, high: number): ItemIntensity => (item) => {
+  const sorted = measured(item).filter(Number.isFinite).sort()
   return sorted.length === 0 ? E.left('an image without a finite value') : E.right(between(percentile(sorted, low), percentile(sorted, high)))
 }
 
@@ -144,11 +146,13 @@ const applied = (d: Dataset, intensity: Intensity, channels: number, f: ItemInte
   units: intensityUnits,
   item: (i) => pipe(
     d.item(i),
+    // what is no number is air where nobody has said otherwise
+    TE.chainEitherK(settledItem('air')),
     TE.chainEitherK((item): Either<Fault, Item> => pipe(
       f(item),
       E.bimap(
         (found) => fault('data', { place: `${d.name}: ${item.source}`, found, allowed: 'what the intensity needs', remedy: 'choose another intensity: a window with centre and width, a range, percentiles' }),
-        (fs): Item => ({ ...item, inverted: false, windows: [], image: mapImage(item.image, fs, item.inverted === true) }),
+        (fs): Item => ({ ...item, inverted: false, windows: [], image: mapImage(item, fs) }),
       ),
     )),
   ),

@@ -9,7 +9,8 @@ import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Normalisation } from '../augment/augmentation.ts'
 import { imagenet } from '../augment/presets.ts'
-import type { Dataset, Image } from '../readers/dataset.ts'
+import type { Dataset, Item } from '../readers/dataset.ts'
+import { measured } from './missing.ts'
 
 export interface MeasureOptions {
   /** Items looked at, evenly spread over the dataset; by default 256 for percentiles and all for means. */
@@ -31,11 +32,11 @@ const nothing = (d: Dataset): Fault =>
   fault('data', { place: d.name, found: d.length === 0 ? 'an empty dataset' : 'no finite value', allowed: 'images with finite values', remedy: 'check the path and the files' })
 
 /** Reads items one after the other and folds them. Fault: the first item that cannot be read. */
-const foldItems = (d: Dataset, numbers: ReadonlyArray<number>, progress: MeasureOptions['progress'], take: (image: Image) => void): TaskEither<Fault, void> => async () => {
+const foldItems = (d: Dataset, numbers: ReadonlyArray<number>, progress: MeasureOptions['progress'], take: (item: Item) => void): TaskEither<Fault, void> => async () => {
   for (const [k, i] of numbers.entries()) {
     const item = await d.item(i)()
     if (E.isLeft(item)) return item
-    take(item.right.image)
+    take(item.right)
     progress?.(k + 1, numbers.length)
   }
   return E.right(undefined)
@@ -54,7 +55,8 @@ export const percentilesOf = (ps: ReadonlyArray<number>, o: MeasureOptions = {})
   const numbers = d.length === 0 ? [] : spread(d.length, o.items ?? 256)
   const values: number[] = []
   return pipe(
-    foldItems(d, numbers, o.progress, ({ data }) => {
+    foldItems(d, numbers, o.progress, (item) => {
+      const data = measured(item)
       const step = Math.max(1, data.length / valuesPerImage)
       for (let at = 0; at < data.length; at += step) {
         const v = data[Math.floor(at)]
@@ -78,18 +80,22 @@ export const moments = (o: MeasureOptions = {}) => (d: Dataset): TaskEither<Faul
   const sums = Array.from({ length: d.channels }, () => ({ n: 0, mean: 0, squares: 0 }))
   let other: number | undefined
   const numbers = d.length === 0 ? [] : spread(d.length, o.items ?? d.length)
-  const done = await foldItems(d, numbers, o.progress, (image) => {
+  const done = await foldItems(d, numbers, o.progress, (item) => {
+    const { image, padding } = item
     if (image.channels !== d.channels) {
       other = image.channels
       return
     }
-    const n = image.height * image.width
+    const plane = image.height * image.width
+    const counts = (i: number): boolean => padding === undefined || padding[i % plane] === 0
+    const n = padding === undefined ? plane : padding.reduce((k, p) => k + 1 - p, 0)
+    if (n === 0) return
     sums.forEach((s, c) => {
       let mean = 0
       let squares = 0
-      for (let i = c * n; i < (c + 1) * n; i++) mean += (image.data[i] - low) / (high - low)
+      for (let i = c * plane; i < (c + 1) * plane; i++) if (counts(i)) mean += (image.data[i] - low) / (high - low)
       mean /= n
-      for (let i = c * n; i < (c + 1) * n; i++) squares += ((image.data[i] - low) / (high - low) - mean) ** 2
+      for (let i = c * plane; i < (c + 1) * plane; i++) if (counts(i)) squares += ((image.data[i] - low) / (high - low) - mean) ** 2
       // joins the image's moments to those before it (Chan, Golub, LeVeque 1979)
       const delta = mean - s.mean
       const total = s.n + n

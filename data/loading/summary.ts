@@ -6,7 +6,9 @@ import type { Fault } from '../../core/fault.ts'
 import type { Dataset, Item } from '../readers/dataset.ts'
 import { showCount } from '../readers/folder.ts'
 import type { OpenedData } from '../readers/folder.ts'
+import { counted, note } from '../readers/note.ts'
 import type { Progress } from '../readers/result.ts'
+import { measured } from './missing.ts'
 
 /** How often a shape, a spacing or a label occurs. */
 export interface Count<A> {
@@ -35,6 +37,12 @@ export interface Summary {
   /** Different series among those that were read. */
   readonly series: number
   readonly inverted: number
+  /** Values that were looked at; those that are padding, and those that are no numbers. */
+  readonly pixels: number
+  readonly padding: number
+  readonly missing: number
+  /** Images of one value alone. */
+  readonly constant: number
   readonly unreadable: ReadonlyArray<Fault>
 }
 
@@ -75,7 +83,7 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
   const labels: Record<string, number> = {}
   const series = new Set<string>()
   const unreadable: Fault[] = []
-  let [low, high, boxes, inverted, read] = [Infinity, -Infinity, 0, 0, 0]
+  let [low, high, boxes, inverted, read, pixels, padding, missing, constant] = [Infinity, -Infinity, 0, 0, 0, 0, 0, 0, 0]
   const countLabel = (name: string): void => { labels[name] = (labels[name] ?? 0) + 1 }
   await eachItem(d, limit, progress, (i, e) => {
     if (E.isLeft(e)) {
@@ -87,10 +95,21 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
     shapes.add([image.channels, image.height, image.width])
     channels.add(image.channels)
     if (e.right.spacing !== undefined) spacing.add(e.right.spacing)
-    for (const v of image.data) {
-      if (v < low) low = v
-      if (v > high) high = v
+    const own = measured(e.right)
+    pixels += image.data.length
+    padding += image.data.length - own.length
+    let [least, most] = [Infinity, -Infinity]
+    for (const v of own) {
+      if (!Number.isFinite(v)) {
+        missing++
+        continue
+      }
+      if (v < least) least = v
+      if (v > most) most = v
     }
+    if (least >= most) constant++
+    low = Math.min(low, least)
+    high = Math.max(high, most)
     const label = e.right.label ?? O.toUndefined(d.label(i))
     if (label !== undefined) countLabel(d.classes[label] ?? String(label))
     several?.forEach((v, c) => { if (v > 0) countLabel(d.classes[c] ?? String(c)) })
@@ -99,7 +118,7 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
     if (e.right.series !== undefined) series.add(e.right.series)
   })
   return {
-    count: d.length, read, shapes: shapes.counts(), spacing: spacing.counts(), labels, boxes, series: series.size, inverted, unreadable,
+    count: d.length, read, shapes: shapes.counts(), spacing: spacing.counts(), labels, boxes, series: series.size, inverted, unreadable, pixels, padding, missing, constant,
     channels: channels.counts().map((c) => c.value),
     values: low <= high ? [low, high] : undefined,
     range: [bound(d.range[0]), bound(d.range[1])],
@@ -111,6 +130,13 @@ const shownCounts = (xs: ReadonlyArray<Count<ReadonlyArray<number>>>): string =>
   const shown = xs.slice(0, 6).map((x) => `[${x.value.join(', ')}]${xs.length > 1 ? ` x ${x.count}` : ''}`).join('  ')
   return xs.length > 6 ? `${shown}  and ${xs.length - 6} more` : shown
 }
+
+/** What of the values is to be said: by `inspect`, and in a run's first lines. */
+export const oddValues = (s: Summary): ReadonlyArray<string> => [
+  ...(s.padding === 0 ? [] : [note(`${s.padding} of ${s.pixels} values are padding: they are air, and in no statistics`)]),
+  ...(s.missing === 0 ? [] : [note(`${s.missing} of ${s.pixels} values are NaN or infinite: they are taken as data.nan says, as air where it says nothing`, [], 'data.nan=stop refuses them, data.nan=zero takes them as 0')]),
+  ...(s.constant === 0 ? [] : [note(`${s.constant} of ${counted(s.read, 'image')} ${s.constant === 1 ? 'has' : 'have'} one value alone`)]),
+]
 
 /** A summary as lines of text. */
 export const showSummary = (name: string, s: Summary): string => {

@@ -8,10 +8,12 @@ import type { Normalisation } from '../augment/augmentation.ts'
 import { subset } from '../readers/subset.ts'
 import type { Dataset } from '../readers/dataset.ts'
 import type { Split } from '../readers/split.ts'
-import { showOpened, summarize } from './summary.ts'
+import { oddValues, showOpened, summarize } from './summary.ts'
 import { decidedIntensity, showIntensity, usualIntensity, withIntensity } from './intensity.ts'
 import type { Intensity } from './intensity.ts'
 import type { Loading } from './loader.ts'
+import { settled } from './missing.ts'
+import type { Nan } from './missing.ts'
 import { normalisationFor } from './measure.ts'
 import type { NormalisationChoice } from './measure.ts'
 import { trainAndTest } from '../readers/split.ts'
@@ -35,6 +37,8 @@ export interface TrainingOptions extends OpenOptions {
   /** The augmentation's own statistics by default. */
   readonly normalisation?: NormalisationChoice
   readonly loading: Loading
+  /** What values that are no numbers are: air by default. */
+  readonly nan?: Nan
   readonly say: (text: string) => void
 }
 
@@ -55,6 +59,7 @@ const describe = (d: Dataset, say: (text: string) => void): TaskEither<Fault, vo
     ...(s.boxes === 0 ? [] : [`${s.boxes} boxes`]),
   ]
   say(`${d.name}: ${parts.join(', ')}${d.length > looked ? ` (looked at ${looked})` : ''}`)
+  for (const n of oddValues(s)) say(`note: ${n}`)
   return E.right(undefined)
 }
 
@@ -79,6 +84,7 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
   const sound = (d: Dataset, always: boolean): TaskEither<Fault, Dataset> =>
     o.onError === 'skip' && (always || measured || d.classes.length > 1) ? readablePart(d, say) : TE.right(d)
   const progress = (what: string) => (done: number, total: number): void => { if (done === total || done % 1000 === 0) say(`${what}: ${done} of ${total} images`) }
+  const settle = o.nan === undefined || o.nan === 'air' ? (d: Dataset) => d : settled(o.nan)
   return pipe(
     openData(path, o),
     TE.chainFirst((opened) => {
@@ -93,6 +99,7 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
     TE.bind('good', ({ train }) => sound(train, false)),
     TE.bind('asked', ({ test }) => sound(test, true)),
     TE.chainFirst(({ good }) => describe(good, say)),
+    TE.map(({ good, asked, ...rest }) => ({ ...rest, good: settle(good), asked: settle(asked) })),
     TE.bind('intensity', ({ good }) => decidedIntensity(o.intensity ?? usualIntensity(good), { progress: progress('percentiles') })(good)),
     TE.chainFirst(({ intensity }) => { say(`intensity: ${showIntensity(intensity)}`); return TE.right(undefined) }),
     TE.bind('shown', ({ good, intensity }) => withIntensity(intensity)(good)),

@@ -119,7 +119,8 @@ const dicomDataset = (parts: DicomParts): Dataset => {
       const { file } = placed[f]
       return pipe(
         read(file, frame),
-        TE.map((image): Item => ({
+        TE.map(({ padding, ...image }): Item => ({
+          ...(padding === undefined ? {} : { padding }),
           image: toChannels(channels, range[1])(image),
           source: below(root, file.path),
           ...itemFields(placed[f], frame),

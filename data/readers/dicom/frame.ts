@@ -122,7 +122,30 @@ const rescaled = (r: Rescale, stored: ArrayLike<number>): Float32Array => {
   return out
 }
 
-const imageOf = (file: DicomFile, frame: number, { samples, coding, rgb }: Decoded): Either<string, Image> => {
+/** A frame, and which of its pixels are padding where some are. */
+export interface Frame extends Image {
+  readonly padding?: Uint8Array
+}
+
+/** Which stored values are padding. A padding value beyond the bits stored can only be found in the cells as they are. */
+const paddingIn = (h: DicomHeader, cells: ArrayLike<number>, stored: ArrayLike<number>): Uint8Array | undefined => {
+  if (h.padding === undefined) return undefined
+  const read = (v: number): number => (h.signed && v >= 32768 ? v - 65536 : v)
+  const ends = h.padding.map(read)
+  const [low, high] = [Math.min(...ends), Math.max(...ends)]
+  const [least, most] = h.signed ? [-(2 ** (h.stored - 1)), 2 ** (h.stored - 1) - 1] : [0, 2 ** h.stored - 1]
+  const [where, from, to] = low >= least && high <= most ? [stored, low, high] : [cells, Math.min(...h.padding), Math.max(...h.padding)]
+  const out = new Uint8Array(stored.length)
+  let some = false
+  for (let i = 0; i < out.length; i++) {
+    if (where[i] < from || where[i] > to) continue
+    out[i] = 1
+    some = true
+  }
+  return some ? out : undefined
+}
+
+const imageOf = (file: DicomFile, frame: number, { samples, coding, rgb }: Decoded): Either<string, Frame> => {
   const { header: h } = file
   const size: FrameSize = { height: h.rows, width: h.columns, channels: h.samples }
   if (!sameSize(samples, size)) return E.left(`a picture of ${showSize(samples)} in a file of frames ${showSize(size)}`)
@@ -131,14 +154,15 @@ const imageOf = (file: DicomFile, frame: number, { samples, coding, rgb }: Decod
   const shape = { height: h.rows, width: h.columns }
   if (h.samples === 3) return E.right({ channels: 3, ...shape, data: colourOf(stored, h, rgb) })
   if (h.palette !== undefined) return E.right({ channels: 3, ...shape, data: applyPalette(h.palette, stored) })
-  return E.right({ channels: 1, ...shape, data: rescaled(h.planes[frame % h.planes.length].rescale, stored) })
+  const padding = paddingIn(h, samples.data, stored)
+  return E.right({ channels: 1, ...shape, ...(padding === undefined ? {} : { padding }), data: rescaled(h.planes[frame % h.planes.length].rescale, stored) })
 }
 
 /**
  * Reads one frame: gray in the modality's units, or RGB with values from 0 to 2^bits - 1.
  * Faults name the file and the frame: pixels that cannot be read or decoded, or that contradict the header.
  */
-export const readFrame = (c: Codecs) => (file: DicomFile, frame: number): TaskEither<Fault, Image> =>
+export const readFrame = (c: Codecs) => (file: DicomFile, frame: number): TaskEither<Fault, Frame> =>
   pipe(
     frameBytes(file, frame),
     TE.chain((bytes) => async () => {

@@ -46,6 +46,8 @@ export interface DicomHeader {
   readonly palette: Palette | undefined
   /** One plane for all frames, or one for each. */
   readonly planes: ReadonlyArray<FramePlane>
+  /** Stored values that fill what was not measured (Pixel Padding Value and Range Limit, PS3.3 C.7.5.1.1.2), as 16-bit patterns. */
+  readonly padding: readonly [number, number] | undefined
   /** The display windows (PS3.3 C.11.2) that the file proposes, in the units after rescale. */
   readonly windows: ReadonlyArray<Window>
   readonly modality: string
@@ -149,6 +151,12 @@ const windowsOf = (d: DataSet): ReadonlyArray<Window> => {
   return decimalsOf(d, 0x00281050).flatMap((centre, i) => (Number.isFinite(centre) && widths[i] >= 1 ? [{ centre, width: widths[i] }] : []))
 }
 
+const paddingOf = (d: DataSet): readonly [number, number] | undefined => {
+  const [value] = shortsOf(d, 0x00280120)
+  const [limit = value] = shortsOf(d, 0x00280121)
+  return value === undefined ? undefined : [value, limit]
+}
+
 /** How pixels are laid out and what their numbers mean; photometric interpretations that are read. */
 const photometrics: ReadonlyArray<string> = ['MONOCHROME1', 'MONOCHROME2', 'RGB', 'PALETTE COLOR', 'YBR_FULL', 'YBR_FULL_422', 'YBR_ICT', 'YBR_RCT']
 
@@ -193,6 +201,7 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     signed: signed === 1, planar: planar === 1, palette: palette.right, planes: planes.right,
     windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), patient: textOf(d, 0x00100020), study: textOf(d, 0x0020000d), instance,
     sopClass: textOf(d, 0x00080016), uid: textOf(d, 0x00080018), description: textOf(d, 0x0008103e),
+    padding: paddingOf(d),
     odd: high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`],
     type: textOf(d, 0x00080008).toUpperCase().split('\\').map((t) => t.trim()).filter((t) => t !== ''),
   })

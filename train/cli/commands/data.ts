@@ -9,7 +9,7 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { exitCode, fault, faultsOf, showFault } from '../../../core/fault.ts'
 import { dumpItems } from '../../../data/loading/dump.ts'
-import { showOpened, showSummary, summarize } from '../../../data/loading/summary.ts'
+import { oddValues, showOpened, showSummary, summarize } from '../../../data/loading/summary.ts'
 import { datasetOf } from '../../../data/readers/split.ts'
 import { openData } from '../../../data/readers/index.ts'
 import type { OpenedData } from '../../../data/readers/opener.ts'
@@ -103,6 +103,7 @@ const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, 
     const texts: string[] = [`${r.path}: ${opened.kind}`, ...showOpened(opened)]
     const unreadable: Fault[] = [...opened.skipped]
     let read = 0
+    const notes: string[] = []
     for (const [name, d] of opened.splits) {
       const s = await summarize(d, r.limit, progressTo(process.stderr, `${name}: read`))
       unreadable.push(...s.unreadable)
@@ -110,11 +111,13 @@ const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, 
       const { unreadable: own, ...facts } = s
       splits[name] = { ...facts, values: s.values ?? null, units: s.units ?? null, modality: s.modality ?? null, unreadable: own.length }
       texts.push(showSummary(name, s))
+      notes.push(...oddValues(s).map((n) => (opened.splits.size === 1 ? n : `${name}: ${n}`)))
     }
     tell(unreadable)
+    texts.push(...notes.map((n) => `note: ${n}`))
     if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
     const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
-    if (json) texts.push(JSON.stringify({ kind: opened.kind, counts, splits, unreadable: unreadable.map(brief), notes: opened.notes, ...(opened.files === undefined ? {} : { files: { found: opened.files.found, read: opened.files.read, left: opened.files.left.map((l) => ({ what: l.what, count: l.paths.length })), faults: opened.files.faults } }) }))
+    if (json) texts.push(JSON.stringify({ kind: opened.kind, counts, splits, unreadable: unreadable.map(brief), notes: [...opened.notes, ...notes], ...(opened.files === undefined ? {} : { files: { found: opened.files.found, read: opened.files.read, left: opened.files.left.map((l) => ({ what: l.what, count: l.paths.length })), faults: opened.files.faults } }) }))
     return E.right({ text: texts.join('\n'), failed: read === 0 || (strict && unreadable.length > 0) })
   }))
 

@@ -45,6 +45,7 @@ export const images = section('what is trained on', {
   layout: oneOf(['usual', ...layouts], 'how the axes of arrays lie: n images, c channels, d slices, h rows, w columns; usual: as their lengths say'),
   columns,
   unlabelled: list(text('', 'a text'), [], 'texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others'),
+  nan: oneOf(['air', 'stop', 'zero'], 'what values that are NaN or infinite are: air, as padding; a fault; or the value 0'),
   onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
   intensity: oneOf(['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'], 'how values become intensities; usual: what suits what they measure'),
   windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
@@ -127,7 +128,7 @@ export const imagesOf = (o: Images, say: Say, from = ''): TaskEither<Fault, Trai
   TE.chain(({ normalisation, intensity }) => (o.path === ''
     ? digitsOf(o, normalisation)
     : pipe(openTraining(o.path, {
-      ...readingOf(o), share: o.share, loading: loadingOf(o), say,
+      ...readingOf(o), nan: o.nan, share: o.share, loading: loadingOf(o), say,
       ...(intensity === undefined ? {} : { intensity }), ...(normalisation === undefined ? {} : { normalisation }),
     }), TE.map((split) => (o.canvas === null ? split : { ...split, canvas: o.canvas }))))),
 )
