@@ -208,11 +208,22 @@ export const textOf = (d: DataSet, tag: Tag): string => {
   return out.replace(/\0/g, ' ').trim()
 }
 
-/** The numbers of a decimal or integer string (DS, IS); NaN for what is none. */
-export const decimalsOf = (d: DataSet, tag: Tag): ReadonlyArray<number> => {
-  const text = textOf(d, tag)
-  return text === '' ? [] : text.split('\\').map((t) => (t.trim() === '' ? NaN : Number(t)))
+/** A number as DS and IS write it (PS3.5 section 6.2): a sign, digits with a point, an exponent; nothing else that a language may read as one. */
+const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
+
+/** Several numbers with points, between which commas stand for backslashes. */
+const commaList = /^[^\\]*\d\.\d[^\\]*,[^\\]*\d\.\d[^\\]*$/
+
+/** The numbers in a text, NaN for what is none, and whether commas were taken for what they should not be. */
+export const numbersIn = (text: string): { readonly values: ReadonlyArray<number>; readonly comma: boolean } => {
+  const listed = commaList.test(text)
+  const parts = text === '' ? [] : text.split(listed ? ',' : '\\').map((t) => t.trim())
+  const pointed = parts.map((t) => (t.includes('.') || t.split(',').length !== 2 ? t : t.replace(',', '.')))
+  return { values: pointed.map((t) => (decimal.test(t) ? Number(t) : NaN)), comma: listed || parts.some((t, i) => t !== pointed[i]) }
 }
+
+/** The numbers of a decimal or integer string (DS, IS); NaN for what is none. A comma where no point is stands for one. */
+export const decimalsOf = (d: DataSet, tag: Tag): ReadonlyArray<number> => numbersIn(textOf(d, tag)).values
 
 /** The numbers of an element of 16-bit integers (US, or SS where `signed`). */
 export const shortsOf = (d: DataSet, tag: Tag, signed = false): ReadonlyArray<number> => {

@@ -6,7 +6,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { Window } from '../dataset.ts'
-import { decimalsOf, itemsOf, shortsOf, showTag, textOf, valueBytes } from './element.ts'
+import { decimalsOf, itemsOf, numbersIn, shortsOf, showTag, textOf, valueBytes } from './element.ts'
 import type { DataSet, Tag } from './element.ts'
 import { paletteOf } from './palette.ts'
 import type { Palette } from './palette.ts'
@@ -91,7 +91,7 @@ const rescaleOf = (d: DataSet, signed: boolean): Either<string, Rescale> => {
   const [intercept = 0] = decimalsOf(transformed, 0x00281052)
   return Number.isFinite(slope) && slope !== 0 && Number.isFinite(intercept)
     ? E.right({ _tag: 'Line', slope, intercept })
-    : E.left(`the rescale slope ${slope} and intercept ${intercept}`)
+    : E.left(`the rescale slope ${JSON.stringify(textOf(transformed, 0x00281053))} and intercept ${JSON.stringify(textOf(transformed, 0x00281052))}`)
 }
 
 /** Spacing, position and orientation of one data set: the image's own, or one item of its functional groups. */
@@ -145,6 +145,19 @@ const unitsOf = (d: DataSet, modality: string): string => {
   const units = textOf(d, 0x00541001)
   return units === '' ? 'stored' : units
 }
+
+/** Numbers whose loss or change would not be seen in the pixels. */
+const quiet: ReadonlyArray<Tag> = [0x00180088, 0x00200013, 0x00200032, 0x00200037, 0x00280030, 0x00281050, 0x00281051, 0x00281052, 0x00281053]
+
+/** What of a data set's numbers was not written as the standard says. */
+const oddNumbers = (d: DataSet): ReadonlyArray<string> => quiet.flatMap((tag) => {
+  const text = textOf(d, tag)
+  const { values, comma } = numbersIn(text)
+  return [
+    ...(comma ? [`the comma in ${showTag(tag)} is taken as a decimal point, or between numbers`] : []),
+    ...(values.some(Number.isNaN) ? [`${showTag(tag)} is ${JSON.stringify(text)}, which is no number and is not used`] : []),
+  ]
+})
 
 const windowsOf = (d: DataSet): ReadonlyArray<Window> => {
   const widths = decimalsOf(d, 0x00281051)
@@ -202,7 +215,10 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), patient: textOf(d, 0x00100020), study: textOf(d, 0x0020000d), instance,
     sopClass: textOf(d, 0x00080016), uid: textOf(d, 0x00080018), description: textOf(d, 0x0008103e),
     padding: paddingOf(d),
-    odd: high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`],
+    odd: [
+      ...(high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`]),
+      ...oddNumbers(d),
+    ],
     type: textOf(d, 0x00080008).toUpperCase().split('\\').map((t) => t.trim()).filter((t) => t !== ''),
   })
 }
