@@ -131,10 +131,15 @@ const shownCounts = (xs: ReadonlyArray<Count<ReadonlyArray<number>>>): string =>
   return xs.length > 6 ? `${shown}  and ${xs.length - 6} more` : shown
 }
 
+/** Pictures that use less than an eighth of their range: 12 bits in 16, for one. */
+const isDark = ({ values, range: [low, high], units }: Summary): boolean =>
+  units === undefined && values !== undefined && low !== null && high !== null && values[1] > low && (values[1] - low) / (high - low) < 1 / 8
+
 /** What of the values is to be said: by `inspect`, and in a run's first lines. */
 export const oddValues = (s: Summary): ReadonlyArray<string> => [
   ...(s.padding === 0 ? [] : [note(`${s.padding} of ${s.pixels} values are padding: they are air, and in no statistics`)]),
   ...(s.missing === 0 ? [] : [note(`${s.missing} of ${s.pixels} values are NaN or infinite: they are taken as data.nan says, as air where it says nothing`, [], 'data.nan=stop refuses them, data.nan=zero takes them as 0')]),
+  ...(isDark(s) ? [note(`the largest value is ${s.values?.[1] ?? 0} of ${s.range[1] ?? 0} that there can be: through the full range the images are dark`, [], 'data.intensity=percentiles sees them in the range of their values')] : []),
   ...(s.constant === 0 ? [] : [note(`${s.constant} of ${counted(s.read, 'image')} ${s.constant === 1 ? 'has' : 'have'} one value alone`)]),
 ]
 

@@ -16,7 +16,10 @@ import { outside } from '../dataset.ts'
 import type { Dataset } from '../dataset.ts'
 import { codeOf, systemFault } from '../../formats/file.ts'
 import { isPicture, peekPicture, pictureEndings, readPicture } from './file.ts'
-import type { PictureOptions } from './file.ts'
+import type { Peeked, PictureOptions } from './file.ts'
+import { chooseKind } from '../kinds.ts'
+import type { Kind } from '../kinds.ts'
+import { counted, note } from '../note.ts'
 import { originOf } from '../origin.ts'
 import { reopener } from '../reader.ts'
 import type { Reader } from '../reader.ts'
@@ -46,13 +49,17 @@ export interface Pictures {
   readonly stored?: number
   /** The range to state where values are as stored. */
   readonly range?: readonly [number, number]
+  /** Values that measure something, of which a range is not what is to be shown. */
+  readonly measured?: boolean
+  /** The page of each path, where files have several; a path comes once for each of its pages. */
+  readonly pages?: ReadonlyArray<number>
 }
 
 const origin = originOf<Pictures>('pictures')
 
 /** Pictures as a dataset. */
 export const pictures = (parts: Pictures): Dataset => {
-  const { name, root, paths, classes, options, stored, range } = parts
+  const { name, root, paths, classes, options, stored, range, measured, pages } = parts
   const numbers = new Map(classes.map((c, i) => [c, i]))
   const labels = paths.map((p) => numbers.get(folderOf(p) ?? ''))
   const { channels = 3, values } = options
@@ -60,7 +67,8 @@ export const pictures = (parts: Pictures): Dataset => {
     name,
     length: paths.length,
     channels: channels === 'stored' ? stored ?? 3 : channels,
-    range: values === 'stored' ? range ?? [0, 255] : [0, 1],
+    range: values === 'stored' || measured === true ? range ?? [0, 255] : [0, 1],
+    ...(measured === true ? { units: 'stored' } : {}),
     classes,
     label: (i) => O.fromNullable(labels[i]),
     origin: TE.right(origin.of(parts)),
@@ -69,8 +77,8 @@ export const pictures = (parts: Pictures): Dataset => {
       if (!(i in paths)) return TE.left(outside(root, i, paths.length))
       const label = labels[i]
       return pipe(
-        readPicture(join(root, paths[i]), options),
-        TE.map((image) => ({ image, source: paths[i], ...(label === undefined ? {} : { label }) })),
+        readPicture(join(root, paths[i]), pages === undefined ? options : { ...options, page: pages[i] }),
+        TE.map((image) => ({ image, source: paths[i], ...(pages === undefined ? {} : { frame: pages[i] }), ...(label === undefined ? {} : { label }) })),
       )
     },
   }
@@ -94,11 +102,44 @@ export const folder = (root: string, options: FolderOptions = {}): TaskEither<Fa
   }
 }
 
-/** Pictures' channels where none are asked for, from a few of them spread over all. */
-const probe = async (root: string, paths: ReadonlyArray<string>): Promise<{ readonly channels: 1 | 3; readonly stored: number; readonly deep: boolean }> => {
-  const some = paths.filter((_, i) => i % Math.ceil(paths.length / 16) === 0)
-  const seen = (await Promise.all(some.map((p) => peekPicture(join(root, p))))).filter((s) => s !== undefined)
-  return { channels: seen.length > 0 && seen.every((s) => s.channels <= 2) ? 1 : 3, stored: seen.at(0)?.channels ?? 3, deep: seen.some((s) => s.deep) }
+/** Pictures whose headers are looked at beside those that may have several pages, spread over all. */
+const looked = 256
+
+const mayHavePages = (path: string): boolean => /\.(tiff?|webp|gif)$/i.test(path)
+
+/** What is known of pictures before they are read. */
+interface Probe {
+  readonly seen: ReadonlyMap<string, Peeked>
+}
+
+const probe = async (root: string, paths: ReadonlyArray<string>): Promise<Probe> => {
+  const step = Math.ceil(paths.length / looked)
+  const some = paths.filter((p, i) => i % step === 0 || mayHavePages(p))
+  const seen = new Map<string, Peeked>()
+  for (let at = 0; at < some.length; at += 8) {
+    await Promise.all(some.slice(at, at + 8).map(async (p) => {
+      const peeked = await peekPicture(join(root, p))
+      if (peeked !== undefined) seen.set(p, peeked)
+    }))
+  }
+  return { seen }
+}
+
+const kindOf = (p: Peeked | undefined): Kind => ({ words: p?.measured === undefined ? ['picture'] : ['measured', ...p.measured.what.split(' ')], claim: 1 })
+
+/** What of the pictures is to be said: pages, and what lies beside each other that is seen differently. */
+const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe, channels: number): ReadonlyArray<string> => {
+  const of = (f: (p: Peeked) => boolean): ReadonlyArray<string> => paths.filter((p) => { const known = seen.get(p); return known !== undefined && f(known) })
+  const [gray, colour] = [of((p) => p.channels <= 2 && p.measured === undefined), of((p) => p.channels > 2 && p.measured === undefined)]
+  const [deep, flat] = [of((p) => p.deep && p.measured === undefined), of((p) => !p.deep && p.measured === undefined)]
+  const [stacks, others] = [of((p) => p.pages.length > 1), of((p) => p.others > 0)]
+  const pages = stacks.reduce((n, p) => n + (seen.get(p)?.pages.length ?? 0), 0)
+  return [
+    ...(stacks.length === 0 ? [] : [note(`${counted(stacks.length, 'file')} of several pages ${stacks.length === 1 ? 'is' : 'are'} read as ${pages} images`, stacks)]),
+    ...(others.length === 0 ? [] : [note(`pages that are smaller copies or of another size are not read in ${counted(others.length, 'file')}`, others)]),
+    ...(gray.length === 0 || colour.length === 0 ? [] : [note(`${counted(gray.length, 'gray picture')} beside ${colour.length} with colours: gray is repeated where images have ${channels} channels`, gray.length < colour.length ? gray : colour, 'data.channels=1 turns all gray')]),
+    ...(deep.length === 0 || flat.length === 0 ? [] : [note(`${counted(deep.length, 'picture')} of 16 bits beside ${flat.length} of 8: each is seen in the range of its own bits`, deep.length < flat.length ? deep : flat, 'data.intensity=percentiles sees each in the range of its values')]),
+  ]
 }
 
 export const pictureReader: Reader = {
@@ -108,9 +149,25 @@ export const pictureReader: Reader = {
   open: {
     _tag: 'Many',
     files: ({ name, root, paths, classes }, o) => async () => {
-      const { channels, stored, deep } = await probe(root, paths)
-      const options = { channels: o.channels ?? channels, values: o.values ?? 'unit' }
-      return E.right({ dataset: pictures({ name, root, paths, classes, options, stored, range: [0, deep ? 65535 : 255] }), skipped: [], notes: [] })
+      const probed = await probe(root, paths)
+      const { seen } = probed
+      const chosen = chooseKind(root, o.select)(paths.map((p) => ({ file: p, path: p, kind: kindOf(seen.get(p)), images: seen.get(p)?.pages.length ?? 1 })))
+      if (E.isLeft(chosen)) return chosen
+      const { files, notes } = chosen.right
+      const known = files.flatMap((p) => { const s = seen.get(p); return s === undefined ? [] : [s] })
+      const measured = known.flatMap((s) => (s.measured === undefined ? [] : [s.measured]))
+      const channels = o.channels ?? (measured.length > 0 ? 'stored' : known.length > 0 && known.every((s) => s.channels <= 2) ? 1 : 3)
+      const options = { channels, values: measured.length > 0 ? 'stored' as const : o.values ?? 'unit' }
+      const entries = files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page })))
+      const range = measured.length > 0
+        ? [Math.min(...new Set(measured.map((m) => m.range[0]))), Math.max(...new Set(measured.map((m) => m.range[1])))] as const
+        : [0, known.some((s) => s.deep) ? 65535 : 255] as const
+      const dataset = pictures({
+        name, root, classes, options, range, paths: entries.map((e) => e.p), stored: known.at(0)?.channels ?? 3,
+        ...(measured.length > 0 ? { measured: true } : {}),
+        ...(entries.length > files.length || entries.some((e) => e.page > 0) ? { pages: entries.map((e) => e.page) } : {}),
+      })
+      return E.right({ dataset, skipped: [], notes: [...notes, ...notesOf(files, probed, channels === 'stored' ? known.at(0)?.channels ?? 3 : channels)] })
     },
   },
 }
