@@ -34,7 +34,7 @@ const undosed = async (path: string, d: Dataset): Promise<Dataset> => {
   const opened = right(await openDicom(path)())
   const rescale = opened._tag === 'Image' ? opened.file.header.planes[0].rescale : undefined
   if (rescale?._tag !== 'Line' || d.modality !== 'RTDOSE') return d
-  expect([d.units, rescale.slope]).toEqual(['Gy', 1e-6])
+  expect([d.units, rescale.slope]).toEqual(['RELATIVE', 1e-6])
   return { ...d, item: (i) => pipe(d.item(i), TE.map((x) => ({ ...x, image: { ...x.image, data: x.image.data.map((v) => Math.round(v / rescale.slope)) } }))) }
 }
 

@@ -21,7 +21,7 @@ import type { Opened as OpenedFile } from './file.ts'
 import { codecs, readFrame } from './frame.ts'
 import type { DicomHeader, Rescale } from './header.ts'
 import { kindOf } from './kind.ts'
-import { orderFiles } from './series.ts'
+import { frameOrder, orderFiles } from './series.ts'
 import type { Placed } from './series.ts'
 import { chooseKind } from '../kinds.ts'
 import { counted, note } from '../note.ts'
@@ -92,7 +92,7 @@ const dicomDataset = (parts: DicomParts): Dataset => {
   const { name, root, placed } = parts
   const headers = placed.map((p) => p.file.header)
   const index: Array<readonly [file: number, frame: number]> = []
-  headers.forEach((h, f) => { for (let k = 0; k < h.frames; k++) index.push([f, k]) })
+  placed.forEach((p, f) => { for (const k of frameOrder(p.file)) index.push([f, k]) })
   const channels = parts.channels ?? (headers.some(isColour) ? 3 : 1)
   const ranges = headers.map(rangeOf)
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
@@ -155,7 +155,10 @@ export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, 
       return pipe(
         files.map((file) => ({ file, kind: kindOf(file.header), path: below(root, file.path), images: file.header.frames })),
         chooseKind(root, options.select),
-        E.map((chosen) => ({ dataset: dicomDataset({ name, root, placed: orderFiles(chosen.files), channels: options.channels }), skipped, notes: [...notes, ...strange, ...chosen.notes] })),
+        E.map((chosen) => {
+          const { placed, notes: places } = orderFiles(chosen.files, (p) => below(root, p))
+          return { dataset: dicomDataset({ name, root, placed, channels: options.channels }), skipped, notes: [...notes, ...strange, ...chosen.notes, ...places] }
+        }),
       )
     }),
   )

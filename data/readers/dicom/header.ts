@@ -58,6 +58,8 @@ export interface DicomHeader {
   readonly patient: string
   readonly study: string
   readonly instance: number
+  /** The acquisition that it is of; NaN where the file does not say. */
+  readonly acquisition: number
   /** What kind of object it is (SOP Class UID), and its own name (SOP Instance UID); '' where the file does not say. */
   readonly sopClass: string
   readonly uid: string
@@ -214,7 +216,7 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     signed: signed === 1, planar: planar === 1, palette: palette.right, planes: planes.right,
     windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), patient: textOf(d, 0x00100020), study: textOf(d, 0x0020000d), instance,
     sopClass: textOf(d, 0x00080016), uid: textOf(d, 0x00080018), description: textOf(d, 0x0008103e),
-    padding: paddingOf(d),
+    padding: paddingOf(d), acquisition: decimalsOf(d, 0x00200012).at(0) ?? NaN,
     odd: [
       ...(high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`]),
       ...oddNumbers(d),

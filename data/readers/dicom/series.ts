@@ -1,5 +1,7 @@
 /** Slices of a series in the order of their places in the patient (PS3.3 C.7.6.2.1.1), and the distance between them. */
 
+import { counted, note } from '../note.ts'
+import { byText, grouped } from '../walk.ts'
 import type { DicomFile } from './file.ts'
 import type { FramePlane } from './header.ts'
 
@@ -21,8 +23,6 @@ const placeAlong = (reference: FramePlane) => (p: FramePlane): number => {
 const byNumber = (a: number, b: number): number =>
   Number.isNaN(a) ? (Number.isNaN(b) ? 0 : 1) : Number.isNaN(b) ? -1 : a - b
 
-const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
-
 /** Places closer than this are one place, in millimetres. */
 const samePlace = 1e-3
 
@@ -33,28 +33,92 @@ const stepOf = (places: ReadonlyArray<number>): number | undefined => {
   return steps.length === 0 ? undefined : Number(steps[steps.length >> 1].toFixed(6))
 }
 
-const placeSeries = (files: ReadonlyArray<DicomFile>): ReadonlyArray<Placed> => {
-  const reference = files[0].header.planes[0]
-  const along = placeAlong(reference)
+/** Direction cosines that are told apart, to a hundredth; images without a place are apart. */
+const planeOf = (f: DicomFile): string => f.header.planes[0].position === undefined ? 'nowhere' : (f.header.planes[0].orientation ?? []).map((v) => (Math.round(v * 100) / 100 + 0).toFixed(2)).join(' ')
+
+/** Files of one series in one plane, in their order, with what is odd about their places. */
+interface Stack {
+  readonly placed: ReadonlyArray<Placed>
+  /** Steps that are no whole one: between which files, and how far. */
+  readonly odd: ReadonlyArray<{ readonly before: DicomFile; readonly after: DicomFile; readonly step: number }>
+  readonly step: number | undefined
+  /** Files at the place of another one. */
+  readonly shared: ReadonlyArray<DicomFile>
+}
+
+const stackOf = (files: ReadonlyArray<DicomFile>): Stack => {
+  const along = placeAlong(files[0].header.planes[0])
   const places = new Map(files.map((f) => [f, along(f.header.planes[0])]))
   const placed = [...places.values()].every(Number.isFinite)
   const place = (f: DicomFile): number => (placed ? places.get(f) ?? NaN : NaN)
   const sorted = [...files].sort((a, b) => byNumber(place(a), place(b)) || byNumber(a.header.instance, b.header.instance) || byText(a.path, b.path))
   const step = stepOf(files.flatMap((f) => f.header.planes.map(along)))
-  return sorted.map((file) => ({ file, distance: step ?? file.header.planes[0].distance }))
+  const pairs = sorted.slice(1).map((after, i) => ({ before: sorted[i], after, step: place(after) - place(sorted[i]) }))
+  return {
+    placed: sorted.map((file) => ({ file, distance: step ?? file.header.planes[0].distance })),
+    step,
+    odd: step === undefined ? [] : pairs.filter((p) => p.step > samePlace && Math.abs(p.step - step) > step * 0.05),
+    shared: pairs.filter((p) => Math.abs(p.step) <= samePlace).map((p) => p.after),
+  }
+}
+
+/** Files at the same places are of several acquisitions where their numbers say so. */
+const stacksOf = (files: ReadonlyArray<DicomFile>): ReadonlyArray<Stack> => {
+  const whole = stackOf(files)
+  const acquired = grouped(files, (f) => String(f.header.acquisition))
+  return whole.shared.length === 0 || acquired.size === 1 ? [whole] : [...acquired.values()].map(stackOf)
+}
+
+/** Files in their order, and what is to be said of their places. */
+export interface Ordered {
+  readonly placed: ReadonlyArray<Placed>
+  readonly notes: ReadonlyArray<string>
+}
+
+/** The first file of each object: copies of one are one image. */
+const distinct = (files: ReadonlyArray<DicomFile>): { readonly own: ReadonlyArray<DicomFile>; readonly copies: ReadonlyArray<DicomFile> } => {
+  const seen = new Set<string>()
+  const copies = files.filter((f) => {
+    const known = f.header.uid !== '' && seen.has(f.header.uid)
+    seen.add(f.header.uid)
+    return known
+  })
+  return { own: files.filter((f) => !copies.includes(f)), copies }
 }
 
 /**
- * Files in the order of their series (by their first path), and within one by place, then instance number, then path.
- * `files` come in the order of their paths.
+ * Files in the order of their series (by their first path), and within one by plane, place, instance number, then path. Copies of an object are taken
+ * once. `files` come in the order of their paths; `name` shows a path to a person.
  */
-export const orderFiles = (files: ReadonlyArray<DicomFile>): ReadonlyArray<Placed> => {
-  const series = new Map<string, DicomFile[]>()
-  for (const f of files) {
-    const key = f.header.series === '' ? `file ${f.path}` : f.header.series
-    const known = series.get(key)
-    if (known === undefined) series.set(key, [f])
-    else known.push(f)
+export const orderFiles = (files: ReadonlyArray<DicomFile>, name: (path: string) => string = (p) => p): Ordered => {
+  const { own, copies } = distinct(files)
+  const series = [...grouped(own, (f) => (f.header.series === '' ? `file ${f.path}` : f.header.series)).values()]
+  const names = (fs: ReadonlyArray<DicomFile>): ReadonlyArray<string> => fs.map((f) => name(f.path))
+  const stacks: Stack[] = []
+  const notes: string[] = []
+  if (copies.length > 0) notes.push(note(`${counted(copies.length, 'file is a copy', 'files are copies')} of an object that is read already, and ${copies.length === 1 ? 'is' : 'are'} left out`, names(copies)))
+  for (const all of series) {
+    const planes = [...grouped(all, planeOf).values()].sort((a, b) => b.length - a.length)
+    if (planes.length > 1) notes.push(note(`${counted(planes.slice(1).flat().length, 'image')} of a series lie${planes.slice(1).flat().length === 1 ? 's' : ''} in another plane than its other ${planes[0].length}, or nowhere`, names(planes.slice(1).flat()), 'data.select=PATTERN reads some files alone'))
+    for (const plane of planes) {
+      const parts = stacksOf(plane)
+      stacks.push(...parts)
+      if (parts.length > 1) notes.push(note(`${parts.length} acquisitions of a series lie at the same places: each is read as a stack of its own`, names(parts.slice(1).flatMap((x) => x.placed.map((p) => p.file)))))
+      for (const { shared, odd, step } of parts) {
+        if (shared.length > 0) notes.push(note(`${counted(shared.length, 'image lies', 'images lie')} at the place of another one of its series`, names(shared)))
+        if (odd.length > 0) notes.push(note(`slices are ${step ?? 0} mm apart, but ${odd.length} of the steps ${odd.length === 1 ? 'is' : 'are'} ${[...new Set(odd.map((o) => Number(o.step.toFixed(3))))].slice(0, 3).join(', ')} mm: slices are missing, or steps are uneven`, odd.flatMap((o) => names([o.before, o.after]))))
+      }
+    }
   }
-  return [...series.values()].flatMap(placeSeries)
+  return { placed: stacks.flatMap((s) => s.placed), notes }
+}
+
+/** The frames of a file by their places, where each has one of its own; else as they are stored. */
+export const frameOrder = (f: DicomFile): ReadonlyArray<number> => {
+  const { planes, frames } = f.header
+  const stored = Array.from({ length: frames }, (_, k) => k)
+  if (planes.length < 2) return stored
+  const places = planes.map(placeAlong(planes[0]))
+  const oneEach = places.every(Number.isFinite) && new Set(places.map((p) => Math.round(p / samePlace))).size === frames
+  return oneEach ? stored.sort((a, b) => places[a] - places[b]) : stored
 }
