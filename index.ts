@@ -7,7 +7,7 @@ export type { Image, Box } from './data/readers/dataset.ts'
 
 // Losses; sums of them are in `dinograph/losses`.
 export type { Loss } from './losses/loss.ts'
-export { lossMonoid, weighted, scheduled, scoped } from './losses/loss.ts'
+export { lossMonoid, sum, weighted, scheduled, scoped } from './losses/loss.ts'
 export type { ClassTokens, PatchTokens, Logits, MaskedLogits, GramFeatures, Features } from './losses/features.ts'
 export { dino } from './losses/dino.ts'
 export { ibot } from './losses/ibot.ts'
@@ -24,8 +24,6 @@ export type { Dinov2Features } from './losses/sums.ts'
 export { vit } from './models/vit.ts'
 export { vitV2, vitV3 } from './models/presets.ts'
 export { swin } from './models/swin.ts'
-export { dinov1 } from './models/dino.ts'
-export { dinov2, withMasks } from './models/dinov2.ts'
 export type { Matched } from './models/distil.ts'
 export { featurePair, logitPair, severalStudents } from './models/distil.ts'
 

@@ -2,7 +2,7 @@
 
 // What losses are, and how they combine.
 export type { Term, Metric, Outcome, LossState, Loss } from './loss.ts'
-export { pureLoss, watch, lossMonoid, weighted, scheduled, scoped, total, kept } from './loss.ts'
+export { pureLoss, watch, lossMonoid, sum, weighted, scheduled, scoped, total, kept } from './loss.ts'
 
 // What they read: the contract with networks.
 export type {

@@ -6,6 +6,7 @@
  * `weighted(b)` is `weighted(a b)`, and `weighted` and `scoped` distribute over `concat`.
  */
 import type { Monoid } from 'fp-ts/lib/Monoid.js'
+import { concatAll } from 'fp-ts/lib/Monoid.js'
 import type { State } from 'fp-ts/lib/State.js'
 import type { Expr } from '../core/expr.ts'
 import { fill } from '../core/expr.ts'
@@ -67,6 +68,9 @@ export const lossMonoid = <F>(): Monoid<Loss<F>> => ({
     },
   }),
 })
+
+/** The sum of losses over what the method at hand gives to them: `sum([dino(…), weighted(0.1)(koleo())])`. */
+export const sum = <F>(losses: ReadonlyArray<Loss<NoInfer<F>>>): Loss<F> => concatAll(lossMonoid<F>())(losses)
 
 const mapTerms = (f: (t: Term) => Term) => <F>(loss: Loss<F>): Loss<F> => ({
   state: loss.state,

@@ -24,7 +24,8 @@ import { refreshAnchor, refreshDue } from '../../train/run/anchor.ts'
 import { clipGroups } from '../../train/step/clip.ts'
 import { initialize } from '../../train/step/initialization.ts'
 import { writeResidents } from '../../train/run/state.ts'
-import { maskFeed, maskedCrops } from '../../train/step/masks.ts'
+import { multiCrop } from '../../train/step/batch.ts'
+import { masking } from '../../train/step/masks.ts'
 import { adamw } from '../../train/step/optimizer.ts'
 import { derive, trainingStep } from '../../train/step/step.ts'
 import { chain } from '../../train/step/transform.ts'
@@ -33,8 +34,10 @@ import { outcomeOf } from '../losses/support.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 
 const images = 3
-const crops = { images, patch: 4, global: { crops: 2, size: 12 }, local: { crops: 2, size: 8 }, masks: { sampler: 'exact' as const } }
-const batch = maskedCrops(crops)
+/** Masks of the global crops of 12 pixels, for patches of so many. */
+const masksFor = (patch: number) => masking({ sampler: 'exact', crops: 2 * images, grid: { height: 12 / patch, width: 12 / patch } })
+const plain = multiCrop({ images, global: { crops: 2, size: 12 }, local: { crops: 2, size: 8 } })
+const batch = { images, views: { ...plain.views, masks: masksFor(4).inputs } }
 const backbone = vit({ generation: 2, patch: 4, width: 8, depth: 1, heads: 2, mlpRatio: 2, image: 12, maskToken: true })
 const head = plainHead({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4 })
 const patchHead = plainHead({ in: 8, prototypes: 5, hidden: 8, bottleneck: 4 })
@@ -51,7 +54,7 @@ const said = (p: ReturnType<typeof pair>) => ({
 type Values = Map<string, HostArray>
 
 const inputs = (step = 0): Values => new Map<string, HostArray>([
-  ['batch.global', Float32Array.from(wave(2 * images * 3 * 144, step))], ['batch.local', Float32Array.from(wave(2 * images * 3 * 64, step + 1))], ...maskFeed(crops, 1, step),
+  ['batch.global', Float32Array.from(wave(2 * images * 3 * 144, step))], ['batch.local', Float32Array.from(wave(2 * images * 3 * 64, step + 1))], ...masksFor(4).feed(1, step),
   ['hyper.teacher_temp', Float32Array.of(0.07)], ['hyper.gram_weight', Float32Array.of(1)],
 ])
 
@@ -117,7 +120,7 @@ describe('gradients', () => {
 describe('masks', () => {
   it('of another grid are a misuse', () => {
     const p = pair()
-    const views = { ...batch.views, masks: maskedCrops({ ...crops, patch: 2 }).views.masks }
+    const views = { ...batch.views, masks: masksFor(2).inputs }
     const s = call(p.student, context('train'), 'student', leavesOf('student', p.student.params), views)
     const g = trace('student', [value('y', s.masked.logits)])
     expect(E.isLeft(g) ? showFault(g.left) : '').toMatch(/mask/)

@@ -10,7 +10,7 @@ import type { Vit } from '../../models/vit.ts'
 import { vit } from '../../models/vit.ts'
 import type { Network } from '../../train/recipes/parts/network.ts'
 
-import { backboneOf, network, networkOf } from '../../train/recipes/parts/network.ts'
+import { backboneOf, networkOf, networkSettings } from '../../train/recipes/parts/network.ts'
 import { optionsAt, writeInitial } from '../../train/exchange/transfer/description.ts'
 import { viewAt } from '../../train/exchange/transfer/view.ts'
 import { left, right } from '../data/either.ts'
@@ -61,7 +61,7 @@ describe('continue', { timeout: 240_000 }, () => {
 })
 
 const settingsOf = (m: Vit): Network => {
-  const decoded = network.with(networkOf(m.options)).decode({})
+  const decoded = networkSettings.with(networkOf(m.options)).decode({})
   if (E.isLeft(decoded)) throw new Error('settings that are refused')
   return decoded.right
 }

@@ -20,7 +20,7 @@ import { given } from '../../train/config/settings.ts'
 import type { Given } from '../../train/config/section.ts'
 import { section } from '../../train/config/section.ts'
 import type { Experiment, ExperimentOptions } from '../../train/run/experiment.ts'
-import { experiment } from '../../train/run/experiment.ts'
+import { experimentOf } from '../../train/run/experiment.ts'
 import type { Progress } from '../../train/run/log/progress.ts'
 import { adamw } from '../../train/step/optimizer.ts'
 import { common, evaluation } from '../../train/config/common.ts'
@@ -28,6 +28,7 @@ import { reportRoot } from '../../train/judge/report/network.ts'
 import type { Report } from '../../train/run/run.ts'
 import { judge } from '../../train/judge/judge.ts'
 import { runExperiment } from '../../train/run/run.ts'
+import { method } from '../../train/step/method.ts'
 import { constant } from '../../train/step/schedule.ts'
 import { rewriteStep } from '../../train/step/step.ts'
 import { freeze } from '../../train/step/strategies/freeze.ts'
@@ -43,18 +44,17 @@ export type Tiny = ValueOf<typeof settings>
 
 const pictures = arrayDataset({ name: 'pictures', channels: 1, height: 8, width: 8, range: [0, 1], images: Float32Array.from(wave(16 * 64, 1), (x) => (x + 1) / 2), labels: new Int32Array(16), classes: ['one'] })
 
-type Changes = Partial<Pick<ExperimentOptions<Tiny, never, never, never, never, never>, 'phases' | 'hypers'>>
+type Changes = Partial<Pick<ExperimentOptions<Tiny>, 'phases' | 'hypers'>>
 
 /** The phases by default: the first `frozen` blocks stand still before step `thaw`. */
-export const tiny = (changes: Changes = {}): Experiment => experiment({
+export const tiny = (changes: Changes = {}): Experiment => experimentOf({
   name: 'tiny', about: 'A test.', settings,
   data: () => pipe(TE.fromEither(pictures), TE.map((train) => ({ train, test: train }))),
   augmentation: ({ size }) => augmentations.digits({ globalSize: size, locals: 1, localSize: 4 }),
-  networks: (_, { channels }) => {
+  method: (_, { channels }) => {
     const backbone = vit({ patch: 4, width: 8, depth: 2, heads: 2, mlpRatio: 2, image: 8, channels })
-    return { backbone, pair: dinov1({ backbone, head: head({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }) }
+    return method({ backbone, pair: dinov1({ backbone, head: head({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }), loss: dino({ prototypes: 6 }) })
   },
-  loss: () => dino({ prototypes: 6 }),
   update: () => ({ optimizer: adamw() }),
   hypers: () => E.right({ lr: constant(0.01), wd: constant(0.04), momentum: constant(0.9), teacher_temp: constant(0.04) }),
   strategy: (s) => (s.frozen > 0 ? freeze({ prefix: s.frozen }) : none),

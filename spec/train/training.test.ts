@@ -6,14 +6,14 @@ import { evaluate } from '../../compiler/targets/reference.ts'
 import { input, parameter } from '../../core/leaves.ts'
 import { param, zeros } from '../../core/model.ts'
 import type { Optimizer, Schedules } from '../../train/recipes/parts/training.ts'
-import { optimizer, optimizerOf, schedule, schedulesOf } from '../../train/recipes/parts/training.ts'
+import { optimizerOf, optimizerSettings, scheduleSettings, schedulesOf } from '../../train/recipes/parts/training.ts'
 import { cosineSchedule, valuesOf, warmupDecaySchedule } from '../../train/step/schedule.ts'
 import type { Proposal } from '../../train/step/transform.ts'
 import { right } from '../data/either.ts'
 import { expectClose } from '../support/tensor.ts'
 
-const optimizerWith = (given: Partial<Optimizer>): Optimizer => right(E.mapLeft(() => { throw new Error('refused') })(optimizer.decode(given)))
-const scheduleWith = (given: Partial<Schedules>): Schedules => right(E.mapLeft(() => { throw new Error('refused') })(schedule.decode(given)))
+const optimizerWith = (given: Partial<Optimizer>): Optimizer => right(E.mapLeft(() => { throw new Error('refused') })(optimizerSettings.decode(given)))
+const scheduleWith = (given: Partial<Schedules>): Schedules => right(E.mapLeft(() => { throw new Error('refused') })(scheduleSettings.decode(given)))
 
 const proposal = (path: string): Proposal => {
   const declaration = param([1, 1], zeros)
@@ -42,7 +42,7 @@ const torch = (frozenBy: Schedules['frozenBy'], standsStill: (t: number) => bool
 describe('schedule.frozenBy', () => {
   const trained = (frozenBy: Schedules['frozenBy']): ReadonlyArray<ReadonlyArray<number>> => {
     const paths = ['backbone.weight', 'dino_head.last_layer.weight_v']
-    const { proposals, kept } = optimizerOf(optimizerWith({ clip: 0 }), 1, frozenBy).update(paths.map(proposal))
+    const { proposals, kept } = optimizerOf(optimizerWith({ clip: 0 }), frozenBy, { blocks: 1, prototypes: ['dino_head.last_layer'] }).update(paths.map(proposal))
     const gates = right(schedulesOf({ steps, batch: 4, optimizer: optimizerWith({}), schedule: scheduleWith({ warmup: 0, freezeLastLayer: frozen, frozenBy }) })).last_layer
     const params = new Map(paths.map((p) => [p, 1]))
     const state = new Map(kept.map((k) => [k.path, 0]))

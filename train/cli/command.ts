@@ -1,4 +1,4 @@
-/** The command line of an experiment: what `npx tsx examples/NAME.ts` does. */
+/** The command line of an experiment: what `npx tsx FILE.ts` does. */
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -14,6 +14,7 @@ import { isProgram, quoted, startedAs } from './entry.ts'
 import { settingsOf } from '../config/settings.ts'
 import { layersOf } from './sources.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
+import { decided as decidedBy } from '../run/experiment.ts'
 import { startProgress } from '../run/log/progress.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
@@ -34,7 +35,8 @@ const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
 export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readonly r: Resolved; readonly out: string }> => pipe(
   TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
   TE.chain((own) => TE.fromTask(layersOf(e.settings, own, process.env))),
-  TE.chainEitherK(e.resolve),
+  // a run that is continued has decided everything
+  TE.chain((layers) => (a.resume ? TE.fromEither(e.resolve(layers)) : decidedBy(e)(layers))),
   TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
 )
 

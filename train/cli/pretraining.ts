@@ -6,6 +6,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { given } from '../config/settings.ts'
 import type { Experiment, Surroundings } from '../run/experiment.ts'
+import { decided } from '../run/experiment.ts'
 import { judge } from '../judge/judge.ts'
 import { runExperiment } from '../run/run.ts'
 
@@ -13,8 +14,12 @@ import { runExperiment } from '../run/run.ts'
 export const pretrained = (e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> => {
   const out = join(how.out, 'before')
   return pipe(
-    TE.fromEither(e.resolve([given(settings, 'the run before')])),
+    decided(e)([given(settings, 'the run before')]),
     TE.chain((r) => runExperiment(r, { name: e.name, out, device: how.device, resume: false, judge, progress: how.progress, stopping: () => false })),
     TE.map(() => out),
   )
 }
+
+/** What a run goes on from: the folder that is named, or where none is, that of an experiment which is run first with some of its settings changed. */
+export const pretrainedUnless = (named: string, e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> =>
+  (named === '' ? pretrained(e, how, settings) : TE.right(named))

@@ -11,7 +11,7 @@ import { images, readingOf } from '../recipes/parts/images.ts'
 import type { Arguments } from './arguments.ts'
 import { layersOf } from './sources.ts'
 
-const settings = section('what is read', { data: images })
+const settings = section('what is read', { data: images().settings })
 
 /** They as a command's help lists them. */
 export const readingSettings = settingsOf(settings)

@@ -14,6 +14,7 @@ import { guarded, makeFolder } from '../../data/formats/file.ts'
 import { checkBegun } from '../run/resumption.ts'
 import type { Layer } from '../config/layers.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
+import { decided } from '../run/experiment.ts'
 import { startProgress } from '../run/log/progress.ts'
 import { judge } from '../judge/judge.ts'
 import type { Report, RunOptions } from '../run/run.ts'
@@ -42,6 +43,6 @@ export interface ProgramOptions extends Partial<Where> {
 
 /** Runs an experiment with its own settings, into `runs/NAME` where nothing else is said. Faults: wrong settings, all at once; those of `runResolved`. */
 export const run = (e: Experiment, { layers = [], ...o }: ProgramOptions = {}): TaskEither<Fault, Report> => pipe(
-  TE.fromEither(e.resolve(layers)),
+  decided(e)(layers),
   TE.chain((r) => runResolved(r, { out: join('runs', r.name), resume: false, progress: startProgress(), stopping: () => false, ...o })),
 )

@@ -100,41 +100,58 @@ const schemaOf = (parts: Parts): Schema => ({
 
 /** A record of fields, with defaults of its own for some. */
 export class Section<A extends object> extends Field<A> {
-  readonly fields: { readonly [K in keyof A]: Field<A[K]> }
+  private readonly own: Parts
+  private readonly isWhole: (u: unknown) => u is A
   private readonly rules: ReadonlyArray<Rule<A>>
   private readonly defaults: unknown
 
-  constructor(about: string, fields: { readonly [K in keyof A]: Field<A[K]> }, rules: ReadonlyArray<Rule<A>>, defaults: unknown) {
-    const parts: Parts = Object.fromEntries(Object.entries<AnyField>(fields))
-    const isWhole = (u: unknown): u is A => isRecord(u) && Object.entries(parts).every(([k, f]) => f.is(u[k]))
+  constructor(about: string, own: Parts, isWhole: (u: unknown) => u is A, rules: ReadonlyArray<Rule<A>>, defaults: unknown) {
     const decode = (u: unknown, c: t.Context): t.Validation<A> => {
       if (!isRecord(u)) return t.failure(u, c)
       const all = merged(defaults, u)
-      const { values, errors, wrong } = decodeParts(parts, isRecord(all) ? all : {}, c)
+      const { values, errors, wrong } = decodeParts(own, isRecord(all) ? all : {}, c)
       const a: unknown = values
       if (!isWhole(a)) return errors.length > 0 ? t.failures([...errors]) : t.failure(u, c)
       const broken = rules.filter((rule) => !rule.of.some((k) => wrong.has(k)) && !rule.holds(a))
         .map((rule): t.ValidationError => ({ value: a[rule.at], context: t.appendContext(c, rule.at, new Together(rule.allowed(a), rule.remedy)) }))
       return errors.length + broken.length === 0 ? t.success(a) : t.failures([...errors, ...broken])
     }
-    const allowed = `a section with ${Object.keys(parts).join(', ')}`
-    const shown = withDefaults(parts, defaults)
+    const allowed = `a section with ${Object.keys(own).join(', ')}`
+    const shown = withDefaults(own, defaults)
     super({ initial: initialOf(shown), about, allowed, schema: schemaOf(shown) }, decode, shown)
-    this.fields = fields
+    this.own = own
+    this.isWhole = isWhole
     this.rules = rules
     this.defaults = defaults
   }
 
   /** The same section with other defaults: `network.with({ depth: 3 })`. */
-  with(given: Given<A>): Section<A> {
-    return new Section(this.facts.about, this.fields, this.rules, merged(this.defaults, given))
+  with(given?: Given<A>): Section<A> {
+    return new Section(this.facts.about, this.own, this.isWhole, this.rules, merged(this.defaults, given))
+  }
+
+  /** The fields of another section beside these, with the rules of both. */
+  and<B extends object>(other: Section<B>): Section<A & B> {
+    const [mine, its] = [this.isWhole, other.isWhole]
+    const isBoth = (u: unknown): u is A & B => mine(u) && its(u)
+    return new Section<A & B>(this.facts.about, { ...this.own, ...other.own }, isBoth, [...this.rules, ...other.rules], merged(this.defaults, other.defaults))
+  }
+
+  /** The same section in which more must hold. */
+  ruled(rules: ReadonlyArray<Rule<A>>): Section<A> {
+    return new Section(this.facts.about, this.own, this.isWhole, [...this.rules, ...rules], this.defaults)
   }
 }
 
+/** A field for each value of a record. */
+export type Fields<A> = { readonly [K in keyof A]: Field<A[K]> }
 
 /** Makes a section of fields. `rules` say what must hold between them. */
-export const section = <A extends object>(about: string, fields: { readonly [K in keyof A]: Field<A[K]> }, rules: ReadonlyArray<Rule<A>> = []): Section<A> =>
-  new Section(about, fields, rules, {})
+export const section = <A extends object>(about: string, fields: Fields<A>, rules: ReadonlyArray<Rule<A>> = []): Section<A> => {
+  const parts: Parts = Object.fromEntries(Object.entries<AnyField>(fields))
+  const isWhole = (u: unknown): u is A => isRecord(u) && Object.entries(parts).every(([k, f]) => f.is(u[k]))
+  return new Section(about, parts, isWhole, rules, {})
+}
 
 type Variants = Readonly<Record<string, object>>
 

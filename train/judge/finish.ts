@@ -23,8 +23,11 @@ const attention: Finish = (f) => {
   if (f.split.test.length === 0) return TE.right({})
   const path = join(f.out, 'attention.png')
   const { features } = last(f.assembled.phases)
+  // a backbone without attention has no maps of it
+  if (O.isNone(features.attention)) return TE.right({})
+  const { value } = features.attention
   return pipe(
-    attentionSheet(f.open, features, f.split.test, path, { images: 8, heads: features.attention.type.shape[1] ?? 1 }),
+    attentionSheet(f.open, features, value, f.split.test, path, { images: 8, heads: value.type.shape[1] ?? 1 }),
     TE.match(
       // a picture is no reason to lose a run
       (why) => { f.progress.say(`no attention maps:\n${showFault(why)}`) },
@@ -37,8 +40,8 @@ const attention: Finish = (f) => {
 
 /** `huggingface/`: the evaluated backbone. */
 const huggingFace: Finish = (f) => {
-  const { root, backbone } = f.assembled.evaluated
-  return O.isNone(backbone) ? TE.right({}) : pipe(writeNetwork(join(f.out, 'huggingface'), root, backbone.value)(f), TE.map(() => ({})))
+  const { root, vit } = f.assembled.method.evaluated
+  return O.isNone(vit) ? TE.right({}) : pipe(writeNetwork(join(f.out, 'huggingface'), root, vit.value)(f), TE.map(() => ({})))
 }
 
 /** What the experiment itself makes of its networks. */

@@ -7,11 +7,8 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import { plannedBytes } from '../../compiler/road.ts'
 import { nativeRoad } from '../../compiler/targets/native/road.ts'
-import type { HostValues } from '../../compiler/target.ts'
 import type { Expr } from '../../core/expr.ts'
 import type { Fault } from '../../core/fault.ts'
-import type { Exprs, Model } from '../../core/model.ts'
-import { call, context, leavesOf } from '../../core/model.ts'
 import type { Graph } from '../../core/graph.ts'
 import { value } from '../../core/graph.ts'
 import { trace } from '../../core/trace.ts'
@@ -19,17 +16,16 @@ import { join } from '../../core/tree.ts'
 import type { MultiCrop } from '../../data/augment/multicrop.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
 import type { Augmentation, Normalisation } from '../../data/augment/augmentation.ts'
-import type { Loss } from '../../losses/loss.ts'
-import type { BackboneFeatures, Pair, Views } from '../../models/dino.ts'
-import type { Vit } from '../../models/vit.ts'
+import type { Views } from '../../models/dino.ts'
 import { skipNonFinite } from '../step/finiteness.ts'
+import type { AnyBackbone, Method, StepFeed } from '../step/method.ts'
 import type { Resident, View } from '../step/objective.ts'
 import type { CommonSettings } from '../config/common.ts'
 import type { Phase, Stage } from './phases.ts'
 import { checkPhases, countingFrom, keepAverages, residentsOver } from './phases.ts'
 import type { Schedule } from '../step/schedule.ts'
 import type { ForwardStage, Program, StepStage, UpdateOptions } from '../step/step.ts'
-import { derive, rewriteForward, rewriteStep, trainingStep } from '../step/step.ts'
+import { derive, rewriteForward, rewriteStep } from '../step/step.ts'
 import { accumulate } from '../step/strategies/accumulate.ts'
 import type { Strategy } from '../step/strategies/strategy.ts'
 import { none, withinNetwork } from '../step/strategies/strategy.ts'
@@ -43,29 +39,24 @@ export interface Imagery {
   readonly normalisation?: Normalisation
 }
 
-/** A backbone that can be looked into: where the class token of its last block looks. */
-export interface SeeingFeatures extends BackboneFeatures {
-  /** `[B, heads, 1 + N, 1 + N]` */
-  readonly attention: Expr
+/** What a method is made for: the images, and the crops of them that a step sees. */
+export interface AtHand extends Imagery {
+  readonly augmentation: Augmentation
+  /** Images of one run of a step's program. */
+  readonly batch: number
 }
-
-/** Further inputs of a step by path, from the run's seed and the step's number. */
-export type StepFeed = (seed: number, step: number) => HostValues
 
 /** Bytes that a graph is planned to take. */
 export type Planned = (g: Graph) => Either<Fault, number>
 
-/** What a step is traced from: networks, images, loss, optimizer and strategies, each a function of the settings. */
-export interface AssemblyOptions<S extends CommonSettings, B, P, Q, ST, T> {
+/** What a step is traced from: crops, method, optimizer and strategies, each a function of the settings. */
+export interface AssemblyOptions<S extends CommonSettings> {
   readonly augmentation: (s: S) => Augmentation
-  readonly networks: (s: S, images: Imagery) => { readonly backbone: Model<B, Expr, SeeingFeatures>; readonly pair: Pair<P, Q, Views, ST, T> }
-  readonly loss: (s: S) => Loss<{ readonly images: number; readonly student: ST; readonly teacher: T }>
-  readonly update: (s: S) => UpdateOptions
+  readonly method: (s: S, seen: AtHand) => Method
+  readonly update: (s: S, method: Method) => UpdateOptions
   /** The value of `hyper.NAME` at every step. */
   readonly hypers: (s: S) => Either<Fault, Readonly<Record<string, Schedule>>>
-  /** What a step is fed besides crops and hypers: masks. A function of seed and step. Default: nothing. */
-  readonly feed?: (s: S) => StepFeed
-  /** Changes the objective before its gradients are derived: LoRA, freezing, distillation. Default: nothing. */
+  /** Changes the objective before its gradients are derived: LoRA, freezing. Default: nothing. */
   readonly strategy?: (s: S) => Strategy
   /** Changes the derived step: recomputation, storage; `planned` says what a step takes on the target at hand. Default: nothing. */
   readonly rewrite?: (s: S, planned: Planned) => (step: StepStage) => StepStage
@@ -73,8 +64,6 @@ export interface AssemblyOptions<S extends CommonSettings, B, P, Q, ST, T> {
   readonly accumulate?: (s: S) => number
   /** Other settings from some step on (phases.ts). Default: one phase. */
   readonly phases?: (s: S) => ReadonlyArray<Phase<S>>
-  /** The root of the network that is evaluated. Default `teacher`. */
-  readonly evaluated?: string
 }
 
 /** A phase of a run, traced. */
@@ -97,23 +86,18 @@ export interface Assembled {
   readonly program: Program
   /** The evaluated network's features, as a plain network under the root `plain`. */
   readonly plain: FeatureProgram
-  /** The evaluated network: its root, and what it is where it is a Vision Transformer. */
-  readonly evaluated: { readonly root: string; readonly backbone: Option<Vit> }
+  /** As the settings of the whole run make it. */
+  readonly method: Method
 }
 
-/** The evaluated network: the teacher's backbone on whole images. */
+/** A network on whole images. */
 export interface FeatureProgram {
   readonly crops: MultiCrop
   readonly cls: Expr
-  readonly attention: Expr
+  /** Where class tokens look, of a backbone that has attention. */
+  readonly attention: Option<Expr>
   /** Rows of one run. */
   readonly batch: number
-}
-
-/** A backbone, whatever its parameters. */
-export interface AnyBackbone {
-  /** Its features of whole images, as a plain network under a root. */
-  readonly features: (crops: MultiCrop, root: string) => Either<Fault, FeatureProgram>
 }
 
 /** The whole image, its middle square at the size of the global crops, nothing else changed. */
@@ -134,20 +118,17 @@ const evaluationBatch = 100
 /** The root of a plain network's tensors. */
 export const plainRoot = 'plain'
 
-const features = <B>(backbone: Model<B, Expr, SeeingFeatures>, crops: MultiCrop, root: string, view: View): Either<Fault, FeatureProgram> => {
-  const leaves: Exprs<B> = leavesOf(join(root, 'backbone'), backbone.params)
-  const f = call(backbone, context('eval'), 'features', leaves, crops.crops(crops.canvas).global)
+const features = (backbone: AnyBackbone, crops: MultiCrop, root: string, view: View): Either<Fault, FeatureProgram> => {
+  const f = backbone.features(root, crops.crops(crops.canvas).global)
   return pipe(
-    trace('features', [value('cls', f.cls), value('attention', f.attention)]),
+    trace('features', [value('cls', f.cls), ...(f.attention === undefined ? [] : [value('attention', f.attention)])]),
     E.chain(view),
-    E.map(({ outputs: [cls, attention] }) => ({ crops, cls: cls.expr, attention: attention.expr, batch: crops.layout.batch })),
+    E.map(({ outputs: [cls, attention] }) => ({ crops, cls: cls.expr, attention: pipe(O.fromNullable(attention), O.map((a) => a.expr)), batch: crops.layout.batch })),
   )
 }
 
-/** A backbone for `AccuracyOf`. */
-export const anyBackbone = <B>(backbone: Model<B, Expr, SeeingFeatures>): AnyBackbone => ({ features: (crops, root) => features(backbone, crops, root, E.right) })
-
-const isVit = (m: unknown): m is Vit => typeof m === 'object' && m !== null && 'options' in m && 'patch' in m && 'width' in m
+/** A backbone on the whole images of `crops`, as a plain network under a root. */
+export const plainFeatures = (backbone: AnyBackbone, crops: MultiCrop, root: string): Either<Fault, FeatureProgram> => features(backbone, crops, root, E.right)
 
 /** The programs of one step: one, or those of k micro-batches. */
 const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStage): Either<Fault, Stage['turns']> => {
@@ -174,44 +155,54 @@ const viewsOf = ({ crops, canvas }: MultiCrop): Views => {
 type Begun = ReadonlyMap<string, string | undefined>
 
 /** The step of a phase before its gradients, with the strategy of its settings. */
-const forwardOf = <S extends CommonSettings, B, P, Q, ST, T>(o: AssemblyOptions<S, B, P, Q, ST, T>, images: Imagery, { name, from, settings: s }: Phase<S>, views: Views, begun: Begun): ForwardStage => {
-  const update = o.update(s)
+const forwardOf = <S extends CommonSettings>(o: AssemblyOptions<S>, method: Method, { name, from, settings: s }: Phase<S>, views: Views, begun: Begun): ForwardStage => {
+  const update = o.update(s, method)
   const since = (path: string): string | undefined => (begun.has(path) ? begun.get(path) : from === 0 ? undefined : name)
   const optimizer = chain([countingFrom(since), update.optimizer])
-  const plain = trainingStep({ model: o.networks(s, images).pair, loss: o.loss(s), batch: { images: s.batch, views }, ...update, optimizer })
+  const plain: ForwardStage = { stage: 'forward', objective: method.objective({ images: s.batch, views }), update: { ...update, optimizer } }
   const trainedBefore = new Set([...begun.keys()].map((path) => join('student', path)))
   return pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(trainedBefore)))
 }
 
-const assembledPhase = <S extends CommonSettings, B, P, Q, ST, T>(o: AssemblyOptions<S, B, P, Q, ST, T>, images: Imagery, planned: Planned, phase: Phase<S>, begun: Begun): Either<Fault, AssembledPhase> => {
-  const { name, from, settings: s } = phase
+/** What the settings of a phase make of images: each once. */
+interface Made {
+  readonly augmentation: Augmentation
+  readonly method: Method
+}
+
+const madeOf = <S extends CommonSettings>(o: AssemblyOptions<S>, images: Imagery, s: S): Made => {
   const augmentation = normalisedBy(images)(o.augmentation(s))
+  return { augmentation, method: o.method(s, { ...images, augmentation, batch: s.batch }) }
+}
+
+const assembledPhase = <S extends CommonSettings>(o: AssemblyOptions<S>, images: Imagery, planned: Planned, phase: Phase<S>, { augmentation, method }: Made, begun: Begun): Either<Fault, AssembledPhase> => {
+  const { name, from, settings: s } = phase
   const crops = cropsFor(images, augmentation, s.batch)
   if (E.isLeft(crops)) return crops
   const whole = cropsFor(images, wholeImage(augmentation), evaluationBatch)
   if (E.isLeft(whole)) return whole
   const hypers = o.hypers(s)
   if (E.isLeft(hypers)) return hypers
-  const forward = forwardOf(o, images, phase, viewsOf(crops.right), begun)
+  const forward = forwardOf(o, method, phase, viewsOf(crops.right), begun)
   const turns = turnsOf(o.accumulate?.(s) ?? 1, (step) => skipping(s, o.rewrite?.(s, planned)(step) ?? step), derive(forward))
   if (E.isLeft(turns)) return turns
-  const seen = features(o.networks(s, images).backbone, whole.right, o.evaluated ?? 'teacher', turns.right[0].view)
+  const seen = features(method.evaluated, whole.right, method.evaluated.root, turns.right[0].view)
   if (E.isLeft(seen)) return seen
-  return E.right({ name, from, crops: crops.right, hypers: hypers.right, forward, turns: turns.right, feed: o.feed?.(s) ?? (() => new Map()), features: seen.right, batch: s.batch })
+  return E.right({ name, from, crops: crops.right, hypers: hypers.right, forward, turns: turns.right, feed: method.feed, features: seen.right, batch: s.batch })
 }
 
 const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> => residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
 
 /** Traces all phases of a run. Faults: whatever is wrong in them. */
-export const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: AssemblyOptions<S, B, P, Q, ST, T>, s: S) => (images: Imagery, planned: Planned = plannedBytes(nativeRoad())): Either<Fault, Assembled> => {
-  const whole: Phase<S> = { name: 'training', from: 0, settings: s }
-  const checked = checkPhases(s.steps, o.phases?.(s) ?? [whole])
+export const assembled = <S extends CommonSettings>(o: AssemblyOptions<S>, s: S) => (images: Imagery, planned: Planned = plannedBytes(nativeRoad())): Either<Fault, Assembled> => {
+  const checked = checkPhases(s.steps, o.phases?.(s) ?? [{ name: 'training', from: 0, settings: s }])
   if (E.isLeft(checked)) return checked
+  const whole = madeOf(o, images, s)
   const phases: Array<AssembledPhase> = []
   /** The phase in which each parameter was trained first, undefined for that from step 0. */
   const begun = new Map<string, string | undefined>()
   for (const p of checked.right) {
-    const next = assembledPhase(o, images, planned, p, begun)
+    const next = assembledPhase(o, images, planned, p, p.settings === s ? whole : madeOf(o, images, p.settings), begun)
     if (E.isLeft(next)) return next
     phases.push(next.right)
     for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
@@ -219,11 +210,9 @@ export const assembled = <S extends CommonSettings, B, P, Q, ST, T>(o: AssemblyO
   const [first, ...others] = phases
   const residents = residentsOver(phases.flatMap((p) => p.turns))
   if (E.isLeft(residents)) return residents
-  const crops = cropsFor(images, wholeImage(normalisedBy(images)(o.augmentation(s))), evaluationBatch)
+  const crops = cropsFor(images, wholeImage(whole.augmentation), evaluationBatch)
   if (E.isLeft(crops)) return crops
-  const { backbone } = o.networks(s, images)
-  const plain = features(backbone, crops.right, plainRoot, E.right)
+  const plain = plainFeatures(whole.method.evaluated, crops.right, plainRoot)
   if (E.isLeft(plain)) return plain
-  const evaluated = { root: o.evaluated ?? 'teacher', backbone: O.fromPredicate(isVit)(backbone) }
-  return E.right({ phases: [first, ...others], residents: residents.right, plain: plain.right, evaluated, program: last(last([first, ...others]).turns) })
+  return E.right({ phases: [first, ...others], residents: residents.right, plain: plain.right, method: whole.method, program: last(last([first, ...others]).turns) })
 }

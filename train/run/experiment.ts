@@ -18,11 +18,12 @@ import type { Layer } from '../config/layers.ts'
 import { resolve } from '../config/settings.ts'
 import type { Progress } from './log/progress.ts'
 import type { Resident } from '../step/objective.ts'
-import type { AnyBackbone, Assembled, AssemblyOptions, Imagery, Planned } from './assembly.ts'
+import type { AnyBackbone, Method } from '../step/method.ts'
+import type { Assembled, AssemblyOptions, Imagery, Planned } from './assembly.ts'
 import { assembled } from './assembly.ts'
 import type { CommonSettings, Say } from '../config/common.ts'
 
-export interface ExperimentOptions<S extends CommonSettings, B, P, Q, ST, T> extends AssemblyOptions<S, B, P, Q, ST, T> {
+export interface ExperimentOptions<S extends CommonSettings> extends AssemblyOptions<S> {
   readonly name: string
   /** One sentence for `--help`. */
   readonly about: string
@@ -46,6 +47,7 @@ export interface Surroundings {
 
 /** A run that is about to begin: where, and the tensors that need first values. */
 export interface Beginning extends Surroundings {
+  readonly method: Method
   readonly residents: ReadonlyArray<Resident>
   readonly say: Say
 }
@@ -76,6 +78,8 @@ export interface Resolved {
   readonly settings: CommonSettings
   /** The same as plain JSON: what `config.yaml` and checkpoints hold. */
   readonly config: Json
+  /** A configuration of an earlier release of this experiment, with what it does not say yet. */
+  readonly completed: (config: Json) => Json
   readonly data: (say: Say) => TaskEither<Fault, TrainingSplit>
   /** `planned`: bytes that a step takes on the target (`Device.planned`). Default: as planned for `native`. */
   readonly assemble: (images: Imagery, planned?: Planned) => Either<Fault, Assembled>
@@ -90,18 +94,25 @@ export interface Experiment {
   readonly settings: AnyField
   /** Layers of a configuration over the defaults (config/layers.ts). Fault: all that is wrong in them. */
   readonly resolve: (layers: ReadonlyArray<Layer>) => Either<Fault, Resolved>
+  /** The same where defaults follow from what the layers name, such as the network that is gone on from. Default: itself. */
+  readonly adapted?: (layers: ReadonlyArray<Layer>) => TaskEither<Fault, Experiment>
 }
 
 const asJson = (u: unknown): Json => (JsonValue.is(u) ? u : null)
 
 /** An experiment of such parts with its settings decided. */
-export const resolved = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>, s: S): Resolved => ({
+export const resolved = <S extends CommonSettings>(o: ExperimentOptions<S>, s: S): Resolved => ({
   name: o.name, settings: s, config: asJson(s), data: (say) => o.data(s, say), assemble: assembled(o, s),
+  completed: (config) => pipe(o.settings.decode(config), E.match(() => config, asJson)),
   first: (how) => o.first?.(s, how) ?? TE.right(new Map()),
   between: o.between?.(s) ?? (() => () => TE.right(undefined)),
   after: (t) => o.after?.(s)(t) ?? TE.right({}),
 })
 
-/** Makes an experiment of its parts. */
-export const experiment = <S extends CommonSettings, B, P, Q, ST, T>(o: ExperimentOptions<S, B, P, Q, ST, T>): Experiment =>
+/** An experiment of functions of its settings. Those of the usual parts: recipes/experiment.ts. */
+export const experimentOf = <S extends CommonSettings>(o: ExperimentOptions<S>): Experiment =>
   ({ name: o.name, about: o.about, settings: o.settings, resolve: (layers) => pipe(resolve(o.settings)(layers), E.map((s) => resolved(o, s))) })
+
+/** What layers decide of an experiment, its defaults adapted to them where it does so. Faults: all that is wrong; a network that cannot be read. */
+export const decided = (e: Experiment) => (layers: ReadonlyArray<Layer>): TaskEither<Fault, Resolved> =>
+  pipe(e.adapted === undefined ? TE.right(e) : e.adapted(layers), TE.chainEitherK((own) => own.resolve(layers)))

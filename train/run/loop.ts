@@ -184,9 +184,9 @@ const judged = (o: LoopOptions, step: number, values: ReadonlyMap<string, number
   return skipped >= o.settings.runtime.skips ? E.left(skippedOften(step, skipped)) : E.right(skipped)
 }
 
-/** K of the head on class tokens, by its prototypes among what the student trains. */
-const prototypesOf = (a: Assembled): number | undefined =>
-  a.residents.find((r) => /^student\.(head|dino_head)\.last_layer\.weight(_v)?$/.test(r.path))?.declaration.shape[0]
+/** K of the head on class tokens: the rows of its prototypes. */
+const prototypesOf = ({ method: { prototypes: [root] }, residents }: Assembled): number | undefined =>
+  root === undefined ? undefined : residents.find((r) => r.path.startsWith(`student.${root}.`))?.declaration.shape[0]
 
 /** Tells signs of collapse, where they are asked for. */
 const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyMap<string, number>, carried: Carried): Watching => {

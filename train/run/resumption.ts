@@ -69,9 +69,11 @@ const shown = (u: unknown): string => (u === undefined ? 'nothing' : JSON.string
 
 /** A run may only be continued as it was begun. */
 const checkResume = (out: string, r: Resolved, c: Checkpoint): Either<Fault, Checkpoint> => {
-  const path = difference(fixedPart(c.config), fixedPart(r.config))
+  // what an earlier release did not know yet is as it was then
+  const began = r.completed(c.config)
+  const path = difference(fixedPart(began), fixedPart(r.config))
   if (path !== undefined) return E.left(fault('checkpoint', {
-    place: `${out}: ${path}`, found: shown(at(r.config, path)), allowed: `${shown(at(c.config, path))}, as the run began; only ${changeable.join(', ')} may change`,
+    place: `${out}: ${path}`, found: shown(at(r.config, path)), allowed: `${shown(at(began, path))}, as the run began; only ${changeable.join(', ')} may change`,
     remedy: `resume without this setting: --resume alone takes the configuration from ${join(out, 'config.yaml')}`,
   }))
   return c.step <= r.settings.steps ? E.right(c) : E.left(fault('usage', {
@@ -111,7 +113,7 @@ export const isBegun = async (out: string): Promise<boolean> => {
 
 const fresh = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> => pipe(
   asideOld(o),
-  TE.chain(() => r.first({ ...o, residents: a.residents, say: o.progress.say })),
+  TE.chain(() => r.first({ ...o, method: a.method, residents: a.residents, say: o.progress.say })),
   TE.chainEitherK((given) => startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given]))),
   TE.map((values) => ({ step: 0, values, position: beginning })),
 )

@@ -26,7 +26,7 @@ import { merged } from '../config/section.ts'
 import { recordStart } from './environment.ts'
 import type { AccuracyOf, Resolved, Surroundings } from './experiment.ts'
 import type { Assembled, Imagery } from './assembly.ts'
-import { plainRoot } from './assembly.ts'
+import { plainFeatures, plainRoot } from './assembly.ts'
 import type { Judge, Numbers } from './judge.ts'
 import { openLogs } from './log/logs.ts'
 import { percent } from './log/numbers.ts'
@@ -149,7 +149,7 @@ const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
 const accuracyOn = ({ options: { judge }, run, judged: data, device, assembled: a }: Traced): AccuracyOf => (name, network, backbone) => async () => {
   if (!isLabelled(data)) return E.right({})
   const root = backbone === undefined ? plainRoot : `${plainRoot}_${name}`
-  const program = backbone === undefined ? E.right(a.plain) : backbone.features(a.plain.crops, root)
+  const program = backbone === undefined ? E.right(a.plain) : plainFeatures(backbone, a.plain.crops, root)
   if (E.isLeft(program)) return program
   const graph = trace('plain', [value('cls', program.right.cls)])
   if (E.isLeft(graph)) return graph

@@ -25,6 +25,7 @@ import { parseArguments } from '../arguments.ts'
 import { isUnderTsx } from '../entry.ts'
 import { layersOf } from '../sources.ts'
 import type { Experiment } from '../../run/experiment.ts'
+import { decided } from '../../run/experiment.ts'
 import type { Assembled, AssembledPhase } from '../../run/assembly.ts'
 import { initialize } from '../../step/initialization.ts'
 import { writeResidents } from '../../run/state.ts'
@@ -161,7 +162,7 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     load(a.operands[0] ?? ''),
     TE.bindTo('experiment'),
     TE.bind('layers', ({ experiment }) => TE.fromTask(layersOf(experiment.settings, a, process.env))),
-    TE.bind('resolved', ({ experiment, layers }) => TE.fromEither(experiment.resolve(layers))),
+    TE.bind('resolved', ({ experiment, layers }) => decided(experiment)(layers)),
     TE.bind('split', ({ resolved }) => resolved.data(() => undefined)),
     TE.bind('first', ({ split }) => split.train.item(0)),
     TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target))),

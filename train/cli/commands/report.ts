@@ -18,7 +18,7 @@ import { evaluations, isEvaluation } from '../../judge/evaluate/evaluations.ts'
 import { partsOf, splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
-import { images, imagesOf } from '../../recipes/parts/images.ts'
+import { images } from '../../recipes/parts/images.ts'
 import { networkSections } from '../../judge/report/network.ts'
 import { readRecord } from '../../judge/report/record.ts'
 import { writeReport } from '../../judge/report/report.ts'
@@ -47,14 +47,14 @@ const evaluationsOf = (a: Arguments): Either<Fault, ReadonlyArray<EvaluationName
   return bad === undefined ? E.right(asked.filter(isEvaluation)) : E.left(fault('usage', { place: '--evaluate', found: bad, allowed: `${names.join(', ')}, with commas between them; none`, remedy: `see ${spec.call} --help` }))
 }
 
-const configCodec = t.type({ data: images })
+const configCodec = t.type({ data: images().settings })
 
 /** The images of `--data`, or of the run's configuration; what an example does to them beyond that is not done here. */
 const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress): TaskEither<Fault, Split> => (O.isSome(a.data)
   ? pipe(splitsAt(a.data.value, progress.say), TE.chainEitherK((splits) => partsOf(splits, progress.say)))
   : pipe(
     TE.fromEither(decodeAs(configCodec, 'data', `${run}/config.yaml`, 'name the images with --data')(config)),
-    TE.chain((c) => imagesOf(c.data, progress.say)),
+    TE.chain((c) => images().make(c.data)(progress.say, '')),
   ))
 
 const seedOf = (config: unknown): number => pipe(t.type({ seed: t.number }).decode(config), E.match(() => 0, (c) => c.seed))

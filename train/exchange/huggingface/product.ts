@@ -15,10 +15,11 @@ import type { ModuleNames } from '../peft/peft.ts'
 import type { Vit } from '../../../models/vit.ts'
 import { preprocessorOfCrops } from '../preprocess.ts'
 import type { Trained } from '../../run/experiment.ts'
+import type { Numbers } from '../../run/judge.ts'
 import { mergedNetwork } from '../merge.ts'
 import { networkValues } from '../../step/values.ts'
 import { writeAdapters } from '../peft/folder.ts'
-import { withinNetwork } from '../../step/strategies/strategy.ts'
+import { trainedCount, withinNetwork } from '../../step/strategies/strategy.ts'
 import { writeBackbone } from './writer.ts'
 
 /** A statistic of every channel of the images; one number for all where the augmentation has another number of channels. */
@@ -53,13 +54,24 @@ const namesFor = (model: Vit | undefined): ModuleNames => {
 
 /** `adapter/`: the adapters of the evaluated network, and what of its backbone was trained as a whole. `base`: what the run started from, which they belong to. */
 export const saveAdapters = (lora: LoraOptions, base = '') => (t: Trained): TaskEither<Fault, void> => {
-  const { program, evaluated: { root, backbone } } = t.assembled
+  const { program, method: { evaluated: { root, vit } } } = t.assembled
   const folder = join(t.out, 'adapter')
   return program.adapters.length === 0 ? TE.right(undefined) : pipe(
     whatIs(base),
     // a path must be found from anywhere, an id is one anywhere
     TE.map((what) => (base === '' ? {} : { base: what === 'nothing' ? base : resolve(base) })),
-    TE.chain((named) => writeAdapters(folder, { names: namesFor(O.toUndefined(backbone)), lora, ...named, shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])) }, program.adapters)(networkValues(root)(t.state))),
+    TE.chain((named) => writeAdapters(folder, { names: namesFor(O.toUndefined(vit)), lora, ...named, shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])) }, program.adapters)(networkValues(root)(t.state))),
     TE.map(() => { t.progress.say(`adapters: ${folder}`) }),
+  )
+}
+
+/** Saves the adapters, and judges the network with them merged: `knn_merged`, and how many numbers were trained, of the backbone and in all. */
+export const adaptersJudged = (lora: LoraOptions) => (t: Trained): TaskEither<Fault, Numbers> => {
+  const { program, method: { evaluated: { root } } } = t.assembled
+  return pipe(
+    saveAdapters(lora)(t),
+    TE.chain(() => TE.fromEither(mergedNetwork(program.adapters, root)(t.state))),
+    TE.chain((network) => t.accuracyOf('knn_merged', network)),
+    TE.map((merged) => ({ ...merged, trained: trainedCount(program), trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')) })),
   )
 }

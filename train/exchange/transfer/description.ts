@@ -8,7 +8,7 @@ import * as t from 'io-ts'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
 import { sizeOf } from '../../../core/type.ts'
 import { decodeAs } from '../../../data/formats/codec.ts'
@@ -18,6 +18,7 @@ import { configCodec } from '../../../models/huggingface/keys.ts'
 import type { FullOptions } from '../../../models/options.ts'
 import { fullOptions } from '../../../models/options.ts'
 import type { Vit } from '../../../models/vit.ts'
+import type { Say } from '../../config/common.ts'
 import type { CropView } from '../preprocess.ts'
 import { localModel } from '../huggingface/hub.ts'
 import { whatIs } from '../../../data/formats/file.ts'
@@ -70,36 +71,15 @@ export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<F
 /** The options of the backbone at a path. */
 export const optionsAt = (path: string): TaskEither<Fault, FullOptions> => pipe(describedAt(path), TE.map(({ options }) => options))
 
-/** The last value of an option on a command line; undefined where it is not given. */
-const valueIn = (argv: ReadonlyArray<string>, option: string): string | undefined =>
-  argv.flatMap((word, i) => (word === option ? argv.slice(i + 1, i + 2) : word.startsWith(`${option}=`) ? [word.slice(option.length + 1)] : [])).at(-1)
-
-/** `model.heads` as `--set` gives it: what no file of weights says. */
-const headsIn = (argv: ReadonlyArray<string>): number | undefined => {
-  const given = argv.flatMap((word) => /^(?:--set=)?model\.heads=(\d{1,4})$/.exec(word)?.[1] ?? []).at(-1)
-  return given === undefined ? undefined : Number(given)
-}
-
 /** Programs that train have settings where commands have options. */
 const inSettings = (f: Fault): Fault => ({ ...f, remedy: f.remedy.replace('--heads N', '--set model.heads=N').replace(/(?:name that model with|or name the base with) --base.*$/, 'write it into adapter_config.json as base_model_name_or_path') })
 
-/**
- * The backbone that a command line's `--model` names, for programs whose settings follow from it; undefined without one.
- * A fault is shown and ends the process, as it does in every command.
- */
-export const describedBy = async (argv: ReadonlyArray<string>): Promise<Described | undefined> => {
-  const path = valueIn(argv, '--model')
-  if (path === undefined) return undefined
-  const heads = headsIn(argv)
-  const found = await pipe(
-    localModel(process.env, (text) => { process.stderr.write(`${text}\n`) })(path),
-    TE.chain((local) => describedAt(local, heads === undefined ? {} : { heads })),
-    TE.mapLeft(inSettings),
-  )()
-  if (E.isRight(found)) return found.right
-  process.stderr.write(`${showFault(found.left)}\n`)
-  process.exit(exitCode(found.left))
-}
+/** The backbone that a run, a folder, a file or the id of a model names, and how it sees images. */
+export const described = (name: string, say: Say, o: DescribeOptions = {}): TaskEither<Fault, Described> => pipe(
+  localModel(process.env, say)(name),
+  TE.chain((local) => describedAt(local, o)),
+  TE.mapLeft(inSettings),
+)
 
 /** Writes a backbone with its random first values as a Hugging Face folder; gives the folder. */
 export const writeInitial = (folder: string, model: Vit, seed: number): TaskEither<Fault, string> => pipe(

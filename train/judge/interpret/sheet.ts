@@ -5,6 +5,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../../compiler/target.ts'
+import type { Expr } from '../../../core/expr.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Dataset, Image } from '../../../data/readers/dataset.ts'
 import { subset } from '../../../data/readers/subset.ts'
@@ -44,11 +45,11 @@ const tiles = (d: Dataset, image: Image, attention: Float32Array, heads: number)
 }
 
 /** Writes attention maps of the first images of a data set as one PNG. */
-export const attentionSheet = (device: Device, p: FeatureProgram, d: Dataset, path: string, o: AttentionOptions): TaskEither<Fault, void> =>
+export const attentionSheet = (device: Device, p: FeatureProgram, attention: Expr, d: Dataset, path: string, o: AttentionOptions): TaskEither<Fault, void> =>
   pipe(
     TE.Do,
     TE.bind('some', () => TE.fromEither(subset(Array.from({ length: Math.min(o.images, d.length) }, (_, i) => i), d.name)(d))),
-    TE.bind('look', () => extractor(device, p, p.attention)),
+    TE.bind('look', () => extractor(device, p, attention)),
     TE.bind('rows', ({ look, some }) => look.rows(some)),
     TE.bind('items', ({ some }) => TE.sequenceSeqArray(Array.from({ length: some.length }, (_, i) => some.item(i)))),
     TE.chainEitherK(({ rows, items }) => pipe(

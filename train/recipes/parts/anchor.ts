@@ -13,7 +13,7 @@ import type { Ongoing } from '../../run/experiment.ts'
 import type { Schedule } from '../../step/schedule.ts'
 import { constant } from '../../step/schedule.ts'
 
-export const anchoring = section('Gram anchoring: patches keep the relations that they have in a teacher', {
+export const anchorSettings = section('Gram anchoring: patches keep the relations that they have in a teacher', {
   weight: real(2, 'weight of the loss; 0: none', { min: 0 }),
   localWeight: share(0.5, 'weight of the local crops beside it'),
   teacher: oneOf(['copy', 'average'], 'a copy of the teacher, which is renewed at times, or the teacher as it is'),
@@ -28,7 +28,7 @@ export const anchoring = section('Gram anchoring: patches keep the relations tha
   { at: 'tokens', of: ['tokens', 'level'], holds: (a) => a.tokens === 'all' || a.level === 'batch', allowed: () => 'all, at level image', remedy: 'choose level: batch for masked or unmasked patches' },
 ])
 
-export type Anchoring = ValueOf<typeof anchoring>
+export type Anchoring = ValueOf<typeof anchorSettings>
 
 export const gramOf = (a: Anchoring): GramOptions => ({ level: a.level, tokens: a.tokens, negatives: a.negatives })
 

@@ -5,12 +5,13 @@ import { augmentations } from '../../../data/augment/presets.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { oneOf, pair, real, share, whole } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
+import { part } from '../part.ts'
 
 const names = ['digits', 'v1', 'v2', 'v3', 'v3-large', 'unresized'] as const satisfies ReadonlyArray<AugmentationName>
 
 const area = { above: 0, max: 1 } as const
 
-export const crops = section('crops of each image', {
+const settings = section('crops of each image', {
   recipe: oneOf(names, 'colours, mirrors and blur of a paper, or those of digits'),
   globals: whole(2, 'global crops', { min: 1, max: 64 }),
   globalSize: whole(28, 'pixels along their side', { min: 5 }),
@@ -36,6 +37,8 @@ export const crops = section('crops of each image', {
   blurOrder: oneOf(['intended', 'as-released'], 'of v2 and v3, whose code inverts what the papers say'),
 })
 
-export type Crops = ValueOf<typeof crops>
+export type Crops = ValueOf<typeof settings>
 
-export const cropsOf = ({ recipe, blur, jitter, blurOrder, ...o }: Crops): Augmentation => augmentations[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder })
+/** Global and local crops of each image, changed as a paper does. */
+export const crops = part(settings, ({ recipe, blur, jitter, blurOrder, ...o }): Augmentation =>
+  augmentations[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder }))

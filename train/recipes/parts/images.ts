@@ -21,6 +21,8 @@ import type { Say } from '../../config/common.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { list, oneOf, optional, pair, real, text, whole } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
+import type { Part } from '../part.ts'
+import { part } from '../part.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
 import { viewAt } from '../../exchange/transfer/view.ts'
 
@@ -32,7 +34,7 @@ const columns = section('columns of a table; empty: by their names, and by what 
   group: text('', 'patients, or what else is not to be parted; none: without'),
 })
 
-export const images = section('what is trained on', {
+const settings = section('what is trained on', {
   path: text('', 'a file or folder of images; empty: the digits that are shipped'),
   train: whole(8000, 'digits to train on', { min: 1, max: 10000 }),
   test: whole(2000, 'digits to evaluate with', { min: 0, max: 10000 }),
@@ -63,7 +65,7 @@ export const images = section('what is trained on', {
   { at: 'test', of: ['path', 'train', 'test'], holds: (d) => d.path !== '' || d.train + d.test <= 10000, allowed: (d) => `at most ${10000 - d.train} beside ${d.train} to train on: there are 10000 digits`, remedy: 'take fewer' },
 ])
 
-export type Images = ValueOf<typeof images>
+export type Images = ValueOf<typeof settings>
 
 const remedy = `name ${Object.keys(windowPresets).join(', ')}, file, or give centre and width: 40/400`
 
@@ -120,8 +122,10 @@ const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): Ta
     : pipe(normalisationFor(normalisation)(split.train), TE.map((statistics) => ({ ...split, loading: loadingOf(o), normalisation: statistics }))))),
 )
 
-/** The images to train on and to evaluate with; `from` is the network that the run goes on from, if any. Faults: those of the readers. */
-export const imagesOf = (o: Images, say: Say, from = ''): TaskEither<Fault, TrainingSplit> => pipe(
+/** Opens images to train on and to evaluate with; `from` is the network that the run goes on from, or empty. Faults: those of the readers. */
+export type Source = (say: Say, from: string) => TaskEither<Fault, TrainingSplit>
+
+const sourceOf = (o: Images): Source => (say, from) => pipe(
   TE.Do,
   TE.bind('normalisation', () => normalisationOf(o, from, say)),
   TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
@@ -132,3 +136,10 @@ export const imagesOf = (o: Images, say: Say, from = ''): TaskEither<Fault, Trai
       ...(intensity === undefined ? {} : { intensity }), ...(normalisation === undefined ? {} : { normalisation }),
     }), TE.map((split) => (o.canvas === null ? split : { ...split, canvas: o.canvas }))))),
 )
+
+/** Images at a path, or digits. */
+export const images = part(settings, sourceOf)
+
+/** The same images, changed once they are open: `shownAs(negatives)(images())`. */
+export const shownAs = (f: (s: TrainingSplit) => TrainingSplit) => <D extends object>(p: Part<D, Source>): Part<D, Source> =>
+  ({ settings: p.settings, make: (s) => (say, from) => pipe(p.make(s)(say, from), TE.map(f)) })

@@ -1,12 +1,14 @@
 /** Hidden patches as settings. */
+import { patchesAlong } from '../../../models/patch.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { flag, oneOf, pair, share, whole } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
-import type { MaskedCropOptions } from '../../step/masks.ts'
-import type { Crops } from './crops.ts'
-import type { Network } from './network.ts'
+import type { AtHand } from '../../run/assembly.ts'
+import type { Masking } from '../../step/masks.ts'
+import { masking } from '../../step/masks.ts'
+import { part } from '../part.ts'
 
-export const hidden = section('patches that are hidden from the student', {
+export const hiddenSettings = section('patches that are hidden from the student', {
   sampler: oneOf(['block', 'exact'], 'blocks as DINOv2 draws them, or filled up to the exact number as DINOv3 does'),
   probability: share(0.5, 'share of global crops that have a mask'),
   ratio: pair([0.1, 0.5], 'smallest and largest share of hidden patches', { min: 0, max: 1 }),
@@ -14,10 +16,13 @@ export const hidden = section('patches that are hidden from the student', {
   shift: flag(false, 'turns every mask around its edges'),
 })
 
-export type Hidden = ValueOf<typeof hidden>
+export type Hidden = ValueOf<typeof hiddenSettings>
 
-/** What is hidden of the global crops of such settings. Channels are those of the images; masks do not ask for them. */
-export const hiddenOf = (s: { readonly batch: number; readonly augmentation: Crops; readonly model: Network; readonly masks: Hidden }): MaskedCropOptions => ({
-  images: s.batch, patch: s.model.patch, masks: s.masks,
-  global: { crops: s.augmentation.globals, size: s.augmentation.globalSize }, local: { crops: s.augmentation.locals, size: s.augmentation.localSize },
+/** Masks for the global crops that a step sees, in patches of so many pixels. */
+export type Hiding = (patch: number, seen: AtHand) => Masking
+
+/** Patches of the global crops that a student does not see. */
+export const hidden = part(hiddenSettings, (h): Hiding => (patch, { augmentation: { global: { count, size } }, batch }) => {
+  const side = patchesAlong(size, patch)
+  return masking({ ...h, crops: count * batch, grid: { height: side, width: side } })
 })

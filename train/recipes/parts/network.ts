@@ -1,18 +1,20 @@
 /** Backbones and heads as settings, and the networks that they make. */
 import type { Expr } from '../../../core/expr.ts'
 import type { Model } from '../../../core/model.ts'
-import type { HeadParams, PlainHeadParams, Projected } from '../../../models/head.ts'
+import type { HeadParams, PlainHeadParams } from '../../../models/head.ts'
 import { head, plainHead } from '../../../models/head.ts'
 import { ffnKinds } from '../../../models/ffn.ts'
 import type { FullOptions, Position, VitOptions } from '../../../models/options.ts'
 import type { RopeOptions } from '../../../models/rope.ts'
 import type { Generation } from '../../../models/tokens.ts'
-import type { Vit } from '../../../models/vit.ts'
+import type { Vit, VitInput, VitParams } from '../../../models/vit.ts'
 import { vit } from '../../../models/vit.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { flag, oneOf, optional, pair, real, whole } from '../../config/field.ts'
 import type { Given } from '../../config/section.ts'
 import { section } from '../../config/section.ts'
+import type { Backbone } from '../../step/method.ts'
+import { part } from '../part.ts'
 
 const rope = section('rotary positions', {
   base: real(100, 'of the periods', { above: 0 }),
@@ -23,8 +25,7 @@ const rope = section('rotary positions', {
   rescale: real(2, 'training alone: multiplies both axes by up to so much', { min: 1 }),
 })
 
-/** A Vision Transformer. Presets of the papers are files to extend: examples/recipes/backbones. */
-export const network = section('the backbone, a Vision Transformer', {
+export const networkSettings = section('the backbone, a Vision Transformer', {
   patch: whole(16, 'pixels along the side of a patch', { min: 1, max: 1024 }),
   width: whole(192, 'components of a token', { min: 1 }),
   depth: whole(12, 'blocks', { min: 1, max: 1000 }),
@@ -56,7 +57,7 @@ export const network = section('the backbone, a Vision Transformer', {
   { at: 'rope', of: ['rope', 'width', 'heads'], holds: (n) => n.rope === null || (n.width / n.heads) % 4 === 0, allowed: (n) => `heads whose width is a multiple of 4 (here ${n.width / n.heads})`, remedy: 'change width or heads' },
 ])
 
-export type Network = ValueOf<typeof network>
+export type Network = ValueOf<typeof networkSettings>
 
 const positionOf = (r: Network['rope'], offset: number, antialias: boolean): Position => (r === null ? { kind: 'learned', offset, antialias } : {
   kind: 'rope', periods: r.periods === null ? { base: r.base } : { min: r.periods[0], max: r.periods[1] }, normalize: r.normalize, shift: r.shift, jitter: r.jitter, rescale: r.rescale,
@@ -64,8 +65,11 @@ const positionOf = (r: Network['rope'], offset: number, antialias: boolean): Pos
 
 const generations: Readonly<Record<Network['generation'], Generation>> = { 1: 1, 2: 2, 3: 3 }
 
-/** The backbone of such settings; `o` says what data and method ask for: channels, the image where settings say none, maskToken. */
-export const backboneOf = ({ rope: r, offset, antialias, layerScale, hidden, image, generation, ...n }: Network, o: Pick<VitOptions, 'channels' | 'image' | 'maskToken'> = {}): Vit => vit({
+/** What data and method ask of a backbone: channels, the side of the images where its settings say none, a token for hidden patches. */
+export type Asked = Pick<VitOptions, 'channels' | 'image' | 'maskToken'>
+
+/** The Vision Transformer of such settings. */
+export const backboneOf = ({ rope: r, offset, antialias, layerScale, hidden, image, generation, ...n }: Network, o: Asked = {}): Vit => vit({
   ...n, ...o, position: positionOf(r, offset, antialias), generation: generations[generation],
   ...(image === null ? {} : { image }), ...(layerScale === null ? {} : { layerScale }), ...(hidden === null ? {} : { hidden }),
 })
@@ -82,8 +86,7 @@ export const networkOf = (o: FullOptions): Given<Network> => ({
   ...(o.position.kind === 'learned' ? { rope: null, image: o.image, offset: o.position.offset, antialias: o.position.antialias === true } : { rope: ropeOf(o.position) }),
 })
 
-/** The projection head on class tokens, and on patches where there are any. */
-export const prototypes = section('the projection head', {
+const headSettings = section('the projection head', {
   layers: whole(3, 'linear layers before the prototypes', { min: 1 }),
   hidden: whole(2048, 'their hidden width', { min: 1 }),
   bottleneck: whole(256, 'width of the normalised output', { min: 1 }),
@@ -91,9 +94,23 @@ export const prototypes = section('the projection head', {
   normLastLayer: flag(true, 'keeps the norms of the prototypes at 1'),
 })
 
-export type Prototypes = ValueOf<typeof prototypes>
+export type Prototypes = ValueOf<typeof headSettings>
 
-export const headOf = (width: number, o: Prototypes): Model<HeadParams, Expr, Projected> => head({ in: width, ...o })
+/** A projection head, and where in it the prototypes are. */
+export interface Head<H> extends Model<H, Expr, { readonly logits: Expr }> {
+  readonly prototypes?: string
+}
+
+const lastLayer = 'last_layer'
+
+/** The projection head on class tokens, and on patches where there are any, for features of so many components. */
+export const prototypes = part(headSettings, (o) => (width: number): Head<HeadParams> => ({ ...head({ in: width, ...o }), prototypes: lastLayer }))
 
 /** The head of DINOv3: prototypes without weight normalisation. */
-export const plainHeadOf = (width: number, o: Prototypes): Model<PlainHeadParams, Expr, Projected> => plainHead({ in: width, ...o })
+export const plainPrototypes = part(headSettings, (o) => (width: number): Head<PlainHeadParams> => ({ ...plainHead({ in: width, ...o }), prototypes: lastLayer }))
+
+/** A Vision Transformer. Presets of the papers are files to extend: examples/recipes/backbones. */
+export const network = part(networkSettings, (n) => (o: Asked): Backbone<VitParams, Expr | VitInput> => {
+  const made = backboneOf(n, o)
+  return { ...made, blocks: n.depth, vit: made }
+})

@@ -2,8 +2,8 @@
 import type { ValueOf } from '../../config/field.ts'
 import { oneOf, real, share, table, text, whole } from '../../config/field.ts'
 import { section, variants } from '../../config/section.ts'
-import { hidden } from './masks.ts'
-import { network } from './network.ts'
+import { hiddenSettings } from './masks.ts'
+import { networkSettings } from './network.ts'
 
 const weight = (initial: number, about: string) => real(initial, about, { min: 0 })
 
@@ -11,24 +11,25 @@ const patchHead = oneOf(['own', 'shared'], 'whether hidden patches have a head o
 
 export const objective = variants('what is learned', {
   dinov1: section('DINO: what the teacher says of other crops', {
+    centring: oneOf(['centre', 'sinkhorn'], 'how the targets are balanced'),
     studentTemperature: real(0.1, 'of the student', { above: 0 }),
-    centreMomentum: share(0.9, 'share of the old centre in the new one'),
+    centreMomentum: share(0.9, 'centre: share of the old one in the new one'),
   }),
   dinov2: section('DINO between crops, iBOT on hidden patches, KoLeo', {
     centring: oneOf(['sinkhorn', 'centre'], 'how the targets are balanced'),
     dino: weight(1, 'weight of DINO'), ibot: weight(1, 'weight of iBOT'), koleo: weight(0.1, 'weight of KoLeo'),
-    patchHead, masks: hidden,
+    patchHead, masks: hiddenSettings,
   }),
   dinov3: section('as DINOv2 with Sinkhorn targets, plain prototypes and exact masks', {
     dino: weight(1, 'weight of DINO'), ibot: weight(1, 'weight of iBOT'), koleo: weight(0.1, 'weight of KoLeo'),
     neighbours: whole(1, 'nearest neighbours of KoLeo', { min: 1 }),
-    patchHead, masks: hidden.with({ sampler: 'exact', shift: true }),
+    patchHead, masks: hiddenSettings.with({ sampler: 'exact', shift: true }),
   }),
   distil: section('the features of another network, which stands still', {
     teacher: text('', 'a run, or a Hugging Face folder, that holds it'),
-    network,
+    network: networkSettings,
     cls: weight(1, 'weight of class tokens'), patches: weight(0.5, 'weight of patches'), relation: weight(1, 'weight of relations between images'),
-    students: table(network, {}, 'further students by name, each as "model" is: they learn in the same step, the teacher runs once'),
+    students: table(networkSettings, {}, 'further students by name, each as "model" is: they learn in the same step, the teacher runs once'),
     distance: oneOf(['cosine', 'squared'], 'between features'),
   }),
 }, 'dinov2')

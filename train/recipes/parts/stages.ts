@@ -6,23 +6,24 @@ import type { Phase } from '../../run/phases.ts'
 import type { Anchoring } from './anchor.ts'
 import type { Crops } from './crops.ts'
 
-export const stages = section('when the stages after pretraining begin', {
+export const stageSettings = section('when the stages after pretraining begin', {
   anchoring: share(0.6, 'share of the steps before Gram anchoring begins; 1: never'),
   larger: share(0.85, 'share of the steps before images are larger; 1: never'),
 })
 
-export const larger = section('high-resolution adaptation', {
+export const largerSettings = section('high-resolution adaptation', {
   globalSize: whole(512, 'pixels along the side of global crops', { min: 5 }),
   localSize: whole(112, 'pixels along the side of local crops', { min: 5 }),
   anchorSize: whole(768, 'pixels of the crops that the copy of the teacher sees; 0: the global crops'),
 })
 
-export type Larger = ValueOf<typeof larger>
+export type Stages = ValueOf<typeof stageSettings>
+export type Larger = ValueOf<typeof largerSettings>
 
 /** What the stages change. */
 export interface Staged {
   readonly steps: number
-  readonly stages: ValueOf<typeof stages>
+  readonly stages: Stages
   readonly augmentation: Crops
   readonly anchor: Anchoring
   readonly larger: Larger

@@ -1,4 +1,6 @@
 /** Where networks begin, as settings. */
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
@@ -7,19 +9,22 @@ import type { Values } from '../../step/values.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { oneOf, text } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
-import type { Starting } from '../../exchange/transfer/transfer.ts'
+import type { Beginning } from '../../run/experiment.ts'
 import { startFrom } from '../../exchange/transfer/transfer.ts'
 
-export const start = section('where networks begin; also --model', {
+export const startSettings = section('where networks begin; also --model', {
   from: text('', 'a run, a Hugging Face folder, a file of official weights, or the id of a model; empty: at random values'),
   heads: oneOf(['take', 'new'], 'whether heads are taken over where there are any, or the backbone alone'),
   network: oneOf(['teacher', 'student'], 'which network of a run'),
   channels: oneOf(channelRules, 'how a patch embedding is made for other channels'),
 })
 
-export type Start = ValueOf<typeof start>
+export type Start = ValueOf<typeof startSettings>
 
-/** The first values that such settings give, for a network of so many attention heads; `roots` are the networks that begin so. Faults: those of reading; a backbone that does not fit. */
-export const beginningOf = (s: Start, attentionHeads: number, roots?: ReadonlyArray<string>) => (how: Starting): TaskEither<Fault, Values> => (s.from === ''
+/** The first values that such settings give; `roots` are the networks that begin so. Faults: those of reading; a backbone that does not fit. */
+export const beginningOf = ({ from, heads, network, channels }: Start, roots?: ReadonlyArray<string>) => (how: Beginning): TaskEither<Fault, Values> => (from === ''
   ? TE.right(new Map())
-  : startFrom(s.from, { heads: s.heads, network: s.network, channelRule: s.channels, attentionHeads, ...(roots === undefined ? {} : { roots }) })(how))
+  : startFrom(from, {
+    heads, network, channelRule: channels, ...(roots === undefined ? {} : { roots }),
+    ...pipe(how.method.evaluated.vit, O.match(() => ({}), ({ options }) => ({ attentionHeads: options.heads }))),
+  })(how))

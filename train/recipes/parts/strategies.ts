@@ -58,7 +58,7 @@ export const halving = section('half precision of blocks; a target without f16 s
   lossScale,
 })
 
-export const strategies = section('what is trained, and how', {
+export const strategySettings = section('what is trained, and how', {
   lora: optional(adapters),
   freeze: freezing,
   half: halving,
@@ -71,7 +71,7 @@ export const strategies = section('what is trained, and how', {
   { at: 'half', of: ['fit', 'remat', 'half'], holds: (s) => !s.half.storage || (!s.remat && s.fit === 0), allowed: () => 'storage: false beside remat and fit: what is computed again is not kept', remedy: 'choose one of the two' },
 ])
 
-export type Strategies = ValueOf<typeof strategies>
+export type Strategies = ValueOf<typeof strategySettings>
 
 const freezeOf = ({ prefix, blocks, paths, patchEmbed, position, tokens, norms }: Freezing): FreezeOptions =>
   ({ ...(prefix === 0 ? {} : { prefix }), blocks, patchEmbed, position, tokens, norms, ...(paths === '' ? {} : { paths: new RegExp(paths, 'u') }) })
@@ -92,24 +92,21 @@ export const rewriteOf = (o: Strategies, planned: Planned) => (step: StepStage):
 /** How the loss is scaled: where contractions are halved. */
 export const scalingOf = ({ half: { contractions, lossScale: scale } }: Strategies): { readonly lossScale?: LossScale } => (contractions && scale.initial > 0 ? { lossScale: scale } : {})
 
-interface Trained {
+interface Frozen {
   readonly steps: number
   readonly strategies: Strategies
 }
 
-const moving = <S extends Trained>(s: S): S => ({ ...s, strategies: { ...s.strategies, freeze: { ...s.strategies.freeze, prefix: 0, blocks: [], patchEmbed: false, position: false, tokens: false, norms: false, paths: '', until: 0 } } })
+const moving = <S extends Frozen>(s: S): S => ({ ...s, strategies: { ...s.strategies, freeze: { ...s.strategies.freeze, prefix: 0, blocks: [], patchEmbed: false, position: false, tokens: false, norms: false, paths: '', until: 0 } } })
 
-/** Two phases where something stands still for a while: so what is frozen costs nothing as long as it is. */
-const phases = <S extends Trained>(s: S): ReadonlyArray<Phase<S>> => {
+/** Phases of which each is two where something stands still for a while: so what is frozen costs nothing as long as it is. */
+export const thawed = <S extends Frozen>(s: S, phases: ReadonlyArray<Phase<S>> = [{ name: '', from: 0, settings: s }]): ReadonlyArray<Phase<S>> => {
   const { until } = s.strategies.freeze
-  return until === 0 || until >= s.steps ? [{ name: 'training', from: 0, settings: s }]
-    : [{ name: 'partly frozen', from: 0, settings: s }, { name: 'all moves', from: until, settings: moving(s) }]
+  if (until === 0 || until >= s.steps) return phases.map((p) => (p.name === '' ? { ...p, name: 'training' } : p))
+  const named = (name: string, p: Phase<S>): Phase<S> => ({ ...p, name: p.name === '' ? name : `${p.name}, ${name}` })
+  return phases.flatMap((p, i) => {
+    const moves = named('all moves', { ...p, from: Math.max(p.from, until), settings: moving(p.settings) })
+    const still = named('partly frozen', p)
+    return p.from >= until ? [moves] : until < (phases[i + 1]?.from ?? Infinity) ? [still, moves] : [still]
+  })
 }
-
-/** All that an experiment with such settings says of them, to be spread into it; `scalingOf` belongs to its `update`. */
-export const strategic = {
-  strategy: (s: Trained): Strategy => strategyOf(s.strategies),
-  rewrite: (s: Trained, planned: Planned) => rewriteOf(s.strategies, planned),
-  accumulate: (s: Trained): number => s.strategies.accumulate,
-  phases,
-} as const

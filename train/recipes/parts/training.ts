@@ -6,16 +6,19 @@ import type { Fault } from '../../../core/fault.ts'
 import { clipEach, clipGroups } from '../../step/clip.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { oneOf, real, share, whole } from '../../config/field.ts'
+import type { Given } from '../../config/section.ts'
 import { section } from '../../config/section.ts'
 import type { GroupRule } from '../../step/groups.ts'
-import { isLastLayer, v1Groups, v2Groups, v3Groups } from '../../step/groups.ts'
+import { v1Groups, v2Groups, v3Groups } from '../../step/groups.ts'
+import type { Method } from '../../step/method.ts'
+import { isPrototype } from '../../step/method.ts'
 import { adamw } from '../../step/optimizer.ts'
 import type { Schedule } from '../../step/schedule.ts'
 import { constant, cosineSchedule, learningRateFactor, linear, piecewise, warmupDecaySchedule } from '../../step/schedule.ts'
 import type { GradientTransform } from '../../step/transform.ts'
 import { chain, gated, scaledBy } from '../../step/transform.ts'
 
-export const optimizer = section('AdamW', {
+export const optimizerSettings = section('AdamW', {
   lr: real(2e-3, 'learning rate at its peak', { above: 0, max: 100 }),
   lrRule: oneOf(['none', 'linear_wrt_256', 'sqrt_wrt_1024', 'four_sqrt_wrt_1024'], 'how the learning rate follows the batch'),
   minLr: real(1e-5, 'learning rate at the end', { min: 0, max: 100 }),
@@ -31,9 +34,9 @@ export const optimizer = section('AdamW', {
   patchEmbed: real(1, 'v2, v3: further factor of the patch embedding', { min: 0 }),
 })
 
-export type Optimizer = ValueOf<typeof optimizer>
+export type Optimizer = ValueOf<typeof optimizerSettings>
 
-export const schedule = section('what changes from step to step', {
+export const scheduleSettings = section('what changes from step to step', {
   warmup: whole(100, 'steps until the learning rate is at its peak'),
   momentum: share(0.98, 'of the teacher, at the start'),
   momentumEnd: share(1, 'of the teacher, at the end'),
@@ -45,19 +48,25 @@ export const schedule = section('what changes from step to step', {
   frozenBy: oneOf(['gradient', 'rate'], 'how: without gradients, moments and counts (DINO), or at a rate of 0, while those go on (DINOv2, DINOv3)'),
 })
 
-export type Schedules = ValueOf<typeof schedule>
+export type Schedules = ValueOf<typeof scheduleSettings>
+
+/** Defaults of the settings by which a method is followed. */
+export interface Usual {
+  readonly optimizer?: Given<Optimizer>
+  readonly schedule?: Given<Schedules>
+}
 
 const groupsOf = (o: Optimizer, blocks: number): GroupRule => {
   const layers = { decay: o.layerDecay, blocks, patchEmbed: o.patchEmbed }
   return o.groups === 'v1' ? v1Groups : o.groups === 'v2' ? v2Groups(layers) : v3Groups(layers)
 }
 
-/** Clipping, AdamW, and a last layer that stands still at first (`hyper.last_layer`), by `frozenBy`; for a backbone of so many blocks. */
-export const optimizerOf = (o: Optimizer, blocks: number, frozenBy: Schedules['frozenBy']): GradientTransform => chain([
+/** Clipping, AdamW, and prototypes that stand still at first (`hyper.last_layer`), by `frozenBy`; for the networks of a method. */
+export const optimizerOf = (o: Optimizer, frozenBy: Schedules['frozenBy'], m: Pick<Method, 'blocks' | 'prototypes'>): GradientTransform => chain([
   ...(o.clip === 0 ? [] : [o.clipBy === 'tensor' ? clipEach(o.clip) : clipGroups(o.clip)]),
-  ...(frozenBy === 'gradient' ? [gated('last_layer', isLastLayer)] : []),
-  adamw({ betas: [o.beta1, o.beta2], eps: o.eps, groups: groupsOf(o, blocks) }),
-  ...(frozenBy === 'rate' ? [scaledBy('last_layer', isLastLayer)] : []),
+  ...(frozenBy === 'gradient' ? [gated('last_layer', isPrototype(m))] : []),
+  adamw({ betas: [o.beta1, o.beta2], eps: o.eps, groups: groupsOf(o, m.blocks) }),
+  ...(frozenBy === 'rate' ? [scaledBy('last_layer', isPrototype(m))] : []),
 ])
 
 const learningRate = (o: Optimizer, t: Schedules, total: number, batch: number): Either<Fault, Schedule> => {

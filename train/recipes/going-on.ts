@@ -1,0 +1,67 @@
+/**
+ * Experiments that go on from a network: it says how the experiment's own is made, how large crops are and by what images are normalised,
+ * where settings say nothing else.
+ */
+import { join } from 'node:path'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import type { Layer } from '../config/layers.ts'
+import { stacked } from '../config/layers.ts'
+import type { Given } from '../config/section.ts'
+import { isRecord } from '../config/section.ts'
+import { vit as made } from '../../models/vit.ts'
+import type { Described } from '../exchange/transfer/description.ts'
+import { described, writeInitial } from '../exchange/transfer/description.ts'
+import type { Beginning, Experiment } from '../run/experiment.ts'
+import type { Crops } from './parts/crops.ts'
+import type { Images } from './parts/images.ts'
+import type { Network } from './parts/network.ts'
+import { networkOf } from './parts/network.ts'
+import type { Start } from './parts/start.ts'
+
+/** What an experiment takes of the network that it goes on from. */
+export interface Predecessor {
+  readonly model: Given<Network>
+  readonly data: Given<Images>
+  readonly augmentation: Given<Crops>
+}
+
+/** Pixels of a whole image as the network sees it: what its preprocessor_config.json says, else what it was made for, up to the 224 of DINO's training. */
+const sideOf = ({ options, view }: Described): number => pipe(view, O.match(() => Math.min(224, options.image), (v) => v.size))
+
+const predecessor = (d: Described): Predecessor => {
+  const { patch } = d.options
+  const side = Math.max(4, Math.floor(sideOf(d) / patch))
+  return {
+    model: networkOf(d.options), data: { normalisation: 'model' },
+    augmentation: { recipe: 'v2', globalSize: side * patch, localSize: Math.max(1, Math.round(side * 0.43)) * patch },
+  }
+}
+
+/** What a section of layers says of a setting. */
+const saidIn = (layers: ReadonlyArray<Layer>, section: string, name: string): unknown => {
+  const { tree } = stacked(layers)
+  const within: unknown = isRecord(tree) ? tree[section] : undefined
+  return isRecord(within) ? within[name] : undefined
+}
+
+/** An experiment as it is made of the network that `start.from` (`--model`) names; `alone` is what is taken where nothing is named. */
+export const goingOn = (alone: Predecessor, make: (p: Predecessor) => Experiment): Experiment => ({
+  ...make(alone),
+  adapted: (layers) => {
+    const [from, heads] = [saidIn(layers, 'start', 'from'), saidIn(layers, 'model', 'heads')]
+    return typeof from !== 'string' || from === '' ? TE.right(make(alone)) : pipe(described(from, (text) => { process.stderr.write(`${text}\n`) }, typeof heads === 'number' ? { heads } : {}), TE.map((d) => make(predecessor(d))))
+  },
+})
+
+/** What is gone on from: what is named, or where nothing is, a folder of random weights that is made for it. */
+export const namedOrMade = ({ start: { from }, seed }: { readonly start: Start; readonly seed: number }, how: Beginning): TaskEither<Fault, string> => {
+  const { vit } = how.method.evaluated
+  if (from !== '' || O.isNone(vit)) return TE.right(from)
+  how.say('no --model was given: a folder of random weights is made, and continued from')
+  // of colour images, without a token for hidden patches: as most folders are
+  return writeInitial(join(how.out, 'model'), made({ ...vit.value.options, channels: 3, maskToken: false }), seed)
+}
