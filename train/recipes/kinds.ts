@@ -85,6 +85,6 @@ export const learningOf = (o: Objective): Learning<Networks> => {
 export const usualNetworks: { readonly [K in Objective['kind']]: Given<Networks> } = {
   dinov1: {},
   dinov2: { model: { layerScale: 0.1 }, head: { normLastLayer: false } },
-  dinov3: { model: { layerScale: 0.1, registers: 4, eps: 1e-5, maskKeyBias: true, generation: '3', rope: { rescale: 2 } } },
+  dinov3: { model: { layerScale: 0.1, registers: 2, eps: 1e-5, maskKeyBias: true, generation: '3', rope: { rescale: 2 } } },
   distil: {},
 }

@@ -23,7 +23,7 @@ export const objective = variants('what is learned', {
   dinov3: section('as DINOv2 with Sinkhorn targets, plain prototypes and exact masks', {
     dino: weight(1, 'weight of DINO'), ibot: weight(1, 'weight of iBOT'), koleo: weight(0.1, 'weight of KoLeo'),
     neighbours: whole(1, 'nearest neighbours of KoLeo', { min: 1 }),
-    patchHead, masks: hiddenSettings.with({ sampler: 'exact', shift: true }),
+    patchHead, masks: hiddenSettings.with({ sampler: 'exact' }),
   }),
   distil: section('the features of another network, which stands still', {
     teacher: text('', 'a run, or a Hugging Face folder, that holds it'),
