@@ -75,7 +75,7 @@ export { networkValues } from './step/values.ts'
 
 // Strategies: rewrites of a step.
 export type { Strategy } from './step/strategies/strategy.ts'
-export { strategyMonoid, all, none, trainedCount } from './step/strategies/strategy.ts'
+export { strategyMonoid, all, none, fixing, trainedCount } from './step/strategies/strategy.ts'
 export { lora, dora } from './step/strategies/lora.ts'
 export { freeze, freezeUntil } from './step/strategies/freeze.ts'
 export { half } from './step/strategies/precision.ts'
