@@ -11,17 +11,14 @@ import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import type { Box, Fault, Image, Seen } from 'dinograph'
-import {
-  boxed, components, contactSheet, detectionScores, framedBoxes, masked, openEye, overlay, shownImage, study, unitImage, writePng,
-} from 'dinograph'
+import * as d from 'dinograph'
 import digits from './dinov2.ts'
 
 /** Images that are judged, and those of them that are shown. */
 const [judged, shown] = [100, 8]
 
 /** The box around all that is brighter than half. */
-const bright = ({ height, width, data }: Image): ReadonlyArray<Box> => {
+const bright = ({ height, width, data }: d.Image): ReadonlyArray<d.Box> => {
   const at = Array.from({ length: height * width }, (_, i) => i).filter((i) => data[i] > 0.5)
   const [x, y] = [at.map((i) => i % width), at.map((i) => Math.floor(i / width))]
   const [x0, y0] = [Math.min(...x), Math.min(...y)]
@@ -29,37 +26,35 @@ const bright = ({ height, width, data }: Image): ReadonlyArray<Box> => {
 }
 
 /** One row of pictures. */
-const row = (s: Seen): E.Either<Fault, ReadonlyArray<Image>> => pipe(
+const row = (s: d.Seen): E.Either<d.Fault, ReadonlyArray<d.Image>> => pipe(
   [...s.heads, s.mean],
-  E.traverseArray((map) => overlay(s, map)),
-  E.map((maps) => [shownImage(s.image), ...maps, masked(s, s.mean, 0.6), boxed(s), components(s, 'all'), components(s, 'foreground')]),
+  E.traverseArray((map) => d.overlay(s, map)),
+  E.map((maps) => [d.shownImage(s.image), ...maps, d.masked(s, s.mean, 0.6), d.boxed(s), d.components(s, 'all'), d.components(s, 'foreground')]),
 )
 
-export default study(import.meta.url, {
+export default d.study(import.meta.url, {
   name: 'attention',
   about: 'Draws what a trained network looks at, and judges the boxes that follow from it: IoU, pointing game, AP50.',
   trains: digits,
   settings: { steps: 300, data: { train: 2000, test: 500 }, evaluation: { during: 0 } },
-  show: ({ device, frozen, root, images, out }) => {
-    const all = [images.test, images.train].flatMap((d) => Array.from({ length: d.length }, (_, i) => pipe(d.item(i), TE.bindTo('item'), TE.bind('image', () => unitImage(d, i)))))
-    return pipe(
-      TE.Do,
-      TE.bind('items', () => TE.sequenceSeqArray(all.slice(0, judged))),
-      TE.bind('eye', () => openEye(device, frozen, root)),
-      TE.bind('seen', ({ items, eye }) => eye.look(items.map((x) => x.image))),
-      TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(row)))),
-      TE.bind('sheet', ({ rows }) => TE.fromEither(contactSheet({ columns: rows[0]?.length ?? 1, gap: 6 })(rows.flat()))),
-      TE.chainFirst(({ sheet }) => writePng(join(out, 'looks.png'))(sheet)),
-      TE.map(({ items, seen }) => {
-        const known = items.some(({ item }) => item.box !== undefined)
-        const scores = detectionScores(seen.map((s, i) => {
-          const { item, image } = items[i]
-          const truth = known ? framedBoxes(frozen.preprocess, image)(item.boxes ?? (item.box === undefined ? [] : [item.box])) : bright(s.image)
-          return { size: s.image, grid: s.grid, map: s.mean, found: s.boxes, truth }
-        }))
-        const { iou, pointing, ap50 } = scores
-        return { text: `${scores.boxes} true boxes in ${scores.images} images: mean best IoU ${iou.toFixed(3)}, pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
-      }),
-    )
-  },
+  show: ({ device, frozen, root, images, out }) => pipe(
+    [images.test, images.train].flatMap((of) => Array.from({ length: of.length }, (_, i) => ({ of, i }))).slice(0, judged),
+    TE.traverseSeqArray(({ of, i }) => pipe(of.item(i), TE.bindTo('item'), TE.bind('image', () => d.unitImage(of, i)))),
+    TE.bindTo('items'),
+    TE.bind('eye', () => d.openEye(device, frozen, root)),
+    TE.bind('seen', ({ items, eye }) => eye.look(items.map((x) => x.image))),
+    TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(row)))),
+    TE.bind('sheet', ({ rows }) => TE.fromEither(d.contactSheet({ columns: rows[0]?.length ?? 1, gap: 6 })(rows.flat()))),
+    TE.chainFirst(({ sheet }) => d.writePng(join(out, 'looks.png'))(sheet)),
+    TE.map(({ items, seen }) => {
+      const known = items.some(({ item }) => item.box !== undefined)
+      const { boxes, images: of, iou, pointing, ap50 } = d.detectionScores(seen.map((s, i) => {
+        const { item, image } = items[i]
+        const truth = known ? d.framedBoxes(frozen.preprocess, image)(item.boxes ?? (item.box === undefined ? [] : [item.box])) : bright(s.image)
+        return { size: s.image, grid: s.grid, map: s.mean, found: s.boxes, truth }
+      }))
+      const scores = `mean best IoU ${iou.toFixed(3)}, pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}`
+      return { text: `${boxes} true boxes in ${of} images: ${scores}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
+    }),
+  ),
 })

@@ -1,6 +1,6 @@
 /** The programs that docs/ shows: each is taken out of its page, type-checked as a user's file is, and trained for two steps. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as t from 'io-ts'
@@ -49,7 +49,10 @@ test('they type-check', { timeout: 300_000 }, () => {
 /** What the last line of every program holds. */
 const final = t.type({ steps: t.number, loss: t.number, metrics: t.record(t.string, t.number) })
 
-const settings = ['batch=4', 'data.train=12', 'data.test=6', 'evaluation.k=3', 'evaluation.during=0', 'head.hidden=8', 'head.bottleneck=4', 'head.prototypes=8', 'model.width=8', 'augmentation.locals=1']
+const settings = [
+  'batch=4', 'data.train=12', 'data.test=6', 'evaluation.k=3', 'evaluation.during=0',
+  'head.hidden=8', 'head.bottleneck=4', 'head.prototypes=8', 'model.width=8', 'augmentation.locals=1',
+]
 
 describe('they train', { timeout: 300_000 }, () => {
   const terms: Readonly<Record<string, ReadonlyArray<string>>> = { 'A loss of your own': ['loss.dino', 'loss.variance'] }
@@ -60,8 +63,11 @@ describe('they train', { timeout: 300_000 }, () => {
     const report = right(decodeAs(final, 'data', 'the last line', 'none')(JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')))
     expect(report.steps).toBe(2)
     for (const name of [...(terms[title] ?? ['loss.dino']), 'knn_after']) expect(report.metrics[name], name).toBeGreaterThanOrEqual(0)
-    // how it is called is said of the file at hand
-    const help = spawnSync(process.execPath, ['--import', 'tsx', file, '--help'], { cwd: root, encoding: 'utf8' })
-    expect(help.stdout).toContain(`usage: npx tsx .cache/${basename(folder)}/${basename(file)} [options]`)
   })
+})
+
+test('help calls a program by its own file', () => {
+  const [{ file }] = shown
+  const help = spawnSync(process.execPath, ['--import', 'tsx', file, '--help'], { cwd: root, encoding: 'utf8' })
+  expect(help.stdout).toContain(`usage: npx tsx .cache/${basename(folder)}/${basename(file)} [options]`)
 })
