@@ -29,7 +29,8 @@ const bright = ({ height, width, data }: d.Image): ReadonlyArray<d.Box> => {
 const row = (s: d.Seen): E.Either<d.Fault, ReadonlyArray<d.Image>> => pipe(
   [...s.heads, s.mean],
   E.traverseArray((map) => d.overlay(s, map)),
-  E.map((maps) => [d.shownImage(s.image), ...maps, d.masked(s, s.mean, 0.6), d.boxed(s), d.components(s, 'all'), d.components(s, 'foreground')]),
+  E.map((maps) => [d.shownImage(s.image), ...maps, d.masked(s, s.mean, 0.6), d.boxed(s)]),
+  E.map((looks) => [...looks, d.components(s, 'all'), d.components(s, 'foreground')]),
 )
 
 export default d.study(import.meta.url, {
@@ -50,11 +51,13 @@ export default d.study(import.meta.url, {
       const known = items.some(({ item }) => item.box !== undefined)
       const { boxes, images: of, iou, pointing, ap50 } = d.detectionScores(seen.map((s, i) => {
         const { item, image } = items[i]
-        const truth = known ? d.framedBoxes(frozen.preprocess, image)(item.boxes ?? (item.box === undefined ? [] : [item.box])) : bright(s.image)
+        const marked = item.boxes ?? (item.box === undefined ? [] : [item.box])
+        const truth = known ? d.framedBoxes(frozen.preprocess, image)(marked) : bright(s.image)
         return { size: s.image, grid: s.grid, map: s.mean, found: s.boxes, truth }
       }))
-      const scores = `mean best IoU ${iou.toFixed(3)}, pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}`
-      return { text: `${boxes} true boxes in ${of} images: ${scores}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
+      const text = `${boxes} true boxes in ${of} images: mean best IoU ${iou.toFixed(3)}, `
+        + `pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}`
+      return { text: `${text}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
     }),
   ),
 })

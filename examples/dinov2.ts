@@ -5,7 +5,8 @@
  *     npx tsx examples/dinov2.ts                 trains, evaluates, writes runs/dinov2/
  *     npx tsx examples/dinov2.ts --help          what can be changed
  */
-import { command, crops, dino, dinov2, experiment, hidden, ibot, images, koleo, network, prototypes, sinkhorn, sum, weighted } from 'dinograph'
+import { command, crops, dinov2, experiment, hidden, images, network, prototypes } from 'dinograph'
+import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 
 export default command(import.meta.url, experiment({
   name: 'dinov2',

@@ -21,7 +21,8 @@ export default command(import.meta.url, experiment({
   method: dinov3({
     masks: hidden({ sampler: 'exact' }),
     model: network({
-      patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1, registers: 2, rope: { rescale: 2 }, eps: 1e-5, maskKeyBias: true, generation: '3',
+      patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1, registers: 2, rope: { rescale: 2 },
+      eps: 1e-5, maskKeyBias: true, generation: '3',
     }),
     head: plainPrototypes({ hidden: 128, bottleneck: 64, prototypes: 512 }),
     loss: ({ head: { prototypes }, anchor }) => sum([

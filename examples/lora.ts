@@ -11,7 +11,7 @@ import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 import digits from './dinov2.ts'
 
 const settings = d.section('LoRA on negatives of digits', {
-  train: d.oneOf(['lora', 'full', 'freeze', 'frugal'], 'what is trained; frugal: adapters behind a frozen prefix, activations computed again'),
+  train: d.oneOf(['lora', 'full', 'freeze', 'frugal'], 'what is trained; frugal: adapters behind frozen blocks, activations computed again'),
   base: d.text('', 'a run or a Hugging Face folder to go on from; empty: a base is trained first'),
   pretraining: d.whole(3, 'steps of that training for each step of this one', { min: 1 }),
   lora: d.adapters,

@@ -65,9 +65,3 @@ describe('they train', { timeout: 300_000 }, () => {
     for (const name of [...(terms[title] ?? ['loss.dino']), 'knn_after']) expect(report.metrics[name], name).toBeGreaterThanOrEqual(0)
   })
 })
-
-test('help calls a program by its own file', () => {
-  const [{ file }] = shown
-  const help = spawnSync(process.execPath, ['--import', 'tsx', file, '--help'], { cwd: root, encoding: 'utf8' })
-  expect(help.stdout).toContain(`usage: npx tsx .cache/${basename(folder)}/${basename(file)} [options]`)
-})

@@ -1,4 +1,4 @@
-/** What release 0.1 wrote is read by this one: every setting by its path, and runs that were interrupted, which go on as they would have. */
+/** What release 0.1 wrote is read: every setting by its path, and runs that were interrupted, which go on as they would have. */
 import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +18,7 @@ import evaluate from '../../examples/evaluate.ts'
 import lora from '../../examples/lora.ts'
 import { JsonValue, decodeAs } from '../../data/formats/codec.ts'
 import { readLayer } from '../../train/config/layers.ts'
+import { isRecord } from '../../train/config/section.ts'
 import { given } from '../../train/config/settings.ts'
 import { judge } from '../../train/judge/judge.ts'
 import { recipe } from '../../train/recipes/recipe.ts'
@@ -33,14 +34,17 @@ let root = ''
 beforeAll(async () => { root = await mkdtemp(join(tmpdir(), 'release-')) })
 afterAll(async () => { await rm(root, { recursive: true, force: true }) })
 
-const experiments: Readonly<Record<string, Experiment>> = { dinov1, dinov2, dinov3, ct, lora, distill, continue: goesOn, evaluate, attention }
+const experiments: Readonly<Record<string, Experiment>> = {
+  dinov1, dinov2, dinov3, ct, lora, distill, continue: goesOn, evaluate, attention,
+}
 
 /** All that a tree says, by path. */
 const leaves = (u: unknown, at = ''): ReadonlyArray<readonly [string, unknown]> =>
-  (typeof u === 'object' && u !== null && !Array.isArray(u) ? Object.entries(u).flatMap(([k, v]) => leaves(v, at === '' ? k : `${at}.${k}`)) : [[at, u]])
+  (isRecord(u) ? Object.entries(u).flatMap(([k, v]) => leaves(v, at === '' ? k : `${at}.${k}`)) : [[at, u]])
 
 test('every setting of every example and kind of objective means what it meant', async () => {
-  const configs = right(decodeAs(t.record(t.string, JsonValue), 'data', 'configs.json', 'none')(JSON.parse(await readFile(join(written, 'configs.json'), 'utf8'))))
+  const json: unknown = JSON.parse(await readFile(join(written, 'configs.json'), 'utf8'))
+  const configs = right(decodeAs(t.record(t.string, JsonValue), 'data', 'configs.json', 'none')(json))
   expect(Object.keys(configs)).toHaveLength(13)
   for (const [name, config] of Object.entries(configs)) {
     const now = new Map(leaves(right((name.startsWith('recipe ') ? recipe() : experiments[name]).resolve([given(config)])).config))
@@ -59,9 +63,11 @@ describe('a run that was interrupted after two steps of four', { timeout: 240_00
     const run = right(e.resolve([await readLayer(join(out, 'config.yaml'))()]))
     const said: Array<string> = []
     const device = TE.fromTask(async () => right(await reference.open()))
-    right(await runExperiment(run, { name, out, device, resume: true, judge, progress: { ...quiet, say: (text) => { said.push(text) } }, stopping: () => false })())
+    const progress = { ...quiet, say: (text: string) => { said.push(text) } }
+    right(await runExperiment(run, { name, out, device, resume: true, judge, progress, stopping: () => false })())
     expect(said.join('\n')).toContain('step-00000002.dino at step 2')
-    const steps = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n').map((line) => right(decodeAs(step, 'data', line, 'none')(JSON.parse(line))))
+    const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n')
+    const steps = lines.map((line) => right(decodeAs(step, 'data', line, 'none')(JSON.parse(line))))
     expect(steps.map((s) => s.step)).toEqual([3, 4])
     steps.forEach((s, i) => {
       expect(s.loss).toBeCloseTo(losses[i], 5)

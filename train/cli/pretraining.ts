@@ -20,6 +20,6 @@ export const pretrained = (e: Experiment, how: Surroundings, settings: unknown):
   )
 }
 
-/** What a run goes on from: the folder that is named, or where none is, that of an experiment which is run first with some of its settings changed. */
+/** What a run goes on from: the folder that is named, or that of an experiment which is run first, with some of its settings changed. */
 export const pretrainedUnless = (named: string, e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> =>
   (named === '' ? pretrained(e, how, settings) : TE.right(named))

@@ -134,7 +134,8 @@ export class Section<A extends object> extends Field<A> {
   and<B extends object>(other: Section<B>): Section<A & B> {
     const [mine, its] = [this.isWhole, other.isWhole]
     const isBoth = (u: unknown): u is A & B => mine(u) && its(u)
-    return new Section<A & B>(this.facts.about, { ...this.own, ...other.own }, isBoth, [...this.rules, ...other.rules], merged(this.defaults, other.defaults))
+    const defaults = merged(this.defaults, other.defaults)
+    return new Section<A & B>(this.facts.about, { ...this.own, ...other.own }, isBoth, [...this.rules, ...other.rules], defaults)
   }
 
   /** The same section in which more must hold. */

@@ -46,24 +46,30 @@ export interface Parts<D extends object, L extends object, S extends Standard<D>
   /** What networks begin as: a run, a folder, a file, or the id of a model; empty: at random values. Default: `start.from`. */
   readonly from?: (s: S, how: Beginning) => TaskEither<Fault, string>
   /** What becomes of trained networks besides the usual. Default: nothing. */
-  readonly after?: (s: S) => (t: Trained) => TaskEither<Fault, Numbers>
+  readonly after?: (s: S) => Ending
 }
 
 /** First values: of what the experiment goes on from, and of what its method reads besides. */
-const firstOf = <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>) => (s: S, how: Beginning): TaskEither<Fault, Values> => pipe(
-  o.from?.(s, how) ?? TE.right(s.start.from),
-  TE.chain((from) => beginningOf({ ...s.start, from }, o.method.begins)(how)),
-  TE.chain((own) => pipe(o.method.first?.(s, how) ?? TE.right(new Map()), TE.map((others: Values): Values => new Map([...own, ...others])))),
-)
+const firstOf = <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>) =>
+  (s: S, how: Beginning): TaskEither<Fault, Values> => pipe(
+    o.from?.(s, how) ?? TE.right(s.start.from),
+    TE.chain((from) => beginningOf({ ...s.start, from }, o.method.begins)(how)),
+    TE.bindTo('own'),
+    TE.bind('others', () => o.method.first?.(s, how) ?? TE.right(new Map())),
+    TE.map(({ own, others }) => new Map([...own, ...others])),
+  )
+
+/** What becomes of trained networks. */
+type Ending = (t: Trained) => TaskEither<Fault, Numbers>
 
 /** One after the other; gives all numbers. */
-const endings = (all: ReadonlyArray<((t: Trained) => TaskEither<Fault, Numbers>) | undefined>) => (t: Trained): TaskEither<Fault, Numbers> => pipe(
+const endings = (all: ReadonlyArray<Ending | undefined>) => (t: Trained): TaskEither<Fault, Numbers> => pipe(
   all.flatMap((f) => (f === undefined ? [] : [f])),
   TE.traverseSeqArray((f) => f(t)),
   TE.map((numbers) => numbers.reduce<Numbers>((whole, x) => ({ ...whole, ...x }), {})),
 )
 
-const adaptersSaved = ({ strategies: { lora }, start }: Standard<unknown>) => (t: Trained): TaskEither<Fault, Numbers> =>
+const adaptersSaved = ({ strategies: { lora }, start }: Standard<unknown>): Ending => (t) =>
   (lora === null ? TE.right({}) : pipe(saveAdapters(adaptersOf(lora), start.from)(t), TE.map(() => ({}))))
 
 /** The settings of such parts. */
@@ -71,7 +77,9 @@ export const settingsOf = <D extends object, L extends object, S extends Standar
   standard(o, o.method.usual ?? {}, o.data.settings, (o.augmentation ?? crops()).settings).and(o.method.settings)
 
 /** What such parts make of settings, which are theirs and maybe more. */
-export const optionsOf = <D extends object, L extends object, S extends Standard<D> & L>(settings: Section<S>, o: Parts<D, L, S>): ExperimentOptions<S> => ({
+export const optionsOf = <D extends object, L extends object, S extends Standard<D> & L>(
+  settings: Section<S>, o: Parts<D, L, S>,
+): ExperimentOptions<S> => ({
   name: o.name, about: o.about, settings,
   data: (s, say) => o.data.make(s.data)(say, s.start.from),
   augmentation: (s) => pipe((o.augmentation ?? crops()).make(s.augmentation), o.method.views?.(s) ?? ((a) => a)),
@@ -88,8 +96,10 @@ export const optionsOf = <D extends object, L extends object, S extends Standard
 })
 
 /** Makes an experiment of its parts, with further settings that its functions read. */
-export const experimentWith = <D extends object, L extends object, X extends object>(own: Section<X>, o: Parts<D, L, Standard<D> & L & X>): Experiment =>
-  experimentOf(optionsOf(settingsOf(o).and(own), o))
+export const experimentWith = <D extends object, L extends object, X extends object>(
+  own: Section<X>, o: Parts<D, L, Standard<D> & L & X>,
+): Experiment => experimentOf(optionsOf(settingsOf(o).and(own), o))
 
 /** Makes an experiment of its parts. */
-export const experiment = <D extends object, L extends object>(o: Parts<D, L, Standard<D> & L>): Experiment => experimentOf(optionsOf(settingsOf(o), o))
+export const experiment = <D extends object, L extends object>(o: Parts<D, L, Standard<D> & L>): Experiment =>
+  experimentOf(optionsOf(settingsOf(o), o))

@@ -29,7 +29,7 @@ export interface Predecessor {
   readonly augmentation: Given<Crops>
 }
 
-/** Pixels of a whole image as the network sees it: what its preprocessor_config.json says, else what it was made for, up to the 224 of DINO's training. */
+/** Pixels of a whole image as the network sees it: by its preprocessor_config.json, else what it was made for, up to DINO's 224. */
 const sideOf = ({ options, view }: Described): number => pipe(view, O.match(() => Math.min(224, options.image), (v) => v.size))
 
 const predecessor = (d: Described): Predecessor => {
@@ -53,12 +53,20 @@ export const goingOn = (alone: Predecessor, make: (p: Predecessor) => Experiment
   ...make(alone),
   adapted: (layers) => {
     const [from, heads] = [saidIn(layers, 'start', 'from'), saidIn(layers, 'model', 'heads')]
-    return typeof from !== 'string' || from === '' ? TE.right(make(alone)) : pipe(described(from, (text) => { process.stderr.write(`${text}\n`) }, typeof heads === 'number' ? { heads } : {}), TE.map((d) => make(predecessor(d))))
+    if (typeof from !== 'string' || from === '') return TE.right(make(alone))
+    const say = (text: string): void => { process.stderr.write(`${text}\n`) }
+    return pipe(described(from, say, typeof heads === 'number' ? { heads } : {}), TE.map((d) => make(predecessor(d))))
   },
 })
 
+/** The settings that say what is gone on from. */
+interface Going {
+  readonly start: Start
+  readonly seed: number
+}
+
 /** What is gone on from: what is named, or where nothing is, a folder of random weights that is made for it. */
-export const namedOrMade = ({ start: { from }, seed }: { readonly start: Start; readonly seed: number }, how: Beginning): TaskEither<Fault, string> => {
+export const namedOrMade = ({ start: { from }, seed }: Going, how: Beginning): TaskEither<Fault, string> => {
   const { vit } = how.method.evaluated
   if (from !== '' || O.isNone(vit)) return TE.right(from)
   how.say('no --model was given: a folder of random weights is made, and continued from')

@@ -33,13 +33,15 @@ export const networks = section<Networks>('networks', {
 
 /** Learning of networks alone, with the rest of a method's settings at hand. */
 const of = <L extends Networks>(learning: Learning<L>, whole: (s: Networks) => L): Learning<Networks> => ({
-  settings: networks, method: (s, seen) => learning.method(whole(s), seen), ...(learning.usual === undefined ? {} : { usual: learning.usual }),
+  settings: networks, method: (s, seen) => learning.method(whole(s), seen),
+  ...(learning.usual === undefined ? {} : { usual: learning.usual }),
 })
 
 const asDinov1 = (o: ObjectiveOf<'dinov1'>): Learning<Networks> => dinov1({
   model: network(), head: prototypes(),
   loss: ({ head }) => dino({
-    prototypes: head.prototypes, studentTemperature: o.studentTemperature, centreMomentum: o.centreMomentum, ...(o.centring === 'sinkhorn' ? { centring: sinkhorn() } : {}),
+    prototypes: head.prototypes, studentTemperature: o.studentTemperature, centreMomentum: o.centreMomentum,
+    ...(o.centring === 'sinkhorn' ? { centring: sinkhorn() } : {}),
   }),
 })
 
@@ -64,7 +66,8 @@ const asDistil = (o: ObjectiveOf<'distil'>): Learning<Networks> => ({
   settings: networks,
   method: ({ model }, { channels, augmentation }) => {
     const made = (n: Network) => network().make(n)({ channels, image: augmentation.global.size })
-    return distilling({ student: made(model), teacher: made(o.network), others: Object.fromEntries(Object.entries(o.students).map(([name, n]) => [name, made(n)])) }, matched(o))
+    const others = Object.fromEntries(Object.entries(o.students).map(([name, n]) => [name, made(n)]))
+    return distilling({ student: made(model), teacher: made(o.network), others }, matched(o))
   },
   begins: [Object.keys(o.students).length === 0 ? 'student' : `student.${firstStudent}`],
   first: () => taught(o.teacher),

@@ -53,7 +53,7 @@ evaluation: often
   }, ['--set', 'schedule.momentum=2'], { DINOGRAPH__OPTIMIZER__MIN_LR: 'small' })).toMatchInlineSnapshot(`
     "config fault at a.yaml:2: stpes
       found:   an unknown setting: 300
-      allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, model, head, objective, optimizer, schedule, data, augmentation, strategies
+      allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, data, augmentation, optimizer, schedule, strategies, model, head, objective
       remedy:  did you mean steps?
     config fault at a.yaml:3: batch
       found:   2.5
@@ -151,7 +151,7 @@ test('files that are not there do not hide what is wrong in those that are, and 
       remedy:  correct prototypes
     config fault at a.yaml:6: objectve
       found:   an unknown setting
-      allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, model, head, objective, optimizer, schedule, data, augmentation, strategies
+      allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, data, augmentation, optimizer, schedule, strategies, model, head, objective
       remedy:  did you mean objective?
     config fault at --set: accelerator
       found:   no such file: HERE/other.yaml
@@ -180,7 +180,7 @@ test('a setting of another section, and one of another kind of objective', async
       remedy:  did you mean schedule.momentum?
     config fault at a.yaml:5: objective.koleo
       found:   an unknown setting: 0.1
-      allowed: studentTemperature, centreMomentum
+      allowed: centring, studentTemperature, centreMomentum
       remedy:  remove it, or choose another objective.kind: other kinds have it"
   `)
 })

@@ -65,13 +65,15 @@ export const saveAdapters = (lora: LoraOptions, base = '') => (t: Trained): Task
   )
 }
 
-/** Saves the adapters, and judges the network with them merged: `knn_merged`, and how many numbers were trained, of the backbone and in all. */
+/** Saves the adapters, and judges the network with them merged: `knn_merged`, and how many numbers were trained. */
 export const adaptersJudged = (lora: LoraOptions) => (t: Trained): TaskEither<Fault, Numbers> => {
   const { program, method: { evaluated: { root } } } = t.assembled
   return pipe(
     saveAdapters(lora)(t),
     TE.chain(() => TE.fromEither(mergedNetwork(program.adapters, root)(t.state))),
     TE.chain((network) => t.accuracyOf('knn_merged', network)),
-    TE.map((merged) => ({ ...merged, trained: trainedCount(program), trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')) })),
+    TE.map((merged) => ({
+      ...merged, trained: trainedCount(program), trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')),
+    })),
   )
 }

@@ -35,17 +35,21 @@ export interface DistilledNetworks<B, T> {
   readonly others?: Readonly<Record<string, Backbone<B>>>
 }
 
-/** The method of such networks. Its product is a moving average of the student; it is compared with the teacher, and with further students. */
+/** The method of such networks. Its product is a moving average of the student, which is compared with the teacher and further students. */
 export const distilling = <B, T>({ student, teacher, others = {} }: DistilledNetworks<B, T>, loss: Loss<Matched>): Method => {
   const read = { teacher: { root: 'teacher', isMade: false, ...anyBackbone(teacher) } }
   const names = Object.keys(others)
-  if (names.length === 0) return method({ backbone: student, pair: featurePair({ student, teacher }), loss, evaluated: productRoot, beside: read, roles: distilled })
+  if (names.length === 0)
+    return method({ backbone: student, pair: featurePair({ student, teacher }), loss, evaluated: productRoot, beside: read, roles: distilled })
   const students = { [firstStudent]: student, ...others }
   const pairs = Object.entries(students).map(([name, s]) => [name, featurePair({ student: s, teacher }).student] as const)
   return method({
     backbone: student, pair: severalStudents(Object.fromEntries(pairs), featurePair({ student, teacher }).teacher),
-    loss: sum<SeveralMatched>(Object.keys(students).map((name) => ofStudent(name)(loss))), evaluated: join(productRoot, firstStudent), roles: distilled,
-    beside: { ...read, ...Object.fromEntries(names.map((name) => [name, { root: join(productRoot, name), isMade: true, ...anyBackbone(others[name]) }])) },
+    loss: sum<SeveralMatched>(Object.keys(students).map((name) => ofStudent(name)(loss))),
+    evaluated: join(productRoot, firstStudent), roles: distilled,
+    beside: {
+      ...read, ...Object.fromEntries(names.map((name) => [name, { root: join(productRoot, name), isMade: true, ...anyBackbone(others[name]) }])),
+    },
   })
 }
 
@@ -57,7 +61,8 @@ export const taught = (from: string): TaskEither<Fault, Values> =>
 export const compared = (t: Trained): TaskEither<Fault, Numbers> => pipe(
   Object.entries(t.assembled.method.beside),
   TE.traverseSeqArray(([name, network]) => pipe(
-    O.isNone(network.vit) || !network.isMade ? TE.right(undefined) : writeNetwork(joinPath(t.out, `huggingface-${name}`), network.root, network.vit.value)(t),
+    O.isNone(network.vit) || !network.isMade ? TE.right(undefined)
+    : writeNetwork(joinPath(t.out, `huggingface-${name}`), network.root, network.vit.value)(t),
     TE.chain(() => t.accuracyOf(`knn_${name}`, networkValues(network.root)(t.state), network)),
   )),
   TE.map((all) => all.reduce<Numbers>((whole, x) => ({ ...whole, ...x }), {})),
@@ -80,7 +85,9 @@ export interface DistillationParts<M extends object, T extends object, X extends
 }
 
 /** Settings `model`, `large` and those given. */
-export const distillation = <M extends object, T extends object, X extends object, B, L>(o: DistillationParts<M, T, X, B, L>): Learning<Settings<M, T> & X> => ({
+export const distillation = <M extends object, T extends object, X extends object, B, L>(
+  o: DistillationParts<M, T, X, B, L>,
+): Learning<Settings<M, T> & X> => ({
   settings: section<Settings<M, T>>('distillation', { model: o.model.settings, large: o.large.settings }).and(o.settings),
   method: (s, { channels, augmentation }) => {
     const asked = { channels, image: augmentation.global.size }

@@ -122,7 +122,7 @@ const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): Ta
     : pipe(normalisationFor(normalisation)(split.train), TE.map((statistics) => ({ ...split, loading: loadingOf(o), normalisation: statistics }))))),
 )
 
-/** Opens images to train on and to evaluate with; `from` is the network that the run goes on from, or empty. Faults: those of the readers. */
+/** Opens images to train on and to evaluate with; `from`: the network that the run goes on from, or empty. Faults: those of the readers. */
 export type Source = (say: Say, from: string) => TaskEither<Fault, TrainingSplit>
 
 const sourceOf = (o: Images): Source => (say, from) => pipe(
