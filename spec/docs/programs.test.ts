@@ -39,9 +39,9 @@ test('there is a loss, a backbone and a strategy', () => {
 })
 
 test('they type-check', { timeout: 300_000 }, () => {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) => ts.sys.readFile(path))
-  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-  const program = ts.createProgram(shown.map((s) => s.file), options)
+  const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined }
+  const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), {}, host)
+  const program = ts.createProgram(shown.map((s) => s.file), config?.options ?? {})
   const wrong = shown.flatMap((s) => ts.getPreEmitDiagnostics(program, program.getSourceFile(s.file)))
   expect(wrong.map((d) => `${basename(d.file?.fileName ?? '')}: ${ts.flattenDiagnosticMessageText(d.messageText, '\n')}`)).toEqual([])
 })

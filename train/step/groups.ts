@@ -15,9 +15,6 @@ export const uniformGroups: GroupRule = () => ({ rate: 1, decay: 1 })
 export const v1Groups: GroupRule = ({ path, declaration }) =>
   ({ rate: 1, decay: path.endsWith('.bias') || declaration.shape.length === 1 ? 0 : 1 })
 
-/** Whether a parameter belongs to the last layer of a head. */
-export const isLastLayer = ({ path }: { readonly path: string }): boolean => path.includes('last_layer')
-
 export interface LayerDecayOptions {
   /** The learning rate of a layer over that of the layer above it. */
   readonly decay: number
