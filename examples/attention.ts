@@ -27,8 +27,7 @@ const bright = ({ height, width, data }: d.Image): ReadonlyArray<d.Box> => {
 
 /** One row of pictures. */
 const row = (s: d.Seen): E.Either<d.Fault, ReadonlyArray<d.Image>> => pipe(
-  [...s.heads, s.mean],
-  E.traverseArray((map) => d.overlay(s, map)),
+  [...s.heads, s.mean], E.traverseArray((map) => d.overlay(s, map)),
   E.map((maps) => [d.shownImage(s.image), ...maps, d.masked(s, s.mean, 0.6), d.boxed(s)]),
   E.map((looks) => [...looks, d.components(s, 'all'), d.components(s, 'foreground')]),
 )
@@ -41,8 +40,7 @@ export default d.study(import.meta.url, {
   show: ({ device, frozen, root, images, out }) => pipe(
     [images.test, images.train].flatMap((of) => Array.from({ length: of.length }, (_, i) => ({ of, i }))).slice(0, judged),
     TE.traverseSeqArray(({ of, i }) => pipe(of.item(i), TE.bindTo('item'), TE.bind('image', () => d.unitImage(of, i)))),
-    TE.bindTo('items'),
-    TE.bind('eye', () => d.openEye(device, frozen, root)),
+    TE.bindTo('items'), TE.bind('eye', () => d.openEye(device, frozen, root)),
     TE.bind('seen', ({ items, eye }) => eye.look(items.map((x) => x.image))),
     TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(row)))),
     TE.bind('sheet', ({ rows }) => TE.fromEither(d.contactSheet({ columns: rows[0]?.length ?? 1, gap: 6 })(rows.flat()))),
