@@ -19,6 +19,8 @@ export interface Image {
   readonly height: number
   readonly width: number
   readonly data: Float32Array
+  /** The EXIF orientation by which a picture was turned upright, 2 to 8; nothing where it is as stored. */
+  readonly orientation?: number
 }
 
 /** A rectangle in pixels, [x, x + width) x [y, y + height). */

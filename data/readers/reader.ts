@@ -37,6 +37,8 @@ export interface OpenOptions {
   readonly columns?: Partial<ColumnNames>
   /** Texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others. */
   readonly unlabelled?: ReadonlyArray<string>
+  /** What boxes and masks of a table count: pixels as they are stored, the default, or of pictures that their EXIF orientation has turned. */
+  readonly annotations?: 'stored' | 'upright'
 }
 
 /** Files of one kind that make one dataset. */

@@ -15,7 +15,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { outside, viewOrigin } from '../dataset.ts'
-import type { Dataset, Item, SplitName } from '../dataset.ts'
+import type { Dataset, Image, Item, SplitName } from '../dataset.ts'
 import { originOf } from '../origin.ts'
 import type { Origin } from '../origin.ts'
 import { reopener } from '../reader.ts'
@@ -30,31 +30,48 @@ import { decodeText, looksLikeTable, parseTable } from './table.ts'
 import type { Table } from './table.ts'
 import { cellText, rowsOf } from './row.ts'
 import type { Row } from './row.ts'
-import { readPicture } from '../pictures/file.ts'
+import { isPicture, isTurned, readPicture } from '../pictures/file.ts'
+import { storedSize, turnedBox, turnedMask } from '../pictures/orientation.ts'
 
-const readMask = (path: string, item: Item): TaskEither<Fault, Uint8Array> =>
+/** What boxes and masks count: pixels as stored, or of the picture that is shown. */
+type Counts = 'stored' | 'upright'
+
+/** How pictures are shown whose annotations count stored pixels; nothing where both are the same. */
+const shownOf = (image: Image, counts: Counts): (Image & { readonly orientation: number }) | undefined => {
+  const { orientation } = image
+  return orientation === undefined || counts === 'upright' ? undefined : { ...image, orientation }
+}
+
+const readMask = (path: string, item: Item, counts: Counts): TaskEither<Fault, Uint8Array> =>
   pipe(
     readPicture(path, { channels: 1, values: 'stored', upright: false }),
-    TE.chainEitherK(({ height, width, data }): Either<Fault, Uint8Array> =>
-      height === item.image.height && width === item.image.width
-        ? E.right(Uint8Array.from(data, (v) => (v > 0 ? 1 : 0)))
-        : E.left(fault('data', { place: path, found: `a mask of ${height} x ${width} for an image of ${item.image.height} x ${item.image.width}`, allowed: 'masks as large as their images', remedy: 'make the mask again' }))),
+    TE.chainEitherK(({ height, width, data }): Either<Fault, Uint8Array> => {
+      const mask = Uint8Array.from(data, (v) => (v > 0 ? 1 : 0))
+      const shown = shownOf(item.image, counts)
+      const stored = shown === undefined ? undefined : storedSize(shown)
+      if (shown !== undefined && height === stored?.height && width === stored.width) return E.right(turnedMask(shown)(mask))
+      return height === item.image.height && width === item.image.width
+        ? E.right(mask)
+        : E.left(fault('data', { place: path, found: `a mask of ${height} x ${width} for an image of ${item.image.height} x ${item.image.width}`, allowed: 'masks as large as their images', remedy: 'make the mask again' }))
+    }),
   )
 
 /** The item with what its row knows. Fault: a box outside the image, a mask of another size. */
-const annotated = (row: Row, file: string, root: string) => (item: Item): TaskEither<Fault, Item> => {
-  const { height, width } = item.image
+const annotated = (row: Row, file: string, root: string, counts: Counts) => (item: Item): TaskEither<Fault, Item> => {
+  const shown = shownOf(item.image, counts)
+  const { height, width } = shown === undefined ? item.image : storedSize(shown)
   const stray = row.boxes?.find((b) => b.x >= width || b.y >= height || b.x + b.width <= 0 || b.y + b.height <= 0)
   if (stray !== undefined) {
     return TE.left(fault('data', { place: `${file}: line ${row.line}`, found: `the box ${JSON.stringify(Object.values(stray))}`, allowed: `boxes that meet the image of ${height} x ${width}`, remedy: 'correct the box: x, y, width, height in pixels' }))
   }
+  const boxes = shown === undefined ? row.boxes : row.boxes?.map(turnedBox(shown))
   const known: Item = {
     ...item,
     ...(row.label === undefined ? {} : { label: row.label }),
     ...(row.labels === undefined ? {} : { labels: row.labels }),
-    ...(row.boxes === undefined ? {} : { box: row.boxes[0], boxes: row.boxes }),
+    ...(boxes === undefined ? {} : { box: boxes[0], boxes }),
   }
-  return row.mask === undefined ? TE.right(known) : pipe(readMask(resolve(root, row.mask), item), TE.map((mask): Item => ({ ...known, mask })))
+  return row.mask === undefined ? TE.right(known) : pipe(readMask(resolve(root, row.mask), item, counts), TE.map((mask): Item => ({ ...known, mask })))
 }
 
 /** One item of a manifest: a row, and the number of its image among those of the files. */
@@ -90,13 +107,14 @@ export interface ManifestParts {
   readonly root: string
   readonly entries: ReadonlyArray<Entry>
   readonly classes: ReadonlyArray<string>
+  readonly annotations: Counts
 }
 
 const origin = originOf<{ readonly of: Origin; readonly parts: ManifestParts }>('manifest')
 
 /** The items that a manifest lists, with what it knows of them. Fault: an entry of an image that the files do not have. */
 export const annotate = (parts: ManifestParts) => (d: Dataset): Either<Fault, Dataset> => {
-  const { name, file, root, entries, classes } = parts
+  const { name, file, root, entries, classes, annotations } = parts
   const grouped = entries.some((e) => e.row.group !== undefined)
   return pipe(
     subset(entries.map((e) => e.image), name)(d),
@@ -106,9 +124,24 @@ export const annotate = (parts: ManifestParts) => (d: Dataset): Either<Fault, Da
       ...(grouped ? { group: (i: number) => entries[i].row.group ?? chosen.group?.(i) ?? entries[i].row.path } : {}),
       classes,
       label: (i) => (i in entries ? O.fromNullable(entries[i].row.label) : O.none),
-      item: (i) => (i in entries ? pipe(chosen.item(i), TE.chain(annotated(entries[i].row, file, root))) : TE.left(outside(name, i, entries.length))),
+      item: (i) => (i in entries ? pipe(chosen.item(i), TE.chain(annotated(entries[i].row, file, root, annotations))) : TE.left(outside(name, i, entries.length))),
     })),
   )
+}
+
+/** Annotated pictures whose headers are looked at. */
+const looked = 256
+
+/** A note of pictures that are turned, with what then becomes of their boxes and masks. */
+const turnedNote = async (root: string, rows: ReadonlyArray<Row>, counts: Counts): Promise<ReadonlyArray<string>> => {
+  const annotatedRows = rows.filter((r) => (r.boxes !== undefined || r.mask !== undefined) && isPicture(r.path))
+  const paths = [...new Set(annotatedRows.map((r) => r.path))].slice(0, looked)
+  const turned: string[] = []
+  for (const p of paths) if (await isTurned(resolve(root, p))) turned.push(p)
+  if (turned.length === 0) return []
+  return counts === 'stored'
+    ? [note(`${counted(turned.length, 'picture is', 'pictures are')} turned by EXIF, and boxes and masks, which count stored pixels, with them`, turned, 'data.annotations=upright leaves boxes and masks as they are')]
+    : [note(`${counted(turned.length, 'picture is', 'pictures are')} turned by EXIF, and boxes and masks are taken as they are`, turned, 'data.annotations=stored turns them too')]
 }
 
 const order: ReadonlyArray<SplitName> = ['train', 'val', 'test', 'all']
@@ -178,20 +211,21 @@ export const manifest = (path: string, o: OpenOptions, openFiles: OpenFiles): Ta
       return E.isLeft(c) ? c : E.right({ column: c.right, ...await foundPaths(table, c.right, find) })
     })),
     TE.bind('read', ({ table, found }) => TE.fromEither(rowsOf(table, found.column, found.paths, { columns, unlabelled: o.unlabelled ?? [], skip }))),
+    TE.bind('turned', ({ read }) => TE.fromTask(() => turnedNote(root, read.rows, o.annotations ?? 'stored'))),
     TE.bind('files', ({ read }) => openFiles(root, [...new Set(read.rows.map((r) => r.path))])),
-    TE.chainEitherK(({ decoded, found, read, files: { dataset, skipped, notes } }) => {
+    TE.chainEitherK(({ decoded, found, read, turned, files: { dataset, skipped, notes } }) => {
       const { entries, faults } = entriesOf(path, read.rows, dataset)
       if (faults.length > 0 && !skip) return E.left(faults[0])
       const splits = new Map<SplitName, Dataset>()
       for (const split of order) {
         const own = entries.filter((e) => e.row.split === split)
         if (own.length === 0) continue
-        const d = annotate({ name: split === 'all' ? name : `${name}/${split}`, file: path, root, entries: own, classes: read.classes })(dataset)
+        const d = annotate({ name: split === 'all' ? name : `${name}/${split}`, file: path, root, entries: own, classes: read.classes, annotations: o.annotations ?? 'stored' })(dataset)
         if (E.isLeft(d)) return d
         splits.set(split, d.right)
       }
       const text = decoded.latin1 ? [note('not UTF-8 and read as Latin-1', [path])] : []
-      return E.right({ splits, skipped: [...read.skipped, ...skipped, ...faults], notes: [...text, ...read.notes, ...found.notes, ...notes] })
+      return E.right({ splits, skipped: [...read.skipped, ...skipped, ...faults], notes: [...text, ...read.notes, ...found.notes, ...turned, ...notes] })
     }),
   )
 }

@@ -110,7 +110,7 @@ export const readPicture = (path: string, options: PictureOptions = {}): TaskEit
         }
         const { default: sharp } = await import('sharp')
         const picture = sharp(bytes, { failOn: 'error', ignoreIcc: true, autoOrient: upright, ...(options.page === undefined || options.page === 0 ? {} : { page: options.page }) })
-        const { depth, channels: stored, hasAlpha, space } = await picture.metadata()
+        const { depth, channels: stored, hasAlpha, space, orientation = 1 } = await picture.metadata()
         if (depth !== 'uchar' && depth !== 'ushort') return E.left(unreadable(path, `pixels of type ${depth}`))
         const deep = depth === 'ushort'
         const gray = stored <= 2 && space !== 'cmyk'
@@ -125,7 +125,8 @@ export const readPicture = (path: string, options: PictureOptions = {}): TaskEit
         const from = (gray ? 1 : 3) + (alpha ? 1 : 0)
         if (pixels.length !== info.width * info.height * from) return E.left(unreadable(path, `${info.channels} channels`))
         const top = deep ? 65535 : 255
-        return E.right(toPlanes(pixels, from, info, channels, values === 'unit' ? top : 1, top))
+        const image = toPlanes(pixels, from, info, channels, values === 'unit' ? top : 1, top)
+        return E.right(upright && orientation > 1 ? { ...image, orientation } : image)
       } catch (e) {
         return E.left(unreadable(path, messageOf(e)))
       }
@@ -172,4 +173,10 @@ export const peekPicture = async (path: string): Promise<Peeked | undefined> => 
   } catch {
     return undefined
   }
+}
+
+/** Whether a picture's EXIF orientation turns it. No where its header cannot be read: whoever reads it says why. */
+export const isTurned = async (path: string): Promise<boolean> => {
+  const { default: sharp } = await import('sharp')
+  return sharp(path).metadata().then(({ orientation = 1 }) => orientation > 1, () => false)
 }
