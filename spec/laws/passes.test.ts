@@ -52,12 +52,16 @@ test.each(generators.flatMap((g) => roads.map(([name, road]) => [g.name, name, g
   expect(E.isRight(followGraph(road)(graphsOf(g)[0].graph))).toBe(true)
 }, 600_000)
 
+/** Another pass may give one more to do (simplify, to narrow), so each is asked at its own place. */
 test.each(generators.map((g) => [g.name, g] as const))('graph passes have nothing left to do a second time: %s', (_, g) => {
   for (const r of graphsOf(g).slice(0, 15)) {
-    for (const [, road] of roads.slice(0, 2)) {
-      const once = right(followGraph(road)(r.graph))
-      const again = right(followGraph(road)(once))
-      expect(again.outputs.every((o, i) => o.expr === once.outputs[i].expr)).toBe(true)
+    for (const [name, road] of roads.slice(0, 2)) {
+      let once = r.graph
+      for (const pass of road.graph) {
+        once = right(pass.run(once))
+        const again = right(pass.run(once))
+        expect(again.outputs.flatMap((o, i) => (o.expr === once.outputs[i].expr ? [] : [`${pass.name} (${name}) of ${o.path}`]))).toEqual([])
+      }
     }
   }
 }, 600_000)
