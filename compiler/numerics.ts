@@ -1,7 +1,6 @@
 /** Arithmetic that JavaScript does not have: the error function in float64, half precision, division of whole numbers. */
 import type { UnaryName } from '../core/scalar.ts'
 
-
 /** erf by its series with positive terms, 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) / (2n+1)!!; for |x| up to 2. */
 const erfSeries = (x: number): number => {
   const xx = x * x

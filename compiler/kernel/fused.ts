@@ -32,6 +32,10 @@ export interface Fused {
   readonly writes: ReadonlyArray<Made>
 }
 
+/** The same kernel between other tensors. Whoever works on a kernel makes terms in its table, so it has one of its own. */
+export const betweenOthers = (kernel: Kernel, name: string, reads: ReadonlyArray<Tensor>, writes: ReadonlyArray<Made>): Fused =>
+  ({ kernel: { ...kernel, name, table: kernel.table.copy() }, reads, writes })
+
 /** A graph and the kernels that compute it, each after what it reads. */
 export interface Kernels {
   readonly graph: Graph

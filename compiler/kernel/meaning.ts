@@ -61,16 +61,22 @@ const ofApply = (e: Apply, costs: Costs): Omit<Meaning, 'args'> => {
 
 /** Meanings of expressions, each kind of application measured once. A leaf that is an output is copied. */
 export const meanings = (costs: Costs): ((e: Expr) => Meaning) => {
-  const known = new Map<string, Omit<Meaning, 'args'>>()
-  return (e) => {
+  const kinds = new Map<string, Omit<Meaning, 'args'>>()
+  const known = new Map<Expr, Meaning>()
+  const meaningOf = (e: Expr): Meaning => {
     if (e._tag !== 'Apply') {
       const scalar: Scalar = e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
       return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false, whole: false }
     }
-    const key = [e.op.key, ...e.args.map((a) => showType(a.type)), showType(e.type)].join(' ')
-    const found = known.get(key) ?? ofApply(e, costs)
-    known.set(key, found)
+    const kind = [e.op.key, ...e.args.map((a) => showType(a.type)), showType(e.type)].join(' ')
+    const found = kinds.get(kind) ?? ofApply(e, costs)
+    kinds.set(kind, found)
     return { ...found, args: e.args }
+  }
+  return (e) => {
+    const found = known.get(e) ?? meaningOf(e)
+    known.set(e, found)
+    return found
   }
 }
 

@@ -17,7 +17,7 @@ import type { Graph } from '../../core/graph.ts'
 import { nodesOf } from '../../core/graph.ts'
 import { showType, sizeOf } from '../../core/type.ts'
 import type { Fused, Kernels, Tensor } from '../kernel/fused.ts'
-import { isHyper } from '../kernel/fused.ts'
+import { betweenOthers, isHyper } from '../kernel/fused.ts'
 import { flatten, inRange, instantiate } from '../kernel/instantiate.ts'
 import type { Buffer, Write } from '../kernel/kernel.ts'
 import { kernelKey } from '../kernel/kernel.ts'
@@ -67,9 +67,7 @@ const inputsOf = (d: Draft): ReadonlySet<Expr | 'hyper'> => new Set([...d.uses.k
 
 const fused = (limits: Limits) => (g: Graph): ReadonlyArray<Fused> => {
   const order = nodesOf(g)
-  const meaningOf = meanings(limits)
-  const known = new Map<Expr, Meaning>(order.map((e) => [e, meaningOf(e)]))
-  const meaning = (e: Expr): Meaning => known.get(e) ?? meaningOf(e)
+  const meaning = meanings(limits)
   const usesOf = new Map<Expr, Array<Use>>(order.map((e) => [e, []]))
   const outputs = new Set(g.outputs.map((o) => o.expr))
   const inlined = new Set<Expr>()
@@ -244,9 +242,7 @@ const buildAll = (drafts: ReadonlyArray<Draft>, meaning: (e: Expr) => Meaning, i
       return first
     }
     const instead = new Map<Tensor, Expr>(like.exprs.map((e, n) => [e, exprs[n]]))
-    const { kernel, reads } = like.first
-    // whoever works on a kernel makes terms in its table
-    return { kernel: { ...kernel, name: nameOf(d), table: kernel.table.copy() }, reads: reads.map((t) => instead.get(t) ?? t), writes: [d.root] }
+    return betweenOthers(like.first.kernel, nameOf(d), like.first.reads.map((t) => instead.get(t) ?? t), [d.root])
   })
 }
 

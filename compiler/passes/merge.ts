@@ -11,7 +11,7 @@
  */
 import { transcendental } from '../../core/scalar.ts'
 import type { Fused, Kernels, Tensor } from '../kernel/fused.ts'
-import { outputsOf, residentPath } from '../kernel/fused.ts'
+import { betweenOthers, outputsOf, residentPath } from '../kernel/fused.ts'
 import type { Buffer, Kernel, Write } from '../kernel/kernel.ts'
 import { pointsOf, kernelKey } from '../kernel/kernel.ts'
 import { normalise } from '../kernel/loops.ts'
@@ -141,7 +141,7 @@ const mergedOnce = (limits: MergeLimits): ((p: Fused, c: Fused, kept: ReadonlySe
     const { kernel, reads, writes } = like.one
     const made = new Map([...like.p.writes.map((w, n) => [w, p.writes[n]] as const), ...like.c.writes.map((w, n) => [w, c.writes[n]] as const)])
     const read = new Map([...like.p.reads.map((t, n) => [t, p.reads[n]] as const), ...like.c.reads.map((t, n) => [t, c.reads[n]] as const)])
-    return { kernel: { ...kernel, name: nameOf(p, c), table: kernel.table.copy() }, reads: reads.map((t) => read.get(t) ?? t), writes: writes.map((w) => made.get(w) ?? w) }
+    return betweenOthers(kernel, nameOf(p, c), reads.map((t) => read.get(t) ?? t), writes.map((w) => made.get(w) ?? w))
   }
 }
 

@@ -109,10 +109,10 @@ const narrowGraph = (g: Graph): Graph => {
 }
 
 /** Until nothing is left: what was read whole by others may be read in part once they are narrow themselves. Rows only move towards inputs, so this ends. */
-const narrowed = (g: Graph): Graph => {
+const settled = (g: Graph): Graph => {
   const now = narrowGraph(g)
-  return now.outputs.every((o, i) => o.expr === g.outputs[i].expr) ? g : narrowed(now)
+  return now.outputs.every((o, i) => o.expr === g.outputs[i].expr) ? g : settled(now)
 }
 
 /** Laws, tested: `reference` gives the same values, and gradients, before and after; a second time there is nothing left to do. */
-export const narrow: Rewrite<'forward'> = { name: 'narrow', stage: 'forward', run: (g) => E.right(narrowed(g)) }
+export const narrow: Rewrite<'forward'> = { name: 'narrow', stage: 'forward', run: (g) => E.right(settled(g)) }

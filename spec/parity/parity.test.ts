@@ -10,20 +10,19 @@ import { describe, expect, test } from 'vitest'
 import { openTarget } from '../../compiler/targets/open.ts'
 import { showFault } from '../../core/fault.ts'
 import { right } from '../data/either.ts'
+import { isOptional } from '../support/optional.ts'
 import { runCase, showVerdict } from './run.ts'
 
 const folderOf = (name: string): string => new URL(`${name}/`, import.meta.url).pathname
 const casesIn = (folder: string): ReadonlyArray<string> => readdirSync(folder).filter((name) => existsSync(join(folder, name, 'case.json')))
 const folder = folderOf('fixtures')
 const cases = casesIn(folder)
-const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
 
 for (const target of ['reference', 'native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
   const opened = await openTarget(target)()
   if (E.isRight(opened)) opened.right.close()
   else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)
-  const optional = target === 'gpujs:webgpu' && !required
-  describe.skipIf(E.isLeft(opened) && optional)(target, () => {
+  describe.skipIf(E.isLeft(opened) && isOptional(target))(target, () => {
     test.each(cases)('%s', async (name) => {
       const verdict = right(await runCase(openTarget(target), join(folder, name), name)())
       expect(verdict.status, showVerdict(verdict)).toBe('PASS')

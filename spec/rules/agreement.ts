@@ -27,12 +27,15 @@ export const must = async <A>(task: TaskEither<Fault, A>): Promise<A> => {
  * whole numbers and bools exactly. `half`: whether the device takes f16; it is asked for nothing else where it does not.
  */
 export const agreesWithReference = async (device: Device, sample: Sample, { count = 8, tolerance = 1e-5, half = true } = {}): Promise<void> => {
-  const leavesOf = (c: Case): ReadonlyArray<Expr> => c.args.map((a, k) => input(`${k}`, a.type.shape, a.type.dtype))
-  const isTaken = (c: Case): boolean => half || [apply(c.op, leavesOf(c)), ...leavesOf(c)].every((e) => e.type.dtype !== 'f16')
-  const cases = fc.sample(sample.cases.filter(isTaken), runs(count)).map((c, n) => {
+  const applied = (c: Case, n: number): { readonly leaves: ReadonlyArray<Expr>; readonly args: Case['args']; readonly expr: Expr } => {
     const leaves = c.args.map((a, k) => input(`${n}.${k}`, a.type.shape, a.type.dtype))
     return { leaves, args: c.args, expr: apply(c.op, leaves) }
-  })
+  }
+  const isTaken = (c: Case): boolean => {
+    const { leaves, expr } = applied(c, 0)
+    return half || [expr, ...leaves].every((e) => e.type.dtype !== 'f16')
+  }
+  const cases = fc.sample(sample.cases.filter(isTaken), runs(count)).map(applied)
   const values = new Map(cases.flatMap((c, n) => c.args.map((a, k) => [`${n}.${k}`, hostArray(a)] as const)))
   const expected = evaluate(cases.map((c) => c.expr), values)
   const graph = await must(() => Promise.resolve(trace('samples', cases.map((c, n) => value(`${n}`, c.expr)))))

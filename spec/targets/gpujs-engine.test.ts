@@ -8,6 +8,7 @@ import { openEngine } from '../../compiler/targets/gpujs/engines.ts'
 import type { HelperSource, KernelSource } from '../../compiler/targets/gpujs/kernel.ts'
 import { gridOf, kernelKey } from '../../compiler/targets/gpujs/kernel.ts'
 import { wgsl } from '../../compiler/targets/gpujs/wgsl.ts'
+import { isOptional } from '../support/optional.ts'
 
 const kernel = (source: string, args: ReadonlyArray<number>, output: ReadonlyArray<number>, more: Partial<KernelSource> = {}): KernelSource => ({
   name: 'test',
@@ -409,8 +410,7 @@ const adapter = await opened('webgpu')
 const reason = '_tag' in adapter ? adapter.found : null
 if (!('_tag' in adapter)) adapter.dispose()
 if (reason !== null) process.stderr.write(`webgpu engine not tested: ${reason}\n`)
-const required = process.env['DINOGRAPH_REQUIRE_WEBGPU'] === '1'
-describe.skipIf(reason !== null && !required)('gpu.js engine, webgpu', () => { suite('webgpu') })
+describe.skipIf(reason !== null && isOptional('gpujs:webgpu'))('gpu.js engine, webgpu', () => { suite('webgpu') })
 
 describe('gpu.js engine, headlessgl', () => {
   it('runs, or says which package is missing', async () => {

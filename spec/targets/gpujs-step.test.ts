@@ -17,10 +17,10 @@ import type { Config } from '../../train/recipes/recipe.ts'
 import { recipe } from '../../train/recipes/recipe.ts'
 import { run } from '../../train/cli/run.ts'
 import { right } from '../data/either.ts'
+import { isOptional } from '../support/optional.ts'
 import { expectClose } from '../support/tensor.ts'
 import { quiet } from '../train/tiny.ts'
 
-const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
 const opened = await openTarget('gpujs:webgpu')()
 if (E.isRight(opened)) opened.right.close()
 else process.stderr.write(`steps on gpujs:webgpu are not tested: ${showFault(opened.left)}\n`)
@@ -85,7 +85,7 @@ const methods: Readonly<Record<string, () => Promise<Given<Config>>>> = {
   lora: adapted,
 }
 
-describe.skipIf(E.isLeft(opened) && !required)('a training step on gpujs:webgpu agrees with reference', () => {
+describe.skipIf(E.isLeft(opened) && isOptional('gpujs:webgpu'))('a training step on gpujs:webgpu agrees with reference', () => {
   test.each(Object.entries(methods))('%s', async (_, settings) => {
     const step = await stepOf(await settings())
     const device = right(await openTarget('gpujs:webgpu')())

@@ -6,14 +6,12 @@ import { openTarget } from '../../compiler/targets/open.ts'
 import { showFault } from '../../core/fault.ts'
 import { agreesWithReference } from '../rules/agreement.ts'
 import { samples } from '../rules/samples.ts'
-
-const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
+import { isOptional } from '../support/optional.ts'
 
 for (const mode of ['cpu', 'webasm', 'webgpu']) {
   const opened = await openTarget(`gpujs:${mode}`)()
   if (E.isLeft(opened)) console.warn(`gpujs:${mode} is not tested here: ${showFault(opened.left)}`)
-  const optional = mode === 'webgpu' && !required
-  describe.skipIf(E.isLeft(opened) && optional)(`gpujs:${mode}`, () => {
+  describe.skipIf(E.isLeft(opened) && isOptional(`gpujs:${mode}`))(`gpujs:${mode}`, () => {
     let device: Device
     beforeAll(() => {
       if (E.isLeft(opened)) return expect.fail(showFault(opened.left))

@@ -11,9 +11,9 @@ import { add, div, mul } from '../../ops/elementwise.ts'
 import { sum } from '../../ops/reduce.ts'
 import { slice } from '../../ops/window.ts'
 import { must } from '../rules/agreement.ts'
+import { isOptional } from '../support/optional.ts'
 import { expectClose, input } from '../support/tensor.ts'
 
-const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
 const opened: Array<Device> = []
 afterAll(() => { for (const d of opened) d.close() })
 
@@ -23,7 +23,7 @@ for (const target of ['native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
   const here = await openTarget(target)()
   if (E.isRight(here)) opened.push(here.right)
   else console.warn(`${target} is not tested here: ${showFault(here.left)}`)
-  describe.skipIf(E.isLeft(here) && target === 'gpujs:webgpu' && !required)(target, () => {
+  describe.skipIf(E.isLeft(here) && isOptional(target))(target, () => {
     const agree = async (outputs: ReadonlyArray<Expr>, values: HostValues): Promise<void> => {
       if (E.isLeft(here)) return expect.fail(showFault(here.left))
       const graph = { name: 'pair', outputs: outputs.map((e, i) => value(`${i}`, e)) }

@@ -5,8 +5,8 @@ import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 import { showFault } from '../../core/fault.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
+import { isOptional } from '../support/optional.ts'
 
-const required = process.env.DINOGRAPH_REQUIRE_WEBGPU === '1'
 const here = await openTarget('gpujs:webgpu')()
 if (E.isRight(here)) here.right.close()
 else process.stderr.write(`closing of gpujs:webgpu is not tested: ${showFault(here.left)}\n`)
@@ -29,7 +29,7 @@ const program = (target: string): string => `
   console.log('closed')
 `
 
-describe.skipIf(E.isLeft(here) && !required)('a closed device', { timeout: 120_000 }, () => {
+describe.skipIf(E.isLeft(here) && isOptional('gpujs:webgpu'))('a closed device', { timeout: 120_000 }, () => {
   it.each(['gpujs:webgpu', 'auto'])('%s', async (target) => {
     const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '--import', 'tsx', '--input-type=module', '--eval', program(target)], { timeout: 60_000 })
     expect(stdout).toContain('closed')

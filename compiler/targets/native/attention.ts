@@ -62,8 +62,10 @@ interface Read extends Sizes {
 
 const readOf = (s: Scalar): Read | undefined => {
   const sizes = sizesOf(s)
-  const found = sizes === undefined ? -1 : meaningsOf(sizes).findIndex((m) => keyOf(m) === keyOf(s))
-  return sizes === undefined || found < 0 ? undefined : { ...sizes, part: parts[found] }
+  if (sizes === undefined) return undefined
+  const key = keyOf(s)
+  const found = meaningsOf(sizes).findIndex((m) => keyOf(m) === key)
+  return found < 0 ? undefined : { ...sizes, part: parts[found] }
 }
 
 /** Whether a scalar is the meaning of a part of attention. */
