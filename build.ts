@@ -27,8 +27,15 @@ const compiled = (): void => {
 
 const bundle = async (): Promise<void> => {
   await build({
-    entryPoints: [join(root, `${bundled}.ts`)], outfile: built(`${bundled}.js`),
-    bundle: true, format: 'esm', platform: 'node', target: 'node20', minifyWhitespace: true, allowOverwrite: true, logLevel: 'warning',
+    entryPoints: [join(root, `${bundled}.ts`)],
+    outfile: built(`${bundled}.js`),
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    minifyWhitespace: true,
+    allowOverwrite: true,
+    logLevel: 'warning',
   })
   const gpujs = dirname(resolve('gpu.js/package.json'))
   const acorn = dirname(createRequire(join(gpujs, 'package.json')).resolve('acorn/package.json'))

@@ -1,4 +1,7 @@
-/** `dinograph`: what experiments are made of. The rooms beneath have faces of their own: `dinograph/core`, `ops`, `models`, `losses`, `compiler`, `data`, `train`. */
+/**
+ * `dinograph`: what experiments are made of. The rooms beneath have faces of their own: `dinograph/core`, `ops`, `models`, `losses`,
+ * `compiler`, `data`, `train`.
+ */
 
 // Faults, and the types that a program meets.
 export type { Fault } from './core/fault.ts'

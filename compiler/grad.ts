@@ -27,7 +27,10 @@ const dependents = (order: ReadonlyArray<Expr>, targets: ReadonlySet<Expr>): Rea
  * Jacobian; `none` where it is mathematically zero, and then nothing was computed for it.
  * Gradient expressions get the scope of what they differentiate.
  */
-export const vjpAll = (outputs: ReadonlyArray<{ readonly y: Expr; readonly ct: Expr }>, wrt: ReadonlyArray<Expr>): ReadonlyArray<O.Option<Expr>> => {
+export const vjpAll = (
+  outputs: ReadonlyArray<{ readonly y: Expr; readonly ct: Expr }>,
+  wrt: ReadonlyArray<Expr>,
+): ReadonlyArray<O.Option<Expr>> => {
   const order = topological(outputs.map((o) => o.y))
   const active = dependents(order, new Set(wrt))
   const cts = new Map<Expr, Expr>()
@@ -62,7 +65,10 @@ export const vjp = (y: Expr, wrt: ReadonlyArray<Expr>, ct: Expr): ReadonlyArray<
 const isScalarLoss = (y: Expr): boolean => equalShape(y.type.shape, []) && isFloat(y.type.dtype)
 
 const notScalar = (y: Expr): Expr =>
-  misuse('grad', [y], { allowed: 'a float scalar of shape [] to differentiate', remedy: `reduce the loss ${showShape(y.type.shape)} with sum or mean first` })
+  misuse('grad', [y], {
+    allowed: 'a float scalar of shape [] to differentiate',
+    remedy: `reduce the loss ${showShape(y.type.shape)} with sum or mean first`,
+  })
 
 /** Gradients of a scalar with respect to `wrt`; `none` where mathematically zero. */
 export const gradOptions = (y: Expr, wrt: ReadonlyArray<Expr>): ReadonlyArray<O.Option<Expr>> =>
@@ -73,7 +79,10 @@ export const grad = (y: Expr, wrt: ReadonlyArray<Expr>): ReadonlyArray<Expr> =>
   gradOptions(y, wrt).map((g, i) => O.getOrElse(() => zerosLike(wrt[i]))(g))
 
 /** The value beside its gradients. */
-export const valueAndGrad = (y: Expr, wrt: ReadonlyArray<Expr>): { readonly value: Expr; readonly grads: ReadonlyArray<Expr> } => ({ value: y, grads: grad(y, wrt) })
+export const valueAndGrad = (y: Expr, wrt: ReadonlyArray<Expr>): { readonly value: Expr; readonly grads: ReadonlyArray<Expr> } => ({
+  value: y,
+  grads: grad(y, wrt),
+})
 
 /**
  * The Jacobian-vector product (forward mode): the change of `y` when each of `wrt` moves along its tangent.
@@ -90,5 +99,8 @@ export const jvp = (y: Expr, wrt: ReadonlyArray<Expr>, tangents: ReadonlyArray<E
 /** The Hessian of a scalar times a vector: the gradient of <grad, v>, with v held fixed. */
 export const hvp = (y: Expr, wrt: ReadonlyArray<Expr>, v: ReadonlyArray<Expr>): ReadonlyArray<Expr> => {
   const inner = grad(y, wrt).map((g, i) => sum()(mul(g, v[i])))
-  return grad(inner.reduce((a, b) => add(a, b)), wrt)
+  return grad(
+    inner.reduce((a, b) => add(a, b)),
+    wrt,
+  )
 }

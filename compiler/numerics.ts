@@ -53,6 +53,16 @@ export const mod = (x: number, y: number): number => {
 
 /** Functions of one number as a computer of float64 has them; a bool is 0 or 1. */
 export const unaryValues: { readonly [N in UnaryName]: (x: number) => number } = {
-  neg: (x) => -x, abs: Math.abs, not: (x) => 1 - x, exp: Math.exp, log: Math.log, sqrt: Math.sqrt, rsqrt: (x) => 1 / Math.sqrt(x),
-  tanh: Math.tanh, erf, sin: Math.sin, cos: Math.cos, floor: Math.floor,
+  neg: (x) => -x,
+  abs: Math.abs,
+  not: (x) => 1 - x,
+  exp: Math.exp,
+  log: Math.log,
+  sqrt: Math.sqrt,
+  rsqrt: (x) => 1 / Math.sqrt(x),
+  tanh: Math.tanh,
+  erf,
+  sin: Math.sin,
+  cos: Math.cos,
+  floor: Math.floor,
 }

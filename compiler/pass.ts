@@ -16,5 +16,8 @@ export interface Pass<A, B = A> {
 /** A rewrite as a pass. */
 export const graphPass = (r: Rewrite<Stage>): Pass<Graph> => ({ name: r.name, run: r.run, show: showGraph })
 
-export const kernelPass = (name: string, change: (k: Kernels) => Kernels): Pass<Kernels> =>
-  ({ name, run: (k) => E.right(change(k)), show: showKernels })
+export const kernelPass = (name: string, change: (k: Kernels) => Kernels): Pass<Kernels> => ({
+  name,
+  run: (k) => E.right(change(k)),
+  show: showKernels,
+})

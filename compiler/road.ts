@@ -29,18 +29,32 @@ const along = <A>(passes: ReadonlyArray<Pass<A>>, start: E.Either<Fault, A>): E.
   passes.reduce((at, pass) => E.chain(pass.run)(at), start)
 
 /** The graph at the end of a road's passes over graphs. */
-export const followGraph = (road: Road) => (g: Graph): E.Either<Fault, Graph> => pipe(along(road.graph, verify(g)), E.chain(verify))
+export const followGraph =
+  (road: Road) =>
+  (g: Graph): E.Either<Fault, Graph> =>
+    pipe(along(road.graph, verify(g)), E.chain(verify))
 
 /** The kernels, before they have memory. */
-export const followKernels = (road: KernelRoad) => (g: Graph): E.Either<Fault, Kernels> =>
-  along(road.kernels, pipe(g, followGraph(road), E.chain(road.fuse.run)))
+export const followKernels =
+  (road: KernelRoad) =>
+  (g: Graph): E.Either<Fault, Kernels> =>
+    along(road.kernels, pipe(g, followGraph(road), E.chain(road.fuse.run)))
 
 /** The whole road. */
-export const follow = (road: KernelRoad) => (g: Graph): E.Either<Fault, Plan> => pipe(g, followKernels(road), E.chain(road.memory.run))
+export const follow =
+  (road: KernelRoad) =>
+  (g: Graph): E.Either<Fault, Plan> =>
+    pipe(g, followKernels(road), E.chain(road.memory.run))
 
 /** Bytes that a graph is planned to take: temporaries and resident state. */
-export const plannedBytes = (road: KernelRoad) => (g: Graph): E.Either<Fault, number> =>
-  pipe(g, follow(road), E.map((p) => temporaryBytes(p.temporaries) + residentBytes(p.graph)))
+export const plannedBytes =
+  (road: KernelRoad) =>
+  (g: Graph): E.Either<Fault, number> =>
+    pipe(
+      g,
+      follow(road),
+      E.map((p) => temporaryBytes(p.temporaries) + residentBytes(p.graph)),
+    )
 
 /** A stage of a road: what a pass gives, as text. */
 export interface Stage {
@@ -49,14 +63,25 @@ export interface Stage {
 }
 
 /** What every pass of a road makes of a graph, in order. */
-export const stagesOf = (road: Road) => (g: Graph): E.Either<Fault, ReadonlyArray<Stage>> => {
-  const stages: Array<Stage> = []
-  const through = <A, B>(at: E.Either<Fault, A>, pass: Pass<A, B>): E.Either<Fault, B> =>
-    pipe(at, E.chain(pass.run), E.map((b) => {
-      stages.push({ name: pass.name, text: () => pass.show(b) })
-      return b
-    }))
-  const graph = pipe(road.graph.reduce<E.Either<Fault, Graph>>(through, verify(g)), E.chain(verify))
-  const done = isKernelRoad(road) ? through(road.kernels.reduce<E.Either<Fault, Kernels>>(through, through(graph, road.fuse)), road.memory) : graph
-  return pipe<E.Either<Fault, unknown>, E.Either<Fault, ReadonlyArray<Stage>>>(done, E.map(() => stages))
-}
+export const stagesOf =
+  (road: Road) =>
+  (g: Graph): E.Either<Fault, ReadonlyArray<Stage>> => {
+    const stages: Array<Stage> = []
+    const through = <A, B>(at: E.Either<Fault, A>, pass: Pass<A, B>): E.Either<Fault, B> =>
+      pipe(
+        at,
+        E.chain(pass.run),
+        E.map((b) => {
+          stages.push({ name: pass.name, text: () => pass.show(b) })
+          return b
+        }),
+      )
+    const graph = pipe(road.graph.reduce<E.Either<Fault, Graph>>(through, verify(g)), E.chain(verify))
+    const done = isKernelRoad(road)
+      ? through(road.kernels.reduce<E.Either<Fault, Kernels>>(through, through(graph, road.fuse)), road.memory)
+      : graph
+    return pipe<E.Either<Fault, unknown>, E.Either<Fault, ReadonlyArray<Stage>>>(
+      done,
+      E.map(() => stages),
+    )
+  }

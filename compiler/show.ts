@@ -18,15 +18,17 @@ export const showCount = (n: number): string => {
 export const operationsOf = (g: Graph): number => nodesOf(g).filter((e) => e._tag === 'Apply').length
 
 /** A graph as text with its footer. */
-export const showGraph = (g: Graph): string => `${print(g)}# ${operationsOf(g)} operations, ${showCount(residentBytes(g))}B resident state\n`
+export const showGraph = (g: Graph): string =>
+  `${print(g)}# ${operationsOf(g)} operations, ${showCount(residentBytes(g))}B resident state\n`
 
 const listed = ({ kernels }: Kernels): ReadonlyArray<string> => kernels.map((k, i) => `# ${i}: ${k.kernel.name}\n${showKernel(k.kernel)}`)
 
 /** `updates` is what there is besides kernels. */
-const workFooter = (g: Graph, t: WorkTotals, updates = ''): string => [
-  `# ${operationsOf(g)} operations in ${t.launches} kernels (${t.distinct} distinct)${updates}`,
-  `# ${showCount(t.flops)}FLOP (${showCount(t.contractionFlops)}FLOP in contractions), ${showCount(t.bytes)}B moved\n`,
-].join('\n')
+const workFooter = (g: Graph, t: WorkTotals, updates = ''): string =>
+  [
+    `# ${operationsOf(g)} operations in ${t.launches} kernels (${t.distinct} distinct)${updates}`,
+    `# ${showCount(t.flops)}FLOP (${showCount(t.contractionFlops)}FLOP in contractions), ${showCount(t.bytes)}B moved\n`,
+  ].join('\n')
 
 /** The kernels in their order. */
 export const showKernels = (k: Kernels): string => [...listed(k), workFooter(k.graph, workTotals(k))].join('\n')
@@ -40,20 +42,31 @@ export const planFooter = (p: Plan): string => {
 /** The kernels of a plan, in order of launch. */
 export const showPlan = (p: Plan): string => [...listed(p), planFooter(p)].join('\n')
 
-const showPlace = (p: Plan) => (place: Place): string => {
-  switch (place._tag) {
-    case 'Resident':
-    case 'Given': return place.path
-    case 'Hyper': return 'hypers'
-    case 'Constant': return 'constant'
-    case 'Temporary': return p.temporaries._tag === 'Arena' ? `@${place.at}` : `t${place.at}`
+const showPlace =
+  (p: Plan) =>
+  (place: Place): string => {
+    switch (place._tag) {
+      case 'Resident':
+      case 'Given':
+        return place.path
+      case 'Hyper':
+        return 'hypers'
+      case 'Constant':
+        return 'constant'
+      case 'Temporary':
+        return p.temporaries._tag === 'Arena' ? `@${place.at}` : `t${place.at}`
+    }
   }
-}
 
 /** What runs in which order, and where every tensor lies: `t1 = kernel 0 (w, x)`, `w <- t1`. */
 export const showSteps = (p: Plan): string => {
   const at = showPlace(p)
-  return [...p.steps.map((s) => (s._tag === 'Launch'
-    ? `${s.writes.map(at).join(', ')} = kernel ${s.fused} (${s.reads.map(at).join(', ')})`
-    : `${s.path} <- ${at(s.from)}`)), planFooter(p)].join('\n')
+  return [
+    ...p.steps.map((s) =>
+      s._tag === 'Launch'
+        ? `${s.writes.map(at).join(', ')} = kernel ${s.fused} (${s.reads.map(at).join(', ')})`
+        : `${s.path} <- ${at(s.from)}`,
+    ),
+    planFooter(p),
+  ].join('\n')
 }

@@ -141,7 +141,9 @@ export const keyOf = (j: Json): string => {
   if (typeof j === 'number') return Object.is(j, -0) ? '-0' : `${j}`
   if (j === null || typeof j !== 'object') return JSON.stringify(j)
   if (isList(j)) return `[${j.map(keyOf).join()}]`
-  return `{${Object.entries(j).map(([name, value]) => `${JSON.stringify(name)}:${keyOf(value)}`).join()}}`
+  return `{${Object.entries(j)
+    .map(([name, value]) => `${JSON.stringify(name)}:${keyOf(value)}`)
+    .join()}}`
 }
 
 const isList = (j: Json): j is ReadonlyArray<Json> => Array.isArray(j)
@@ -158,15 +160,20 @@ export const table = (dtype: DType, shape: Shape, values: ReadonlyArray<number>)
 
 /** Applies an op whose arguments are known to fit (`type` has said so). */
 export const applied = (op: Op, args: ReadonlyArray<Expr>, type: TensorType, region: Option<string>): Apply =>
-  interned(
-    `${op.key}(${args.map((a) => a.id).join()})${region._tag === 'Some' ? `@${region.value}` : ''}`,
-    isApply,
-    (id) => ({ _tag: 'Apply', id, type, op, args, region }),
-  )
+  interned(`${op.key}(${args.map((a) => a.id).join()})${region._tag === 'Some' ? `@${region.value}` : ''}`, isApply, (id) => ({
+    _tag: 'Apply',
+    id,
+    type,
+    op,
+    args,
+    region,
+  }))
 
 /** A place of a stack line as a path: stacks write `file:///a%20b.ts` and `/a b.ts` for the same file. */
 const asPath = (place: string): string =>
-  (place.startsWith('file://') ? decodeURIComponent(place.slice('file://'.length)) : place).replaceAll('\\', '/').replace(/^\/(?=[A-Za-z]:)/, '')
+  (place.startsWith('file://') ? decodeURIComponent(place.slice('file://'.length)) : place)
+    .replaceAll('\\', '/')
+    .replace(/^\/(?=[A-Za-z]:)/, '')
 
 const libraryRoot = asPath(new URL('..', import.meta.url).href)
 
@@ -176,7 +183,8 @@ const users = ['examples/', 'spec/']
 const isOwn = (path: string): boolean => path.startsWith(libraryRoot) && !users.some((u) => path.startsWith(u, libraryRoot.length))
 
 /** The `path:line:column` of one stack line, where it has one. */
-const placeOf = (line: string): string => asPath(/^at (?:.*? \()(.+:\d+:\d+)\)$/.exec(line)?.[1] ?? /^at (?:async )?(.+:\d+:\d+)$/.exec(line)?.[1] ?? '')
+const placeOf = (line: string): string =>
+  asPath(/^at (?:.*? \()(.+:\d+:\d+)\)$/.exec(line)?.[1] ?? /^at (?:async )?(.+:\d+:\d+)$/.exec(line)?.[1] ?? '')
 
 /** The first line of the stack that lies outside of the library: the user's own, however deep the library stands on it. */
 const sourceLine = (): string => {

@@ -24,19 +24,27 @@ export interface Fault {
 export const fault = (kind: FaultKind, f: Omit<Fault, '_tag' | 'kind'>): Fault => ({ _tag: 'Fault', kind, ...f })
 
 /** Faults of one kind, their parts in the order in which they are shown. */
-export const faultsOf = (kind: FaultKind) => (place: string, found: string, allowed: string, remedy: string): Fault =>
-  fault(kind, { place, found, allowed, remedy })
+export const faultsOf =
+  (kind: FaultKind) =>
+  (place: string, found: string, allowed: string, remedy: string): Fault =>
+    fault(kind, { place, found, allowed, remedy })
 
 /** Whether something that was thrown is a fault already. */
 export const isFault = (e: unknown): e is Fault => typeof e === 'object' && e !== null && '_tag' in e && e._tag === 'Fault'
 
 /** The text a user sees: four lines, always in the same order; and four more for each further fault. */
 export const showFault = (f: Fault): string =>
-  [`${f.kind} fault at ${f.place}`, `  found:   ${f.found}`, `  allowed: ${f.allowed}`, `  remedy:  ${f.remedy}`, ...(f.also ?? []).map(showFault)].join('\n')
+  [
+    `${f.kind} fault at ${f.place}`,
+    `  found:   ${f.found}`,
+    `  allowed: ${f.allowed}`,
+    `  remedy:  ${f.remedy}`,
+    ...(f.also ?? []).map(showFault),
+  ].join('\n')
 
 /** Several faults as one, so that all are corrected in one go. */
 export const together = ([first, ...rest]: readonly [Fault, ...ReadonlyArray<Fault>]): Fault =>
-  (rest.length === 0 ? first : { ...first, also: [...(first.also ?? []), ...rest] })
+  rest.length === 0 ? first : { ...first, also: [...(first.also ?? []), ...rest] }
 
 /** The process exit code that a fault stands for: 2 for wrong use, 1 for everything that failed on the way. */
 export const exitCode = (f: Fault): 1 | 2 => (f.kind === 'usage' || f.kind === 'config' ? 2 : 1)

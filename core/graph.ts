@@ -40,7 +40,8 @@ export const leavesOfGraph = (g: Graph): ReadonlyArray<NamedLeaf> =>
   nodesOf(g).flatMap((e): ReadonlyArray<NamedLeaf> =>
     e._tag === 'Leaf' && e.source._tag !== 'Fill' && e.source._tag !== 'Table'
       ? [{ path: e.source.path, type: e.type, source: e.source, leaf: e }]
-      : [])
+      : [],
+  )
 
 /** Leaves that live on the device between runs. */
 export const isResident = (l: NamedLeaf): boolean => l.source._tag === 'Param' || l.source._tag === 'State'

@@ -23,7 +23,18 @@ export { save, load } from './serialize.ts'
 // Models: trees of declarations and a pure function.
 export type { Init, Declaration, Exprs, Context, Model } from './model.ts'
 export {
-  constantInit, zeros, ones, normal, truncNormal, uniform, param, declarations, expressions, context, inScope, call,
+  constantInit,
+  zeros,
+  ones,
+  normal,
+  truncNormal,
+  uniform,
+  param,
+  declarations,
+  expressions,
+  context,
+  inScope,
+  call,
 } from './model.ts'
 export type { Tree } from './tree.ts'
 

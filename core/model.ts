@@ -39,7 +39,13 @@ export interface Declaration {
   readonly trainable: boolean
 }
 
-export const param = (shape: Shape, init: Init, trainable = true): Declaration => ({ _tag: 'Declaration', dtype: 'f32', shape, init, trainable })
+export const param = (shape: Shape, init: Init, trainable = true): Declaration => ({
+  _tag: 'Declaration',
+  dtype: 'f32',
+  shape,
+  init,
+  trainable,
+})
 
 export const isDeclaration = (x: unknown): x is Declaration =>
   typeof x === 'object' && x !== null && '_tag' in x && x._tag === 'Declaration'
@@ -82,7 +88,11 @@ export const inScope = <O>(c: Context, name: string | number, body: (c: Context)
   const inner: Context = { mode: c.mode, scope: join(c.scope, name) }
   const since = mark()
   const out = body(inner)
-  labelScope(inner.scope, since, expressions(out).map(([, e]) => e))
+  labelScope(
+    inner.scope,
+    since,
+    expressions(out).map(([, e]) => e),
+  )
   return out
 }
 

@@ -23,7 +23,9 @@ export interface Rules<P extends Json> {
   readonly vjp: (p: P, pull: Pull) => ReadonlyArray<Option<Expr>>
   /** What one element of the result is. */
   readonly lower: (p: P, args: ReadonlyArray<TensorType>, out: TensorType) => Scalar
-  /** For parameters that state the result's shape: those for `shape`, another along `axes`, whose elements there are the argument's first. */
+  /**
+   * For parameters that state the result's shape: those for `shape`, another along `axes`, whose elements there are the argument's first.
+   */
   readonly resized?: (p: P, shape: Shape, axes: ReadonlyArray<number>) => P
   /** For a scatter, the cheap write form beside the per-element form. */
   readonly scatter?: (p: P, args: ReadonlyArray<TensorType>, out: TensorType) => Scatter
@@ -40,8 +42,9 @@ export interface Primitive<P extends Json = Json> {
 }
 
 /**
- * Makes a primitive from its record. The result is called with its parameters first, `sum({ axes: [1] }, x)`; ops wrap it with broadcasting.
- * Its ops keep their typed parameters for `match`; those of an op that another loading of this file has made are read again.
+ * Makes a primitive from its record. The result is called with its parameters first, `sum({ axes: [1] }, x)`; ops wrap it with
+ * broadcasting. Its ops keep their typed parameters for `match`; those of an op that another loading of this file has made are read
+ * again.
  */
 export const primitive = <P extends Json>(name: string, rules: Rules<P>): Primitive<P> => {
   const typed = new WeakMap<Op, P>()

@@ -17,13 +17,17 @@ import { showType } from './type.ts'
 
 const showSource = (s: Source): string => {
   switch (s._tag) {
-    case 'Fill': return `fill ${s.value}`
-    case 'Table': return `table [${s.values.length > 8 ? `${s.values.slice(0, 8).join(' ')} … ${s.values.length}` : s.values.join(' ')}]`
-    case 'Draw': return `draw ${s.path} ${JSON.stringify(s.distribution)}`
+    case 'Fill':
+      return `fill ${s.value}`
+    case 'Table':
+      return `table [${s.values.length > 8 ? `${s.values.slice(0, 8).join(' ')} … ${s.values.length}` : s.values.join(' ')}]`
+    case 'Draw':
+      return `draw ${s.path} ${JSON.stringify(s.distribution)}`
     case 'Param':
     case 'State':
     case 'Input':
-    case 'Hyper': return `${s._tag.toLowerCase()} ${s.path}`
+    case 'Hyper':
+      return `${s._tag.toLowerCase()} ${s.path}`
   }
 }
 
@@ -34,9 +38,12 @@ const showParams = (e: Expr): string => {
 
 const showNode = (e: Expr, name: (e: Expr) => string): string => {
   switch (e._tag) {
-    case 'Leaf': return showSource(e.source)
-    case 'Invalid': return `invalid ${JSON.stringify(e.fault.place)}`
-    case 'Apply': return `${e.op.name}${showParams(e)} (${e.args.map(name).join(', ')})${e.region._tag === 'Some' ? ` @${e.region.value}` : ''}`
+    case 'Leaf':
+      return showSource(e.source)
+    case 'Invalid':
+      return `invalid ${JSON.stringify(e.fault.place)}`
+    case 'Apply':
+      return `${e.op.name}${showParams(e)} (${e.args.map(name).join(', ')})${e.region._tag === 'Some' ? ` @${e.region.value}` : ''}`
   }
 }
 

@@ -37,13 +37,15 @@ export const getMonoid = <S extends Stage>(stage: S): Monoid<Rewrite<S>> => ({
 export type Rule = (e: Expr) => Option<Expr>
 
 /** The first rule that has something to say. */
-export const firstOf = (rules: ReadonlyArray<Rule>): Rule => (e) => {
-  for (const rule of rules) {
-    const r = rule(e)
-    if (r._tag === 'Some') return r
+export const firstOf =
+  (rules: ReadonlyArray<Rule>): Rule =>
+  (e) => {
+    for (const rule of rules) {
+      const r = rule(e)
+      if (r._tag === 'Some') return r
+    }
+    return { _tag: 'None' }
   }
-  return { _tag: 'None' }
-}
 
 /** What a rule has newly made in place of a node belongs to the node's recompute region. */
 const inRegionOf = (old: Expr, made: Expr, since: number): Expr =>
@@ -55,34 +57,38 @@ const inRegionOf = (old: Expr, made: Expr, since: number): Expr =>
  * Rewrites every node once its arguments are rewritten, and goes on at the new node until no rule applies there.
  * `steps` bounds the rule applications at one node, so that two rules that undo each other cannot hang.
  */
-export const rewriteBottomUp = (rule: Rule, steps = 64) => (g: Graph): Graph => {
-  const done = new Map<Expr, Expr>()
-  const of = (e: Expr): Expr => done.get(e) ?? e
-  for (const e of nodesOf(g)) {
-    let now: Expr = e
-    const since = mark()
-    if (e._tag === 'Apply' && e.args.some((a) => of(a) !== a)) now = apply(e.op, e.args.map(of), e.region)
-    for (let i = 0; i < steps; i++) {
-      const next = rule(now)
-      if (next._tag === 'None' || next.value === now) break
-      now = inRegionOf(now, done.get(next.value) ?? next.value, since)
+export const rewriteBottomUp =
+  (rule: Rule, steps = 64) =>
+  (g: Graph): Graph => {
+    const done = new Map<Expr, Expr>()
+    const of = (e: Expr): Expr => done.get(e) ?? e
+    for (const e of nodesOf(g)) {
+      let now: Expr = e
+      const since = mark()
+      if (e._tag === 'Apply' && e.args.some((a) => of(a) !== a)) now = apply(e.op, e.args.map(of), e.region)
+      for (let i = 0; i < steps; i++) {
+        const next = rule(now)
+        if (next._tag === 'None' || next.value === now) break
+        now = inRegionOf(now, done.get(next.value) ?? next.value, since)
+      }
+      labelScope(scopeOf(e), since, [now])
+      done.set(e, now)
     }
-    labelScope(scopeOf(e), since, [now])
-    done.set(e, now)
+    return { name: g.name, outputs: g.outputs.map((o) => ({ ...o, expr: of(o.expr) })) }
   }
-  return { name: g.name, outputs: g.outputs.map((o) => ({ ...o, expr: of(o.expr) })) }
-}
 
 /** Replaces expressions wherever they occur (substitution of leaves, say). */
-export const substitute = (replacements: ReadonlyMap<Expr, Expr>) => (g: Graph): Graph => {
-  const done = new Map<Expr, Expr>(replacements)
-  const of = (e: Expr): Expr => done.get(e) ?? e
-  for (const e of nodesOf(g)) {
-    if (done.has(e)) continue
-    const since = mark()
-    const now = e._tag === 'Apply' && e.args.some((a) => of(a) !== a) ? apply(e.op, e.args.map(of), e.region) : e
-    labelScope(scopeOf(e), since, [now])
-    done.set(e, now)
+export const substitute =
+  (replacements: ReadonlyMap<Expr, Expr>) =>
+  (g: Graph): Graph => {
+    const done = new Map<Expr, Expr>(replacements)
+    const of = (e: Expr): Expr => done.get(e) ?? e
+    for (const e of nodesOf(g)) {
+      if (done.has(e)) continue
+      const since = mark()
+      const now = e._tag === 'Apply' && e.args.some((a) => of(a) !== a) ? apply(e.op, e.args.map(of), e.region) : e
+      labelScope(scopeOf(e), since, [now])
+      done.set(e, now)
+    }
+    return { name: g.name, outputs: g.outputs.map((o) => ({ ...o, expr: of(o.expr) })) }
   }
-  return { name: g.name, outputs: g.outputs.map((o) => ({ ...o, expr: of(o.expr) })) }
-}

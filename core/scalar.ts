@@ -5,8 +5,7 @@
 import type { DType, TensorType } from './type.ts'
 
 /** Arithmetic of one operand. Integers: `neg`, `abs`, `bnot`. Booleans: `not`. The others are of floats. */
-export type UnaryName =
-  | 'neg' | 'exp' | 'log' | 'sqrt' | 'rsqrt' | 'tanh' | 'erf' | 'sin' | 'cos' | 'abs' | 'floor' | 'not'
+export type UnaryName = 'neg' | 'exp' | 'log' | 'sqrt' | 'rsqrt' | 'tanh' | 'erf' | 'sin' | 'cos' | 'abs' | 'floor' | 'not'
 
 /** Functions that take many times as long as an addition. */
 export const transcendental: ReadonlySet<UnaryName> = new Set(['exp', 'log', 'tanh', 'erf', 'sin', 'cos'])
@@ -16,9 +15,7 @@ export const transcendental: ReadonlySet<UnaryName> = new Set(['exp', 'log', 'ta
  * divisor is positive; `shr` shifts in zeros. Comparisons give a bool.
  */
 export type BinaryName =
-  | 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max'
-  | 'lt' | 'le' | 'eq'
-  | 'and' | 'or' | 'xor' | 'shl' | 'shr' | 'idiv' | 'mod'
+  'add' | 'sub' | 'mul' | 'div' | 'min' | 'max' | 'lt' | 'le' | 'eq' | 'and' | 'or' | 'xor' | 'shl' | 'shr' | 'idiv' | 'mod'
 
 /** `argmax` gives the first position of the largest value, as i32. */
 export type ReduceName = 'sum' | 'max' | 'argmax'
@@ -35,7 +32,14 @@ export type Scalar =
   /** Only the chosen side is evaluated: a read under a select may be out of range on the other side. */
   | { readonly _tag: 'Select'; readonly dtype: DType; readonly when: Scalar; readonly x: Scalar; readonly y: Scalar }
   | { readonly _tag: 'Cast'; readonly dtype: DType; readonly x: Scalar }
-  | { readonly _tag: 'Reduce'; readonly dtype: DType; readonly op: ReduceName; readonly id: number; readonly extent: number; readonly body: Scalar }
+  | {
+      readonly _tag: 'Reduce'
+      readonly dtype: DType
+      readonly op: ReduceName
+      readonly id: number
+      readonly extent: number
+      readonly body: Scalar
+    }
 
 /**
  * The write form of a scatter: for every point of `domain` (its coordinates are `Axis` 0 .. n-1), `value` is added to,
@@ -53,13 +57,19 @@ export const partsOf = (s: Scalar): ReadonlyArray<Scalar> => {
   switch (s._tag) {
     case 'Num':
     case 'Axis':
-    case 'Bound': return []
-    case 'Read': return s.index
+    case 'Bound':
+      return []
+    case 'Read':
+      return s.index
     case 'Unary':
-    case 'Cast': return [s.x]
-    case 'Binary': return [s.x, s.y]
-    case 'Select': return [s.when, s.x, s.y]
-    case 'Reduce': return [s.body]
+    case 'Cast':
+      return [s.x]
+    case 'Binary':
+      return [s.x, s.y]
+    case 'Select':
+      return [s.when, s.x, s.y]
+    case 'Reduce':
+      return [s.body]
   }
 }
 
@@ -70,7 +80,12 @@ export const num = (dtype: DType, value: number): Scalar => ({ _tag: 'Num', dtyp
 export const int = (value: number): Scalar => num('i32', value)
 export const axis = (k: number, extent: number): Scalar => ({ _tag: 'Axis', dtype: 'i32', axis: k, extent })
 export const bound = (id: number, extent: number): Scalar => ({ _tag: 'Bound', dtype: 'i32', id, extent })
-export const read = (arg: number, type: TensorType, index: ReadonlyArray<Scalar>): Scalar => ({ _tag: 'Read', dtype: type.dtype, arg, index })
+export const read = (arg: number, type: TensorType, index: ReadonlyArray<Scalar>): Scalar => ({
+  _tag: 'Read',
+  dtype: type.dtype,
+  arg,
+  index,
+})
 export const cast = (dtype: DType, x: Scalar): Scalar => ({ _tag: 'Cast', dtype, x })
 export const select = (when: Scalar, x: Scalar, y: Scalar): Scalar => ({ _tag: 'Select', dtype: x.dtype, when, x, y })
 
@@ -79,12 +94,21 @@ export const unary = (op: UnaryName, x: Scalar): Scalar => ({ _tag: 'Unary', dty
 export const isComparison = (op: BinaryName): boolean => op === 'lt' || op === 'le' || op === 'eq'
 
 export const binary = (op: BinaryName, x: Scalar, y: Scalar): Scalar => ({
-  _tag: 'Binary', dtype: isComparison(op) ? 'bool' : x.dtype, op, x, y,
+  _tag: 'Binary',
+  dtype: isComparison(op) ? 'bool' : x.dtype,
+  op,
+  x,
+  y,
 })
 
 /** `reduce('sum', 0, n, body)`: the body mentions `bound(0, n)`. Ids are local to one lowered scalar. */
 export const reduce = (op: ReduceName, id: number, extent: number, body: Scalar): Scalar => ({
-  _tag: 'Reduce', dtype: op === 'argmax' ? 'i32' : body.dtype, op, id, extent, body,
+  _tag: 'Reduce',
+  dtype: op === 'argmax' ? 'i32' : body.dtype,
+  op,
+  id,
+  extent,
+  body,
 })
 
 export const iadd = (x: Scalar, y: Scalar): Scalar => binary('add', x, y)

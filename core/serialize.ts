@@ -31,7 +31,11 @@ const distribution = t.union([
 ])
 /** MessagePack has no negative zero of its own: it is written as text, since constants of either sign are different. */
 export const real = new t.Type<number, number | '-0', unknown>(
-  'real', t.number.is, (u, c) => (u === '-0' ? t.success(-0) : t.number.validate(u, c)), (x) => (Object.is(x, -0) ? '-0' : x))
+  'real',
+  t.number.is,
+  (u, c) => (u === '-0' ? t.success(-0) : t.number.validate(u, c)),
+  (x) => (Object.is(x, -0) ? '-0' : x),
+)
 const source = t.union([
   t.strict({ _tag: t.literal('Param'), path: t.string }),
   t.strict({ _tag: t.literal('State'), path: t.string }),
@@ -67,9 +71,12 @@ export const save = (g: Graph): E.Either<Fault, Uint8Array> =>
         format: 'dinograph-graph-1',
         name: g.name,
         nodes: order.flatMap((e): ReadonlyArray<t.OutputOf<typeof node>> =>
-          e._tag === 'Leaf' ? [{ source: source.encode(e.source), type: e.type }]
-          : e._tag === 'Apply' ? [{ op: e.op.name, params: e.op.params, args: e.args.map(at), region: O.toNullable(e.region) }]
-          : []),
+          e._tag === 'Leaf'
+            ? [{ source: source.encode(e.source), type: e.type }]
+            : e._tag === 'Apply'
+              ? [{ op: e.op.name, params: e.op.params, args: e.args.map(at), region: O.toNullable(e.region) }]
+              : [],
+        ),
         outputs: g.outputs.map((o) => ({ role: o.role, path: o.path, node: at(o.expr) })),
       })
     }),
@@ -77,27 +84,38 @@ export const save = (g: Graph): E.Either<Fault, Uint8Array> =>
 
 const decode = (bytes: Uint8Array): E.Either<Fault, t.TypeOf<typeof saved>> =>
   pipe(
-    E.tryCatch((): unknown => unpack(bytes), () => corrupt('bytes that are not MessagePack')),
+    E.tryCatch(
+      (): unknown => unpack(bytes),
+      () => corrupt('bytes that are not MessagePack'),
+    ),
     E.chain((u) => E.mapLeft(() => corrupt('another structure'))(saved.decode(u))),
   )
 
 /** Reads a graph back; unknown ops, misfitting types and foreign bytes are faults. */
-export const load = (loadOp: LoadOp) => (bytes: Uint8Array): E.Either<Fault, Graph> =>
-  pipe(
-    decode(bytes),
-    E.chain((s) => {
-      const exprs: Array<Expr> = []
-      for (const n of s.nodes) {
-        if ('source' in n) {
-          exprs.push(leaf(n.type, n.source))
-          continue
+export const load =
+  (loadOp: LoadOp) =>
+  (bytes: Uint8Array): E.Either<Fault, Graph> =>
+    pipe(
+      decode(bytes),
+      E.chain((s) => {
+        const exprs: Array<Expr> = []
+        for (const n of s.nodes) {
+          if ('source' in n) {
+            exprs.push(leaf(n.type, n.source))
+            continue
+          }
+          const op = loadOp(n.op, n.params)
+          if (O.isNone(op)) return E.left(corrupt(`the op ${n.op} with parameters ${JSON.stringify(n.params)}`))
+          if (n.args.some((a) => exprs[a] === undefined)) return E.left(corrupt(`${n.op} reads a node that is not there`))
+          exprs.push(
+            apply(
+              op.value,
+              n.args.map((a) => exprs[a]),
+              O.fromNullable(n.region),
+            ),
+          )
         }
-        const op = loadOp(n.op, n.params)
-        if (O.isNone(op)) return E.left(corrupt(`the op ${n.op} with parameters ${JSON.stringify(n.params)}`))
-        if (n.args.some((a) => exprs[a] === undefined)) return E.left(corrupt(`${n.op} reads a node that is not there`))
-        exprs.push(apply(op.value, n.args.map((a) => exprs[a]), O.fromNullable(n.region)))
-      }
-      if (s.outputs.some((o) => exprs[o.node] === undefined)) return E.left(corrupt('an output that is not there'))
-      return verify({ name: s.name, outputs: s.outputs.map((o) => ({ role: o.role, path: o.path, expr: exprs[o.node] })) })
-    }),
-  )
+        if (s.outputs.some((o) => exprs[o.node] === undefined)) return E.left(corrupt('an output that is not there'))
+        return verify({ name: s.name, outputs: s.outputs.map((o) => ({ role: o.role, path: o.path, expr: exprs[o.node] })) })
+      }),
+    )

@@ -15,16 +15,21 @@ export type IsLeaf<A> = (x: unknown) => x is A
 const isRecord = (x: unknown): x is { readonly [key: string]: unknown } => typeof x === 'object' && x !== null
 
 /** The leaves with their paths, in order of the keys as written. */
-export const flatten = <A>(isLeaf: IsLeaf<A>) => (tree: unknown): ReadonlyArray<readonly [string, A]> => {
-  const out: Array<readonly [string, A]> = []
-  const walk = (path: string, t: unknown): void => {
-    if (isLeaf(t)) out.push([path, t])
-    else if (Array.isArray(t)) t.forEach((x, i) => { walk(join(path, i), x) })
-    else if (isRecord(t)) for (const k of Object.keys(t)) walk(join(path, k), t[k])
+export const flatten =
+  <A>(isLeaf: IsLeaf<A>) =>
+  (tree: unknown): ReadonlyArray<readonly [string, A]> => {
+    const out: Array<readonly [string, A]> = []
+    const walk = (path: string, t: unknown): void => {
+      if (isLeaf(t)) out.push([path, t])
+      else if (Array.isArray(t))
+        t.forEach((x, i) => {
+          walk(join(path, i), x)
+        })
+      else if (isRecord(t)) for (const k of Object.keys(t)) walk(join(path, k), t[k])
+    }
+    walk('', tree)
+    return out
   }
-  walk('', tree)
-  return out
-}
 
 /** Maps every leaf, with its path. The result has the shape of the argument (law: `mapTree` of identity is identity). */
 export function mapTree<T, A, B>(isLeaf: IsLeaf<A>, f: (a: A, path: string) => B, tree: T, path?: string): MapTree<T, A, B>

@@ -16,8 +16,7 @@ export const tensorType = (dtype: DType, shape: Shape): TensorType => ({ dtype, 
 export const isFloat = (d: DType): boolean => d === 'f32' || d === 'f16'
 
 /** Whether a number is one that a tensor of this dtype can hold: i32 and bool hold whole numbers of their range only. */
-export const isValueOf = (dtype: DType, x: number): boolean =>
-  isFloat(dtype) || (dtype === 'i32' ? (x | 0) === x : x === 0 || x === 1)
+export const isValueOf = (dtype: DType, x: number): boolean => isFloat(dtype) || (dtype === 'i32' ? (x | 0) === x : x === 0 || x === 1)
 
 /** Number of elements. */
 export const sizeOf = (shape: Shape): number => {

@@ -31,10 +31,21 @@ const checkNode = (e: Expr): Fault | undefined => {
     if (!e.type.shape.every(isDimension))
       return bad(place, showType(e.type), 'dimensions that are whole numbers of at least 1', 'give the leaf a non-empty static shape')
     if (e.source._tag === 'Table' && e.source.values.length !== sizeOf(e.type.shape))
-      return bad(place, `${e.source.values.length} values for ${showType(e.type)}`, `${sizeOf(e.type.shape)} values`, 'make the list as long as the shape says')
+      return bad(
+        place,
+        `${e.source.values.length} values for ${showType(e.type)}`,
+        `${sizeOf(e.type.shape)} values`,
+        'make the list as long as the shape says',
+      )
     const odd = constantsOf(e.source, e.type).find((v) => !isValueOf(e.type.dtype, v))
-    return odd === undefined ? undefined
-      : bad(place, `the value ${odd} in ${showType(e.type)}`, 'for i32 whole numbers of 32 bits, for bool 0 and 1', 'round the value, or give the constant a float type')
+    return odd === undefined
+      ? undefined
+      : bad(
+          place,
+          `the value ${odd} in ${showType(e.type)}`,
+          'for i32 whole numbers of 32 bits, for bool 0 and 1',
+          'round the value, or give the constant a float type',
+        )
   }
   const inferred = e.op.type(e.args.map((a) => a.type))
   if (E.isLeft(inferred)) return bad(e.op.name, e.args.map((a) => showType(a.type)).join(', '), inferred.left.allowed, inferred.left.remedy)
@@ -54,8 +65,14 @@ export const verify = (g: Graph): E.Either<Fault, Graph> => {
   for (const l of named) {
     const first = byPath.get(l.path)
     if (first !== undefined)
-      return E.left(bad(l.path, `${l.source._tag.toLowerCase()} ${showType(l.type)} beside ${first.source._tag.toLowerCase()} ${showType(first.type)}`,
-        'one role and one type for each path', 'give the leaves different paths'))
+      return E.left(
+        bad(
+          l.path,
+          `${l.source._tag.toLowerCase()} ${showType(l.type)} beside ${first.source._tag.toLowerCase()} ${showType(first.type)}`,
+          'one role and one type for each path',
+          'give the leaves different paths',
+        ),
+      )
     byPath.set(l.path, l)
   }
   const seen = new Set<string>()
@@ -66,7 +83,14 @@ export const verify = (g: Graph): E.Either<Fault, Graph> => {
     if (o.role !== 'state') continue
     const old = byPath.get(o.path)
     if (old !== undefined && !equalType(old.type, o.expr.type))
-      return E.left(bad(o.path, `a new state ${showType(o.expr.type)}`, `the state's own type ${showType(old.type)}`, 'return a state of the type it was declared with'))
+      return E.left(
+        bad(
+          o.path,
+          `a new state ${showType(o.expr.type)}`,
+          `the state's own type ${showType(old.type)}`,
+          'return a state of the type it was declared with',
+        ),
+      )
   }
   return E.right(g)
 }

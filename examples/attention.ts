@@ -1,7 +1,7 @@
 /**
- * What a trained network looks at: attention of every head, the patches that hold most of it, boxes made of them, and principal components of
- * the patches; and how well such boxes find what is there, without a detection head and without labels. Images that come with boxes are
- * judged by these; of others, such as digits, what is brighter than half counts as the object.
+ * What a trained network looks at: attention of every head, the patches that hold most of it, boxes made of them, and principal
+ * components of the patches; and how well such boxes find what is there, without a detection head and without labels. Images that come
+ * with boxes are judged by these; of others, such as digits, what is brighter than half counts as the object.
  *
  *     npx tsx examples/attention.ts                                 trains DINOv2 on digits first
  *     npx tsx examples/attention.ts --model runs/dinov2             a run, a Hugging Face folder, or an official file
@@ -26,36 +26,49 @@ const bright = ({ height, width, data }: d.Image): ReadonlyArray<d.Box> => {
 }
 
 /** One row of pictures. */
-const row = (s: d.Seen): E.Either<d.Fault, ReadonlyArray<d.Image>> => pipe(
-  [...s.heads, s.mean], E.traverseArray((map) => d.overlay(s, map)),
-  E.map((maps) => [d.shownImage(s.image), ...maps, d.masked(s, s.mean, 0.6), d.boxed(s)]),
-  E.map((looks) => [...looks, d.components(s, 'all'), d.components(s, 'foreground')]),
-)
+const row = (s: d.Seen): E.Either<d.Fault, ReadonlyArray<d.Image>> =>
+  pipe(
+    [...s.heads, s.mean],
+    E.traverseArray((map) => d.overlay(s, map)),
+    E.map((maps) => [d.shownImage(s.image), ...maps, d.masked(s, s.mean, 0.6), d.boxed(s)]),
+    E.map((looks) => [...looks, d.components(s, 'all'), d.components(s, 'foreground')]),
+  )
 
 export default d.study(import.meta.url, {
   name: 'attention',
   about: 'Draws what a trained network looks at, and judges the boxes that follow from it: IoU, pointing game, AP50.',
   trains: digits,
   settings: { steps: 300, data: { train: 2000, test: 500 }, evaluation: { during: 0 } },
-  show: ({ device, frozen, root, images, out }) => pipe(
-    [images.test, images.train].flatMap((of) => Array.from({ length: of.length }, (_, i) => ({ of, i }))).slice(0, judged),
-    TE.traverseSeqArray(({ of, i }) => pipe(of.item(i), TE.bindTo('item'), TE.bind('image', () => d.unitImage(of, i)))),
-    TE.bindTo('items'), TE.bind('eye', () => d.openEye(device, frozen, root)),
-    TE.bind('seen', ({ items, eye }) => eye.look(items.map((x) => x.image))),
-    TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(row)))),
-    TE.bind('sheet', ({ rows }) => TE.fromEither(d.contactSheet({ columns: rows[0]?.length ?? 1, gap: 6 })(rows.flat()))),
-    TE.chainFirst(({ sheet }) => d.writePng(join(out, 'looks.png'))(sheet)),
-    TE.map(({ items, seen }) => {
-      const known = items.some(({ item }) => item.box !== undefined)
-      const { boxes, images: of, iou, pointing, ap50 } = d.detectionScores(seen.map((s, i) => {
-        const { item, image } = items[i]
-        const marked = item.boxes ?? (item.box === undefined ? [] : [item.box])
-        const truth = known ? d.framedBoxes(frozen.preprocess, image)(marked) : bright(s.image)
-        return { size: s.image, grid: s.grid, map: s.mean, found: s.boxes, truth }
-      }))
-      const text = `${boxes} true boxes in ${of} images: mean best IoU ${iou.toFixed(3)}, `
-        + `pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}`
-      return { text: `${text}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
-    }),
-  ),
+  show: ({ device, frozen, root, images, out }) =>
+    pipe(
+      [images.test, images.train].flatMap((of) => Array.from({ length: of.length }, (_, i) => ({ of, i }))).slice(0, judged),
+      TE.traverseSeqArray(({ of, i }) =>
+        pipe(
+          of.item(i),
+          TE.bindTo('item'),
+          TE.bind('image', () => d.unitImage(of, i)),
+        ),
+      ),
+      TE.bindTo('items'),
+      TE.bind('eye', () => d.openEye(device, frozen, root)),
+      TE.bind('seen', ({ items, eye }) => eye.look(items.map((x) => x.image))),
+      TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(row)))),
+      TE.bind('sheet', ({ rows }) => TE.fromEither(d.contactSheet({ columns: rows[0]?.length ?? 1, gap: 6 })(rows.flat()))),
+      TE.chainFirst(({ sheet }) => d.writePng(join(out, 'looks.png'))(sheet)),
+      TE.map(({ items, seen }) => {
+        const known = items.some(({ item }) => item.box !== undefined)
+        const scores = d.detectionScores(
+          seen.map((s, i) => {
+            const { item, image } = items[i]
+            const marked = item.boxes ?? (item.box === undefined ? [] : [item.box])
+            const truth = known ? d.framedBoxes(frozen.preprocess, image)(marked) : bright(s.image)
+            return { size: s.image, grid: s.grid, map: s.mean, found: s.boxes, truth }
+          }),
+        )
+        const { iou, pointing, ap50 } = scores
+        const [best, hits, ap] = [iou, pointing, ap50].map((x) => x.toFixed(3))
+        const text = `${scores.boxes} true boxes in ${scores.images} images: mean best IoU ${best}, pointing game ${hits}, AP50 ${ap}`
+        return { text: `${text}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
+      }),
+    ),
 })

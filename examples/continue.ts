@@ -1,7 +1,7 @@
 /**
- * Continues the training of a backbone on your own images: of a Hugging Face folder, a model of the hub, an official file, or an earlier run,
- * with DINOv2's objective, whatever it was trained with. The network is made as the folder says, crops are of the size and normalised as its
- * preprocessor_config.json says; what it has no values for begins anew, and is told.
+ * Continues the training of a backbone on your own images: of a Hugging Face folder, a model of the hub, an official file, or an earlier
+ * run, with DINOv2's objective, whatever it was trained with. The network is made as the folder says, crops are of the size and
+ * normalised as its preprocessor_config.json says; what it has no values for begins anew, and is told.
  *
  *     npx tsx examples/continue.ts --model facebook/dinov2-small --data ~/scans          on a CPU, smaller crops are quicker:
  *         --set augmentation.globalSize=112 --set augmentation.localSize=56
@@ -14,24 +14,31 @@ import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 /** What is trained where no network is named. */
 const alone = { model: { patch: 7, width: 64, depth: 3, heads: 4, image: 28 }, data: {}, augmentation: { globalSize: 28, localSize: 14 } }
 
-export default command(import.meta.url, goingOn(alone, (from) => experiment({
-  name: 'continue',
-  about: 'Continues the training of a backbone (--model DIR|FILE|ID) on your images (--data DIR|FILE) with DINO + iBOT + KoLeo.',
-  steps: 300, batch: 32,
-  data: images({ train: 4000, test: 1000, ...from.data }),
-  augmentation: crops({ locals: 4, ...from.augmentation }),
-  method: dinov2({
-    masks: hidden(),
-    model: network(from.model),
-    head: prototypes({ hidden: 256, bottleneck: 64, prototypes: 1024, normLastLayer: false }),
-    patchHead: 'shared',
-    loss: ({ head: { prototypes } }) => sum([
-      dino({ prototypes, centring: sinkhorn(), split: true }),
-      ibot({ prototypes, centring: sinkhorn() }),
-      weighted(0.1)(koleo()),
-    ]),
-  }),
-  optimizer: { lr: 5e-4, minLr: 1e-6, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 },
-  schedule: { warmup: 30, momentum: 0.994, temperature: 0.06, temperatureWarmup: 200, freezeLastLayer: 10, frozenBy: 'rate' },
-  from: namedOrMade,
-})))
+export default command(
+  import.meta.url,
+  goingOn(alone, (from) =>
+    experiment({
+      name: 'continue',
+      about: 'Continues the training of a backbone (--model DIR|FILE|ID) on your images (--data DIR|FILE) with DINO + iBOT + KoLeo.',
+      steps: 300,
+      batch: 32,
+      data: images({ train: 4000, test: 1000, ...from.data }),
+      augmentation: crops({ locals: 4, ...from.augmentation }),
+      method: dinov2({
+        masks: hidden(),
+        model: network(from.model),
+        head: prototypes({ hidden: 256, bottleneck: 64, prototypes: 1024, normLastLayer: false }),
+        patchHead: 'shared',
+        loss: ({ head: { prototypes } }) =>
+          sum([
+            dino({ prototypes, centring: sinkhorn(), split: true }),
+            ibot({ prototypes, centring: sinkhorn() }),
+            weighted(0.1)(koleo()),
+          ]),
+      }),
+      optimizer: { lr: 5e-4, minLr: 1e-6, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 },
+      schedule: { warmup: 30, momentum: 0.994, temperature: 0.06, temperatureWarmup: 200, freezeLastLayer: 10, frozenBy: 'rate' },
+      from: namedOrMade,
+    }),
+  ),
+)

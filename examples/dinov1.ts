@@ -8,20 +8,29 @@
  */
 import { command, crops, dino, dinov1, experiment, images, network, prototypes, sinkhorn } from 'dinograph'
 
-export default command(import.meta.url, experiment({
-  name: 'dinov1',
-  about: 'DINO on the digits that the package mnist ships: learns without labels, is judged by k-NN with them.',
-  steps: 4000, batch: 64,
-  data: images({ train: 8000, test: 2000 }),
-  augmentation: crops({
-    globalSize: 28, globalScale: [0.6, 1], locals: 2, localSize: 21, localScale: [0.5, 0.9], blur: { probability: 0.5, sigma: [0.1, 1.5] },
+export default command(
+  import.meta.url,
+  experiment({
+    name: 'dinov1',
+    about: 'DINO on the digits that the package mnist ships: learns without labels, is judged by k-NN with them.',
+    steps: 4000,
+    batch: 64,
+    data: images({ train: 8000, test: 2000 }),
+    augmentation: crops({
+      globalSize: 28,
+      globalScale: [0.6, 1],
+      locals: 2,
+      localSize: 21,
+      localScale: [0.5, 0.9],
+      blur: { probability: 0.5, sigma: [0.1, 1.5] },
+    }),
+    method: dinov1({
+      model: network({ patch: 7, width: 64, depth: 3, heads: 4, initStd: 0.125, rope: {} }),
+      head: prototypes({ hidden: 128, bottleneck: 64, prototypes: 256 }),
+      loss: ({ head }) => dino({ prototypes: head.prototypes, centring: sinkhorn() }),
+    }),
+    optimizer: { lr: 8e-3, lrRule: 'linear_wrt_256', minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3 },
+    schedule: { warmup: 100, momentum: 0.96, temperatureFrom: 0.015, temperature: 0.015 },
+    evaluation: { during: 2 },
   }),
-  method: dinov1({
-    model: network({ patch: 7, width: 64, depth: 3, heads: 4, initStd: 0.125, rope: {} }),
-    head: prototypes({ hidden: 128, bottleneck: 64, prototypes: 256 }),
-    loss: ({ head }) => dino({ prototypes: head.prototypes, centring: sinkhorn() }),
-  }),
-  optimizer: { lr: 8e-3, lrRule: 'linear_wrt_256', minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3 },
-  schedule: { warmup: 100, momentum: 0.96, temperatureFrom: 0.015, temperature: 0.015 },
-  evaluation: { during: 2 },
-}))
+)

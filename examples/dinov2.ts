@@ -8,25 +8,31 @@
 import { command, crops, dinov2, experiment, hidden, images, network, prototypes } from 'dinograph'
 import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 
-export default command(import.meta.url, experiment({
-  name: 'dinov2',
-  about: 'DINOv2 on the digits that the package mnist ships: DINO + iBOT + KoLeo with Sinkhorn targets.',
-  steps: 1500, batch: 64,
-  data: images({ train: 8000, test: 2000 }),
-  augmentation: crops({
-    globalSize: 28, globalScale: [0.4, 1], locals: 4, localSize: 14, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] },
+export default command(
+  import.meta.url,
+  experiment({
+    name: 'dinov2',
+    about: 'DINOv2 on the digits that the package mnist ships: DINO + iBOT + KoLeo with Sinkhorn targets.',
+    steps: 1500,
+    batch: 64,
+    data: images({ train: 8000, test: 2000 }),
+    augmentation: crops({
+      globalSize: 28,
+      globalScale: [0.4, 1],
+      locals: 4,
+      localSize: 14,
+      localScale: [0.15, 0.5],
+      blur: { probability: 0.5, sigma: [0.1, 1.5] },
+    }),
+    method: dinov2({
+      masks: hidden(),
+      model: network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
+      head: prototypes({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
+      loss: ({ head: { prototypes } }) =>
+        sum([dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),
+    }),
+    optimizer: { lr: 2e-3, minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 },
+    schedule: { warmup: 100, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500, frozenBy: 'rate' },
+    evaluation: { during: 2 },
   }),
-  method: dinov2({
-    masks: hidden(),
-    model: network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
-    head: prototypes({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
-    loss: ({ head: { prototypes } }) => sum([
-      dino({ prototypes, centring: sinkhorn(), split: true }),
-      ibot({ prototypes, centring: sinkhorn() }),
-      weighted(0.1)(koleo()),
-    ]),
-  }),
-  optimizer: { lr: 2e-3, minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 },
-  schedule: { warmup: 100, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500, frozenBy: 'rate' },
-  evaluation: { during: 2 },
-}))
+)

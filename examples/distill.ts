@@ -12,26 +12,33 @@ import digits from './dinov2.ts'
 
 const weight = (initial: number, about: string) => real(initial, about, { min: 0 })
 
-export default command(import.meta.url, experiment({
-  name: 'distill',
-  about: 'A small network learns the features of a large one, which stands still: class tokens, patches and relations.',
-  steps: 400, batch: 64,
-  data: images({ train: 4000, test: 1000 }),
-  augmentation: crops({ globalSize: 28, globalScale: [0.5, 1], locals: 0 }),
-  method: distillation({
-    large: network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
-    model: network({ patch: 14, width: 32, depth: 2, heads: 2 }),
-    settings: section('the teacher and the terms', {
-      teacher: text('', 'a run or a Hugging Face folder to learn from; empty: one is trained first'),
-      pretraining: whole(3, 'steps of that training for each step of this one', { min: 1 }),
-      weights: section('of the terms', {
-        cls: weight(1, 'class tokens'), patches: weight(0.5, 'patches'), relation: weight(1, 'relations between images'),
+export default command(
+  import.meta.url,
+  experiment({
+    name: 'distill',
+    about: 'A small network learns the features of a large one, which stands still: class tokens, patches and relations.',
+    steps: 400,
+    batch: 64,
+    data: images({ train: 4000, test: 1000 }),
+    augmentation: crops({ globalSize: 28, globalScale: [0.5, 1], locals: 0 }),
+    method: distillation({
+      large: network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
+      model: network({ patch: 14, width: 32, depth: 2, heads: 2 }),
+      settings: section('the teacher and the terms', {
+        teacher: text('', 'a run or a Hugging Face folder to learn from; empty: one is trained first'),
+        pretraining: whole(3, 'steps of that training for each step of this one', { min: 1 }),
+        weights: section('of the terms', {
+          cls: weight(1, 'class tokens'),
+          patches: weight(0.5, 'patches'),
+          relation: weight(1, 'relations between images'),
+        }),
       }),
+      loss: ({ weights: w }) =>
+        sum([weighted(w.cls)(distilClass()), weighted(w.patches)(distilPatches()), weighted(w.relation)(relation())]),
+      teacher: ({ teacher, pretraining, seed, steps, batch, data, large }, how) =>
+        pretrainedUnless(teacher, digits, how, { seed, steps: pretraining * steps, batch, data, model: large }),
     }),
-    loss: ({ weights: w }) => sum([weighted(w.cls)(distilClass()), weighted(w.patches)(distilPatches()), weighted(w.relation)(relation())]),
-    teacher: ({ teacher, pretraining, seed, steps, batch, data, large }, how) =>
-      pretrainedUnless(teacher, digits, how, { seed, steps: pretraining * steps, batch, data, model: large }),
+    optimizer: { lr: 3e-3, minLr: 3e-5, clip: 0 },
+    schedule: { warmup: 20, momentumEnd: 0.98 },
   }),
-  optimizer: { lr: 3e-3, minLr: 3e-5, clip: 0 },
-  schedule: { warmup: 20, momentumEnd: 0.98 },
-}))
+)

@@ -1,6 +1,6 @@
 /**
- * How good the features of a trained network are, without training it further: votes of nearest neighbours, the grid of linear classifiers of
- * DINOv2's evaluation, logistic regression, and ACC and AUC as MedMNIST reports them, each on the compiled target.
+ * How good the features of a trained network are, without training it further: votes of nearest neighbours, the grid of linear
+ * classifiers of DINOv2's evaluation, logistic regression, and ACC and AUC as MedMNIST reports them, each on the compiled target.
  *
  *     npx tsx examples/evaluate.ts                                        trains DINOv2 on digits first
  *     npx tsx examples/evaluate.ts --model runs/dinov2                    a run, a Hugging Face folder, or an official file
@@ -32,16 +32,22 @@ export default study(import.meta.url, {
   about: 'Evaluates a trained network: k-NN, linear classifiers, logistic regression, MedMNIST metrics.',
   trains: digits,
   settings: { steps: 300, data: { train: 2000, test: 1000 }, evaluation: { during: 0 } },
-  show: ({ device, frozen, root, progress, images }) => pipe(
-    ['knn', 'linear', 'logistic', 'medmnist'] as const,
-    TE.traverseSeqArray((name) => pipe(
-      evaluations[name]({ device, frozen, root, parts: images, progress, options }),
-      TE.map((result) => {
-        const [number, as] = known[name]
-        const said = Object.entries(result.metrics).filter(([n]) => !n.startsWith('knn_')).map(([n, v]) => `${n} ${percent(v)}`).join(', ')
-        return { text: `${name}: ${said}\n${tableText(result.table)}\n`, metric: [as, result.metrics[number]] as const }
-      }),
-    )),
-    TE.map((all) => ({ text: all.map((x) => x.text).join('\n'), metrics: Object.fromEntries(all.map((x) => x.metric)) })),
-  ),
+  show: ({ device, frozen, root, progress, images }) =>
+    pipe(
+      ['knn', 'linear', 'logistic', 'medmnist'] as const,
+      TE.traverseSeqArray((name) =>
+        pipe(
+          evaluations[name]({ device, frozen, root, parts: images, progress, options }),
+          TE.map((result) => {
+            const [number, as] = known[name]
+            const said = Object.entries(result.metrics)
+              .filter(([n]) => !n.startsWith('knn_'))
+              .map(([n, v]) => `${n} ${percent(v)}`)
+              .join(', ')
+            return { text: `${name}: ${said}\n${tableText(result.table)}\n`, metric: [as, result.metrics[number]] as const }
+          }),
+        ),
+      ),
+      TE.map((all) => ({ text: all.map((x) => x.text).join('\n'), metrics: Object.fromEntries(all.map((x) => x.metric)) })),
+    ),
 })

@@ -11,35 +11,39 @@ import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 import digits from './dinov2.ts'
 
 const settings = d.section('LoRA on negatives of digits', {
-  train: d.oneOf(['lora', 'full', 'freeze', 'frugal'], 'what is trained; frugal: adapters behind frozen blocks, activations computed again'),
+  train: d.oneOf(['lora', 'full', 'freeze', 'frugal'], 'what is trained; frugal: adapters behind frozen blocks, recomputed activations'),
   base: d.text('', 'a run or a Hugging Face folder to go on from; empty: a base is trained first'),
   pretraining: d.whole(3, 'steps of that training for each step of this one', { min: 1 }),
   lora: d.adapters,
   frozen: d.whole(1, 'freeze, frugal: first blocks that stand still'),
 })
 
-export default d.command(import.meta.url, d.experimentWith(settings, {
-  name: 'lora',
-  about: 'Low-rank adapters on new data, for a backbone that was trained on other data: saved, merged and judged by k-NN.',
-  steps: 400, batch: 64,
-  data: d.shownAs(d.negatives)(d.images({ train: 4000, test: 1000 })),
-  augmentation: d.crops({ globalScale: [0.4, 1], locals: 4, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
-  method: d.dinov2({
-    masks: d.hidden(),
-    model: d.network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
-    head: d.prototypes({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
-    loss: ({ head: { prototypes } }) => sum([
-      dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo()),
-    ]),
+export default d.command(
+  import.meta.url,
+  d.experimentWith(settings, {
+    name: 'lora',
+    about: 'Low-rank adapters on new data, for a backbone that was trained on other data: saved, merged and judged by k-NN.',
+    steps: 400,
+    batch: 64,
+    data: d.shownAs(d.negatives)(d.images({ train: 4000, test: 1000 })),
+    augmentation: d.crops({ globalScale: [0.4, 1], locals: 4, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
+    method: d.dinov2({
+      masks: d.hidden(),
+      model: d.network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
+      head: d.prototypes({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
+      loss: ({ head: { prototypes } }) =>
+        sum([dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),
+    }),
+    strategy: ({ train, frozen, lora }) =>
+      d.all([
+        ...(train === 'freeze' || train === 'frugal' ? [d.freeze({ prefix: frozen })] : []),
+        ...(train === 'lora' || train === 'frugal' ? [d.lora(d.adaptersOf(lora))] : []),
+      ]),
+    rewrite: ({ train }) => (train === 'frugal' ? d.rewriteStep(d.remat()) : (step) => step),
+    optimizer: { lr: 2e-3, minLr: 2e-5, clipBy: 'tensor', groups: 'v1', layerDecay: 1, patchEmbed: 1 },
+    schedule: { warmup: 20, temperatureFrom: 0.05, frozenBy: 'gradient' },
+    from: ({ base, pretraining, seed, steps, batch, data, model, head }, how) =>
+      d.pretrainedUnless(base, digits, how, { seed, steps: pretraining * steps, batch, data, model, head }),
+    after: ({ lora }) => d.adaptersJudged(d.adaptersOf(lora)),
   }),
-  strategy: ({ train, frozen, lora }) => d.all([
-    ...(train === 'freeze' || train === 'frugal' ? [d.freeze({ prefix: frozen })] : []),
-    ...(train === 'lora' || train === 'frugal' ? [d.lora(d.adaptersOf(lora))] : []),
-  ]),
-  rewrite: ({ train }) => (train === 'frugal' ? d.rewriteStep(d.remat()) : (step) => step),
-  optimizer: { lr: 2e-3, minLr: 2e-5, clipBy: 'tensor', groups: 'v1', layerDecay: 1, patchEmbed: 1 },
-  schedule: { warmup: 20, temperatureFrom: 0.05, frozenBy: 'gradient' },
-  from: ({ base, pretraining, seed, steps, batch, data, model, head }, how) =>
-    d.pretrainedUnless(base, digits, how, { seed, steps: pretraining * steps, batch, data, model, head }),
-  after: ({ lora }) => d.adaptersJudged(d.adaptersOf(lora)),
-}))
+)

@@ -52,10 +52,13 @@ export interface CentreOptions {
 export const centre = (o: CentreOptions): Centring => ({
   state: new Map([[o.path, param([1, o.prototypes], zeros, false)]]),
   run: (raw, temperature, rows) => (state) => {
-    const given = raw.type.shape[raw.type.shape.length - 1] === o.prototypes ? stopGradient(raw) : misuse('centre', [raw], {
-      allowed: `teacher logits [R, ${o.prototypes}], one for each prototype of the loss`,
-      remedy: 'give the loss as many prototypes as the head has',
-    })
+    const given =
+      raw.type.shape[raw.type.shape.length - 1] === o.prototypes
+        ? stopGradient(raw)
+        : misuse('centre', [raw], {
+            allowed: `teacher logits [R, ${o.prototypes}], one for each prototype of the loss`,
+            remedy: 'give the loss as many prototypes as the head has',
+          })
     const logits = keepRows(rows)(given)
     const old = kept(o.path, state)
     const logarithms = logSoftmax(-1)(div(sub(logits, old), temperature))

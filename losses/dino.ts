@@ -58,26 +58,42 @@ export const dino = (o: DinoOptions): Loss<Features<Logits>> => {
   const centring = o.centring ?? centre({ path: 'dino.center', prototypes: o.prototypes, momentum: centreMomentum })
   return {
     state: centring.state,
-    run: ({ images, student, teacher }) => (state) => {
-      const [targets, next] = centring.run(teacher.global.logits, hyper(temperature))(state)
-      const said = (logits: Expr): Expr => crops(logSoftmax(-1)(div(logits, studentTemperature)), images)
-      const expected = crops(targets.probabilities, images)
-      const global = pairSum(expected, said(student.global.logits), same)
-      const local = student.local === undefined ? undefined : pairSum(expected, said(student.local.logits), 'keep')
-      const pairs = global.pairs + (local?.pairs ?? 0)
-      const [first, second] = [global.sum, local?.sum].filter((x) => x !== undefined)
-      const value = first === undefined
-        ? misuse('dino', [student.global.logits, teacher.global.logits], { allowed: 'at least two crops of each image', remedy: 'give two global crops, or local crops' })
-        : mul(neg(second === undefined ? first : add(first, second)), 1 / (images * pairs))
-      const entropy = neg(mean()(sum({ axes: [-1] })(mul(targets.probabilities, targets.logarithms))))
-      const whole: Term = { name: 'dino', value, scale: 1, factors: [] }
-      const parts = o.split === true || localWeight !== undefined
-        ? [...part('dino.global', global, images, pairs, undefined), ...(local === undefined ? [] : part('dino.local', local, images, pairs, localWeight))]
-        : []
-      return [
-        { terms: parts.length === 0 ? [whole] : parts, metrics: [{ name: 'entropy', value: entropy }, { name: 'kl', value: sub(value, entropy) }] },
-        next,
-      ]
-    },
+    run:
+      ({ images, student, teacher }) =>
+      (state) => {
+        const [targets, next] = centring.run(teacher.global.logits, hyper(temperature))(state)
+        const said = (logits: Expr): Expr => crops(logSoftmax(-1)(div(logits, studentTemperature)), images)
+        const expected = crops(targets.probabilities, images)
+        const global = pairSum(expected, said(student.global.logits), same)
+        const local = student.local === undefined ? undefined : pairSum(expected, said(student.local.logits), 'keep')
+        const pairs = global.pairs + (local?.pairs ?? 0)
+        const [first, second] = [global.sum, local?.sum].filter((x) => x !== undefined)
+        const value =
+          first === undefined
+            ? misuse('dino', [student.global.logits, teacher.global.logits], {
+                allowed: 'at least two crops of each image',
+                remedy: 'give two global crops, or local crops',
+              })
+            : mul(neg(second === undefined ? first : add(first, second)), 1 / (images * pairs))
+        const entropy = neg(mean()(sum({ axes: [-1] })(mul(targets.probabilities, targets.logarithms))))
+        const whole: Term = { name: 'dino', value, scale: 1, factors: [] }
+        const parts =
+          o.split === true || localWeight !== undefined
+            ? [
+                ...part('dino.global', global, images, pairs, undefined),
+                ...(local === undefined ? [] : part('dino.local', local, images, pairs, localWeight)),
+              ]
+            : []
+        return [
+          {
+            terms: parts.length === 0 ? [whole] : parts,
+            metrics: [
+              { name: 'entropy', value: entropy },
+              { name: 'kl', value: sub(value, entropy) },
+            ],
+          },
+          next,
+        ]
+      },
   }
 }

@@ -34,10 +34,14 @@ export interface GramOptions {
 const treated = (student: Expr, teacher: Expr, negatives: Negatives): readonly [Expr, Expr] => {
   const positive = (x: Expr): Expr => where(less(x, 0), 0, x)
   switch (negatives) {
-    case 'keep': return [student, teacher]
-    case 'remove': return [positive(student), positive(teacher)]
-    case 'remove-teacher': return [student, positive(teacher)]
-    case 'remove-teacher-intended': return [where(and(less(student, 0), less(teacher, 0)), 0, student), positive(teacher)]
+    case 'keep':
+      return [student, teacher]
+    case 'remove':
+      return [positive(student), positive(teacher)]
+    case 'remove-teacher':
+      return [student, positive(teacher)]
+    case 'remove-teacher-intended':
+      return [where(and(less(student, 0), less(teacher, 0)), 0, student), positive(teacher)]
   }
 }
 
@@ -51,10 +55,13 @@ const meanOfKept = (x: Expr, keep: Expr): Expr => {
 }
 
 const flaw = (o: Required<GramOptions>, student: Expr, teacher: Expr, mask: Expr | undefined): string | undefined =>
-  student.type.shape.length !== 3 || !equalShape(student.type.shape, teacher.type.shape) ? 'patches [R, N, D] of student and teacher on one grid'
-  : o.tokens !== 'all' && o.level === 'image' ? `level batch for ${o.tokens} patches, whose number differs between crops`
-  : o.tokens !== 'all' && (mask === undefined || !equalShape(mask.type.shape, student.type.shape.slice(0, 2))) ? `the mask [R, N] that says which patches are ${o.tokens}`
-  : undefined
+  student.type.shape.length !== 3 || !equalShape(student.type.shape, teacher.type.shape)
+    ? 'patches [R, N, D] of student and teacher on one grid'
+    : o.tokens !== 'all' && o.level === 'image'
+      ? `level batch for ${o.tokens} patches, whose number differs between crops`
+      : o.tokens !== 'all' && (mask === undefined || !equalShape(mask.type.shape, student.type.shape.slice(0, 2)))
+        ? `the mask [R, N] that says which patches are ${o.tokens}`
+        : undefined
 
 /**
  *     L = mean over entries of ( X_s X_s^T - X_g X_g^T )²
@@ -63,19 +70,29 @@ const flaw = (o: Required<GramOptions>, student: Expr, teacher: Expr, mask: Expr
  * R = G B global crops, each patch to unit length. One `[N, N]` matrix per crop, or one of `[R N, R N]`. No gradient to X_g.
  * Term `gram`. Faults: other shapes; masked or unmasked patches at image level or without a mask.
  */
-export const gram = (o: GramOptions = {}): Loss<GramFeatures> => pureLoss('gram', ({ student, teacher }) => {
-  const all: Required<GramOptions> = { normalize: o.normalize ?? true, level: o.level ?? 'image', negatives: o.negatives ?? 'keep', tokens: o.tokens ?? 'all' }
-  const [ours, theirs, mask] = [student.global.patches, stopGradient(teacher.gram.patches), student.masked?.mask]
-  const wrong = flaw(all, ours, theirs, mask)
-  if (wrong !== undefined) return misuse('gram', [ours, theirs], { allowed: wrong, remedy: 'resize the teacher\'s features to the grid of the student, or change the options of the loss' })
-  const [crops, patches, width] = ours.type.shape
-  const prepared = (x: Expr): Expr => {
-    const flat = all.level === 'image' ? x : reshape([1, crops * patches, width])(x)
-    return products(all.normalize ? l2Normalize(-1)(flat) : flat)
-  }
-  const [s, g] = treated(prepared(ours), prepared(theirs), all.negatives)
-  const squares = square(sub(s, g))
-  if (mask === undefined || all.tokens === 'all') return mean()(squares)
-  const flat = reshape([1, crops * patches])(mask)
-  return meanOfKept(squares, all.tokens === 'masked' ? flat : not(flat))
-})
+export const gram = (o: GramOptions = {}): Loss<GramFeatures> =>
+  pureLoss('gram', ({ student, teacher }) => {
+    const all: Required<GramOptions> = {
+      normalize: o.normalize ?? true,
+      level: o.level ?? 'image',
+      negatives: o.negatives ?? 'keep',
+      tokens: o.tokens ?? 'all',
+    }
+    const [ours, theirs, mask] = [student.global.patches, stopGradient(teacher.gram.patches), student.masked?.mask]
+    const wrong = flaw(all, ours, theirs, mask)
+    if (wrong !== undefined)
+      return misuse('gram', [ours, theirs], {
+        allowed: wrong,
+        remedy: "resize the teacher's features to the grid of the student, or change the options of the loss",
+      })
+    const [crops, patches, width] = ours.type.shape
+    const prepared = (x: Expr): Expr => {
+      const flat = all.level === 'image' ? x : reshape([1, crops * patches, width])(x)
+      return products(all.normalize ? l2Normalize(-1)(flat) : flat)
+    }
+    const [s, g] = treated(prepared(ours), prepared(theirs), all.negatives)
+    const squares = square(sub(s, g))
+    if (mask === undefined || all.tokens === 'all') return mean()(squares)
+    const flat = reshape([1, crops * patches])(mask)
+    return meanOfKept(squares, all.tokens === 'masked' ? flat : not(flat))
+  })

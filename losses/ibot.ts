@@ -39,22 +39,28 @@ export const ibot = (o: IbotOptions): Loss<MaskedFeatures> => {
   const centring = o.centring ?? centre({ path: 'ibot.center', prototypes: o.prototypes, momentum: centreMomentum })
   return {
     state: centring.state,
-    run: ({ student, teacher }) => (state) => {
-      const { logits, weights, mask } = student.masked
-      const rows = greater(weights, 0)
-      const [targets, next] = centring.run(teacher.masked.logits, hyper(temperature), rows)(state)
-      const guesses = mask.type.shape.length === 2 ? div(keepRows(rows)(logits), studentTemperature) : misuse('ibot', [mask], {
-        allowed: 'a mask [crops, patches] of the global crops', remedy: 'give the mask that the student was given',
-      })
-      const value = mul(sum()(mul(weights, crossEntropy(guesses, targets.probabilities))), 1 / (mask.type.shape[0] ?? 1))
-      const entropies = neg(sum({ axes: [-1] })(mul(targets.probabilities, targets.logarithms)))
-      return [
-        {
-          terms: [{ name: 'ibot', value, scale: 1, factors: [] }],
-          metrics: [{ name: 'ibot_entropy', value: div(sum()(mul(weights, entropies)), maximum(sum()(weights), 1)) }],
-        },
-        next,
-      ]
-    },
+    run:
+      ({ student, teacher }) =>
+      (state) => {
+        const { logits, weights, mask } = student.masked
+        const rows = greater(weights, 0)
+        const [targets, next] = centring.run(teacher.masked.logits, hyper(temperature), rows)(state)
+        const guesses =
+          mask.type.shape.length === 2
+            ? div(keepRows(rows)(logits), studentTemperature)
+            : misuse('ibot', [mask], {
+                allowed: 'a mask [crops, patches] of the global crops',
+                remedy: 'give the mask that the student was given',
+              })
+        const value = mul(sum()(mul(weights, crossEntropy(guesses, targets.probabilities))), 1 / (mask.type.shape[0] ?? 1))
+        const entropies = neg(sum({ axes: [-1] })(mul(targets.probabilities, targets.logarithms)))
+        return [
+          {
+            terms: [{ name: 'ibot', value, scale: 1, factors: [] }],
+            metrics: [{ name: 'ibot_entropy', value: div(sum()(mul(weights, entropies)), maximum(sum()(weights), 1)) }],
+          },
+          next,
+        ]
+      },
   }
 }

@@ -6,7 +6,16 @@ export { pureLoss, watch, lossMonoid, sum, weighted, scheduled, scoped, total, k
 
 // What they read: the contract with networks.
 export type {
-  Logits, ClassTokens, PatchTokens, MaskedLogits, Masks, MaskedFeatures, GramFeatures, DistilledFeatures, StudentViews, TeacherViews,
+  Logits,
+  ClassTokens,
+  PatchTokens,
+  MaskedLogits,
+  Masks,
+  MaskedFeatures,
+  GramFeatures,
+  DistilledFeatures,
+  StudentViews,
+  TeacherViews,
   Features,
 } from './features.ts'
 

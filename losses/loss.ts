@@ -72,32 +72,40 @@ export const lossMonoid = <F>(): Monoid<Loss<F>> => ({
 /** The sum of losses over what the method at hand gives to them: `sum([dino(…), weighted(0.1)(koleo())])`. */
 export const sum = <F>(losses: ReadonlyArray<Loss<NoInfer<F>>>): Loss<F> => concatAll(lossMonoid<F>())(losses)
 
-const mapTerms = (f: (t: Term) => Term) => <F>(loss: Loss<F>): Loss<F> => ({
-  state: loss.state,
-  run: (features) => (state) => {
-    const [outcome, next] = loss.run(features)(state)
-    return [{ terms: outcome.terms.map(f), metrics: outcome.metrics }, next]
-  },
-})
+const mapTerms =
+  (f: (t: Term) => Term) =>
+  <F>(loss: Loss<F>): Loss<F> => ({
+    state: loss.state,
+    run: (features) => (state) => {
+      const [outcome, next] = loss.run(features)(state)
+      return [{ terms: outcome.terms.map(f), metrics: outcome.metrics }, next]
+    },
+  })
 
 /** The loss times a constant. */
 export const weighted = (weight: number): (<F>(loss: Loss<F>) => Loss<F>) => mapTerms((t) => ({ ...t, scale: t.scale * weight }))
 
 /** The loss times the scalar `hyper.name` of every step, so that a schedule may change it. */
-export const scheduled = (name: string): (<F>(loss: Loss<F>) => Loss<F>) => mapTerms((t) => ({ ...t, factors: [...t.factors, hyper(name)] }))
+export const scheduled = (name: string): (<F>(loss: Loss<F>) => Loss<F>) =>
+  mapTerms((t) => ({ ...t, factors: [...t.factors, hyper(name)] }))
 
 /** The loss under another name: its terms, metrics and state move to `name.…`, so that one loss may be used twice. */
-export const scoped = (name: string) => <F>(loss: Loss<F>): Loss<F> => ({
-  state: new Map([...loss.state].map(([path, d]) => [join(name, path), d])),
-  run: (features) => (state) => {
-    const outer = [...loss.state.keys()].map((path): readonly [string, Expr | undefined] => [path, state.get(join(name, path))])
-    const [outcome, next] = loss.run(features)(new Map(outer.flatMap(([path, e]) => (e === undefined ? [] : [[path, e] as const]))))
-    return [
-      { terms: outcome.terms.map((t) => ({ ...t, name: join(name, t.name) })), metrics: outcome.metrics.map((m) => ({ ...m, name: join(name, m.name) })) },
-      new Map([...state, ...[...next].map(([path, e]) => [join(name, path), e] as const)]),
-    ]
-  },
-})
+export const scoped =
+  (name: string) =>
+  <F>(loss: Loss<F>): Loss<F> => ({
+    state: new Map([...loss.state].map(([path, d]) => [join(name, path), d])),
+    run: (features) => (state) => {
+      const outer = [...loss.state.keys()].map((path): readonly [string, Expr | undefined] => [path, state.get(join(name, path))])
+      const [outcome, next] = loss.run(features)(new Map(outer.flatMap(([path, e]) => (e === undefined ? [] : [[path, e] as const]))))
+      return [
+        {
+          terms: outcome.terms.map((t) => ({ ...t, name: join(name, t.name) })),
+          metrics: outcome.metrics.map((m) => ({ ...m, name: join(name, m.name) })),
+        },
+        new Map([...state, ...[...next].map(([path, e]) => [join(name, path), e] as const)]),
+      ]
+    },
+  })
 
 const valueOf = (t: Term): Expr => t.factors.reduce((x, f) => mul(x, f), t.scale === 1 ? t.value : mul(t.value, t.scale))
 
@@ -109,4 +117,5 @@ export const total = (outcome: Outcome): Expr => {
 
 /** The kept tensor of a path; a misuse where the loss runs without the state that it declared. */
 export const kept = (path: string, state: LossState): Expr =>
-  state.get(path) ?? misuse('loss', [], { allowed: `the state ${path} that the loss declared`, remedy: 'run the loss with every tensor of its `state`' })
+  state.get(path) ??
+  misuse('loss', [], { allowed: `the state ${path} that the loss declared`, remedy: 'run the loss with every tensor of its `state`' })

@@ -47,4 +47,5 @@ export const pairSum = (targets: Expr, said: Expr, same: SamePairs): PairSum => 
 }
 
 /** The mean cross-entropy over pairs and images, shape `[]`; none where there is no pair. */
-export const meanOfPairs = (p: PairSum, images: number): Expr | undefined => (p.sum === undefined ? undefined : mul(neg(p.sum), 1 / (images * p.pairs)))
+export const meanOfPairs = (p: PairSum, images: number): Expr | undefined =>
+  p.sum === undefined ? undefined : mul(neg(p.sum), 1 / (images * p.pairs))

@@ -17,7 +17,9 @@ export interface SinkhornOptions {
 const never = -1e30
 
 /**
- *     Q = exp(z / tau)^T  [K, R];   three times:  every prototype's row of Q to the sum 1 / K,  every sample's column to 1 / R;   P = (R Q)^T
+ *     Q = exp(z / tau)^T  [K, R]
+ *     three times:  every prototype's row of Q to the sum 1 / K,  every sample's column to 1 / R
+ *     P = (R Q)^T
  *
  * over all rows of the batch together, columns last: each sample's targets sum to one, and the prototypes share the samples
  * nearly evenly. Computed on logarithms: Q = exp(z / tau + f + g), f `[1, K]` and g `[R, 1]` the logarithms of all factors so
@@ -29,9 +31,13 @@ export const sinkhorn = (o: SinkhornOptions = {}): Centring => {
   return {
     state: new Map(),
     run: (raw, temperature, rows) => (state) => {
-      const given = Number.isInteger(iterations) && iterations >= 1 ? raw : misuse('sinkhorn', [raw], {
-        allowed: `a whole number of rounds, at least 1 (asked: ${iterations})`, remedy: 'use the usual 3 rounds',
-      })
+      const given =
+        Number.isInteger(iterations) && iterations >= 1
+          ? raw
+          : misuse('sinkhorn', [raw], {
+              allowed: `a whole number of rounds, at least 1 (asked: ${iterations})`,
+              remedy: 'use the usual 3 rounds',
+            })
       const scores = div(keepRows(rows)(stopGradient(given)), temperature)
       const counted = (x: Expr): Expr => (rows === undefined ? x : where(expandDims(-1)(rows), x, never))
       let shifted = scores

@@ -32,11 +32,12 @@ export interface Dinov2Options {
 const centringOf = (o: Dinov2Options): { readonly centring?: Centring } => (o.centring === 'sinkhorn' ? { centring: sinkhorn() } : {})
 
 /** DINO + iBOT + 0.1 KoLeo (Oquab et al. 2023, section 4; dinov2 `train/ssl_meta_arch.py`). */
-export const dinov2 = (o: Dinov2Options): Loss<Dinov2Features> => concatAll(lossMonoid<Dinov2Features>())([
-  weighted(o.weights?.dino ?? 1)(dino({ prototypes: o.prototypes, split: true, ...centringOf(o) })),
-  weighted(o.weights?.ibot ?? 1)(ibot({ prototypes: o.patchPrototypes ?? o.prototypes, ...centringOf(o) })),
-  weighted(o.weights?.koleo ?? 0.1)(koleo()),
-])
+export const dinov2 = (o: Dinov2Options): Loss<Dinov2Features> =>
+  concatAll(lossMonoid<Dinov2Features>())([
+    weighted(o.weights?.dino ?? 1)(dino({ prototypes: o.prototypes, split: true, ...centringOf(o) })),
+    weighted(o.weights?.ibot ?? 1)(ibot({ prototypes: o.patchPrototypes ?? o.prototypes, ...centringOf(o) })),
+    weighted(o.weights?.koleo ?? 0.1)(koleo()),
+  ])
 
 export interface Dinov3Options extends Omit<Dinov2Options, 'centring'> {
   /** Multiplies the local crops' part by `hyper.local_weight`. Default false. */
@@ -48,11 +49,20 @@ export interface Dinov3Options extends Omit<Dinov2Options, 'centring'> {
 }
 
 /** DINO + iBOT + 0.1 KoLeo with Sinkhorn's targets (Siméoni et al. 2025, eq. 1; dinov3 `train/ssl_meta_arch.py`). */
-export const dinov3 = (o: Dinov3Options): Loss<Dinov2Features> => concatAll(lossMonoid<Dinov2Features>())([
-  weighted(o.weights?.dino ?? 1)(dino({ prototypes: o.prototypes, split: true, same: o.same ?? 'skip', centring: sinkhorn(), ...(o.reweightLocal === true ? { localWeight: 'local_weight' } : {}) })),
-  weighted(o.weights?.ibot ?? 1)(ibot({ prototypes: o.patchPrototypes ?? o.prototypes, centring: sinkhorn() })),
-  weighted(o.weights?.koleo ?? 0.1)(koleo(o.neighbours === undefined ? {} : { neighbours: o.neighbours })),
-])
+export const dinov3 = (o: Dinov3Options): Loss<Dinov2Features> =>
+  concatAll(lossMonoid<Dinov2Features>())([
+    weighted(o.weights?.dino ?? 1)(
+      dino({
+        prototypes: o.prototypes,
+        split: true,
+        same: o.same ?? 'skip',
+        centring: sinkhorn(),
+        ...(o.reweightLocal === true ? { localWeight: 'local_weight' } : {}),
+      }),
+    ),
+    weighted(o.weights?.ibot ?? 1)(ibot({ prototypes: o.patchPrototypes ?? o.prototypes, centring: sinkhorn() })),
+    weighted(o.weights?.koleo ?? 0.1)(koleo(o.neighbours === undefined ? {} : { neighbours: o.neighbours })),
+  ])
 
 /** The refinement stage of DINOv3: the same with Gram anchoring, weighed by `hyper.gram_weight` (Siméoni et al. 2025, eq. 3). */
 export const dinov3Anchored = (o: Dinov3Options & { readonly gram?: GramOptions }): Loss<Dinov2Features & GramFeatures> =>

@@ -54,24 +54,26 @@ export const attention = (o: AttentionOptions): Model<AttentionParams, Attending
   const each = o.width / o.heads
   return {
     params: { qkv: qkv.params, proj: proj.params },
-    apply: (c, p) => ({ tokens: x, rope }) => {
-      if (!Number.isInteger(each) || each <= 0) {
-        const bad = misuse('attention', [x], {
-          allowed: `a width that the number of heads divides (asked: width ${o.width}, ${o.heads} heads)`,
-          remedy: 'change width or heads so that width / heads is a whole number',
-        })
-        return { tokens: bad, probabilities: bad }
-      }
-      const [batch, tokens] = x.type.shape
-      const weights = o.maskKeyBias === true ? withoutKeys(p.qkv, o.width) : p.qkv
-      const projected = reshape([batch, tokens, 3, o.heads, each])(call(qkv, c, 'qkv', weights, x))
-      const [plainQ, plainK, v] = [0, 1, 2].map((i): Expr => pick(2, i)(projected))
-      const [q, k] = rope === undefined ? [plainQ, plainK] : [plainQ, plainK].map(rotate(rope))
-      const scores = mul(dot({ leftBatch: [0, 2], rightBatch: [0, 2], left: [3], right: [3] })(q, k), each ** -0.5)
-      const probabilities = softmax(-1)(scores)
-      const mixed = dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [3], right: [1] })(probabilities, v)
-      const merged = reshape([batch, tokens, o.width])(transpose([0, 2, 1, 3])(mixed))
-      return { tokens: call(proj, c, 'proj', p.proj, merged), probabilities }
-    },
+    apply:
+      (c, p) =>
+      ({ tokens: x, rope }) => {
+        if (!Number.isInteger(each) || each <= 0) {
+          const bad = misuse('attention', [x], {
+            allowed: `a width that the number of heads divides (asked: width ${o.width}, ${o.heads} heads)`,
+            remedy: 'change width or heads so that width / heads is a whole number',
+          })
+          return { tokens: bad, probabilities: bad }
+        }
+        const [batch, tokens] = x.type.shape
+        const weights = o.maskKeyBias === true ? withoutKeys(p.qkv, o.width) : p.qkv
+        const projected = reshape([batch, tokens, 3, o.heads, each])(call(qkv, c, 'qkv', weights, x))
+        const [plainQ, plainK, v] = [0, 1, 2].map((i): Expr => pick(2, i)(projected))
+        const [q, k] = rope === undefined ? [plainQ, plainK] : [plainQ, plainK].map(rotate(rope))
+        const scores = mul(dot({ leftBatch: [0, 2], rightBatch: [0, 2], left: [3], right: [3] })(q, k), each ** -0.5)
+        const probabilities = softmax(-1)(scores)
+        const mixed = dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [3], right: [1] })(probabilities, v)
+        const merged = reshape([batch, tokens, o.width])(transpose([0, 2, 1, 3])(mixed))
+        return { tokens: call(proj, c, 'proj', p.proj, merged), probabilities }
+      },
   }
 }

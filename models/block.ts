@@ -60,8 +60,12 @@ export const block = (o: BlockOptions): Model<BlockParams, Expr | Sequence, Atte
   const drop = { rate: o.dropPath, form: o.dropPathForm ?? 'sample' }
   return {
     params: {
-      norm1: norm1.params, attn: attn.params, ...(scale === undefined ? {} : { ls1: scale.params }),
-      norm2: norm2.params, mlp: feed.params, ...(scale === undefined ? {} : { ls2: scale.params }),
+      norm1: norm1.params,
+      attn: attn.params,
+      ...(scale === undefined ? {} : { ls1: scale.params }),
+      norm2: norm2.params,
+      mlp: feed.params,
+      ...(scale === undefined ? {} : { ls2: scale.params }),
     },
     apply: (c, p) => (input) => {
       const { tokens: x, rope }: Sequence = isExpr(input) ? { tokens: input } : input
@@ -72,7 +76,10 @@ export const block = (o: BlockOptions): Model<BlockParams, Expr | Sequence, Atte
       const [batch] = x.type.shape
       const [skip1, skip2] = [residual(drop, c, 'drop_path1', batch), residual(drop, c, 'drop_path2', batch)]
       const tables = rope?.(c)
-      const attended = call(attn, c, 'attn', p.attn, { tokens: call(norm1, c, 'norm1', p.norm1, skip1.enter(x)), ...(tables === undefined ? {} : { rope: tables }) })
+      const attended = call(attn, c, 'attn', p.attn, {
+        tokens: call(norm1, c, 'norm1', p.norm1, skip1.enter(x)),
+        ...(tables === undefined ? {} : { rope: tables }),
+      })
       const middle = skip1.leave(x, scaled('ls1', attended.tokens))
       const fed = call(feed, c, 'mlp', p.mlp, call(norm2, c, 'norm2', p.norm2, skip2.enter(middle)))
       return { tokens: skip2.leave(middle, scaled('ls2', fed)), probabilities: attended.probabilities }

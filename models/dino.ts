@@ -47,7 +47,13 @@ type BackboneOf<B> = Model<B, Expr, BackboneFeatures>
 type HeadOf<H> = Model<H, Expr, { readonly logits: Expr }>
 
 /** Backbone by group, one head call on the class tokens of all groups, and the rows handed back to their groups. */
-const run = <B, H>(backbone: BackboneOf<B>, head: HeadOf<H>, c: Context, p: Exprs<NetworkParams<B, H>>, groups: ReadonlyArray<readonly [string, Expr]>): ReadonlyArray<GroupOutput> => {
+const run = <B, H>(
+  backbone: BackboneOf<B>,
+  head: HeadOf<H>,
+  c: Context,
+  p: Exprs<NetworkParams<B, H>>,
+  groups: ReadonlyArray<readonly [string, Expr]>,
+): ReadonlyArray<GroupOutput> => {
   const features = groups.map(([name, images]) => inScope(c, name, (inner) => call(backbone, inner, 'backbone', p.backbone, images)))
   const { logits } = call(head, c, 'head', p.head, concat(0)(features.map((f) => f.cls)))
   let from = 0
@@ -60,20 +66,33 @@ const run = <B, H>(backbone: BackboneOf<B>, head: HeadOf<H>, c: Context, p: Expr
 }
 
 /** The pair of DINO (Caron et al. 2021, algorithm 1): the student sees all crops, the teacher the global ones. */
-export const dinov1 = <B, H>(o: { readonly backbone: BackboneOf<B>; readonly head: HeadOf<H> }): Pair<NetworkParams<B, H>, NetworkParams<B, H>, Views, StudentOutput, TeacherOutput> => {
+export const dinov1 = <B, H>(o: {
+  readonly backbone: BackboneOf<B>
+  readonly head: HeadOf<H>
+}): Pair<NetworkParams<B, H>, NetworkParams<B, H>, Views, StudentOutput, TeacherOutput> => {
   const params: NetworkParams<B, H> = { backbone: o.backbone.params, head: o.head.params }
   return {
     student: {
       params,
-      apply: (c, p) => ({ global, local }) => {
-        const groups: ReadonlyArray<readonly [string, Expr]> = local === undefined ? [['global', global]] : [['global', global], ['local', local]]
-        const [first, second] = run(o.backbone, o.head, c, p, groups)
-        return { global: first, ...(local === undefined ? {} : { local: second }) }
-      },
+      apply:
+        (c, p) =>
+        ({ global, local }) => {
+          const groups: ReadonlyArray<readonly [string, Expr]> =
+            local === undefined
+              ? [['global', global]]
+              : [
+                  ['global', global],
+                  ['local', local],
+                ]
+          const [first, second] = run(o.backbone, o.head, c, p, groups)
+          return { global: first, ...(local === undefined ? {} : { local: second }) }
+        },
     },
     teacher: {
       params,
-      apply: (c, p) => ({ global }) => ({ global: run(o.backbone, o.head, c, p, [['global', global]])[0] }),
+      apply:
+        (c, p) =>
+        ({ global }) => ({ global: run(o.backbone, o.head, c, p, [['global', global]])[0] }),
     },
   }
 }

@@ -43,7 +43,10 @@ export interface Dinov2Params<B, H, I> {
   readonly ibot_head?: I
 }
 
-/** The teacher's, with those of a Gram teacher under `gram.backbone.…` where there is one. No student has these: nothing moves them but a refresh. */
+/**
+ * The teacher's, with those of a Gram teacher under `gram.backbone.…` where there is one. No student has these: nothing moves them but a
+ * refresh.
+ */
 export interface Dinov2TeacherParams<B, H, I> extends Dinov2Params<B, H, I> {
   readonly gram?: { readonly backbone: B }
 }
@@ -64,7 +67,10 @@ export interface Dinov2Student {
 export interface Dinov2Teacher {
   readonly global: GroupOutput
   readonly masked: { readonly logits: Expr }
-  /** What Gram anchoring holds on to: the Gram teacher's patches of the global crops on the student's grid, or the teacher's own, `[G B, N, D]`. */
+  /**
+   * What Gram anchoring holds on to: the Gram teacher's patches of the global crops on the student's grid, or the teacher's own, `[G B,
+   * N, D]`.
+   */
   readonly gram: { readonly patches: Expr }
 }
 
@@ -90,7 +96,10 @@ const listed = (patches: Expr, masks: HiddenPatches): Expr => {
   const [rows, columns] = masks.mask.type.shape
   return crops === rows && n === columns
     ? gather(0)(reshape([crops * n, width])(patches), masks.indices)
-    : misuse('dinov2', [patches, masks.mask], { allowed: 'a mask [crops, patches] of the grid of the global crops', remedy: 'make the masks for the patch size of the backbone' })
+    : misuse('dinov2', [patches, masks.mask], {
+        allowed: 'a mask [crops, patches] of the grid of the global crops',
+        remedy: 'make the masks for the patch size of the backbone',
+      })
 }
 
 /** Rows of several tensors through one call of a head, and handed back. */
@@ -110,9 +119,18 @@ interface Heads {
 }
 
 /** Class tokens through their head, patches through theirs or the same. */
-const heads = <B, H, I>(o: Dinov2Options<B, H, I>, c: Context, p: Exprs<Dinov2Params<B, H, I>>, classes: ReadonlyArray<Expr>, patches: Expr): Heads => {
+const heads = <B, H, I>(
+  o: Dinov2Options<B, H, I>,
+  c: Context,
+  p: Exprs<Dinov2Params<B, H, I>>,
+  classes: ReadonlyArray<Expr>,
+  patches: Expr,
+): Heads => {
   if (o.patchHead !== undefined && p.ibot_head !== undefined)
-    return { classes: throughHead(o.head, c, 'dino_head', p.dino_head, classes), patches: throughHead(o.patchHead, c, 'ibot_head', p.ibot_head, [patches])[0] }
+    return {
+      classes: throughHead(o.head, c, 'dino_head', p.dino_head, classes),
+      patches: throughHead(o.patchHead, c, 'ibot_head', p.ibot_head, [patches])[0],
+    }
   const all = throughHead(o.head, c, 'dino_head', p.dino_head, [...classes, patches])
   return { classes: all.slice(0, -1), patches: all[all.length - 1] }
 }
@@ -123,40 +141,68 @@ const group = (f: BackboneFeatures, logits: Expr): GroupOutput => ({ logits, cls
  * The student sees all crops, the global ones with patches hidden; the teacher sees the global crops whole. Both heads' patches are
  * the hidden ones, in the order of the list.
  */
-export const dinov2 = <B, H, I = H>(o: Dinov2Options<B, H, I>): Pair<Dinov2Params<B, H, I>, Dinov2TeacherParams<B, H, I>, MaskedViews, Dinov2Student, Dinov2Teacher> => {
-  const params: Dinov2Params<B, H, I> = { backbone: o.backbone.params, dino_head: o.head.params, ...(o.patchHead === undefined ? {} : { ibot_head: o.patchHead.params }) }
+export const dinov2 = <B, H, I = H>(
+  o: Dinov2Options<B, H, I>,
+): Pair<Dinov2Params<B, H, I>, Dinov2TeacherParams<B, H, I>, MaskedViews, Dinov2Student, Dinov2Teacher> => {
+  const params: Dinov2Params<B, H, I> = {
+    backbone: o.backbone.params,
+    dino_head: o.head.params,
+    ...(o.patchHead === undefined ? {} : { ibot_head: o.patchHead.params }),
+  }
   const seen = (c: Context, p: Exprs<Dinov2Params<B, H, I>>, input: MaskedImages): BackboneFeatures =>
     inScope(c, input.crops, (inner) => call(o.backbone, inner, 'backbone', p.backbone, input))
   return {
     student: {
       params,
-      apply: (c, p) => ({ global, local, masks }) => {
-        const whole = seen(c, p, { images: global, crops: 'global', ...(o.patches === 'visible' ? {} : { mask: masks.mask }) })
-        const small = local === undefined ? undefined : seen(c, p, { images: local, crops: 'local' })
-        const { classes, patches } = heads(o, c, p, [whole.cls, ...(small === undefined ? [] : [small.cls])], listed(whole.patches, masks))
-        return {
-          global: group(whole, classes[0]),
-          ...(small === undefined ? {} : { local: group(small, classes[1]) }),
-          masked: { logits: patches, weights: masks.weights, mask: masks.mask },
-        }
-      },
+      apply:
+        (c, p) =>
+        ({ global, local, masks }) => {
+          const whole = seen(c, p, { images: global, crops: 'global', ...(o.patches === 'visible' ? {} : { mask: masks.mask }) })
+          const small = local === undefined ? undefined : seen(c, p, { images: local, crops: 'local' })
+          const { classes, patches } = heads(
+            o,
+            c,
+            p,
+            [whole.cls, ...(small === undefined ? [] : [small.cls])],
+            listed(whole.patches, masks),
+          )
+          return {
+            global: group(whole, classes[0]),
+            ...(small === undefined ? {} : { local: group(small, classes[1]) }),
+            masked: { logits: patches, weights: masks.weights, mask: masks.mask },
+          }
+        },
     },
     teacher: {
       params: { ...params, ...(o.anchor === 'own' ? { gram: { backbone: o.backbone.params } } : {}) },
-      apply: (c, p) => ({ global, masks, gram: larger = global }) => {
-        const whole = seen(c, p, { images: global, crops: 'global' })
-        const { classes, patches } = heads(o, c, p, [whole.cls], listed(whole.patches, masks))
-        const third = p.gram
-        const anchor = third === undefined ? whole.patches
-          : inScope(c, 'gram', (inner) => resizePatches(call(o.backbone, inner, 'backbone', third.backbone, { images: larger, crops: 'global' }).patches, larger, whole.patches, global, o.anchorAntialias === true))
-        return { global: group(whole, classes[0]), masked: { logits: patches }, gram: { patches: anchor } }
-      },
+      apply:
+        (c, p) =>
+        ({ global, masks, gram: larger = global }) => {
+          const whole = seen(c, p, { images: global, crops: 'global' })
+          const { classes, patches } = heads(o, c, p, [whole.cls], listed(whole.patches, masks))
+          const third = p.gram
+          const anchor =
+            third === undefined
+              ? whole.patches
+              : inScope(c, 'gram', (inner) =>
+                  resizePatches(
+                    call(o.backbone, inner, 'backbone', third.backbone, { images: larger, crops: 'global' }).patches,
+                    larger,
+                    whole.patches,
+                    global,
+                    o.anchorAntialias === true,
+                  ),
+                )
+          return { global: group(whole, classes[0]), masked: { logits: patches }, gram: { patches: anchor } }
+        },
     },
   }
 }
 
 /** The pair with its hidden patches given: what is left to see are the crops. */
-export const withMasks = (masks: HiddenPatches) => <P, Q, S, T>(pair: Pair<P, Q, MaskedViews, S, T>): Pair<P, Q, Views, S, T> => ({
-  student: { params: pair.student.params, apply: (c, p) => (views) => pair.student.apply(c, p)({ ...views, masks }) },
-  teacher: { params: pair.teacher.params, apply: (c, p) => (views) => pair.teacher.apply(c, p)({ ...views, masks }) },
-})
+export const withMasks =
+  (masks: HiddenPatches) =>
+  <P, Q, S, T>(pair: Pair<P, Q, MaskedViews, S, T>): Pair<P, Q, Views, S, T> => ({
+    student: { params: pair.student.params, apply: (c, p) => (views) => pair.student.apply(c, p)({ ...views, masks }) },
+    teacher: { params: pair.teacher.params, apply: (c, p) => (views) => pair.teacher.apply(c, p)({ ...views, masks }) },
+  })

@@ -43,7 +43,8 @@ export interface Sized<B> extends BackboneOf<B> {
   readonly patch: number
 }
 
-const seen = <B>(m: BackboneOf<B>, c: Context, p: Exprs<B>, images: Expr): BackboneFeatures => inScope(c, 'global', (inner) => call(m, inner, 'backbone', p, images))
+const seen = <B>(m: BackboneOf<B>, c: Context, p: Exprs<B>, images: Expr): BackboneFeatures =>
+  inScope(c, 'global', (inner) => call(m, inner, 'backbone', p, images))
 
 /** A tensor of the shape of a network's patches `[1, N, 1]` of images `[R, C, H, W]`, which says on what grid they are. */
 const gridOf = (patch: number, images: Expr): Expr => {
@@ -56,35 +57,52 @@ const matching = <B, T>(student: Sized<B>, to: Sized<T>): Model<MatchingParams<B
   const [cls, patches] = [linear({ in: student.width, out: to.width }), linear({ in: student.width, out: to.width })]
   return {
     params: { backbone: student.params, projection: { cls: cls.params, patches: patches.params } },
-    apply: (c, p) => ({ global: images }) => {
-      const features = seen(student, c, p.backbone, images)
-      return inScope(c, 'projection', (inner) => ({
-        global: features,
-        projected: {
-          cls: call(cls, inner, 'cls', p.projection.cls, features.cls),
-          patches: resizePatches(call(patches, inner, 'patches', p.projection.patches, features.patches), images, gridOf(to.patch, images), images, false),
-        },
-      }))
-    },
+    apply:
+      (c, p) =>
+      ({ global: images }) => {
+        const features = seen(student, c, p.backbone, images)
+        return inScope(c, 'projection', (inner) => ({
+          global: features,
+          projected: {
+            cls: call(cls, inner, 'cls', p.projection.cls, features.cls),
+            patches: resizePatches(
+              call(patches, inner, 'patches', p.projection.patches, features.patches),
+              images,
+              gridOf(to.patch, images),
+              images,
+              false,
+            ),
+          },
+        }))
+      },
   }
 }
 
 const standing = <B>(teacher: BackboneOf<B>): Model<BackboneOnly<B>, Views, TeacherFeatures> => ({
   params: { backbone: teacher.params },
-  apply: (c, p) => ({ global }) => ({ global: seen(teacher, c, p.backbone, global) }),
+  apply:
+    (c, p) =>
+    ({ global }) => ({ global: seen(teacher, c, p.backbone, global) }),
 })
 
 /** Feature matching: for teachers without heads, such as those of Hugging Face. */
-export const featurePair = <B, T>(o: { readonly student: Sized<B>; readonly teacher: Sized<T> }): Pair<MatchingParams<B>, BackboneOnly<T>, Views, MatchedOutput, TeacherFeatures> =>
-  ({ student: matching(o.student, o.teacher), teacher: standing(o.teacher) })
+export const featurePair = <B, T>(o: {
+  readonly student: Sized<B>
+  readonly teacher: Sized<T>
+}): Pair<MatchingParams<B>, BackboneOnly<T>, Views, MatchedOutput, TeacherFeatures> => ({
+  student: matching(o.student, o.teacher),
+  teacher: standing(o.teacher),
+})
 
 /** Backbone and head on the global crops. */
 const headed = <B, H>(backbone: BackboneOf<B>, head: HeadOf<H>): Model<NetworkParams<B, H>, Views, { readonly global: GroupOutput }> => ({
   params: { backbone: backbone.params, head: head.params },
-  apply: (c, p) => ({ global }) => {
-    const features = seen(backbone, c, p.backbone, global)
-    return { global: { ...features, ...call(head, c, 'head', p.head, features.cls) } }
-  },
+  apply:
+    (c, p) =>
+    ({ global }) => {
+      const features = seen(backbone, c, p.backbone, global)
+      return { global: { ...features, ...call(head, c, 'head', p.head, features.cls) } }
+    },
 })
 
 export interface HeadedPairOptions<B, H, T, G> {
@@ -94,8 +112,12 @@ export interface HeadedPairOptions<B, H, T, G> {
 }
 
 /** Logit matching: for teachers with their heads, such as those of a run. */
-export const logitPair = <B, H, T, G>(o: HeadedPairOptions<B, H, T, G>): Pair<NetworkParams<B, H>, NetworkParams<T, G>, Views, { readonly global: GroupOutput }, { readonly global: GroupOutput }> =>
-  ({ student: headed(o.student.backbone, o.student.head), teacher: headed(o.teacher.backbone, o.teacher.head) })
+export const logitPair = <B, H, T, G>(
+  o: HeadedPairOptions<B, H, T, G>,
+): Pair<NetworkParams<B, H>, NetworkParams<T, G>, Views, { readonly global: GroupOutput }, { readonly global: GroupOutput }> => ({
+  student: headed(o.student.backbone, o.student.head),
+  teacher: headed(o.teacher.backbone, o.teacher.head),
+})
 
 /** What feature matching gives to losses. */
 export interface Matched {
@@ -112,7 +134,10 @@ export interface SeveralMatched {
 }
 
 /** Several students of one teacher in one step, each under its name; the teacher runs once (Siméoni et al. 2025, section 5.2). */
-export const severalStudents = <P, Q, V, S, T>(students: Readonly<Record<string, Model<P, V, S>>>, teacher: Model<Q, V, T>): Pair<Readonly<Record<string, P>>, Q, V, Readonly<Record<string, S>>, T> => ({
+export const severalStudents = <P, Q, V, S, T>(
+  students: Readonly<Record<string, Model<P, V, S>>>,
+  teacher: Model<Q, V, T>,
+): Pair<Readonly<Record<string, P>>, Q, V, Readonly<Record<string, S>>, T> => ({
   student: {
     params: Object.fromEntries(Object.entries(students).map(([name, m]) => [name, m.params])),
     apply: (c, p) => (views) => Object.fromEntries(Object.entries(students).map(([name, m]) => [name, call(m, c, name, p[name], views)])),

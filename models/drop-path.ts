@@ -23,13 +23,15 @@ const isRate = (rate: number): boolean => rate >= 0 && rate < 1
  * A residual branch `[B, ...]` that each sample of a training batch skips with probability `rate`; what is kept is divided
  * by 1 - rate, so that the expectation stays. The draw is named by the context's scope and `name`.
  */
-export const dropPath = (rate: number, c: Context, name: string) => (branch: Expr): Expr => {
-  if (!isRate(rate)) return wrongRate(rate, branch)
-  if (rate === 0 || c.mode === 'eval') return branch
-  const [batch, ...rest] = branch.type.shape
-  const kept = random(join(c.scope, name), { _tag: 'Bernoulli', p: 1 - rate }, [batch, ...rest.map(() => 1)])
-  return mul(branch, mul(kept, 1 / (1 - rate)))
-}
+export const dropPath =
+  (rate: number, c: Context, name: string) =>
+  (branch: Expr): Expr => {
+    if (!isRate(rate)) return wrongRate(rate, branch)
+    if (rate === 0 || c.mode === 'eval') return branch
+    const [batch, ...rest] = branch.type.shape
+    const kept = random(join(c.scope, name), { _tag: 'Bernoulli', p: 1 - rate }, [batch, ...rest.map(() => 1)])
+    return mul(branch, mul(kept, 1 / (1 - rate)))
+  }
 
 /** A residual connection that samples may skip: what enters the branch, and what comes out of the connection. */
 export interface Skip {
@@ -56,7 +58,9 @@ const subset = (rate: number, c: Context, name: string, batch: number): Skip => 
   }
 }
 
-/** A residual connection of the given form. Both forms are the plain sum in evaluation, and at a rate of 0. Fault: a rate outside of [0, 1). */
+/**
+ * A residual connection of the given form. Both forms are the plain sum in evaluation, and at a rate of 0. Fault: a rate outside of [0, 1).
+ */
 export const residual = (o: { readonly rate: number; readonly form: DropPathForm }, c: Context, name: string, batch: number): Skip =>
   o.form === 'subset' && o.rate > 0 && isRate(o.rate) && c.mode === 'train' && batch > 1
     ? subset(o.rate, c, name, batch)

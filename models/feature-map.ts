@@ -21,7 +21,10 @@ export const resizePatches = (x: Expr, images: Expr, like: Expr, likeImages: Exp
   if (n === like.type.shape[1]) return x
   const [from, to] = [gridOf(n, images), gridOf(like.type.shape[1] ?? 1, likeImages)]
   if (from === undefined || to === undefined)
-    return misuse('resizePatches', [x, like], { allowed: 'patches that are a grid of the images', remedy: 'give crops whose sides the patch size divides' })
+    return misuse('resizePatches', [x, like], {
+      allowed: 'patches that are a grid of the images',
+      remedy: 'give crops whose sides the patch size divides',
+    })
   const matrix = (k: 0 | 1): Expr => bicubicMatrix({ from: from[k], to: to[k], scale: to[k] / from[k], antialias })
   const map = reshape([rows, from[0], from[1], width])(x)
   const high = einsum('yi,rijd->yrjd')(matrix(0), map)

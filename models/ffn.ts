@@ -16,7 +16,7 @@ export type FfnKind = (typeof ffnKinds)[number]
 
 export type FfnParams = MlpParams | SwigluFusedParams | SwigluParams
 
-const alignments: Readonly<Record<FfnKind, number>> = { 'mlp': 1, 'swiglu-fused': 8, 'swiglu': 8, 'swiglu32': 32, 'swiglu64': 64, 'swiglu128': 128 }
+const alignments: Readonly<Record<FfnKind, number>> = { mlp: 1, 'swiglu-fused': 8, swiglu: 8, swiglu32: 32, swiglu64: 64, swiglu128: 128 }
 
 /** The hidden width for a block of `width` and a ratio: floor(width ratio), of which a gated form takes two thirds and aligns them. */
 export const hiddenWidth = (kind: FfnKind, width: number, ratio: number): number => {

@@ -28,10 +28,12 @@ export const blockOf = (path: string): number | undefined => {
 }
 
 /** A block of a network by a text that has its name as a whole part: a path, a scope, the path of a draw. */
-export const isInBlocks = (blocks: Blocks) => (path: string): boolean => {
-  const n = blockOf(path)
-  return n !== undefined && ('before' in blocks ? n < blocks.before : blocks.includes(n))
-}
+export const isInBlocks =
+  (blocks: Blocks) =>
+  (path: string): boolean => {
+    const n = blockOf(path)
+    return n !== undefined && ('before' in blocks ? n < blocks.before : blocks.includes(n))
+  }
 
 const isPatchEmbed = (path: string): boolean => /(?:^|\.)patch_embed\./.test(path)
 const isPosition = (path: string): boolean => /(?:^|\.)(?:pos_embed|rope_embed)(?:\.|$)/.test(path)
@@ -50,10 +52,10 @@ export const isFrozen = (o: FreezeOptions): ((path: string) => boolean) => {
   const inBlocks = frozenBlocks(o)
   const prefix = o.prefix !== undefined
   return (path) =>
-    inBlocks(path)
-    || ((o.patchEmbed === true || prefix) && isPatchEmbed(path))
-    || ((o.position === true || prefix) && isPosition(path))
-    || ((o.tokens === true || prefix) && isToken(path))
-    || (o.norms === true && isNorm(path))
-    || (o.paths !== undefined && path.search(o.paths) >= 0)
+    inBlocks(path) ||
+    ((o.patchEmbed === true || prefix) && isPatchEmbed(path)) ||
+    ((o.position === true || prefix) && isPosition(path)) ||
+    ((o.tokens === true || prefix) && isToken(path)) ||
+    (o.norms === true && isNorm(path)) ||
+    (o.paths !== undefined && path.search(o.paths) >= 0)
 }

@@ -1,4 +1,7 @@
-/** The projection heads of DINO (Caron et al. 2021, appendix C; dino `vision_transformer.py`, dinov2 and dinov3 `layers/dino_head.py` DINOHead). */
+/**
+ * The projection heads of DINO (Caron et al. 2021, appendix C; dino `vision_transformer.py`, dinov2 and dinov3 `layers/dino_head.py`
+ * DINOHead).
+ */
 import type { Expr } from '../core/expr.ts'
 import type { Declaration, Exprs, Model } from '../core/model.ts'
 import { call, inScope, ones, param, truncNormal, uniform } from '../core/model.ts'
@@ -73,14 +76,21 @@ const projector = (o: PlainHeadOptions): Model<ProjectorParams, Expr, Expr> => {
 export const weightNorm = (g: Expr, v: Expr): Expr => mul(v, div(g, sqrt(sum({ axes: [-1], keep: true })(square(v)))))
 
 /** Linear layers, the L2 norm, and the prototypes that `weight` makes of the last layer's parameters. Fault: fewer than one layer. */
-const made = <L>(o: PlainHeadOptions, last_layer: L, weight: (p: Exprs<L>) => Expr): Model<{ readonly mlp: ProjectorParams; readonly last_layer: L }, Expr, Projected> => {
+const made = <L>(
+  o: PlainHeadOptions,
+  last_layer: L,
+  weight: (p: Exprs<L>) => Expr,
+): Model<{ readonly mlp: ProjectorParams; readonly last_layer: L }, Expr, Projected> => {
   const { layers = 3 } = o
   const mlp = projector(o)
   return {
     params: { mlp: mlp.params, last_layer },
     apply: (c, p) => (x) => {
       if (!Number.isInteger(layers) || layers < 1) {
-        const bad = misuse('head', [x], { allowed: `a whole number of layers, at least 1 (asked: ${layers})`, remedy: 'give the head at least one layer' })
+        const bad = misuse('head', [x], {
+          allowed: `a whole number of layers, at least 1 (asked: ${layers})`,
+          remedy: 'give the head at least one layer',
+        })
         return { bottleneck: bad, logits: bad }
       }
       const narrow = l2Normalize(-1)(call(mlp, c, 'mlp', p.mlp, x))
@@ -96,10 +106,15 @@ const made = <L>(o: PlainHeadOptions, last_layer: L, weight: (p: Exprs<L>) => Ex
  */
 export const head = (o: HeadOptions): Model<HeadParams, Expr, Projected> => {
   const { bottleneck = 256, normLastLayer = true } = o
-  const last = { weight_g: param([o.prototypes, 1], ones, !normLastLayer), weight_v: param([o.prototypes, bottleneck], uniform(bottleneck ** -0.5)) }
+  const last = {
+    weight_g: param([o.prototypes, 1], ones, !normLastLayer),
+    weight_v: param([o.prototypes, bottleneck], uniform(bottleneck ** -0.5)),
+  }
   return made(o, last, (p) => weightNorm(p.weight_g, p.weight_v))
 }
 
-/** DINOv3's head: the same with prototypes that are a plain layer without bias, so that logits have no bound. Fault: fewer than one layer. */
+/**
+ * DINOv3's head: the same with prototypes that are a plain layer without bias, so that logits have no bound. Fault: fewer than one layer.
+ */
 export const plainHead = (o: PlainHeadOptions): Model<PlainHeadParams, Expr, Projected> =>
   made(o, { weight: param([o.prototypes, o.bottleneck ?? 256], truncNormal(0.02)) }, (p) => p.weight)

@@ -60,4 +60,5 @@ export const antialiasedTaps = (o: ResizeOptions): ReadonlyArray<number> => {
 }
 
 /** The taps as a constant f32 `[to, from]`. */
-export const bicubicMatrix = (o: ResizeOptions): Expr => table('f32', [o.to, o.from], o.antialias === true ? antialiasedTaps(o) : bicubicTaps(o))
+export const bicubicMatrix = (o: ResizeOptions): Expr =>
+  table('f32', [o.to, o.from], o.antialias === true ? antialiasedTaps(o) : bicubicTaps(o))

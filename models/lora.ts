@@ -89,7 +89,11 @@ export const moduleOf = (path: string): string => path.replace(/\.weight$/, '')
 const lastPart = (module: string): string => module.slice(module.lastIndexOf('.') + 1)
 
 /** The module as a whole, or its slices. */
-const slicesOf = (o: LoraOptions, module: string, out: number): ReadonlyArray<{ readonly name: string; readonly rows: readonly [number, number] }> => {
+const slicesOf = (
+  o: LoraOptions,
+  module: string,
+  out: number,
+): ReadonlyArray<{ readonly name: string; readonly rows: readonly [number, number] }> => {
   const names = (o.slices ?? qkvSlices)[lastPart(module)]
   if (names === undefined || out % names.length !== 0) return [{ name: module, rows: [0, out] }]
   const each = out / names.length
@@ -103,25 +107,31 @@ const declared = (o: LoraOptions, w: Adaptable, rows: number, rank: number): Ada
 })
 
 /** The adapters that a weight gets; none where it is not meant. A target may name a fused layer, or some of its slices. */
-export const adaptersFor = (o: LoraOptions) => (w: Adaptable): ReadonlyArray<Adapter> => {
-  const module = moduleOf(w.path)
-  if (o.targets === 'all-linear' && w.inputs.length !== 1) return []
-  const layer = layerOf(module, o.layersPattern)
-  if (o.layers !== undefined && (layer === undefined || !o.layers.includes(layer))) return []
-  const isMeant = (t: Targets, name: string): boolean => matches(t)(module) || matches(t)(name)
-  return slicesOf(o, module, w.out)
-    .filter(({ name }) => isMeant(o.targets, name) && !(o.exclude !== undefined && isMeant(o.exclude, name)))
-    .map(({ name, rows }): Adapter => {
-      const rank = byPattern(o.rankPattern ?? {}, o.rank ?? 8)(name)
-      const alpha = byPattern(o.alphaPattern ?? {}, o.alpha ?? 8)(name)
-      return {
-        module: name, weight: w.path, rows, rank, transposed: w.transposed === true,
-        scale: alpha / (o.rsLora === true ? Math.sqrt(rank) : rank),
-        dropout: o.dropout ?? 0,
-        params: declared(o, w, rows[1] - rows[0], rank),
-      }
-    })
-}
+export const adaptersFor =
+  (o: LoraOptions) =>
+  (w: Adaptable): ReadonlyArray<Adapter> => {
+    const module = moduleOf(w.path)
+    if (o.targets === 'all-linear' && w.inputs.length !== 1) return []
+    const layer = layerOf(module, o.layersPattern)
+    if (o.layers !== undefined && (layer === undefined || !o.layers.includes(layer))) return []
+    const isMeant = (t: Targets, name: string): boolean => matches(t)(module) || matches(t)(name)
+    return slicesOf(o, module, w.out)
+      .filter(({ name }) => isMeant(o.targets, name) && !(o.exclude !== undefined && isMeant(o.exclude, name)))
+      .map(({ name, rows }): Adapter => {
+        const rank = byPattern(o.rankPattern ?? {}, o.rank ?? 8)(name)
+        const alpha = byPattern(o.alphaPattern ?? {}, o.alpha ?? 8)(name)
+        return {
+          module: name,
+          weight: w.path,
+          rows,
+          rank,
+          transposed: w.transposed === true,
+          scale: alpha / (o.rsLora === true ? Math.sqrt(rank) : rank),
+          dropout: o.dropout ?? 0,
+          params: declared(o, w, rows[1] - rows[0], rank),
+        }
+      })
+  }
 
 /** Whether a module is one of those that are trained as a whole, or lies inside of one: it gets no adapters (`modules_to_save`). */
 export const isSaved = (o: LoraOptions): ((module: string) => boolean) => {
@@ -129,10 +139,14 @@ export const isSaved = (o: LoraOptions): ((module: string) => boolean) => {
   return (module) => module.split('.').some((_, i, parts) => whole(parts.slice(0, i + 1).join('.')))
 }
 
-/** Whether a tensor of the base is trained beside the adapters: saved modules, and biases where they are asked for. `adapted`: modules with adapters. */
+/**
+ * Whether a tensor of the base is trained beside the adapters: saved modules, and biases where they are asked for. `adapted`: modules
+ * with adapters.
+ */
 export const isTrainedWhole = (o: LoraOptions, adapted: ReadonlySet<string>): ((path: string) => boolean) => {
   const saved = isSaved(o)
-  return (path) => saved(path) || (path.endsWith('.bias') && (o.bias === 'all' || (o.bias === 'lora_only' && adapted.has(path.slice(0, -'.bias'.length)))))
+  return (path) =>
+    saved(path) || (path.endsWith('.bias') && (o.bias === 'all' || (o.bias === 'lora_only' && adapted.has(path.slice(0, -'.bias'.length)))))
 }
 
 /** An adapter with an expression for each of its tensors. */
@@ -158,9 +172,15 @@ export const weightChange = ({ down, up }: { readonly down: Expr; readonly up: E
  * m / n `[out]`: what DoRA scales every output by, n the norms of the rows of W + s B A, whose gradient is stopped (Liu et al. 2024,
  * section 4.3). Undefined where no adapter has a magnitude.
  */
-export const magnitudeScale = (all: ReadonlyArray<Standing>, weight: Expr, pair: { readonly down: Expr; readonly up: Expr }): Expr | undefined => {
+export const magnitudeScale = (
+  all: ReadonlyArray<Standing>,
+  weight: Expr,
+  pair: { readonly down: Expr; readonly up: Expr },
+): Expr | undefined => {
   const out = weight.type.shape[0]
-  const found = all.flatMap(({ adapter: a, leaves }) => (leaves.lora_magnitude_vector === undefined ? [] : [{ rows: a.rows, m: leaves.lora_magnitude_vector }]))
+  const found = all.flatMap(({ adapter: a, leaves }) =>
+    leaves.lora_magnitude_vector === undefined ? [] : [{ rows: a.rows, m: leaves.lora_magnitude_vector }],
+  )
   if (found.length === 0) return undefined
   const changed = stopGradient(add(weight, weightChange(pair)))
   const norms = sqrt(sum({ axes: changed.type.shape.map((_, i) => i).slice(1) })(square(changed)))

@@ -1,4 +1,7 @@
-/** Normalisation over the last axis: of layers (Ba, Kiros, Hinton 2016, eq. 3 and 4), or by the root mean square (Zhang, Sennrich 2019, eq. 4). */
+/**
+ * Normalisation over the last axis: of layers (Ba, Kiros, Hinton 2016, eq. 3 and 4), or by the root mean square (Zhang, Sennrich 2019,
+ * eq. 4).
+ */
 import type { Expr } from '../core/expr.ts'
 import type { Declaration, Model } from '../core/model.ts'
 import { ones, param, zeros } from '../core/model.ts'

@@ -77,9 +77,28 @@ export const learnedAntialiased: Position = { kind: 'learned', offset: 0, antial
 export type FullOptions = Required<Omit<VitOptions, 'layerScale' | 'mlpRatio'>> & Pick<VitOptions, 'layerScale'>
 
 export const fullOptions = ({ mlpRatio = 4, ...o }: VitOptions): FullOptions => ({
-  ffn: 'mlp', hidden: hiddenWidth(o.ffn ?? 'mlp', o.width, mlpRatio), qkvBias: true, maskKeyBias: false, projBias: true, ffnBias: true,
-  norm: 'layer', eps: 1e-6, channels: 3, image: 224, position: learned, registers: 0, maskToken: false, untiedNorms: false, localNorm: false,
-  dropPath: 0, dropPathRule: 'linear', dropPathForm: 'sample', wholePatches: false, generation: 1, initStd: 0.02, ...o,
+  ffn: 'mlp',
+  hidden: hiddenWidth(o.ffn ?? 'mlp', o.width, mlpRatio),
+  qkvBias: true,
+  maskKeyBias: false,
+  projBias: true,
+  ffnBias: true,
+  norm: 'layer',
+  eps: 1e-6,
+  channels: 3,
+  image: 224,
+  position: learned,
+  registers: 0,
+  maskToken: false,
+  untiedNorms: false,
+  localNorm: false,
+  dropPath: 0,
+  dropPathRule: 'linear',
+  dropPathForm: 'sample',
+  wholePatches: false,
+  generation: 1,
+  initStd: 0.02,
+  ...o,
 })
 
 /** The side of the grid that positions are stored for, in patches. */
@@ -91,7 +110,17 @@ export const isWhole = (o: FullOptions): boolean =>
 
 /** The options of block `i`. */
 export const blockOptions = (o: FullOptions, i: number): BlockOptions => ({
-  width: o.width, heads: o.heads, qkvBias: o.qkvBias, maskKeyBias: o.maskKeyBias, projBias: o.projBias, hidden: o.hidden, ffn: o.ffn, ffnBias: o.ffnBias,
-  eps: o.eps, norm: o.norm, ...(o.layerScale === undefined ? {} : { layerScale: o.layerScale }), dropPathForm: o.dropPathForm,
+  width: o.width,
+  heads: o.heads,
+  qkvBias: o.qkvBias,
+  maskKeyBias: o.maskKeyBias,
+  projBias: o.projBias,
+  hidden: o.hidden,
+  ffn: o.ffn,
+  ffnBias: o.ffnBias,
+  eps: o.eps,
+  norm: o.norm,
+  ...(o.layerScale === undefined ? {} : { layerScale: o.layerScale }),
+  dropPathForm: o.dropPathForm,
   dropPath: o.dropPathRule === 'uniform' ? o.dropPath : o.depth > 1 ? (o.dropPath * i) / (o.depth - 1) : 0,
 })

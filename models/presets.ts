@@ -10,10 +10,22 @@ type Sizes = Pick<VitOptions, 'width' | 'depth' | 'heads'> & PresetOptions
  * DINOv2: patches of 14, positions for 518 pixels, LayerScale from 1e-5 and stochastic depth by subsets of the batch as in its training
  * recipes. With registers, positions are read with antialias, as the released models with registers do.
  */
-const v2 = (sizes: Sizes) => (o: PresetOptions = {}): Vit => vit({
-  generation: 2, patch: 14, image: 518, layerScale: 1e-5, maskToken: true, wholePatches: true, dropPathRule: 'uniform', dropPathForm: 'subset',
-  position: (o.registers ?? 0) > 0 ? learnedAntialiased : learned, ...sizes, ...o,
-})
+const v2 =
+  (sizes: Sizes) =>
+  (o: PresetOptions = {}): Vit =>
+    vit({
+      generation: 2,
+      patch: 14,
+      image: 518,
+      layerScale: 1e-5,
+      maskToken: true,
+      wholePatches: true,
+      dropPathRule: 'uniform',
+      dropPathForm: 'subset',
+      position: (o.registers ?? 0) > 0 ? learnedAntialiased : learned,
+      ...sizes,
+      ...o,
+    })
 
 /** `vitV2.small()`, `vitV2.base({ registers: 4 })`, … */
 export const vitV2 = {
@@ -24,10 +36,24 @@ export const vitV2 = {
 }
 
 /** DINOv3: patches of 16, four storage tokens, rotary positions whose coordinates are rescaled in training, keys without a bias. */
-const v3 = (sizes: Sizes) => (o: PresetOptions = {}): Vit => vit({
-  generation: 3, patch: 16, image: 224, layerScale: 1e-5, eps: 1e-5, registers: 4, maskToken: true, maskKeyBias: true,
-  position: { kind: 'rope', periods: { base: 100 }, rescale: 2 }, dropPathRule: 'uniform', dropPathForm: 'subset', ...sizes, ...o,
-})
+const v3 =
+  (sizes: Sizes) =>
+  (o: PresetOptions = {}): Vit =>
+    vit({
+      generation: 3,
+      patch: 16,
+      image: 224,
+      layerScale: 1e-5,
+      eps: 1e-5,
+      registers: 4,
+      maskToken: true,
+      maskKeyBias: true,
+      position: { kind: 'rope', periods: { base: 100 }, rescale: 2 },
+      dropPathRule: 'uniform',
+      dropPathForm: 'subset',
+      ...sizes,
+      ...o,
+    })
 
 /** `vitV3.small()`, … `plus` sizes are gated. The satellite's `large` has `localNorm: true`, as `huge7B` has. */
 export const vitV3 = {

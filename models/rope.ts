@@ -1,6 +1,6 @@
 /**
- * Axial rotary position embedding (Su et al. 2021, eq. 34, for each image axis; dinov3 `layers/rope_position_encoding.py`): queries and keys
- * of patches are rotated by angles that grow with their place.
+ * Axial rotary position embedding (Su et al. 2021, eq. 34, for each image axis; dinov3 `layers/rope_position_encoding.py`): queries and
+ * keys of patches are rotated by angles that grow with their place.
  */
 import type { Expr } from '../core/expr.ts'
 import { fill, table } from '../core/expr.ts'
@@ -56,7 +56,11 @@ const isAugmented = (o: RopeOptions, c: Context): boolean =>
 /** Coordinates of one axis, `[length]`, moved and stretched by this call's draws, in the official order. */
 const augmented = (o: RopeOptions, c: Context, axis: 0 | 1, places: ReadonlyArray<number>): Expr => {
   const drawn = (name: string, bound: number, entries: 1 | 2): Expr =>
-    slice(0, entries === 1 ? 0 : axis, entries === 1 ? 1 : axis + 1)(random(join(c.scope, name), { _tag: 'Uniform', low: -bound, high: bound }, [entries]))
+    slice(
+      0,
+      entries === 1 ? 0 : axis,
+      entries === 1 ? 1 : axis + 1,
+    )(random(join(c.scope, name), { _tag: 'Uniform', low: -bound, high: bound }, [entries]))
   const start = table('f32', [places.length], places)
   const shifted = o.shift === undefined ? start : add(start, drawn('shift', o.shift, 2))
   const jittered = o.jitter === undefined ? shifted : mul(shifted, exp(drawn('jitter', Math.log(o.jitter), 2)))
@@ -71,7 +75,12 @@ const axisTables = (o: RopeOptions, width: number, grid: readonly [number, numbe
     const angles = mul(expandDims(1)(augmented(o, c, axis, places)), table('f32', [rates.length], rates))
     return { sin: sin(angles), cos: cos(angles) }
   }
-  const of = (f: (angle: number) => number): Expr => table('f32', [places.length, rates.length], places.flatMap((u) => rates.map((r) => f(u * r))))
+  const of = (f: (angle: number) => number): Expr =>
+    table(
+      'f32',
+      [places.length, rates.length],
+      places.flatMap((u) => rates.map((r) => f(u * r))),
+    )
   return { sin: of(Math.sin), cos: of(Math.cos) }
 }
 
@@ -83,13 +92,19 @@ const laidOut = (grid: readonly [number, number], y: Expr, x: Expr): Expr => {
   return concat(1)([half, half])
 }
 
-const wrong = (o: RopeOptions, width: number): Expr => misuse('rope', [], {
-  allowed: `heads of a width that 4 divides, positive periods, jitter and rescale of at least 1 (asked: width ${width}, ${JSON.stringify(o)})`,
-  remedy: 'change width, heads, or the options of the rotary embedding',
-})
+const wrong = (o: RopeOptions, width: number): Expr =>
+  misuse('rope', [], {
+    allowed: `heads of a width that 4 divides, positive periods, jitter and rescale of at least 1 (asked: width ${width}, ${JSON.stringify(o)})`,
+    remedy: 'change width, heads, or the options of the rotary embedding',
+  })
 
 const isRope = (o: RopeOptions, width: number): boolean =>
-  Number.isInteger(width / 4) && width > 0 && ropePeriods(o, width).every((t) => t > 0) && (o.jitter ?? 1) >= 1 && (o.rescale ?? 1) >= 1 && (o.shift ?? 0) >= 0
+  Number.isInteger(width / 4) &&
+  width > 0 &&
+  ropePeriods(o, width).every((t) => t > 0) &&
+  (o.jitter ?? 1) >= 1 &&
+  (o.rescale ?? 1) >= 1 &&
+  (o.shift ?? 0) >= 0
 
 /**
  * Tables for a grid of h x w patches and heads of width d: `[h w, d]`. In training, the options' augmentation is drawn anew wherever this
@@ -111,8 +126,10 @@ export const behindPrefix = (prefix: number, t: RopeTables): RopeTables => {
 }
 
 /** Entry k is rotated with entry k + d/2: x cos + [-x2, x1] sin. `x [B, T, h, d]` with tables `[T, d]`. */
-export const rotate = (t: RopeTables) => (x: Expr): Expr => {
-  const half = (x.type.shape[3] ?? 0) / 2
-  const turned = concat(3)([neg(slice(3, half)(x)), slice(3, 0, half)(x)])
-  return add(mul(x, expandDims(1)(t.cos)), mul(turned, expandDims(1)(t.sin)))
-}
+export const rotate =
+  (t: RopeTables) =>
+  (x: Expr): Expr => {
+    const half = (x.type.shape[3] ?? 0) / 2
+    const turned = concat(3)([neg(slice(3, half)(x)), slice(3, 0, half)(x)])
+    return add(mul(x, expandDims(1)(t.cos)), mul(turned, expandDims(1)(t.sin)))
+  }

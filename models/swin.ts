@@ -83,7 +83,10 @@ export interface SwinFeatures {
   readonly cls: Expr
   /** Tokens after the final norm, `[B, N, D]`, row-major. */
   readonly patches: Expr
-  /** How alike tokens are after the final norm, softmax(t tᵀ / sqrt D) `[B, 1, 1 + N, 1 + N]`, the mean first: windows know no token that looks everywhere. */
+  /**
+   * How alike tokens are after the final norm, softmax(t tᵀ / sqrt D) `[B, 1, 1 + N, 1 + N]`, the mean first: windows know no token that
+   * looks everywhere.
+   */
   readonly attention: Expr
   readonly grid: readonly [number, number]
 }
@@ -146,27 +149,50 @@ const stageOf = (o: FullSwinOptions, stage: number): Model<SwinStageParams, Expr
 const spread = (mask: Expr, grid: readonly [number, number], last: readonly [number, number], times: number): Expr => {
   const [b] = mask.type.shape
   if (mask.type.shape.length !== 2 || mask.type.shape[1] !== last[0] * last[1])
-    return misuse('mask', [mask], { allowed: `a mask [B, ${last[0] * last[1]}] with one entry for each token of the last stage`, remedy: 'make the masks for patches of the size that the backbone names' })
-  const large = reshape([b, last[0] * times, last[1] * times])(broadcastTo([b, last[0], times, last[1], times])(reshape([b, last[0], 1, last[1], 1])(mask)))
+    return misuse('mask', [mask], {
+      allowed: `a mask [B, ${last[0] * last[1]}] with one entry for each token of the last stage`,
+      remedy: 'make the masks for patches of the size that the backbone names',
+    })
+  const large = reshape([b, last[0] * times, last[1] * times])(
+    broadcastTo([b, last[0], times, last[1], times])(reshape([b, last[0], 1, last[1], 1])(mask)),
+  )
   return reshape([b, grid[0] * grid[1]])(slice(2, 0, grid[1])(slice(1, 0, grid[0])(large)))
 }
 
 const similarity = (tokens: Expr): Expr =>
-  expandDims(1)(softmax(-1)(mul(dot({ leftBatch: [0], rightBatch: [0], left: [2], right: [2] })(tokens, tokens), (tokens.type.shape[2] ?? 1) ** -0.5)))
+  expandDims(1)(
+    softmax(-1)(mul(dot({ leftBatch: [0], rightBatch: [0], left: [2], right: [2] })(tokens, tokens), (tokens.type.shape[2] ?? 1) ** -0.5)),
+  )
 
 const embedded = (o: FullSwinOptions, embed: Model<PatchParams, Expr, Expr>, c: Context, p: Exprs<SwinParams>, images: Expr): Expr => {
   const patches = call(embed, c, 'patch_embed', p.patch_embed, images)
-  return patches._tag === 'Invalid' ? patches : call(norm({ width: o.width, eps: 1e-5 }), c, 'patch_embed.norm', p.patch_embed.norm, patches)
+  return patches._tag === 'Invalid'
+    ? patches
+    : call(norm({ width: o.width, eps: 1e-5 }), c, 'patch_embed.norm', p.patch_embed.norm, patches)
 }
 
-/** Faults: options that are no whole sizes, or do not name heads for every stage; images that `patchEmbed` refuses; masks of another grid. */
+/**
+ * Faults: options that are no whole sizes, or do not name heads for every stage; images that `patchEmbed` refuses; masks of another grid.
+ */
 const make = (given: SwinOptions): Swin => {
-  const o: FullSwinOptions = { patch: 4, window: 7, mlpRatio: 4, qkvBias: true, eps: 1e-5, channels: 3, image: 224, dropPath: 0, maskToken: false, ...given }
+  const o: FullSwinOptions = {
+    patch: 4,
+    window: 7,
+    mlpRatio: 4,
+    qkvBias: true,
+    eps: 1e-5,
+    channels: 3,
+    image: 224,
+    dropPath: 0,
+    maskToken: false,
+    ...given,
+  }
   const embed = patchEmbed({ patch: o.patch, channels: o.channels, width: o.width })
   const stages = o.depths.map((_, i) => stageOf(o, i))
   const times = 2 ** (stages.length - 1)
   const last = norm({ width: o.width * times, eps: o.eps })
-  const isWhole = stages.length > 0 && o.heads.length === stages.length && [o.patch, o.width, o.window, ...o.depths, ...o.heads].every(isDimension)
+  const isWhole =
+    stages.length > 0 && o.heads.length === stages.length && [o.patch, o.width, o.window, ...o.depths, ...o.heads].every(isDimension)
   return {
     width: o.width * times,
     patch: o.patch * times,
@@ -179,11 +205,17 @@ const make = (given: SwinOptions): Swin => {
     },
     apply: (c, p) => (input) => {
       const { images, mask }: VitInput = isExpr(input) ? { images: input } : input
-      const wrong = isWhole ? undefined : misuse('swin', [images], { allowed: `whole positive sizes, and heads for every stage (asked: ${JSON.stringify(given)})`, remedy: 'correct the options of the backbone' })
+      const wrong = isWhole
+        ? undefined
+        : misuse('swin', [images], {
+            allowed: `whole positive sizes, and heads for every stage (asked: ${JSON.stringify(given)})`,
+            remedy: 'correct the options of the backbone',
+          })
       const [, , height = 0, wide = 0] = images.type.shape
       const grid: readonly [number, number] = [Math.ceil(height / o.patch), Math.ceil(wide / o.patch)]
       const cells: readonly [number, number] = [Math.ceil(grid[0] / times), Math.ceil(grid[1] / times)]
-      const whole = images.type.shape.length === 4 ? pad(3, 0, grid[1] * o.patch - wide)(pad(2, 0, grid[0] * o.patch - height)(images)) : images
+      const whole =
+        images.type.shape.length === 4 ? pad(3, 0, grid[1] * o.patch - wide)(pad(2, 0, grid[0] * o.patch - height)(images)) : images
       const start = wrong ?? embedded(o, embed, c, p, whole)
       const hidden = mask === undefined || start._tag === 'Invalid' ? undefined : spread(mask, grid, cells, times)
       const first = start._tag === 'Invalid' ? start : inScope(c, 'mask_token', () => maskedPatches(start, hidden, p.mask_token))
@@ -199,5 +231,6 @@ const make = (given: SwinOptions): Swin => {
 
 /** `swin({ width: 24, depths: [2, 2], heads: [2, 4] })`, or `swin.tiny()`, Swin-T. */
 export const swin = Object.assign(make, {
-  tiny: (o: Partial<Omit<SwinOptions, 'width' | 'depths' | 'heads'>> = {}): Swin => make({ width: 96, depths: [2, 2, 6, 2], heads: [3, 6, 12, 24], ...o }),
+  tiny: (o: Partial<Omit<SwinOptions, 'width' | 'depths' | 'heads'>> = {}): Swin =>
+    make({ width: 96, depths: [2, 2, 6, 2], heads: [3, 6, 12, 24], ...o }),
 })

@@ -7,8 +7,10 @@
 export type Targets = ReadonlyArray<string> | string | ((module: string) => boolean)
 
 /** A list as PEFT reads it: the name itself, or its last parts. */
-export const hasSuffix = (suffixes: ReadonlyArray<string>) => (module: string): boolean =>
-  suffixes.some((s) => module === s || module.endsWith(`.${s}`))
+export const hasSuffix =
+  (suffixes: ReadonlyArray<string>) =>
+  (module: string): boolean =>
+    suffixes.some((s) => module === s || module.endsWith(`.${s}`))
 
 const isPattern = (t: string): boolean => {
   try {
@@ -22,15 +24,19 @@ const isPattern = (t: string): boolean => {
 export const isReadable = (t: Targets): boolean => typeof t !== 'string' || isPattern(t)
 
 /** Whether `module` is meant. An expression that cannot be read means nothing. */
-export const matches = (t: Targets) => (module: string): boolean => {
-  if (typeof t === 'function') return t(module)
-  if (typeof t !== 'string') return hasSuffix(t)(module)
-  return t === 'all-linear' || (isPattern(t) && new RegExp(`^(?:${t})$`, 'u').test(module))
-}
+export const matches =
+  (t: Targets) =>
+  (module: string): boolean => {
+    if (typeof t === 'function') return t(module)
+    if (typeof t !== 'string') return hasSuffix(t)(module)
+    return t === 'all-linear' || (isPattern(t) && new RegExp(`^(?:${t})$`, 'u').test(module))
+  }
 
 /** The value of the first pattern that fits the end of the name at a whole part (`peft.utils.get_pattern_key`), or `otherwise`. */
-export const byPattern = (patterns: Readonly<Record<string, number>>, otherwise: number) => (module: string): number =>
-  Object.entries(patterns).find(([p]) => isPattern(p) && new RegExp(`^(?:.*\\.)?(?:${p})$`, 'u').test(module))?.[1] ?? otherwise
+export const byPattern =
+  (patterns: Readonly<Record<string, number>>, otherwise: number) =>
+  (module: string): number =>
+    Object.entries(patterns).find(([p]) => isPattern(p) && new RegExp(`^(?:.*\\.)?(?:${p})$`, 'u').test(module))?.[1] ?? otherwise
 
 /** The number of the layer that a module belongs to: the number behind the last list (or behind `list`) in its name. */
 export const layerOf = (module: string, list = '[^.]*'): number | undefined => {

@@ -59,9 +59,15 @@ export const tokenParams = (o: TokenOptions): TokenParams => {
 export const maskedPatches = (patches: Expr, mask: Expr | undefined, token: Expr | undefined): Expr => {
   if (mask === undefined) return patches
   if (token === undefined)
-    return misuse('mask', [patches, mask], { allowed: 'masks for a backbone that has a mask token', remedy: 'make the backbone with maskToken: true' })
+    return misuse('mask', [patches, mask], {
+      allowed: 'masks for a backbone that has a mask token',
+      remedy: 'make the backbone with maskToken: true',
+    })
   if (!equalShape(mask.type.shape, patches.type.shape.slice(0, 2)))
-    return misuse('mask', [patches, mask], { allowed: 'a mask [B, N] with one entry for each patch', remedy: 'make the masks for the patch grid of these images' })
+    return misuse('mask', [patches, mask], {
+      allowed: 'a mask [B, N] with one entry for each patch',
+      remedy: 'make the masks for the patch grid of these images',
+    })
   const hidden = mask.type.dtype === 'bool' ? mask : notEqual(mask, 0)
   return where(expandDims(-1)(hidden), token, patches)
 }

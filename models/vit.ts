@@ -41,7 +41,10 @@ export interface VitInput {
   readonly crops?: 'global' | 'local'
 }
 
-/** What a ViT says about images `[B, C, H, W]` with N patches and R registers; T = 1 + R + N. Expressions that nothing reads are never computed. */
+/**
+ * What a ViT says about images `[B, C, H, W]` with N patches and R registers; T = 1 + R + N. Expressions that nothing reads are never
+ * computed.
+ */
 export interface VitFeatures {
   /** The class token after the final norm, `[B, D]`. */
   readonly cls: Expr
@@ -75,22 +78,45 @@ export interface Vit extends Model<VitParams, Expr | VitInput, VitFeatures> {
 }
 
 /** A misuse in place of every feature. */
-const everywhere = (bad: Expr): VitFeatures =>
-  ({ cls: bad, patches: bad, tokens: bad, prenorm: bad, layers: [bad], attention: bad, position: bad, prefix: 1, grid: [1, 1] })
+const everywhere = (bad: Expr): VitFeatures => ({
+  cls: bad,
+  patches: bad,
+  tokens: bad,
+  prenorm: bad,
+  layers: [bad],
+  attention: bad,
+  position: bad,
+  prefix: 1,
+  grid: [1, 1],
+})
 
 /** The final norm: one for all tokens, or one for the first 1 + R and one for patches. `[B, T, D] -> [B, T, D]`. */
 const finalNorm = (o: FullOptions, c: Context, p: Exprs<VitParams>, crops: 'global' | 'local') => {
   const model = norm({ width: o.width, eps: o.eps, kind: o.norm })
-  const first = crops === 'local' && c.mode === 'train' && p.local_cls_norm !== undefined ? (['local_cls_norm', p.local_cls_norm] as const)
-    : p.cls_norm !== undefined ? (['cls_norm', p.cls_norm] as const) : undefined
+  const first =
+    crops === 'local' && c.mode === 'train' && p.local_cls_norm !== undefined
+      ? (['local_cls_norm', p.local_cls_norm] as const)
+      : p.cls_norm !== undefined
+        ? (['cls_norm', p.cls_norm] as const)
+        : undefined
   return (x: Expr): Expr =>
-    first === undefined ? call(model, c, 'norm', p.norm, x)
-    : concat(1)([call(model, c, first[0], first[1], slice(1, 0, 1 + o.registers)(x)), call(model, c, 'norm', p.norm, slice(1, 1 + o.registers)(x))])
+    first === undefined
+      ? call(model, c, 'norm', p.norm, x)
+      : concat(1)([
+          call(model, c, first[0], first[1], slice(1, 0, 1 + o.registers)(x)),
+          call(model, c, 'norm', p.norm, slice(1, 1 + o.registers)(x)),
+        ])
 }
 
 /** A block's matrices drawn with another deviation: `TruncNormal(0.02)` -> `TruncNormal(std)`. */
-const begun = (std: number) => (p: BlockParams): BlockParams =>
-  mapTree<BlockParams, Declaration, Declaration>(isDeclaration, (d) => (d.init._tag === 'TruncNormal' ? { ...d, init: truncNormal(std) } : d), p)
+const begun =
+  (std: number) =>
+  (p: BlockParams): BlockParams =>
+    mapTree<BlockParams, Declaration, Declaration>(
+      isDeclaration,
+      (d) => (d.init._tag === 'TruncNormal' ? { ...d, init: truncNormal(std) } : d),
+      p,
+    )
 
 /**
  * Patches, masked where asked; [class token, registers, patches] with their places; blocks; norm. Faults: options that are no whole
@@ -108,7 +134,13 @@ const make = (given: VitOptions): Vit => {
     patch: o.patch,
     options: o,
     params: {
-      ...tokenParams({ generation: o.generation, width: o.width, registers: o.registers, maskToken: o.maskToken, positions: position.kind === 'learned' ? 1 + grid * grid : 0 }),
+      ...tokenParams({
+        generation: o.generation,
+        width: o.width,
+        registers: o.registers,
+        maskToken: o.maskToken,
+        positions: position.kind === 'learned' ? 1 + grid * grid : 0,
+      }),
       patch_embed: embed.params,
       blocks: blocks.map((b) => begun(o.initStd)(b.params)),
       norm: last,
@@ -117,18 +149,23 @@ const make = (given: VitOptions): Vit => {
     },
     apply: (c, p) => (input) => {
       const { images, mask, crops = 'global' }: VitInput = isExpr(input) ? { images: input } : input
-      const embedded = isWhole(o) ? call(embed, c, 'patch_embed', p.patch_embed, images) : misuse('vit', [images], {
-        allowed: `whole positive patch, width, depth and heads, and images of at least one patch (asked: ${JSON.stringify({ ...given, image: o.image })})`,
-        remedy: 'correct the options of the backbone',
-      })
+      const embedded = isWhole(o)
+        ? call(embed, c, 'patch_embed', p.patch_embed, images)
+        : misuse('vit', [images], {
+            allowed: `whole positive patch, width, depth and heads, and images of at least one patch (asked: ${JSON.stringify({ ...given, image: o.image })})`,
+            remedy: 'correct the options of the backbone',
+          })
       const patches = embedded._tag === 'Invalid' ? embedded : inScope(c, 'mask_token', () => maskedPatches(embedded, mask, p.mask_token))
       if (patches._tag === 'Invalid') return everywhere(patches)
       const [, , height, wide] = images.type.shape
       const cells: readonly [number, number] = [patchesAlong(height, o.patch), patchesAlong(wide, o.patch)]
       const stored = p.pos_embed
-      const placed = position.kind === 'learned' && stored !== undefined
-        ? inScope(c, 'pos_embed', () => positionFor({ grid, patch: o.patch, ...position }, [height, wide])(stored)) : undefined
-      const turn = position.kind === 'rope' ? (inner: Context): RopeTables => ropeTables(position, o.width / o.heads, cells, inner) : undefined
+      const placed =
+        position.kind === 'learned' && stored !== undefined
+          ? inScope(c, 'pos_embed', () => positionFor({ grid, patch: o.patch, ...position }, [height, wide])(stored))
+          : undefined
+      const turn =
+        position.kind === 'rope' ? (inner: Context): RopeTables => ropeTables(position, o.width / o.heads, cells, inner) : undefined
       const rope = turn === undefined ? {} : { rope: (inner: Context): RopeTables => behindPrefix(1 + o.registers, turn(inner)) }
       const outputs: Array<Expr> = []
       let tokens = assembled(p, patches, placed)
@@ -144,8 +181,15 @@ const make = (given: VitOptions): Vit => {
       const all = normed(tokens)
       const prefix = 1 + o.registers
       return {
-        cls: pick(1, 0)(all), ...(o.registers > 0 ? { registers: slice(1, 1, prefix)(all) } : {}), patches: slice(1, prefix)(all),
-        tokens: all, prenorm: tokens, layers, attention, prefix, grid: cells,
+        cls: pick(1, 0)(all),
+        ...(o.registers > 0 ? { registers: slice(1, 1, prefix)(all) } : {}),
+        patches: slice(1, prefix)(all),
+        tokens: all,
+        prenorm: tokens,
+        layers,
+        attention,
+        prefix,
+        grid: cells,
         position: placed ?? fill('f32', [1, 1 + cells[0] * cells[1], o.width], 0),
         ...(turn === undefined ? {} : { rope: turn({ ...c, mode: 'eval' }) }),
       }
@@ -156,7 +200,10 @@ const make = (given: VitOptions): Vit => {
 /** The options of a preset: all but its sizes. */
 export type PresetOptions = Partial<Omit<VitOptions, 'width' | 'depth' | 'heads'>>
 
-const preset = (width: number, depth: number, heads: number) => (o: PresetOptions = {}): Vit => make({ patch: 16, width, depth, heads, ...o })
+const preset =
+  (width: number, depth: number, heads: number) =>
+  (o: PresetOptions = {}): Vit =>
+    make({ patch: 16, width, depth, heads, ...o })
 
 /**
  * `vit({ patch: 7, width: 64, … })`, or a size of the papers: `vit.small({ patch: 8 })`. Patches of these are 16 unless said, all else is

@@ -49,7 +49,14 @@ const product = (at: readonly [number, number], type: TensorType, id: number, [b
 const times = (scale: number, x: Scalar): Scalar => S.binary('mul', x, S.num('f32', scale))
 
 /** The largest score of row i, and the sum of the exponentials of what the others fall short of it; reductions from number `id` on. */
-const rowOf = (scale: number, type: TensorType, id: number, b: Scalar, i: Scalar, h: Scalar): { readonly top: Scalar; readonly mass: Scalar } => {
+const rowOf = (
+  scale: number,
+  type: TensorType,
+  id: number,
+  b: Scalar,
+  i: Scalar,
+  h: Scalar,
+): { readonly top: Scalar; readonly mass: Scalar } => {
   const n = type.shape[1]
   const score = (j: number): Scalar => times(scale, product([0, 1], type, j + 1, [b, i, S.bound(j, n), h]))
   const top = S.reduce('max', id, n, score(id))
@@ -59,7 +66,9 @@ const rowOf = (scale: number, type: TensorType, id: number, b: Scalar, i: Scalar
 /** s `[B, H, N, N]` of q and k. */
 export const scores = (scale: number, q: Expr, k: Expr): Expr => mul(einsum('bihd,bjhd->bhij')(q, k), scale)
 
-/** Attention composed of products and softmax. Queries may be fewer than keys: q `[B, M, H, D]`, k and v `[B, N, H, D]` -> `[B, M, H, D]`. */
+/**
+ * Attention composed of products and softmax. Queries may be fewer than keys: q `[B, M, H, D]`, k and v `[B, N, H, D]` -> `[B, M, H, D]`.
+ */
 export const composed = (scale: number, q: Expr, k: Expr, v: Expr): Expr =>
   transpose([0, 2, 1, 3])(dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [3], right: [1] })(softmax(-1)(scores(scale, q, k)), v))
 
@@ -67,8 +76,10 @@ export const composed = (scale: number, q: Expr, k: Expr, v: Expr): Expr =>
 export const probabilities = (scale: number, q: Expr, k: Expr, lse: Expr): Expr => exp(sub(scores(scale, q, k), expandDims(-1)(lse)))
 
 /** What a cotangent of the scores `[B, H, N, N]` gives to q and to k. */
-const ofScores = (scale: number, d: Expr, q: Expr, k: Expr): readonly [Expr, Expr] =>
-  [mul(einsum('bhij,bjhd->bihd')(d, k), scale), mul(einsum('bhij,bihd->bjhd')(d, q), scale)]
+const ofScores = (scale: number, d: Expr, q: Expr, k: Expr): readonly [Expr, Expr] => [
+  mul(einsum('bhij,bjhd->bihd')(d, k), scale),
+  mul(einsum('bhij,bihd->bjhd')(d, q), scale),
+]
 
 export const attending = {
   /** Of q, k and v: `[B, N, H, D]`. */
@@ -101,7 +112,10 @@ export const attending = {
       return S.binary('add', top, S.unary('log', mass))
     },
   }),
-  /** dq, dk and dv of q, k, v, the saved rows, the output and its cotangent: `[B, N, 3, H, D]`, as one projection to all three lays them out. */
+  /**
+   * dq, dk and dv of q, k, v, the saved rows, the output and its cotangent: `[B, N, 3, H, D]`, as one projection to all three lays them
+   * out.
+   */
   attentionGradient: primitive('attentionGradient', {
     params: scaled,
     arity: 6,
@@ -126,7 +140,8 @@ export const attending = {
       const [eq, ek] = ofScores(scale, e, uq, uk)
       const along = (x: Expr): Expr => einsum('bhi,bihd->bihd')(ofShare, x)
       return [
-        add(sq, eq), add(sk, ek),
+        add(sq, eq),
+        add(sk, ek),
         einsum('bhij,bihd->bjhd')(ofRest, g),
         neg(sum({ axes: [3] })(ofScore)),
         along(g),

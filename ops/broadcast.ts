@@ -21,11 +21,29 @@ export const broadcasting = {
     params: t.strict({ shape: t.readonlyArray(t.number), axes: t.readonlyArray(t.number) }),
     arity: 1,
     type: ({ shape, axes }, [x]) =>
-      axes.length === x.shape.length && isAxes(axes, shape.length) && shape.every(isDimension) && axes.every((a, i) => shape[a] === x.shape[i])
+      axes.length === x.shape.length &&
+      isAxes(axes, shape.length) &&
+      shape.every(isDimension) &&
+      axes.every((a, i) => shape[a] === x.shape[i])
         ? E.right(tensorType(x.dtype, shape))
-        : E.left({ allowed: `a tensor whose axes are axes ${showShape(axes)} of ${showShape(shape)}`, remedy: 'use broadcastTo, which finds the axes' }),
-    vjp: ({ shape, axes }, { ct }) => [some(sumAxes(ct, range(shape.length).filter((a) => !axes.includes(a))))],
-    lower: ({ shape, axes }, [x]) => S.read(0, x, axes.map((a) => S.axis(a, shape[a]))),
+        : E.left({
+            allowed: `a tensor whose axes are axes ${showShape(axes)} of ${showShape(shape)}`,
+            remedy: 'use broadcastTo, which finds the axes',
+          }),
+    vjp: ({ shape, axes }, { ct }) => [
+      some(
+        sumAxes(
+          ct,
+          range(shape.length).filter((a) => !axes.includes(a)),
+        ),
+      ),
+    ],
+    lower: ({ shape, axes }, [x]) =>
+      S.read(
+        0,
+        x,
+        axes.map((a) => S.axis(a, shape[a])),
+      ),
     resized: (p, shape) => ({ ...p, shape }),
   }),
   /** The sum over `axes` (ascending), which disappear. The adjoint is `broadcast`. */
@@ -34,10 +52,27 @@ export const broadcasting = {
     arity: 1,
     type: ({ axes }, [x]) =>
       isAxes(axes, x.shape.length) && x.dtype !== 'bool'
-        ? E.right(tensorType(x.dtype, x.shape.filter((_, i) => !axes.includes(i))))
-        : E.left({ allowed: `a tensor of numbers that has the axes ${showShape(axes)}`, remedy: 'name existing axes once each; cast a bool to i32 or f32 first' }),
-    vjp: ({ axes }, { args: [x], ct }) =>
-      [x.type.dtype === 'i32' ? none : some(broadcastAxes(ct, x.type.shape, range(x.type.shape.length).filter((a) => !axes.includes(a))))],
+        ? E.right(
+            tensorType(
+              x.dtype,
+              x.shape.filter((_, i) => !axes.includes(i)),
+            ),
+          )
+        : E.left({
+            allowed: `a tensor of numbers that has the axes ${showShape(axes)}`,
+            remedy: 'name existing axes once each; cast a bool to i32 or f32 first',
+          }),
+    vjp: ({ axes }, { args: [x], ct }) => [
+      x.type.dtype === 'i32'
+        ? none
+        : some(
+            broadcastAxes(
+              ct,
+              x.type.shape,
+              range(x.type.shape.length).filter((a) => !axes.includes(a)),
+            ),
+          ),
+    ],
     lower: ({ axes }, [x]) => {
       const kept = range(x.shape.length).filter((a) => !axes.includes(a))
       const index = x.shape.map((d, a) => (axes.includes(a) ? S.bound(axes.indexOf(a), d) : S.axis(kept.indexOf(a), d)))
@@ -51,9 +86,11 @@ export const sumAxes = (x: Expr, axes: ReadonlyArray<number>): Expr => (axes.len
 
 /** The `broadcast` primitive; a constant broadcasts to a larger constant at once. */
 export const broadcastAxes = (x: Expr, shape: Shape, axes: ReadonlyArray<number>): Expr =>
-  x._tag === 'Leaf' && x.source._tag === 'Fill' && shape.every(isDimension) ? fill(x.type.dtype, shape, x.source.value)
-  : equalShape(x.type.shape, shape) ? x
-  : broadcasting.broadcast({ shape, axes }, x)
+  x._tag === 'Leaf' && x.source._tag === 'Fill' && shape.every(isDimension)
+    ? fill(x.type.dtype, shape, x.source.value)
+    : equalShape(x.type.shape, shape)
+      ? x
+      : broadcasting.broadcast({ shape, axes }, x)
 
 /** The common shape of two, counted from the right, where each axis is equal or 1. */
 export const commonShape = (a: Shape, b: Shape): Option<Shape> => {
@@ -69,14 +106,21 @@ export const commonShape = (a: Shape, b: Shape): Option<Shape> => {
 }
 
 /** `x` repeated to `shape` as NumPy does: axes line up from the right, and an axis of 1 repeats. */
-export const broadcastTo = (shape: Shape) => (x: Expr): Expr => {
-  const common = commonShape(x.type.shape, shape)
-  if (common._tag === 'None' || !equalShape(common.value, shape))
-    return misuse('broadcastTo', [x], { allowed: `a shape that broadcasts to ${showShape(shape)}: counted from the right, equal or 1`, remedy: 'reshape it so that its axes line up' })
-  const shift = shape.length - x.type.shape.length
-  const axes = range(x.type.shape.length).filter((i) => x.type.shape[i] === shape[i + shift]).map((i) => i + shift)
-  return broadcastAxes(reshape(axes.map((a) => shape[a]))(x), shape, axes)
-}
+export const broadcastTo =
+  (shape: Shape) =>
+  (x: Expr): Expr => {
+    const common = commonShape(x.type.shape, shape)
+    if (common._tag === 'None' || !equalShape(common.value, shape))
+      return misuse('broadcastTo', [x], {
+        allowed: `a shape that broadcasts to ${showShape(shape)}: counted from the right, equal or 1`,
+        remedy: 'reshape it so that its axes line up',
+      })
+    const shift = shape.length - x.type.shape.length
+    const axes = range(x.type.shape.length)
+      .filter((i) => x.type.shape[i] === shape[i + shift])
+      .map((i) => i + shift)
+    return broadcastAxes(reshape(axes.map((a) => shape[a]))(x), shape, axes)
+  }
 
 /** Both arguments at their common shape; `none` where they have none. */
 export const broadcastPair = (x: Expr, y: Expr): Option<readonly [Expr, Expr]> => {

@@ -39,7 +39,10 @@ const binary = (name: BinaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rul
   type: (_, [x, y]) =>
     equalType(x, y) && accepted.includes(x.dtype)
       ? E.right(S.isComparison(name) ? tensorType('bool', x.shape) : x)
-      : E.left({ allowed: `two tensors of one shape, both of ${accepted.join(' or ')}`, remedy: 'cast or reshape the arguments so that they agree' }),
+      : E.left({
+          allowed: `two tensors of one shape, both of ${accepted.join(' or ')}`,
+          remedy: 'cast or reshape the arguments so that they agree',
+        }),
   vjp: (_, pull) => (isFloat(pull.args[0].type.dtype) ? vjp(pull) : zeroGradient(pull)),
   lower: (_, [x, y], out) => S.binary(name, S.read(0, x, S.axesOf(out)), S.read(1, y, S.axesOf(out))),
 })
@@ -48,25 +51,73 @@ const binary = (name: BinaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rul
 const winner = (x: Expr, y: Expr, ct: Expr): Expr => where(less(y, x), ct, where(equal(x, y), mul(ct, 0.5), 0))
 
 export const elementwise = {
-  neg: primitive('neg', unary('neg', numbers, ({ ct }) => [some(neg(ct))])),
-  exp: primitive('exp', unary('exp', floats, ({ out, ct }) => [some(mul(ct, out))])),
-  log: primitive('log', unary('log', floats, ({ args: [x], ct }) => [some(div(ct, x))])),
-  sqrt: primitive('sqrt', unary('sqrt', floats, ({ out, ct }) => [some(div(mul(ct, 0.5), out))])),
-  rsqrt: primitive('rsqrt', unary('rsqrt', floats, ({ out, ct }) => [some(mul(mul(ct, -0.5), mul(out, mul(out, out))))])),
-  tanh: primitive('tanh', unary('tanh', floats, ({ out, ct }) => [some(mul(ct, sub(1, mul(out, out))))])),
+  neg: primitive(
+    'neg',
+    unary('neg', numbers, ({ ct }) => [some(neg(ct))]),
+  ),
+  exp: primitive(
+    'exp',
+    unary('exp', floats, ({ out, ct }) => [some(mul(ct, out))]),
+  ),
+  log: primitive(
+    'log',
+    unary('log', floats, ({ args: [x], ct }) => [some(div(ct, x))]),
+  ),
+  sqrt: primitive(
+    'sqrt',
+    unary('sqrt', floats, ({ out, ct }) => [some(div(mul(ct, 0.5), out))]),
+  ),
+  rsqrt: primitive(
+    'rsqrt',
+    unary('rsqrt', floats, ({ out, ct }) => [some(mul(mul(ct, -0.5), mul(out, mul(out, out))))]),
+  ),
+  tanh: primitive(
+    'tanh',
+    unary('tanh', floats, ({ out, ct }) => [some(mul(ct, sub(1, mul(out, out))))]),
+  ),
   /** d erf(x) / dx = 2 / sqrt(pi) exp(-x^2) */
-  erf: primitive('erf', unary('erf', floats, ({ args: [x], ct }) => [some(mul(ct, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))))])),
-  sin: primitive('sin', unary('sin', floats, ({ args: [x], ct }) => [some(mul(ct, cos(x)))])),
-  cos: primitive('cos', unary('cos', floats, ({ args: [x], ct }) => [some(neg(mul(ct, sin(x))))])),
-  abs: primitive('abs', unary('abs', numbers, ({ args: [x], ct }) => [some(where(less(x, 0), neg(ct), where(less(0, x), ct, 0)))])),
+  erf: primitive(
+    'erf',
+    unary('erf', floats, ({ args: [x], ct }) => [some(mul(ct, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))))]),
+  ),
+  sin: primitive(
+    'sin',
+    unary('sin', floats, ({ args: [x], ct }) => [some(mul(ct, cos(x)))]),
+  ),
+  cos: primitive(
+    'cos',
+    unary('cos', floats, ({ args: [x], ct }) => [some(neg(mul(ct, sin(x))))]),
+  ),
+  abs: primitive(
+    'abs',
+    unary('abs', numbers, ({ args: [x], ct }) => [some(where(less(x, 0), neg(ct), where(less(0, x), ct, 0)))]),
+  ),
   floor: primitive('floor', unary('floor', floats, zeroGradient)),
   not: primitive('not', unary('not', ['bool'], zeroGradient)),
-  add: primitive('add', binary('add', numbers, ({ ct }) => [some(ct), some(ct)])),
-  sub: primitive('sub', binary('sub', numbers, ({ ct }) => [some(ct), some(neg(ct))])),
-  mul: primitive('mul', binary('mul', numbers, ({ args: [x, y], ct }) => [some(mul(ct, y)), some(mul(ct, x))])),
-  div: primitive('div', binary('div', floats, ({ args: [, y], out, ct }) => [some(div(ct, y)), some(neg(mul(div(ct, y), out)))])),
-  min: primitive('min', binary('min', numbers, ({ args: [x, y], ct }) => [some(winner(y, x, ct)), some(winner(x, y, ct))])),
-  max: primitive('max', binary('max', numbers, ({ args: [x, y], ct }) => [some(winner(x, y, ct)), some(winner(y, x, ct))])),
+  add: primitive(
+    'add',
+    binary('add', numbers, ({ ct }) => [some(ct), some(ct)]),
+  ),
+  sub: primitive(
+    'sub',
+    binary('sub', numbers, ({ ct }) => [some(ct), some(neg(ct))]),
+  ),
+  mul: primitive(
+    'mul',
+    binary('mul', numbers, ({ args: [x, y], ct }) => [some(mul(ct, y)), some(mul(ct, x))]),
+  ),
+  div: primitive(
+    'div',
+    binary('div', floats, ({ args: [, y], out, ct }) => [some(div(ct, y)), some(neg(mul(div(ct, y), out)))]),
+  ),
+  min: primitive(
+    'min',
+    binary('min', numbers, ({ args: [x, y], ct }) => [some(winner(y, x, ct)), some(winner(x, y, ct))]),
+  ),
+  max: primitive(
+    'max',
+    binary('max', numbers, ({ args: [x, y], ct }) => [some(winner(x, y, ct)), some(winner(y, x, ct))]),
+  ),
   lt: primitive('lt', binary('lt', numbers, zeroGradient)),
   le: primitive('le', binary('le', numbers, zeroGradient)),
   eq: primitive('eq', binary('eq', [...numbers, 'bool'], zeroGradient)),
@@ -87,7 +138,10 @@ export const elementwise = {
     type: (_, args): Typed =>
       args[0].dtype === 'bool' && args[1].dtype === args[2].dtype && args.every((a) => equalShape(a.shape, args[0].shape))
         ? E.right(args[1])
-        : E.left({ allowed: 'a bool condition and two values of one dtype, all of one shape', remedy: 'compare to get a bool, and cast or reshape the values' }),
+        : E.left({
+            allowed: 'a bool condition and two values of one dtype, all of one shape',
+            remedy: 'compare to get a bool, and cast or reshape the values',
+          }),
     vjp: (_, { args: [c], ct }) => [none, some(where(c, ct, 0)), some(where(c, 0, ct))],
     lower: (_, [c, x, y], out) => S.select(S.read(0, c, S.axesOf(out)), S.read(1, x, S.axesOf(out)), S.read(2, y, S.axesOf(out))),
   }),
@@ -118,18 +172,27 @@ const operand = (op: string, x: Operand, beside: Operand, shape: Shape): Expr =>
   if (typeof beside === 'number') return fill('f32', shape, x)
   return isValueOf(beside.type.dtype, x)
     ? fill(beside.type.dtype, shape, x)
-    : misuse(op, [beside], { allowed: `beside it, numbers that ${beside.type.dtype} can hold (asked: ${x})`, remedy: 'cast the tensor to f32 first' })
+    : misuse(op, [beside], {
+        allowed: `beside it, numbers that ${beside.type.dtype} can hold (asked: ${x})`,
+        remedy: 'cast the tensor to f32 first',
+      })
 }
 
-const both = (p: (x: Expr, y: Expr) => Expr, name: string) => (x: Operand, y: Operand): Expr => {
-  const a = operand(name, x, y, [])
-  const b = operand(name, y, x, [])
-  if (a.type.dtype !== b.type.dtype) return misuse(name, [a, b], { allowed: 'two tensors of one dtype', remedy: `cast one of them, say with cast('${a.type.dtype}')` })
-  const pair = broadcastPair(a, b)
-  return pair._tag === 'Some'
-    ? p(pair.value[0], pair.value[1])
-    : misuse(name, [a, b], { allowed: 'shapes that broadcast: counted from the right, equal or 1', remedy: 'reshape or transpose an argument so that its axes line up' })
-}
+const both =
+  (p: (x: Expr, y: Expr) => Expr, name: string) =>
+  (x: Operand, y: Operand): Expr => {
+    const a = operand(name, x, y, [])
+    const b = operand(name, y, x, [])
+    if (a.type.dtype !== b.type.dtype)
+      return misuse(name, [a, b], { allowed: 'two tensors of one dtype', remedy: `cast one of them, say with cast('${a.type.dtype}')` })
+    const pair = broadcastPair(a, b)
+    return pair._tag === 'Some'
+      ? p(pair.value[0], pair.value[1])
+      : misuse(name, [a, b], {
+          allowed: 'shapes that broadcast: counted from the right, equal or 1',
+          remedy: 'reshape or transpose an argument so that its axes line up',
+        })
+  }
 
 const e = elementwise
 export const neg = (x: Expr): Expr => e.neg(null, x)
@@ -146,7 +209,10 @@ export const floor = (x: Expr): Expr => e.floor(null, x)
 export const not = (x: Expr): Expr => e.not(null, x)
 export const stopGradient = (x: Expr): Expr => e.stopGradient(null, x)
 /** x as another dtype; the expression itself where it has it already. */
-export const cast = (to: DType) => (x: Expr): Expr => (x.type.dtype === to ? x : e.cast({ to }, x))
+export const cast =
+  (to: DType) =>
+  (x: Expr): Expr =>
+    x.type.dtype === to ? x : e.cast({ to }, x)
 export const add = both((x, y) => e.add(null, x, y), 'add')
 export const sub = both((x, y) => e.sub(null, x, y), 'sub')
 export const mul = both((x, y) => e.mul(null, x, y), 'mul')
@@ -174,11 +240,17 @@ export const where = (c: Expr, x: Operand, y: Operand): Expr => {
   const a = operand('where', x, y, c.type.shape)
   const b = operand('where', y, x, c.type.shape)
   if (c.type.dtype !== 'bool' || a.type.dtype !== b.type.dtype)
-    return misuse('where', [c, a, b], { allowed: 'a bool condition and two values of one dtype', remedy: 'compare to get a bool, and cast one of the values' })
+    return misuse('where', [c, a, b], {
+      allowed: 'a bool condition and two values of one dtype',
+      remedy: 'compare to get a bool, and cast one of the values',
+    })
   const values = broadcastPair(a, b)
   const first = values._tag === 'Some' ? broadcastPair(c, values.value[0]) : none
   const second = values._tag === 'Some' ? broadcastPair(values.value[1], c) : none
   return first._tag === 'Some' && second._tag === 'Some'
     ? e.select(null, first.value[0], first.value[1], second.value[0])
-    : misuse('where', [c, a, b], { allowed: 'three shapes that broadcast together', remedy: 'reshape the condition or the values so that their axes line up' })
+    : misuse('where', [c, a, b], {
+        allowed: 'three shapes that broadcast together',
+        remedy: 'reshape the condition or the values so that their axes line up',
+      })
 }

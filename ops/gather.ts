@@ -10,12 +10,22 @@ import { equalShape, isDimension, showShape, tensorType } from '../core/type.ts'
 import { axisOf } from './window.ts'
 
 /** Batch axes [0, batch), axes before the gathered one, the index list's own axes, and the axes behind. */
-const gatheredShape = (x: Shape, index: Shape, axis: number, batch: number): Shape => [...x.slice(0, axis), ...index.slice(batch), ...x.slice(axis + 1)]
+const gatheredShape = (x: Shape, index: Shape, axis: number, batch: number): Shape => [
+  ...x.slice(0, axis),
+  ...index.slice(batch),
+  ...x.slice(axis + 1),
+]
 
 const isAxis = (axis: number, shape: Shape): boolean => Number.isInteger(axis) && axis >= 0 && axis < shape.length
 
 const fits = (x: Shape, index: TensorType, axis: number, batch: number): boolean =>
-  index.dtype === 'i32' && isAxis(axis, x) && Number.isInteger(batch) && batch >= 0 && batch <= axis && index.shape.length >= batch && equalShape(x.slice(0, batch), index.shape.slice(0, batch))
+  index.dtype === 'i32' &&
+  isAxis(axis, x) &&
+  Number.isInteger(batch) &&
+  batch >= 0 &&
+  batch <= axis &&
+  index.shape.length >= batch &&
+  equalShape(x.slice(0, batch), index.shape.slice(0, batch))
 
 /** The position in the gathered tensor's axes of the index list's own axes. */
 const listAxes = (index: Shape, axis: number, batch: number): ReadonlyArray<number> => index.slice(batch).map((_, k) => axis + k)
@@ -31,7 +41,10 @@ export const gathering = {
     type: ({ axis, batch }, [x, index]) =>
       fits(x.shape, index, axis, batch)
         ? E.right(tensorType(x.dtype, gatheredShape(x.shape, index.shape, axis, batch)))
-        : E.left({ allowed: `a tensor with axis ${axis} and an i32 list that shares its first ${batch} axes`, remedy: 'cast the list to i32 and make the leading axes equal' }),
+        : E.left({
+            allowed: `a tensor with axis ${axis} and an i32 list that shares its first ${batch} axes`,
+            remedy: 'cast the list to i32 and make the leading axes equal',
+          }),
     vjp: ({ axis, batch }, { args: [x, index], ct }) => [some(scatterAdd(axis, x.type.shape[axis], batch)(ct, index)), none],
     lower: ({ axis, batch }, [x, index], out) => {
       const at = S.axesOf(out)
@@ -47,9 +60,15 @@ export const gathering = {
     type: ({ axis, batch, size }, [values, index]) => {
       const own = index.shape.length - batch
       const full = [...values.shape.slice(0, axis), size, ...values.shape.slice(axis + own)]
-      return isDimension(size) && values.dtype !== 'bool' && fits(full, index, axis, batch) && equalShape(values.shape, gatheredShape(full, index.shape, axis, batch))
+      return isDimension(size) &&
+        values.dtype !== 'bool' &&
+        fits(full, index, axis, batch) &&
+        equalShape(values.shape, gatheredShape(full, index.shape, axis, batch))
         ? E.right(tensorType(values.dtype, full))
-        : E.left({ allowed: `values shaped as gather(axis ${axis}, batch ${batch}) would give them, and the i32 list`, remedy: 'give the values one row for each entry of the list; cast bools first' })
+        : E.left({
+            allowed: `values shaped as gather(axis ${axis}, batch ${batch}) would give them, and the i32 list`,
+            remedy: 'give the values one row for each entry of the list; cast bools first',
+          })
     },
     vjp: ({ axis, batch }, { args: [, index], ct }) => [some(gather(axis, batch)(ct, index)), none],
     // element by element: the sum over the whole list of what points here
@@ -66,7 +85,12 @@ export const gathering = {
       const at = values.shape.map((d, k) => S.axis(k, d))
       const own = listAxes(index.shape, axis, batch)
       const position = S.read(1, index, [...at.slice(0, batch), ...own.map((k) => at[k])])
-      return { domain: values.shape, where: [...at.slice(0, axis), position, ...at.slice(axis + own.length)], mode: 'add', value: S.read(0, values, at) }
+      return {
+        domain: values.shape,
+        where: [...at.slice(0, axis), position, ...at.slice(axis + own.length)],
+        mode: 'add',
+        value: S.read(0, values, at),
+      }
     },
   }),
   /** 0, 1, 2, … along `axis`, as i32. */
@@ -83,11 +107,16 @@ export const gathering = {
 }
 
 /** Entries of `x` along `axis` at the positions of an i32 list of any shape; the first `batch` axes are shared. */
-export const gather = (axis: number, batch = 0) => (x: Expr, index: Expr): Expr => gathering.gather({ axis: axisOf(x, axis), batch }, x, index)
+export const gather =
+  (axis: number, batch = 0) =>
+  (x: Expr, index: Expr): Expr =>
+    gathering.gather({ axis: axisOf(x, axis), batch }, x, index)
 
 /** The adjoint of `gather`: values added into zeros of `size` along `axis`. */
-export const scatterAdd = (axis: number, size: number, batch = 0) => (values: Expr, index: Expr): Expr =>
-  gathering.scatterAdd({ axis, batch, size }, values, index)
+export const scatterAdd =
+  (axis: number, size: number, batch = 0) =>
+  (values: Expr, index: Expr): Expr =>
+    gathering.scatterAdd({ axis, batch, size }, values, index)
 
 /** Positions along one axis. */
 export const iota = (shape: Shape, axis = 0): Expr => gathering.iota({ shape, axis: axis < 0 ? axis + shape.length : axis })

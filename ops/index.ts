@@ -3,8 +3,42 @@
 // Element by element.
 export type { Operand } from './elementwise.ts'
 export {
-  neg, exp, log, sqrt, rsqrt, tanh, erf, sin, cos, abs, floor, not, stopGradient, cast, add, sub, mul, div, minimum, maximum, mod, square,
-  sign, where, less, lessEqual, greater, greaterEqual, equal, notEqual, and, or, xor, shiftLeft, shiftRight, floorDiv,
+  neg,
+  exp,
+  log,
+  sqrt,
+  rsqrt,
+  tanh,
+  erf,
+  sin,
+  cos,
+  abs,
+  floor,
+  not,
+  stopGradient,
+  cast,
+  add,
+  sub,
+  mul,
+  div,
+  minimum,
+  maximum,
+  mod,
+  square,
+  sign,
+  where,
+  less,
+  lessEqual,
+  greater,
+  greaterEqual,
+  equal,
+  notEqual,
+  and,
+  or,
+  xor,
+  shiftLeft,
+  shiftRight,
+  floorDiv,
 } from './elementwise.ts'
 
 // Contractions.
@@ -24,7 +58,20 @@ export { gather, scatterAdd, iota } from './gather.ts'
 
 // Of networks.
 export {
-  linear, softmax, logSoftmax, logSumExp, layerNorm, rmsNorm, gelu, sigmoid, silu, relu, l2Normalize, oneHot, crossEntropy, topK,
+  linear,
+  softmax,
+  logSoftmax,
+  logSumExp,
+  layerNorm,
+  rmsNorm,
+  gelu,
+  sigmoid,
+  silu,
+  relu,
+  l2Normalize,
+  oneHot,
+  crossEntropy,
+  topK,
 } from './nn.ts'
 
 // Of images.

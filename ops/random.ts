@@ -23,7 +23,7 @@ const rotateLeft = (x: Expr, r: number): Expr => or(shiftLeft(x, r), shiftRight(
 /** `key [2]` i32 and a counter of any shape `S`: both words of the enciphered blocks, i32 `[S]` each. */
 export const threefry = (key: Expr, counter: WordPair<Operand>): WordPair => {
   if (key.type.dtype !== 'i32' || key.type.shape.length !== 1 || key.type.shape[0] !== 2) {
-    const bad = misuse('threefry', [key], { allowed: 'a key i32[2]', remedy: 'give the two words of core/random.ts\'s streamKey' })
+    const bad = misuse('threefry', [key], { allowed: 'a key i32[2]', remedy: "give the two words of core/random.ts's streamKey" })
     return [bad, bad]
   }
   const [k0, k1] = [pick(0, 0)(key), pick(0, 1)(key)]

@@ -18,7 +18,12 @@ export const reducing = {
     arity: 1,
     type: ({ axes }, [x]) =>
       axes.length > 0 && isAxes(axes, x.shape.length) && x.dtype !== 'bool'
-        ? E.right(tensorType(x.dtype, x.shape.filter((_, i) => !axes.includes(i))))
+        ? E.right(
+            tensorType(
+              x.dtype,
+              x.shape.filter((_, i) => !axes.includes(i)),
+            ),
+          )
         : E.left({ allowed: `a tensor of numbers that has the axes ${showShape(axes)}`, remedy: 'name existing axes once each' }),
     vjp: ({ axes }, { args: [x], out, ct }) => {
       if (!isFloat(x.type.dtype)) return [none]
@@ -39,11 +44,25 @@ export const reducing = {
     arity: 1,
     type: ({ axis }, [x]) =>
       isAxes([axis], x.shape.length) && x.dtype !== 'bool'
-        ? E.right(tensorType('i32', x.shape.filter((_, i) => i !== axis)))
+        ? E.right(
+            tensorType(
+              'i32',
+              x.shape.filter((_, i) => i !== axis),
+            ),
+          )
         : E.left({ allowed: `a tensor of numbers with axis ${axis}`, remedy: 'name an existing axis' }),
     vjp: () => [none],
     lower: ({ axis }, [x]) =>
-      S.reduce('argmax', 0, x.shape[axis], S.read(0, x, x.shape.map((d, a) => (a === axis ? S.bound(0, d) : S.axis(a < axis ? a : a - 1, d))))),
+      S.reduce(
+        'argmax',
+        0,
+        x.shape[axis],
+        S.read(
+          0,
+          x,
+          x.shape.map((d, a) => (a === axis ? S.bound(0, d) : S.axis(a < axis ? a : a - 1, d))),
+        ),
+      ),
   }),
 }
 
@@ -53,21 +72,30 @@ export interface ReduceOptions {
   readonly keep?: boolean
 }
 
-const reduction = (name: string, f: (x: Expr, axes: ReadonlyArray<number>) => Expr) => (o: ReduceOptions = {}) => (x: Expr): Expr => {
-  const rank = x.type.shape.length
-  const axes = (o.axes ?? range(rank)).map((a) => axisOf(x, a)).sort((a, b) => a - b)
-  if (!isAxes(axes, rank))
-    return misuse(name, [x], { allowed: `axes of ${showShape(x.type.shape)}, once each (asked: ${showShape(o.axes ?? [])})`, remedy: 'name existing axes; negative ones count from the end' })
-  const y = f(x, axes)
-  return o.keep === true && y._tag !== 'Invalid' ? reshape(x.type.shape.map((d, i) => (axes.includes(i) ? 1 : d)))(y) : y
-}
+const reduction =
+  (name: string, f: (x: Expr, axes: ReadonlyArray<number>) => Expr) =>
+  (o: ReduceOptions = {}) =>
+  (x: Expr): Expr => {
+    const rank = x.type.shape.length
+    const axes = (o.axes ?? range(rank)).map((a) => axisOf(x, a)).sort((a, b) => a - b)
+    if (!isAxes(axes, rank))
+      return misuse(name, [x], {
+        allowed: `axes of ${showShape(x.type.shape)}, once each (asked: ${showShape(o.axes ?? [])})`,
+        remedy: 'name existing axes; negative ones count from the end',
+      })
+    const y = f(x, axes)
+    return o.keep === true && y._tag !== 'Invalid' ? reshape(x.type.shape.map((d, i) => (axes.includes(i) ? 1 : d)))(y) : y
+  }
 
 export const sum = reduction('sum', sumAxes)
 export const max = reduction('max', (x, axes) => (axes.length === 0 ? x : reducing.reduceMax({ axes }, x)))
 export const mean = reduction('mean', (x, axes) =>
-  !isFloat(x.type.dtype) ? misuse('mean', [x], { allowed: 'a tensor of f32 or f16', remedy: 'cast it first' })
-  : axes.length === 0 ? x
-  : mul(sumAxes(x, axes), 1 / sizeOf(axes.map((a) => x.type.shape[a]))))
+  !isFloat(x.type.dtype)
+    ? misuse('mean', [x], { allowed: 'a tensor of f32 or f16', remedy: 'cast it first' })
+    : axes.length === 0
+      ? x
+      : mul(sumAxes(x, axes), 1 / sizeOf(axes.map((a) => x.type.shape[a]))),
+)
 
 /** First position of the largest entry over the given axes, counted row-major in them. */
 export const argmax = reduction('argmax', (x, axes) => {

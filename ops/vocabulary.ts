@@ -11,13 +11,20 @@ import { reducing } from './reduce.ts'
 import { reshaping } from './reshape.ts'
 import { windowing } from './window.ts'
 
-export const vocabulary = { ...elementwise, ...reshaping, ...broadcasting, ...windowing, ...gathering, ...reducing, ...contracting, ...attending }
+export const vocabulary = {
+  ...elementwise,
+  ...reshaping,
+  ...broadcasting,
+  ...windowing,
+  ...gathering,
+  ...reducing,
+  ...contracting,
+  ...attending,
+}
 
 export type PrimitiveName = keyof typeof vocabulary
 
-const loaders: ReadonlyMap<string, (params: unknown) => Option<Op>> = new Map(
-  Object.values(vocabulary).map((p) => [p.primitive, p.load]),
-)
+const loaders: ReadonlyMap<string, (params: unknown) => Option<Op>> = new Map(Object.values(vocabulary).map((p) => [p.primitive, p.load]))
 
 /** An op from its saved name and parameters; `none` for what this version does not know. */
 export const loadOp = (name: string, params: unknown): Option<Op> => loaders.get(name)?.(params) ?? none

@@ -17,11 +17,29 @@ export const windowing = {
     params: t.strict({ start: counts, size: counts }),
     arity: 1,
     type: ({ start, size }, [x]) =>
-      start.length === x.shape.length && size.length === x.shape.length && start.every(isCount) && size.every((s, i) => s > 0 && isCount(s) && start[i] + s <= x.shape[i])
+      start.length === x.shape.length &&
+      size.length === x.shape.length &&
+      start.every(isCount) &&
+      size.every((s, i) => s > 0 && isCount(s) && start[i] + s <= x.shape[i])
         ? E.right(tensorType(x.dtype, size))
-        : E.left({ allowed: `a tensor that holds the box of ${showShape(size)} at ${showShape(start)}`, remedy: 'keep start + size within the shape on every axis' }),
-    vjp: ({ start, size }, { args: [x], ct }) => [some(padBy(start, x.type.shape.map((d, i) => d - start[i] - size[i]))(ct))],
-    lower: ({ start, size }, [x]) => S.read(0, x, size.map((d, k) => S.iadd(S.axis(k, d), S.int(start[k])))),
+        : E.left({
+            allowed: `a tensor that holds the box of ${showShape(size)} at ${showShape(start)}`,
+            remedy: 'keep start + size within the shape on every axis',
+          }),
+    vjp: ({ start, size }, { args: [x], ct }) => [
+      some(
+        padBy(
+          start,
+          x.type.shape.map((d, i) => d - start[i] - size[i]),
+        )(ct),
+      ),
+    ],
+    lower: ({ start, size }, [x]) =>
+      S.read(
+        0,
+        x,
+        size.map((d, k) => S.iadd(S.axis(k, d), S.int(start[k]))),
+      ),
     resized: ({ start }, size, axes) => ({ start: start.map((s, a) => (axes.includes(a) ? 0 : s)), size }),
   }),
   /** `low` zeros before and `high` zeros after, on each axis. The adjoint is `slice`. */
@@ -30,8 +48,16 @@ export const windowing = {
     arity: 1,
     type: ({ low, high }, [x]) =>
       low.length === x.shape.length && high.length === x.shape.length && [...low, ...high].every(isCount)
-        ? E.right(tensorType(x.dtype, x.shape.map((d, i) => d + low[i] + high[i])))
-        : E.left({ allowed: `a tensor of rank ${low.length}, and whole counts of at least 0`, remedy: 'give one count before and one after for each axis; slice to make smaller' }),
+        ? E.right(
+            tensorType(
+              x.dtype,
+              x.shape.map((d, i) => d + low[i] + high[i]),
+            ),
+          )
+        : E.left({
+            allowed: `a tensor of rank ${low.length}, and whole counts of at least 0`,
+            remedy: 'give one count before and one after for each axis; slice to make smaller',
+          }),
     vjp: ({ low }, { args: [x], ct }) => [some(sliceBox(low, x.type.shape)(ct))],
     lower: ({ low, high }, [x], out) => {
       const at = out.shape.map((d, k) => S.isub(S.axis(k, d), S.int(low[k])))
@@ -40,7 +66,13 @@ export const windowing = {
         ...(high[k] > 0 ? [S.binary('lt', at[k], S.int(x.shape[k]))] : []),
       ])
       const value = S.read(0, x, at)
-      return inside.length === 0 ? value : S.select(inside.reduce((p, q) => S.binary('and', p, q)), value, S.num(x.dtype, 0))
+      return inside.length === 0
+        ? value
+        : S.select(
+            inside.reduce((p, q) => S.binary('and', p, q)),
+            value,
+            S.num(x.dtype, 0),
+          )
     },
   }),
   /** The arguments one after the other along `axis`. */
@@ -48,10 +80,27 @@ export const windowing = {
     params: t.strict({ axis: t.number }),
     arity: 'many',
     type: ({ axis }, args) =>
-      args.length > 0 && isCount(axis) && axis < args[0].shape.length
-      && args.every((a) => a.dtype === args[0].dtype && equalShape(a.shape.filter((_, i) => i !== axis), args[0].shape.filter((_, i) => i !== axis)))
-        ? E.right(tensorType(args[0].dtype, args[0].shape.map((d, i) => (i === axis ? args.reduce((n, a) => n + a.shape[axis], 0) : d))))
-        : E.left({ allowed: `one or more tensors of one dtype that have the axis ${axis} and differ on no other`, remedy: 'cast or reshape the arguments so that they agree' }),
+      args.length > 0 &&
+      isCount(axis) &&
+      axis < args[0].shape.length &&
+      args.every(
+        (a) =>
+          a.dtype === args[0].dtype &&
+          equalShape(
+            a.shape.filter((_, i) => i !== axis),
+            args[0].shape.filter((_, i) => i !== axis),
+          ),
+      )
+        ? E.right(
+            tensorType(
+              args[0].dtype,
+              args[0].shape.map((d, i) => (i === axis ? args.reduce((n, a) => n + a.shape[axis], 0) : d)),
+            ),
+          )
+        : E.left({
+            allowed: `one or more tensors of one dtype that have the axis ${axis} and differ on no other`,
+            remedy: 'cast or reshape the arguments so that they agree',
+          }),
     vjp: ({ axis }, { args, ct }) => {
       let from = 0
       return args.map((a) => {
@@ -63,7 +112,11 @@ export const windowing = {
     lower: ({ axis }, args, out) => {
       const starts = args.map((_, i) => args.slice(0, i).reduce((n, a) => n + a.shape[axis], 0))
       const part = (i: number): S.Scalar =>
-        S.read(i, args[i], out.shape.map((d, k) => (k === axis && starts[i] > 0 ? S.isub(S.axis(k, d), S.int(starts[i])) : S.axis(k, d))))
+        S.read(
+          i,
+          args[i],
+          out.shape.map((d, k) => (k === axis && starts[i] > 0 ? S.isub(S.axis(k, d), S.int(starts[i])) : S.axis(k, d))),
+        )
       // the last part stands where no earlier one does
       return range(args.length - 1).reduceRight(
         (rest: S.Scalar, i) => S.select(S.binary('lt', S.axis(axis, out.shape[axis]), S.int(starts[i + 1])), part(i), rest),
@@ -80,46 +133,74 @@ export const windowing = {
         ? E.right(x)
         : E.left({ allowed: `a tensor that has the axes ${showShape(axes)}`, remedy: 'name existing axes' }),
     vjp: ({ axes }, { ct }) => [some(flip(axes)(ct))],
-    lower: ({ axes }, [x], out) => S.read(0, x, out.shape.map((d, k) => (axes.includes(k) ? S.isub(S.int(d - 1), S.axis(k, d)) : S.axis(k, d)))),
+    lower: ({ axes }, [x], out) =>
+      S.read(
+        0,
+        x,
+        out.shape.map((d, k) => (axes.includes(k) ? S.isub(S.int(d - 1), S.axis(k, d)) : S.axis(k, d))),
+      ),
   }),
 }
 
-const sliceBox = (start: ReadonlyArray<number>, size: ReadonlyArray<number>) => (x: Expr): Expr =>
-  start.every((s) => s === 0) && equalShape(size, x.type.shape) ? x : windowing.slice({ start, size }, x)
+const sliceBox =
+  (start: ReadonlyArray<number>, size: ReadonlyArray<number>) =>
+  (x: Expr): Expr =>
+    start.every((s) => s === 0) && equalShape(size, x.type.shape) ? x : windowing.slice({ start, size }, x)
 
-const padBy = (low: ReadonlyArray<number>, high: ReadonlyArray<number>) => (x: Expr): Expr =>
-  [...low, ...high].every((n) => n === 0) ? x : windowing.pad({ low, high }, x)
+const padBy =
+  (low: ReadonlyArray<number>, high: ReadonlyArray<number>) =>
+  (x: Expr): Expr =>
+    [...low, ...high].every((n) => n === 0) ? x : windowing.pad({ low, high }, x)
 
 /** An axis counted from the end where it is negative; itself where it does not exist, so that the op can say so. */
 export const axisOf = (x: Expr, axis: number): number => (axis < 0 ? axis + x.type.shape.length : axis)
 
 /** `x[..., from:to, ...]` along one axis; negative positions count from the end. */
-export const slice = (axis: number, from: number, to?: number) => (x: Expr): Expr => {
-  const a = axisOf(x, axis)
-  const n = x.type.shape[a]
-  if (n === undefined) return misuse('slice', [x], { allowed: `an axis of ${showShape(x.type.shape)} (asked: ${axis})`, remedy: 'name an existing axis' })
-  const begin = from < 0 ? n + from : from
-  const end = to === undefined ? n : to < 0 ? n + to : to
-  return sliceBox(x.type.shape.map((_, i) => (i === a ? begin : 0)), x.type.shape.map((d, i) => (i === a ? end - begin : d)))(x)
-}
+export const slice =
+  (axis: number, from: number, to?: number) =>
+  (x: Expr): Expr => {
+    const a = axisOf(x, axis)
+    const n = x.type.shape[a]
+    if (n === undefined)
+      return misuse('slice', [x], { allowed: `an axis of ${showShape(x.type.shape)} (asked: ${axis})`, remedy: 'name an existing axis' })
+    const begin = from < 0 ? n + from : from
+    const end = to === undefined ? n : to < 0 ? n + to : to
+    return sliceBox(
+      x.type.shape.map((_, i) => (i === a ? begin : 0)),
+      x.type.shape.map((d, i) => (i === a ? end - begin : d)),
+    )(x)
+  }
 
 /** The `i`-th entry along one axis, which disappears. */
-export const pick = (axis: number, i: number) => (x: Expr): Expr => {
-  const a = axisOf(x, axis)
-  const one = slice(a, i, i === -1 ? undefined : i + 1)(x)
-  return one._tag === 'Invalid' ? one : reshape(one.type.shape.filter((_, k) => k !== a))(one)
-}
+export const pick =
+  (axis: number, i: number) =>
+  (x: Expr): Expr => {
+    const a = axisOf(x, axis)
+    const one = slice(a, i, i === -1 ? undefined : i + 1)(x)
+    return one._tag === 'Invalid' ? one : reshape(one.type.shape.filter((_, k) => k !== a))(one)
+  }
 
 /** Zeros before and after on one axis. */
-export const pad = (axis: number, before: number, after: number) => (x: Expr): Expr => {
-  const a = axisOf(x, axis)
-  if (x.type.shape[a] === undefined) return misuse('pad', [x], { allowed: `an axis of ${showShape(x.type.shape)} (asked: ${axis})`, remedy: 'name an existing axis' })
-  return padBy(x.type.shape.map((_, i) => (i === a ? before : 0)), x.type.shape.map((_, i) => (i === a ? after : 0)))(x)
-}
+export const pad =
+  (axis: number, before: number, after: number) =>
+  (x: Expr): Expr => {
+    const a = axisOf(x, axis)
+    if (x.type.shape[a] === undefined)
+      return misuse('pad', [x], { allowed: `an axis of ${showShape(x.type.shape)} (asked: ${axis})`, remedy: 'name an existing axis' })
+    return padBy(
+      x.type.shape.map((_, i) => (i === a ? before : 0)),
+      x.type.shape.map((_, i) => (i === a ? after : 0)),
+    )(x)
+  }
 
 /** NumPy's concatenate. */
-export const concat = (axis: number) => (parts: ReadonlyArray<Expr>): Expr =>
-  parts.length === 1 ? parts[0] : windowing.concat({ axis: parts.length > 0 ? axisOf(parts[0], axis) : axis }, ...parts)
+export const concat =
+  (axis: number) =>
+  (parts: ReadonlyArray<Expr>): Expr =>
+    parts.length === 1 ? parts[0] : windowing.concat({ axis: parts.length > 0 ? axisOf(parts[0], axis) : axis }, ...parts)
 
 /** Reverses the given axes. */
-export const flip = (axes: ReadonlyArray<number>) => (x: Expr): Expr => windowing.flip({ axes: axes.map((a) => axisOf(x, a)) }, x)
+export const flip =
+  (axes: ReadonlyArray<number>) =>
+  (x: Expr): Expr =>
+    windowing.flip({ axes: axes.map((a) => axisOf(x, a)) }, x)

@@ -1,4 +1,7 @@
-/** `dinograph/train`. Everything that a run is: experiments, their parts and settings, strategies, what judges and what carries networks in and out. */
+/**
+ * `dinograph/train`. Everything that a run is: experiments, their parts and settings, strategies, what judges and what carries networks
+ * in and out.
+ */
 
 // Experiments and how they run.
 export type { Parts } from './recipes/experiment.ts'

@@ -33,8 +33,11 @@ export interface Fused {
 }
 
 /** The same kernel between other tensors. Whoever works on a kernel makes terms in its table, so it has one of its own. */
-export const betweenOthers = (kernel: Kernel, name: string, reads: ReadonlyArray<Tensor>, writes: ReadonlyArray<Made>): Fused =>
-  ({ kernel: { ...kernel, name, table: kernel.table.copy() }, reads, writes })
+export const betweenOthers = (kernel: Kernel, name: string, reads: ReadonlyArray<Tensor>, writes: ReadonlyArray<Made>): Fused => ({
+  kernel: { ...kernel, name, table: kernel.table.copy() },
+  reads,
+  writes,
+})
 
 /** A graph and the kernels that compute it, each after what it reads. */
 export interface Kernels {
@@ -60,12 +63,15 @@ export const leafPlace = (e: Tensor): LeafPlace | undefined => {
   if (e._tag !== 'Leaf') return undefined
   switch (e.source._tag) {
     case 'Param':
-    case 'State': return { _tag: 'Resident', path: e.source.path }
+    case 'State':
+      return { _tag: 'Resident', path: e.source.path }
     case 'Input':
     case 'Hyper':
-    case 'Draw': return { _tag: 'Given', path: e.source.path }
+    case 'Draw':
+      return { _tag: 'Given', path: e.source.path }
     case 'Fill':
-    case 'Table': return { _tag: 'Constant', expr: e }
+    case 'Table':
+      return { _tag: 'Constant', expr: e }
   }
 }
 

@@ -62,16 +62,28 @@ const showNum = (dtype: DType, value: number): string => {
 
 const show = (t: Term, name: (t: Term) => string): string => {
   switch (t._tag) {
-    case 'Num': return showNum(t.dtype, t.value)
-    case 'Var': return `v${t.index}<${t.extent}`
-    case 'Affine': return [...t.terms.map(([x, k]) => (k === 1 ? name(x) : `${k}*${name(x)}`)), ...(t.constant === 0 ? [] : [`${t.constant}`])].join(' + ')
-    case 'Read': return `b${t.buffer}[${name(t.offset)}]`
-    case 'Unary': return `${t.op} ${name(t.x)}`
-    case 'Cast': return `${t.dtype}(${name(t.x)})`
-    case 'Assume': return `${name(t.x)} in ${t.lo}..${t.hi}`
-    case 'Binary': return `${t.op} ${name(t.x)} ${name(t.y)}`
-    case 'Select': return `${name(t.when)} ? ${name(t.x)} : ${name(t.y)}`
-    case 'Reduce': return `${t.op} over v${t.variable.index}<${t.variable.extent} of ${name(t.body)}`
+    case 'Num':
+      return showNum(t.dtype, t.value)
+    case 'Var':
+      return `v${t.index}<${t.extent}`
+    case 'Affine':
+      return [...t.terms.map(([x, k]) => (k === 1 ? name(x) : `${k}*${name(x)}`)), ...(t.constant === 0 ? [] : [`${t.constant}`])].join(
+        ' + ',
+      )
+    case 'Read':
+      return `b${t.buffer}[${name(t.offset)}]`
+    case 'Unary':
+      return `${t.op} ${name(t.x)}`
+    case 'Cast':
+      return `${t.dtype}(${name(t.x)})`
+    case 'Assume':
+      return `${name(t.x)} in ${t.lo}..${t.hi}`
+    case 'Binary':
+      return `${t.op} ${name(t.x)} ${name(t.y)}`
+    case 'Select':
+      return `${name(t.when)} ? ${name(t.x)} : ${name(t.y)}`
+    case 'Reduce':
+      return `${t.op} over v${t.variable.index}<${t.variable.extent} of ${name(t.body)}`
   }
 }
 
@@ -83,7 +95,9 @@ export const showKernel = (k: Unnamed): string => {
   const roots = k.writes.flatMap((w) => [w.offset, w.value])
   const terms = termsOf(roots)
   const uses = new Map<Term, number>()
-  const count = (t: Term): void => { uses.set(t, (uses.get(t) ?? 0) + 1) }
+  const count = (t: Term): void => {
+    uses.set(t, (uses.get(t) ?? 0) + 1)
+  }
   roots.forEach(count)
   for (const t of terms) operandsOf(t).forEach(count)
   const names = new Map<Term, string>()
@@ -102,9 +116,9 @@ export const showKernel = (k: Unnamed): string => {
     ...(k.loops.length > 0 ? [`  for ${k.loops.map((v) => `v${v.index}<${v.extent}`).join(', ')}`] : []),
     ...lines,
     ...k.writes.map((w, i) => `  out${i}: ${w.dtype}[${w.length}] [${name(w.offset)}] ${w.mode === 'add' ? '+=' : '='} ${name(w.value)}`),
-    ...(k.whole === undefined ? [] : [
-      `  whole (${k.whole.operands.map((o) => `b${o.buffer}[${[o.offset, ...o.strides].join()}]`).join(', ')})`,
-    ]),
+    ...(k.whole === undefined
+      ? []
+      : [`  whole (${k.whole.operands.map((o) => `b${o.buffer}[${[o.offset, ...o.strides].join()}]`).join(', ')})`]),
   ].join('\n')
 }
 

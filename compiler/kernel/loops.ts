@@ -40,7 +40,10 @@ const mergeOnce = (table: TermTable, n: Nest): Nest | undefined => {
     if (!mergeable(i, j, terms, roots)) continue
     // i stands for no position of its own any more: f = extent(j) i + j
     const f = table.variable(i.extent * j.extent)
-    const map = new Map<Term, Term>([[i, table.num('i32', 0)], [j, f]])
+    const map = new Map<Term, Term>([
+      [i, table.num('i32', 0)],
+      [j, f],
+    ])
     return replace(table, n, [...n.loops.slice(0, p), f, ...n.loops.slice(p + 2)], map)
   }
   return undefined
@@ -56,7 +59,23 @@ const splitOnce = (table: TermTable, n: Nest): Nest | undefined => {
     const a = table.variable(v.extent / inner)
     const b = table.variable(inner)
     const p = n.loops.indexOf(v)
-    return replace(table, n, [...n.loops.slice(0, p), a, b, ...n.loops.slice(p + 1)], new Map([[v, table.affine([[a, inner], [b, 1]], 0)]]))
+    return replace(
+      table,
+      n,
+      [...n.loops.slice(0, p), a, b, ...n.loops.slice(p + 1)],
+      new Map([
+        [
+          v,
+          table.affine(
+            [
+              [a, inner],
+              [b, 1],
+            ],
+            0,
+          ),
+        ],
+      ]),
+    )
   }
   return undefined
 }
@@ -64,8 +83,14 @@ const splitOnce = (table: TermTable, n: Nest): Nest | undefined => {
 /** Loops of extent 1 are constants. */
 const dropOnes = (table: TermTable, n: Nest): Nest => {
   const ones = n.loops.filter((v) => v.extent === 1)
-  return ones.length === 0 ? n
-    : replace(table, n, n.loops.filter((v) => v.extent > 1), new Map(ones.map((v): readonly [Term, Term] => [v, table.num('i32', 0)])))
+  return ones.length === 0
+    ? n
+    : replace(
+        table,
+        n,
+        n.loops.filter((v) => v.extent > 1),
+        new Map(ones.map((v): readonly [Term, Term] => [v, table.num('i32', 0)])),
+      )
 }
 
 /** As few loops as possible, with every offset affine in them where a split can make it so. */

@@ -36,16 +36,22 @@ type Measure = Pick<Meaning, 'cost' | 'ops' | 'reduces'>
 /** What one operation of a scalar costs by itself, in additions; index arithmetic costs nothing: it mostly disappears. */
 const ownCost = (s: Scalar, costs: Costs): number => {
   switch (s._tag) {
-    case 'Unary': return S.transcendental.has(s.op) ? costs.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1
-    case 'Binary': return s.dtype === 'i32' && s.x._tag !== 'Read' && s.y._tag !== 'Read' ? 0 : s.op === 'div' ? 4 : 1
+    case 'Unary':
+      return S.transcendental.has(s.op) ? costs.transcendental : s.op === 'sqrt' || s.op === 'rsqrt' ? 4 : 1
+    case 'Binary':
+      return s.dtype === 'i32' && s.x._tag !== 'Read' && s.y._tag !== 'Read' ? 0 : s.op === 'div' ? 4 : 1
     case 'Select':
-    case 'Cast': return 1
-    default: return 0
+    case 'Cast':
+      return 1
+    default:
+      return 0
   }
 }
 
 const measure = (s: Scalar, costs: Costs): Measure => {
-  const parts = S.partsOf(s).filter((x) => s._tag !== 'Read' || x._tag === 'Read').map((x) => measure(x, costs))
+  const parts = S.partsOf(s)
+    .filter((x) => s._tag !== 'Read' || x._tag === 'Read')
+    .map((x) => measure(x, costs))
   const [cost, ops] = [parts.reduce((n, p) => n + p.cost, 0), parts.reduce((n, p) => n + p.ops, 0)]
   if (s._tag === 'Reduce') return { cost: s.extent * (cost + 1), ops: ops + 2, reduces: true }
   const own = ownCost(s, costs)
@@ -65,7 +71,8 @@ export const meanings = (costs: Costs): ((e: Expr) => Meaning) => {
   const known = new Map<Expr, Meaning>()
   const meaningOf = (e: Expr): Meaning => {
     if (e._tag !== 'Apply') {
-      const scalar: Scalar = e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
+      const scalar: Scalar =
+        e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
       return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false, whole: false }
     }
     const kind = [e.op.key, ...e.args.map((a) => showType(a.type)), showType(e.type)].join(' ')
@@ -81,7 +88,11 @@ export const meanings = (costs: Costs): ((e: Expr) => Meaning) => {
 }
 
 /** What one element of an application is. */
-export const scalarOf = (e: Apply): Scalar => e.op.lower(e.args.map((a) => a.type), e.type)
+export const scalarOf = (e: Apply): Scalar =>
+  e.op.lower(
+    e.args.map((a) => a.type),
+    e.type,
+  )
 
 /** Whether an element is but another place in memory, at positions that loops count: what a kernel of the target's own can read instead. */
 export const isPlace = (table: TermTable, m: Meaning, index: ReadonlyArray<Term>): boolean => {

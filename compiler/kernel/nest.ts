@@ -47,14 +47,22 @@ const rebuild = (table: TermTable, t: Term, go: (t: Term) => Term, offset: (t: T
   switch (t._tag) {
     case 'Num':
     case 'Var':
-    case 'Affine': return t
-    case 'Read': return table.read(t.buffer, t.dtype, t.offset._tag === 'Affine' ? offset(t.offset) : go(t.offset))
-    case 'Unary': return table.unary(t.op, go(t.x))
-    case 'Binary': return table.binary(t.op, go(t.x), go(t.y))
-    case 'Select': return table.select(go(t.when), go(t.x), go(t.y))
-    case 'Cast': return table.cast(t.dtype, go(t.x))
-    case 'Assume': return table.assume(go(t.x), t.lo, t.hi)
-    case 'Reduce': return table.reduce(t.op, t.variable, go(t.body))
+    case 'Affine':
+      return t
+    case 'Read':
+      return table.read(t.buffer, t.dtype, t.offset._tag === 'Affine' ? offset(t.offset) : go(t.offset))
+    case 'Unary':
+      return table.unary(t.op, go(t.x))
+    case 'Binary':
+      return table.binary(t.op, go(t.x), go(t.y))
+    case 'Select':
+      return table.select(go(t.when), go(t.x), go(t.y))
+    case 'Cast':
+      return table.cast(t.dtype, go(t.x))
+    case 'Assume':
+      return table.assume(go(t.x), t.lo, t.hi)
+    case 'Reduce':
+      return table.reduce(t.op, t.variable, go(t.body))
   }
 }
 
@@ -102,7 +110,10 @@ const block = (roots: ReadonlyArray<Term>, outside: ReadonlySet<Term>): Readonly
     const reductions = mine.filter((t): t is Reduce => t._tag === 'Reduce' && levelOf(t) === l)
     for (const v of new Set(reductions.map((r) => r.variable))) {
       const group = reductions.filter((r) => r.variable === v)
-      const body = block(group.map((r) => r.body), bound)
+      const body = block(
+        group.map((r) => r.body),
+        bound,
+      )
       statements.push({ _tag: 'Loop', variable: v, reductions: group, body })
     }
     for (const r of reductions) bound.add(r)

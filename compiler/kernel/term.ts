@@ -19,19 +19,59 @@ interface Base {
   readonly vars: number
 }
 
-export interface Num extends Base { readonly _tag: 'Num'; readonly value: number }
+export interface Num extends Base {
+  readonly _tag: 'Num'
+  readonly value: number
+}
 /** A loop of the kernel or the variable of a reduction: 0 .. extent-1. */
-export interface Var extends Base { readonly _tag: 'Var'; readonly index: number; readonly extent: number }
-export interface Affine extends Base { readonly _tag: 'Affine'; readonly terms: ReadonlyArray<readonly [Term, number]>; readonly constant: number }
+export interface Var extends Base {
+  readonly _tag: 'Var'
+  readonly index: number
+  readonly extent: number
+}
+export interface Affine extends Base {
+  readonly _tag: 'Affine'
+  readonly terms: ReadonlyArray<readonly [Term, number]>
+  readonly constant: number
+}
 /** Element `offset` of a buffer. */
-export interface Read extends Base { readonly _tag: 'Read'; readonly buffer: number; readonly offset: Term }
-export interface Unary extends Base { readonly _tag: 'Unary'; readonly op: UnaryName; readonly x: Term }
-export interface Binary extends Base { readonly _tag: 'Binary'; readonly op: BinaryName; readonly x: Term; readonly y: Term }
-export interface Select extends Base { readonly _tag: 'Select'; readonly when: Term; readonly x: Term; readonly y: Term }
-export interface Cast extends Base { readonly _tag: 'Cast'; readonly x: Term }
+export interface Read extends Base {
+  readonly _tag: 'Read'
+  readonly buffer: number
+  readonly offset: Term
+}
+export interface Unary extends Base {
+  readonly _tag: 'Unary'
+  readonly op: UnaryName
+  readonly x: Term
+}
+export interface Binary extends Base {
+  readonly _tag: 'Binary'
+  readonly op: BinaryName
+  readonly x: Term
+  readonly y: Term
+}
+export interface Select extends Base {
+  readonly _tag: 'Select'
+  readonly when: Term
+  readonly x: Term
+  readonly y: Term
+}
+export interface Cast extends Base {
+  readonly _tag: 'Cast'
+  readonly x: Term
+}
 /** An index that data gave, taken to be within an axis. */
-export interface Assume extends Base { readonly _tag: 'Assume'; readonly x: Term }
-export interface Reduce extends Base { readonly _tag: 'Reduce'; readonly op: ReduceName; readonly variable: Var; readonly body: Term }
+export interface Assume extends Base {
+  readonly _tag: 'Assume'
+  readonly x: Term
+}
+export interface Reduce extends Base {
+  readonly _tag: 'Reduce'
+  readonly op: ReduceName
+  readonly variable: Var
+  readonly body: Term
+}
 
 export type Term = Num | Var | Affine | Read | Unary | Binary | Select | Cast | Assume | Reduce
 
@@ -39,15 +79,22 @@ export type Term = Num | Var | Affine | Read | Unary | Binary | Select | Cast | 
 export const operandsOf = (t: Term): ReadonlyArray<Term> => {
   switch (t._tag) {
     case 'Num':
-    case 'Var': return []
-    case 'Affine': return t.terms.map(([x]) => x)
-    case 'Read': return [t.offset]
+    case 'Var':
+      return []
+    case 'Affine':
+      return t.terms.map(([x]) => x)
+    case 'Read':
+      return [t.offset]
     case 'Unary':
     case 'Cast':
-    case 'Assume': return [t.x]
-    case 'Binary': return [t.x, t.y]
-    case 'Select': return [t.when, t.x, t.y]
-    case 'Reduce': return [t.body]
+    case 'Assume':
+      return [t.x]
+    case 'Binary':
+      return [t.x, t.y]
+    case 'Select':
+      return [t.when, t.x, t.y]
+    case 'Reduce':
+      return [t.body]
   }
 }
 
@@ -69,8 +116,8 @@ const isQuotientBy = (q: Term, n: number): q is Quotient => q._tag === 'Binary' 
 
 /** Whether `q` is `floor(x/n)`; where x is `floor(y/m)`, that is written `floor(y/mn)`. */
 const isQuotientOf = (q: Term, x: Term, n: number): boolean =>
-  (isQuotientBy(q, n) && q.x === x)
-  || (x._tag === 'Binary' && x.op === 'idiv' && x.y._tag === 'Num' && isQuotientBy(q, x.y.value * n) && q.x === x.x)
+  (isQuotientBy(q, n) && q.x === x) ||
+  (x._tag === 'Binary' && x.op === 'idiv' && x.y._tag === 'Num' && isQuotientBy(q, x.y.value * n) && q.x === x.x)
 
 /** Whether `x` is `y mod m`, m being a multiple of n. */
 const isRemainderOf = (x: Term, y: Term, n: number): boolean =>
@@ -116,7 +163,7 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
   const intern = (key: string, operands: ReadonlyArray<Term>, fields: Fields<Term>, own = 0, bound = 0): Term => {
     const found = interned.get(key)
     if (found !== undefined) return found
-    const vars = (operands.reduce((v, o) => v | o.vars, own)) & ~bound
+    const vars = operands.reduce((v, o) => v | o.vars, own) & ~bound
     const term: Term = { ...fields, id: interned.size, vars }
     interned.set(key, term)
     return term
@@ -138,8 +185,14 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
   const parts = (t: Term): { readonly terms: ReadonlyArray<readonly [Term, number]>; readonly constant: number } =>
     t._tag === 'Affine' ? t : t._tag === 'Num' ? { terms: [], constant: t.value } : { terms: [[t, 1]], constant: 0 }
 
-  /** Collects coefficients, and joins `n k floor(x/n) + k (x mod n)` to `k x`. Where x is `y mod m` and n divides m, `x mod n` is written `y mod n`. */
-  const collect = (terms: ReadonlyArray<readonly [Term, number]>, constant: number): { terms: ReadonlyArray<readonly [Term, number]>; constant: number } => {
+  /**
+   * Collects coefficients, and joins `n k floor(x/n) + k (x mod n)` to `k x`. Where x is `y mod m` and n divides m, `x mod n` is written
+   * `y mod n`.
+   */
+  const collect = (
+    terms: ReadonlyArray<readonly [Term, number]>,
+    constant: number,
+  ): { terms: ReadonlyArray<readonly [Term, number]>; constant: number } => {
     const sum = new Map<Term, number>()
     let c = constant
     let remainders = 0
@@ -157,7 +210,9 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
     const joined = (t: Term, k: number): boolean => {
       if (t._tag !== 'Binary' || t.op !== 'mod' || t.y._tag !== 'Num' || k === 0) return false
       const n = t.y.value
-      const quotient = [...sum.keys()].find((q) => sum.get(q) === k * n && (isQuotientOf(q, t.x, n) || (isQuotientBy(q, n) && isRemainderOf(q.x, t.x, n))))
+      const quotient = [...sum.keys()].find(
+        (q) => sum.get(q) === k * n && (isQuotientOf(q, t.x, n) || (isQuotientBy(q, n) && isRemainderOf(q.x, t.x, n))),
+      )
       if (quotient === undefined) return false
       sum.delete(t)
       sum.delete(quotient)
@@ -178,15 +233,26 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
     if (terms.length === 1 && terms[0][1] === 1 && constant === 0) return terms[0][0]
     const lo = terms.reduce((s, [t, k]) => s + Math.min(k * t.lo, k * t.hi), constant)
     const hi = terms.reduce((s, [t, k]) => s + Math.max(k * t.lo, k * t.hi), constant)
-    return intern(`a${terms.map(([t, k]) => `${t.id}*${k}`).join('+')}+${constant}`, terms.map(([t]) => t),
-      { _tag: 'Affine', dtype: 'i32', terms, constant, lo, hi })
+    return intern(
+      `a${terms.map(([t, k]) => `${t.id}*${k}`).join('+')}+${constant}`,
+      terms.map(([t]) => t),
+      { _tag: 'Affine', dtype: 'i32', terms, constant, lo, hi },
+    )
   }
 
   /** A sum as affine where it cannot wrap around. */
   const sum = (x: Term, k: number, y: Term): Term | undefined => {
     const lo = x.lo + Math.min(k * y.lo, k * y.hi)
     const hi = x.hi + Math.max(k * y.lo, k * y.hi)
-    return within(lo, hi) ? affine([[x, 1], [y, k]], 0) : undefined
+    return within(lo, hi)
+      ? affine(
+          [
+            [x, 1],
+            [y, k],
+          ],
+          0,
+        )
+      : undefined
   }
 
   const divide = (x: Term, n: number): Term => {
@@ -195,15 +261,55 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
     const whole = terms.filter(([, k]) => k % n === 0)
     const rest = terms.filter(([, k]) => k % n !== 0)
     const c = ((constant % n) + n) % n
-    const outside = affine(whole.map(([t, k]) => [t, k / n]), (constant - c) / n)
+    const outside = affine(
+      whole.map(([t, k]) => [t, k / n]),
+      (constant - c) / n,
+    )
     const inside = affine(rest, c)
     if (inside.lo >= 0 && inside.hi < n) return outside
     const g = rest.reduce((a, [, k]) => gcd(a, k), n)
-    if (g > 1) return affine([[outside, 1], [divide(affine(rest.map(([t, k]) => [t, k / g]), Math.floor(c / g)), n / g), 1]], 0)
-    if (inside._tag === 'Binary' && inside.op === 'idiv' && inside.y._tag === 'Num') return affine([[outside, 1], [divide(inside.x, inside.y.value * n), 1]], 0)
+    if (g > 1)
+      return affine(
+        [
+          [outside, 1],
+          [
+            divide(
+              affine(
+                rest.map(([t, k]) => [t, k / g]),
+                Math.floor(c / g),
+              ),
+              n / g,
+            ),
+            1,
+          ],
+        ],
+        0,
+      )
+    if (inside._tag === 'Binary' && inside.op === 'idiv' && inside.y._tag === 'Num')
+      return affine(
+        [
+          [outside, 1],
+          [divide(inside.x, inside.y.value * n), 1],
+        ],
+        0,
+      )
     const y = num('i32', n)
-    const quotient = intern(`b idiv ${inside.id} ${y.id}`, [inside], { _tag: 'Binary', dtype: 'i32', op: 'idiv', x: inside, y, lo: Math.floor(inside.lo / n), hi: Math.floor(inside.hi / n) })
-    return affine([[outside, 1], [quotient, 1]], 0)
+    const quotient = intern(`b idiv ${inside.id} ${y.id}`, [inside], {
+      _tag: 'Binary',
+      dtype: 'i32',
+      op: 'idiv',
+      x: inside,
+      y,
+      lo: Math.floor(inside.lo / n),
+      hi: Math.floor(inside.hi / n),
+    })
+    return affine(
+      [
+        [outside, 1],
+        [quotient, 1],
+      ],
+      0,
+    )
   }
 
   const remainder = (x: Term, n: number): Term => {
@@ -214,8 +320,24 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
     const inside = affine(rest, c)
     if (inside.lo >= 0 && inside.hi < n) return inside
     const g = rest.reduce((a, [, k]) => gcd(a, k), n)
-    if (g > 1) return affine([[remainder(affine(rest.map(([t, k]) => [t, k / g]), Math.floor(c / g)), n / g), g]], c % g)
-    if (inside._tag === 'Binary' && inside.op === 'mod' && inside.y._tag === 'Num' && inside.y.value % n === 0) return remainder(inside.x, n)
+    if (g > 1)
+      return affine(
+        [
+          [
+            remainder(
+              affine(
+                rest.map(([t, k]) => [t, k / g]),
+                Math.floor(c / g),
+              ),
+              n / g,
+            ),
+            g,
+          ],
+        ],
+        c % g,
+      )
+    if (inside._tag === 'Binary' && inside.op === 'mod' && inside.y._tag === 'Num' && inside.y.value % n === 0)
+      return remainder(inside.x, n)
     const y = num('i32', n)
     return intern(`b mod ${inside.id} ${y.id}`, [inside], { _tag: 'Binary', dtype: 'i32', op: 'mod', x: inside, y, lo: 0, hi: n - 1 })
   }
@@ -235,17 +357,24 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
 
   const integer = (op: BinaryName, x: Term, y: Term): Term | undefined => {
     switch (op) {
-      case 'add': return sum(x, 1, y)
-      case 'sub': return sum(x, -1, y)
+      case 'add':
+        return sum(x, 1, y)
+      case 'sub':
+        return sum(x, -1, y)
       case 'mul': {
         const [k, t] = x._tag === 'Num' ? [x.value, y] : y._tag === 'Num' ? [y.value, x] : [undefined, x]
         return k !== undefined && within(Math.min(k * t.lo, k * t.hi), Math.max(k * t.lo, k * t.hi)) ? affine([[t, k]], 0) : undefined
       }
-      case 'idiv': return y._tag === 'Num' && y.value > 0 ? divide(x, y.value) : undefined
-      case 'mod': return y._tag === 'Num' && y.value > 0 ? remainder(x, y.value) : undefined
-      case 'min': return x.hi <= y.lo ? x : y.hi <= x.lo ? y : undefined
-      case 'max': return x.lo >= y.hi ? x : y.lo >= x.hi ? y : undefined
-      default: return undefined
+      case 'idiv':
+        return y._tag === 'Num' && y.value > 0 ? divide(x, y.value) : undefined
+      case 'mod':
+        return y._tag === 'Num' && y.value > 0 ? remainder(x, y.value) : undefined
+      case 'min':
+        return x.hi <= y.lo ? x : y.hi <= x.lo ? y : undefined
+      case 'max':
+        return x.lo >= y.hi ? x : y.lo >= x.hi ? y : undefined
+      default:
+        return undefined
     }
   }
 
@@ -265,7 +394,13 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
 
   const binary = (op: BinaryName, x: Term, y: Term): Term => {
     const comparison = op === 'lt' || op === 'le' || op === 'eq'
-    const simple = comparison ? decided(op, x, y) : x.dtype === 'i32' ? integer(op, x, y) : x.dtype === 'bool' ? logical(op, x, y) : floating(op, x, y)
+    const simple = comparison
+      ? decided(op, x, y)
+      : x.dtype === 'i32'
+        ? integer(op, x, y)
+        : x.dtype === 'bool'
+          ? logical(op, x, y)
+          : floating(op, x, y)
     if (simple !== undefined) return simple
     const dtype: DType = comparison ? 'bool' : x.dtype
     const { lo, hi } = op === 'min' || op === 'max' ? { lo: Math[op](x.lo, y.lo), hi: Math[op](x.hi, y.hi) } : rangeFor(dtype)
@@ -273,8 +408,21 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
   }
 
   const select = (when: Term, x: Term, y: Term): Term =>
-    isNum(when, 1) ? x : isNum(when, 0) ? y : x === y ? x
-    : intern(`s ${when.id} ${x.id} ${y.id}`, [when, x, y], { _tag: 'Select', dtype: x.dtype, when, x, y, lo: Math.min(x.lo, y.lo), hi: Math.max(x.hi, y.hi) })
+    isNum(when, 1)
+      ? x
+      : isNum(when, 0)
+        ? y
+        : x === y
+          ? x
+          : intern(`s ${when.id} ${x.id} ${y.id}`, [when, x, y], {
+              _tag: 'Select',
+              dtype: x.dtype,
+              when,
+              x,
+              y,
+              lo: Math.min(x.lo, y.lo),
+              hi: Math.max(x.hi, y.hi),
+            })
 
   const unary = (op: UnaryName, x: Term): Term => {
     const dtype: DType = op === 'not' ? 'bool' : x.dtype
@@ -298,10 +446,20 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
     intern(`r ${buffer} ${dtype} ${offset.id}`, [offset], { _tag: 'Read', dtype, buffer, offset, ...rangeFor(dtype) })
 
   const reduce = (op: ReduceName, v: Var, body: Term): Term =>
-    intern(`R ${op} ${v.index} ${body.id}`, [body], {
-      _tag: 'Reduce', dtype: op === 'argmax' ? 'i32' : body.dtype, op, variable: v, body,
-      ...(op === 'argmax' ? { lo: 0, hi: v.extent - 1 } : rangeFor(body.dtype)),
-    }, 0, v.vars)
+    intern(
+      `R ${op} ${v.index} ${body.id}`,
+      [body],
+      {
+        _tag: 'Reduce',
+        dtype: op === 'argmax' ? 'i32' : body.dtype,
+        op,
+        variable: v,
+        body,
+        ...(op === 'argmax' ? { lo: 0, hi: v.extent - 1 } : rangeFor(body.dtype)),
+      },
+      0,
+      v.vars,
+    )
 
   const rewrite = (map: ReadonlyMap<Term, Term>, buffer: (old: number) => number, root: Term): Term => {
     const done = new Map<Term, Term>(map)
@@ -315,15 +473,27 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
     const rebuild = (t: Term): Term => {
       switch (t._tag) {
         case 'Num':
-        case 'Var': return t
-        case 'Affine': return affine(t.terms.map(([x, k]) => [go(x), k]), t.constant)
-        case 'Read': return read(buffer(t.buffer), t.dtype, go(t.offset))
-        case 'Unary': return unary(t.op, go(t.x))
-        case 'Binary': return binary(t.op, go(t.x), go(t.y))
-        case 'Select': return select(go(t.when), go(t.x), go(t.y))
-        case 'Cast': return cast(t.dtype, go(t.x))
-        case 'Assume': return assume(go(t.x), t.lo, t.hi)
-        case 'Reduce': return reduce(t.op, t.variable, go(t.body))
+        case 'Var':
+          return t
+        case 'Affine':
+          return affine(
+            t.terms.map(([x, k]) => [go(x), k]),
+            t.constant,
+          )
+        case 'Read':
+          return read(buffer(t.buffer), t.dtype, go(t.offset))
+        case 'Unary':
+          return unary(t.op, go(t.x))
+        case 'Binary':
+          return binary(t.op, go(t.x), go(t.y))
+        case 'Select':
+          return select(go(t.when), go(t.x), go(t.y))
+        case 'Cast':
+          return cast(t.dtype, go(t.x))
+        case 'Assume':
+          return assume(go(t.x), t.lo, t.hi)
+        case 'Reduce':
+          return reduce(t.op, t.variable, go(t.body))
       }
     }
     return go(root)
@@ -334,5 +504,21 @@ const tableOf = (interned: Map<string, Term>, variables: number): TermTable => {
 
   const copy = (): TermTable => tableOf(new Map(interned), made)
 
-  return { num, variable, variables: () => made, read, unary, binary, select, cast, assume, reduce, affine, opaque, replace, renumber, copy }
+  return {
+    num,
+    variable,
+    variables: () => made,
+    read,
+    unary,
+    binary,
+    select,
+    cast,
+    assume,
+    reduce,
+    affine,
+    opaque,
+    replace,
+    renumber,
+    copy,
+  }
 }

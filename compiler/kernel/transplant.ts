@@ -2,7 +2,11 @@
 import type { Read, Term, TermTable, Var } from './term.ts'
 
 /** Rebuilds terms of another table in `table`: those that are known and reads as told, reductions with variables of their own. */
-export const transplant = (table: TermTable, known: ReadonlyMap<Term, Term>, read: (r: Read, offset: Term) => Term): ((t: Term) => Term) => {
+export const transplant = (
+  table: TermTable,
+  known: ReadonlyMap<Term, Term>,
+  read: (r: Read, offset: Term) => Term,
+): ((t: Term) => Term) => {
   const done = new Map<Term, Term>(known)
   const fresh = new Map<Var, Var>()
   const go = (t: Term): Term => {
@@ -14,15 +18,27 @@ export const transplant = (table: TermTable, known: ReadonlyMap<Term, Term>, rea
   }
   const rebuilt = (t: Term): Term => {
     switch (t._tag) {
-      case 'Num': return table.num(t.dtype, t.value)
-      case 'Var': return t
-      case 'Affine': return table.affine(t.terms.map(([x, k]) => [go(x), k]), t.constant)
-      case 'Read': return read(t, go(t.offset))
-      case 'Unary': return table.unary(t.op, go(t.x))
-      case 'Binary': return table.binary(t.op, go(t.x), go(t.y))
-      case 'Select': return table.select(go(t.when), go(t.x), go(t.y))
-      case 'Cast': return table.cast(t.dtype, go(t.x))
-      case 'Assume': return table.assume(go(t.x), t.lo, t.hi)
+      case 'Num':
+        return table.num(t.dtype, t.value)
+      case 'Var':
+        return t
+      case 'Affine':
+        return table.affine(
+          t.terms.map(([x, k]) => [go(x), k]),
+          t.constant,
+        )
+      case 'Read':
+        return read(t, go(t.offset))
+      case 'Unary':
+        return table.unary(t.op, go(t.x))
+      case 'Binary':
+        return table.binary(t.op, go(t.x), go(t.y))
+      case 'Select':
+        return table.select(go(t.when), go(t.x), go(t.y))
+      case 'Cast':
+        return table.cast(t.dtype, go(t.x))
+      case 'Assume':
+        return table.assume(go(t.x), t.lo, t.hi)
       case 'Reduce': {
         const v = fresh.get(t.variable) ?? table.variable(t.variable.extent)
         fresh.set(t.variable, v)
@@ -36,7 +52,8 @@ export const transplant = (table: TermTable, known: ReadonlyMap<Term, Term>, rea
 
 /** The strides of an offset that counts through all points of some loops once, by loop; undefined where it does not. */
 export const countingStrides = (offset: Term, loops: ReadonlyArray<Var>): ReadonlyMap<Var, number> | undefined => {
-  const terms: ReadonlyArray<readonly [Term, number]> = offset._tag === 'Affine' ? (offset.constant === 0 ? offset.terms : []) : [[offset, 1]]
+  const terms: ReadonlyArray<readonly [Term, number]> =
+    offset._tag === 'Affine' ? (offset.constant === 0 ? offset.terms : []) : [[offset, 1]]
   const strides = new Map<Var, number>()
   for (const v of loops) {
     const mine = terms.find(([t]) => t === v)

@@ -24,7 +24,12 @@ export const arena = (): Allocator => {
       top = Math.max(top, from + size)
       return from
     },
-    give: (_, at) => { taken.splice(taken.findIndex((t) => t.from === at), 1) },
+    give: (_, at) => {
+      taken.splice(
+        taken.findIndex((t) => t.from === at),
+        1,
+      )
+    },
     temporaries: () => ({ _tag: 'Arena', bytes: top }),
   }
 }

@@ -34,7 +34,9 @@ export const lifetimesOf = ({ graph, kernels }: Kernels, inPlace: InPlace): Life
       if (path !== undefined) lastReadOfState.set(path, i)
     }
   })
-  const until = (t: Tensor, i: number): void => { end.set(t, Math.max(i, end.get(t) ?? -1)) }
+  const until = (t: Tensor, i: number): void => {
+    end.set(t, Math.max(i, end.get(t) ?? -1))
+  }
   // an output that is a leaf has a kernel of its own, which copies it: so every new state is made by one
   const maker = (u: Output): number => madeBy.get(u.expr) ?? -1
   const direct = new Map<Tensor, string>()
@@ -52,7 +54,7 @@ export const lifetimesOf = ({ graph, kernels }: Kernels, inPlace: InPlace): Life
       if (overwrites(u)) direct.set(u.expr, u.path)
       else {
         const at = Math.max(maker(u), lastReadOfState.get(u.path) ?? -1)
-        copied.set(at, [...copied.get(at) ?? [], u])
+        copied.set(at, [...(copied.get(at) ?? []), u])
         until(u.expr, at)
       }
     }

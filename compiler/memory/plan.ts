@@ -9,9 +9,7 @@ import { workOf } from '../kernel/kernel.ts'
 import type { Fullest } from './fullest.ts'
 
 /** Where a tensor lies during a run; a temporary by the number of its slot, or by its offset in the arena in bytes. */
-export type Place =
-  | LeafPlace
-  | { readonly _tag: 'Temporary'; readonly at: number }
+export type Place = LeafPlace | { readonly _tag: 'Temporary'; readonly at: number }
 
 export type Step =
   | { readonly _tag: 'Launch'; readonly fused: number; readonly reads: ReadonlyArray<Place>; readonly writes: ReadonlyArray<Place> }
@@ -62,10 +60,12 @@ export interface Totals extends WorkTotals {
 
 /** Memory of the resident leaves, in bytes. */
 export const residentBytes = (g: Graph): number =>
-  leavesOfGraph(g).filter(isResident).reduce((n, l) => n + sizeOf(l.type.shape) * bytesOf(l.type.dtype), 0)
+  leavesOfGraph(g)
+    .filter(isResident)
+    .reduce((n, l) => n + sizeOf(l.type.shape) * bytesOf(l.type.dtype), 0)
 
 export const temporaryBytes = (t: Temporaries): number =>
-  (t._tag === 'Arena' ? t.bytes : t.slots.reduce((n, s) => n + s.length * bytesOf(s.dtype), 0))
+  t._tag === 'Arena' ? t.bytes : t.slots.reduce((n, s) => n + s.length * bytesOf(s.dtype), 0)
 
 export const workTotals = ({ kernels }: Kernels): WorkTotals => {
   const works = kernels.map((k) => workOf(k.kernel))
@@ -78,5 +78,8 @@ export const workTotals = ({ kernels }: Kernels): WorkTotals => {
   }
 }
 
-export const totalsOf = (p: Plan): Totals =>
-  ({ ...workTotals(p), updates: p.steps.filter((s) => s._tag === 'Update').length, temporaryBytes: temporaryBytes(p.temporaries) })
+export const totalsOf = (p: Plan): Totals => ({
+  ...workTotals(p),
+  updates: p.steps.filter((s) => s._tag === 'Update').length,
+  temporaryBytes: temporaryBytes(p.temporaries),
+})

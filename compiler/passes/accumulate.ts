@@ -50,7 +50,8 @@ export interface Accumulated {
   readonly accumulators: ReadonlyArray<Accumulator>
 }
 
-const bad = (place: string, found: string, allowed: string, remedy: string): Fault => fault('graph', { place: join('accumulate', place), found, allowed, remedy })
+const bad = (place: string, found: string, allowed: string, remedy: string): Fault =>
+  fault('graph', { place: join('accumulate', place), found, allowed, remedy })
 
 /** What goes on at every micro-batch: the states of losses. */
 const goesOn = (o: Output): boolean => o.path.startsWith('loss.')
@@ -59,37 +60,51 @@ const goesOn = (o: Output): boolean => o.path.startsWith('loss.')
  * `params`: the leaves that are trained; `differentiated`: what their gradients are of, by default the loss. Faults: a step whose
  * gradients are not those any more; a k below 1.
  */
-export const accumulated = (o: AccumulateOptions, params: ReadonlyArray<Leaf>, differentiated?: Expr) => (g: Graph): Either<Fault, Accumulated> => {
-  if (!(Number.isInteger(o.steps) && o.steps >= 1)) return E.left(bad('steps', `${o.steps}`, 'whole numbers of at least 1', 'correct the number of micro-batches'))
-  const loss = g.outputs.find((x) => x.role === 'value' && x.path === 'loss')
-  if (loss === undefined) return E.left(bad('loss', 'no value output `loss`', 'a training step', 'rewrite the step before its outputs are taken away'))
-  if (leavesOfGraph(g).some((l) => l.path.startsWith('accumulator.')))
-    return E.left(bad('accumulator', 'a step that accumulates already', 'one accumulation in a pipeline', 'multiply the numbers of micro-batches'))
-  const since = mark()
-  const half = o.half ?? 'hyper'
-  const whenApplied = (x: Expr, y: Expr): Expr => (half === 'apply' ? x : half === 'add' ? y : where(greater(hyper('apply'), 0), x, y))
-  const nodes = new Set(nodesOf(g))
-  const gradients = gradOptions(differentiated ?? loss.expr, params)
-  const means = new Map<Expr, Expr>()
-  const sums: Array<readonly [Accumulator, Output]> = []
-  for (const [i, p] of params.entries()) {
-    const gradient = gradients[i]
-    if (O.isNone(gradient) || means.has(gradient.value)) continue
-    const path = 'path' in p.source ? p.source.path : ''
-    if (!nodes.has(gradient.value) || gradient.value._tag !== 'Apply')
-      return E.left(bad(path, 'a step without the gradient of its loss', 'a step whose gradients are as they were derived', 'accumulate before remat, fit and simplify'))
-    const kept: Accumulator = { path: join('accumulator', path), type: p.type }
-    const sum = add(leaf(p.type, { _tag: 'State', path: kept.path }), gradient.value)
-    means.set(gradient.value, o.steps === 1 ? sum : mul(sum, 1 / o.steps))
-    sums.push([kept, state(kept.path, whenApplied(fill(p.type.dtype, p.type.shape, 0), sum))])
+export const accumulated =
+  (o: AccumulateOptions, params: ReadonlyArray<Leaf>, differentiated?: Expr) =>
+  (g: Graph): Either<Fault, Accumulated> => {
+    if (!(Number.isInteger(o.steps) && o.steps >= 1))
+      return E.left(bad('steps', `${o.steps}`, 'whole numbers of at least 1', 'correct the number of micro-batches'))
+    const loss = g.outputs.find((x) => x.role === 'value' && x.path === 'loss')
+    if (loss === undefined)
+      return E.left(bad('loss', 'no value output `loss`', 'a training step', 'rewrite the step before its outputs are taken away'))
+    if (leavesOfGraph(g).some((l) => l.path.startsWith('accumulator.')))
+      return E.left(
+        bad('accumulator', 'a step that accumulates already', 'one accumulation in a pipeline', 'multiply the numbers of micro-batches'),
+      )
+    const since = mark()
+    const half = o.half ?? 'hyper'
+    const whenApplied = (x: Expr, y: Expr): Expr => (half === 'apply' ? x : half === 'add' ? y : where(greater(hyper('apply'), 0), x, y))
+    const nodes = new Set(nodesOf(g))
+    const gradients = gradOptions(differentiated ?? loss.expr, params)
+    const means = new Map<Expr, Expr>()
+    const sums: Array<readonly [Accumulator, Output]> = []
+    for (const [i, p] of params.entries()) {
+      const gradient = gradients[i]
+      if (O.isNone(gradient) || means.has(gradient.value)) continue
+      const path = 'path' in p.source ? p.source.path : ''
+      if (!nodes.has(gradient.value) || gradient.value._tag !== 'Apply')
+        return E.left(
+          bad(
+            path,
+            'a step without the gradient of its loss',
+            'a step whose gradients are as they were derived',
+            'accumulate before remat, fit and simplify',
+          ),
+        )
+      const kept: Accumulator = { path: join('accumulator', path), type: p.type }
+      const sum = add(leaf(p.type, { _tag: 'State', path: kept.path }), gradient.value)
+      means.set(gradient.value, o.steps === 1 ? sum : mul(sum, 1 / o.steps))
+      sums.push([kept, state(kept.path, whenApplied(fill(p.type.dtype, p.type.shape, 0), sum))])
+    }
+    const stepped = substitute(means)(g)
+    const residents = new Map(leavesOfGraph(g).map((l) => [l.path, l.leaf]))
+    const outputs = stepped.outputs.flatMap((x): ReadonlyArray<Output> => {
+      const old = x.role === 'state' && !goesOn(x) ? residents.get(x.path) : undefined
+      return old === undefined ? [x] : half === 'add' ? [] : [{ ...x, expr: whenApplied(x.expr, old) }]
+    })
+    labelScope('accumulate', since, [...outputs.map((x) => x.expr), ...sums.map(([, x]) => x.expr)])
+    return E.map((graph: Graph): Accumulated => ({ graph, accumulators: sums.map(([a]) => a) }))(
+      verify({ name: g.name, outputs: [...outputs, ...sums.map(([, x]) => x)] }),
+    )
   }
-  const stepped = substitute(means)(g)
-  const residents = new Map(leavesOfGraph(g).map((l) => [l.path, l.leaf]))
-  const outputs = stepped.outputs.flatMap((x): ReadonlyArray<Output> => {
-    const old = x.role === 'state' && !goesOn(x) ? residents.get(x.path) : undefined
-    return old === undefined ? [x] : half === 'add' ? [] : [{ ...x, expr: whenApplied(x.expr, old) }]
-  })
-  labelScope('accumulate', since, [...outputs.map((x) => x.expr), ...sums.map(([, x]) => x.expr)])
-  return E.map((graph: Graph): Accumulated => ({ graph, accumulators: sums.map(([a]) => a) }))(
-    verify({ name: g.name, outputs: [...outputs, ...sums.map(([, x]) => x)] }))
-}

@@ -38,7 +38,9 @@ const inRegion = (region: string, root: Expr, stops: ReadonlyArray<Expr>): Expr 
 
 const sameScale = (a: { readonly scale: number }, b: { readonly scale: number }): boolean => a.scale === b.scale
 
-/** The pieces of one node, `args` its arguments as they are now: those of the node itself are as they were before anything was taken apart. */
+/**
+ * The pieces of one node, `args` its arguments as they are now: those of the node itself are as they were before anything was taken apart.
+ */
 const apart = (e: Apply, args: ReadonlyArray<Expr>): Expr | undefined => {
   const whole = attending.attention.match(e)
   if (O.isSome(whole)) {
@@ -53,7 +55,8 @@ const apart = (e: Apply, args: ReadonlyArray<Expr>): Expr | undefined => {
   const [q, k, v, saved, y, g] = args
   const [ofRows, ofOutput] = [attending.attentionRows.match(before[3]), attending.attention.match(before[4])]
   const isOwn = O.isSome(ofRows) && sameScale(ofRows.value.params, params) && ofRows.value.args.every((a, i) => a === before[i])
-  const isOutput = isOwn && O.isSome(ofOutput) && sameScale(ofOutput.value.params, params) && ofOutput.value.args.every((a, i) => a === before[i])
+  const isOutput =
+    isOwn && O.isSome(ofOutput) && sameScale(ofOutput.value.params, params) && ofOutput.value.args.every((a, i) => a === before[i])
   const p = isOwn ? softmax(-1)(scores(params.scale, q, k)) : probabilities(params.scale, q, k, saved)
   const r = einsum('bihd,bjhd->bhij')(g, v)
   const share = isOutput ? sum({ axes: [3], keep: true })(mul(p, r)) : expandDims(-1)(einsum('bihd,bihd->bhi')(g, y))

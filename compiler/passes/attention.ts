@@ -97,7 +97,7 @@ const productOf = (scores: Expr): { readonly dot: Expr; readonly scale: number; 
     const [x, y] = argsOf(elementwise.mul, now)
     const [numerator, divisor] = argsOf(elementwise.div, now)
     const [narrow] = argsOf(elementwise.cast, now)
-    const factor = x === undefined ? undefined : constantOf(y) ?? constantOf(x)
+    const factor = x === undefined ? undefined : (constantOf(y) ?? constantOf(x))
     const shrink = divisor === undefined ? undefined : constantOf(divisor)
     if (factor !== undefined) {
       scale *= factor
@@ -140,7 +140,10 @@ interface Side {
 const sidesOf = (e: Expr): readonly [Side, Side] | undefined => {
   const m = contracting.dot.match(e)
   if (O.isNone(m)) return undefined
-  const { params: p, args: [x, y] } = m.value
+  const {
+    params: p,
+    args: [x, y],
+  } = m.value
   return [
     { x, batch: p.leftBatch, summed: p.left, free: free(x, [...p.leftBatch, ...p.left]) },
     { x: y, batch: p.rightBatch, summed: p.right, free: free(y, [...p.rightBatch, ...p.right]) },
@@ -150,7 +153,7 @@ const sidesOf = (e: Expr): readonly [Side, Side] | undefined => {
 const isOne = (s: Side): boolean => s.summed.length === 1 && s.free.length === 1
 
 /** Without a rounding to half precision. */
-const unrounded = (x: Expr): Expr => (x.type.dtype === 'f16' ? argsOf(elementwise.cast, x)[0] ?? x : x)
+const unrounded = (x: Expr): Expr => (x.type.dtype === 'f16' ? (argsOf(elementwise.cast, x)[0] ?? x) : x)
 
 interface Reading {
   readonly users: ReadonlyMap<Expr, ReadonlyArray<Expr>>
@@ -172,7 +175,8 @@ const regionOf = (e: Apply, at: 0 | 1, r: Reading, now: (x: Expr) => Expr): Foun
   const both = sidesOf(product.dot)
   const rank = product.dot.type.shape.length
   const batch = range(rank - 2)
-  if (both === undefined || !isOne(both[0]) || !isOne(both[1]) || !isOne(p) || !isOne(values)) return missed('its products sum over several axes, or have several axes of tokens')
+  if (both === undefined || !isOne(both[0]) || !isOne(both[1]) || !isOne(p) || !isOne(values))
+    return missed('its products sum over several axes, or have several axes of tokens')
   if (rank > 4) return missed('it has more than two batch axes')
   const [axis, row, paired] = [product.axes[softmax.axis], product.axes[p.free[0]], p.batch.map((a) => product.axes[a])]
   if (axis < rank - 2 || row < rank - 2) return missed('its probabilities are normalised along a batch axis')
@@ -181,15 +185,23 @@ const regionOf = (e: Apply, at: 0 | 1, r: Reading, now: (x: Expr) => Expr): Foun
   const [queries, keys] = axis === rank - 1 ? both : [both[1], both[0]]
   const heads = (s: Side): Expr => laidOut(now(s.x), { batch: s.batch, token: s.free[0], column: s.summed[0] })
   const [q, k] = [heads(queries), heads(keys)]
-  const v = laidOut(now(values.x), { batch: batch.map((b) => values.batch[paired.indexOf(b)]), token: values.summed[0], column: values.free[0] })
-  if (!equalShape(q.type.shape, k.type.shape) || !equalShape(q.type.shape, v.type.shape)) return missed('its queries, keys and values are not of one shape')
+  const v = laidOut(now(values.x), {
+    batch: batch.map((b) => values.batch[paired.indexOf(b)]),
+    token: values.summed[0],
+    column: values.free[0],
+  })
+  if (!equalShape(q.type.shape, k.type.shape) || !equalShape(q.type.shape, v.type.shape))
+    return missed('its queries, keys and values are not of one shape')
   const y = apply(attending.attention.op({ scale: product.scale }), [q, k, v], e.region)
   const [b, n, h, d] = y.type.shape
   // the axes of the mix: of the batch as they were paired, then the left's own, then the right's
   const places = rank === 4 ? [0, 2] : [0]
   const own = [rank === 2 ? 0 : 1, rank - 1]
   const flat = reshape(rank === 4 ? [b, n, h, d] : rank === 3 ? [b, n, d] : [n, d])(y)
-  return { _tag: 'Region', value: cast(e.type.dtype)(transpose([...paired.map((a) => places[a]), ...(at === 0 ? own : own.reverse())])(flat)) }
+  return {
+    _tag: 'Region',
+    value: cast(e.type.dtype)(transpose([...paired.map((a) => places[a]), ...(at === 0 ? own : own.reverse())])(flat)),
+  }
 }
 
 interface Recognised {

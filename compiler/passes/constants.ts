@@ -9,15 +9,22 @@ export const constantOf = (x: Expr): number | undefined => (x._tag === 'Leaf' &&
 
 /** Of floats. */
 const binaries: { readonly [N in BinaryName]?: (x: number, y: number) => number } = {
-  add: (x, y) => x + y, sub: (x, y) => x - y, mul: (x, y) => x * y, div: (x, y) => x / y, min: Math.min, max: Math.max,
+  add: (x, y) => x + y,
+  sub: (x, y) => x - y,
+  mul: (x, y) => x * y,
+  div: (x, y) => x / y,
+  min: Math.min,
+  max: Math.max,
 }
 
 /** The value that every element has; undefined where it depends on the position, on data, or is not of f32 arithmetic. */
 const valueOf = (s: Scalar, args: ReadonlyArray<Expr>): number | undefined => {
   const of = (x: Scalar): number | undefined => valueOf(x, args)
   switch (s._tag) {
-    case 'Num': return s.value
-    case 'Read': return constantOf(args[s.arg])
+    case 'Num':
+      return s.value
+    case 'Read':
+      return constantOf(args[s.arg])
     case 'Unary': {
       const x = of(s.x)
       return s.dtype !== 'f32' || x === undefined ? undefined : unaryValues[s.op](x)
@@ -34,13 +41,20 @@ const valueOf = (s: Scalar, args: ReadonlyArray<Expr>): number | undefined => {
     case 'Axis':
     case 'Bound':
     case 'Select':
-    case 'Cast': return undefined
+    case 'Cast':
+      return undefined
   }
 }
 
 /** An application whose elements are all one constant, as that constant. */
 export const folded = (e: Apply): Expr | undefined => {
   if (!e.args.some((a) => constantOf(a) !== undefined)) return undefined
-  const value = valueOf(e.op.lower(e.args.map((a) => a.type), e.type), e.args)
+  const value = valueOf(
+    e.op.lower(
+      e.args.map((a) => a.type),
+      e.type,
+    ),
+    e.args,
+  )
   return value === undefined ? undefined : fill(e.type.dtype, e.type.shape, value)
 }

@@ -59,7 +59,10 @@ const paramOf = (e: Expr): Side | undefined => {
 export const contractionOf = (e: Expr): Option<Contraction> => {
   const m = contracting.dot.match(e)
   if (O.isNone(m) || m.value.params.leftBatch.length > 0) return O.none
-  const { params: p, args: [left, right] } = m.value
+  const {
+    params: p,
+    args: [left, right],
+  } = m.value
   const [l, r] = [paramOf(left), paramOf(right)]
   const side = r ?? l
   if (side === undefined || (l !== undefined && r !== undefined)) return O.none
@@ -75,13 +78,18 @@ export const contractionOf = (e: Expr): Option<Contraction> => {
   const first = order.map((_, i) => i + 1)
   const seen = order.map((a) => side.shape[a])
   return O.some({
-    weight: side.weight, path: side.path, x, inputs,
+    weight: side.weight,
+    path: side.path,
+    x,
+    inputs,
     out: side.shape[outAxis],
     transposed: outAxis !== 0,
     matrix: outAxis === 0 ? side.weight : transpose([outAxis, ...order])(side.weight),
     with: (y, other) => {
       const w = reshape([other.type.shape[0], ...seen])(other)
-      return onRight ? dot({ leftBatch: [], rightBatch: [], left: pairs, right: first })(y, w) : dot({ leftBatch: [], rightBatch: [], left: first, right: pairs })(w, y)
+      return onRight
+        ? dot({ leftBatch: [], rightBatch: [], left: pairs, right: first })(y, w)
+        : dot({ leftBatch: [], rightBatch: [], left: first, right: pairs })(w, y)
     },
     axis: onRight ? x.type.shape.length - summed.length : 0,
   })
@@ -96,24 +104,28 @@ export const through = (c: Contraction, x: Expr, down: Expr, up: Expr): Expr => 
 }
 
 /** A vector over the outputs, in the shape that broadcasts with the contraction's result. */
-export const alongOutputs = (c: Contraction, result: Expr) => (v: Expr): Expr =>
-  reshape(result.type.shape.map((_, a) => (a === c.axis ? sizeOf(v.type.shape) : 1)))(v)
+export const alongOutputs =
+  (c: Contraction, result: Expr) =>
+  (v: Expr): Expr =>
+    reshape(result.type.shape.map((_, a) => (a === c.axis ? sizeOf(v.type.shape) : 1)))(v)
 
 /** Puts `f` of every contraction in its place, where there is one; new nodes get the scope `name` inside of the old node's. */
-export const rewriteContractions = (name: string, f: (c: Contraction, plain: Expr, scope: string) => Option<Expr>) => (g: Graph): Graph => {
-  const done = new Map<Expr, Expr>()
-  const of = (e: Expr): Expr => done.get(e) ?? e
-  for (const e of nodesOf(g)) {
-    if (e._tag !== 'Apply') continue
-    const scope = scopeOf(e)
-    const since = mark()
-    const plain = e.args.some((a) => of(a) !== a) ? apply(e.op, e.args.map(of), e.region) : e
-    labelScope(scope, since, [plain])
-    const changed = O.chain((c: Contraction) => f(c, plain, scope))(contractionOf(plain))
-    const now = O.getOrElse(() => plain)(changed)
-    if (now === e) continue
-    labelScope(join(scope, name), since, [now])
-    done.set(e, now)
+export const rewriteContractions =
+  (name: string, f: (c: Contraction, plain: Expr, scope: string) => Option<Expr>) =>
+  (g: Graph): Graph => {
+    const done = new Map<Expr, Expr>()
+    const of = (e: Expr): Expr => done.get(e) ?? e
+    for (const e of nodesOf(g)) {
+      if (e._tag !== 'Apply') continue
+      const scope = scopeOf(e)
+      const since = mark()
+      const plain = e.args.some((a) => of(a) !== a) ? apply(e.op, e.args.map(of), e.region) : e
+      labelScope(scope, since, [plain])
+      const changed = O.chain((c: Contraction) => f(c, plain, scope))(contractionOf(plain))
+      const now = O.getOrElse(() => plain)(changed)
+      if (now === e) continue
+      labelScope(join(scope, name), since, [now])
+      done.set(e, now)
+    }
+    return { name: g.name, outputs: g.outputs.map((o) => ({ ...o, expr: of(o.expr) })) }
   }
-  return { name: g.name, outputs: g.outputs.map((o) => ({ ...o, expr: of(o.expr) })) }
-}

@@ -29,10 +29,13 @@ export interface FitOptions {
 
 const mebi = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`
 
-const tooLarge = (asked: number, least: number): Fault => fault('config', {
-  place: 'fit', found: mebi(asked), allowed: `at least ${mebi(least)}, which is planned with all regions computed again`,
-  remedy: 'make the batch smaller and accumulate, freeze a prefix, or choose a smaller network',
-})
+const tooLarge = (asked: number, least: number): Fault =>
+  fault('config', {
+    place: 'fit',
+    found: mebi(asked),
+    allowed: `at least ${mebi(least)}, which is planned with all regions computed again`,
+    remedy: 'make the batch smaller and accumulate, freeze a prefix, or choose a smaller network',
+  })
 
 /** The step as it is where it fits. Fault: it does not fit however much is computed again. */
 export const fit = (o: FitOptions): Rewrite<'step'> => ({
@@ -44,11 +47,18 @@ export const fit = (o: FitOptions): Rewrite<'step'> => ({
     if (E.isLeft(sized)) return sized
     const names = [...sized.right].sort((a, b) => b.bytes - a.bytes).map((r) => r.name)
     const withFirst = (n: number): Either<Fault, Graph> =>
-      (n === 0 ? E.right(g) : remat({ regions: regionOf, chosen: (r) => names.indexOf(r) < n && names.includes(r) }).run(g))
-    const attempt = (n: number): Either<Fault, { readonly graph: Graph; readonly bytes: number }> => pipe(
-      withFirst(n),
-      E.chain((graph) => pipe(graph, o.planned, E.map((bytes) => ({ graph, bytes })))),
-    )
+      n === 0 ? E.right(g) : remat({ regions: regionOf, chosen: (r) => names.indexOf(r) < n && names.includes(r) }).run(g)
+    const attempt = (n: number): Either<Fault, { readonly graph: Graph; readonly bytes: number }> =>
+      pipe(
+        withFirst(n),
+        E.chain((graph) =>
+          pipe(
+            graph,
+            o.planned,
+            E.map((bytes) => ({ graph, bytes })),
+          ),
+        ),
+      )
     const none = attempt(0)
     if (E.isLeft(none) || none.right.bytes <= o.bytes) return E.map(({ graph }: { readonly graph: Graph }) => graph)(none)
     const most = attempt(names.length)

@@ -33,7 +33,8 @@ export interface MergeLimits {
 
 const rootsOf = (ws: ReadonlyArray<Write>): ReadonlyArray<Term> => ws.flatMap((w) => [w.offset, w.value])
 
-const readsOf = (k: Kernel, buffer: number): ReadonlyArray<Read> => termsOf(rootsOf(k.writes)).filter((t): t is Read => t._tag === 'Read' && t.buffer === buffer)
+const readsOf = (k: Kernel, buffer: number): ReadonlyArray<Read> =>
+  termsOf(rootsOf(k.writes)).filter((t): t is Read => t._tag === 'Read' && t.buffer === buffer)
 
 /** Whether sums of rows read their elements one after the other, so that they run well inside of a row. */
 const readsAlongRows = (k: Kernel): boolean =>
@@ -50,7 +51,10 @@ const isOfLoops = (t: Term, k: Kernel): boolean => (t.vars & ~k.loops.reduce((m,
 /** Whether computing it again costs more than memory. */
 const isCostly = (t: Term): boolean => termsOf([t]).some((x) => x._tag === 'Unary' && transcendental.has(x.op))
 
-/** The two as one kernel, or undefined where that would compute something twice or break a limit. `kept` are the producer's outputs that others need. */
+/**
+ * The two as one kernel, or undefined where that would compute something twice or break a limit. `kept` are the producer's outputs that
+ * others need.
+ */
 const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimits): Fused | undefined => {
   const table = termTable()
   const loops = c.kernel.loops.map((v) => table.variable(v.extent))
@@ -80,7 +84,8 @@ const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimi
     if (strides === undefined || offsets.some((o) => termsOf([o]).some((t) => t._tag === 'Read'))) return undefined
     const shared = c.kernel.loops.filter((v) => (offset.vars & v.vars) !== 0)
     // the consumer's outer loops, each point of them once
-    if (shared.length === 0 || shared.some((v, i) => v !== c.kernel.loops[i]) || countingStrides(offset, shared) === undefined) return undefined
+    if (shared.length === 0 || shared.some((v, i) => v !== c.kernel.loops[i]) || countingStrides(offset, shared) === undefined)
+      return undefined
     if (shared.reduce((n, v) => n * v.extent, 1) !== pointsOf(p.kernel)) return undefined
     const at = ofLoops(offset)
     points.set(b, at)
@@ -108,8 +113,12 @@ const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimi
     return from < 0 ? table.read(reads.indexOf(t), r.dtype, o) : points.get(r.buffer) === o ? values[from] : valueAt(from, o)
   })
   const keptWrites = p.kernel.writes.flatMap((w, i): ReadonlyArray<readonly [Write, Fused['writes'][number]]> =>
-    (kept.has(p.writes[i]) ? [[{ ...w, offset: ofProducer(w.offset), value: values[i] }, p.writes[i]]] : []))
-  const writes = [...keptWrites.map(([w]) => w), ...c.kernel.writes.map((w) => ({ ...w, offset: ofConsumer(w.offset), value: ofConsumer(w.value) }))]
+    kept.has(p.writes[i]) ? [[{ ...w, offset: ofProducer(w.offset), value: values[i] }, p.writes[i]]] : [],
+  )
+  const writes = [
+    ...keptWrites.map(([w]) => w),
+    ...c.kernel.writes.map((w) => ({ ...w, offset: ofConsumer(w.offset), value: ofConsumer(w.value) })),
+  ]
   const nest = normalise(table, { loops, writes })
   const terms = termsOf(rootsOf(nest.writes))
   if (terms.length > limits.maxTerms || terms.some((t) => t._tag === 'Var' && t.index > 26)) return undefined
@@ -120,7 +129,11 @@ const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimi
   }
   if (!nest.writes.every(inOuter)) return undefined
   const shape = { loops: nest.loops, reads: buffers, writes: nest.writes }
-  return { kernel: { name: nameOf(p, c), key: kernelKey(shape), table, ...shape }, reads, writes: [...keptWrites.map(([, t]) => t), ...c.writes] }
+  return {
+    kernel: { name: nameOf(p, c), key: kernelKey(shape), table, ...shape },
+    reads,
+    writes: [...keptWrites.map(([, t]) => t), ...c.writes],
+  }
 }
 
 const nameOf = (p: Fused, c: Fused): string => `${c.kernel.name} | ${p.kernel.name.slice(p.kernel.name.indexOf(': ') + 1).trim()}`
@@ -139,9 +152,17 @@ const mergedOnce = (limits: MergeLimits): ((p: Fused, c: Fused, kept: ReadonlySe
     }
     if (like.one === undefined) return undefined
     const { kernel, reads, writes } = like.one
-    const made = new Map([...like.p.writes.map((w, n) => [w, p.writes[n]] as const), ...like.c.writes.map((w, n) => [w, c.writes[n]] as const)])
+    const made = new Map([
+      ...like.p.writes.map((w, n) => [w, p.writes[n]] as const),
+      ...like.c.writes.map((w, n) => [w, c.writes[n]] as const),
+    ])
     const read = new Map([...like.p.reads.map((t, n) => [t, p.reads[n]] as const), ...like.c.reads.map((t, n) => [t, c.reads[n]] as const)])
-    return betweenOthers(kernel, nameOf(p, c), reads.map((t) => read.get(t) ?? t), writes.map((w) => made.get(w) ?? w))
+    return betweenOthers(
+      kernel,
+      nameOf(p, c),
+      reads.map((t) => read.get(t) ?? t),
+      writes.map((w) => made.get(w) ?? w),
+    )
   }
 }
 
@@ -152,7 +173,11 @@ const little = 16
 const keepsMuch = (p: Fused, c: Fused, limits: MergeLimits): boolean => {
   const elements = (all: ReadonlyArray<Buffer>): number => all.reduce((n, b) => n + b.length, 0)
   const own = p.kernel.reads.filter((_, b) => residentPath(p.reads[b]) === undefined)
-  return !limits.isSpecial(p.kernel) && elements(p.kernel.writes) * little <= elements(own) && p.reads.every((t) => t === 'hyper' || !c.reads.includes(t))
+  return (
+    !limits.isSpecial(p.kernel) &&
+    elements(p.kernel.writes) * little <= elements(own) &&
+    p.reads.every((t) => t === 'hyper' || !c.reads.includes(t))
+  )
 }
 
 /** Whether merging these two pays: as many points, or rows that the consumer reads again. */
@@ -164,65 +189,76 @@ const pays = (p: Fused, c: Fused, limits: MergeLimits): boolean => {
 }
 
 /** The kernels with producers merged into consumers; what the graph hands on is needed whoever reads it. */
-const together = (given: MergeLimits) => ({ graph, kernels }: Kernels): Kernels => {
-  const special = new Map<string, boolean>()
-  const isSpecial = (k: Kernel): boolean => {
-    const found = special.get(k.key) ?? given.isSpecial(k)
-    special.set(k.key, found)
-    return found
-  }
-  const limits = { ...given, isSpecial }
-  const mergeOf = mergedOnce(limits)
-  const outputs = outputsOf(graph)
-  const at: Array<Fused | undefined> = [...kernels]
-  const makers = new Map<Tensor, number>()
-  const readers = new Map<Tensor, Set<number>>()
-  const enter = (f: Fused, i: number): void => {
-    for (const w of f.writes) makers.set(w, i)
-    for (const r of f.reads) readers.set(r, (readers.get(r) ?? new Set<number>()).add(i))
-  }
-  const leave = (f: Fused, i: number): void => { for (const r of f.reads) readers.get(r)?.delete(i) }
-  kernels.forEach(enter)
-  const readersOf = (t: Tensor): ReadonlyArray<number> => [...(readers.get(t) ?? [])]
+const together =
+  (given: MergeLimits) =>
+  ({ graph, kernels }: Kernels): Kernels => {
+    const special = new Map<string, boolean>()
+    const isSpecial = (k: Kernel): boolean => {
+      const found = special.get(k.key) ?? given.isSpecial(k)
+      special.set(k.key, found)
+      return found
+    }
+    const limits = { ...given, isSpecial }
+    const mergeOf = mergedOnce(limits)
+    const outputs = outputsOf(graph)
+    const at: Array<Fused | undefined> = [...kernels]
+    const makers = new Map<Tensor, number>()
+    const readers = new Map<Tensor, Set<number>>()
+    const enter = (f: Fused, i: number): void => {
+      for (const w of f.writes) makers.set(w, i)
+      for (const r of f.reads) readers.set(r, (readers.get(r) ?? new Set<number>()).add(i))
+    }
+    const leave = (f: Fused, i: number): void => {
+      for (const r of f.reads) readers.get(r)?.delete(i)
+    }
+    kernels.forEach(enter)
+    const readersOf = (t: Tensor): ReadonlyArray<number> => [...(readers.get(t) ?? [])]
 
-  /** Merges kernel i into kernel j, where the order of all others allows it. */
-  const attempt = (i: number, j: number): boolean => {
-    const [p, c] = [at[i], at[j]]
-    if (p === undefined || c === undefined || limits.isSpecial(c.kernel) || (limits.isSpecial(p.kernel) && pointsOf(p.kernel) !== pointsOf(c.kernel)) || !pays(p, c, limits)) return false
-    const others = p.writes.flatMap((w) => readersOf(w).filter((r) => r !== j))
-    // at the consumer's place if nobody in between reads the producer, at the producer's if all else is there by then
-    const late = others.every((r) => r > j)
-    const early = c.reads.every((t) => (makers.get(t) ?? -1) <= i)
-    if (!late && !early) return false
-    const kept = new Set<Tensor>(p.writes.filter((w) => outputs.has(w) || readersOf(w).some((r) => r !== j)))
-    const one = mergeOf(p, c, kept)
-    if (one === undefined || (limits.isSpecial(p.kernel) && !limits.isSpecial(one.kernel))) return false
-    leave(p, i)
-    leave(c, j)
-    const place = late ? j : i
-    at[i] = undefined
-    at[j] = undefined
-    at[place] = one
-    enter(one, place)
-    return true
-  }
+    /** Merges kernel i into kernel j, where the order of all others allows it. */
+    const attempt = (i: number, j: number): boolean => {
+      const [p, c] = [at[i], at[j]]
+      if (
+        p === undefined ||
+        c === undefined ||
+        limits.isSpecial(c.kernel) ||
+        (limits.isSpecial(p.kernel) && pointsOf(p.kernel) !== pointsOf(c.kernel)) ||
+        !pays(p, c, limits)
+      )
+        return false
+      const others = p.writes.flatMap((w) => readersOf(w).filter((r) => r !== j))
+      // at the consumer's place if nobody in between reads the producer, at the producer's if all else is there by then
+      const late = others.every((r) => r > j)
+      const early = c.reads.every((t) => (makers.get(t) ?? -1) <= i)
+      if (!late && !early) return false
+      const kept = new Set<Tensor>(p.writes.filter((w) => outputs.has(w) || readersOf(w).some((r) => r !== j)))
+      const one = mergeOf(p, c, kept)
+      if (one === undefined || (limits.isSpecial(p.kernel) && !limits.isSpecial(one.kernel))) return false
+      leave(p, i)
+      leave(c, j)
+      const place = late ? j : i
+      at[i] = undefined
+      at[j] = undefined
+      at[place] = one
+      enter(one, place)
+      return true
+    }
 
-  for (let j = 0; j < at.length; j++) {
-    let tried = true
-    while (tried) {
-      tried = false
-      const c = at[j]
-      if (c === undefined) break
-      for (const t of c.reads) {
-        const i = makers.get(t)
-        if (i !== undefined && i !== j && attempt(i, j)) {
-          tried = true
-          break
+    for (let j = 0; j < at.length; j++) {
+      let tried = true
+      while (tried) {
+        tried = false
+        const c = at[j]
+        if (c === undefined) break
+        for (const t of c.reads) {
+          const i = makers.get(t)
+          if (i !== undefined && i !== j && attempt(i, j)) {
+            tried = true
+            break
+          }
         }
       }
     }
+    return { graph, kernels: at.filter((f) => f !== undefined) }
   }
-  return { graph, kernels: at.filter((f) => f !== undefined) }
-}
 
 export const merge = (limits: MergeLimits): Pass<Kernels> => kernelPass('merge', together(limits))

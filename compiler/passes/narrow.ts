@@ -9,7 +9,8 @@
  * after   %z = f(gather(reshape [B T, D] (%x), rows 0 of each image, then %list)) [1, B + M, D];  %c, %p = slices of %z
  * ```
  * A loss reads class tokens, and some patches: of a network's last block then all but keys and values is for few rows, forward and
- * backward. Rows are followed through every op whose rows are made of the same rows of its arguments (passage.ts), down to what somebody needs whole.
+ * backward. Rows are followed through every op whose rows are made of the same rows of its arguments (passage.ts), down to what somebody
+ * needs whole.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Apply, Expr } from '../../core/expr.ts'
@@ -33,7 +34,14 @@ interface Narrow {
 const isMoved = (e: Apply, narrow: ReadonlyMap<Expr, Narrow>): boolean => {
   const wants = narrow.get(e)?.passage.wants ?? []
   const chosen = e.args.filter((_, i) => isRows(wants[i]))
-  return chosen.length > 0 && chosen.every((a) => !narrow.has(a)) && e.op.lower(e.args.map((a) => a.type), e.type)._tag === 'Read'
+  return (
+    chosen.length > 0 &&
+    chosen.every((a) => !narrow.has(a)) &&
+    e.op.lower(
+      e.args.map((a) => a.type),
+      e.type,
+    )._tag === 'Read'
+  )
 }
 
 interface Found {
@@ -96,19 +104,27 @@ const narrowGraph = (g: Graph): Graph => {
     const n = narrow.get(e)
     const chosen = n === undefined && narrow.has(e.args[0]) ? chosenBy(e) : undefined
     if (n === undefined && chosen === undefined && e.args.every((a) => of(a) === a)) continue
-    const now = n !== undefined
-      ? n.passage.make(e.args.map((a, i) => {
-        const w = n.passage.wants[i]
-        return isRows(w) ? rowsOf(a, w) : of(a)
-      }))
-      : chosen === undefined ? apply(e.op, e.args.map(of), e.region) : rowsOf(e.args[0], chosen)
+    const now =
+      n !== undefined
+        ? n.passage.make(
+            e.args.map((a, i) => {
+              const w = n.passage.wants[i]
+              return isRows(w) ? rowsOf(a, w) : of(a)
+            }),
+          )
+        : chosen === undefined
+          ? apply(e.op, e.args.map(of), e.region)
+          : rowsOf(e.args[0], chosen)
     labelScope(scopeOf(e), since, [now])
     done.set(e, now)
   }
   return { name: g.name, outputs: g.outputs.map((o) => ({ ...o, expr: of(o.expr) })) }
 }
 
-/** Until nothing is left: what was read whole by others may be read in part once they are narrow themselves. Rows only move towards inputs, so this ends. */
+/**
+ * Until nothing is left: what was read whole by others may be read in part once they are narrow themselves. Rows only move towards
+ * inputs, so this ends.
+ */
 const settled = (g: Graph): Graph => {
   const now = narrowGraph(g)
   return now.outputs.every((o, i) => o.expr === g.outputs[i].expr) ? g : settled(now)

@@ -43,22 +43,26 @@ export const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyAr
   const readersOfState = new Map<string, Array<number>>()
   const followers = kernels.map(() => new Set<number>())
   const updates = new Map<Tensor, ReadonlyArray<string>>()
-  for (const o of g.outputs) if (o.role === 'state') updates.set(o.expr, [...updates.get(o.expr) ?? [], o.path])
+  for (const o of g.outputs) if (o.role === 'state') updates.set(o.expr, [...(updates.get(o.expr) ?? []), o.path])
   kernels.forEach((k, i) => {
     for (const r of k.reads) {
       const maker = makers.get(r)
       if (maker !== undefined && maker !== i) followers[maker].add(i)
       const path = residentPath(r)
-      if (path !== undefined) readersOfState.set(path, [...readersOfState.get(path) ?? [], i])
+      if (path !== undefined) readersOfState.set(path, [...(readersOfState.get(path) ?? []), i])
     }
     for (const w of k.writes) {
-      for (const path of updates.get(w) ?? []) for (const reader of readersOfState.get(path) ?? []) if (reader !== i) followers[reader].add(i)
+      for (const path of updates.get(w) ?? [])
+        for (const reader of readersOfState.get(path) ?? []) if (reader !== i) followers[reader].add(i)
     }
   })
   return followers
 }
 
-/** The kernels in the order in which they run: as they are given, but for what is brought forward, and for what reads what is made behind it. */
+/**
+ * The kernels in the order in which they run: as they are given, but for what is brought forward, and for what reads what is made behind
+ * it.
+ */
 export const ordered = ({ graph, kernels }: Kernels): Kernels => {
   const followers = followersOf(graph, kernels)
   const awaited = kernels.map(() => 0)
@@ -80,7 +84,9 @@ export const ordered = ({ graph, kernels }: Kernels): Kernels => {
   const total = kernels.map((k) => k.writes.reduce((n, w) => n + bytesOfTensor(w), 0))
 
   const needs = kernels.map((): Array<number> => [])
-  followers.forEach((fs, i) => { for (const f of fs) needs[f].push(i) })
+  followers.forEach((fs, i) => {
+    for (const f of fs) needs[f].push(i)
+  })
   const late = lateOf(kernels)
   // what is late comes last of all that a kernel waits for
   for (const all of needs) all.sort((a, b) => Number(late[a]) - Number(late[b]) || a - b)
@@ -141,7 +147,9 @@ export const ordered = ({ graph, kernels }: Kernels): Kernels => {
       for (let next = early.shift(); next !== undefined; next = early.shift()) for (const i of groupOf(next) ?? []) place(i)
     }
   }
-  kernels.forEach((_, i) => { if (awaited[i] === 0) consider(i) })
+  kernels.forEach((_, i) => {
+    if (awaited[i] === 0) consider(i)
+  })
   for (let i = 0; i < kernels.length; i++) if (!late[i]) demand(i)
   for (let i = 0; i < kernels.length; i++) demand(i)
   return { graph, kernels: sequence }

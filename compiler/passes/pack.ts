@@ -38,7 +38,9 @@ const candidate = (k: Kernel, r: Read, reductions: number): Candidate | undefine
   const stride = order.find(([v]) => v === x)?.[1] ?? 0
   if (stride === 0 || stride === 1 || x.extent < 4) return undefined
   const footprint = order.reduce((n, [v]) => n * v.extent, 1)
-  const bounds = termsOf([k.writes[0].value]).flatMap((t) => (t._tag === 'Reduce' && (t.body.vars & t.variable.vars) !== 0 ? [t.variable] : []))
+  const bounds = termsOf([k.writes[0].value]).flatMap((t) =>
+    t._tag === 'Reduce' && (t.body.vars & t.variable.vars) !== 0 ? [t.variable] : [],
+  )
   const evaluations = pointsOf(k) * bounds.filter((v) => (o.vars & v.vars) !== 0).reduce((n, v) => n * v.extent, 1)
   if (evaluations < least * footprint) return undefined
   const outer = order.filter(([v]) => v !== x).sort(([, a], [, b]) => b - a)
@@ -54,8 +56,14 @@ const rowMajor = (order: Candidate['order']): ReadonlyArray<number> =>
 const packer = (c: Candidate, source: Kernel['reads'][number], from: Tensor, packed: Packed): Fused => {
   const table = termTable()
   const loops = c.order.map(([v]) => table.variable(v.extent))
-  const offset = table.affine(c.order.map(([, s], i): readonly [Term, number] => [loops[i], s]), c.constant)
-  const to = table.affine(rowMajor(c.order).map((s, i): readonly [Term, number] => [loops[i], s]), 0)
+  const offset = table.affine(
+    c.order.map(([, s], i): readonly [Term, number] => [loops[i], s]),
+    c.constant,
+  )
+  const to = table.affine(
+    rowMajor(c.order).map((s, i): readonly [Term, number] => [loops[i], s]),
+    0,
+  )
   const shape = {
     loops,
     reads: [source],
@@ -65,37 +73,49 @@ const packer = (c: Candidate, source: Kernel['reads'][number], from: Tensor, pac
 }
 
 /** The kernels with packing kernels before their first users. */
-const packed = (maxInputs: number) => (kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
-  const made = new Map<Tensor, Map<string, Packed>>()
-  return kernels.flatMap((f) => {
-    const k = f.kernel
-    const terms = termsOf([k.writes[0].value])
-    const reductions = terms.reduce((m, t) => (t._tag === 'Reduce' ? m | t.variable.vars : m), 0)
-    const before: Array<Fused> = []
-    const reads = [...f.reads]
-    const buffers = [...k.reads]
-    const map = new Map<Term, Term>()
-    for (const r of terms) {
-      const c = r._tag === 'Read' ? candidate(k, r, reductions) : undefined
-      if (c === undefined || reads.length >= maxInputs) continue
-      const from = f.reads[c.read.buffer]
-      const layouts = made.get(from) ?? new Map<string, Packed>()
-      made.set(from, layouts)
-      const known = layouts.get(layoutKey(c))
-      const length = c.order.reduce((n, [v]) => n * v.extent, 1)
-      const copy: Packed = known ?? { _tag: 'Packed', type: { dtype: c.read.dtype, shape: [length] }, length }
-      if (known === undefined) {
-        layouts.set(layoutKey(c), copy)
-        before.push(packer(c, k.reads[c.read.buffer], from, copy))
+const packed =
+  (maxInputs: number) =>
+  (kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
+    const made = new Map<Tensor, Map<string, Packed>>()
+    return kernels.flatMap((f) => {
+      const k = f.kernel
+      const terms = termsOf([k.writes[0].value])
+      const reductions = terms.reduce((m, t) => (t._tag === 'Reduce' ? m | t.variable.vars : m), 0)
+      const before: Array<Fused> = []
+      const reads = [...f.reads]
+      const buffers = [...k.reads]
+      const map = new Map<Term, Term>()
+      for (const r of terms) {
+        const c = r._tag === 'Read' ? candidate(k, r, reductions) : undefined
+        if (c === undefined || reads.length >= maxInputs) continue
+        const from = f.reads[c.read.buffer]
+        const layouts = made.get(from) ?? new Map<string, Packed>()
+        made.set(from, layouts)
+        const known = layouts.get(layoutKey(c))
+        const length = c.order.reduce((n, [v]) => n * v.extent, 1)
+        const copy: Packed = known ?? { _tag: 'Packed', type: { dtype: c.read.dtype, shape: [length] }, length }
+        if (known === undefined) {
+          layouts.set(layoutKey(c), copy)
+          before.push(packer(c, k.reads[c.read.buffer], from, copy))
+        }
+        const buffer = reads.includes(copy) ? reads.indexOf(copy) : reads.push(copy) - 1
+        buffers[buffer] = { dtype: c.read.dtype, length }
+        map.set(
+          r,
+          k.table.read(
+            buffer,
+            c.read.dtype,
+            k.table.affine(
+              c.order.map(([v], i): readonly [Term, number] => [v, rowMajor(c.order)[i]]),
+              0,
+            ),
+          ),
+        )
       }
-      const buffer = reads.includes(copy) ? reads.indexOf(copy) : reads.push(copy) - 1
-      buffers[buffer] = { dtype: c.read.dtype, length }
-      map.set(r, k.table.read(buffer, c.read.dtype, k.table.affine(c.order.map(([v], i): readonly [Term, number] => [v, rowMajor(c.order)[i]]), 0)))
-    }
-    if (map.size === 0) return [f]
-    return [...before, { ...f, ...withoutUnused(k, reads, buffers, k.table.replace(map, k.writes[0].value)) }]
-  })
-}
+      if (map.size === 0) return [f]
+      return [...before, { ...f, ...withoutUnused(k, reads, buffers, k.table.replace(map, k.writes[0].value)) }]
+    })
+  }
 
 /** The kernel with another value; buffers that it reads no more are dropped. */
 const withoutUnused = (k: Kernel, reads: ReadonlyArray<Tensor>, buffers: Kernel['reads'], value: Term): Pick<Fused, 'kernel' | 'reads'> => {
@@ -106,4 +126,5 @@ const withoutUnused = (k: Kernel, reads: ReadonlyArray<Tensor>, buffers: Kernel[
 }
 
 /** For targets whose neighbouring results should read neighbouring elements (vector lanes, coalesced reads). */
-export const pack = (maxInputs: number): Pass<Kernels> => kernelPass('pack', ({ graph, kernels }) => ({ graph, kernels: packed(maxInputs)(kernels) }))
+export const pack = (maxInputs: number): Pass<Kernels> =>
+  kernelPass('pack', ({ graph, kernels }) => ({ graph, kernels: packed(maxInputs)(kernels) }))

@@ -45,7 +45,14 @@ const standing = (meaning: Scalar, axes: ReadonlyArray<number>, arity: number): 
     return places.every((i, k) => at.includes(k) || visit(i))
   }
   if (!visit(meaning)) return undefined
-  const agreed = found.map((f) => (f.every((x) => x === f[0]) ? (f[0] ?? '').split(',').filter((x) => x !== '').map(Number) : undefined))
+  const agreed = found.map((f) =>
+    f.every((x) => x === f[0])
+      ? (f[0] ?? '')
+          .split(',')
+          .filter((x) => x !== '')
+          .map(Number)
+      : undefined,
+  )
   const isWhole = (at: ReadonlyArray<number>): boolean => at.every((k) => k < 0)
   const out: Array<ReadonlyArray<number>> = []
   for (const at of agreed) {
@@ -63,7 +70,9 @@ const through = (e: Apply, rows: Rows, wants: ReadonlyArray<Want>): Passage | un
     return isRows(want) ? tensorType(a.type.dtype, left(want, a.type.shape)) : a.type
   })
   const type = op.type(types)
-  return E.isRight(type) && equalShape(type.right.shape, left(rows, e.type.shape)) ? { wants, make: (args) => apply(op, args, e.region) } : undefined
+  return E.isRight(type) && equalShape(type.right.shape, left(rows, e.type.shape))
+    ? { wants, make: (args) => apply(op, args, e.region) }
+    : undefined
 }
 
 const along = (rows: Rows, axes: ReadonlyArray<number>): Rows => (rows._tag === 'List' ? { ...rows, axes } : { ...rows, axes: [axes[0]] })
@@ -88,10 +97,12 @@ const ofReshape = (e: Apply, rows: Rows): Passage | undefined => {
 
 /** Some rows of queries look at all keys. */
 const ofAttention = (scale: number, rows: Rows): Passage | undefined =>
-  rows._tag === 'List' || rows.axes[0] !== 1 ? undefined : {
-    wants: [rows, 'whole', 'whole'],
-    make: ([q, k, v]) => composed(scale, q, k, v),
-  }
+  rows._tag === 'List' || rows.axes[0] !== 1
+    ? undefined
+    : {
+        wants: [rows, 'whole', 'whole'],
+        make: ([q, k, v]) => composed(scale, q, k, v),
+      }
 
 /** A range of tensors one after the other: of each its share. */
 const ofConcat = (e: Apply, axis: number, rows: Rows): Passage | undefined => {
@@ -119,7 +130,20 @@ export const passage = (e: Apply, rows: Rows): Passage | undefined => {
     const { start, size } = part.value.params
     return through(e, rows, [rows.axes.every((a) => size[a] === x.type.shape[a]) ? rows : shifted(rows, start, size, x.type.shape)])
   }
-  const at = standing(e.op.lower(e.args.map((a) => a.type), e.type), rows.axes, e.args.length)
+  const at = standing(
+    e.op.lower(
+      e.args.map((a) => a.type),
+      e.type,
+    ),
+    rows.axes,
+    e.args.length,
+  )
   const fits = at?.every((axes, i) => axes.every((k, n) => e.args[i].type.shape[k] === e.type.shape[rows.axes[n]])) === true
-  return at === undefined || !fits ? undefined : through(e, rows, at.map((axes) => (axes.length === 0 ? 'whole' : along(rows, axes))))
+  return at === undefined || !fits
+    ? undefined
+    : through(
+        e,
+        rows,
+        at.map((axes) => (axes.length === 0 ? 'whole' : along(rows, axes))),
+      )
 }

@@ -42,35 +42,65 @@ import { blocksAsRegions, insteadOfKeeping } from './remat.ts'
 const toHalf = elementwise.cast.op({ to: 'f16' })
 
 /** Whether every element is one of the argument's: that is done again, on what is kept of the argument. */
-const moves = (e: Apply): boolean => e.op.lower(e.args.map((a) => a.type), e.type)._tag === 'Read'
+const moves = (e: Apply): boolean =>
+  e.op.lower(
+    e.args.map((a) => a.type),
+    e.type,
+  )._tag === 'Read'
 
 const kept = insteadOfKeeping('halfStorage', (e, args, region) => {
   if (moves(e)) return apply(e.op, args)
   return e.type.dtype === 'f32' ? cast('f32')(apply(toHalf, [e], O.some(region))) : e
 })
 
-/** Faults: those of `remat`. Law, tested: the loss is the same to the bit, gradients change by what f16 rounds, and planned memory falls. */
+/**
+ * Faults: those of `remat`. Law, tested: the loss is the same to the bit, gradients change by what f16 rounds, and planned memory falls.
+ */
 export const halfStorage = (o: RematOptions = {}): Rewrite<'step'> => kept(o)
 
 /** Contractions of regions in f16, before gradients are derived. Faults: none in any region; some that are so already. */
-export const halfContractions = (o: RematOptions = {}) => (g: Graph): Either<Fault, Graph> => {
-  const [regionOf, chosen] = [o.regions ?? blocksAsRegions(), o.chosen ?? ((): boolean => true)]
-  const done = new Map<Expr, Expr>()
-  const of = (e: Expr): Expr => done.get(e) ?? e
-  let found = 0
-  for (const e of nodesOf(g)) {
-    if (e._tag !== 'Apply') continue
-    if (e.type.dtype === 'f16') return E.left(fault('graph', { place: 'halfContractions', found: 'a graph with f16 in it', allowed: 'one such rewrite in a pipeline', remedy: 'choose all regions in one rewrite' }))
-    const since = mark()
-    const region = regionOf(scopeOf(e))
-    const half = O.isSome(contracting.dot.match(e)) && region !== '' && chosen(region)
-    if (!half && e.args.every((a) => of(a) === a)) continue
-    if (half) found++
-    const now = half ? cast('f32')(apply(e.op, e.args.map((a) => apply(toHalf, [of(a)], O.some(region))))) : apply(e.op, e.args.map(of), e.region)
-    labelScope(scopeOf(e), since, [now])
-    done.set(e, now)
+export const halfContractions =
+  (o: RematOptions = {}) =>
+  (g: Graph): Either<Fault, Graph> => {
+    const [regionOf, chosen] = [o.regions ?? blocksAsRegions(), o.chosen ?? ((): boolean => true)]
+    const done = new Map<Expr, Expr>()
+    const of = (e: Expr): Expr => done.get(e) ?? e
+    let found = 0
+    for (const e of nodesOf(g)) {
+      if (e._tag !== 'Apply') continue
+      if (e.type.dtype === 'f16')
+        return E.left(
+          fault('graph', {
+            place: 'halfContractions',
+            found: 'a graph with f16 in it',
+            allowed: 'one such rewrite in a pipeline',
+            remedy: 'choose all regions in one rewrite',
+          }),
+        )
+      const since = mark()
+      const region = regionOf(scopeOf(e))
+      const half = O.isSome(contracting.dot.match(e)) && region !== '' && chosen(region)
+      if (!half && e.args.every((a) => of(a) === a)) continue
+      if (half) found++
+      const now = half
+        ? cast('f32')(
+            apply(
+              e.op,
+              e.args.map((a) => apply(toHalf, [of(a)], O.some(region))),
+            ),
+          )
+        : apply(e.op, e.args.map(of), e.region)
+      labelScope(scopeOf(e), since, [now])
+      done.set(e, now)
+    }
+    return found === 0
+      ? E.left(
+          fault('config', {
+            place: 'halfContractions',
+            found: 'no contraction in any region',
+            allowed: 'a network of blocks',
+            remedy: 'choose regions that the network has',
+          }),
+        )
+      : E.right({ name: g.name, outputs: g.outputs.map((x) => ({ ...x, expr: of(x.expr) })) })
   }
-  return found === 0
-    ? E.left(fault('config', { place: 'halfContractions', found: 'no contraction in any region', allowed: 'a network of blocks', remedy: 'choose regions that the network has' }))
-    : E.right({ name: g.name, outputs: g.outputs.map((x) => ({ ...x, expr: of(x.expr) })) })
-}

@@ -1,4 +1,6 @@
-/** How the elements of a tensor follow from other tensors, one by one: what recomputing (recompute.ts) needs to know of a kernel's write. */
+/**
+ * How the elements of a tensor follow from other tensors, one by one: what recomputing (recompute.ts) needs to know of a kernel's write.
+ */
 import { transcendental } from '../../core/scalar.ts'
 import type { Fused, Tensor } from '../kernel/fused.ts'
 import type { Buffer } from '../kernel/kernel.ts'
@@ -38,7 +40,8 @@ const reduces = (value: Term, known: ReadonlyMap<Term, number>): boolean => {
 const reducedBy = (f: Fused): ReadonlyMap<Term, number> => {
   const reduced = new Map<Term, number>()
   const simplestFirst = f.kernel.writes.map((w, i) => ({ w, i, size: termsOf([w.value]).length })).sort((a, b) => a.size - b.size)
-  for (const { w, i } of simplestFirst) if (w.mode === 'set' && w.dtype === w.value.dtype && reduces(w.value, reduced)) reduced.set(w.value, i)
+  for (const { w, i } of simplestFirst)
+    if (w.mode === 'set' && w.dtype === w.value.dtype && reduces(w.value, reduced)) reduced.set(w.value, i)
   return reduced
 }
 
@@ -67,7 +70,8 @@ export const recipeOf = (f: Fused, w: number, costly: number): Recipe | undefine
       if (termsOf([t.offset]).some((x) => x._tag === 'Read')) return undefined
       sources.add(f.reads[t.buffer])
     } else {
-      if (t.dtype !== 'i32') cost += t._tag === 'Unary' && transcendental.has(t.op) ? costly : t._tag === 'Unary' || t._tag === 'Binary' ? 1 : 0
+      if (t.dtype !== 'i32')
+        cost += t._tag === 'Unary' && transcendental.has(t.op) ? costly : t._tag === 'Unary' || t._tag === 'Binary' ? 1 : 0
       waiting.push(...operandsOf(t))
     }
   }
@@ -78,9 +82,18 @@ export const recipeOf = (f: Fused, w: number, costly: number): Recipe | undefine
 export type ReadAt = (tensor: Tensor, buffer: Buffer, offset: Term) => Term
 
 /** Where the held values lie for the element at flat position `at`: tensors and positions. */
-export const heldAt = (table: TermTable, r: Recipe, at: Term): ReadonlyArray<{ readonly value: Term; readonly tensor: Tensor; readonly buffer: Buffer; readonly offset: Term }> => {
+export const heldAt = (
+  table: TermTable,
+  r: Recipe,
+  at: Term,
+): ReadonlyArray<{ readonly value: Term; readonly tensor: Tensor; readonly buffer: Buffer; readonly offset: Term }> => {
   const go = transplant(table, positionsAt(table, at, r.strides), (x, o) => table.read(x.buffer, x.dtype, o))
-  return [...r.held].map(([value, i]) => ({ value, tensor: r.from.writes[i], buffer: r.from.kernel.writes[i], offset: go(r.from.kernel.writes[i].offset) }))
+  return [...r.held].map(([value, i]) => ({
+    value,
+    tensor: r.from.writes[i],
+    buffer: r.from.kernel.writes[i],
+    offset: go(r.from.kernel.writes[i].offset),
+  }))
 }
 
 /** The element at flat position `at`, computed. */
@@ -122,7 +135,9 @@ export const changed = (f: Fused, { dropped = new Set(), computed = new Map(), i
     const recipe = computed.get(tensor)
     return recipe === undefined ? read(instead.get(tensor) ?? tensor, f.kernel.reads[r.buffer], o) : computedAt(table, recipe, o, read)
   })
-  const kept = f.kernel.writes.flatMap((w, i) => (dropped.has(f.writes[i]) ? [] : [{ write: { ...w, offset: go(w.offset), value: go(w.value) }, tensor: f.writes[i] }]))
+  const kept = f.kernel.writes.flatMap((w, i) =>
+    dropped.has(f.writes[i]) ? [] : [{ write: { ...w, offset: go(w.offset), value: go(w.value) }, tensor: f.writes[i] }],
+  )
   if (further !== undefined) {
     const { recipe, like, tensor } = further
     const { dtype, length } = recipe.from.kernel.writes[recipe.write]
@@ -130,7 +145,11 @@ export const changed = (f: Fused, { dropped = new Set(), computed = new Map(), i
     kept.push({ write: { dtype, length, mode: 'set', offset, value: computedAt(table, recipe, offset, read) }, tensor })
   }
   const shape = { loops, reads: buffers, writes: kept.map((k) => k.write) }
-  return { kernel: { name: further === undefined ? f.kernel.name : `${f.kernel.name} | again`, key: kernelKey(shape), table, ...shape }, reads, writes: kept.map((k) => k.tensor) }
+  return {
+    kernel: { name: further === undefined ? f.kernel.name : `${f.kernel.name} | again`, key: kernelKey(shape), table, ...shape },
+    reads,
+    writes: kept.map((k) => k.tensor),
+  }
 }
 
 /** A kernel of its own for the elements of a recipe. */

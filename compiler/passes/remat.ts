@@ -29,17 +29,29 @@ import { bytesOf, sizeOf } from '../../core/type.ts'
 /** The region of a scope, `''` for none. */
 export type RegionOf = (scope: string) => string
 
-/** Blocks of transformers by their scope: `student.global.backbone.blocks.3.attn.qkv` -> `student.global.backbone.blocks.3`; `every` of them together. */
-export const blocksAsRegions = (every = 1): RegionOf => (scope) => {
-  const found = /^((?:.*\.)?blocks\.(?:\d+\.)*?)(\d+)(?=\.(?!\d)|$)/.exec(scope)
-  return found === null ? '' : `${found[1]}${every === 1 ? found[2] : `${Math.floor(Number(found[2]) / every)}x${every}`}`
-}
+/**
+ * Blocks of transformers by their scope: `student.global.backbone.blocks.3.attn.qkv` -> `student.global.backbone.blocks.3`; `every` of
+ * them together.
+ */
+export const blocksAsRegions =
+  (every = 1): RegionOf =>
+  (scope) => {
+    const found = /^((?:.*\.)?blocks\.(?:\d+\.)*?)(\d+)(?=\.(?!\d)|$)/.exec(scope)
+    return found === null ? '' : `${found[1]}${every === 1 ? found[2] : `${Math.floor(Number(found[2]) / every)}x${every}`}`
+  }
 
 /** The forward pass: all that the loss depends on. */
 const forwardOf = (g: Graph): Either<Fault, ReadonlyArray<Expr>> => {
   const loss = g.outputs.find((o) => o.role === 'value' && o.path === 'loss')
   return loss === undefined
-    ? E.left(fault('graph', { place: 'remat', found: 'no value output `loss`', allowed: 'a training step', remedy: 'rewrite the step before its outputs are taken away' }))
+    ? E.left(
+        fault('graph', {
+          place: 'remat',
+          found: 'no value output `loss`',
+          allowed: 'a training step',
+          remedy: 'rewrite the step before its outputs are taken away',
+        }),
+      )
     : E.right(topological([loss.expr]))
 }
 
@@ -78,8 +90,10 @@ const regionsIn = (g: Graph, forward: ReadonlyArray<Expr>, regionOf: RegionOf): 
 }
 
 /** The regions of a step, in order of the forward pass. */
-export const regionsOf = (regionOf: RegionOf) => (g: Graph): Either<Fault, ReadonlyArray<Region>> =>
-  E.map((forward: ReadonlyArray<Expr>) => regionsIn(g, forward, regionOf).all)(forwardOf(g))
+export const regionsOf =
+  (regionOf: RegionOf) =>
+  (g: Graph): Either<Fault, ReadonlyArray<Region>> =>
+    E.map((forward: ReadonlyArray<Expr>) => regionsIn(g, forward, regionOf).all)(forwardOf(g))
 
 /** What a gradient reads in place of a value of a region: the value, and what it is computed from there. */
 export type Instead = (e: Extract<Expr, { readonly _tag: 'Apply' }>, args: ReadonlyArray<Expr>, region: string) => Expr
@@ -94,7 +108,11 @@ const replaced = (g: Graph, r: Regions, chosen: (region: string) => boolean, ins
     const since = mark()
     const region = r.of.get(e)
     if (region !== undefined && chosen(region)) {
-      const now = instead(e, e.args.map((a) => again.get(a) ?? a), region)
+      const now = instead(
+        e,
+        e.args.map((a) => again.get(a) ?? a),
+        region,
+      )
       labelScope(scopeOf(e), since, [now])
       again.set(e, now)
     }
@@ -115,19 +133,39 @@ export interface RematOptions {
   readonly chosen?: (region: string) => boolean
 }
 
-/** The rewrite `name` that lets the gradients of regions read what `instead` gives. Faults: nothing is chosen; regions are replaced already. */
-export const insteadOfKeeping = (name: string, instead: Instead) => (o: RematOptions): Rewrite<'step'> => ({
-  name,
-  stage: 'step',
-  run: (g) => E.chain((forward: ReadonlyArray<Expr>): Either<Fault, Graph> => {
-    const r = regionsIn(g, forward, o.regions ?? blocksAsRegions())
-    const chosen = o.chosen ?? ((): boolean => true)
-    if (nodesOf(g).some((e) => e._tag === 'Apply' && O.isSome(e.region) && !r.forward.has(e)))
-      return E.left(fault('graph', { place: name, found: 'a step whose regions are recomputed or rounded already', allowed: 'one such rewrite in a pipeline', remedy: 'choose all regions in one rewrite' }))
-    return r.all.some((region) => chosen(region.name)) ? E.right(replaced(g, r, chosen, instead))
-      : E.left(fault('config', { place: name, found: 'no such region that a gradient reads', allowed: r.all.map((region) => region.name).join(', ') || 'a network of blocks that are trained', remedy: 'choose some of these' }))
-  })(forwardOf(g)),
-})
+/**
+ * The rewrite `name` that lets the gradients of regions read what `instead` gives. Faults: nothing is chosen; regions are replaced already.
+ */
+export const insteadOfKeeping =
+  (name: string, instead: Instead) =>
+  (o: RematOptions): Rewrite<'step'> => ({
+    name,
+    stage: 'step',
+    run: (g) =>
+      E.chain((forward: ReadonlyArray<Expr>): Either<Fault, Graph> => {
+        const r = regionsIn(g, forward, o.regions ?? blocksAsRegions())
+        const chosen = o.chosen ?? ((): boolean => true)
+        if (nodesOf(g).some((e) => e._tag === 'Apply' && O.isSome(e.region) && !r.forward.has(e)))
+          return E.left(
+            fault('graph', {
+              place: name,
+              found: 'a step whose regions are recomputed or rounded already',
+              allowed: 'one such rewrite in a pipeline',
+              remedy: 'choose all regions in one rewrite',
+            }),
+          )
+        return r.all.some((region) => chosen(region.name))
+          ? E.right(replaced(g, r, chosen, instead))
+          : E.left(
+              fault('config', {
+                place: name,
+                found: 'no such region that a gradient reads',
+                allowed: r.all.map((region) => region.name).join(', ') || 'a network of blocks that are trained',
+                remedy: 'choose some of these',
+              }),
+            )
+      })(forwardOf(g)),
+  })
 
 const recompute = insteadOfKeeping('remat', (e, args, region) => apply(e.op, args, O.some(region)))
 

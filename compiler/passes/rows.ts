@@ -26,32 +26,41 @@ const all = (r: Rows, shape: Shape): number => sizeOf(r.axes.map((a) => shape[a]
 export const areFew = (r: Rows, shape: Shape): boolean => 2 * r.size <= all(r, shape)
 
 export const sameRows = (a: Rows, b: Rows): boolean =>
-  equalShape(a.axes, b.axes) && (a._tag === 'Range' ? b._tag === 'Range' && a.from === b.from && a.size === b.size : b._tag === 'List' && a.list === b.list)
+  equalShape(a.axes, b.axes) &&
+  (a._tag === 'Range' ? b._tag === 'Range' && a.from === b.from && a.size === b.size : b._tag === 'List' && a.list === b.list)
 
 /** Those rows of `x`. */
-export const pickRows = (r: Rows) => (x: Expr): Expr => {
-  if (x._tag === 'Leaf' && x.source._tag === 'Fill') return fill(x.type.dtype, left(r, x.type.shape), x.source.value)
-  if (r._tag === 'Range') return slice(r.axes[0], r.from, r.from + r.size)(x)
-  const [first, second] = r.axes
-  if (second === undefined) return gather(first)(x, r.list)
-  const rest = range(x.type.shape.length).filter((a) => !r.axes.includes(a))
-  const order = [first, second, ...rest]
-  const shape = rest.map((a) => x.type.shape[a])
-  const rows = gather(0)(reshape([all(r, x.type.shape), ...shape])(transpose(order)(x)), r.list)
-  return transpose(order.map((_, a) => order.indexOf(a)))(reshape([1, r.size, ...shape])(rows))
-}
+export const pickRows =
+  (r: Rows) =>
+  (x: Expr): Expr => {
+    if (x._tag === 'Leaf' && x.source._tag === 'Fill') return fill(x.type.dtype, left(r, x.type.shape), x.source.value)
+    if (r._tag === 'Range') return slice(r.axes[0], r.from, r.from + r.size)(x)
+    const [first, second] = r.axes
+    if (second === undefined) return gather(first)(x, r.list)
+    const rest = range(x.type.shape.length).filter((a) => !r.axes.includes(a))
+    const order = [first, second, ...rest]
+    const shape = rest.map((a) => x.type.shape[a])
+    const rows = gather(0)(reshape([all(r, x.type.shape), ...shape])(transpose(order)(x)), r.list)
+    return transpose(order.map((_, a) => order.indexOf(a)))(reshape([1, r.size, ...shape])(rows))
+  }
 
 /** What `e` chooses of its first argument, where it does nothing else. */
 export const chosenBy = (e: Expr): Rows | undefined => {
   const part = windowing.slice.match(e)
   if (O.isSome(part)) {
-    const { params: { start, size }, args: [x] } = part.value
+    const {
+      params: { start, size },
+      args: [x],
+    } = part.value
     const cut = range(size.length).filter((a) => size[a] < x.type.shape[a])
     return cut.length === 1 ? { _tag: 'Range', axes: [cut[0]], from: start[cut[0]], size: size[cut[0]] } : undefined
   }
   const listed = gathering.gather.match(e)
   if (O.isNone(listed) || listed.value.params.batch > 0) return undefined
-  const { params: { axis }, args: [x, list] } = listed.value
+  const {
+    params: { axis },
+    args: [x, list],
+  } = listed.value
   return list.type.shape.length === 1 && list !== x ? { _tag: 'List', axes: [axis], list, size: list.type.shape[0] } : undefined
 }
 

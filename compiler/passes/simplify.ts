@@ -32,12 +32,14 @@ const constants: Rule = (x) => fromNullable(x._tag === 'Apply' ? folded(x) : und
 type Arguments = ReadonlyArray<Expr>
 
 /** A rule on the arguments of one primitive. */
-const on = (p: { readonly match: (x: Expr) => Option<{ readonly args: Arguments }> }, f: (args: Arguments, x: Expr) => Expr | undefined): Rule => (x) => {
-  const m = p.match(x)
-  if (m._tag === 'None') return none
-  const r = f(m.value.args, x)
-  return r === undefined ? none : some(r)
-}
+const on =
+  (p: { readonly match: (x: Expr) => Option<{ readonly args: Arguments }> }, f: (args: Arguments, x: Expr) => Expr | undefined): Rule =>
+  (x) => {
+    const m = p.match(x)
+    if (m._tag === 'None') return none
+    const r = f(m.value.args, x)
+    return r === undefined ? none : some(r)
+  }
 
 const is = (x: Expr, c: number): boolean => constantOf(x) === c
 const argOf = (p: { readonly match: (x: Expr) => Option<{ readonly args: Arguments }> }, x: Expr): Arguments | undefined => {
@@ -84,14 +86,22 @@ const movement: ReadonlyArray<Rule> = [
     const { perm } = outer.value.params
     if (perm.every((p, i) => p === i)) return some(outer.value.args[0])
     const inner = reshaping.transpose.match(outer.value.args[0])
-    return inner._tag === 'None' ? none : some(reshaping.transpose({ perm: perm.map((p) => inner.value.params.perm[p]) }, inner.value.args[0]))
+    return inner._tag === 'None'
+      ? none
+      : some(reshaping.transpose({ perm: perm.map((p) => inner.value.params.perm[p]) }, inner.value.args[0]))
   },
   (x) => {
     const outer = broadcasting.broadcast.match(x)
     if (outer._tag === 'None') return none
     const inner = broadcasting.broadcast.match(outer.value.args[0])
-    return inner._tag === 'None' ? none
-      : some(broadcasting.broadcast({ shape: x.type.shape, axes: inner.value.params.axes.map((a) => outer.value.params.axes[a]) }, inner.value.args[0]))
+    return inner._tag === 'None'
+      ? none
+      : some(
+          broadcasting.broadcast(
+            { shape: x.type.shape, axes: inner.value.params.axes.map((a) => outer.value.params.axes[a]) },
+            inner.value.args[0],
+          ),
+        )
   },
   (x) => {
     const outer = broadcasting.sum.match(x)
@@ -133,7 +143,11 @@ const boxes: ReadonlyArray<Rule> = [
       const length = part.type.shape[axis]
       if (from < length) {
         const own = start.map((s, a) => (a === axis ? from : s))
-        return from + size[axis] > length ? undefined : equalShape(part.type.shape, size) ? part : windowing.slice({ start: own, size }, part)
+        return from + size[axis] > length
+          ? undefined
+          : equalShape(part.type.shape, size)
+            ? part
+            : windowing.slice({ start: own, size }, part)
       }
       from -= length
     }

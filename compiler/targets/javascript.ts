@@ -49,31 +49,49 @@ const unaries: { readonly [N in UnaryName]: (x: string, dtype: DType) => string 
 
 const binary = (op: BinaryName, dtype: DType, x: string, y: string): string => {
   switch (op) {
-    case 'add': return dtype === 'i32' ? `(${x} + ${y} | 0)` : `(${x} + ${y})`
-    case 'sub': return dtype === 'i32' ? `(${x} - ${y} | 0)` : `(${x} - ${y})`
-    case 'mul': return dtype === 'i32' ? `Math.imul(${x}, ${y})` : `(${x} * ${y})`
-    case 'div': return `(${x} / ${y})`
+    case 'add':
+      return dtype === 'i32' ? `(${x} + ${y} | 0)` : `(${x} + ${y})`
+    case 'sub':
+      return dtype === 'i32' ? `(${x} - ${y} | 0)` : `(${x} - ${y})`
+    case 'mul':
+      return dtype === 'i32' ? `Math.imul(${x}, ${y})` : `(${x} * ${y})`
+    case 'div':
+      return `(${x} / ${y})`
     case 'min':
-    case 'max': return `Math.${op}(${x}, ${y})`
-    case 'lt': return `(${x} < ${y} ? 1 : 0)`
-    case 'le': return `(${x} <= ${y} ? 1 : 0)`
-    case 'eq': return `(${x} === ${y} ? 1 : 0)`
-    case 'and': return `(${x} & ${y})`
-    case 'or': return `(${x} | ${y})`
-    case 'xor': return `(${x} ^ ${y})`
-    case 'shl': return `(${x} << ${y})`
-    case 'shr': return `(${x} >>> ${y} | 0)`
+    case 'max':
+      return `Math.${op}(${x}, ${y})`
+    case 'lt':
+      return `(${x} < ${y} ? 1 : 0)`
+    case 'le':
+      return `(${x} <= ${y} ? 1 : 0)`
+    case 'eq':
+      return `(${x} === ${y} ? 1 : 0)`
+    case 'and':
+      return `(${x} & ${y})`
+    case 'or':
+      return `(${x} | ${y})`
+    case 'xor':
+      return `(${x} ^ ${y})`
+    case 'shl':
+      return `(${x} << ${y})`
+    case 'shr':
+      return `(${x} >>> ${y} | 0)`
     case 'idiv':
-    case 'mod': return `${op}(${x}, ${y})`
+    case 'mod':
+      return `${op}(${x}, ${y})`
   }
 }
 
 const converted = (from: DType, to: DType, x: string): string => {
   switch (to) {
-    case 'f32': return x
-    case 'f16': return `half(${x})`
-    case 'bool': return from === 'bool' ? x : `(${x} !== 0 ? 1 : 0)`
-    case 'i32': return from === 'i32' || from === 'bool' ? x : `(Math.trunc(${x}) | 0)`
+    case 'f32':
+      return x
+    case 'f16':
+      return `half(${x})`
+    case 'bool':
+      return from === 'bool' ? x : `(${x} !== 0 ? 1 : 0)`
+    case 'i32':
+      return from === 'i32' || from === 'bool' ? x : `(Math.trunc(${x}) | 0)`
   }
 }
 
@@ -100,7 +118,10 @@ const selected = (em: Emitter, s: Extract<Scalar, { _tag: 'Select' }>, lines: Ar
 
 const mentions = (s: Scalar, id: number): boolean => (s._tag === 'Bound' ? s.id === id : partsOf(s).some((x) => mentions(x, id)))
 
-/** Reductions under a scalar, outermost first, that are the same for every value of a variable. A select's sides may not be read outside of it. */
+/**
+ * Reductions under a scalar, outermost first, that are the same for every value of a variable. A select's sides may not be read outside
+ * of it.
+ */
 const fixedUnder = (s: Scalar, id: number): ReadonlyArray<Scalar> =>
   s._tag === 'Reduce' && !mentions(s, id) ? [s] : s._tag === 'Select' ? [] : partsOf(s).flatMap((x) => fixedUnder(x, id))
 
@@ -130,7 +151,10 @@ const looped = (em: Emitter, s: Extract<Scalar, { _tag: 'Reduce' }>, lines: Arra
       return acc
     case 'argmax': {
       const [best, v] = [em.fresh(), em.fresh()]
-      loop([`let ${acc} = 0`, `let ${best} = -Infinity`], [`const ${v} = ${x}`, `if (${v} > ${best}) { ${best} = ${v}; ${acc} = b${s.id} }`])
+      loop(
+        [`let ${acc} = 0`, `let ${best} = -Infinity`],
+        [`const ${v} = ${x}`, `if (${v} > ${best}) { ${best} = ${v}; ${acc} = b${s.id} }`],
+      )
       return acc
     }
   }
@@ -139,15 +163,24 @@ const looped = (em: Emitter, s: Extract<Scalar, { _tag: 'Reduce' }>, lines: Arra
 /** The scalar as one JavaScript expression; what it needs to be computed before goes to `lines`. */
 const emit = (em: Emitter, s: Scalar, lines: Array<string>): string => {
   switch (s._tag) {
-    case 'Num': return literal(s.value)
-    case 'Axis': return `i${s.axis}`
-    case 'Bound': return `b${s.id}`
-    case 'Read': return readAt(em, s, lines)
-    case 'Unary': return unaries[s.op](emit(em, s.x, lines), s.dtype)
-    case 'Binary': return binary(s.op, s.dtype, emit(em, s.x, lines), emit(em, s.y, lines))
-    case 'Select': return selected(em, s, lines)
-    case 'Cast': return converted(s.x.dtype, s.dtype, emit(em, s.x, lines))
-    case 'Reduce': return reduced(em, s, lines)
+    case 'Num':
+      return literal(s.value)
+    case 'Axis':
+      return `i${s.axis}`
+    case 'Bound':
+      return `b${s.id}`
+    case 'Read':
+      return readAt(em, s, lines)
+    case 'Unary':
+      return unaries[s.op](emit(em, s.x, lines), s.dtype)
+    case 'Binary':
+      return binary(s.op, s.dtype, emit(em, s.x, lines), emit(em, s.y, lines))
+    case 'Select':
+      return selected(em, s, lines)
+    case 'Cast':
+      return converted(s.x.dtype, s.dtype, emit(em, s.x, lines))
+    case 'Reduce':
+      return reduced(em, s, lines)
   }
 }
 
@@ -167,7 +200,12 @@ export const kernelOf = (e: Apply): Kernel => {
     ...e.type.shape.map(() => '}'),
   ].join('\n')
   const f = new Function('erf', 'half', 'idiv', 'mod', 'args', 'out', source)
-  return { source, compute: (inputs, out) => { f(erf, half, idiv, mod, inputs, out) } }
+  return {
+    source,
+    compute: (inputs, out) => {
+      f(erf, half, idiv, mod, inputs, out)
+    },
+  }
 }
 
 /** Makes each distinct kernel once: equal ops on equal types share it. */

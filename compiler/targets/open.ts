@@ -20,22 +20,35 @@ type Opening = TE.TaskEither<Fault, Device>
 /** Drivers that compute on the processor: slower there than compiled C or WebAssembly. */
 const isSoftware = (d: Device): boolean => /llvmpipe|lavapipe|swiftshader|software|cpu/i.test(d.description)
 
-const because = (why: string) => (d: Device): Device => ({ ...d, description: `${d.description} (auto: ${why})` })
+const because =
+  (why: string) =>
+  (d: Device): Device => ({ ...d, description: `${d.description} (auto: ${why})` })
 
 const notTaken = (d: Device): Opening => {
   d.close()
   return TE.left(fault('target', { place: 'auto', found: d.description, allowed: 'a graphics processor', remedy: 'none needed' }))
 }
 
-const noDriver = fault('target', { place: 'auto', found: 'no Vulkan driver', allowed: 'a graphics processor with its driver', remedy: 'none needed' })
+const noDriver = fault('target', {
+  place: 'auto',
+  found: 'no Vulkan driver',
+  allowed: 'a graphics processor with its driver',
+  remedy: 'none needed',
+})
 
 /** Opens a target whose code, and the package it stands on, are loaded now. Fault: a package that is missing or does not load here. */
-const loaded = (name: string, load: () => Promise<Target>): Opening => pipe(
-  TE.tryCatch(load, (e) => fault('target', {
-    place: name, found: messageOf(e), allowed: 'the package that this target stands on, installed for this system', remedy: 'install dependencies again, or choose another target',
-  })),
-  TE.chain((target) => target.open),
-)
+const loaded = (name: string, load: () => Promise<Target>): Opening =>
+  pipe(
+    TE.tryCatch(load, (e) =>
+      fault('target', {
+        place: name,
+        found: messageOf(e),
+        allowed: 'the package that this target stands on, installed for this system',
+        remedy: 'install dependencies again, or choose another target',
+      }),
+    ),
+    TE.chain((target) => target.open),
+  )
 
 const native = (o: OpenOptions): Opening => loaded('native', async () => (await import('./native/device.ts')).nativeWith(o))
 
@@ -47,7 +60,9 @@ const auto = (o: OpenOptions): Opening =>
     mayHaveDriver() ? gpujs('webgpu') : TE.left(noDriver),
     TE.chain((d) => (isSoftware(d) ? notTaken(d) : TE.right(because('a graphics processor was found')(d)))),
     TE.orElse(() => pipe(native(o), TE.map(because('no graphics processor was found, but a C compiler')))),
-    TE.orElse((f) => pipe(gpujs('webasm'), TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}`)))),
+    TE.orElse((f) =>
+      pipe(gpujs('webasm'), TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}`))),
+    ),
   )
 
 /** Every name, and how it is opened. */
@@ -66,6 +81,13 @@ export const openTarget = (name: string, o: OpenOptions = {}): Opening => {
   if (!isTargetName(name))
     return TE.left(fault('usage', { place: '--target', found: name, allowed: targetNames.join(', '), remedy: 'name one of these' }))
   return o.threads !== undefined && name !== 'native' && name !== 'auto'
-    ? TE.left(fault('usage', { place: '--threads', found: `${o.threads} threads for ${name}`, allowed: 'a number of threads with the targets native and auto', remedy: 'leave --threads out: this target chooses its own' }))
+    ? TE.left(
+        fault('usage', {
+          place: '--threads',
+          found: `${o.threads} threads for ${name}`,
+          allowed: 'a number of threads with the targets native and auto',
+          remedy: 'leave --threads out: this target chooses its own',
+        }),
+      )
     : targets[name](o)
 }

@@ -54,13 +54,16 @@ const nothing = new Float64Array(0)
 const valueOfLeaf = (l: Leaf, named: NamedValue): E.Either<Fault, Values> => {
   const s = l.source
   switch (s._tag) {
-    case 'Fill': return E.right(toValues(l.type, new Float64Array(sizeOf(l.type.shape)).fill(s.value)))
-    case 'Table': return E.right(toValues(l.type, s.values))
+    case 'Fill':
+      return E.right(toValues(l.type, new Float64Array(sizeOf(l.type.shape)).fill(s.value)))
+    case 'Table':
+      return E.right(toValues(l.type, s.values))
     case 'Param':
     case 'State':
     case 'Input':
     case 'Hyper':
-    case 'Draw': return named(l.type, s)
+    case 'Draw':
+      return named(l.type, s)
   }
 }
 
@@ -71,7 +74,9 @@ const program = (outputs: ReadonlyArray<Expr>, kernels: ReturnType<typeof kernel
   const placeOf = (e: Expr): number => place.get(e) ?? -1
   const results = outputs.map(placeOf)
   const lastUse = new Int32Array(order.length).fill(-1)
-  order.forEach((e, i) => { if (e._tag === 'Apply') for (const a of e.args) lastUse[placeOf(a)] = i })
+  order.forEach((e, i) => {
+    if (e._tag === 'Apply') for (const a of e.args) lastUse[placeOf(a)] = i
+  })
   for (const r of results) lastUse[r] = order.length
   const steps = order.map((e, i): Step => {
     o.progress?.({ done: i + 1, total: order.length, unit: 'operations' })
@@ -97,7 +102,10 @@ const program = (outputs: ReadonlyArray<Expr>, kernels: ReturnType<typeof kernel
           continue
         }
         const out = new Float64Array(step.size)
-        step.compute(step.args.map((a) => values[a]), out)
+        step.compute(
+          step.args.map((a) => values[a]),
+          out,
+        )
         values[i] = out
         for (const a of step.last) values[a] = nothing
       }
@@ -160,7 +168,9 @@ const openDevice = (): Device => {
   const residents = openResidents<Cell>({
     name: 'reference',
     allocate: () => E.right({ data: nothing }),
-    store: ({ type, memory }, data) => { memory.data = toValues(type, data) },
+    store: ({ type, memory }, data) => {
+      memory.data = toValues(type, data)
+    },
     load: ({ memory }) => memory.data.slice(),
   })
   return {
@@ -169,10 +179,13 @@ const openDevice = (): Device => {
     road,
     ...residents.device,
     planned: (g) => E.map(peakBytes)(followGraph(road)(g)),
-    compile: (g, options = {}) => TE.fromIOEither(() => pipe(
-      followGraph(road)(g),
-      E.map((ok) => executable(ok, residents, options)),
-    )),
+    compile: (g, options = {}) =>
+      TE.fromIOEither(() =>
+        pipe(
+          followGraph(road)(g),
+          E.map((ok) => executable(ok, residents, options)),
+        ),
+      ),
     close: residents.clear,
   }
 }
@@ -185,10 +198,15 @@ export const reference: Target = { name: 'reference', open: TE.fromIO(openDevice
  */
 export const evaluate = (exprs: ReadonlyArray<Expr>, values: HostValues = new Map()): ReadonlyArray<Float64Array> => {
   const outputs = exprs.map((expr, i) => ({ role: 'value' as const, path: `${i}`, expr }))
-  const results = E.chain((g: Graph) => program(roots(g), kernelCache(), {}).run((type, s) =>
-    E.map((v: HostArray) => toValues(type, v))(
-      s._tag === 'Draw' && !values.has(s.path) ? fed(type, s, { values }) : fitting(s._tag.toLowerCase(), s.path, type, values.get(s.path)))))(
-    verify({ name: 'evaluate', outputs }))
+  const results = E.chain((g: Graph) =>
+    program(roots(g), kernelCache(), {}).run((type, s) =>
+      E.map((v: HostArray) => toValues(type, v))(
+        s._tag === 'Draw' && !values.has(s.path)
+          ? fed(type, s, { values })
+          : fitting(s._tag.toLowerCase(), s.path, type, values.get(s.path)),
+      ),
+    ),
+  )(verify({ name: 'evaluate', outputs }))
   if (E.isLeft(results)) throw new Error(showFault(results.left))
   return results.right.map((v) => v.slice())
 }

@@ -37,10 +37,17 @@ export interface Residents<M> {
 }
 
 /** What a device threw, unless it was a fault already. */
-export const asFault = (place: string) => (e: unknown): Fault =>
-  isFault(e) ? e : fault('target', {
-    place, found: messageOf(e), allowed: 'a run without device errors', remedy: `report this with the output of ${commandLine('ir')} FILE; try another target meanwhile`,
-  })
+export const asFault =
+  (place: string) =>
+  (e: unknown): Fault =>
+    isFault(e)
+      ? e
+      : fault('target', {
+          place,
+          found: messageOf(e),
+          allowed: 'a run without device errors',
+          remedy: `report this with the output of ${commandLine('ir')} FILE; try another target meanwhile`,
+        })
 
 export const openResidents = <M>(m: MemoryOf<M>): Residents<M> => {
   const held = new Map<string, Held<M>>()
@@ -60,30 +67,51 @@ export const openResidents = <M>(m: MemoryOf<M>): Residents<M> => {
   return {
     find: (path) => held.get(path),
     device: {
-      write: (path, type, data) => TE.fromIOEither(() => guarded(() => pipe(
-        fitting('resident', path, type, data),
-        E.chain((fits) => pipe(hold('resident', path, type), E.map((h) => { m.store(h, fits) }))),
-      ))),
+      write: (path, type, data) =>
+        TE.fromIOEither(() =>
+          guarded(() =>
+            pipe(
+              fitting('resident', path, type, data),
+              E.chain((fits) =>
+                pipe(
+                  hold('resident', path, type),
+                  E.map((h) => {
+                    m.store(h, fits)
+                  }),
+                ),
+              ),
+            ),
+          ),
+        ),
       read: (path) => {
         const h = held.get(path)
-        return h !== undefined ? TE.tryCatch(async () => m.load(h), asFault(m.name)) : TE.left(fault('target', {
-          place: `resident ${path}`, found: 'no such tensor', allowed: [...held.keys()].slice(0, 8).join(', ') || 'no resident tensors yet',
-          remedy: 'write it first, or name an existing one',
-        }))
+        return h !== undefined
+          ? TE.tryCatch(async () => m.load(h), asFault(m.name))
+          : TE.left(
+              fault('target', {
+                place: `resident ${path}`,
+                found: 'no such tensor',
+                allowed: [...held.keys()].slice(0, 8).join(', ') || 'no resident tensors yet',
+                remedy: 'write it first, or name an existing one',
+              }),
+            )
       },
       resident: () => new Map([...held].map(([path, h]) => [path, h.type])),
     },
-    prepare: (g) => guarded(() => {
-      for (const l of leavesOfGraph(g).filter(isResident)) {
-        const wrong = residentFault(l.source._tag.toLowerCase(), l.path, l.type, held.get(l.path)?.type)
-        if (wrong !== undefined) return E.left(wrong)
-      }
-      for (const out of g.outputs) {
-        const h = out.role === 'state' ? hold('state', out.path, out.expr.type) : E.right(undefined)
-        if (E.isLeft(h)) return h
-      }
-      return E.right(undefined)
-    }),
-    clear: () => { held.clear() },
+    prepare: (g) =>
+      guarded(() => {
+        for (const l of leavesOfGraph(g).filter(isResident)) {
+          const wrong = residentFault(l.source._tag.toLowerCase(), l.path, l.type, held.get(l.path)?.type)
+          if (wrong !== undefined) return E.left(wrong)
+        }
+        for (const out of g.outputs) {
+          const h = out.role === 'state' ? hold('state', out.path, out.expr.type) : E.right(undefined)
+          if (E.isLeft(h)) return h
+        }
+        return E.right(undefined)
+      }),
+    clear: () => {
+      held.clear()
+    },
   }
 }

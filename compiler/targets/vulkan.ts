@@ -19,8 +19,12 @@ export const mayHaveDriver = (env: NodeJS.ProcessEnv = process.env, platform: No
   if (platform !== 'linux') return true
   if (['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'].some((name) => (env[name] ?? '') !== '')) return true
   const data = [
-    env.XDG_CONFIG_HOME ?? join(homedir(), '.config'), env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), '/etc', '/usr/local/etc',
-    ...(env.XDG_CONFIG_DIRS ?? '/etc/xdg').split(':'), ...(env.XDG_DATA_DIRS ?? '/usr/local/share:/usr/share').split(':'),
+    env.XDG_CONFIG_HOME ?? join(homedir(), '.config'),
+    env.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'),
+    '/etc',
+    '/usr/local/etc',
+    ...(env.XDG_CONFIG_DIRS ?? '/etc/xdg').split(':'),
+    ...(env.XDG_DATA_DIRS ?? '/usr/local/share:/usr/share').split(':'),
   ]
   return data.some((folder) => manifests(join(folder, 'vulkan', 'icd.d')))
 }

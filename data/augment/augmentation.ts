@@ -43,8 +43,8 @@ export interface Augmentation {
   readonly global: CropGroup
   readonly local: CropGroup
   /**
-   * The global crops once more at this size, mirrored alike and otherwise only normalised: what a Gram teacher sees (dinov3 `data/augmentations.py`,
-   * gram_teacher_no_distortions). Default: none.
+   * The global crops once more at this size, mirrored alike and otherwise only normalised: what a Gram teacher sees (dinov3
+   * `data/augmentations.py`, gram_teacher_no_distortions). Default: none.
    */
   readonly gram?: { readonly size: number } | undefined
   readonly resampling: Resampling
@@ -70,13 +70,15 @@ export const jitterNames = (j: Jitter): ReadonlyArray<ColourName> =>
  * What of an augmentation images of so many channels can have: RGB everything; gray brightness, contrast and solarising, as
  * torchvision gives them; others no colour operation.
  */
-export const forChannels = (channels: number) => (r: Augmentation): Augmentation => {
-  if (channels === 3) return r
-  const none = (g: CropGroup): CropGroup => ({ ...g, solarise: g.solarise.map(() => 0) })
-  return channels === 1
-    ? { ...r, grayscale: 0, jitter: { ...r.jitter, saturation: 0, hue: 0 } }
-    : { ...r, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, global: none(r.global), local: none(r.local) }
-}
+export const forChannels =
+  (channels: number) =>
+  (r: Augmentation): Augmentation => {
+    if (channels === 3) return r
+    const none = (g: CropGroup): CropGroup => ({ ...g, solarise: g.solarise.map(() => 0) })
+    return channels === 1
+      ? { ...r, grayscale: 0, jitter: { ...r.jitter, saturation: 0, hue: 0 } }
+      : { ...r, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, global: none(r.global), local: none(r.local) }
+  }
 
 /** The colour operations that an augmentation ever does. */
 export const colourNames = (r: Augmentation): ReadonlyArray<ColourName | 'solarise'> => [
@@ -94,18 +96,38 @@ interface Check {
 
 const isShare = (p: number): boolean => p >= 0 && p <= 1
 const share = (path: string, p: number): Check => ({ path, found: p, good: isShare(p), allowed: 'a number in [0, 1]' })
-const ordered = (path: string, r: Range, low: number, high: number): Check =>
-  ({ path, found: r, good: r[0] > low && r[0] <= r[1] && r[1] <= high, allowed: `two ascending numbers above ${low}${high < Infinity ? ` up to ${high}` : ''}` })
+const ordered = (path: string, r: Range, low: number, high: number): Check => ({
+  path,
+  found: r,
+  good: r[0] > low && r[0] <= r[1] && r[1] <= high,
+  allowed: `two ascending numbers above ${low}${high < Infinity ? ` up to ${high}` : ''}`,
+})
 
 const checkGroup = (path: string, g: CropGroup, least: number): ReadonlyArray<Check> => [
-  { path: `${path}.count`, found: g.count, good: Number.isInteger(g.count) && g.count >= least, allowed: `a whole number of at least ${least}` },
+  {
+    path: `${path}.count`,
+    found: g.count,
+    good: Number.isInteger(g.count) && g.count >= least,
+    allowed: `a whole number of at least ${least}`,
+  },
   { path: `${path}.size`, found: g.size, good: Number.isInteger(g.size) && g.size > 0, allowed: 'a whole number of pixels' },
   ordered(`${path}.scale`, g.scale, 0, 1),
   ordered(`${path}.ratio`, g.ratio, 0, Infinity),
-  ...(['blur', 'solarise'] as const).map((k): Check =>
-    ({ path: `${path}.${k}`, found: g[k], good: g[k].length === g.count && g[k].every(isShare), allowed: `${g.count} numbers in [0, 1], one per crop` })),
-  ...(g.guided === undefined ? [] : [share(`${path}.guided.probability`, g.guided.probability), share(`${path}.guided.fraction`, g.guided.fraction)]),
-  { path: `${path}.size`, found: g.size, good: g.size > 4 || !g.blur.some((p) => p > 0), allowed: 'more than 4 pixels where crops are blurred' },
+  ...(['blur', 'solarise'] as const).map((k): Check => ({
+    path: `${path}.${k}`,
+    found: g[k],
+    good: g[k].length === g.count && g[k].every(isShare),
+    allowed: `${g.count} numbers in [0, 1], one per crop`,
+  })),
+  ...(g.guided === undefined
+    ? []
+    : [share(`${path}.guided.probability`, g.guided.probability), share(`${path}.guided.fraction`, g.guided.fraction)]),
+  {
+    path: `${path}.size`,
+    found: g.size,
+    good: g.size > 4 || !g.blur.some((p) => p > 0),
+    allowed: 'more than 4 pixels where crops are blurred',
+  },
 ]
 
 /** The augmentation, or a fault that names the first entry that is out of its range. */
@@ -114,18 +136,43 @@ export const checkAugmentation = (r: Augmentation): Either<Fault, Augmentation> 
   const checks: ReadonlyArray<Check> = [
     ...checkGroup('global', r.global, 1),
     ...checkGroup('local', r.local, 0),
-    ...(r.gram === undefined ? [] : [{ path: 'gram.size', found: r.gram.size, good: Number.isInteger(r.gram.size) && r.gram.size > 0, allowed: 'a whole number of pixels' }]),
+    ...(r.gram === undefined
+      ? []
+      : [
+          {
+            path: 'gram.size',
+            found: r.gram.size,
+            good: Number.isInteger(r.gram.size) && r.gram.size > 0,
+            allowed: 'a whole number of pixels',
+          },
+        ]),
     share('flip', r.flip),
     share('grayscale', r.grayscale),
     share('jitter.probability', r.jitter.probability),
-    ...(['brightness', 'contrast', 'saturation'] as const).map((k): Check =>
-      ({ path: `jitter.${k}`, found: r.jitter[k], good: r.jitter[k] >= 0, allowed: 'a number of at least 0' })),
+    ...(['brightness', 'contrast', 'saturation'] as const).map((k): Check => ({
+      path: `jitter.${k}`,
+      found: r.jitter[k],
+      good: r.jitter[k] >= 0,
+      allowed: 'a number of at least 0',
+    })),
     { path: 'jitter.hue', found: r.jitter.hue, good: r.jitter.hue >= 0 && r.jitter.hue <= 0.5, allowed: 'a number in [0, 0.5]' },
     ordered('sigma', r.sigma, 0, Infinity),
-    { path: 'normalisation', found: r.normalisation, good: mean.length > 0 && mean.length === std.length && std.every((s) => s > 0), allowed: 'as many means as positive deviations' },
+    {
+      path: 'normalisation',
+      found: r.normalisation,
+      good: mean.length > 0 && mean.length === std.length && std.every((s) => s > 0),
+      allowed: 'as many means as positive deviations',
+    },
   ]
   const bad = checks.find((c) => !c.good)
   return bad === undefined
     ? E.right(r)
-    : E.left(fault('config', { place: `augmentation ${r.name}: ${bad.path}`, found: JSON.stringify(bad.found), allowed: bad.allowed, remedy: `correct ${bad.path}` }))
+    : E.left(
+        fault('config', {
+          place: `augmentation ${r.name}: ${bad.path}`,
+          found: JSON.stringify(bad.found),
+          allowed: bad.allowed,
+          remedy: `correct ${bad.path}`,
+        }),
+      )
 }

@@ -16,7 +16,7 @@ export const sideFor = (sizes: ReadonlyArray<Size>): number => {
   const largest = canvasSides[canvasSides.length - 1]
   return longest <= largest && sizes.every((s) => s.height === longest && s.width === longest)
     ? longest
-    : canvasSides.find((s) => s >= longest) ?? largest
+    : (canvasSides.find((s) => s >= longest) ?? largest)
 }
 
 /** One axis: `rows` lines of `from` values become lines of `outputs`; `[rows, from, inner]` -> `[rows, outputs, inner]`. */

@@ -136,20 +136,28 @@ const applySlot = (p: Planes, slot: Slot, number: (k: number) => Expr): Planes =
   }
 }
 
-/** `x [lead.., 3, H, W]` in [0, 1], or `[lead.., 1, H, W]` where nothing turns the hue, and `numbers [lead.., width]` of `writeColour` -> as x. */
-export const colour = (chain: ColourChain) => (x: Expr, numbers: Expr): Expr => {
-  if (chain.slots.length === 0 || x._tag === 'Invalid') return x
-  const channels = x.type.shape.at(-3)
-  if (channels !== 3 && (channels !== 1 || chain.slots.some((s) => s.kind === 'hue')))
-    return misuse('colour', [x, numbers], { allowed: 'an image [lead.., 3, H, W], or a gray one [lead.., 1, H, W] whose hue is not turned', remedy: 'switch colour operations off for images that are not RGB; of gray ones the hue alone' })
-  const number = (k: number): Expr => {
-    const one = pick(-1, k)(numbers)
-    return reshape([...one.type.shape, 1, 1])(one)
+/**
+ * `x [lead.., 3, H, W]` in [0, 1], or `[lead.., 1, H, W]` where nothing turns the hue, and `numbers [lead.., width]` of `writeColour` ->
+ * as x.
+ */
+export const colour =
+  (chain: ColourChain) =>
+  (x: Expr, numbers: Expr): Expr => {
+    if (chain.slots.length === 0 || x._tag === 'Invalid') return x
+    const channels = x.type.shape.at(-3)
+    if (channels !== 3 && (channels !== 1 || chain.slots.some((s) => s.kind === 'hue')))
+      return misuse('colour', [x, numbers], {
+        allowed: 'an image [lead.., 3, H, W], or a gray one [lead.., 1, H, W] whose hue is not turned',
+        remedy: 'switch colour operations off for images that are not RGB; of gray ones the hue alone',
+      })
+    const number = (k: number): Expr => {
+      const one = pick(-1, k)(numbers)
+      return reshape([...one.type.shape, 1, 1])(one)
+    }
+    let planes: Planes = channels === 3 ? [pick(-3, 0)(x), pick(-3, 1)(x), pick(-3, 2)(x)] : [pick(-3, 0)(x)]
+    for (const slot of chain.slots) planes = applySlot(planes, slot, number)
+    return concat(-3)(planes.map(expandDims(-3)))
   }
-  let planes: Planes = channels === 3 ? [pick(-3, 0)(x), pick(-3, 1)(x), pick(-3, 2)(x)] : [pick(-3, 0)(x)]
-  for (const slot of chain.slots) planes = applySlot(planes, slot, number)
-  return concat(-3)(planes.map(expandDims(-3)))
-}
 
 /** Values of at least the image's threshold become 1 - x: `x [lead.., C, H, W]`, `threshold [lead..]`. */
 export const solarise = (x: Expr, threshold: Expr): Expr =>

@@ -28,7 +28,15 @@ export interface Subject {
 }
 
 /** Positions in a crop's stream, behind those of its box. */
-const at = { flip: cropDraws, blur: cropDraws + 1, sigma: cropDraws + 2, solarise: cropDraws + 3, grayscale: cropDraws + 4, guided: cropDraws + 5, region: cropDraws + 6 }
+const at = {
+  flip: cropDraws,
+  blur: cropDraws + 1,
+  sigma: cropDraws + 2,
+  solarise: cropDraws + 3,
+  grayscale: cropDraws + 4,
+  guided: cropDraws + 5,
+  region: cropDraws + 6,
+}
 /** Positions in a jitter's stream: whether, the four factors, the order. */
 const jitterAt = { apply: 0, factor: 1, order: 8 }
 
@@ -44,12 +52,16 @@ export const drawBox = (s: Stream, group: CropGroup, subject: Subject): DrawnBox
   const { guided } = group
   if (guided !== undefined && subject.regions.length > 0 && s.unit(at.guided) < guided.probability) {
     const region = subject.regions[s.below(at.region, subject.regions.length)]
-    const box = group.resized === false
-      ? guidedPlainCrop(s, subject.size, group.size, region, guided.fraction)
-      : guidedCrop(s, subject.size, group, region, guided.fraction)
+    const box =
+      group.resized === false
+        ? guidedPlainCrop(s, subject.size, group.size, region, guided.fraction)
+        : guidedCrop(s, subject.size, group, region, guided.fraction)
     if (box !== undefined) return { box, guided: true }
   }
-  return { box: group.resized === false ? plainCrop(s, subject.size, group.size) : randomResizedCrop(s, subject.size, group), guided: false }
+  return {
+    box: group.resized === false ? plainCrop(s, subject.size, group.size) : randomResizedCrop(s, subject.size, group),
+    guided: false,
+  }
 }
 
 const factorOf = (name: Exclude<ColourName, 'grayscale'>, j: Jitter, u: number): number =>
@@ -62,8 +74,9 @@ export const drawJitter = (s: Stream, j: Jitter): ReadonlyArray<ColourOp> => {
   if (!(s.unit(jitterAt.apply) < j.probability)) return []
   const used = jitterNames(j)
   const order = permutation({ ...s, below: (i, n) => s.below(jitterAt.order + i, n) }, jitterOrder.length)
-  return Array.from(order, (i) => ({ name: jitterOrder[i], factor: factorOf(jitterOrder[i], j, s.unit(jitterAt.factor + i)) }))
-    .filter((op) => used.includes(op.name))
+  return Array.from(order, (i) => ({ name: jitterOrder[i], factor: factorOf(jitterOrder[i], j, s.unit(jitterAt.factor + i)) })).filter(
+    (op) => used.includes(op.name),
+  )
 }
 
 /** The stream of one crop of one sample; a Gram teacher's crops are the global ones. */
@@ -91,23 +104,40 @@ export type Tables = ReadonlyArray<GroupTables>
 export type Allocate = (count: number) => ArrayBufferLike
 
 /** Empty tables of a batch. */
-export const tablesOf = (p: Plan, allocate: Allocate): Tables => p.groups.map((g) => {
-  const types = groupInputs(p, g)
-  const memory = (name: keyof typeof types): ArrayBufferLike => {
-    const type = types[name]
-    return allocate(type === undefined ? 0 : sizeOf(type.shape))
-  }
-  const floats = (name: keyof typeof types): Float32Array => new Float32Array(memory(name))
-  return { first: new Int32Array(memory('first')), weights: floats('weights'), colour: floats('colour'), blur: floats('blur'), solarise: floats('solarise') }
-})
+export const tablesOf = (p: Plan, allocate: Allocate): Tables =>
+  p.groups.map((g) => {
+    const types = groupInputs(p, g)
+    const memory = (name: keyof typeof types): ArrayBufferLike => {
+      const type = types[name]
+      return allocate(type === undefined ? 0 : sizeOf(type.shape))
+    }
+    const floats = (name: keyof typeof types): Float32Array => new Float32Array(memory(name))
+    return {
+      first: new Int32Array(memory('first')),
+      weights: floats('weights'),
+      colour: floats('colour'),
+      blur: floats('blur'),
+      solarise: floats('solarise'),
+    }
+  })
 
 /** Tables as a program's inputs. */
 export const inputsOf = (p: Plan, tables: Tables): InputValues =>
-  new Map(p.groups.flatMap((g, n) => tableNames.flatMap((name) => (tables[n][name].length > 0 ? [[inputPath(g, name), tables[n][name]] as const] : []))))
+  new Map(
+    p.groups.flatMap((g, n) =>
+      tableNames.flatMap((name) => (tables[n][name].length > 0 ? [[inputPath(g, name), tables[n][name]] as const] : [])),
+    ),
+  )
 
 const writeBox = (p: Plan, g: GroupPlan, t: GroupTables, row: number, box: Box, flip: boolean): void => {
   const { size: outputs, count } = g.group
-  const rows = (k: number) => ({ first: t.first, weights: t.weights, at: (k * count * p.layout.batch + row) * outputs, taps: g.taps, limit: p.layout.side })
+  const rows = (k: number) => ({
+    first: t.first,
+    weights: t.weights,
+    at: (k * count * p.layout.batch + row) * outputs,
+    taps: g.taps,
+    limit: p.layout.side,
+  })
   writeTaps(p.augmentation.resampling, { start: box.y, length: box.height, outputs, flip: false }, rows(0))
   writeTaps(p.augmentation.resampling, { start: box.x, length: box.width, outputs, flip }, rows(1))
 }
@@ -126,7 +156,16 @@ export const placeOf = (p: Plan, g: GroupPlan, seed: number, k: number, sample: 
 }
 
 /** Crop `k` of image `b`, whose number among all samples of the run is `sample`. True where a region guided it. */
-const writeCrop = (p: Plan, g: GroupPlan, t: GroupTables, seed: number, k: number, b: number, sample: number, subject: Subject): boolean => {
+const writeCrop = (
+  p: Plan,
+  g: GroupPlan,
+  t: GroupTables,
+  seed: number,
+  k: number,
+  b: number,
+  sample: number,
+  subject: Subject,
+): boolean => {
   const r = p.augmentation
   const s = cropStream(seed, g.name, k, sample)
   const row = k * p.layout.batch + b

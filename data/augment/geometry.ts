@@ -78,7 +78,10 @@ const starts = (length: number, limit: number, from: number, extent: number, sha
   const need = share * extent
   return need > length
     ? [1, 0]
-    : [Math.max(0, Math.ceil(from + need - length), centre - length + 1), Math.min(limit - length, Math.floor(from + extent - need), centre)]
+    : [
+        Math.max(0, Math.ceil(from + need - length), centre - length + 1),
+        Math.min(limit - length, Math.floor(from + extent - need), centre),
+      ]
 }
 
 /**
@@ -104,7 +107,8 @@ export const guidedCrop = (s: Stream, size: Size, range: CropRange, region: Box,
  */
 export const guidedPlainCrop = (s: Stream, size: Size, side: number, region: Box, fraction: number): Box | undefined => {
   const n = Math.min(side, size.height, size.width)
-  const axis = (limit: number, from: number, extent: number): Range => starts(n, limit, from, extent, Math.min(Math.sqrt(fraction), (n / extent) * (1 - 1e-9)))
+  const axis = (limit: number, from: number, extent: number): Range =>
+    starts(n, limit, from, extent, Math.min(Math.sqrt(fraction), (n / extent) * (1 - 1e-9)))
   const [ys, xs] = [axis(size.height, region.y, region.height), axis(size.width, region.x, region.width)]
   return ys[0] <= ys[1] && xs[0] <= xs[1] ? { y: within(s.unit(0), ...ys), x: within(s.unit(1), ...xs), height: n, width: n } : undefined
 }
@@ -117,5 +121,8 @@ export const guidedPlainCrop = (s: Stream, size: Size, side: number, region: Box
 export const longestSide = (side: number, range: CropRange): number => {
   const widest = Math.max(range.ratio[1], 1 / range.ratio[0])
   const [low, high] = range.scale
-  return Math.min(side, Math.ceil(Math.max(side * Math.sqrt(high * widest), side * high * widest * widest, 0.5 * widest / Math.sqrt(low) + 0.5)))
+  return Math.min(
+    side,
+    Math.ceil(Math.max(side * Math.sqrt(high * widest), side * high * widest * widest, (0.5 * widest) / Math.sqrt(low) + 0.5)),
+  )
 }

@@ -165,7 +165,8 @@ const edges = (masked: number, [low, high]: readonly [number, number]): Readonly
   const [a, b] = [Math.fround(low), Math.fround(high)]
   const step = Math.fround(Math.fround(b - a) / masked)
   return Array.from({ length: masked + 1 }, (_, i) =>
-    Math.fround(i < (masked + 1) / 2 ? a + Math.fround(step * i) : b - Math.fround(step * (masked - i))))
+    Math.fround(i < (masked + 1) / 2 ? a + Math.fround(step * i) : b - Math.fround(step * (masked - i))),
+  )
 }
 
 interface Drawn {
@@ -185,7 +186,10 @@ const patchesOf = (patches: number, share: number): number => Math.floor(Math.fr
 /** U: the most patches that a batch can hide, the official `upperbound`; 1 where nothing is ever hidden, as no list is empty. */
 export const listLength = (o: MaskOptions): number => {
   const { masked, patches, shares } = plan(o)
-  return Math.max(1, shares.slice(1, masked + 1).reduce((sum, share) => sum + patchesOf(patches, share), 0))
+  return Math.max(
+    1,
+    shares.slice(1, masked + 1).reduce((sum, share) => sum + patchesOf(patches, share), 0),
+  )
 }
 
 /** A mask turned around its edges: down by `dy` rows and right by `dx` columns. */

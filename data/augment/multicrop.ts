@@ -72,22 +72,32 @@ export interface MultiCrop {
 const place = (r: Augmentation): string => `augmentation ${r.name}`
 
 /** Statistics for the channels at hand: as given, one for all, or RGB's averaged for gray. */
-const normalisationFor = (r: Augmentation, channels: number): Either<Fault, { readonly normalisation: Normalisation; readonly notes: ReadonlyArray<string> }> => {
+const normalisationFor = (
+  r: Augmentation,
+  channels: number,
+): Either<Fault, { readonly normalisation: Normalisation; readonly notes: ReadonlyArray<string> }> => {
   const { mean, std } = r.normalisation
   if (mean.length === channels) return E.right({ normalisation: r.normalisation, notes: [] })
-  const all = (xs: ReadonlyArray<number>, x: number): ReadonlyArray<number> => (channels === 1 ? [x] : Array.from({ length: channels }, () => xs[0]))
+  const all = (xs: ReadonlyArray<number>, x: number): ReadonlyArray<number> =>
+    channels === 1 ? [x] : Array.from({ length: channels }, () => xs[0])
   const average = (xs: ReadonlyArray<number>): number => xs.reduce((a, b) => a + b, 0) / xs.length
   return channels === 1 || mean.length === 1
     ? E.right({
         normalisation: { mean: all(mean, average(mean)), std: all(std, average(std)) },
-        notes: [channels === 1 ? `normalised with the averages of ${mean.length} channels` : `one mean and deviation for all ${channels} channels`],
+        notes: [
+          channels === 1
+            ? `normalised with the averages of ${mean.length} channels`
+            : `one mean and deviation for all ${channels} channels`,
+        ],
       })
-    : E.left(fault('config', {
-        place: `${place(r)}: normalisation`,
-        found: `${mean.length} means for images of ${channels} channels`,
-        allowed: `${channels} means and deviations, or one for all channels`,
-        remedy: 'give the statistics of the data set',
-      }))
+    : E.left(
+        fault('config', {
+          place: `${place(r)}: normalisation`,
+          found: `${mean.length} means for images of ${channels} channels`,
+          allowed: `${channels} means and deviations, or one for all channels`,
+          remedy: 'give the statistics of the data set',
+        }),
+      )
 }
 
 /** What an augmentation asks for and images of these channels cannot have. */
@@ -100,26 +110,40 @@ const switchedOff = (r: Augmentation, { channels }: Layout): ReadonlyArray<strin
 const checkLayout = (r: Augmentation, l: Layout): Either<Fault, Layout> =>
   [l.batch, l.channels, l.side].every(isDimension)
     ? E.right(l)
-    : E.left(fault('config', { place: place(r), found: JSON.stringify(l), allowed: 'whole numbers of at least 1', remedy: 'correct the batch, the channels or the side of the canvases' }))
+    : E.left(
+        fault('config', {
+          place: place(r),
+          found: JSON.stringify(l),
+          allowed: 'whole numbers of at least 1',
+          remedy: 'correct the batch, the channels or the side of the canvases',
+        }),
+      )
 
 const checkSubjects = (r: Augmentation, l: Layout, subjects: ReadonlyArray<Subject>): Either<Fault, ReadonlyArray<Subject>> => {
   const inside = (n: number): boolean => isDimension(n) && n <= l.side
   const bad = subjects.findIndex((s) => !inside(s.size.height) || !inside(s.size.width))
   if (subjects.length === l.batch && bad < 0) return E.right(subjects)
-  return E.left(fault('data', {
-    place: place(r),
-    found: bad < 0 ? `${subjects.length} images` : `image ${bad} of ${subjects[bad].size.height} x ${subjects[bad].size.width} pixels`,
-    allowed: `${l.batch} images of at most ${l.side} x ${l.side} pixels`,
-    remedy: bad < 0 ? 'feed full batches' : 'use larger canvases, or shrink the image first',
-  }))
+  return E.left(
+    fault('data', {
+      place: place(r),
+      found: bad < 0 ? `${subjects.length} images` : `image ${bad} of ${subjects[bad].size.height} x ${subjects[bad].size.width} pixels`,
+      allowed: `${l.batch} images of at most ${l.side} x ${l.side} pixels`,
+      remedy: bad < 0 ? 'feed full batches' : 'use larger canvases, or shrink the image first',
+    }),
+  )
 }
 
-const expressions = (p: Plan) => (canvas: Expr): CropExprs => {
-  const group = (name: GroupPlan['name']): Option<Expr> =>
-    pipe(O.fromNullable(p.groups.find((g) => g.name === name)), O.map((g) => cropsOf(p, g, canvas)))
-  // a checked augmentation has global crops
-  return { global: O.getOrElse(() => canvas)(group('global')), local: group('local'), gram: group('gram') }
-}
+const expressions =
+  (p: Plan) =>
+  (canvas: Expr): CropExprs => {
+    const group = (name: GroupPlan['name']): Option<Expr> =>
+      pipe(
+        O.fromNullable(p.groups.find((g) => g.name === name)),
+        O.map((g) => cropsOf(p, g, canvas)),
+      )
+    // a checked augmentation has global crops
+    return { global: O.getOrElse(() => canvas)(group('global')), local: group('local'), gram: group('gram') }
+  }
 
 const assemble = (augmentation: Augmentation, layout: Layout, notes: ReadonlyArray<string>): MultiCrop => {
   const plan = planOf(augmentation, layout)
@@ -129,18 +153,34 @@ const assemble = (augmentation: Augmentation, layout: Layout, notes: ReadonlyArr
   const { global, local, gram } = crops(canvas)
   const tables = plan.groups.flatMap((g) => {
     const { first, weights, colour, blur, solarise } = groupInputs(plan, g)
-    return Object.entries({ first, weights, colour, blur, solarise })
-      .flatMap(([name, type]): ReadonlyArray<readonly [string, TensorType]> => (type === undefined ? [] : [[`augment.${g.name}.${name}`, type]]))
+    return Object.entries({ first, weights, colour, blur, solarise }).flatMap(
+      ([name, type]): ReadonlyArray<readonly [string, TensorType]> => (type === undefined ? [] : [[`augment.${g.name}.${name}`, type]]),
+    )
   })
-  const draw: MultiCrop['draw'] = (seed, first, subjects) => pipe(checkSubjects(augmentation, layout, subjects), E.map((s) => drawCrops(plan, seed, first, s)))
+  const draw: MultiCrop['draw'] = (seed, first, subjects) =>
+    pipe(
+      checkSubjects(augmentation, layout, subjects),
+      E.map((s) => drawCrops(plan, seed, first, s)),
+    )
   return {
-    augmentation, layout, plan, notes, canvas, crops, draw,
+    augmentation,
+    layout,
+    plan,
+    notes,
+    canvas,
+    crops,
+    draw,
     inputs: new Map([[canvasPath, canvasType], ...tables]),
-    graph: trace(`multicrop ${augmentation.name}`, [value('global', global), ...(O.isSome(local) ? [value('local', local.value)] : []), ...(O.isSome(gram) ? [value('gram', gram.value)] : [])]),
-    feed: (seed, batch) => pipe(
-      batch.drawn?.seed === seed ? E.right(batch.drawn) : draw(seed, batch.first, batch.subjects),
-      E.map(({ values }) => new Map([...values, [canvasPath, batch.canvases]])),
-    ),
+    graph: trace(`multicrop ${augmentation.name}`, [
+      value('global', global),
+      ...(O.isSome(local) ? [value('local', local.value)] : []),
+      ...(O.isSome(gram) ? [value('gram', gram.value)] : []),
+    ]),
+    feed: (seed, batch) =>
+      pipe(
+        batch.drawn?.seed === seed ? E.right(batch.drawn) : draw(seed, batch.first, batch.subjects),
+        E.map(({ values }) => new Map([...values, [canvasPath, batch.canvases]])),
+      ),
   }
 }
 
@@ -152,5 +192,10 @@ export const multiCrop = (augmentation: Augmentation, layout: Layout): Either<Fa
     E.bind('fitting', () => checkLayout(augmentation, layout)),
     E.bind('own', () => normalisationFor(augmentation, layout.channels)),
     E.map(({ checked, fitting, own }) =>
-      assemble({ ...forChannels(layout.channels)(checked), normalisation: own.normalisation }, fitting, [...augmentation.notes, ...switchedOff(augmentation, fitting), ...own.notes])),
+      assemble({ ...forChannels(layout.channels)(checked), normalisation: own.normalisation }, fitting, [
+        ...augmentation.notes,
+        ...switchedOff(augmentation, fitting),
+        ...own.notes,
+      ]),
+    ),
   )

@@ -34,7 +34,8 @@ export interface GroupPlan {
 const planGroup = (r: Augmentation, l: Layout, name: GroupPlan['name'], group: CropGroup, coloured: boolean): GroupPlan => {
   const blurs = group.blur.some((p) => p > 0)
   return {
-    name, group,
+    name,
+    group,
     taps: tapCount(r.resampling, group.resized === false ? Math.min(l.side, group.size) : longestSide(l.side, group), group.size, l.side),
     colour: coloured ? colourChain(jitterNames(r.jitter), r.grayscale > 0) : colourChain([], false),
     blurTaps: blurs ? blurTaps(r.blurKind, r.sigma[1]) : 0,
@@ -49,13 +50,23 @@ export interface Plan {
 }
 
 /** The global crops at another size, undistorted. */
-const undistorted = (g: CropGroup, size: number): CropGroup => ({ ...g, size, blur: g.blur.map(() => 0), solarise: g.solarise.map(() => 0) })
+const undistorted = (g: CropGroup, size: number): CropGroup => ({
+  ...g,
+  size,
+  blur: g.blur.map(() => 0),
+  solarise: g.solarise.map(() => 0),
+})
 
 export const planOf = (augmentation: Augmentation, layout: Layout): Plan => ({
-  augmentation, layout,
+  augmentation,
+  layout,
   groups: [
-    ...(['global', 'local'] as const).filter((name) => augmentation[name].count > 0).map((name) => planGroup(augmentation, layout, name, augmentation[name], true)),
-    ...(augmentation.gram === undefined ? [] : [planGroup(augmentation, layout, 'gram', undistorted(augmentation.global, augmentation.gram.size), false)]),
+    ...(['global', 'local'] as const)
+      .filter((name) => augmentation[name].count > 0)
+      .map((name) => planGroup(augmentation, layout, name, augmentation[name], true)),
+    ...(augmentation.gram === undefined
+      ? []
+      : [planGroup(augmentation, layout, 'gram', undistorted(augmentation.global, augmentation.gram.size), false)]),
   ],
 })
 

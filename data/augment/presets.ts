@@ -16,7 +16,8 @@ const noJitter: Jitter = { probability: 0, brightness: 0, contrast: 0, saturatio
 const each = (n: number, value: number): ReadonlyArray<number> => Array.from({ length: n }, () => value)
 
 /** One entry per global crop: the first has its own number, all others the second's. */
-const firstAndOthers = (n: number, first: number, others: number): ReadonlyArray<number> => Array.from({ length: n }, (_, i) => (i === 0 ? first : others))
+const firstAndOthers = (n: number, first: number, others: number): ReadonlyArray<number> =>
+  Array.from({ length: n }, (_, i) => (i === 0 ? first : others))
 
 export interface AugmentationOptions {
   readonly globals?: number
@@ -56,45 +57,72 @@ interface Release {
   readonly invertsBlur: boolean
 }
 
-const v1: Release = { globalSize: 224, globalScale: [0.4, 1], localSize: 96, localScale: [0.05, 0.4], flip: 0.5, blurKind: 'pillow', invertsBlur: false }
-const v2: Release = { globalSize: 224, globalScale: [0.32, 1], localSize: 96, localScale: [0.05, 0.32], flip: 0.5, blurKind: 'gaussian', invertsBlur: true }
+const v1: Release = {
+  globalSize: 224,
+  globalScale: [0.4, 1],
+  localSize: 96,
+  localScale: [0.05, 0.4],
+  flip: 0.5,
+  blurKind: 'pillow',
+  invertsBlur: false,
+}
+const v2: Release = {
+  globalSize: 224,
+  globalScale: [0.32, 1],
+  localSize: 96,
+  localScale: [0.05, 0.32],
+  flip: 0.5,
+  blurKind: 'gaussian',
+  invertsBlur: true,
+}
 /** The 7B and distillation configurations. */
 const v3large: Release = { ...v2, globalSize: 256, localSize: 112, flip: 0 }
 
-const fromRelease = (name: string, release: Release) => (o: AugmentationOptions = {}): Augmentation => {
-  const globals = o.globals ?? 2
-  const locals = o.locals ?? 8
-  const released = release.invertsBlur && o.blur === 'as-released'
-  return {
-    name,
-    global: {
-      count: globals, size: o.globalSize ?? release.globalSize, scale: o.globalScale ?? release.globalScale, ratio,
-      blur: released ? firstAndOthers(globals, 0, 0.9) : firstAndOthers(globals, 1, 0.1),
-      solarise: firstAndOthers(globals, 0, 0.2),
-    },
-    local: {
-      count: locals, size: o.localSize ?? release.localSize, scale: o.localScale ?? release.localScale, ratio,
-      blur: each(locals, 0.5), solarise: each(locals, 0),
-      ...(o.guided === undefined ? {} : { guided: o.guided }),
-    },
-    ...(o.gramSize === undefined ? {} : { gram: { size: o.gramSize } }),
-    resampling: bicubic,
-    flip: o.flip ?? release.flip,
-    jitter: colourJitter,
-    sharedJitter: o.sharedJitter ?? false,
-    grayscale: 0.2,
-    blurKind: release.blurKind,
-    sigma: [0.1, 2],
-    normalisation: o.normalisation ?? imagenet,
-    notes: release.invertsBlur
-      ? [`blur ${released ? 'as released: global crop 1 never, global crop 2 in 9 of 10' : 'as intended: global crop 1 always, global crop 2 in 1 of 10 (the released code inverts these)'}`]
-      : [],
+const fromRelease =
+  (name: string, release: Release) =>
+  (o: AugmentationOptions = {}): Augmentation => {
+    const globals = o.globals ?? 2
+    const locals = o.locals ?? 8
+    const released = release.invertsBlur && o.blur === 'as-released'
+    return {
+      name,
+      global: {
+        count: globals,
+        size: o.globalSize ?? release.globalSize,
+        scale: o.globalScale ?? release.globalScale,
+        ratio,
+        blur: released ? firstAndOthers(globals, 0, 0.9) : firstAndOthers(globals, 1, 0.1),
+        solarise: firstAndOthers(globals, 0, 0.2),
+      },
+      local: {
+        count: locals,
+        size: o.localSize ?? release.localSize,
+        scale: o.localScale ?? release.localScale,
+        ratio,
+        blur: each(locals, 0.5),
+        solarise: each(locals, 0),
+        ...(o.guided === undefined ? {} : { guided: o.guided }),
+      },
+      ...(o.gramSize === undefined ? {} : { gram: { size: o.gramSize } }),
+      resampling: bicubic,
+      flip: o.flip ?? release.flip,
+      jitter: colourJitter,
+      sharedJitter: o.sharedJitter ?? false,
+      grayscale: 0.2,
+      blurKind: release.blurKind,
+      sigma: [0.1, 2],
+      normalisation: o.normalisation ?? imagenet,
+      notes: release.invertsBlur
+        ? [
+            `blur ${released ? 'as released: global crop 1 never, global crop 2 in 9 of 10' : 'as intended: global crop 1 always, global crop 2 in 1 of 10 (the released code inverts these)'}`,
+          ]
+        : [],
+    }
   }
-}
 
 /**
- * The colours of v2 on squares that are cut from the image and never resized, so that a structure keeps its size in pixels (and, where images share a
- * spacing, in millimetres): for medical images, after DINO-MX (arXiv 2511.01610), crops without resizing.
+ * The colours of v2 on squares that are cut from the image and never resized, so that a structure keeps its size in pixels (and, where
+ * images share a spacing, in millimetres): for medical images, after DINO-MX (arXiv 2511.01610), crops without resizing.
  */
 const unresized = (o: AugmentationOptions = {}): Augmentation => {
   const r = fromRelease('unresized', v2)(o)
@@ -112,9 +140,21 @@ const digits = (o: AugmentationOptions = {}): Augmentation => {
   const locals = o.locals ?? 4
   return {
     name: 'digits',
-    global: { count: globals, size: o.globalSize ?? 28, scale: o.globalScale ?? [0.5, 1], ratio, blur: each(globals, o.blurred?.probability ?? 0), solarise: each(globals, o.solarised ?? 0) },
+    global: {
+      count: globals,
+      size: o.globalSize ?? 28,
+      scale: o.globalScale ?? [0.5, 1],
+      ratio,
+      blur: each(globals, o.blurred?.probability ?? 0),
+      solarise: each(globals, o.solarised ?? 0),
+    },
     local: {
-      count: locals, size: o.localSize ?? 16, scale: o.localScale ?? [0.15, 0.5], ratio, blur: each(locals, o.blurred?.probability ?? 0), solarise: each(locals, o.solarised ?? 0),
+      count: locals,
+      size: o.localSize ?? 16,
+      scale: o.localScale ?? [0.15, 0.5],
+      ratio,
+      blur: each(locals, o.blurred?.probability ?? 0),
+      solarise: each(locals, o.solarised ?? 0),
       ...(o.guided === undefined ? {} : { guided: o.guided }),
     },
     ...(o.gramSize === undefined ? {} : { gram: { size: o.gramSize } }),
@@ -150,4 +190,11 @@ export const isAugmentationName = (name: string): name is AugmentationName => Ob
 export const augmentationOf = (name: string, options: AugmentationOptions = {}): Either<Fault, Augmentation> =>
   isAugmentationName(name)
     ? checkAugmentation(augmentations[name](options))
-    : E.left(fault('config', { place: 'augmentation', found: `the augmentation "${name}"`, allowed: augmentationNames.join(', '), remedy: 'name one of these augmentations' }))
+    : E.left(
+        fault('config', {
+          place: 'augmentation',
+          found: `the augmentation "${name}"`,
+          allowed: augmentationNames.join(', '),
+          remedy: 'name one of these augmentations',
+        }),
+      )

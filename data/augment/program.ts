@@ -35,22 +35,28 @@ const leavesOf = (p: Plan, g: GroupPlan): Leaves => {
   return {
     first: inputLeaf(types.first, inputPath(g, 'first')),
     weights: inputLeaf(types.weights, inputPath(g, 'weights')),
-    colour: optional('colour'), blur: optional('blur'), solarise: optional('solarise'),
+    colour: optional('colour'),
+    blur: optional('blur'),
+    solarise: optional('solarise'),
   }
 }
 
 /** `x [lead.., C, H, W]` blurred by `writeBlur`'s kernels `[lead.., T]`. */
-export const blur = (kind: BlurKind) => (x: Expr, kernel: Expr): Expr => {
-  const border = kind === 'gaussian' ? 'reflect' : 'repeat'
-  const passes = (axis: number, y: Expr): Expr => range(blurPasses(kind)).reduce((z) => convolve(axis, border)(z, kernel), y)
-  return passes(-2, passes(-1, x))
-}
+export const blur =
+  (kind: BlurKind) =>
+  (x: Expr, kernel: Expr): Expr => {
+    const border = kind === 'gaussian' ? 'reflect' : 'repeat'
+    const passes = (axis: number, y: Expr): Expr => range(blurPasses(kind)).reduce((z) => convolve(axis, border)(z, kernel), y)
+    return passes(-2, passes(-1, x))
+  }
 
 /** `(x - mean) / std` per channel: `x [lead.., C, H, W]`. */
-export const normalise = (mean: ReadonlyArray<number>, std: ReadonlyArray<number>) => (x: Expr): Expr => {
-  const column = (values: ReadonlyArray<number>): Expr => table('f32', [values.length, 1, 1], values)
-  return div(sub(x, column(mean)), column(std))
-}
+export const normalise =
+  (mean: ReadonlyArray<number>, std: ReadonlyArray<number>) =>
+  (x: Expr): Expr => {
+    const column = (values: ReadonlyArray<number>): Expr => table('f32', [values.length, 1, 1], values)
+    return div(sub(x, column(mean)), column(std))
+  }
 
 /**
  * `resampleBoth` with values held in [0, 1] after each of its passes, as Pillow's 8-bit images do: bicubic overshoot

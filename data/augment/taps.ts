@@ -5,7 +5,10 @@
  * cubic a = -0.75, fixed support, taps clamped to the box.
  */
 
-/** How a crop is brought to its size. `nearest` (of PyTorch) and `middle` (of Pillow: the pixel under the middle of the new one) know no antialias. */
+/**
+ * How a crop is brought to its size. `nearest` (of PyTorch) and `middle` (of Pillow: the pixel under the middle of the new one) know no
+ * antialias.
+ */
 export interface Resampling {
   readonly filter: 'bicubic' | 'bilinear' | 'nearest' | 'middle'
   readonly antialias: boolean

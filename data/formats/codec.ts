@@ -54,19 +54,29 @@ const isComposite = (codec: t.Decoder<unknown, unknown> | undefined): boolean =>
   codec instanceof t.IntersectionType || codec instanceof t.UnionType
 
 /** Decodes `u`; the fault's place is `place` and the path of the first value that does not fit. */
-export const decodeAs = <A>(codec: t.Type<A, unknown>, kind: FaultKind, place: string, remedy: string) => (u: unknown): Either<Fault, A> => {
-  const result = codec.decode(u)
-  if (E.isRight(result)) return result
-  const first = result.left[0]
-  // what a union allows is all of its members, and not the one that was tried first
-  const union = first.context.findIndex((c) => c.type instanceof t.UnionType)
-  const context = union < 0 ? first.context : first.context.slice(0, union + 1)
-  const path = context.filter((c, i) => c.key !== '' && !isComposite(context[i - 1]?.type)).map((c) => c.key).join('.')
-  const { actual, type: { name: wanted } } = context[context.length - 1]
-  return E.left(fault(kind, {
-    place: path === '' ? place : `${place}: ${path}`,
-    found: actual === undefined ? 'nothing' : showValue(actual),
-    allowed: wanted,
-    remedy,
-  }))
-}
+export const decodeAs =
+  <A>(codec: t.Type<A, unknown>, kind: FaultKind, place: string, remedy: string) =>
+  (u: unknown): Either<Fault, A> => {
+    const result = codec.decode(u)
+    if (E.isRight(result)) return result
+    const first = result.left[0]
+    // what a union allows is all of its members, and not the one that was tried first
+    const union = first.context.findIndex((c) => c.type instanceof t.UnionType)
+    const context = union < 0 ? first.context : first.context.slice(0, union + 1)
+    const path = context
+      .filter((c, i) => c.key !== '' && !isComposite(context[i - 1]?.type))
+      .map((c) => c.key)
+      .join('.')
+    const {
+      actual,
+      type: { name: wanted },
+    } = context[context.length - 1]
+    return E.left(
+      fault(kind, {
+        place: path === '' ? place : `${place}: ${path}`,
+        found: actual === undefined ? 'nothing' : showValue(actual),
+        allowed: wanted,
+        remedy,
+      }),
+    )
+  }

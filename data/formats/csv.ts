@@ -21,7 +21,11 @@ const closing = (text: string, from: number): number => {
 }
 
 /** Hands over the cells of every line. Left: a quote that is not closed, by its line. */
-const eachLine = (text: string, separator: string, take: (line: number, cells: ReadonlyArray<string>) => string | undefined): string | undefined => {
+const eachLine = (
+  text: string,
+  separator: string,
+  take: (line: number, cells: ReadonlyArray<string>) => string | undefined,
+): string | undefined => {
   const mark = separator.charCodeAt(0)
   let line = 1
   for (let at = 0; at < text.length;) {
@@ -68,9 +72,15 @@ export const parseCsv = (text: string): Either<string, CsvTable> => {
       return new Set(cells.map((c) => c.toLowerCase())).size === cells.length ? undefined : 'two columns with one name'
     }
     if (cells.length !== names.length) return `${cells.length} cells in line ${line}, where there are ${names.length} columns`
-    cells.forEach((cell, c) => { columns[c].push(cell) })
+    cells.forEach((cell, c) => {
+      columns[c].push(cell)
+    })
     lines.push(line)
     return undefined
   })
-  return wrong !== undefined ? E.left(wrong) : names === undefined ? E.left('no line with the names of columns') : E.right({ names, columns, lines })
+  return wrong !== undefined
+    ? E.left(wrong)
+    : names === undefined
+      ? E.left('no line with the names of columns')
+      : E.right({ names, columns, lines })
 }

@@ -31,8 +31,21 @@ export const isElementName = (s: string): s is ElementName => Object.hasOwn(elem
 
 /** The safetensors name of every element type. */
 export const elementNames: Readonly<Record<HostDType, ElementName>> = {
-  f64: 'F64', f32: 'F32', f16: 'F16', bf16: 'BF16', f8e4m3: 'F8_E4M3', f8e5m2: 'F8_E5M2', i64: 'I64', i32: 'I32',
-  i16: 'I16', i8: 'I8', u64: 'U64', u32: 'U32', u16: 'U16', u8: 'U8', bool: 'BOOL',
+  f64: 'F64',
+  f32: 'F32',
+  f16: 'F16',
+  bf16: 'BF16',
+  f8e4m3: 'F8_E4M3',
+  f8e5m2: 'F8_E5M2',
+  i64: 'I64',
+  i32: 'I32',
+  i16: 'I16',
+  i8: 'I8',
+  u64: 'U64',
+  u32: 'U32',
+  u16: 'U16',
+  u8: 'U8',
+  bool: 'BOOL',
 }
 
 const two32 = 4294967296
@@ -54,7 +67,8 @@ const narrowWide = (data: Float64Array, signed: boolean): Either<string, Uint8Ar
   const words = new Uint32Array(data.length * 2)
   for (let i = 0; i < data.length; i++) {
     const v = data[i]
-    if (!Number.isSafeInteger(v) || (!signed && v < 0)) return E.left(`${v} at element ${i}, which is no exact ${signed ? '' : 'unsigned '}64-bit integer`)
+    if (!Number.isSafeInteger(v) || (!signed && v < 0))
+      return E.left(`${v} at element ${i}, which is no exact ${signed ? '' : 'unsigned '}64-bit integer`)
     const high = Math.floor(v / two32)
     words[2 * i] = v - high * two32
     words[2 * i + 1] = high
@@ -74,21 +88,36 @@ const bools = (data: Uint8Array): Either<string, Uint8Array> => {
  */
 export const tensorOfBytes = (dtype: HostDType, shape: ReadonlyArray<number>, buffer: ArrayBuffer): Either<string, HostTensor> => {
   switch (dtype) {
-    case 'f64': return E.right({ dtype, shape, data: new Float64Array(buffer) })
-    case 'f32': return E.right({ dtype, shape, data: new Float32Array(buffer) })
-    case 'f16': return E.right({ dtype, shape, data: widenF16(new Uint16Array(buffer)) })
-    case 'bf16': return E.right({ dtype, shape, data: widenBF16(new Uint16Array(buffer)) })
-    case 'f8e4m3': return E.right({ dtype, shape, data: widenE4M3(new Uint8Array(buffer)) })
-    case 'f8e5m2': return E.right({ dtype, shape, data: widenE5M2(new Uint8Array(buffer)) })
-    case 'i64': return E.map((data: Float64Array): HostTensor => ({ dtype, shape, data }))(wide(buffer, true))
-    case 'u64': return E.map((data: Float64Array): HostTensor => ({ dtype, shape, data }))(wide(buffer, false))
-    case 'i32': return E.right({ dtype, shape, data: new Int32Array(buffer) })
-    case 'i16': return E.right({ dtype, shape, data: new Int16Array(buffer) })
-    case 'i8': return E.right({ dtype, shape, data: new Int8Array(buffer) })
-    case 'u32': return E.right({ dtype, shape, data: new Uint32Array(buffer) })
-    case 'u16': return E.right({ dtype, shape, data: new Uint16Array(buffer) })
-    case 'u8': return E.right({ dtype, shape, data: new Uint8Array(buffer) })
-    case 'bool': return E.map((data: Uint8Array): HostTensor => ({ dtype, shape, data }))(bools(new Uint8Array(buffer)))
+    case 'f64':
+      return E.right({ dtype, shape, data: new Float64Array(buffer) })
+    case 'f32':
+      return E.right({ dtype, shape, data: new Float32Array(buffer) })
+    case 'f16':
+      return E.right({ dtype, shape, data: widenF16(new Uint16Array(buffer)) })
+    case 'bf16':
+      return E.right({ dtype, shape, data: widenBF16(new Uint16Array(buffer)) })
+    case 'f8e4m3':
+      return E.right({ dtype, shape, data: widenE4M3(new Uint8Array(buffer)) })
+    case 'f8e5m2':
+      return E.right({ dtype, shape, data: widenE5M2(new Uint8Array(buffer)) })
+    case 'i64':
+      return E.map((data: Float64Array): HostTensor => ({ dtype, shape, data }))(wide(buffer, true))
+    case 'u64':
+      return E.map((data: Float64Array): HostTensor => ({ dtype, shape, data }))(wide(buffer, false))
+    case 'i32':
+      return E.right({ dtype, shape, data: new Int32Array(buffer) })
+    case 'i16':
+      return E.right({ dtype, shape, data: new Int16Array(buffer) })
+    case 'i8':
+      return E.right({ dtype, shape, data: new Int8Array(buffer) })
+    case 'u32':
+      return E.right({ dtype, shape, data: new Uint32Array(buffer) })
+    case 'u16':
+      return E.right({ dtype, shape, data: new Uint16Array(buffer) })
+    case 'u8':
+      return E.right({ dtype, shape, data: new Uint8Array(buffer) })
+    case 'bool':
+      return E.map((data: Uint8Array): HostTensor => ({ dtype, shape, data }))(bools(new Uint8Array(buffer)))
   }
 }
 
@@ -100,13 +129,20 @@ const viewOf = (a: ArrayBufferView): Uint8Array => new Uint8Array(a.buffer, a.by
  */
 export const writerOf = (t: HostTensor): Either<string, () => Uint8Array> => {
   switch (t.dtype) {
-    case 'f16': return E.right(() => viewOf(narrowF16(t.data)))
-    case 'bf16': return E.right(() => viewOf(narrowBF16(t.data)))
+    case 'f16':
+      return E.right(() => viewOf(narrowF16(t.data)))
+    case 'bf16':
+      return E.right(() => viewOf(narrowBF16(t.data)))
     case 'f8e4m3':
-    case 'f8e5m2': return E.left('an 8-bit float tensor, which is read but not written')
-    case 'i64': return E.map((bytes: Uint8Array) => () => bytes)(narrowWide(t.data, true))
-    case 'u64': return E.map((bytes: Uint8Array) => () => bytes)(narrowWide(t.data, false))
-    case 'bool': return E.map((bytes: Uint8Array) => () => bytes)(bools(t.data))
-    default: return E.right(() => viewOf(t.data))
+    case 'f8e5m2':
+      return E.left('an 8-bit float tensor, which is read but not written')
+    case 'i64':
+      return E.map((bytes: Uint8Array) => () => bytes)(narrowWide(t.data, true))
+    case 'u64':
+      return E.map((bytes: Uint8Array) => () => bytes)(narrowWide(t.data, false))
+    case 'bool':
+      return E.map((bytes: Uint8Array) => () => bytes)(bools(t.data))
+    default:
+      return E.right(() => viewOf(t.data))
   }
 }

@@ -38,23 +38,29 @@ const remedies: ReadonlyMap<string, readonly [allowed: string, remedy: string]> 
 ])
 
 /** A system error as a fault. */
-export const systemFault = (kind: FaultKind, place: string) => (e: unknown): Fault => {
-  const known = remedies.get(codeOf(e)) ?? ['an operation that the system carries out', 'see the reason above']
-  return fault(kind, { place, found: messageOf(e), allowed: known[0], remedy: known[1] })
-}
+export const systemFault =
+  (kind: FaultKind, place: string) =>
+  (e: unknown): Fault => {
+    const known = remedies.get(codeOf(e)) ?? ['an operation that the system carries out', 'see the reason above']
+    return fault(kind, { place, found: messageOf(e), allowed: known[0], remedy: known[1] })
+  }
 
 /** Whether there is such a file, a folder, or nothing. */
-export const whatIs = (path: string): TaskEither<Fault, 'file' | 'folder' | 'nothing'> => async () => {
-  try {
-    return E.right((await stat(path)).isDirectory() ? 'folder' : 'file')
-  } catch (e) {
-    // below a file there is nothing
-    return ['ENOENT', 'ENOTDIR'].includes(codeOf(e)) ? E.right('nothing') : E.left(systemFault('io', path)(e))
+export const whatIs =
+  (path: string): TaskEither<Fault, 'file' | 'folder' | 'nothing'> =>
+  async () => {
+    try {
+      return E.right((await stat(path)).isDirectory() ? 'folder' : 'file')
+    } catch (e) {
+      // below a file there is nothing
+      return ['ENOENT', 'ENOTDIR'].includes(codeOf(e)) ? E.right('nothing') : E.left(systemFault('io', path)(e))
+    }
   }
-}
 
 /** Runs effects; what they throw (the file system, a library) becomes a fault at `place`. */
-export const guarded = (kind: FaultKind, place: string) => <A>(body: () => Promise<Either<Fault, A>>): TaskEither<Fault, A> =>
+export const guarded =
+  (kind: FaultKind, place: string) =>
+  <A>(body: () => Promise<Either<Fault, A>>): TaskEither<Fault, A> =>
   async () => {
     try {
       return await body()
@@ -85,13 +91,17 @@ const syncFolder = async (path: string): Promise<void> => {
 const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isDirectory() === true
 
 /**
- * Makes a folder with its parents, each forced to the disk; throws what the system refuses. One by one: Node's own recursion never ends where a file system
- * says of a new folder that there is no such path, as /proc does, and says so itself of folders on a read-only disk.
+ * Makes a folder with its parents, each forced to the disk; throws what the system refuses. One by one: Node's own recursion never ends
+ * where a file system says of a new folder that there is no such path, as /proc does, and says so itself of folders on a read-only disk.
  */
 export const makeFolder = async (path: string): Promise<void> => {
   if (await isFolder(path)) return
   const missing: string[] = [resolve(path)]
-  const isThere = (at: string): Promise<boolean> => stat(at).then(() => true, () => false)
+  const isThere = (at: string): Promise<boolean> =>
+    stat(at).then(
+      () => true,
+      () => false,
+    )
   for (let at = dirname(missing[0]); !(await isThere(at)) && at !== dirname(at); at = dirname(at)) missing.push(at)
   for (const folder of missing.reverse()) {
     try {
@@ -112,31 +122,40 @@ export const temporaryOf = (path: string): string => join(dirname(path), `.${bas
  * Faults: whatever the system refuses; the old file, if there was one, is then unchanged and no temporary file stays.
  * (Only where the folder itself cannot be forced to the disk, which comes last, the new file is there all the same.)
  */
-export const writeFile = (kind: FaultKind, path: string) => (chunks: Iterable<Chunk>): TaskEither<Fault, void> =>
-  guarded(kind, path)(async () => {
-    const temporary = temporaryOf(path)
-    await makeFolder(dirname(path))
-    try {
-      const handle = await open(temporary, 'w')
+export const writeFile =
+  (kind: FaultKind, path: string) =>
+  (chunks: Iterable<Chunk>): TaskEither<Fault, void> =>
+    guarded(
+      kind,
+      path,
+    )(async () => {
+      const temporary = temporaryOf(path)
+      await makeFolder(dirname(path))
       try {
-        for (const chunk of chunks) await writeAll(handle, chunk())
-        await handle.sync()
-      } finally {
-        await handle.close()
+        const handle = await open(temporary, 'w')
+        try {
+          for (const chunk of chunks) await writeAll(handle, chunk())
+          await handle.sync()
+        } finally {
+          await handle.close()
+        }
+        await rename(temporary, path)
+      } catch (e) {
+        await unlink(temporary).catch(() => undefined)
+        return E.left(systemFault(kind, path)(e))
       }
-      await rename(temporary, path)
-    } catch (e) {
-      await unlink(temporary).catch(() => undefined)
-      return E.left(systemFault(kind, path)(e))
-    }
-    await syncFolder(dirname(path))
-    return E.right(undefined)
-  })
+      await syncFolder(dirname(path))
+      return E.right(undefined)
+    })
 
 /** Opens a file for reading, hands it to `use`, and closes it whatever happens. */
-export const withFile = (kind: FaultKind, path: string) =>
+export const withFile =
+  (kind: FaultKind, path: string) =>
   <A>(use: (handle: FileHandle, length: number) => Promise<Either<Fault, A>>): TaskEither<Fault, A> =>
-    guarded(kind, path)(async () => {
+    guarded(
+      kind,
+      path,
+    )(async () => {
       const handle = await open(path, 'r')
       try {
         const { size } = await handle.stat()
@@ -147,19 +166,22 @@ export const withFile = (kind: FaultKind, path: string) =>
     })
 
 /** Reads exactly `length` bytes at `position`. Left: the file ends before. */
-export const readAt = (kind: FaultKind, path: string) =>
+export const readAt =
+  (kind: FaultKind, path: string) =>
   async (handle: FileHandle, position: number, length: number): Promise<Either<Fault, Uint8Array<ArrayBuffer>>> => {
     const bytes = new Uint8Array(length)
     let done = 0
     while (done < length) {
       const { bytesRead } = await handle.read(bytes, done, Math.min(length - done, pieceBytes), position + done)
       if (bytesRead === 0) {
-        return E.left(fault(kind, {
-          place: path,
-          found: `the end of the file at byte ${position + done}`,
-          allowed: `at least ${position + length} bytes`,
-          remedy: 'the file is truncated: copy or write it again',
-        }))
+        return E.left(
+          fault(kind, {
+            place: path,
+            found: `the end of the file at byte ${position + done}`,
+            allowed: `at least ${position + length} bytes`,
+            remedy: 'the file is truncated: copy or write it again',
+          }),
+        )
       }
       done += bytesRead
     }

@@ -77,7 +77,10 @@ export const narrowBF16 = (values: Float32Array): Uint16Array<ArrayBuffer> => {
   return out
 }
 
-const widenBytes = (values: Float32Array) => (bits: Uint8Array): Float32Array => Float32Array.from(bits, (b) => values[b])
+const widenBytes =
+  (values: Float32Array) =>
+  (bits: Uint8Array): Float32Array =>
+    Float32Array.from(bits, (b) => values[b])
 
 /** Widens FP8 E4M3 ("fn": no infinities, 0x7f and 0xff are NaN, largest 448) to float32. */
 export const widenE4M3 = widenBytes(table(4, 3, false))

@@ -89,7 +89,9 @@ const entryOf = (file: string, name: string, value: unknown): Either<Fault, Tens
     decodeAs(Entry, 'data', place, damaged),
     E.chain(({ dtype, shape, data_offsets: [begin, end] }) => {
       if (!isElementName(dtype)) {
-        return end >= begin ? E.right({ name, type: dtype, dtype: undefined, shape, begin, end }) : E.left(wrong(place, `the bytes [${begin}, ${end})`, 'an end that is not before the begin'))
+        return end >= begin
+          ? E.right({ name, type: dtype, dtype: undefined, shape, begin, end })
+          : E.left(wrong(place, `the bytes [${begin}, ${end})`, 'an end that is not before the begin'))
       }
       const element = elements[dtype]
       const bytes = countOf(shape) * element.bytes
@@ -113,7 +115,10 @@ const textOf = (value: unknown): Pick<SafetensorsIndex, 'metadata' | 'notes'> =>
     if (typeof x === 'string') text.set(key, x)
     else rest.push(key)
   }
-  return { metadata: Object.fromEntries(text), notes: rest.length === 0 ? [] : [`${reservedName}: no text and passed over: ${rest.join(', ')}`] }
+  return {
+    metadata: Object.fromEntries(text),
+    notes: rest.length === 0 ? [] : [`${reservedName}: no text and passed over: ${rest.join(', ')}`],
+  }
 }
 
 /** Tensors must fill the body without a hole and without sharing a byte. */
@@ -121,9 +126,12 @@ const checkCover = (file: string, entries: ReadonlyArray<TensorEntry>, bodyBytes
   let at = 0
   for (const e of entries) {
     const place = `${file}: ${e.name}`
-    if (e.end > bodyBytes) return E.left(wrong(place, `the bytes [${e.begin}, ${e.end}) in a body of ${bodyBytes} bytes`, 'bytes within the file'))
-    if (e.begin > at) return E.left(wrong(place, `a hole of ${e.begin - at} bytes before byte ${e.begin}`, 'tensors without holes between them'))
-    if (e.begin < at) return E.left(wrong(place, `the bytes [${e.begin}, ${e.end}), which overlap the tensor before`, 'tensors that share no bytes'))
+    if (e.end > bodyBytes)
+      return E.left(wrong(place, `the bytes [${e.begin}, ${e.end}) in a body of ${bodyBytes} bytes`, 'bytes within the file'))
+    if (e.begin > at)
+      return E.left(wrong(place, `a hole of ${e.begin - at} bytes before byte ${e.begin}`, 'tensors without holes between them'))
+    if (e.begin < at)
+      return E.left(wrong(place, `the bytes [${e.begin}, ${e.end}), which overlap the tensor before`, 'tensors that share no bytes'))
     at = e.end
   }
   return at === bodyBytes
@@ -136,30 +144,40 @@ const checkCover = (file: string, entries: ReadonlyArray<TensorEntry>, bodyBytes
  * Faults: not JSON, a repeated or wrong key, a shape that does not fit its byte range, a range
  * outside the file, a hole, an overlap, bytes left over.
  */
-export const parseHeader = (file: string) => (header: Uint8Array, bodyBytes: number): Either<Fault, SafetensorsIndex> =>
-  pipe(
-    decodeText(file, header),
-    E.chain((text) => pipe(
-      E.tryCatch((): unknown => JSON.parse(text), (e) => wrong(file, `a header that is not JSON: ${messageOf(e)}`, 'a JSON record')),
+export const parseHeader =
+  (file: string) =>
+  (header: Uint8Array, bodyBytes: number): Either<Fault, SafetensorsIndex> =>
+    pipe(
+      decodeText(file, header),
+      E.chain((text) =>
+        pipe(
+          E.tryCatch(
+            (): unknown => JSON.parse(text),
+            (e) => wrong(file, `a header that is not JSON: ${messageOf(e)}`, 'a JSON record'),
+          ),
+          E.chain((json) => {
+            const twice = repeatedKey(text)
+            return twice === undefined ? E.right(json) : E.left(wrong(`${file}: ${twice}`, 'the same name twice', 'names that differ'))
+          }),
+        ),
+      ),
+      E.chain(decodeAs(t.UnknownRecord, 'data', file, damaged)),
       E.chain((json) => {
-        const twice = repeatedKey(text)
-        return twice === undefined ? E.right(json) : E.left(wrong(`${file}: ${twice}`, 'the same name twice', 'names that differ'))
-      }),
-    )),
-    E.chain(decodeAs(t.UnknownRecord, 'data', file, damaged)),
-    E.chain((json) => {
-      const entries: TensorEntry[] = []
-      let free: Pick<SafetensorsIndex, 'metadata' | 'notes'> = { metadata: {}, notes: [] }
-      for (const [name, value] of Object.entries(json)) {
-        if (name === reservedName) {
-          free = textOf(value)
-          continue
+        const entries: TensorEntry[] = []
+        let free: Pick<SafetensorsIndex, 'metadata' | 'notes'> = { metadata: {}, notes: [] }
+        for (const [name, value] of Object.entries(json)) {
+          if (name === reservedName) {
+            free = textOf(value)
+            continue
+          }
+          const entry = entryOf(file, name, value)
+          if (E.isLeft(entry)) return entry
+          entries.push(entry.right)
         }
-        const entry = entryOf(file, name, value)
-        if (E.isLeft(entry)) return entry
-        entries.push(entry.right)
-      }
-      entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
-      return pipe(checkCover(file, entries, bodyBytes), E.map((): SafetensorsIndex => ({ entries, ...free, bodyBytes })))
-    }),
-  )
+        entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
+        return pipe(
+          checkCover(file, entries, bodyBytes),
+          E.map((): SafetensorsIndex => ({ entries, ...free, bodyBytes })),
+        )
+      }),
+    )

@@ -45,40 +45,47 @@ const headerLength = (place: string, prefix: Uint8Array, total: number): Either<
   const view = new DataView(prefix.buffer, prefix.byteOffset, prefixBytes)
   const n = view.getUint32(0, true) + view.getUint32(4, true) * 4294967296
   if (n > maxHeaderBytes) return E.left(wrong(place, `a header of ${n} bytes`, `at most ${maxHeaderBytes} bytes`, damaged))
-  if (n > total - prefixBytes) return E.left(wrong(place, `a header of ${n} bytes in a file of ${total}`, 'a header within the file', damaged))
+  if (n > total - prefixBytes)
+    return E.left(wrong(place, `a header of ${n} bytes in a file of ${total}`, 'a header within the file', damaged))
   return E.right(n)
 }
 
 const tensorOf = (file: string, entry: TensorEntry, buffer: ArrayBuffer): Either<Fault, HostTensor> =>
-  entry.dtype === undefined ? E.left(unknownType(file, entry)) : pipe(
-    tensorOfBytes(entry.dtype, entry.shape, buffer),
-    E.mapLeft((found) => wrong(`${file}: ${entry.name}`, found, 'values that the element type holds exactly', damaged)),
-  )
+  entry.dtype === undefined
+    ? E.left(unknownType(file, entry))
+    : pipe(
+        tensorOfBytes(entry.dtype, entry.shape, buffer),
+        E.mapLeft((found) => wrong(`${file}: ${entry.name}`, found, 'values that the element type holds exactly', damaged)),
+      )
 
 /** The index of a whole file in memory. Faults: every way in which a header can be wrong, see `parseHeader`. */
-export const indexOf = (file: string) => (bytes: Uint8Array): Either<Fault, SafetensorsIndex> =>
-  pipe(
-    headerLength(file, bytes.subarray(0, prefixBytes), bytes.length),
-    E.chain((n) => parseHeader(file)(bytes.subarray(prefixBytes, prefixBytes + n), bytes.length - prefixBytes - n)),
-  )
+export const indexOf =
+  (file: string) =>
+  (bytes: Uint8Array): Either<Fault, SafetensorsIndex> =>
+    pipe(
+      headerLength(file, bytes.subarray(0, prefixBytes), bytes.length),
+      E.chain((n) => parseHeader(file)(bytes.subarray(prefixBytes, prefixBytes + n), bytes.length - prefixBytes - n)),
+    )
 
 /** Decodes a whole file in memory; nothing of `bytes` is shared. `file` names it in faults. */
-export const decodeSafetensors = (file: string) => (bytes: Uint8Array): Either<Fault, Safetensors> =>
-  pipe(
-    indexOf(file)(bytes),
-    E.chain((index) => {
-      const start = bytes.length - index.bodyBytes
-      const tensors = new Map<string, HostTensor>()
-      for (const entry of index.entries) {
-        const own = new Uint8Array(entry.end - entry.begin)
-        own.set(bytes.subarray(start + entry.begin, start + entry.end))
-        const tensor = tensorOf(file, entry, own.buffer)
-        if (E.isLeft(tensor)) return tensor
-        tensors.set(entry.name, tensor.right)
-      }
-      return E.right({ tensors, metadata: index.metadata })
-    }),
-  )
+export const decodeSafetensors =
+  (file: string) =>
+  (bytes: Uint8Array): Either<Fault, Safetensors> =>
+    pipe(
+      indexOf(file)(bytes),
+      E.chain((index) => {
+        const start = bytes.length - index.bodyBytes
+        const tensors = new Map<string, HostTensor>()
+        for (const entry of index.entries) {
+          const own = new Uint8Array(entry.end - entry.begin)
+          own.set(bytes.subarray(start + entry.begin, start + entry.end))
+          const tensor = tensorOf(file, entry, own.buffer)
+          if (E.isLeft(tensor)) return tensor
+          tensors.set(entry.name, tensor.right)
+        }
+        return E.right({ tensors, metadata: index.metadata })
+      }),
+    )
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
 
@@ -92,42 +99,44 @@ const ordered = (tensors: HostTensors): ReadonlyArray<readonly [string, HostTens
  * Lays a file out. The tensors' bytes are made when their chunk is asked for, so that no second copy of a model is held.
  * Faults: a shape that does not fit its array, a value or type that cannot be stored, a reserved name, a huge header.
  */
-export const layOut = (file: string) => (contents: Safetensors): Either<Fault, Layout> => {
-  const items: string[] = []
-  const chunks: Chunk[] = []
-  const metadata = Object.entries(contents.metadata)
-  if (metadata.length > 0) {
-    items.push(`"${reservedName}":{${metadata.map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`).join(',')}}`)
-  }
-  let at = 0
-  for (const [name, tensor] of ordered(contents.tensors)) {
-    const place = `${file}: ${name}`
-    if (name === reservedName) return E.left(wrong(place, `a tensor called ${name}`, 'any other name', 'rename the tensor'))
-    if (!tensor.shape.every((d) => Number.isSafeInteger(d) && d >= 0) || countOf(tensor.shape) !== tensor.data.length) {
-      const found = `${tensor.data.length} values for the shape [${tensor.shape.join(', ')}]`
-      return E.left(wrong(place, found, 'as many values as the shape has elements', 'give the tensor the shape of its array'))
+export const layOut =
+  (file: string) =>
+  (contents: Safetensors): Either<Fault, Layout> => {
+    const items: string[] = []
+    const chunks: Chunk[] = []
+    const metadata = Object.entries(contents.metadata)
+    if (metadata.length > 0) {
+      items.push(`"${reservedName}":{${metadata.map(([k, v]) => `${JSON.stringify(k)}:${JSON.stringify(v)}`).join(',')}}`)
     }
-    const writer = writerOf(tensor)
-    if (E.isLeft(writer)) {
-      return E.left(wrong(place, writer.left, 'a value that the element type holds', 'convert the tensor to another type first'))
+    let at = 0
+    for (const [name, tensor] of ordered(contents.tensors)) {
+      const place = `${file}: ${name}`
+      if (name === reservedName) return E.left(wrong(place, `a tensor called ${name}`, 'any other name', 'rename the tensor'))
+      if (!tensor.shape.every((d) => Number.isSafeInteger(d) && d >= 0) || countOf(tensor.shape) !== tensor.data.length) {
+        const found = `${tensor.data.length} values for the shape [${tensor.shape.join(', ')}]`
+        return E.left(wrong(place, found, 'as many values as the shape has elements', 'give the tensor the shape of its array'))
+      }
+      const writer = writerOf(tensor)
+      if (E.isLeft(writer)) {
+        return E.left(wrong(place, writer.left, 'a value that the element type holds', 'convert the tensor to another type first'))
+      }
+      const end = at + tensor.data.length * bytesPerElement(tensor)
+      const entry = { dtype: elementNames[tensor.dtype], shape: tensor.shape, data_offsets: [at, end] }
+      items.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`)
+      chunks.push(writer.right)
+      at = end
     }
-    const end = at + tensor.data.length * bytesPerElement(tensor)
-    const entry = { dtype: elementNames[tensor.dtype], shape: tensor.shape, data_offsets: [at, end] }
-    items.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`)
-    chunks.push(writer.right)
-    at = end
+    const text = new TextEncoder().encode(`{${items.join(',')}}`)
+    const padded = Math.ceil(text.length / 8) * 8
+    if (padded > maxHeaderBytes) {
+      return E.left(wrong(file, `a header of ${padded} bytes`, `at most ${maxHeaderBytes} bytes`, 'split the tensors over several files'))
+    }
+    const head = new Uint8Array(prefixBytes + padded).fill(0x20)
+    new DataView(head.buffer).setUint32(0, padded, true)
+    head.fill(0, 4, prefixBytes)
+    head.set(text, prefixBytes)
+    return E.right({ length: head.length + at, chunks: [() => head, ...chunks] })
   }
-  const text = new TextEncoder().encode(`{${items.join(',')}}`)
-  const padded = Math.ceil(text.length / 8) * 8
-  if (padded > maxHeaderBytes) {
-    return E.left(wrong(file, `a header of ${padded} bytes`, `at most ${maxHeaderBytes} bytes`, 'split the tensors over several files'))
-  }
-  const head = new Uint8Array(prefixBytes + padded).fill(0x20)
-  new DataView(head.buffer).setUint32(0, padded, true)
-  head.fill(0, 4, prefixBytes)
-  head.set(text, prefixBytes)
-  return E.right({ length: head.length + at, chunks: [() => head, ...chunks] })
-}
 
 /** Encodes a whole file in memory. Faults: as `layOut`. Law: decoding it gives the same tensors and metadata. */
 export const encodeSafetensors = (contents: Safetensors): Either<Fault, Uint8Array> =>
@@ -193,27 +202,50 @@ export const readSafetensors = (path: string): TaskEither<Fault, Safetensors> =>
 export const readSafetensorsIndex = (path: string): TaskEither<Fault, SafetensorsIndex> =>
   withFile('data', path)((handle, length) => readIndex(handle, { file: path, start: 0, length, seen: unwatched }))
 
-/** Opens a file: its tensors are read when they are asked for, so that what nobody wants costs nothing. Faults: as `parseHeader`; later those of a tensor. */
-export const openSafetensors = (path: string): TaskEither<Fault, Stored> => pipe(
-  withFile('data', path)(async (handle, length) => pipe(
-    await readIndex(handle, { file: path, start: 0, length, seen: unwatched }),
-    E.map((index) => ({ index, start: length - index.bodyBytes })),
-  )),
-  TE.map(({ index: { entries, metadata, notes }, start }): Stored => ({
-    metadata, notes,
-    tensors: new Map(entries.map((entry) => [entry.name, {
-      type: entry.type, shape: entry.shape,
-      read: withFile('data', path)(async (handle) => pipe(
-        await readAt('data', path)(handle, start + entry.begin, entry.end - entry.begin),
-        E.chain((bytes) => tensorOf(path, entry, bytes.buffer)),
-      )),
-    }])),
-  })),
-)
+/**
+ * Opens a file: its tensors are read when they are asked for, so that what nobody wants costs nothing. Faults: as `parseHeader`; later
+ * those of a tensor.
+ */
+export const openSafetensors = (path: string): TaskEither<Fault, Stored> =>
+  pipe(
+    withFile(
+      'data',
+      path,
+    )(async (handle, length) =>
+      pipe(
+        await readIndex(handle, { file: path, start: 0, length, seen: unwatched }),
+        E.map((index) => ({ index, start: length - index.bodyBytes })),
+      ),
+    ),
+    TE.map(({ index: { entries, metadata, notes }, start }): Stored => ({
+      metadata,
+      notes,
+      tensors: new Map(
+        entries.map((entry) => [
+          entry.name,
+          {
+            type: entry.type,
+            shape: entry.shape,
+            read: withFile(
+              'data',
+              path,
+            )(async (handle) =>
+              pipe(
+                await readAt('data', path)(handle, start + entry.begin, entry.end - entry.begin),
+                E.chain((bytes) => tensorOf(path, entry, bytes.buffer)),
+              ),
+            ),
+          },
+        ]),
+      ),
+    })),
+  )
 
 /** Writes a file, atomically. Faults: as `layOut`, and what the system refuses. */
-export const writeSafetensors = (path: string) => (contents: Safetensors): TaskEither<Fault, void> =>
-  pipe(
-    TE.fromEither(layOut(path)(contents)),
-    TE.chain(({ chunks }) => writeFile('io', path)(chunks)),
-  )
+export const writeSafetensors =
+  (path: string) =>
+  (contents: Safetensors): TaskEither<Fault, void> =>
+    pipe(
+      TE.fromEither(layOut(path)(contents)),
+      TE.chain(({ chunks }) => writeFile('io', path)(chunks)),
+    )

@@ -16,14 +16,23 @@ export interface Source {
 /** A file that was opened for reading. */
 export const fileSource = (path: string, handle: FileHandle, length: number): Source => ({
   length,
-  read: (offset, n) => Promise.resolve(offset + n <= length ? readAt('data', path)(handle, offset, n) : E.left(ended(path, offset + n, length))),
+  read: (offset, n) =>
+    Promise.resolve(offset + n <= length ? readAt('data', path)(handle, offset, n) : E.left(ended(path, offset + n, length))),
 })
 
 /** Bytes in memory; what is read shares them. */
 export const memorySource = (path: string, bytes: Uint8Array): Source => ({
   length: bytes.length,
-  read: (offset, n) => Promise.resolve(offset + n <= bytes.length ? E.right(bytes.subarray(offset, offset + n)) : E.left(ended(path, offset + n, bytes.length))),
+  read: (offset, n) =>
+    Promise.resolve(
+      offset + n <= bytes.length ? E.right(bytes.subarray(offset, offset + n)) : E.left(ended(path, offset + n, bytes.length)),
+    ),
 })
 
 const ended = (path: string, wanted: number, length: number): Fault =>
-  fault('data', { place: path, found: `${length} bytes`, allowed: `at least ${wanted} bytes`, remedy: 'the file is truncated: copy or write it again' })
+  fault('data', {
+    place: path,
+    found: `${length} bytes`,
+    allowed: `at least ${wanted} bytes`,
+    remedy: 'the file is truncated: copy or write it again',
+  })

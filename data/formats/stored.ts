@@ -30,13 +30,15 @@ export const storedInMemory = (tensors: HostTensors): StoredTensors =>
   new Map([...tensors].map(([name, x]) => [name, { type: elementNames[x.dtype], shape: x.shape, read: TE.right(x) }]))
 
 /** Reads those that are named and there. Fault: that of the first that cannot be read. */
-export const readStored = (all: StoredTensors, names: Iterable<string>): TaskEither<Fault, HostTensors> => async (): Promise<Either<Fault, HostTensors>> => {
-  const out = new Map<string, HostTensor>()
-  for (const name of names) {
-    const read = await all.get(name)?.read()
-    if (read === undefined) continue
-    if (E.isLeft(read)) return read
-    out.set(name, read.right)
+export const readStored =
+  (all: StoredTensors, names: Iterable<string>): TaskEither<Fault, HostTensors> =>
+  async (): Promise<Either<Fault, HostTensors>> => {
+    const out = new Map<string, HostTensor>()
+    for (const name of names) {
+      const read = await all.get(name)?.read()
+      if (read === undefined) continue
+      if (E.isLeft(read)) return read
+      out.set(name, read.right)
+    }
+    return E.right(out)
   }
-  return E.right(out)
-}

@@ -61,52 +61,62 @@ export const showTensor = (t: HostTensor): string => `${t.dtype}[${t.shape.join(
  * The values as float32 (shared, not copied, where they already are). Doubles are rounded.
  * Faults: integers and bools are not floats.
  */
-export const floatsOf = (place: string) => (t: HostTensor): Either<Fault, Float32Array> => {
-  switch (t.dtype) {
-    case 'f32':
-    case 'f16':
-    case 'bf16':
-    case 'f8e4m3':
-    case 'f8e5m2':
-      return E.right(t.data)
-    case 'f64':
-      return E.right(Float32Array.from(t.data))
-    default:
-      return E.left(fault('data', {
-        place,
-        found: showTensor(t),
-        allowed: 'a float tensor (f64, f32, f16, bf16, f8)',
-        remedy: 'store the tensor as floats, or read it as integers',
-      }))
+export const floatsOf =
+  (place: string) =>
+  (t: HostTensor): Either<Fault, Float32Array> => {
+    switch (t.dtype) {
+      case 'f32':
+      case 'f16':
+      case 'bf16':
+      case 'f8e4m3':
+      case 'f8e5m2':
+        return E.right(t.data)
+      case 'f64':
+        return E.right(Float32Array.from(t.data))
+      default:
+        return E.left(
+          fault('data', {
+            place,
+            found: showTensor(t),
+            allowed: 'a float tensor (f64, f32, f16, bf16, f8)',
+            remedy: 'store the tensor as floats, or read it as integers',
+          }),
+        )
+    }
   }
-}
 
 /**
  * The values as int32 (shared, not copied, where they already are).
  * Faults: floats are not integers; an integer outside [-2^31, 2^31) does not fit and is named with its place.
  */
-export const intsOf = (place: string) => (t: HostTensor): Either<Fault, Int32Array> => {
-  if (t.dtype === 'i32') return E.right(t.data)
-  if (t.data instanceof Float32Array || t.dtype === 'f64') {
-    return E.left(fault('data', {
-      place,
-      found: showTensor(t),
-      allowed: 'an integer or bool tensor',
-      remedy: 'store the tensor as integers, or read it as floats',
-    }))
-  }
-  const out = new Int32Array(t.data.length)
-  for (let i = 0; i < out.length; i++) {
-    const v = t.data[i]
-    if (v < -2147483648 || v > 2147483647) {
-      return E.left(fault('data', {
-        place,
-        found: `${v} at element ${i} of ${showTensor(t)}`,
-        allowed: 'integers in [-2147483648, 2147483647]',
-        remedy: 'renumber the values so that they fit 32 bits',
-      }))
+export const intsOf =
+  (place: string) =>
+  (t: HostTensor): Either<Fault, Int32Array> => {
+    if (t.dtype === 'i32') return E.right(t.data)
+    if (t.data instanceof Float32Array || t.dtype === 'f64') {
+      return E.left(
+        fault('data', {
+          place,
+          found: showTensor(t),
+          allowed: 'an integer or bool tensor',
+          remedy: 'store the tensor as integers, or read it as floats',
+        }),
+      )
     }
-    out[i] = v
+    const out = new Int32Array(t.data.length)
+    for (let i = 0; i < out.length; i++) {
+      const v = t.data[i]
+      if (v < -2147483648 || v > 2147483647) {
+        return E.left(
+          fault('data', {
+            place,
+            found: `${v} at element ${i} of ${showTensor(t)}`,
+            allowed: 'integers in [-2147483648, 2147483647]',
+            remedy: 'renumber the values so that they fit 32 bits',
+          }),
+        )
+      }
+      out[i] = v
+    }
+    return E.right(out)
   }
-  return E.right(out)
-}

@@ -37,12 +37,16 @@ export type Content =
   | { readonly _tag: 'File'; readonly path: string; readonly base: number }
 
 /** Bytes [offset, offset + n) of a content. Fault: it ends before. */
-export const contentBytes = (c: Content) => (offset: number, n: number): TaskEither<Fault, Uint8Array> => {
-  if (c._tag === 'File') return withFile('data', c.path)((handle) => readAt('data', c.path)(handle, c.base + offset, n))
-  return TE.fromEither(offset + n <= c.bytes.length
-    ? E.right(c.bytes.subarray(offset, offset + n))
-    : E.left(wrongArchive(c.place, `${c.bytes.length} bytes, where ${offset + n} belong`)))
-}
+export const contentBytes =
+  (c: Content) =>
+  (offset: number, n: number): TaskEither<Fault, Uint8Array> => {
+    if (c._tag === 'File') return withFile('data', c.path)((handle) => readAt('data', c.path)(handle, c.base + offset, n))
+    return TE.fromEither(
+      offset + n <= c.bytes.length
+        ? E.right(c.bytes.subarray(offset, offset + n))
+        : E.left(wrongArchive(c.place, `${c.bytes.length} bytes, where ${offset + n} belong`)),
+    )
+  }
 
 export interface ZipOptions {
   /** Members up to so many bytes are kept in memory; 512 MiB by default. */
@@ -55,12 +59,17 @@ export interface ZipOptions {
 export const wrongArchive = (path: string, found: string): Fault =>
   fault('data', { place: path, found, allowed: 'a whole .npz archive of numeric arrays', remedy: 'copy or download the file again' })
 
-const faultOf = (path: string) => (e: unknown): Fault =>
-  /^E[A-Z]+$/.test(codeOf(e)) ? systemFault('data', path)(e) : wrongArchive(path, `an archive that cannot be unpacked: ${messageOf(e)}`)
+const faultOf =
+  (path: string) =>
+  (e: unknown): Fault =>
+    /^E[A-Z]+$/.test(codeOf(e)) ? systemFault('data', path)(e) : wrongArchive(path, `an archive that cannot be unpacked: ${messageOf(e)}`)
 
 const openZip = (path: string): Promise<ZipFile> =>
   new Promise((resolve, reject) => {
-    yauzl.open(path, { lazyEntries: true, autoClose: false }, (e, zip) => { if (e === null) resolve(zip); else reject(e) })
+    yauzl.open(path, { lazyEntries: true, autoClose: false }, (e, zip) => {
+      if (e === null) resolve(zip)
+      else reject(e)
+    })
   })
 
 const listEntries = (zip: ZipFile): Promise<ReadonlyArray<Entry>> =>
@@ -70,7 +79,9 @@ const listEntries = (zip: ZipFile): Promise<ReadonlyArray<Entry>> =>
       entries.push(e)
       zip.readEntry()
     })
-    zip.on('end', () => { resolve(entries) })
+    zip.on('end', () => {
+      resolve(entries)
+    })
     zip.on('error', reject)
     zip.readEntry()
   })
@@ -80,7 +91,10 @@ const stream = async (path: string, entry: Entry, take: (piece: Uint8Array) => b
   const zip = await openZip(path)
   try {
     const input = await new Promise<NodeJS.ReadableStream & { destroy: () => void }>((resolve, reject) => {
-      zip.openReadStream(entry, (e, s) => { if (e === null) resolve(s); else reject(e) })
+      zip.openReadStream(entry, (e, s) => {
+        if (e === null) resolve(s)
+        else reject(e)
+      })
     })
     for await (const piece of input) {
       if (piece instanceof Uint8Array && !(await take(piece))) break
@@ -118,7 +132,9 @@ const toFile = async (path: string, entry: Entry, folder: string): Promise<strin
   try {
     const out = createWriteStream(temporary, { mode: 0o600 })
     let sum = 0
-    const failed = once(out, 'error').then(([e]) => { throw e })
+    const failed = once(out, 'error').then(([e]) => {
+      throw e
+    })
     failed.catch(() => undefined)
     const write = async (piece: Uint8Array): Promise<boolean> => {
       sum = crc32(piece, sum)
@@ -137,20 +153,25 @@ const toFile = async (path: string, entry: Entry, folder: string): Promise<strin
   }
 }
 
-const attempt = <A>(path: string, body: () => Promise<A>): TaskEither<Fault, A> => async () => {
-  try {
-    return E.right(await body())
-  } catch (e) {
-    return E.left(faultOf(path)(e))
+const attempt =
+  <A>(path: string, body: () => Promise<A>): TaskEither<Fault, A> =>
+  async () => {
+    try {
+      return E.right(await body())
+    } catch (e) {
+      return E.left(faultOf(path)(e))
+    }
   }
-}
 
 /** Where the bytes of a member of an uncompressed archive begin. */
 const placeInFile = async (path: string, entry: Entry): Promise<number> => {
   const zip = await openZip(path)
   try {
     return await new Promise((resolve, reject) => {
-      zip.readLocalFileHeader(entry, { minimal: true }, (e, h) => { if (e === null) resolve(h.fileDataStart); else reject(e) })
+      zip.readLocalFileHeader(entry, { minimal: true }, (e, h) => {
+        if (e === null) resolve(h.fileDataStart)
+        else reject(e)
+      })
     })
   } finally {
     zip.close()
@@ -159,7 +180,8 @@ const placeInFile = async (path: string, entry: Entry): Promise<number> => {
 
 /** Where a member's bytes will be, decided when they are first asked for. */
 const contentOf = async (path: string, entry: Entry, o: ZipOptions): Promise<Content> => {
-  if (entry.uncompressedSize <= o.memoryBytes) return { _tag: 'Memory', place: `${path}: ${entry.fileName}`, bytes: await toMemory(path, entry) }
+  if (entry.uncompressedSize <= o.memoryBytes)
+    return { _tag: 'Memory', place: `${path}: ${entry.fileName}`, bytes: await toMemory(path, entry) }
   return entry.compressionMethod === 0
     ? { _tag: 'File', path, base: await placeInFile(path, entry) }
     : { _tag: 'File', path: await toFile(path, entry, o.folder), base: 0 }
@@ -170,16 +192,17 @@ const memberOf = (path: string, entry: Entry, o: ZipOptions): Member => {
   return {
     name: entry.fileName,
     length: entry.uncompressedSize,
-    head: (n) => attempt(path, async () => {
-      const pieces: Uint8Array[] = []
-      let length = 0
-      await stream(path, entry, (piece) => {
-        pieces.push(piece)
-        length += piece.length
-        return length < n
-      })
-      return Buffer.concat(pieces).subarray(0, n)
-    }),
+    head: (n) =>
+      attempt(path, async () => {
+        const pieces: Uint8Array[] = []
+        let length = 0
+        await stream(path, entry, (piece) => {
+          pieces.push(piece)
+          length += piece.length
+          return length < n
+        })
+        return Buffer.concat(pieces).subarray(0, n)
+      }),
     content: () => (content ??= attempt(path, () => contentOf(path, entry, o))()),
   }
 }

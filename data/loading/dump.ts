@@ -21,7 +21,11 @@ export interface Dumped {
 }
 
 /** Reads at most `limit` items of all datasets together, numbered in their order. Items that cannot be read have no number. */
-export const dumpItems = async (datasets: ReadonlyArray<readonly [split: string, dataset: Dataset]>, limit: number, progress: Progress): Promise<Dumped> => {
+export const dumpItems = async (
+  datasets: ReadonlyArray<readonly [split: string, dataset: Dataset]>,
+  limit: number,
+  progress: Progress,
+): Promise<Dumped> => {
   const tensors = new Map<string, HostTensor>()
   const items: object[] = []
   const unreadable: Fault[] = []

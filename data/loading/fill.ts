@@ -79,14 +79,20 @@ const readItem = async (d: Dataset, o: FillOptions, wanted: number) => {
     if (E.isRight(read)) return E.right({ item, ready: read.right, skipped })
     if (o.onError === 'stop') return read
     skipped.push(read.left)
-    if (skipped.length >= Math.min(d.length, mostSkipped)) return E.left<Fault>({ ...read.left, found: `${read.left.found}; ${skipped.length} images in a row cannot be read`, remedy: `check the data with: ${commandLine('data')} inspect --data PATH` })
+    if (skipped.length >= Math.min(d.length, mostSkipped))
+      return E.left<Fault>({
+        ...read.left,
+        found: `${read.left.found}; ${skipped.length} images in a row cannot be read`,
+        remedy: `check the data with: ${commandLine('data')} inspect --data PATH`,
+      })
   }
 }
 
 const fillRow = async (d: Dataset, o: FillOptions, job: Job, row: Row): Promise<Either<Fault, Filled>> => {
   const pixels = d.channels * o.side * o.side
   const place = row.at * pixels
-  const drawn = (laid: Laid): number => (o.plan === undefined ? 0 : drawImage(o.plan, job.tables, o.seed, row.at, job.first + row.at, laid.subject))
+  const drawn = (laid: Laid): number =>
+    o.plan === undefined ? 0 : drawImage(o.plan, job.tables, o.seed, row.at, job.first + row.at, laid.subject)
   if (row.known !== undefined) {
     job.canvases.set(o.cache.subarray(row.slot * pixels, (row.slot + 1) * pixels), place)
     return E.right({ ...row.known, at: row.at, slot: row.slot, note: undefined, skipped: [], guided: drawn(row.known) })
@@ -101,8 +107,11 @@ const fillRow = async (d: Dataset, o: FillOptions, job: Job, row: Row): Promise<
 }
 
 /** Fills the rows of a job with a dataset's items. Fault: the first item (in the order of rows) that cannot be read. */
-export const fillRows = (d: Dataset, o: FillOptions) => (job: Job): TaskEither<Fault, ReadonlyArray<Filled>> => async () =>
-  E.sequenceArray(await Promise.all(job.rows.map((row) => fillRow(d, o, job, row))))
+export const fillRows =
+  (d: Dataset, o: FillOptions) =>
+  (job: Job): TaskEither<Fault, ReadonlyArray<Filled>> =>
+  async () =>
+    E.sequenceArray(await Promise.all(job.rows.map((row) => fillRow(d, o, job, row))))
 
 /** Fills on the calling thread. */
 export const hereFiller = (d: Dataset, o: FillOptions): Filler => ({ fill: fillRows(d, o), close: () => undefined })

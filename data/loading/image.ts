@@ -30,21 +30,31 @@ const boxOfMask = (mask: Uint8Array, width: number): ReadonlyArray<Box> => {
 
 /** Regions of interest in image pixels: the item's boxes, else the rectangle around its mask. */
 export const regionsOf = (item: Item): ReadonlyArray<Box> =>
-  item.boxes !== undefined ? item.boxes : item.box !== undefined ? [item.box] : item.mask !== undefined ? boxOfMask(item.mask, item.image.width) : []
+  item.boxes !== undefined
+    ? item.boxes
+    : item.box !== undefined
+      ? [item.box]
+      : item.mask !== undefined
+        ? boxOfMask(item.mask, item.image.width)
+        : []
 
-const scaled = (scale: number) => (b: Box): Box => ({ x: b.x * scale, y: b.y * scale, width: b.width * scale, height: b.height * scale })
+const scaled =
+  (scale: number) =>
+  (b: Box): Box => ({ x: b.x * scale, y: b.y * scale, width: b.width * scale, height: b.height * scale })
 
 /** An item on its canvas. Fault: another number of channels than the dataset says, missing values. */
 export const readyImage = (d: Dataset, side: number, item: Item): Either<Fault, Ready> => {
   const { image, source } = item
   const expected = image.channels * image.height * image.width
   if (image.channels !== d.channels || image.data.length !== expected || expected === 0)
-    return E.left(fault('data', {
-      place: `${d.name}: ${source}`,
-      found: `${image.data.length} values for [${image.channels}, ${image.height}, ${image.width}]`,
-      allowed: `an image of ${d.channels} channels with all of its values`,
-      remedy: 'convert the images of a data set to one number of channels',
-    }))
+    return E.left(
+      fault('data', {
+        place: `${d.name}: ${source}`,
+        found: `${image.data.length} values for [${image.channels}, ${image.height}, ${image.width}]`,
+        allowed: `an image of ${d.channels} channels with all of its values`,
+        remedy: 'convert the images of a data set to one number of channels',
+      }),
+    )
   const { canvas, size, scale } = lay(image, d.range, side)
   return E.right({
     canvas,

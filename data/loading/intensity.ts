@@ -42,7 +42,9 @@ const isWindowName = (s: string): s is WindowName => Object.hasOwn(windowPresets
 export const parseWindow = (text: string): Either<string, WindowName | 'file' | Window> => {
   if (text === 'file' || isWindowName(text)) return E.right(text)
   const [centre, width, ...more] = text.split('/').map((n) => (n.trim() === '' ? NaN : Number(n)))
-  return more.length === 0 && Number.isFinite(centre) && width > 0 ? E.right({ centre, width }) : E.left(`the window ${JSON.stringify(text)}`)
+  return more.length === 0 && Number.isFinite(centre) && width > 0
+    ? E.right({ centre, width })
+    : E.left(`the window ${JSON.stringify(text)}`)
 }
 
 /** The shape of a window's ramp (VOI LUT Function, (0028,1056)). */
@@ -63,20 +65,26 @@ export type Intensity =
  * A value through a window, in 0..1. LINEAR: 0 up to c - .5 - (w - 1) / 2, 1 above c - .5 + (w - 1) / 2, between them (x -
  * (c - .5)) / (w - 1) + .5, for w >= 1. LINEAR_EXACT: (x - c) / w + .5, clamped, for w > 0. NaN gives 0.
  */
-export const throughWindow = ({ centre, width }: Window, shape: WindowShape = 'linear') => (x: number): number => {
-  if (shape === 'linear exact') return Math.max(0, Math.min(1, (x - centre) / width + 0.5)) || 0
-  const half = (width - 1) / 2
-  if (x > centre - 0.5 + half) return 1
-  return x > centre - 0.5 - half ? (x - (centre - 0.5)) / (width - 1) + 0.5 : 0
-}
+export const throughWindow =
+  ({ centre, width }: Window, shape: WindowShape = 'linear') =>
+  (x: number): number => {
+    if (shape === 'linear exact') return Math.max(0, Math.min(1, (x - centre) / width + 0.5)) || 0
+    const half = (width - 1) / 2
+    if (x > centre - 0.5 + half) return 1
+    return x > centre - 0.5 - half ? (x - (centre - 0.5)) / (width - 1) + 0.5 : 0
+  }
 
 /** A value between two ends, in 0..1, clamped; NaN gives 0. */
-export const throughRange = (low: number, high: number) => (x: number): number => Math.max(0, Math.min(1, (x - low) / (high - low))) || 0
+export const throughRange =
+  (low: number, high: number) =>
+  (x: number): number =>
+    Math.max(0, Math.min(1, (x - low) / (high - low))) || 0
 
 /** The units of datasets whose values are intensities already. */
 const intensityUnits = 'intensity'
 
-const wrong = (place: string, found: string, allowed: string, remedy: string): Fault => faultsOf('config')(`intensity: ${place}`, found, allowed, remedy)
+const wrong = (place: string, found: string, allowed: string, remedy: string): Fault =>
+  faultsOf('config')(`intensity: ${place}`, found, allowed, remedy)
 
 /** The intensity, or a fault that names what is wrong with it. */
 export const checkIntensity = (i: Intensity): Either<Fault, Intensity> => {
@@ -86,22 +94,45 @@ export const checkIntensity = (i: Intensity): Either<Fault, Intensity> => {
       if (i.windows.length === 0) return E.left(wrong('windows', 'no window', 'at least one', 'name a window'))
       for (const w of i.windows) {
         if (typeof w === 'string') {
-          if (w !== 'file' && !isWindowName(w)) return E.left(wrong('windows', JSON.stringify(w), [...Object.keys(windowPresets), 'file'].join(', '), 'name one of these, or give centre and width'))
+          if (w !== 'file' && !isWindowName(w))
+            return E.left(
+              wrong(
+                'windows',
+                JSON.stringify(w),
+                [...Object.keys(windowPresets), 'file'].join(', '),
+                'name one of these, or give centre and width',
+              ),
+            )
         } else if (!Number.isFinite(w.centre) || !Number.isFinite(w.width) || w.width < least || w.width === 0) {
-          return E.left(wrong('windows', `centre ${w.centre}, width ${w.width}`, `finite numbers, the width ${least === 1 ? 'at least 1' : 'above 0'}`, 'correct the window'))
+          return E.left(
+            wrong(
+              'windows',
+              `centre ${w.centre}, width ${w.width}`,
+              `finite numbers, the width ${least === 1 ? 'at least 1' : 'above 0'}`,
+              'correct the window',
+            ),
+          )
         }
       }
       return E.right(i)
     }
     case 'range':
-      return Number.isFinite(i.low) && Number.isFinite(i.high) && i.low < i.high ? E.right(i) : E.left(wrong('range', `${i.low} to ${i.high}`, 'two finite numbers that rise', 'correct the range'))
+      return Number.isFinite(i.low) && Number.isFinite(i.high) && i.low < i.high
+        ? E.right(i)
+        : E.left(wrong('range', `${i.low} to ${i.high}`, 'two finite numbers that rise', 'correct the range'))
     case 'percentile':
-      return i.low >= 0 && i.low < i.high && i.high <= 100 ? E.right(i) : E.left(wrong('percentile', `${i.low} to ${i.high}`, 'two numbers in [0, 100] that rise', 'correct the percentiles'))
-    case 'full': return E.right(i)
+      return i.low >= 0 && i.low < i.high && i.high <= 100
+        ? E.right(i)
+        : E.left(wrong('percentile', `${i.low} to ${i.high}`, 'two numbers in [0, 100] that rise', 'correct the percentiles'))
+    case 'full':
+      return E.right(i)
   }
 }
 
-/** Every value of an image through one function, or one image plane per function where it has a single channel; padding becomes 0, the dark end. */
+/**
+ * Every value of an image through one function, or one image plane per function where it has a single channel; padding becomes 0, the
+ * dark end.
+ */
 const mapImage = ({ image, padding, inverted }: Item, fs: ReadonlyArray<(x: number) => number>): Image => {
   const n = image.data.length
   const plane = image.height * image.width
@@ -118,23 +149,29 @@ const mapImage = ({ image, padding, inverted }: Item, fs: ReadonlyArray<(x: numb
 /** What turns an item's values into intensities. Left: what the item lacks. */
 type ItemIntensity = (item: Item) => Either<string, ReadonlyArray<(x: number) => number>>
 
-const windowed = (i: Intensity & { readonly kind: 'windows' }): ItemIntensity => (item) => {
-  const fs: Array<(x: number) => number> = []
-  for (const w of i.windows) {
-    const window = w === 'file' ? item.windows?.at(0) : typeof w === 'string' ? windowPresets[w] : w
-    if (window === undefined) return E.left('an image whose file proposes no window')
-    fs.push(throughWindow(window, i.shape))
+const windowed =
+  (i: Intensity & { readonly kind: 'windows' }): ItemIntensity =>
+  (item) => {
+    const fs: Array<(x: number) => number> = []
+    for (const w of i.windows) {
+      const window = w === 'file' ? item.windows?.at(0) : typeof w === 'string' ? windowPresets[w] : w
+      if (window === undefined) return E.left('an image whose file proposes no window')
+      fs.push(throughWindow(window, i.shape))
+    }
+    return E.right(fs)
   }
-  return E.right(fs)
-}
 
 /** The ends of a range of which nothing is left are moved apart. */
 const between = (low: number, high: number): ReadonlyArray<(x: number) => number> => [throughRange(low, high > low ? high : low + 1)]
 
-const ofImage = (low: number, high: number): ItemIntensity => (item) => {
-  const sorted = measured(item).filter(Number.isFinite).sort()
-  return sorted.length === 0 ? E.left('an image without a finite value') : E.right(between(percentile(sorted, low), percentile(sorted, high)))
-}
+const ofImage =
+  (low: number, high: number): ItemIntensity =>
+  (item) => {
+    const sorted = measured(item).filter(Number.isFinite).sort()
+    return sorted.length === 0
+      ? E.left('an image without a finite value')
+      : E.right(between(percentile(sorted, low), percentile(sorted, high)))
+  }
 
 const origin = originOf<{ readonly of: Origin; readonly intensity: Intensity }>('intensity')
 
@@ -144,18 +181,27 @@ const applied = (d: Dataset, intensity: Intensity, channels: number, f: ItemInte
   channels: d.channels * channels,
   range: [0, 1],
   units: intensityUnits,
-  item: (i) => pipe(
-    d.item(i),
-    // what is no number is air where nobody has said otherwise
-    TE.chainEitherK(settledItem('air')),
-    TE.chainEitherK((item): Either<Fault, Item> => pipe(
-      f(item),
-      E.bimap(
-        (found) => fault('data', { place: `${d.name}: ${item.source}`, found, allowed: 'what the intensity needs', remedy: 'choose another intensity: a window with centre and width, a range, percentiles' }),
-        (fs): Item => ({ ...item, inverted: false, windows: [], image: mapImage(item, fs) }),
+  item: (i) =>
+    pipe(
+      d.item(i),
+      // what is no number is air where nobody has said otherwise
+      TE.chainEitherK(settledItem('air')),
+      TE.chainEitherK((item): Either<Fault, Item> =>
+        pipe(
+          f(item),
+          E.bimap(
+            (found) =>
+              fault('data', {
+                place: `${d.name}: ${item.source}`,
+                found,
+                allowed: 'what the intensity needs',
+                remedy: 'choose another intensity: a window with centre and width, a range, percentiles',
+              }),
+            (fs): Item => ({ ...item, inverted: false, windows: [], image: mapImage(item, fs) }),
+          ),
+        ),
       ),
-    )),
-  ),
+    ),
 })
 
 /**
@@ -163,35 +209,57 @@ const applied = (d: Dataset, intensity: Intensity, channels: number, f: ItemInte
  * are measured first, on a sample and with progress. Faults: an intensity that is none; windows for images with colours;
  * a dataset without bounds where its full range is asked for.
  */
-export const withIntensity = (intensity: Intensity, measure: MeasureOptions = {}) => (d: Dataset): TaskEither<Fault, Dataset> =>
-  pipe(
-    TE.fromEither(checkIntensity(intensity)),
-    TE.chain((i): TaskEither<Fault, Dataset> => {
-      switch (i.kind) {
-        case 'windows':
-          return d.channels === 1
-            ? TE.right(applied(d, i, i.windows.length, windowed(i)))
-            : TE.left(wrong('windows', `windows for images of ${d.channels} channels`, 'gray images', 'use a range, percentiles, or the full range for images with colours'))
-        case 'range': return TE.right(applied(d, i, 1, () => E.right(between(i.low, i.high))))
-        case 'percentile':
-          return i.of === 'image'
-            ? TE.right(applied(d, i, 1, ofImage(i.low, i.high)))
-            : pipe(percentilesOf([i.low, i.high], measure)(d), TE.map(([low, high]) => applied(d, { kind: 'range', low, high: high > low ? high : low + 1 }, 1, () => E.right(between(low, high)))))
-        case 'full':
-          return d.range.every(Number.isFinite)
-            ? TE.right(applied(d, i, 1, () => E.right(between(d.range[0], d.range[1]))))
-            : TE.left(wrong('full', 'a dataset of floats without bounds', 'a dataset with a finite range', 'give the range, or percentiles'))
-      }
-    }),
-  )
+export const withIntensity =
+  (intensity: Intensity, measure: MeasureOptions = {}) =>
+  (d: Dataset): TaskEither<Fault, Dataset> =>
+    pipe(
+      TE.fromEither(checkIntensity(intensity)),
+      TE.chain((i): TaskEither<Fault, Dataset> => {
+        switch (i.kind) {
+          case 'windows':
+            return d.channels === 1
+              ? TE.right(applied(d, i, i.windows.length, windowed(i)))
+              : TE.left(
+                  wrong(
+                    'windows',
+                    `windows for images of ${d.channels} channels`,
+                    'gray images',
+                    'use a range, percentiles, or the full range for images with colours',
+                  ),
+                )
+          case 'range':
+            return TE.right(applied(d, i, 1, () => E.right(between(i.low, i.high))))
+          case 'percentile':
+            return i.of === 'image'
+              ? TE.right(applied(d, i, 1, ofImage(i.low, i.high)))
+              : pipe(
+                  percentilesOf([i.low, i.high], measure)(d),
+                  TE.map(([low, high]) =>
+                    applied(d, { kind: 'range', low, high: high > low ? high : low + 1 }, 1, () => E.right(between(low, high))),
+                  ),
+                )
+          case 'full':
+            return d.range.every(Number.isFinite)
+              ? TE.right(applied(d, i, 1, () => E.right(between(d.range[0], d.range[1]))))
+              : TE.left(
+                  wrong('full', 'a dataset of floats without bounds', 'a dataset with a finite range', 'give the range, or percentiles'),
+                )
+        }
+      }),
+    )
 
 export const intensityView = reopener(origin, ({ of, intensity }, again) => pipe(again(of), TE.chain(withIntensity(intensity))))
 
 /** The intensity with nothing left to measure: percentiles of a dataset become their values. So other data are seen alike. */
-export const decidedIntensity = (i: Intensity, measure: MeasureOptions = {}) => (d: Dataset): TaskEither<Fault, Intensity> =>
-  i.kind === 'percentile' && i.of === 'dataset'
-    ? pipe(percentilesOf([i.low, i.high], measure)(d), TE.map(([low, high]): Intensity => ({ kind: 'range', low, high: high > low ? high : low + 1 })))
-    : TE.right(i)
+export const decidedIntensity =
+  (i: Intensity, measure: MeasureOptions = {}) =>
+  (d: Dataset): TaskEither<Fault, Intensity> =>
+    i.kind === 'percentile' && i.of === 'dataset'
+      ? pipe(
+          percentilesOf([i.low, i.high], measure)(d),
+          TE.map(([low, high]): Intensity => ({ kind: 'range', low, high: high > low ? high : low + 1 })),
+        )
+      : TE.right(i)
 
 /**
  * What suits a dataset where nobody says: the full range of pictures and of 8-bit data; for CT in HU the mediastinal
@@ -208,9 +276,13 @@ export const usualIntensity = (d: Dataset): Intensity => {
 /** What was done, in words for a log: `windows lung (-600/1500), bone (400/1800)`. */
 export const showIntensity = (i: Intensity): string => {
   switch (i.kind) {
-    case 'windows': return `windows ${i.windows.map((w) => (w === 'file' ? 'of each file' : typeof w === 'string' ? `${w} (${windowPresets[w].centre}/${windowPresets[w].width})` : `${w.centre}/${w.width}`)).join(', ')}`
-    case 'range': return `the range ${i.low} to ${i.high}`
-    case 'percentile': return `the percentiles ${i.low} to ${i.high} of ${i.of === 'image' ? 'each image' : 'the dataset'}`
-    case 'full': return 'the full range'
+    case 'windows':
+      return `windows ${i.windows.map((w) => (w === 'file' ? 'of each file' : typeof w === 'string' ? `${w} (${windowPresets[w].centre}/${windowPresets[w].width})` : `${w.centre}/${w.width}`)).join(', ')}`
+    case 'range':
+      return `the range ${i.low} to ${i.high}`
+    case 'percentile':
+      return `the percentiles ${i.low} to ${i.high} of ${i.of === 'image' ? 'each image' : 'the dataset'}`
+    case 'full':
+      return 'the full range'
   }
 }

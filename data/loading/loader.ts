@@ -84,13 +84,22 @@ const mostWorkers = 64
 const workersFor = (d: Dataset, o: LoaderOptions): TaskEither<Fault, { readonly workers: number; readonly origin: Origin } | undefined> => {
   const { workers = 'auto' } = o
   if (workers === 0 || (workers === 'auto' && d.origin === undefined)) return TE.right(undefined)
-  if (d.origin === undefined) return TE.left(fault('data', {
-    place: `loader of ${d.name}`, found: `${workers} worker threads for a data set of a program's own functions`, allowed: 'threads for data sets that are opened from files or arrays', remedy: 'set workers to 0',
-  }))
-  return pipe(d.origin, TE.map((origin) => {
-    const n = workers === 'auto' ? (origin.inMemory ? 0 : Math.max(1, Math.min(4, availableParallelism() - 1))) : workers
-    return n === 0 ? undefined : { workers: n, origin }
-  }))
+  if (d.origin === undefined)
+    return TE.left(
+      fault('data', {
+        place: `loader of ${d.name}`,
+        found: `${workers} worker threads for a data set of a program's own functions`,
+        allowed: 'threads for data sets that are opened from files or arrays',
+        remedy: 'set workers to 0',
+      }),
+    )
+  return pipe(
+    d.origin,
+    TE.map((origin) => {
+      const n = workers === 'auto' ? (origin.inMemory ? 0 : Math.max(1, Math.min(4, availableParallelism() - 1))) : workers
+      return n === 0 ? undefined : { workers: n, origin }
+    }),
+  )
 }
 
 /** Which canvases are kept: the first that fit. With random orders no other choice would hit more often. */
@@ -120,9 +129,11 @@ const cacheOf = (items: number, pixels: number, bytes: number): Cache => {
     rowOf: (at, item) => {
       const known = kept.get(item)
       // an item that is being read for another batch is read again
-      return { at, item, slot: known !== undefined ? slots.get(item) ?? -1 : slots.has(item) ? -1 : slotOf(item), known }
+      return { at, item, slot: known !== undefined ? (slots.get(item) ?? -1) : slots.has(item) ? -1 : slotOf(item), known }
     },
-    keep: (wanted, { slot, item, subject }) => { if (slot >= 0) kept.set(wanted, { item, subject }) },
+    keep: (wanted, { slot, item, subject }) => {
+      if (slot >= 0) kept.set(wanted, { item, subject })
+    },
     forget: (rows) => {
       for (const r of rows) if (r.slot >= 0 && r.known === undefined && slots.delete(r.item)) free.push(r.slot)
     },
@@ -140,17 +151,32 @@ const epochOrder = (seed: number, n: number, ordered: boolean): ((epoch: number)
 }
 
 const wrongOptions = (d: Dataset, o: LoaderOptions): Fault | undefined => {
-  const bad = (found: string, allowed: string, remedy: string): Fault => fault('data', { place: `loader of ${d.name}`, found, allowed, remedy })
+  const bad = (found: string, allowed: string, remedy: string): Fault =>
+    fault('data', { place: `loader of ${d.name}`, found, allowed, remedy })
   const { from, to } = o.rows ?? { from: 0, to: o.batch }
   const { workers = 'auto' } = o
   if (d.length === 0) return bad('an empty data set', 'at least one image', 'check the path and the kinds of files in it')
   if (!isDimension(o.batch)) return bad(`a batch of ${o.batch}`, 'a whole number of at least 1', 'correct the batch size')
-  if (o.batch > d.length) return bad(`a batch of ${o.batch} from ${d.length} images`, `at most ${d.length}`, `set batch to ${d.length} or less (--set batch=${d.length}), or give more images`)
+  if (o.batch > d.length)
+    return bad(
+      `a batch of ${o.batch} from ${d.length} images`,
+      `at most ${d.length}`,
+      `set batch to ${d.length} or less (--set batch=${d.length}), or give more images`,
+    )
   if (!isDimension(o.side)) return bad(`canvases of side ${o.side}`, 'a whole number of pixels', 'correct the side')
-  if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= o.batch)) return bad(`rows ${from} to ${to}`, `a part of the ${o.batch} rows of a batch`, 'correct the rows of this rank')
-  if (workers !== 'auto' && !(Number.isInteger(workers) && workers >= 0 && workers <= mostWorkers)) return bad(`${workers} worker threads`, `a whole number in [0, ${mostWorkers}], or auto`, 'correct the workers')
-  if (o.crops !== undefined && (o.crops.layout.batch !== to - from || o.crops.layout.side !== o.side || o.crops.layout.channels !== d.channels))
-    return bad(`crops of ${JSON.stringify(o.crops.layout)}`, JSON.stringify({ batch: to - from, channels: d.channels, side: o.side }), 'make the crops for the batches of this loader')
+  if (!(Number.isInteger(from) && Number.isInteger(to) && from >= 0 && from < to && to <= o.batch))
+    return bad(`rows ${from} to ${to}`, `a part of the ${o.batch} rows of a batch`, 'correct the rows of this rank')
+  if (workers !== 'auto' && !(Number.isInteger(workers) && workers >= 0 && workers <= mostWorkers))
+    return bad(`${workers} worker threads`, `a whole number in [0, ${mostWorkers}], or auto`, 'correct the workers')
+  if (
+    o.crops !== undefined &&
+    (o.crops.layout.batch !== to - from || o.crops.layout.side !== o.side || o.crops.layout.channels !== d.channels)
+  )
+    return bad(
+      `crops of ${JSON.stringify(o.crops.layout)}`,
+      JSON.stringify({ batch: to - from, channels: d.channels, side: o.side }),
+      'make the crops for the batches of this loader',
+    )
   return undefined
 }
 
@@ -164,42 +190,67 @@ const batchesOf = (d: Dataset, o: LoaderOptions, cache: Cache, filler: Filler, w
   const pixels = d.channels * o.side * o.side
   const skipped = new Map<string, Fault>()
   const { crops } = o
-  const batch = (step: number): TaskEither<Fault, Batch> => async () => {
-    if (!(Number.isSafeInteger(step) && step >= 0))
-      return E.left(fault('data', { place: `loader of ${d.name}`, found: `step ${step}`, allowed: 'whole numbers from 0', remedy: 'count steps from 0' }))
-    const epoch = Math.floor(step / stepsPerEpoch)
-    const start = (step % stepsPerEpoch) * o.batch
-    const wanted = orderOf(epoch).slice(start + from, start + to)
-    const job: Job = {
-      first: step * o.batch + from,
-      rows: Array.from(wanted, (item, at) => cache.rowOf(at, item)),
-      canvases: new Float32Array(shared(wanted.length * pixels)),
-      tables: crops === undefined ? [] : tablesOf(crops.plan, shared),
-    }
-    const filled = await filler.fill(job)()
-    if (E.isLeft(filled)) {
-      cache.forget(job.rows)
-      return filled
-    }
-    const rows = [...filled.right].sort((a, b) => a.at - b.at)
-    const notes: string[] = []
-    for (const r of rows) {
-      cache.keep(wanted[r.at], r)
-      if (r.note !== undefined) notes.push(r.note)
-      for (const f of r.skipped.filter((x) => !skipped.has(x.place))) {
-        skipped.set(f.place, f)
-        notes.push(`skipped ${f.place}: ${f.found}`)
+  const batch =
+    (step: number): TaskEither<Fault, Batch> =>
+    async () => {
+      if (!(Number.isSafeInteger(step) && step >= 0))
+        return E.left(
+          fault('data', {
+            place: `loader of ${d.name}`,
+            found: `step ${step}`,
+            allowed: 'whole numbers from 0',
+            remedy: 'count steps from 0',
+          }),
+        )
+      const epoch = Math.floor(step / stepsPerEpoch)
+      const start = (step % stepsPerEpoch) * o.batch
+      const wanted = orderOf(epoch).slice(start + from, start + to)
+      const job: Job = {
+        first: step * o.batch + from,
+        rows: Array.from(wanted, (item, at) => cache.rowOf(at, item)),
+        canvases: new Float32Array(shared(wanted.length * pixels)),
+        tables: crops === undefined ? [] : tablesOf(crops.plan, shared),
       }
+      const filled = await filler.fill(job)()
+      if (E.isLeft(filled)) {
+        cache.forget(job.rows)
+        return filled
+      }
+      const rows = [...filled.right].sort((a, b) => a.at - b.at)
+      const notes: string[] = []
+      for (const r of rows) {
+        cache.keep(wanted[r.at], r)
+        if (r.note !== undefined) notes.push(r.note)
+        for (const f of r.skipped.filter((x) => !skipped.has(x.place))) {
+          skipped.set(f.place, f)
+          notes.push(`skipped ${f.place}: ${f.found}`)
+        }
+      }
+      const indices = Int32Array.from(rows, (r) => r.item)
+      return E.right({
+        step,
+        epoch,
+        indices,
+        canvases: job.canvases,
+        first: job.first,
+        notes,
+        subjects: rows.map((r) => r.subject),
+        labels: indices.map((i) => O.getOrElse(() => -1)(d.label(i))),
+        ...(crops === undefined
+          ? {}
+          : { drawn: { seed: o.seed, values: inputsOf(crops.plan, job.tables), guided: rows.reduce((sum, r) => sum + r.guided, 0) } }),
+      })
     }
-    const indices = Int32Array.from(rows, (r) => r.item)
-    return E.right({
-      step, epoch, indices, canvases: job.canvases, first: job.first, notes,
-      subjects: rows.map((r) => r.subject),
-      labels: indices.map((i) => O.getOrElse(() => -1)(d.label(i))),
-      ...(crops === undefined ? {} : { drawn: { seed: o.seed, values: inputsOf(crops.plan, job.tables), guided: rows.reduce((sum, r) => sum + r.guided, 0) } }),
-    })
+  return {
+    stepsPerEpoch,
+    channels: d.channels,
+    side: o.side,
+    size: to - from,
+    workers,
+    batch,
+    skipped: () => [...skipped.values()],
+    close: filler.close,
   }
-  return { stepsPerEpoch, channels: d.channels, side: o.side, size: to - from, workers, batch, skipped: () => [...skipped.values()], close: filler.close }
 }
 
 interface Prepared {
@@ -226,31 +277,43 @@ export const loader = (d: Dataset, o: Omit<LoaderOptions, 'workers'>): Either<Fa
  */
 export const openLoader = (d: Dataset, o: LoaderOptions): TaskEither<Fault, Loader> => {
   const wrong = wrongOptions(d, o)
-  return wrong !== undefined ? TE.left(wrong) : pipe(
-    workersFor(d, o),
-    TE.map((threads) => {
-      const { cache, options } = prepare(d, o)
-      return threads === undefined
-        ? batchesOf(d, o, cache, hereFiller(d, options), 0)
-        : batchesOf(d, o, cache, poolFiller({ _tag: 'Start', origin: threads.origin, options }, { workers: threads.workers }), threads.workers)
-    }),
-  )
+  return wrong !== undefined
+    ? TE.left(wrong)
+    : pipe(
+        workersFor(d, o),
+        TE.map((threads) => {
+          const { cache, options } = prepare(d, o)
+          return threads === undefined
+            ? batchesOf(d, o, cache, hereFiller(d, options), 0)
+            : batchesOf(
+                d,
+                o,
+                cache,
+                poolFiller({ _tag: 'Start', origin: threads.origin, options }, { workers: threads.workers }),
+                threads.workers,
+              )
+        }),
+      )
 }
 
 /** The same loader, which begins to read the next `depth` batches as soon as one is asked for. */
-export const ahead = (depth: number) => (l: Loader): Loader => {
-  const begun = new Map<number, Promise<Either<Fault, Batch>>>()
-  const begin = (step: number): Promise<Either<Fault, Batch>> => {
-    const known = begun.get(step) ?? l.batch(step)()
-    begun.set(step, known)
-    return known
+export const ahead =
+  (depth: number) =>
+  (l: Loader): Loader => {
+    const begun = new Map<number, Promise<Either<Fault, Batch>>>()
+    const begin = (step: number): Promise<Either<Fault, Batch>> => {
+      const known = begun.get(step) ?? l.batch(step)()
+      begun.set(step, known)
+      return known
+    }
+    const batch =
+      (step: number): TaskEither<Fault, Batch> =>
+      () => {
+        for (const old of begun.keys()) if (old < step || old > step + depth) begun.delete(old)
+        const now = begin(step)
+        for (let k = 1; k <= depth; k++) void begin(step + k)
+        begun.delete(step)
+        return now
+      }
+    return { ...l, batch }
   }
-  const batch = (step: number): TaskEither<Fault, Batch> => () => {
-    for (const old of begun.keys()) if (old < step || old > step + depth) begun.delete(old)
-    const now = begin(step)
-    for (let k = 1; k <= depth; k++) void begin(step + k)
-    begun.delete(step)
-    return now
-  }
-  return { ...l, batch }
-}

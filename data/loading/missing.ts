@@ -30,31 +30,43 @@ const asPadding = (item: Item): Item => {
 }
 
 /** An item whose values that are no numbers are what is wanted of them. Fault, where they are to stop: how many there are. */
-export const settledItem = (nan: Nan) => (item: Item): Either<Fault, Item> => {
-  const n = countMissing(item.image.data)
-  if (n === 0) return E.right(item)
-  if (nan === 'air') return E.right(asPadding(item))
-  if (nan === 'zero') return E.right({ ...item, image: { ...item.image, data: item.image.data.map((v) => (Number.isFinite(v) ? v : 0)) } })
-  return E.left(fault('data', {
-    place: item.source, found: `${n} of ${item.image.data.length} values are NaN or infinite`, allowed: 'finite values, where data.nan is stop',
-    remedy: 'take them as air (--set data.nan=air) or as the value 0 (--set data.nan=zero)',
-  }))
-}
+export const settledItem =
+  (nan: Nan) =>
+  (item: Item): Either<Fault, Item> => {
+    const n = countMissing(item.image.data)
+    if (n === 0) return E.right(item)
+    if (nan === 'air') return E.right(asPadding(item))
+    if (nan === 'zero')
+      return E.right({ ...item, image: { ...item.image, data: item.image.data.map((v) => (Number.isFinite(v) ? v : 0)) } })
+    return E.left(
+      fault('data', {
+        place: item.source,
+        found: `${n} of ${item.image.data.length} values are NaN or infinite`,
+        allowed: 'finite values, where data.nan is stop',
+        remedy: 'take them as air (--set data.nan=air) or as the value 0 (--set data.nan=zero)',
+      }),
+    )
+  }
 
 const origin = originOf<{ readonly of: Origin; readonly nan: Nan }>('settled')
 
 /** The dataset with values that are no numbers as `nan` says. */
-export const settled = (nan: Nan) => (d: Dataset): Dataset => ({
-  ...d,
-  ...viewOrigin(d, (of) => origin.of({ of, nan }, of.inMemory)),
-  item: (i) => pipe(d.item(i), TE.chainEitherK(settledItem(nan))),
-})
+export const settled =
+  (nan: Nan) =>
+  (d: Dataset): Dataset => ({
+    ...d,
+    ...viewOrigin(d, (of) => origin.of({ of, nan }, of.inMemory)),
+    item: (i) => pipe(d.item(i), TE.chainEitherK(settledItem(nan))),
+  })
 
 export const settledView = reopener(origin, ({ of, nan }, again) => pipe(again(of), TE.map(settled(nan))))
 
 /** The values of a channel's plane that measure something. */
 export const measured = (item: Item): Float32Array => {
-  const { image: { data, height, width }, padding } = item
+  const {
+    image: { data, height, width },
+    padding,
+  } = item
   if (padding === undefined) return data
   const n = height * width
   return data.filter((_, i) => padding[i % n] === 0)

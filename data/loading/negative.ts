@@ -16,13 +16,19 @@ export const negative = (d: Dataset): Dataset => ({
   ...d,
   ...viewOrigin(d, (of) => origin.of({ of }, of.inMemory)),
   name: `${d.name}, negative`,
-  item: (i) => pipe(d.item(i), TE.map((x) => ({ ...x, image: { ...x.image, data: x.image.data.map((v) => d.range[0] + d.range[1] - v) } }))),
+  item: (i) =>
+    pipe(
+      d.item(i),
+      TE.map((x) => ({ ...x, image: { ...x.image, data: x.image.data.map((v) => d.range[0] + d.range[1] - v) } })),
+    ),
 })
 
 export const negativeView = reopener(origin, ({ of }, again) => pipe(again(of), TE.map(negative)))
 
 /** Both parts of a split with dark and light exchanged, and the means of their channels too. */
 export const negatives = <S extends Split & { readonly normalisation?: Normalisation }>(s: S): S => ({
-  ...s, train: negative(s.train), test: negative(s.test),
+  ...s,
+  train: negative(s.train),
+  test: negative(s.test),
   ...(s.normalisation === undefined ? {} : { normalisation: { ...s.normalisation, mean: s.normalisation.mean.map((m) => 1 - m) } }),
 })

@@ -24,12 +24,19 @@ const openThread = (start: Start, patience: number, url: URL): Thread => {
   worker.unref()
   worker.postMessage(start)
   const waiting = new Map<number, (r: Result) => void>()
-  const state: { asked: number; ended: Fault | undefined; timer: NodeJS.Timeout | undefined } = { asked: 0, ended: undefined, timer: undefined }
+  const state: { asked: number; ended: Fault | undefined; timer: NodeJS.Timeout | undefined } = {
+    asked: 0,
+    ended: undefined,
+    timer: undefined,
+  }
   const settle = (): void => {
     clearTimeout(state.timer)
     state.timer = undefined
     if (waiting.size === 0) worker.unref()
-    else state.timer = setTimeout(() => { end(`no answer for ${patience / 1000} seconds`) }, patience)
+    else
+      state.timer = setTimeout(() => {
+        end(`no answer for ${patience / 1000} seconds`)
+      }, patience)
   }
   const end = (found: string): void => {
     state.ended ??= stopped(found)
@@ -44,9 +51,15 @@ const openThread = (start: Start, patience: number, url: URL): Thread => {
     waiting.delete(id)
     settle()
   })
-  worker.on('messageerror', (e) => { end(`a message that cannot be read: ${messageOf(e)}`) })
-  worker.on('error', (e) => { end(messageOf(e)) })
-  worker.on('exit', (code) => { end(`it ended with code ${code}`) })
+  worker.on('messageerror', (e) => {
+    end(`a message that cannot be read: ${messageOf(e)}`)
+  })
+  worker.on('error', (e) => {
+    end(messageOf(e))
+  })
+  worker.on('exit', (code) => {
+    end(`it ended with code ${code}`)
+  })
   return {
     ask: (job) => {
       if (state.ended !== undefined) return Promise.resolve(E.left(state.ended))
@@ -58,7 +71,9 @@ const openThread = (start: Start, patience: number, url: URL): Thread => {
         worker.postMessage(order)
       })
     },
-    close: () => { end('the loader was closed') },
+    close: () => {
+      end('the loader was closed')
+    },
   }
 }
 
@@ -76,7 +91,8 @@ export const poolFiller = (start: Start, o: PoolOptions): Filler => {
   let threads: ReadonlyArray<Thread> = []
   return {
     fill: (job) => async () => {
-      if (threads.length === 0) threads = Array.from({ length: o.workers }, () => openThread(start, o.patience ?? 600_000, o.program ?? program))
+      if (threads.length === 0)
+        threads = Array.from({ length: o.workers }, () => openThread(start, o.patience ?? 600_000, o.program ?? program))
       const parts = threads.map((t, n) => {
         const rows = job.rows.filter((_, r) => r % threads.length === n)
         return rows.length === 0 ? Promise.resolve(E.right([])) : t.ask({ ...job, rows })
@@ -84,6 +100,8 @@ export const poolFiller = (start: Start, o: PoolOptions): Filler => {
       const filled = E.sequenceArray<Fault, ReadonlyArray<Filled>>(await Promise.all(parts))
       return E.map((all: ReadonlyArray<ReadonlyArray<Filled>>) => all.flat())(filled)
     },
-    close: () => { for (const t of threads) t.close() },
+    close: () => {
+      for (const t of threads) t.close()
+    },
   }
 }

@@ -46,9 +46,14 @@ export interface Summary {
   readonly unreadable: ReadonlyArray<Fault>
 }
 
-/** What a person is told of data that were opened: how many files were read, and what was left out or guessed. `inspect` and a run say the same. */
-export const showOpened = ({ files, notes }: OpenedData): ReadonlyArray<string> =>
-  [...(files === undefined ? [] : [showCount(files)]), ...notes.map((n) => `note: ${n}`)]
+/**
+ * What a person is told of data that were opened: how many files were read, and what was left out or guessed. `inspect` and a run say the
+ * same.
+ */
+export const showOpened = ({ files, notes }: OpenedData): ReadonlyArray<string> => [
+  ...(files === undefined ? [] : [showCount(files)]),
+  ...notes.map((n) => `note: ${n}`),
+]
 
 /** Counts of values that are told apart by their text, the most frequent first. */
 const tally = <A>(): { readonly add: (value: A) => void; readonly counts: () => ReadonlyArray<Count<A>> } => {
@@ -67,12 +72,19 @@ const tally = <A>(): { readonly add: (value: A) => void; readonly counts: () => 
 const bound = (x: number): number | null => (Number.isFinite(x) ? x : null)
 
 /** Reads the first `limit` items of a dataset, a few at once, and hands over what came, in order. */
-export const eachItem = async (d: Dataset, limit: number, progress: Progress, take: (i: number, item: E.Either<Fault, Item>) => void): Promise<void> => {
+export const eachItem = async (
+  d: Dataset,
+  limit: number,
+  progress: Progress,
+  take: (i: number, item: E.Either<Fault, Item>) => void,
+): Promise<void> => {
   const n = Math.min(limit, d.length)
   const atOnce = 4
   for (let at = 0; at < n; at += atOnce) {
     const items = await Promise.all(Array.from({ length: Math.min(atOnce, n - at) }, (_, k) => d.item(at + k)()))
-    items.forEach((item, k) => { take(at + k, item) })
+    items.forEach((item, k) => {
+      take(at + k, item)
+    })
     progress(Math.min(at + atOnce, n), n)
   }
 }
@@ -84,7 +96,9 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
   const series = new Set<string>()
   const unreadable: Fault[] = []
   let [low, high, boxes, inverted, read, pixels, padding, missing, constant] = [Infinity, -Infinity, 0, 0, 0, 0, 0, 0, 0]
-  const countLabel = (name: string): void => { labels[name] = (labels[name] ?? 0) + 1 }
+  const countLabel = (name: string): void => {
+    labels[name] = (labels[name] ?? 0) + 1
+  }
   await eachItem(d, limit, progress, (i, e) => {
     if (E.isLeft(e)) {
       unreadable.push(e.left)
@@ -112,34 +126,73 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
     high = Math.max(high, most)
     const label = e.right.label ?? O.toUndefined(d.label(i))
     if (label !== undefined) countLabel(d.classes[label] ?? String(label))
-    several?.forEach((v, c) => { if (v > 0) countLabel(d.classes[c] ?? String(c)) })
+    several?.forEach((v, c) => {
+      if (v > 0) countLabel(d.classes[c] ?? String(c))
+    })
     boxes += e.right.boxes?.length ?? (e.right.box === undefined ? 0 : 1)
     if (e.right.inverted === true) inverted++
     if (e.right.series !== undefined) series.add(e.right.series)
   })
   return {
-    count: d.length, read, shapes: shapes.counts(), spacing: spacing.counts(), labels, boxes, series: series.size, inverted, unreadable, pixels, padding, missing, constant,
+    count: d.length,
+    read,
+    shapes: shapes.counts(),
+    spacing: spacing.counts(),
+    labels,
+    boxes,
+    series: series.size,
+    inverted,
+    unreadable,
+    pixels,
+    padding,
+    missing,
+    constant,
     channels: channels.counts().map((c) => c.value),
     values: low <= high ? [low, high] : undefined,
     range: [bound(d.range[0]), bound(d.range[1])],
-    units: d.units, modality: d.modality,
+    units: d.units,
+    modality: d.modality,
   }
 }
 
 const shownCounts = (xs: ReadonlyArray<Count<ReadonlyArray<number>>>): string => {
-  const shown = xs.slice(0, 6).map((x) => `[${x.value.join(', ')}]${xs.length > 1 ? ` x ${x.count}` : ''}`).join('  ')
+  const shown = xs
+    .slice(0, 6)
+    .map((x) => `[${x.value.join(', ')}]${xs.length > 1 ? ` x ${x.count}` : ''}`)
+    .join('  ')
   return xs.length > 6 ? `${shown}  and ${xs.length - 6} more` : shown
 }
 
 /** Pictures that use less than an eighth of their range: 12 bits in 16, for one. */
 const isDark = ({ values, range: [low, high], units }: Summary): boolean =>
-  units === undefined && values !== undefined && low !== null && high !== null && values[1] > low && (values[1] - low) / (high - low) < 1 / 8
+  units === undefined &&
+  values !== undefined &&
+  low !== null &&
+  high !== null &&
+  values[1] > low &&
+  (values[1] - low) / (high - low) < 1 / 8
 
 /** What of the values is to be said: by `inspect`, and in a run's first lines. */
 export const oddValues = (s: Summary): ReadonlyArray<string> => [
   ...(s.padding === 0 ? [] : [note(`${s.padding} of ${s.pixels} values are padding: they are air, and in no statistics`)]),
-  ...(s.missing === 0 ? [] : [note(`${s.missing} of ${s.pixels} values are NaN or infinite: they are taken as data.nan says, as air where it says nothing`, [], 'data.nan=stop refuses them, data.nan=zero takes them as 0')]),
-  ...(isDark(s) ? [note(`the largest value is ${s.values?.[1] ?? 0} of ${s.range[1] ?? 0} that there can be: through the full range the images are dark`, [], 'data.intensity=percentiles sees them in the range of their values')] : []),
+  ...(s.missing === 0
+    ? []
+    : [
+        note(
+          `${s.missing} of ${s.pixels} values are NaN or infinite: they are taken as data.nan says, as air where it says nothing`,
+          [],
+          'data.nan=stop refuses them, data.nan=zero takes them as 0',
+        ),
+      ]),
+  ...(isDark(s)
+    ? [
+        note(
+          `the largest value is ${s.values?.[1] ?? 0} of ${s.range[1] ?? 0} that there can be: through the full range the images are dark`,
+          [],
+          'data.intensity=percentiles sees them in the range of their values',
+        ),
+      ]
+    : []),
   ...(s.constant === 0 ? [] : [note(`${s.constant} of ${counted(s.read, 'image')} ${s.constant === 1 ? 'has' : 'have'} one value alone`)]),
 ]
 
@@ -151,11 +204,24 @@ export const showSummary = (name: string, s: Summary): string => {
     `${name}: ${s.count} images${s.read + s.unreadable.length < s.count ? `, ${s.read + s.unreadable.length} of them looked at` : ''}`,
     ...line('shapes', shownCounts(s.shapes)),
     ...line('channels', s.channels.join(', ')),
-    ...line('values', s.values === undefined ? '' : `${s.values[0]} to ${s.values[1]}${s.units === undefined ? '' : ` ${s.units}`} (possible: ${s.range[0] ?? 'unbounded'} to ${s.range[1] ?? 'unbounded'})`),
+    ...line(
+      'values',
+      s.values === undefined
+        ? ''
+        : `${s.values[0]} to ${s.values[1]}${s.units === undefined ? '' : ` ${s.units}`} (possible: ${s.range[0] ?? 'unbounded'} to ${s.range[1] ?? 'unbounded'})`,
+    ),
     ...line('modality', s.modality ?? ''),
     ...line('series', s.series === 0 ? '' : String(s.series)),
     ...line('spacing', s.spacing.length === 0 ? '' : `${shownCounts(s.spacing)} mm`),
-    ...line('labels', labels.length === 0 ? 'none' : `${labels.slice(0, 20).map(([k, n]) => `${k}: ${n}`).join('  ')}${labels.length > 20 ? `  and ${labels.length - 20} more` : ''}`),
+    ...line(
+      'labels',
+      labels.length === 0
+        ? 'none'
+        : `${labels
+            .slice(0, 20)
+            .map(([k, n]) => `${k}: ${n}`)
+            .join('  ')}${labels.length > 20 ? `  and ${labels.length - 20} more` : ''}`,
+    ),
     ...line('boxes', s.boxes === 0 ? '' : String(s.boxes)),
     ...line('inverted', s.inverted === 0 ? '' : `${s.inverted} (small values are to be shown bright)`),
     ...line('unreadable', s.unreadable.length === 0 ? '' : String(s.unreadable.length)),

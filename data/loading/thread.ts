@@ -26,6 +26,15 @@ const answer = async (fill: Either<Fault, Fill>, { id, job }: Order): Promise<Re
 let opened: Promise<Either<Fault, Fill>> = Promise.resolve(E.left(stopped('a job before the dataset')))
 
 parentPort?.on('message', (m: Start | Order) => {
-  if (m._tag === 'Start') opened = pipe(reopen(m.origin), TE.map((d) => fillRows(d, m.options)))()
-  else void opened.then((fill) => answer(fill, m)).then((reply) => { parentPort?.postMessage(reply) })
+  if (m._tag === 'Start')
+    opened = pipe(
+      reopen(m.origin),
+      TE.map((d) => fillRows(d, m.options)),
+    )()
+  else
+    void opened
+      .then((fill) => answer(fill, m))
+      .then((reply) => {
+        parentPort?.postMessage(reply)
+      })
 })

@@ -46,32 +46,38 @@ export interface TrainingOptions extends OpenOptions {
 const looked = 32
 
 /** What a person should know about the images: how many, of what kind, size and spacing, which values. */
-const describe = (d: Dataset, say: (text: string) => void): TaskEither<Fault, void> => async () => {
-  const s = await summarize(d, looked, () => undefined)
-  const some = (xs: ReadonlyArray<{ readonly value: ReadonlyArray<number> }>, by: string): string =>
-    xs.slice(0, 3).map((x) => x.value.join(by)).join(', ') + (xs.length > 3 ? ', …' : '')
-  const parts = [
-    `${d.length} images${d.modality === undefined ? '' : ` (${d.modality})`}`,
-    ...(s.series === 0 ? [] : [`${s.series} series`]),
-    some(s.shapes, ' x '),
-    ...(s.spacing.length === 0 ? [] : [`spacing ${some(s.spacing, ' x ')} mm`]),
-    ...(s.values === undefined ? [] : [`values ${s.values[0]} to ${s.values[1]}${d.units === undefined ? '' : ` ${d.units}`}`]),
-    ...(s.boxes === 0 ? [] : [`${s.boxes} boxes`]),
-  ]
-  say(`${d.name}: ${parts.join(', ')}${d.length > looked ? ` (looked at ${looked})` : ''}`)
-  for (const n of oddValues(s)) say(`note: ${n}`)
-  return E.right(undefined)
-}
+const describe =
+  (d: Dataset, say: (text: string) => void): TaskEither<Fault, void> =>
+  async () => {
+    const s = await summarize(d, looked, () => undefined)
+    const some = (xs: ReadonlyArray<{ readonly value: ReadonlyArray<number> }>, by: string): string =>
+      xs
+        .slice(0, 3)
+        .map((x) => x.value.join(by))
+        .join(', ') + (xs.length > 3 ? ', …' : '')
+    const parts = [
+      `${d.length} images${d.modality === undefined ? '' : ` (${d.modality})`}`,
+      ...(s.series === 0 ? [] : [`${s.series} series`]),
+      some(s.shapes, ' x '),
+      ...(s.spacing.length === 0 ? [] : [`spacing ${some(s.spacing, ' x ')} mm`]),
+      ...(s.values === undefined ? [] : [`values ${s.values[0]} to ${s.values[1]}${d.units === undefined ? '' : ` ${d.units}`}`]),
+      ...(s.boxes === 0 ? [] : [`${s.boxes} boxes`]),
+    ]
+    say(`${d.name}: ${parts.join(', ')}${d.length > looked ? ` (looked at ${looked})` : ''}`)
+    for (const n of oddValues(s)) say(`note: ${n}`)
+    return E.right(undefined)
+  }
 
 /** The items that can be read; each of the others is told, and counted. */
-const readablePart = (d: Dataset, say: (text: string) => void): TaskEither<Fault, Dataset> => pipe(
-  readable()(d),
-  TE.chainEitherK(({ read, skipped }) => {
-    for (const f of skipped) say(`skipped ${f.place}: ${f.found}`)
-    if (skipped.length > 0) say(`${d.name}: ${skipped.length} of ${d.length} images cannot be read and are left out`)
-    return skipped.length === 0 ? E.right(d) : read.length === 0 ? E.left(skipped[0]) : subset(read, d.name)(d)
-  }),
-)
+const readablePart = (d: Dataset, say: (text: string) => void): TaskEither<Fault, Dataset> =>
+  pipe(
+    readable()(d),
+    TE.chainEitherK(({ read, skipped }) => {
+      for (const f of skipped) say(`skipped ${f.place}: ${f.found}`)
+      if (skipped.length > 0) say(`${d.name}: ${skipped.length} of ${d.length} images cannot be read and are left out`)
+      return skipped.length === 0 ? E.right(d) : read.length === 0 ? E.left(skipped[0]) : subset(read, d.name)(d)
+    }),
+  )
 
 /**
  * Opens what lies at a path for training. With onError 'skip', data that will be read as a whole anyway (labelled ones, whose features are
@@ -83,7 +89,11 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
   const measured = normalisation === 'computed' || (o.intensity?.kind === 'percentile' && o.intensity.of === 'dataset')
   const sound = (d: Dataset, always: boolean): TaskEither<Fault, Dataset> =>
     o.onError === 'skip' && (always || measured || d.classes.length > 1) ? readablePart(d, say) : TE.right(d)
-  const progress = (what: string) => (done: number, total: number): void => { if (done === total || done % 1000 === 0) say(`${what}: ${done} of ${total} images`) }
+  const progress =
+    (what: string) =>
+    (done: number, total: number): void => {
+      if (done === total || done % 1000 === 0) say(`${what}: ${done} of ${total} images`)
+    }
   const settle = o.nan === undefined || o.nan === 'air' ? (d: Dataset) => d : settled(o.nan)
   return pipe(
     openData(path, o),
@@ -91,22 +101,37 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
       const { skipped } = opened
       for (const line of showOpened(opened)) say(line)
       for (const f of skipped) say(`skipped ${f.place}: ${f.found}`)
-      if (skipped.length > 0) say(`${skipped.length} file${skipped.length === 1 ? '' : 's'} cannot be read and ${skipped.length === 1 ? 'is' : 'are'} left out`)
+      if (skipped.length > 0)
+        say(`${skipped.length} file${skipped.length === 1 ? '' : 's'} cannot be read and ${skipped.length === 1 ? 'is' : 'are'} left out`)
       return TE.right(undefined)
     }),
     TE.chainEitherK((opened) => trainAndTest(opened, o.share)),
-    TE.chainFirst(({ said = [] }) => { for (const line of said) say(`note: ${line}`); return TE.right(undefined) }),
+    TE.chainFirst(({ said = [] }) => {
+      for (const line of said) say(`note: ${line}`)
+      return TE.right(undefined)
+    }),
     TE.bind('good', ({ train }) => sound(train, false)),
     TE.bind('asked', ({ test }) => sound(test, true)),
     TE.chainFirst(({ good }) => describe(good, say)),
     TE.map(({ good, asked, ...rest }) => ({ ...rest, good: settle(good), asked: settle(asked) })),
     TE.bind('intensity', ({ good }) => decidedIntensity(o.intensity ?? usualIntensity(good), { progress: progress('percentiles') })(good)),
-    TE.chainFirst(({ intensity }) => { say(`intensity: ${showIntensity(intensity)}`); return TE.right(undefined) }),
+    TE.chainFirst(({ intensity }) => {
+      say(`intensity: ${showIntensity(intensity)}`)
+      return TE.right(undefined)
+    }),
     TE.bind('shown', ({ good, intensity }) => withIntensity(intensity)(good)),
     // what was measured on the images to train on holds for those to evaluate with
     TE.bind('held', ({ asked, intensity }) => (asked.length === 0 ? TE.right(asked) : withIntensity(intensity)(asked))),
     TE.bind('statistics', ({ shown }): TaskEither<Fault, Normalisation | undefined> =>
-      normalisation === undefined ? TE.right(undefined) : normalisationFor(normalisation, { progress: progress('mean and deviation') })(shown)),
-    TE.map(({ shown: train, held: test, statistics }): TrainingSplit => ({ train, test, loading: o.loading, ...(statistics === undefined ? {} : { normalisation: statistics }) })),
+      normalisation === undefined
+        ? TE.right(undefined)
+        : normalisationFor(normalisation, { progress: progress('mean and deviation') })(shown),
+    ),
+    TE.map(({ shown: train, held: test, statistics }): TrainingSplit => ({
+      train,
+      test,
+      loading: o.loading,
+      ...(statistics === undefined ? {} : { normalisation: statistics }),
+    })),
   )
 }

@@ -32,16 +32,23 @@ export const arrayDataset = (a: ImageArray): Either<Fault, Dataset> => {
   const length = labels.length
   const size = channels * height * width
   if (images.length !== length * size) {
-    return E.left(fault('data', {
-      place: name,
-      found: `${images.length} values and ${length} labels for images [${channels}, ${height}, ${width}]`,
-      allowed: `${length * size} values`,
-      remedy: 'give as many labels as there are images, -1 where there is none',
-    }))
+    return E.left(
+      fault('data', {
+        place: name,
+        found: `${images.length} values and ${length} labels for images [${channels}, ${height}, ${width}]`,
+        allowed: `${length * size} values`,
+        remedy: 'give as many labels as there are images, -1 where there is none',
+      }),
+    )
   }
   const label = (i: number): Option<number> => (isIndex(i, length) && labels[i] >= 0 ? O.some(labels[i]) : O.none)
   return E.right({
-    name, length, channels, range, classes, label,
+    name,
+    length,
+    channels,
+    range,
+    classes,
+    label,
     origin: () => Promise.resolve(E.right(origin.of({ ...a, images: sharedFloats(images) }, true))),
     item: (i) => {
       if (!isIndex(i, length)) return TE.left(outside(name, i, length))

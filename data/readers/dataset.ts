@@ -84,7 +84,10 @@ export interface Dataset {
   readonly sourceOf?: (i: number) => string
   /** What item i must not be parted from, known without reading it: its patient, study, series or volume. */
   readonly group?: (i: number) => string
-  /** What it is made of, for other threads; none for datasets of a program's own functions. A view with other items has another one, or none. */
+  /**
+   * What it is made of, for other threads; none for datasets of a program's own functions. A view with other items has another one, or
+   * none.
+   */
   readonly origin?: TaskEither<Fault, Origin>
   /** Reads item i. Faults: i is outside [0, length), the file is missing or damaged. */
   readonly item: (i: number) => TaskEither<Fault, Item>
@@ -101,7 +104,12 @@ export const viewOrigin = (d: Dataset, f: (of: Origin) => Origin): { readonly or
 
 /** The fault of asking a dataset for an item that it does not have. */
 export const outside = (name: string, i: number, length: number): Fault =>
-  fault('data', { place: name, found: `item ${i}`, allowed: `whole numbers in [0, ${length})`, remedy: 'ask for items that the dataset has' })
+  fault('data', {
+    place: name,
+    found: `item ${i}`,
+    allowed: `whole numbers in [0, ${length})`,
+    remedy: 'ask for items that the dataset has',
+  })
 
 export const isIndex = (i: number, length: number): boolean => Number.isSafeInteger(i) && i >= 0 && i < length
 
@@ -111,12 +119,14 @@ export const labelsOf = (d: Dataset): Either<Fault, Int32Array> => {
   for (let i = 0; i < d.length; i++) {
     const label = d.label(i)
     if (O.isNone(label)) {
-      return E.left(fault('data', {
-        place: d.name,
-        found: `no label for item ${i}`,
-        allowed: 'a label for every item',
-        remedy: 'put the pictures of every class into a folder of its own, or evaluate without labels',
-      }))
+      return E.left(
+        fault('data', {
+          place: d.name,
+          found: `no label for item ${i}`,
+          allowed: 'a label for every item',
+          remedy: 'put the pictures of every class into a folder of its own, or evaluate without labels',
+        }),
+      )
     }
     out[i] = label.value
   }

@@ -1,6 +1,6 @@
 /**
- * What the folders of a data set are: parts of it (train, val, test), classes, or a wrapper around all. Names tell, and what lies beside parts
- * belongs to none of them.
+ * What the folders of a data set are: parts of it (train, val, test), classes, or a wrapper around all. Names tell, and what lies beside
+ * parts belongs to none of them.
  */
 import type { SplitName } from './dataset.ts'
 import { counted, note, showFiles } from './note.ts'
@@ -26,7 +26,8 @@ export interface Folders {
 }
 
 /** `imagesTr`, `training_set`, `val2017`, `seg_test`: what people call parts. */
-const around = /^(?:images?|imgs?|seg|data|dataset|stage\d)?[-_ ]?(train|training|tr|valid|validation|val|vl|dev|test|testing|ts)[-_ ]?(?:set|data|images?|imgs?|\d{4})?$/i
+const around =
+  /^(?:images?|imgs?|seg|data|dataset|stage\d)?[-_ ]?(train|training|tr|valid|validation|val|vl|dev|test|testing|ts)[-_ ]?(?:set|data|images?|imgs?|\d{4})?$/i
 
 /** The part that a folder's name means. */
 export const partOf = (name: string): SplitName | undefined => {
@@ -40,7 +41,10 @@ export const partOf = (name: string): SplitName | undefined => {
 /** Folders whose images have no class. */
 const unlabelled = /^un-?labell?ed$/i
 
-const within = (folder: string) => (p: string): string => p.slice(folder.length + 1)
+const within =
+  (folder: string) =>
+  (p: string): string =>
+    p.slice(folder.length + 1)
 
 /** The folder that all lies in, where there are several below it and it is no part by itself: what unpacking an archive leaves. */
 const wrapperOf = (paths: ReadonlyArray<string>): string => {
@@ -69,10 +73,14 @@ const whole = (folder: string, paths: ReadonlyArray<string>, notes: ReadonlyArra
   const named = classes.filter((c) => !unlabelled.test(c))
   const loose = named.length > 1 ? paths.filter((p) => folderOf(p) === undefined) : []
   return {
-    parts: [{ split: 'all', folder, paths }], classes: named, left: [],
+    parts: [{ split: 'all', folder, paths }],
+    classes: named,
+    left: [],
     notes,
     labelNotes: [
-      ...(loose.length === 0 ? [] : [note(`${counted(loose.length, 'file')} beside the folders of classes ${loose.length === 1 ? 'has' : 'have'} no label`, loose)]),
+      ...(loose.length === 0
+        ? []
+        : [note(`${counted(loose.length, 'file')} beside the folders of classes ${loose.length === 1 ? 'has' : 'have'} no label`, loose)]),
       ...(named.length === classes.length ? [] : [note(`images in ${showFiles(classes.filter((c) => unlabelled.test(c)))} have no label`)]),
     ],
   }
@@ -94,15 +102,33 @@ const parted = (paths: ReadonlyArray<string>, nameOf: (p: string) => string, fol
   // an archive unpacked into a folder of its name: seg_train/seg_train/…
   const parts = found.map((p): Folder => {
     const again = p.folder === '' ? undefined : folderOf(p.paths[0])
-    return again === undefined || partOf(again) !== p.split || p.paths.some((x) => folderOf(x) !== again) ? p
+    return again === undefined || partOf(again) !== p.split || p.paths.some((x) => folderOf(x) !== again)
+      ? p
       : { ...p, folder: `${p.folder}/${again}`, paths: p.paths.map(within(again)) }
   })
   const classes = several ? [] : classesOf(parts.flatMap((p) => p.paths))
   return {
-    parts, classes: classes.filter((c) => !unlabelled.test(c)),
-    left: beside.length === 0 ? [] : [{ what: `beside ${parts.map((p) => p.split).join(', ')}`, setting: 'data.folders=classes takes all folders for classes', paths: beside }],
+    parts,
+    classes: classes.filter((c) => !unlabelled.test(c)),
+    left:
+      beside.length === 0
+        ? []
+        : [
+            {
+              what: `beside ${parts.map((p) => p.split).join(', ')}`,
+              setting: 'data.folders=classes takes all folders for classes',
+              paths: beside,
+            },
+          ],
     notes: [],
-    labelNotes: several ? [note(`several folders are one part, and their images have no classes`, [...names.keys()].filter((n) => partOf(n) !== undefined))] : [],
+    labelNotes: several
+      ? [
+          note(
+            `several folders are one part, and their images have no classes`,
+            [...names.keys()].filter((n) => partOf(n) !== undefined),
+          ),
+        ]
+      : [],
   }
 }
 
@@ -111,20 +137,43 @@ export const foldersOf = (paths: ReadonlyArray<string>, choice: 'usual' | 'class
   if (choice === 'classes') return whole('', paths)
   const wrapper = wrapperOf(paths)
   const inner = wrapper === '' ? paths : paths.map(within(wrapper))
-  const put = (f: Folders): Folders => (wrapper === '' ? f : {
-    ...f,
-    parts: f.parts.map((p) => ({ ...p, folder: p.folder === '' ? wrapper : `${wrapper}/${p.folder}` })),
-    left: f.left.map((l) => ({ ...l, paths: l.paths.map((p) => `${wrapper}/${p}`) })),
-    notes: [...f.notes, note(`all lies in ${wrapper}/, whose folders are taken`, [], 'data.folders=classes takes the outer ones')],
-  })
+  const put = (f: Folders): Folders =>
+    wrapper === ''
+      ? f
+      : {
+          ...f,
+          parts: f.parts.map((p) => ({ ...p, folder: p.folder === '' ? wrapper : `${wrapper}/${p.folder}` })),
+          left: f.left.map((l) => ({ ...l, paths: l.paths.map((p) => `${wrapper}/${p}`) })),
+          notes: [...f.notes, note(`all lies in ${wrapper}/, whose folders are taken`, [], 'data.folders=classes takes the outer ones')],
+        }
   const first = [...new Set(inner.map((p) => folderOf(p) ?? ''))]
-  if (areParts(first)) return put(parted(inner, (p) => folderOf(p) ?? '', (n) => n))
+  if (areParts(first))
+    return put(
+      parted(
+        inner,
+        (p) => folderOf(p) ?? '',
+        (n) => n,
+      ),
+    )
   const second = (p: string): string => folderOf(within(folderOf(p) ?? '')(p)) ?? ''
   const deep = inner.filter((p) => partOf(second(p)) !== undefined)
   if (deep.length >= 0.9 * inner.length && areParts([...new Set(deep.map(second))]) && new Set(deep.map(second)).size > 1) {
     return put({ ...parted(inner, second, () => ''), classes: classesOf(deep) })
   }
   const train = first.filter((f) => f !== '' && partOf(f) !== undefined)
-  return put(whole('', inner, train.length === 0 || first.length === 1 ? [] : [
-    note(`the folder ${train[0]} is taken as a class, since there is no other part beside it`, [], `data.select=${wrapper === '' ? '' : `${wrapper}/`}${train[0]}/* reads it alone`)]))
+  return put(
+    whole(
+      '',
+      inner,
+      train.length === 0 || first.length === 1
+        ? []
+        : [
+            note(
+              `the folder ${train[0]} is taken as a class, since there is no other part beside it`,
+              [],
+              `data.select=${wrapper === '' ? '' : `${wrapper}/`}${train[0]}/* reads it alone`,
+            ),
+          ],
+    ),
+  )
 }

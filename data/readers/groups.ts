@@ -1,6 +1,6 @@
 /**
- * What must not be parted: slices of a volume, images of a patient. A test on neighbours of the training slices measures memory, so that parts are cut
- * between groups, in shares of each class.
+ * What must not be parted: slices of a volume, images of a patient. A test on neighbours of the training slices measures memory, so that
+ * parts are cut between groups, in shares of each class.
  */
 import * as O from 'fp-ts/lib/Option.js'
 import type { Dataset } from './dataset.ts'
@@ -13,15 +13,22 @@ const patient = /^(?:patient|pat|subject|sub|subj|case|participant|pt)[-_ ]?\d\w
 const contrast = /_\d{4}\.nii(\.gz)?$/i
 
 const patientOf = (source: string): string | undefined =>
-  source.split('/').slice(0, -1).find((f) => patient.test(f)) ?? (contrast.test(source) ? source.replace(contrast, '') : undefined)
+  source
+    .split('/')
+    .slice(0, -1)
+    .find((f) => patient.test(f)) ?? (contrast.test(source) ? source.replace(contrast, '') : undefined)
 
 /** The group of each item: what the data say, else a patient's folder, else the file or volume that it comes from. */
-const groupNames = (d: Dataset): ReadonlyArray<string> => Array.from({ length: d.length }, (_, i) => {
-  const source = d.sourceOf?.(i)
-  return d.group?.(i) ?? (source === undefined ? `item ${i}` : patientOf(source) ?? source)
-})
+const groupNames = (d: Dataset): ReadonlyArray<string> =>
+  Array.from({ length: d.length }, (_, i) => {
+    const source = d.sourceOf?.(i)
+    return d.group?.(i) ?? (source === undefined ? `item ${i}` : (patientOf(source) ?? source))
+  })
 
-const labelOf = (d: Dataset) => (i: number): number => O.getOrElse(() => -1)(d.label(i))
+const labelOf =
+  (d: Dataset) =>
+  (i: number): number =>
+    O.getOrElse(() => -1)(d.label(i))
 
 /** The most frequent label of some items, of equals the first. */
 const usualLabel = (d: Dataset, items: ReadonlyArray<number>): string => {
@@ -50,13 +57,20 @@ const lastGroups = (groups: ReadonlyArray<ReadonlyArray<number>>, wanted: number
 /** The items that are held for a test: of every class the share nearest to `share`, and whole groups. */
 export const heldOut = (d: Dataset, share: number): Held => {
   const names = groupNames(d)
-  const groups = [...grouped(names.map((_, i) => i), (i) => names[i]).values()]
+  const groups = [
+    ...grouped(
+      names.map((_, i) => i),
+      (i) => names[i],
+    ).values(),
+  ]
   const single = groups.length === d.length
   const cut = (units: ReadonlyArray<ReadonlyArray<number>>, some: boolean): ReadonlySet<number> => {
     const test = new Set<number>()
     for (const own of grouped(units, (items) => usualLabel(d, items)).values()) {
       const wanted = own.reduce((n, items) => n + items.length, 0) * share
-      const held = single ? own.slice(own.length - Math.max(some && own.length > 1 ? 1 : 0, Math.round(wanted))).flat() : lastGroups(own, wanted, some)
+      const held = single
+        ? own.slice(own.length - Math.max(some && own.length > 1 ? 1 : 0, Math.round(wanted))).flat()
+        : lastGroups(own, wanted, some)
       for (const i of held) test.add(i)
     }
     return test
@@ -66,16 +80,37 @@ export const heldOut = (d: Dataset, share: number): Held => {
   if (single) {
     if (fair.size > 0) return { test: fair, said: [] }
     const few = cut(groups, true)
-    return { test: few, said: few.size === 0 ? [] : [`classes have so few images that one of each with at least two is kept for the test: ${few.size} of ${d.length}`] }
+    return {
+      test: few,
+      said:
+        few.size === 0
+          ? []
+          : [`classes have so few images that one of each with at least two is kept for the test: ${few.size} of ${d.length}`],
+    }
   }
   const held = groups.filter((items) => fair.has(items[0])).length
   if (fair.size > 0) {
-    return { test: fair, said: [`${held} of ${groups.length} patients, series or volumes (${fair.size} of ${d.length} images) are kept for the test, so that no image is tested whose neighbours were trained on`] }
+    return {
+      test: fair,
+      said: [
+        `${held} of ${groups.length} patients, series or volumes (${fair.size} of ${d.length} images) are kept for the test, so that no image is tested whose neighbours were trained on`,
+      ],
+    }
   }
   // nothing else to test on than the end of what there is
   const items = names.map((_, i) => i)
-  const test = new Set([...grouped(items, (i) => String(labelOf(d)(i))).values()].flatMap((own) => own.slice(own.length - Math.round(own.length * share))))
-  return { test, said: test.size === 0 ? [] : [`no class has two patients, series or volumes: the last ${test.size} of ${d.length} images are kept for the test, which are neighbours of those that are trained on`] }
+  const test = new Set(
+    [...grouped(items, (i) => String(labelOf(d)(i))).values()].flatMap((own) => own.slice(own.length - Math.round(own.length * share))),
+  )
+  return {
+    test,
+    said:
+      test.size === 0
+        ? []
+        : [
+            `no class has two patients, series or volumes: the last ${test.size} of ${d.length} images are kept for the test, which are neighbours of those that are trained on`,
+          ],
+  }
 }
 
 /** The items that have a label; the same dataset where all have one. */

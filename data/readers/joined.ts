@@ -24,48 +24,76 @@ const origin = originOf<Joining & { readonly of: ReadonlyArray<Origin> }>('joine
 const common = <A>(xs: ReadonlyArray<A>): A | undefined => (xs.every((x) => x === xs[0]) ? xs[0] : undefined)
 
 /** All items of the datasets. Fault: they have different numbers of channels. */
-export const joined = (j: Joining) => (all: ReadonlyArray<Dataset>): Either<Fault, Dataset> => {
-  const odd = all.find((d) => d.channels !== all[0].channels)
-  if (odd !== undefined) {
-    return E.left(fault('data', {
-      place: j.name, found: `${all[0].name} of ${all[0].channels} channels and ${odd.name} of ${odd.channels}`, allowed: 'one number of channels',
-      remedy: 'name one of the files, or choose with data.select',
-    }))
-  }
-  const starts = new Int32Array(all.length + 1)
-  all.forEach((d, i) => { starts[i + 1] = starts[i] + d.length })
-  const length = starts[all.length]
-  /** The number of the dataset that has item i. */
-  const owner = (i: number): number => {
-    let [low, high] = [0, all.length]
-    while (high - low > 1) {
-      const middle = (low + high) >> 1
-      if (starts[middle] <= i) low = middle
-      else high = middle
+export const joined =
+  (j: Joining) =>
+  (all: ReadonlyArray<Dataset>): Either<Fault, Dataset> => {
+    const odd = all.find((d) => d.channels !== all[0].channels)
+    if (odd !== undefined) {
+      return E.left(
+        fault('data', {
+          place: j.name,
+          found: `${all[0].name} of ${all[0].channels} channels and ${odd.name} of ${odd.channels}`,
+          allowed: 'one number of channels',
+          remedy: 'name one of the files, or choose with data.select',
+        }),
+      )
     }
-    return low
+    const starts = new Int32Array(all.length + 1)
+    all.forEach((d, i) => {
+      starts[i + 1] = starts[i] + d.length
+    })
+    const length = starts[all.length]
+    /** The number of the dataset that has item i. */
+    const owner = (i: number): number => {
+      let [low, high] = [0, all.length]
+      while (high - low > 1) {
+        const middle = (low + high) >> 1
+        if (starts[middle] <= i) low = middle
+        else high = middle
+      }
+      return low
+    }
+    const [units, modality] = [common(all.map((d) => d.units)), common(all.map((d) => d.modality))]
+    const origins = all.flatMap((d) => (d.origin === undefined ? [] : [d.origin]))
+    return E.right({
+      name: j.name,
+      length,
+      channels: all[0].channels,
+      classes: j.classes,
+      range: [all.reduce((m, d) => Math.min(m, d.range[0]), Infinity), all.reduce((m, d) => Math.max(m, d.range[1]), -Infinity)],
+      ...(units === undefined ? {} : { units }),
+      ...(modality === undefined ? {} : { modality }),
+      ...(origins.length < all.length
+        ? {}
+        : {
+            origin: pipe(
+              origins,
+              TE.sequenceArray,
+              TE.map((of) => origin.of({ ...j, of })),
+            ),
+          }),
+      label: (i) => {
+        if (!isIndex(i, length)) return O.none
+        const k = owner(i)
+        return j.labels[k] >= 0 ? O.some(j.labels[k]) : all[k].label(i - starts[k])
+      },
+      group: (i) => {
+        const k = owner(i)
+        return all[k].group?.(i - starts[k]) ?? all[k].sourceOf?.(i - starts[k]) ?? all[k].name
+      },
+      sourceOf: (i) => {
+        const k = owner(i)
+        return all[k].sourceOf?.(i - starts[k]) ?? all[k].name
+      },
+      item: (i) => {
+        if (!isIndex(i, length)) return TE.left(outside(j.name, i, length))
+        const k = owner(i)
+        return pipe(
+          all[k].item(i - starts[k]),
+          TE.map((item): Item => (j.labels[k] >= 0 ? { ...item, label: j.labels[k] } : item)),
+        )
+      },
+    })
   }
-  const [units, modality] = [common(all.map((d) => d.units)), common(all.map((d) => d.modality))]
-  const origins = all.flatMap((d) => (d.origin === undefined ? [] : [d.origin]))
-  return E.right({
-    name: j.name, length, channels: all[0].channels, classes: j.classes,
-    range: [all.reduce((m, d) => Math.min(m, d.range[0]), Infinity), all.reduce((m, d) => Math.max(m, d.range[1]), -Infinity)],
-    ...(units === undefined ? {} : { units }),
-    ...(modality === undefined ? {} : { modality }),
-    ...(origins.length < all.length ? {} : { origin: pipe(origins, TE.sequenceArray, TE.map((of) => origin.of({ ...j, of }))) }),
-    label: (i) => {
-      if (!isIndex(i, length)) return O.none
-      const k = owner(i)
-      return j.labels[k] >= 0 ? O.some(j.labels[k]) : all[k].label(i - starts[k])
-    },
-    group: (i) => { const k = owner(i); return all[k].group?.(i - starts[k]) ?? all[k].sourceOf?.(i - starts[k]) ?? all[k].name },
-    sourceOf: (i) => { const k = owner(i); return all[k].sourceOf?.(i - starts[k]) ?? all[k].name },
-    item: (i) => {
-      if (!isIndex(i, length)) return TE.left(outside(j.name, i, length))
-      const k = owner(i)
-      return pipe(all[k].item(i - starts[k]), TE.map((item): Item => (j.labels[k] >= 0 ? { ...item, label: j.labels[k] } : item)))
-    },
-  })
-}
 
 export const joinedView = reopener(origin, ({ of, ...j }, again) => pipe(of, TE.traverseArray(again), TE.chainEitherK(joined(j))))

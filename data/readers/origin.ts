@@ -12,11 +12,13 @@ export interface Origin<P = unknown> {
 }
 
 /** Data that survive `structuredClone` as they are: a type with a function somewhere in it is not assignable to this one of it. */
-type Plain<T> =
-  unknown extends T ? T
-  : T extends string | number | boolean | bigint | null | undefined | ArrayBufferView | SharedArrayBuffer ? T
-  : T extends (...args: never) => unknown ? never
-  : { readonly [K in keyof T]: Plain<T[K]> }
+type Plain<T> = unknown extends T
+  ? T
+  : T extends string | number | boolean | bigint | null | undefined | ArrayBufferView | SharedArrayBuffer
+    ? T
+    : T extends (...args: never) => unknown
+      ? never
+      : { readonly [K in keyof T]: Plain<T[K]> }
 
 /** The origins of one tag. */
 export interface OriginOf<P> {

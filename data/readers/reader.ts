@@ -1,6 +1,6 @@
 /**
- * A reader is one record: how its files are told, how they are opened, and how a dataset is opened again from its origin. Adding one is adding
- * its record to `index.ts`; help, faults, notes and worker threads read it from there.
+ * A reader is one record: how its files are told, how they are opened, and how a dataset is opened again from its origin. Adding one is
+ * adding its record to `index.ts`; help, faults, notes and worker threads read it from there.
  */
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
@@ -26,9 +26,10 @@ export interface OpenOptions {
   /** Pictures' values: in 0..1 ('unit', the default), or 0..255 and 0..65535. */
   readonly values?: 'unit' | 'stored'
   /**
-   * What of the data is wanted, in place of what suits most: words, each the tag of a reader (`dicom`), a pattern of paths with `*` or `/`
-   * (`T1/*.nii.gz`), or a word of a reader's own (`MR`, `SEG`, the identifier of a series). The first two are the opener's, and only the others come to
-   * a reader. `all` keeps what names tell to be masks, and all that a reader can give together. Nothing, or an empty list: what suits most.
+   * What of the data is wanted, in place of what suits most: words, each the tag of a reader (`dicom`), a pattern of paths with `*` or
+   * `/` (`T1/*.nii.gz`), or a word of a reader's own (`MR`, `SEG`, the identifier of a series). The first two are the opener's, and only
+   * the others come to a reader. `all` keeps what names tell to be masks, and all that a reader can give together. Nothing, or an empty
+   * list: what suits most.
    */
   readonly select?: ReadonlyArray<string>
   /** What folders are: 'usual', parts where they are called so, or 'classes' whatever they are called. */
@@ -37,7 +38,9 @@ export interface OpenOptions {
   readonly columns?: Partial<ColumnNames>
   /** Texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others. */
   readonly unlabelled?: ReadonlyArray<string>
-  /** What boxes and masks of a table count: pixels as they are stored, the default, or of pictures that their EXIF orientation has turned. */
+  /**
+   * What boxes and masks of a table count: pixels as they are stored, the default, or of pictures that their EXIF orientation has turned.
+   */
   readonly annotations?: 'stored' | 'upright'
 }
 
@@ -73,10 +76,17 @@ export interface Parts {
 /** Opens files that another one lists, by their paths below `root`, as one dataset; they must be of one kind. */
 export type OpenFiles = (root: string, paths: ReadonlyArray<string>) => TaskEither<Fault, Opened>
 
-/** `Many`: all files of a folder make one dataset. `One`: each file is a dataset with splits; those of a folder are joined, or it must be the only one. */
+/**
+ * `Many`: all files of a folder make one dataset. `One`: each file is a dataset with splits; those of a folder are joined, or it must be
+ * the only one.
+ */
 export type Opening =
   | { readonly _tag: 'Many'; readonly files: (f: Files, o: OpenOptions) => TaskEither<Fault, Opened> }
-  | { readonly _tag: 'One'; readonly joins: boolean; readonly file: (path: string, o: OpenOptions, listed: OpenFiles) => TaskEither<Fault, Parts> }
+  | {
+      readonly _tag: 'One'
+      readonly joins: boolean
+      readonly file: (path: string, o: OpenOptions, listed: OpenFiles) => TaskEither<Fault, Parts>
+    }
 
 /** Opens a dataset from any origin. */
 export type Reopen = (o: Origin) => TaskEither<Fault, Dataset>
@@ -98,7 +108,12 @@ export interface Reader extends Reopener {
 }
 
 const strange = (o: Origin): Fault =>
-  fault('data', { place: 'the origin of a dataset', found: `the tag ${o._tag}`, allowed: 'an origin of a reader or view of this version', remedy: 'open the data again from their path' })
+  fault('data', {
+    place: 'the origin of a dataset',
+    found: `the tag ${o._tag}`,
+    allowed: 'an origin of a reader or view of this version',
+    remedy: 'open the data again from their path',
+  })
 
 /** What opens the datasets of an origin again. Law: their items, labels and sources are those of the dataset that gave the origin. */
 export const reopener = <P>(origin: OriginOf<P>, reopen: (parts: P, again: Reopen) => TaskEither<Fault, Dataset>): Reopener => ({

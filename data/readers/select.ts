@@ -14,7 +14,10 @@ const isPattern = (word: string): boolean => /[*/]/.test(word)
 
 /** `*` stands for any text; a pattern begins at any folder, and one that ends in `/` means all below. */
 const patternOf = (word: string): RegExp => {
-  const text = word.replace(/^\.?\//, '').replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/\*+/g, '.*')
+  const text = word
+    .replace(/^\.?\//, '')
+    .replace(/[.+?^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*+/g, '.*')
   return new RegExp(`^(?:.*/)?${text.endsWith('/') ? `${text}.*` : text}$`)
 }
 

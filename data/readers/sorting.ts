@@ -60,12 +60,18 @@ const filesText = (readers: ReadonlyArray<Reader>): string => {
 const archive = /\.(zip|tar|tgz|tar\.gz|7z|rar)$/i
 
 /** Files of none of these kinds: unsupported, which is neither missing nor damaged. */
-export const unknown = (readers: ReadonlyArray<Reader>, place: string, found: string, paths: ReadonlyArray<string> = []): Fault => fault('data', {
-  place, found, allowed: filesText(readers),
-  remedy: paths.some((p) => archive.test(p)) ? 'unpack the archive, and name the folder that comes of it' : 'convert the files to one of these kinds, or name another file or folder',
-})
+export const unknown = (readers: ReadonlyArray<Reader>, place: string, found: string, paths: ReadonlyArray<string> = []): Fault =>
+  fault('data', {
+    place,
+    found,
+    allowed: filesText(readers),
+    remedy: paths.some((p) => archive.test(p))
+      ? 'unpack the archive, and name the folder that comes of it'
+      : 'convert the files to one of these kinds, or name another file or folder',
+  })
 
 /** Files of no reader by their endings, the most frequent first: `30 .bmp, 1 .gif`. */
 export const byEnding = (paths: ReadonlyArray<string>): ReadonlyArray<Left> =>
   [...grouped(paths, (p) => extname(p).toLowerCase() || 'file without an ending')]
-    .map(([what, own]) => ({ what, paths: own })).sort((a, b) => b.paths.length - a.paths.length)
+    .map(([what, own]) => ({ what, paths: own }))
+    .sort((a, b) => b.paths.length - a.paths.length)

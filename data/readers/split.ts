@@ -11,7 +11,14 @@ import { subset } from './subset.ts'
 
 /** What splits are called. */
 export const splitNames: ReadonlyMap<string, SplitName> = new Map([
-  ['train', 'train'], ['training', 'train'], ['val', 'val'], ['valid', 'val'], ['validation', 'val'], ['dev', 'val'], ['test', 'test'], ['testing', 'test'],
+  ['train', 'train'],
+  ['training', 'train'],
+  ['val', 'val'],
+  ['valid', 'val'],
+  ['validation', 'val'],
+  ['dev', 'val'],
+  ['test', 'test'],
+  ['testing', 'test'],
 ])
 
 /** The split that a word names, in any case; none for other words. */
@@ -28,35 +35,46 @@ export interface Split {
 const upTo = (from: number, to: number): ReadonlyArray<number> => Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i)
 
 const partsOf = (d: Dataset, train: ReadonlyArray<number>, test: ReadonlyArray<number>): Either<Fault, Split> =>
-  pipe(
-    E.Do,
-    E.apS('train', subset(train, `${d.name}/train`)(d)),
-    E.apS('test', subset(test, `${d.name}/test`)(d)),
-  )
+  pipe(E.Do, E.apS('train', subset(train, `${d.name}/train`)(d)), E.apS('test', subset(test, `${d.name}/test`)(d)))
 
 /** The first `train` items and the `test` items after them. Fault: the dataset has fewer. */
-export const splitAt = (train: number, test: number) => (d: Dataset): Either<Fault, Split> =>
-  isIndex(train, d.length + 1) && isIndex(test, d.length - train + 1)
-    ? partsOf(d, upTo(0, train), upTo(train, train + test))
-    : E.left(fault('data', {
-      place: d.name,
-      found: `a split into ${train} and ${test} items`,
-      allowed: `whole numbers that sum to at most ${d.length}`,
-      remedy: 'ask for smaller parts',
-    }))
+export const splitAt =
+  (train: number, test: number) =>
+  (d: Dataset): Either<Fault, Split> =>
+    isIndex(train, d.length + 1) && isIndex(test, d.length - train + 1)
+      ? partsOf(d, upTo(0, train), upTo(train, train + test))
+      : E.left(
+          fault('data', {
+            place: d.name,
+            found: `a split into ${train} and ${test} items`,
+            allowed: `whole numbers that sum to at most ${d.length}`,
+            remedy: 'ask for smaller parts',
+          }),
+        )
 
 /**
- * A split in which every class gives the same share to `test`: of a class with n items, the last `round(n * share)`; of data with patients, series or
- * volumes, whole ones, about as many. Items without a label count as one class. Fault: a share outside [0, 1].
+ * A split in which every class gives the same share to `test`: of a class with n items, the last `round(n * share)`; of data with
+ * patients, series or volumes, whole ones, about as many. Items without a label count as one class. Fault: a share outside [0, 1].
  */
-export const splitByLabel = (share: number) => (d: Dataset): Either<Fault, Split> => {
-  if (!(share >= 0 && share <= 1)) {
-    return E.left(fault('config', { place: d.name, found: `a test share of ${share}`, allowed: 'a number in [0, 1]', remedy: 'correct the share' }))
+export const splitByLabel =
+  (share: number) =>
+  (d: Dataset): Either<Fault, Split> => {
+    if (!(share >= 0 && share <= 1)) {
+      return E.left(
+        fault('config', { place: d.name, found: `a test share of ${share}`, allowed: 'a number in [0, 1]', remedy: 'correct the share' }),
+      )
+    }
+    const { test, said } = heldOut(d, share)
+    const all = upTo(0, d.length)
+    return pipe(
+      partsOf(
+        d,
+        all.filter((i) => !test.has(i)),
+        all.filter((i) => test.has(i)),
+      ),
+      E.map((s) => ({ ...s, said })),
+    )
   }
-  const { test, said } = heldOut(d, share)
-  const all = upTo(0, d.length)
-  return pipe(partsOf(d, all.filter((i) => !test.has(i)), all.filter((i) => test.has(i))), E.map((s) => ({ ...s, said })))
-}
 
 /** The part of a dataset that has labels, for evaluation; the same where all items have one. */
 export const labelled = (d: Dataset): Either<Fault, Dataset> => {
@@ -66,9 +84,16 @@ export const labelled = (d: Dataset): Either<Fault, Dataset> => {
 
 /** The dataset of a split; without a name the only one, or the one to train on. Fault: no such split. */
 export const datasetOf = (o: { readonly splits: Splits }, split?: SplitName): Either<Fault, Dataset> => {
-  const d = split === undefined ? o.splits.get('all') ?? o.splits.get('train') ?? [...o.splits.values()].at(0) : o.splits.get(split)
+  const d = split === undefined ? (o.splits.get('all') ?? o.splits.get('train') ?? [...o.splits.values()].at(0)) : o.splits.get(split)
   return d === undefined
-    ? E.left(fault('data', { place: 'the data', found: `no split ${split ?? ''}`, allowed: [...o.splits.keys()].join(', '), remedy: 'name a split that the data have' }))
+    ? E.left(
+        fault('data', {
+          place: 'the data',
+          found: `no split ${split ?? ''}`,
+          allowed: [...o.splits.keys()].join(', '),
+          remedy: 'name a split that the data have',
+        }),
+      )
     : E.right(d)
 }
 

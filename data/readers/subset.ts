@@ -18,23 +18,25 @@ const origin = originOf<{ readonly of: Origin; readonly indices: Int32Array; rea
  * The items with these numbers, in this order. A number may come twice.
  * Fault: a number that the dataset does not have.
  */
-export const subset = (indices: ArrayLike<number>, name?: string) => (d: Dataset): Either<Fault, Dataset> => {
-  const chosen = Int32Array.from(indices)
-  const bad = Array.from(indices).find((i) => !isIndex(i, d.length))
-  if (bad !== undefined) return E.left(outside(d.name, bad, d.length))
-  const own = name ?? d.name
-  const { sourceOf, group } = d
-  return E.right({
-    ...d,
-    ...(sourceOf === undefined ? {} : { sourceOf: (i: number) => sourceOf(chosen[i]) }),
-    ...(group === undefined ? {} : { group: (i: number) => group(chosen[i]) }),
-    ...viewOrigin(d, (of) => origin.of({ of, indices: chosen, name: own }, of.inMemory)),
-    name: own,
-    length: chosen.length,
-    label: (i) => (isIndex(i, chosen.length) ? d.label(chosen[i]) : O.none),
-    item: (i) => (isIndex(i, chosen.length) ? d.item(chosen[i]) : TE.left(outside(own, i, chosen.length))),
-  })
-}
+export const subset =
+  (indices: ArrayLike<number>, name?: string) =>
+  (d: Dataset): Either<Fault, Dataset> => {
+    const chosen = Int32Array.from(indices)
+    const bad = Array.from(indices).find((i) => !isIndex(i, d.length))
+    if (bad !== undefined) return E.left(outside(d.name, bad, d.length))
+    const own = name ?? d.name
+    const { sourceOf, group } = d
+    return E.right({
+      ...d,
+      ...(sourceOf === undefined ? {} : { sourceOf: (i: number) => sourceOf(chosen[i]) }),
+      ...(group === undefined ? {} : { group: (i: number) => group(chosen[i]) }),
+      ...viewOrigin(d, (of) => origin.of({ of, indices: chosen, name: own }, of.inMemory)),
+      name: own,
+      length: chosen.length,
+      label: (i) => (isIndex(i, chosen.length) ? d.label(chosen[i]) : O.none),
+      item: (i) => (isIndex(i, chosen.length) ? d.item(chosen[i]) : TE.left(outside(own, i, chosen.length))),
+    })
+  }
 
 export const subsetView = reopener(origin, ({ of, indices, name }, again) => pipe(again(of), TE.chainEitherK(subset(indices, name))))
 
@@ -42,14 +44,18 @@ export const subsetView = reopener(origin, ({ of, indices, name }, again) => pip
 export type Order = (n: number) => ArrayLike<number>
 
 /** The items in another order. Fault: `order` gives no permutation. */
-export const reorder = (order: Order) => (d: Dataset): Either<Fault, Dataset> => {
-  const indices = Array.from(order(d.length))
-  return indices.length === d.length && new Set(indices).size === d.length
-    ? subset(indices)(d)
-    : E.left(fault('data', {
-      place: d.name,
-      found: `an order of ${indices.length} numbers, ${new Set(indices).size} of them different`,
-      allowed: `a permutation of 0 .. ${d.length - 1}`,
-      remedy: 'name every item once',
-    }))
-}
+export const reorder =
+  (order: Order) =>
+  (d: Dataset): Either<Fault, Dataset> => {
+    const indices = Array.from(order(d.length))
+    return indices.length === d.length && new Set(indices).size === d.length
+      ? subset(indices)(d)
+      : E.left(
+          fault('data', {
+            place: d.name,
+            found: `an order of ${indices.length} numbers, ${new Set(indices).size} of them different`,
+            allowed: `a permutation of 0 .. ${d.length - 1}`,
+            remedy: 'name every item once',
+          }),
+        )
+  }

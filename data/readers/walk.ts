@@ -43,15 +43,20 @@ export const grouped = <A>(things: Iterable<A>, name: (a: A) => string): Readonl
 const strange = (e: Pick<Dirent, 'isFIFO' | 'isSocket'>): string => (e.isFIFO() ? 'named pipe' : e.isSocket() ? 'socket' : 'device')
 
 /** Node gives this character for bytes that are no UTF-8: such a name leads nowhere. */
-const isUnnamed = async (path: string): Promise<boolean> => path.includes('\uFFFD') && (await lstat(path).catch(() => undefined)) === undefined
+const isUnnamed = async (path: string): Promise<boolean> =>
+  path.includes('\uFFFD') && (await lstat(path).catch(() => undefined)) === undefined
 
-const unnamed = (path: string): Fault => fault('data', {
-  place: path, found: 'a name that is not UTF-8', allowed: 'names in UTF-8', remedy: 'rename it, or leave out what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
-})
+const unnamed = (path: string): Fault =>
+  fault('data', {
+    place: path,
+    found: 'a name that is not UTF-8',
+    allowed: 'names in UTF-8',
+    remedy: 'rename it, or leave out what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
+  })
 
 /**
- * What lies below `root`. Hidden files and folders are left out, links are followed once, and what cannot be listed is a fault of the listing.
- * Throws what the file system says of `root` itself.
+ * What lies below `root`. Hidden files and folders are left out, links are followed once, and what cannot be listed is a fault of the
+ * listing. Throws what the file system says of `root` itself.
  */
 export const list = async (root: string): Promise<Listing> => {
   const files: string[] = []
@@ -73,7 +78,7 @@ export const list = async (root: string): Promise<Listing> => {
   }
   for (let below = open.pop(); below !== undefined; below = open.pop()) {
     const folders: string[] = []
-    for (const entry of [...await enter(below)].sort((a, b) => byText(a.name, b.name))) {
+    for (const entry of [...(await enter(below))].sort((a, b) => byText(a.name, b.name))) {
       const path = below === '' ? entry.name : `${below}/${entry.name}`
       if (entry.name.startsWith('.') || entry.name === '__MACOSX') others.push(['hidden', path])
       else if (entry.isFile() || entry.isDirectory()) {
@@ -95,7 +100,8 @@ export const list = async (root: string): Promise<Listing> => {
 }
 
 /** Paths of the files below `root` that `wanted` accepts (it is told the path), sorted. Throws what the file system throws. */
-export const walk = async (root: string, wanted: (path: string) => boolean): Promise<ReadonlyArray<string>> => (await list(root)).files.filter(wanted)
+export const walk = async (root: string, wanted: (path: string) => boolean): Promise<ReadonlyArray<string>> =>
+  (await list(root)).files.filter(wanted)
 
 /** The first folder of a path below a root. */
 export const folderOf = (path: string): string | undefined => {

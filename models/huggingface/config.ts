@@ -1,4 +1,7 @@
-/** `config.json` of Hugging Face's ViTs and the options of ours: keys to read (`keys.ts`), one record per type to write (transformers `configuration_*.py` of each model). */
+/**
+ * `config.json` of Hugging Face's ViTs and the options of ours: keys to read (`keys.ts`), one record per type to write (transformers
+ * `configuration_*.py` of each model).
+ */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
@@ -12,12 +15,15 @@ import type { HuggingFaceConfig } from './keys.ts'
 import type { HuggingFaceType } from './types.ts'
 import { architectures } from './types.ts'
 
-/** How positions are read at other grids: as the official code does, or as transformers does, which for `vit` and `dinov2` is another way. */
+/**
+ * How positions are read at other grids: as the official code does, or as transformers does, which for `vit` and `dinov2` is another way.
+ */
 export const dialects = ['official', 'huggingface'] as const
 
 export type Dialect = (typeof dialects)[number]
 
-const refuse = (allowed: string): Either<Misuse, never> => E.left({ allowed, remedy: 'choose another model, or change config.json if it is wrong' })
+const refuse = (allowed: string): Either<Misuse, never> =>
+  E.left({ allowed, remedy: 'choose another model, or change config.json if it is wrong' })
 
 /** The one side of a square. */
 const square = (key: string, s: number | ReadonlyArray<number> | undefined, otherwise: number): Either<Misuse, number> => {
@@ -38,18 +44,35 @@ const given = <K extends string>(key: K, x: number | null | undefined): { readon
   return out
 }
 
-type Common = Pick<VitOptions, 'width' | 'depth' | 'heads' | 'dropPath' | 'dropPathRule' | 'channels'> & { readonly patch: number; readonly image: number }
+type Common = Pick<VitOptions, 'width' | 'depth' | 'heads' | 'dropPath' | 'dropPathRule' | 'channels'> & {
+  readonly patch: number
+  readonly image: number
+}
 
 const vitOptions = (c: HuggingFaceConfig, common: Common, dialect: Dialect): VitOptions => ({
-  ...common, generation: 1, hidden: c.intermediate_size ?? 3072, qkvBias: c.qkv_bias ?? true, eps: c.layer_norm_eps ?? 1e-12, position: positions.vit[dialect],
+  ...common,
+  generation: 1,
+  hidden: c.intermediate_size ?? 3072,
+  qkvBias: c.qkv_bias ?? true,
+  eps: c.layer_norm_eps ?? 1e-12,
+  position: positions.vit[dialect],
 })
 
 const dinov2Options = (c: HuggingFaceConfig, type: 'dinov2' | 'dinov2_with_registers', common: Common, dialect: Dialect): VitOptions => {
   const ffn = c.use_swiglu_ffn === true ? 'swiglu-fused' : 'mlp'
   return {
-    ...common, generation: 2, ffn, hidden: hiddenWidth(ffn, common.width, c.mlp_ratio ?? 4), qkvBias: c.qkv_bias ?? true, eps: c.layer_norm_eps ?? 1e-6,
-    layerScale: c.layerscale_value ?? 1, maskToken: c.use_mask_token ?? true, dropPathForm: 'subset', wholePatches: dialect === 'official',
-    registers: type === 'dinov2' ? 0 : c.num_register_tokens ?? 4, position: positions[type][dialect],
+    ...common,
+    generation: 2,
+    ffn,
+    hidden: hiddenWidth(ffn, common.width, c.mlp_ratio ?? 4),
+    qkvBias: c.qkv_bias ?? true,
+    eps: c.layer_norm_eps ?? 1e-6,
+    layerScale: c.layerscale_value ?? 1,
+    maskToken: c.use_mask_token ?? true,
+    dropPathForm: 'subset',
+    wholePatches: dialect === 'official',
+    registers: type === 'dinov2' ? 0 : (c.num_register_tokens ?? 4),
+    position: positions[type][dialect],
   }
 }
 
@@ -61,7 +84,11 @@ const ropeBase = (c: HuggingFaceConfig): Either<Misuse, number> => {
     for (const [key, v] of Object.entries(r)) {
       if (key === 'rope_theta') found.add(v)
       else if (t.UnknownRecord.is(v)) walk(v)
-      else if (!((key === 'rope_type' || key === 'type') && v === 'default') && !(['factor', 'partial_rotary_factor'].includes(key) && v === 1)) strange.push(`${key}: ${JSON.stringify(v)}`)
+      else if (
+        !((key === 'rope_type' || key === 'type') && v === 'default') &&
+        !(['factor', 'partial_rotary_factor'].includes(key) && v === 1)
+      )
+        strange.push(`${key}: ${JSON.stringify(v)}`)
     }
   }
   for (const r of [c.rope_parameters, c.rope_scaling]) if (r !== undefined) walk(r)
@@ -75,36 +102,62 @@ const dinov3Options = (c: HuggingFaceConfig, common: Common): Either<Misuse, Vit
   const [query, key, value] = [c.query_bias ?? true, c.key_bias ?? false, c.value_bias ?? true]
   if (query !== value || (key && !query)) return refuse('biases of query and value together, and of key only with them')
   const gated = c.use_gated_mlp ?? false
-  if ((common.width / common.heads) % 4 !== 0) return refuse(`heads whose width is a multiple of 4, as rotary positions need (found: ${common.width / common.heads})`)
+  if ((common.width / common.heads) % 4 !== 0)
+    return refuse(`heads whose width is a multiple of 4, as rotary positions need (found: ${common.width / common.heads})`)
   const base = ropeBase(c)
   if (E.isLeft(base)) return base
   return E.right({
-    ...common, generation: 3, ffn: gated ? 'swiglu' : 'mlp', hidden: c.intermediate_size ?? 1536, qkvBias: query, maskKeyBias: query && !key,
-    projBias: c.proj_bias ?? true, ffnBias: c.mlp_bias ?? true, eps: c.layer_norm_eps ?? 1e-5, layerScale: c.layerscale_value ?? 1,
-    maskToken: true, registers: c.num_register_tokens ?? 0, dropPathForm: 'subset',
+    ...common,
+    generation: 3,
+    ffn: gated ? 'swiglu' : 'mlp',
+    hidden: c.intermediate_size ?? 1536,
+    qkvBias: query,
+    maskKeyBias: query && !key,
+    projBias: c.proj_bias ?? true,
+    ffnBias: c.mlp_bias ?? true,
+    eps: c.layer_norm_eps ?? 1e-5,
+    layerScale: c.layerscale_value ?? 1,
+    maskToken: true,
+    registers: c.num_register_tokens ?? 0,
+    dropPathForm: 'subset',
     position: {
-      kind: 'rope', periods: { base: base.right },
-      ...given('shift', c.pos_embed_shift), ...given('jitter', c.pos_embed_jitter), ...given('rescale', c.pos_embed_rescale === undefined ? 2 : c.pos_embed_rescale),
+      kind: 'rope',
+      periods: { base: base.right },
+      ...given('shift', c.pos_embed_shift),
+      ...given('jitter', c.pos_embed_jitter),
+      ...given('rescale', c.pos_embed_rescale === undefined ? 2 : c.pos_embed_rescale),
     },
   })
 }
 
-const learnedAt = ({ offset, antialias }: { readonly offset: number; readonly antialias: boolean }): Position => ({ kind: 'learned', offset, ...(antialias ? { antialias } : {}) })
+const learnedAt = ({ offset, antialias }: { readonly offset: number; readonly antialias: boolean }): Position => ({
+  kind: 'learned',
+  offset,
+  ...(antialias ? { antialias } : {}),
+})
 
 /** transformers' names of the exact GELU, and of SiLU. */
 const functions: Readonly<Record<'gelu' | 'silu', ReadonlyArray<string>>> = { gelu: ['gelu', 'gelu_python'], silu: ['silu', 'swish'] }
 
-/** Whether the activation is one that the blocks have: DINOv2's gated half is SiLU whatever a configuration says, and a class' default is GELU, gated or not. */
+/**
+ * Whether the activation is one that the blocks have: DINOv2's gated half is SiLU whatever a configuration says, and a class' default is
+ * GELU, gated or not.
+ */
 const activationOf = (c: HuggingFaceConfig): Either<Misuse, unknown> => {
   if (c.model_type.startsWith('dinov2') && c.use_swiglu_ffn === true) return E.right(undefined)
   const wanted = c.model_type === 'dinov3_vit' && c.use_gated_mlp === true ? 'silu' : 'gelu'
   const found = c.hidden_act ?? 'gelu'
-  return functions[wanted].includes(found) ? E.right(found) : refuse(`hidden_act ${wanted} (found: ${found}${c.hidden_act === undefined ? ', the default of its class' : ''})`)
+  return functions[wanted].includes(found)
+    ? E.right(found)
+    : refuse(`hidden_act ${wanted} (found: ${found}${c.hidden_act === undefined ? ', the default of its class' : ''})`)
 }
 
 const usualPatch: Readonly<Record<HuggingFaceType, number>> = { vit: 16, dinov2: 14, dinov2_with_registers: 16, dinov3_vit: 16 }
 
-/** The options of the backbone that a config describes, positions read as transformers does, or as the config or `dialect` says. Left: what it asks for that our blocks do not have. */
+/**
+ * The options of the backbone that a config describes, positions read as transformers does, or as the config or `dialect` says. Left:
+ * what it asks for that our blocks do not have.
+ */
 export const optionsOf = (c: HuggingFaceConfig, dialect?: Dialect): Either<Misuse, VitOptions> => {
   const type = c.model_type
   const patch = square('patch_size', c.patch_size, usualPatch[type])
@@ -112,28 +165,45 @@ export const optionsOf = (c: HuggingFaceConfig, dialect?: Dialect): Either<Misus
   const image = square('image_size', c.image_size, 224)
   if (E.isLeft(image)) return image
   if (image.right < patch.right) return refuse(`an image_size of at least one patch (found: ${image.right} for patches of ${patch.right})`)
-  if (c.hidden_size % c.num_attention_heads !== 0) return refuse(`num_attention_heads that divide hidden_size (found: ${c.num_attention_heads} for ${c.hidden_size})`)
+  if (c.hidden_size % c.num_attention_heads !== 0)
+    return refuse(`num_attention_heads that divide hidden_size (found: ${c.num_attention_heads} for ${c.hidden_size})`)
   const activation = activationOf(c)
   if (E.isLeft(activation)) return activation
   const common: Common = {
-    width: c.hidden_size, depth: c.num_hidden_layers, heads: c.num_attention_heads, patch: patch.right, image: image.right,
-    channels: c.num_channels ?? 3, dropPath: c.drop_path_rate ?? 0, dropPathRule: 'uniform',
+    width: c.hidden_size,
+    depth: c.num_hidden_layers,
+    heads: c.num_attention_heads,
+    patch: patch.right,
+    image: image.right,
+    channels: c.num_channels ?? 3,
+    dropPath: c.drop_path_rate ?? 0,
+    dropPathRule: 'uniform',
   }
   const rule = dialect ?? 'huggingface'
-  const own = (o: VitOptions): VitOptions => (dialect === undefined && c.position_interpolation !== undefined ? { ...o, position: learnedAt(c.position_interpolation) } : o)
+  const own = (o: VitOptions): VitOptions =>
+    dialect === undefined && c.position_interpolation !== undefined ? { ...o, position: learnedAt(c.position_interpolation) } : o
   switch (type) {
-    case 'vit': return E.right(own(vitOptions(c, common, rule)))
+    case 'vit':
+      return E.right(own(vitOptions(c, common, rule)))
     case 'dinov2':
-    case 'dinov2_with_registers': return E.right(own(dinov2Options(c, type, common, rule)))
-    case 'dinov3_vit': return dinov3Options(c, common)
+    case 'dinov2_with_registers':
+      return E.right(own(dinov2Options(c, type, common, rule)))
+    case 'dinov3_vit':
+      return dinov3Options(c, common)
   }
 }
 
-/** The type that can hold a backbone: rotary ones are `dinov3_vit`; what DINO has is `vit`; with registers or without, the rest is DINOv2's. */
+/**
+ * The type that can hold a backbone: rotary ones are `dinov3_vit`; what DINO has is `vit`; with registers or without, the rest is DINOv2's.
+ */
 export const typeOf = (o: FullOptions): HuggingFaceType =>
-  o.position.kind === 'rope' ? 'dinov3_vit'
-  : o.registers > 0 ? 'dinov2_with_registers'
-  : o.generation > 1 || o.layerScale !== undefined || o.ffn !== 'mlp' || o.maskToken ? 'dinov2' : 'vit'
+  o.position.kind === 'rope'
+    ? 'dinov3_vit'
+    : o.registers > 0
+      ? 'dinov2_with_registers'
+      : o.generation > 1 || o.layerScale !== undefined || o.ffn !== 'mlp' || o.maskToken
+        ? 'dinov2'
+        : 'vit'
 
 /** mlp_ratio of DINOv2's config, from which transformers derives the hidden width again. */
 const ratioOf = (o: FullOptions): number | undefined => {
@@ -147,20 +217,34 @@ const unsayable = (type: HuggingFaceType, o: FullOptions): string | undefined =>
   if (o.norm === 'rms') return 'layer normalisation (this backbone has RMS norms)'
   if (o.untiedNorms) return 'one final norm for all tokens (this backbone has untied norms)'
   if ((type === 'dinov3_vit') !== (position.kind === 'rope')) return type === 'dinov3_vit' ? 'rotary positions' : 'learned positions'
-  if (position.kind === 'rope' && ((position.periods !== undefined && !('base' in position.periods)) || (position.normalize ?? 'separate') !== 'separate'))
+  if (
+    position.kind === 'rope' &&
+    ((position.periods !== undefined && !('base' in position.periods)) || (position.normalize ?? 'separate') !== 'separate')
+  )
     return 'rotary periods from a base, and coordinates divided by their own axis'
   if (type === 'vit' && (o.ffn !== 'mlp' || o.layerScale !== undefined || o.registers > 0)) return 'an MLP, no LayerScale and no registers'
   if (type !== 'dinov3_vit' && o.maskKeyBias && o.qkvBias) return 'key biases that are used'
   if (type === 'dinov2' && o.registers > 0) return 'no registers'
   if ((type === 'dinov2' || type === 'dinov2_with_registers') && (!['mlp', 'swiglu-fused'].includes(o.ffn) || ratioOf(o) === undefined))
     return 'an MLP or a fused SwiGLU whose hidden width follows from a ratio'
-  return type === 'dinov3_vit' && o.ffn === 'swiglu-fused' ? 'a gated feed-forward half with a matrix for each of gate and value' : undefined
+  return type === 'dinov3_vit' && o.ffn === 'swiglu-fused'
+    ? 'a gated feed-forward half with a matrix for each of gate and value'
+    : undefined
 }
 
 /** The fields of a config that are no whole numbers by type, whatever their value. */
 export const floatFields: ReadonlyArray<string> = [
-  'layer_norm_eps', 'initializer_range', 'layerscale_value', 'drop_path_rate', 'hidden_dropout_prob', 'attention_probs_dropout_prob', 'attention_dropout',
-  'rope_theta', 'pos_embed_shift', 'pos_embed_jitter', 'pos_embed_rescale',
+  'layer_norm_eps',
+  'initializer_range',
+  'layerscale_value',
+  'drop_path_rate',
+  'hidden_dropout_prob',
+  'attention_probs_dropout_prob',
+  'attention_dropout',
+  'rope_theta',
+  'pos_embed_shift',
+  'pos_embed_jitter',
+  'pos_embed_rescale',
 ]
 
 /** How positions are read at other grids, where that is not as transformers does it. */
@@ -176,32 +260,75 @@ const stages = (depth: number): ReadonlyArray<string> => ['stem', ...Array.from(
 /** The `config.json` of a backbone. Left: what the type cannot say of it. */
 export const configOf = (type: HuggingFaceType, o: FullOptions): Either<Misuse, Readonly<Record<string, unknown>>> => {
   const cannot = unsayable(type, o)
-  if (cannot !== undefined) return E.left({ allowed: `for ${type}: ${cannot}`, remedy: 'export as another type (--type), or keep it in our own format' })
+  if (cannot !== undefined)
+    return E.left({ allowed: `for ${type}: ${cannot}`, remedy: 'export as another type (--type), or keep it in our own format' })
   const common = {
-    architectures: [architectures[type]], model_type: type, hidden_size: o.width, num_hidden_layers: o.depth, num_attention_heads: o.heads,
-    image_size: o.image, patch_size: o.patch, num_channels: o.channels, layer_norm_eps: o.eps, initializer_range: 0.02, torch_dtype: 'float32', ...interpolationOf(type, o),
+    architectures: [architectures[type]],
+    model_type: type,
+    hidden_size: o.width,
+    num_hidden_layers: o.depth,
+    num_attention_heads: o.heads,
+    image_size: o.image,
+    patch_size: o.patch,
+    num_channels: o.channels,
+    layer_norm_eps: o.eps,
+    initializer_range: 0.02,
+    torch_dtype: 'float32',
+    ...interpolationOf(type, o),
   }
   const dropout = { hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 }
   const backbone = {
-    layerscale_value: 1, drop_path_rate: o.dropPath, apply_layernorm: true, reshape_hidden_states: true,
-    stage_names: stages(o.depth), out_features: [`stage${o.depth}`], out_indices: [o.depth],
+    layerscale_value: 1,
+    drop_path_rate: o.dropPath,
+    apply_layernorm: true,
+    reshape_hidden_states: true,
+    stage_names: stages(o.depth),
+    out_features: [`stage${o.depth}`],
+    out_indices: [o.depth],
   }
   const { position } = o
   switch (type) {
-    case 'vit': return E.right({ ...common, ...dropout, hidden_act: 'gelu', intermediate_size: o.hidden, qkv_bias: o.qkvBias, encoder_stride: o.patch })
+    case 'vit':
+      return E.right({
+        ...common,
+        ...dropout,
+        hidden_act: 'gelu',
+        intermediate_size: o.hidden,
+        qkv_bias: o.qkvBias,
+        encoder_stride: o.patch,
+      })
     case 'dinov2':
-    case 'dinov2_with_registers': return E.right({
-      ...common, ...dropout, ...backbone, hidden_act: 'gelu', mlp_ratio: ratioOf(o), use_swiglu_ffn: o.ffn !== 'mlp', qkv_bias: o.qkvBias,
-      ...(type === 'dinov2' ? { use_mask_token: true } : { num_register_tokens: o.registers }),
-    })
+    case 'dinov2_with_registers':
+      return E.right({
+        ...common,
+        ...dropout,
+        ...backbone,
+        hidden_act: 'gelu',
+        mlp_ratio: ratioOf(o),
+        use_swiglu_ffn: o.ffn !== 'mlp',
+        qkv_bias: o.qkvBias,
+        ...(type === 'dinov2' ? { use_mask_token: true } : { num_register_tokens: o.registers }),
+      })
     case 'dinov3_vit': {
       const rope: RopeOptions = position.kind === 'rope' ? position : {}
       const gated = o.ffn !== 'mlp'
       return E.right({
-        ...common, ...backbone, attention_dropout: 0, hidden_act: gated ? 'silu' : 'gelu', intermediate_size: o.hidden, use_gated_mlp: gated, mlp_bias: o.ffnBias,
-        query_bias: o.qkvBias, key_bias: o.qkvBias && !o.maskKeyBias, value_bias: o.qkvBias, proj_bias: o.projBias, num_register_tokens: o.registers,
+        ...common,
+        ...backbone,
+        attention_dropout: 0,
+        hidden_act: gated ? 'silu' : 'gelu',
+        intermediate_size: o.hidden,
+        use_gated_mlp: gated,
+        mlp_bias: o.ffnBias,
+        query_bias: o.qkvBias,
+        key_bias: o.qkvBias && !o.maskKeyBias,
+        value_bias: o.qkvBias,
+        proj_bias: o.projBias,
+        num_register_tokens: o.registers,
         rope_theta: rope.periods !== undefined && 'base' in rope.periods ? rope.periods.base : 100,
-        pos_embed_shift: rope.shift ?? null, pos_embed_jitter: rope.jitter ?? null, pos_embed_rescale: rope.rescale ?? null,
+        pos_embed_shift: rope.shift ?? null,
+        pos_embed_jitter: rope.jitter ?? null,
+        pos_embed_rescale: rope.rescale ?? null,
       })
     }
   }

@@ -7,18 +7,45 @@ import { huggingFaceTypes } from './types.ts'
 const sizes = { hidden_size: wholeIn(1, 65536), num_hidden_layers: wholeIn(1, 1024), num_attention_heads: wholeIn(1, 1024) }
 
 const keys = {
-  image_size: sideUpTo(65536), patch_size: sideUpTo(1024), num_channels: wholeIn(1, 1024), layer_norm_eps: inRange(0, 1), hidden_act: t.string, drop_path_rate: inRange(0, 1),
-  intermediate_size: wholeIn(1, 2 ** 20), mlp_ratio: above(0), qkv_bias: t.boolean, layerscale_value: numberThat('a number', Number.isFinite), use_swiglu_ffn: t.boolean,
-  use_mask_token: t.boolean, num_register_tokens: wholeIn(0, 1024), use_gated_mlp: t.boolean, mlp_bias: t.boolean, proj_bias: t.boolean,
-  query_bias: t.boolean, key_bias: t.boolean, value_bias: t.boolean, rope_theta: above(0), rope_parameters: t.UnknownRecord, rope_scaling: t.UnknownRecord,
-  pos_embed_shift: optional(from(0)), pos_embed_jitter: optional(from(1)), pos_embed_rescale: optional(from(1)),
+  image_size: sideUpTo(65536),
+  patch_size: sideUpTo(1024),
+  num_channels: wholeIn(1, 1024),
+  layer_norm_eps: inRange(0, 1),
+  hidden_act: t.string,
+  drop_path_rate: inRange(0, 1),
+  intermediate_size: wholeIn(1, 2 ** 20),
+  mlp_ratio: above(0),
+  qkv_bias: t.boolean,
+  layerscale_value: numberThat('a number', Number.isFinite),
+  use_swiglu_ffn: t.boolean,
+  use_mask_token: t.boolean,
+  num_register_tokens: wholeIn(0, 1024),
+  use_gated_mlp: t.boolean,
+  mlp_bias: t.boolean,
+  proj_bias: t.boolean,
+  query_bias: t.boolean,
+  key_bias: t.boolean,
+  value_bias: t.boolean,
+  rope_theta: above(0),
+  rope_parameters: t.UnknownRecord,
+  rope_scaling: t.UnknownRecord,
+  pos_embed_shift: optional(from(0)),
+  pos_embed_jitter: optional(from(1)),
+  pos_embed_rescale: optional(from(1)),
   // ours alone: how positions are read at other grids, where a backbone was trained otherwise than transformers does it
   position_interpolation: t.type({ offset: from(0), antialias: t.boolean }),
 }
 
 const plainCodec = t.intersection([t.type({ model_type: t.keyof(huggingFaceTypes), ...sizes }), t.partial(keys)])
 
-/** What is read of a `config.json`: each key with its type and range. Anything but the sizes may be missing, or null: the class' default counts. */
-export const configCodec = nullIsAbsent(knowing(plainCodec, { model_type: null, ...sizes, ...keys }), ['pos_embed_shift', 'pos_embed_jitter', 'pos_embed_rescale'])
+/**
+ * What is read of a `config.json`: each key with its type and range. Anything but the sizes may be missing, or null: the class' default
+ * counts.
+ */
+export const configCodec = nullIsAbsent(knowing(plainCodec, { model_type: null, ...sizes, ...keys }), [
+  'pos_embed_shift',
+  'pos_embed_jitter',
+  'pos_embed_rescale',
+])
 
 export type HuggingFaceConfig = t.TypeOf<typeof plainCodec>

@@ -74,7 +74,12 @@ const dinov3Names: Names = [
   ...dinov2Names,
 ]
 
-const tables: Readonly<Record<HuggingFaceType, Names>> = { vit: vitNames, dinov2: dinov2Names, dinov2_with_registers: dinov2Names, dinov3_vit: dinov3Names }
+const tables: Readonly<Record<HuggingFaceType, Names>> = {
+  vit: vitNames,
+  dinov2: dinov2Names,
+  dinov2_with_registers: dinov2Names,
+  dinov3_vit: dinov3Names,
+}
 
 /** Their name, or their three names, of one of our tensors; ours itself where they have none. */
 export const namesOf = (type: HuggingFaceType, official: string): ReadonlyArray<string> => {
@@ -85,22 +90,30 @@ export const namesOf = (type: HuggingFaceType, official: string): ReadonlyArray<
 }
 
 /** Which of a type's tensors name its backbone, whatever stands before them. */
-export const anchorsOf = (type: HuggingFaceType): Anchors =>
-  ({ first: namesOf(type, 'patch_embed.proj.weight')[0], beside: namesOf(type, 'cls_token') })
+export const anchorsOf = (type: HuggingFaceType): Anchors => ({
+  first: namesOf(type, 'patch_embed.proj.weight')[0],
+  beside: namesOf(type, 'cls_token'),
+})
 
 /** The options of a backbone that has every tensor which the type demands. */
-const completed = (type: HuggingFaceType, o: FullOptions): FullOptions => fullOptions({
-  ...o, localNorm: false,
-  ...(type === 'vit' ? { maskToken: false, projBias: true, ffnBias: true } : { maskToken: true, layerScale: o.layerScale ?? 1 }),
-  ...(type === 'dinov2' || type === 'dinov2_with_registers' ? { projBias: true, ffnBias: true } : {}),
-})
+const completed = (type: HuggingFaceType, o: FullOptions): FullOptions =>
+  fullOptions({
+    ...o,
+    localNorm: false,
+    ...(type === 'vit' ? { maskToken: false, projBias: true, ffnBias: true } : { maskToken: true, layerScale: o.layerScale ?? 1 }),
+    ...(type === 'dinov2' || type === 'dinov2_with_registers' ? { projBias: true, ffnBias: true } : {}),
+  })
 
 /** transformers writes even a list of no registers. */
 const noRegisters = (width: number): Extra => ({ name: 'embeddings.register_tokens', shape: [1, 0, width], values: new Float32Array() })
 
 /** The pooler of transformers' ViTModel, which DINO has not: tanh of the class token. */
 const pooler = (width: number): ReadonlyArray<Extra> => [
-  { name: 'pooler.dense.weight', shape: [width, width], values: Float32Array.from({ length: width * width }, (_, i) => (i % (width + 1) === 0 ? 1 : 0)) },
+  {
+    name: 'pooler.dense.weight',
+    shape: [width, width],
+    values: Float32Array.from({ length: width * width }, (_, i) => (i % (width + 1) === 0 ? 1 : 0)),
+  },
   { name: 'pooler.dense.bias', shape: [width], values: new Float32Array(width) },
 ]
 
@@ -109,13 +122,18 @@ const partsOf = (type: HuggingFaceType, o: FullOptions, official: string, shape:
   if (names.length === 1) return [{ name: names[0], shape: official === 'mask_token' && type === 'dinov3_vit' ? [1, ...shape] : shape }]
   const rows = shape[0] / names.length
   const keyless = type === 'dinov3_vit' && o.maskKeyBias && official.endsWith('.bias')
-  return names.map((name, i) => (keyless && i === 1 ? { zeros: rows * sizeOf(shape.slice(1)) } : { name, shape: [rows, ...shape.slice(1)] }))
+  return names.map((name, i) =>
+    keyless && i === 1 ? { zeros: rows * sizeOf(shape.slice(1)) } : { name, shape: [rows, ...shape.slice(1)] },
+  )
 }
 
 /** The plan to read a folder of the type whose config gives these options. */
 export const readingPlan = (type: HuggingFaceType, o: FullOptions): Plan => ({
   mappings: declarations(vit(o).params).map(([official, d]) => ({
-    official, shape: d.shape, parts: partsOf(type, o, official, d.shape), neutral: official.endsWith('.gamma') ? 1 : 0,
+    official,
+    shape: d.shape,
+    parts: partsOf(type, o, official, d.shape),
+    neutral: official.endsWith('.gamma') ? 1 : 0,
   })),
   extras: [],
 })
@@ -128,11 +146,13 @@ export const writingPlan = (type: HuggingFaceType, o: FullOptions): Plan => ({
 
 /** Numbers in all tensors of a plan, as the type stores them. */
 export const storedCount = (p: Plan): number =>
-  p.mappings.reduce((n, m) => n + m.parts.reduce((k, part) => k + ('name' in part ? sizeOf(part.shape) : 0), 0), 0) + p.extras.reduce((n, x) => n + sizeOf(x.shape), 0)
+  p.mappings.reduce((n, m) => n + m.parts.reduce((k, part) => k + ('name' in part ? sizeOf(part.shape) : 0), 0), 0) +
+  p.extras.reduce((n, x) => n + sizeOf(x.shape), 0)
 
 /** transformers 5 keeps DINOv3's layers one level deeper in memory: files of both kinds are there. */
 export const flatName = (name: string): string => name.replace(/^model\.(?=layer\.\d+\.|norm\.)/, '')
 
 /** Tensors of a folder that are no part of the backbone: poolers, heads of task classes, and what follows from the options. */
 export const isBesideModel = (name: string): boolean =>
-  /^(pooler|classifier|head|decode_head|cls_classifier|distillation_classifier|decoder|lm_head|score)\./.test(name) || /^rope_embeddings?\.|position_ids$/.test(name)
+  /^(pooler|classifier|head|decode_head|cls_classifier|distillation_classifier|decoder|lm_head|score)\./.test(name) ||
+  /^rope_embeddings?\.|position_ids$/.test(name)

@@ -1,10 +1,25 @@
-/** What stands before the names of a backbone in files: wrappers of training programs, and the path of the backbone in whatever it is part of. */
+/**
+ * What stands before the names of a backbone in files: wrappers of training programs, and the path of the backbone in whatever it is part
+ * of.
+ */
 
 /** Parts of names that wrappers put in, wherever they stand: parallel training, compilation, sharding, recomputation. */
-const wrappers: ReadonlySet<string> = new Set(['module', '_orig_mod', '_fsdp_wrapped_module', '_checkpoint_wrapped_module', '_forward_module', '_fpw_module', '_ddp_module'])
+const wrappers: ReadonlySet<string> = new Set([
+  'module',
+  '_orig_mod',
+  '_fsdp_wrapped_module',
+  '_checkpoint_wrapped_module',
+  '_forward_module',
+  '_fpw_module',
+  '_ddp_module',
+])
 
 /** A name without wrappers. */
-export const unwrapped = (name: string): string => name.split('.').filter((part) => !wrappers.has(part)).join('.')
+export const unwrapped = (name: string): string =>
+  name
+    .split('.')
+    .filter((part) => !wrappers.has(part))
+    .join('.')
 
 /** Whether a tensor is one rank's flat share of a sharded network, from which no layer can be told. */
 export const isShare = (name: string): boolean => /(?:^|\.)_?flat_param(?:_\d+)?$/.test(name)
@@ -26,7 +41,10 @@ export const prefixesOf = (names: ReadonlySet<string>, { first, beside }: Anchor
 const isAverage = (prefix: string): boolean => /(?:^|[._])(?:teacher|ema|target|momentum|averaged?|swa|encoder_k)(?:[._]|$)/.test(prefix)
 const isTrained = (prefix: string): boolean => /(?:^|[._])(?:student|online|encoder_q)(?:[._]|$)/.test(prefix)
 
-/** Of several paths the one that is meant: of a pair that of the average (or of what is trained), else the only one that is neither. Undefined: it cannot be told. */
+/**
+ * Of several paths the one that is meant: of a pair that of the average (or of what is trained), else the only one that is neither.
+ * Undefined: it cannot be told.
+ */
 export const chosenPrefix = (prefixes: ReadonlyArray<string>, network: 'teacher' | 'student'): string | undefined => {
   if (prefixes.length === 1) return prefixes[0]
   const [averages, trained] = [prefixes.filter(isAverage), prefixes.filter((p) => !isAverage(p) && isTrained(p))]

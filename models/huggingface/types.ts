@@ -7,5 +7,8 @@ export type HuggingFaceType = keyof typeof huggingFaceTypes
 
 /** The class of transformers that a folder of the type is loaded with. */
 export const architectures: Readonly<Record<HuggingFaceType, string>> = {
-  vit: 'ViTModel', dinov2: 'Dinov2Model', dinov2_with_registers: 'Dinov2WithRegistersModel', dinov3_vit: 'DINOv3ViTModel',
+  vit: 'ViTModel',
+  dinov2: 'Dinov2Model',
+  dinov2_with_registers: 'Dinov2WithRegistersModel',
+  dinov3_vit: 'DINOv3ViTModel',
 }

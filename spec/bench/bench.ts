@@ -36,14 +36,27 @@ Workloads: ${named.map((w) => w.name).join(', ')}, mm-M-K-N, block-B-N-D
   --help        this text`
 
 const options = {
-  target: { type: 'string', default: 'native' }, threads: { type: 'string' }, steps: { type: 'string', default: '5' },
-  profile: { type: 'boolean', default: false }, peers: { type: 'boolean', default: false }, python: { type: 'string', multiple: true }, rounds: { type: 'string', default: '3' },
-  json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false },
+  target: { type: 'string', default: 'native' },
+  threads: { type: 'string' },
+  steps: { type: 'string', default: '5' },
+  profile: { type: 'boolean', default: false },
+  peers: { type: 'boolean', default: false },
+  python: { type: 'string', multiple: true },
+  rounds: { type: 'string', default: '3' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
 } as const
 
 const result = t.type({
-  workload: t.string, target: t.string, threads: t.union([t.number, t.undefined]), step_s: t.number, images_per_s: t.number, trace_s: t.number, compile_s: t.number,
-  peak_rss_mb: t.number, gflops: t.number,
+  workload: t.string,
+  target: t.string,
+  threads: t.union([t.number, t.undefined]),
+  step_s: t.number,
+  images_per_s: t.number,
+  trace_s: t.number,
+  compile_s: t.number,
+  peak_rss_mb: t.number,
+  gflops: t.number,
   // of what the cores' multiply-adds reach without memory; native only
   share_of_peak: t.union([t.number, t.undefined]),
   loss: t.array(t.number),
@@ -65,30 +78,60 @@ const runOne = async (w: Workload, s: Asked, peak: number | undefined): Promise<
     if (Number.isFinite(r.loss)) loss.push(r.loss)
   }
   const step_s = median(times)
-  if (s.profile && session.profile !== undefined && peak !== undefined) process.stdout.write(`${showProfile(await session.profile(s.steps), peak)}\n`)
+  if (s.profile && session.profile !== undefined && peak !== undefined)
+    process.stdout.write(`${showProfile(await session.profile(s.steps), peak)}\n`)
   session.close()
   return {
-    workload: w.name, target: s.target, threads: s.threads ?? (s.target === 'native' ? allCores() : undefined), step_s, images_per_s: w.images / step_s, trace_s: session.trace_s, compile_s: session.compile_s,
-    peak_rss_mb: process.resourceUsage().maxRSS / 1024, gflops: w.gflop / step_s, share_of_peak: peak === undefined ? undefined : (w.gflop * 1e9) / step_s / peak, loss,
+    workload: w.name,
+    target: s.target,
+    threads: s.threads ?? (s.target === 'native' ? allCores() : undefined),
+    step_s,
+    images_per_s: w.images / step_s,
+    trace_s: session.trace_s,
+    compile_s: session.compile_s,
+    peak_rss_mb: process.resourceUsage().maxRSS / 1024,
+    gflops: w.gflop / step_s,
+    share_of_peak: peak === undefined ? undefined : (w.gflop * 1e9) / step_s / peak,
+    loss,
   }
 }
 
-const show = (rs: ReadonlyArray<Result>): string => table(
-  ['workload', 'target', 'threads', 's/step', 'images/s', 'GFLOP/s', 'of peak', 'trace s', 'compile s', 'MB', 'loss'],
-  rs.map((r) => [
-    r.workload, r.target, `${r.threads ?? ''}`, r.step_s.toFixed(4), r.images_per_s.toFixed(1), r.gflops.toFixed(1), r.share_of_peak === undefined ? '' : `${(100 * r.share_of_peak).toFixed(0)} %`,
-    r.trace_s.toFixed(2), r.compile_s.toFixed(2), r.peak_rss_mb.toFixed(0), r.loss.slice(0, 3).map((l) => l.toFixed(5)).join(' '),
-  ]),
-)
+const show = (rs: ReadonlyArray<Result>): string =>
+  table(
+    ['workload', 'target', 'threads', 's/step', 'images/s', 'GFLOP/s', 'of peak', 'trace s', 'compile s', 'MB', 'loss'],
+    rs.map((r) => [
+      r.workload,
+      r.target,
+      `${r.threads ?? ''}`,
+      r.step_s.toFixed(4),
+      r.images_per_s.toFixed(1),
+      r.gflops.toFixed(1),
+      r.share_of_peak === undefined ? '' : `${(100 * r.share_of_peak).toFixed(0)} %`,
+      r.trace_s.toFixed(2),
+      r.compile_s.toFixed(2),
+      r.peak_rss_mb.toFixed(0),
+      r.loss
+        .slice(0, 3)
+        .map((l) => l.toFixed(5))
+        .join(' '),
+    ]),
+  )
 
 /** What `all` stands for. */
-const everything: ReadonlyArray<Workload> = [...named, ...['mm-1024-1024-1024', 'block-16-197-192'].map(sizedWorkload).filter((w) => w !== undefined)]
+const everything: ReadonlyArray<Workload> = [
+  ...named,
+  ...['mm-1024-1024-1024', 'block-16-197-192'].map(sizedWorkload).filter((w) => w !== undefined),
+]
 
-const wrong = (found: string, allowed: string): Fault => fault('usage', { place: 'npm run bench', found, allowed, remedy: 'see npm run bench -- --help' })
+const wrong = (found: string, allowed: string): Fault =>
+  fault('usage', { place: 'npm run bench', found, allowed, remedy: 'see npm run bench -- --help' })
 
 /** One workload in a process of its own, so that its memory is its own. Undefined where it failed, which it has explained. */
 const apart = (w: Workload, given: ReadonlyArray<string>): Result | undefined => {
-  const { stdout, status } = spawnSync(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), w.name, '--json', ...given], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  const { stdout, status } = spawnSync(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), w.name, '--json', ...given], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   if (status !== 0) return undefined
   const lines = stdout.trimEnd().split('\n')
   if (lines.length > 1) process.stdout.write(`${w.name}\n${lines.slice(0, -1).join('\n')}\n\n`)
@@ -98,21 +141,39 @@ const apart = (w: Workload, given: ReadonlyArray<string>): Result | undefined =>
 
 const main = async (): Promise<void> => {
   const { values, positionals } = parseArgs({ options, allowPositionals: true })
-  if (values.help) { process.stdout.write(`${help}\n`); return }
+  if (values.help) {
+    process.stdout.write(`${help}\n`)
+    return
+  }
   const [name] = positionals
-  const chosen = name === 'all' ? everything : [...named.filter((w) => w.name === name), ...[sizedWorkload(name ?? '')].filter((w) => w !== undefined)]
+  const chosen =
+    name === 'all' ? everything : [...named.filter((w) => w.name === name), ...[sizedWorkload(name ?? '')].filter((w) => w !== undefined)]
   if (chosen.length === 0) stop(wrong(name ?? 'no workload', `${named.map((w) => w.name).join(', ')}, all, mm-M-K-N, block-B-N-D`))
   const threads = values.threads === undefined ? undefined : Number(values.threads)
   const [steps, rounds] = [Number(values.steps), Number(values.rounds)]
-  if (![steps, rounds, threads ?? 1].every((n) => Number.isInteger(n) && n > 0)) stop(wrong(`--steps ${values.steps} --rounds ${values.rounds} --threads ${values.threads ?? ''}`, 'positive whole numbers'))
+  if (![steps, rounds, threads ?? 1].every((n) => Number.isInteger(n) && n > 0))
+    stop(wrong(`--steps ${values.steps} --rounds ${values.rounds} --threads ${values.threads ?? ''}`, 'positive whole numbers'))
   const peak = values.target === 'native' ? await must(measuredPeak(threads ?? allCores())) : undefined
   if (values.peers) {
-    const r = await compare(chosen, { threads: threads ?? allCores(), steps, rounds, pythons: values.python ?? ['/usr/bin/python3'], peak: peak ?? NaN })
+    const r = await compare(chosen, {
+      threads: threads ?? allCores(),
+      steps,
+      rounds,
+      pythons: values.python ?? ['/usr/bin/python3'],
+      peak: peak ?? NaN,
+    })
     process.stdout.write(values.json ? `${JSON.stringify(r)}\n` : '')
     return
   }
   if (chosen.length > 1) {
-    const given = [...(threads === undefined ? [] : ['--threads', `${threads}`]), '--target', values.target, '--steps', `${steps}`, ...(values.profile ? ['--profile'] : [])]
+    const given = [
+      ...(threads === undefined ? [] : ['--threads', `${threads}`]),
+      '--target',
+      values.target,
+      '--steps',
+      `${steps}`,
+      ...(values.profile ? ['--profile'] : []),
+    ]
     const results = chosen.map((w) => apart(w, given))
     const done = results.filter((r) => r !== undefined)
     process.stdout.write(`${values.json ? JSON.stringify(done) : show(done)}\n`)

@@ -1,7 +1,7 @@
 /**
  * `npm run costs [-- --target T] [--json]`: what compiling w2's step costs for networks of four sizes and several depths: nodes, kernels,
- * and the processor's seconds for each part of the road (other programs do not count). Blocks repeat, so distinct kernels must not grow with depth, and no part's seconds faster than
- * nodes: the exponents of a fit are printed. No test asserts a time.
+ * and the processor's seconds for each part of the road (other programs do not count). Blocks repeat, so distinct kernels must not grow
+ * with depth, and no part's seconds faster than nodes: the exponents of a fit are printed. No test asserts a time.
  */
 import { parseArgs } from 'node:util'
 import * as E from 'fp-ts/lib/Either.js'
@@ -25,10 +25,21 @@ const help = `Usage: npm run costs -- [options]
   --json        the last line of stdout is one JSON object
   --help        this text`
 
-const options = { target: { type: 'string', default: 'native' }, json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false } } as const
+const options = {
+  target: { type: 'string', default: 'native' },
+  json: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
 
 const wrong = (found: string): never => {
-  const f = fault('usage', { place: 'npm run costs', found, allowed: Object.keys(options).map((o) => `--${o}`).join(', '), remedy: 'see npm run costs -- --help' })
+  const f = fault('usage', {
+    place: 'npm run costs',
+    found,
+    allowed: Object.keys(options)
+      .map((o) => `--${o}`)
+      .join(', '),
+    remedy: 'see npm run costs -- --help',
+  })
   process.stderr.write(`${showFault(f)}\n`)
   return process.exit(2)
 }
@@ -70,13 +81,22 @@ const costOf = (road: KernelRoad, emit: (k: Kernels) => number, size: Size, dept
   const staged = timed(seconds, 'trace', () => stage(size, depth))
   const program = timed(seconds, 'grad', () => right(derive(staged).program))
   const clocked = <A, B>(pass: Pass<A, B>): Pass<A, B> => ({ ...pass, run: (a) => timed(seconds, pass.name, () => pass.run(a)) })
-  const plan = right(follow({
-    graph: road.graph.map(clocked<Graph, Graph>), fuse: clocked(road.fuse), kernels: road.kernels.map(clocked<Kernels, Kernels>), memory: clocked(road.memory),
-  })(program.graph))
+  const plan = right(
+    follow({
+      graph: road.graph.map(clocked<Graph, Graph>),
+      fuse: clocked(road.fuse),
+      kernels: road.kernels.map(clocked<Kernels, Kernels>),
+      memory: clocked(road.memory),
+    })(program.graph),
+  )
   timed(seconds, 'text', () => emit(plan))
   return {
-    network: `${size} ${depth}`, nodes: nodesOf(program.graph).length, kernels: plan.kernels.length, distinct: new Set(plan.kernels.map((k) => k.kernel.key)).size,
-    seconds, rss_mb: Math.round(process.memoryUsage.rss() / 1e6),
+    network: `${size} ${depth}`,
+    nodes: nodesOf(program.graph).length,
+    kernels: plan.kernels.length,
+    distinct: new Set(plan.kernels.map((k) => k.kernel.key)).size,
+    seconds,
+    rss_mb: Math.round(process.memoryUsage.rss() / 1e6),
   }
 }
 
@@ -89,15 +109,34 @@ const exponentOf = (points: ReadonlyArray<readonly [number, number]>): number =>
 }
 
 const { road, emit } = plannedRoad(asked.target)
-const show = (c: Cost): string => [
-  c.network.padEnd(9), `${c.nodes} nodes`, `${c.kernels} kernels (${c.distinct} distinct)`, `${Object.values(c.seconds).reduce((a, b) => a + b, 0).toFixed(1)} s`,
-  ...Object.entries(c.seconds).map(([name, s]) => `${name} ${s.toFixed(2)}`), `${c.rss_mb} MB`,
-].join('  ')
+const show = (c: Cost): string =>
+  [
+    c.network.padEnd(9),
+    `${c.nodes} nodes`,
+    `${c.kernels} kernels (${c.distinct} distinct)`,
+    `${Object.values(c.seconds)
+      .reduce((a, b) => a + b, 0)
+      .toFixed(1)} s`,
+    ...Object.entries(c.seconds).map(([name, s]) => `${name} ${s.toFixed(2)}`),
+    `${c.rss_mb} MB`,
+  ].join('  ')
 
 costOf(road, emit, 'tiny', 2)
 const depths = [3, 6, 12, 24].map((depth) => costOf(road, emit, 'tiny', depth))
-const sizes = ([['small', 12], ['base', 12], ['large', 24]] as const).map(([size, depth]) => costOf(road, emit, size, depth))
+const sizes = (
+  [
+    ['small', 12],
+    ['base', 12],
+    ['large', 24],
+  ] as const
+).map(([size, depth]) => costOf(road, emit, size, depth))
 const parts = Object.keys(depths[0].seconds)
-const exponents = Object.fromEntries(parts.map((part) => [part, Number(exponentOf(depths.slice(1).map((c) => [c.nodes, c.seconds[part]])).toFixed(2))]))
-process.stdout.write(`${[...depths, ...sizes].map(show).join('\n')}\nseconds grow with nodes to the power of: ${Object.entries(exponents).map(([p, e]) => `${p} ${e}`).join(', ')}\n`)
+const exponents = Object.fromEntries(
+  parts.map((part) => [part, Number(exponentOf(depths.slice(1).map((c) => [c.nodes, c.seconds[part]])).toFixed(2))]),
+)
+process.stdout.write(
+  `${[...depths, ...sizes].map(show).join('\n')}\nseconds grow with nodes to the power of: ${Object.entries(exponents)
+    .map(([p, e]) => `${p} ${e}`)
+    .join(', ')}\n`,
+)
 if (asked.json) process.stdout.write(`${JSON.stringify({ target: asked.target, costs: [...depths, ...sizes], exponents })}\n`)

@@ -18,7 +18,9 @@ import { runExperiment } from '../../train/run/run.ts'
 import { must, stop } from './session.ts'
 import { table } from './table.ts'
 
-const { values } = parseArgs({ options: { seeds: { type: 'string', default: '0,1,2' }, threads: { type: 'string', default: '0' }, out: { type: 'string' } } })
+const { values } = parseArgs({
+  options: { seeds: { type: 'string', default: '0,1,2' }, threads: { type: 'string', default: '0' }, out: { type: 'string' } },
+})
 
 interface Row {
   readonly seed: number
@@ -30,7 +32,15 @@ interface Row {
 
 /** A number that every labelled run reports. */
 const reported = (r: Report, name: string): number =>
-  r.metrics[name] ?? stop(fault('data', { place: `the report of ${r.out}`, found: `no ${name}`, allowed: 'numbers of an evaluation with labels', remedy: 'evaluate with labelled images' }))
+  r.metrics[name] ??
+  stop(
+    fault('data', {
+      place: `the report of ${r.out}`,
+      found: `no ${name}`,
+      allowed: 'numbers of an evaluation with labels',
+      remedy: 'evaluate with labelled images',
+    }),
+  )
 
 const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 /** Wrong answers after training for each wrong answer before it. */
@@ -44,12 +54,28 @@ const rows: Row[] = []
 for (const seed of values.seeds.split(',').map(Number)) {
   const out = join(root, `seed-${seed}`)
   await mkdir(join(out, 'checkpoints'), { recursive: true })
-  const run = await must(TE.fromEither(dinov1.resolve([given({ seed, accelerator: { target: 'native', threads: Number(values.threads) } })])))
+  const run = await must(
+    TE.fromEither(dinov1.resolve([given({ seed, accelerator: { target: 'native', threads: Number(values.threads) } })])),
+  )
   const began = performance.now()
   const report = await must(runExperiment(run, { name: dinov1.name, out, resume: false, judge, progress, stopping: () => false }))
   const [before, after, pixels] = ['knn_before', 'knn_after', 'knn_pixels'].map((name) => reported(report, name))
   rows.push({ seed, before, after, pixels, seconds: (performance.now() - began) / 1000 })
 }
-const shown = (name: string, r: Omit<Row, 'seed'>): ReadonlyArray<string> => [name, percent(r.before), percent(r.after), percent(r.pixels), ratio(r).toFixed(3), `${r.seconds.toFixed(0)} s`]
-const all = { before: mean(rows.map((r) => r.before)), after: mean(rows.map((r) => r.after)), pixels: mean(rows.map((r) => r.pixels)), seconds: mean(rows.map((r) => r.seconds)) }
-process.stdout.write(`${table(['seed', 'untrained', 'trained', 'raw pixels', 'error ratio', 'time'], [...rows.map((r) => shown(`${r.seed}`, r)), shown('mean', all)])}\n`)
+const shown = (name: string, r: Omit<Row, 'seed'>): ReadonlyArray<string> => [
+  name,
+  percent(r.before),
+  percent(r.after),
+  percent(r.pixels),
+  ratio(r).toFixed(3),
+  `${r.seconds.toFixed(0)} s`,
+]
+const all = {
+  before: mean(rows.map((r) => r.before)),
+  after: mean(rows.map((r) => r.after)),
+  pixels: mean(rows.map((r) => r.pixels)),
+  seconds: mean(rows.map((r) => r.seconds)),
+}
+process.stdout.write(
+  `${table(['seed', 'untrained', 'trained', 'raw pixels', 'error ratio', 'time'], [...rows.map((r) => shown(`${r.seed}`, r)), shown('mean', all)])}\n`,
+)

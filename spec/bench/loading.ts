@@ -28,14 +28,26 @@ const batch = Math.min(16, data.length)
 for (const drawn of [false, true]) {
   for (const workers of [0, 1, 2]) {
     const crops = or(multiCrop(augmentations.v2(), { batch, channels: data.channels, side: Number(side) }))
-    const l = or(await openLoader(data, { seed: 0, batch, side: Number(side), workers, cacheBytes: 0, onError: 'skip', ...(drawn ? { crops } : {}) })())
+    const l = or(
+      await openLoader(data, {
+        seed: 0,
+        batch,
+        side: Number(side),
+        workers,
+        cacheBytes: 0,
+        onError: 'skip',
+        ...(drawn ? { crops } : {}),
+      })(),
+    )
     const loader = ahead(2)(l)
     // threads start and codecs load with the first batch
     or(await loader.batch(0)())
     const began = performance.now()
     for (let step = 1; step <= Number(count); step++) or(await loader.batch(step)())
     const seconds = (performance.now() - began) / 1000
-    process.stdout.write(`${drawn ? 'decoded, crops drawn' : 'decoded'}  workers ${workers}  ${((batch * Number(count)) / seconds).toFixed(1)} images/s\n`)
+    process.stdout.write(
+      `${drawn ? 'decoded, crops drawn' : 'decoded'}  workers ${workers}  ${((batch * Number(count)) / seconds).toFixed(1)} images/s\n`,
+    )
     l.close()
   }
 }

@@ -6,9 +6,11 @@ import { findCompiler, runtimeLibrary } from '../../compiler/targets/native/comp
 import { openRuntime, peakOf } from '../../compiler/targets/native/library.ts'
 
 /** Floating-point operations a second of `threads` threads, multiply-adds as two. */
-export const measuredPeak = (threads: number): TaskEither<Fault, number> => async () => {
-  const compiler = await findCompiler()
-  if ('_tag' in compiler) return E.left(compiler)
-  const path = await runtimeLibrary(compiler)
-  return typeof path === 'string' ? E.right(await peakOf(openRuntime(path), path, threads)) : E.left(path)
-}
+export const measuredPeak =
+  (threads: number): TaskEither<Fault, number> =>
+  async () => {
+    const compiler = await findCompiler()
+    if ('_tag' in compiler) return E.left(compiler)
+    const path = await runtimeLibrary(compiler)
+    return typeof path === 'string' ? E.right(await peakOf(openRuntime(path), path, threads)) : E.left(path)
+  }

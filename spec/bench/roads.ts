@@ -13,6 +13,10 @@ export interface PlannedRoad {
 }
 
 /** `native`, or gpu.js with the limits of WebGPU. */
-export const plannedRoad = (target: string): PlannedRoad => (target === 'native'
-  ? { road: nativeRoad(), emit: ({ kernels }) => unitsOf(kernels.map((k) => k.kernel)).reduce((n, u) => n + u.source.length, 0) }
-  : { road: gpujsRoad({ maxInputs: 7, packs: true }), emit: ({ kernels }) => kernels.reduce((n, k) => n + printKernel(k.kernel, [4, 4]).source.length, 0) })
+export const plannedRoad = (target: string): PlannedRoad =>
+  target === 'native'
+    ? { road: nativeRoad(), emit: ({ kernels }) => unitsOf(kernels.map((k) => k.kernel)).reduce((n, u) => n + u.source.length, 0) }
+    : {
+        road: gpujsRoad({ maxInputs: 7, packs: true }),
+        emit: ({ kernels }) => kernels.reduce((n, k) => n + printKernel(k.kernel, [4, 4]).source.length, 0),
+      }

@@ -48,20 +48,22 @@ const lossOf = (out: HostValues): number => {
 }
 
 /** Progress of compiling: a line for each unit. */
-const progress = ({ done, total, unit }: Progress): void => { process.stderr.write(`compiled ${done} of ${total} ${unit}\n`) }
+const progress = ({ done, total, unit }: Progress): void => {
+  process.stderr.write(`compiled ${done} of ${total} ${unit}\n`)
+}
 
 /** Traces, writes first values, compiles. A fault ends the process. */
 export const openSession = async (w: Workload, s: Settings): Promise<Session> => {
   const threads = s.threads === undefined ? {} : { threads: s.threads }
   const own = s.target === 'native' ? await must(openNative(threads)) : undefined
-  const d = own ?? await must(openTarget(s.target, threads))
+  const d = own ?? (await must(openTarget(s.target, threads)))
   const from = seconds()
   const { graph, residents, values } = await must(() => Promise.resolve(w.prepare()))
   const traced = seconds()
   for (const [path, type, data] of residents()) await must(d.write(path, type, data))
   const start = seconds()
   const profiled = own === undefined ? undefined : await must(own.compile(graph, { progress }))
-  const executable: Executable = profiled ?? await must(d.compile(graph, { progress }))
+  const executable: Executable = profiled ?? (await must(d.compile(graph, { progress })))
   const compile_s = seconds() - start
   const at = { step: 0 }
   return {

@@ -21,10 +21,22 @@ const open = async (members: Readonly<Record<string, Buffer>>, o: OpenOptions = 
 describe('arrays of other makers', () => {
   test.each([
     // shape, whether several images are spoken of, layout, whether that is a guess to be told
-    [[224, 224, 3], false, 'hwc', true], [[3, 32, 32], false, 'chw', true], [[3, 32, 32], true, 'nhw', false], [[64, 64], false, 'hw', false],
-    [[20, 32, 32], true, 'nhw', false], [[20, 3, 32, 32], true, 'nchw', true], [[20, 1, 32, 32], true, 'nchw', false], [[20, 4, 32, 32], true, 'nchw', true],
-    [[20, 13, 64, 64], true, 'nchw', true], [[20, 64, 64, 13], true, 'nhwc', true], [[20, 32, 32, 2], true, 'nhwc', true], [[20, 32, 32, 4], true, 'nhwc', false],
-    [[20, 28, 28, 28], true, 'ndhw', false], [[5, 16, 32, 32], true, 'ndhw', false], [[5, 28, 28, 28, 3], true, 'ndhwc', false], [[5, 3, 28, 28, 28], true, 'ncdhw', true],
+    [[224, 224, 3], false, 'hwc', true],
+    [[3, 32, 32], false, 'chw', true],
+    [[3, 32, 32], true, 'nhw', false],
+    [[64, 64], false, 'hw', false],
+    [[20, 32, 32], true, 'nhw', false],
+    [[20, 3, 32, 32], true, 'nchw', true],
+    [[20, 1, 32, 32], true, 'nchw', false],
+    [[20, 4, 32, 32], true, 'nchw', true],
+    [[20, 13, 64, 64], true, 'nchw', true],
+    [[20, 64, 64, 13], true, 'nhwc', true],
+    [[20, 32, 32, 2], true, 'nhwc', true],
+    [[20, 32, 32, 4], true, 'nhwc', false],
+    [[20, 28, 28, 28], true, 'ndhw', false],
+    [[5, 16, 32, 32], true, 'ndhw', false],
+    [[5, 28, 28, 28, 3], true, 'ndhwc', false],
+    [[5, 3, 28, 28, 28], true, 'ncdhw', true],
   ])('%j, several %s: %s', (shape, several, text, guessed) => {
     const told = rightOf(layoutOf(shape, { several }))
     expect([told.layout.text, told.note !== undefined]).toEqual([text, guessed])
@@ -37,11 +49,19 @@ describe('arrays of other makers', () => {
     const members = { x_train: counting('|u1', [6, 3, 8, 8], (i) => i % 251), y_train: counting('|u1', [6], (i) => i % 2) }
     const { d, notes } = await open(members)
     expect([d.length, d.channels, d.label(3)]).toEqual([6, 3, O.some(1)])
-    expect(notes).toEqual([expect.stringMatching(/x_train\.npy: \[6, 3, 8, 8\] is taken as nchw: 6 images, 3 channels of 8 x 8 \(--set data\.layout=ndhw takes it as 6 volumes of 3 slices/)])
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /x_train\.npy: \[6, 3, 8, 8\] is taken as nchw: 6 images, 3 channels of 8 x 8 \(--set data\.layout=ndhw takes it as 6 volumes of 3 slices/,
+      ),
+    ])
     const { image } = right(await d.item(2)())
     expect([...image.data]).toEqual(Array.from({ length: 192 }, (_, k) => (2 * 192 + k) % 251))
     const slices = (await open(members, { layout: 'ndhw' })).d
-    expect([slices.length, slices.channels, [...right(await slices.item(7)()).image.data]]).toEqual([18, 1, Array.from({ length: 64 }, (_, k) => (7 * 64 + k) % 251)])
+    expect([slices.length, slices.channels, [...right(await slices.item(7)()).image.data]]).toEqual([
+      18,
+      1,
+      Array.from({ length: 64 }, (_, k) => (7 * 64 + k) % 251),
+    ])
   })
 
   test('channels last: one image alone, thirteen bands', async () => {
@@ -49,7 +69,12 @@ describe('arrays of other makers', () => {
     expect([one.length, [...right(await one.item(0)()).image.data].slice(88, 92)]).toEqual([1, [(88 * 3) % 256, (89 * 3) % 256, 1, 4]])
     const bands = await open({ images: counting('<u2', [2, 64, 64, 13]) })
     const { image } = right(await bands.d.item(1)())
-    expect([bands.d.length, bands.d.channels, image.channels, image.data[5 * 4096 + 70]]).toEqual([2, 13, 13, (64 * 64 * 13 + 70 * 13 + 5) % 65536])
+    expect([bands.d.length, bands.d.channels, image.channels, image.data[5 * 4096 + 70]]).toEqual([
+      2,
+      13,
+      13,
+      (64 * 64 * 13 + 70 * 13 + 5) % 65536,
+    ])
   })
 
   test('what the storage type can hold does not decide what the network sees', async () => {
@@ -59,11 +84,17 @@ describe('arrays of other makers', () => {
       const { train } = right(await openTraining(path, { share: 0.2, loading: {}, say: () => undefined })())
       return [...right(await train.item(0)()).image.data]
     }
-    const [short, float, twelve] = [await seen({ images: counting('<i2', [5, 16, 16], hu) }), await seen({ images: counting('<f4', [5, 16, 16], hu) }), await seen({ images: counting('<u2', [5, 16, 16], (i) => hu(i) + 1000) })]
+    const [short, float, twelve] = [
+      await seen({ images: counting('<i2', [5, 16, 16], hu) }),
+      await seen({ images: counting('<f4', [5, 16, 16], hu) }),
+      await seen({ images: counting('<u2', [5, 16, 16], (i) => hu(i) + 1000) }),
+    ]
     expect(short).toEqual(float)
     const mean = short.reduce((a, b) => a + b, 0) / short.length
     expect(Math.sqrt(short.reduce((a, b) => a + (b - mean) ** 2, 0) / short.length)).toBeGreaterThan(0.2)
-    twelve.forEach((v, i) => { expect(v).toBeCloseTo(short[i], 5) })
+    twelve.forEach((v, i) => {
+      expect(v).toBeCloseTo(short[i], 5)
+    })
   })
 
   test.each(['imgs', 'X', 'images', 'data', 'img', 'Images', 'x'])('the images are called %s', async (name) => {
@@ -74,8 +105,11 @@ describe('arrays of other makers', () => {
 
   test('an array of any name is taken where a person names it', async () => {
     const members = { scans_a: counting('|u1', [4, 8, 8]), scans_b: counting('|u1', [5, 8, 8]) }
-    const f = left(await openData((await pathOf('b.npz', archive(members))))())
-    expect([f.found, f.remedy]).toEqual(['the arrays scans_a, scans_b, none of which is called images', expect.stringContaining('data.select=NAME')])
+    const f = left(await openData(await pathOf('b.npz', archive(members)))())
+    expect([f.found, f.remedy]).toEqual([
+      'the arrays scans_a, scans_b, none of which is called images',
+      expect.stringContaining('data.select=NAME'),
+    ])
     expect((await open(members, { select: ['scans_b'] })).d.length).toBe(5)
   })
 
@@ -89,17 +123,30 @@ describe('arrays of other makers', () => {
 
 describe('labels of arrays never stop what needs none', () => {
   const images = counting('|u1', [6, 8, 8])
-  const f4 = (values: ReadonlyArray<number>, shape: ReadonlyArray<number> = [values.length]): Buffer => npy('<f4', shape, bytesOf(Float32Array.from(values)))
+  const f4 = (values: ReadonlyArray<number>, shape: ReadonlyArray<number> = [values.length]): Buffer =>
+    npy('<f4', shape, bytesOf(Float32Array.from(values)))
   test.each<readonly [string, Buffer, ReadonlyArray<number>, ReadonlyArray<string>, RegExp | undefined]>([
     ['texts', texts(['dog', 'cat', 'cat', 'ape', '', 'dog']), [2, 1, 1, 0, -1, 2], ['ape', 'cat', 'dog'], /1 label is empty/],
     ['whole floats', f4([0, 1, 2, 0, 1, 2]), [0, 1, 2, 0, 1, 2], ['0', '1', '2'], undefined],
     ['negative and NaN', f4([0, -1, NaN, 1, 1, 0]), [0, -1, -1, 1, 1, 0], ['0', '1'], /2 labels are negative or NaN/],
-    ['255 of bytes', npy('|u1', [6], Uint8Array.of(0, 255, 1, 255, 255, 1)), [0, -1, 1, -1, -1, 1], ['0', '1'], /3 labels are negative, NaN or 255/],
+    [
+      '255 of bytes',
+      npy('|u1', [6], Uint8Array.of(0, 255, 1, 255, 255, 1)),
+      [0, -1, 1, -1, -1, 1],
+      ['0', '1'],
+      /3 labels are negative, NaN or 255/,
+    ],
     ['one-hot vectors', f4([1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 1, 0], [6, 2]), [0, 1, 0, 1, 1, 0], ['0', '1'], /one class of 2/],
     ['measurements', f4([0, 0.25, 1, 1, 1, 1]), [-1, -1, -1, -1, -1, -1], [], /0\.25, which are no classes: read without/],
     ['masks', counting('|u1', [6, 8, 8]), [-1, -1, -1, -1, -1, -1], [], /labels of shape \[6, 8, 8\] for 6 images/],
     ['objects', npy('|O', [6], new Uint8Array(48)), [-1, -1, -1, -1, -1, -1], [], /pickled objects of Python: read without/],
-    ['a large number', npy('<i4', [6], bytesOf(Int32Array.of(5, 999999999, 5, 5, 5, 5))), [0, 1, 0, 0, 0, 0], ['5', '999999999'], undefined],
+    [
+      'a large number',
+      npy('<i4', [6], bytesOf(Int32Array.of(5, 999999999, 5, 5, 5, 5))),
+      [0, 1, 0, 0, 0, 0],
+      ['5', '999999999'],
+      undefined,
+    ],
   ])('%s', async (_, labels, wanted, classes, note) => {
     const { d, notes } = await open({ images, labels })
     expect(Array.from({ length: 6 }, (_x, i) => O.getOrElse(() => -1)(d.label(i)))).toEqual(wanted)

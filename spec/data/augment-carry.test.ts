@@ -28,15 +28,30 @@ const uncoloured = (r: Augmentation): Augmentation => {
 
 /** The crops of the image with a white box on black, in 0..1, and where they lie. */
 const cropsOf = (name: 'v2' | 'unresized', seed: number) => {
-  const c = right(multiCrop(
-    uncoloured(augmentations[name]({ globalSize: 24, locals: 4, localSize: 16, normalisation: { mean: [0], std: [1] }, guided: { probability: 0.5, fraction: 0.5 } })),
-    { batch: 1, channels: 1, side },
-  ))
-  const out = evaluate(right(c.graph).outputs.map((o) => o.expr), right(c.feed(seed, { first: 0, canvases: canvas, subjects: [subject] })))
-  return c.plan.groups.flatMap((g, index) => Array.from({ length: g.group.count }, (_, k) => {
-    const n = g.group.size * g.group.size
-    return { place: placeOf(c.plan, g, seed, k, 0, subject), pixels: Float32Array.from(out[index]).subarray(k * n, (k + 1) * n) }
-  }))
+  const c = right(
+    multiCrop(
+      uncoloured(
+        augmentations[name]({
+          globalSize: 24,
+          locals: 4,
+          localSize: 16,
+          normalisation: { mean: [0], std: [1] },
+          guided: { probability: 0.5, fraction: 0.5 },
+        }),
+      ),
+      { batch: 1, channels: 1, side },
+    ),
+  )
+  const out = evaluate(
+    right(c.graph).outputs.map((o) => o.expr),
+    right(c.feed(seed, { first: 0, canvases: canvas, subjects: [subject] })),
+  )
+  return c.plan.groups.flatMap((g, index) =>
+    Array.from({ length: g.group.count }, (_, k) => {
+      const n = g.group.size * g.group.size
+      return { place: placeOf(c.plan, g, seed, k, 0, subject), pixels: Float32Array.from(out[index]).subarray(k * n, (k + 1) * n) }
+    }),
+  )
 }
 
 describe('boxes and masks follow the pixels of their crop', () => {
@@ -50,7 +65,7 @@ describe('boxes and masks follow the pixels of their crop', () => {
           // pixels that the resampling leaves undecided lie on the border
           if (Math.abs(pixels[i] - 0.5) < 0.49) continue
           expect(carried[i]).toBe(Math.round(pixels[i]))
-          const [x, y] = [i % place.size + 0.5, Math.floor(i / place.size) + 0.5]
+          const [x, y] = [(i % place.size) + 0.5, Math.floor(i / place.size) + 0.5]
           expect(Number(b !== undefined && x > b.x && x < b.x + b.width && y > b.y && y < b.y + b.height)).toBe(Math.round(pixels[i]))
           seen += Math.round(pixels[i])
         }
@@ -68,32 +83,46 @@ describe('boxes and masks follow the pixels of their crop', () => {
 })
 
 describe('crops that are not resized', () => {
-  test('are the image\'s own pixels, wherever it is large enough', () => {
+  test("are the image's own pixels, wherever it is large enough", () => {
     for (const { place, pixels } of cropsOf('unresized', 9)) {
       expect([place.box.width, place.box.height]).toEqual([place.size, place.size])
       for (let y = 0; y < place.size; y++)
         for (let x = 0; x < place.size; x++)
-          expect(pixels[y * place.size + (place.flip ? place.size - 1 - x : x)]).toBeCloseTo(canvas[(place.box.y + y) * side + place.box.x + x], 5)
+          expect(pixels[y * place.size + (place.flip ? place.size - 1 - x : x)]).toBeCloseTo(
+            canvas[(place.box.y + y) * side + place.box.x + x],
+            5,
+          )
     }
   })
 
-  test('stay inside of any image; guided ones hold the region\'s centre and what fits of it', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 40 }), fc.nat(), fc.double({ min: 0, max: 0.999, noNaN: true }), fc.double({ min: 0, max: 0.999, noNaN: true }), (height, width, crop, seed, u, v) => {
-      const s = stream(seed, 'x', 0)
-      const fits = (b: Box): boolean => b.x >= 0 && b.y >= 0 && b.x + b.width <= width && b.y + b.height <= height
-      expect(fits(plainCrop(s, { height, width }, crop))).toBe(true)
-      const x = Math.floor(u * width)
-      const y = Math.floor(v * height)
-      const region = { x, y, width: Math.max(1, Math.floor((width - x) * v)), height: Math.max(1, Math.floor((height - y) * u)) }
-      const guided = guidedPlainCrop(s, { height, width }, crop, region, 0.5)
-      expect(guided).toBeDefined()
-      if (guided === undefined) return
-      expect(fits(guided)).toBe(true)
-      const shown = (from: number, extent: number, at: number, n: number): number => Math.min(from + extent, at + n) - Math.max(from, at)
-      const least = (extent: number, n: number): number => Math.min(Math.sqrt(0.5) * extent, n) - 1 - 1e-9
-      expect(shown(region.x, region.width, guided.x, guided.width)).toBeGreaterThanOrEqual(least(region.width, guided.width))
-      expect(shown(region.y, region.height, guided.y, guided.height)).toBeGreaterThanOrEqual(least(region.height, guided.height))
-    }))
+  test("stay inside of any image; guided ones hold the region's centre and what fits of it", () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 1, max: 60 }),
+        fc.integer({ min: 1, max: 40 }),
+        fc.nat(),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (height, width, crop, seed, u, v) => {
+          const s = stream(seed, 'x', 0)
+          const fits = (b: Box): boolean => b.x >= 0 && b.y >= 0 && b.x + b.width <= width && b.y + b.height <= height
+          expect(fits(plainCrop(s, { height, width }, crop))).toBe(true)
+          const x = Math.floor(u * width)
+          const y = Math.floor(v * height)
+          const region = { x, y, width: Math.max(1, Math.floor((width - x) * v)), height: Math.max(1, Math.floor((height - y) * u)) }
+          const guided = guidedPlainCrop(s, { height, width }, crop, region, 0.5)
+          expect(guided).toBeDefined()
+          if (guided === undefined) return
+          expect(fits(guided)).toBe(true)
+          const shown = (from: number, extent: number, at: number, n: number): number =>
+            Math.min(from + extent, at + n) - Math.max(from, at)
+          const least = (extent: number, n: number): number => Math.min(Math.sqrt(0.5) * extent, n) - 1 - 1e-9
+          expect(shown(region.x, region.width, guided.x, guided.width)).toBeGreaterThanOrEqual(least(region.width, guided.width))
+          expect(shown(region.y, region.height, guided.y, guided.height)).toBeGreaterThanOrEqual(least(region.height, guided.height))
+        },
+      ),
+    )
   })
 
   test('the recipe is one of those by name', () => {

@@ -33,18 +33,27 @@ interface Crops {
 }
 
 const run = (m: MultiCrop, seed: number, first: number, pictures: ReadonlyArray<Picture>): Crops => {
-  const values = right(m.feed(seed, { first, canvases: joined(pictures.map((p) => p.canvas(m.layout.side))), subjects: pictures.map((p) => p.subject) }))
+  const values = right(
+    m.feed(seed, { first, canvases: joined(pictures.map((p) => p.canvas(m.layout.side))), subjects: pictures.map((p) => p.subject) }),
+  )
   expect([...values.keys()].sort()).toEqual([...m.inputs.keys()].sort())
   const graph = right(m.graph)
-  const out = evaluate(graph.outputs.map((o) => o.expr), values)
+  const out = evaluate(
+    graph.outputs.map((o) => o.expr),
+    values,
+  )
   return { global: out[0], local: out[1] ?? new Float64Array(0) }
 }
 
 const small = { globalSize: 12, localSize: 8, locals: 3 }
 const cases: ReadonlyArray<readonly [string, Augmentation, number]> = [
-  ['v1', augmentations.v1(small), 3], ['v2', augmentations.v2(small), 3], ['v2 as released', augmentations.v2({ ...small, blur: 'as-released' }), 3],
-  ['v3', augmentations.v3({ ...small, sharedJitter: true }), 3], ['v3-large', augmentations['v3-large'](small), 3],
-  ['v2 on gray', augmentations.v2(small), 1], ['digits', augmentations.digits({ localSize: 8 }), 1],
+  ['v1', augmentations.v1(small), 3],
+  ['v2', augmentations.v2(small), 3],
+  ['v2 as released', augmentations.v2({ ...small, blur: 'as-released' }), 3],
+  ['v3', augmentations.v3({ ...small, sharedJitter: true }), 3],
+  ['v3-large', augmentations['v3-large'](small), 3],
+  ['v2 on gray', augmentations.v2(small), 1],
+  ['digits', augmentations.digits({ localSize: 8 }), 1],
 ]
 
 /** Crop k of image b out of a group of `count` crops of B images. */
@@ -76,7 +85,7 @@ describe.each(cases)('%s', (_, recipe, channels) => {
     })
   })
 
-  test('the canvas\' side does not matter', () => {
+  test("the canvas' side does not matter", () => {
     const wide = run(right(multiCrop(recipe, { ...layout, side: 48 })), 11, 60, pictures)
     expectClose(wide.global, all.global, 1e-6)
     expectClose(wide.local, all.local, 1e-6)
@@ -111,12 +120,22 @@ describe('augmentations', () => {
     const m = right(multiCrop(augmentations.v2(small), { batch: 2, channels: 1, side: 32 }))
     expect(m.notes.join('\n')).toMatch(/off for images of 1 channel: saturation, hue, grayscale\n/)
     expect(m.notes.join('\n')).toMatch(/averages of 3 channels/)
-    expect([...m.inputs.keys()].filter((k) => /colour|solarise/.test(k))).toEqual(['augment.global.colour', 'augment.global.solarise', 'augment.local.colour'])
-    const two = right(multiCrop(augmentations.v2({ ...small, normalisation: { mean: [0.5], std: [0.5] } }), { batch: 2, channels: 2, side: 32 }))
+    expect([...m.inputs.keys()].filter((k) => /colour|solarise/.test(k))).toEqual([
+      'augment.global.colour',
+      'augment.global.solarise',
+      'augment.local.colour',
+    ])
+    const two = right(
+      multiCrop(augmentations.v2({ ...small, normalisation: { mean: [0.5], std: [0.5] } }), { batch: 2, channels: 2, side: 32 }),
+    )
     expect(two.notes.join('\n')).toMatch(/off for images of 2 channels: brightness, contrast, saturation, hue, grayscale, solarise/)
     expect([...two.inputs.keys()].filter((k) => /colour|solarise/.test(k))).toEqual([])
     expect([...right(multiCrop(augmentations.digits(), { batch: 2, channels: 1, side: 28 })).inputs.keys()]).toEqual([
-      'augment.canvas', 'augment.global.first', 'augment.global.weights', 'augment.local.first', 'augment.local.weights',
+      'augment.canvas',
+      'augment.global.first',
+      'augment.global.weights',
+      'augment.local.first',
+      'augment.local.weights',
     ])
   })
 
@@ -135,7 +154,14 @@ describe('augmentations', () => {
     expect(left(multiCrop(augmentations.v2(), { batch: 0, channels: 3, side: 32 })).kind).toBe('config')
     const m = right(multiCrop(augmentations.digits(), { batch: 2, channels: 1, side: 28 }))
     expect(left(m.draw(0, 0, [{ size: { height: 28, width: 28 }, regions: [] }])).found).toBe('1 images')
-    expect(left(m.draw(0, 0, [{ size: { height: 28, width: 28 }, regions: [] }, { size: { height: 28, width: 29 }, regions: [] }])).found).toBe('image 1 of 28 x 29 pixels')
+    expect(
+      left(
+        m.draw(0, 0, [
+          { size: { height: 28, width: 28 }, regions: [] },
+          { size: { height: 28, width: 29 }, regions: [] },
+        ]),
+      ).found,
+    ).toBe('image 1 of 28 x 29 pixels')
     expect(E.isRight(augmentationOf('digits'))).toBe(true)
   })
 

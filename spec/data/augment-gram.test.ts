@@ -11,17 +11,27 @@ import { left, right } from './either.ts'
 
 const layout = { batch: 2, channels: 3, side: 20 }
 const canvases = Float32Array.from(wave(2 * 3 * 20 * 20, 1), (v) => 0.5 + 0.5 * v)
-const subjects = [{ size: { height: 20, width: 18 }, regions: [] }, { size: { height: 12, width: 20 }, regions: [] }]
+const subjects = [
+  { size: { height: 20, width: 18 }, regions: [] },
+  { size: { height: 12, width: 20 }, regions: [] },
+]
 
 const outputs = (m: MultiCrop): Readonly<Record<string, Float64Array>> => {
   const graph = right(m.graph)
-  const out = evaluate(graph.outputs.map((o) => o.expr), right(m.feed(3, { first: 5, canvases, subjects })))
+  const out = evaluate(
+    graph.outputs.map((o) => o.expr),
+    right(m.feed(3, { first: 5, canvases, subjects })),
+  )
   return Object.fromEntries(graph.outputs.map((o, i) => [o.path, out[i]]))
 }
 
 const distorted = augmentations.v3({ globalSize: 12, localSize: 8, locals: 1, gramSize: 12 })
 const plain = (size: number): Augmentation => ({
-  ...distorted, gram: undefined, grayscale: 0, jitter: { ...distorted.jitter, probability: 0 }, global: { ...distorted.global, size, blur: [0, 0], solarise: [0, 0] },
+  ...distorted,
+  gram: undefined,
+  grayscale: 0,
+  jitter: { ...distorted.jitter, probability: 0 },
+  global: { ...distorted.global, size, blur: [0, 0], solarise: [0, 0] },
 })
 
 describe('crops for a Gram teacher', () => {

@@ -11,11 +11,19 @@ import { left, right } from './either.ts'
 const [C, H, W] = [1, 4, 5]
 
 /** n images, image i filled with i, in units of 0 .. 100. */
-const counting = (n: number): Dataset => right(arrayDataset({
-  name: 'counting', channels: C, height: H, width: W, range: [0, 100],
-  images: Float32Array.from({ length: n * C * H * W }, (_, i) => Math.floor(i / (C * H * W))),
-  labels: Int32Array.from({ length: n }, (_, i) => i % 3 - 1), classes: ['a', 'b'],
-}))
+const counting = (n: number): Dataset =>
+  right(
+    arrayDataset({
+      name: 'counting',
+      channels: C,
+      height: H,
+      width: W,
+      range: [0, 100],
+      images: Float32Array.from({ length: n * C * H * W }, (_, i) => Math.floor(i / (C * H * W))),
+      labels: Int32Array.from({ length: n }, (_, i) => (i % 3) - 1),
+      classes: ['a', 'b'],
+    }),
+  )
 
 describe('the loader', () => {
   const d = counting(11)
@@ -47,9 +55,10 @@ describe('the loader', () => {
   test('lays images in [0, 1] into the upper left corner', async () => {
     const b = right(await l.batch(2)())
     b.indices.forEach((index, k) => {
-      expect(b.labels[k]).toBe(index % 3 - 1)
+      expect(b.labels[k]).toBe((index % 3) - 1)
       expect(b.subjects[k].size).toEqual({ height: H, width: W })
-      for (let y = 0; y < 8; y++) for (let x = 0; x < 8; x++) expect(b.canvases[(k * 8 + y) * 8 + x]).toBeCloseTo(y < H && x < W ? index / 100 : 0, 6)
+      for (let y = 0; y < 8; y++)
+        for (let x = 0; x < 8; x++) expect(b.canvases[(k * 8 + y) * 8 + x]).toBeCloseTo(y < H && x < W ? index / 100 : 0, 6)
     })
   })
 
@@ -63,7 +72,13 @@ describe('the loader', () => {
 
   test('reading ahead changes nothing but the time at which items are read', async () => {
     const read: Array<number> = []
-    const watched: Dataset = { ...d, item: (i) => { read.push(i); return d.item(i) } }
+    const watched: Dataset = {
+      ...d,
+      item: (i) => {
+        read.push(i)
+        return d.item(i)
+      },
+    }
     const a = ahead(2)(right(loader(watched, { seed: 5, batch: 3, side: 8, cacheBytes: 0 })))
     for (const step of [0, 1, 2, 9, 9, 0]) expect(right(await a.batch(step)())).toEqual(right(await l.batch(step)()))
     expect(read.length).toBe(3 * (3 + 1 + 1 + 3 + 1 + 3))
@@ -71,7 +86,13 @@ describe('the loader', () => {
 
   test('decoded images are kept while there is room', async () => {
     const read: Array<number> = []
-    const watched: Dataset = { ...d, item: (i) => { read.push(i); return d.item(i) } }
+    const watched: Dataset = {
+      ...d,
+      item: (i) => {
+        read.push(i)
+        return d.item(i)
+      },
+    }
     const a = right(loader(watched, { seed: 5, batch: 11, side: 8, cacheBytes: 4 * 64 * 4 }))
     for (let step = 0; step < 3; step++) right(await a.batch(step)())
     expect(read.length).toBe(11 + 7 + 7)
@@ -83,7 +104,10 @@ describe('the loader', () => {
     expect(left(loader(d, { seed: 0, batch: 0, side: 8 })).allowed).toMatch(/at least 1/)
     expect(left(loader(d, { seed: 0, batch: 4, side: 8, rows: { from: 2, to: 5 } })).found).toBe('rows 2 to 5')
     expect(left(await l.batch(-1)()).found).toBe('step -1')
-    const broken: Dataset = { ...d, item: () => TE.right({ image: { channels: 3, height: 2, width: 2, data: new Float32Array(12) }, source: 'x.png' }) }
+    const broken: Dataset = {
+      ...d,
+      item: () => TE.right({ image: { channels: 3, height: 2, width: 2, data: new Float32Array(12) }, source: 'x.png' }),
+    }
     expect(left(await right(loader(broken, { seed: 0, batch: 2, side: 8 })).batch(0)()).place).toBe('counting: x.png')
   })
 
@@ -96,8 +120,13 @@ describe('the loader', () => {
       const b = right(await right(loader(x, { seed: 0, batch: 1, side: 8 })).batch(0)())
       return { subject: b.subjects[0], notes: b.notes }
     }
-    expect(await subjectOf(one({ mask }))).toEqual({ subject: { size: { height: 8, width: 6 }, regions: [{ x: 2, y: 1.5, width: 3, height: 3 }] }, notes: ['i: 16 x 12 shrunk to 8 x 6'] })
-    expect((await subjectOf(one({ box: { x: 2, y: 4, width: 6, height: 8 } }))).subject.regions).toEqual([{ x: 1, y: 2, width: 3, height: 4 }])
+    expect(await subjectOf(one({ mask }))).toEqual({
+      subject: { size: { height: 8, width: 6 }, regions: [{ x: 2, y: 1.5, width: 3, height: 3 }] },
+      notes: ['i: 16 x 12 shrunk to 8 x 6'],
+    })
+    expect((await subjectOf(one({ box: { x: 2, y: 4, width: 6, height: 8 } }))).subject.regions).toEqual([
+      { x: 1, y: 2, width: 3, height: 4 },
+    ])
     expect((await subjectOf(one({}))).subject.regions).toEqual([])
   })
 })
@@ -106,19 +135,28 @@ describe('canvases', () => {
   test('the smallest that holds all, exact where all images are one square', () => {
     expect(sideFor([{ height: 28, width: 28 }])).toBe(28)
     expect(sideFor([{ height: 28, width: 30 }])).toBe(32)
-    expect(sideFor([{ height: 28, width: 28 }, { height: 100, width: 10 }])).toBe(128)
+    expect(
+      sideFor([
+        { height: 28, width: 28 },
+        { height: 100, width: 10 },
+      ]),
+    ).toBe(128)
     expect(sideFor([{ height: 2000, width: 2000 }])).toBe(512)
   })
 
   test('larger images are shrunk until they just fit', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 70 }), (height, width) => {
-      const data = new Float32Array(height * width).fill(3)
-      const { canvas, size } = lay({ channels: 1, height, width, data }, [1, 5], 32)
-      expect(size).toEqual(sizeOnCanvas({ height, width }, 32))
-      if (Math.max(height, width) <= 32) expect(size).toEqual({ height, width })
-      else expect(Math.max(size.height, size.width)).toBe(32)
-      for (let y = 0; y < 32; y++) for (let x = 0; x < 32; x++) expect(Math.abs(canvas[y * 32 + x] - (y < size.height && x < size.width ? 0.5 : 0))).toBeLessThan(1e-6)
-    }))
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 70 }), fc.integer({ min: 1, max: 70 }), (height, width) => {
+        const data = new Float32Array(height * width).fill(3)
+        const { canvas, size } = lay({ channels: 1, height, width, data }, [1, 5], 32)
+        expect(size).toEqual(sizeOnCanvas({ height, width }, 32))
+        if (Math.max(height, width) <= 32) expect(size).toEqual({ height, width })
+        else expect(Math.max(size.height, size.width)).toBe(32)
+        for (let y = 0; y < 32; y++)
+          for (let x = 0; x < 32; x++)
+            expect(Math.abs(canvas[y * 32 + x] - (y < size.height && x < size.width ? 0.5 : 0))).toBeLessThan(1e-6)
+      }),
+    )
   })
 
   test('resizing to half averages smoothly, and stays in range', () => {

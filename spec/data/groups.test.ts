@@ -12,7 +12,11 @@ import { right } from './either.ts'
 
 /** A data set of which only labels, sources and groups are asked. */
 const known = (labels: ReadonlyArray<number>, sources?: ReadonlyArray<string>, groups?: ReadonlyArray<string>): Dataset => ({
-  name: 'd', length: labels.length, channels: 1, range: [0, 1], classes: ['a', 'b'],
+  name: 'd',
+  length: labels.length,
+  channels: 1,
+  range: [0, 1],
+  classes: ['a', 'b'],
   label: (i) => (labels[i] < 0 ? O.none : O.some(labels[i])),
   ...(sources === undefined ? {} : { sourceOf: (i: number) => sources[i] }),
   ...(groups === undefined ? {} : { group: (i: number) => groups[i] }),
@@ -26,7 +30,10 @@ describe('parts are cut between groups', () => {
     const slices = known([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 1, 1], ['v0', 'v0', 'v0', 'v0', 'v1', 'v1', 'v1', 'v1', 'v2', 'v2', 'v3', 'v3'])
     expect(testOf(slices)).toEqual([8, 9, 10, 11])
     expect(heldOut(slices, 0.2).said[0]).toMatch(/^2 of 4 patients, series or volumes \(4 of 12 images\) are kept for the test/)
-    const patients = known([0, 0, 0, 0], ['patient00001/study1/a.jpg', 'patient00001/study2/b.jpg', 'patient00002/study1/a.jpg', 'patient00002/study1/b.jpg'])
+    const patients = known(
+      [0, 0, 0, 0],
+      ['patient00001/study1/a.jpg', 'patient00001/study2/b.jpg', 'patient00002/study1/a.jpg', 'patient00002/study1/b.jpg'],
+    )
     expect(testOf(patients)).toEqual([2, 3])
     expect(testOf(known([0, 0, 0, 0], ['la_003_0000.nii', 'la_003_0001.nii', 'la_004_0000.nii', 'la_004_0001.nii']))).toEqual([2, 3])
     expect(testOf(known([0, 0, 0, 0], ['a', 'b', 'c', 'd'], ['p', 'p', 'q', 'q']), 0.5)).toEqual([2, 3])
@@ -45,14 +52,24 @@ describe('parts are cut between groups', () => {
   })
 
   test('no group is in both parts, whatever the groups are', () => {
-    fc.assert(fc.property(fc.array(fc.tuple(fc.integer({ min: -1, max: 2 }), fc.integer({ min: 0, max: 5 })), { minLength: 1, maxLength: 40 }), fc.double({ min: 0, max: 1, noNaN: true }), (items, share) => {
-      const groups = items.map(([, g]) => `g${g}`)
-      const d = known(items.map(([l]) => l), undefined, groups)
-      const { test: held, said } = heldOut(d, share)
-      if (said.some((s) => s.includes('neighbours of those'))) return
-      const [inTest, inTrain] = [true, false].map((which) => new Set(groups.filter((_, i) => held.has(i) === which)))
-      expect([...inTest].filter((g) => inTrain.has(g))).toEqual([])
-    }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: -1, max: 2 }), fc.integer({ min: 0, max: 5 })), { minLength: 1, maxLength: 40 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (items, share) => {
+          const groups = items.map(([, g]) => `g${g}`)
+          const d = known(
+            items.map(([l]) => l),
+            undefined,
+            groups,
+          )
+          const { test: held, said } = heldOut(d, share)
+          if (said.some((s) => s.includes('neighbours of those'))) return
+          const [inTest, inTrain] = [true, false].map((which) => new Set(groups.filter((_, i) => held.has(i) === which)))
+          expect([...inTest].filter((g) => inTrain.has(g))).toEqual([])
+        },
+      ),
+    )
   })
 
   test('what has no label is no part of an evaluation', () => {
@@ -67,8 +84,13 @@ describe('volumes are judged, not slices', () => {
   test('the features of a volume are the mean over its slices', () => {
     const d = known([0, 0, 1, 1], ['v0', 'v0', 'v1', 'v1'])
     const volumes = right(volumesOf(d))
-    expect(volumes?.members).toEqual([[0, 1], [2, 3]])
-    expect(volumes === undefined ? [] : [...pooled(volumes)({ data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), dim: 2 }).data]).toEqual([2, 3, 6, 7])
+    expect(volumes?.members).toEqual([
+      [0, 1],
+      [2, 3],
+    ])
+    expect(volumes === undefined ? [] : [...pooled(volumes)({ data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), dim: 2 }).data]).toEqual([
+      2, 3, 6, 7,
+    ])
     expect(volumes?.first.label(1)).toEqual(O.some(1))
   })
 

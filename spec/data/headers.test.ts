@@ -39,7 +39,14 @@ describe('NIfTI: what the data show is believed over what a header says twice', 
     ['no size of the header', (b) => b.writeInt32LE(0, 0), /size of the header is said to be 0: 348/],
     ['a broken offset', (b) => b.writeFloatLE(352.5, 108), /byte 352\.5: 352/],
     ['no offset', (b) => b.writeFloatLE(0, 108), undefined],
-    ['an axis of none', (b) => { b.writeInt16LE(4, 40); b.writeInt16LE(0, 48) }, /4 x 3 x 2 x 0: 0 is taken as 1/],
+    [
+      'an axis of none',
+      (b) => {
+        b.writeInt16LE(4, 40)
+        b.writeInt16LE(0, 48)
+      },
+      /4 x 3 x 2 x 0: 0 is taken as 1/,
+    ],
     ['the mark of a pair', (b) => b.write('ni1\0', 344, 'latin1'), /mark/],
     ['no mark', (b) => b.fill(0, 344, 348), /mark/],
   ])('%s', async (_, edit, note) => {
@@ -58,19 +65,35 @@ describe('NIfTI: what the data show is believed over what a header says twice', 
     const voxels = whole.subarray(352)
     const wanted = (await open({ 'a.nii': whole }, 'a.nii')).items.map((x) => [...x.image.data])
     for (const [files, name] of [
-      [{ 'a.nii.gz': whole }, 'a.nii.gz'], [{ 'a.nii': gzipSync(whole) }, 'a.nii'],
-      [{ 'p.hdr': header, 'p.img': voxels }, 'p.hdr'], [{ 'p.hdr': header, 'p.img': voxels }, 'p.img'], [{ 'p.hdr': header, 'p.img.gz': gzipSync(voxels) }, 'p.hdr'],
-      [{ 'p.hdr.gz': gzipSync(header), 'p.img.gz': gzipSync(voxels) }, 'p.img.gz'], [{ 'p.hdr': analyze, 'p.img': voxels }, 'p.img'], [{ 'p.hdr': analyze, 'p.img': voxels }, ''],
+      [{ 'a.nii.gz': whole }, 'a.nii.gz'],
+      [{ 'a.nii': gzipSync(whole) }, 'a.nii'],
+      [{ 'p.hdr': header, 'p.img': voxels }, 'p.hdr'],
+      [{ 'p.hdr': header, 'p.img': voxels }, 'p.img'],
+      [{ 'p.hdr': header, 'p.img.gz': gzipSync(voxels) }, 'p.hdr'],
+      [{ 'p.hdr.gz': gzipSync(header), 'p.img.gz': gzipSync(voxels) }, 'p.img.gz'],
+      [{ 'p.hdr': analyze, 'p.img': voxels }, 'p.img'],
+      [{ 'p.hdr': analyze, 'p.img': voxels }, ''],
     ] as const) {
       const { items } = await open(files, name)
-      expect(items.map((x) => [...x.image.data]), name).toEqual(wanted)
+      expect(
+        items.map((x) => [...x.image.data]),
+        name,
+      ).toEqual(wanted)
     }
     expect(left(await openData(join(await folderOf({ 'q.hdr': header }), 'q.hdr'))()).found).toMatch(/without its voxels/)
   })
 
   test('colours are channels, contrasts a choice, times all, vectors no image', async () => {
-    const intent = (code: number) => (b: Buffer): void => { b.writeInt16LE(code, 68) }
-    for (const [dims, code] of [[[2, 2, 1, 1, 3], 2003], [[2, 2, 1, 1, 3], 0], [[2, 2, 1, 3], 2003]] as const) {
+    const intent =
+      (code: number) =>
+      (b: Buffer): void => {
+        b.writeInt16LE(code, 68)
+      }
+    for (const [dims, code] of [
+      [[2, 2, 1, 1, 3], 2003],
+      [[2, 2, 1, 1, 3], 0],
+      [[2, 2, 1, 3], 2003],
+    ] as const) {
       const { d, items, notes } = await open({ 'c.nii': nifti(dims, intent(code)) }, 'c.nii')
       expect([d.length, d.channels, [...items[0].image.data]]).toEqual([1, 3, Array.from({ length: 12 }, (_, i) => i)])
       expect(notes).toEqual([expect.stringMatching(/taken as channels/)])
@@ -78,13 +101,31 @@ describe('NIfTI: what the data show is believed over what a header says twice', 
     const contrasts = { 'b.nii': nifti([2, 2, 1, 4]) }
     const all = await open(contrasts, 'b.nii')
     expect([all.d.length, [...all.items[3].image.data]]).toEqual([4, [12, 13, 14, 15]])
-    expect(all.notes).toEqual(['4 volumes each in 1 file are all read as one kind, though they may be contrasts: b.nii (--set data.volume=0 reads the first alone)'])
+    expect(all.notes).toEqual([
+      '4 volumes each in 1 file are all read as one kind, though they may be contrasts: b.nii (--set data.volume=0 reads the first alone)',
+    ])
     expect([...(await open(contrasts, 'b.nii', { volume: 0 })).items[0].image.data]).toEqual([0, 1, 2, 3])
     expect([...(await open(contrasts, 'b.nii', { volume: 1 })).items[0].image.data]).toEqual([4, 5, 6, 7])
-    expect((await open({ 't.nii': nifti([2, 2, 1, 4], (b) => { b[123] = 2 | 8 }) }, 't.nii')).notes).toEqual([expect.stringMatching(/as they follow each other in time/)])
+    expect(
+      (
+        await open(
+          {
+            't.nii': nifti([2, 2, 1, 4], (b) => {
+              b[123] = 2 | 8
+            }),
+          },
+          't.nii',
+        )
+      ).notes,
+    ).toEqual([expect.stringMatching(/as they follow each other in time/)])
     const f = left(await openData(join(await folderOf(contrasts), 'b.nii'), { volume: 6 })())
-    expect([f.allowed, (await open(contrasts, 'b.nii', { volume: Number(/data\.volume=(\d)/.exec(f.remedy)?.[1]) })).d.length]).toEqual(['volumes 0 to 3', 1])
-    expect(left(await openData(join(await folderOf({ 'v.nii': nifti([2, 2, 1, 1, 3], intent(1007)) }), 'v.nii'))()).found).toMatch(/vectors/)
+    expect([f.allowed, (await open(contrasts, 'b.nii', { volume: Number(/data\.volume=(\d)/.exec(f.remedy)?.[1]) })).d.length]).toEqual([
+      'volumes 0 to 3',
+      1,
+    ])
+    expect(left(await openData(join(await folderOf({ 'v.nii': nifti([2, 2, 1, 1, 3], intent(1007)) }), 'v.nii'))()).found).toMatch(
+      /vectors/,
+    )
   })
 })
 
@@ -96,7 +137,11 @@ describe('DICOM: an element is read as it is written', () => {
   }
   const modality = element('00080060 CS', 'CT')
   const at = good.indexOf(modality)
-  const patched = (to: number, bytes: ReadonlyArray<number>): Buffer => { const b = Buffer.from(good); b.set(bytes, to); return b }
+  const patched = (to: number, bytes: ReadonlyArray<number>): Buffer => {
+    const b = Buffer.from(good)
+    b.set(bytes, to)
+    return b
+  }
   const again = (b: Buffer): Buffer => Buffer.concat([good.subarray(0, at), b, good.subarray(at + modality.length)])
 
   test.each<readonly [string, Buffer, RegExp | undefined]>([
@@ -104,8 +149,16 @@ describe('DICOM: an element is read as it is written', () => {
     ['one element without letters', patched(at + 4, [63, 63]), /\(0008,0060\)/],
     ['one element with blank letters', patched(at + 4, [32, 32]), /\(0008,0060\)/],
     ['one element with a VR of no meaning', patched(at + 4, [90, 90]), undefined],
-    ['explicit VR that is declared implicit', dicomBytes(slice(0), '1.2.840.10008.1.2'), /written with explicit VR, where the transfer syntax says implicit/],
-    ['pixels that are declared coded', dicomBytes(slice(0), '1.2.840.10008.1.2.4.70'), /pixels are not coded, where the transfer syntax says JPEG lossless/],
+    [
+      'explicit VR that is declared implicit',
+      dicomBytes(slice(0), '1.2.840.10008.1.2'),
+      /written with explicit VR, where the transfer syntax says implicit/,
+    ],
+    [
+      'pixels that are declared coded',
+      dicomBytes(slice(0), '1.2.840.10008.1.2.4.70'),
+      /pixels are not coded, where the transfer syntax says JPEG lossless/,
+    ],
     ['no preamble', good.subarray(128), undefined],
     ['no preamble and no mark', good.subarray(132), undefined],
     ['a wrong high bit', dicomBytes(slice(0, { '00280102 US': [11] })), /high bit is said to be 11/],
@@ -123,7 +176,12 @@ describe('DICOM: an element is read as it is written', () => {
       return Buffer.concat([Buffer.from([2, 0, e, 0, v.length, 0, 0, 0]), v])
     }
     const start = good.indexOf(element('00080008 CS', 'ORIGINAL\\PRIMARY\\AXIAL'))
-    const bytes = Buffer.concat([good.subarray(0, 132), meta(2, '1.2.840.10008.5.1.4.1.1.2'), meta(16, '1.2.840.10008.1.2.1'), good.subarray(start)])
+    const bytes = Buffer.concat([
+      good.subarray(0, 132),
+      meta(2, '1.2.840.10008.5.1.4.1.1.2'),
+      meta(16, '1.2.840.10008.1.2.1'),
+      good.subarray(start),
+    ])
     expect((await pixels(bytes))[0]).toEqual((await pixels(good))[0])
   })
 

@@ -13,11 +13,23 @@ const hu = [-1000, -600, 0, 40, 80, 400, 2000]
 
 const scan = (values: ReadonlyArray<number>, extra: Partial<Item> = {}, d: Partial<Dataset> = {}): Dataset => {
   const image = { channels: 1, height: 1, width: values.length, data: Float32Array.from(values) }
-  const base = right(arrayDataset({ name: 'scan', channels: 1, height: 1, width: values.length, range: [-1024, 3071], images: image.data, labels: Int32Array.of(-1), classes: [] }))
+  const base = right(
+    arrayDataset({
+      name: 'scan',
+      channels: 1,
+      height: 1,
+      width: values.length,
+      range: [-1024, 3071],
+      images: image.data,
+      labels: Int32Array.of(-1),
+      classes: [],
+    }),
+  )
   return { ...base, units: 'HU', item: () => TE.right({ image: { ...image, data: image.data.slice() }, source: 's', ...extra }), ...d }
 }
 
-const values = async (i: Intensity, d: Dataset): Promise<ReadonlyArray<number>> => Array.from(right(await right(await withIntensity(i)(d)()).item(0)()).image.data)
+const values = async (i: Intensity, d: Dataset): Promise<ReadonlyArray<number>> =>
+  Array.from(right(await right(await withIntensity(i)(d)()).item(0)()).image.data)
 
 describe('windows', () => {
   test('LINEAR is as the standard defines it, with its half steps', () => {
@@ -35,17 +47,25 @@ describe('windows', () => {
   })
 
   test('any window rises from 0 to 1', () => {
-    fc.assert(fc.property(fc.double({ min: -2000, max: 3000, noNaN: true }), fc.double({ min: 1, max: 5000, noNaN: true }), fc.double({ min: -4000, max: 4000, noNaN: true }), fc.double({ min: 0, max: 100, noNaN: true }), (centre, width, x, step) => {
-      for (const shape of ['linear', 'linear exact'] as const) {
-        const f = throughWindow({ centre, width }, shape)
-        expect(f(x)).toBeGreaterThanOrEqual(0)
-        expect(f(x + step)).toBeLessThanOrEqual(1)
-        expect(f(x + step)).toBeGreaterThanOrEqual(f(x) - 1e-12)
-      }
-    }))
+    fc.assert(
+      fc.property(
+        fc.double({ min: -2000, max: 3000, noNaN: true }),
+        fc.double({ min: 1, max: 5000, noNaN: true }),
+        fc.double({ min: -4000, max: 4000, noNaN: true }),
+        fc.double({ min: 0, max: 100, noNaN: true }),
+        (centre, width, x, step) => {
+          for (const shape of ['linear', 'linear exact'] as const) {
+            const f = throughWindow({ centre, width }, shape)
+            expect(f(x)).toBeGreaterThanOrEqual(0)
+            expect(f(x + step)).toBeLessThanOrEqual(1)
+            expect(f(x + step)).toBeGreaterThanOrEqual(f(x) - 1e-12)
+          }
+        },
+      ),
+    )
   })
 
-  test('several windows become channels; the file\'s own window; bright and dark are turned for inverted images', async () => {
+  test("several windows become channels; the file's own window; bright and dark are turned for inverted images", async () => {
     const three: Intensity = { kind: 'windows', windows: ['lung', 'mediastinum', { centre: 400, width: 1800 }] }
     const d = right(await withIntensity(three)(scan(hu))())
     expect([d.channels, d.range, d.units]).toEqual([3, [0, 1], 'intensity'])
@@ -61,14 +81,18 @@ describe('windows', () => {
 })
 
 describe('ranges and percentiles', () => {
-  test('percentiles are NumPy\'s, of an image and of a dataset', async () => {
+  test("percentiles are NumPy's, of an image and of a dataset", async () => {
     const d = scan([0, 10, 20, 30, 40, NaN])
     const got = right(await percentilesOf([0, 10, 50, 99, 100])(d)())
-    ;[0, 4, 20, 39.6, 40].forEach((v, k) => { expect(got[k]).toBeCloseTo(v, 5) })
+    ;[0, 4, 20, 39.6, 40].forEach((v, k) => {
+      expect(got[k]).toBeCloseTo(v, 5)
+    })
     expect(await values({ kind: 'percentile', low: 25, high: 75, of: 'image' }, d)).toEqual([0, 0, 0.5, 1, 1, 0])
     expect(await values({ kind: 'percentile', low: 0, high: 100, of: 'dataset' }, d)).toEqual([0, 0.25, 0.5, 0.75, 1, 0])
     expect(await values({ kind: 'percentile', low: 1, high: 99, of: 'image' }, scan([7, 7]))).toEqual([0, 0])
-    expect(left(await right(await withIntensity({ kind: 'percentile', low: 1, high: 99, of: 'image' })(scan([NaN]))()).item(0)()).found).toMatch(/finite/)
+    expect(
+      left(await right(await withIntensity({ kind: 'percentile', low: 1, high: 99, of: 'image' })(scan([NaN]))()).item(0)()).found,
+    ).toMatch(/finite/)
     const seen: number[] = []
     right(await percentilesOf([50], { progress: (done, total) => seen.push(done / total) })(d)())
     expect(seen).toEqual([1])
@@ -77,11 +101,24 @@ describe('ranges and percentiles', () => {
   test('what suits a dataset where nobody says', async () => {
     expect(usualIntensity(scan(hu))).toEqual({ kind: 'windows', windows: ['mediastinum'] })
     expect(usualIntensity(scan(hu, {}, { units: 'stored' })).kind).toBe('percentile')
-    const picture = right(arrayDataset({ name: 'p', channels: 1, height: 1, width: 2, range: [0, 1], images: Float32Array.of(0, 1), labels: Int32Array.of(-1), classes: [] }))
+    const picture = right(
+      arrayDataset({
+        name: 'p',
+        channels: 1,
+        height: 1,
+        width: 2,
+        range: [0, 1],
+        images: Float32Array.of(0, 1),
+        labels: Int32Array.of(-1),
+        classes: [],
+      }),
+    )
     expect(usualIntensity(picture)).toEqual({ kind: 'full' })
     expect(usualIntensity(right(await withIntensity({ kind: 'windows', windows: ['lung', 'bone'] })(scan(hu))()))).toEqual({ kind: 'full' })
     expect(usualIntensity({ ...picture, range: [-Infinity, Infinity] }).kind).toBe('percentile')
-    expect(showIntensity({ kind: 'windows', windows: ['lung', 'file', { centre: 1, width: 2 }] })).toBe('windows lung (-600/1500), of each file, 1/2')
+    expect(showIntensity({ kind: 'windows', windows: ['lung', 'file', { centre: 1, width: 2 }] })).toBe(
+      'windows lung (-600/1500), of each file, 1/2',
+    )
     expect(await values({ kind: 'full' }, picture)).toEqual([0, 1])
   })
 
@@ -99,7 +136,18 @@ describe('ranges and percentiles', () => {
 describe('means and deviations', () => {
   test('are those of all values of a channel, laid to 0..1', async () => {
     const images = Float32Array.from({ length: 3 * 2 * 4 }, (_, i) => (i * 37) % 11)
-    const d = right(arrayDataset({ name: 'd', channels: 2, height: 2, width: 2, range: [0, 10], images, labels: new Int32Array(3).fill(-1), classes: [] }))
+    const d = right(
+      arrayDataset({
+        name: 'd',
+        channels: 2,
+        height: 2,
+        width: 2,
+        range: [0, 10],
+        images,
+        labels: new Int32Array(3).fill(-1),
+        classes: [],
+      }),
+    )
     const { mean, std } = right(await moments()(d)())
     for (const c of [0, 1]) {
       const all = (await itemsOf(d)).flatMap((i) => Array.from(i.image.data.subarray(4 * c, 4 * c + 4), (v) => v / 10))
@@ -110,7 +158,18 @@ describe('means and deviations', () => {
     expect(right(await normalisationFor('imagenet')(d)()).mean[0]).toBe(0.485)
     expect(right(await normalisationFor('computed', { items: 2 })(d)()).mean.length).toBe(2)
     expect(right(await normalisationFor({ mean: [0], std: [2] })(d)())).toEqual({ mean: [0], std: [2] })
-    const flat = right(arrayDataset({ name: 'f', channels: 1, height: 1, width: 2, range: [0, 1], images: new Float32Array(2), labels: Int32Array.of(0), classes: [] }))
+    const flat = right(
+      arrayDataset({
+        name: 'f',
+        channels: 1,
+        height: 1,
+        width: 2,
+        range: [0, 1],
+        images: new Float32Array(2),
+        labels: Int32Array.of(0),
+        classes: [],
+      }),
+    )
     expect(left(await moments()(flat)()).found).toMatch(/no finite value/)
     expect(left(await moments()(scan([0], {}, { range: [0, Infinity] }))()).found).toMatch(/bounds/)
   })

@@ -10,14 +10,40 @@ import type { Elements } from './dicom-files.ts'
 import { left, right } from './either.ts'
 import { itemsOf } from './readers-reference.ts'
 
-const bare: Elements = { '00281052 DS': undefined, '00281053 DS': undefined, '00200032 DS': undefined, '00200037 DS': undefined, '00280030 DS': undefined }
+const bare: Elements = {
+  '00281052 DS': undefined,
+  '00281053 DS': undefined,
+  '00200032 DS': undefined,
+  '00200037 DS': undefined,
+  '00280030 DS': undefined,
+}
 
 /** What people have beside a CT series, and words that take it instead. */
 const odd: Readonly<Record<string, readonly [more: Elements, select: string, side?: number]>> = {
-  'a colour report page': [{ ...bare, '0020000E UI': '1.2.5', '00080016 UI': `${storage}7`, '00080060 CS': 'OT', '00280002 US': [3], '00280004 CS': 'RGB', '00280006 US': [0], '00280100 US': [8], '00280101 US': [8], '00280102 US': [7], '00280103 US': [0], '7FE00010 OB': new Uint8Array(768), '7FE00010 OW': undefined }, 'OT'],
+  'a colour report page': [
+    {
+      ...bare,
+      '0020000E UI': '1.2.5',
+      '00080016 UI': `${storage}7`,
+      '00080060 CS': 'OT',
+      '00280002 US': [3],
+      '00280004 CS': 'RGB',
+      '00280006 US': [0],
+      '00280100 US': [8],
+      '00280101 US': [8],
+      '00280102 US': [7],
+      '00280103 US': [0],
+      '7FE00010 OB': new Uint8Array(768),
+      '7FE00010 OW': undefined,
+    },
+    'OT',
+  ],
   'a gray dose sheet that says CT': [{ ...bare, '00080016 UI': `${storage}7`, '0020000E UI': '1.2.5' }, 'secondary-capture'],
   'a dose sheet by its image type': [{ '00080008 CS': 'DERIVED\\SECONDARY\\DOSE_INFO' }, 'report'],
-  'doses': [{ ...bare, '00080016 UI': `${storage}481.2`, '00080060 CS': 'RTDOSE', '30040002 CS': 'GY', '3004000E DS': '0.5', '00280103 US': [0] }, 'RTDOSE'],
+  doses: [
+    { ...bare, '00080016 UI': `${storage}481.2`, '00080060 CS': 'RTDOSE', '30040002 CS': 'GY', '3004000E DS': '0.5', '00280103 US': [0] },
+    'RTDOSE',
+  ],
   'a radiotherapy image': [{ '00080016 UI': `${storage}481.1`, '00080060 CS': 'RTIMAGE' }, 'RTIMAGE'],
   'a scout by its type': [{ '00080008 CS': 'ORIGINAL\\PRIMARY\\LOCALIZER' }, 'localizer'],
   'a scout by the name of its series': [{ '0008103E LO': 'Topogram 0.6' }, 'localizer'],
@@ -26,7 +52,21 @@ const odd: Readonly<Record<string, readonly [more: Elements, select: string, sid
   'a slice of PET': [{ '00080016 UI': `${storage}128`, '00080060 CS': 'PT', '00541001 CS': 'BQML' }, 'BQML'],
   'a slice without rescale': [{ '00281052 DS': undefined, '00281053 DS': undefined }, 'unscaled'],
   'a reformatted slice': [{ '00080008 CS': 'DERIVED\\SECONDARY\\REFORMATTED' }, 'derived'],
-  'masks': [{ ...bare, '00080016 UI': `${storage}66.4`, '00080060 CS': 'SEG', '00280008 IS': '8', '00280100 US': [1], '00280101 US': [1], '00280102 US': [0], '00280103 US': [0], '7FE00010 OW': undefined, '7FE00010 OB': new Uint8Array(256).fill(0x55) }, 'SEG'],
+  masks: [
+    {
+      ...bare,
+      '00080016 UI': `${storage}66.4`,
+      '00080060 CS': 'SEG',
+      '00280008 IS': '8',
+      '00280100 US': [1],
+      '00280101 US': [1],
+      '00280102 US': [0],
+      '00280103 US': [0],
+      '7FE00010 OW': undefined,
+      '7FE00010 OB': new Uint8Array(256).fill(0x55),
+    },
+    'SEG',
+  ],
 }
 
 const open = async (path: string, o: OpenOptions = {}) => {
@@ -52,14 +92,26 @@ describe('one odd file does not change what all files mean', () => {
     expect((await open(path, { select: [select] })).d.length).toBe(other.d.length)
     // training says the same, and windows of CT are what they were
     const said: string[] = []
-    const train = right(await openTraining(path, { share: 0.2, loading: {}, say: (t) => { said.push(t) }, intensity: { kind: 'windows', windows: ['lung', 'bone'] } })()).train
+    const train = right(
+      await openTraining(path, {
+        share: 0.2,
+        loading: {},
+        say: (t) => {
+          said.push(t)
+        },
+        intensity: { kind: 'windows', windows: ['lung', 'bone'] },
+      })(),
+    ).train
     expect([said.join('\n').includes(why), train.channels]).toEqual([true, 2])
   })
 
   test('everything is taken where it is asked for, and a kind that is not there is a fault that names those that are', async () => {
     const path = await folderOf({ ...seriesFiles(3), 'm.dcm': dicomBytes(slice(9, { '00080060 CS': 'MR' })) })
     const all = await open(path, { select: ['all'] })
-    expect([all.d.length, all.notes[0]]).toEqual([4, '4 images of 2 kinds together: 3 CT HU gray 16x16 (IM000.dcm, IM001.dcm, IM002.dcm); 1 MR gray 16x16 (m.dcm) (--set data.select=CT takes one kind)'])
+    expect([all.d.length, all.notes[0]]).toEqual([
+      4,
+      '4 images of 2 kinds together: 3 CT HU gray 16x16 (IM000.dcm, IM001.dcm, IM002.dcm); 1 MR gray 16x16 (m.dcm) (--set data.select=CT takes one kind)',
+    ])
     const f = left(await openData(path, { select: ['US'] })())
     expect(f.allowed).toContain('CT HU gray 16x16; MR gray 16x16')
     expect((await open(path, { select: [/data\.select=(\w+)/.exec(f.remedy)?.[1] ?? ''] })).d.length).toBe(3)
@@ -73,7 +125,12 @@ describe('one odd file does not change what all files mean', () => {
   })
 
   test('every file is taken or named', () => {
-    const all = Array.from({ length: 40 }, (_, i) => ({ file: i, path: `f${i}`, images: 1 + (i % 3), kind: { words: [`k${i % 7}`, `q${i % 2}`], claim: i % 5 === 0 ? 0 : 1 } }))
+    const all = Array.from({ length: 40 }, (_, i) => ({
+      file: i,
+      path: `f${i}`,
+      images: 1 + (i % 3),
+      kind: { words: [`k${i % 7}`, `q${i % 2}`], claim: i % 5 === 0 ? 0 : 1 },
+    }))
     const { files, notes } = right(chooseKind('x')(all))
     const left = all.filter((a) => !files.includes(a.file))
     expect(files.length + left.length).toBe(40)

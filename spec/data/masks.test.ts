@@ -13,24 +13,34 @@ const seeds = fc.integer({ min: 0, max: 1e6 })
 const hidden = (mask: Uint8Array): number => mask.reduce((n, x) => n + x, 0)
 
 const options: fc.Arbitrary<MaskOptions> = fc.record({
-  grid: grids, crops: fc.integer({ min: 1, max: 9 }), sampler: fc.constantFrom('block' as const, 'exact' as const), shift: fc.boolean(),
-  probability: fc.constantFrom(0, 0.3, 0.5, 1), ratio: fc.constantFrom<readonly [number, number]>([0.1, 0.5], [0.3, 0.3], [0, 0.9]),
+  grid: grids,
+  crops: fc.integer({ min: 1, max: 9 }),
+  sampler: fc.constantFrom('block' as const, 'exact' as const),
+  shift: fc.boolean(),
+  probability: fc.constantFrom(0, 0.3, 0.5, 1),
+  ratio: fc.constantFrom<readonly [number, number]>([0.1, 0.5], [0.3, 0.3], [0, 0.9]),
 })
 
 describe('samplers', () => {
   it('hide at most, or exactly, as many patches as asked', () => {
-    fc.assert(fc.property(grids, seeds, fc.double({ min: 0, max: 1, noNaN: true }), (grid, seed, share) => {
-      const count = Math.floor(share * grid.height * grid.width)
-      expect(hidden(blockMask(stream(seed, 'm', 0), { grid }, count))).toBeLessThanOrEqual(count)
-      expect(hidden(exactMask(stream(seed, 'm', 0), { grid }, count))).toBe(count)
-    }), runs(200))
+    fc.assert(
+      fc.property(grids, seeds, fc.double({ min: 0, max: 1, noNaN: true }), (grid, seed, share) => {
+        const count = Math.floor(share * grid.height * grid.width)
+        expect(hidden(blockMask(stream(seed, 'm', 0), { grid }, count))).toBeLessThanOrEqual(count)
+        expect(hidden(exactMask(stream(seed, 'm', 0), { grid }, count))).toBe(count)
+      }),
+      runs(200),
+    )
   })
   it('agree on their blocks: an exact mask only adds', () => {
-    fc.assert(fc.property(grids, seeds, (grid, seed) => {
-      const count = Math.floor(0.4 * grid.height * grid.width)
-      const [some, exact] = [blockMask(stream(seed, 'm', 0), { grid }, count), exactMask(stream(seed, 'm', 0), { grid }, count)]
-      expect(some.every((x, p) => x <= exact[p])).toBe(true)
-    }), runs(100))
+    fc.assert(
+      fc.property(grids, seeds, (grid, seed) => {
+        const count = Math.floor(0.4 * grid.height * grid.width)
+        const [some, exact] = [blockMask(stream(seed, 'm', 0), { grid }, count), exactMask(stream(seed, 'm', 0), { grid }, count)]
+        expect(some.every((x, p) => x <= exact[p])).toBe(true)
+      }),
+      runs(100),
+    )
   })
   it('are functions of their stream', () => {
     const at = (seed: number, step: number): string => blockMask(stream(seed, 'm', step), { grid: { height: 14, width: 14 } }, 70).join('')
@@ -43,49 +53,63 @@ describe('samplers', () => {
     expect(hidden(exactMask(stream(0, 'm', 0), { grid }, 40))).toBe(12)
   })
   it('draw blocks inside of the grid, smaller than it on both axes', () => {
-    fc.assert(fc.property(grids, seeds, fc.integer({ min: 1, max: 98 }), (grid, seed, budget) => {
-      const b = drawBlock(sourceOf(stream(seed, 'm', 0)), { grid, minPatches: 4, minAspect: 0.3 }, budget)
-      if (b === undefined) return
-      expect(b.height).toBeGreaterThan(0)
-      expect(b.width).toBeGreaterThan(0)
-      expect(b.height < grid.height && b.width < grid.width).toBe(true)
-      expect(b.top >= 0 && b.left >= 0 && b.top + b.height <= grid.height && b.left + b.width <= grid.width).toBe(true)
-    }), runs(300))
+    fc.assert(
+      fc.property(grids, seeds, fc.integer({ min: 1, max: 98 }), (grid, seed, budget) => {
+        const b = drawBlock(sourceOf(stream(seed, 'm', 0)), { grid, minPatches: 4, minAspect: 0.3 }, budget)
+        if (b === undefined) return
+        expect(b.height).toBeGreaterThan(0)
+        expect(b.width).toBeGreaterThan(0)
+        expect(b.height < grid.height && b.width < grid.width).toBe(true)
+        expect(b.top >= 0 && b.left >= 0 && b.top + b.height <= grid.height && b.left + b.width <= grid.width).toBe(true)
+      }),
+      runs(300),
+    )
   })
 })
 
 describe('lists', () => {
-  const masks = fc.record({ crops: fc.integer({ min: 1, max: 5 }), patches: fc.integer({ min: 1, max: 12 }), seed: seeds, padding: fc.integer({ min: 0, max: 4 }) })
+  const masks = fc.record({
+    crops: fc.integer({ min: 1, max: 5 }),
+    patches: fc.integer({ min: 1, max: 12 }),
+    seed: seeds,
+    padding: fc.integer({ min: 0, max: 4 }),
+  })
   it('name every hidden patch once, in order, and weigh each crop as one', () => {
-    fc.assert(fc.property(masks, ({ crops, patches, seed, padding }) => {
-      const s = stream(seed, 'mask', 0)
-      const mask = Uint8Array.from({ length: crops * patches }, (_, i) => s.below(i, 2))
-      const lists = collate(mask, crops, hidden(mask) + padding)
-      const places = [...lists.indices.slice(0, lists.count)]
-      expect(places).toEqual([...mask.keys()].filter((p) => mask[p] === 1))
-      expect([...lists.indices.slice(lists.count), ...lists.weights.slice(lists.count)].every((x) => x === 0)).toBe(true)
-      for (let i = 0; i < crops; i++) {
-        const own = places.flatMap((p, j) => (Math.floor(p / patches) === i ? [lists.weights[j]] : []))
-        if (own.length > 0) expect(own.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5)
-      }
-    }), runs(200))
+    fc.assert(
+      fc.property(masks, ({ crops, patches, seed, padding }) => {
+        const s = stream(seed, 'mask', 0)
+        const mask = Uint8Array.from({ length: crops * patches }, (_, i) => s.below(i, 2))
+        const lists = collate(mask, crops, hidden(mask) + padding)
+        const places = [...lists.indices.slice(0, lists.count)]
+        expect(places).toEqual([...mask.keys()].filter((p) => mask[p] === 1))
+        expect([...lists.indices.slice(lists.count), ...lists.weights.slice(lists.count)].every((x) => x === 0)).toBe(true)
+        for (let i = 0; i < crops; i++) {
+          const own = places.flatMap((p, j) => (Math.floor(p / patches) === i ? [lists.weights[j]] : []))
+          if (own.length > 0) expect(own.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5)
+        }
+      }),
+      runs(200),
+    )
   })
 })
 
 describe('batches', () => {
   it('have lists of one length that always suffices, and as many masks as asked', () => {
-    fc.assert(fc.property(options, seeds, fc.integer({ min: 0, max: 1000 }), (o, seed, step) => {
-      const b = drawMasks(o, seed, step)
-      const patches = o.grid.height * o.grid.width
-      const masked = Math.floor(o.crops * (o.probability ?? 0.5))
-      const perCrop = Array.from({ length: o.crops }, (_, i) => hidden(b.mask.subarray(i * patches, (i + 1) * patches)))
-      expect([b.mask.length, b.indices.length, b.weights.length]).toEqual([o.crops * patches, listLength(o), listLength(o)])
-      expect(hidden(b.mask)).toBe(b.count)
-      expect(perCrop.filter((n) => n > 0).length).toBeLessThanOrEqual(masked)
-      expect(Math.max(...perCrop)).toBeLessThanOrEqual(Math.floor(Math.fround(patches * Math.fround(o.ratio?.[1] ?? 0.5))))
-      // a list is never empty, also where nothing is hidden
-      if (o.sampler === 'exact' && b.count > 0) expect(b.count).toBe(b.indices.length)
-    }), runs(300))
+    fc.assert(
+      fc.property(options, seeds, fc.integer({ min: 0, max: 1000 }), (o, seed, step) => {
+        const b = drawMasks(o, seed, step)
+        const patches = o.grid.height * o.grid.width
+        const masked = Math.floor(o.crops * (o.probability ?? 0.5))
+        const perCrop = Array.from({ length: o.crops }, (_, i) => hidden(b.mask.subarray(i * patches, (i + 1) * patches)))
+        expect([b.mask.length, b.indices.length, b.weights.length]).toEqual([o.crops * patches, listLength(o), listLength(o)])
+        expect(hidden(b.mask)).toBe(b.count)
+        expect(perCrop.filter((n) => n > 0).length).toBeLessThanOrEqual(masked)
+        expect(Math.max(...perCrop)).toBeLessThanOrEqual(Math.floor(Math.fround(patches * Math.fround(o.ratio?.[1] ?? 0.5))))
+        // a list is never empty, also where nothing is hidden
+        if (o.sampler === 'exact' && b.count > 0) expect(b.count).toBe(b.indices.length)
+      }),
+      runs(300),
+    )
   })
   it('have masks of every size between both ratios', () => {
     const b = drawMasks({ grid: { height: 12, width: 12 }, crops: 8, sampler: 'exact' }, 1, 1)
@@ -103,7 +127,9 @@ describe('batches', () => {
     const at = (seed: number, step: number): string => drawMasks(o, seed, step).mask.join('')
     expect(at(1, 1)).toBe(at(1, 1))
     expect(new Set([at(1, 1), at(1, 2), at(2, 1)]).size).toBe(3)
-    const everMasked = Array.from({ length: 6 }, (_, i) => Array.from({ length: 30 }, (_s, step) => hidden(drawMasks(o, 1, step).mask.subarray(i * 64, (i + 1) * 64))).some((n) => n > 0))
+    const everMasked = Array.from({ length: 6 }, (_, i) =>
+      Array.from({ length: 30 }, (_s, step) => hidden(drawMasks(o, 1, step).mask.subarray(i * 64, (i + 1) * 64))).some((n) => n > 0),
+    )
     expect(everMasked).toEqual(Array.from({ length: 6 }, () => true))
   })
 })

@@ -41,23 +41,45 @@ describe('padding is air, and in no statistics', () => {
       expect(mean[0]).toBeCloseTo(0.5, 6)
     }
     const s = await summarize(d, 9, () => undefined)
-    expect([s.values, s.padding, oddValues(s)]).toEqual([[-1000, -809], 64, ['64 of 256 values are padding: they are air, and in no statistics']])
+    expect([s.values, s.padding, oddValues(s)]).toEqual([
+      [-1000, -809],
+      64,
+      ['64 of 256 values are padding: they are air, and in no statistics'],
+    ])
   })
 
   test('an image in which nothing is padding has none, and an inverted one has dark padding', async () => {
     const d = await opened(join(await folderOf({ 'a.dcm': dicomBytes(slice(0, { '00280120 SS': [-2000] })) }), 'a.dcm'))
     expect(right(await d.item(0)()).padding).toBeUndefined()
-    const inverse = await opened(join(await folderOf({ 'b.dcm': dicomBytes(padded(-2000, { '00280120 SS': [-2000], '00280004 CS': 'MONOCHROME1' })) }), 'b.dcm'))
+    const inverse = await opened(
+      join(await folderOf({ 'b.dcm': dicomBytes(padded(-2000, { '00280120 SS': [-2000], '00280004 CS': 'MONOCHROME1' })) }), 'b.dcm'),
+    )
     const { image } = right(await right(await withIntensity({ kind: 'range', low: -1000, high: 0 })(inverse)()).item(0)())
     expect([image.data[0], image.data[64]]).toEqual([0, 1])
   })
 })
 
 describe('values that are no numbers', () => {
-  const path = async (): Promise<string> => join(await folderOf({ 'a.npy': counting('<f4', [5, 8, 8], (i) => (i % 64 === 3 ? NaN : i % 64 === 4 ? Infinity : i % 64 === 5 ? -Infinity : 100 + (i % 64))) }), 'a.npy')
+  const path = async (): Promise<string> =>
+    join(
+      await folderOf({
+        'a.npy': counting('<f4', [5, 8, 8], (i) =>
+          i % 64 === 3 ? NaN : i % 64 === 4 ? Infinity : i % 64 === 5 ? -Infinity : 100 + (i % 64),
+        ),
+      }),
+      'a.npy',
+    )
   const train = async (nan?: Nan) => {
     const said: string[] = []
-    const result = await openTraining(await path(), { share: 0.2, loading: {}, say: (t) => { said.push(t) }, intensity: { kind: 'range', low: -10, high: 170 }, ...(nan === undefined ? {} : { nan }) })()
+    const result = await openTraining(await path(), {
+      share: 0.2,
+      loading: {},
+      say: (t) => {
+        said.push(t)
+      },
+      intensity: { kind: 'range', low: -10, high: 170 },
+      ...(nan === undefined ? {} : { nan }),
+    })()
     return { said, result }
   }
 
@@ -70,7 +92,10 @@ describe('values that are no numbers', () => {
     const zero = right(await right((await train('zero')).result).train.item(1)()).image
     expect([...zero.data.slice(2, 7)].map((v) => Math.round(v * 180))).toEqual([112, 10, 10, 10, 116])
     const f = left(await right((await train('stop')).result).train.item(0)())
-    expect([f.found, f.remedy]).toEqual(['3 of 64 values are NaN or infinite', 'take them as air (--set data.nan=air) or as the value 0 (--set data.nan=zero)'])
+    expect([f.found, f.remedy]).toEqual([
+      '3 of 64 values are NaN or infinite',
+      'take them as air (--set data.nan=air) or as the value 0 (--set data.nan=zero)',
+    ])
   })
 
   test('images of one value are counted', async () => {

@@ -14,10 +14,27 @@ const open = async (more: Elements) => {
 
 describe('texts of numbers', () => {
   test.each<readonly [string, ReadonlyArray<number>, boolean]>([
-    ['1', [1], false], ['-1.5E+2', [-150], false], ['+1.0', [1], false], ['.5', [0.5], false], ['1.', [1], false], [' 1 \\ 2 ', [1, 2], false], ['', [], false],
-    ['1,0', [1], true], ['0,8\\0,8', [0.8, 0.8], true], ['-1,5e2', [-150], true], ['0.8,0.7', [0.8, 0.7], true],
-    ['0x10', [NaN], false], ['NaN', [NaN], false], ['Infinity', [NaN], false], ['0.8mm', [NaN], false], ['1\\\\2', [1, NaN, 2], false], ['1,000,000', [NaN], false], ['1_0', [NaN], false],
-  ])('%j', (text, values, comma) => { expect(numbersIn(text)).toEqual({ values, comma }) })
+    ['1', [1], false],
+    ['-1.5E+2', [-150], false],
+    ['+1.0', [1], false],
+    ['.5', [0.5], false],
+    ['1.', [1], false],
+    [' 1 \\ 2 ', [1, 2], false],
+    ['', [], false],
+    ['1,0', [1], true],
+    ['0,8\\0,8', [0.8, 0.8], true],
+    ['-1,5e2', [-150], true],
+    ['0.8,0.7', [0.8, 0.7], true],
+    ['0x10', [NaN], false],
+    ['NaN', [NaN], false],
+    ['Infinity', [NaN], false],
+    ['0.8mm', [NaN], false],
+    ['1\\\\2', [1, NaN, 2], false],
+    ['1,000,000', [NaN], false],
+    ['1_0', [NaN], false],
+  ])('%j', (text, values, comma) => {
+    expect(numbersIn(text)).toEqual({ values, comma })
+  })
 
   test('a decimal comma loses neither spacing nor window nor position nor rescale, and is told', async () => {
     const opened = right(await open({ '00280030 DS': '0,8\\0,7', '00281053 DS': '2,0', '00281050 DS': '40,5', '00281051 DS': '300,5' }))

@@ -10,7 +10,9 @@ import { datasetOf } from '../../data/readers/split.ts'
 import { right } from './either.ts'
 
 const place = { folder: '' }
-beforeAll(async () => { place.folder = await mkdtemp(join(tmpdir(), 'dinograph-exif-')) })
+beforeAll(async () => {
+  place.folder = await mkdtemp(join(tmpdir(), 'dinograph-exif-'))
+})
 afterAll(() => rm(place.folder, { recursive: true, force: true }))
 
 /** A bright rectangle in a dark picture of 12 x 20 stored pixels. */
@@ -19,9 +21,15 @@ const box = { x: 3, y: 2, width: 5, height: 4 }
 const inBox = (x: number, y: number): boolean => x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height
 const stored = Uint8Array.from({ length: height * width }, (_, i) => (inBox(i % width, Math.floor(i / width)) ? 255 : 0))
 
-const opened = async (orientation: number, annotations?: 'stored' | 'upright'): Promise<{ readonly item: Item; readonly notes: ReadonlyArray<string> }> => {
+const opened = async (
+  orientation: number,
+  annotations?: 'stored' | 'upright',
+): Promise<{ readonly item: Item; readonly notes: ReadonlyArray<string> }> => {
   const raw = { raw: { height, width, channels: 1 as const } }
-  await sharp(stored, raw).withMetadata({ orientation }).png().toFile(join(place.folder, `${orientation}.png`))
+  await sharp(stored, raw)
+    .withMetadata({ orientation })
+    .png()
+    .toFile(join(place.folder, `${orientation}.png`))
   await sharp(stored, raw).png().toFile(join(place.folder, 'drawn.png'))
   const table = join(place.folder, `${orientation}.csv`)
   await writeFile(table, `path,box,mask\n${orientation}.png,"[${box.x},${box.y},${box.width},${box.height}]",drawn.png\n`)
@@ -30,9 +38,12 @@ const opened = async (orientation: number, annotations?: 'stored' | 'upright'): 
 }
 
 /** The positions of bright pixels, and those of what an annotation holds. */
-const brightOf = ({ image }: Item): ReadonlyArray<number> => [...image.data.keys()].filter((i) => i < image.height * image.width && image.data[i] > 0.5)
+const brightOf = ({ image }: Item): ReadonlyArray<number> =>
+  [...image.data.keys()].filter((i) => i < image.height * image.width && image.data[i] > 0.5)
 const heldBy = ({ image: { height: h, width: w }, box: b }: Item): ReadonlyArray<number> =>
-  Array.from({ length: h * w }, (_, i) => i).filter((i) => b !== undefined && i % w >= b.x && i % w < b.x + b.width && Math.floor(i / w) >= b.y && Math.floor(i / w) < b.y + b.height)
+  Array.from({ length: h * w }, (_, i) => i).filter(
+    (i) => b !== undefined && i % w >= b.x && i % w < b.x + b.width && Math.floor(i / w) >= b.y && Math.floor(i / w) < b.y + b.height,
+  )
 const maskedBy = ({ mask }: Item): ReadonlyArray<number> => [...(mask ?? []).keys()].filter((i) => mask?.[i] === 1)
 
 describe('pictures turned by EXIF', () => {

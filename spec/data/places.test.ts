@@ -31,7 +31,9 @@ describe('places of slices are checked', () => {
 
   test('missing slices and uneven steps are told with the files beside them', async () => {
     const gap = Object.fromEntries(Object.entries(seriesFiles(9)).filter((_, k) => k < 4 || k > 5))
-    expect((await open(gap)).notes).toEqual(['slices are 5 mm apart, but 1 of the steps is 15 mm: slices are missing, or steps are uneven: IM003.dcm, IM006.dcm'])
+    expect((await open(gap)).notes).toEqual([
+      'slices are 5 mm apart, but 1 of the steps is 15 mm: slices are missing, or steps are uneven: IM003.dcm, IM006.dcm',
+    ])
     const uneven = await open(seriesFiles(7, (k) => at(3 * k + 3 * Math.floor(k / 2))))
     expect(uneven.notes).toEqual([expect.stringMatching(/slices are [36] mm apart, but 3 of the steps are [36] mm/)])
   })
@@ -52,13 +54,21 @@ describe('places of slices are checked', () => {
 
   test('frames of one file come in the order of their places; of a second pass as they are stored', async () => {
     const frames = (z: ReadonlyArray<number>): Elements => ({
-      '00080016 UI': '1.2.840.10008.5.1.4.1.1.2.1', '00280008 IS': String(z.length), '00200032 DS': undefined, '00200037 DS': undefined,
+      '00080016 UI': '1.2.840.10008.5.1.4.1.1.2.1',
+      '00280008 IS': String(z.length),
+      '00200032 DS': undefined,
+      '00200037 DS': undefined,
       '52009229 SQ': { items: [{ '00209116 SQ': { items: [{ '00200037 DS': '1\\0\\0\\0\\1\\0' }] } }] },
       '52009230 SQ': { items: z.map((k) => ({ '00209113 SQ': { items: [{ '00200032 DS': `0\\0\\${5 * k}` }] } })) },
       '7FE00010 OW': words(z.flatMap((k) => Array.from({ length: 256 }, () => 100 * k))),
     })
     const mixed = await open({ 'a.dcm': dicomBytes(slice(0, frames([2, 0, 3, 1]))) })
-    expect(mixed.items.map((x) => [x.frame, x.image.data[0]])).toEqual([[1, -1000], [3, -900], [0, -800], [2, -700]])
+    expect(mixed.items.map((x) => [x.frame, x.image.data[0]])).toEqual([
+      [1, -1000],
+      [3, -900],
+      [0, -800],
+      [2, -700],
+    ])
     const twice = await open({ 'a.dcm': dicomBytes(slice(0, frames([0, 1, 0, 1]))) })
     expect(twice.items.map((x) => x.frame)).toEqual([0, 1, 2, 3])
   })

@@ -29,7 +29,9 @@ describe('npm run data', () => {
     expect(code).toBe(0)
     expect(out).toMatch(/all: 20 images\n {2}shapes {6}\[1, 256, 256\]/)
     expect(JSON.parse(out.trim().split('\n').at(-1) ?? '')).toMatchObject({
-      kind: 'dicom', counts: { all: 20 }, unreadable: [],
+      kind: 'dicom',
+      counts: { all: 20 },
+      unreadable: [],
       // its headers declare 0 as padding, which is in no statistics
       notes: ['340357 of 1310720 values are padding: they are air, and in no statistics'],
       splits: { all: { values: [1, 1059], modality: 'MR', spacing: [{ value: [0.859375, 0.859375, 6.971782], count: 20 }] } },
@@ -42,7 +44,10 @@ describe('npm run data', () => {
     const { tensors, metadata } = right(await readSafetensors(out)())
     expect([...tensors.keys()].sort()).toEqual(['image/0', 'image/1', 'label/0', 'label/1'])
     expect(tensors.get('image/0')).toMatchObject({ dtype: 'f32', shape: [1, 7, 6] })
-    expect(JSON.parse(metadata.items)).toMatchObject([{ source: 'gray/val/0', frame: 0, spacing: null, split: 'val' }, { source: 'gray/val/1' }])
+    expect(JSON.parse(metadata.items)).toMatchObject([
+      { source: 'gray/val/0', frame: 0, spacing: null, split: 'val' },
+      { source: 'gray/val/1' },
+    ])
     await command('dump', '--data', join(fixtures, 'pydicom/CT_small.dcm'), '--out', out)
     expect(right(await readSafetensors(out)()).tensors.get('image/0')?.data[0]).toBe(175 - 1024)
     await command('dump', '--data', join(fixtures, 'pictures/alpha16.tif'), '--out', out)
@@ -74,7 +79,12 @@ describe('npm run data', () => {
     const out = join(dir, 'kinds.safetensors')
     const { code, out: said, err } = await command('dump', '--data', data, '--out', out, '--json')
     expect([code, err.includes('note: not read: 1 nifti: b.nii (--set data.select=nifti reads them)')]).toEqual([0, true])
-    expect(JSON.parse(said.trim().split('\n').at(-1) ?? '')).toEqual({ out, written: 1, skipped: [], notes: ['not read: 1 nifti: b.nii (--set data.select=nifti reads them)'] })
+    expect(JSON.parse(said.trim().split('\n').at(-1) ?? '')).toEqual({
+      out,
+      written: 1,
+      skipped: [],
+      notes: ['not read: 1 nifti: b.nii (--set data.select=nifti reads them)'],
+    })
     expect((await command('inspect', '--data', data)).out).toContain('read 1 of 2 files; not read: 1 nifti\nnote: not read: 1 nifti: b.nii')
     // settings of a run mean the same here, as options and in the environment
     expect((await command('inspect', '--data', data, '--set', 'data.select=nifti')).out).toContain(`${data}: nifti`)
@@ -95,8 +105,12 @@ describe('npm run data', () => {
 
   test('wrong use ends with 2 and names the remedy', async () => {
     for (const [args, found] of [
-      [['inspect'], /--data/], [['dump', '--data', fixtures], /--out/], [['show'], /inspect/], [['inspect', '--data', fixtures, '--limit', '0'], /--limit/],
-      [['inspect', '--data', fixtures, '--axis', '3'], /--axis/], [['inspect', '--data', fixtures, '--spilt', 'val'], /--split/],
+      [['inspect'], /--data/],
+      [['dump', '--data', fixtures], /--out/],
+      [['show'], /inspect/],
+      [['inspect', '--data', fixtures, '--limit', '0'], /--limit/],
+      [['inspect', '--data', fixtures, '--axis', '3'], /--axis/],
+      [['inspect', '--data', fixtures, '--spilt', 'val'], /--split/],
     ] as const) {
       const { code, err } = await command(...args)
       expect([code, found.test(err)], err).toEqual([2, true])

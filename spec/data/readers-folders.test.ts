@@ -17,16 +17,29 @@ import { fixtures, itemsOf } from './readers-reference.ts'
 let dir = ''
 let number = 0
 
-beforeAll(async () => { dir = await mkdtemp(join(tmpdir(), 'dinograph-folders-')) })
-afterAll(async () => { await rm(dir, { recursive: true }) })
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'dinograph-folders-'))
+})
+afterAll(async () => {
+  await rm(dir, { recursive: true })
+})
 
-const picture = await sharp({ create: { width: 6, height: 5, channels: 3, background: { r: 200, g: 30, b: 90 } } }).png().toBuffer()
+const picture = await sharp({ create: { width: 6, height: 5, channels: 3, background: { r: 200, g: 30, b: 90 } } })
+  .png()
+  .toBuffer()
 
 /** Numbers as a .npy file of bytes. */
 const npy = (shape: ReadonlyArray<number>): Uint8Array => {
   const head = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`
   const padded = `${head.padEnd(117)}\n`
-  return Buffer.concat([Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, padded.length, 0]), Buffer.from(padded, 'latin1'), Buffer.alloc(shape.reduce((a, b) => a * b, 1), 7)])
+  return Buffer.concat([
+    Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, padded.length, 0]),
+    Buffer.from(padded, 'latin1'),
+    Buffer.alloc(
+      shape.reduce((a, b) => a * b, 1),
+      7,
+    ),
+  ])
 }
 
 /** A new folder with these files: pictures, copies of fixtures where they end as those do, else any text. */
@@ -45,14 +58,27 @@ const folder = async (...paths: ReadonlyArray<string>): Promise<string> => {
   return root
 }
 
-const names = (prefix: string, n: number, ending: string): ReadonlyArray<string> => Array.from({ length: n }, (_, i) => `${prefix}${i}${ending}`)
+const names = (prefix: string, n: number, ending: string): ReadonlyArray<string> =>
+  Array.from({ length: n }, (_, i) => `${prefix}${i}${ending}`)
 
 const opened = async (root: string, o: OpenOptions = {}) => {
   const data = right(await openData(root, o)())
-  return { kind: data.kind, counts: Object.fromEntries([...data.splits].map(([s, d]) => [s, d.length])), classes: [...data.splits.values()][0].classes, files: data.files, data, said: showOpened(data).join('\n') }
+  return {
+    kind: data.kind,
+    counts: Object.fromEntries([...data.splits].map(([s, d]) => [s, d.length])),
+    classes: [...data.splits.values()][0].classes,
+    files: data.files,
+    data,
+    said: showOpened(data).join('\n'),
+  }
 }
 
-const xray = [...names('train/NORMAL/', 3, '.png'), ...names('train/PNEUMONIA/', 3, '.png'), ...names('val/NORMAL/', 1, '.png'), ...names('test/PNEUMONIA/', 2, '.png')]
+const xray = [
+  ...names('train/NORMAL/', 3, '.png'),
+  ...names('train/PNEUMONIA/', 3, '.png'),
+  ...names('val/NORMAL/', 1, '.png'),
+  ...names('test/PNEUMONIA/', 2, '.png'),
+]
 
 describe('parts and classes', () => {
   test.each([
@@ -71,10 +97,23 @@ describe('parts and classes', () => {
   })
 
   test('what an archive leaves around all, around each part, and above parts', async () => {
-    expect(await opened(await folder(...xray.map((p) => `outer/${p}`)))).toMatchObject({ counts: { train: 6, val: 1, test: 2 }, classes: ['NORMAL', 'PNEUMONIA'] })
-    const intel = await folder(...names('seg_train/seg_train/sea/', 2, '.jpg'), ...names('seg_train/seg_train/street/', 2, '.jpg'), ...names('seg_test/seg_test/sea/', 1, '.jpg'), 'seg_pred/seg_pred/0.jpg')
+    expect(await opened(await folder(...xray.map((p) => `outer/${p}`)))).toMatchObject({
+      counts: { train: 6, val: 1, test: 2 },
+      classes: ['NORMAL', 'PNEUMONIA'],
+    })
+    const intel = await folder(
+      ...names('seg_train/seg_train/sea/', 2, '.jpg'),
+      ...names('seg_train/seg_train/street/', 2, '.jpg'),
+      ...names('seg_test/seg_test/sea/', 1, '.jpg'),
+      'seg_pred/seg_pred/0.jpg',
+    )
     expect(await opened(intel)).toMatchObject({ counts: { train: 4, test: 1 }, classes: ['sea', 'street'] })
-    const mvtec = await folder(...names('bottle/train/good/', 2, '.png'), 'bottle/test/broken/0.png', 'cable/train/good/0.png', 'cable/test/good/0.png')
+    const mvtec = await folder(
+      ...names('bottle/train/good/', 2, '.png'),
+      'bottle/test/broken/0.png',
+      'cable/train/good/0.png',
+      'cable/test/good/0.png',
+    )
     expect(await opened(mvtec)).toMatchObject({ counts: { train: 3, test: 2 }, classes: ['bottle', 'cable'] })
   })
 
@@ -86,7 +125,10 @@ describe('parts and classes', () => {
     expect((await opened(join(dir, String(number - 1)), { select: ['train/*'] })).counts).toEqual({ train: 1 })
     expect((await opened(await folder('mask/0.png', 'no_mask/0.png'))).classes).toEqual(['mask', 'no_mask'])
     const some = await opened(await folder('a/0.png', 'b/0.png', 'unlabeled/0.png'))
-    expect([some.classes, (await itemsOf([...some.data.splits.values()][0])).map((i) => i.label)]).toEqual([['a', 'b'], [0, 1, undefined]])
+    expect([some.classes, (await itemsOf([...some.data.splits.values()][0])).map((i) => i.label)]).toEqual([
+      ['a', 'b'],
+      [0, 1, undefined],
+    ])
     expect(some.said).toContain('images in unlabeled have no label')
   })
 })
@@ -125,7 +167,12 @@ describe('kinds', () => {
 
 describe('masks are no images', () => {
   test.each([
-    ['Decathlon', ['imagesTr/la_003.nii', 'imagesTr/la_004.nii', 'labelsTr/la_003.nii', 'labelsTr/la_004.nii', 'imagesTs/la_010.nii', 'dataset.json'], 'labelsTr/la_003.nii', 18],
+    [
+      'Decathlon',
+      ['imagesTr/la_003.nii', 'imagesTr/la_004.nii', 'labelsTr/la_003.nii', 'labelsTr/la_004.nii', 'imagesTs/la_010.nii', 'dataset.json'],
+      'labelsTr/la_003.nii',
+      18,
+    ],
     ['nnU-Net', ['imagesTr/la_003_0000.nii', 'imagesTr/la_003_0001.nii', 'labelsTr/la_003.nii'], 'labelsTr/la_003.nii', 12],
     ['BraTS', ['p1/B_001_flair.nii', 'p1/B_001_t1.nii', 'p1/B_001_seg.nii'], 'p1/B_001_seg.nii', 12],
     ['BIDS', ['sub-01/anat/sub-01_T1w.nii', 'derivatives/sub-01/sub-01_space-x_T1w.nii'], 'derivatives/sub-01/sub-01_space-x_T1w.nii', 6],
@@ -140,10 +187,16 @@ describe('masks are no images', () => {
     // the setting that the note names
     const [, words] = /\(--set data\.select=(\S+) reads them/.exec(said) ?? []
     const masks = right(await openData(root, { select: [words] })())
-    expect([...masks.splits.values()].some((d) => d.sourceOf !== undefined && Array.from({ length: d.length }, (_, i) => d.sourceOf?.(i)).some((s) => s !== undefined && mask.endsWith(s)))).toBe(true)
+    expect(
+      [...masks.splits.values()].some(
+        (d) =>
+          d.sourceOf !== undefined &&
+          Array.from({ length: d.length }, (_, i) => d.sourceOf?.(i)).some((s) => s !== undefined && mask.endsWith(s)),
+      ),
+    ).toBe(true)
   })
 
-  test('Decathlon\'s training and test images are these', async () => {
+  test("Decathlon's training and test images are these", async () => {
     expect((await opened(await folder('imagesTr/a.nii', 'labelsTr/a.nii', 'imagesTs/b.nii'))).counts).toEqual({ train: 6, test: 6 })
   })
 })
@@ -171,7 +224,10 @@ describe('what is no file', () => {
 
   test('of files that nothing reads, all kinds and the remedy are named', async () => {
     const f = left(await openData(await folder('a.mha', 'b.mha', 'c.txt'))())
-    expect([f.found, f.remedy]).toEqual(['no file of a kind that is read among 3 files: 2 .mha, 1 .txt', 'convert the files to one of these kinds, or name another file or folder'])
+    expect([f.found, f.remedy]).toEqual([
+      'no file of a kind that is read among 3 files: 2 .mha, 1 .txt',
+      'convert the files to one of these kinds, or name another file or folder',
+    ])
     expect(left(await openData(await folder('d.zip'))()).remedy).toMatch(/^unpack the archive/)
     expect(left(await openData(await folder())()).found).toBe('no file')
   })
@@ -180,33 +236,72 @@ describe('what is no file', () => {
 test('a run says the same as inspect', async () => {
   const root = await folder(...xray, 'sample.png', 'a.bmp')
   const said: string[] = []
-  right(await openTraining(root, { share: 0.2, loading: {}, say: (t) => { said.push(t) } })())
+  right(
+    await openTraining(root, {
+      share: 0.2,
+      loading: {},
+      say: (t) => {
+        said.push(t)
+      },
+    })(),
+  )
   expect(said.slice(0, 3)).toEqual((await opened(root)).said.split('\n').slice(0, 3))
 })
 
 /** Parts of paths that people have, and endings of all kinds, read or not. */
-const word = fc.constantFrom('train', 'val', 'test', 'imagesTr', 'labelsTr', 'a', 'b', 'masks', 'images', 'unlabeled', 'wrap', '.git', 'sub-01', 'derivatives')
-const name = fc.tuple(fc.constantFrom('0', '1', 'x_mask', 'x', 'x_seg', 'train', '.hidden', 'y_0000'), fc.constantFrom('.png', '.PNG', '.jpg', '.dcm', '.nii', '.npy', '.bmp', '.txt', '.zip', '')).map(([stem, ending]) => stem + ending)
+const word = fc.constantFrom(
+  'train',
+  'val',
+  'test',
+  'imagesTr',
+  'labelsTr',
+  'a',
+  'b',
+  'masks',
+  'images',
+  'unlabeled',
+  'wrap',
+  '.git',
+  'sub-01',
+  'derivatives',
+)
+const name = fc
+  .tuple(
+    fc.constantFrom('0', '1', 'x_mask', 'x', 'x_seg', 'train', '.hidden', 'y_0000'),
+    fc.constantFrom('.png', '.PNG', '.jpg', '.dcm', '.nii', '.npy', '.bmp', '.txt', '.zip', ''),
+  )
+  .map(([stem, ending]) => stem + ending)
 const oddFile = fc.tuple(fc.array(word, { maxLength: 3 }), name).map(([folders, n]) => [...folders, n].join('/'))
 
 test('of any folder, every file is read, left with its reason, or a fault', async () => {
-  await fc.assert(fc.asyncProperty(fc.uniqueArray(oddFile, { minLength: 1, maxLength: 14 }), fc.constantFrom<OpenOptions>({}, { folders: 'classes' }, { select: ['all'] }, { select: ['train/*'] }, { select: ['pictures'] }), async (paths, o) => {
-    // a file cannot be a folder too
-    const files = paths.filter((p) => !paths.some((q) => q.startsWith(`${p}/`)))
-    const root = await folder(...files)
-    const data = await openData(root, { ...o, onError: 'skip' })()
-    if (E.isLeft(data)) {
-      expect(data.left.found).toMatch(/^no file|tables and no images/)
-      return
-    }
-    const count = data.right.files
-    if (count === undefined) return
-    const left = count.left.reduce((n, l) => n + l.paths.length, 0)
-    expect([count.read + left + count.faults, count.faults], files.join(' ')).toEqual([count.found, data.right.skipped.length])
-    // hidden folders are one each, and what is in them is not looked at
-    const hidden = (p: string): string => { const parts = p.split('/'); const at = parts.findIndex((x) => x.startsWith('.')); return at < 0 ? p : parts.slice(0, at + 1).join('/') }
-    expect(count.found, files.join(' ')).toBe(new Set(files.map(hidden)).size)
-    // inspect and a run say it
-    for (const l of count.left) expect(data.right.notes.join('\n')).toContain(`not read: ${l.paths.length} ${l.what}`)
-  }), { numRuns: 60 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.uniqueArray(oddFile, { minLength: 1, maxLength: 14 }),
+      fc.constantFrom<OpenOptions>({}, { folders: 'classes' }, { select: ['all'] }, { select: ['train/*'] }, { select: ['pictures'] }),
+      async (paths, o) => {
+        // a file cannot be a folder too
+        const files = paths.filter((p) => !paths.some((q) => q.startsWith(`${p}/`)))
+        const root = await folder(...files)
+        const data = await openData(root, { ...o, onError: 'skip' })()
+        if (E.isLeft(data)) {
+          expect(data.left.found).toMatch(/^no file|tables and no images/)
+          return
+        }
+        const count = data.right.files
+        if (count === undefined) return
+        const left = count.left.reduce((n, l) => n + l.paths.length, 0)
+        expect([count.read + left + count.faults, count.faults], files.join(' ')).toEqual([count.found, data.right.skipped.length])
+        // hidden folders are one each, and what is in them is not looked at
+        const hidden = (p: string): string => {
+          const parts = p.split('/')
+          const at = parts.findIndex((x) => x.startsWith('.'))
+          return at < 0 ? p : parts.slice(0, at + 1).join('/')
+        }
+        expect(count.found, files.join(' ')).toBe(new Set(files.map(hidden)).size)
+        // inspect and a run say it
+        for (const l of count.left) expect(data.right.notes.join('\n')).toContain(`not read: ${l.paths.length} ${l.what}`)
+      },
+    ),
+    { numRuns: 60 },
+  )
 }, 60_000)

@@ -29,23 +29,37 @@ const write = async (name: string, text: string): Promise<string> => {
 
 describe('manifests', () => {
   test('a table with names of classes, a quoted path, boxes and splits', async () => {
-    const path = await write('m.csv', '\uFEFFPath,Label,Split,x,y,width,height\r\na.png,cat,train,1,1,2,3\r\n"b, c.tif","a ""dog""",test,,,,\r\n\r\na.png,,train,0,0,6,5\r\n')
+    const path = await write(
+      'm.csv',
+      '\uFEFFPath,Label,Split,x,y,width,height\r\na.png,cat,train,1,1,2,3\r\n"b, c.tif","a ""dog""",test,,,,\r\n\r\na.png,,train,0,0,6,5\r\n',
+    )
     const opened = right(await openData(path)())
     expect([opened.kind, [...opened.splits.keys()]]).toEqual(['manifest', ['train', 'test']])
     const train = right(datasetOf(opened, 'train'))
     const held = right(datasetOf(opened, 'test'))
     expect([train.length, train.classes, train.channels]).toEqual([2, ['a "dog"', 'cat'], 1])
     const [first, second] = await itemsOf(train)
-    expect([first.label, first.box, first.source, second.label, second.boxes]).toEqual([1, { x: 1, y: 1, width: 2, height: 3 }, 'a.png', undefined, [{ x: 0, y: 0, width: 6, height: 5 }]])
+    expect([first.label, first.box, first.source, second.label, second.boxes]).toEqual([
+      1,
+      { x: 1, y: 1, width: 2, height: 3 },
+      'a.png',
+      undefined,
+      [{ x: 0, y: 0, width: 6, height: 5 }],
+    ])
     expect([...right(labelsOf(held))]).toEqual([0])
     expect(left(labelsOf(train)).found).toBe('no label for item 1')
   })
 
   test('records by line with masks, several boxes and several classes', async () => {
-    const path = await write('m.jsonl', [
-      { path: 'a.png', label: 3, boxes: [[0, 0, 2, 2], { x: 3, y: 1, width: 2, height: 2 }], mask: 'mask.png' },
-      { image: 'b, c.tif', labels: [0, 1, 1] },
-    ].map((r) => JSON.stringify(r)).join('\n'))
+    const path = await write(
+      'm.jsonl',
+      [
+        { path: 'a.png', label: 3, boxes: [[0, 0, 2, 2], { x: 3, y: 1, width: 2, height: 2 }], mask: 'mask.png' },
+        { image: 'b, c.tif', labels: [0, 1, 1] },
+      ]
+        .map((r) => JSON.stringify(r))
+        .join('\n'),
+    )
     const d = right(datasetOf(right(await openData(path)())))
     const [first, second] = await itemsOf(d)
     expect([first.label, first.box, first.boxes?.length, d.classes.length]).toEqual([3, { x: 0, y: 0, width: 2, height: 2 }, 2, 4])
@@ -53,11 +67,25 @@ describe('manifests', () => {
   })
 
   test('DICOM and NIfTI files give all frames, or the one that a row names', async () => {
-    for (const f of ['pydicom/rtdose.dcm', 'pydicom/MR_small.dcm', 'nifti/n1_u1.nii']) await copyFile(join(fixtures, f), join(dir, f.slice(f.indexOf('/') + 1)))
-    const scans = right(datasetOf(right(await openData(await write('scans.csv', 'path,label,frame\nrtdose.dcm,1,7\nMR_small.dcm,0,\nrtdose.dcm,2,\n'), { select: ['all'] })())))
+    for (const f of ['pydicom/rtdose.dcm', 'pydicom/MR_small.dcm', 'nifti/n1_u1.nii'])
+      await copyFile(join(fixtures, f), join(dir, f.slice(f.indexOf('/') + 1)))
+    const scans = right(
+      datasetOf(
+        right(
+          await openData(await write('scans.csv', 'path,label,frame\nrtdose.dcm,1,7\nMR_small.dcm,0,\nrtdose.dcm,2,\n'), {
+            select: ['all'],
+          })(),
+        ),
+      ),
+    )
     expect(scans.length).toBe(17)
     const items = await itemsOf(scans)
-    expect(items.map((i) => [i.source, i.frame, i.label]).slice(0, 4)).toEqual([['rtdose.dcm', 7, 1], ['MR_small.dcm', 0, 0], ['rtdose.dcm', 0, 2], ['rtdose.dcm', 1, 2]])
+    expect(items.map((i) => [i.source, i.frame, i.label]).slice(0, 4)).toEqual([
+      ['rtdose.dcm', 7, 1],
+      ['MR_small.dcm', 0, 0],
+      ['rtdose.dcm', 0, 2],
+      ['rtdose.dcm', 1, 2],
+    ])
     const slices = right(datasetOf(right(await openData(await write('slices.csv', 'file,class\nn1_u1.nii,sick\n'))())))
     expect([slices.length, slices.classes, right(await slices.item(5)()).label]).toEqual([6, ['sick'], 0])
     const bad = await write('bad.csv', 'path,frame\nrtdose.dcm,15\nrtdose.dcm,2\n')
@@ -68,7 +96,10 @@ describe('manifests', () => {
 
   test('faults name the line and the reason', async () => {
     const fault = async (name: string, text: string): Promise<Fault> => left(await openData(await write(name, text))())
-    const file = async (name: string, text: string): Promise<Fault> => { const f = await fault(name, text); return { ...f, place: f.place.replace(`${dir}/`, '') } }
+    const file = async (name: string, text: string): Promise<Fault> => {
+      const f = await fault(name, text)
+      return { ...f, place: f.place.replace(`${dir}/`, '') }
+    }
     const none = await file('m.csv', 'words,more\nx.png,1\n')
     expect([none.found, none.remedy.includes('data.columns.path=NAME')]).toEqual(['no paths in the columns words, more', true])
     expect((await file('m.csv', 'path,label\nx.png\n')).found).toBe('1 cells in line 2, where there are 2 columns')
@@ -80,7 +111,10 @@ describe('manifests', () => {
     expect((await file('m.csv', 'path\n')).found).toBe('no row')
     expect((await file('m.jsonl', '{"path": "a"}\n{"path": [3]}')).place).toMatch(/^m\.jsonl: line 2/)
     expect((await file('m.jsonl', '{"path"')).found).not.toBe('')
-    const far = await write('far.jsonl', '{"path": "a.png", "box": [100, 0, 5, 5]}\n{"path": "none.png"}\n{"path": "a.png", "mask": "none.png"}')
+    const far = await write(
+      'far.jsonl',
+      '{"path": "a.png", "box": [100, 0, 5, 5]}\n{"path": "none.png"}\n{"path": "a.png", "mask": "none.png"}',
+    )
     const d = right(datasetOf(right(await openData(far)())))
     expect(left(await d.item(0)()).found).toBe('the box [100,0,5,5]')
     expect(left(await d.item(1)()).place).toBe(join(dir, 'none.png'))
@@ -89,18 +123,22 @@ describe('manifests', () => {
     expect([read, skipped.length]).toEqual([[], 3])
     const some = right(datasetOf(right(await openData(await write('some.csv', 'path\nnone.png\na.png\n'))())))
     const told: string[] = []
-    const filled = substituting((f) => { told.push(f.place) })(some)
+    const filled = substituting((f) => {
+      told.push(f.place)
+    })(some)
     expect([right(await filled.item(0)()).source, told]).toEqual(['a.png', [join(dir, 'none.png')]])
     expect(right(await readable()(some)()).read).toEqual([1])
   })
 
   test('a table reads back what was written', () => {
     const cell = fc.string({ maxLength: 8 }).map((s) => s.trim().replace(/\r/g, ''))
-    fc.assert(fc.property(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 5 }), (rows) => {
-      const quoted = (s: string): string => `"${s.replace(/"/g, '""')}"`
-      const text = ['"a","b"', ...rows.map((r) => r.map(quoted).join(','))].join('\n')
-      const parsed = parseCsv(text)
-      expect(E.isRight(parsed) && parsed.right.lines.map((_, r) => parsed.right.columns.map((c) => c[r]))).toEqual(rows)
-    }))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(cell, cell), { minLength: 1, maxLength: 5 }), (rows) => {
+        const quoted = (s: string): string => `"${s.replace(/"/g, '""')}"`
+        const text = ['"a","b"', ...rows.map((r) => r.map(quoted).join(','))].join('\n')
+        const parsed = parseCsv(text)
+        expect(E.isRight(parsed) && parsed.right.lines.map((_, r) => parsed.right.columns.map((c) => c[r]))).toEqual(rows)
+      }),
+    )
   })
 })

@@ -13,7 +13,8 @@ import { left, right } from './either.ts'
 import { splitmix } from './random.ts'
 import { expectReference, fixtures, itemsOf, reference } from './readers-reference.ts'
 
-const open = async (path: string, options: NiftiOptions = {}): Promise<Dataset> => right(await nifti(basename(path), dirname(path), [path], options)()).dataset
+const open = async (path: string, options: NiftiOptions = {}): Promise<Dataset> =>
+  right(await nifti(basename(path), dirname(path), [path], options)()).dataset
 
 const names = Object.keys(reference).filter((n) => /^(nifti|nibabel)\//.test(n))
 
@@ -24,7 +25,15 @@ describe('NIfTI volumes are as nibabel sees them', () => {
   })
 
   test('headers are as nifti-reader-js sees them', async () => {
-    for (const file of ['nifti/n1_u1.nii', 'nifti/n1_be_i2.nii', 'nifti/n2_u4.nii', 'nifti/n2_be_i2.nii', 'nibabel/anatomical.nii', 'nibabel/functional.nii', 'nifti/scaled.nii']) {
+    for (const file of [
+      'nifti/n1_u1.nii',
+      'nifti/n1_be_i2.nii',
+      'nifti/n2_u4.nii',
+      'nifti/n2_be_i2.nii',
+      'nibabel/anatomical.nii',
+      'nibabel/functional.nii',
+      'nifti/scaled.nii',
+    ]) {
       const bytes = await readFile(join(fixtures, file))
       const theirs = reader.readHeader(Uint8Array.from(bytes).buffer)
       const mine = niftiHeader(bytes)
@@ -59,37 +68,48 @@ describe('NIfTI volumes are as nibabel sees them', () => {
 })
 
 describe('damaged NIfTI files', () => {
-  test.each(['nibabel/functional.nii', 'nibabel/example_nifti2.nii.gz', 'nifti/n1_be_f8.nii.gz', 'nifti/n2_u1.nii'])('%s, cut and flipped', async (name) => {
-    const bytes = await readFile(join(fixtures, name))
-    const path = join(await mkdtemp(join(tmpdir(), 'dinograph-')), basename(name))
-    const readAll = async (): Promise<void> => {
-      const opened = await nifti('x', dirname(path), [path], {})()
-      if (E.isLeft(opened)) {
-        expect([opened.left.place, opened.left.found !== '']).toEqual([path, true])
-        return
+  test.each(['nibabel/functional.nii', 'nibabel/example_nifti2.nii.gz', 'nifti/n1_be_f8.nii.gz', 'nifti/n2_u1.nii'])(
+    '%s, cut and flipped',
+    async (name) => {
+      const bytes = await readFile(join(fixtures, name))
+      const path = join(await mkdtemp(join(tmpdir(), 'dinograph-')), basename(name))
+      const readAll = async (): Promise<void> => {
+        const opened = await nifti('x', dirname(path), [path], {})()
+        if (E.isLeft(opened)) {
+          expect([opened.left.place, opened.left.found !== '']).toEqual([path, true])
+          return
+        }
+        const d = opened.right.dataset
+        for (const i of [0, d.length - 1]) {
+          const item = await d.item(i)()
+          if (E.isLeft(item)) expect(item.left.place).toBe(path)
+        }
       }
-      const d = opened.right.dataset
-      for (const i of [0, d.length - 1]) {
-        const item = await d.item(i)()
-        if (E.isLeft(item)) expect(item.left.place).toBe(path)
+      const isWhole = async (): Promise<boolean> => {
+        const opened = await nifti('x', dirname(path), [path], {})()
+        return E.isRight(opened) && E.isRight(await opened.right.dataset.item(opened.right.dataset.length - 1)())
       }
-    }
-    const isWhole = async (): Promise<boolean> => {
-      const opened = await nifti('x', dirname(path), [path], {})()
-      return E.isRight(opened) && E.isRight(await opened.right.dataset.item(opened.right.dataset.length - 1)())
-    }
-    for (const cut of [...Array.from({ length: Math.ceil(bytes.length / 1024) }, (_, k) => 1024 * k), bytes.length - 1, bytes.length - 9, 100, 347, 350]) {
-      await writeFile(path, bytes.subarray(0, cut))
-      expect(await isWhole(), `cut at ${cut}`).toBe(false)
-    }
-    const random = splitmix(5)
-    for (let k = 0; k < 150; k++) {
-      const changed = Uint8Array.from(bytes)
-      changed[Math.floor(random() * (k % 2 === 0 ? 600 : bytes.length)) % bytes.length] ^= 1 << Math.floor(random() * 8)
-      await writeFile(path, changed)
-      await readAll()
-    }
-  }, 60_000)
+      for (const cut of [
+        ...Array.from({ length: Math.ceil(bytes.length / 1024) }, (_, k) => 1024 * k),
+        bytes.length - 1,
+        bytes.length - 9,
+        100,
+        347,
+        350,
+      ]) {
+        await writeFile(path, bytes.subarray(0, cut))
+        expect(await isWhole(), `cut at ${cut}`).toBe(false)
+      }
+      const random = splitmix(5)
+      for (let k = 0; k < 150; k++) {
+        const changed = Uint8Array.from(bytes)
+        changed[Math.floor(random() * (k % 2 === 0 ? 600 : bytes.length)) % bytes.length] ^= 1 << Math.floor(random() * 8)
+        await writeFile(path, changed)
+        await readAll()
+      }
+    },
+    60_000,
+  )
 
   test('a gzipped file with a wrong checksum, an endless one, and a header alone', async () => {
     const path = join(await mkdtemp(join(tmpdir(), 'dinograph-')), 'x.nii.gz')

@@ -27,7 +27,9 @@ describe('arrays of images are as NumPy sees them', () => {
         const items = await expectReference(`npz/${name}/${split}`, d)
         const labels = reference[`npz/${name}/${split}`].labels ?? []
         const depth = d.length / labels.length
-        expect(items.map((x) => (name === 'several' ? x.labels : [x.label]))).toEqual(labels.flatMap((l) => Array.from({ length: depth }, () => l)))
+        expect(items.map((x) => (name === 'several' ? x.labels : [x.label]))).toEqual(
+          labels.flatMap((l) => Array.from({ length: depth }, () => l)),
+        )
         expect(d.label(0)).toEqual(name === 'several' ? O.none : O.some(labels[0][0]))
         expect([d.range, d.label(d.length)]).toEqual([[0, 255], O.none])
       })
@@ -68,43 +70,57 @@ describe('arrays of images are as NumPy sees them', () => {
 })
 
 describe('damaged archives', () => {
-  test.each(['gray.npz', 'several.npz', 'bare.npy'])('%s, cut and flipped', async (name) => {
-    const bytes = await readFile(join(fixtures, 'npz', name))
-    const path = join(await scratch(), name)
-    const whole = right(await npz(join(fixtures, 'npz', name))())
-    const readAll = async (): Promise<string> => {
-      const opened = await npz(path)()
-      if (E.isLeft(opened)) {
-        expect([opened.left.place.startsWith(path), opened.left.found !== '']).toEqual([true, true])
-        return 'fault'
-      }
-      for (const [split, d] of opened.right.splits) {
-        for (let i = 0; i < d.length; i++) {
-          const item = await d.item(i)()
-          if (E.isLeft(item)) {
-            expect(item.left.place.startsWith(path)).toBe(true)
-            return 'fault'
-          }
-          const same = whole.splits.get(split)
-          if (same !== undefined && i < same.length && JSON.stringify([...item.right.image.data]) !== JSON.stringify([...right(await same.item(i)()).image.data])) return 'changed'
+  test.each(['gray.npz', 'several.npz', 'bare.npy'])(
+    '%s, cut and flipped',
+    async (name) => {
+      const bytes = await readFile(join(fixtures, 'npz', name))
+      const path = join(await scratch(), name)
+      const whole = right(await npz(join(fixtures, 'npz', name))())
+      const readAll = async (): Promise<string> => {
+        const opened = await npz(path)()
+        if (E.isLeft(opened)) {
+          expect([opened.left.place.startsWith(path), opened.left.found !== '']).toEqual([true, true])
+          return 'fault'
         }
+        for (const [split, d] of opened.right.splits) {
+          for (let i = 0; i < d.length; i++) {
+            const item = await d.item(i)()
+            if (E.isLeft(item)) {
+              expect(item.left.place.startsWith(path)).toBe(true)
+              return 'fault'
+            }
+            const same = whole.splits.get(split)
+            if (
+              same !== undefined &&
+              i < same.length &&
+              JSON.stringify([...item.right.image.data]) !== JSON.stringify([...right(await same.item(i)()).image.data])
+            )
+              return 'changed'
+          }
+        }
+        return 'same'
       }
-      return 'same'
-    }
-    for (const cut of [...Array.from({ length: Math.ceil(bytes.length / 256) }, (_, k) => 256 * k), bytes.length - 1, bytes.length - 22, 4]) {
-      await writeFile(path, bytes.subarray(0, cut))
-      expect(await readAll(), `cut at ${cut}`).toBe('fault')
-    }
-    const random = splitmix(11)
-    for (let k = 0; k < 100; k++) {
-      const changed = Uint8Array.from(bytes)
-      changed[Math.floor(random() * bytes.length)] ^= 1 << Math.floor(random() * 8)
-      await writeFile(path, changed)
-      const found = await readAll()
-      // the checksum of an archive finds every change of its pixels; a bare array has none
-      if (name.endsWith('.npz')) expect(found).not.toBe('changed')
-    }
-  }, 60_000)
+      for (const cut of [
+        ...Array.from({ length: Math.ceil(bytes.length / 256) }, (_, k) => 256 * k),
+        bytes.length - 1,
+        bytes.length - 22,
+        4,
+      ]) {
+        await writeFile(path, bytes.subarray(0, cut))
+        expect(await readAll(), `cut at ${cut}`).toBe('fault')
+      }
+      const random = splitmix(11)
+      for (let k = 0; k < 100; k++) {
+        const changed = Uint8Array.from(bytes)
+        changed[Math.floor(random() * bytes.length)] ^= 1 << Math.floor(random() * 8)
+        await writeFile(path, changed)
+        const found = await readAll()
+        // the checksum of an archive finds every change of its pixels; a bare array has none
+        if (name.endsWith('.npz')) expect(found).not.toBe('changed')
+      }
+    },
+    60_000,
+  )
 
   test('what is wrong is said', async () => {
     const path = join(await scratch(), 'x.npz')
@@ -112,7 +128,8 @@ describe('damaged archives', () => {
     expect(left(await npz(path)()).found).toMatch(/cannot be unpacked/)
     expect(left(await npz('/nowhere.npz')()).found).toMatch(/ENOENT/)
     const bare = join(await scratch(), 'x.npy')
-    const header = (text: string): Buffer => Buffer.concat([Buffer.from([0x93]), Buffer.from('NUMPY\x01\x00'), Buffer.from([text.length, 0]), Buffer.from(text)])
+    const header = (text: string): Buffer =>
+      Buffer.concat([Buffer.from([0x93]), Buffer.from('NUMPY\x01\x00'), Buffer.from([text.length, 0]), Buffer.from(text)])
     for (const [text, found] of [
       ["{'descr': '|O', 'fortran_order': False, 'shape': (1, 2, 2), }", /type O/],
       ["{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }", /0 bytes/],

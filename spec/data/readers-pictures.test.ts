@@ -51,7 +51,11 @@ describe('pictures are as Pillow and tifffile see them', () => {
 describe('openData tells what a path is', () => {
   test('folders of pictures: channels from what is there, classes, splits by name', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'dinograph-'))
-    for (const [split, c, n] of [['train', 'cat', 3], ['train', 'dog', 2], ['val', 'dog', 1]] as const) {
+    for (const [split, c, n] of [
+      ['train', 'cat', 3],
+      ['train', 'dog', 2],
+      ['val', 'dog', 1],
+    ] as const) {
       await mkdir(join(dir, split, c), { recursive: true })
       for (let k = 0; k < n; k++) await copyFile(join(fixtures, 'pictures/gray16.png'), join(dir, split, c, `${k}.png`))
     }
@@ -71,7 +75,13 @@ describe('openData tells what a path is', () => {
 
   test('every kind by its path', async () => {
     for (const [path, kind] of [
-      ['pydicom', 'dicom'], ['pydicom/CT_small.dcm', 'dicom'], ['nifti', 'nifti'], ['nifti/scaled.nii', 'nifti'], ['npz/gray.npz', 'npz'], ['npz/bare.npy', 'npz'], ['pictures/gray.png', 'pictures'],
+      ['pydicom', 'dicom'],
+      ['pydicom/CT_small.dcm', 'dicom'],
+      ['nifti', 'nifti'],
+      ['nifti/scaled.nii', 'nifti'],
+      ['npz/gray.npz', 'npz'],
+      ['npz/bare.npy', 'npz'],
+      ['pictures/gray.png', 'pictures'],
     ] as const) {
       const opened = right(await openData(join(fixtures, path), { onError: 'skip' })())
       expect(opened.kind, path).toBe(kind)

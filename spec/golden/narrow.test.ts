@@ -21,7 +21,16 @@ import { right } from '../data/either.ts'
 const x = input('x', [2, 7, 4])
 const layer = (y: Expr): Expr => mul(add(linearMap(y, input('w', [4, 4])), input('b', [4])), mean({ axes: [2], keep: true })(y))
 const shown = (outputs: Readonly<Record<string, Expr>>): string => {
-  const before = right(recogniseAttention.run(right(trace('tokens', Object.entries(outputs).map(([k, e]) => value(k, e))))))
+  const before = right(
+    recogniseAttention.run(
+      right(
+        trace(
+          'tokens',
+          Object.entries(outputs).map(([k, e]) => value(k, e)),
+        ),
+      ),
+    ),
+  )
   return `${print(before)}${print(right(narrow.run(before)))}`
 }
 
@@ -39,10 +48,14 @@ test('one query', async () => {
 test('class tokens and listed patches', async () => {
   const all = layer(x)
   const patches = reshape([12, 4])(slice(1, 1)(all))
-  await expect(shown({ cls: pick(1, 0)(all), listed: gather(0)(patches, leaf(tensorType('i32', [3]), { _tag: 'Input', path: 'list' })) })).toMatchFileSnapshot('narrow.listed.ir')
+  await expect(
+    shown({ cls: pick(1, 0)(all), listed: gather(0)(patches, leaf(tensorType('i32', [3]), { _tag: 'Input', path: 'list' })) }),
+  ).toMatchFileSnapshot('narrow.listed.ir')
 })
 
 test('nothing, where half of the rows are read, or somebody reads all', async () => {
   const all = layer(x)
-  await expect(shown({ some: slice(1, 0, 4)(all), cls: pick(1, 0)(layer(all)), whole: mean({ axes: [1] })(layer(all)) })).toMatchFileSnapshot('narrow.nothing.ir')
+  await expect(
+    shown({ some: slice(1, 0, 4)(all), cls: pick(1, 0)(layer(all)), whole: mean({ axes: [1] })(layer(all)) }),
+  ).toMatchFileSnapshot('narrow.nothing.ir')
 })

@@ -174,9 +174,9 @@ describe('the printed form', () => {
     const noise = leaf(tensorType('f32', [2, 3]), { _tag: 'Draw', path: 'noise', distribution: { _tag: 'Normal', mean: 0, std: 0.1 } })
     const logits = inScope(context('train'), 'head', () => linear(add(x, noise), w))
     const loss = mean()(crossEntropy(logits, oneHot(4)(table('i32', [2], [3, 1]))))
-    expect(printed('step', [
-      state('head.weight', sub(w, mul(grad(loss, [w])[0], rate))), state('steps', add(steps, 1)), value('loss', loss),
-    ])).toMatchInlineSnapshot(`
+    expect(
+      printed('step', [state('head.weight', sub(w, mul(grad(loss, [w])[0], rate))), state('steps', add(steps, 1)), value('loss', loss)]),
+    ).toMatchInlineSnapshot(`
       "graph step
         %0 = param head.weight : f32[4, 3]
         %1 = fill 1 : f32[]

@@ -30,23 +30,33 @@ import { right } from '../data/either.ts'
 const params = { qkv: { weight: param([6, 3], truncNormal(0.02)), bias: param([6], zeros) } }
 
 /** One block with one layer, which samples may skip: exp(x Wᵀ + b). */
-const network = (root: string, x: Expr, drops: boolean): Expr => inScope(context('train', root), 'blocks.0', (c) => {
-  const p = leavesOf(join(root, 'backbone.blocks.0'), params)
-  const y = exp(linear(x, p.qkv.weight, p.qkv.bias))
-  return drops ? mul(y, mul(random(join(c.scope, 'drop_path1'), { _tag: 'Bernoulli', p: 0.5 }, [2, 1]), 2)) : y
-})
+const network = (root: string, x: Expr, drops: boolean): Expr =>
+  inScope(context('train', root), 'blocks.0', (c) => {
+    const p = leavesOf(join(root, 'backbone.blocks.0'), params)
+    const y = exp(linear(x, p.qkv.weight, p.qkv.bias))
+    return drops ? mul(y, mul(random(join(c.scope, 'drop_path1'), { _tag: 'Bernoulli', p: 0.5 }, [2, 1]), 2)) : y
+  })
 
 const objective = (): Objective => {
   const x = input('x', [2, 3])
   const loss = mean()(square(sub(network('student', x, true), network('teacher', x, false))))
   const of = (root: string, role: Resident['role']): ReadonlyArray<Resident> =>
-    (['weight', 'bias'] as const).map((name) => ({ path: join(root, `backbone.blocks.0.qkv.${name}`), declaration: params.qkv[name], role }))
+    (['weight', 'bias'] as const).map((name) => ({
+      path: join(root, `backbone.blocks.0.qkv.${name}`),
+      declaration: params.qkv[name],
+      role,
+    }))
   return { graph: right(trace('objective', [value('loss', loss)])), residents: [...of('student', 'trained'), ...of('teacher', 'average')] }
 }
 
-const stage = (): ForwardStage => ({ stage: 'forward', objective: E.right(objective()), update: { optimizer: scaleByRate(hyper('lr'), uniformGroups) } })
+const stage = (): ForwardStage => ({
+  stage: 'forward',
+  objective: E.right(objective()),
+  update: { optimizer: scaleByRate(hyper('lr'), uniformGroups) },
+})
 
-const roles = (o: { readonly residents: ReadonlyArray<Resident> }): string => o.residents.map((r) => `  ${r.role.padEnd(8)}${r.path}`).join('\n')
+const roles = (o: { readonly residents: ReadonlyArray<Resident> }): string =>
+  o.residents.map((r) => `  ${r.role.padEnd(8)}${r.path}`).join('\n')
 
 const forward = (s: Strategy): string => {
   const [before, after] = [objective(), right(s(objective()))]
@@ -67,15 +77,21 @@ const forwards: ReadonlyArray<readonly [string, Strategy]> = [
   ['half-contractions', half()],
 ]
 
-test.each(forwards)('%s', async (name, s) => { await expect(forward(s)).toMatchFileSnapshot(`strategies.${name}.ir`) })
+test.each(forwards)('%s', async (name, s) => {
+  await expect(forward(s)).toMatchFileSnapshot(`strategies.${name}.ir`)
+})
 
 test('shared tensors, once the step is derived', async () => {
-  await expect(print(right(pipe(stage(), rewriteForward(lora({ targets: ['qkv'], slices: {}, rank: 1 })), derive).program).graph)).toMatchFileSnapshot('strategies.shared.ir')
+  await expect(
+    print(right(pipe(stage(), rewriteForward(lora({ targets: ['qkv'], slices: {}, rank: 1 })), derive).program).graph),
+  ).toMatchFileSnapshot('strategies.shared.ir')
 })
 
 test('a scaled loss', async () => {
   const scaled: ForwardStage = { ...stage(), update: { ...stage().update, lossScale: {} } }
-  await expect([derive(stage()), derive(scaled)].map((s) => print(right(s.program).graph)).join('\n')).toMatchFileSnapshot('strategies.loss-scale.ir')
+  await expect([derive(stage()), derive(scaled)].map((s) => print(right(s.program).graph)).join('\n')).toMatchFileSnapshot(
+    'strategies.loss-scale.ir',
+  )
 })
 
 const steps: ReadonlyArray<readonly [string, (s: StepStage) => StepStage]> = [
@@ -84,4 +100,6 @@ const steps: ReadonlyArray<readonly [string, (s: StepStage) => StepStage]> = [
   ['accumulate', accumulate({ steps: 2 })],
 ]
 
-test.each(steps)('%s', async (name, f) => { await expect(step(f)).toMatchFileSnapshot(`strategies.${name}.ir`) })
+test.each(steps)('%s', async (name, f) => {
+  await expect(step(f)).toMatchFileSnapshot(`strategies.${name}.ir`)
+})

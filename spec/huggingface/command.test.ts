@@ -20,10 +20,28 @@ const model = backbones.vit
 const weights = weightsOf(model)
 
 const state = (path: string, scale: number): ReadonlyArray<readonly [string, HostTensor]> =>
-  declarations(model.params).map(([name, d]) => [`${path}.${name}`, floatTensor(d.shape, (weights.get(name) ?? new Float32Array()).map((v) => v * scale))])
+  declarations(model.params).map(([name, d]) => [
+    `${path}.${name}`,
+    floatTensor(
+      d.shape,
+      (weights.get(name) ?? new Float32Array()).map((v) => v * scale),
+    ),
+  ])
 
-const run = async (name: string, tensors: ReadonlyArray<readonly [string, HostTensor]>, config: Json = { vit: { heads: 2 } }): Promise<string> => {
-  right(await save(join(at(name), 'checkpoints'), { keepLast: 1, keepEvery: 0 })({ step: 3, seed: 0, config, position: null, state: new Map([...tensors, ['loss.dino.center', floatTensor([1], new Float32Array(1))]]) })())
+const run = async (
+  name: string,
+  tensors: ReadonlyArray<readonly [string, HostTensor]>,
+  config: Json = { vit: { heads: 2 } },
+): Promise<string> => {
+  right(
+    await save(join(at(name), 'checkpoints'), { keepLast: 1, keepEvery: 0 })({
+      step: 3,
+      seed: 0,
+      config,
+      position: null,
+      state: new Map([...tensors, ['loss.dino.center', floatTensor([1], new Float32Array(1))]]),
+    })(),
+  )
   return at(name)
 }
 
@@ -37,7 +55,9 @@ describe('the backbone of a run', () => {
   it('is the moving average, or the student', async () => {
     const folder = await run('both', both)
     expect(right(await readRun(folder, { network: 'teacher', mergeLora: false })()).weights).toEqual(weights)
-    expect(right(await readRun(folder, { network: 'student', mergeLora: false })()).weights.get('norm.weight')).toEqual(weights.get('norm.weight')?.map((v) => 2 * v))
+    expect(right(await readRun(folder, { network: 'student', mergeLora: false })()).weights.get('norm.weight')).toEqual(
+      weights.get('norm.weight')?.map((v) => 2 * v),
+    )
   })
   const adapters: ReadonlyArray<readonly [string, HostTensor]> = ['student', 'teacher'].flatMap((n) => [
     [`${n}.backbone.blocks.0.attn.proj.lora_A.weight`, floatTensor([1, 8], new Float32Array(8).fill(1))] as const,
@@ -48,7 +68,9 @@ describe('the backbone of a run', () => {
     const folder = await run('lora', [...state('student.backbone', 1), ...adapters], lora)
     expect(left(await readRun(folder, { network: 'teacher', mergeLora: false })()).remedy).toContain('--merge-lora')
     const merged = right(await readRun(folder, { network: 'teacher', mergeLora: true })()).weights.get('blocks.0.attn.proj.weight')
-    expect([...merged ?? []].map((v, i) => v - (weights.get('blocks.0.attn.proj.weight')?.[i] ?? NaN)).every((d) => Math.abs(d - 2) < 1e-6)).toBe(true)
+    expect(
+      [...(merged ?? [])].map((v, i) => v - (weights.get('blocks.0.attn.proj.weight')?.[i] ?? NaN)).every((d) => Math.abs(d - 2) < 1e-6),
+    ).toBe(true)
   })
   it('is written beside the run, from where the run can be read as well', async () => {
     const folder = await run('beside', both)
@@ -67,7 +89,11 @@ describe('the command', () => {
     const exported = hf('export', '--run', await run('run', state('teacher.backbone', 1)), '--out', out, '--json')
     expect(exported.err).not.toContain('fault')
     expect(exported.code).toBe(0)
-    expect(JSON.parse(exported.out.trim().split('\n').at(-1) ?? '')).toMatchObject({ writes_as: 'vit', heads: 2, files: ['config.json', 'model.safetensors', 'preprocessor_config.json'] })
+    expect(JSON.parse(exported.out.trim().split('\n').at(-1) ?? '')).toMatchObject({
+      writes_as: 'vit',
+      heads: 2,
+      files: ['config.json', 'model.safetensors', 'preprocessor_config.json'],
+    })
     expect(right(await readBackbone(out)()).weights).toEqual(weights)
     const inspected = hf('inspect', '--model', out, '--json')
     expect(inspected.code).toBe(0)

@@ -28,14 +28,22 @@ const write = async (folder: string, name: Name, o: WriteOptions = {}): Promise<
 }
 const read = async (path: string, o?: ReadOptions): Promise<Backbone> => right(await readBackbone(path, o)())
 const fault = async (path: string, o?: ReadOptions): Promise<ReturnType<typeof left>> => left(await readBackbone(path, o)())
-const tensorsOf = async (folder: string): Promise<Map<string, HostTensor>> => new Map(right(await readSafetensors(join(folder, 'model.safetensors'))()).tensors)
-const replace = async (folder: string, tensors: ReadonlyMap<string, HostTensor>): Promise<void> => { right(await writeSafetensors(join(folder, 'model.safetensors'))({ tensors, metadata: { format: 'pt' } })()) }
+const tensorsOf = async (folder: string): Promise<Map<string, HostTensor>> =>
+  new Map(right(await readSafetensors(join(folder, 'model.safetensors'))()).tensors)
+const replace = async (folder: string, tensors: ReadonlyMap<string, HostTensor>): Promise<void> => {
+  right(await writeSafetensors(join(folder, 'model.safetensors'))({ tensors, metadata: { format: 'pt' } })())
+}
 
 /** Features of one picture. */
 const seen = ({ model, weights }: Backbone): ReadonlyArray<number> => {
   const { tokens } = call(model, context('eval'), 'm', leavesOf('m', model.params), input('x', [1, model.options.channels, 12, 12]))
   const leaves = leavesOfGraph(right(trace('m', [value('y', tokens)])))
-  const values = new Map(leaves.map((l) => [l.path, l.path === 'x' ? Float64Array.from(wave(144 * model.options.channels, 3)) : Float64Array.from(weights.get(l.path.slice(2)) ?? [])]))
+  const values = new Map(
+    leaves.map((l) => [
+      l.path,
+      l.path === 'x' ? Float64Array.from(wave(144 * model.options.channels, 3)) : Float64Array.from(weights.get(l.path.slice(2)) ?? []),
+    ]),
+  )
   return [...evaluate([tokens], values)[0]]
 }
 
@@ -53,7 +61,13 @@ describe.each(names)('a folder of %s', (name) => {
     expect(readdirSync(folder).filter((f) => /^model-\d{5}-of-\d{5}\.safetensors$/.test(f)).length).toBeGreaterThan(2)
     expect((await read(folder)).weights).toEqual(given.weights)
     const whole = await write(`${name}-task`, name)
-    await replace(whole, new Map([...[...await tensorsOf(whole)].map(([n, x]) => [`${name === 'dinov3_vit' ? 'model' : name}.${n}`, x] as const), ['classifier.weight', floatTensor([2, 8], new Float32Array(16))]]))
+    await replace(
+      whole,
+      new Map([
+        ...[...(await tensorsOf(whole))].map(([n, x]) => [`${name === 'dinov3_vit' ? 'model' : name}.${n}`, x] as const),
+        ['classifier.weight', floatTensor([2, 8], new Float32Array(16))],
+      ]),
+    )
     const b = await read(whole)
     expect(b.weights).toEqual(given.weights)
     expect(b.notes.join()).toContain('classifier.weight')
@@ -61,7 +75,10 @@ describe.each(names)('a folder of %s', (name) => {
   it.each(['f16', 'bf16'] as const)('may hold %s', async (precision) => {
     const b = await read(await write(`${name}-${precision}`, name, { precision }))
     expect(b.stored).toEqual([precision])
-    for (const [path, values] of b.weights) values.forEach((v, i) => { expect(Math.abs(v - (given.weights.get(path)?.[i] ?? NaN))).toBeLessThan(0.01 * (1 + Math.abs(v))) })
+    for (const [path, values] of b.weights)
+      values.forEach((v, i) => {
+        expect(Math.abs(v - (given.weights.get(path)?.[i] ?? NaN))).toBeLessThan(0.01 * (1 + Math.abs(v)))
+      })
   })
 })
 
@@ -93,7 +110,9 @@ describe('what is wrong is named:', () => {
     expect((await fault(folder)).found).toBe('1 missing tensor(s): encoder.layer.1.norm2.bias')
     tensors.set('encoder.layer.2.norm1.bias', floatTensor([8], new Float32Array(8)))
     await replace(folder, tensors)
-    expect((await fault(folder)).found).toBe('1 missing tensor(s): encoder.layer.1.norm2.bias; 1 unknown tensor(s): encoder.layer.2.norm1.bias')
+    expect((await fault(folder)).found).toBe(
+      '1 missing tensor(s): encoder.layer.1.norm2.bias; 1 unknown tensor(s): encoder.layer.2.norm1.bias',
+    )
     tensors.set('encoder.layer.1.norm2.bias', floatTensor([8], new Float32Array(8)))
     await replace(folder, tensors)
     expect((await fault(folder)).found).toBe('1 unknown tensor(s): encoder.layer.2.norm1.bias')
@@ -124,7 +143,10 @@ describe('what is wrong is named:', () => {
     const text = readFileSync(index, 'utf8')
     writeFileSync(index, text.replaceAll('model-00002-', 'model-00009-'))
     expect((await fault(shards)).place).toContain('model-00009-of-')
-    writeFileSync(index, text.replace('"cls_token"', '"x"').replace(/"embeddings.cls_token": "model-0000\d/, '"embeddings.cls_token": "model-00002'))
+    writeFileSync(
+      index,
+      text.replace('"cls_token"', '"x"').replace(/"embeddings.cls_token": "model-0000\d/, '"embeddings.cls_token": "model-00002'),
+    )
     expect((await fault(shards)).found).toBe('no tensor embeddings.cls_token')
   })
   it('no folder, no config.json, no weights, JSON that is none', async () => {

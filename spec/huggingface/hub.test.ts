@@ -1,4 +1,6 @@
-/** Models by id, from a small hub on this machine: the cache's layout, continued downloads, tokens, refusals, and work without a network. */
+/**
+ * Models by id, from a small hub on this machine: the cache's layout, continued downloads, tokens, refusals, and work without a network.
+ */
 import { spawn, spawnSync } from 'node:child_process'
 import { lstatSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -34,13 +36,44 @@ beforeAll(async () => {
     ['owner/plain', { commit, files: new Map([...plain, ['README.md', Buffer.from('not wanted')]]) }],
     ['owner/shards', { commit, files: filesOf(at('shards')) }],
     ['owner/gated', { commit, files: plain, token: 'secret of any form' }],
-    ['owner/pickle', { commit, files: new Map([['config.json', Buffer.from('{}')], ['pytorch_model.bin', Buffer.from('x')], ['tf_model.h5', Buffer.from('x')]]) }],
-    ['owner/adapter', { commit, files: new Map([['adapter_config.json', Buffer.from('{}')], ['adapter_model.safetensors', Buffer.from('x')]]) }],
-    ['owner/flax', { commit, files: new Map([['config.json', Buffer.from('{}')], ['flax_model.msgpack', Buffer.from('x')]]) }],
+    [
+      'owner/pickle',
+      {
+        commit,
+        files: new Map([
+          ['config.json', Buffer.from('{}')],
+          ['pytorch_model.bin', Buffer.from('x')],
+          ['tf_model.h5', Buffer.from('x')],
+        ]),
+      },
+    ],
+    [
+      'owner/adapter',
+      {
+        commit,
+        files: new Map([
+          ['adapter_config.json', Buffer.from('{}')],
+          ['adapter_model.safetensors', Buffer.from('x')],
+        ]),
+      },
+    ],
+    [
+      'owner/flax',
+      {
+        commit,
+        files: new Map([
+          ['config.json', Buffer.from('{}')],
+          ['flax_model.msgpack', Buffer.from('x')],
+        ]),
+      },
+    ],
   ])
   const started = await startHub(models)
   hub = started
-  afterAll(() => { started.server.closeAllConnections(); started.server.close() })
+  afterAll(() => {
+    started.server.closeAllConnections()
+    started.server.close()
+  })
 })
 
 beforeEach(() => {
@@ -51,7 +84,10 @@ beforeEach(() => {
 })
 
 const envOf = (home: string, more: Environment = {}): Environment => ({ HF_ENDPOINT: `${hub.url}/`, HF_HOME: at(home), ...more })
-const get = (env: Environment, id: string): Promise<E.Either<Fault, string>> => localModel(env, (text) => { said.push(text) })(id)()
+const get = (env: Environment, id: string): Promise<E.Either<Fault, string>> =>
+  localModel(env, (text) => {
+    said.push(text)
+  })(id)()
 const blobs = (home: string, name: string): string => join(at(home), 'hub', `models--owner--${name}`, 'blobs')
 
 describe('a model by its id', () => {
@@ -62,7 +98,9 @@ describe('a model by its id', () => {
     expect(readFileSync(join(folder, '..', '..', 'refs', 'main'), 'utf8')).toBe(commit)
     expect(lstatSync(join(folder, 'config.json')).isSymbolicLink()).toBe(true)
     const files = filesOf(at('plain'))
-    expect(readdirSync(blobs('first', 'plain')).sort()).toEqual([...files].map(([name, b]) => (name.endsWith('.safetensors') ? sha256(b) : sha1(b))).sort())
+    expect(readdirSync(blobs('first', 'plain')).sort()).toEqual(
+      [...files].map(([name, b]) => (name.endsWith('.safetensors') ? sha256(b) : sha1(b))).sort(),
+    )
     expect(right(await readBackbone(folder)()).weights).toEqual(weightsOf(backbones.dinov2))
   })
   it('is not downloaded again, and serves without the hub, or where it is told to stay offline', async () => {
@@ -81,8 +119,12 @@ describe('a model by its id', () => {
   })
   it.runIf(hasPython)('is found by Python without a network (skipped where Python has no huggingface_hub)', async () => {
     const folder = right(await get(envOf('first'), 'owner/plain'))
-    const code = 'import huggingface_hub as h; print(h.hf_hub_download("owner/plain", "model.safetensors")); print(h.snapshot_download("owner/plain")); print(len(h.scan_cache_dir().warnings))'
-    const done = spawnSync(python, ['-c', code], { encoding: 'utf8', env: { PATH: process.env.PATH, HF_HOME: at('first'), HF_HUB_OFFLINE: '1' } })
+    const code =
+      'import huggingface_hub as h; print(h.hf_hub_download("owner/plain", "model.safetensors")); print(h.snapshot_download("owner/plain")); print(len(h.scan_cache_dir().warnings))'
+    const done = spawnSync(python, ['-c', code], {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HF_HOME: at('first'), HF_HUB_OFFLINE: '1' },
+    })
     expect(done.stdout.trim().split('\n')).toEqual([join(folder, 'model.safetensors'), folder, '0'])
   })
 })
@@ -100,7 +142,11 @@ describe('an interrupted download', () => {
   it('is given up where nothing more comes, kept, and continued by the next call', async () => {
     hub.behaviour.cuts = [1e9, 600, 0, 0, 0]
     const f = left(await get(envOf('later'), 'owner/plain'))
-    expect([f.kind, f.place, f.remedy]).toEqual(['io', 'owner/plain: model.safetensors', 'run the command again: it continues where it stopped'])
+    expect([f.kind, f.place, f.remedy]).toEqual([
+      'io',
+      'owner/plain: model.safetensors',
+      'run the command again: it continues where it stopped',
+    ])
     expect(f.found).toContain('at byte 600 of')
     expect(readdirSync(blobs('later', 'plain')).some((n) => n.endsWith('.incomplete'))).toBe(true)
     expect(left(await get(envOf('later', { HF_HUB_OFFLINE: 'yes' }), 'owner/plain')).found).toContain('no copy of main')
@@ -116,8 +162,12 @@ describe('an interrupted download', () => {
     hub.behaviour.cuts = [1e9, 900, -100]
     const env = { ...process.env, ...envOf('killed'), HF_HUB_OFFLINE: '' }
     const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'hf', 'inspect', '--model', 'owner/plain'], { env })
-    child.stderr.on('data', (text) => { if (String(text).includes('interrupted')) child.kill('SIGKILL') })
-    await new Promise((resolve) => { child.on('close', resolve) })
+    child.stderr.on('data', (text) => {
+      if (String(text).includes('interrupted')) child.kill('SIGKILL')
+    })
+    await new Promise((resolve) => {
+      child.on('close', resolve)
+    })
     hub.behaviour.cuts = []
     right(await get(envOf('killed'), 'owner/plain'))
     expect(hub.behaviour.seen.filter((s) => s.includes('model.safetensors')).at(-1)).toMatch(/bytes=(9|10)00-/)
@@ -136,7 +186,10 @@ describe('a refusal is explained:', () => {
   })
   it('an unknown model, an unknown revision, a model without weights that are read', async () => {
     expect(left(await get(envOf('none'), 'owner/nothing')).remedy).toContain('check the name')
-    expect(left(await get(envOf('none'), 'owner/plain@nothing'))).toMatchObject({ place: `owner/plain@nothing at ${hub.url}`, found: '404: no such model or revision' })
+    expect(left(await get(envOf('none'), 'owner/plain@nothing'))).toMatchObject({
+      place: `owner/plain@nothing at ${hub.url}`,
+      found: '404: no such model or revision',
+    })
     expect(left(await get(envOf('none'), 'owner/flax'))).toMatchObject({ kind: 'data', found: 'config.json, flax_model.msgpack' })
   })
   it('no network, and nothing in the cache', async () => {
@@ -145,12 +198,17 @@ describe('a refusal is explained:', () => {
     expect(f.remedy).toContain('HF_ENDPOINT')
     expect(left(await get(envOf('none', { HF_HUB_OFFLINE: 'ON' }), 'owner/plain')).remedy).toContain('unset HF_HUB_OFFLINE')
   })
-  it('neither a path nor an id', async () => { expect(left(await get(envOf('none'), './nothing/at/all')).found).toBe('nothing') })
+  it('neither a path nor an id', async () => {
+    expect(left(await get(envOf('none'), './nothing/at/all')).found).toBe('nothing')
+  })
 })
 
 it('weights of PyTorch and adapters are downloaded where a model has no others', async () => {
   expect(readdirSync(right(await get(envOf('pickle'), 'owner/pickle'))).sort()).toEqual(['config.json', 'pytorch_model.bin'])
-  expect(readdirSync(right(await get(envOf('adapter'), 'owner/adapter'))).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors'])
+  expect(readdirSync(right(await get(envOf('adapter'), 'owner/adapter'))).sort()).toEqual([
+    'adapter_config.json',
+    'adapter_model.safetensors',
+  ])
 })
 
 describe('the environment', () => {
@@ -163,6 +221,13 @@ describe('the environment', () => {
   })
   it('tells ids from paths', () => {
     expect(['facebook/dinov2-small', 'a/b@v1.0'].map((x) => O.isSome(parseId(x)))).toEqual([true, true])
-    expect(['runs/a/b', '../up', 'folder', 'a/b.safetensors', '/a/b', 'a/b@../../x'].map((x) => O.isSome(parseId(x)))).toEqual([false, false, false, false, false, false])
+    expect(['runs/a/b', '../up', 'folder', 'a/b.safetensors', '/a/b', 'a/b@../../x'].map((x) => O.isSome(parseId(x)))).toEqual([
+      false,
+      false,
+      false,
+      false,
+      false,
+      false,
+    ])
   })
 })

@@ -1,4 +1,7 @@
-/** Weights from elsewhere: under any path, in any wrapper, in timm's words, as PyTorch's files: the same features to the bit; and what may not be guessed or left out. */
+/**
+ * Weights from elsewhere: under any path, in any wrapper, in timm's words, as PyTorch's files: the same features to the bit; and what may
+ * not be guessed or left out.
+ */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -25,7 +28,8 @@ const at = temporary()
 
 type State = ReadonlyMap<string, HostTensor>
 
-const stateOf = (m: Vit, w: Weights = weightsOf(m)): State => new Map(declarations(m.params).map(([path, d]) => [path, floatTensor(d.shape, w.get(path) ?? new Float32Array())]))
+const stateOf = (m: Vit, w: Weights = weightsOf(m)): State =>
+  new Map(declarations(m.params).map(([path, d]) => [path, floatTensor(d.shape, w.get(path) ?? new Float32Array())]))
 const renamed = (s: State, name: (n: string) => string): State => new Map([...s].map(([n, x]) => [name(n), x]))
 const data = (x: HostTensor | undefined): Float32Array => (x === undefined ? new Float32Array() : right(floatsOf('x')(x)))
 
@@ -37,22 +41,54 @@ const written = async (name: string, s: State): Promise<string> => {
 /** Tokens of one picture after the final norm. */
 const tokensOf = ({ model, weights }: Pick<Backbone, 'model' | 'weights'>, side = 12): ReadonlyArray<number> => {
   const { tokens } = call(model, context('eval'), 'm', leavesOf('m', model.params), input('x', [1, 3, side, side]))
-  return [...evaluate([tokens], new Map([...[...weights].map(([p, v]) => [`m.${p}`, v] as const), ['x', Float32Array.from(wave(3 * side * side, 3))]]))[0]]
+  return [
+    ...evaluate(
+      [tokens],
+      new Map([...[...weights].map(([p, v]) => [`m.${p}`, v] as const), ['x', Float32Array.from(wave(3 * side * side, 3))]]),
+    )[0],
+  ]
 }
 
 describe('a backbone is found', () => {
   const s = stateOf(backbones.dinov2)
   it.each([
-    'module.', '_orig_mod.', 'module._orig_mod.', 'teacher.backbone.module.', 'teacher.backbone._fsdp_wrapped_module.', 'encoder.', 'module.encoder_q.', 'vit.', 'ema.', 'model.teacher.backbone.',
-    'teacher_model.', 'student_backbone.', 'state_dict.teacher.backbone.', 'student.backbone.', 'feature_extractor.', 'image_encoder.', 'whatever.it.is.called.',
+    'module.',
+    '_orig_mod.',
+    'module._orig_mod.',
+    'teacher.backbone.module.',
+    'teacher.backbone._fsdp_wrapped_module.',
+    'encoder.',
+    'module.encoder_q.',
+    'vit.',
+    'ema.',
+    'model.teacher.backbone.',
+    'teacher_model.',
+    'student_backbone.',
+    'state_dict.teacher.backbone.',
+    'student.backbone.',
+    'feature_extractor.',
+    'image_encoder.',
+    'whatever.it.is.called.',
   ])('under %s', async (prefix) => {
-    const b = right(await readModel(await written('prefix', renamed(s, (n) => `${prefix}${n}`)), { heads: 2 })())
+    const b = right(
+      await readModel(
+        await written(
+          'prefix',
+          renamed(s, (n) => `${prefix}${n}`),
+        ),
+        { heads: 2 },
+      )(),
+    )
     expect(b.weights).toEqual(weightsOf(backbones.dinov2))
     const plain = prefix.replace(/(?:_fsdp_wrapped_module|_orig_mod|module)\./g, '').slice(0, -1)
     expect(b.notes).toEqual(plain === '' ? [] : [`the backbone lies under ${plain}`])
   })
   it.each([
-    ['chunks that are sharded', (n: string) => `teacher.backbone._fsdp_wrapped_module.${n.replace(/^blocks\.(\d+)\./, 'blocks.0._fsdp_wrapped_module.$1._fsdp_wrapped_module.')}`],
+    [
+      'chunks that are sharded',
+      (n: string) =>
+        `teacher.backbone._fsdp_wrapped_module.${n.replace(/^blocks\.(\d+)\./, 'blocks.0._fsdp_wrapped_module.$1._fsdp_wrapped_module.')}`,
+    ],
     ['recomputed blocks', (n: string) => n.replace(/^blocks\.(\d+)\./, 'blocks.$1._checkpoint_wrapped_module.')],
     ['compiled blocks', (n: string) => n.replace(/^blocks\.(\d+)\./, 'blocks.$1._orig_mod.')],
   ])('in %s', async (_, name) => {
@@ -60,15 +96,37 @@ describe('a backbone is found', () => {
   })
   it('as the average or as what is trained, where a file has both; several that are neither are named', async () => {
     const twice = stateOf(backbones.dinov2, new Map([...weightsOf(backbones.dinov2)].map(([n, v]) => [n, v.map((x) => 2 * x)])))
-    const both = await written('both', new Map([...renamed(s, (n) => `teacher.backbone.${n}`), ...renamed(twice, (n) => `student.backbone.${n}`)]))
+    const both = await written(
+      'both',
+      new Map([...renamed(s, (n) => `teacher.backbone.${n}`), ...renamed(twice, (n) => `student.backbone.${n}`)]),
+    )
     expect(right(await readModel(both, { heads: 2 })()).weights.get('norm.bias')).toEqual(weightsOf(backbones.dinov2).get('norm.bias'))
     expect(right(await readModel(both, { heads: 2, network: 'student' })()).weights.get('norm.bias')).toEqual(data(twice.get('norm.bias')))
-    expect(left(await readModel(await written('two', new Map([...renamed(s, (n) => `a.${n}`), ...renamed(twice, (n) => `b.${n}`)])), { heads: 2 })()).found).toBe('2 backbones, under a., b.')
+    expect(
+      left(
+        await readModel(await written('two', new Map([...renamed(s, (n) => `a.${n}`), ...renamed(twice, (n) => `b.${n}`)])), {
+          heads: 2,
+        })(),
+      ).found,
+    ).toBe('2 backbones, under a., b.')
   })
   it('in files of torch.save, whole checkpoints too, without what else they hold', async () => {
     const dict = { dict: [...s].map(([n, x], i) => [`module.backbone.${n}`, floats(String(i), x.shape, x.data)] as const) }
-    for (const [name, write] of [['zip', torchArchive], ['legacy', torchLegacy]] as const) {
-      writeFileSync(at(`${name}.pth`), write({ dict: [['teacher', dict], ['epoch', 3], ['args', { call: ['argparse', 'Namespace'] }], ['optimizer', { dict: [['state', floats('o', [1], [1])]] }]] }))
+    for (const [name, write] of [
+      ['zip', torchArchive],
+      ['legacy', torchLegacy],
+    ] as const) {
+      writeFileSync(
+        at(`${name}.pth`),
+        write({
+          dict: [
+            ['teacher', dict],
+            ['epoch', 3],
+            ['args', { call: ['argparse', 'Namespace'] }],
+            ['optimizer', { dict: [['state', floats('o', [1], [1])]] }],
+          ],
+        }),
+      )
       const b = right(await readModel(at(`${name}.pth`), { heads: 2 })())
       expect(b.weights).toEqual(weightsOf(backbones.dinov2))
       expect(b.notes).toEqual(['the backbone lies under teacher.backbone', 'left out, as no part of it: optimizer.state'])
@@ -79,7 +137,16 @@ describe('a backbone is found', () => {
     right(await writeBackbone(folder)({ model: backbones.vit, weights: weightsOf(backbones.vit) })())
     const before = right(await readModel(folder)())
     const { tensors } = right(await readSafetensors(join(folder, 'model.safetensors'))())
-    writeFileSync(join(folder, 'pytorch_model.bin'), torchArchive({ dict: [...[...tensors].map(([n, x], i) => [`vit.${n}`, floats(String(i), x.shape, x.data)] as const), ['vit.embeddings.mask_token', floats('m', [1, 1, 8], new Float32Array(8))], ['decoder.0.weight', floats('d', [1], [1])]] }))
+    writeFileSync(
+      join(folder, 'pytorch_model.bin'),
+      torchArchive({
+        dict: [
+          ...[...tensors].map(([n, x], i) => [`vit.${n}`, floats(String(i), x.shape, x.data)] as const),
+          ['vit.embeddings.mask_token', floats('m', [1, 1, 8], new Float32Array(8))],
+          ['decoder.0.weight', floats('d', [1], [1])],
+        ],
+      }),
+    )
     rmSync(join(folder, 'model.safetensors'))
     const b = right(await readModel(folder)())
     expect(b.weights).toEqual(before.weights)
@@ -88,10 +155,25 @@ describe('a backbone is found', () => {
   })
   it('of a Swin, under the prefix of a class for tasks', async () => {
     const model = swin({ width: 4, depths: [2, 1], heads: [1, 2], patch: 2, window: 3, image: 12 })
-    const weights = new Map(declarations(model.params).map(([path, d], i) => [path, Float32Array.from(wave(d.shape.reduce((a, b) => a * b, 1), i))]))
+    const weights = new Map(
+      declarations(model.params).map(([path, d], i) => [
+        path,
+        Float32Array.from(
+          wave(
+            d.shape.reduce((a, b) => a * b, 1),
+            i,
+          ),
+        ),
+      ]),
+    )
     right(await writeSwin(at('swin'))({ model, weights })())
     const { tensors } = right(await readSafetensors(join(at('swin'), 'model.safetensors'))())
-    right(await writeSafetensors(join(at('swin'), 'model.safetensors'))({ tensors: new Map([...renamed(tensors, (n) => `swin.${n}`), ['classifier.weight', floatTensor([2, 8], new Float32Array(16))]]), metadata: {} })())
+    right(
+      await writeSafetensors(join(at('swin'), 'model.safetensors'))({
+        tensors: new Map([...renamed(tensors, (n) => `swin.${n}`), ['classifier.weight', floatTensor([2, 8], new Float32Array(16))]]),
+        metadata: {},
+      })(),
+    )
     const b = right(await readSwin(at('swin'))())
     expect(b.weights).toEqual(weights)
     expect(b.notes).toEqual(['the backbone lies under swin', 'left out, as no part of it: classifier.weight'])
@@ -109,27 +191,59 @@ const timmOf = (s: State): State => {
   for (const [n, x] of s) {
     const values = data(x)
     if (n === 'mask_token') continue
-    if (n === 'cls_token' && registers !== undefined) out.set(n, floatTensor(x.shape, cls.map((v, i) => v + pos[i])))
+    if (n === 'cls_token' && registers !== undefined)
+      out.set(
+        n,
+        floatTensor(
+          x.shape,
+          cls.map((v, i) => v + pos[i]),
+        ),
+      )
     else if (n === 'pos_embed' && registers !== undefined) out.set(n, floatTensor([1, x.shape[1] - 1, 8], values.slice(8)))
     else if (n.endsWith('attn.qkv.bias') && s.has('storage_tokens')) {
       out.set(n.replace('qkv.bias', 'q_bias'), floatTensor([8], values.slice(0, 8)))
       out.set(n.replace('qkv.bias', 'v_bias'), floatTensor([8], values.slice(16)))
     } else {
-      const three = s.has('storage_tokens') ? n.replace(/\.ls(\d)\.gamma$/, '.gamma_$1').replace('.mlp.w1.', '.mlp.fc1_g.').replace('.mlp.w2.', '.mlp.fc1_x.').replace('.mlp.w3.', '.mlp.fc2.') : n
-      out.set((packed ? three.replace('.mlp.w12.', '.mlp.fc1.').replace('.mlp.w3.', '.mlp.fc2.') : three).replace(/^(?:register|storage)_tokens$/, 'reg_token'), x)
+      const three = s.has('storage_tokens')
+        ? n
+            .replace(/\.ls(\d)\.gamma$/, '.gamma_$1')
+            .replace('.mlp.w1.', '.mlp.fc1_g.')
+            .replace('.mlp.w2.', '.mlp.fc1_x.')
+            .replace('.mlp.w3.', '.mlp.fc2.')
+        : n
+      out.set(
+        (packed ? three.replace('.mlp.w12.', '.mlp.fc1.').replace('.mlp.w3.', '.mlp.fc2.') : three).replace(
+          /^(?:register|storage)_tokens$/,
+          'reg_token',
+        ),
+        x,
+      )
     }
   }
   return out
 }
 
-describe('timm\'s names', () => {
+describe("timm's names", () => {
   /** With few digits, so that the sum of class token and position is exact in any precision. */
   const short = (m: Vit): Weights => new Map([...weightsOf(m)].map(([n, v]) => [n, v.map((x) => Math.round(x * 1024) / 1024)]))
   const masked = { ...sizes, generation: 2, layerScale: 1, maskToken: true } as const
-  const rotary = { ...sizes, generation: 3, layerScale: 1, maskToken: true, registers: 2, eps: 1e-5, maskKeyBias: true, position: { kind: 'rope', periods: { base: 100 } } } as const
+  const rotary = {
+    ...sizes,
+    generation: 3,
+    layerScale: 1,
+    maskToken: true,
+    registers: 2,
+    eps: 1e-5,
+    maskKeyBias: true,
+    position: { kind: 'rope', periods: { base: 100 } },
+  } as const
   it.each<readonly [string, Vit]>([
-    ['DINO', vit(sizes)], ['DINOv2', vit(masked)], ['DINOv2 with a gated half', vit({ ...masked, ffn: 'swiglu-fused' })], ['DINOv2 with registers', vit({ ...masked, registers: 3, position: { kind: 'learned', offset: 0, antialias: true } })],
-    ['DINOv3', vit(rotary)], ['DINOv3 with a gated half', vit({ ...rotary, ffn: 'swiglu' })],
+    ['DINO', vit(sizes)],
+    ['DINOv2', vit(masked)],
+    ['DINOv2 with a gated half', vit({ ...masked, ffn: 'swiglu-fused' })],
+    ['DINOv2 with registers', vit({ ...masked, registers: 3, position: { kind: 'learned', offset: 0, antialias: true } })],
+    ['DINOv3', vit(rotary)],
+    ['DINOv3 with a gated half', vit({ ...rotary, ffn: 'swiglu' })],
   ])('of %s give the same features, to the bit', async (name, m) => {
     const file = await written(name.replaceAll(' ', '-'), timmOf(stateOf(m, short(m))))
     const b = right(await readModel(file, { heads: 2 })())
@@ -138,7 +252,22 @@ describe('timm\'s names', () => {
     const folder = at(`${name.replaceAll(' ', '-')}-folder`)
     mkdirSync(folder)
     right(await writeSafetensors(join(folder, 'model.safetensors'))({ tensors: timmOf(stateOf(m, short(m))), metadata: {} })())
-    writeFileSync(join(folder, 'config.json'), JSON.stringify({ architecture: `vit_small_patch4_${name.startsWith('DINOv3') ? 'dinov3' : 'x'}`, num_classes: 0, model_args: { num_heads: 2 }, pretrained_cfg: { input_size: [3, 12, 12], crop_pct: 0.75, mean: [0.1, 0.2, 0.3], std: [1, 1, 1], interpolation: 'bicubic', url: '' } }))
+    writeFileSync(
+      join(folder, 'config.json'),
+      JSON.stringify({
+        architecture: `vit_small_patch4_${name.startsWith('DINOv3') ? 'dinov3' : 'x'}`,
+        num_classes: 0,
+        model_args: { num_heads: 2 },
+        pretrained_cfg: {
+          input_size: [3, 12, 12],
+          crop_pct: 0.75,
+          mean: [0.1, 0.2, 0.3],
+          std: [1, 1, 1],
+          interpolation: 'bicubic',
+          url: '',
+        },
+      }),
+    )
     const f = right(await readModel(folder)())
     expect(f.weights).toEqual(b.weights)
     expect(f.preprocessor).toMatchObject({ size: { shortest_edge: 16 }, crop_size: { height: 12, width: 12 }, image_mean: [0.1, 0.2, 0.3] })
@@ -152,16 +281,31 @@ describe('nothing is guessed or left out', () => {
     expect(bad.remedy).toContain('--heads N')
     expect(bad.found).toContain('35 tensors: blocks.0.attn.proj.bias')
   })
-  it.each(['blocks.0.attn.q_norm.weight', 'blocks.1.adapter.down.weight', 'dist_token', 'norm_pre.weight', 'pos_embed_extra'])('%s, even where unknown tensors are to be ignored', async (name) => {
-    const file = await written('essential', new Map([...s, [name, floatTensor([8], new Float32Array(8))]]))
-    expect(left(await readModel(file, { heads: 2, unknown: 'ignore' })()).found).toBe(`1 unknown tensor(s): ${name}`)
-  })
+  it.each(['blocks.0.attn.q_norm.weight', 'blocks.1.adapter.down.weight', 'dist_token', 'norm_pre.weight', 'pos_embed_extra'])(
+    '%s, even where unknown tensors are to be ignored',
+    async (name) => {
+      const file = await written('essential', new Map([...s, [name, floatTensor([8], new Float32Array(8))]]))
+      expect(left(await readModel(file, { heads: 2, unknown: 'ignore' })()).found).toBe(`1 unknown tensor(s): ${name}`)
+    },
+  )
   it('heads for tasks are left out, and said', async () => {
-    expect(right(await readModel(await written('task', new Map([...s, ['head.weight', floatTensor([2, 8], new Float32Array(16))]])), { heads: 2 })()).notes).toEqual(['left out: head.weight'])
+    expect(
+      right(
+        await readModel(await written('task', new Map([...s, ['head.weight', floatTensor([2, 8], new Float32Array(16))]])), { heads: 2 })(),
+      ).notes,
+    ).toEqual(['left out: head.weight'])
   })
-  it('a rank\'s share, and what is no backbone at all, by the names in it', async () => {
-    expect(left(await readModel(await written('share', new Map([['teacher.backbone._fsdp_wrapped_module._flat_param', floatTensor([4], new Float32Array(4))]])))()).found).toContain('_flat_param: one rank\'s share')
-    expect(left(await readModel(await written('other', new Map([['conv1.weight', floatTensor([1], new Float32Array(1))]])))()).found).toBe('1 tensors: conv1.weight')
+  it("a rank's share, and what is no backbone at all, by the names in it", async () => {
+    expect(
+      left(
+        await readModel(
+          await written('share', new Map([['teacher.backbone._fsdp_wrapped_module._flat_param', floatTensor([4], new Float32Array(4))]])),
+        )(),
+      ).found,
+    ).toContain("_flat_param: one rank's share")
+    expect(left(await readModel(await written('other', new Map([['conv1.weight', floatTensor([1], new Float32Array(1))]])))()).found).toBe(
+      '1 tensors: conv1.weight',
+    )
   })
 })
 

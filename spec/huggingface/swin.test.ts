@@ -28,7 +28,9 @@ it('a folder gives back every weight, in one file or in shards', async () => {
   expect(right(await isSwin(at('nowhere'))())).toBe(false)
 })
 
-it('holds the numbers of the released Swin-T', () => { expect(storedCount(swinPlan(swin.tiny().options))).toBe(27_519_354) })
+it('holds the numbers of the released Swin-T', () => {
+  expect(storedCount(swinPlan(swin.tiny().options))).toBe(27_519_354)
+})
 
 it('is adapted to other channels and to masks, and says so', async () => {
   right(await writeSwin(at('adapted'))({ model, weights })())

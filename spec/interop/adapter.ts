@@ -1,7 +1,7 @@
 /**
- * `npx tsx spec/interop/adapter.ts BASE ADAPTER PIXELS.safetensors OUT.safetensors MERGED [OPTIONS.json]`: tokens of a Hugging Face folder with
- * an adapter beside its layers, and the folder with the adapter merged. With OPTIONS, an adapter of random values is written first.
- * For adapters.py.
+ * `npx tsx spec/interop/adapter.ts BASE ADAPTER PIXELS.safetensors OUT.safetensors MERGED [OPTIONS.json]`: tokens of a Hugging Face
+ * folder with an adapter beside its layers, and the folder with the adapter merged. With OPTIONS, an adapter of random values is written
+ * first. For adapters.py.
  */
 import { readFile } from 'node:fs/promises'
 import * as E from 'fp-ts/lib/Either.js'
@@ -37,66 +37,135 @@ const [folder, adapter, pixels, out, mergedFolder, optionsFile] = process.argv.s
 
 const optionsCodec = t.intersection([
   t.type({ targets: t.union([t.readonlyArray(t.string), t.string]) }),
-  t.partial({ rank: t.number, alpha: t.number, rsLora: t.boolean, dora: t.boolean, rankPattern: t.record(t.string, t.number), alphaPattern: t.record(t.string, t.number), save: t.readonlyArray(t.string), bias: t.keyof({ none: null, all: null, lora_only: null }) }),
+  t.partial({
+    rank: t.number,
+    alpha: t.number,
+    rsLora: t.boolean,
+    dora: t.boolean,
+    rankPattern: t.record(t.string, t.number),
+    alphaPattern: t.record(t.string, t.number),
+    save: t.readonlyArray(t.string),
+    bias: t.keyof({ none: null, all: null, lora_only: null }),
+  }),
 ])
 
 const root = 'student.backbone'
 
 /** A backbone as an objective: what strategies change. */
-const objectiveOf = (b: Backbone, images: HostTensor): E.Either<Fault, Objective> => pipe(
-  trace('tokens', [value('tokens', call(b.model, context('eval'), root, leavesOf(root, b.model.params), input('images', images.shape)).tokens)]),
-  E.map((graph) => ({ graph, residents: declarations(b.model.params).map(([path, declaration]): Resident => ({ path: join(root, path), declaration, role: 'trained' })) })),
-)
+const objectiveOf = (b: Backbone, images: HostTensor): E.Either<Fault, Objective> =>
+  pipe(
+    trace('tokens', [
+      value('tokens', call(b.model, context('eval'), root, leavesOf(root, b.model.params), input('images', images.shape)).tokens),
+    ]),
+    E.map((graph) => ({
+      graph,
+      residents: declarations(b.model.params).map(([path, declaration]): Resident => ({
+        path: join(root, path),
+        declaration,
+        role: 'trained',
+      })),
+    })),
+  )
 
 const under = (values: Values): Values => new Map([...values].map(([path, v]) => [`backbone.${path}`, v]))
 
 /** Values for what is trained: random, of the size of what was there. */
-const randomised = (o: Objective, base: Values): Values => new Map(o.residents.filter((r) => r.role === 'trained').map((r) => {
-  const [s, path] = [stream(7, r.path, 0), withinNetwork(r.path)]
-  const old = base.get(path)
-  const magnitude = path.endsWith('lora_magnitude_vector')
-  return [path, Float32Array.from({ length: sizeOf(r.declaration.shape) }, (_, i) => (old?.[i] ?? (magnitude ? 1 : 0)) + (magnitude ? 0.2 : 0.1) * s.normal(i))]
-}))
+const randomised = (o: Objective, base: Values): Values =>
+  new Map(
+    o.residents
+      .filter((r) => r.role === 'trained')
+      .map((r) => {
+        const [s, path] = [stream(7, r.path, 0), withinNetwork(r.path)]
+        const old = base.get(path)
+        const magnitude = path.endsWith('lora_magnitude_vector')
+        return [
+          path,
+          Float32Array.from(
+            { length: sizeOf(r.declaration.shape) },
+            (_, i) => (old?.[i] ?? (magnitude ? 1 : 0)) + (magnitude ? 0.2 : 0.1) * s.normal(i),
+          ),
+        ]
+      }),
+  )
 
-const tokensOf = (b: Backbone, o: LoraStrategy, values: Values, name: string, images: HostTensor): TaskEither<Fault, readonly [string, HostTensor]> => pipe(
-  TE.Do,
-  TE.bind('plain', () => TE.fromEither(objectiveOf(b, images))),
-  TE.bind('adapted', ({ plain }) => TE.fromEither(lora({ ...o, dropout: 0 })(plain))),
-  TE.bind('device', () => openTarget('gpujs:webasm')),
-  TE.chainFirst(({ device, adapted }) => writeResidents(device, adapted.residents)(new Map([...values].map(([path, v]) => [`student.${path}`, v])))),
-  TE.bind('run', ({ device, adapted }) => device.compile(adapted.graph)),
-  TE.bind('data', () => TE.fromEither(floatsOf(name)(images))),
-  TE.bind('values', ({ run, data }) => run.run({ values: new Map([['images', data]]) })),
-  TE.map(({ device, plain, values: found }) => {
-    device.close()
-    return [name.replace('pixels', 'tokens'), floatTensor(plain.graph.outputs[0].expr.type.shape, Float32Array.from(found.get('tokens') ?? []))] as const
-  }),
-)
+const tokensOf = (
+  b: Backbone,
+  o: LoraStrategy,
+  values: Values,
+  name: string,
+  images: HostTensor,
+): TaskEither<Fault, readonly [string, HostTensor]> =>
+  pipe(
+    TE.Do,
+    TE.bind('plain', () => TE.fromEither(objectiveOf(b, images))),
+    TE.bind('adapted', ({ plain }) => TE.fromEither(lora({ ...o, dropout: 0 })(plain))),
+    TE.bind('device', () => openTarget('gpujs:webasm')),
+    TE.chainFirst(({ device, adapted }) =>
+      writeResidents(device, adapted.residents)(new Map([...values].map(([path, v]) => [`student.${path}`, v]))),
+    ),
+    TE.bind('run', ({ device, adapted }) => device.compile(adapted.graph)),
+    TE.bind('data', () => TE.fromEither(floatsOf(name)(images))),
+    TE.bind('values', ({ run, data }) => run.run({ values: new Map([['images', data]]) })),
+    TE.map(({ device, plain, values: found }) => {
+      device.close()
+      return [
+        name.replace('pixels', 'tokens'),
+        floatTensor(plain.graph.outputs[0].expr.type.shape, Float32Array.from(found.get('tokens') ?? [])),
+      ] as const
+    }),
+  )
 
 const options: TaskEither<Fault, LoraStrategy> = pipe(
-  TE.tryCatch(async (): Promise<unknown> => JSON.parse(await readFile(optionsFile, 'utf8')), () => fault('io', { place: optionsFile, found: 'no options', allowed: 'a file of JSON', remedy: 'check the path' })),
-  TE.chainEitherK((json) => pipe(optionsCodec.decode(json), E.mapLeft((errors) => fault('config', { place: optionsFile, found: `${errors.length} mistakes`, allowed: 'options of LoRA', remedy: 'correct the options' })))),
+  TE.tryCatch(
+    async (): Promise<unknown> => JSON.parse(await readFile(optionsFile, 'utf8')),
+    () => fault('io', { place: optionsFile, found: 'no options', allowed: 'a file of JSON', remedy: 'check the path' }),
+  ),
+  TE.chainEitherK((json) =>
+    pipe(
+      optionsCodec.decode(json),
+      E.mapLeft((errors) =>
+        fault('config', {
+          place: optionsFile,
+          found: `${errors.length} mistakes`,
+          allowed: 'options of LoRA',
+          remedy: 'correct the options',
+        }),
+      ),
+    ),
+  ),
 )
 
-const write = (b: Backbone, images: HostTensor): TaskEither<Fault, void> => pipe(
-  TE.Do,
-  TE.bind('o', () => options),
-  TE.bind('adapted', ({ o }) => TE.fromEither(pipe(objectiveOf(b, images), E.chain(lora(o))))),
-  TE.chain(({ o, adapted }) => {
-    const base = under(b.weights)
-    const shapes = new Map(adapted.residents.map((r) => [withinNetwork(r.path), r.declaration.shape]))
-    return writeAdapters(adapter, { names: b.source === 'official' ? 'own' : b.source, lora: o, base: folder, shapes }, adapted.adapters ?? [])(new Map([...base, ...randomised(adapted, base)]))
-  }),
-)
+const write = (b: Backbone, images: HostTensor): TaskEither<Fault, void> =>
+  pipe(
+    TE.Do,
+    TE.bind('o', () => options),
+    TE.bind('adapted', ({ o }) => TE.fromEither(pipe(objectiveOf(b, images), E.chain(lora(o))))),
+    TE.chain(({ o, adapted }) => {
+      const base = under(b.weights)
+      const shapes = new Map(adapted.residents.map((r) => [withinNetwork(r.path), r.declaration.shape]))
+      return writeAdapters(
+        adapter,
+        { names: b.source === 'official' ? 'own' : b.source, lora: o, base: folder, shapes },
+        adapted.adapters ?? [],
+      )(new Map([...base, ...randomised(adapted, base)]))
+    }),
+  )
 
 const all = pipe(
   TE.Do,
   TE.bind('backbone', () => readBackbone(folder, { dialect: 'huggingface' })),
   TE.bind('images', () => readSafetensors(pixels)),
-  TE.chainFirst(({ backbone, images }) => (optionsFile === undefined ? TE.right(undefined) : write(backbone, [...images.tensors.values()][0]))),
+  TE.chainFirst(({ backbone, images }) =>
+    optionsFile === undefined ? TE.right(undefined) : write(backbone, [...images.tensors.values()][0]),
+  ),
   TE.bind('base', ({ backbone }) => TE.right(under(backbone.weights))),
   TE.bind('read', ({ backbone, base }) => readAdapters(adapter, backbone.source === 'official' ? 'own' : backbone.source, base)),
-  TE.bind('tokens', ({ backbone, base, read, images }) => pipe([...images.tensors], TE.traverseSeqArray(([name, x]) => tokensOf(backbone, read.lora, new Map([...base, ...read.values]), name, x)))),
+  TE.bind('tokens', ({ backbone, base, read, images }) =>
+    pipe(
+      [...images.tensors],
+      TE.traverseSeqArray(([name, x]) => tokensOf(backbone, read.lora, new Map([...base, ...read.values]), name, x)),
+    ),
+  ),
   TE.chainFirst(({ tokens }) => writeSafetensors(out)({ tensors: new Map(tokens), metadata: {} })),
   TE.chain(({ backbone }) => withAdapters(adapter)(backbone)),
   TE.chain(writeBackbone(mergedFolder)),

@@ -1,6 +1,6 @@
 /**
- * `npx tsx spec/interop/features.ts FOLDER PIXELS.safetensors OUT.safetensors [TARGET]`: a folder's features of the images `pixels.NAME [B, C, H, W]`
- * of a file, as `tokens.NAME [B, T, D]`, positions read as transformers does. For compare.py.
+ * `npx tsx spec/interop/features.ts FOLDER PIXELS.safetensors OUT.safetensors [TARGET]`: a folder's features of the images `pixels.NAME
+ * [B, C, H, W]` of a file, as `tokens.NAME [B, T, D]`, positions read as transformers does. For compare.py.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -33,18 +33,40 @@ interface Loaded {
 
 const load: TaskEither<Fault, Loaded> = pipe(
   isSwin(folder),
-  TE.chain((hierarchical) => hierarchical
-    ? pipe(readSwin(folder), TE.map(({ model, weights }): Loaded => ({ params: model.params, weights, tokens: (x) => call(model, context('eval'), 'model', leavesOf('model', model.params), x).patches })))
-    : pipe(readBackbone(folder, { dialect: 'huggingface' }), TE.map(({ model, weights }): Loaded => ({ params: model.params, weights, tokens: (x) => call(model, context('eval'), 'model', leavesOf('model', model.params), x).tokens })))),
+  TE.chain((hierarchical) =>
+    hierarchical
+      ? pipe(
+          readSwin(folder),
+          TE.map(({ model, weights }): Loaded => ({
+            params: model.params,
+            weights,
+            tokens: (x) => call(model, context('eval'), 'model', leavesOf('model', model.params), x).patches,
+          })),
+        )
+      : pipe(
+          readBackbone(folder, { dialect: 'huggingface' }),
+          TE.map(({ model, weights }): Loaded => ({
+            params: model.params,
+            weights,
+            tokens: (x) => call(model, context('eval'), 'model', leavesOf('model', model.params), x).tokens,
+          })),
+        ),
+  ),
 )
 
-const written = (device: Device, { params, weights }: Loaded): TaskEither<Fault, void> => pipe(
-  declarations(params),
-  TE.traverseSeqArray(([path, d]) => device.write(`model.${path}`, tensorType('f32', d.shape), weights.get(path) ?? new Float32Array())),
-  TE.map(() => undefined),
-)
+const written = (device: Device, { params, weights }: Loaded): TaskEither<Fault, void> =>
+  pipe(
+    declarations(params),
+    TE.traverseSeqArray(([path, d]) => device.write(`model.${path}`, tensorType('f32', d.shape), weights.get(path) ?? new Float32Array())),
+    TE.map(() => undefined),
+  )
 
-const featuresOf = (device: Device, { tokens: of }: Loaded, name: string, images: HostTensor): TaskEither<Fault, readonly [string, HostTensor]> => {
+const featuresOf = (
+  device: Device,
+  { tokens: of }: Loaded,
+  name: string,
+  images: HostTensor,
+): TaskEither<Fault, readonly [string, HostTensor]> => {
   const tokens = of(input('images', images.shape))
   return pipe(
     TE.fromEither(trace(name, [value('tokens', tokens)])),
@@ -52,7 +74,10 @@ const featuresOf = (device: Device, { tokens: of }: Loaded, name: string, images
     TE.bindTo('run'),
     TE.bind('data', () => TE.fromEither(floatsOf(name)(images))),
     TE.chain(({ run, data }) => run.run({ values: new Map([['images', data]]) })),
-    TE.map((values) => [name.replace('pixels', 'tokens'), floatTensor(tokens.type.shape, Float32Array.from(values.get('tokens') ?? []))] as const),
+    TE.map(
+      (values) =>
+        [name.replace('pixels', 'tokens'), floatTensor(tokens.type.shape, Float32Array.from(values.get('tokens') ?? []))] as const,
+    ),
   )
 }
 
@@ -62,8 +87,17 @@ const all = pipe(
   TE.bind('backbone', () => load),
   TE.bind('images', () => readSafetensors(pixels)),
   TE.chainFirst(({ device, backbone }) => written(device, backbone)),
-  TE.bind('features', ({ device, backbone, images }) => pipe([...images.tensors], TE.traverseSeqArray(([name, x]) => featuresOf(device, backbone, name, x)))),
-  TE.chainFirst(({ device }) => TE.fromIO(() => { device.close() })),
+  TE.bind('features', ({ device, backbone, images }) =>
+    pipe(
+      [...images.tensors],
+      TE.traverseSeqArray(([name, x]) => featuresOf(device, backbone, name, x)),
+    ),
+  ),
+  TE.chainFirst(({ device }) =>
+    TE.fromIO(() => {
+      device.close()
+    }),
+  ),
   TE.chain(({ features }) => writeSafetensors(out)({ tensors: new Map(features), metadata: {} })),
 )
 

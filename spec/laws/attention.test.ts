@@ -1,4 +1,6 @@
-/** Attention is found whatever stands around it, and what is found computes what was written: values and gradients. What is missed is named. */
+/**
+ * Attention is found whatever stands around it, and what is found computes what was written: values and gradients. What is missed is named.
+ */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -40,7 +42,8 @@ import { expectClose, wave } from '../support/tensor.ts'
 
 const graphOf = (y: Expr): Graph => right(trace('some', [value('y', y)]))
 const found = (g: Graph): Graph => right(recogniseAttention.run(g))
-const valuesOf = (g: Graph): ReadonlyMap<string, Float64Array> => new Map(leavesOfGraph(g).map((l, i) => [l.path, Float64Array.from(wave(sizeOf(l.type.shape), i))]))
+const valuesOf = (g: Graph): ReadonlyMap<string, Float64Array> =>
+  new Map(leavesOfGraph(g).map((l, i) => [l.path, Float64Array.from(wave(sizeOf(l.type.shape), i))]))
 
 /** The value and its gradients by every leaf, as written, as found, and taken apart again. */
 const agrees = (y: Expr, regions: number): void => {
@@ -49,11 +52,19 @@ const agrees = (y: Expr, regions: number): void => {
   expect(attentionsOf(after).length).toBe(regions)
   expect(missedAttention(before)).toEqual([])
   const leaves = leavesOfGraph(before).map((l) => l.leaf)
-  const of = (g: Graph): Graph => right(trace('gradients', [...g.outputs, ...grad(g.outputs[0].expr, leaves).map((d, i) => value(`d${i}`, d))]))
+  const of = (g: Graph): Graph =>
+    right(trace('gradients', [...g.outputs, ...grad(g.outputs[0].expr, leaves).map((d, i) => value(`d${i}`, d))]))
   const values = valuesOf(before)
-  const results = (g: Graph): ReadonlyArray<Float64Array> => evaluate(g.outputs.map((o) => o.expr), values)
+  const results = (g: Graph): ReadonlyArray<Float64Array> =>
+    evaluate(
+      g.outputs.map((o) => o.expr),
+      values,
+    )
   const expected = results(of(before))
-  for (const g of [of(after), right(takeApart(() => false).run(of(after)))]) results(g).forEach((x, i) => { expectClose(x, expected[i], 1e-10, `output ${i}`) })
+  for (const g of [of(after), right(takeApart(() => false).run(of(after)))])
+    results(g).forEach((x, i) => {
+      expectClose(x, expected[i], 1e-10, `output ${i}`)
+    })
 }
 
 const small: VitOptions = { patch: 4, width: 8, depth: 2, heads: 2, image: 8, mlpRatio: 2 }
@@ -64,16 +75,23 @@ const tokens = (o: Partial<VitOptions>): Expr => {
 
 describe('networks', () => {
   it.each<[string, Partial<VitOptions>]>([
-    ['plain', {}], ['no bias', { qkvBias: false }], ['registers', { registers: 4 }], ['LayerScale and drop-path', { layerScale: 0.1, dropPath: 0.3 }],
-    ['rotary positions and masked key biases', { position: { kind: 'rope', rescale: 2 }, maskKeyBias: true, registers: 2 }], ['one head', { heads: 1 }],
-  ])('%s', { timeout: 60000 }, (_, o) => { agrees(tokens(o), 2) })
+    ['plain', {}],
+    ['no bias', { qkvBias: false }],
+    ['registers', { registers: 4 }],
+    ['LayerScale and drop-path', { layerScale: 0.1, dropPath: 0.3 }],
+    ['rotary positions and masked key biases', { position: { kind: 'rope', rescale: 2 }, maskKeyBias: true, registers: 2 }],
+    ['one head', { heads: 1 }],
+  ])('%s', { timeout: 60000 }, (_, o) => {
+    agrees(tokens(o), 2)
+  })
 
   it('with windows are missed, and named', () => {
     const m = swin({ width: 4, depths: [2, 2], heads: [1, 2], patch: 2, window: 3 })
     const g = graphOf(call(m, context('eval'), 'swin', leavesOf('swin', m.params), input('images', [1, 3, 16, 16])).cls)
     expect(missedAttention(g).map((x) => x.why)).toEqual(Array.from({ length: 4 }, () => 'something is added to its scores'))
     expect(showAttention(g).split('\n').slice(0, 2)).toEqual([
-      '# attention: 0 regions, 4 missed', '#   missed swin.layers.0.blocks.0.attn: something is added to its scores',
+      '# attention: 0 regions, 4 missed',
+      '#   missed swin.layers.0.blocks.0.attn: something is added to its scores',
     ])
   })
 })
@@ -92,7 +110,9 @@ describe('forms', () => {
     agrees(einsum('bij,bjd->bid')(softmax(-1)(mul(einsum('bid,bjd->bij')(r, s), 0.3)), t), 1)
   })
 
-  it('queries, keys and values that are the same', () => { agrees(einsum('bhij,bjhd->bihd')(softmax(-1)(einsum('bihd,bjhd->bhij')(q, q)), q), 1) })
+  it('queries, keys and values that are the same', () => {
+    agrees(einsum('bhij,bjhd->bihd')(softmax(-1)(einsum('bihd,bjhd->bhij')(q, q)), q), 1)
+  })
 
   const why = (y: Expr): ReadonlyArray<string> => missedAttention(graphOf(y)).map((m) => m.why)
   const mix = (s: Expr, values = v): Expr => einsum('bhij,bjhd->bihd')(softmax(-1)(s), values)
@@ -103,8 +123,12 @@ describe('forms', () => {
     expect(why(mix(square(scores)))).toEqual(['its scores are no scaled products of queries and keys'])
     expect(why(add(sum()(softmax(-1)(scores)), sum()(mix(scores))))).toEqual(['its probabilities are read by others too'])
     expect(why(mix(scores, input('wide', [2, 5, 3, 6])))).toEqual(['its queries, keys and values are not of one shape'])
-    expect(why(mix(mul(einsum('bihd,bjhd->bhij')(slice(1, 0, 4)(q), k), 0.5)))).toEqual(['its queries, keys and values are not of one shape'])
-    expect(why(dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [2, 3], right: [1, 3] })(softmax(-1)(scores), input('odd', [2, 5, 3, 5])))).toEqual(['its products sum over several axes, or have several axes of tokens'])
+    expect(why(mix(mul(einsum('bihd,bjhd->bhij')(slice(1, 0, 4)(q), k), 0.5)))).toEqual([
+      'its queries, keys and values are not of one shape',
+    ])
+    expect(
+      why(dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [2, 3], right: [1, 3] })(softmax(-1)(scores), input('odd', [2, 5, 3, 5]))),
+    ).toEqual(['its products sum over several axes, or have several axes of tokens'])
   })
 
   it('what does not look like attention is not spoken of', () => {
@@ -115,14 +139,21 @@ describe('forms', () => {
 
 /** Regions of a step by network, and parts of attention that run natively. */
 const regions = (p: Program): number => nodesOf(p.graph).filter((e) => O.isSome(attending.attention.match(e))).length
-const partsOf = (p: Program): ReadonlyArray<string> => right(followKernels(nativeRoad())(p.graph)).kernels.flatMap((f) => attentionOf(f.kernel)?.parts ?? [])
+const partsOf = (p: Program): ReadonlyArray<string> =>
+  right(followKernels(nativeRoad())(p.graph)).kernels.flatMap((f) => attentionOf(f.kernel)?.parts ?? [])
 const count = (all: ReadonlyArray<string>): Readonly<Record<string, number>> =>
   Object.fromEntries(['output', 'rows', 'gradient'].map((part) => [part, all.filter((x) => x === part).length]))
 
 describe('strategies', () => {
   const adapters = lora({ targets: ['qkv', 'proj'], rank: 2 })
   // three blocks, in the student's global and local crops and in the teacher
-  it.each([['none', none, 6], ['lora', adapters, 6], ['dora', dora({ targets: ['qkv'], rank: 2 }), 6], ['half', half(), 6], ['lora in half', all([adapters, half()]), 6]] as const)('%s', { timeout: 60000 }, (_, s, gradients) => {
+  it.each([
+    ['none', none, 6],
+    ['lora', adapters, 6],
+    ['dora', dora({ targets: ['qkv'], rank: 2 }), 6],
+    ['half', half(), 6],
+    ['lora in half', all([adapters, half()]), 6],
+  ] as const)('%s', { timeout: 60000 }, (_, s, gradients) => {
     const p = programOf(s, { whole: true })
     expect(regions(p)).toBe(9)
     expect(count(partsOf(p))).toEqual({ output: 9, rows: gradients, gradient: gradients })
@@ -140,7 +171,10 @@ describe('strategies', () => {
   })
 
   it('recomputation computes outputs and rows again, and gives the same', { timeout: 60000 }, async () => {
-    const [plain, again] = [programOf(none, { whole: true }), right(pipe(stage({ whole: true }), rewriteForward(none), derive, rewriteStep(remat())).program)]
+    const [plain, again] = [
+      programOf(none, { whole: true }),
+      right(pipe(stage({ whole: true }), rewriteForward(none), derive, rewriteStep(remat())).program),
+    ]
     expect(count(partsOf(again))).toEqual({ output: 15, rows: 6, gradient: 6 })
     const [a, b] = [await run(plain, 2), await run(again, 2)]
     for (const [path, x] of a.state) expect([...(b.state.get(path) ?? [])]).toEqual([...x])

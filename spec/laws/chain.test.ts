@@ -55,7 +55,9 @@ describe('a chain of 200,000 nodes', { timeout: 60000 }, () => {
     expect(E.isRight(loaded) && loaded.right.outputs[0].expr === end).toBe(true)
   })
   it('is rewritten and substituted', () => {
-    const other = rewriteBottomUp((e) => O.map(({ args }: { readonly args: ReadonlyArray<Expr> }) => elementwise.tanh(null, args[0]))(elementwise.sin.match(e)))(graph)
+    const other = rewriteBottomUp((e) =>
+      O.map(({ args }: { readonly args: ReadonlyArray<Expr> }) => elementwise.tanh(null, args[0]))(elementwise.sin.match(e)),
+    )(graph)
     expect(nodesOf(other)).toHaveLength(length + 1)
     expect(nodesOf(substitute(new Map<Expr, Expr>([[x, input('z', [2])]]))(graph))).toHaveLength(length + 1)
   })

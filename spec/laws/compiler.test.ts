@@ -23,35 +23,50 @@ import { expectClose, hostArray } from '../support/tensor.ts'
 const right = <A>(e: E.Either<Fault, A>): A => (E.isRight(e) ? e.right : expect.fail(showFault(e.left)))
 
 test('simplify preserves values, gives a verified graph, and has nothing left to do', () => {
-  fc.assert(fc.property(graphs(), ({ graph, values }) => {
-    const simple = right(verify(right(simplify.run(graph))))
-    const host = new Map([...values].map(([path, t]) => [path, hostArray(t)] as const))
-    const before = evaluate(roots(graph), host)
-    const after = evaluate(roots(simple), host)
-    before.forEach((b, i) => { expectClose(after[i], b, 1e-9, graph.outputs[i].path) })
-    expect(print(right(simplify.run(simple)))).toBe(print(simple))
-  }), runs(100))
+  fc.assert(
+    fc.property(graphs(), ({ graph, values }) => {
+      const simple = right(verify(right(simplify.run(graph))))
+      const host = new Map([...values].map(([path, t]) => [path, hostArray(t)] as const))
+      const before = evaluate(roots(graph), host)
+      const after = evaluate(roots(simple), host)
+      before.forEach((b, i) => {
+        expectClose(after[i], b, 1e-9, graph.outputs[i].path)
+      })
+      expect(print(right(simplify.run(simple)))).toBe(print(simple))
+    }),
+    runs(100),
+  )
 })
 
 const roads: ReadonlyArray<readonly [string, KernelRoad]> = [
-  ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })], ['gpujs, unpacked', gpujsRoad({ maxInputs: 64, packs: false })],
-  ['native', nativeRoad()], ['native, recomputing whatever it can', nativeRoad(0)],
+  ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })],
+  ['gpujs, unpacked', gpujsRoad({ maxInputs: 64, packs: false })],
+  ['native', nativeRoad()],
+  ['native, recomputing whatever it can', nativeRoad(0)],
 ]
 
 /** The memory that a place stands for, as the first and last byte of a temporary in an arena, or as a name. */
 const spanOf = (p: Plan, x: Place, bytes: number): readonly [string, number, number] =>
-  (x._tag !== 'Temporary' ? [JSON.stringify(x._tag === 'Constant' ? { constant: x.expr.id } : x), 0, 1]
-  : p.temporaries._tag === 'Arena' ? ['arena', x.at, x.at + Math.max(bytes, 1)]
-  : [`slot ${x.at}`, 0, 1])
+  x._tag !== 'Temporary'
+    ? [JSON.stringify(x._tag === 'Constant' ? { constant: x.expr.id } : x), 0, 1]
+    : p.temporaries._tag === 'Arena'
+      ? ['arena', x.at, x.at + Math.max(bytes, 1)]
+      : [`slot ${x.at}`, 0, 1]
 
 /** Runs a plan on names in place of numbers: what is read that is not there any more, or not yet, is found out. */
 const replay = (p: Plan): void => {
-  interface Cell { readonly where: string; readonly from: number; readonly to: number; readonly what: unknown }
+  interface Cell {
+    readonly where: string
+    readonly from: number
+    readonly to: number
+    readonly what: unknown
+  }
   let cells: ReadonlyArray<Cell> = []
   const write = ([where, from, to]: readonly [string, number, number], what: unknown): void => {
     cells = [...cells.filter((c) => c.where !== where || c.to <= from || c.from >= to), { where, from, to, what }]
   }
-  const held = ([where, from, to]: readonly [string, number, number]): unknown => cells.find((c) => c.where === where && c.from === from && c.to === to)?.what
+  const held = ([where, from, to]: readonly [string, number, number]): unknown =>
+    cells.find((c) => c.where === where && c.from === from && c.to === to)?.what
   const isWritten = ([where]: readonly [string, number, number]): boolean => cells.some((c) => c.where === where)
   for (const s of p.steps) {
     if (s._tag === 'Update') {
@@ -73,21 +88,35 @@ const replay = (p: Plan): void => {
     })
     const written = s.writes.map((place, i) => spanOf(p, place, bytesOfTensor(k.writes[i])))
     for (const place of s.writes) if (place._tag === 'Temporary') expect(s.reads).not.toContainEqual(place)
-    written.forEach((span, i) => { write(span, k.writes[i]) })
+    written.forEach((span, i) => {
+      write(span, k.writes[i])
+    })
   }
   for (const v of p.values) if (v.place._tag === 'Temporary') expect(held(spanOf(p, v.place, bytesOfTensor(v.expr)))).toBe(v.expr)
   for (const o of p.graph.outputs) {
-    if (o.role === 'state' && residentPath(o.expr) !== o.path) expect(held(spanOf(p, { _tag: 'Resident', path: o.path }, bytesOfTensor(o.expr)))).toBe(o.expr)
+    if (o.role === 'state' && residentPath(o.expr) !== o.path)
+      expect(held(spanOf(p, { _tag: 'Resident', path: o.path }, bytesOfTensor(o.expr)))).toBe(o.expr)
   }
 }
 
-test.each(roads)('the plan of %s: every read finds its tensor, old states are read before they are replaced, every state is replaced', (_, road) => {
-  fc.assert(fc.property(graphs(), ({ graph }) => { replay(right(follow(road)(graph))) }), runs(100))
-})
+test.each(roads)(
+  'the plan of %s: every read finds its tensor, old states are read before they are replaced, every state is replaced',
+  (_, road) => {
+    fc.assert(
+      fc.property(graphs(), ({ graph }) => {
+        replay(right(follow(road)(graph)))
+      }),
+      runs(100),
+    )
+  },
+)
 
 test('fuse respects what a target can take', () => {
-  fc.assert(fc.property(graphs(), fc.integer({ min: 3, max: 8 }), ({ graph }, maxInputs) => {
-    const p = right(follow(gpujsRoad({ maxInputs, packs: true }))(graph))
-    for (const k of p.kernels) expect(k.kernel.reads.length).toBeLessThanOrEqual(Math.max(maxInputs, 3))
-  }), runs(100))
+  fc.assert(
+    fc.property(graphs(), fc.integer({ min: 3, max: 8 }), ({ graph }, maxInputs) => {
+      const p = right(follow(gpujsRoad({ maxInputs, packs: true }))(graph))
+      for (const k of p.kernels) expect(k.kernel.reads.length).toBeLessThanOrEqual(Math.max(maxInputs, 3))
+    }),
+    runs(100),
+  )
 })

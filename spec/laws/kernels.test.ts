@@ -53,8 +53,22 @@ interface Parts {
 }
 
 const base: Parts = {
-  rows: 4, columns: 6, depth: 5, stride: 7, offset: 3, constant: 0.5, dtype: 'f32', op: 'sub', unary: 'exp', reduce: 'sum', swapped: false, mode: 'set',
-  buffer: 0, length: 400, at: 0, guard: 2,
+  rows: 4,
+  columns: 6,
+  depth: 5,
+  stride: 7,
+  offset: 3,
+  constant: 0.5,
+  dtype: 'f32',
+  op: 'sub',
+  unary: 'exp',
+  reduce: 'sum',
+  swapped: false,
+  mode: 'set',
+  buffer: 0,
+  length: 400,
+  at: 0,
+  guard: 2,
 }
 
 /** out[r, c] = f(reduce over k of (x[stride r + k + offset] - constant)) where c is before a guard, 0 behind it. */
@@ -63,15 +77,42 @@ const kernelWith = (change: Partial<Parts>): Unnamed => {
   const t = termTable()
   const [r, c] = [t.variable(p.rows), t.variable(p.columns)]
   const k = t.variable(p.depth)
-  const read = t.read(p.buffer, p.dtype, t.affine([[r, p.stride], [k, 1]], p.offset))
+  const read = t.read(
+    p.buffer,
+    p.dtype,
+    t.affine(
+      [
+        [r, p.stride],
+        [k, 1],
+      ],
+      p.offset,
+    ),
+  )
   const constant = t.num(p.dtype, p.constant)
   const body = p.swapped ? t.binary(p.op, constant, read) : t.binary(p.op, read, constant)
   const reduced = t.unary(p.unary, t.reduce(p.reduce, k, body))
   const result = t.select(t.binary('lt', c, t.num('i32', p.guard)), reduced, t.num(p.dtype, 0))
   return {
     loops: [r, c],
-    reads: [{ dtype: p.dtype, length: p.length }, { dtype: p.dtype, length: p.length }],
-    writes: [{ dtype: p.dtype, length: p.rows * p.columns + p.at, offset: t.affine([[r, p.columns], [c, 1]], p.at), value: result, mode: p.mode }],
+    reads: [
+      { dtype: p.dtype, length: p.length },
+      { dtype: p.dtype, length: p.length },
+    ],
+    writes: [
+      {
+        dtype: p.dtype,
+        length: p.rows * p.columns + p.at,
+        offset: t.affine(
+          [
+            [r, p.columns],
+            [c, 1],
+          ],
+          p.at,
+        ),
+        value: result,
+        mode: p.mode,
+      },
+    ],
   }
 }
 
@@ -84,31 +125,71 @@ const next = (x: number): number => {
 
 describe('kernels that differ in one thing alone have different keys', () => {
   const changes: ReadonlyArray<Partial<Parts>> = [
-    { rows: 5 }, { columns: 7 }, { depth: 6 }, { stride: 8 }, { offset: 4 }, { offset: 0 }, { constant: next(0.5) }, { dtype: 'f16' }, { op: 'div' }, { unary: 'log' },
-    { reduce: 'max' }, { swapped: true }, { mode: 'add' }, { buffer: 1 }, { length: 401 }, { at: 1 }, { guard: 3 },
+    { rows: 5 },
+    { columns: 7 },
+    { depth: 6 },
+    { stride: 8 },
+    { offset: 4 },
+    { offset: 0 },
+    { constant: next(0.5) },
+    { dtype: 'f16' },
+    { op: 'div' },
+    { unary: 'log' },
+    { reduce: 'max' },
+    { swapped: true },
+    { mode: 'add' },
+    { buffer: 1 },
+    { length: 401 },
+    { at: 1 },
+    { guard: 3 },
   ]
   it.each(changes.map((c) => [JSON.stringify(c), c] as const))('%s', (_, change) => {
     expect(kernelKey(kernelWith(change))).not.toBe(kernelKey(kernelWith({})))
   })
-  it('and equal kernels have one', () => { expect(kernelKey(kernelWith({}))).toBe(kernelKey(kernelWith({}))) })
-  it('the two zeros', () => { expect(kernelKey(kernelWith({ constant: 0, op: 'div' }))).not.toBe(kernelKey(kernelWith({ constant: -0, op: 'div' }))) })
+  it('and equal kernels have one', () => {
+    expect(kernelKey(kernelWith({}))).toBe(kernelKey(kernelWith({})))
+  })
+  it('the two zeros', () => {
+    expect(kernelKey(kernelWith({ constant: 0, op: 'div' }))).not.toBe(kernelKey(kernelWith({ constant: -0, op: 'div' })))
+  })
   it('any two sets of parts', () => {
     const parts = fc.record<Parts>({
-      rows: fc.integer({ min: 2, max: 4 }), columns: fc.integer({ min: 2, max: 4 }), depth: fc.integer({ min: 2, max: 4 }), stride: fc.integer({ min: 5, max: 7 }),
-      offset: fc.nat(2), constant: fc.constantFrom(0.5, -0.5, 0.25), dtype: fc.constantFrom('f32', 'f16'), op: fc.constantFrom('sub', 'div'),
-      unary: fc.constantFrom('exp', 'log'), reduce: fc.constantFrom('sum', 'max'), swapped: fc.boolean(), mode: fc.constantFrom('set', 'add'),
-      buffer: fc.nat(1), length: fc.constantFrom(400, 401), at: fc.nat(2), guard: fc.constant(1),
+      rows: fc.integer({ min: 2, max: 4 }),
+      columns: fc.integer({ min: 2, max: 4 }),
+      depth: fc.integer({ min: 2, max: 4 }),
+      stride: fc.integer({ min: 5, max: 7 }),
+      offset: fc.nat(2),
+      constant: fc.constantFrom(0.5, -0.5, 0.25),
+      dtype: fc.constantFrom('f32', 'f16'),
+      op: fc.constantFrom('sub', 'div'),
+      unary: fc.constantFrom('exp', 'log'),
+      reduce: fc.constantFrom('sum', 'max'),
+      swapped: fc.boolean(),
+      mode: fc.constantFrom('set', 'add'),
+      buffer: fc.nat(1),
+      length: fc.constantFrom(400, 401),
+      at: fc.nat(2),
+      guard: fc.constant(1),
     })
-    fc.assert(fc.property(parts, parts, (a, b) => {
-      expect(kernelKey(kernelWith(a)) === kernelKey(kernelWith(b))).toBe(JSON.stringify(a) === JSON.stringify(b))
-    }), runs(500))
+    fc.assert(
+      fc.property(parts, parts, (a, b) => {
+        expect(kernelKey(kernelWith(a)) === kernelKey(kernelWith(b))).toBe(JSON.stringify(a) === JSON.stringify(b))
+      }),
+      runs(500),
+    )
   })
-  it('a target\'s own kernel by its meaning and where its operands lie', () => {
+  it("a target's own kernel by its meaning and where its operands lie", () => {
     const x = tensorType('f32', [2, 3, 1, 4])
     const lowered = (scale: number) => attending.attention.op({ scale }).lower([x, x, x], x)
     const whole = (scale: number, offset: number, strides: ReadonlyArray<number>): string =>
       kernelKey({ ...kernelWith({}), whole: { meanings: [lowered(scale)], operands: [{ buffer: 0, offset, strides }] } })
-    const keys = [whole(0.5, 0, [1, 2]), whole(next(0.5), 0, [1, 2]), whole(0.5, 1, [1, 2]), whole(0.5, 0, [2, 1]), kernelKey(kernelWith({}))]
+    const keys = [
+      whole(0.5, 0, [1, 2]),
+      whole(next(0.5), 0, [1, 2]),
+      whole(0.5, 1, [1, 2]),
+      whole(0.5, 0, [2, 1]),
+      kernelKey(kernelWith({})),
+    ]
     expect(new Set(keys).size).toBe(keys.length)
   })
 })
@@ -125,31 +206,49 @@ const code = (text: string): string => {
 
 test('kernels of equal keys print equal code on every target', () => {
   const [native, gpujs] = [new Map<string, string>(), new Map<string, string>()]
-  fc.assert(fc.property(graphs(), ({ graph }) => {
-    for (const { kernel } of right(followKernels(nativeRoad(0))(graph)).kernels) {
-      const text = code(kernelSource(kernel, 'k'))
-      expect(native.get(kernel.key) ?? text).toBe(text)
-      native.set(kernel.key, text)
-    }
-    for (const { kernel } of right(followKernels(gpujsRoad({ maxInputs: 7, packs: true }))(graph)).kernels) {
-      const text = textKey(printKernel(kernel, [4, 4]))
-      expect(gpujs.get(kernel.key) ?? text).toBe(text)
-      gpujs.set(kernel.key, text)
-    }
-  }), runs(150))
+  fc.assert(
+    fc.property(graphs(), ({ graph }) => {
+      for (const { kernel } of right(followKernels(nativeRoad(0))(graph)).kernels) {
+        const text = code(kernelSource(kernel, 'k'))
+        expect(native.get(kernel.key) ?? text).toBe(text)
+        native.set(kernel.key, text)
+      }
+      for (const { kernel } of right(followKernels(gpujsRoad({ maxInputs: 7, packs: true }))(graph)).kernels) {
+        const text = textKey(printKernel(kernel, [4, 4]))
+        expect(gpujs.get(kernel.key) ?? text).toBe(text)
+        gpujs.set(kernel.key, text)
+      }
+    }),
+    runs(150),
+  )
   expect(native.size).toBeGreaterThan(300)
 })
 
 describe('keys of parameters', () => {
   const json: fc.Arbitrary<Json> = fc.letrec<{ any: Json }>((tie) => ({
-    any: fc.oneof({ depthSize: 'small' }, fc.constantFrom<Json>(null, true, false, 0, -0, 1, '1', 'null', '', NaN, Infinity, -Infinity, 'NaN', '-0', 0.1, next(0.1)),
-      fc.array(tie('any'), { maxLength: 3 }), fc.dictionary(fc.constantFrom('a', 'b', '1', 'a":1,"b'), tie('any'), { maxKeys: 3 })),
+    any: fc.oneof(
+      { depthSize: 'small' },
+      fc.constantFrom<Json>(null, true, false, 0, -0, 1, '1', 'null', '', NaN, Infinity, -Infinity, 'NaN', '-0', 0.1, next(0.1)),
+      fc.array(tie('any'), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom('a', 'b', '1', 'a":1,"b'), tie('any'), { maxKeys: 3 }),
+    ),
   })).any
   const same = (a: Json, b: Json): boolean =>
-    Object.is(a, b) || (typeof a === 'object' && typeof b === 'object' && a !== null && b !== null && Array.isArray(a) === Array.isArray(b)
-      && Object.keys(a).join('\n') === Object.keys(b).join('\n') && Object.entries(a).every(([k, v]) => same(v, (b as { readonly [key: string]: Json })[k])))
+    Object.is(a, b) ||
+    (typeof a === 'object' &&
+      typeof b === 'object' &&
+      a !== null &&
+      b !== null &&
+      Array.isArray(a) === Array.isArray(b) &&
+      Object.keys(a).join('\n') === Object.keys(b).join('\n') &&
+      Object.entries(a).every(([k, v]) => same(v, (b as { readonly [key: string]: Json })[k])))
   it('are equal for equal parameters alone', () => {
-    fc.assert(fc.property(json, json, (a, b) => { expect(keyOf(a) === keyOf(b)).toBe(same(a, b)) }), runs(2000))
+    fc.assert(
+      fc.property(json, json, (a, b) => {
+        expect(keyOf(a) === keyOf(b)).toBe(same(a, b))
+      }),
+      runs(2000),
+    )
   })
   it('keep draws apart that JSON would not', () => {
     const draw = (mean: number) => leaf(tensorType('f32', []), { _tag: 'Draw', path: 'd', distribution: { _tag: 'Normal', mean, std: 1 } })
@@ -164,10 +263,27 @@ describe('graphs that differ in one thing alone have different fingerprints', ()
     graphFingerprint(['here'], { name: 'g', outputs: [role === 'value' ? value(path, e) : state(path, e)] })
   it('and equal graphs one', () => {
     const cases = [
-      of(add(x, 1)), of(add(x, next(1))), of(add(x, 0)), of(sub(x, 0)), of(add(x, -0)), of(add(w, 1)), of(add(x, 1), 'z'), of(add(x, 1), 'y', 'state'),
-      of(sub(x, w)), of(sub(w, x)), of(sum()(x)), of(sum()(slice(0, 0, 2)(x))), of(sum({ axes: [0] })(x)), of(add(input('x', [6, 4]), 1)),
-      of(tanh(x)), of(applied(tanhOf(x), [x], x.type, { _tag: 'Some', value: 'blocks.0' })), of(applied(tanhOf(x), [x], x.type, { _tag: 'Some', value: 'blocks.1' })),
-      of(fill('f32', [2], 0)), of(fill('f32', [2], -0)), of(table('f32', [2], [0, 1])), of(table('f32', [2], [-0, 1])),
+      of(add(x, 1)),
+      of(add(x, next(1))),
+      of(add(x, 0)),
+      of(sub(x, 0)),
+      of(add(x, -0)),
+      of(add(w, 1)),
+      of(add(x, 1), 'z'),
+      of(add(x, 1), 'y', 'state'),
+      of(sub(x, w)),
+      of(sub(w, x)),
+      of(sum()(x)),
+      of(sum()(slice(0, 0, 2)(x))),
+      of(sum({ axes: [0] })(x)),
+      of(add(input('x', [6, 4]), 1)),
+      of(tanh(x)),
+      of(applied(tanhOf(x), [x], x.type, { _tag: 'Some', value: 'blocks.0' })),
+      of(applied(tanhOf(x), [x], x.type, { _tag: 'Some', value: 'blocks.1' })),
+      of(fill('f32', [2], 0)),
+      of(fill('f32', [2], -0)),
+      of(table('f32', [2], [0, 1])),
+      of(table('f32', [2], [-0, 1])),
     ]
     expect(new Set(cases).size).toBe(cases.length)
     expect(of(add(x, 1))).toBe(cases[0])

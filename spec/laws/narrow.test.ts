@@ -29,24 +29,35 @@ import { graphs } from '../support/graphs.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 import { doubles } from '../support/values.ts'
 
-const valuesOf = (g: Graph): ReadonlyMap<string, Float64Array> => new Map(leavesOfGraph(g).map((l, i) => [l.path, Float64Array.from(wave(sizeOf(l.type.shape), i))]))
+const valuesOf = (g: Graph): ReadonlyMap<string, Float64Array> =>
+  new Map(leavesOfGraph(g).map((l, i) => [l.path, Float64Array.from(wave(sizeOf(l.type.shape), i))]))
 
 /** Elements of all products whose operand is a weight of the second block. */
 const elementsOfProducts = (g: Graph): number =>
-  nodesOf(g).reduce((n, e) => (e._tag === 'Apply' && O.isSome(contracting.dot.match(e)) && scopeOf(e).includes('blocks.1.') ? n + sizeOf(e.type.shape) : n), 0)
+  nodesOf(g).reduce(
+    (n, e) => (e._tag === 'Apply' && O.isSome(contracting.dot.match(e)) && scopeOf(e).includes('blocks.1.') ? n + sizeOf(e.type.shape) : n),
+    0,
+  )
 
 /** A scalar and its gradients by every leaf, as written and narrowed, with attention found before and without; the narrowed graph. */
 const agrees = (y: Expr): Graph => {
   const before = right(trace('some', [value('y', y)]))
   const leaves = leavesOfGraph(before).map((l) => l.leaf)
-  const of = (g: Graph): Graph => right(trace('gradients', [...g.outputs, ...grad(g.outputs[0].expr, leaves).map((d, i) => value(`d${i}`, d))]))
+  const of = (g: Graph): Graph =>
+    right(trace('gradients', [...g.outputs, ...grad(g.outputs[0].expr, leaves).map((d, i) => value(`d${i}`, d))]))
   const values = valuesOf(before)
-  const results = (g: Graph): ReadonlyArray<Float64Array> => evaluate(of(g).outputs.map((o) => o.expr), values)
+  const results = (g: Graph): ReadonlyArray<Float64Array> =>
+    evaluate(
+      of(g).outputs.map((o) => o.expr),
+      values,
+    )
   const expected = results(before)
   const found = right(recogniseAttention.run(before))
   for (const g of [before, found]) {
     const after = right(narrow.run(g))
-    results(after).forEach((x, i) => { expectClose(x, expected[i], 1e-10, i === 0 ? 'value' : `gradient of ${leavesOfGraph(before)[i - 1].path}`) })
+    results(after).forEach((x, i) => {
+      expectClose(x, expected[i], 1e-10, i === 0 ? 'value' : `gradient of ${leavesOfGraph(before)[i - 1].path}`)
+    })
     expect(print(right(narrow.run(after)))).toBe(print(after))
   }
   return right(narrow.run(found))
@@ -64,8 +75,11 @@ const ofQueries = (tokens: number, queries: number): number => 2 * 2 * queries *
 
 describe('a network', () => {
   it.each<[string, Partial<VitOptions>, number]>([
-    ['plain', {}, 10], ['registers', { registers: 2 }, 12], ['LayerScale and drop-path', { layerScale: 0.1, dropPath: 0.3 }, 10],
-    ['rotary positions and masked key biases', { position: { kind: 'rope', rescale: 2 }, maskKeyBias: true }, 10], ['untied norms', { untiedNorms: true }, 10],
+    ['plain', {}, 10],
+    ['registers', { registers: 2 }, 12],
+    ['LayerScale and drop-path', { layerScale: 0.1, dropPath: 0.3 }, 10],
+    ['rotary positions and masked key biases', { position: { kind: 'rope', rescale: 2 }, maskKeyBias: true }, 10],
+    ['untied norms', { untiedNorms: true }, 10],
   ])('of which class tokens are read: %s', { timeout: 60000 }, (_, o, tokens) => {
     const g = agrees(sum()(square(features(o).cls)))
     expect(elementsOfProducts(g)).toBe(expected(tokens, 2, ofQueries(tokens, 1)))
@@ -75,14 +89,17 @@ describe('a network', () => {
     const g = agrees(add(sum()(square(f.cls)), sum()(square(f.registers ?? f.cls))))
     expect(elementsOfProducts(g)).toBe(expected(12, 6, ofQueries(12, 3)))
   })
-  it.each<[string, Partial<VitOptions>, number]>([['plain', {}, 10], ['registers', { registers: 2 }, 12], ['LayerScale', { layerScale: 0.1 }, 10]])(
-    'of which class tokens and some patches are read: %s', { timeout: 60000 }, (_, o, tokens) => {
-      const f = features(o)
-      const listed = gather(0)(reshape([18, 8])(f.patches), table('i32', [5], [1, 4, 5, 11, 17]))
-      const g = agrees(add(sum()(square(f.cls)), sum()(square(listed))))
-      // attention stays whole, a region
-      expect(elementsOfProducts(g)).toBe(expected(tokens, 7, 0))
-    })
+  it.each<[string, Partial<VitOptions>, number]>([
+    ['plain', {}, 10],
+    ['registers', { registers: 2 }, 12],
+    ['LayerScale', { layerScale: 0.1 }, 10],
+  ])('of which class tokens and some patches are read: %s', { timeout: 60000 }, (_, o, tokens) => {
+    const f = features(o)
+    const listed = gather(0)(reshape([18, 8])(f.patches), table('i32', [5], [1, 4, 5, 11, 17]))
+    const g = agrees(add(sum()(square(f.cls)), sum()(square(listed))))
+    // attention stays whole, a region
+    expect(elementsOfProducts(g)).toBe(expected(tokens, 7, 0))
+  })
   it('of which all patches are read stays as it is', { timeout: 60000 }, () => {
     const f = features()
     const before = right(trace('some', [value('y', add(sum()(square(f.cls)), sum()(square(f.patches))))]))
@@ -93,24 +110,38 @@ describe('a network', () => {
 describe('random graphs', () => {
   it('of which some rows are read give what they gave', () => {
     const changed = { n: 0 }
-    fc.assert(fc.property(graphs(), fc.array(fc.nat(), { minLength: 8, maxLength: 8 }), ({ graph, values }, numbers) => {
-      const nodes = nodesOf(graph).filter((e) => e._tag === 'Apply' && e.type.shape.some((d) => d > 1))
-      if (nodes.length === 0) return
-      const chosen = range(2).map((i): Expr => {
-        const [at, axis, row, kind] = numbers.slice(4 * i)
-        const e = nodes[nodes.length - 1 - (at % Math.min(3, nodes.length))]
-        const axes = e.type.shape.flatMap((d, a) => (d > 1 ? [a] : []))
-        const a = axes[axis % axes.length]
-        const from = row % e.type.shape[a]
-        return kind % 3 === 0 ? gather(a)(e, table('i32', [1], [from])) : slice(a, from, from + 1)(e)
-      })
-      const before = right(trace('rows', chosen.map((e, i) => value(`y${i}`, e))))
-      const after = right(narrow.run(before))
-      if (print(after) !== print(before)) changed.n++
-      const result = (g: Graph): ReadonlyArray<Float64Array> => evaluate(g.outputs.map((o) => o.expr), doubles(values))
-      const expectedRows = result(before)
-      result(after).forEach((x, i) => { expectClose(x, expectedRows[i], 1e-12, print(before)) })
-    }), runs(300))
+    fc.assert(
+      fc.property(graphs(), fc.array(fc.nat(), { minLength: 8, maxLength: 8 }), ({ graph, values }, numbers) => {
+        const nodes = nodesOf(graph).filter((e) => e._tag === 'Apply' && e.type.shape.some((d) => d > 1))
+        if (nodes.length === 0) return
+        const chosen = range(2).map((i): Expr => {
+          const [at, axis, row, kind] = numbers.slice(4 * i)
+          const e = nodes[nodes.length - 1 - (at % Math.min(3, nodes.length))]
+          const axes = e.type.shape.flatMap((d, a) => (d > 1 ? [a] : []))
+          const a = axes[axis % axes.length]
+          const from = row % e.type.shape[a]
+          return kind % 3 === 0 ? gather(a)(e, table('i32', [1], [from])) : slice(a, from, from + 1)(e)
+        })
+        const before = right(
+          trace(
+            'rows',
+            chosen.map((e, i) => value(`y${i}`, e)),
+          ),
+        )
+        const after = right(narrow.run(before))
+        if (print(after) !== print(before)) changed.n++
+        const result = (g: Graph): ReadonlyArray<Float64Array> =>
+          evaluate(
+            g.outputs.map((o) => o.expr),
+            doubles(values),
+          )
+        const expectedRows = result(before)
+        result(after).forEach((x, i) => {
+          expectClose(x, expectedRows[i], 1e-12, print(before))
+        })
+      }),
+      runs(300),
+    )
     expect(changed.n).toBeGreaterThan(50)
   })
 })

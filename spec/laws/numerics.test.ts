@@ -58,9 +58,12 @@ describe('half', () => {
 
 describe('division of whole numbers', () => {
   it('rounds down, and the remainder completes it', () => {
-    fc.assert(fc.property(word, fc.integer({ min: 1, max: 2147483647 }), (x, y) => {
-      expect(idiv(x, y) * y + mod(x, y)).toBe(x)
-      expect(mod(x, y) >= 0 && mod(x, y) < y).toBe(true)
-    }), runs(1000))
+    fc.assert(
+      fc.property(word, fc.integer({ min: 1, max: 2147483647 }), (x, y) => {
+        expect(idiv(x, y) * y + mod(x, y)).toBe(x)
+        expect(mod(x, y) >= 0 && mod(x, y) < y).toBe(true)
+      }),
+      runs(1000),
+    )
   })
 })

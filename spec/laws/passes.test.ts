@@ -18,50 +18,65 @@ import { expectClose } from '../support/tensor.ts'
 import { valuesOf } from '../support/values.ts'
 
 const roads: ReadonlyArray<readonly [string, KernelRoad]> = [
-  ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })], ['native', nativeRoad()], ['native, recomputing whatever it can', nativeRoad(0)],
+  ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })],
+  ['native', nativeRoad()],
+  ['native, recomputing whatever it can', nativeRoad(0)],
 ]
 
 /** Graphs of each kind. */
 const counts: Readonly<Record<string, number>> = { mixed: 60, extents: 40, networks: 12 }
 
-const graphsOf = (g: Generator, half = false): ReadonlyArray<RandomGraph> => listsOf(g, seed, counts[g.name] ?? 20).map((list) => g.make(list, { half }))
+const graphsOf = (g: Generator, half = false): ReadonlyArray<RandomGraph> =>
+  listsOf(g, seed, counts[g.name] ?? 20).map((list) => g.make(list, { half }))
 
 /** float64 everywhere: only the order of sums differs, and f16 where it is rounded. */
 const close = (r: RandomGraph, what: string, got: ReadonlyArray<ArrayLike<number>>, expected: ReadonlyArray<ArrayLike<number>>): void => {
   const half = r.graph.outputs.some((o) => o.expr.type.dtype === 'f16')
-  r.graph.outputs.forEach((o, i) => { expectClose(got[i], expected[i], half ? 4e-3 : 1e-8, `${o.path} after ${what}`) })
+  r.graph.outputs.forEach((o, i) => {
+    expectClose(got[i], expected[i], half ? 4e-3 : 1e-8, `${o.path} after ${what}`)
+  })
 }
 
-test.each(generators.flatMap((g) => roads.map(([name, road]) => [g.name, name, g, road] as const)))('%s graphs on the road to %s', (_, name, g, road) => {
-  for (const r of graphsOf(g, name !== 'gpujs')) {
-    const values = valuesOf(r)
-    const expected = evaluate(roots(r.graph), values)
-    let graph = r.graph
-    for (const pass of road.graph) {
-      graph = right(pass.run(graph))
-      close(r, pass.name, evaluate(roots(graph), values), expected)
-    }
-    let kernels: Kernels = right(road.fuse.run(right(followGraph(road)(r.graph))))
-    close(r, road.fuse.name, interpreted(kernels, values), expected)
-    for (const pass of road.kernels) {
-      kernels = right(pass.run(kernels))
-      // what recomputes leaves readers before makers: who orders comes next
-      if (pass.name !== 'recompute') close(r, `${pass.name} (${name})`, interpreted(kernels, values), expected)
-    }
-  }
-  expect(E.isRight(followGraph(road)(graphsOf(g)[0].graph))).toBe(true)
-}, 600_000)
-
-/** Another pass may give one more to do (simplify, to narrow), so each is asked at its own place. */
-test.each(generators.map((g) => [g.name, g] as const))('graph passes have nothing left to do a second time: %s', (_, g) => {
-  for (const r of graphsOf(g).slice(0, 15)) {
-    for (const [name, road] of roads.slice(0, 2)) {
-      let once = r.graph
+test.each(generators.flatMap((g) => roads.map(([name, road]) => [g.name, name, g, road] as const)))(
+  '%s graphs on the road to %s',
+  (_, name, g, road) => {
+    for (const r of graphsOf(g, name !== 'gpujs')) {
+      const values = valuesOf(r)
+      const expected = evaluate(roots(r.graph), values)
+      let graph = r.graph
       for (const pass of road.graph) {
-        once = right(pass.run(once))
-        const again = right(pass.run(once))
-        expect(again.outputs.flatMap((o, i) => (o.expr === once.outputs[i].expr ? [] : [`${pass.name} (${name}) of ${o.path}`]))).toEqual([])
+        graph = right(pass.run(graph))
+        close(r, pass.name, evaluate(roots(graph), values), expected)
+      }
+      let kernels: Kernels = right(road.fuse.run(right(followGraph(road)(r.graph))))
+      close(r, road.fuse.name, interpreted(kernels, values), expected)
+      for (const pass of road.kernels) {
+        kernels = right(pass.run(kernels))
+        // what recomputes leaves readers before makers: who orders comes next
+        if (pass.name !== 'recompute') close(r, `${pass.name} (${name})`, interpreted(kernels, values), expected)
       }
     }
-  }
-}, 600_000)
+    expect(E.isRight(followGraph(road)(graphsOf(g)[0].graph))).toBe(true)
+  },
+  600_000,
+)
+
+/** Another pass may give one more to do (simplify, to narrow), so each is asked at its own place. */
+test.each(generators.map((g) => [g.name, g] as const))(
+  'graph passes have nothing left to do a second time: %s',
+  (_, g) => {
+    for (const r of graphsOf(g).slice(0, 15)) {
+      for (const [name, road] of roads.slice(0, 2)) {
+        let once = r.graph
+        for (const pass of road.graph) {
+          once = right(pass.run(once))
+          const again = right(pass.run(once))
+          expect(again.outputs.flatMap((o, i) => (o.expr === once.outputs[i].expr ? [] : [`${pass.name} (${name}) of ${o.path}`]))).toEqual(
+            [],
+          )
+        }
+      }
+    }
+  },
+  600_000,
+)

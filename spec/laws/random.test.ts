@@ -19,18 +19,25 @@ const normal = { _tag: 'Normal', mean: 2, std: 3 } as const
 
 describe('a stream', () => {
   it('is a function of seed, path, step and position: the order of asking never matters', () => {
-    fc.assert(fc.property(fc.integer(), fc.string(), fc.nat(), fc.shuffledSubarray([...range(40)]), (seed, path, step, order) => {
-      const expected = draw(stream(seed, path, step), normal, [40])
-      const other = stream(seed, path, step)
-      for (const i of order) expect(2 + 3 * other.normal(i)).toBe(expected[i])
-    }), runs(50))
+    fc.assert(
+      fc.property(fc.integer(), fc.string(), fc.nat(), fc.shuffledSubarray([...range(40)]), (seed, path, step, order) => {
+        const expected = draw(stream(seed, path, step), normal, [40])
+        const other = stream(seed, path, step)
+        for (const i of order) expect(2 + 3 * other.normal(i)).toBe(expected[i])
+      }),
+      runs(50),
+    )
   })
   it('does not change when more of it is drawn', () => {
     const s = stream(7, 'dropout', 3)
     expect([...draw(s, normal, [100]).slice(0, 10)]).toEqual([...draw(s, normal, [10])])
   })
   it('has another key for every seed, path and step', () => {
-    const keys = [0, 1, -1, 4294967296, 2 ** 40].flatMap((seed) => ['', 'a', 'b', 'blocks.0.drop', 'blocks.1.drop'].flatMap((path) => [0, 1, 2, 4294967296].map((step) => hex(streamKey(seed, path, step)))))
+    const keys = [0, 1, -1, 4294967296, 2 ** 40].flatMap((seed) =>
+      ['', 'a', 'b', 'blocks.0.drop', 'blocks.1.drop'].flatMap((path) =>
+        [0, 1, 2, 4294967296].map((step) => hex(streamKey(seed, path, step))),
+      ),
+    )
     expect(new Set(keys).size).toBe(keys.length)
   })
   it('is not correlated with its neighbours in seed, path or step', () => {
@@ -60,7 +67,9 @@ describe('a draw', () => {
     expect(Math.abs(mean - 1)).toBeLessThan(0.02)
     expect(Math.abs(variance - 16 / 12)).toBeLessThan(0.02)
     const bins = new Array<number>(64).fill(0)
-    v.forEach((x) => { bins[Math.floor((x + 1) * 16)]++ })
+    v.forEach((x) => {
+      bins[Math.floor((x + 1) * 16)]++
+    })
     // 63 degrees of freedom: the chance of more than 110 is one in 4000
     expect(bins.reduce((s, b) => s + (b - n / 64) ** 2 / (n / 64), 0)).toBeLessThan(110)
   })
@@ -86,7 +95,10 @@ describe('a draw', () => {
   })
   it('of permutations puts every entry everywhere equally often', () => {
     const counts = new Array<number>(25).fill(0)
-    for (const step of range(5000)) permutation(stream(3, 'order', step), 5).forEach((x, i) => { counts[5 * i + x]++ })
+    for (const step of range(5000))
+      permutation(stream(3, 'order', step), 5).forEach((x, i) => {
+        counts[5 * i + x]++
+      })
     for (const c of counts) expect(Math.abs(c - 1000)).toBeLessThan(120)
   })
 })

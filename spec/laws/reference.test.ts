@@ -29,7 +29,7 @@ describe('the reference device', () => {
     const d = await must(reference.open)
     await must(d.write('count', two, Float32Array.of(1, 2)))
     const outputs = [state('count', add(count, input('by', [2]))), value('old', count), value('total', sum()(count))]
-    expect([...(await run(d, outputs, { by: Float32Array.of(10, 20) })).get('old') ?? []]).toEqual([1, 2])
+    expect([...((await run(d, outputs, { by: Float32Array.of(10, 20) })).get('old') ?? [])]).toEqual([1, 2])
     const second = await run(d, outputs, { by: Float32Array.of(10, 20) })
     expect([second.get('old'), second.get('total')]).toEqual([Float64Array.of(11, 22), Float64Array.of(33)])
     expect(await must(d.read('count'))).toEqual(Float64Array.of(21, 42))

@@ -28,15 +28,27 @@ const built = (globals: number, locals: number): Built => {
   const student = [input('student.global', [globals * images, k]), ...(locals > 0 ? [input('student.local', [locals * images, k])] : [])]
   const teacher = input('teacher', [globals * images, k])
   const [outcome, next] = l.run({
-    images, student: { global: { logits: student[0] }, ...(locals > 0 ? { local: { logits: student[1] } } : {}) }, teacher: { global: { logits: teacher } },
+    images,
+    student: { global: { logits: student[0] }, ...(locals > 0 ? { local: { logits: student[1] } } : {}) },
+    teacher: { global: { logits: teacher } },
   })(new Map([...l.state].map(([path, d]) => [path, resident(path, d)])))
-  return { loss: total(outcome), metrics: new Map(outcome.metrics.map((m) => [m.name, m.value])), centre: next.get('dino.center'), student, teacher }
+  return {
+    loss: total(outcome),
+    metrics: new Map(outcome.metrics.map((m) => [m.name, m.value])),
+    centre: next.get('dino.center'),
+    student,
+    teacher,
+  }
 }
 
-const values = (globals: number, locals: number, temperature = 0.05): ReadonlyMap<string, Float64Array> => new Map([
-  ['student.global', Float64Array.from(wave(globals * images * k, 1))], ['student.local', Float64Array.from(wave(locals * images * k, 2))],
-  ['teacher', Float64Array.from(wave(globals * images * k, 3))], ['dino.center', Float64Array.from(wave(k, 4))], ['hyper.teacher_temp', Float64Array.of(temperature)],
-])
+const values = (globals: number, locals: number, temperature = 0.05): ReadonlyMap<string, Float64Array> =>
+  new Map([
+    ['student.global', Float64Array.from(wave(globals * images * k, 1))],
+    ['student.local', Float64Array.from(wave(locals * images * k, 2))],
+    ['teacher', Float64Array.from(wave(globals * images * k, 3))],
+    ['dino.center', Float64Array.from(wave(k, 4))],
+    ['hyper.teacher_temp', Float64Array.of(temperature)],
+  ])
 
 const softmax = (xs: ReadonlyArray<number>): ReadonlyArray<number> => {
   const e = xs.map((x) => Math.exp(x - Math.max(...xs)))
@@ -57,7 +69,9 @@ const official = (globals: number, locals: number, v: ReadonlyMap<string, Float6
       let pair = 0
       for (let b = 0; b < images; b++) {
         const t = softmax(at('teacher', q * images + b).map((x, i) => (x - centre[i]) / temperature))
-        const p = softmax((s < globals ? at('student.global', s * images + b) : at('student.local', (s - globals) * images + b)).map((x) => x / 0.1))
+        const p = softmax(
+          (s < globals ? at('student.global', s * images + b) : at('student.local', (s - globals) * images + b)).map((x) => x / 0.1),
+        )
         pair -= t.reduce((a, x, i) => a + x * Math.log(p[i]), 0)
       }
       sum += pair / images
@@ -68,7 +82,13 @@ const official = (globals: number, locals: number, v: ReadonlyMap<string, Float6
 }
 
 describe('the loss', () => {
-  it.each([[2, 0], [2, 1], [2, 8], [3, 2], [1, 4]])('of %i global and %i local crops is the mean over all pairs but equal ones', (globals, locals) => {
+  it.each([
+    [2, 0],
+    [2, 1],
+    [2, 8],
+    [3, 2],
+    [1, 4],
+  ])('of %i global and %i local crops is the mean over all pairs but equal ones', (globals, locals) => {
     const v = values(globals, locals)
     expectClose(evaluate([built(globals, locals).loss], v)[0], [official(globals, locals, v)], 1e-12)
   })
@@ -79,7 +99,12 @@ describe('the loss', () => {
     const old = v.get('dino.center') ?? new Float64Array()
     const mean = Array.from({ length: k }, (_, i) => rows.filter((_x, j) => j % k === i).reduce((a, b) => a + b, 0) / (2 * images))
     expect(centre).toBeDefined()
-    if (centre !== undefined) expectClose(evaluate([centre], v)[0], mean.map((m, i) => 0.9 * old[i] + 0.1 * m), 1e-12)
+    if (centre !== undefined)
+      expectClose(
+        evaluate([centre], v)[0],
+        mean.map((m, i) => 0.9 * old[i] + 0.1 * m),
+        1e-12,
+      )
   })
   it('sends no gradient to the teacher', () => {
     const b = built(2, 2)
@@ -93,7 +118,9 @@ describe('the loss', () => {
   it('says that the head has other prototypes', () => {
     const l = dino({ prototypes: k })
     const other = input('other', [2 * images, k + 1])
-    const [outcome] = l.run({ images, student: { global: { logits: other } }, teacher: { global: { logits: other } } })(new Map([...l.state].map(([path, d]) => [path, resident(path, d)])))
+    const [outcome] = l.run({ images, student: { global: { logits: other } }, teacher: { global: { logits: other } } })(
+      new Map([...l.state].map(([path, d]) => [path, resident(path, d)])),
+    )
     const t = trace('loss', [value('loss', total(outcome))])
     expect(E.isLeft(t) ? showFault(t.left) : '').toContain('as many prototypes as the head has')
   })

@@ -51,17 +51,34 @@ const outcome = (l: Loss<F>): Outcome => l.run(features)(stateOf(l))[0]
 
 describe('losses are a Monoid', () => {
   it('with nothing as the neutral element', () => {
-    fc.assert(fc.property(someLoss, (l) => {
-      expect(said(concat(empty, l))).toEqual(said(l))
-      expect(said(concat(l, empty))).toEqual(said(l))
-    }))
+    fc.assert(
+      fc.property(someLoss, (l) => {
+        expect(said(concat(empty, l))).toEqual(said(l))
+        expect(said(concat(l, empty))).toEqual(said(l))
+      }),
+    )
   })
   it('and concat is associative', () => {
-    fc.assert(fc.property(someLoss, someLoss, someLoss, (a, b, c) => { expect(said(concat(concat(a, b), c))).toEqual(said(concat(a, concat(b, c)))) }))
+    fc.assert(
+      fc.property(someLoss, someLoss, someLoss, (a, b, c) => {
+        expect(said(concat(concat(a, b), c))).toEqual(said(concat(a, concat(b, c))))
+      }),
+    )
   })
   it('whose total is the sum', () => {
-    const all = concatAll(lossMonoid<F>())([keeping('a', 2), weighted(0.5)(pureLoss<F>('b', (f) => mul(f.x, 3))), scheduled('w')(pureLoss<F>('c', (f) => f.x))])
-    const [v] = evaluate([total(outcome(all))], new Map([['x', Float64Array.of(4)], ['a.seen', Float64Array.of(1)], ['hyper.w', Float64Array.of(10)]]))
+    const all = concatAll(lossMonoid<F>())([
+      keeping('a', 2),
+      weighted(0.5)(pureLoss<F>('b', (f) => mul(f.x, 3))),
+      scheduled('w')(pureLoss<F>('c', (f) => f.x)),
+    ])
+    const [v] = evaluate(
+      [total(outcome(all))],
+      new Map([
+        ['x', Float64Array.of(4)],
+        ['a.seen', Float64Array.of(1)],
+        ['hyper.w', Float64Array.of(10)],
+      ]),
+    )
     expect(v[0]).toBe(2 * 5 + 0.5 * 12 + 10 * 4)
     expect(evaluate([total(outcome(empty))])[0][0]).toBe(0)
   })
@@ -70,17 +87,21 @@ describe('losses are a Monoid', () => {
 describe('weights', () => {
   const weight = fc.integer({ min: -3, max: 3 })
   it('of one change nothing, and weights multiply', () => {
-    fc.assert(fc.property(someLoss, weight, weight, (l, a, b) => {
-      expect(said(weighted(1)(l))).toEqual(said(l))
-      expect(said(weighted(a)(weighted(b)(l)))).toEqual(said(weighted(a * b)(l)))
-    }))
+    fc.assert(
+      fc.property(someLoss, weight, weight, (l, a, b) => {
+        expect(said(weighted(1)(l))).toEqual(said(l))
+        expect(said(weighted(a)(weighted(b)(l)))).toEqual(said(weighted(a * b)(l)))
+      }),
+    )
   })
   it('and scopes distribute over sums', () => {
-    fc.assert(fc.property(someLoss, someLoss, weight, (a, b, w) => {
-      expect(said(weighted(w)(concat(a, b)))).toEqual(said(concat(weighted(w)(a), weighted(w)(b))))
-      expect(said(scheduled('w')(concat(a, b)))).toEqual(said(concat(scheduled('w')(a), scheduled('w')(b))))
-      expect(said(scoped('s')(concat(a, b)))).toEqual(said(concat(scoped('s')(a), scoped('s')(b))))
-    }))
+    fc.assert(
+      fc.property(someLoss, someLoss, weight, (a, b, w) => {
+        expect(said(weighted(w)(concat(a, b)))).toEqual(said(concat(weighted(w)(a), weighted(w)(b))))
+        expect(said(scheduled('w')(concat(a, b)))).toEqual(said(concat(scheduled('w')(a), scheduled('w')(b))))
+        expect(said(scoped('s')(concat(a, b)))).toEqual(said(concat(scoped('s')(a), scoped('s')(b))))
+      }),
+    )
   })
 })
 
@@ -89,7 +110,14 @@ describe('scopes', () => {
     const twice = concat(scoped('first')(keeping('a', 1)), scoped('second')(keeping('a', 2)))
     expect([...twice.state.keys()]).toEqual(['first.a.seen', 'second.a.seen'])
     expect(outcome(twice).terms.map((t) => t.name)).toEqual(['first.a', 'second.a'])
-    const [v] = evaluate([total(outcome(twice))], new Map([['x', Float64Array.of(1)], ['first.a.seen', Float64Array.of(5)], ['second.a.seen', Float64Array.of(7)]]))
+    const [v] = evaluate(
+      [total(outcome(twice))],
+      new Map([
+        ['x', Float64Array.of(1)],
+        ['first.a.seen', Float64Array.of(5)],
+        ['second.a.seen', Float64Array.of(7)],
+      ]),
+    )
     expect(v[0]).toBe(6 + 2 * 8)
   })
 })

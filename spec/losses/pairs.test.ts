@@ -24,7 +24,14 @@ const loops = (t: ReadonlyArray<number>, s: ReadonlyArray<number>, same: SamePai
 }
 
 describe('pairs', () => {
-  it.each([[2, 2], [2, 5], [1, 4], [3, 2], [3, 1], [2, 1]])('of %i teacher and %i student crops are added up as by loops', (t, s) => {
+  it.each([
+    [2, 2],
+    [2, 5],
+    [1, 4],
+    [3, 2],
+    [3, 1],
+    [2, 1],
+  ])('of %i teacher and %i student crops are added up as by loops', (t, s) => {
     for (const same of ['keep', 'skip'] as const) {
       const [ts, ss] = [wave(t * b * k, 1), wave(s * b * k, 2)]
       const [sum, pairs] = loops(ts, ss, same)
@@ -43,10 +50,24 @@ describe('pairs', () => {
 
 describe('the parts of the DINO loss', () => {
   const [global, local, teacher] = [input('g', [2 * b, k]), input('l', [3 * b, k]), input('t', [2 * b, k])]
-  const v = values({ g: wave(2 * b * k, 1), l: wave(3 * b * k, 2), t: wave(2 * b * k, 3), 'dino.center': wave(k, 4), 'hyper.teacher_temp': [0.07], 'hyper.w': [0.5] })
-  const features = { images: b, student: { global: { logits: global }, local: { logits: local } }, teacher: { global: { logits: teacher } } }
+  const v = values({
+    g: wave(2 * b * k, 1),
+    l: wave(3 * b * k, 2),
+    t: wave(2 * b * k, 3),
+    'dino.center': wave(k, 4),
+    'hyper.teacher_temp': [0.07],
+    'hyper.w': [0.5],
+  })
+  const features = {
+    images: b,
+    student: { global: { logits: global }, local: { logits: local } },
+    teacher: { global: { logits: teacher } },
+  }
   it.each(['skip', 'keep'] as const)('add up to the whole (%s)', (same) => {
-    const [whole, split] = [outcomeOf(dino({ prototypes: k, same }), features), outcomeOf(dino({ prototypes: k, same, split: true }), features)]
+    const [whole, split] = [
+      outcomeOf(dino({ prototypes: k, same }), features),
+      outcomeOf(dino({ prototypes: k, same, split: true }), features),
+    ]
     expect(split.terms.map((t) => t.name)).toEqual(['dino.global', 'dino.local'])
     expectClose([number(total(split), v)], [number(total(whole), v)], 1e-12)
   })

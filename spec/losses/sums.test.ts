@@ -32,24 +32,50 @@ const features: Dinov2Features & GramFeatures = {
   },
 }
 
-const parts = (l: Loss<Dinov2Features & GramFeatures>): ReadonlyArray<readonly [string, number]> => outcomeOf(l, features).terms.map((t) => [t.name, t.scale])
+const parts = (l: Loss<Dinov2Features & GramFeatures>): ReadonlyArray<readonly [string, number]> =>
+  outcomeOf(l, features).terms.map((t) => [t.name, t.scale])
 
 const hypers = (l: Loss<Dinov2Features & GramFeatures>): ReadonlyArray<string> =>
-  leavesOfGraph({ name: 'loss', outputs: [value('loss', total(outcomeOf(l, features)))] }).filter((x) => x.source._tag === 'Hyper').map((x) => x.path).sort()
+  leavesOfGraph({ name: 'loss', outputs: [value('loss', total(outcomeOf(l, features)))] })
+    .filter((x) => x.source._tag === 'Hyper')
+    .map((x) => x.path)
+    .sort()
 
 describe('DINOv2', () => {
   it('is DINO, iBOT and a little KoLeo', () => {
-    expect(parts(dinov2({ prototypes: k, patchPrototypes: m }))).toEqual([['dino.global', 2 / 10], ['dino.local', 8 / 10], ['ibot', 1], ['koleo', 0.1]])
-    expect(parts(dinov2({ prototypes: k, patchPrototypes: m, weights: { dino: 2, ibot: 0, koleo: 0.3 } }))).toEqual([['dino.global', 4 / 10], ['dino.local', 16 / 10], ['ibot', 0], ['koleo', 0.3]])
+    expect(parts(dinov2({ prototypes: k, patchPrototypes: m }))).toEqual([
+      ['dino.global', 2 / 10],
+      ['dino.local', 8 / 10],
+      ['ibot', 1],
+      ['koleo', 0.1],
+    ])
+    expect(parts(dinov2({ prototypes: k, patchPrototypes: m, weights: { dino: 2, ibot: 0, koleo: 0.3 } }))).toEqual([
+      ['dino.global', 4 / 10],
+      ['dino.local', 16 / 10],
+      ['ibot', 0],
+      ['koleo', 0.3],
+    ])
   })
   it('keeps two centres, or nothing with Sinkhorn', () => {
-    expect([...dinov2({ prototypes: k, patchPrototypes: m }).state].map(([path, d]) => [path, d.shape])).toEqual([['dino.center', [1, k]], ['ibot.center', [1, m]]])
-    expect([...dinov2({ prototypes: k }).state].map(([, d]) => d.shape)).toEqual([[1, k], [1, k]])
+    expect([...dinov2({ prototypes: k, patchPrototypes: m }).state].map(([path, d]) => [path, d.shape])).toEqual([
+      ['dino.center', [1, k]],
+      ['ibot.center', [1, m]],
+    ])
+    expect([...dinov2({ prototypes: k }).state].map(([, d]) => d.shape)).toEqual([
+      [1, k],
+      [1, k],
+    ])
     expect(dinov2({ prototypes: k, centring: 'sinkhorn' }).state.size).toBe(0)
   })
   it('is the very sum that a user would write', () => {
-    const written = concatAll(lossMonoid<Dinov2Features>())([dino({ prototypes: k, split: true, centring: sinkhorn() }), ibot({ prototypes: m, centring: sinkhorn() }), weighted(0.1)(koleo())])
-    expect(total(outcomeOf(dinov2({ prototypes: k, patchPrototypes: m, centring: 'sinkhorn' }), features))).toBe(total(outcomeOf(written, features)))
+    const written = concatAll(lossMonoid<Dinov2Features>())([
+      dino({ prototypes: k, split: true, centring: sinkhorn() }),
+      ibot({ prototypes: m, centring: sinkhorn() }),
+      weighted(0.1)(koleo()),
+    ])
+    expect(total(outcomeOf(dinov2({ prototypes: k, patchPrototypes: m, centring: 'sinkhorn' }), features))).toBe(
+      total(outcomeOf(written, features)),
+    )
   })
 })
 
@@ -63,7 +89,10 @@ describe('DINOv3', () => {
   })
   it('is anchored by one more term', () => {
     const o = { prototypes: k, patchPrototypes: m }
-    const written = lossMonoid<Dinov2Features & GramFeatures>().concat(dinov3(o), scheduled('gram_weight')(gram({ level: 'batch', tokens: 'all' })))
+    const written = lossMonoid<Dinov2Features & GramFeatures>().concat(
+      dinov3(o),
+      scheduled('gram_weight')(gram({ level: 'batch', tokens: 'all' })),
+    )
     expect(total(outcomeOf(dinov3Anchored({ ...o, gram: { level: 'batch' } }), features))).toBe(total(outcomeOf(written, features)))
   })
 })

@@ -25,10 +25,12 @@ export const gradientOf = (loss: Expr, x: Expr, v: Values): ReadonlyArray<number
 }
 
 /** n numbers in -3 .. 3. */
-export const floats = (n: number): fc.Arbitrary<ReadonlyArray<number>> => fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: n, maxLength: n })
+export const floats = (n: number): fc.Arbitrary<ReadonlyArray<number>> =>
+  fc.array(fc.double({ min: -3, max: 3, noNaN: true }), { minLength: n, maxLength: n })
 
 /** n numbers of any kind at all: what may stand in padding. */
-export const anything = (n: number): fc.Arbitrary<ReadonlyArray<number>> => fc.array(fc.oneof(fc.double(), fc.constantFrom(NaN, Infinity, -Infinity)), { minLength: n, maxLength: n })
+export const anything = (n: number): fc.Arbitrary<ReadonlyArray<number>> =>
+  fc.array(fc.oneof(fc.double(), fc.constantFrom(NaN, Infinity, -Infinity)), { minLength: n, maxLength: n })
 
 export const rowOf = (xs: ReadonlyArray<number>, width: number, i: number): ReadonlyArray<number> => xs.slice(i * width, (i + 1) * width)
 

@@ -42,9 +42,14 @@ const backbone = vit({ generation: 2, patch: 4, width: 8, depth: 1, heads: 2, ml
 const head = plainHead({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4 })
 const patchHead = plainHead({ in: 8, prototypes: 5, hidden: 8, bottleneck: 4 })
 
-const pair = (o: { readonly own?: boolean; readonly visible?: boolean; readonly anchor?: boolean } = {}) => dinov2<VitParams, PlainHeadParams, PlainHeadParams>({
-  backbone, head, ...(o.own === true ? { patchHead } : {}), patches: o.visible === true ? 'visible' : 'hidden', anchor: o.anchor === true ? 'own' : 'teacher',
-})
+const pair = (o: { readonly own?: boolean; readonly visible?: boolean; readonly anchor?: boolean } = {}) =>
+  dinov2<VitParams, PlainHeadParams, PlainHeadParams>({
+    backbone,
+    head,
+    ...(o.own === true ? { patchHead } : {}),
+    patches: o.visible === true ? 'visible' : 'hidden',
+    anchor: o.anchor === true ? 'own' : 'teacher',
+  })
 
 const said = (p: ReturnType<typeof pair>) => ({
   student: call(p.student, context('train'), 'student', leavesOf('student', p.student.params), batch.views),
@@ -53,14 +58,22 @@ const said = (p: ReturnType<typeof pair>) => ({
 
 type Values = Map<string, HostArray>
 
-const inputs = (step = 0): Values => new Map<string, HostArray>([
-  ['batch.global', Float32Array.from(wave(2 * images * 3 * 144, step))], ['batch.local', Float32Array.from(wave(2 * images * 3 * 64, step + 1))], ...masksFor(4).feed(1, step),
-  ['hyper.teacher_temp', Float32Array.of(0.07)], ['hyper.gram_weight', Float32Array.of(1)],
-])
+const inputs = (step = 0): Values =>
+  new Map<string, HostArray>([
+    ['batch.global', Float32Array.from(wave(2 * images * 3 * 144, step))],
+    ['batch.local', Float32Array.from(wave(2 * images * 3 * 64, step + 1))],
+    ...masksFor(4).feed(1, step),
+    ['hyper.teacher_temp', Float32Array.of(0.07)],
+    ['hyper.gram_weight', Float32Array.of(1)],
+  ])
 
 /** The same weights for student and teacher. */
-const weights = (p: ReturnType<typeof pair>): ReadonlyArray<readonly [string, HostArray]> => ['student', 'teacher'].flatMap((root) =>
-  declarations(p.teacher.params).map(([path, d], i) => [`${root}.${path}`, Float32Array.from(wave(sizeOf(d.shape), i)).map((x) => 0.3 * x)] as const))
+const weights = (p: ReturnType<typeof pair>): ReadonlyArray<readonly [string, HostArray]> =>
+  ['student', 'teacher'].flatMap((root) =>
+    declarations(p.teacher.params).map(
+      ([path, d], i) => [`${root}.${path}`, Float32Array.from(wave(sizeOf(d.shape), i)).map((x) => 0.3 * x)] as const,
+    ),
+  )
 
 const close = (a: Expr, b: Expr, v: Values): boolean => {
   const [x, y] = evaluate([a, b], v)
@@ -79,11 +92,16 @@ describe('student and teacher', () => {
   })
   it('list the hidden patches in the order of the mask', () => {
     const rows = batch.views.masks.indices.type.shape[0]
-    expect([student.masked.logits.type.shape, teacher.masked.logits.type.shape]).toEqual([[rows, 6], [rows, 6]])
+    expect([student.masked.logits.type.shape, teacher.masked.logits.type.shape]).toEqual([
+      [rows, 6],
+      [rows, 6],
+    ])
     expect(said(pair({ own: true })).student.masked.logits.type.shape).toEqual([rows, 5])
   })
   it('have the official names', () => {
-    const roots = (own: boolean): ReadonlyArray<string> => [...new Set(declarations(pair({ own }).student.params).map(([path]) => path.split('.')[0]))]
+    const roots = (own: boolean): ReadonlyArray<string> => [
+      ...new Set(declarations(pair({ own }).student.params).map(([path]) => path.split('.')[0])),
+    ]
     expect(roots(false)).toEqual(['backbone', 'dino_head'])
     expect(roots(true)).toEqual(['backbone', 'dino_head', 'ibot_head'])
   })
@@ -94,7 +112,8 @@ describe('gradients', () => {
   it('reach every weight of the student, the mask token among them, and none of the teacher', () => {
     const p = pair({ own: true })
     const loss = total(outcomeOf(objective(options), { images, ...said(p) }))
-    const of = (root: string) => declarations(p.student.params).map(([path, d]) => [path, gradOptions(loss, [parameter(`${root}.${path}`, d)])[0]._tag] as const)
+    const of = (root: string) =>
+      declarations(p.student.params).map(([path, d]) => [path, gradOptions(loss, [parameter(`${root}.${path}`, d)])[0]._tag] as const)
     expect(of('student').filter(([, tag]) => tag === 'None')).toEqual([])
     expect(of('teacher').filter(([, tag]) => tag === 'Some')).toEqual([])
   })
@@ -113,7 +132,9 @@ describe('gradients', () => {
       return new Map([...v, ['batch.mask_indices', indices], ['batch.mask_weights', masked]])
     }
     const [a, b] = [evaluate([loss, ...gradients], shorter(0)), evaluate([loss, ...gradients], shorter(17))]
-    a.forEach((x, i) => { expectClose(b[i], x, 1e-12) })
+    a.forEach((x, i) => {
+      expectClose(b[i], x, 1e-12)
+    })
   })
 })
 
@@ -137,8 +158,15 @@ describe('the Gram teacher', () => {
   it('has its features brought to the grid of the student: linear ones stay on their line inside, constants are as they were', () => {
     // 6 x 4 patches of D = 1 that grow by 1 a row, brought to 3 x 2
     const column = Array.from({ length: 24 }, (_, i) => Math.floor(i / 4))
-    const [x, big, like, small] = [input('x', [1, 24, 1]), input('big', [1, 3, 24, 16]), input('like', [1, 6, 1]), input('small', [1, 3, 12, 8])]
-    const of = (xs: ReadonlyArray<number>): ReadonlyArray<number> => [...evaluate([resizePatches(x, big, like, small, false)], new Map([['x', Float64Array.from(xs)]]))[0]]
+    const [x, big, like, small] = [
+      input('x', [1, 24, 1]),
+      input('big', [1, 3, 24, 16]),
+      input('like', [1, 6, 1]),
+      input('small', [1, 3, 12, 8]),
+    ]
+    const of = (xs: ReadonlyArray<number>): ReadonlyArray<number> => [
+      ...evaluate([resizePatches(x, big, like, small, false)], new Map([['x', Float64Array.from(xs)]]))[0],
+    ]
     expectClose(of(column.map(() => 7)), [7, 7, 7, 7, 7, 7], 1e-6)
     expectClose(of(column).slice(2, 4), [2.5, 2.5], 1e-6)
     expect(resizePatches(like, small, like, small, false)).toBe(like)
@@ -151,9 +179,16 @@ describe('the Gram teacher', () => {
 
 describe('a training step', () => {
   it('trains, keeps the Gram teacher until it is renewed, and lowers the loss', async () => {
-    const program = right(derive(trainingStep({
-      model: pair({ own: true, anchor: true }), loss: dinov3Anchored({ prototypes: 6, patchPrototypes: 5 }), batch, optimizer: chain([clipGroups(3), adamw()]),
-    })).program)
+    const program = right(
+      derive(
+        trainingStep({
+          model: pair({ own: true, anchor: true }),
+          loss: dinov3Anchored({ prototypes: 6, patchPrototypes: 5 }),
+          batch,
+          optimizer: chain([clipGroups(3), adamw()]),
+        }),
+      ).program,
+    )
     const device = right(await reference.open())
     right(await writeResidents(device, program.residents)(initialize(0)(program.residents))())
     right(await refreshAnchor(device, program.residents)())
@@ -161,9 +196,14 @@ describe('a training step', () => {
     const path = 'backbone.blocks.0.attn.proj.weight'
     expect(await read(`teacher.gram.${path}`)).toEqual(await read(`teacher.${path}`))
     const run = right(await device.compile(program.graph)())
-    const hypers: ReadonlyArray<readonly [string, HostArray]> = [['hyper.lr', Float32Array.of(0.01)], ['hyper.wd', Float32Array.of(0.04)], ['hyper.momentum', Float32Array.of(0.9)]]
+    const hypers: ReadonlyArray<readonly [string, HostArray]> = [
+      ['hyper.lr', Float32Array.of(0.01)],
+      ['hyper.wd', Float32Array.of(0.04)],
+      ['hyper.momentum', Float32Array.of(0.9)],
+    ]
     const losses: Array<number> = []
-    for (let step = 0; step < 6; step++) losses.push(right(await run.run({ step, values: new Map([...inputs(), ...hypers]) })()).get('loss')?.[0] ?? NaN)
+    for (let step = 0; step < 6; step++)
+      losses.push(right(await run.run({ step, values: new Map([...inputs(), ...hypers]) })()).get('loss')?.[0] ?? NaN)
     expect(losses.every(Number.isFinite)).toBe(true)
     expect(losses[5]).toBeLessThan(losses[0])
     expect(await read(`teacher.gram.${path}`)).not.toEqual(await read(`teacher.${path}`))

@@ -22,13 +22,34 @@ const apply = (o: HeadOptions): Projected => {
 const namesOf = (o: HeadOptions): ReadonlyArray<string> => declarations(head(o).params).map(([path]) => path)
 
 const values = (o: HeadOptions): ReadonlyMap<string, Float64Array> =>
-  new Map([['x', Float64Array.from(wave(4 * o.in))], ...declarations(head(o).params).map(([path, d], i) => [`head.${path}`, Float64Array.from(wave(sizeOf(d.shape), i + 1))] as const)])
+  new Map([
+    ['x', Float64Array.from(wave(4 * o.in))],
+    ...declarations(head(o).params).map(([path, d], i) => [`head.${path}`, Float64Array.from(wave(sizeOf(d.shape), i + 1))] as const),
+  ])
 
 describe('names', () => {
   it('are places in a Sequential', () => {
-    expect(namesOf(small)).toEqual(['mlp.0.weight', 'mlp.0.bias', 'mlp.2.weight', 'mlp.2.bias', 'mlp.4.weight', 'mlp.4.bias', 'last_layer.weight_g', 'last_layer.weight_v'])
-    expect(namesOf({ ...small, layers: 2 })).toEqual(['mlp.0.weight', 'mlp.0.bias', 'mlp.2.weight', 'mlp.2.bias', 'last_layer.weight_g', 'last_layer.weight_v'])
-    expect(namesOf({ ...small, layers: 7 }).filter((n) => n.endsWith('.weight'))).toEqual([0, 2, 4, 6, 8, 10, 12].map((i) => `mlp.${i}.weight`))
+    expect(namesOf(small)).toEqual([
+      'mlp.0.weight',
+      'mlp.0.bias',
+      'mlp.2.weight',
+      'mlp.2.bias',
+      'mlp.4.weight',
+      'mlp.4.bias',
+      'last_layer.weight_g',
+      'last_layer.weight_v',
+    ])
+    expect(namesOf({ ...small, layers: 2 })).toEqual([
+      'mlp.0.weight',
+      'mlp.0.bias',
+      'mlp.2.weight',
+      'mlp.2.bias',
+      'last_layer.weight_g',
+      'last_layer.weight_v',
+    ])
+    expect(namesOf({ ...small, layers: 7 }).filter((n) => n.endsWith('.weight'))).toEqual(
+      [0, 2, 4, 6, 8, 10, 12].map((i) => `mlp.${i}.weight`),
+    )
   })
   it('of a single layer have no place', () => {
     expect(namesOf({ ...small, layers: 1 })).toEqual(['mlp.weight', 'mlp.bias', 'last_layer.weight_g', 'last_layer.weight_v'])
@@ -53,10 +74,20 @@ describe('the head', () => {
   })
   it('trains the norms of its prototypes only when told to', () => {
     const trained = (o: HeadOptions): boolean => head(o).params.last_layer.weight_g.trainable
-    expect([trained(small), trained({ ...small, normLastLayer: true }), trained({ ...small, normLastLayer: false })]).toEqual([false, false, true])
+    expect([trained(small), trained({ ...small, normLastLayer: true }), trained({ ...small, normLastLayer: false })]).toEqual([
+      false,
+      false,
+      true,
+    ])
   })
   it('gives prototypes the norm g whatever the length of v', () => {
-    const [w] = evaluate([weightNorm(input('g', [2, 1]), input('v', [2, 2]))], new Map([['g', Float64Array.of(2, 3)], ['v', Float64Array.of(3, 4, -30, 40)]]))
+    const [w] = evaluate(
+      [weightNorm(input('g', [2, 1]), input('v', [2, 2]))],
+      new Map([
+        ['g', Float64Array.of(2, 3)],
+        ['v', Float64Array.of(3, 4, -30, 40)],
+      ]),
+    )
     expectClose(w, [1.2, 1.6, -1.8, 2.4], 1e-12)
   })
   it('without layers is a misuse', () => {

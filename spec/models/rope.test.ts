@@ -12,7 +12,10 @@ import { dot } from '../../ops/contract.ts'
 import { left, right } from '../data/either.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 
-const draws = (e: Expr): ReadonlyArray<string> => leavesOfGraph(right(trace('rope', [value('y', e)]))).filter((l) => l.source._tag === 'Draw').map((l) => l.path)
+const draws = (e: Expr): ReadonlyArray<string> =>
+  leavesOfGraph(right(trace('rope', [value('y', e)])))
+    .filter((l) => l.source._tag === 'Draw')
+    .map((l) => l.path)
 
 describe('periods', () => {
   it('are those of the released models', () => {
@@ -35,7 +38,9 @@ describe('rotation', () => {
     expect([...run(turned)].slice(0, 8)).toEqual([...wave(40, 1)].slice(0, 8))
   })
   it('keeps lengths', () => {
-    const norms = (e: Expr): ReadonlyArray<number> => [...run(dot({ leftBatch: [0, 1, 2], rightBatch: [0, 1, 2], left: [3], right: [3] })(e, e))]
+    const norms = (e: Expr): ReadonlyArray<number> => [
+      ...run(dot({ leftBatch: [0, 1, 2], rightBatch: [0, 1, 2], left: [3], right: [3] })(e, e)),
+    ]
     expectClose(norms(turned), norms(x), 1e-12)
   })
 })
@@ -49,12 +54,23 @@ describe('augmentation', () => {
   })
   it('is drawn anew by every block, once for the whole batch', () => {
     const m = vit({ patch: 4, width: 8, depth: 2, heads: 2, position: { kind: 'rope', rescale: 2 } })
-    expect(draws(call(m, context('train'), 'm', leavesOf('m', m.params), input('x', [3, 3, 8, 8])).cls)).toEqual(['m.blocks.0.rope.rescale', 'm.blocks.1.rope.rescale'])
+    expect(draws(call(m, context('train'), 'm', leavesOf('m', m.params), input('x', [3, 3, 8, 8])).cls)).toEqual([
+      'm.blocks.0.rope.rescale',
+      'm.blocks.1.rope.rescale',
+    ])
   })
   it('moves, stretches each axis, then both', () => {
     const { sin } = ropeTables(o, 4, [1, 2], context('train', 'b'))
-    const [y] = evaluate([sin], new Map([['b.rope.shift', Float64Array.of(0.1, 0.2)], ['b.rope.jitter', Float64Array.of(0.01, 0.02)], ['b.rope.rescale', Float64Array.of(0.3)]]))
-    const at = (place: number, shift: number, jitter: number): number => Math.sin(2 * Math.PI * (place + shift) * Math.exp(jitter) * Math.exp(0.3))
+    const [y] = evaluate(
+      [sin],
+      new Map([
+        ['b.rope.shift', Float64Array.of(0.1, 0.2)],
+        ['b.rope.jitter', Float64Array.of(0.01, 0.02)],
+        ['b.rope.rescale', Float64Array.of(0.3)],
+      ]),
+    )
+    const at = (place: number, shift: number, jitter: number): number =>
+      Math.sin(2 * Math.PI * (place + shift) * Math.exp(jitter) * Math.exp(0.3))
     const row = (x: number): ReadonlyArray<number> => [at(0, 0.1, 0.01), at(x, 0.2, 0.02)]
     expectClose([...y], [...row(-0.5), ...row(-0.5), ...row(0.5), ...row(0.5)], 1e-6)
   })

@@ -41,16 +41,32 @@ describe('presets', () => {
     ['S/8', vit.small({ patch: 8 }), 21_670_272],
     ['B/16', vit.base(), 85_798_656],
     ['B/8', vit.base({ patch: 8 }), 85_807_872],
-  ])('%s has the parameters of the paper', (_, m, n) => { expect(parameterCount(m.params)).toBe(n) })
+  ])('%s has the parameters of the paper', (_, m, n) => {
+    expect(parameterCount(m.params)).toBe(n)
+  })
 })
 
 describe('parameters', () => {
   it('bear the official names, in the official order', () => {
     expect(declarations(vit({ ...small, depth: 1 }).params).map(([path]) => path)).toEqual([
-      'cls_token', 'pos_embed', 'patch_embed.proj.weight', 'patch_embed.proj.bias',
-      'blocks.0.norm1.weight', 'blocks.0.norm1.bias', 'blocks.0.attn.qkv.weight', 'blocks.0.attn.qkv.bias', 'blocks.0.attn.proj.weight', 'blocks.0.attn.proj.bias',
-      'blocks.0.norm2.weight', 'blocks.0.norm2.bias', 'blocks.0.mlp.fc1.weight', 'blocks.0.mlp.fc1.bias', 'blocks.0.mlp.fc2.weight', 'blocks.0.mlp.fc2.bias',
-      'norm.weight', 'norm.bias',
+      'cls_token',
+      'pos_embed',
+      'patch_embed.proj.weight',
+      'patch_embed.proj.bias',
+      'blocks.0.norm1.weight',
+      'blocks.0.norm1.bias',
+      'blocks.0.attn.qkv.weight',
+      'blocks.0.attn.qkv.bias',
+      'blocks.0.attn.proj.weight',
+      'blocks.0.attn.proj.bias',
+      'blocks.0.norm2.weight',
+      'blocks.0.norm2.bias',
+      'blocks.0.mlp.fc1.weight',
+      'blocks.0.mlp.fc1.bias',
+      'blocks.0.mlp.fc2.weight',
+      'blocks.0.mlp.fc2.bias',
+      'norm.weight',
+      'norm.bias',
     ])
   })
   it('have no joint bias where it is off', () => {
@@ -62,7 +78,14 @@ describe('features', () => {
   it('have the shapes that they say', () => {
     const f = features(vit(small), [2, 3, 12, 16])
     expect([f.cls, f.patches, f.tokens, f.prenorm, f.attention, f.position, ...f.layers].map((e) => e.type.shape)).toEqual([
-      [2, 8], [2, 12, 8], [2, 13, 8], [2, 13, 8], [2, 2, 13, 13], [1, 13, 8], [2, 13, 8], [2, 13, 8],
+      [2, 8],
+      [2, 12, 8],
+      [2, 13, 8],
+      [2, 13, 8],
+      [2, 2, 13, 13],
+      [1, 13, 8],
+      [2, 13, 8],
+      [2, 13, 8],
     ])
   })
   it('end with the last layer', () => {
@@ -80,23 +103,38 @@ describe('features', () => {
   it('look somewhere with every token', () => {
     const a = run(features(vit(small), [1, 3, 12, 12]).attention)
     const rows = Array.from({ length: 20 }, (_, r) => a.slice(r * 10, r * 10 + 10).reduce((x, y) => x + y, 0))
-    expectClose(rows, rows.map(() => 1), 1e-12)
+    expectClose(
+      rows,
+      rows.map(() => 1),
+      1e-12,
+    )
   })
 })
 
 describe('drop path', () => {
   const draws = (o: VitOptions, mode: 'train' | 'eval'): ReadonlyArray<string> =>
-    leavesOfGraph(graph(features(vit(o), [2, 3, 12, 12], mode).cls)).filter((l) => l.source._tag === 'Draw').map((l) => l.path)
+    leavesOfGraph(graph(features(vit(o), [2, 3, 12, 12], mode).cls))
+      .filter((l) => l.source._tag === 'Draw')
+      .map((l) => l.path)
   it('draws for each branch of the blocks with a rate, in training alone', () => {
     expect(draws({ ...small, depth: 3, dropPath: 0.2 }, 'train')).toEqual([
-      'vit.blocks.1.drop_path1', 'vit.blocks.1.drop_path2', 'vit.blocks.2.drop_path1', 'vit.blocks.2.drop_path2',
+      'vit.blocks.1.drop_path1',
+      'vit.blocks.1.drop_path2',
+      'vit.blocks.2.drop_path1',
+      'vit.blocks.2.drop_path2',
     ])
     expect(draws({ ...small, depth: 3, dropPath: 0.2 }, 'eval')).toEqual([])
     expect(draws(small, 'train')).toEqual([])
   })
   it('divides what is kept by the probability, so that the expectation stays', () => {
     const branch = input('branch', [2, 2])
-    const [y] = evaluate([dropPath(0.75, context('train', 'b'), 'd')(branch)], new Map([['branch', Float64Array.of(1, 2, 3, 4)], ['b.d', Float64Array.of(1, 0)]]))
+    const [y] = evaluate(
+      [dropPath(0.75, context('train', 'b'), 'd')(branch)],
+      new Map([
+        ['branch', Float64Array.of(1, 2, 3, 4)],
+        ['b.d', Float64Array.of(1, 0)],
+      ]),
+    )
     expect([...y]).toEqual([4, 8, 0, 0])
     expect(dropPath(0.75, context('eval'), 'd')(branch)).toBe(branch)
   })
@@ -113,10 +151,19 @@ describe('position embeddings', () => {
     expect(features(vit(small), [1, 3, 13, 13]).position._tag).toBe('Leaf')
   })
   it('mix stored rows with weights that sum to one', () => {
-    for (const [from, to, offset] of [[3, 5, 0.1], [14, 6, 0.1], [4, 4, 0], [1, 3, 0.1]] as const) {
+    for (const [from, to, offset] of [
+      [3, 5, 0.1],
+      [14, 6, 0.1],
+      [4, 4, 0],
+      [1, 3, 0.1],
+    ] as const) {
       const taps = bicubicTaps({ from, to, scale: (to + offset) / from })
       const rows = Array.from({ length: to }, (_, r) => taps.slice(r * from, r * from + from).reduce((x, y) => x + y, 0))
-      expectClose(rows, rows.map(() => 1), 1e-12)
+      expectClose(
+        rows,
+        rows.map(() => 1),
+        1e-12,
+      )
     }
     expect(bicubicTaps({ from: 3, to: 3, scale: 1 })).toEqual([1, 0, 0, 0, 1, 0, 0, 0, 1])
   })
@@ -124,10 +171,14 @@ describe('position embeddings', () => {
 
 describe('misuse', () => {
   it('of heads names the scope, both numbers and the remedy', () => {
-    expect(faultOf({ ...small, heads: 3 }, [1, 3, 12, 12])).toMatch(/attention .* in vit\.blocks\.0\.attn\n.*\n.*width 8, 3 heads.*\n.*whole number/)
+    expect(faultOf({ ...small, heads: 3 }, [1, 3, 12, 12])).toMatch(
+      /attention .* in vit\.blocks\.0\.attn\n.*\n.*width 8, 3 heads.*\n.*whole number/,
+    )
   })
   it('of images names what the model takes', () => {
-    expect(faultOf(small, [1, 1, 12, 12])).toMatch(/patchEmbed .* in vit\.patch_embed\n {2}found: {3}f32\[1, 1, 12, 12\]\n {2}allowed: images \[B, 3, H, W\]/)
+    expect(faultOf(small, [1, 1, 12, 12])).toMatch(
+      /patchEmbed .* in vit\.patch_embed\n {2}found: {3}f32\[1, 1, 12, 12\]\n {2}allowed: images \[B, 3, H, W\]/,
+    )
     expect(faultOf(small, [3, 12, 12])).toContain('images [B, 3, H, W]')
     expect(faultOf(small, [1, 3, 12, 3])).toContain('H and W of at least 4')
   })
@@ -141,9 +192,12 @@ describe('misuse', () => {
 })
 
 it('begins the matrices of its blocks with the deviation asked for, and nothing else', () => {
-  const stds = (o: VitOptions) => new Map(declarations(vit(o).params).flatMap(([path, d]) => (d.init._tag === 'TruncNormal' ? [[path, d.init.std] as const] : [])))
+  const stds = (o: VitOptions) =>
+    new Map(declarations(vit(o).params).flatMap(([path, d]) => (d.init._tag === 'TruncNormal' ? [[path, d.init.std] as const] : [])))
   const [usual, asked] = [stds(small), stds({ ...small, initStd: 0.3 })]
   expect([...usual.values()].every((s) => s === 0.02)).toBe(true)
-  expect([...asked].filter(([, s]) => s === 0.3).map(([path]) => path)).toEqual([...usual.keys()].filter((path) => path.startsWith('blocks.')))
+  expect([...asked].filter(([, s]) => s === 0.3).map(([path]) => path)).toEqual(
+    [...usual.keys()].filter((path) => path.startsWith('blocks.')),
+  )
   expect([...asked.keys()]).toEqual([...usual.keys()])
 })

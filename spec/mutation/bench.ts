@@ -4,10 +4,7 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, wri
 import { dirname, join } from 'node:path'
 
 /** How some specification files ended. */
-export type Ended =
-  | { readonly _tag: 'Passed' }
-  | { readonly _tag: 'Failed'; readonly said: string }
-  | { readonly _tag: 'Hung' }
+export type Ended = { readonly _tag: 'Passed' } | { readonly _tag: 'Failed'; readonly said: string } | { readonly _tag: 'Hung' }
 
 export interface Bench {
   /** Runs specification files until the first failure. */
@@ -19,42 +16,64 @@ export interface Bench {
 
 /** The first failure in vitest's words. */
 const failureIn = (output: string): string => {
-  const lines = output.replaceAll(/\u001b\[[0-9;]*m/g, '').split('\n').map((l) => l.trim())
+  const lines = output
+    .replaceAll(/\u001b\[[0-9;]*m/g, '')
+    .split('\n')
+    .map((l) => l.trim())
   const at = lines.findIndex((l) => l.startsWith('FAIL '))
-  return at < 0 ? lines.filter((l) => l !== '').slice(-3).join(' / ').slice(0, 300) : lines.slice(at, at + 3).join(' / ').slice(0, 300)
+  return at < 0
+    ? lines
+        .filter((l) => l !== '')
+        .slice(-3)
+        .join(' / ')
+        .slice(0, 300)
+    : lines
+        .slice(at, at + 3)
+        .join(' / ')
+        .slice(0, 300)
 }
 
-const runIn = (folder: string, cache: string) => (tests: ReadonlyArray<string>, seconds: number): Promise<Ended> =>
-  new Promise((done) => {
-    const child = spawn(join(folder, 'node_modules/.bin/vitest'), ['run', '--bail=1', '--maxWorkers=1', ...tests], {
-      cwd: folder, detached: true, stdio: ['ignore', 'pipe', 'pipe'],
-      // failures are looked at by nobody: they need not be cut down
-      env: { ...process.env, XDG_CACHE_HOME: cache, DINOGRAPH_TRIES: '0', CI: '1' },
+const runIn =
+  (folder: string, cache: string) =>
+  (tests: ReadonlyArray<string>, seconds: number): Promise<Ended> =>
+    new Promise((done) => {
+      const child = spawn(join(folder, 'node_modules/.bin/vitest'), ['run', '--bail=1', '--maxWorkers=1', ...tests], {
+        cwd: folder,
+        detached: true,
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // failures are looked at by nobody: they need not be cut down
+        env: { ...process.env, XDG_CACHE_HOME: cache, DINOGRAPH_TRIES: '0', CI: '1' },
+      })
+      let output = ''
+      const hear = (data: Buffer): void => {
+        output = (output + data.toString()).slice(-400_000)
+      }
+      child.stdout.on('data', hear)
+      child.stderr.on('data', hear)
+      let hung = false
+      // the whole group: vitest has workers
+      const kill = (): void => {
+        if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      }
+      const timer = setTimeout(() => {
+        hung = true
+        kill()
+      }, seconds * 1000)
+      process.once('exit', kill)
+      child.on('close', (code) => {
+        clearTimeout(timer)
+        process.off('exit', kill)
+        done(hung ? { _tag: 'Hung' } : code === 0 ? { _tag: 'Passed' } : { _tag: 'Failed', said: failureIn(output) })
+      })
     })
-    let output = ''
-    const hear = (data: Buffer): void => { output = (output + data.toString()).slice(-400_000) }
-    child.stdout.on('data', hear)
-    child.stderr.on('data', hear)
-    let hung = false
-    // the whole group: vitest has workers
-    const kill = (): void => { if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL') }
-    const timer = setTimeout(() => {
-      hung = true
-      kill()
-    }, seconds * 1000)
-    process.once('exit', kill)
-    child.on('close', (code) => {
-      clearTimeout(timer)
-      process.off('exit', kill)
-      done(hung ? { _tag: 'Hung' } : code === 0 ? { _tag: 'Passed' } : { _tag: 'Failed', said: failureIn(output) })
-    })
-  })
 
 /** Copies what git knows or would add of `root` to `folder`; `cache` is where compiled kernels stay, whatever else changes. */
 export const openBench = (root: string, folder: string, cache: string): Bench => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(cache, { recursive: true })
-  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: root, encoding: 'utf8' }).split('\0').filter((f) => f !== '' && f !== 'node_modules')
+  const files = execFileSync('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: root, encoding: 'utf8' })
+    .split('\0')
+    .filter((f) => f !== '' && f !== 'node_modules')
   for (const f of files) {
     mkdirSync(dirname(join(folder, f)), { recursive: true })
     cpSync(join(root, f), join(folder, f))
@@ -71,6 +90,8 @@ export const openBench = (root: string, folder: string, cache: string): Bench =>
         writeFileSync(join(folder, path), text)
       }
     },
-    remove: () => { rmSync(folder, { recursive: true, force: true }) },
+    remove: () => {
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }

@@ -3,7 +3,7 @@ import type { Bench, Ended } from './bench.ts'
 import type { Imports } from './imports.ts'
 import { distancesTo, testsOf } from './imports.ts'
 import type { Found } from './mutant.ts'
-import { nameOf } from './mutant.ts'
+import { applied, nameOf } from './mutant.ts'
 
 export interface Result {
   readonly name: string
@@ -27,12 +27,16 @@ export const groupsOf = (imports: Imports, path: string): ReadonlyArray<Readonly
   const far = (t: string): number => (distances.get(t) ?? 99) + (slow.test(t) ? 4 : 0)
   // one target's own code is not in the way of another's
   const foreign = path.includes('/native/') ? 'gpujs' : path.includes('/gpujs/') ? 'native' : undefined
-  const tests = testsOf(imports, importedAs(path)).filter((t) => foreign === undefined || !t.startsWith(`spec/targets/${foreign}`)).sort((a, b) => far(a) - far(b))
+  const tests = testsOf(imports, importedAs(path))
+    .filter((t) => foreign === undefined || !t.startsWith(`spec/targets/${foreign}`))
+    .sort((a, b) => far(a) - far(b))
   const quick = tests.filter((t) => !slow.test(t))
   // the generators are made to notice: after the nearest
   const graphs = tests.filter((t) => t.endsWith('-graphs.test.ts'))
   const rest = [...quick.slice(3), ...tests.filter((t) => slow.test(t) && !graphs.includes(t))]
-  return [quick.slice(0, 3), quick.slice(3, 8), ...graphs.map((t) => [t]), rest.filter((t) => !quick.slice(3, 8).includes(t))].filter((g) => g.length > 0)
+  return [quick.slice(0, 3), quick.slice(3, 8), ...graphs.map((t) => [t]), rest.filter((t) => !quick.slice(3, 8).includes(t))].filter(
+    (g) => g.length > 0,
+  )
 }
 
 /** Tests that fail without any mutant too; each is tried once. */
@@ -42,14 +46,22 @@ const limit = 1200
 
 export const check = async (bench: Bench, imports: Imports, { path, mutant }: Found, sound: Sound): Promise<Result> => {
   const began = Date.now()
-  const result = (outcome: Result['outcome'], by = '', said = ''): Result => ({ name: nameOf(mutant), outcome, by, said, seconds: Math.round((Date.now() - began) / 1000) })
-  return bench.changed(path, (text) => text.replace(mutant.find, () => mutant.replace), async () => {
+  const result = (outcome: Result['outcome'], by = '', said = ''): Result => ({
+    name: nameOf(mutant),
+    outcome,
+    by,
+    said,
+    seconds: Math.round((Date.now() - began) / 1000),
+  })
+  return bench.changed(path, applied(mutant), async () => {
     for (const group of groupsOf(imports, path)) {
       const ended: Ended = await bench.run(group, limit)
       if (ended._tag === 'Passed') continue
       const file = ended._tag === 'Failed' ? group.find((t) => ended.said.includes(t)) : undefined
       const by = file ?? group.join(' ')
-      return await sound(file === undefined ? group : [file]) ? result('noticed', by, ended._tag === 'Hung' ? `no end in ${limit} s` : ended.said) : result('broken', by, 'fails without the mutant')
+      return (await sound(file === undefined ? group : [file]))
+        ? result('noticed', by, ended._tag === 'Hung' ? `no end in ${limit} s` : ended.said)
+        : result('broken', by, 'fails without the mutant')
     }
     return result('survived')
   })

@@ -13,7 +13,7 @@ export const importsOf = (): Imports => {
 /** How many imports lie between each file and `target`, for files that reach it at all; 0 is the file itself. */
 export const distancesTo = (imports: Imports, target: string): ReadonlyMap<string, number> => {
   const users = new Map<string, Array<string>>()
-  for (const [path, used] of imports) for (const u of used) users.set(u, [...users.get(u) ?? [], path])
+  for (const [path, used] of imports) for (const u of used) users.set(u, [...(users.get(u) ?? []), path])
   const distances = new Map([[target, 0]])
   for (const path of distances.keys()) {
     for (const user of users.get(path) ?? []) if (!distances.has(user)) distances.set(user, (distances.get(path) ?? 0) + 1)
@@ -23,4 +23,7 @@ export const distancesTo = (imports: Imports, target: string): ReadonlyMap<strin
 
 /** Test files that reach a file, nearest first. */
 export const testsOf = (imports: Imports, target: string): ReadonlyArray<string> =>
-  [...distancesTo(imports, target)].filter(([path]) => path.endsWith('.test.ts')).sort(([a, m], [b, n]) => m - n || a.localeCompare(b)).map(([path]) => path)
+  [...distancesTo(imports, target)]
+    .filter(([path]) => path.endsWith('.test.ts'))
+    .sort(([a, m], [b, n]) => m - n || a.localeCompare(b))
+    .map(([path]) => path)

@@ -10,7 +10,9 @@ import { nativeMutants } from './mutants/native.ts'
 export const mutants: ReadonlyArray<Mutant> = [...graphMutants, ...kernelMutants, ...nativeMutants]
 
 /** The compiler's files by path, the runtime in C too. */
-export const compilerTexts = (): ReadonlyMap<string, string> => new Map(
-  readdirSync(join(root, 'compiler'), { recursive: true, encoding: 'utf8' }).filter((p) => /\.(ts|c|h)$/.test(p))
-    .map((p) => [`compiler/${p}`, readFileSync(join(root, 'compiler', p), 'utf8')] as const),
-)
+export const compilerTexts = (): ReadonlyMap<string, string> =>
+  new Map(
+    readdirSync(join(root, 'compiler'), { recursive: true, encoding: 'utf8' })
+      .filter((p) => /\.(ts|c|h)$/.test(p))
+      .map((p) => [`compiler/${p}`, readFileSync(join(root, 'compiler', p), 'utf8')] as const),
+  )

@@ -30,9 +30,15 @@ usage: npm run mutate -- [--only TEXT,...] [--resume] [--jobs N] [--list]
 
 Exit code: 0 if at least 95 % are noticed, 1 if not, 2 for wrong use.`
 
-const results = t.readonlyArray(t.strict({
-  name: t.string, outcome: t.keyof({ noticed: null, survived: null, broken: null }), by: t.string, said: t.string, seconds: t.number,
-}))
+const results = t.readonlyArray(
+  t.strict({
+    name: t.string,
+    outcome: t.keyof({ noticed: null, survived: null, broken: null }),
+    by: t.string,
+    said: t.string,
+    seconds: t.number,
+  }),
+)
 
 interface Options {
   readonly only: ReadonlyArray<string>
@@ -42,7 +48,9 @@ interface Options {
 }
 
 const usage = (found: string): number => {
-  process.stderr.write(`${showFault(fault('usage', { place: 'the command line', found, allowed: '--only, --resume, --jobs N, --list', remedy: 'see npm run mutate -- --help' }))}\n`)
+  process.stderr.write(
+    `${showFault(fault('usage', { place: 'the command line', found, allowed: '--only, --resume, --jobs N, --list', remedy: 'see npm run mutate -- --help' }))}\n`,
+  )
   return 2
 }
 
@@ -94,10 +102,20 @@ const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => 
 }
 
 const main = async (argv: ReadonlyArray<string>): Promise<number> => {
-  const parsed = E.tryCatch(() => parseArgs({
-    args: [...argv],
-    options: { only: { type: 'string' }, resume: { type: 'boolean' }, jobs: { type: 'string' }, list: { type: 'boolean' }, help: { type: 'boolean' } },
-  }).values, messageOf)
+  const parsed = E.tryCatch(
+    () =>
+      parseArgs({
+        args: [...argv],
+        options: {
+          only: { type: 'string' },
+          resume: { type: 'boolean' },
+          jobs: { type: 'string' },
+          list: { type: 'boolean' },
+          help: { type: 'boolean' },
+        },
+      }).values,
+    messageOf,
+  )
   if (E.isLeft(parsed)) return usage(parsed.left)
   const v = parsed.right
   if (v.help === true) {
@@ -109,7 +127,9 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const lookups = mutants.map(lookup(compilerTexts()))
   const lost = lookups.flatMap((l) => (l._tag === 'Lost' ? [l.why] : []))
   if (lost.length > 0) return usage(`mutants that do not apply:\n${lost.join('\n')}`)
-  const found = lookups.flatMap((l) => (l._tag === 'Found' ? [l.found] : [])).filter((f) => o.only.length === 0 || o.only.some((x) => nameOf(f.mutant).includes(x)))
+  const found = lookups
+    .flatMap((l) => (l._tag === 'Found' ? [l.found] : []))
+    .filter((f) => o.only.length === 0 || o.only.some((x) => nameOf(f.mutant).includes(x)))
   if (found.length === 0) return usage(`--only ${o.only.join()}, of which no mutant is`)
   if (o.list) {
     for (const f of found) process.stdout.write(`${f.path}: ${f.mutant.breaks}\n`)
@@ -119,6 +139,9 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
 }
 
 // what runs in the copies ends with this
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => { process.exit(130) })
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => {
+    process.exit(130)
+  })
 
 process.exitCode = await main(process.argv.slice(2))

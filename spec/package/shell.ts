@@ -13,8 +13,11 @@ const inner = /^(npm_(package|lifecycle|config_(local_)?prefix)|INIT_CWD|NODE_OP
 const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !inner.test(name)))
 
 /** Runs a command in a folder, and waits for it; what it said, whatever came of it. */
-export const runIn = (folder: string) => (command: string, ...words: ReadonlyArray<string>): Promise<Said> => new Promise((done) => {
-  execFile(command, words, { cwd: folder, env: environment, maxBuffer: 2 ** 26 }, (error, out, err) => {
-    done({ code: error === null ? 0 : error.code ?? null, out, err })
-  })
-})
+export const runIn =
+  (folder: string) =>
+  (command: string, ...words: ReadonlyArray<string>): Promise<Said> =>
+    new Promise((done) => {
+      execFile(command, words, { cwd: folder, env: environment, maxBuffer: 2 ** 26 }, (error, out, err) => {
+        done({ code: error === null ? 0 : (error.code ?? null), out, err })
+      })
+    })

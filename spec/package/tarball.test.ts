@@ -11,16 +11,18 @@ import { root } from '../rooms/rooms.ts'
 import { runIn } from './shell.ts'
 
 const work = mkdtempSync(join(tmpdir(), 'dinograph-package-'))
-afterAll(() => { rmSync(work, { recursive: true, force: true }) })
+afterAll(() => {
+  rmSync(work, { recursive: true, force: true })
+})
 
 /** What each file of the package is for. */
 const purposes: Readonly<Record<string, RegExp>> = {
   'what npm reads': /^package\.json$/,
   'what people read': /^(README|CHANGELOG|CONTRIBUTING|docs\/[\w-]+)\.md$|^LICENSE$/,
-  'code': /^dist\/.+\.js$/,
-  'types': /^dist\/.+\.d\.ts$/,
+  code: /^dist\/.+\.js$/,
+  types: /^dist\/.+\.d\.ts$/,
   'lines of the sources, for debuggers and stacks': /^dist\/.+\.js\.map$/,
-  'the runtime of native, compiled on the user\'s machine': /^dist\/compiler\/targets\/native\/runtime\/\w+\.[ch]$/,
+  "the runtime of native, compiled on the user's machine": /^dist\/compiler\/targets\/native\/runtime\/\w+\.[ch]$/,
   'the licences of what is bundled': /^dist\/compiler\/targets\/gpujs\/inside\.LICENSE$/,
   'examples, to be copied': /^examples\/\w+\.ts$|^examples\/ct\/boxes\.csv$/,
   'configurations, to be named by --config and extends': /^examples\/recipes\/.+\.yaml$/,
@@ -51,27 +53,62 @@ const faces = ['core', 'ops', 'models', 'losses', 'compiler', 'data', 'train']
 
 /** Twenty steps that take seconds, with threads that load. */
 const small = [
-  '--steps', '20', '--target', 'native', '--set', 'data.workers=2', '--set', 'data.train=200', '--set', 'data.test=50',
-  '--set', 'model.width=32', '--set', 'model.depth=1', '--set', 'model.heads=2',
+  '--steps',
+  '20',
+  '--target',
+  'native',
+  '--set',
+  'data.workers=2',
+  '--set',
+  'data.train=200',
+  '--set',
+  'data.test=50',
+  '--set',
+  'model.width=32',
+  '--set',
+  'model.depth=1',
+  '--set',
+  'model.heads=2',
 ]
 
 const compiler = [
   createRequire(import.meta.url).resolve('typescript/bin/tsc'),
-  '--strict', '--skipLibCheck', 'false', '--target', 'es2023', '--module', 'nodenext',
-  '--typeRoots', join(root, 'node_modules/@types'), '--types', 'node', '--outDir', 'built',
+  '--strict',
+  '--skipLibCheck',
+  'false',
+  '--target',
+  'es2023',
+  '--module',
+  'nodenext',
+  '--typeRoots',
+  join(root, 'node_modules/@types'),
+  '--types',
+  'node',
+  '--outDir',
+  'built',
 ]
 
-const losses = (folder: string): ReadonlyArray<unknown> => readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n')
-  .map((line): unknown => JSON.parse(line)).map((x) => (typeof x === 'object' && x !== null && 'loss' in x ? x.loss : undefined))
+const losses = (folder: string): ReadonlyArray<unknown> =>
+  readFileSync(join(folder, 'metrics.jsonl'), 'utf8')
+    .trim()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line))
+    .map((x) => (typeof x === 'object' && x !== null && 'loss' in x ? x.loss : undefined))
 
 const state: { packed: Packed; losses: ReadonlyArray<unknown> } = { packed: { filename: '', size: 0, files: [] }, losses: [] }
-beforeAll(async () => { state.packed = await packing() }, 600_000)
+beforeAll(async () => {
+  state.packed = await packing()
+}, 600_000)
 
 describe('the tarball', () => {
   test('is under 2 MB, and each file in it is for something', () => {
     const paths = state.packed.files.map((f) => f.path)
     expect(paths.filter((p) => !Object.values(purposes).some((r) => r.test(p)))).toEqual([])
-    expect(Object.entries(purposes).filter(([, r]) => !paths.some((p) => r.test(p))).map(([purpose]) => purpose)).toEqual([])
+    expect(
+      Object.entries(purposes)
+        .filter(([, r]) => !paths.some((p) => r.test(p)))
+        .map(([purpose]) => purpose),
+    ).toEqual([])
     expect(state.packed.size).toBeLessThan(2e6)
   })
 

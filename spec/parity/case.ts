@@ -65,33 +65,48 @@ const isExpected = (name: string): boolean => /^(out|grad|final)\//.test(name)
 export const loadCase = (folder: string, name: string): TaskEither<Fault, LoadedCase> => {
   const file = join(folder, 'case.json')
   return pipe(
-    TE.tryCatch(() => readFile(file, 'utf8'), (e) => fault('io', { place: file, found: messageOf(e), allowed: 'a readable file', remedy })),
-    TE.chainEitherK((text) => E.tryCatch((): unknown => JSON.parse(text), (e) => fault('data', { place: file, found: messageOf(e), allowed: 'JSON', remedy }))),
+    TE.tryCatch(
+      () => readFile(file, 'utf8'),
+      (e) => fault('io', { place: file, found: messageOf(e), allowed: 'a readable file', remedy }),
+    ),
+    TE.chainEitherK((text) =>
+      E.tryCatch(
+        (): unknown => JSON.parse(text),
+        (e) => fault('data', { place: file, found: messageOf(e), allowed: 'JSON', remedy }),
+      ),
+    ),
     TE.chainEitherK(decodeAs(caseCodec, 'data', file, remedy)),
-    TE.chain((c) => pipe(
-      readSafetensors(join(folder, 'tensors.safetensors')),
-      TE.map(({ tensors }) => ({
-        given: {
-          name,
-          kind: c.kind,
-          config: c.config ?? {},
-          scalars: c.scalars ?? {},
-          facts: c.facts ?? {},
-          inputs: new Map([...tensors].filter(([n]) => !isExpected(n))),
-          expectations: c.tensors.filter((x) => isExpected(x.name)).map((x) => ({ name: x.name, shape: x.shape, atol: x.atol, exact: x.exact === true, without: x.exclude_rows })),
-        },
-        expected: new Map([...tensors].filter(([n]) => isExpected(n))),
-      })),
-    )),
+    TE.chain((c) =>
+      pipe(
+        readSafetensors(join(folder, 'tensors.safetensors')),
+        TE.map(({ tensors }) => ({
+          given: {
+            name,
+            kind: c.kind,
+            config: c.config ?? {},
+            scalars: c.scalars ?? {},
+            facts: c.facts ?? {},
+            inputs: new Map([...tensors].filter(([n]) => !isExpected(n))),
+            expectations: c.tensors
+              .filter((x) => isExpected(x.name))
+              .map((x) => ({ name: x.name, shape: x.shape, atol: x.atol, exact: x.exact === true, without: x.exclude_rows })),
+          },
+          expected: new Map([...tensors].filter(([n]) => isExpected(n))),
+        })),
+      ),
+    ),
   )
 }
 
 /** The case's configuration, decoded. */
-export const configOf = <A>(codec: t.Type<A, unknown>, c: Case): Either<Fault, A> => decodeAs(codec, 'config', `${c.name}: config`, remedy)(c.config)
+export const configOf = <A>(codec: t.Type<A, unknown>, c: Case): Either<Fault, A> =>
+  decodeAs(codec, 'config', `${c.name}: config`, remedy)(c.config)
 
 /** An input tensor. Fault: it is missing. */
 export const inputOf = (c: Case, name: string): Either<Fault, HostTensor> =>
-  E.fromNullable(fault('data', { place: c.name, found: `no tensor ${name}`, allowed: [...c.inputs.keys()].join(', '), remedy }))(c.inputs.get(name))
+  E.fromNullable(fault('data', { place: c.name, found: `no tensor ${name}`, allowed: [...c.inputs.keys()].join(', '), remedy }))(
+    c.inputs.get(name),
+  )
 
 /** An input's numbers. Faults: it is missing, or holds other numbers. */
 export const floats = (c: Case, name: string): Either<Fault, Float32Array> => E.chain(floatsOf(`${c.name}: ${name}`))(inputOf(c, name))

@@ -29,7 +29,8 @@ const standardOf = (c: Case, e: Expectation, stored: ArrayLike<number>, atolOf: 
   const atol = stated === undefined ? atolOf(e.name, c) : () => stated
   if (atol !== undefined) return { values: stored, atol }
   const doubles = c.scalars[e.name.replace(/^out\//, '')]
-  if (isNumbers(doubles) && doubles.length === stored.length) return { values: doubles, atol: (i) => Math.max(1e-9 * Math.abs(doubles[i]), 1e-15) }
+  if (isNumbers(doubles) && doubles.length === stored.length)
+    return { values: doubles, atol: (i) => Math.max(1e-9 * Math.abs(doubles[i]), 1e-15) }
   const largest = Array.from(stored).reduce((m, v) => Math.max(m, Math.abs(v)), 0)
   return { values: stored, atol: () => Math.max(1e-7, 3e-6 * largest) }
 }
@@ -61,11 +62,28 @@ export const compare = ({ given, expected }: LoadedCase, got: Computed, factor: 
     }
   }
   const tensors = given.expectations.length
-  return { status: tensors > 0 && ratio <= 1 ? 'PASS' : 'FAIL', name: given.name, kind: given.kind, ratio, worst: tensors === 0 ? 'nothing is expected' : worst, tensors }
+  return {
+    status: tensors > 0 && ratio <= 1 ? 'PASS' : 'FAIL',
+    name: given.name,
+    kind: given.kind,
+    ratio,
+    worst: tensors === 0 ? 'nothing is expected' : worst,
+    tensors,
+  }
 }
 
 /** The verdict on the claims of a case of random numbers. */
 export const verdictOf = ({ given }: LoadedCase, claims: ReadonlyArray<Claim>): Verdict => {
-  const worst = claims.reduce((w: Claim, c) => (c.ratio > w.ratio || Number.isNaN(c.ratio) ? c : w), { name: 'nothing is claimed', ratio: claims.length > 0 ? -1 : Infinity })
-  return { status: worst.ratio <= 1 ? 'PASS' : 'FAIL', name: given.name, kind: given.kind, ratio: worst.ratio, worst: worst.name, tensors: given.expectations.length }
+  const worst = claims.reduce((w: Claim, c) => (c.ratio > w.ratio || Number.isNaN(c.ratio) ? c : w), {
+    name: 'nothing is claimed',
+    ratio: claims.length > 0 ? -1 : Infinity,
+  })
+  return {
+    status: worst.ratio <= 1 ? 'PASS' : 'FAIL',
+    name: given.name,
+    kind: given.kind,
+    ratio: worst.ratio,
+    worst: worst.name,
+    tensors: given.expectations.length,
+  }
 }

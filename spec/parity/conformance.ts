@@ -33,22 +33,44 @@ interface Options {
 const usage = (found: string, allowed: string, remedy = 'see npm run conformance -- --help'): Fault =>
   fault('usage', { place: 'the command line', found, allowed, remedy })
 
-const words = (argv: ReadonlyArray<string>): Either<Fault, { readonly positionals: ReadonlyArray<string>; readonly only: ReadonlyArray<string>; readonly target: string; readonly json: boolean; readonly help: boolean }> =>
-  E.tryCatch(() => {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: { only: { type: 'string', multiple: true }, target: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean' } },
-    })
-    const only = (values.only ?? []).flatMap((x) => x.split(',')).filter((x) => x !== '')
-    return { positionals, only, target: values.target ?? 'reference', json: values.json === true, help: values.help === true }
-  }, (e) => usage(messageOf(e), 'DIR, --only, --target, --json, --help'))
+const words = (
+  argv: ReadonlyArray<string>,
+): Either<
+  Fault,
+  {
+    readonly positionals: ReadonlyArray<string>
+    readonly only: ReadonlyArray<string>
+    readonly target: string
+    readonly json: boolean
+    readonly help: boolean
+  }
+> =>
+  E.tryCatch(
+    () => {
+      const { values, positionals } = parseArgs({
+        args: [...argv],
+        allowPositionals: true,
+        options: {
+          only: { type: 'string', multiple: true },
+          target: { type: 'string' },
+          json: { type: 'boolean' },
+          help: { type: 'boolean' },
+        },
+      })
+      const only = (values.only ?? []).flatMap((x) => x.split(',')).filter((x) => x !== '')
+      return { positionals, only, target: values.target ?? 'reference', json: values.json === true, help: values.help === true }
+    },
+    (e) => usage(messageOf(e), 'DIR, --only, --target, --json, --help'),
+  )
 
 const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory()
 
 const isCase = (path: string): boolean => existsSync(join(path, 'case.json'))
 
-const casesIn = (folder: string): ReadonlyArray<string> => readdirSync(folder).filter((name) => isCase(join(folder, name))).sort()
+const casesIn = (folder: string): ReadonlyArray<string> =>
+  readdirSync(folder)
+    .filter((name) => isCase(join(folder, name)))
+    .sort()
 
 const optionsOf = (argv: ReadonlyArray<string>): Either<Fault, Options | 'help'> => {
   const parsed = words(argv)
@@ -61,20 +83,27 @@ const optionsOf = (argv: ReadonlyArray<string>): Either<Fault, Options | 'help'>
   const all = isCase(folder) ? [''] : casesIn(folder)
   const named = (name: string): string => (name === '' ? basename(folder) : name)
   const missing = only.find((name) => !all.some((c) => named(c) === name))
-  if (missing !== undefined) return E.left(usage(`--only ${missing}`, all.map(named).join(', ') || 'no case is there', 'name cases of the folder'))
+  if (missing !== undefined)
+    return E.left(usage(`--only ${missing}`, all.map(named).join(', ') || 'no case is there', 'name cases of the folder'))
   const cases = all.filter((c) => only.length === 0 || only.includes(named(c)))
-  return cases.length === 0 ? E.left(usage(`no case folder in ${folder}`, 'folders with a case.json')) : E.right({ folder, cases, target, json })
+  return cases.length === 0
+    ? E.left(usage(`no case folder in ${folder}`, 'folders with a case.json'))
+    : E.right({ folder, cases, target, json })
 }
 
 const progress = (i: number, n: number, name: string): void => {
-  process.stderr.write(process.stderr.isTTY ? `\r\u001b[K${name === '' ? '' : `[${i + 1}/${n}] ${name}`}` : name === '' ? '' : `[${i + 1}/${n}] ${name}\n`)
+  process.stderr.write(
+    process.stderr.isTTY ? `\r\u001b[K${name === '' ? '' : `[${i + 1}/${n}] ${name}`}` : name === '' ? '' : `[${i + 1}/${n}] ${name}\n`,
+  )
 }
 
 const report = (o: Options, device: string, factor: number, verdicts: ReadonlyArray<Verdict>): void => {
   const count = (s: Verdict['status']): number => verdicts.filter((v) => v.status === s).length
   if (!o.json) return
   const cases = verdicts.map((v) => ({ ...v, ratio: v.ratio === undefined || !Number.isFinite(v.ratio) ? null : v.ratio }))
-  process.stdout.write(`${JSON.stringify({ target: o.target, device, factor, pass: count('PASS'), fail: count('FAIL'), unsupported: count('UNSUPPORTED'), cases })}\n`)
+  process.stdout.write(
+    `${JSON.stringify({ target: o.target, device, factor, pass: count('PASS'), fail: count('FAIL'), unsupported: count('UNSUPPORTED'), cases })}\n`,
+  )
 }
 
 const main = async (argv: ReadonlyArray<string>): Promise<number> => {

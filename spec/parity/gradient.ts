@@ -8,4 +8,10 @@ import { value } from '../../core/graph.ts'
 
 /** d `loss` / d `of` as the value `path`; nothing where there is none. */
 export const gradient = (path: string, loss: Expr, of: Expr): ReadonlyArray<Output> =>
-  pipe(gradOptions(loss, [of])[0], O.match(() => [], (g) => [value(path, g)]))
+  pipe(
+    gradOptions(loss, [of])[0],
+    O.match(
+      () => [],
+      (g) => [value(path, g)],
+    ),
+  )

@@ -25,28 +25,57 @@ const config = t.intersection([
 ])
 
 const optionsOf = (o: t.TypeOf<typeof config>): PlainHeadOptions => ({
-  in: o.in_dim, prototypes: o.out_dim, layers: Math.max(1, o.nlayers ?? 3), hidden: o.hidden_dim ?? 2048, bottleneck: o.bottleneck_dim ?? 256, bias: o.mlp_bias ?? true,
+  in: o.in_dim,
+  prototypes: o.out_dim,
+  layers: Math.max(1, o.nlayers ?? 3),
+  hidden: o.hidden_dim ?? 2048,
+  bottleneck: o.bottleneck_dim ?? 256,
+  bias: o.mlp_bias ?? true,
 })
 
 /** `out/y`, `out/bottleneck`, `grad/in/x` and the gradient of every weight. */
-export const headCase = <P>(c: Case, device: Device, make: (o: PlainHeadOptions) => Model<P, Expr, Projected>): TaskEither<Fault, Computed> => pipe(
-  TE.fromEither(configOf(config, c)),
-  TE.bindTo('o'),
-  TE.bind('x', () => TE.fromEither(inputOf(c, 'in/x'))),
-  TE.bind('xs', () => TE.fromEither(floats(c, 'in/x'))),
-  TE.bind('cotangent', () => TE.fromEither(inputOf(c, 'in/cotangent'))),
-  TE.bind('cts', () => TE.fromEither(floats(c, 'in/cotangent'))),
-  TE.chainFirst(() => writeAll(device, 'head.', below(c, 'state/'))),
-  TE.chain(({ o, x, xs, cotangent, cts }) => {
-    const model = make(optionsOf(o))
-    const rows = input('x', x.shape)
-    const { logits, bottleneck } = call(model, context('train'), 'head', leavesOf('head', model.params), rows)
-    const trained = declarations(model.params).filter(([, d]) => d.trainable)
-    const named = [['in/x', rows] as const, ...trained.map(([path, d]) => [path, parameter(`head.${path}`, d)] as const)]
-    const gradients = vjpAll([{ y: logits, ct: input('cotangent', cotangent.shape) }], named.map(([, e]) => e))
-    return runOnce(device, trace('head', [
-      value('out/y', logits), value('out/bottleneck', bottleneck),
-      ...named.flatMap(([path], i) => pipe(gradients[i], O.match(() => [], (g) => [value(`grad/${path}`, g)]))),
-    ]), new Map([['x', xs], ['cotangent', cts]]))
-  }),
-)
+export const headCase = <P>(
+  c: Case,
+  device: Device,
+  make: (o: PlainHeadOptions) => Model<P, Expr, Projected>,
+): TaskEither<Fault, Computed> =>
+  pipe(
+    TE.fromEither(configOf(config, c)),
+    TE.bindTo('o'),
+    TE.bind('x', () => TE.fromEither(inputOf(c, 'in/x'))),
+    TE.bind('xs', () => TE.fromEither(floats(c, 'in/x'))),
+    TE.bind('cotangent', () => TE.fromEither(inputOf(c, 'in/cotangent'))),
+    TE.bind('cts', () => TE.fromEither(floats(c, 'in/cotangent'))),
+    TE.chainFirst(() => writeAll(device, 'head.', below(c, 'state/'))),
+    TE.chain(({ o, x, xs, cotangent, cts }) => {
+      const model = make(optionsOf(o))
+      const rows = input('x', x.shape)
+      const { logits, bottleneck } = call(model, context('train'), 'head', leavesOf('head', model.params), rows)
+      const trained = declarations(model.params).filter(([, d]) => d.trainable)
+      const named = [['in/x', rows] as const, ...trained.map(([path, d]) => [path, parameter(`head.${path}`, d)] as const)]
+      const gradients = vjpAll(
+        [{ y: logits, ct: input('cotangent', cotangent.shape) }],
+        named.map(([, e]) => e),
+      )
+      return runOnce(
+        device,
+        trace('head', [
+          value('out/y', logits),
+          value('out/bottleneck', bottleneck),
+          ...named.flatMap(([path], i) =>
+            pipe(
+              gradients[i],
+              O.match(
+                () => [],
+                (g) => [value(`grad/${path}`, g)],
+              ),
+            ),
+          ),
+        ]),
+        new Map([
+          ['x', xs],
+          ['cotangent', cts],
+        ]),
+      )
+    }),
+  )

@@ -38,8 +38,7 @@ export type Judge = (c: LoadedCase) => E.Either<Fault, ReadonlyArray<Claim>>
 
 /** How a kind of case is tested. */
 export type Test =
-  | { readonly _tag: 'Compute'; readonly kind: Kind; readonly atolOf: AtolOf }
-  | { readonly _tag: 'Judge'; readonly judge: Judge }
+  { readonly _tag: 'Compute'; readonly kind: Kind; readonly atolOf: AtolOf } | { readonly _tag: 'Judge'; readonly judge: Judge }
 
 const hasKind = (m: object): m is { readonly kind: Kind } => 'kind' in m && typeof m.kind === 'function'
 const hasAtol = (m: object): m is { readonly atolOf: AtolOf } => 'atolOf' in m && typeof m.atolOf === 'function'
@@ -56,7 +55,10 @@ export const findKind = (name: string): TaskEither<Fault, O.Option<Test>> => {
   const file = new URL(`./kinds/${name}.ts`, import.meta.url)
   if (!/^\w+$/.test(name) || !existsSync(file)) return TE.right(O.none)
   return pipe(
-    TE.tryCatch((): Promise<unknown> => import(file.href), (e) => fault('io', { place: file.pathname, found: messageOf(e), allowed: 'a module that loads', remedy: 'correct the module' })),
+    TE.tryCatch(
+      (): Promise<unknown> => import(file.href),
+      (e) => fault('io', { place: file.pathname, found: messageOf(e), allowed: 'a module that loads', remedy: 'correct the module' }),
+    ),
     TE.map(testOf),
   )
 }
@@ -65,20 +67,38 @@ export const findKind = (name: string): TaskEither<Fault, O.Option<Test>> => {
 export const writeAll = (device: Device, prefix: string, tensors: HostTensors): TaskEither<Fault, void> =>
   pipe(
     [...tensors],
-    TE.traverseSeqArray(([name, x]) => pipe(
-      TE.fromEither(floatsOf(name)(x)),
-      TE.chain((data) => device.write(`${prefix}${name}`, tensorType('f32', x.shape), data)),
-    )),
+    TE.traverseSeqArray(([name, x]) =>
+      pipe(
+        TE.fromEither(floatsOf(name)(x)),
+        TE.chain((data) => device.write(`${prefix}${name}`, tensorType('f32', x.shape), data)),
+      ),
+    ),
     TE.map(() => undefined),
   )
 
 /** Compiles a graph and runs it once. */
 export const runOnce = (device: Device, g: E.Either<Fault, Graph>, values: HostValues): TaskEither<Fault, HostValues> =>
-  pipe(TE.fromEither(g), TE.chain((graph) => device.compile(graph)), TE.chain((x) => x.run({ values })))
+  pipe(
+    TE.fromEither(g),
+    TE.chain((graph) => device.compile(graph)),
+    TE.chain((x) => x.run({ values })),
+  )
 
 /** Runs one step after the other, and what `after` reads of each. */
-export const runSteps = <A>(feeds: ReadonlyArray<Feed>, run: (feed: Feed) => TaskEither<Fault, HostValues>, after: (values: HostValues, step: number) => TaskEither<Fault, A>): TaskEither<Fault, ReadonlyArray<A>> =>
-  pipe(feeds.map((feed, step) => ({ feed, step })), TE.traverseSeqArray(({ feed, step }) => pipe(run(feed), TE.chain((values) => after(values, step)))))
+export const runSteps = <A>(
+  feeds: ReadonlyArray<Feed>,
+  run: (feed: Feed) => TaskEither<Fault, HostValues>,
+  after: (values: HostValues, step: number) => TaskEither<Fault, A>,
+): TaskEither<Fault, ReadonlyArray<A>> =>
+  pipe(
+    feeds.map((feed, step) => ({ feed, step })),
+    TE.traverseSeqArray(({ feed, step }) =>
+      pipe(
+        run(feed),
+        TE.chain((values) => after(values, step)),
+      ),
+    ),
+  )
 
 export const scalar = (x: number): HostArray => Float64Array.of(x)
 

@@ -23,10 +23,14 @@ for (const target of ['reference', 'native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs
   if (E.isRight(opened)) opened.right.close()
   else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)
   describe.skipIf(E.isLeft(opened) && isOptional(target))(target, () => {
-    test.each(cases)('%s', async (name) => {
-      const verdict = right(await runCase(openTarget(target), join(folder, name), name)())
-      expect(verdict.status, showVerdict(verdict)).toBe('PASS')
-    }, 240_000)
+    test.each(cases)(
+      '%s',
+      async (name) => {
+        const verdict = right(await runCase(openTarget(target), join(folder, name), name)())
+        expect(verdict.status, showVerdict(verdict)).toBe('PASS')
+      },
+      240_000,
+    )
   })
 }
 
@@ -35,9 +39,13 @@ for (const target of ['reference', 'native']) {
   if (E.isRight(opened)) opened.right.close()
   else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)
   describe.skipIf(E.isLeft(opened))(`${target}, own cases`, () => {
-    test.each(casesIn(folderOf('own')))('%s', async (name) => {
-      const verdict = right(await runCase(openTarget(target), join(folderOf('own'), name), name)())
-      expect(verdict.status, showVerdict(verdict)).toBe('PASS')
-    }, 240_000)
+    test.each(casesIn(folderOf('own')))(
+      '%s',
+      async (name) => {
+        const verdict = right(await runCase(openTarget(target), join(folderOf('own'), name), name)())
+        expect(verdict.status, showVerdict(verdict)).toBe('PASS')
+      },
+      240_000,
+    )
   })
 }

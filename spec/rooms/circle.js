@@ -9,8 +9,12 @@ import ts from 'typescript'
 const known = new Map()
 
 /** The files that a text imports, by their paths. */
-const importsOf = (path, text) => ts.preProcessFile(text, true, true).importedFiles
-  .filter((f) => f.fileName.startsWith('.')).map((f) => join(dirname(path), f.fileName)).filter((f) => existsSync(f))
+const importsOf = (path, text) =>
+  ts
+    .preProcessFile(text, true, true)
+    .importedFiles.filter((f) => f.fileName.startsWith('.'))
+    .map((f) => join(dirname(path), f.fileName))
+    .filter((f) => existsSync(f))
 
 const importsOfFile = (path) => {
   const found = known.get(path) ?? importsOf(path, readFileSync(path, 'utf8'))
@@ -38,15 +42,33 @@ const way = (from, to) => {
 }
 
 export const circle = {
-  meta: { type: 'problem', docs: { description: 'no file imports itself by way of others, types included' }, schema: [], messages: { circle: 'a circle of imports: {{way}}' } },
+  meta: {
+    type: 'problem',
+    docs: { description: 'no file imports itself by way of others, types included' },
+    schema: [],
+    messages: { circle: 'a circle of imports: {{way}}' },
+  },
   create: (context) => {
     const file = context.physicalFilename
     const check = (node) => {
       if (node.source === null || node.source === undefined || !String(node.source.value).startsWith('.')) return
       const target = join(dirname(file), String(node.source.value))
       const found = existsSync(target) ? way(target, file) : undefined
-      if (found !== undefined) context.report({ node, messageId: 'circle', data: { way: [file, ...found].map((p) => p.slice(context.cwd.length + 1)).join(' -> ') } })
+      if (found !== undefined)
+        context.report({
+          node,
+          messageId: 'circle',
+          data: { way: [file, ...found].map((p) => p.slice(context.cwd.length + 1)).join(' -> ') },
+        })
     }
-    return { ImportDeclaration: check, ExportNamedDeclaration: check, ExportAllDeclaration: check, ImportExpression: check, TSImportType: (node) => { check({ ...node, source: node.source ?? node.argument?.literal }) } }
+    return {
+      ImportDeclaration: check,
+      ExportNamedDeclaration: check,
+      ExportAllDeclaration: check,
+      ImportExpression: check,
+      TSImportType: (node) => {
+        check({ ...node, source: node.source ?? node.argument?.literal })
+      },
+    }
   },
 }

@@ -19,29 +19,47 @@ const faces = { compiler, core, data, losses, models, ops, train }
 const loadedBy = (path: string): ReadonlyArray<string> => {
   const file = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ESNext)
   return file.statements.flatMap((s) => {
-    if (ts.isImportDeclaration(s)) return s.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword || !ts.isStringLiteral(s.moduleSpecifier) ? [] : [s.moduleSpecifier.text]
-    return ts.isExportDeclaration(s) && !s.isTypeOnly && s.moduleSpecifier !== undefined && ts.isStringLiteral(s.moduleSpecifier) ? [s.moduleSpecifier.text] : []
+    if (ts.isImportDeclaration(s))
+      return s.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword || !ts.isStringLiteral(s.moduleSpecifier)
+        ? []
+        : [s.moduleSpecifier.text]
+    return ts.isExportDeclaration(s) && !s.isTypeOnly && s.moduleSpecifier !== undefined && ts.isStringLiteral(s.moduleSpecifier)
+      ? [s.moduleSpecifier.text]
+      : []
   })
 }
 
 /** Packages that come with a file, by its imports and theirs. */
 const packagesOf = (entry: string): ReadonlySet<string> => {
   const [files, packages] = [new Set([entry]), new Set<string>()]
-  for (const path of files) for (const name of loadedBy(path)) {
-    if (name.startsWith('.')) files.add(join(dirname(path), name))
-    else if (!name.startsWith('node:')) packages.add(name.split('/').slice(0, name.startsWith('@') ? 2 : 1).join('/'))
-  }
+  for (const path of files)
+    for (const name of loadedBy(path)) {
+      if (name.startsWith('.')) files.add(join(dirname(path), name))
+      else if (!name.startsWith('node:'))
+        packages.add(
+          name
+            .split('/')
+            .slice(0, name.startsWith('@') ? 2 : 1)
+            .join('/'),
+        )
+    }
   return packages
 }
 
 describe('faces', () => {
   test('there is one for every folder of rooms', () => {
-    expect([...new Set(Object.keys(readOrder()).map((room) => room.split('/')[0]))].filter((folder) => folder !== 'examples').sort()).toEqual(Object.keys(faces).sort())
+    expect(
+      [...new Set(Object.keys(readOrder()).map((room) => room.split('/')[0]))].filter((folder) => folder !== 'examples').sort(),
+    ).toEqual(Object.keys(faces).sort())
   })
 
   test('all that makes an experiment is in dinograph itself', () => {
     // a name of its own would silently hide one of `export *`
-    expect(Object.entries(train).filter(([name, value]) => Object.entries(all).find(([n]) => n === name)?.[1] !== value).map(([name]) => name)).toEqual([])
+    expect(
+      Object.entries(train)
+        .filter(([name, value]) => Object.entries(all).find(([n]) => n === name)?.[1] !== value)
+        .map(([name]) => name),
+    ).toEqual([])
     expect(Object.keys(all).length).toBeGreaterThan(Object.keys(train).length)
   })
 
@@ -51,11 +69,26 @@ describe('faces', () => {
   })
 
   test('what is heavy is loaded when it is used', () => {
-    const later = ['sharp', 'koffi', 'gpu.js', '@cornerstonejs/codec-charls', '@cornerstonejs/codec-openjpeg', '@huggingface/hub', 'vega', 'vega-lite', 'umap-js', 'mnist']
+    const later = [
+      'sharp',
+      'koffi',
+      'gpu.js',
+      '@cornerstonejs/codec-charls',
+      '@cornerstonejs/codec-openjpeg',
+      '@huggingface/hub',
+      'vega',
+      'vega-lite',
+      'umap-js',
+      'mnist',
+    ]
     const packages = packagesOf(join(root, 'index.ts'))
     expect(packages).toContain('fp-ts')
     expect(later.filter((name) => packages.has(name))).toEqual([])
     const pure = ['fp-ts', 'io-ts', 'msgpackr']
-    for (const face of ['core', 'ops', 'models', 'losses']) expect([...packagesOf(join(root, face, 'index.ts'))].filter((name) => !pure.includes(name)), face).toEqual([])
+    for (const face of ['core', 'ops', 'models', 'losses'])
+      expect(
+        [...packagesOf(join(root, face, 'index.ts'))].filter((name) => !pure.includes(name)),
+        face,
+      ).toEqual([])
   })
 })

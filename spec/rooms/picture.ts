@@ -18,9 +18,13 @@ const rows = rooms.map((room) => {
 })
 
 const out: Array<string> = ['room              folders  files   lines  imports from']
-for (const [room, folders, files, lines, to] of rows) out.push(`${room.padEnd(17)} ${String(folders).padStart(7)} ${String(files).padStart(6)} ${String(lines).padStart(7)}  ${to}`)
+for (const [room, folders, files, lines, to] of rows)
+  out.push(`${room.padEnd(17)} ${String(folders).padStart(7)} ${String(files).padStart(6)} ${String(lines).padStart(7)}  ${to}`)
 const up = found.filter((a) => !isPermitted(order)(a))
-out.push('', `${found.reduce((n, a) => n + a.imports.length, 0)} imports between rooms, ${up.reduce((n, a) => n + a.imports.length, 0)} of them against the order`)
+out.push(
+  '',
+  `${found.reduce((n, a) => n + a.imports.length, 0)} imports between rooms, ${up.reduce((n, a) => n + a.imports.length, 0)} of them against the order`,
+)
 for (const a of up) for (const i of a.imports) out.push(`  ${i}`)
 const loops = circles(all)
 out.push(`${loops.length} circles`)

@@ -1,4 +1,7 @@
-/** The rooms of the house, read from its files: what is in each, and which imports go from one to another. Types count as everything else does. */
+/**
+ * The rooms of the house, read from its files: what is in each, and which imports go from one to another. Types count as everything else
+ * does.
+ */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -29,22 +32,34 @@ export interface Source {
 const isSource = (path: string): boolean => /\.[jt]s$/.test(path)
 
 const filesBelow = (folder: string): ReadonlyArray<string> =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((f) => join(folder, f)).filter(isSource).sort()
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .map((f) => join(folder, f))
+    .filter(isSource)
+    .sort()
 
 /** What `import`, `import type`, `export … from` and `import(…)` name in a text, of files alone. */
 export const importsIn = (text: string): ReadonlyArray<string> =>
-  ts.preProcessFile(text, true, true).importedFiles.map((f) => f.fileName).filter((name) => name.startsWith('.'))
+  ts
+    .preProcessFile(text, true, true)
+    .importedFiles.map((f) => f.fileName)
+    .filter((name) => name.startsWith('.'))
 
 /** All source files of these folders. */
-export const sources = (folders: ReadonlyArray<string>): ReadonlyArray<Source> => folders.flatMap(filesBelow).map((path) => {
-  const text = readFileSync(join(root, path), 'utf8')
-  const imports = importsIn(text).map((name) => relative(root, join(root, dirname(path), name)))
-  return { path, lines: text.split('\n').length - 1, imports: [...new Set(imports)].filter((f) => existsSync(join(root, f))) }
-})
+export const sources = (folders: ReadonlyArray<string>): ReadonlyArray<Source> =>
+  folders.flatMap(filesBelow).map((path) => {
+    const text = readFileSync(join(root, path), 'utf8')
+    const imports = importsIn(text).map((name) => relative(root, join(root, dirname(path), name)))
+    return { path, lines: text.split('\n').length - 1, imports: [...new Set(imports)].filter((f) => existsSync(join(root, f))) }
+  })
 
 /** The room that a file stands in: the longest name of one that its path begins with. */
-export const roomOf = (rooms: ReadonlyArray<string>) => (path: string): string | undefined =>
-  rooms.filter((r) => path.startsWith(`${r}/`)).sort((a, b) => b.length - a.length).at(0)
+export const roomOf =
+  (rooms: ReadonlyArray<string>) =>
+  (path: string): string | undefined =>
+    rooms
+      .filter((r) => path.startsWith(`${r}/`))
+      .sort((a, b) => b.length - a.length)
+      .at(0)
 
 /** Imports from one room to another, by `from -> to`. */
 export interface Arrow {
@@ -56,19 +71,22 @@ export interface Arrow {
 
 export const arrows = (rooms: ReadonlyArray<string>, all: ReadonlyArray<Source>): ReadonlyArray<Arrow> => {
   const found = new Map<string, { readonly from: string; readonly to: string; readonly imports: Array<string> }>()
-  for (const s of all) for (const target of s.imports) {
-    const [from, to] = [s.path, target].map(roomOf(rooms))
-    if (from === undefined || to === undefined || from === to) continue
-    const known = found.get(`${from} ${to}`) ?? { from, to, imports: [] }
-    known.imports.push(`${s.path} -> ${target}`)
-    found.set(`${from} ${to}`, known)
-  }
+  for (const s of all)
+    for (const target of s.imports) {
+      const [from, to] = [s.path, target].map(roomOf(rooms))
+      if (from === undefined || to === undefined || from === to) continue
+      const known = found.get(`${from} ${to}`) ?? { from, to, imports: [] }
+      known.imports.push(`${s.path} -> ${target}`)
+      found.set(`${from} ${to}`, known)
+    }
   return [...found.values()]
 }
 
 /** Whether an order permits an arrow. */
-export const isPermitted = (order: Order) => ({ from, to }: Arrow): boolean =>
-  (order[from] ?? []).some((allowed) => to === allowed || to.startsWith(`${allowed}/`))
+export const isPermitted =
+  (order: Order) =>
+  ({ from, to }: Arrow): boolean =>
+    (order[from] ?? []).some((allowed) => to === allowed || to.startsWith(`${allowed}/`))
 
 /** Files that import each other in a circle: every strongly connected part of more than one file, and files that import themselves. */
 export const circles = (all: ReadonlyArray<Source>): ReadonlyArray<ReadonlyArray<string>> => {
@@ -85,9 +103,11 @@ export const circles = (all: ReadonlyArray<Source>): ReadonlyArray<ReadonlyArray
   }
   const reached = new Map(all.map((s) => [s.path, reach(s.path)]))
   const circular = all.map((s) => s.path).filter((p) => reached.get(p)?.has(p) === true)
-  const parts = new Map(circular.map((p) => {
-    const part = circular.filter((q) => reached.get(p)?.has(q) === true && reached.get(q)?.has(p) === true)
-    return [part.join(' '), part] as const
-  }))
+  const parts = new Map(
+    circular.map((p) => {
+      const part = circular.filter((q) => reached.get(p)?.has(q) === true && reached.get(q)?.has(p) === true)
+      return [part.join(' '), part] as const
+    }),
+  )
   return [...parts.values()]
 }

@@ -26,7 +26,11 @@ export const must = async <A>(task: TaskEither<Fault, A>): Promise<A> => {
  * Runs `count` cases of a sample on a device and on the oracle. Floats agree within `tolerance` of 1 + |expected|,
  * whole numbers and bools exactly. `half`: whether the device takes f16; it is asked for nothing else where it does not.
  */
-export const agreesWithReference = async (device: Device, sample: Sample, { count = 8, tolerance = 1e-5, half = true } = {}): Promise<void> => {
+export const agreesWithReference = async (
+  device: Device,
+  sample: Sample,
+  { count = 8, tolerance = 1e-5, half = true } = {},
+): Promise<void> => {
   const applied = (c: Case, n: number): { readonly leaves: ReadonlyArray<Expr>; readonly args: Case['args']; readonly expr: Expr } => {
     const leaves = c.args.map((a, k) => input(`${n}.${k}`, a.type.shape, a.type.dtype))
     return { leaves, args: c.args, expr: apply(c.op, leaves) }
@@ -37,8 +41,18 @@ export const agreesWithReference = async (device: Device, sample: Sample, { coun
   }
   const cases = fc.sample(sample.cases.filter(isTaken), runs(count)).map(applied)
   const values = new Map(cases.flatMap((c, n) => c.args.map((a, k) => [`${n}.${k}`, hostArray(a)] as const)))
-  const expected = evaluate(cases.map((c) => c.expr), values)
-  const graph = await must(() => Promise.resolve(trace('samples', cases.map((c, n) => value(`${n}`, c.expr)))))
+  const expected = evaluate(
+    cases.map((c) => c.expr),
+    values,
+  )
+  const graph = await must(() =>
+    Promise.resolve(
+      trace(
+        'samples',
+        cases.map((c, n) => value(`${n}`, c.expr)),
+      ),
+    ),
+  )
   const results = await must((await must(device.compile(graph))).run({ values }))
   cases.forEach((c, n) => {
     const what = `${c.expr._tag === 'Apply' ? c.expr.op.key : c.expr._tag} (${showArgs(c.leaves)}) on ${device.name}`

@@ -14,10 +14,17 @@ interface Layout {
 }
 
 const layouts: fc.Arbitrary<Layout> = fc.record({
-  batch: shapes(0, 1), before: shapes(0, 1), size: fc.integer({ min: 1, max: 4 }), list: shapes(0, 2), behind: shapes(0, 1),
+  batch: shapes(0, 1),
+  before: shapes(0, 1),
+  size: fc.integer({ min: 1, max: 4 }),
+  list: shapes(0, 2),
+  behind: shapes(0, 1),
 })
 
-const at = (l: Layout): { readonly axis: number; readonly batch: number } => ({ axis: l.batch.length + l.before.length, batch: l.batch.length })
+const at = (l: Layout): { readonly axis: number; readonly batch: number } => ({
+  axis: l.batch.length + l.before.length,
+  batch: l.batch.length,
+})
 
 /** The place in the full tensor that the place `i` of the gathered one comes from. */
 const origin = (l: Layout, i: ReadonlyArray<number>, entry: (index: ReadonlyArray<number>) => number): ReadonlyArray<number> => {
@@ -28,13 +35,24 @@ const origin = (l: Layout, i: ReadonlyArray<number>, entry: (index: ReadonlyArra
 
 const lists = (l: Layout): ReturnType<typeof tensors> => tensors('i32', [...l.batch, ...l.list], fc.nat(l.size - 1))
 
-export const gathers = layouts.chain((l) => fc.tuple(tensors('f32', [...l.batch, ...l.before, l.size, ...l.behind], odd), lists(l))
-  .map((args): Draft<{ axis: number; batch: number }> => ({ params: at(l), args, formula: ([get, entry], i) => get(origin(l, i, entry)) })))
+export const gathers = layouts.chain((l) =>
+  fc
+    .tuple(tensors('f32', [...l.batch, ...l.before, l.size, ...l.behind], odd), lists(l))
+    .map((args): Draft<{ axis: number; batch: number }> => ({
+      params: at(l),
+      args,
+      formula: ([get, entry], i) => get(origin(l, i, entry)),
+    })),
+)
 
 export const scatters = layouts.chain((l) => {
   const gathered = [...l.batch, ...l.before, ...l.list, ...l.behind]
   return fc.tuple(tensors('f32', gathered, odd), lists(l)).map((args): Draft<{ axis: number; batch: number; size: number }> => ({
-    params: { ...at(l), size: l.size }, args,
-    formula: ([get, entry], i) => indices(gathered).filter((j) => String(origin(l, j, entry)) === String(i)).reduce((s, j) => s + get(j), 0),
+    params: { ...at(l), size: l.size },
+    args,
+    formula: ([get, entry], i) =>
+      indices(gathered)
+        .filter((j) => String(origin(l, j, entry)) === String(i))
+        .reduce((s, j) => s + get(j), 0),
   }))
 })

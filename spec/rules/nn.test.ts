@@ -7,7 +7,22 @@ import { fill, table } from '../../core/expr.ts'
 import { sizeOf } from '../../core/type.ts'
 import { einsum, flattenFrom, linearMap, matmul } from '../../ops/contract.ts'
 import { cast, floor, mul, sign } from '../../ops/elementwise.ts'
-import { crossEntropy, gelu, l2Normalize, layerNorm, linear, logSoftmax, logSumExp, oneHot, relu, rmsNorm, sigmoid, silu, softmax, topK } from '../../ops/nn.ts'
+import {
+  crossEntropy,
+  gelu,
+  l2Normalize,
+  layerNorm,
+  linear,
+  logSoftmax,
+  logSumExp,
+  oneHot,
+  relu,
+  rmsNorm,
+  sigmoid,
+  silu,
+  softmax,
+  topK,
+} from '../../ops/nn.ts'
 import { argmax, max, mean, sum } from '../../ops/reduce.ts'
 import type { Tensor } from '../support/tensor.ts'
 import { expectClose, getter, indices, input, tabulate, waves } from '../support/tensor.ts'
@@ -25,27 +40,59 @@ const numbers = (...values: ReadonlyArray<number>): Expr => table('f32', [values
 describe('softmax and its kin', () => {
   it('has rows that sum to one, for large logits too', () => {
     const s = of(softmax()(mul(x, 1000)))
-    expectClose([0, 1, 2].map((r) => total([...s.slice(r * 5, r * 5 + 5)])), [1, 1, 1], 1e-14)
-    expectClose(of(softmax()(x)), rows.flatMap((r) => r.map((v) => Math.exp(v) / total(r.map(Math.exp)))), 1e-14)
+    expectClose(
+      [0, 1, 2].map((r) => total([...s.slice(r * 5, r * 5 + 5)])),
+      [1, 1, 1],
+      1e-14,
+    )
+    expectClose(
+      of(softmax()(x)),
+      rows.flatMap((r) => r.map((v) => Math.exp(v) / total(r.map(Math.exp)))),
+      1e-14,
+    )
   })
   it('takes any axis', () => {
     expectClose(of(sum({ axes: [0] })(softmax(0)(x))), [1, 1, 1, 1, 1], 1e-14)
   })
   it('has the logarithm of its sum, and of itself', () => {
-    expectClose(of(logSumExp()(x)), rows.map((r) => Math.log(total(r.map(Math.exp)))), 1e-14)
-    expectClose(of(logSumExp(0)(mul(x, 900))), [0, 1, 2, 3, 4].map((c) => 900 * Math.max(...rows.map((r) => r[c]))), 1e-2)
-    expectClose(of(logSoftmax()(x)), rows.flatMap((r) => r.map((v) => v - Math.log(total(r.map(Math.exp))))), 1e-14)
+    expectClose(
+      of(logSumExp()(x)),
+      rows.map((r) => Math.log(total(r.map(Math.exp)))),
+      1e-14,
+    )
+    expectClose(
+      of(logSumExp(0)(mul(x, 900))),
+      [0, 1, 2, 3, 4].map((c) => 900 * Math.max(...rows.map((r) => r[c]))),
+      1e-2,
+    )
+    expectClose(
+      of(logSoftmax()(x)),
+      rows.flatMap((r) => r.map((v) => v - Math.log(total(r.map(Math.exp))))),
+      1e-14,
+    )
   })
   it('has a gradient that sums to zero along the row', () => {
     const g = of(grad(sum()(mul(softmax()(x), input('w', [3, 5]))), [x])[0], ['w', waves([3, 5], 2)])
-    expectClose([0, 1, 2].map((r) => total([...g.slice(r * 5, r * 5 + 5)])), [0, 0, 0], 1e-14)
+    expectClose(
+      [0, 1, 2].map((r) => total([...g.slice(r * 5, r * 5 + 5)])),
+      [0, 0, 0],
+      1e-14,
+    )
   })
   it('gives the cross entropy, whose gradient is softmax less target', () => {
     const labels = table('i32', [3], [4, 0, 2])
     const loss = crossEntropy(x, oneHot(5)(labels))
-    expectClose(of(loss), rows.map((r, i) => Math.log(total(r.map(Math.exp))) - r[[4, 0, 2][i]]), 1e-14)
+    expectClose(
+      of(loss),
+      rows.map((r, i) => Math.log(total(r.map(Math.exp))) - r[[4, 0, 2][i]]),
+      1e-14,
+    )
     const softmaxes = of(softmax()(x))
-    expectClose(of(grad(sum()(loss), [x])[0]), softmaxes.map((p, i) => p - Number(i % 5 === [4, 0, 2][Math.floor(i / 5)])), 1e-14)
+    expectClose(
+      of(grad(sum()(loss), [x])[0]),
+      softmaxes.map((p, i) => p - Number(i % 5 === [4, 0, 2][Math.floor(i / 5)])),
+      1e-14,
+    )
   })
 })
 
@@ -64,7 +111,11 @@ describe('normalisation', () => {
     expectClose(of(rmsNorm(1e-6)(x, input('w', [5])), ['w', w]), expected, 1e-13)
   })
   it('l2Normalize gives rows of length one, and a row of zeros a finite gradient', () => {
-    expectClose(of(l2Normalize()(x)), rows.flatMap((r) => r.map((v) => v / Math.hypot(...r))), 1e-14)
+    expectClose(
+      of(l2Normalize()(x)),
+      rows.flatMap((r) => r.map((v) => v / Math.hypot(...r))),
+      1e-14,
+    )
     const y = input('y', [2, 3])
     const some = { type: y.type, values: [0, 0, 0, 3, 0, 4] }
     expectClose(of(l2Normalize()(y), ['y', some]), [0, 0, 0, 0.6, 0, 0.8], 1e-14)
@@ -106,14 +157,24 @@ describe('selection', () => {
 describe('reductions', () => {
   it('over all axes, some, and none', () => {
     expectClose(of(sum()(x)), [total(xs.values)], 1e-14)
-    expectClose(of(mean({ axes: [0] })(x)), [0, 1, 2, 3, 4].map((c) => total(rows.map((r) => r[c])) / 3), 1e-14)
-    expectClose(of(max({ axes: [-1], keep: true })(x)), rows.map((r) => Math.max(...r)), 0)
+    expectClose(
+      of(mean({ axes: [0] })(x)),
+      [0, 1, 2, 3, 4].map((c) => total(rows.map((r) => r[c])) / 3),
+      1e-14,
+    )
+    expectClose(
+      of(max({ axes: [-1], keep: true })(x)),
+      rows.map((r) => Math.max(...r)),
+      0,
+    )
     for (const f of [sum, mean, max]) expect(f({ axes: [] })(x)).toBe(x)
     expect(max({ axes: [0, 1], keep: true })(x).type.shape).toEqual([1, 1])
   })
   it('argmax counts row-major in the axes it reduces, and is zero over none', () => {
     expect(of(argmax()(x))[0]).toBe(xs.values.indexOf(Math.max(...xs.values)))
-    expect([...of(argmax({ axes: [0] })(x))]).toEqual([0, 1, 2, 3, 4].map((c) => rows.map((r) => r[c]).indexOf(Math.max(...rows.map((r) => r[c])))))
+    expect([...of(argmax({ axes: [0] })(x))]).toEqual(
+      [0, 1, 2, 3, 4].map((c) => rows.map((r) => r[c]).indexOf(Math.max(...rows.map((r) => r[c])))),
+    )
     expect([...of(argmax({ axes: [] })(fill('f32', [2], 3)))]).toEqual([0, 0])
   })
   it('max hands a NaN on', () => {
@@ -122,29 +183,67 @@ describe('reductions', () => {
 })
 
 describe('contractions', () => {
-  const plain = (a: Tensor, b: Tensor, out: ReadonlyArray<number>, K: number, at: (i: ReadonlyArray<number>, k: number) => readonly [ReadonlyArray<number>, ReadonlyArray<number>]): ReadonlyArray<number> =>
-    indices(out).map((i) => total(Array.from({ length: K }, (_, k) => {
-      const [p, q] = at(i, k)
-      return getter(a)(p) * getter(b)(q)
-    })))
+  const plain = (
+    a: Tensor,
+    b: Tensor,
+    out: ReadonlyArray<number>,
+    K: number,
+    at: (i: ReadonlyArray<number>, k: number) => readonly [ReadonlyArray<number>, ReadonlyArray<number>],
+  ): ReadonlyArray<number> =>
+    indices(out).map((i) =>
+      total(
+        Array.from({ length: K }, (_, k) => {
+          const [p, q] = at(i, k)
+          return getter(a)(p) * getter(b)(q)
+        }),
+      ),
+    )
 
   it('matmul broadcasts its batch', () => {
     const [a, b] = [waves([2, 1, 3, 4]), waves([5, 4, 2], 1)]
     const y = matmul(input('a', a.type.shape), input('b', b.type.shape))
     expect(y.type.shape).toEqual([2, 5, 3, 2])
-    expectClose(of(y, ['a', a], ['b', b]), plain(a, b, y.type.shape, 4, ([n, m, r, c], k) => [[n, 0, r, k], [m, k, c]]), 1e-14)
+    expectClose(
+      of(y, ['a', a], ['b', b]),
+      plain(a, b, y.type.shape, 4, ([n, m, r, c], k) => [
+        [n, 0, r, k],
+        [m, k, c],
+      ]),
+      1e-14,
+    )
   })
   it('matmul with one matrix on either side', () => {
     const [a, b] = [waves([2, 3, 4]), waves([4, 2], 1)]
-    expectClose(of(matmul(input('a', a.type.shape), input('b', b.type.shape)), ['a', a], ['b', b]), plain(a, b, [2, 3, 2], 4, ([n, r, c], k) => [[n, r, k], [k, c]]), 1e-14)
+    expectClose(
+      of(matmul(input('a', a.type.shape), input('b', b.type.shape)), ['a', a], ['b', b]),
+      plain(a, b, [2, 3, 2], 4, ([n, r, c], k) => [
+        [n, r, k],
+        [k, c],
+      ]),
+      1e-14,
+    )
     const [c, d] = [waves([3, 4]), waves([2, 4, 5], 1)]
-    expectClose(of(matmul(input('c', c.type.shape), input('d', d.type.shape)), ['c', c], ['d', d]), plain(c, d, [2, 3, 5], 4, ([n, r, k2], k) => [[r, k], [n, k, k2]]), 1e-14)
+    expectClose(
+      of(matmul(input('c', c.type.shape), input('d', d.type.shape)), ['c', c], ['d', d]),
+      plain(c, d, [2, 3, 5], 4, ([n, r, k2], k) => [
+        [r, k],
+        [n, k, k2],
+      ]),
+      1e-14,
+    )
   })
   it('linear is x W^T + b', () => {
     const [a, w, b] = [waves([2, 3, 4]), waves([5, 4], 1), waves([5], 2)]
-    const expected = plain(a, w, [2, 3, 5], 4, ([n, r, o], k) => [[n, r, k], [o, k]])
+    const expected = plain(a, w, [2, 3, 5], 4, ([n, r, o], k) => [
+      [n, r, k],
+      [o, k],
+    ])
     expectClose(of(linearMap(input('a', [2, 3, 4]), input('w', [5, 4])), ['a', a], ['w', w]), expected, 1e-14)
-    expectClose(of(linear(input('a', [2, 3, 4]), input('w', [5, 4]), input('b', [5])), ['a', a], ['w', w], ['b', b]), expected.map((v, i) => v + b.values[i % 5]), 1e-14)
+    expectClose(
+      of(linear(input('a', [2, 3, 4]), input('w', [5, 4]), input('b', [5])), ['a', a], ['w', w], ['b', b]),
+      expected.map((v, i) => v + b.values[i % 5]),
+      1e-14,
+    )
   })
   it.each([
     ['bqhd,bkhd->bhqk', [2, 3, 2, 4], [2, 5, 2, 4]],
@@ -156,13 +255,20 @@ describe('contractions', () => {
   ])('einsum %s', (spec, left, right) => {
     const [a, b] = [waves(left), waves(right, 1)]
     const y = einsum(spec)(input('a', left), input('b', right))
-    const [l, r, out] = spec.replaceAll(' ', '').split(/,|->/).map((s) => s.split(''))
+    const [l, r, out] = spec
+      .replaceAll(' ', '')
+      .split(/,|->/)
+      .map((s) => s.split(''))
     const extent = (c: string): number => (l.includes(c) ? left[l.indexOf(c)] : right[r.indexOf(c)])
     const summed = l.filter((c) => !out.includes(c))
-    const expected = tabulate({ dtype: 'f32', shape: out.map(extent) }, (i) => total(indices(summed.map(extent)).map((k) => {
-      const place = (c: string): number => (out.includes(c) ? i[out.indexOf(c)] : k[summed.indexOf(c)])
-      return getter(a)(l.map(place)) * getter(b)(r.map(place))
-    })))
+    const expected = tabulate({ dtype: 'f32', shape: out.map(extent) }, (i) =>
+      total(
+        indices(summed.map(extent)).map((k) => {
+          const place = (c: string): number => (out.includes(c) ? i[out.indexOf(c)] : k[summed.indexOf(c)])
+          return getter(a)(l.map(place)) * getter(b)(r.map(place))
+        }),
+      ),
+    )
     expect(y.type).toEqual(expected.type)
     expectClose(of(y, ['a', a], ['b', b]), expected.values, 1e-14)
   })

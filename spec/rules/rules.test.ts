@@ -54,13 +54,21 @@ const directions = (a: Applied): { readonly tangents: ReadonlyArray<Leaf>; reado
 
 /** The inputs moved by `h` along their directions. */
 const moved = (a: Applied, values: ReadonlyMap<string, Float64Array>, h: number): ReadonlyMap<string, Float64Array> =>
-  new Map([...values, ...a.floats.map((l) => {
-    const x = values.get(pathOf(l)) ?? new Float64Array()
-    const v = values.get(`v.${pathOf(l)}`) ?? new Float64Array()
-    return [pathOf(l), x.map((y, i) => y + h * v[i])] as const
-  })])
+  new Map([
+    ...values,
+    ...a.floats.map((l) => {
+      const x = values.get(pathOf(l)) ?? new Float64Array()
+      const v = values.get(`v.${pathOf(l)}`) ?? new Float64Array()
+      return [pathOf(l), x.map((y, i) => y + h * v[i])] as const
+    }),
+  ])
 
-const differences = (exprs: ReadonlyArray<Expr>, a: Applied, values: ReadonlyMap<string, Float64Array>, h = 1e-5): ReadonlyArray<Float64Array> => {
+const differences = (
+  exprs: ReadonlyArray<Expr>,
+  a: Applied,
+  values: ReadonlyMap<string, Float64Array>,
+  h = 1e-5,
+): ReadonlyArray<Float64Array> => {
   const up = evaluate(exprs, moved(a, values, h))
   const down = evaluate(exprs, moved(a, values, -h))
   return up.map((u, k) => u.map((y, i) => (y - down[k][i]) / (2 * h)))
@@ -71,12 +79,19 @@ const isSmooth = (c: Case, a: Applied): boolean =>
   a.floats.length > 0 && a.out.type.dtype === 'f32' && c.args.every((x) => x.type.dtype !== 'f16')
 
 const property = (name: PrimitiveName, n: number, check: (c: Case, a: Applied) => void): void => {
-  fc.assert(fc.property(samples[name].cases, (c) => { check(c, applied(c)) }), runs(n))
+  fc.assert(
+    fc.property(samples[name].cases, (c) => {
+      check(c, applied(c))
+    }),
+    runs(n),
+  )
 }
 
 /** The case in half precision, where the op takes it. */
 const halved = (c: Case): Case | undefined => {
-  const args = c.args.map((a): Tensor => (a.type.dtype === 'f32' ? { type: tensorType('f16', a.type.shape), values: a.values.map(half) } : a))
+  const args = c.args.map((a): Tensor =>
+    a.type.dtype === 'f32' ? { type: tensorType('f16', a.type.shape), values: a.values.map(half) } : a,
+  )
   return E.isRight(c.op.type(args.map((a) => a.type))) ? { ...c, args } : undefined
 }
 
@@ -116,7 +131,9 @@ describe.each(names)('%s', (name) => {
       const pulled = vjp(a.out, a.floats, ct).map((g, i) => sum()(mul(g, tangents[i])))
       const [pushed, ...parts] = evaluate([sum()(mul(ct, jvp(a.out, a.floats, tangents))), ...pulled], all)
       expectClose([parts.reduce((s, p) => s + p[0], 0)], pushed, 1e-10, c.op.key)
-      vjp(a.out, a.floats, ct).forEach((g, i) => { expect(g.type).toEqual(a.floats[i].type) })
+      vjp(a.out, a.floats, ct).forEach((g, i) => {
+        expect(g.type).toEqual(a.floats[i].type)
+      })
     })
   })
 
@@ -128,7 +145,9 @@ describe.each(names)('%s', (name) => {
       const all = new Map([...values, ['w', Float64Array.from(wave(sizeOf(a.out.type.shape), 3))] as const])
       const loss = sum()(mul(a.out, weight))
       const expected = differences(grad(loss, a.floats), a, all)
-      evaluate(hvp(loss, a.floats, tangents), all).forEach((h, i) => { expectClose(h, expected[i], 1e-5, `${c.op.key}, argument ${i}`) })
+      evaluate(hvp(loss, a.floats, tangents), all).forEach((h, i) => {
+        expectClose(h, expected[i], 1e-5, `${c.op.key}, argument ${i}`)
+      })
     })
   })
 

@@ -27,9 +27,13 @@ type Scalars = (...xs: ReadonlyArray<number>) => number
 
 /** Element by element: one column of elements per argument. */
 const each = (dtype: DType, elements: ReadonlyArray<Element>, f: Scalars): fc.Arbitrary<Draft<null>> =>
-  shapes().chain((shape) => fc.tuple(...elements.map((e) => tensors(dtype, shape, e))).map((args) => ({
-    params: null, args, formula: (get, index) => f(...get.map((g) => g(index))),
-  })))
+  shapes().chain((shape) =>
+    fc.tuple(...elements.map((e) => tensors(dtype, shape, e))).map((args) => ({
+      params: null,
+      args,
+      formula: (get, index) => f(...get.map((g) => g(index))),
+    })),
+  )
 
 const floats = (elements: ReadonlyArray<Element>, f: Scalars): fc.Arbitrary<Draft<null>> => each('f32', elements, f)
 const words = (elements: ReadonlyArray<Element>, f: Scalars): fc.Arbitrary<Draft<null>> => each('i32', elements, f)
@@ -37,7 +41,10 @@ const bits = (elements: ReadonlyArray<Element>, f: Scalars): fc.Arbitrary<Draft<
 
 const wrap = (x: bigint): number => Number(BigInt.asIntN(32, x))
 /** 32-bit arithmetic by way of whole numbers without bounds. */
-const big = (f: (x: bigint, y: bigint) => bigint): Scalars => (x, y = 0) => wrap(f(BigInt(x), BigInt(y)))
+const big =
+  (f: (x: bigint, y: bigint) => bigint): Scalars =>
+  (x, y = 0) =>
+    wrap(f(BigInt(x), BigInt(y)))
 const unsigned = (x: bigint): bigint => BigInt.asUintN(32, x)
 const floorDiv = (x: bigint, y: bigint): bigint => (x - (((x % y) + y) % y)) / y
 
@@ -64,29 +71,62 @@ const compared = (f: (x: number, y: number) => boolean): fc.Arbitrary<Draft<null
 }
 
 const logic = (onBits: (x: boolean, y: boolean) => boolean, onWords: (x: bigint, y: bigint) => bigint): fc.Arbitrary<Draft<null>> =>
-  both(bits([bit, bit], (x, y) => Number(onBits(x === 1, y === 1))), words([word, word], big(onWords)))
+  both(
+    bits([bit, bit], (x, y) => Number(onBits(x === 1, y === 1))),
+    words([word, word], big(onWords)),
+  )
 
 /** A tensor of any dtype, for what only moves elements. */
-const any = (shape: Shape): fc.Arbitrary<Tensor> => fc.oneof(tensors('f32', shape, odd), tensors('i32', shape, word), tensors('bool', shape, bit))
+const any = (shape: Shape): fc.Arbitrary<Tensor> =>
+  fc.oneof(tensors('f32', shape, odd), tensors('i32', shape, word), tensors('bool', shape, bit))
 
 const cast = fc.tuple(shapes(), fc.constantFrom<DType[]>('f32', 'i32', 'bool', 'f16')).chain(([shape, to]) =>
-  fc.oneof(tensors('f32', shape, odd), tensors('f32', shape, small), tensors('i32', shape, fc.integer({ min: -1000, max: 1000 })), tensors('bool', shape, bit))
+  fc
+    .oneof(
+      tensors('f32', shape, odd),
+      tensors('f32', shape, small),
+      tensors('i32', shape, fc.integer({ min: -1000, max: 1000 })),
+      tensors('bool', shape, bit),
+    )
     .map((x): Draft<{ to: DType }> => ({
-      params: { to }, args: [x], formula: ([get], i) => (to === 'i32' ? Math.trunc(get(i)) : to === 'bool' ? Number(get(i) !== 0) : get(i)),
-    })))
+      params: { to },
+      args: [x],
+      formula: ([get], i) => (to === 'i32' ? Math.trunc(get(i)) : to === 'bool' ? Number(get(i) !== 0) : get(i)),
+    })),
+)
 
-const reshape = shapes().chain((shape) => fc.tuple(any(shape), fc.constantFrom(
-  [shape.reduce((n, d) => n * d, 1)], [1, ...shape], [...shape, 1], [...shape].reverse(), [shape.slice(0, 2).reduce((n, d) => n * d, 1), ...shape.slice(2)],
-))).map(([x, shape]): Draft<{ shape: Array<number> }> => {
-  const flat = indices(x.type.shape)
-  return { params: { shape }, args: [x], formula: ([get], i) => get(flat[i.reduce((n, k, a) => n * shape[a] + k, 0)]) }
-})
+const reshape = shapes()
+  .chain((shape) =>
+    fc.tuple(
+      any(shape),
+      fc.constantFrom([shape.reduce((n, d) => n * d, 1)], [1, ...shape], [...shape, 1], [...shape].reverse(), [
+        shape.slice(0, 2).reduce((n, d) => n * d, 1),
+        ...shape.slice(2),
+      ]),
+    ),
+  )
+  .map(([x, shape]): Draft<{ shape: Array<number> }> => {
+    const flat = indices(x.type.shape)
+    return { params: { shape }, args: [x], formula: ([get], i) => get(flat[i.reduce((n, k, a) => n * shape[a] + k, 0)]) }
+  })
 
-const transpose = shapes().chain((shape) => fc.tuple(any(shape), fc.shuffledSubarray([...range(shape.length)], { minLength: shape.length })))
-  .map(([x, perm]): Draft<{ perm: Array<number> }> => ({ params: { perm }, args: [x], formula: ([get], i) => get(perm.map((_, a) => i[perm.indexOf(a)])) }))
+const transpose = shapes()
+  .chain((shape) => fc.tuple(any(shape), fc.shuffledSubarray([...range(shape.length)], { minLength: shape.length })))
+  .map(([x, perm]): Draft<{ perm: Array<number> }> => ({
+    params: { perm },
+    args: [x],
+    formula: ([get], i) => get(perm.map((_, a) => i[perm.indexOf(a)])),
+  }))
 
-const broadcast = shapes().chain((shape) => axesOf(shape).chain((axes) => any(axes.map((a) => shape[a]))
-  .map((x): Draft<{ shape: Shape; axes: ReadonlyArray<number> }> => ({ params: { shape, axes }, args: [x], formula: ([get], i) => get(axes.map((a) => i[a])) }))))
+const broadcast = shapes().chain((shape) =>
+  axesOf(shape).chain((axes) =>
+    any(axes.map((a) => shape[a])).map((x): Draft<{ shape: Shape; axes: ReadonlyArray<number> }> => ({
+      params: { shape, axes },
+      args: [x],
+      formula: ([get], i) => get(axes.map((a) => i[a])),
+    })),
+  ),
+)
 
 /** All elements of `shape` that agree with `kept` off the reduced axes, in order. */
 const reducedFrom = (shape: Shape, axes: ReadonlyArray<number>, kept: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> => {
@@ -94,23 +134,32 @@ const reducedFrom = (shape: Shape, axes: ReadonlyArray<number>, kept: ReadonlyAr
   return indices(shape).filter((i) => free.every((a, k) => i[a] === kept[k]))
 }
 
-const sum = shapes().chain((shape) => fc.tuple(fc.oneof(tensors('f32', shape, odd), tensors('i32', shape, word)), axesOf(shape)))
+const sum = shapes()
+  .chain((shape) => fc.tuple(fc.oneof(tensors('f32', shape, odd), tensors('i32', shape, word)), axesOf(shape)))
   .map(([x, axes]): Draft<{ axes: ReadonlyArray<number> }> => ({
-    params: { axes }, args: [x],
+    params: { axes },
+    args: [x],
     formula: ([get], i) => {
       const all = reducedFrom(x.type.shape, axes, i).map(get)
       return x.type.dtype === 'i32' ? wrap(all.reduce((s, y) => s + BigInt(y), 0n)) : all.reduce((s, y) => s + y, 0)
     },
   }))
 
-const reduceMax = shapes(1).chain((shape) => fc.tuple(fc.oneof(distinct(shape), tensors('i32', shape, word)), axesOf(shape, 1)))
+const reduceMax = shapes(1)
+  .chain((shape) => fc.tuple(fc.oneof(distinct(shape), tensors('i32', shape, word)), axesOf(shape, 1)))
   .map(([x, axes]): Draft<{ axes: ReadonlyArray<number> }> => ({
-    params: { axes }, args: [x], formula: ([get], i) => Math.max(...reducedFrom(x.type.shape, axes, i).map(get)),
+    params: { axes },
+    args: [x],
+    formula: ([get], i) => Math.max(...reducedFrom(x.type.shape, axes, i).map(get)),
   }))
 
-const argmax = shapes(1).chain((shape) => fc.tuple(fc.oneof(distinct(shape), tensors('f32', shape, small), tensors('i32', shape, word)), fc.nat(shape.length - 1)))
+const argmax = shapes(1)
+  .chain((shape) =>
+    fc.tuple(fc.oneof(distinct(shape), tensors('f32', shape, small), tensors('i32', shape, word)), fc.nat(shape.length - 1)),
+  )
   .map(([x, axis]): Draft<{ axis: number }> => ({
-    params: { axis }, args: [x],
+    params: { axis },
+    args: [x],
     formula: ([get], i) => {
       const all = reducedFrom(x.type.shape, [axis], i).map(get)
       return all.indexOf(Math.max(...all))
@@ -119,64 +168,206 @@ const argmax = shapes(1).chain((shape) => fc.tuple(fc.oneof(distinct(shape), ten
 
 const box = fc.array(fc.record({ start: fc.nat(2), size: dimension, rest: fc.nat(2) }), { maxLength: 3 })
 
-const slice = box.chain((axes) => any(axes.map((a) => a.start + a.size + a.rest)).map((x): Draft<{ start: Array<number>; size: Array<number> }> => ({
-  params: { start: axes.map((a) => a.start), size: axes.map((a) => a.size) }, args: [x], formula: ([get], i) => get(i.map((k, a) => k + axes[a].start)),
-})))
+const slice = box.chain((axes) =>
+  any(axes.map((a) => a.start + a.size + a.rest)).map((x): Draft<{ start: Array<number>; size: Array<number> }> => ({
+    params: { start: axes.map((a) => a.start), size: axes.map((a) => a.size) },
+    args: [x],
+    formula: ([get], i) => get(i.map((k, a) => k + axes[a].start)),
+  })),
+)
 
-const pad = box.chain((axes) => any(axes.map((a) => a.size)).map((x): Draft<{ low: Array<number>; high: Array<number> }> => ({
-  params: { low: axes.map((a) => a.start), high: axes.map((a) => a.rest) }, args: [x],
-  formula: ([get], i) => (i.every((k, a) => k >= axes[a].start && k < axes[a].start + axes[a].size) ? get(i.map((k, a) => k - axes[a].start)) : 0),
-})))
+const pad = box.chain((axes) =>
+  any(axes.map((a) => a.size)).map((x): Draft<{ low: Array<number>; high: Array<number> }> => ({
+    params: { low: axes.map((a) => a.start), high: axes.map((a) => a.rest) },
+    args: [x],
+    formula: ([get], i) =>
+      i.every((k, a) => k >= axes[a].start && k < axes[a].start + axes[a].size) ? get(i.map((k, a) => k - axes[a].start)) : 0,
+  })),
+)
 
-const concat = fc.tuple(shapes(1), fc.array(dimension, { minLength: 1, maxLength: 3 })).chain(([shape, sizes]) => fc.nat(shape.length - 1).chain((axis) =>
-  fc.tuple(...sizes.map((n) => tensors('f32', shape.map((d, a) => (a === axis ? n : d)), odd))).map((args): Draft<{ axis: number }> => {
-    const owner = sizes.flatMap((n, part) => range(n).map((k) => [part, k] as const))
-    return { params: { axis }, args, formula: (get, i) => get[owner[i[axis]][0]](i.map((k, a) => (a === axis ? owner[k][1] : k))) }
-  })))
+const concat = fc.tuple(shapes(1), fc.array(dimension, { minLength: 1, maxLength: 3 })).chain(([shape, sizes]) =>
+  fc.nat(shape.length - 1).chain((axis) =>
+    fc
+      .tuple(
+        ...sizes.map((n) =>
+          tensors(
+            'f32',
+            shape.map((d, a) => (a === axis ? n : d)),
+            odd,
+          ),
+        ),
+      )
+      .map((args): Draft<{ axis: number }> => {
+        const owner = sizes.flatMap((n, part) => range(n).map((k) => [part, k] as const))
+        return { params: { axis }, args, formula: (get, i) => get[owner[i[axis]][0]](i.map((k, a) => (a === axis ? owner[k][1] : k))) }
+      }),
+  ),
+)
 
-const flip = shapes().chain((shape) => fc.tuple(any(shape), axesOf(shape))).map(([x, axes]): Draft<{ axes: ReadonlyArray<number> }> => ({
-  params: { axes }, args: [x], formula: ([get], i) => get(i.map((k, a) => (axes.includes(a) ? x.type.shape[a] - 1 - k : k))),
-}))
+const flip = shapes()
+  .chain((shape) => fc.tuple(any(shape), axesOf(shape)))
+  .map(([x, axes]): Draft<{ axes: ReadonlyArray<number> }> => ({
+    params: { axes },
+    args: [x],
+    formula: ([get], i) => get(i.map((k, a) => (axes.includes(a) ? x.type.shape[a] - 1 - k : k))),
+  }))
 
-const iota = shapes(1).chain((shape) => fc.nat(shape.length - 1).map((axis): Draft<{ shape: Shape; axis: number }> => ({
-  params: { shape, axis }, args: [], formula: (_, i) => i[axis],
-})))
+const iota = shapes(1).chain((shape) =>
+  fc.nat(shape.length - 1).map((axis): Draft<{ shape: Shape; axis: number }> => ({
+    params: { shape, axis },
+    args: [],
+    formula: (_, i) => i[axis],
+  })),
+)
 
-const select = shapes().chain((shape) => fc.tuple(tensors('bool', shape, bit), tensors('f32', shape, odd), tensors('f32', shape, odd)))
+const select = shapes()
+  .chain((shape) => fc.tuple(tensors('bool', shape, bit), tensors('f32', shape, odd), tensors('f32', shape, odd)))
   .map((args): Draft<null> => ({ params: null, args, formula: ([c, x, y], i) => (c(i) === 1 ? x(i) : y(i)) }))
 
 export const samples: { readonly [K in PrimitiveName]: Sample } = {
-  neg: sample(v.neg, both(floats([odd], (x) => -x), words([word], big((x) => -x)))),
+  neg: sample(
+    v.neg,
+    both(
+      floats([odd], (x) => -x),
+      words(
+        [word],
+        big((x) => -x),
+      ),
+    ),
+  ),
   exp: sample(v.exp, floats([odd], Math.exp)),
   log: sample(v.log, floats([positive], Math.log)),
-  sqrt: sample(v.sqrt, floats([positive], (x) => x ** 0.5)),
-  rsqrt: sample(v.rsqrt, floats([positive], (x) => x ** -0.5)),
-  tanh: sample(v.tanh, floats([odd], (x) => 1 - 2 / (Math.exp(2 * x) + 1))),
+  sqrt: sample(
+    v.sqrt,
+    floats([positive], (x) => x ** 0.5),
+  ),
+  rsqrt: sample(
+    v.rsqrt,
+    floats([positive], (x) => x ** -0.5),
+  ),
+  tanh: sample(
+    v.tanh,
+    floats([odd], (x) => 1 - 2 / (Math.exp(2 * x) + 1)),
+  ),
   erf: sample(v.erf, floats([odd], integratedErf)),
   sin: sample(v.sin, floats([odd], Math.sin)),
   cos: sample(v.cos, floats([odd], Math.cos)),
-  abs: sample(v.abs, both(floats([odd], Math.abs), words([word], big((x) => (x < 0n ? -x : x))))),
+  abs: sample(
+    v.abs,
+    both(
+      floats([odd], Math.abs),
+      words(
+        [word],
+        big((x) => (x < 0n ? -x : x)),
+      ),
+    ),
+  ),
   floor: sample(v.floor, floats([odd], Math.floor)),
-  not: sample(v.not, bits([bit], (x) => 1 - x)),
-  add: sample(v.add, numeric([odd, odd], (x, y) => x + y, big((x, y) => x + y))),
-  sub: sample(v.sub, numeric([odd, odd], (x, y) => x - y, big((x, y) => x - y))),
-  mul: sample(v.mul, numeric([odd, odd], (x, y) => x * y, big((x, y) => x * y))),
-  div: sample(v.div, floats([odd, divisor], (x, y) => x / y)),
-  min: sample(v.min, numeric([odd, even], (x, y) => (x < y ? x : y))),
-  max: sample(v.max, numeric([odd, even], (x, y) => (x < y ? y : x))),
-  lt: sample(v.lt, compared((x, y) => x < y)),
-  le: sample(v.le, compared((x, y) => x <= y)),
-  eq: sample(v.eq, both(compared((x, y) => x === y), bits([bit, bit], (x, y) => Number(x === y)))),
-  and: sample(v.and, logic((x, y) => x && y, (x, y) => x & y)),
-  or: sample(v.or, logic((x, y) => x || y, (x, y) => x | y)),
-  xor: sample(v.xor, logic((x, y) => x !== y, (x, y) => x ^ y)),
-  shl: sample(v.shl, words([word, shift], big((x, y) => x << y))),
-  shr: sample(v.shr, words([word, shift], big((x, y) => unsigned(x) >> y))),
+  not: sample(
+    v.not,
+    bits([bit], (x) => 1 - x),
+  ),
+  add: sample(
+    v.add,
+    numeric(
+      [odd, odd],
+      (x, y) => x + y,
+      big((x, y) => x + y),
+    ),
+  ),
+  sub: sample(
+    v.sub,
+    numeric(
+      [odd, odd],
+      (x, y) => x - y,
+      big((x, y) => x - y),
+    ),
+  ),
+  mul: sample(
+    v.mul,
+    numeric(
+      [odd, odd],
+      (x, y) => x * y,
+      big((x, y) => x * y),
+    ),
+  ),
+  div: sample(
+    v.div,
+    floats([odd, divisor], (x, y) => x / y),
+  ),
+  min: sample(
+    v.min,
+    numeric([odd, even], (x, y) => (x < y ? x : y)),
+  ),
+  max: sample(
+    v.max,
+    numeric([odd, even], (x, y) => (x < y ? y : x)),
+  ),
+  lt: sample(
+    v.lt,
+    compared((x, y) => x < y),
+  ),
+  le: sample(
+    v.le,
+    compared((x, y) => x <= y),
+  ),
+  eq: sample(
+    v.eq,
+    both(
+      compared((x, y) => x === y),
+      bits([bit, bit], (x, y) => Number(x === y)),
+    ),
+  ),
+  and: sample(
+    v.and,
+    logic(
+      (x, y) => x && y,
+      (x, y) => x & y,
+    ),
+  ),
+  or: sample(
+    v.or,
+    logic(
+      (x, y) => x || y,
+      (x, y) => x | y,
+    ),
+  ),
+  xor: sample(
+    v.xor,
+    logic(
+      (x, y) => x !== y,
+      (x, y) => x ^ y,
+    ),
+  ),
+  shl: sample(
+    v.shl,
+    words(
+      [word, shift],
+      big((x, y) => x << y),
+    ),
+  ),
+  shr: sample(
+    v.shr,
+    words(
+      [word, shift],
+      big((x, y) => unsigned(x) >> y),
+    ),
+  ),
   idiv: sample(v.idiv, words([word, whole], big(floorDiv))),
-  mod: sample(v.mod, words([word, whole], big((x, y) => x - y * floorDiv(x, y)))),
+  mod: sample(
+    v.mod,
+    words(
+      [word, whole],
+      big((x, y) => x - y * floorDiv(x, y)),
+    ),
+  ),
   select: sample(v.select, select),
   cast: sample(v.cast, cast),
-  stopGradient: sample(v.stopGradient, floats([odd], (x) => x), false),
+  stopGradient: sample(
+    v.stopGradient,
+    floats([odd], (x) => x),
+    false,
+  ),
   reshape: sample(v.reshape, reshape),
   transpose: sample(v.transpose, transpose),
   broadcast: sample(v.broadcast, broadcast),

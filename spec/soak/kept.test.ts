@@ -25,7 +25,11 @@ for (const prey of preys) {
       const r = graphOf(textOf(path))
       if (usesHalf(r) && !prey.half) return
       const expected = await expectedOf(r)
-      for (const open of prey.opens) expect((await judged(open, r, expected)).flaws.map((f) => f.text), basename(path)).toEqual([])
+      for (const open of prey.opens)
+        expect(
+          (await judged(open, r, expected)).flaws.map((f) => f.text),
+          basename(path),
+        ).toEqual([])
     })
   })
 }
@@ -42,7 +46,8 @@ describe('a failure', () => {
   test('is cut down to the lines that fail', async () => {
     const r = extentGraphs.make(listsOf(extentGraphs, 5, 8)[7], { half: false })
     // stands for a fault of a target: whatever takes a tanh fails
-    const fails = (g: RandomGraph): Promise<boolean> => Promise.resolve(nodesOf(g.graph).some((e) => e._tag === 'Apply' && e.op.name === 'tanh'))
+    const fails = (g: RandomGraph): Promise<boolean> =>
+      Promise.resolve(nodesOf(g.graph).some((e) => e._tag === 'Apply' && e.op.name === 'tanh'))
     expect(await fails(r)).toBe(true)
     const small = await shrunk(r, fails, 200)
     expect(await fails(small)).toBe(true)

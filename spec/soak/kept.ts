@@ -25,28 +25,74 @@ const file = t.strict({
   program: t.readonlyArray(t.string),
   /** Bytes of `save` in base 64. */
   graph: t.string,
-  values: t.record(t.string, t.strict({ dtype: t.keyof({ f32: null, f16: null, i32: null, bool: null }), shape: t.readonlyArray(t.number), values: t.readonlyArray(real) })),
+  values: t.record(
+    t.string,
+    t.strict({
+      dtype: t.keyof({ f32: null, f16: null, i32: null, bool: null }),
+      shape: t.readonlyArray(t.number),
+      values: t.readonlyArray(real),
+    }),
+  ),
 })
 
 /** The text of a file that replays a failure. */
 export const written = (f: Failure): Either<Fault, string> =>
-  pipe(save(f.graph.graph), E.map((bytes) => `${JSON.stringify(file.encode({
-    target: f.target, generator: f.generator, seed: f.seed, flaw: f.flaw,
-    program: print(f.graph.graph).split('\n'),
-    graph: Buffer.from(bytes).toString('base64'),
-    values: Object.fromEntries([...f.graph.values].map(([path, { type, values }]) => [path, { ...type, values }])),
-  }), null, 1)}\n`))
+  pipe(
+    save(f.graph.graph),
+    E.map(
+      (bytes) =>
+        `${JSON.stringify(
+          file.encode({
+            target: f.target,
+            generator: f.generator,
+            seed: f.seed,
+            flaw: f.flaw,
+            program: print(f.graph.graph).split('\n'),
+            graph: Buffer.from(bytes).toString('base64'),
+            values: Object.fromEntries([...f.graph.values].map(([path, { type, values }]) => [path, { ...type, values }])),
+          }),
+          null,
+          1,
+        )}\n`,
+    ),
+  )
 
 /** The graph of such a text. */
 export const readBack = (text: string): Either<Fault, RandomGraph> =>
   pipe(
-    E.tryCatch((): unknown => JSON.parse(text), (e) => fault('data', { place: 'a kept graph', found: messageOf(e), allowed: 'JSON', remedy: 'write it again by npm run soak' })),
-    E.chain((u) => pipe(file.decode(u), E.mapLeft(() => fault('data', { place: 'a kept graph', found: 'another structure', allowed: 'what npm run soak writes', remedy: 'write it again' })))),
-    E.chain((f) => pipe(load(loadOp)(Buffer.from(f.graph, 'base64')), E.map((graph) => ({
-      graph, floats: [], values: new Map(Object.entries(f.values).map(([path, { values, ...type }]) => [path, { type, values }])),
-    })))),
+    E.tryCatch(
+      (): unknown => JSON.parse(text),
+      (e) => fault('data', { place: 'a kept graph', found: messageOf(e), allowed: 'JSON', remedy: 'write it again by npm run soak' }),
+    ),
+    E.chain((u) =>
+      pipe(
+        file.decode(u),
+        E.mapLeft(() =>
+          fault('data', {
+            place: 'a kept graph',
+            found: 'another structure',
+            allowed: 'what npm run soak writes',
+            remedy: 'write it again',
+          }),
+        ),
+      ),
+    ),
+    E.chain((f) =>
+      pipe(
+        load(loadOp)(Buffer.from(f.graph, 'base64')),
+        E.map((graph) => ({
+          graph,
+          floats: [],
+          values: new Map(Object.entries(f.values).map(([path, { values, ...type }]) => [path, { type, values }])),
+        })),
+      ),
+    ),
   )
 
-export const keptFiles = (): ReadonlyArray<string> => readdirSync(folder).filter((name) => name.endsWith('.json')).sort().map((name) => join(folder, name))
+export const keptFiles = (): ReadonlyArray<string> =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => join(folder, name))
 
 export const textOf = (path: string): string => readFileSync(path, 'utf8')

@@ -12,6 +12,10 @@ const seed = given === '' ? `${randomInt(2 ** 31)}` : given
 const files = testsOf(importsOf(), 'spec/support/arbitrary.ts')
 
 process.stdout.write(`${files.length} files of properties with seed ${seed}; the same again: DINOGRAPH_SEED=${seed} npm run reseeded\n`)
-const { status } = spawnSync('npx', ['vitest', 'run', ...files, ...process.argv.slice(2)], { cwd: root, stdio: 'inherit', env: { ...process.env, DINOGRAPH_SEED: seed } })
+const { status } = spawnSync('npx', ['vitest', 'run', ...files, ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: 'inherit',
+  env: { ...process.env, DINOGRAPH_SEED: seed },
+})
 if (status !== 0) process.stdout.write(`seed ${seed} failed; the same again: DINOGRAPH_SEED=${seed} npm run reseeded\n`)
 process.exitCode = status ?? 1

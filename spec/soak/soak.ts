@@ -34,17 +34,35 @@ interface Options {
 const list = (text: string | undefined, all: ReadonlyArray<string>): ReadonlyArray<string> => text?.split(',') ?? all
 
 const optionsOf = (argv: ReadonlyArray<string>): E.Either<string, Options | 'help'> => {
-  const parsed = E.tryCatch(() => parseArgs({
-    args: [...argv],
-    options: { minutes: { type: 'string' }, target: { type: 'string' }, generator: { type: 'string' }, seed: { type: 'string' }, help: { type: 'boolean' } },
-  }).values, messageOf)
+  const parsed = E.tryCatch(
+    () =>
+      parseArgs({
+        args: [...argv],
+        options: {
+          minutes: { type: 'string' },
+          target: { type: 'string' },
+          generator: { type: 'string' },
+          seed: { type: 'string' },
+          help: { type: 'boolean' },
+        },
+      }).values,
+    messageOf,
+  )
   if (E.isLeft(parsed)) return parsed
   const v = parsed.right
   if (v.help === true) return E.right('help')
   const [targets, kinds] = [preys.map((p) => p.name), generators.map((g) => g.name)]
-  const o: Options = { minutes: Number(v.minutes), targets: list(v.target, targets), kinds: list(v.generator, kinds), seed: v.seed === undefined ? randomInt(2 ** 31) : Number(v.seed) }
-  const wrong = !(o.minutes > 0) ? `--minutes ${v.minutes ?? 'is missing'}` : !Number.isInteger(o.seed) ? `--seed ${v.seed ?? ''}`
-    : [...o.targets.filter((x) => !targets.includes(x)), ...o.kinds.filter((x) => !kinds.includes(x))][0]
+  const o: Options = {
+    minutes: Number(v.minutes),
+    targets: list(v.target, targets),
+    kinds: list(v.generator, kinds),
+    seed: v.seed === undefined ? randomInt(2 ** 31) : Number(v.seed),
+  }
+  const wrong = !(o.minutes > 0)
+    ? `--minutes ${v.minutes ?? 'is missing'}`
+    : !Number.isInteger(o.seed)
+      ? `--seed ${v.seed ?? ''}`
+      : [...o.targets.filter((x) => !targets.includes(x)), ...o.kinds.filter((x) => !kinds.includes(x))][0]
   return wrong === undefined ? E.right(o) : E.left(wrong)
 }
 
@@ -74,20 +92,29 @@ const soak = async (o: Options, here: ReadonlyArray<Prey>): Promise<number> => {
         const bag = await hunted(prey, g, seed, prey.together, until)
         const key = `${prey.name} ${g.name}`
         const before = tallies.get(key) ?? { graphs: 0, failures: 0, worst: 0 }
-        tallies.set(key, { graphs: before.graphs + bag.graphs, failures: before.failures + bag.failures.length, worst: Math.max(before.worst, bag.worst) })
-        process.stderr.write(`seed ${seed} ${key}: ${bag.graphs} graphs, ${bag.failures.length} fail, worst ratio ${bag.worst.toPrecision(2)} at ${bag.at}, ${bag.seconds.toFixed(1)} s\n`)
+        tallies.set(key, {
+          graphs: before.graphs + bag.graphs,
+          failures: before.failures + bag.failures.length,
+          worst: Math.max(before.worst, bag.worst),
+        })
+        process.stderr.write(
+          `seed ${seed} ${key}: ${bag.graphs} graphs, ${bag.failures.length} fail, worst ratio ${bag.worst.toPrecision(2)} at ${bag.at}, ${bag.seconds.toFixed(1)} s\n`,
+        )
         for (const f of bag.failures) process.stdout.write(`${showFailure(f)}\nkept as ${keep(f)}\n\n`)
       }
     }
   }
-  for (const [key, s] of tallies) process.stdout.write(`${key}: ${s.graphs} graphs, ${s.failures} fail, worst ratio ${s.worst.toPrecision(2)}\n`)
+  for (const [key, s] of tallies)
+    process.stdout.write(`${key}: ${s.graphs} graphs, ${s.failures} fail, worst ratio ${s.worst.toPrecision(2)}\n`)
   return [...tallies.values()].some((s) => s.failures > 0) ? 1 : 0
 }
 
 const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const o = optionsOf(argv)
   if (E.isLeft(o)) {
-    process.stderr.write(`${showFault(fault('usage', { place: 'the command line', found: o.left, allowed: '--minutes N, --target, --generator, --seed S', remedy: 'see npm run soak -- --help' }))}\n`)
+    process.stderr.write(
+      `${showFault(fault('usage', { place: 'the command line', found: o.left, allowed: '--minutes N, --target, --generator, --seed S', remedy: 'see npm run soak -- --help' }))}\n`,
+    )
     return 2
   }
   if (o.right === 'help') {

@@ -25,25 +25,42 @@ import { expectClose, wave } from '../support/tensor.ts'
 import { backbone, stage } from './networks.ts'
 
 /** The student is drawn to the teacher's logits, sample by sample: nothing couples a batch. */
-const step = (images: number): StepStage => derive(trainingStep({
-  model: dinov1({ backbone: backbone({ depth: 1 }), head: head({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }),
-  loss: pureLoss<Features<Logits>>('square', ({ student, teacher }) => mean()(square(sub(student.global.logits, teacher.global.logits)))),
-  batch: multiCrop({ images, global: { crops: 1, size: 8 } }),
-  optimizer: chain([clipEach(0.1), adamw()]),
-}))
+const step = (images: number): StepStage =>
+  derive(
+    trainingStep({
+      model: dinov1({ backbone: backbone({ depth: 1 }), head: head({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }),
+      loss: pureLoss<Features<Logits>>('square', ({ student, teacher }) =>
+        mean()(square(sub(student.global.logits, teacher.global.logits))),
+      ),
+      batch: multiCrop({ images, global: { crops: 1, size: 8 } }),
+      optimizer: chain([clipEach(0.1), adamw()]),
+    }),
+  )
 
 const program = (s: StepStage): Program => right(s.program)
 const pixels = wave(4 * 3 * 64, 3)
-const hypers = new Map<string, HostArray>([['hyper.lr', Float32Array.of(0.05)], ['hyper.wd', Float32Array.of(0.1)], ['hyper.momentum', Float32Array.of(0.9)]])
+const hypers = new Map<string, HostArray>([
+  ['hyper.lr', Float32Array.of(0.05)],
+  ['hyper.wd', Float32Array.of(0.1)],
+  ['hyper.momentum', Float32Array.of(0.9)],
+])
 
 /** Runs programs one after the other on parts of the pixels, and gives the state by path. */
-const ran = async (programs: ReadonlyArray<Program>, parts: number, applied: (i: number) => number): Promise<ReadonlyMap<string, Float32Array>> => {
+const ran = async (
+  programs: ReadonlyArray<Program>,
+  parts: number,
+  applied: (i: number) => number,
+): Promise<ReadonlyMap<string, Float32Array>> => {
   const device = right(await reference.open())
   const residents = new Map(programs.flatMap((p) => p.residents.map((r) => [r.path, r] as const)))
   const first = initialize(1)([...residents.values()])
   // another teacher, so that there is something to learn
   const other = initialize(2)([...residents.values()])
-  right(await writeResidents(device, [...residents.values()])(new Map([...first].map(([path, v]) => [path, path.startsWith('teacher.') ? other.get(path) ?? v : v])))())
+  right(
+    await writeResidents(device, [...residents.values()])(
+      new Map([...first].map(([path, v]) => [path, path.startsWith('teacher.') ? (other.get(path) ?? v) : v])),
+    )(),
+  )
   const n = pixels.length / parts
   for (const [i, p] of programs.entries()) {
     const x = right(await device.compile(p.graph)())
@@ -58,13 +75,19 @@ const ran = async (programs: ReadonlyArray<Program>, parts: number, applied: (i:
 const small = program(pipe(step(2), accumulate({ steps: 2 })))
 
 test('two micro-batches are one batch: parameters, moments, teacher and step count', async () => {
-  const [large, halves] = [await ran([program(step(4)), program(step(4))], 1, () => 1), await ran([small, small, small, small], 2, applyEvery(2))]
+  const [large, halves] = [
+    await ran([program(step(4)), program(step(4))], 1, () => 1),
+    await ran([small, small, small, small], 2, applyEvery(2)),
+  ]
   for (const [path, v] of large) expectClose(halves.get(path) ?? [], v, 1e-6, path)
   expect(halves.get('optimizer.step')?.[0]).toBe(2)
 })
 
 test('the two programs that it is made of do the same as one that asks', async () => {
-  const [add, apply] = [program(pipe(step(2), accumulate({ steps: 2, half: 'add' }))), program(pipe(step(2), accumulate({ steps: 2, half: 'apply' })))]
+  const [add, apply] = [
+    program(pipe(step(2), accumulate({ steps: 2, half: 'add' }))),
+    program(pipe(step(2), accumulate({ steps: 2, half: 'apply' }))),
+  ]
   const [one, two] = [await ran([small, small, small, small], 2, applyEvery(2)), await ran([add, apply, add, apply], 2, () => 0)]
   expect(two).toEqual(one)
   expect(add.graph.outputs.filter((o) => o.role === 'state').every((o) => o.path.startsWith('accumulator.'))).toBe(true)
@@ -77,7 +100,10 @@ test('between applications nothing but the accumulators moves', async () => {
 })
 
 test('one micro-batch is the step itself', async () => {
-  const [plain, one] = [await ran([program(step(4))], 1, () => 1), await ran([program(pipe(step(4), accumulate({ steps: 1 })))], 1, () => 1)]
+  const [plain, one] = [
+    await ran([program(step(4))], 1, () => 1),
+    await ran([program(pipe(step(4), accumulate({ steps: 1 })))], 1, () => 1),
+  ]
   for (const [path, v] of plain) expect(one.get(path), path).toEqual(v)
 })
 

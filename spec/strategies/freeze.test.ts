@@ -11,11 +11,32 @@ import { right } from '../data/either.ts'
 import { cost, count, faultOf, firstValues, losses, paths, plain, programOf, run } from './networks.ts'
 
 test('what is frozen is named by its place, or by its path', () => {
-  const names = ['backbone.cls_token', 'backbone.pos_embed', 'backbone.patch_embed.proj.weight', 'backbone.blocks.0.norm1.weight', 'backbone.blocks.2.attn.qkv.bias', 'backbone.norm.bias', 'head.mlp.0.weight', 'head.last_layer.weight_v']
+  const names = [
+    'backbone.cls_token',
+    'backbone.pos_embed',
+    'backbone.patch_embed.proj.weight',
+    'backbone.blocks.0.norm1.weight',
+    'backbone.blocks.2.attn.qkv.bias',
+    'backbone.norm.bias',
+    'head.mlp.0.weight',
+    'head.last_layer.weight_v',
+  ]
   const of = (o: Parameters<typeof isFrozen>[0]): ReadonlyArray<number> => names.flatMap((n, i) => (isFrozen(o)(n) ? [i] : []))
-  expect([of({ prefix: 1 }), of({ blocks: [2] }), of({ blocks: { before: 3 } }), of({ norms: true }), of({ tokens: true, position: true }), of({ patchEmbed: true }), of({ paths: /^head\.mlp/g }), of({})])
-    .toEqual([[0, 1, 2, 3], [4], [3, 4], [3, 5], [0, 1], [2], [6], []])
-  expect([blockOf('backbone.blocks.1.7.norm1.weight'), blockOf('student.global.backbone.blocks.11.drop_path1'), blockOf('head.mlp.0.weight')]).toEqual([7, 11, undefined])
+  expect([
+    of({ prefix: 1 }),
+    of({ blocks: [2] }),
+    of({ blocks: { before: 3 } }),
+    of({ norms: true }),
+    of({ tokens: true, position: true }),
+    of({ patchEmbed: true }),
+    of({ paths: /^head\.mlp/g }),
+    of({}),
+  ]).toEqual([[0, 1, 2, 3], [4], [3, 4], [3, 5], [0, 1], [2], [6], []])
+  expect([
+    blockOf('backbone.blocks.1.7.norm1.weight'),
+    blockOf('student.global.backbone.blocks.11.drop_path1'),
+    blockOf('head.mlp.0.weight'),
+  ]).toEqual([7, 11, undefined])
 })
 
 describe('a frozen prefix', () => {
@@ -29,13 +50,19 @@ describe('a frozen prefix', () => {
     expect(frozen).not.toContain('student.backbone.blocks.2.norm1.weight')
     for (const path of frozen) {
       expect(r.state.get(path), path).toEqual(first.get(path))
-      expect([...r.state.keys()].some((x) => x.endsWith(path.slice('student.'.length)) && x !== path), path).toBe(false)
+      expect(
+        [...r.state.keys()].some((x) => x.endsWith(path.slice('student.'.length)) && x !== path),
+        path,
+      ).toBe(false)
     }
     expect(r.state.get('student.backbone.blocks.2.norm1.weight')).not.toEqual(first.get('student.backbone.blocks.2.norm1.weight'))
     expect(losses(r).every(Number.isFinite)).toBe(true)
   })
   it('drops no paths; later blocks do', () => {
-    const drawn = (q: typeof p): ReadonlyArray<string> => leavesOfGraph(q.graph).filter((l) => l.source._tag === 'Draw').map((l) => l.path)
+    const drawn = (q: typeof p): ReadonlyArray<string> =>
+      leavesOfGraph(q.graph)
+        .filter((l) => l.source._tag === 'Draw')
+        .map((l) => l.path)
     expect(drawn(programOf(none, o)).filter((x) => x.includes('blocks.1.')).length).toBe(4)
     expect(drawn(p).every((x) => x.includes('blocks.2.'))).toBe(true)
   })
@@ -49,10 +76,23 @@ describe('what a frozen prefix saves', { timeout: 60_000 }, () => {
     // a trained block costs a forward pass of the teacher and three passes of the student, forward and twice back (local crops add a
     // little); a frozen one costs one pass, which student and teacher have in common
     const shares = (x: (t: typeof a) => number): ReadonlyArray<number> => [b, c].map((t) => x(t) / x(a))
-    const about = (found: ReadonlyArray<number>, expected: ReadonlyArray<number>): void => { found.forEach((f, i) => { expect(Math.abs(f - expected[i]), `${f}`).toBeLessThan(0.02) }) }
-    about(shares((t) => t.launches), [0.63, 0.31])
-    about(shares((t) => t.flops), [0.61, 0.26])
-    about(shares((t) => t.temporaryBytes), [0.5, 0.14])
+    const about = (found: ReadonlyArray<number>, expected: ReadonlyArray<number>): void => {
+      found.forEach((f, i) => {
+        expect(Math.abs(f - expected[i]), `${f}`).toBeLessThan(0.02)
+      })
+    }
+    about(
+      shares((t) => t.launches),
+      [0.63, 0.31],
+    )
+    about(
+      shares((t) => t.flops),
+      [0.61, 0.26],
+    )
+    about(
+      shares((t) => t.temporaryBytes),
+      [0.5, 0.14],
+    )
     expect(b.updates).toBeLessThan(a.updates)
   })
   it('trained parameters', () => {

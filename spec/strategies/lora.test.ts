@@ -47,7 +47,11 @@ describe.each(Object.entries(strategies))('%s', (name, strategy) => {
   })
   it('keeps optimizer state for what is trained alone', () => {
     const moments = p.residents.flatMap((r) => (r.path.startsWith('optimizer.exp_avg.') ? [r.path.slice('optimizer.exp_avg.'.length)] : []))
-    expect([...moments].sort()).toEqual(paths(p, 'trained').map((x) => x.slice('student.'.length)).sort())
+    expect([...moments].sort()).toEqual(
+      paths(p, 'trained')
+        .map((x) => x.slice('student.'.length))
+        .sort(),
+    )
   })
   it('trains the adapters and leaves the base, and a merged network is the adapted one', async () => {
     const r = await run(p, 4)
@@ -58,7 +62,13 @@ describe.each(Object.entries(strategies))('%s', (name, strategy) => {
     for (const root of ['student', 'teacher']) {
       const [adapted, merged] = features(p, root, r.state)
       expectClose(merged, adapted, 2e-6, root)
-      const untouched = evaluate([plainFeatures(root)], new Map<string, HostArray>([...[...networkValues(root)(r.state)].map(([path, v]) => [`${root}.${path}`, v] as const), ['x', pixels]]))[0]
+      const untouched = evaluate(
+        [plainFeatures(root)],
+        new Map<string, HostArray>([
+          ...[...networkValues(root)(r.state)].map(([path, v]) => [`${root}.${path}`, v] as const),
+          ['x', pixels],
+        ]),
+      )[0]
       expect(Math.max(...untouched.map((v, i) => Math.abs(v - adapted[i])))).toBeGreaterThan(1e-4)
     }
   })
@@ -72,14 +82,16 @@ describe.each(Object.entries(strategies))('%s', (name, strategy) => {
 })
 
 const pixels: HostArray = Float32Array.from(wave(2 * 3 * 64, 9))
-const plainFeatures = (root: string) => call(backbone(), context('eval'), 'features', leavesOf(`${root}.backbone`, backbone().params), input('x', [2, 3, 8, 8])).cls
+const plainFeatures = (root: string) =>
+  call(backbone(), context('eval'), 'features', leavesOf(`${root}.backbone`, backbone().params), input('x', [2, 3, 8, 8])).cls
 
 /** The class tokens of an adapted network, and of the network that merging makes of it. */
 const features = (p: Program, root: string, state: ReadonlyMap<string, Float32Array>): readonly [Float64Array, Float64Array] => {
   const g = right(trace('features', [value('cls', plainFeatures(root))]))
   const seen = right(p.view(g))
   const merged = right(mergedNetwork(p.adapters, root)(state))
-  const values = (m: Iterable<readonly [string, HostArray]>): ReadonlyMap<string, HostArray> => new Map<string, HostArray>([...m, ['x', pixels]])
+  const values = (m: Iterable<readonly [string, HostArray]>): ReadonlyMap<string, HostArray> =>
+    new Map<string, HostArray>([...m, ['x', pixels]])
   return [
     evaluate([seen.outputs[0].expr], values(state))[0],
     evaluate([g.outputs[0].expr], values([...merged].map(([path, v]) => [`${root}.${path}`, v] as const)))[0],
@@ -96,29 +108,63 @@ describe('targets', () => {
     expect(matches(['kv'])('blocks.0.attn.qkv')).toBe(false)
   })
   it('leave out modules and layers', () => {
-    expect(made({ targets: ['fc1', 'fc2'], exclude: ['blocks.0.mlp.fc1'], layers: [0, 2] })).toEqual(['backbone.blocks.0.mlp.fc2', 'backbone.blocks.2.mlp.fc1', 'backbone.blocks.2.mlp.fc2'])
-    expect([layerOf('backbone.blocks.11.attn.qkv'), layerOf('backbone.norm'), layerOf('a.layers.3.b', 'layers')]).toEqual([11, undefined, 3])
+    expect(made({ targets: ['fc1', 'fc2'], exclude: ['blocks.0.mlp.fc1'], layers: [0, 2] })).toEqual([
+      'backbone.blocks.0.mlp.fc2',
+      'backbone.blocks.2.mlp.fc1',
+      'backbone.blocks.2.mlp.fc2',
+    ])
+    expect([layerOf('backbone.blocks.11.attn.qkv'), layerOf('backbone.norm'), layerOf('a.layers.3.b', 'layers')]).toEqual([
+      11,
+      undefined,
+      3,
+    ])
   })
   it('may name slices of a fused layer, which get rows of their own', () => {
     const all = right(lora({ targets: ['query', 'value'], layers: [1], rank: 2 })(plain())).adapters ?? []
-    expect(all.map((a) => [a.module, a.rows])).toEqual([['backbone.blocks.1.attn.qkv.query', [0, 8]], ['backbone.blocks.1.attn.qkv.value', [16, 24]]])
-    expect(adaptersFor({ targets: ['qkv'], slices: {} })({ path: 'a.qkv.weight', out: 24, inputs: [8] }).map((a) => a.rows)).toEqual([[0, 24]])
+    expect(all.map((a) => [a.module, a.rows])).toEqual([
+      ['backbone.blocks.1.attn.qkv.query', [0, 8]],
+      ['backbone.blocks.1.attn.qkv.value', [16, 24]],
+    ])
+    expect(adaptersFor({ targets: ['qkv'], slices: {} })({ path: 'a.qkv.weight', out: 24, inputs: [8] }).map((a) => a.rows)).toEqual([
+      [0, 24],
+    ])
   })
   it('have ranks and alphas by pattern, the first that fits', () => {
-    const all = right(lora({ targets: ['fc1', 'fc2'], layers: [0], rank: 4, alpha: 8, rankPattern: { fc1: 2, 'blocks.0.mlp.fc.': 3 }, alphaPattern: { 'mlp.fc2': 12 } })(plain())).adapters ?? []
-    expect(all.map((a) => [a.rank, a.scale])).toEqual([[2, 4], [3, 4]])
+    const all =
+      right(
+        lora({
+          targets: ['fc1', 'fc2'],
+          layers: [0],
+          rank: 4,
+          alpha: 8,
+          rankPattern: { fc1: 2, 'blocks.0.mlp.fc.': 3 },
+          alphaPattern: { 'mlp.fc2': 12 },
+        })(plain()),
+      ).adapters ?? []
+    expect(all.map((a) => [a.rank, a.scale])).toEqual([
+      [2, 4],
+      [3, 4],
+    ])
     expect(byPattern({ 'k.*': 5 }, 1)('a.kv')).toBe(5)
   })
-  it('of a convolution have PEFT\'s shapes', () => {
+  it("of a convolution have PEFT's shapes", () => {
     const [a] = right(lora({ targets: ['patch_embed.proj'], rank: 2 })(plain())).adapters ?? []
-    expect([a.params.lora_A.weight.shape, a.params.lora_B.weight.shape]).toEqual([[2, 3, 4, 4], [8, 2, 1, 1]])
+    expect([a.params.lora_A.weight.shape, a.params.lora_B.weight.shape]).toEqual([
+      [2, 3, 4, 4],
+      [8, 2, 1, 1],
+    ])
   })
 })
 
 test('dropout is drawn for the student while it trains, once for each layer that sees it', () => {
   const p = programOf(lora({ targets: ['mlp.fc1'], layers: [0], dropout: 0.25 }))
-  const draws = leavesOfGraph(p.graph).filter((l) => l.source._tag === 'Draw').map((l) => l.path)
-  expect(draws.sort()).toEqual(['student.global.backbone.blocks.0.mlp.fc1.lora_dropout', 'student.local.backbone.blocks.0.mlp.fc1.lora_dropout'])
+  const draws = leavesOfGraph(p.graph)
+    .filter((l) => l.source._tag === 'Draw')
+    .map((l) => l.path)
+  expect(draws.sort()).toEqual([
+    'student.global.backbone.blocks.0.mlp.fc1.lora_dropout',
+    'student.local.backbone.blocks.0.mlp.fc1.lora_dropout',
+  ])
   const seen = right(p.view(right(trace('f', [value('cls', plainFeatures('student'))]))))
   expect(leavesOfGraph(seen).some((l) => l.source._tag === 'Draw')).toBe(false)
 })
@@ -146,7 +192,10 @@ describe('faults', () => {
     expect(E.isLeft(lora({ targets: ['fc2'] })(once))).toBe(true)
     const p = programOf(lora({ targets: ['fc1'], rank: 2 }))
     const { state } = await run(p, 1)
-    const broken = new Map([...networkValues('student')(state), ['backbone.blocks.0.mlp.fc1.lora_B.weight', new Float32Array(32).fill(NaN)] as const])
+    const broken = new Map([
+      ...networkValues('student')(state),
+      ['backbone.blocks.0.mlp.fc1.lora_B.weight', new Float32Array(32).fill(NaN)] as const,
+    ])
     expect(E.isLeft(merge(p.adapters)(broken))).toBe(true)
   })
 })

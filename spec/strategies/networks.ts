@@ -53,17 +53,23 @@ export const backbone = (o: SmallOptions = {}) =>
   vit({ patch: 4, width: o.width ?? 8, depth: o.depth ?? 3, heads: 2, mlpRatio: 2, image: o.image ?? 8, dropPath: o.dropPath ?? 0 })
 
 const watched = watch<Features<Logits & PatchTokens>>(({ student, teacher }) =>
-  [student.global, ...(student.local === undefined ? [] : [student.local]), teacher.global].map((g, i) => ({ name: `patches${i}`, value: sum()(g.patches) })))
+  [student.global, ...(student.local === undefined ? [] : [student.local]), teacher.global].map((g, i) => ({
+    name: `patches${i}`,
+    value: sum()(g.patches),
+  })),
+)
 
-export const stage = (o: SmallOptions = {}): ForwardStage => trainingStep({
-  model: dinov1({ backbone: backbone(o), head: head({ in: o.width ?? 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }),
-  loss: concatAll(lossMonoid<Features<Logits & PatchTokens>>())([
-    o.weight === undefined ? dino({ prototypes: 6 }) : weighted(o.weight)(dino({ prototypes: 6 })), ...(o.whole === true ? [watched] : []),
-  ]),
-  batch: multiCrop({ images: o.images ?? 2, global: { crops: 2, size: o.image ?? 8 }, local: { crops: o.locals ?? 1, size: 4 } }),
-  optimizer: o.optimizer ?? adamw(),
-  ...(o.lossScale === undefined ? {} : { lossScale: o.lossScale }),
-})
+export const stage = (o: SmallOptions = {}): ForwardStage =>
+  trainingStep({
+    model: dinov1({ backbone: backbone(o), head: head({ in: o.width ?? 8, prototypes: 6, hidden: 8, bottleneck: 4 }) }),
+    loss: concatAll(lossMonoid<Features<Logits & PatchTokens>>())([
+      o.weight === undefined ? dino({ prototypes: 6 }) : weighted(o.weight)(dino({ prototypes: 6 })),
+      ...(o.whole === true ? [watched] : []),
+    ]),
+    batch: multiCrop({ images: o.images ?? 2, global: { crops: 2, size: o.image ?? 8 }, local: { crops: o.locals ?? 1, size: 4 } }),
+    optimizer: o.optimizer ?? adamw(),
+    ...(o.lossScale === undefined ? {} : { lossScale: o.lossScale }),
+  })
 
 export const plain = (o: SmallOptions = {}): Objective => right(stage(o).objective)
 
@@ -74,14 +80,20 @@ export const feed = (o: SmallOptions = {}, k = 0): ReadonlyMap<string, HostArray
   const n = o.images ?? 2
   const side = o.image ?? 8
   return new Map<string, HostArray>([
-    ['batch.global', Float32Array.from(wave(2 * n * 3 * side * side, k))], ['batch.local', Float32Array.from(wave((o.locals ?? 1) * n * 3 * 16, k + 1))],
-    ['hyper.lr', Float32Array.of(0.02)], ['hyper.wd', Float32Array.of(0.1)], ['hyper.momentum', Float32Array.of(0.9)], ['hyper.teacher_temp', Float32Array.of(0.04)],
+    ['batch.global', Float32Array.from(wave(2 * n * 3 * side * side, k))],
+    ['batch.local', Float32Array.from(wave((o.locals ?? 1) * n * 3 * 16, k + 1))],
+    ['hyper.lr', Float32Array.of(0.02)],
+    ['hyper.wd', Float32Array.of(0.1)],
+    ['hyper.momentum', Float32Array.of(0.9)],
+    ['hyper.teacher_temp', Float32Array.of(0.04)],
   ])
 }
 
 /** First values, with the magnitudes of DoRA in place. */
-export const firstValues = (p: { readonly residents: ReadonlyArray<Resident>; readonly adapters?: Program['adapters'] }, seed = 1): ReadonlyMap<string, Float32Array> =>
-  right(startAdapters(p.adapters ?? [])(initialize(seed)(p.residents)))
+export const firstValues = (
+  p: { readonly residents: ReadonlyArray<Resident>; readonly adapters?: Program['adapters'] },
+  seed = 1,
+): ReadonlyMap<string, Float32Array> => right(startAdapters(p.adapters ?? [])(initialize(seed)(p.residents)))
 
 export interface Ran {
   readonly values: ReadonlyArray<ReadonlyMap<string, HostArray>>
@@ -90,12 +102,19 @@ export interface Ran {
 }
 
 /** Some steps on the reference. */
-export const run = async (p: Program, steps: number, o: SmallOptions = {}, more: ReadonlyMap<string, HostArray> = new Map(), seed = 1): Promise<Ran> => {
+export const run = async (
+  p: Program,
+  steps: number,
+  o: SmallOptions = {},
+  more: ReadonlyMap<string, HostArray> = new Map(),
+  seed = 1,
+): Promise<Ran> => {
   const device = right(await reference.open())
   right(await writeResidents(device, p.residents)(firstValues(p, seed))())
   const executable = right(await device.compile(p.graph)())
   const values: Array<ReadonlyMap<string, HostArray>> = []
-  for (let step = 0; step < steps; step++) values.push(right(await executable.run({ values: new Map([...feed(o, 3 * step), ...more]), seed, step })()))
+  for (let step = 0; step < steps; step++)
+    values.push(right(await executable.run({ values: new Map([...feed(o, 3 * step), ...more]), seed, step })()))
   const state = new Map<string, Float32Array>()
   for (const r of p.residents) state.set(r.path, Float32Array.from(right(await device.read(r.path)())))
   return { values, state, device }

@@ -24,12 +24,18 @@ import { expectClose } from '../support/tensor.ts'
 import type { SmallOptions } from './networks.ts'
 import { cost, feed, firstValues, paths, plain, programOf, run, stage } from './networks.ts'
 
-const stored = (s: Strategy, o: SmallOptions = {}): Program => right(pipe(stage(o), rewriteForward(s), derive, rewriteStep(halfStorage())).program)
+const stored = (s: Strategy, o: SmallOptions = {}): Program =>
+  right(pipe(stage(o), rewriteForward(s), derive, rewriteStep(halfStorage())).program)
 
-test.each([['full', none], ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })]] as const)('the loss is the same, and training nearly: %s', async (_, s) => {
+test.each([
+  ['full', none],
+  ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })],
+] as const)('the loss is the same, and training nearly: %s', async (_, s) => {
   const [full, half] = [await run(programOf(s), 3), await run(stored(s), 3)]
   expect(half.values[0].get('loss')).toEqual(full.values[0].get('loss'))
-  full.values.forEach((v, i) => { expectClose(half.values[i].get('loss') ?? [], v.get('loss') ?? [], 2e-3) })
+  full.values.forEach((v, i) => {
+    expectClose(half.values[i].get('loss') ?? [], v.get('loss') ?? [], 2e-3)
+  })
   expect(half.state.get('student.head.mlp.0.weight')).toEqual(expect.anything())
   expect(half.values[2].get('loss')).not.toEqual(full.values[2].get('loss'))
 })
@@ -42,10 +48,21 @@ test('planned memory falls', () => {
 
 describe('contractions in f16', () => {
   const halved = (o: { readonly strategy?: Strategy; readonly scale?: LossScale; readonly weight?: number } = {}): Program =>
-    right(pipe(stage({ ...(o.scale === undefined ? {} : { lossScale: o.scale }), weight: o.weight ?? 1, whole: true }), rewriteForward(all([o.strategy ?? none, half()])), derive).program)
-  it.each([['full', none], ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })]] as const)('train as f32 does, nearly: %s', async (_, strategy) => {
+    right(
+      pipe(
+        stage({ ...(o.scale === undefined ? {} : { lossScale: o.scale }), weight: o.weight ?? 1, whole: true }),
+        rewriteForward(all([o.strategy ?? none, half()])),
+        derive,
+      ).program,
+    )
+  it.each([
+    ['full', none],
+    ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })],
+  ] as const)('train as f32 does, nearly: %s', async (_, strategy) => {
     const [full, halves] = [await run(programOf(strategy), 4), await run(halved({ strategy }), 4)]
-    full.values.forEach((v, i) => { expectClose(halves.values[i].get('loss') ?? [], v.get('loss') ?? [], 5e-3) })
+    full.values.forEach((v, i) => {
+      expectClose(halves.values[i].get('loss') ?? [], v.get('loss') ?? [], 5e-3)
+    })
     expect(halves.values[0].get('loss')).not.toEqual(full.values[0].get('loss'))
   })
   it('keep parameters, moments and what gradients sum up in f32; only contractions of blocks are f16', () => {
@@ -54,7 +71,11 @@ describe('contractions in f16', () => {
     const halves = nodesOf(p.graph).filter((e) => e.type.dtype === 'f16')
     expect(halves.every((e) => scopeOf(e).includes('blocks.'))).toBe(true)
     // a forward pass and two backward of 6 layers and 2 products of attention, in 3 blocks
-    expect(nodesOf(p.graph).filter((e) => O.isSome(contracting.dot.match(e)) && scopeOf(e).includes('blocks.')).every((e) => e.type.dtype === 'f16')).toBe(true)
+    expect(
+      nodesOf(p.graph)
+        .filter((e) => O.isSome(contracting.dot.match(e)) && scopeOf(e).includes('blocks.'))
+        .every((e) => e.type.dtype === 'f16'),
+    ).toBe(true)
   })
   it('store what both passes read once, narrower', () => {
     const o = { depth: 4, width: 16, images: 4, image: 16, whole: true }
@@ -76,15 +97,22 @@ describe('contractions in f16', () => {
   })
   it('give the same steps whatever the scale', async () => {
     const [one, other] = [await run(halved({ scale: { initial: 2 ** 8 } }), 3), await run(halved({ scale: { initial: 2 ** 10 } }), 3)]
-    one.values.forEach((v, i) => { expectClose(other.values[i].get('loss') ?? [], v.get('loss') ?? [], 2e-3) })
+    one.values.forEach((v, i) => {
+      expectClose(other.values[i].get('loss') ?? [], v.get('loss') ?? [], 2e-3)
+    })
   })
   it('skip a step that overflows: nothing moves but the scale, which falls until it fits', async () => {
     const p = halved({ scale: { initial: 2 ** 40 } })
     const begun = firstValues(p)
     const once = (await run(p, 1)).state
     for (const path of paths(p, 'trained')) expect(once.get(path), path).toEqual(begun.get(path))
-    for (const r of p.residents.filter((x) => x.path.startsWith('optimizer.exp_avg') || x.path.startsWith('loss.'))) expect(once.get(r.path), r.path).toEqual(begun.get(r.path))
-    expect([once.get('optimizer.step')?.[0], once.get('optimizer.loss_scale')?.[0], once.get('optimizer.loss_scale_good')?.[0]]).toEqual([0, 2 ** 39, 0])
+    for (const r of p.residents.filter((x) => x.path.startsWith('optimizer.exp_avg') || x.path.startsWith('loss.')))
+      expect(once.get(r.path), r.path).toEqual(begun.get(r.path))
+    expect([once.get('optimizer.step')?.[0], once.get('optimizer.loss_scale')?.[0], once.get('optimizer.loss_scale_good')?.[0]]).toEqual([
+      0,
+      2 ** 39,
+      0,
+    ])
     const later = (await run(halved({ scale: { initial: 2 ** 40, backoff: 2 ** -12 } }), 5)).state
     expect(later.get('optimizer.step')?.[0]).toBeGreaterThan(1)
     expect(later.get('student.backbone.cls_token')).not.toEqual(begun.get('student.backbone.cls_token'))
@@ -98,8 +126,14 @@ describe('contractions in f16', () => {
     const s = pipe(stage({ lossScale: {} }), rewriteForward(half()), derive)
     const before = await run(right(s.program), 2)
     const apply = new Map([['hyper.apply', Float32Array.of(1)]])
-    const [again, micro] = [await run(right(rewriteStep(remat())(s).program), 2), await run(right(accumulate({ steps: 1 })(s).program), 2, {}, apply)]
-    for (const [path, v] of before.state) { expect(again.state.get(path), path).toEqual(v); expect(micro.state.get(path), path).toEqual(v) }
+    const [again, micro] = [
+      await run(right(rewriteStep(remat())(s).program), 2),
+      await run(right(accumulate({ steps: 1 })(s).program), 2, {}, apply),
+    ]
+    for (const [path, v] of before.state) {
+      expect(again.state.get(path), path).toEqual(v)
+      expect(micro.state.get(path), path).toEqual(v)
+    }
   })
   it('are asked for once, and where there are blocks', () => {
     expect(E.isLeft(all([half(), half()])(plain())) && 'left').toBe('left')
@@ -119,7 +153,10 @@ test('a target without f16 says so, and does not run', async () => {
 
 test('a target with f16 agrees with the reference', async (context) => {
   const opened = await openTarget('native')()
-  if (E.isLeft(opened)) { context.skip(`native is not tested here: ${showFault(opened.left)}`); return }
+  if (E.isLeft(opened)) {
+    context.skip(`native is not tested here: ${showFault(opened.left)}`)
+    return
+  }
   const device = opened.right
   device.close()
   for (const p of [stored(none), right(pipe(stage({ lossScale: {} }), rewriteForward(half()), derive).program)]) {
@@ -127,8 +164,13 @@ test('a target with f16 agrees with the reference', async (context) => {
     right(await writeResidents(own, p.residents)(firstValues(p))())
     const x = right(await own.compile(p.graph)())
     const losses: Array<number> = []
-    for (let step = 0; step < 3; step++) losses.push(right(await x.run({ values: feed({}, 3 * step), seed: 1, step })()).get('loss')?.[0] ?? NaN)
-    expectClose(losses, (await run(p, 3)).values.map((v) => v.get('loss')?.[0] ?? NaN), 2e-3)
+    for (let step = 0; step < 3; step++)
+      losses.push(right(await x.run({ values: feed({}, 3 * step), seed: 1, step })()).get('loss')?.[0] ?? NaN)
+    expectClose(
+      losses,
+      (await run(p, 3)).values.map((v) => v.get('loss')?.[0] ?? NaN),
+      2e-3,
+    )
     own.close()
   }
 }, 120_000)

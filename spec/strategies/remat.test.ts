@@ -18,10 +18,17 @@ import { cost, programOf, road, run } from './networks.ts'
 const rewritten = (g: Graph, o: RematOptions = {}): Graph => right(verify(right(remat(o).run(g))))
 
 describe('values', () => {
-  it.each([['full', none], ['lora with dropout', lora({ targets: ['qkv', 'fc1'], rank: 2, dropout: 0.2 })]] as const)('are the same to the bit: %s', async (_, strategy) => {
+  it.each([
+    ['full', none],
+    ['lora with dropout', lora({ targets: ['qkv', 'fc1'], rank: 2, dropout: 0.2 })],
+  ] as const)('are the same to the bit: %s', async (_, strategy) => {
     const o: SmallOptions = { dropPath: 0.3 }
     const p = programOf(strategy, o)
-    const [before, after, pairs] = [await run(p, 3, o), await run({ ...p, graph: rewritten(p.graph) }, 3, o), await run({ ...p, graph: rewritten(p.graph, { regions: blocksAsRegions(2) }) }, 3, o)]
+    const [before, after, pairs] = [
+      await run(p, 3, o),
+      await run({ ...p, graph: rewritten(p.graph) }, 3, o),
+      await run({ ...p, graph: rewritten(p.graph, { regions: blocksAsRegions(2) }) }, 3, o),
+    ]
     expect(after.values).toEqual(before.values)
     expect(after.state).toEqual(before.state)
     expect(pairs.state).toEqual(before.state)
@@ -71,8 +78,14 @@ describe('memory', { timeout: 60_000 }, () => {
 describe('regions', () => {
   const p = programOf(none)
   it('are the blocks of the student by group of crops', () => {
-    expect(right(regionsOf(blocksAsRegions())(p.graph)).map((r) => r.name)).toEqual(['global', 'local'].flatMap((g) => [0, 1, 2].map((i) => `student.${g}.backbone.blocks.${i}`)))
-    expect([blocksAsRegions()('a.blocks.1.7.attn'), blocksAsRegions(3)('a.blocks.4'), blocksAsRegions()('a.norm')]).toEqual(['a.blocks.1.7', 'a.blocks.1x3', ''])
+    expect(right(regionsOf(blocksAsRegions())(p.graph)).map((r) => r.name)).toEqual(
+      ['global', 'local'].flatMap((g) => [0, 1, 2].map((i) => `student.${g}.backbone.blocks.${i}`)),
+    )
+    expect([blocksAsRegions()('a.blocks.1.7.attn'), blocksAsRegions(3)('a.blocks.4'), blocksAsRegions()('a.norm')]).toEqual([
+      'a.blocks.1.7',
+      'a.blocks.1x3',
+      '',
+    ])
   })
   it('survive simplification', () => {
     const g = rewritten(p.graph)

@@ -31,11 +31,18 @@ export const tensors = (dtype: DType, shape: Shape, element: Element): fc.Arbitr
 /** No two values are equal. */
 export const distinct = (shape: Shape): fc.Arbitrary<Tensor> => {
   const n = sizeOf(shape)
-  return fc.shuffledSubarray([...range(n)], { minLength: n }).map((order) => tensor('f32', shape, order.map((k) => (2 * k + 1 - n) / 64)))
+  return fc.shuffledSubarray([...range(n)], { minLength: n }).map((order) =>
+    tensor(
+      'f32',
+      shape,
+      order.map((k) => (2 * k + 1 - n) / 64),
+    ),
+  )
 }
 
 /** Some axes of a shape, ascending. */
-export const axesOf = (shape: Shape, minLength = 0): fc.Arbitrary<ReadonlyArray<number>> => fc.subarray([...range(shape.length)], { minLength })
+export const axesOf = (shape: Shape, minLength = 0): fc.Arbitrary<ReadonlyArray<number>> =>
+  fc.subarray([...range(shape.length)], { minLength })
 
 const given = process.env.DINOGRAPH_SEED ?? ''
 

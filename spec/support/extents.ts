@@ -43,15 +43,22 @@ interface Pool {
 const any = (c: Chooser, p: Pool): Expr => latest(c, c.nat(4) === 0 ? p.given : p.made)
 
 /** sum / sqrt n: as large as what is summed. */
-const sumOf = (over: ReadonlyArray<number>, keep: boolean) => (x: Expr): Expr =>
-  e.mul(sum({ axes: over, keep })(x), 1 / Math.sqrt(sizeOf(over.map((a) => dims(x)[a]))))
+const sumOf =
+  (over: ReadonlyArray<number>, keep: boolean) =>
+  (x: Expr): Expr =>
+    e.mul(sum({ axes: over, keep })(x), 1 / Math.sqrt(sizeOf(over.map((a) => dims(x)[a]))))
 
-const normed = (over: ReadonlyArray<number>) => (x: Expr): Expr => {
-  const centred = e.sub(x, mean({ axes: over, keep: true })(x))
-  return e.mul(centred, e.rsqrt(e.add(mean({ axes: over, keep: true })(e.square(centred)), 0.1)))
-}
+const normed =
+  (over: ReadonlyArray<number>) =>
+  (x: Expr): Expr => {
+    const centred = e.sub(x, mean({ axes: over, keep: true })(x))
+    return e.mul(centred, e.rsqrt(e.add(mean({ axes: over, keep: true })(e.square(centred)), 0.1)))
+  }
 
-const rooted = (over: ReadonlyArray<number>) => (x: Expr): Expr => e.mul(x, e.rsqrt(e.add(mean({ axes: over, keep: true })(e.square(x)), 0.1)))
+const rooted =
+  (over: ReadonlyArray<number>) =>
+  (x: Expr): Expr =>
+    e.mul(x, e.rsqrt(e.add(mean({ axes: over, keep: true })(e.square(x)), 0.1)))
 
 /** All axes of an extent that both have, in pairs; some are batches, some are summed. */
 const contracted = (c: Chooser, x: Expr, y: Expr): Expr => {
@@ -64,24 +71,44 @@ const contracted = (c: Chooser, x: Expr, y: Expr): Expr => {
   const take = (kind: number, side: 0 | 1): ReadonlyArray<number> => pairs.filter((_, i) => kinds[i] === kind).map((p) => p[side])
   const free = (kind: number): boolean => kind === 2
   const [left, right, leftBatch, rightBatch] = [take(1, 0), take(1, 1), take(0, 0), take(0, 1)]
-  const size = sizeOf(dims(x)) * sizeOf(dims(y)) / sizeOf(left.map((a) => dims(x)[a])) ** 2 / sizeOf(leftBatch.map((a) => dims(x)[a]))
+  const size = (sizeOf(dims(x)) * sizeOf(dims(y))) / sizeOf(left.map((a) => dims(x)[a])) ** 2 / sizeOf(leftBatch.map((a) => dims(x)[a]))
   if (size > 4000 || kinds.every(free)) return e.mul(x, beside(x, y))
   return e.mul(dot({ leftBatch, rightBatch, left, right })(x, y), 1 / Math.sqrt(sizeOf(left.map((a) => dims(x)[a]))))
 }
 
 const unary: ReadonlyArray<(x: Expr) => Expr> = [
-  e.tanh, e.sin, e.erf, gelu, silu, sigmoid, (x) => e.exp(e.neg(e.square(x))), (x) => e.log(e.add(e.square(x), 1)),
-  (x) => e.sqrt(e.add(e.square(x), 0.5)), (x) => e.rsqrt(e.add(e.square(x), 0.5)), (x) => e.neg(e.cos(x)), (x) => e.mul(x, -0.75), (x) => e.div(x, 1.25),
+  e.tanh,
+  e.sin,
+  e.erf,
+  gelu,
+  silu,
+  sigmoid,
+  (x) => e.exp(e.neg(e.square(x))),
+  (x) => e.log(e.add(e.square(x), 1)),
+  (x) => e.sqrt(e.add(e.square(x), 0.5)),
+  (x) => e.rsqrt(e.add(e.square(x), 0.5)),
+  (x) => e.neg(e.cos(x)),
+  (x) => e.mul(x, -0.75),
+  (x) => e.div(x, 1.25),
 ]
 
 /** Both have the shape of the first, or a larger one. */
 const binary: ReadonlyArray<(x: Expr, y: Expr) => Expr> = [
-  e.add, e.sub, (x, y) => e.sub(y, x), (x, y) => e.mul(x, e.tanh(y)), (x, y) => e.div(x, e.add(e.square(y), 1)), (x, y) => e.mul(e.add(x, 0.5), y),
+  e.add,
+  e.sub,
+  (x, y) => e.sub(y, x),
+  (x, y) => e.mul(x, e.tanh(y)),
+  (x, y) => e.div(x, e.add(e.square(y), 1)),
+  (x, y) => e.mul(e.add(x, 0.5), y),
 ]
 
 /** What a reduction does over some axes; all give the order of 1. */
 const reducing: ReadonlyArray<(over: ReadonlyArray<number>) => (x: Expr) => Expr> = [
-  (over) => sumOf(over, false), (over) => sumOf(over, true), (over) => mean({ axes: over }), normed, rooted,
+  (over) => sumOf(over, false),
+  (over) => sumOf(over, true),
+  (over) => mean({ axes: over }),
+  normed,
+  rooted,
   (over) => (x) => (over.length === 0 ? x : softmax(over[0])(x)),
   (over) => (x) => (over.length === 0 ? x : e.tanh(logSumExp(over[over.length - 1])(x))),
   (over) => (x) => e.sqrt(e.add(sumOf(over, false)(e.square(x)), 0.1)),
@@ -100,39 +127,54 @@ const twins = (c: Chooser, x: Expr, anchor: Expr): ReadonlyArray<Expr> => {
   return c.bit() ? [first, e.add(first, beside(first, two))] : [first, e.add(anchor, beside(anchor, two))]
 }
 
-const grown = (asked: Asked) => (p: Pool, [kind, ...choices]: ReadonlyArray<number>): Pool => {
-  const c = chooser(choices)
-  const make = (made: Expr): Pool => ({ ...p, made: [...p.made, trimmed(made)] })
-  const give = (given: Expr): Pool => ({ ...p, given: [...p.given, trimmed(given)] })
-  const x = any(c, p)
-  switch (kind % 12) {
-    case 0: return give(moved(c, latest(c, p.given)))
-    case 1: { const g = ranked(latest(c, p.given)); return c.bit() ? give(max({ axes: c.some(axes(g), 1), keep: c.bit() })(g)) : give(e.minimum(g, e.neg(g))) }
-    case 2: return make(c.of(unary)(x))
-    case 3: { const y = any(c, p); return make(c.of(binary)(e.tanh(x), beside(x, y))) }
-    case 4: case 5: return make(moved(c, x))
-    case 6: return make(c.of(reducing)(c.some(axes(x)))(x))
-    case 7: case 8: {
-      const t = ranked(x)
-      const anchor = c.bit() ? t : latest(c, p.made)
-      const pair = twins(c, t, anchor).map(trimmed)
-      return { ...p, made: [...p.made, ...pair], shown: [...p.shown, ...pair].slice(-4) }
-    }
-    case 9: return make(contracted(c, e.tanh(ranked(x)), e.tanh(ranked(any(c, p)))))
-    case 10: {
-      const g = latest(c, p.given)
-      const when = e.less(g, c.of([0, 0.25]))
-      const y = beside(g, x)
-      return c.bit() ? make(e.where(when, y, c.of([0, -1, 0.5]))) : make(e.add(e.where(when, g, y), y))
-    }
-    default: {
-      if (asked.half && c.nat(3) > 0) return make(e.cast('f32')(e.cast('f16')(x)))
-      const t = ranked(x)
-      const at = c.nat(rank(t))
-      return make(scatterAdd(at, 5)(t, positions(dims(t)[at], 5, c.nat(5))))
+const grown =
+  (asked: Asked) =>
+  (p: Pool, [kind, ...choices]: ReadonlyArray<number>): Pool => {
+    const c = chooser(choices)
+    const make = (made: Expr): Pool => ({ ...p, made: [...p.made, trimmed(made)] })
+    const give = (given: Expr): Pool => ({ ...p, given: [...p.given, trimmed(given)] })
+    const x = any(c, p)
+    switch (kind % 12) {
+      case 0:
+        return give(moved(c, latest(c, p.given)))
+      case 1: {
+        const g = ranked(latest(c, p.given))
+        return c.bit() ? give(max({ axes: c.some(axes(g), 1), keep: c.bit() })(g)) : give(e.minimum(g, e.neg(g)))
+      }
+      case 2:
+        return make(c.of(unary)(x))
+      case 3: {
+        const y = any(c, p)
+        return make(c.of(binary)(e.tanh(x), beside(x, y)))
+      }
+      case 4:
+      case 5:
+        return make(moved(c, x))
+      case 6:
+        return make(c.of(reducing)(c.some(axes(x)))(x))
+      case 7:
+      case 8: {
+        const t = ranked(x)
+        const anchor = c.bit() ? t : latest(c, p.made)
+        const pair = twins(c, t, anchor).map(trimmed)
+        return { ...p, made: [...p.made, ...pair], shown: [...p.shown, ...pair].slice(-4) }
+      }
+      case 9:
+        return make(contracted(c, e.tanh(ranked(x)), e.tanh(ranked(any(c, p)))))
+      case 10: {
+        const g = latest(c, p.given)
+        const when = e.less(g, c.of([0, 0.25]))
+        const y = beside(g, x)
+        return c.bit() ? make(e.where(when, y, c.of([0, -1, 0.5]))) : make(e.add(e.where(when, g, y), y))
+      }
+      default: {
+        if (asked.half && c.nat(3) > 0) return make(e.cast('f32')(e.cast('f16')(x)))
+        const t = ranked(x)
+        const at = c.nat(rank(t))
+        return make(scatterAdd(at, 5)(t, positions(dims(t)[at], 5, c.nat(5))))
+      }
     }
   }
-}
 
 interface Leaves {
   readonly pool: Pool
@@ -163,8 +205,14 @@ const leavesOf = (choices: ReadonlyArray<number>, { half }: Asked): Leaves => {
   const noise = leaf(tensorType('f32', second), { _tag: 'Draw', path: 'noise', distribution: { _tag: 'Normal', mean: 0, std: 1 } })
   const constant = table('f32', [3], [0.5, -0.25, 0.75])
   return {
-    pool: { given: [constant, frozen, ...inputs], made: [noise, e.mul(step, inputs[3]), weight, ...narrow.map(e.cast('f32')), ...states], shown: [] },
-    floats: [...inputs, frozen, weight, ...states, ...narrow], states: [...states, ...narrow.slice(1)], values,
+    pool: {
+      given: [constant, frozen, ...inputs],
+      made: [noise, e.mul(step, inputs[3]), weight, ...narrow.map(e.cast('f32')), ...states],
+      shown: [],
+    },
+    floats: [...inputs, frozen, weight, ...states, ...narrow],
+    states: [...states, ...narrow.slice(1)],
+    values,
   }
 }
 
@@ -178,7 +226,10 @@ const updates = (c: Chooser, states: ReadonlyArray<Expr>, p: Pool): ReadonlyArra
   const ways: ReadonlyArray<() => ReadonlyArray<Expr>> = [
     () => [b, a, mixed(third, fitted(latest(c, p.made)))],
     () => [b, third, a],
-    () => { const now = mixed(a, fitted(latest(c, p.made))); return [now, mixed(b, now), mixed(third, a)] },
+    () => {
+      const now = mixed(a, fitted(latest(c, p.made)))
+      return [now, mixed(b, now), mixed(third, a)]
+    },
     () => [mixed(a, itself), mixed(b, shapedAs(dims(a), moved(c, a))), a],
     () => [a, mixed(a, b), mixed(b, itself)],
     () => [fill('f32', dims(a), 0.25), e.tanh(e.add(a, b)), e.tanh(e.add(a, b))],
@@ -193,7 +244,8 @@ const make = ([first = [], ...rest]: Steps, asked: Asked): RandomGraph => {
   const c = chooser([...first].reverse())
   const last = [...p.shown, ...p.made.slice(-3)].filter((x, i, all) => isFloat(x.type.dtype) && all.indexOf(x) === i)
   // terms of both signs, so that the sum stays as large as they are
-  const signed = (x: Expr, i: number): Expr => reshape(dims(x))(e.mul(e.sub(e.cast('f32')(e.mod(e.add(e.mul(iota([sizeOf(dims(x))]), 5), i), 7)), 3.25), 0.5))
+  const signed = (x: Expr, i: number): Expr =>
+    reshape(dims(x))(e.mul(e.sub(e.cast('f32')(e.mod(e.add(e.mul(iota([sizeOf(dims(x))]), 5), i), 7)), 3.25), 0.5))
   const weighed = last.map((x, i) => sumOf(axes(x), false)(e.mul(e.mul(x, signed(x, i)), e.add(x, 1.5))))
   const loss = weighed.reduce((x, y) => e.add(x, y), fill('f32', [], 0))
   const gradients = grad(loss, floats)
@@ -203,11 +255,16 @@ const make = ([first = [], ...rest]: Steps, asked: Asked): RandomGraph => {
     graph: {
       name: 'extents',
       outputs: [
-        value('loss', loss), ...last.map((x, i) => value(`out${i}`, x)), value('given', p.given[p.given.length - 1]),
-        ...gradients.flatMap((g, i) => (i === w ? [] : [value(`grad${i}`, g)])), state('w', moving), ...updates(c, states, p),
+        value('loss', loss),
+        ...last.map((x, i) => value(`out${i}`, x)),
+        value('given', p.given[p.given.length - 1]),
+        ...gradients.flatMap((g, i) => (i === w ? [] : [value(`grad${i}`, g)])),
+        state('w', moving),
+        ...updates(c, states, p),
       ],
     },
-    floats, values,
+    floats,
+    values,
   }
 }
 

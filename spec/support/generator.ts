@@ -43,7 +43,10 @@ export const chooser = (choices: ReadonlyArray<number>): Chooser => {
     return xs.flatMap(() => rest.splice(nat(rest.length), 1))
   }
   return {
-    nat, bit: () => nat(2) === 1, of: (xs) => xs[nat(xs.length)], shuffled,
+    nat,
+    bit: () => nat(2) === 1,
+    of: (xs) => xs[nat(xs.length)],
+    shuffled,
     some: (xs, least = 0) => {
       const chosen = new Set(shuffled(xs).slice(0, Math.max(least, nat(xs.length + 1))))
       return xs.filter((x) => chosen.has(x))

@@ -12,7 +12,9 @@ import { networks } from './networks.ts'
 
 /** Every kind of primitive, with the gradients of what was made last. */
 const mixed: Generator = {
-  name: 'mixed', steps: 16, numbers: 8,
+  name: 'mixed',
+  steps: 16,
+  numbers: 8,
   make: (list) => {
     const r = graphOf(list)
     const gradients = grad(sum()(cast('f32')(r.graph.outputs[0].expr)), r.floats)
@@ -26,6 +28,9 @@ export const generatorOf = (name: string): Generator | undefined => generators.f
 
 /** The steps of `count` graphs; their number grows, so that some are small. */
 export const listsOf = (g: Generator, seed: number, count: number): ReadonlyArray<Steps> =>
-  fc.sample(fc.array(fc.array(fc.nat(100000), { minLength: g.numbers, maxLength: g.numbers }), { minLength: 1, maxLength: g.steps, size: 'max' }), { seed, numRuns: count })
+  fc.sample(
+    fc.array(fc.array(fc.nat(100000), { minLength: g.numbers, maxLength: g.numbers }), { minLength: 1, maxLength: g.steps, size: 'max' }),
+    { seed, numRuns: count },
+  )
 
 export const usesHalf = (r: RandomGraph): boolean => nodesOf(r.graph).some((e) => e.type.dtype === 'f16')

@@ -55,8 +55,12 @@ const supply = (pool: Pool, choices: ReadonlyArray<number>): Supply => {
   // one of the latest, so that graphs grow deep
   const from = (xs: ReadonlyArray<Expr>) => (): Expr => xs[xs.length - 1 - nat(Math.min(xs.length, 6))]
   return {
-    smooth: nat(3) === 0 ? from(pool.exact) : from(pool.smooth), exact: from(pool.exact), int: from(pool.ints), bool: from(pool.bools),
-    nat, axis: (x) => nat(Math.max(1, x.type.shape.length)),
+    smooth: nat(3) === 0 ? from(pool.exact) : from(pool.smooth),
+    exact: from(pool.exact),
+    int: from(pool.ints),
+    bool: from(pool.bools),
+    nat,
+    axis: (x) => nat(Math.max(1, x.type.shape.length)),
   }
 }
 
@@ -102,11 +106,25 @@ const movements: ReadonlyArray<(s: Supply, x: Expr) => Expr> = [
   (s, x) => expandDims(s.nat(dims(x).length + 1))(x),
   (_, x) => transpose(range(dims(x).length).map((_d, i) => dims(x).length - 1 - i))(x),
   (s, x) => flip([s.axis(atLeastOneAxis(x))])(atLeastOneAxis(x)),
-  (s, x) => { const y = atLeastOneAxis(x); const a = s.axis(y); return slice(a, s.nat(dims(y)[a]))(y) },
-  (s, x) => { const y = atLeastOneAxis(x); return pad(s.axis(y), s.nat(2), 1)(y) },
-  (s, x) => { const y = atLeastOneAxis(x); return concat(s.axis(y))([y, y]) },
+  (s, x) => {
+    const y = atLeastOneAxis(x)
+    const a = s.axis(y)
+    return slice(a, s.nat(dims(y)[a]))(y)
+  },
+  (s, x) => {
+    const y = atLeastOneAxis(x)
+    return pad(s.axis(y), s.nat(2), 1)(y)
+  },
+  (s, x) => {
+    const y = atLeastOneAxis(x)
+    return concat(s.axis(y))([y, y])
+  },
   (_, x) => broadcastTo([2, ...dims(x)])(x),
-  (s, x) => { const y = atLeastOneAxis(x); const a = s.axis(y); return gather(a)(y, positions(3, dims(y)[a], s.nat(3))) },
+  (s, x) => {
+    const y = atLeastOneAxis(x)
+    const a = s.axis(y)
+    return gather(a)(y, positions(3, dims(y)[a], s.nat(3)))
+  },
 ]
 
 const smooth: ReadonlyArray<(s: Supply) => Expr> = [
@@ -120,67 +138,149 @@ const smooth: ReadonlyArray<(s: Supply) => Expr> = [
   (s) => e.rsqrt(e.add(e.square(s.smooth()), 0.5)),
   (s) => sigmoid(s.smooth()),
   (s) => e.tanh(gelu(s.smooth())),
-  (s) => { const x = s.smooth(); return e.tanh(e.add(x, beside(x, s.smooth()))) },
-  (s) => { const x = s.smooth(); return e.tanh(e.sub(beside(x, s.smooth()), x)) },
-  (s) => { const x = e.tanh(s.smooth()); return e.mul(x, e.tanh(beside(x, s.smooth()))) },
-  (s) => { const x = e.tanh(s.smooth()); return e.div(x, e.add(e.square(beside(x, s.smooth())), 1)) },
-  (s) => { const x = s.smooth(); const c = firstBeside(x, s.bool()); const kept = e.where(c, x, 0); return e.where(c, kept, beside(kept, s.exact())) },
-  (s) => { const x = atLeastOneAxis(s.smooth()); return softmax(s.axis(x))(x) },
-  (s) => { const x = atLeastOneAxis(s.smooth()); return e.tanh(logSumExp(s.axis(x))(x)) },
-  (s) => { const x = s.smooth(); return e.tanh(sum({ axes: dims(x).length === 0 ? [] : [s.axis(x)] })(x)) },
-  (s) => { const x = s.smooth(); return mean({ axes: range(dims(x).length).filter((_, a) => a !== 1) })(x) },
+  (s) => {
+    const x = s.smooth()
+    return e.tanh(e.add(x, beside(x, s.smooth())))
+  },
+  (s) => {
+    const x = s.smooth()
+    return e.tanh(e.sub(beside(x, s.smooth()), x))
+  },
+  (s) => {
+    const x = e.tanh(s.smooth())
+    return e.mul(x, e.tanh(beside(x, s.smooth())))
+  },
+  (s) => {
+    const x = e.tanh(s.smooth())
+    return e.div(x, e.add(e.square(beside(x, s.smooth())), 1))
+  },
+  (s) => {
+    const x = s.smooth()
+    const c = firstBeside(x, s.bool())
+    const kept = e.where(c, x, 0)
+    return e.where(c, kept, beside(kept, s.exact()))
+  },
+  (s) => {
+    const x = atLeastOneAxis(s.smooth())
+    return softmax(s.axis(x))(x)
+  },
+  (s) => {
+    const x = atLeastOneAxis(s.smooth())
+    return e.tanh(logSumExp(s.axis(x))(x))
+  },
+  (s) => {
+    const x = s.smooth()
+    return e.tanh(sum({ axes: dims(x).length === 0 ? [] : [s.axis(x)] })(x))
+  },
+  (s) => {
+    const x = s.smooth()
+    return mean({ axes: range(dims(x).length).filter((_, a) => a !== 1) })(x)
+  },
   (s) => e.tanh(contracted(e.tanh(s.smooth()), e.tanh(s.smooth()))),
   (s) => batched(e.tanh(s.smooth())),
-  (s) => { const x = atLeastOneAxis(s.smooth()); return e.tanh(scatterAdd(0, 4)(x, positions(dims(x)[0], 4, s.nat(3)))) },
-  ...movements.map((move) => (s: Supply): Expr => move(s, s.smooth())),
+  (s) => {
+    const x = atLeastOneAxis(s.smooth())
+    return e.tanh(scatterAdd(0, 4)(x, positions(dims(x)[0], 4, s.nat(3))))
+  },
+  ...movements.map(
+    (move) =>
+      (s: Supply): Expr =>
+        move(s, s.smooth()),
+  ),
 ]
 
 const exact: ReadonlyArray<(s: Supply) => Expr> = [
   (s) => e.abs(s.exact()),
   (s) => e.floor(s.exact()),
-  (s) => { const x = s.exact(); return e.maximum(x, firstBeside(x, s.exact())) },
-  (s) => { const x = s.exact(); return e.minimum(x, firstBeside(x, s.exact())) },
-  (s) => { const x = atLeastOneAxis(s.exact()); return max({ axes: [s.axis(x)], keep: s.nat(2) === 0 })(x) },
+  (s) => {
+    const x = s.exact()
+    return e.maximum(x, firstBeside(x, s.exact()))
+  },
+  (s) => {
+    const x = s.exact()
+    return e.minimum(x, firstBeside(x, s.exact()))
+  },
+  (s) => {
+    const x = atLeastOneAxis(s.exact())
+    return max({ axes: [s.axis(x)], keep: s.nat(2) === 0 })(x)
+  },
   (s) => topK(1)(atLeastOneAxis(s.exact())).values,
   (s) => e.cast('f32')(e.cast('f16')(s.exact())),
   (s) => e.cast('f32')(e.sub(e.mod(s.int(), 7), 3)),
   (s) => e.cast('f32')(s.bool()),
-  ...movements.map((move) => (s: Supply): Expr => move(s, s.exact())),
+  ...movements.map(
+    (move) =>
+      (s: Supply): Expr =>
+        move(s, s.exact()),
+  ),
 ]
 
 const wordOps = [e.add, e.sub, e.mul, e.and, e.or, e.xor, e.minimum, e.maximum]
 
 const ints: ReadonlyArray<(s: Supply) => Expr> = [
-  (s) => { const x = s.int(); return wordOps[s.nat(wordOps.length)](x, firstBeside(x, s.int())) },
+  (s) => {
+    const x = s.int()
+    return wordOps[s.nat(wordOps.length)](x, firstBeside(x, s.int()))
+  },
   (s) => e.floorDiv(s.int(), 5),
   (s) => e.mod(s.int(), 11),
   (s) => e.shiftLeft(s.int(), s.nat(32)),
   (s) => e.shiftRight(s.int(), s.nat(32)),
   (s) => e.neg(s.int()),
   (s) => e.cast('i32')(s.exact()),
-  (s) => { const x = atLeastOneAxis(s.exact()); return argmax({ axes: [s.axis(x)] })(x) },
+  (s) => {
+    const x = atLeastOneAxis(s.exact())
+    return argmax({ axes: [s.axis(x)] })(x)
+  },
   (s) => iota([2, 3], s.nat(2)),
-  (s) => { const x = atLeastOneAxis(s.int()); return sum({ axes: [s.axis(x)] })(x) },
-  ...movements.map((move) => (s: Supply): Expr => move(s, s.int())),
+  (s) => {
+    const x = atLeastOneAxis(s.int())
+    return sum({ axes: [s.axis(x)] })(x)
+  },
+  ...movements.map(
+    (move) =>
+      (s: Supply): Expr =>
+        move(s, s.int()),
+  ),
 ]
 
 const comparisons = [e.less, e.lessEqual, e.equal]
 
 const bools: ReadonlyArray<(s: Supply) => Expr> = [
-  (s) => { const x = s.exact(); return comparisons[s.nat(3)](x, firstBeside(x, s.exact())) },
-  (s) => { const x = s.int(); return comparisons[s.nat(3)](x, firstBeside(x, s.int())) },
+  (s) => {
+    const x = s.exact()
+    return comparisons[s.nat(3)](x, firstBeside(x, s.exact()))
+  },
+  (s) => {
+    const x = s.int()
+    return comparisons[s.nat(3)](x, firstBeside(x, s.int()))
+  },
   (s) => e.not(s.bool()),
-  (s) => { const x = s.bool(); return [e.and, e.or, e.xor][s.nat(3)](x, firstBeside(x, s.bool())) },
+  (s) => {
+    const x = s.bool()
+    return [e.and, e.or, e.xor][s.nat(3)](x, firstBeside(x, s.bool()))
+  },
   (s) => e.cast('bool')(e.and(s.int(), 1)),
-  ...movements.slice(0, 5).map((move) => (s: Supply): Expr => move(s, s.bool())),
+  ...movements.slice(0, 5).map(
+    (move) =>
+      (s: Supply): Expr =>
+        move(s, s.bool()),
+  ),
 ]
 
 /** Values in 256ths, which f16 holds; no two of one tensor, nor of two phases, are equal. */
 const grid = (shape: ReadonlyArray<number>, phase: number): Tensor =>
-  tensor('f32', shape, range(sizeOf(shape)).map((i) => (2 * ((i * 37 + phase * 11) % 127) - 127) / 64 + phase / 256))
+  tensor(
+    'f32',
+    shape,
+    range(sizeOf(shape)).map((i) => (2 * ((i * 37 + phase * 11) % 127) - 127) / 64 + phase / 256),
+  )
 
 const leaves: ReadonlyArray<readonly [string, Tensor]> = [
-  ['x', grid([3, 4], 0)], ['y', grid([4], 1)], ['z', grid([2, 3, 4], 2)], ['c', grid([], 3)],
+  ['x', grid([3, 4], 0)],
+  ['y', grid([4], 1)],
+  ['z', grid([2, 3, 4], 2)],
+  ['c', grid([], 3)],
 ]
 const weight = leaf(tensorType('f32', [4, 3]), { _tag: 'Param', path: 'w' })
 const noise = leaf(tensorType('f32', [3, 4]), { _tag: 'Draw', path: 'noise', distribution: { _tag: 'Normal', mean: 0, std: 1 } })
@@ -196,17 +296,22 @@ const grown = (p: Pool, [kind, which, ...choices]: ReadonlyArray<number>): Pool 
   const s = supply(p, choices)
   const make = (kinds: ReadonlyArray<(s: Supply) => Expr>): Expr => trimmed(kinds[which % kinds.length](s))
   switch (kind % 6) {
-    case 0: return { ...p, ints: [...p.ints, make(ints)] }
-    case 1: return { ...p, bools: [...p.bools, make(bools)] }
-    case 2: return { ...p, exact: [...p.exact, make(exact)] }
-    default: return { ...p, smooth: [...p.smooth, make(smooth)] }
+    case 0:
+      return { ...p, ints: [...p.ints, make(ints)] }
+    case 1:
+      return { ...p, bools: [...p.bools, make(bools)] }
+    case 2:
+      return { ...p, exact: [...p.exact, make(exact)] }
+    default:
+      return { ...p, smooth: [...p.smooth, make(smooth)] }
   }
 }
 
 /** A list of steps: what to make, and the choices to make it by. */
 export type Steps = ReadonlyArray<ReadonlyArray<number>>
 
-export const steps = (size = 24): fc.Arbitrary<Steps> => fc.array(fc.array(fc.nat(1000), { minLength: 8, maxLength: 8 }), { maxLength: size, size: 'max' })
+export const steps = (size = 24): fc.Arbitrary<Steps> =>
+  fc.array(fc.array(fc.nat(1000), { minLength: 8, maxLength: 8 }), { maxLength: size, size: 'max' })
 
 /** The graph of a list of steps: what was made last of each kind is handed out, and the param is replaced. */
 export const graphOf = (list: Steps): RandomGraph => {
@@ -217,13 +322,20 @@ export const graphOf = (list: Steps): RandomGraph => {
     graph: {
       name: 'random',
       outputs: [
-        value('smooth', lastOf(p.smooth)), value('before', p.smooth[p.smooth.length - 2]), value('exact', lastOf(p.exact)),
-        value('ints', lastOf(p.ints)), value('bools', lastOf(p.bools)), state('w', update),
+        value('smooth', lastOf(p.smooth)),
+        value('before', p.smooth[p.smooth.length - 2]),
+        value('exact', lastOf(p.exact)),
+        value('ints', lastOf(p.ints)),
+        value('bools', lastOf(p.bools)),
+        state('w', update),
       ],
     },
     floats: [weight, ...start.exact],
     values: new Map([
-      ...leaves, ['w', waves([4, 3], 5)], ['i', tensor('i32', [3], [-5, 2147483647, 12])], ['b', tensor('bool', [3, 1], [1, 0, 1])],
+      ...leaves,
+      ['w', waves([4, 3], 5)],
+      ['i', tensor('i32', [3], [-5, 2147483647, 12])],
+      ['b', tensor('bool', [3, 1], [1, 0, 1])],
     ]),
   }
 }

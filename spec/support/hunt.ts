@@ -56,17 +56,31 @@ const verdictOf = async (prey: Prey, r: RandomGraph, expected: Results): Promise
 /** Smaller graphs that are tried for each failure. */
 const tries = Number(process.env.DINOGRAPH_TRIES ?? 60)
 
-const fails = (prey: Prey) => async (r: RandomGraph): Promise<boolean> => (await verdictOf(prey, r, await expectedOf(r))).flaws.length > 0
+const fails =
+  (prey: Prey) =>
+  async (r: RandomGraph): Promise<boolean> =>
+    (await verdictOf(prey, r, await expectedOf(r))).flaws.length > 0
 
 /** The members that fail by themselves, smaller; all together where none does. */
-const explained = async (prey: Prey, generator: Generator, seed: number, members: ReadonlyArray<RandomGraph>, verdict: Verdict): Promise<ReadonlyArray<Failure>> => {
-  const failure = async (r: RandomGraph, flaw: string): Promise<Failure> =>
-    ({ target: prey.name, generator: generator.name, seed, flaw, graph: await shrunk(r, fails(prey), tries) })
+const explained = async (
+  prey: Prey,
+  generator: Generator,
+  seed: number,
+  members: ReadonlyArray<RandomGraph>,
+  verdict: Verdict,
+): Promise<ReadonlyArray<Failure>> => {
+  const failure = async (r: RandomGraph, flaw: string): Promise<Failure> => ({
+    target: prey.name,
+    generator: generator.name,
+    seed,
+    flaw,
+    graph: await shrunk(r, fails(prey), tries),
+  })
   const alone: Array<Failure> = []
   // one is enough to see a fault by; others may be the same
   for (const m of members) {
     const own = verdict.flaws.find((f) => m.graph.outputs.some((o) => o.path === f.path))
-    if (own !== undefined && alone.length === 0 && await fails(prey)(m)) alone.push(await failure(m, own.text))
+    if (own !== undefined && alone.length === 0 && (await fails(prey)(m))) alone.push(await failure(m, own.text))
   }
   return alone.length > 0 ? alone : [await failure(merged(members), verdict.flaws[0]?.text ?? '')]
 }
@@ -83,7 +97,7 @@ export const hunted = async (prey: Prey, generator: Generator, seed: number, cou
     for (; members.length < Math.min(prey.together, count - graphs) && next < lists.length; next++) {
       const r = renamed(`${next}.`, generator.make(lists[next], { half: prey.half }))
       const own = usesHalf(r) && !prey.half ? undefined : await expectedOf(r)
-      if (own === undefined || !await isConditioned(r, own)) {
+      if (own === undefined || !(await isConditioned(r, own))) {
         unfit++
         continue
       }
@@ -94,14 +108,15 @@ export const hunted = async (prey: Prey, generator: Generator, seed: number, cou
     const verdict = await verdictOf(prey, merged(members), expected)
     graphs += members.length
     if (verdict.worst > worst) [worst, at] = [verdict.worst, verdict.at]
-    if (verdict.flaws.length > 0) failures.push(...await explained(prey, generator, seed, members, verdict))
+    if (verdict.flaws.length > 0) failures.push(...(await explained(prey, generator, seed, members, verdict)))
   }
   return { graphs, unfit, failures, worst, at, seconds: (Date.now() - began) / 1000 }
 }
 
 /** What a person needs to see of a failure. */
-export const showFailure = (f: Failure): string => [
-  `${f.generator} of seed ${f.seed} on ${f.target}: ${f.flaw}`,
-  print(f.graph.graph),
-  ...[...f.graph.values].map(([path, t]) => `  ${path} = [${t.values.slice(0, 24).join(', ')}${t.values.length > 24 ? ', …' : ''}]`),
-].join('\n')
+export const showFailure = (f: Failure): string =>
+  [
+    `${f.generator} of seed ${f.seed} on ${f.target}: ${f.flaw}`,
+    print(f.graph.graph),
+    ...[...f.graph.values].map(([path, t]) => `  ${path} = [${t.values.slice(0, 24).join(', ')}${t.values.length > 24 ? ', …' : ''}]`),
+  ].join('\n')

@@ -27,19 +27,40 @@ export interface Place {
 type Layer = (p: Place) => (x: Expr) => Expr
 
 /** Runs a model with parameters of its own. */
-const run = <P, I, O>(p: Place, name: string, m: Model<P, I, O>, x: I): O => m.apply(context('train', `${p.name}.${name}`), p.parameters.of(`${p.name}.${name}`, m.params))(x)
+const run = <P, I, O>(p: Place, name: string, m: Model<P, I, O>, x: I): O =>
+  m.apply(context('train', `${p.name}.${name}`), p.parameters.of(`${p.name}.${name}`, m.params))(x)
 
-const normOf = (p: Place): ReturnType<typeof norm> => norm({ width: p.sizes.width, eps: p.c.of([1e-3, 1e-5, 1e-2]), kind: p.c.of(['layer', 'rms'] as const) })
+const normOf = (p: Place): ReturnType<typeof norm> =>
+  norm({ width: p.sizes.width, eps: p.c.of([1e-3, 1e-5, 1e-2]), kind: p.c.of(['layer', 'rms'] as const) })
 
 const whole: Layer = (p) => (x) => {
-  const { c, sizes: { width, heads, each, prefix, patches } } = p
+  const {
+    c,
+    sizes: { width, heads, each, prefix, patches },
+  } = p
   const gated = c.bit()
   const made = block({
-    width, heads, qkvBias: c.bit(), projBias: c.bit(), maskKeyBias: c.bit(), hidden: c.of([5, 8, 2 * width, 24]), ffn: gated ? c.of(ffnKinds) : 'mlp', ffnBias: c.bit(),
-    eps: 1e-4, norm: c.of(['layer', 'rms'] as const), ...(c.bit() ? { layerScale: 0.5 } : {}), dropPath: c.of([0, 0, 0.3]), dropPathForm: c.of(['sample', 'subset'] as const),
+    width,
+    heads,
+    qkvBias: c.bit(),
+    projBias: c.bit(),
+    maskKeyBias: c.bit(),
+    hidden: c.of([5, 8, 2 * width, 24]),
+    ffn: gated ? c.of(ffnKinds) : 'mlp',
+    ffnBias: c.bit(),
+    eps: 1e-4,
+    norm: c.of(['layer', 'rms'] as const),
+    ...(c.bit() ? { layerScale: 0.5 } : {}),
+    dropPath: c.of([0, 0, 0.3]),
+    dropPathForm: c.of(['sample', 'subset'] as const),
   })
   const turned = each % 4 === 0 && c.bit()
-  return run(p, 'block', made, turned ? { tokens: x, rope: (inner) => behindPrefix(prefix, ropeTables({}, each, [1, patches], inner)) } : { tokens: x }).tokens
+  return run(
+    p,
+    'block',
+    made,
+    turned ? { tokens: x, rope: (inner) => behindPrefix(prefix, ropeTables({}, each, [1, patches], inner)) } : { tokens: x },
+  ).tokens
 }
 
 /** Class token, registers and patches: all by one norm, or each group, or the first two together, by one of its own. */
@@ -54,7 +75,10 @@ export const untied: Layer = (p) => (x) => {
 
 const feed: Layer = (p) => (x) => {
   const kind = p.c.of(ffnKinds)
-  return add(x, run(p, 'ffn', ffn(kind, { width: p.sizes.width, hidden: p.c.of([3, 8, 17, 24]), bias: p.c.bit() }), run(p, 'norm', normOf(p), x)))
+  return add(
+    x,
+    run(p, 'ffn', ffn(kind, { width: p.sizes.width, hidden: p.c.of([3, 8, 17, 24]), bias: p.c.bit() }), run(p, 'norm', normOf(p), x)),
+  )
 }
 
 /** Attention of the class token alone, or of all tokens to a part of them, or by the region that targets have kernels for. */
@@ -62,16 +86,25 @@ const attended: Layer = (p) => (x) => {
   const { batch, width, heads, each } = p.sizes
   const tokens = x.type.shape[1]
   const shaped = (y: Expr): Expr => reshape([batch, y.type.shape[1], heads, each])(y)
-  const three = reshape([batch, tokens, 3, heads, each])(run(p, 'qkv', linear({ in: width, out: 3 * width, bias: p.c.bit() }), run(p, 'norm', normOf(p), x)))
+  const three = reshape([batch, tokens, 3, heads, each])(
+    run(p, 'qkv', linear({ in: width, out: 3 * width, bias: p.c.bit() }), run(p, 'norm', normOf(p), x)),
+  )
   const [q, k, v] = [0, 1, 2].map((i) => pick(2, i)(three))
   const scale = each ** -0.5
   const mixed = ((): Expr => {
     switch (p.c.nat(7)) {
-      case 0: return composed(scale, slice(1, 0, 1)(q), k, v)
-      case 1: return composed(scale, q, slice(1, 0, Math.ceil(tokens / 2))(k), slice(1, 0, Math.ceil(tokens / 2))(v))
-      case 2: return composed(0.5, shaped(x), k, shaped(x))
-      case 3: { const [a, b, o] = [q, k, v].map(slice(1, 0, 1)); return attending.attention({ scale }, a, b, o) }
-      default: return attending.attention({ scale: p.c.of([scale, 0.5]) }, q, k, v)
+      case 0:
+        return composed(scale, slice(1, 0, 1)(q), k, v)
+      case 1:
+        return composed(scale, q, slice(1, 0, Math.ceil(tokens / 2))(k), slice(1, 0, Math.ceil(tokens / 2))(v))
+      case 2:
+        return composed(0.5, shaped(x), k, shaped(x))
+      case 3: {
+        const [a, b, o] = [q, k, v].map(slice(1, 0, 1))
+        return attending.attention({ scale }, a, b, o)
+      }
+      default:
+        return attending.attention({ scale: p.c.of([scale, 0.5]) }, q, k, v)
     }
   })()
   const flat = reshape([batch, mixed.type.shape[1], width])(mixed)

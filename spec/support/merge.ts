@@ -8,7 +8,9 @@ import type { RandomGraph } from './graphs.ts'
 
 /** The same graph with `prefix` before all of its paths. */
 export const renamed = (prefix: string, r: RandomGraph): RandomGraph => {
-  const moved = new Map(leavesOfGraph(r.graph).map((l): readonly [Expr, Expr] => [l.leaf, leaf(l.type, { ...l.source, path: `${prefix}${l.path}` })]))
+  const moved = new Map(
+    leavesOfGraph(r.graph).map((l): readonly [Expr, Expr] => [l.leaf, leaf(l.type, { ...l.source, path: `${prefix}${l.path}` })]),
+  )
   const graph = substitute(moved)(r.graph)
   return {
     graph: { name: graph.name, outputs: graph.outputs.map((o) => ({ ...o, path: `${prefix}${o.path}` })) },

@@ -70,16 +70,27 @@ export const part = (c: Chooser, x: Expr): Expr => {
 
 /** Each takes a tensor of at least one axis. */
 export const movements: ReadonlyArray<(c: Chooser, x: Expr) => Expr> = [
-  part, part, part, split, merged,
+  part,
+  part,
+  part,
+  split,
+  merged,
   (_, x) => reshape([-1])(x),
   (c, x) => transpose(c.shuffled(axes(x)))(x),
   (c, x) => flip(c.some(axes(x), 1))(x),
   (c, x) => expandDims(c.nat(rank(x) + 1))(x),
   (_, x) => reshape(dims(x).filter((d) => d !== 1))(x),
   (c, x) => pad(c.nat(rank(x)), c.nat(3), c.nat(3))(x),
-  (c, x) => { const a = c.nat(rank(x)); const p = part(c, x); return dims(p).every((d, i) => i === a || d === dims(x)[i]) ? concat(a)([p, x]) : concat(a)([x, x]) },
+  (c, x) => {
+    const a = c.nat(rank(x))
+    const p = part(c, x)
+    return dims(p).every((d, i) => i === a || d === dims(x)[i]) ? concat(a)([p, x]) : concat(a)([x, x])
+  },
   (c, x) => broadcastTo([c.of([2, 3, 7]), ...dims(x)])(x),
-  (c, x) => { const a = c.nat(rank(x)); return gather(a)(x, positions(1 + c.nat(7), dims(x)[a], c.nat(5))) },
+  (c, x) => {
+    const a = c.nat(rank(x))
+    return gather(a)(x, positions(1 + c.nat(7), dims(x)[a], c.nat(5)))
+  },
 ]
 
 export const moved = (c: Chooser, x: Expr): Expr => c.of(movements)(c, ranked(x))

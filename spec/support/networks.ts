@@ -36,9 +36,19 @@ const tokensOf = (c: Chooser, s: Sizes, p: Parameters): Expr => {
   const embedded = images
     ? embed.apply(context('train'), p.of('patch_embed', embed.params))(given('images', [s.batch, channels, patch, patch * s.patches]))
     : given('patches', [s.batch, s.patches, s.width])
-  const own = p.of('tokens', tokenParams({ generation: 3, width: s.width, registers: s.registers, maskToken: true, positions: c.bit() ? 1 + s.patches : 0 }))
+  const own = p.of(
+    'tokens',
+    tokenParams({ generation: 3, width: s.width, registers: s.registers, maskToken: true, positions: c.bit() ? 1 + s.patches : 0 }),
+  )
   if (c.nat(3) > 0) return assembled(own, embedded, own.pos_embed)
-  p.set('mask', tensor('bool', [s.batch, s.patches], Array.from({ length: s.batch * s.patches }, (_, i) => Number(i % 3 === 1))))
+  p.set(
+    'mask',
+    tensor(
+      'bool',
+      [s.batch, s.patches],
+      Array.from({ length: s.batch * s.patches }, (_, i) => Number(i % 3 === 1)),
+    ),
+  )
   return assembled(own, maskedPatches(embedded, input('mask', [s.batch, s.patches], 'bool'), own.mask_token), own.pos_embed)
 }
 
@@ -46,7 +56,8 @@ const tokensOf = (c: Chooser, s: Sizes, p: Parameters): Expr => {
 const updated = (c: Chooser, path: string, w: Expr, g: Expr, p: Parameters): ReadonlyArray<Output> => {
   const now = (by: Expr): Expr => sub(w, mul(by, 0.05))
   switch (c.nat(4)) {
-    case 0: return [value(`grad.${path}`, g), state(path, now(g))]
+    case 0:
+      return [value(`grad.${path}`, g), state(path, now(g))]
     case 1: {
       const moment = `moments.${path}`
       p.give(moment, w.type.shape)
@@ -60,7 +71,8 @@ const updated = (c: Chooser, path: string, w: Expr, g: Expr, p: Parameters): Rea
       const next = now(g)
       return [state(path, next), state(teacher, add(mul(t, 0.9), mul(next, 0.1)))]
     }
-    default: return [value(`grad.${path}`, g)]
+    default:
+      return [value(`grad.${path}`, g)]
   }
 }
 
@@ -69,21 +81,34 @@ const make = ([first = [], ...rest]: Steps, asked: Asked): RandomGraph => {
   const p = parameters()
   const sizes = sizesOf(c)
   const begin = tokensOf(c, sizes, p)
-  const end = rest.reduce((x, [kind, ...choices], i) => layers[kind % layers.length]({ c: chooser(choices), sizes, name: `layers.${i}`, parameters: p })(x), begin)
+  const end = rest.reduce(
+    (x, [kind, ...choices], i) => layers[kind % layers.length]({ c: chooser(choices), sizes, name: `layers.${i}`, parameters: p })(x),
+    begin,
+  )
   const normed = untied({ c, sizes, name: 'norms', parameters: p })(end)
   const features = asked.half && c.nat(3) === 0 ? cast('f32')(cast('f16')(normed)) : normed
   const { loss, outputs } = objective(chooser([...first].reverse()), sizes, p, features)
   const trained = p.all()
-  const gradients = gradOptions(loss, trained.map(([, w]) => w))
+  const gradients = gradOptions(
+    loss,
+    trained.map(([, w]) => w),
+  )
   return {
     graph: {
       name: 'network',
       outputs: [
-        value('loss', loss), value('features', features), value('mean', mean({ axes: [1] })(features)), ...outputs,
-        ...trained.flatMap(([path, w], i) => { const g = gradients[i]; return g._tag === 'None' ? [] : updated(c, path, w, g.value, p) }),
+        value('loss', loss),
+        value('features', features),
+        value('mean', mean({ axes: [1] })(features)),
+        ...outputs,
+        ...trained.flatMap(([path, w], i) => {
+          const g = gradients[i]
+          return g._tag === 'None' ? [] : updated(c, path, w, g.value, p)
+        }),
       ],
     },
-    floats: trained.map(([, w]) => w), values: p.values(),
+    floats: trained.map(([, w]) => w),
+    values: p.values(),
   }
 }
 

@@ -58,7 +58,9 @@ const kept = <F>(p: Place, loss: Loss<F>, features: F): Objective => {
   }
 }
 
-const temperature = (p: Place): void => { p.parameters.set('hyper.teacher_temp', tensor('f32', [], [Math.fround(p.c.of([0.5, 1, 0.2]))])) }
+const temperature = (p: Place): void => {
+  p.parameters.set('hyper.teacher_temp', tensor('f32', [], [Math.fround(p.c.of([0.5, 1, 0.2]))]))
+}
 
 const prototypes = 11
 const temperatures = [1, 0.5, 0.1]
@@ -83,8 +85,17 @@ const selfDistilled = (p: Place): Objective => {
   const logits = logitsOf(p, 'dino_head', p.seen.cls)
   const teacher = given(p, 'teacher_logits', logits.type.shape)
   // as many crops of one image as the batch has rows
-  return kept(p, dino({ prototypes, studentTemperature: p.c.of(temperatures), split: p.c.bit(), same: p.sizes.batch === 1 || p.c.bit() ? 'keep' : 'skip', ...(p.c.bit() ? { centring: sinkhorn({ iterations: 2 }) } : {}) }),
-    { images: 1, student: { global: { logits } }, teacher: { global: { logits: teacher } } })
+  return kept(
+    p,
+    dino({
+      prototypes,
+      studentTemperature: p.c.of(temperatures),
+      split: p.c.bit(),
+      same: p.sizes.batch === 1 || p.c.bit() ? 'keep' : 'skip',
+      ...(p.c.bit() ? { centring: sinkhorn({ iterations: 2 }) } : {}),
+    }),
+    { images: 1, student: { global: { logits } }, teacher: { global: { logits: teacher } } },
+  )
 }
 
 const hidden = (p: Place): Objective => {
@@ -93,7 +104,14 @@ const hidden = (p: Place): Objective => {
   const rows = batch * patches
   const logits = logitsOf(p, 'ibot_head', reshape([rows, p.sizes.width])(p.seen.patches))
   // every third row counts, the others are padding
-  p.parameters.set('weights', tensor('f32', [rows], Array.from({ length: rows }, (_, i) => (i % 3 === 0 ? 0.5 : 0))))
+  p.parameters.set(
+    'weights',
+    tensor(
+      'f32',
+      [rows],
+      Array.from({ length: rows }, (_, i) => (i % 3 === 0 ? 0.5 : 0)),
+    ),
+  )
   return kept(p, ibot({ prototypes, studentTemperature: p.c.of(temperatures), ...(p.c.bit() ? { centring: sinkhorn() } : {}) }), {
     student: { masked: { logits, weights: input('weights', [rows]), mask: input('hidden', [batch, patches], 'bool') } },
     teacher: { masked: { logits: given(p, 'teacher_patch_logits', [rows, prototypes]) } },
@@ -103,13 +121,17 @@ const hidden = (p: Place): Objective => {
 /** Class tokens of different images may be alike; the means of their patches are not. */
 const spread = (p: Place): Objective => {
   const cls = mean({ axes: [1] })(p.seen.patches)
-  return p.sizes.batch === 1 ? { loss: mean()(square(cls)), outputs: [] } : kept(p, koleo(), { images: p.sizes.batch, student: { global: { cls } }, teacher: { global: { cls } } })
+  return p.sizes.batch === 1
+    ? { loss: mean()(square(cls)), outputs: [] }
+    : kept(p, koleo(), { images: p.sizes.batch, student: { global: { cls } }, teacher: { global: { cls } } })
 }
 
 const anchored = (p: Place): Objective => {
   const patches = p.seen.patches
-  return kept(p, gram({ normalize: p.c.bit(), level: p.c.of(['image', 'batch'] as const) }),
-    { student: { global: { patches } }, teacher: { gram: { patches: given(p, 'gram_patches', patches.type.shape) } } })
+  return kept(p, gram({ normalize: p.c.bit(), level: p.c.of(['image', 'batch'] as const) }), {
+    student: { global: { patches } },
+    teacher: { gram: { patches: given(p, 'gram_patches', patches.type.shape) } },
+  })
 }
 
 const drawn = (p: Place): Objective => {
@@ -133,7 +155,12 @@ const objectives: ReadonlyArray<(p: Place) => Objective> = [classified, selfDist
 /** The sum of some of them. */
 export const objective = (c: Chooser, sizes: Sizes, parameters: Parameters, features: Expr): Objective => {
   const seen = { cls: pick(1, 0)(features), patches: slice(1, features.type.shape[1] === 1 ? 0 : sizes.prefix)(features), all: features }
-  const chosen = c.some(objectives.map((_, i) => i), 1).slice(0, 3)
+  const chosen = c
+    .some(
+      objectives.map((_, i) => i),
+      1,
+    )
+    .slice(0, 3)
   const made = chosen.map((i) => objectives[i]({ c, sizes, parameters, seen }))
   return { loss: made.map((o) => o.loss).reduce((x, y) => add(x, y)), outputs: made.flatMap((o) => o.outputs) }
 }

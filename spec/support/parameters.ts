@@ -25,7 +25,11 @@ const valuesOf = (path: string, { init, shape }: Declaration): Tensor => {
   const drawn = uniformOf(path, shape)
   const fan = sizeOf(shape.length > 1 ? shape.slice(1) : [1])
   const [middle, spread] = init._tag === 'Constant' ? [init.value, 0.25] : [0, shape.length > 1 ? (3 / fan) ** 0.5 : 1]
-  return tensor('f32', shape, drawn.values.map((x) => Math.fround(middle + spread * x)))
+  return tensor(
+    'f32',
+    shape,
+    drawn.values.map((x) => Math.fround(middle + spread * x)),
+  )
 }
 
 export const parameters = (): Parameters => {
@@ -38,8 +42,12 @@ export const parameters = (): Parameters => {
       leaves.push(...expressions(made).map(([path, e]) => [join(name, path), e] as const))
       return made
     },
-    give: (path, shape) => { values.set(path, uniformOf(path, shape)) },
-    set: (path, t) => { values.set(path, t) },
+    give: (path, shape) => {
+      values.set(path, uniformOf(path, shape))
+    },
+    set: (path, t) => {
+      values.set(path, t)
+    },
     all: () => leaves,
     values: () => values,
   }

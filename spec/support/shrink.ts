@@ -24,7 +24,7 @@ const fewest = async <A>(all: ReadonlyArray<A>, fails: (kept: ReadonlyArray<A>) 
   for (let size = Math.ceil(all.length / 2); size >= 1 && kept.length > 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let from = 0; from < kept.length && kept.length > 1;) {
       const rest = [...kept.slice(0, from), ...kept.slice(from + size)]
-      if (rest.length > 0 && await fails(rest)) kept = rest
+      if (rest.length > 0 && (await fails(rest))) kept = rest
       else from += size
     }
   }
@@ -42,8 +42,15 @@ const given = (r: RandomGraph, exprs: ReadonlyArray<Expr>): RandomGraph => {
   const values = new Map<string, HostArray>([...r.values].map(([path, t]) => [path, hostArray(t)]))
   const results = evaluate(exprs, values)
   const inputs = exprs.map((e) => leaf(e.type, { _tag: 'Input', path: `cut${e.id}` }))
-  const made = exprs.map((e, i): readonly [string, Tensor] => [`cut${e.id}`, { type: e.type, values: Array.from(results[i], e.type.dtype === 'i32' ? Number : Math.fround) }])
-  return { ...r, graph: substitute(new Map<Expr, Expr>(exprs.map((e, i) => [e, inputs[i]])))(r.graph), values: new Map([...r.values, ...made]) }
+  const made = exprs.map((e, i): readonly [string, Tensor] => [
+    `cut${e.id}`,
+    { type: e.type, values: Array.from(results[i], e.type.dtype === 'i32' ? Number : Math.fround) },
+  ])
+  return {
+    ...r,
+    graph: substitute(new Map<Expr, Expr>(exprs.map((e, i) => [e, inputs[i]])))(r.graph),
+    values: new Map([...r.values, ...made]),
+  }
 }
 
 /** Everything of at most this depth that something deeper reads. */
@@ -67,7 +74,7 @@ const nearer = async (r: RandomGraph, still: Fails): Promise<RandomGraph> => {
   if (others.length > 0 || expr._tag !== 'Apply') return r
   for (const a of expr.args) {
     const smaller = withOutputs(r, [value(path, a)])
-    if (a._tag === 'Apply' && await still(smaller)) return nearer(smaller, still)
+    if (a._tag === 'Apply' && (await still(smaller))) return nearer(smaller, still)
   }
   return r
 }
@@ -83,7 +90,7 @@ export const shrunk = async (r: RandomGraph, fails: Fails, tries = 60): Promise<
   while (low < high) {
     const middle = Math.ceil((low + high) / 2)
     const exprs = frontier(now, middle)
-    if (exprs.length > 0 && await still(given(now, exprs))) low = middle
+    if (exprs.length > 0 && (await still(given(now, exprs)))) low = middle
     else high = middle - 1
   }
   if (low > 0 && frontier(now, low).length > 0) now = given(now, frontier(now, low))

@@ -36,7 +36,8 @@ export const hostArray = (t: Tensor): HostArray =>
   t.type.dtype === 'i32' ? Int32Array.from(t.values) : t.type.dtype === 'bool' ? Uint8Array.from(t.values) : Float32Array.from(t.values)
 
 /** Numbers without a pattern, in -1 .. 1 and never zero, the same on every run. */
-export const wave = (n: number, phase = 0): ReadonlyArray<number> => Array.from({ length: n }, (_, i) => Math.sin(1.7 * i + 0.9 * phase + 0.4) * 0.98 + 0.01)
+export const wave = (n: number, phase = 0): ReadonlyArray<number> =>
+  Array.from({ length: n }, (_, i) => Math.sin(1.7 * i + 0.9 * phase + 0.4) * 0.98 + 0.01)
 
 /** An f32 tensor of such numbers. */
 export const waves = (shape: Shape, phase = 0): Tensor => tensor('f32', shape, wave(sizeOf(shape), phase))

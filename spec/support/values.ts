@@ -16,10 +16,13 @@ export const hostArrays = (tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<st
   new Map([...tensors].map(([path, t]) => [path, hostArray(t)]))
 
 /** Everything that a random graph reads, as a user would pass it; draws are those of seed 0 at step 0. */
-export const valuesOf = (r: RandomGraph): ReadonlyMap<string, HostArray> => new Map([
-  ...hostArrays(r.values),
-  ...leavesOfGraph(r.graph).flatMap((l) => (l.source._tag === 'Draw' ? [[l.path, draw(stream(0, l.path, 0), l.source.distribution, l.type.shape)] as const] : [])),
-])
+export const valuesOf = (r: RandomGraph): ReadonlyMap<string, HostArray> =>
+  new Map([
+    ...hostArrays(r.values),
+    ...leavesOfGraph(r.graph).flatMap((l) =>
+      l.source._tag === 'Draw' ? [[l.path, draw(stream(0, l.path, 0), l.source.distribution, l.type.shape)] as const] : [],
+    ),
+  ])
 
 /** Numbers of -1 .. 1 without a pattern, as f32 holds them: a function of the path alone. */
 export const uniformOf = (path: string, shape: Shape): Tensor =>

@@ -1,4 +1,6 @@
-/** What a target makes of a random graph, beside what the reference makes of it: two runs, the second from the states that the first left. */
+/**
+ * What a target makes of a random graph, beside what the reference makes of it: two runs, the second from the states that the first left.
+ */
 import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device, HostArray } from '../../compiler/target.ts'
@@ -22,7 +24,11 @@ export type Results = ReadonlyMap<string, HostArray>
 
 export const resultsOf = async (device: Device, r: RandomGraph): Promise<E.Either<Fault, Results>> => {
   const values = new Map([...r.values].map(([path, t]) => [path, hostArray(t)]))
-  const held = new Set(leavesOfGraph(r.graph).filter(isResident).map((l) => l.path))
+  const held = new Set(
+    leavesOfGraph(r.graph)
+      .filter(isResident)
+      .map((l) => l.path),
+  )
   for (const path of [...held, ...r.graph.outputs.flatMap((o) => (o.role === 'state' ? [o.path] : []))]) {
     const t = r.values.get(path)
     if (t === undefined) continue
@@ -52,8 +58,10 @@ const narrowed = (g: Graph): ReadonlySet<string> => {
   for (let round = 0; round <= runs; round++) {
     const touched = new Set<Expr>()
     for (const x of nodesOf(g)) {
-      const through = x._tag === 'Apply' ? x.args.some((a) => touched.has(a))
-        : x._tag === 'Leaf' && (x.source._tag === 'Param' || x.source._tag === 'State') && paths.has(x.source.path)
+      const through =
+        x._tag === 'Apply'
+          ? x.args.some((a) => touched.has(a))
+          : x._tag === 'Leaf' && (x.source._tag === 'Param' || x.source._tag === 'State') && paths.has(x.source.path)
       if (through || x.type.dtype === 'f16') touched.add(x)
     }
     for (const o of g.outputs) if (touched.has(o.expr)) paths.add(o.path)
@@ -89,7 +97,8 @@ export const compared = (g: Graph, got: Results, expected: Results): Verdict => 
       const [a, b] = [got.get(`${run} ${o.path}`) ?? new Float32Array(), expected.get(`${run} ${o.path}`) ?? new Float32Array()]
       const allowed = isFloat(o.expr.type.dtype) ? (half.has(o.path) ? tolerance.f16 : tolerance.f32) * (1 + largest(b)) : 0
       const size = sizeOf(o.expr.type.shape)
-      const off = (i: number): number => (a[i] === b[i] || (Number.isNaN(a[i]) && Number.isNaN(b[i])) ? 0 : allowed === 0 ? Infinity : Math.abs(a[i] - b[i]) / allowed)
+      const off = (i: number): number =>
+        a[i] === b[i] || (Number.isNaN(a[i]) && Number.isNaN(b[i])) ? 0 : allowed === 0 ? Infinity : Math.abs(a[i] - b[i]) / allowed
       const lengths = a.length === size && b.length === size
       let [at, most] = [0, 0]
       for (let i = 0; lengths && i < size; i++) {
@@ -97,7 +106,12 @@ export const compared = (g: Graph, got: Results, expected: Results): Verdict => 
         if (!(d <= most)) [at, most] = [i, Number.isNaN(d) ? Infinity : d]
       }
       if (!lengths || !(most <= 1)) {
-        flaws.push({ path: o.path, text: lengths ? `${o.path} [${at}] of run ${run}: ${a[at]}, expected ${b[at]} within ${allowed}` : `${o.path}: ${a.length} of ${size} elements` })
+        flaws.push({
+          path: o.path,
+          text: lengths
+            ? `${o.path} [${at}] of run ${run}: ${a[at]}, expected ${b[at]} within ${allowed}`
+            : `${o.path}: ${a.length} of ${size} elements`,
+        })
         break
       }
       if (most > worst) [worst, place] = [most, o.path]
@@ -118,7 +132,13 @@ export const expectedOf = async (r: RandomGraph): Promise<Results> => {
 
 /** Floats with their last bit changed, up or down. */
 const trembled = (r: RandomGraph): RandomGraph => ({
-  ...r, values: new Map([...r.values].map(([path, t]) => [path, t.type.dtype === 'f32' ? { ...t, values: t.values.map((x, i) => Math.fround(x * (1 + (i % 3 - 1) * 1.2e-7))) } : t])),
+  ...r,
+  values: new Map(
+    [...r.values].map(([path, t]) => [
+      path,
+      t.type.dtype === 'f32' ? { ...t, values: t.values.map((x, i) => Math.fround(x * (1 + ((i % 3) - 1) * 1.2e-7))) } : t,
+    ]),
+  ),
 })
 
 /**
@@ -136,6 +156,7 @@ export const judged = async (open: TaskEither<Fault, Device>, r: RandomGraph, ex
   if (E.isLeft(device)) throw new Error(showFault(device.left))
   const got = await resultsOf(device.right, r)
   device.right.close()
-  return E.isRight(got) ? compared(r.graph, got.right, expected)
+  return E.isRight(got)
+    ? compared(r.graph, got.right, expected)
     : { flaws: r.graph.outputs.map((o) => ({ path: o.path, text: `${o.path}: ${showFault(got.left)}` })), worst: 0, at: '' }
 }

@@ -7,7 +7,9 @@ import { openTarget } from '../../compiler/targets/open.ts'
 import { must } from '../rules/agreement.ts'
 
 const place = { folder: '' }
-beforeEach(async () => { place.folder = await mkdtemp(join(tmpdir(), 'dinograph-auto-')) })
+beforeEach(async () => {
+  place.folder = await mkdtemp(join(tmpdir(), 'dinograph-auto-'))
+})
 afterEach(async () => {
   vi.unstubAllEnvs()
   await rm(place.folder, { recursive: true, force: true })
@@ -30,7 +32,10 @@ describe('auto', { timeout: 60000 }, () => {
 
   it('goes on with a C compiler that fails', async () => {
     const compiler = join(place.folder, 'cc')
-    await writeFile(compiler, '#!/bin/sh\nif [ "$1" = --version ]; then echo failing 1.0; exit 0; fi\nprintf "no space left\\nin two lines\\n" >&2\nexit 1\n')
+    await writeFile(
+      compiler,
+      '#!/bin/sh\nif [ "$1" = --version ]; then echo failing 1.0; exit 0; fi\nprintf "no space left\\nin two lines\\n" >&2\nexit 1\n',
+    )
     await chmod(compiler, 0o755)
     vi.stubEnv('CC', compiler)
     vi.stubEnv('XDG_CACHE_HOME', place.folder)

@@ -37,7 +37,9 @@ import { hostArray } from '../support/tensor.ts'
 
 const runtimeFolder = fileURLToPath(new URL('../../compiler/targets/native/runtime/', import.meta.url))
 
-const { values: asked } = parseArgs({ options: { cc: { type: 'string', default: 'aarch64-linux-gnu-gcc -march=armv8-a' }, run: { type: 'string', default: 'qemu-aarch64' } } })
+const { values: asked } = parseArgs({
+  options: { cc: { type: 'string', default: 'aarch64-linux-gnu-gcc -march=armv8-a' }, run: { type: 'string', default: 'qemu-aarch64' } },
+})
 const words = (text: string): ReadonlyArray<string> => text.split(' ').filter((w) => w !== '')
 const [cc, ...ownFlags] = words(asked.cc)
 
@@ -61,14 +63,23 @@ interface Foreign {
   readonly constants: number
 }
 
-const mainSource = (b: Blueprint, units: number, sizes: ReadonlyArray<number>, memoryOf: (place: number) => readonly [number, number]): string => {
+const mainSource = (
+  b: Blueprint,
+  units: number,
+  sizes: ReadonlyArray<number>,
+  memoryOf: (place: number) => readonly [number, number],
+): string => {
   const first = b.units.map((_, i) => b.units.slice(0, i).reduce((n, u) => n + u, 0))
   const unitOf = (part: number): number => first.findLastIndex((f) => f <= part)
   return [
-    '#include <stdio.h>', '#include <stdlib.h>', '#include "runtime.h"',
-    'void dg_run(const void *steps, int64_t n, void *const *buffers, int32_t threads, double *times);', 'void *dg_allocate(int64_t bytes);',
+    '#include <stdio.h>',
+    '#include <stdlib.h>',
+    '#include "runtime.h"',
+    'void dg_run(const void *steps, int64_t n, void *const *buffers, int32_t threads, double *times);',
+    'void *dg_allocate(int64_t bytes);',
     ...Array.from({ length: units }, (_, i) => `int64_t dg_kernel_${i}(int32_t i);`),
-    `static const long sizes[] = {${sizes.join(', ')}};`, `static void *memory[${sizes.length}];`,
+    `static const long sizes[] = {${sizes.join(', ')}};`,
+    `static void *memory[${sizes.length}];`,
     'int main(int argc, char **argv) {',
     '  FILE *in = fopen(argv[1], "rb"), *out = fopen(argv[2], "wb");',
     `  for (int i = 0; i < ${sizes.length}; i++) { memory[i] = dg_allocate(sizes[i]); if (fread(memory[i], 1, sizes[i], in) != (size_t)sizes[i]) return 2; }`,
@@ -76,7 +87,10 @@ const mainSource = (b: Blueprint, units: number, sizes: ReadonlyArray<number>, m
     `  void *buffers[] = {${b.steps.flatMap(([, , ...places]) => places.map((p) => `(char *)memory[${memoryOf(p)[0]}] + ${memoryOf(p)[1]}`)).join(', ')}};`,
     `  dg_run(steps, ${b.steps.length}, buffers, 2, NULL);`,
     `  for (int i = 0; i < ${sizes.length}; i++) if (fwrite(memory[i], 1, sizes[i], out) != (size_t)sizes[i]) return 3;`,
-    '  fclose(out);', '  return 0;', '}', '',
+    '  fclose(out);',
+    '  return 0;',
+    '}',
+    '',
   ].join('\n')
 }
 
@@ -88,15 +102,22 @@ const compiled = (g: Graph): Foreign => {
   const units = unitsOf(plan.kernels.map((k) => k.kernel))
   const b = blueprintOf(plan, units)
   const leaves = new Map(leavesOfGraph(g).map((l) => [l.path, l]))
-  const resident = [...new Map([
-    ...leavesOfGraph(g).filter(isResident).map((l) => [l.path, bytesOfType(l.type)] as const),
-    ...g.outputs.filter((o) => o.role === 'state').map((o) => [o.path, bytesOfType(o.expr.type)] as const),
-  ])]
+  const resident = [
+    ...new Map([
+      ...leavesOfGraph(g)
+        .filter(isResident)
+        .map((l) => [l.path, bytesOfType(l.type)] as const),
+      ...g.outputs.filter((o) => o.role === 'state').map((o) => [o.path, bytesOfType(o.expr.type)] as const),
+    ]),
+  ]
   const names = b.given.filter((p) => !b.hypers.includes(p))
   const atLeast = (n: number): number => Math.max(n, 64)
   const sizes = [
-    atLeast(b.arenaBytes), atLeast(4 * b.hypers.length), ...names.map((p) => atLeast(bytesOfType(leaves.get(p)?.type ?? { dtype: 'f32', shape: [] }))),
-    ...b.constants.map((c) => atLeast(c.length * bytesOf(c.dtype))), ...resident.map(([, n]) => atLeast(n)),
+    atLeast(b.arenaBytes),
+    atLeast(4 * b.hypers.length),
+    ...names.map((p) => atLeast(bytesOfType(leaves.get(p)?.type ?? { dtype: 'f32', shape: [] }))),
+    ...b.constants.map((c) => atLeast(c.length * bytesOf(c.dtype))),
+    ...resident.map(([, n]) => atLeast(n)),
   ]
   const given = new Map(names.map((p, i) => [p, 2 + i]))
   const constants = 2 + names.length
@@ -104,11 +125,16 @@ const compiled = (g: Graph): Foreign => {
   const memoryOf = (n: number): readonly [number, number] => {
     const p = b.places[n]
     switch (p._tag) {
-      case 'Arena': return [0, p.offset]
-      case 'Hyper': return [1, 0]
-      case 'Given': return [given.get(p.path) ?? 1, 0]
-      case 'Constant': return [constants + p.constant, 0]
-      case 'Resident': return [residents.get(p.path) ?? -1, 0]
+      case 'Arena':
+        return [0, p.offset]
+      case 'Hyper':
+        return [1, 0]
+      case 'Given':
+        return [given.get(p.path) ?? 1, 0]
+      case 'Constant':
+        return [constants + p.constant, 0]
+      case 'Resident':
+        return [residents.get(p.path) ?? -1, 0]
     }
   }
   const base = join(folder, `p${counted.programs++}`)
@@ -135,7 +161,8 @@ const once = (f: Foreign, g: Graph, values: HostValues, residents: Map<string, H
   for (const l of leavesOfGraph(g)) {
     const resident = f.residents.get(l.path)
     if (l.source._tag === 'Param' || l.source._tag === 'State') {
-      if (resident !== undefined) store(l.type.dtype, memory, start(f, resident), residents.get(l.path) ?? new Float32Array(sizeOf(l.type.shape)))
+      if (resident !== undefined)
+        store(l.type.dtype, memory, start(f, resident), residents.get(l.path) ?? new Float32Array(sizeOf(l.type.shape)))
       continue
     }
     if (!b.given.includes(l.path)) continue
@@ -144,19 +171,39 @@ const once = (f: Foreign, g: Graph, values: HostValues, residents: Map<string, H
     if (at === undefined) new Float32Array(memory, start(f, 1))[b.hypers.indexOf(l.path)] = data[0]
     else store(l.type.dtype, memory, start(f, at), data)
   }
-  b.constants.forEach((c, i) => { store(c.dtype, memory, start(f, f.constants + i), c.values.length === 1 ? new Float64Array(c.length).fill(c.values[0]) : Float64Array.from(c.values)) })
+  b.constants.forEach((c, i) => {
+    store(
+      c.dtype,
+      memory,
+      start(f, f.constants + i),
+      c.values.length === 1 ? new Float64Array(c.length).fill(c.values[0]) : Float64Array.from(c.values),
+    )
+  })
   writeFileSync(`${f.path}.in`, new Uint8Array(memory))
   const [emulator, ...more] = words(asked.run)
   if (emulator === undefined) execFileSync(f.path, [`${f.path}.in`, `${f.path}.out`])
   else execFileSync(emulator, [...more, f.path, `${f.path}.in`, `${f.path}.out`])
   const out = new Uint8Array(readFileSync(`${f.path}.out`)).buffer
-  for (const o of g.outputs) if (o.role === 'state') residents.set(o.path, load(o.expr.type.dtype, out, start(f, f.residents.get(o.path) ?? -1), sizeOf(o.expr.type.shape)))
-  return new Map(b.values.flatMap((v) => {
-    const type = g.outputs.find((o) => o.role === 'value' && o.path === v.path)?.expr.type
-    const p = b.places[v.place]
-    const at = p._tag === 'Arena' ? p.offset : p._tag === 'Given' ? start(f, f.given.get(p.path) ?? -1) : p._tag === 'Resident' ? start(f, f.residents.get(p.path) ?? -1) : p._tag === 'Constant' ? start(f, f.constants + p.constant) : start(f, 1)
-    return type === undefined ? [] : [[v.path, load(type.dtype, out, at, sizeOf(type.shape))] as const]
-  }))
+  for (const o of g.outputs)
+    if (o.role === 'state')
+      residents.set(o.path, load(o.expr.type.dtype, out, start(f, f.residents.get(o.path) ?? -1), sizeOf(o.expr.type.shape)))
+  return new Map(
+    b.values.flatMap((v) => {
+      const type = g.outputs.find((o) => o.role === 'value' && o.path === v.path)?.expr.type
+      const p = b.places[v.place]
+      const at =
+        p._tag === 'Arena'
+          ? p.offset
+          : p._tag === 'Given'
+            ? start(f, f.given.get(p.path) ?? -1)
+            : p._tag === 'Resident'
+              ? start(f, f.residents.get(p.path) ?? -1)
+              : p._tag === 'Constant'
+                ? start(f, f.constants + p.constant)
+                : start(f, 1)
+      return type === undefined ? [] : [[v.path, load(type.dtype, out, at, sizeOf(type.shape))] as const]
+    }),
+  )
 }
 
 /** The largest difference, in parts of what is allowed: 1e-4 of the tensor's largest value for floats, nothing for others. */
@@ -189,8 +236,13 @@ const trainingStep = async (): Promise<void> => {
 const randomGraph = (list: Parameters<typeof graphOf>[0], name: string): void => {
   const r = graphOf(list)
   const given = new Map([...r.values].map(([path, t]) => [path, hostArray(t)] as const))
-  const draws = leavesOfGraph(r.graph).flatMap((l) => (l.source._tag === 'Draw' ? [[l.path, right(fed(l.type, l.source, { values: given, seed: 1, step: 0 }))] as const] : []))
-  const expected = evaluate(r.graph.outputs.map((o) => o.expr), new Map([...given, ...draws]))
+  const draws = leavesOfGraph(r.graph).flatMap((l) =>
+    l.source._tag === 'Draw' ? [[l.path, right(fed(l.type, l.source, { values: given, seed: 1, step: 0 }))] as const] : [],
+  )
+  const expected = evaluate(
+    r.graph.outputs.map((o) => o.expr),
+    new Map([...given, ...draws]),
+  )
   const residents = new Map<string, HostArray>(given)
   const got = once(compiled(r.graph), r.graph, given, residents, 0)
   r.graph.outputs.forEach((o, i) => {
@@ -200,9 +252,13 @@ const randomGraph = (list: Parameters<typeof graphOf>[0], name: string): void =>
 }
 
 try {
-  process.stdout.write(`${execFileSync(cc, ['--version'], { encoding: 'utf8' }).split('\n')[0]} ${ownFlags.join(' ')}, run by ${asked.run === '' ? 'this machine' : asked.run}\n`)
+  process.stdout.write(
+    `${execFileSync(cc, ['--version'], { encoding: 'utf8' }).split('\n')[0]} ${ownFlags.join(' ')}, run by ${asked.run === '' ? 'this machine' : asked.run}\n`,
+  )
   await trainingStep()
-  fc.sample(steps(), { numRuns: 6, seed: 5 }).forEach((list, i) => { randomGraph(list, `random graph ${i}`) })
+  fc.sample(steps(), { numRuns: 6, seed: 5 }).forEach((list, i) => {
+    randomGraph(list, `random graph ${i}`)
+  })
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

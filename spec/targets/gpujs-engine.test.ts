@@ -10,7 +10,12 @@ import { gridOf, kernelKey } from '../../compiler/targets/gpujs/kernel.ts'
 import { wgsl } from '../../compiler/targets/gpujs/wgsl.ts'
 import { isOptional } from '../support/optional.ts'
 
-const kernel = (source: string, args: ReadonlyArray<number>, output: ReadonlyArray<number>, more: Partial<KernelSource> = {}): KernelSource => ({
+const kernel = (
+  source: string,
+  args: ReadonlyArray<number>,
+  output: ReadonlyArray<number>,
+  more: Partial<KernelSource> = {},
+): KernelSource => ({
   name: 'test',
   source,
   args,
@@ -99,13 +104,25 @@ const suite = (mode: Mode): void => {
     engine = found
     opening.push(found)
   })
-  afterAll(() => { opening.forEach((e) => { e.dispose(); }) })
+  afterAll(() => {
+    opening.forEach((e) => {
+      e.dispose()
+    })
+  })
 
   it('computes elementwise, at any length', async () => {
     for (const length of [1, 3, 4, 7, 64, 1001]) {
       const x = numbers(length)
-      const k = kernel('function (a0) { const v = a0[this.thread.x]; return v > 0 ? Math.exp(v) : Math.tanh(v) - Math.sqrt(Math.abs(v)); }', [length], [length])
-      expectClose(await runOnce(engine, k, [x]), x.map((v) => (v > 0 ? Math.exp(v) : Math.tanh(v) - Math.sqrt(Math.abs(v)))), 2e-6)
+      const k = kernel(
+        'function (a0) { const v = a0[this.thread.x]; return v > 0 ? Math.exp(v) : Math.tanh(v) - Math.sqrt(Math.abs(v)); }',
+        [length],
+        [length],
+      )
+      expectClose(
+        await runOnce(engine, k, [x]),
+        x.map((v) => (v > 0 ? Math.exp(v) : Math.tanh(v) - Math.sqrt(Math.abs(v)))),
+        2e-6,
+      )
     }
   })
 
@@ -113,8 +130,16 @@ const suite = (mode: Mode): void => {
     const x = Float32Array.from({ length: 4001 }, (_, n) => (n - 2000) / 25)
     const k = (f: string): KernelSource => kernel(`function (a0) { return ${f}; }`, [x.length], [x.length])
     const exp = await runOnce(engine, k('Math.exp(a0[this.thread.x])'), [x])
-    expectClose(exp.map((v, n) => v / Math.exp(x[n] ?? 0)), x.map(() => 1), 1e-5)
-    expectClose(await runOnce(engine, k('Math.log(Math.abs(a0[this.thread.x]) + 0.001)'), [x]), x.map((v) => Math.log(Math.abs(v) + 0.001)), 1e-5)
+    expectClose(
+      exp.map((v, n) => v / Math.exp(x[n] ?? 0)),
+      x.map(() => 1),
+      1e-5,
+    )
+    expectClose(
+      await runOnce(engine, k('Math.log(Math.abs(a0[this.thread.x]) + 0.001)'), [x]),
+      x.map((v) => Math.log(Math.abs(v) + 0.001)),
+      1e-5,
+    )
     expectClose(await runOnce(engine, k('Math.tanh(a0[this.thread.x])'), [x]), x.map(Math.tanh), 1e-6)
   })
 
@@ -138,7 +163,14 @@ const suite = (mode: Mode): void => {
     const [m, n, k] = [13, 22, 9]
     const [a, b] = [numbers(m * k), numbers(k * n, 2)]
     const wanted = productOf(m, n, k, a, b)
-    for (const block of [[1, 1], [4, 1], [1, 4], [4, 4], [1, 8], [3, 2]] as const) {
+    for (const block of [
+      [1, 1],
+      [4, 1],
+      [1, 4],
+      [4, 4],
+      [1, 8],
+      [3, 2],
+    ] as const) {
       expectClose(await runOnce(engine, product(m, n, k, block), [a, b]), wanted, 1e-5)
     }
     expectClose(await runOnce(engine, product(m, n, k, engine.limits.matmulBlock), [a, b]), wanted, 1e-5)
@@ -159,22 +191,37 @@ const suite = (mode: Mode): void => {
       return guarded;
     }`
     for (const length of [3, 12]) {
-      expectClose(await runOnce(engine, kernel(source, [40], [length]), [x]), x.slice(0, length).map((_, n) => x[Math.max(n - 1, 0)] ?? NaN), 0)
+      expectClose(
+        await runOnce(engine, kernel(source, [40], [length]), [x]),
+        x.slice(0, length).map((_, n) => x[Math.max(n - 1, 0)] ?? NaN),
+        0,
+      )
     }
   })
 
   it('calls helpers, which call helpers', async () => {
     const x = numbers(50)
-    const square: HelperSource = { name: 'square', source: 'function square(v) { return v * v; }', argumentTypes: ['Float'], returnType: 'Float' }
+    const square: HelperSource = {
+      name: 'square',
+      source: 'function square(v) { return v * v; }',
+      argumentTypes: ['Float'],
+      returnType: 'Float',
+    }
     const clip: HelperSource = {
       name: 'clip',
       source: 'function clip(v, n) { const t = square(v); if (t > 0.25) { return 0.25 * n; } return t * n; }',
       argumentTypes: ['Float', 'Integer'],
       returnType: 'Float',
     }
-    const k = kernel('function (a0) { const t = clip(a0[this.thread.x], 3); return t + square(t); }', [50], [50], { helpers: [square, clip] })
+    const k = kernel('function (a0) { const t = clip(a0[this.thread.x], 3); return t + square(t); }', [50], [50], {
+      helpers: [square, clip],
+    })
     const t = (v: number): number => Math.min(v * v, 0.25) * 3
-    expectClose(await runOnce(engine, k, [x]), x.map((v) => t(v) + t(v) ** 2), 1e-6)
+    expectClose(
+      await runOnce(engine, k, [x]),
+      x.map((v) => t(v) + t(v) ** 2),
+      1e-6,
+    )
   })
 
   it('reads at indices that helpers give, equal or different among neighbours', async () => {
@@ -203,7 +250,10 @@ const suite = (mode: Mode): void => {
       [`const i = ${base} + this.thread.x; return (i % 7) | 0;`, at((i) => i % 7)],
       [`const i = ${base} + this.thread.x; const q = (i / 7) | 0; return q & 1023;`, at((i) => Math.floor(i / 7) & 1023)],
       [`const i = (0 - ${base}) - this.thread.x; return (i % 768) | 0;`, at((i) => -i % 768)],
-      [`let i = ${base} | 0; for (let k = 0; k < 5; k++) { i = (i + this.thread.x) | 0; } return i & 255;`, at((i) => (base + 5 * (i - base)) & 255)],
+      [
+        `let i = ${base} | 0; for (let k = 0; k < 5; k++) { i = (i + this.thread.x) | 0; } return i & 255;`,
+        at((i) => (base + 5 * (i - base)) & 255),
+      ],
     ]
     for (const [body, wanted] of cases) {
       expectClose(await runOnce(engine, kernel(`function (a0) { ${body} }`, [40], [40]), inputs), wanted, 0)
@@ -235,7 +285,11 @@ const suite = (mode: Mode): void => {
       return s;
     }`
     const x = numbers(21)
-    expectClose(await runOnce(engine, kernel(source, [21], [21]), [x]), x.map((v, n) => (n < 5 ? -1 : v > 0 ? 5000 : -10000)), 0)
+    expectClose(
+      await runOnce(engine, kernel(source, [21], [21]), [x]),
+      x.map((v, n) => (n < 5 ? -1 : v > 0 ? 5000 : -10000)),
+      0,
+    )
   })
 
   it('lets infinities and NaN through', async () => {
@@ -272,17 +326,27 @@ const suite = (mode: Mode): void => {
     const x = numbers(96)
     const row = (more: Partial<KernelSource> & { readonly body?: string; readonly helper?: Partial<HelperSource> }): KernelSource => {
       const { body = 's += twice(a0[24 * this.thread.y + 3 * k + this.thread.x + 5]);', helper, ...rest } = more
-      const twice: HelperSource = { name: 'twice', source: 'function twice(v) { return 2 * v; }', argumentTypes: ['Float'], returnType: 'Float', ...helper }
+      const twice: HelperSource = {
+        name: 'twice',
+        source: 'function twice(v) { return 2 * v; }',
+        argumentTypes: ['Float'],
+        returnType: 'Float',
+        ...helper,
+      }
       const source = `function (a0) { let s = 0.0; for (let k = 0; k < 4; k++) { ${body} } return s; }`
       return kernel(source, [96], [6, 2], { helpers: [twice], ...rest })
     }
     /** What `row` computes: the bound, strides, offset, factor, and extents of the output. */
     const wanted = (bound = 4, far = 24, near = 3, offset = 5, factor = 2, [width, height] = [6, 2]): ReadonlyArray<number> =>
-      Array.from({ length: width * height }, (_, n) => Array.from({ length: bound }, (_, k) => k)
-        .reduce((s, k) => s + factor * (x[far * Math.floor(n / width) + near * k + (n % width) + offset] ?? NaN), 0))
+      Array.from({ length: width * height }, (_, n) =>
+        Array.from({ length: bound }, (_, k) => k).reduce(
+          (s, k) => s + factor * (x[far * Math.floor(n / width) + near * k + (n % width) + offset] ?? NaN),
+          0,
+        ),
+      )
     const read = (at: string): string => `s += twice(a0[${at}]);`
-    const pairs = (first: string, second: string): KernelSource => kernel(
-      `function (a0) { const v = a0[this.thread.x * 2 + 1]; return [${first}, ${second}]; }`, [96], [11], { block: [2, 1] })
+    const pairs = (first: string, second: string): KernelSource =>
+      kernel(`function (a0) { const v = a0[this.thread.x * 2 + 1]; return [${first}, ${second}]; }`, [96], [11], { block: [2, 1] })
     const cases: ReadonlyArray<readonly [KernelSource, ReadonlyArray<number>]> = [
       [row({}), wanted()],
       [{ ...row({}), source: row({}).source.replace('k < 4', 'k < 5') }, wanted(5)],
@@ -306,7 +370,11 @@ const suite = (mode: Mode): void => {
     await set.program(outs.map((out, n) => ({ kernel: n, args: [input], out }))).run()
     for (const [n, [, values]] of cases.entries()) {
       const known = (await engine.read(outs[n])).map((v, at) => (Number.isNaN(values[at]) ? 0 : v))
-      expectClose(known, values.map((v) => (Number.isNaN(v) ? 0 : v)), 1e-5)
+      expectClose(
+        known,
+        values.map((v) => (Number.isNaN(v) ? 0 : v)),
+        1e-5,
+      )
     }
   })
 
@@ -314,10 +382,19 @@ const suite = (mode: Mode): void => {
     const helper = integer('half', 'function half(i) { return (i / 2) | 0; }', 1)
     const base = kernel('function (a0) { return a0[half(this.thread.x)]; }', [8], [8], { helpers: [helper] })
     const others: ReadonlyArray<KernelSource> = [
-      { ...base, source: base.source.replace('a0[half', '-a0[half') }, { ...base, args: [9] }, { ...base, args: [8, 8] }, { ...base, output: [9] },
-      { ...base, output: [8, 1] }, { ...base, output: [4, 2] }, { ...base, output: [2, 4] }, { ...base, block: [2, 1] }, { ...base, block: [1, 2] },
-      { ...base, helpers: [] }, { ...base, helpers: [{ ...helper, source: helper.source.replace('2', '3') }] },
-      { ...base, helpers: [{ ...helper, returnType: 'Float' }] }, { ...base, helpers: [{ ...helper, argumentTypes: ['Float'] }] },
+      { ...base, source: base.source.replace('a0[half', '-a0[half') },
+      { ...base, args: [9] },
+      { ...base, args: [8, 8] },
+      { ...base, output: [9] },
+      { ...base, output: [8, 1] },
+      { ...base, output: [4, 2] },
+      { ...base, output: [2, 4] },
+      { ...base, block: [2, 1] },
+      { ...base, block: [1, 2] },
+      { ...base, helpers: [] },
+      { ...base, helpers: [{ ...helper, source: helper.source.replace('2', '3') }] },
+      { ...base, helpers: [{ ...helper, returnType: 'Float' }] },
+      { ...base, helpers: [{ ...helper, argumentTypes: ['Float'] }] },
       { ...base, helpers: [helper, integer('more', 'function more(i) { return i; }', 1)] },
     ]
     expect(new Set([base, ...others].map(kernelKey)).size).toBe(others.length + 1)
@@ -327,7 +404,13 @@ const suite = (mode: Mode): void => {
   it('stops between two kernels when it is asked to, and compiles all of them later', async () => {
     const kernels = Array.from({ length: 40 }, (_, n) => kernel(`function (a0) { return a0[this.thread.x] * ${n}.5; }`, [4], [4]))
     const seen = { done: 0 }
-    const result = await engine.compile(kernels, (done) => { seen.done = done }, () => seen.done >= 10)()
+    const result = await engine.compile(
+      kernels,
+      (done) => {
+        seen.done = done
+      },
+      () => seen.done >= 10,
+    )()
     if (isRight(result)) throw new Error('was compiled')
     expect(result.left.found).toMatch(/a request to stop after 1\d of 40 kernels/)
     expect(seen.done).toBeLessThan(30)
@@ -354,7 +437,10 @@ const suite = (mode: Mode): void => {
     expect((await faultOf(kernel('function (a0) { return 1; }', [4], [0]))).found).toContain('positive')
     const set = await compiled(engine, [kernel('function (a0) { return a0[this.thread.x]; }', [8], [8])])
     const [small, large, other] = [engine.slot(4), engine.slot(8), engine.slot(8)]
-    const launch = (args: ReadonlyArray<typeof small>, out: typeof small, n = 0) => (): unknown => set.program([{ kernel: n, args, out }])
+    const launch =
+      (args: ReadonlyArray<typeof small>, out: typeof small, n = 0) =>
+      (): unknown =>
+        set.program([{ kernel: n, args, out }])
     expect(launch([small], large)).toThrow(expect.objectContaining({ _tag: 'Fault', found: 'argument a0 has 4 floats' }))
     expect(launch([large], small)).toThrow(expect.objectContaining({ found: 'the out slot has 4 floats' }))
     expect(launch([large], large)).toThrow(expect.objectContaining({ found: 'an out slot that is an argument, too' }))
@@ -362,7 +448,9 @@ const suite = (mode: Mode): void => {
     expect(launch([large], other, 3)).toThrow(expect.objectContaining({ found: 'kernel 3' }))
     const stranger = { length: 8 }
     await expect(async () => engine.read(stranger)).rejects.toThrow(expect.objectContaining({ found: 'a slot of another engine' }))
-    expect(() => { engine.write(small, numbers(5)) }).toThrow(expect.objectContaining({ found: '5 floats for a slot of 4' }))
+    expect(() => {
+      engine.write(small, numbers(5))
+    }).toThrow(expect.objectContaining({ found: '5 floats for a slot of 4' }))
     expect(launch([stranger], other)).toThrow(expect.objectContaining({ found: 'argument a0 is a slot of another engine' }))
   })
 }
@@ -376,7 +464,11 @@ const shaderOf = (k: KernelSource): ReturnType<typeof wgsl> => {
 
 describe('the shaders of kernels', () => {
   it('are one for kernels that differ in sizes alone, which each has for itself', () => {
-    for (const block of [[1, 1], [4, 4], [4, 1]] as const) {
+    for (const block of [
+      [1, 1],
+      [4, 4],
+      [4, 1],
+    ] as const) {
       const shaders = [product(40, 22, 9, block), product(130, 257, 32, block), product(64, 16, 768, block)].map(shaderOf)
       expect(new Set(shaders.map((s) => s.code)).size).toBe(1)
       expect(new Set(shaders.map((s) => s.parameters.join())).size).toBe(shaders.length)
@@ -384,7 +476,21 @@ describe('the shaders of kernels', () => {
   })
   it('are others where more than a size differs', () => {
     const one = (value: string): KernelSource => kernel(`function (a0) { const i = this.thread.x; return ${value}; }`, [64], [8])
-    const values = ['a0[i]', 'a0[i] * 2', 'a0[i] * 2.5', 'a0[i] - 2', 'a0[i + 3]', 'a0[3 * i]', 'a0[i - 3]', 'i >> 3', 'i >> 2', 'i & 3', '(i / 3) | 0', '(i / 5) | 0', '(i % 3) | 0']
+    const values = [
+      'a0[i]',
+      'a0[i] * 2',
+      'a0[i] * 2.5',
+      'a0[i] - 2',
+      'a0[i + 3]',
+      'a0[3 * i]',
+      'a0[i - 3]',
+      'i >> 3',
+      'i >> 2',
+      'i & 3',
+      '(i / 3) | 0',
+      '(i / 5) | 0',
+      '(i % 3) | 0',
+    ]
     expect(new Set(values.map((v) => shaderOf(one(v)).code)).size).toBe(values.length)
   })
   it('hold no size in their text', () => {
@@ -398,19 +504,27 @@ describe("gpu.js's inner files", () => {
     const pinned = /"gpu\.js": "(\d+\.\d+\.\d+)"/.exec(text('package.json'))?.[1]
     expect(text('node_modules/gpu.js/package.json')).toContain(`"version": "${pinned ?? ''}"`)
     const folder = 'compiler/targets/gpujs'
-    const naming = readdirSync(new URL(`../../${folder}`, import.meta.url)).filter((name) => /\.ts$/.test(name) && text(`${folder}/${name}`).includes("from 'gpu.js/src"))
+    const naming = readdirSync(new URL(`../../${folder}`, import.meta.url)).filter(
+      (name) => /\.ts$/.test(name) && text(`${folder}/${name}`).includes("from 'gpu.js/src"),
+    )
     expect(naming).toEqual(['gpujs.d.ts', 'inside.ts'])
   })
 })
 
-describe('gpu.js engine, cpu', () => { suite('cpu') })
-describe('gpu.js engine, webasm', () => { suite('webasm') })
+describe('gpu.js engine, cpu', () => {
+  suite('cpu')
+})
+describe('gpu.js engine, webasm', () => {
+  suite('webasm')
+})
 
 const adapter = await opened('webgpu')
 const reason = '_tag' in adapter ? adapter.found : null
 if (!('_tag' in adapter)) adapter.dispose()
 if (reason !== null) process.stderr.write(`webgpu engine not tested: ${reason}\n`)
-describe.skipIf(reason !== null && isOptional('gpujs:webgpu'))('gpu.js engine, webgpu', () => { suite('webgpu') })
+describe.skipIf(reason !== null && isOptional('gpujs:webgpu'))('gpu.js engine, webgpu', () => {
+  suite('webgpu')
+})
 
 describe('gpu.js engine, headlessgl', () => {
   it('runs, or says which package is missing', async () => {

@@ -45,21 +45,31 @@ const heldBy = async (device: Device): Promise<Held> => {
 /** The oracle, which tells of every run that changes its state. */
 const watching = (device: Device, taken: (t: Taken) => void): Device => ({
   ...device,
-  compile: (graph, o) => pipe(device.compile(graph, o), TE.map((program) => (graph.outputs.every((out) => out.role !== 'state') ? program : {
-    ...program,
-    run: (feed) => async () => {
-      const before = await heldBy(device)
-      const ran = await program.run(feed)()
-      if (E.isRight(ran)) taken({ graph, before, feed, values: ran.right, after: await heldBy(device) })
-      return ran
-    },
-  }))),
+  compile: (graph, o) =>
+    pipe(
+      device.compile(graph, o),
+      TE.map((program) =>
+        graph.outputs.every((out) => out.role !== 'state')
+          ? program
+          : {
+              ...program,
+              run: (feed) => async () => {
+                const before = await heldBy(device)
+                const ran = await program.run(feed)()
+                if (E.isRight(ran)) taken({ graph, before, feed, values: ran.right, after: await heldBy(device) })
+                return ran
+              },
+            },
+      ),
+    ),
 })
 
 /** The step of a run of one step on the oracle, and the run's folder. */
 const stepOf = async (given: Given<Config>): Promise<Taken & { readonly out: string }> => {
   const taken: Array<Taken> = []
-  const device = watching(right(await reference.open()), (t) => { taken.push(t) })
+  const device = watching(right(await reference.open()), (t) => {
+    taken.push(t)
+  })
   const out = await mkdtemp(join(tmpdir(), 'dinograph-'))
   right(await run(recipe({ ...small, ...given }), { out, progress: quiet, device: TE.right(device) })())
   expect(taken.length).toBe(1)
@@ -68,15 +78,26 @@ const stepOf = async (given: Given<Config>): Promise<Taken & { readonly out: str
 
 // with an eps of this size an update follows its gradient: with the usual one, the first is the gradient's sign, noise or not
 const small: Given<Config> = {
-  name: 'small', steps: 1, batch: 2, model: { patch: 14, width: 16, depth: 2, heads: 2 }, head: { hidden: 16, bottleneck: 8, prototypes: 16 },
-  augmentation: { locals: 1 }, data: { train: 8, test: 4 }, evaluation: { k: 1, during: 0 }, optimizer: { eps: 1e-3 }, schedule: { warmup: 0 },
+  name: 'small',
+  steps: 1,
+  batch: 2,
+  model: { patch: 14, width: 16, depth: 2, heads: 2 },
+  head: { hidden: 16, bottleneck: 8, prototypes: 16 },
+  augmentation: { locals: 1 },
+  data: { train: 8, test: 4 },
+  evaluation: { k: 1, during: 0 },
+  optimizer: { eps: 1e-3 },
+  schedule: { warmup: 0 },
 }
 
 const v1: Given<Config> = { objective: { kind: 'dinov1' } }
 
 /** Adapters need a network that learned before. */
-const adapted = async (): Promise<Given<Config>> =>
-  ({ ...v1, start: { from: (await stepOf(v1)).out }, strategies: { lora: { rank: 2, alpha: 4, targets: 'backbone\\.blocks\\..*' } } })
+const adapted = async (): Promise<Given<Config>> => ({
+  ...v1,
+  start: { from: (await stepOf(v1)).out },
+  strategies: { lora: { rank: 2, alpha: 4, targets: 'backbone\\.blocks\\..*' } },
+})
 
 const methods: Readonly<Record<string, () => Promise<Given<Config>>>> = {
   v1: () => Promise.resolve(v1),

@@ -20,8 +20,12 @@ for (const mode of ['cpu', 'webasm', 'webgpu']) {
     afterAll(() => {
       if (E.isRight(opened)) opened.right.close()
     })
-    test.each(Object.entries(samples))('%s agrees with reference', async (_, sample) => {
-      await agreesWithReference(device, sample, { half: false })
-    }, 120_000)
+    test.each(Object.entries(samples))(
+      '%s agrees with reference',
+      async (_, sample) => {
+        await agreesWithReference(device, sample, { half: false })
+      },
+      120_000,
+    )
   })
 }

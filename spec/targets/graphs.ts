@@ -20,7 +20,9 @@ export const holds = async (prey: Prey, optional = false): Promise<void> => {
       // a third of them where the seed is another one
       const wanted = isReseeded ? Math.ceil(count / 3) : count
       const bag = await hunted(prey, generator, seed, wanted)
-      console.log(`${prey.name}: ${bag.graphs - bag.failures.length} of ${bag.graphs} ${name} of seed ${seed} agree (${bag.unfit} left out), worst ratio ${bag.worst.toPrecision(2)} at ${bag.at}, ${bag.seconds.toFixed(0)} s`)
+      console.log(
+        `${prey.name}: ${bag.graphs - bag.failures.length} of ${bag.graphs} ${name} of seed ${seed} agree (${bag.unfit} left out), worst ratio ${bag.worst.toPrecision(2)} at ${bag.at}, ${bag.seconds.toFixed(0)} s`,
+      )
       expect(bag.failures.map(showFailure).join('\n\n')).toBe('')
       expect(bag.graphs).toBe(wanted)
     })

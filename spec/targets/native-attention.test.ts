@@ -28,11 +28,13 @@ import { expectClose, hostArray, input, waves } from '../support/tensor.ts'
 const opened = new Map<string, NativeDevice>()
 const open = async (threads: number, flags: ReadonlyArray<string> = []): Promise<NativeDevice> => {
   const key = [threads, ...flags].join(' ')
-  const d = opened.get(key) ?? await must(openNative({ threads, least: 1, flags }))
+  const d = opened.get(key) ?? (await must(openNative({ threads, least: 1, flags })))
   opened.set(key, d)
   return d
 }
-afterAll(() => { for (const d of opened.values()) d.close() })
+afterAll(() => {
+  for (const d of opened.values()) d.close()
+})
 
 interface Sizes {
   readonly images: number
@@ -56,26 +58,37 @@ const heads = (o: Sizes, around: boolean): Graph => {
   return right(trace('heads', [value('y', y), value('loss', loss), ...grad(loss, [qkv]).map((g: Expr) => value('d', g))]))
 }
 
-const valuesOf = (g: Graph): HostValues => new Map(leavesOfGraph(g).map((l, i): readonly [string, HostArray] => [l.path, hostArray(waves(l.type.shape, i))]))
+const valuesOf = (g: Graph): HostValues =>
+  new Map(leavesOfGraph(g).map((l, i): readonly [string, HostArray] => [l.path, hostArray(waves(l.type.shape, i))]))
 
 const results = async (g: Graph, threads: number, flags: ReadonlyArray<string> = []): Promise<HostValues> =>
   must((await must((await open(threads, flags)).compile(g))).run({ values: valuesOf(g) }))
 
-const partsOf = (g: Graph): ReadonlyArray<string> => right(followKernels(nativeRoad())(g)).kernels.flatMap((k) => attentionOf(k.kernel)?.parts ?? [])
+const partsOf = (g: Graph): ReadonlyArray<string> =>
+  right(followKernels(nativeRoad())(g)).kernels.flatMap((k) => attentionOf(k.kernel)?.parts ?? [])
 
 const agree = async (o: Sizes, around: boolean, flags: ReadonlyArray<string> = []): Promise<void> => {
   const g = heads(o, around)
   expect(partsOf(g)).toEqual(['output', 'rows', 'gradient'])
-  const expected = evaluate(g.outputs.map((x) => x.expr), valuesOf(g))
+  const expected = evaluate(
+    g.outputs.map((x) => x.expr),
+    valuesOf(g),
+  )
   for (const threads of [1, 3]) {
     const got = await results(g, threads, flags)
-    g.outputs.forEach((x, i) => { expectClose(got.get(x.path) ?? [], expected[i], 2e-5, `${x.path} of ${JSON.stringify(o)}, ${threads} threads`) })
+    g.outputs.forEach((x, i) => {
+      expectClose(got.get(x.path) ?? [], expected[i], 2e-5, `${x.path} of ${JSON.stringify(o)}, ${threads} threads`)
+    })
   }
 }
 
 const fixed: ReadonlyArray<Sizes> = [
-  { images: 1, tokens: 2, heads: 1, width: 1 }, { images: 2, tokens: 17, heads: 3, width: 64 }, { images: 1, tokens: 37, heads: 2, width: 24 },
-  { images: 2, tokens: 65, heads: 1, width: 5 }, { images: 1, tokens: 97, heads: 2, width: 33 }, { images: 1, tokens: 197, heads: 1, width: 16 },
+  { images: 1, tokens: 2, heads: 1, width: 1 },
+  { images: 2, tokens: 17, heads: 3, width: 64 },
+  { images: 1, tokens: 37, heads: 2, width: 24 },
+  { images: 2, tokens: 65, heads: 1, width: 5 },
+  { images: 1, tokens: 97, heads: 2, width: 33 },
+  { images: 1, tokens: 197, heads: 1, width: 16 },
 ]
 
 describe('agrees with the reference', () => {
@@ -85,11 +98,22 @@ describe('agrees with the reference', () => {
   })
 
   it('on random sizes', { timeout: 240000 }, async () => {
-    const sizes = fc.record({ images: fc.integer({ min: 1, max: 3 }), tokens: fc.integer({ min: 2, max: 120 }), heads: fc.integer({ min: 1, max: 3 }), width: fc.integer({ min: 1, max: 40 }) })
-    await fc.assert(fc.asyncProperty(sizes, fc.boolean(), (o, around) => agree(o, around)), { ...runs(8), seed: 5 })
+    const sizes = fc.record({
+      images: fc.integer({ min: 1, max: 3 }),
+      tokens: fc.integer({ min: 2, max: 120 }),
+      heads: fc.integer({ min: 1, max: 3 }),
+      width: fc.integer({ min: 1, max: 40 }),
+    })
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.boolean(), (o, around) => agree(o, around)),
+      { ...runs(8), seed: 5 },
+    )
   })
 
-  it.runIf(process.arch === 'x64').for([['AVX2', '-march=x86-64-v3'], ['SSE2', '-march=x86-64']])('with other vectors: %s', { timeout: 120000 }, async ([, flag]) => {
+  it.runIf(process.arch === 'x64').for([
+    ['AVX2', '-march=x86-64-v3'],
+    ['SSE2', '-march=x86-64'],
+  ])('with other vectors: %s', { timeout: 120000 }, async ([, flag]) => {
     for (const o of fixed.slice(1, 5)) await agree(o, false, [flag])
   })
 })
@@ -104,33 +128,49 @@ it('holds for scores that exponentials cannot', { timeout: 60000 }, async () => 
   const g = heads({ images: 1, tokens: 20, heads: 1, width: 16 }, false)
   const large = new Map([...valuesOf(g)].map(([path, x]) => [path, path === 'qkv' ? Float32Array.from(x, (y) => 40 * y) : x]))
   const got = await must((await must((await open(1)).compile(g))).run({ values: large }))
-  const expected = evaluate(g.outputs.map((x) => x.expr), large)
-  g.outputs.forEach((x, i) => { expectClose(got.get(x.path) ?? [], expected[i], 2e-3, x.path) })
+  const expected = evaluate(
+    g.outputs.map((x) => x.expr),
+    large,
+  )
+  g.outputs.forEach((x, i) => {
+    expectClose(got.get(x.path) ?? [], expected[i], 2e-3, x.path)
+  })
 })
 
 describe('passes on what is no number', () => {
   /** `[images, tokens, 3 heads width]`: what stands at one column of a token's queries, keys and values. */
   const set = (o: Sizes, at: ReadonlyArray<readonly [token: number, column: number, value: number]>): HostValues =>
-    new Map([...valuesOf(heads(o, false))].map(([path, x]): readonly [string, HostArray] => {
-      if (path !== 'qkv') return [path, x]
-      const y = Float32Array.from(x)
-      for (const [token, column, v] of at) y[token * 3 * o.heads * o.width + column] = v
-      return [path, y]
-    }))
+    new Map(
+      [...valuesOf(heads(o, false))].map(([path, x]): readonly [string, HostArray] => {
+        if (path !== 'qkv') return [path, x]
+        const y = Float32Array.from(x)
+        for (const [token, column, v] of at) y[token * 3 * o.heads * o.width + column] = v
+        return [path, y]
+      }),
+    )
 
   const o = { images: 2, tokens: 19, heads: 2, width: 16 }
   const key = o.heads * o.width
   it.for([
-    ['a query', [[3, 5, NaN]]], ['a query behind the vectors', [[17, 5, NaN]]], ['a key', [[18, key + 5, NaN]]], ['a value', [[2, 2 * key + 5, NaN]]],
-    ['an infinite key', [[4, key + 5, Infinity]]], ['an infinite value', [[4, 2 * key + 5, -Infinity]]],
+    ['a query', [[3, 5, NaN]]],
+    ['a query behind the vectors', [[17, 5, NaN]]],
+    ['a key', [[18, key + 5, NaN]]],
+    ['a value', [[2, 2 * key + 5, NaN]]],
+    ['an infinite key', [[4, key + 5, Infinity]]],
+    ['an infinite value', [[4, 2 * key + 5, -Infinity]]],
   ] as const)('%s', { timeout: 60000 }, async ([, at]) => {
     const g = heads(o, false)
     const values = set(o, at)
-    const expected = evaluate(g.outputs.map((x) => x.expr), values)
+    const expected = evaluate(
+      g.outputs.map((x) => x.expr),
+      values,
+    )
     for (const flags of process.arch === 'x64' ? [[], ['-march=x86-64-v3'], ['-march=x86-64']] : [[]]) {
       const got = await must((await must((await open(1, flags)).compile(g))).run({ values }))
       expect([...expected[0]].some((y) => Number.isNaN(y) || !Number.isFinite(y))).toBe(true)
-      g.outputs.forEach((x, i) => { expectClose(got.get(x.path) ?? [], expected[i], 2e-5, `${x.path} ${flags.join(' ')}`) })
+      g.outputs.forEach((x, i) => {
+        expectClose(got.get(x.path) ?? [], expected[i], 2e-5, `${x.path} ${flags.join(' ')}`)
+      })
     }
   })
 })

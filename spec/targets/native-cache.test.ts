@@ -8,12 +8,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 
 const script = fileURLToPath(new URL('native-sanitized.ts', import.meta.url))
 const place = { folder: '' }
-beforeAll(async () => { place.folder = await mkdtemp(join(tmpdir(), 'dinograph-cache-')) })
+beforeAll(async () => {
+  place.folder = await mkdtemp(join(tmpdir(), 'dinograph-cache-'))
+})
 afterAll(() => rm(place.folder, { recursive: true, force: true }))
 
 const outcome = (env: Readonly<Record<string, string>>): Promise<string> =>
   new Promise((done) => {
-    execFile(process.execPath, ['--import', 'tsx', script], { env: { ...process.env, ...env } }, (_, stdout, stderr) => { done(`${stdout}${stderr}`) })
+    execFile(process.execPath, ['--import', 'tsx', script], { env: { ...process.env, ...env } }, (_, stdout, stderr) => {
+      done(`${stdout}${stderr}`)
+    })
   })
 
 describe('the cache', () => {
@@ -39,27 +43,34 @@ describe('the cache', () => {
     expect((await readdir(folder)).sort()).toEqual(files.sort())
   })
 
-  it('keeps what was used within thirty days, libraries with their texts, and drops the rest when a plan is put in', { timeout: 300000 }, async () => {
-    const cache = join(place.folder, 'shared')
-    const folder = join(cache, 'dinograph', 'native')
-    const files = (await readdir(folder)).sort()
-    const old = ['step-0000.so', 'step-0000.0.c', 'plan-0000.msgpack']
-    for (const f of old) await writeFile(join(folder, f), 'left behind')
-    await writeFile(join(folder, 'step-1111.so'), 'of today')
-    await writeFile(join(folder, 'step-1111.0.c'), 'of today')
-    const then = new Date(Date.now() - 31 * 24 * 3600 * 1000)
-    for (const f of [...files, ...old, 'step-1111.0.c']) await utimes(join(folder, f), then, then)
-    // everything is used, and one plan made again
-    await truncate(join(folder, files.find((f) => f.startsWith('plan-')) ?? ''), 0)
-    expect(await outcome({ XDG_CACHE_HOME: cache })).toContain('clean')
-    // plans that this program reads after the one that was made may have gone and come back
-    expect((await readdir(folder)).sort()).toEqual([...files, 'step-1111.so', 'step-1111.0.c'].sort())
-    for (const f of ['step-1111.so', 'step-1111.0.c']) await rm(join(folder, f))
-  })
+  it(
+    'keeps what was used within thirty days, libraries with their texts, and drops the rest when a plan is put in',
+    { timeout: 300000 },
+    async () => {
+      const cache = join(place.folder, 'shared')
+      const folder = join(cache, 'dinograph', 'native')
+      const files = (await readdir(folder)).sort()
+      const old = ['step-0000.so', 'step-0000.0.c', 'plan-0000.msgpack']
+      for (const f of old) await writeFile(join(folder, f), 'left behind')
+      await writeFile(join(folder, 'step-1111.so'), 'of today')
+      await writeFile(join(folder, 'step-1111.0.c'), 'of today')
+      const then = new Date(Date.now() - 31 * 24 * 3600 * 1000)
+      for (const f of [...files, ...old, 'step-1111.0.c']) await utimes(join(folder, f), then, then)
+      // everything is used, and one plan made again
+      await truncate(join(folder, files.find((f) => f.startsWith('plan-')) ?? ''), 0)
+      expect(await outcome({ XDG_CACHE_HOME: cache })).toContain('clean')
+      // plans that this program reads after the one that was made may have gone and come back
+      expect((await readdir(folder)).sort()).toEqual([...files, 'step-1111.so', 'step-1111.0.c'].sort())
+      for (const f of ['step-1111.so', 'step-1111.0.c']) await rm(join(folder, f))
+    },
+  )
 
   it('is told apart from other compilers, and a compiler that fails is explained', { timeout: 60000 }, async () => {
     const compiler = join(place.folder, 'failing-cc')
-    await writeFile(compiler, '#!/bin/sh\nif [ "$1" = --version ]; then echo failing 1.0; exit 0; fi\necho "no space in this compiler" >&2\nexit 1\n')
+    await writeFile(
+      compiler,
+      '#!/bin/sh\nif [ "$1" = --version ]; then echo failing 1.0; exit 0; fi\necho "no space in this compiler" >&2\nexit 1\n',
+    )
     await chmod(compiler, 0o755)
     const text = await outcome({ XDG_CACHE_HOME: join(place.folder, 'other'), CC: compiler })
     expect(text).toContain('no space in this compiler')

@@ -12,10 +12,22 @@ const graph = (e: Expr, path = 'y'): Graph => ({ name: 'g', outputs: [value(path
 const of = (e: Expr, path = 'y', context: ReadonlyArray<string> = []): string | undefined => graphFingerprint(context, graph(e, path))
 
 describe('the fingerprint of a graph', () => {
-  it('is the same for the same graph', () => { expect(of(add(mul(x, 2), x))).toBe(of(add(mul(x, 2), x))) })
+  it('is the same for the same graph', () => {
+    expect(of(add(mul(x, 2), x))).toBe(of(add(mul(x, 2), x)))
+  })
 
   it('differs with what is computed, of what, and in what context', () => {
-    const all = [of(mul(x, 2)), of(mul(x, 3)), of(add(x, x)), of(mul(input('x', [4, 3]), 2)), of(mul(input('z', [3, 4]), 2)), of(mul(x, 2), 'z'), of(mul(x, 2), 'y', ['other']), of(mul(x, 0)), of(mul(x, -0))]
+    const all = [
+      of(mul(x, 2)),
+      of(mul(x, 3)),
+      of(add(x, x)),
+      of(mul(input('x', [4, 3]), 2)),
+      of(mul(input('z', [3, 4]), 2)),
+      of(mul(x, 2), 'z'),
+      of(mul(x, 2), 'y', ['other']),
+      of(mul(x, 0)),
+      of(mul(x, -0)),
+    ]
     expect(new Set(all).size).toBe(all.length)
   })
 
@@ -26,5 +38,7 @@ describe('the fingerprint of a graph', () => {
     expect(of(other)).not.toBe(of(e))
   })
 
-  it('is none for what is no graph', () => { expect(of(add(x, input('w', [5])))).toBeUndefined() })
+  it('is none for what is no graph', () => {
+    expect(of(add(x, input('w', [5])))).toBeUndefined()
+  })
 })

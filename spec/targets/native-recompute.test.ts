@@ -30,26 +30,36 @@ import { expectClose, hostArray, waves } from '../support/tensor.ts'
 
 const devices = new Map<number, NativeDevice>()
 const deviceWith = async (near: number): Promise<NativeDevice> => {
-  const d = devices.get(near) ?? await must(openNative({ threads: 2, least: 1, near }))
+  const d = devices.get(near) ?? (await must(openNative({ threads: 2, least: 1, near })))
   devices.set(near, d)
   return d
 }
-afterAll(() => { for (const d of devices.values()) d.close() })
+afterAll(() => {
+  for (const d of devices.values()) d.close()
+})
 
 const right = <A>(e: E.Either<{ readonly found: string }, A>): A => (E.isRight(e) ? e.right : expect.fail(e.left.found))
 
 /** Layers x + gelu(norm(x) u) w of 16 columns, 32 hidden, and their gradient steps. */
 const network = (depth: number, rows: number): Graph => {
   const layer = (i: number): Readonly<Record<'scale' | 'shift' | 'u' | 'b' | 'w', Expr>> => ({
-    scale: parameter(`${i}.scale`, param([16], zeros)), shift: parameter(`${i}.shift`, param([16], zeros)),
-    u: parameter(`${i}.u`, param([32, 16], zeros)), b: parameter(`${i}.b`, param([32], zeros)), w: parameter(`${i}.w`, param([16, 32], zeros)),
+    scale: parameter(`${i}.scale`, param([16], zeros)),
+    shift: parameter(`${i}.shift`, param([16], zeros)),
+    u: parameter(`${i}.u`, param([32, 16], zeros)),
+    b: parameter(`${i}.b`, param([32], zeros)),
+    w: parameter(`${i}.w`, param([16, 32], zeros)),
   })
   const layers = Array.from({ length: depth }, (_, i) => layer(i))
-  const last = layers.reduce((x, p) => add(x, linear(gelu(linear(layerNorm(1e-6)(x, p.scale, p.shift), p.u, p.b)), p.w)), input('x', [rows, 16]))
+  const last = layers.reduce(
+    (x, p) => add(x, linear(gelu(linear(layerNorm(1e-6)(x, p.scale, p.shift), p.u, p.b)), p.w)),
+    input('x', [rows, 16]),
+  )
   const loss = sum()(mul(last, last))
   const params = layers.flatMap((p) => Object.values(p))
   const gradients = grad(loss, params)
-  return right(trace('network', [value('loss', loss), ...gradients.map((g, i) => state(residentPath(params[i]) ?? '', sub(params[i], mul(g, 1e-3))))]))
+  return right(
+    trace('network', [value('loss', loss), ...gradients.map((g, i) => state(residentPath(params[i]) ?? '', sub(params[i], mul(g, 1e-3))))]),
+  )
 }
 
 const legal = (g: Graph, kernels: ReadonlyArray<Fused>): void => {
@@ -73,7 +83,9 @@ describe('recomputing', () => {
   it('keeps what cannot be derived, and computes the rest again where it is needed', () => {
     const { graph, kernels } = right(follow(nativeRoad(0))(network(2, 64)))
     legal(graph, kernels)
-    const shown = kernels.filter((k) => k.kernel.name.includes('again')).map((k) => `# ${k.kernel.name}${contractionOf(k.kernel) === undefined ? '' : ' (a product)'}\n${k.kernel.key}`)
+    const shown = kernels
+      .filter((k) => k.kernel.name.includes('again'))
+      .map((k) => `# ${k.kernel.name}${contractionOf(k.kernel) === undefined ? '' : ' (a product)'}\n${k.kernel.key}`)
     expect(`${shown.slice(0, 2).join('\n')}\n`).toMatchInlineSnapshot(`
       "# reshape mul broadcast add | reshape broadcast add neg sum mul | broadcast sum reshape mul | dot | again (a product)
       kernel (b0: f32[2048], b1: f32[512], b2: f32[1024], b3: f32[16], b4: f32[64], b5: f32[1024], b6: f32[16])
@@ -124,24 +136,43 @@ describe('recomputing', () => {
   it('changes no values', async () => {
     const g = network(3, 40)
     const values = new Map<string, HostArray>(leavesOfGraph(g).map((l, i) => [l.path, hostArray(waves(l.type.shape, i + 1))]))
-    const expected = evaluate(g.outputs.map((o) => o.expr), values)
+    const expected = evaluate(
+      g.outputs.map((o) => o.expr),
+      values,
+    )
     const device = await deviceWith(0)
-    for (const l of leavesOfGraph(g)) if (l.source._tag === 'Param') await must(device.write(l.path, l.type, values.get(l.path) ?? new Float32Array(sizeOf(l.type.shape))))
+    for (const l of leavesOfGraph(g))
+      if (l.source._tag === 'Param') await must(device.write(l.path, l.type, values.get(l.path) ?? new Float32Array(sizeOf(l.type.shape))))
     const out = await must((await must(device.compile(g))).run({ values }))
-    for (const [i, o] of g.outputs.entries()) expectClose(o.role === 'value' ? out.get(o.path) ?? [] : await must(device.read(o.path)), expected[i], 2e-4, o.path)
+    for (const [i, o] of g.outputs.entries())
+      expectClose(o.role === 'value' ? (out.get(o.path) ?? []) : await must(device.read(o.path)), expected[i], 2e-4, o.path)
   })
 
   it('changes no values of random graphs', { timeout: 600000 }, async () => {
-    await fc.assert(fc.asyncProperty(steps(), async (list) => {
-      const r = graphOf(list)
-      const device = await must(openNative({ threads: 2, least: 1, near: 0 }))
-      const values = new Map<string, HostArray>([...r.values].map(([path, t]) => [path, hostArray(t)]))
-      for (const l of leavesOfGraph(r.graph)) if (l.source._tag === 'Draw') values.set(l.path, draw(stream(0, l.path, 0), l.source.distribution, l.type.shape))
-      for (const l of leavesOfGraph(r.graph)) if (l.source._tag === 'Param') await must(device.write(l.path, l.type, values.get(l.path) ?? new Float32Array()))
-      const out = await must((await must(device.compile(r.graph))).run({ values }))
-      const expected = evaluate(r.graph.outputs.map((o) => o.expr), values)
-      for (const [i, o] of r.graph.outputs.entries()) expectClose(o.role === 'value' ? out.get(o.path) ?? [] : await must(device.read(o.path)), expected[i], o.expr.type.dtype === 'f32' ? 2e-4 : 0, o.path)
-      device.close()
-    }), { numRuns: Number(process.env.RUNS ?? 15), seed: 11 })
+    await fc.assert(
+      fc.asyncProperty(steps(), async (list) => {
+        const r = graphOf(list)
+        const device = await must(openNative({ threads: 2, least: 1, near: 0 }))
+        const values = new Map<string, HostArray>([...r.values].map(([path, t]) => [path, hostArray(t)]))
+        for (const l of leavesOfGraph(r.graph))
+          if (l.source._tag === 'Draw') values.set(l.path, draw(stream(0, l.path, 0), l.source.distribution, l.type.shape))
+        for (const l of leavesOfGraph(r.graph))
+          if (l.source._tag === 'Param') await must(device.write(l.path, l.type, values.get(l.path) ?? new Float32Array()))
+        const out = await must((await must(device.compile(r.graph))).run({ values }))
+        const expected = evaluate(
+          r.graph.outputs.map((o) => o.expr),
+          values,
+        )
+        for (const [i, o] of r.graph.outputs.entries())
+          expectClose(
+            o.role === 'value' ? (out.get(o.path) ?? []) : await must(device.read(o.path)),
+            expected[i],
+            o.expr.type.dtype === 'f32' ? 2e-4 : 0,
+            o.path,
+          )
+        device.close()
+      }),
+      { numRuns: Number(process.env.RUNS ?? 15), seed: 11 },
+    )
   })
 })

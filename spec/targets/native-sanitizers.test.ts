@@ -18,10 +18,22 @@ const libraryOf = (name: string): string => {
 
 const outcome = (flags: string, preload: string): Promise<string> =>
   new Promise((done) => {
-    execFile(process.execPath, ['--import', 'tsx', script, flags], {
-      env: { ...process.env, LD_PRELOAD: preload, ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' },
-      maxBuffer: 1 << 24,
-    }, (_, stdout, stderr) => { done(`${stdout}${stderr}`) })
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', script, flags],
+      {
+        env: {
+          ...process.env,
+          LD_PRELOAD: preload,
+          ASAN_OPTIONS: 'detect_leaks=0:halt_on_error=1',
+          UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+        },
+        maxBuffer: 1 << 24,
+      },
+      (_, stdout, stderr) => {
+        done(`${stdout}${stderr}`)
+      },
+    )
   })
 
 const [asan, ubsan] = [libraryOf('libasan.so'), libraryOf('libubsan.so')]

@@ -38,21 +38,30 @@ const collect = async (): Promise<void> => {
 
 /** Libraries of the cache that the process has in memory. */
 const mapped = (): ReadonlySet<string> =>
-  new Set(readFileSync('/proc/self/maps', 'utf8').split('\n').map((line) => line.slice(line.indexOf('/'))).filter((path) => path.startsWith(cacheFolder())))
+  new Set(
+    readFileSync('/proc/self/maps', 'utf8')
+      .split('\n')
+      .map((line) => line.slice(line.indexOf('/')))
+      .filter((path) => path.startsWith(cacheFolder())),
+  )
 
 describe('the runtime', () => {
-  it.skipIf(!existsSync('/proc/self/maps'))('stays when it is no longer referred to, as compiled kernels do not, and runs again', { timeout: 120000 }, async () => {
-    const compiler = await findCompiler()
-    if ('_tag' in compiler) throw new Error(compiler.found)
-    const runtime = await runtimeLibrary(compiler)
-    if (typeof runtime !== 'string') throw new Error(runtime.found)
-    expectClose(await usedBy(0.25), expected(0.25), 1e-6)
-    const during = mapped()
-    await collect()
-    const left = mapped()
-    // libraries do go: so the runtime stays because it holds itself
-    expect([...during].filter((path) => !left.has(path)).length).toBeGreaterThan(0)
-    expect(left.has(runtime)).toBe(true)
-    expectClose(await usedBy(0.5), expected(0.5), 1e-6)
-  })
+  it.skipIf(!existsSync('/proc/self/maps'))(
+    'stays when it is no longer referred to, as compiled kernels do not, and runs again',
+    { timeout: 120000 },
+    async () => {
+      const compiler = await findCompiler()
+      if ('_tag' in compiler) throw new Error(compiler.found)
+      const runtime = await runtimeLibrary(compiler)
+      if (typeof runtime !== 'string') throw new Error(runtime.found)
+      expectClose(await usedBy(0.25), expected(0.25), 1e-6)
+      const during = mapped()
+      await collect()
+      const left = mapped()
+      // libraries do go: so the runtime stays because it holds itself
+      expect([...during].filter((path) => !left.has(path)).length).toBeGreaterThan(0)
+      expect(left.has(runtime)).toBe(true)
+      expectClose(await usedBy(0.5), expected(0.5), 1e-6)
+    },
+  )
 })

@@ -22,11 +22,13 @@ import { expectClose, hostArray, input, wave, waves } from '../support/tensor.ts
 const opened = new Map<string, Device>()
 const open = async (threads: number, flags: ReadonlyArray<string>): Promise<Device> => {
   const key = [threads, ...flags].join(' ')
-  const d = opened.get(key) ?? await must(openNative({ threads, least: 1, flags }))
+  const d = opened.get(key) ?? (await must(openNative({ threads, least: 1, flags })))
   opened.set(key, d)
   return d
 }
-afterAll(() => { for (const d of opened.values()) d.close() })
+afterAll(() => {
+  for (const d of opened.values()) d.close()
+})
 
 const x = input('x', [37, 150])
 const y = input('y', [37, 150])
@@ -40,8 +42,16 @@ const deep = reshape([8, 50, 170])(wide)
 const long = reshape([1700, 40])(wide)
 const w = input('w', [72, 150])
 const i = e.cast('i32')(e.mul(x, 1000))
-const at = table('i32', [90], range(90).map((n) => (n * 29) % 37))
-const columns = table('i32', [90], range(90).map((n) => (n * 31) % 150))
+const at = table(
+  'i32',
+  [90],
+  range(90).map((n) => (n * 29) % 37),
+)
+const columns = table(
+  'i32',
+  [90],
+  range(90).map((n) => (n * 31) % 150),
+)
 const qk = (v: Expr): Expr => e.mul(einsum('bqhd,bkhd->bhqk')(v, k), 32 ** -0.5)
 const attention = (v: Expr): Expr => reshape([2, 45, 96])(transpose([0, 2, 1, 3])(einsum('bhqk,bkhd->bhqd')(softmax(-1)(qk(v)), k)))
 
@@ -100,32 +110,59 @@ const cases: Readonly<Record<string, Expr>> = {
   'a product with two outer loops': einsum('aik,nk->ain')(z, reshape([30, 70])(slice(0, 0, 30)(slice(1, 0, 70)(x)))),
   'a sum over two axes': einsum('akm,akn->mn')(z, e.sin(z)),
   'products of a batch': einsum('amk,ank->amn')(z, z),
-  'scores': qk(q),
-  'attention': attention(q),
+  scores: qk(q),
+  attention: attention(q),
   'a product of a padded factor': einsum('mk,nk->mn')(pad(1, 1, 1)(slice(1, 0, 148)(x)), w),
   'a product of a gathered factor': einsum('mk,nk->mn')(gather(0)(x, at), w),
   'heads side by side': transpose([1, 0, 2])(reshape([37, 3, 24])(einsum('mk,nk->mn')(x, w))),
-  'a patch embedding': einsum('pk,dk->pd')(reshape([16, 48])(transpose([1, 3, 0, 2, 4])(reshape([3, 4, 4, 4, 4])(slice(0, 0, 768)(reshape([1110 * 5])(x))))), slice(1, 0, 48)(w)),
+  'a patch embedding': einsum('pk,dk->pd')(
+    reshape([16, 48])(transpose([1, 3, 0, 2, 4])(reshape([3, 4, 4, 4, 4])(slice(0, 0, 768)(reshape([1110 * 5])(x))))),
+    slice(1, 0, 48)(w),
+  ),
 }
 
 const gradients: Readonly<Record<string, readonly [Expr, ReadonlyArray<Expr>]>> = {
   'of attention': [sum()(e.mul(attention(q), e.sin(reshape([2, 45, 96])(q)))), [q, k]],
   'of layer norm and gelu': [mean()(gelu(layerNorm(1e-6)(x, b, b))), [x, b]],
-  'of scales and shifts': [sum()(e.mul(e.sin(e.add(e.mul(tall, slice(0, 0, 170)(reshape([68000])(wide))), slice(0, 0, 170)(reshape([5550])(x)))), tall)), [wide, x]],
+  'of scales and shifts': [
+    sum()(e.mul(e.sin(e.add(e.mul(tall, slice(0, 0, 170)(reshape([68000])(wide))), slice(0, 0, 170)(reshape([5550])(x)))), tall)),
+    [wide, x],
+  ],
   'of a linear layer': [mean()(logSoftmax(-1)(e.add(einsum('mk,nk->mn')(x, w), slice(0, 0, 72)(b)))), [x, w, b]],
-  'of slices of one projection': [sum()(e.mul(e.mul(pick(1, 0)(reshape([37, 2, 75])(x)), pick(1, 1)(reshape([37, 2, 75])(x))), slice(0, 0, 75)(b))), [x]],
+  'of slices of one projection': [
+    sum()(e.mul(e.mul(pick(1, 0)(reshape([37, 2, 75])(x)), pick(1, 1)(reshape([37, 2, 75])(x))), slice(0, 0, 75)(b))),
+    [x],
+  ],
 }
 
-const values = new Map<string, HostArray>([x, y, b, z, q, k, wide, w].flatMap((l, n) => (l.source._tag === 'Input' ? [[l.source.path, hostArray(waves(l.type.shape, n))] as const] : [])))
+const values = new Map<string, HostArray>(
+  [x, y, b, z, q, k, wide, w].flatMap((l, n) =>
+    l.source._tag === 'Input' ? [[l.source.path, hostArray(waves(l.type.shape, n))] as const] : [],
+  ),
+)
 
 const agree = async (exprs: ReadonlyArray<Expr>, what: string, flags: ReadonlyArray<string> = []): Promise<void> => {
   const expected = evaluate(exprs, values)
   const results: Array<HostValues> = []
   for (const threads of [1, 2, 3]) {
     const device = await open(threads, flags)
-    const graph = await must(() => Promise.resolve(trace('wide', exprs.map((x, n) => value(`${n}`, x)))))
+    const graph = await must(() =>
+      Promise.resolve(
+        trace(
+          'wide',
+          exprs.map((x, n) => value(`${n}`, x)),
+        ),
+      ),
+    )
     const got = await must((await must(device.compile(graph))).run({ values }))
-    exprs.forEach((x, n) => { expectClose(got.get(`${n}`) ?? [], expected[n], isFloat(x.type.dtype) ? (what === 'half precision' ? 2e-3 : 2e-5) : 0, `${what}, ${threads} threads, output ${n}`) })
+    exprs.forEach((x, n) => {
+      expectClose(
+        got.get(`${n}`) ?? [],
+        expected[n],
+        isFloat(x.type.dtype) ? (what === 'half precision' ? 2e-3 : 2e-5) : 0,
+        `${what}, ${threads} threads, output ${n}`,
+      )
+    })
     results.push(got)
   }
   // sums are taken in one order, whoever takes them
@@ -134,13 +171,22 @@ const agree = async (exprs: ReadonlyArray<Expr>, what: string, flags: ReadonlyAr
 }
 
 describe('wide shapes agree with the reference', () => {
-  it.for(Object.entries(cases))('%s', { timeout: 60000 }, async ([name, x]) => { await agree([x], name) })
-  it.for(Object.entries(gradients))('gradients %s', { timeout: 60000 }, async ([name, [loss, xs]]) => { await agree([loss, ...grad(loss, xs)], name) })
-  it('all in one graph', { timeout: 120000 }, async () => { await agree(Object.values(cases), 'half precision') })
+  it.for(Object.entries(cases))('%s', { timeout: 60000 }, async ([name, x]) => {
+    await agree([x], name)
+  })
+  it.for(Object.entries(gradients))('gradients %s', { timeout: 60000 }, async ([name, [loss, xs]]) => {
+    await agree([loss, ...grad(loss, xs)], name)
+  })
+  it('all in one graph', { timeout: 120000 }, async () => {
+    await agree(Object.values(cases), 'half precision')
+  })
 })
 
 describe.runIf(process.arch === 'x64')('other vectors', () => {
-  it.for([['AVX2', '-march=x86-64-v3'], ['SSE2', '-march=x86-64']])('%s', { timeout: 120000 }, async ([, flag]) => {
+  it.for([
+    ['AVX2', '-march=x86-64-v3'],
+    ['SSE2', '-march=x86-64'],
+  ])('%s', { timeout: 120000 }, async ([, flag]) => {
     await agree(Object.values(cases), 'half precision', [flag])
   })
 })
@@ -149,9 +195,30 @@ describe('special values', () => {
   it('go through every function as they should', { timeout: 60000 }, async () => {
     const s = input('s', [48])
     const all = new Map([['s', Float32Array.from([...wave(38), NaN, Infinity, -Infinity, 0, -0, 1e-42, -1e-42, 3e38, -3e38, 89])]])
-    const exprs = [e.exp(s), e.log(s), e.tanh(s), e.erf(s), e.sqrt(s), e.floor(s), e.abs(s), e.maximum(s, 0), e.minimum(0, s), e.cast('i32')(e.mul(s, 1)), e.less(s, 0), max()(s), sizeOf([1]) === 1 ? sum()(s) : s]
+    const exprs = [
+      e.exp(s),
+      e.log(s),
+      e.tanh(s),
+      e.erf(s),
+      e.sqrt(s),
+      e.floor(s),
+      e.abs(s),
+      e.maximum(s, 0),
+      e.minimum(0, s),
+      e.cast('i32')(e.mul(s, 1)),
+      e.less(s, 0),
+      max()(s),
+      sizeOf([1]) === 1 ? sum()(s) : s,
+    ]
     const device = await open(1, [])
-    const graph = await must(() => Promise.resolve(trace('special', exprs.map((x, n) => value(`${n}`, x)))))
+    const graph = await must(() =>
+      Promise.resolve(
+        trace(
+          'special',
+          exprs.map((x, n) => value(`${n}`, x)),
+        ),
+      ),
+    )
     const got = await must((await must(device.compile(graph))).run({ values: all }))
     evaluate(exprs, all).forEach((v, n) => {
       // what f32 cannot hold is infinite there

@@ -1,4 +1,7 @@
-/** The native target against the oracle: every primitive, kernels that are nearly alike, any number of threads. Random graphs: graphs.test.ts. */
+/**
+ * The native target against the oracle: every primitive, kernels that are nearly alike, any number of threads. Random graphs:
+ * graphs.test.ts.
+ */
 import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -17,7 +20,9 @@ const open = async (threads?: number): Promise<Device> => {
   opened.push(d)
   return d
 }
-afterAll(() => { for (const d of opened) d.close() })
+afterAll(() => {
+  for (const d of opened) d.close()
+})
 
 describe('every primitive agrees with the reference', () => {
   it.for(Object.entries(samples))('%s', async ([, sample]) => {
@@ -27,7 +32,8 @@ describe('every primitive agrees with the reference', () => {
 
 const results = async (device: Device, r: RandomGraph): Promise<ReadonlyMap<string, HostArray>> => {
   const values = valuesOf(r)
-  for (const l of leavesOfGraph(r.graph)) if (l.source._tag === 'Param') await must(device.write(l.path, l.type, values.get(l.path) ?? new Float32Array()))
+  for (const l of leavesOfGraph(r.graph))
+    if (l.source._tag === 'Param') await must(device.write(l.path, l.type, values.get(l.path) ?? new Float32Array()))
   const executable = await must(device.compile(r.graph))
   const out = new Map(await must(executable.run({ values })))
   out.set('w', await must(device.read('w')))
@@ -36,11 +42,14 @@ const results = async (device: Device, r: RandomGraph): Promise<ReadonlyMap<stri
 
 describe('random graphs', () => {
   it('give the same with one thread and with two', { timeout: 600000 }, async () => {
-    await fc.assert(fc.asyncProperty(steps(), async (list) => {
-      const r = graphOf(list)
-      const [one, two] = [await results(await open(1), r), await results(await open(2), r)]
-      for (const [path, a] of one) expect([...(two.get(path) ?? [])]).toEqual([...a])
-    }), { numRuns: 5, seed: 11 })
+    await fc.assert(
+      fc.asyncProperty(steps(), async (list) => {
+        const r = graphOf(list)
+        const [one, two] = [await results(await open(1), r), await results(await open(2), r)]
+        for (const [path, a] of one) expect([...(two.get(path) ?? [])]).toEqual([...a])
+      }),
+      { numRuns: 5, seed: 11 },
+    )
   })
 })
 

@@ -15,7 +15,9 @@ import { isOptional } from '../support/optional.ts'
 import { expectClose, input } from '../support/tensor.ts'
 
 const opened: Array<Device> = []
-afterAll(() => { for (const d of opened) d.close() })
+afterAll(() => {
+  for (const d of opened) d.close()
+})
 
 const ones = (n: number): Float32Array => new Float32Array(n).fill(1)
 
@@ -28,24 +30,47 @@ for (const target of ['native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
       if (E.isLeft(here)) return expect.fail(showFault(here.left))
       const graph = { name: 'pair', outputs: outputs.map((e, i) => value(`${i}`, e)) }
       const got = await must((await must(here.right.compile(graph))).run({ values }))
-      evaluate(outputs, values).forEach((expected, i) => { expectClose(got.get(`${i}`) ?? [], expected, 2e-6, `output ${i}`) })
+      evaluate(outputs, values).forEach((expected, i) => {
+        expectClose(got.get(`${i}`) ?? [], expected, 2e-6, `output ${i}`)
+      })
     }
 
     it('sums that differ in how far they reach', async () => {
       const [x, w] = [input('x', [4, 20, 24]), input('w', [24])]
       const all = add(w, sum()(x))
-      await agree([all, add(all, sum()(slice(1, 0, 4)(x)))], new Map([['x', ones(4 * 20 * 24)], ['w', new Float32Array(24)]]))
+      await agree(
+        [all, add(all, sum()(slice(1, 0, 4)(x)))],
+        new Map([
+          ['x', ones(4 * 20 * 24)],
+          ['w', new Float32Array(24)],
+        ]),
+      )
     })
     it('sums over some axes that differ in how far they reach', async () => {
       const [x, w] = [input('x', [6, 5, 7]), input('w', [7])]
       const part = sum({ axes: [0, 1] })
       const all = add(w, part(x))
-      await agree([all, add(all, part(slice(1, 0, 2)(x)))], new Map([['x', Float32Array.from({ length: 210 }, (_, i) => Math.sin(i))], ['w', ones(7)]]))
+      await agree(
+        [all, add(all, part(slice(1, 0, 2)(x)))],
+        new Map([
+          ['x', Float32Array.from({ length: 210 }, (_, i) => Math.sin(i))],
+          ['w', ones(7)],
+        ]),
+      )
     })
     it('the two zeros', async () => {
       const [x, y] = [input('x', [5]), input('y', [5])]
-      const quotient = (zero: number) => (t: Expr): Expr => div(1, mul(sum()(mul(t, 0)), zero))
-      await agree([add(x, quotient(0)(x)), add(y, quotient(-0)(y))], new Map([['x', ones(5)], ['y', ones(5)]]))
+      const quotient =
+        (zero: number) =>
+        (t: Expr): Expr =>
+          div(1, mul(sum()(mul(t, 0)), zero))
+      await agree(
+        [add(x, quotient(0)(x)), add(y, quotient(-0)(y))],
+        new Map([
+          ['x', ones(5)],
+          ['y', ones(5)],
+        ]),
+      )
     })
   })
 }

@@ -12,13 +12,19 @@ const full = { mixed: 150, extents: 150, networks: 60 }
 /** A software driver compiles few kernels a second: a network takes it minutes. */
 const few = { mixed: 150, extents: 10 }
 
-const prey = (name: string, together: number, opens: ReadonlyArray<TaskEither<Fault, Device>> = [openTarget(name)], counts: Readonly<Record<string, number>> = full): Prey =>
-  ({ name, opens, half: name === 'native', together, counts })
+const prey = (
+  name: string,
+  together: number,
+  opens: ReadonlyArray<TaskEither<Fault, Device>> = [openTarget(name)],
+  counts: Readonly<Record<string, number>> = full,
+): Prey => ({ name, opens, half: name === 'native', together, counts })
 
 export const preys: ReadonlyArray<Prey> = [
   // by one thread, and by two that share every kernel
   prey('native', 20, [nativeWith({ threads: 1 }).open, nativeWith({ threads: 2, least: 1 }).open]),
-  prey('gpujs:webasm', 10), prey('gpujs:cpu', 10), prey('gpujs:webgpu', 2, [openTarget('gpujs:webgpu')], few),
+  prey('gpujs:webasm', 10),
+  prey('gpujs:cpu', 10),
+  prey('gpujs:webgpu', 2, [openTarget('gpujs:webgpu')], few),
 ]
 
 /** Why a target does not run here, if it does not. */

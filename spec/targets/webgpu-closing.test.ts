@@ -31,7 +31,11 @@ const program = (target: string): string => `
 
 describe.skipIf(E.isLeft(here) && isOptional('gpujs:webgpu'))('a closed device', { timeout: 120_000 }, () => {
   it.each(['gpujs:webgpu', 'auto'])('%s', async (target) => {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '--import', 'tsx', '--input-type=module', '--eval', program(target)], { timeout: 60_000 })
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--expose-gc', '--import', 'tsx', '--input-type=module', '--eval', program(target)],
+      { timeout: 60_000 },
+    )
     expect(stdout).toContain('closed')
   })
 })

@@ -13,8 +13,14 @@ const plain: CommandSpec = { call: 'npx tsx examples/dinov2.ts', about: 'Trains 
 const rich: CommandSpec = {
   call: 'npm run evaluate --',
   about: 'Evaluates a model.',
-  options: [{ name: 'sample', value: 'DIR', text: 'write sample crops' }, { name: 'dry', text: 'only print' }],
-  operands: [{ name: 'TASK', text: 'what to evaluate', choices: ['knn', 'linear'] }, { name: 'MODE', text: 'how', optional: true }],
+  options: [
+    { name: 'sample', value: 'DIR', text: 'write sample crops' },
+    { name: 'dry', text: 'only print' },
+  ],
+  operands: [
+    { name: 'TASK', text: 'what to evaluate', choices: ['knn', 'linear'] },
+    { name: 'MODE', text: 'how', optional: true },
+  ],
 }
 
 const run = (c: CommandSpec, ...argv: ReadonlyArray<string>): Arguments => {
@@ -31,15 +37,60 @@ const bad = (c: CommandSpec, ...argv: ReadonlyArray<string>) => {
 describe('the command line', () => {
   test('nothing given is nothing decided', () => {
     expect(run(plain)).toEqual({
-      config: O.none, set: [], data: O.none, out: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none,
-      resume: false, preview: O.none, model: O.none, json: false, extra: new Map(), operands: [],
+      config: O.none,
+      set: [],
+      data: O.none,
+      out: O.none,
+      target: O.none,
+      threads: O.none,
+      seed: O.none,
+      steps: O.none,
+      resume: false,
+      preview: O.none,
+      model: O.none,
+      json: false,
+      extra: new Map(),
+      operands: [],
     })
   })
 
   test('everything given is decoded', () => {
-    const a = run(plain, '--config', 'a.yaml', '--set', 'optim.lr=0.1', '--set=data.name=x=y', '--set', 'empty=', '--data=photos', '--out', 'runs/x', '--target', 'gpujs:webgpu', '--threads', '2', '--seed', '0', '--steps=50', '--resume', '--json')
-    expect(a.set).toEqual([{ path: 'optim.lr', value: '0.1' }, { path: 'data.name', value: 'x=y' }, { path: 'empty', value: '' }])
-    expect([a.config, a.data, a.out, a.target, a.threads, a.seed, a.steps].map((o) => O.toNullable<string | number>(o))).toEqual(['a.yaml', 'photos', 'runs/x', 'gpujs:webgpu', 2, 0, 50])
+    const a = run(
+      plain,
+      '--config',
+      'a.yaml',
+      '--set',
+      'optim.lr=0.1',
+      '--set=data.name=x=y',
+      '--set',
+      'empty=',
+      '--data=photos',
+      '--out',
+      'runs/x',
+      '--target',
+      'gpujs:webgpu',
+      '--threads',
+      '2',
+      '--seed',
+      '0',
+      '--steps=50',
+      '--resume',
+      '--json',
+    )
+    expect(a.set).toEqual([
+      { path: 'optim.lr', value: '0.1' },
+      { path: 'data.name', value: 'x=y' },
+      { path: 'empty', value: '' },
+    ])
+    expect([a.config, a.data, a.out, a.target, a.threads, a.seed, a.steps].map((o) => O.toNullable<string | number>(o))).toEqual([
+      'a.yaml',
+      'photos',
+      'runs/x',
+      'gpujs:webgpu',
+      2,
+      0,
+      50,
+    ])
     expect([a.resume, a.json]).toEqual([true, true])
     expect(run(plain, '--steps', '1', '--steps', '2').steps).toEqual(O.some(2))
     expect(run(plain, '--out=-odd').out).toEqual(O.some('-odd'))
@@ -48,7 +99,10 @@ describe('the command line', () => {
 
   test('a command has options and operands of its own', () => {
     const a = run(rich, 'knn', '--sample', 'p', '--dry', 'fast')
-    expect([...a.extra]).toEqual([['sample', 'p'], ['dry', true]])
+    expect([...a.extra]).toEqual([
+      ['sample', 'p'],
+      ['dry', true],
+    ])
     expect(a.operands).toEqual(['knn', 'fast'])
     expect(bad(rich).place).toBe('TASK')
     expect(bad(rich, 'kn').remedy).toBe('did you mean knn?')
@@ -94,23 +148,44 @@ describe('the command line', () => {
   })
 
   test('any words give arguments, help or a fault', () => {
-    const word = fc.oneof(fc.string(), fc.constantFrom('--', '-', '--set', '--steps', '--config=', '--target', '--json', 'a=1', '3', '--constructor', '--__proto__', '--toString=1'))
-    fc.assert(fc.property(fc.array(word, { maxLength: 6 }), (argv) => {
-      const e = parseArguments(rich)(argv)
-      if (E.isLeft(e)) expect(e.left.kind).toBe('usage')
-    }), { numRuns: 500 })
+    const word = fc.oneof(
+      fc.string(),
+      fc.constantFrom(
+        '--',
+        '-',
+        '--set',
+        '--steps',
+        '--config=',
+        '--target',
+        '--json',
+        'a=1',
+        '3',
+        '--constructor',
+        '--__proto__',
+        '--toString=1',
+      ),
+    )
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 6 }), (argv) => {
+        const e = parseArguments(rich)(argv)
+        if (E.isLeft(e)) expect(e.left.kind).toBe('usage')
+      }),
+      { numRuns: 500 },
+    )
   })
 })
 
 describe('nearest names', () => {
   test('edit distance is a distance', () => {
     const s = fc.string({ maxLength: 8 })
-    fc.assert(fc.property(s, s, (a, b) => {
-      expect(editDistance(a, b)).toBe(editDistance(b, a))
-      expect(editDistance(a, a)).toBe(0)
-      expect(editDistance(a, b)).toBeLessThanOrEqual(Math.max(a.length, b.length))
-      expect(editDistance(a, b)).toBeGreaterThanOrEqual(Math.abs(a.length - b.length))
-    }))
+    fc.assert(
+      fc.property(s, s, (a, b) => {
+        expect(editDistance(a, b)).toBe(editDistance(b, a))
+        expect(editDistance(a, a)).toBe(0)
+        expect(editDistance(a, b)).toBeLessThanOrEqual(Math.max(a.length, b.length))
+        expect(editDistance(a, b)).toBeGreaterThanOrEqual(Math.abs(a.length - b.length))
+      }),
+    )
     expect([editDistance('sede', 'seed'), editDistance('ab', 'ba'), editDistance('kitten', 'sitting')]).toEqual([1, 1, 3])
     expect(nearest('zz', ['abc', 'def'])).toBeUndefined()
   })

@@ -26,11 +26,14 @@ const isJson = (u: unknown): u is Json => u !== undefined
 describe('a checkpoint', () => {
   test('reads back as it was written', async () => {
     const path = join(await folder(), 'x.dino')
-    await fc.assert(fc.asyncProperty(fc.nat(), fc.maxSafeNat(), json, json, hostTensors, async (step, seed, config, position, state) => {
-      const c: Checkpoint = { step, seed, config, position, state }
-      right(await writeCheckpoint(path)(c)())
-      expect(sorted(right(await load(path)()))).toEqual(sorted(c))
-    }), { numRuns: 60 })
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.maxSafeNat(), json, json, hostTensors, async (step, seed, config, position, state) => {
+        const c: Checkpoint = { step, seed, config, position, state }
+        right(await writeCheckpoint(path)(c)())
+        expect(sorted(right(await load(path)()))).toEqual(sorted(c))
+      }),
+      { numRuns: 60 },
+    )
   })
 
   test('every truncation is a fault that names the file', async () => {
@@ -68,11 +71,36 @@ describe('a checkpoint', () => {
       await writeFile(path, change(Buffer.from(bytes)))
       return left(await readCheckpoint(path)()).found
     }
-    expect(await found((b) => { b[0] = 0; return b })).toMatch(/another kind/)
-    expect(await found((b) => { b.writeUInt32LE(9, 8); return b })).toBe('checkpoint format 9')
-    expect(await found((b) => { b[60] ^= 1; return b })).toMatch(/damaged header/)
-    expect(await found((b) => { b[b.length - 1] ^= 1; return b })).toMatch(/bool|sha256/)
-    expect(await found((b) => { b[b.length - 6] ^= 1; return b })).toMatch(/damaged tensors/)
+    expect(
+      await found((b) => {
+        b[0] = 0
+        return b
+      }),
+    ).toMatch(/another kind/)
+    expect(
+      await found((b) => {
+        b.writeUInt32LE(9, 8)
+        return b
+      }),
+    ).toBe('checkpoint format 9')
+    expect(
+      await found((b) => {
+        b[60] ^= 1
+        return b
+      }),
+    ).toMatch(/damaged header/)
+    expect(
+      await found((b) => {
+        b[b.length - 1] ^= 1
+        return b
+      }),
+    ).toMatch(/bool|sha256/)
+    expect(
+      await found((b) => {
+        b[b.length - 6] ^= 1
+        return b
+      }),
+    ).toMatch(/damaged tensors/)
     expect(await found((b) => b.subarray(0, b.length - 3))).toBe(`${bytes.length - 3} bytes`)
     expect(await found(() => Buffer.alloc(0))).toBe('0 bytes')
     expect(left(await readCheckpoint(join(dir, 'none.dino'))()).found).toMatch(/ENOENT/)
@@ -104,15 +132,17 @@ describe('a folder of checkpoints', () => {
 
   test('retention never removes what was just saved, keeps the newest, and every milestone', () => {
     const steps = fc.uniqueArray(fc.nat(200_000_000), { minLength: 1, maxLength: 12 })
-    fc.assert(fc.property(steps, fc.integer({ min: 1, max: 5 }), fc.nat(4), fc.nat(), (all, keepLast, keepEvery, pick) => {
-      const saved = all[pick % all.length]
-      const files = [...all].sort((a, b) => b - a).map((step) => ({ step, path: checkpointName(step) }))
-      const gone = expired({ keepLast, keepEvery }, saved)(files).map((f) => f.step)
-      expect(gone).not.toContain(saved)
-      for (const f of files.slice(0, keepLast)) expect(gone).not.toContain(f.step)
-      if (keepEvery > 0) expect(gone.every((s) => s % keepEvery !== 0)).toBe(true)
-      if (keepEvery === 0) expect(all.length - gone.length).toBeLessThanOrEqual(keepLast + 1)
-    }))
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 5 }), fc.nat(4), fc.nat(), (all, keepLast, keepEvery, pick) => {
+        const saved = all[pick % all.length]
+        const files = [...all].sort((a, b) => b - a).map((step) => ({ step, path: checkpointName(step) }))
+        const gone = expired({ keepLast, keepEvery }, saved)(files).map((f) => f.step)
+        expect(gone).not.toContain(saved)
+        for (const f of files.slice(0, keepLast)) expect(gone).not.toContain(f.step)
+        if (keepEvery > 0) expect(gone.every((s) => s % keepEvery !== 0)).toBe(true)
+        if (keepEvery === 0) expect(all.length - gone.length).toBeLessThanOrEqual(keepLast + 1)
+      }),
+    )
   })
 
   test('an older step saved late stays, and steps beyond eight digits sort as numbers', async () => {
@@ -150,15 +180,23 @@ describe('a folder of checkpoints', () => {
     const dir = await folder()
     let first = 1
     for (const [round, wait] of [3, 47, 111].entries()) {
-      const child = spawn(process.execPath, ['--import', 'tsx', new URL('writer.ts', import.meta.url).pathname, dir, String(first)], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const child = spawn(process.execPath, ['--import', 'tsx', new URL('writer.ts', import.meta.url).pathname, dir, String(first)], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
       let done = first - 1
-      const closed = new Promise<void>((resolve) => { child.on('close', () => { resolve() }) })
+      const closed = new Promise<void>((resolve) => {
+        child.on('close', () => {
+          resolve()
+        })
+      })
       await new Promise<void>((resolve) => {
         child.stdout.on('data', (text: Buffer) => {
           for (const line of text.toString().split('\n')) if (/^\d+$/.test(line)) done = Math.max(done, Number(line))
           if (round === 0 || done >= first) setTimeout(resolve, wait)
         })
-        child.on('close', () => { resolve() })
+        child.on('close', () => {
+          resolve()
+        })
       })
       child.kill('SIGKILL')
       await closed
@@ -166,11 +204,11 @@ describe('a folder of checkpoints', () => {
       expect(l.rejected).toEqual([])
       const step = O.isSome(l.found) ? l.found.value.checkpoint.step : 0
       expect(step).toBeGreaterThanOrEqual(done)
-      if (O.isSome(l.found)) expect(l.found.value.checkpoint).toEqual({ ...checkpointAt(step, 200_000), state: l.found.value.checkpoint.state })
+      if (O.isSome(l.found))
+        expect(l.found.value.checkpoint).toEqual({ ...checkpointAt(step, 200_000), state: l.found.value.checkpoint.state })
       first = step + 1
     }
     expect(first).toBeGreaterThan(1)
     await rm(dir, { recursive: true })
   }, 60_000)
 })
-

@@ -41,8 +41,13 @@ test('each cause is told once, with its numbers and what to change', () => {
     ['warning at step 249', [6.24, 6.24], ['schedule.momentum', 'schedule.temperature', 'head.prototypes', 'optimizer.lr']],
     ['warning at step 449', [0.01, 6.24], ['schedule.temperature', 'schedule.freezeLastLayer', 'optimizer.lr', 'objective.centring']],
   ])
-  expect(all.map((t) => [/nearly the same/, /all 512 prototypes equally likely/, /certain of one prototype/].map((cause) => cause.test(t))))
-    .toEqual([[true, false, false], [false, true, false], [false, false, true]])
+  expect(
+    all.map((t) => [/nearly the same/, /all 512 prototypes equally likely/, /certain of one prototype/].map((cause) => cause.test(t))),
+  ).toEqual([
+    [true, false, false],
+    [false, true, false],
+    [false, false, true],
+  ])
 })
 
 test('every setting that a warning names exists', () => {

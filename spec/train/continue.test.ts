@@ -17,11 +17,30 @@ import { left, right } from '../data/either.ts'
 import { backbones } from '../huggingface/backbones.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'continue-'))
-afterAll(() => { rmSync(root, { recursive: true, force: true }) })
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true })
+})
 
 const run = (out: string, ...words: ReadonlyArray<string>): { readonly code: number | null; readonly err: string } => {
-  const small = ['--steps', '2', '--target', 'reference', ...['batch=2', 'data.train=12', 'data.test=6', 'head.hidden=8', 'head.bottleneck=4', 'head.prototypes=8', 'augmentation.locals=1'].flatMap((s) => ['--set', s])]
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'examples/continue.ts', '--out', join(root, out), ...small, ...words], { cwd: new URL('../..', import.meta.url).pathname, encoding: 'utf8' })
+  const small = [
+    '--steps',
+    '2',
+    '--target',
+    'reference',
+    ...[
+      'batch=2',
+      'data.train=12',
+      'data.test=6',
+      'head.hidden=8',
+      'head.bottleneck=4',
+      'head.prototypes=8',
+      'augmentation.locals=1',
+    ].flatMap((s) => ['--set', s]),
+  ]
+  const done = spawnSync(process.execPath, ['--import', 'tsx', 'examples/continue.ts', '--out', join(root, out), ...small, ...words], {
+    cwd: new URL('../..', import.meta.url).pathname,
+    encoding: 'utf8',
+  })
   return { code: done.status, err: done.stderr }
 }
 
@@ -34,15 +53,26 @@ describe('continue', { timeout: 240_000 }, () => {
     for (const text of [`starting from ${folder}:`, '3 channels became 1', 'dino_head begins anew']) expect(err).toContain(text)
     expect(existsSync(join(root, 'from', 'checkpoints'))).toBe(true)
   })
-  it('normalises images and sizes crops as the folder\'s preprocessor says, and hands that on', async () => {
+  it("normalises images and sizes crops as the folder's preprocessor says, and hands that on", async () => {
     const folder = right(await writeInitial(join(root, 'seen'), backbones.dinov3_vit, 1)())
     const file = join(folder, 'preprocessor_config.json')
-    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), size: { height: 24, width: 24 }, image_mean: [0.25, 0.5, 0.75], image_std: [0.125, 0.25, 0.375] }))
+    writeFileSync(
+      file,
+      JSON.stringify({
+        ...JSON.parse(readFileSync(file, 'utf8')),
+        size: { height: 24, width: 24 },
+        image_mean: [0.25, 0.5, 0.75],
+        image_std: [0.125, 0.25, 0.375],
+      }),
+    )
     const { code, err } = run('as-seen', '--model', folder)
     expect(code, err).toBe(0)
     expect(err).toContain(`normalised as ${folder} was: mean 0.25 0.5 0.75, deviation 0.125 0.25 0.375`)
     // digits have one channel: the averages of three
-    expect(JSON.parse(readFileSync(join(root, 'as-seen/huggingface/preprocessor_config.json'), 'utf8'))).toMatchObject({ image_mean: [0.5], image_std: [0.25] })
+    expect(JSON.parse(readFileSync(join(root, 'as-seen/huggingface/preprocessor_config.json'), 'utf8'))).toMatchObject({
+      image_mean: [0.5],
+      image_std: [0.25],
+    })
     const { patch } = backbones.dinov3_vit.options
     expect(readFileSync(join(root, 'as-seen/config.yaml'), 'utf8')).toContain(`globalSize: ${Math.max(4, Math.floor(24 / patch)) * patch}`)
     expect(run('of-nothing', '--set', 'data.normalisation=model').err).toContain('found:   model, in a run that goes on from no network')
@@ -74,12 +104,23 @@ describe('how a network sees images', () => {
     return folder
   }
   it('is the crop, or the size, with statistics for values in 0..1', async () => {
-    const cropped = folderOf('cropped', JSON.stringify({ size: { shortest_edge: 256 }, do_center_crop: true, crop_size: { height: 224, width: 200 }, image_mean: [0.5], image_std: [0.25] }))
+    const cropped = folderOf(
+      'cropped',
+      JSON.stringify({
+        size: { shortest_edge: 256 },
+        do_center_crop: true,
+        crop_size: { height: 224, width: 200 },
+        image_mean: [0.5],
+        image_std: [0.25],
+      }),
+    )
     expect(right(await viewAt(cropped, 8)())).toEqual(O.some({ size: 200, mean: [0.5], std: [0.25] }))
     // x * 255 / 127.5 - 1, as some processors have it
     const wide = folderOf('wide', JSON.stringify({ size: 32, rescale_factor: 1 / 127.5, image_mean: [1, 1, 1], image_std: [1, 1, 1] }))
     expect(right(await viewAt(wide, 8)())).toEqual(O.some({ size: 32, mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] }))
-    expect(right(await viewAt(folderOf('plain', JSON.stringify({ do_normalize: false, do_resize: false })), 8)())).toEqual(O.some({ size: 8, mean: [0], std: [1] }))
+    expect(right(await viewAt(folderOf('plain', JSON.stringify({ do_normalize: false, do_resize: false })), 8)())).toEqual(
+      O.some({ size: 8, mean: [0], std: [1] }),
+    )
   })
   it('of a run lies in its exported folder; where there is none, nothing is known', async () => {
     folderOf('run/huggingface', JSON.stringify({ size: 16, image_mean: [0.1], image_std: [0.2] }))
@@ -95,7 +136,12 @@ describe('the settings of a backbone', () => {
   it.each(Object.entries(backbones))('%s make it again', (_, m) => {
     const again = backboneOf(settingsOf(m), { maskToken: m.options.maskToken }).options
     expect(vit(again).params).toEqual(m.params)
-    expect([again.eps, again.heads, again.maskKeyBias, again.norm]).toEqual([m.options.eps, m.options.heads, m.options.maskKeyBias, m.options.norm])
+    expect([again.eps, again.heads, again.maskKeyBias, again.norm]).toEqual([
+      m.options.eps,
+      m.options.heads,
+      m.options.maskKeyBias,
+      m.options.norm,
+    ])
   })
   it('are read from a folder', async () => {
     const folder = right(await writeInitial(join(root, 'dinov2'), backbones.dinov2_with_registers, 1)())

@@ -15,11 +15,15 @@ const failing = vi.hoisted(() => ({ call: '', after: 0, code: '' }))
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof fs>()
   const trip = (call: string): void => {
-    if (failing.call === call && failing.after-- <= 0) throw Object.assign(new Error(`${failing.code}: simulated, ${call}`), { code: failing.code })
+    if (failing.call === call && failing.after-- <= 0)
+      throw Object.assign(new Error(`${failing.code}: simulated, ${call}`), { code: failing.code })
   }
   return {
     ...real,
-    rename: async (a: string, b: string) => { trip('rename'); await real.rename(a, b) },
+    rename: async (a: string, b: string) => {
+      trip('rename')
+      await real.rename(a, b)
+    },
     open: async (path: string, flags: string) => {
       trip('open')
       const handle = await real.open(path, flags)
@@ -31,13 +35,18 @@ vi.mock('node:fs/promises', async (original) => {
           trip('write')
           return write(bytes, offset, Math.max(1, Math.floor(length / 2)))
         },
-        sync: async () => { trip('sync'); await sync() },
+        sync: async () => {
+          trip('sync')
+          await sync()
+        },
       })
     },
   }
 })
 
-afterEach(() => { failing.call = '' })
+afterEach(() => {
+  failing.call = ''
+})
 
 test.each([
   ['open', 0, 'EACCES', /change its permissions/],

@@ -21,13 +21,19 @@ describe('dinograph', () => {
   })
 
   it('has every command file, and a script for each', () => {
-    const files = readdirSync(join(root, 'train/cli/commands')).map((f) => f.replace(/\.ts$/, '')).filter((f) => f !== 'program')
+    const files = readdirSync(join(root, 'train/cli/commands'))
+      .map((f) => f.replace(/\.ts$/, ''))
+      .filter((f) => f !== 'program')
     expect(Object.keys(commands).sort()).toEqual(files.sort())
     const written: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
     expect(written).toMatchObject({ scripts: Object.fromEntries(files.map((f) => [f, `tsx train/cli/dinograph.ts ${f}`])) })
   })
 
-  it.each([[['evalaute'], 'did you mean evaluate?'], [['toString'], 'see dinograph --help'], [[], 'see dinograph --help']])('refuses %j, with the nearest name', (words, remedy) => {
+  it.each([
+    [['evalaute'], 'did you mean evaluate?'],
+    [['toString'], 'see dinograph --help'],
+    [[], 'see dinograph --help'],
+  ])('refuses %j, with the nearest name', (words, remedy) => {
     const { code, err, out } = dinograph(...words)
     expect(code).toBe(2)
     expect(out).toBe('')

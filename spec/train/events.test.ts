@@ -45,7 +45,10 @@ describe('event files', () => {
   })
 })
 
-interface Call { readonly path: string; readonly body: unknown }
+interface Call {
+  readonly path: string
+  readonly body: unknown
+}
 
 const bodyOf = async (request: IncomingMessage): Promise<string> => {
   let text = ''
@@ -62,15 +65,35 @@ const served = async <A>(use: (uri: string, calls: Array<Call>, close: () => Pro
       const path = (request.url ?? '').replace('/api/2.0/mlflow/', '')
       const body: unknown = text === '' ? null : JSON.parse(text)
       calls.push({ path, body })
-      const answer = (status: number, json: Json): void => { response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json)) }
-      if (path.startsWith('experiments/get-by-name')) { answer(known ? 200 : 404, known ? { experiment: { experiment_id: '7', name: 'digits' } } : { error_code: 'RESOURCE_DOES_NOT_EXIST' }); return }
-      if (path === 'experiments/create') { known = true; answer(200, { experiment_id: '7' }); return }
+      const answer = (status: number, json: Json): void => {
+        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(json))
+      }
+      if (path.startsWith('experiments/get-by-name')) {
+        answer(
+          known ? 200 : 404,
+          known ? { experiment: { experiment_id: '7', name: 'digits' } } : { error_code: 'RESOURCE_DOES_NOT_EXIST' },
+        )
+        return
+      }
+      if (path === 'experiments/create') {
+        known = true
+        answer(200, { experiment_id: '7' })
+        return
+      }
       answer(200, path === 'runs/create' ? { run: { info: { run_id: 'r1', status: 'RUNNING' } } } : {})
     })
   })
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve) })
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve)
+  })
   const address = server.address()
-  const close = (): Promise<void> => new Promise((resolve) => { server.closeAllConnections(); server.close(() => { resolve() }) })
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      server.closeAllConnections()
+      server.close(() => {
+        resolve()
+      })
+    })
   try {
     return await use(`http://127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`, calls, close)
   } finally {
@@ -79,8 +102,18 @@ const served = async <A>(use: (uri: string, calls: Array<Call>, close: () => Pro
 }
 
 describe('MLflow', () => {
-  const options = (uri: string, out: string, said: Array<string>): MlflowOptions =>
-    ({ uri, experiment: 'digits', out, name: 'a run', config: { steps: 60, model: { width: 8 }, crops: [1, 2] }, resumeAt: undefined, now: () => 5, say: (text) => { said.push(text) } })
+  const options = (uri: string, out: string, said: Array<string>): MlflowOptions => ({
+    uri,
+    experiment: 'digits',
+    out,
+    name: 'a run',
+    config: { steps: 60, model: { width: 8 }, crops: [1, 2] },
+    resumeAt: undefined,
+    now: () => 5,
+    say: (text) => {
+      said.push(text)
+    },
+  })
 
   test('is told parameters, metrics some steps at a time, and how the run ended; a run that is continued goes on', async () => {
     await served(async (uri, calls) => {
@@ -88,9 +121,27 @@ describe('MLflow', () => {
       const log = right(await openMlflow(options(uri, out, said))())
       for (let step = 1; step <= 30; step++) right(await log.append({ step, loss: 1 / step, bad: NaN })())
       right(await log.close('stopped')())
-      expect(calls.map((c) => c.path)).toEqual(['experiments/get-by-name?experiment_name=digits', 'experiments/create', 'runs/create', 'runs/log-batch', 'runs/log-batch', 'runs/log-batch', 'runs/update'])
-      expect(calls[3].body).toEqual({ run_id: 'r1', params: [{ key: 'steps', value: '60' }, { key: 'model.width', value: '8' }, { key: 'crops', value: '[1,2]' }] })
-      expect(calls[5].body).toEqual({ run_id: 'r1', metrics: [26, 27, 28, 29, 30].map((step) => ({ key: 'loss', value: 1 / step, timestamp: 5, step })) })
+      expect(calls.map((c) => c.path)).toEqual([
+        'experiments/get-by-name?experiment_name=digits',
+        'experiments/create',
+        'runs/create',
+        'runs/log-batch',
+        'runs/log-batch',
+        'runs/log-batch',
+        'runs/update',
+      ])
+      expect(calls[3].body).toEqual({
+        run_id: 'r1',
+        params: [
+          { key: 'steps', value: '60' },
+          { key: 'model.width', value: '8' },
+          { key: 'crops', value: '[1,2]' },
+        ],
+      })
+      expect(calls[5].body).toEqual({
+        run_id: 'r1',
+        metrics: [26, 27, 28, 29, 30].map((step) => ({ key: 'loss', value: 1 / step, timestamp: 5, step })),
+      })
       expect(calls[6].body).toEqual({ run_id: 'r1', status: 'KILLED', end_time: 5 })
       const again = right(await openMlflow({ ...options(uri, out, said), resumeAt: 30 })())
       right(await again.append({ step: 31, loss: 2 })())

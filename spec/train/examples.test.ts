@@ -27,7 +27,10 @@ const folder = join(root, 'examples')
 describe('every example', () => {
   it.each(readdirSync(folder).filter((name) => name.endsWith('.ts')))('%s is short', (name) => {
     const file = ts.createSourceFile(name, readFileSync(join(folder, name), 'utf8'), ts.ScriptTarget.ESNext)
-    const code = file.text.replaceAll(/\/\*.*?\*\//gs, '').split('\n').filter((line) => line.trim() !== '' && !line.trim().startsWith('//'))
+    const code = file.text
+      .replaceAll(/\/\*.*?\*\//gs, '')
+      .split('\n')
+      .filter((line) => line.trim() !== '' && !line.trim().startsWith('//'))
     expect(code.length).toBeLessThanOrEqual(45)
     const imports = file.statements.filter(ts.isImportDeclaration)
     const imported = imports.flatMap((s) => (ts.isStringLiteral(s.moduleSpecifier) ? [s.moduleSpecifier.text] : []))
@@ -42,7 +45,11 @@ const assembled = (r: Resolved): Assembled => right(r.assemble({ channels: 1, si
 const objectiveOf = (r: Resolved): string => print(right(assembled(r).phases[0].forward.objective).graph)
 
 describe('a recipe is the example of its name', () => {
-  const pairs: ReadonlyArray<readonly [string, Experiment]> = [['v1', dinov1], ['v2', dinov2], ['v3', dinov3]]
+  const pairs: ReadonlyArray<readonly [string, Experiment]> = [
+    ['v1', dinov1],
+    ['v2', dinov2],
+    ['v3', dinov3],
+  ]
   it.each(pairs)('%s', async (name, example) => {
     const file = await readLayer(join(folder, 'recipes', `${name}.yaml`))()
     const [ours, its] = [right(example.resolve([])), right(recipe().resolve([file]))]
@@ -51,11 +58,16 @@ describe('a recipe is the example of its name', () => {
     // DINOv3's example weighs local crops by a hyper, for the stages that a recipe has not
     if (name !== 'v3') expect(objectiveOf(right(recipe().resolve([file, small])))).toBe(objectiveOf(right(example.resolve([small]))))
   })
-  const kinds = [['dinov1', dinov1], ['dinov2', dinov2], ['dinov3', dinov3]] as const
+  const kinds = [
+    ['dinov1', dinov1],
+    ['dinov2', dinov2],
+    ['dinov3', dinov3],
+  ] as const
   it.each(kinds)('and a kind, %s, is followed as it is', (kind, example) => {
     const [ours, its] = [right(example.resolve([])), right(recipe({ objective: { kind } }).resolve([]))]
     const optimizer = ['clipBy', 'groups', 'layerDecay', 'patchEmbed', 'beta2'].map((n) => `optimizer.${n}`)
-    for (const path of [...optimizer, 'schedule.frozenBy', 'head.normLastLayer']) expect(at(its.config, path), path).toEqual(at(ours.config, path))
+    for (const path of [...optimizer, 'schedule.frozenBy', 'head.normLastLayer'])
+      expect(at(its.config, path), path).toEqual(at(ours.config, path))
     // the layer that names a kind decides as the program does
     const named = right(recipe().resolve([given({ objective: { kind } })]))
     expect(at(named.config, 'optimizer')).toEqual(at(its.config, 'optimizer'))
@@ -65,12 +77,23 @@ describe('a recipe is the example of its name', () => {
 test('a method is built once for the settings of each phase', () => {
   let built = 0
   const method = learning({
-    model: network({ patch: 14, width: 8, depth: 1, heads: 2 }), head: prototypes({ hidden: 8, bottleneck: 4, prototypes: 8 }),
+    model: network({ patch: 14, width: 8, depth: 1, heads: 2 }),
+    head: prototypes({ hidden: 8, bottleneck: 4, prototypes: 8 }),
     loss: ({ head }) => dino({ prototypes: head.prototypes }),
   })
   const e = experiment({
-    name: 'once', about: 'A test.', steps: 4, batch: 2, data: images(),
-    method: { ...method, method: (s, seen) => { built++; return method.method(s, seen) } },
+    name: 'once',
+    about: 'A test.',
+    steps: 4,
+    batch: 2,
+    data: images(),
+    method: {
+      ...method,
+      method: (s, seen) => {
+        built++
+        return method.method(s, seen)
+      },
+    },
   })
   const whole = assembled(right(e.resolve([])))
   expect(built).toBe(1)
@@ -87,7 +110,9 @@ test('stages and freezing for a while go together', () => {
   const r = right(dinov3.resolve([small, given({ steps: 10, strategies: { freeze: { prefix: 1, until: 8 } } })]))
   const { phases } = assembled(r)
   expect(phases.map((p) => [p.from, p.name])).toEqual([
-    [0, 'pretraining, partly frozen'], [6, 'Gram anchoring, partly frozen'], [8, 'Gram anchoring, all moves'],
+    [0, 'pretraining, partly frozen'],
+    [6, 'Gram anchoring, partly frozen'],
+    [8, 'Gram anchoring, all moves'],
   ])
   const first = 'student.backbone.blocks.0.'
   const trains = (i: number): boolean => phases[i].turns[0].residents.some((x) => x.role === 'trained' && x.path.startsWith(first))

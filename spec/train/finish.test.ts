@@ -9,10 +9,18 @@ import type { Numbers } from '../../train/run/judge.ts'
 test('what fails at the end of a run costs nothing that comes after it, and is its result', async () => {
   type Finish = (f: { readonly metrics: Numbers }) => TE.TaskEither<Fault, Numbers>
   const done: string[] = []
-  const makes = (name: string): Finish => () => { done.push(name); return TE.right({ [name]: 1 }) }
+  const makes =
+    (name: string): Finish =>
+    () => {
+      done.push(name)
+      return TE.right({ [name]: 1 })
+    }
   const fails: Finish = () => TE.left(fault('data', { place: 'a picture', found: 'nothing', allowed: 'something', remedy: 'look' }))
   const seen: Array<Numbers> = []
-  const last: Finish = (f) => { seen.push(f.metrics); return TE.right({}) }
+  const last: Finish = (f) => {
+    seen.push(f.metrics)
+    return TE.right({})
+  }
   const f = { metrics: { loss: 2 } }
   const run = (all: ReadonlyArray<Finish>) => finished(all)(f)()
   const result = await run([makes('exports'), fails, makes('own'), last])

@@ -11,9 +11,38 @@ const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-'))
 
 /** A run of seconds, on the reference of targets that needs nothing installed. */
 const words = [
-  '--config', 'examples/recipes/v1.yaml', '--steps', '8', '--target', 'gpujs:cpu', '--set', 'data.train=32', '--set', 'data.test=16', '--set', 'batch=4', '--set', 'evaluation.k=3',
-  '--set', 'evaluation.during=0', '--set', 'runtime.checkpoints.every=2', '--set', 'model.width=16', '--set', 'model.depth=1', '--set', 'model.heads=2', '--set', 'head.hidden=16',
-  '--set', 'head.bottleneck=8', '--set', 'head.prototypes=16', '--set', 'augmentation.locals=1',
+  '--config',
+  'examples/recipes/v1.yaml',
+  '--steps',
+  '8',
+  '--target',
+  'gpujs:cpu',
+  '--set',
+  'data.train=32',
+  '--set',
+  'data.test=16',
+  '--set',
+  'batch=4',
+  '--set',
+  'evaluation.k=3',
+  '--set',
+  'evaluation.during=0',
+  '--set',
+  'runtime.checkpoints.every=2',
+  '--set',
+  'model.width=16',
+  '--set',
+  'model.depth=1',
+  '--set',
+  'model.heads=2',
+  '--set',
+  'head.hidden=16',
+  '--set',
+  'head.bottleneck=8',
+  '--set',
+  'head.prototypes=16',
+  '--set',
+  'augmentation.locals=1',
 ]
 
 let whole: Remains
@@ -43,13 +72,16 @@ describe('a run', () => {
     expect(await readFile(join(again, 'config.yaml'), 'utf8')).toBe(await readFile(join(first, 'config.yaml'), 'utf8'))
   })
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('that was stopped by %s says how to resume, and goes on as if nothing had happened', async (signal) => {
-    const out = await folder()
-    const stopped = await live([...words, '--steps', '8', '--out', out], { whenSaid: /step 1\/8/, signal })
-    expect(stopped.stderr).toMatch(/stopped at step \d; continue with: npm run train -- --resume --out \S+/)
-    expect((await live(['--resume', '--out', out])).code).toBe(0)
-    expect(differs(whole, await remains(out))).toBeUndefined()
-  })
+  test.each(['SIGINT', 'SIGTERM'] as const)(
+    'that was stopped by %s says how to resume, and goes on as if nothing had happened',
+    async (signal) => {
+      const out = await folder()
+      const stopped = await live([...words, '--steps', '8', '--out', out], { whenSaid: /step 1\/8/, signal })
+      expect(stopped.stderr).toMatch(/stopped at step \d; continue with: npm run train -- --resume --out \S+/)
+      expect((await live(['--resume', '--out', out])).code).toBe(0)
+      expect(differs(whole, await remains(out))).toBeUndefined()
+    },
+  )
 
   test('whose newest checkpoint is damaged goes on from the one before', async () => {
     const out = await folder()
@@ -109,9 +141,18 @@ describe('a run', () => {
 
   test('prints one JSON object with --json, and nothing on stdout without', () => {
     const stdout = (extra: ReadonlyArray<string>): string =>
-      spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words, '--steps', '1', ...extra], { encoding: 'utf8' }).stdout
+      spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words, '--steps', '1', ...extra], {
+        encoding: 'utf8',
+      }).stdout
     expect(stdout(['--out', join(tmpdir(), 'dinograph-json')])).toBe('')
     const printed: unknown = JSON.parse(stdout(['--json', '--out', join(tmpdir(), 'dinograph-json')]))
-    expect(Object.keys(typeof printed === 'object' && printed !== null ? printed : {})).toEqual(['steps', 'loss', 'metrics', 'images_per_s', 'target', 'out'])
+    expect(Object.keys(typeof printed === 'object' && printed !== null ? printed : {})).toEqual([
+      'steps',
+      'loss',
+      'metrics',
+      'images_per_s',
+      'target',
+      'out',
+    ])
   })
 })

@@ -23,39 +23,76 @@ export const timings = ['images_per_s', 'waiting']
 
 /** The arguments of a short run that has every kind of moment: compiling, evaluating, training, saving. */
 export const shortRun: ReadonlyArray<string> = [
-  '--config', 'examples/recipes/v1.yaml', '--steps', '150', '--set', 'data.train=256', '--set', 'data.test=64', '--set', 'batch=16',
-  '--set', 'runtime.checkpoints.every=7', '--set', 'evaluation.during=2', '--set', 'evaluation.k=5',
+  '--config',
+  'examples/recipes/v1.yaml',
+  '--steps',
+  '150',
+  '--set',
+  'data.train=256',
+  '--set',
+  'data.test=64',
+  '--set',
+  'batch=16',
+  '--set',
+  'runtime.checkpoints.every=7',
+  '--set',
+  'evaluation.during=2',
+  '--set',
+  'evaluation.k=5',
 ]
 
-export interface Lived { readonly code: number | null; readonly signal: string | null; readonly seconds: number; readonly stderr: string }
+export interface Lived {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly seconds: number
+  readonly stderr: string
+}
 
 /** Runs `npm run train` as one process; `signal` (SIGKILL by default) is sent after `after` seconds, or once it has said something. */
-export const live = (words: ReadonlyArray<string>, how: { readonly after?: number; readonly whenSaid?: RegExp; readonly signal?: NodeJS.Signals } = {}): Promise<Lived> => new Promise((resolve) => {
-  const began = performance.now()
-  const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words], { stdio: ['ignore', 'ignore', 'pipe'] })
-  let stderr = ''
-  let asked = false
-  child.stderr.on('data', (data: Buffer) => {
-    stderr += data.toString()
-    if (asked || how.whenSaid?.test(stderr) !== true) return
-    asked = true
-    child.kill(how.signal)
+export const live = (
+  words: ReadonlyArray<string>,
+  how: { readonly after?: number; readonly whenSaid?: RegExp; readonly signal?: NodeJS.Signals } = {},
+): Promise<Lived> =>
+  new Promise((resolve) => {
+    const began = performance.now()
+    const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let stderr = ''
+    let asked = false
+    child.stderr.on('data', (data: Buffer) => {
+      stderr += data.toString()
+      if (asked || how.whenSaid?.test(stderr) !== true) return
+      asked = true
+      child.kill(how.signal)
+    })
+    const timer = how.after === undefined ? undefined : setTimeout(() => child.kill(how.signal ?? 'SIGKILL'), 1000 * how.after)
+    child.on('close', (code, signal) => {
+      clearTimeout(timer)
+      resolve({ code, signal, seconds: (performance.now() - began) / 1000, stderr })
+    })
   })
-  const timer = how.after === undefined ? undefined : setTimeout(() => child.kill(how.signal ?? 'SIGKILL'), 1000 * how.after)
-  child.on('close', (code, signal) => {
-    clearTimeout(timer)
-    resolve({ code, signal, seconds: (performance.now() - began) / 1000, stderr })
-  })
-})
 
 /** What is left of a run: the tensors of its newest checkpoint, its metrics without timings, and its exported weights. */
 export const remains = async (out: string) => {
   const { found } = right(await latest(join(out, 'checkpoints'))())
-  const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n').map((line): unknown => JSON.parse(line))
-  const metrics = lines.map((u) => Object.fromEntries(Object.entries(typeof u === 'object' && u !== null ? u : {}).filter(([k]) => !timings.includes(k))))
+  const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line): unknown => JSON.parse(line))
+  const metrics = lines.map((u) =>
+    Object.fromEntries(Object.entries(typeof u === 'object' && u !== null ? u : {}).filter(([k]) => !timings.includes(k))),
+  )
   return {
     step: O.isSome(found) ? found.value.checkpoint.step : -1,
-    state: O.isSome(found) ? [...found.value.checkpoint.state].map(([name, t]): readonly [string, string] => [name, Buffer.from(t.data.buffer, t.data.byteOffset, t.data.byteLength).toString('base64')]).sort() : [],
+    state: O.isSome(found)
+      ? [...found.value.checkpoint.state]
+          .map(([name, t]): readonly [string, string] => [
+            name,
+            Buffer.from(t.data.buffer, t.data.byteOffset, t.data.byteLength).toString('base64'),
+          ])
+          .sort()
+      : [],
     exported: (await readFile(join(out, 'huggingface', 'model.safetensors'))).toString('base64'),
     metrics,
   }
@@ -65,10 +102,15 @@ export type Remains = Awaited<ReturnType<typeof remains>>
 
 /** What differs between two runs, in words. */
 export const differs = (a: Remains, b: Remains): string | undefined =>
-  a.step !== b.step ? `step ${b.step} in place of ${a.step}`
-  : JSON.stringify(a.metrics) !== JSON.stringify(b.metrics) ? 'metrics.jsonl'
-  : JSON.stringify(a.state) !== JSON.stringify(b.state) ? 'the state of the last checkpoint'
-  : a.exported !== b.exported ? 'the exported weights' : undefined
+  a.step !== b.step
+    ? `step ${b.step} in place of ${a.step}`
+    : JSON.stringify(a.metrics) !== JSON.stringify(b.metrics)
+      ? 'metrics.jsonl'
+      : JSON.stringify(a.state) !== JSON.stringify(b.state)
+        ? 'the state of the last checkpoint'
+        : a.exported !== b.exported
+          ? 'the exported weights'
+          : undefined
 
 export interface Moment {
   readonly after: number
@@ -81,12 +123,21 @@ export interface Moment {
 /** One run that is killed after so many seconds, and resumed to its end. */
 export const killedAt = async (words: ReadonlyArray<string>, out: string, after: number, whole: Remains): Promise<Moment> => {
   const first = await live([...words, '--out', out], { after })
-  if (first.signal === null) return { after, resumedFrom: 'nothing: it had ended', difference: differs(whole, await remains(out)), ended: first.seconds }
+  if (first.signal === null)
+    return { after, resumedFrom: 'nothing: it had ended', difference: differs(whole, await remains(out)), ended: first.seconds }
   const begun = await isBegun(out)
   const again = await live([...(begun ? ['--resume'] : words), '--out', out])
   const from = /at step (\d+)/.exec(again.stderr)?.[1]
-  const resumedFrom = !begun ? 'its beginning: nothing was written' : from === undefined ? 'its beginning: no checkpoint yet' : `step ${from}`
-  return { after, resumedFrom, difference: again.code === 0 ? differs(whole, await remains(out)) : `exit code ${again.code}: ${again.stderr.slice(-600)}` }
+  const resumedFrom = !begun
+    ? 'its beginning: nothing was written'
+    : from === undefined
+      ? 'its beginning: no checkpoint yet'
+      : `step ${from}`
+  return {
+    after,
+    resumedFrom,
+    difference: again.code === 0 ? differs(whole, await remains(out)) : `exit code ${again.code}: ${again.stderr.slice(-600)}`,
+  }
 }
 
 const main = async (argv: ReadonlyArray<string>): Promise<number> => {
@@ -107,7 +158,9 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
     if (m.difference !== undefined) wrong++
     if (m.ended === undefined) killed++
     else life = m.ended
-    process.stdout.write(`${m.ended === undefined ? String(killed).padStart(3) : '  -'}: killed after ${m.after.toFixed(2)} s, resumed from ${m.resumedFrom}: ${m.difference ?? 'equal'}\n`)
+    process.stdout.write(
+      `${m.ended === undefined ? String(killed).padStart(3) : '  -'}: killed after ${m.after.toFixed(2)} s, resumed from ${m.resumedFrom}: ${m.difference ?? 'equal'}\n`,
+    )
     await rm(out, { recursive: true, force: true })
   }
   process.stdout.write(`${killed - wrong} of ${killed} that were killed are equal (weights, metrics, exported weights)\n`)
@@ -116,4 +169,3 @@ const main = async (argv: ReadonlyArray<string>): Promise<number> => {
 }
 
 if (process.argv[1] !== undefined && process.argv[1].endsWith('killed.ts')) process.exit(await main(process.argv.slice(2)))
-

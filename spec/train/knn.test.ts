@@ -43,7 +43,14 @@ describe('the official evaluation', async () => {
   })
 })
 
-const sets = fc.tuple(fc.integer({ min: 2, max: 300 }), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 6 }), fc.infiniteStream(fc.float({ min: -1, max: 1, noNaN: true })), fc.infiniteStream(fc.nat(3)))
+const sets = fc
+  .tuple(
+    fc.integer({ min: 2, max: 300 }),
+    fc.integer({ min: 1, max: 9 }),
+    fc.integer({ min: 1, max: 6 }),
+    fc.infiniteStream(fc.float({ min: -1, max: 1, noNaN: true })),
+    fc.infiniteStream(fc.nat(3)),
+  )
   .map(([n, m, dim, values, labels]) => {
     const take = (count: number) => Float32Array.from({ length: count }, () => Number(values.next().value))
     const tags = (count: number) => Int32Array.from({ length: count }, () => Number(labels.next().value))
@@ -74,27 +81,33 @@ const plain = (o: KnnOptions, k: number, train: LabelledFeatures, tests: Labelle
 
 describe('laws of k-NN', () => {
   test('equals the definition, block by block, with and without leaving one out', () => {
-    fc.assert(fc.property(sets, fc.integer({ min: 1, max: 30 }), fc.boolean(), ({ train, tests }, k, leaveOneOut) => {
-      const o: KnnOptions = { k: [k], classes: 4, temperature: 0.5, votes: 'v1', leaveOneOut }
-      const [got] = right(knn(o, train)(leaveOneOut ? train : tests))
-      const want = plain(o, k, train, leaveOneOut ? train : tests)
-      expect(worst(got.votes, want.flat())).toBeLessThan(1e-9)
-      expect(got.used).toBe(Math.min(k, train.labels.length - (leaveOneOut ? 1 : 0)))
-    }), { numRuns: 60 })
+    fc.assert(
+      fc.property(sets, fc.integer({ min: 1, max: 30 }), fc.boolean(), ({ train, tests }, k, leaveOneOut) => {
+        const o: KnnOptions = { k: [k], classes: 4, temperature: 0.5, votes: 'v1', leaveOneOut }
+        const [got] = right(knn(o, train)(leaveOneOut ? train : tests))
+        const want = plain(o, k, train, leaveOneOut ? train : tests)
+        expect(worst(got.votes, want.flat())).toBeLessThan(1e-9)
+        expect(got.used).toBe(Math.min(k, train.labels.length - (leaveOneOut ? 1 : 0)))
+      }),
+      { numRuns: 60 },
+    )
   })
 
   test('v2 is v1 up to a factor per item; both predict the same; a tiny temperature does not overflow', () => {
-    fc.assert(fc.property(sets, fc.constantFrom(1e-4, 0.07, 3), ({ train, tests }, temperature) => {
-      const o = { k: [1, 3, 9], classes: 4, temperature }
-      const a = right(knn({ ...o, votes: 'v1' }, train)(tests))
-      const b = right(knn({ ...o, votes: 'v2' }, train)(tests))
-      a.forEach((r, i) => {
-        expect(r.predictions).toEqual(b[i].predictions)
-        expect(r.top5).toBe(b[i].top5)
-        expect(r.top5).toBeGreaterThanOrEqual(r.top1)
-      })
-      for (const v of b[2].votes) expect(v >= 0 && v <= 1 + 1e-12).toBe(true)
-    }), { numRuns: 40 })
+    fc.assert(
+      fc.property(sets, fc.constantFrom(1e-4, 0.07, 3), ({ train, tests }, temperature) => {
+        const o = { k: [1, 3, 9], classes: 4, temperature }
+        const a = right(knn({ ...o, votes: 'v1' }, train)(tests))
+        const b = right(knn({ ...o, votes: 'v2' }, train)(tests))
+        a.forEach((r, i) => {
+          expect(r.predictions).toEqual(b[i].predictions)
+          expect(r.top5).toBe(b[i].top5)
+          expect(r.top5).toBeGreaterThanOrEqual(r.top1)
+        })
+        for (const v of b[2].votes) expect(v >= 0 && v <= 1 + 1e-12).toBe(true)
+      }),
+      { numRuns: 40 },
+    )
   })
 
   test('equal neighbours: the first train item wins, and the smaller class', () => {
@@ -107,7 +120,8 @@ describe('laws of k-NN', () => {
 
   test('wrong input is a fault', () => {
     const ok: LabelledFeatures = { data: Float32Array.of(1, 2), dim: 1, labels: Int32Array.of(0, 1) }
-    const run = (o: Partial<KnnOptions>, train = ok, tests = ok) => left(knn({ k: [1], classes: 2, temperature: 1, votes: 'v1', ...o }, train)(tests))
+    const run = (o: Partial<KnnOptions>, train = ok, tests = ok) =>
+      left(knn({ k: [1], classes: 2, temperature: 1, votes: 'v1', ...o }, train)(tests))
     expect(run({ k: [] }).place).toBe('knn.k')
     expect(run({ k: [0] }).found).toBe('0')
     expect(run({ temperature: 0 }).place).toBe('knn.temperature')

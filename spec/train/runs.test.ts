@@ -13,8 +13,16 @@ import { differs, live, remains } from './killed.ts'
 import { quiet } from './tiny.ts'
 
 const small: Given<Config> = {
-  name: 'small', steps: 3, batch: 4, objective: { kind: 'dinov1' }, model: { patch: 14, width: 16, depth: 1, heads: 2 }, head: { hidden: 16, bottleneck: 8, prototypes: 16 },
-  augmentation: { locals: 1 }, data: { train: 16, test: 8 }, evaluation: { k: 3, during: 0 }, accelerator: { target: 'gpujs:cpu' },
+  name: 'small',
+  steps: 3,
+  batch: 4,
+  objective: { kind: 'dinov1' },
+  model: { patch: 14, width: 16, depth: 1, heads: 2 },
+  head: { hidden: 16, bottleneck: 8, prototypes: 16 },
+  augmentation: { locals: 1 },
+  data: { train: 16, test: 8 },
+  evaluation: { k: 3, during: 0 },
+  accelerator: { target: 'gpujs:cpu' },
 }
 
 test('bit for bit', async () => {
@@ -28,5 +36,9 @@ test('bit for bit', async () => {
 }, 120_000)
 
 test('mistakes are the same fault', async () => {
-  expect(left(await run(recipe({ steps: 0 }), { out: 'nowhere', progress: quiet })())).toMatchObject({ kind: 'config', place: 'the defaults: steps', allowed: 'a whole number in [1, 1000000000000]' })
+  expect(left(await run(recipe({ steps: 0 }), { out: 'nowhere', progress: quiet })())).toMatchObject({
+    kind: 'config',
+    place: 'the defaults: steps',
+    allowed: 'a whole number in [1, 1000000000000]',
+  })
 })

@@ -6,8 +6,20 @@ import * as t from 'io-ts'
 import { describe, expect, test } from 'vitest'
 import type { Fault } from '../../core/fault.ts'
 import {
-  concat, constant, cosine, cosineSchedule, epochCosineSchedule, epochTemperature, learningRateFactor, linear, piecewise, scale,
-  stepTemperature, truncatedCosineSchedule, valuesOf, warmupDecaySchedule,
+  concat,
+  constant,
+  cosine,
+  cosineSchedule,
+  epochCosineSchedule,
+  epochTemperature,
+  learningRateFactor,
+  linear,
+  piecewise,
+  scale,
+  stepTemperature,
+  truncatedCosineSchedule,
+  valuesOf,
+  warmupDecaySchedule,
 } from '../../train/step/schedule.ts'
 import type { Schedule } from '../../train/step/schedule.ts'
 import { left, right } from '../data/either.ts'
@@ -19,28 +31,47 @@ const { config, scalars } = decoded.right
 
 const close = (got: ReadonlyArray<number>, want: ReadonlyArray<number>): void => {
   expect(got.length).toBe(want.length)
-  got.forEach((g, i) => { expect(Math.abs(g - want[i]), `step ${i}: ${g} for ${want[i]}`).toBeLessThanOrEqual(1e-9 * Math.abs(want[i])) })
+  got.forEach((g, i) => {
+    expect(Math.abs(g - want[i]), `step ${i}: ${g} for ${want[i]}`).toBeLessThanOrEqual(1e-9 * Math.abs(want[i]))
+  })
 }
 
 const build = (name: string): E.Either<Fault, Schedule> => {
   const c = config[name]
   if (name.startsWith('v1')) {
-    return epochCosineSchedule({ base: c['base_value'], final: c['final_value'], epochs: c['epochs'], stepsPerEpoch: c['niter_per_ep'], warmupEpochs: c['warmup_epochs'] ?? 0 })
+    return epochCosineSchedule({
+      base: c['base_value'],
+      final: c['final_value'],
+      epochs: c['epochs'],
+      stepsPerEpoch: c['niter_per_ep'],
+      warmupEpochs: c['warmup_epochs'] ?? 0,
+    })
   }
   if (name.startsWith('v3lw')) {
     return warmupDecaySchedule({
-      start: c['start'], peak: c['peak'], end: c['end'], warmup: c['warmup_iterations'], total: c['total_iterations'],
+      start: c['start'],
+      peak: c['peak'],
+      end: c['end'],
+      warmup: c['warmup_iterations'],
+      total: c['total_iterations'],
       ...(c['cosine_iterations'] === undefined ? {} : { cosineSteps: c['cosine_iterations'] }),
     })
   }
   return truncatedCosineSchedule({
-    base: c['base_value'], final: c['final_value'], total: c['total_iters'], warmup: c['warmup_iters'],
-    startWarmup: c['start_warmup_value'] ?? 0, freeze: c['freeze_iters'] ?? 0, truncExtra: c['trunc_extra'] ?? 0,
+    base: c['base_value'],
+    final: c['final_value'],
+    total: c['total_iters'],
+    warmup: c['warmup_iters'],
+    startWarmup: c['start_warmup_value'] ?? 0,
+    freeze: c['freeze_iters'] ?? 0,
+    truncExtra: c['trunc_extra'] ?? 0,
   })
 }
 
 describe('the official schedules', () => {
-  test.each(Object.keys(config))('%s', (name) => { close(valuesOf(scalars[name].length)(right(build(name))), scalars[name]) })
+  test.each(Object.keys(config))('%s', (name) => {
+    close(valuesOf(scalars[name].length)(right(build(name))), scalars[name])
+  })
 
   test('teacher temperatures', () => {
     const v1 = right(epochTemperature({ start: 0.04, peak: 0.07, warmupEpochs: 4, stepsPerEpoch: 3 }))
@@ -79,12 +110,14 @@ describe('the official schedules', () => {
 
   test('every accepted schedule is finite and within its values', () => {
     const n = fc.nat(20)
-    fc.assert(fc.property(n, n, n, fc.double({ min: 0, max: 2, noNaN: true }), n, (warmup, freeze, rest, truncExtra, step) => {
-      const v = right(truncatedCosineSchedule({ base: 3, final: 1, total: warmup + freeze + rest, warmup, freeze, truncExtra }))(step)
-      expect(v >= 0 && v <= 3).toBe(true)
-      const w = right(warmupDecaySchedule({ start: 0, peak: 3, end: 1, warmup, total: warmup + rest }))(step)
-      expect(w >= 0 && w <= 3).toBe(true)
-    }))
+    fc.assert(
+      fc.property(n, n, n, fc.double({ min: 0, max: 2, noNaN: true }), n, (warmup, freeze, rest, truncExtra, step) => {
+        const v = right(truncatedCosineSchedule({ base: 3, final: 1, total: warmup + freeze + rest, warmup, freeze, truncExtra }))(step)
+        expect(v >= 0 && v <= 3).toBe(true)
+        const w = right(warmupDecaySchedule({ start: 0, peak: 3, end: 1, warmup, total: warmup + rest }))(step)
+        expect(w >= 0 && w <= 3).toBe(true)
+      }),
+    )
   })
 })
 
@@ -98,13 +131,15 @@ describe('combinators', () => {
 
   test('laws of scale, piecewise and concat', () => {
     const s: Schedule = (step) => 1 + step
-    fc.assert(fc.property(fc.nat(50), fc.nat(20), fc.nat(20), (step, a, b) => {
-      expect(scale(1)(s)(step)).toBe(s(step))
-      expect(scale(2)(scale(4)(s))(step)).toBe(scale(8)(s)(step))
-      expect(piecewise()(s)(step)).toBe(s(step))
-      const left1 = pipe(s, concat(a, constant(-1)), concat(a + b, linear(5, 6, 3)))
-      const right1 = piecewise({ steps: a, schedule: s }, { steps: b, schedule: constant(-1) })(linear(5, 6, 3))
-      expect(left1(step)).toBe(right1(step))
-    }))
+    fc.assert(
+      fc.property(fc.nat(50), fc.nat(20), fc.nat(20), (step, a, b) => {
+        expect(scale(1)(s)(step)).toBe(s(step))
+        expect(scale(2)(scale(4)(s))(step)).toBe(scale(8)(s)(step))
+        expect(piecewise()(s)(step)).toBe(s(step))
+        const left1 = pipe(s, concat(a, constant(-1)), concat(a + b, linear(5, 6, 3)))
+        const right1 = piecewise({ steps: a, schedule: s }, { steps: b, schedule: constant(-1) })(linear(5, 6, 3))
+        expect(left1(step)).toBe(right1(step))
+      }),
+    )
   })
 })

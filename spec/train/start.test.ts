@@ -20,30 +20,66 @@ import { expectClose, wave } from '../support/tensor.ts'
 const sizes: VitOptions = { patch: 4, width: 8, depth: 2, heads: 2, mlpRatio: 2, image: 12 }
 const v1 = vit(sizes)
 const v2 = vit({ ...sizes, generation: 2, layerScale: 1e-5, maskToken: true })
-const v3: VitOptions = { ...sizes, generation: 3, layerScale: 1e-5, maskToken: true, registers: 2, position: { kind: 'rope', periods: { base: 100 } } }
+const v3: VitOptions = {
+  ...sizes,
+  generation: 3,
+  layerScale: 1e-5,
+  maskToken: true,
+  registers: 2,
+  position: { kind: 'rope', periods: { base: 100 } },
+}
 
 const valuesOf = (params: unknown, seed: number): Tensors =>
-  new Map(declarations(params).map(([path, d], i) => [path, { shape: d.shape, values: Float32Array.from(wave(sizeOf(d.shape), i + seed), (x) => 0.5 * x + (path.includes('norm') ? 1 : 0)) }]))
+  new Map(
+    declarations(params).map(([path, d], i) => [
+      path,
+      { shape: d.shape, values: Float32Array.from(wave(sizeOf(d.shape), i + seed), (x) => 0.5 * x + (path.includes('norm') ? 1 : 0)) },
+    ]),
+  )
 
-const source = (backbone: Vit, more: Partial<Source> = {}): Source =>
-  ({ backbone: valuesOf(backbone.params, 3), heads: new Map(), kept: new Map(), attentionHeads: backbone.options.heads, notes: [], ...more })
+const source = (backbone: Vit, more: Partial<Source> = {}): Source => ({
+  backbone: valuesOf(backbone.params, 3),
+  heads: new Map(),
+  kept: new Map(),
+  attentionHeads: backbone.options.heads,
+  notes: [],
+  ...more,
+})
 
-const residents = (params: unknown, root = 'student'): ReadonlyArray<Resident> => declarations(params).map(([path, declaration]) => ({ path: `${root}.${path}`, declaration, role: 'trained' }))
+const residents = (params: unknown, root = 'student'): ReadonlyArray<Resident> =>
+  declarations(params).map(([path, declaration]) => ({ path: `${root}.${path}`, declaration, role: 'trained' }))
 
 /** Outputs of a model at `root`, by the reference. */
-const outputs = <P, I>(m: Model<P, I, unknown>, x: I, pick: (o: unknown) => Expr, values: ReadonlyMap<string, Float32Array>, inputs: ReadonlyMap<string, Float32Array>): Float64Array =>
-  evaluate([pick(call(m, context('eval'), 'm', leavesOf('m', m.params), x))], new Map([...[...values].map(([p, v]) => [`m.${p}`, v] as const), ...inputs]))[0]
+const outputs = <P, I>(
+  m: Model<P, I, unknown>,
+  x: I,
+  pick: (o: unknown) => Expr,
+  values: ReadonlyMap<string, Float32Array>,
+  inputs: ReadonlyMap<string, Float32Array>,
+): Float64Array =>
+  evaluate(
+    [pick(call(m, context('eval'), 'm', leavesOf('m', m.params), x))],
+    new Map([...[...values].map(([p, v]) => [`m.${p}`, v] as const), ...inputs]),
+  )[0]
 
 const pixels = Float32Array.from(wave(2 * 3 * 144, 1))
 const features = (m: Vit, values: ReadonlyMap<string, Float32Array>): Float64Array =>
-  evaluate([call(m, context('eval'), 'm', leavesOf('m', m.params), input('x', [2, 3, 12, 12])).patches], new Map([...[...values].map(([p, v]) => [`m.${p}`, v] as const), ['x', pixels]]))[0]
+  evaluate(
+    [call(m, context('eval'), 'm', leavesOf('m', m.params), input('x', [2, 3, 12, 12])).patches],
+    new Map([...[...values].map(([p, v]) => [`m.${p}`, v] as const), ['x', pixels]]),
+  )[0]
 
 const plain = (t: Tensors): ReadonlyMap<string, Float32Array> => new Map([...t].map(([p, x]) => [p, x.values]))
 
 /** A backbone's values: taken over, and zeros for what begins anew. */
 const started = (to: Vit, from: Source): { readonly values: ReadonlyMap<string, Float32Array>; readonly notes: ReadonlyArray<string> } => {
   const { values, notes } = right(carryOver(residents({ backbone: to.params }), from))
-  return { values: new Map(declarations(to.params).map(([path, d]) => [path, values.get(`student.backbone.${path}`) ?? new Float32Array(sizeOf(d.shape))])), notes }
+  return {
+    values: new Map(
+      declarations(to.params).map(([path, d]) => [path, values.get(`student.backbone.${path}`) ?? new Float32Array(sizeOf(d.shape))]),
+    ),
+    notes,
+  }
 }
 
 describe('features stay', () => {
@@ -58,13 +94,18 @@ describe('features stay', () => {
   it('from DINOv2 to DINO: LayerScale is multiplied into the layers before it', () => {
     const { values, notes } = started(v1, source(v2))
     expectClose(features(v1, values), features(v2, plain(source(v2).backbone)), 1e-6)
-    expect(notes).toEqual(['LayerScale was multiplied into the layers before it: the function stays', 'mask_token: left out: the network has none'])
+    expect(notes).toEqual([
+      'LayerScale was multiplied into the layers before it: the function stays',
+      'mask_token: left out: the network has none',
+    ])
   })
   it('from one norm to norms of class token and patches', () => {
     const [from, to] = [vit(v3), vit({ ...v3, untiedNorms: true, localNorm: true })]
     const { values, notes } = started(to, source(from))
     expectClose(features(to, values), features(from, plain(source(from).backbone)), 1e-9)
-    expect(notes).toEqual(['cls_norm.weight, cls_norm.bias, local_cls_norm.weight, local_cls_norm.bias: begins as the norm of all tokens: the function stays'])
+    expect(notes).toEqual([
+      'cls_norm.weight, cls_norm.bias, local_cls_norm.weight, local_cls_norm.bias: begins as the norm of all tokens: the function stays',
+    ])
   })
 })
 
@@ -73,17 +114,24 @@ describe('what differs is told', () => {
     const { notes, values } = started(vit(v3), source(vit({ ...sizes, generation: 2, registers: 2, layerScale: 1, maskToken: true })))
     expect(notes).toEqual(['pos_embed: left out: the network has none'])
     expect(values.get('storage_tokens')?.some((x) => x !== 0)).toBe(true)
-    expect(started(v2, source(vit(v3))).notes).toEqual(['pos_embed: begins anew: the source has none', 'storage_tokens: left out: the network has none'])
+    expect(started(v2, source(vit(v3))).notes).toEqual([
+      'pos_embed: begins anew: the source has none',
+      'storage_tokens: left out: the network has none',
+    ])
   })
   it('other channels and another grid', () => {
     expect(started(vit({ ...sizes, channels: 1, image: 16 }), source(v1)).notes).toEqual([
-      'pos_embed: interpolated from a grid of 3 x 3 to 4 x 4', 'patch_embed.proj.weight: 3 channels became 1 by the rule "sum"',
+      'pos_embed: interpolated from a grid of 3 x 3 to 4 x 4',
+      'patch_embed.proj.weight: 3 channels became 1 by the rule "sum"',
     ])
   })
   it('a network that does not fit is refused by the tensor', () => {
     const to = (o: Partial<VitOptions>): ReadonlyArray<Resident> => residents({ backbone: vit({ ...sizes, ...o }).params })
     expect(left(carryOver(to({ width: 16 }), source(v1))).place).toBe('start from patch_embed.proj.weight')
-    expect(left(carryOver(to({ depth: 3 }), source(v1)))).toMatchObject({ place: 'start from blocks.2.norm1.weight', found: 'no such tensor' })
+    expect(left(carryOver(to({ depth: 3 }), source(v1)))).toMatchObject({
+      place: 'start from blocks.2.norm1.weight',
+      found: 'no such tensor',
+    })
     expect(left(carryOver(to({ depth: 1 }), source(v1)))).toMatchObject({ found: 'a layer that the network does not have' })
     expect(left(carryOver(to({ ffn: 'swiglu' }), source(v1))).place).toContain('mlp.w1.weight')
     expect(left(carryOver(to({}), source(v1), { attentionHeads: 4 })).found).toBe('4 attention heads for weights of 2')
@@ -96,23 +144,45 @@ describe('heads', () => {
   const unnormed = plainHead(options)
   const x = Float32Array.from(wave(5 * 8, 2))
   const logits = <P>(m: Model<P, Expr, { readonly logits: Expr }>, values: ReadonlyMap<string, Float32Array>): Float64Array =>
-    outputs(m, input('x', [5, 8]), (o) => (typeof o === 'object' && o !== null && 'logits' in o && isExpr(o.logits) ? o.logits : input('nothing', [1])), values, new Map([['x', x]]))
+    outputs(
+      m,
+      input('x', [5, 8]),
+      (o) => (typeof o === 'object' && o !== null && 'logits' in o && isExpr(o.logits) ? o.logits : input('nothing', [1])),
+      values,
+      new Map([['x', x]]),
+    )
   const isExpr = (e: unknown): e is Expr => typeof e === 'object' && e !== null && 'type' in e
-  const named = (name: string, m: { readonly params: unknown }, seed: number): Tensors => new Map([...valuesOf(m.params, seed)].map(([p, v]) => [`${name}.${p}`, v]))
-  const taken = (name: string, to: { readonly params: unknown }, heads: Tensors): { readonly values: ReadonlyMap<string, Float32Array>; readonly notes: ReadonlyArray<string> } => {
+  const named = (name: string, m: { readonly params: unknown }, seed: number): Tensors =>
+    new Map([...valuesOf(m.params, seed)].map(([p, v]) => [`${name}.${p}`, v]))
+  const taken = (
+    name: string,
+    to: { readonly params: unknown },
+    heads: Tensors,
+  ): { readonly values: ReadonlyMap<string, Float32Array>; readonly notes: ReadonlyArray<string> } => {
     const c = right(carryOver(residents({ backbone: v1.params, [name]: to.params }), source(v1, { heads })))
-    return { values: new Map([...c.values].flatMap(([p, v]) => (p.startsWith(`student.${name}.`) ? [[p.slice(`student.${name}.`.length), v] as const] : []))), notes: c.notes }
+    return {
+      values: new Map(
+        [...c.values].flatMap(([p, v]) => (p.startsWith(`student.${name}.`) ? [[p.slice(`student.${name}.`.length), v] as const] : [])),
+      ),
+      notes: c.notes,
+    }
   }
   it('of DINO become those of DINOv2, and the reverse', () => {
-    expect(taken('dino_head', normed, named('head', normed, 7)).notes).toEqual(['dino_head is the source\'s head'])
+    expect(taken('dino_head', normed, named('head', normed, 7)).notes).toEqual(["dino_head is the source's head"])
     const back = taken('head', normed, named('dino_head', normed, 7))
     expect(back.values).toEqual(plain(valuesOf(normed.params, 7)))
   })
   it('with norms of prototypes become plain ones with the same logits, and the reverse', () => {
     const from = named('dino_head', normed, 7)
     expectClose(logits(unnormed, taken('dino_head', unnormed, from).values), logits(normed, plain(valuesOf(normed.params, 7))), 1e-6)
-    expectClose(logits(normed, taken('dino_head', normed, named('dino_head', unnormed, 7)).values), logits(unnormed, plain(valuesOf(unnormed.params, 7))), 1e-6)
-    expect(taken('dino_head', head(options), from).notes).toEqual(['dino_head: the norms of its prototypes became 1, as they are kept here'])
+    expectClose(
+      logits(normed, taken('dino_head', normed, named('dino_head', unnormed, 7)).values),
+      logits(unnormed, plain(valuesOf(unnormed.params, 7))),
+      1e-6,
+    )
+    expect(taken('dino_head', head(options), from).notes).toEqual([
+      'dino_head: the norms of its prototypes became 1, as they are kept here',
+    ])
   })
   it('of other sizes begin anew, and centres with them', () => {
     const { notes, values } = taken('dino_head', head({ ...options, prototypes: 7 }), named('dino_head', normed, 7))
@@ -120,15 +190,24 @@ describe('heads', () => {
     expect(notes).toEqual(['dino_head begins anew: last_layer.weight_g is [6, 1] in the source, and [7, 1] here'])
   })
   it('bring their centre, and stay away where the backbone alone is asked for', () => {
-    const from = source(v1, { heads: named('head', normed, 7), kept: new Map([['dino.center', { shape: [1, 6], values: Float32Array.from([1, 2, 3, 4, 5, 6]) }]]) })
-    const all: ReadonlyArray<Resident> = [...residents({ backbone: v1.params, head: normed.params }), { path: 'loss.dino.center', declaration: { ...declarations(normed.params)[0][1], shape: [1, 6] }, role: 'kept' }]
+    const from = source(v1, {
+      heads: named('head', normed, 7),
+      kept: new Map([['dino.center', { shape: [1, 6], values: Float32Array.from([1, 2, 3, 4, 5, 6]) }]]),
+    })
+    const all: ReadonlyArray<Resident> = [
+      ...residents({ backbone: v1.params, head: normed.params }),
+      { path: 'loss.dino.center', declaration: { ...declarations(normed.params)[0][1], shape: [1, 6] }, role: 'kept' },
+    ]
     expect(right(carryOver(all, from)).values.get('loss.dino.center')).toEqual(Float32Array.from([1, 2, 3, 4, 5, 6]))
     const alone = right(carryOver(all, from, { heads: 'new' }))
     expect([...alone.values.keys()].some((p) => p.includes('head') || p.startsWith('loss'))).toBe(false)
     expect(alone.notes).toEqual(['heads begin anew, as asked', 'dino.center: begins anew'])
   })
   it('begin alike in student, teacher and Gram teacher', () => {
-    const all = [...residents({ backbone: v1.params }), ...residents({ backbone: v1.params, gram: { backbone: v1.params } }, 'teacher').map((r): Resident => ({ ...r, role: 'average' }))]
+    const all = [
+      ...residents({ backbone: v1.params }),
+      ...residents({ backbone: v1.params, gram: { backbone: v1.params } }, 'teacher').map((r): Resident => ({ ...r, role: 'average' })),
+    ]
     const { values } = right(carryOver(all, source(v1)))
     expect(values.size).toBe(all.length)
     expect(values.get('teacher.gram.backbone.norm.weight')).toEqual(values.get('student.backbone.norm.weight'))

@@ -29,24 +29,33 @@ import { wave } from '../support/tensor.ts'
 
 const images = 2
 
-const step = (o: { readonly normLastLayer?: boolean; readonly dropPath?: number; readonly heads?: number } = {}): ForwardStage => trainingStep({
-  model: dinov1({
-    backbone: vit({ patch: 4, width: 8, depth: 2, heads: o.heads ?? 2, mlpRatio: 2, image: 8, dropPath: o.dropPath ?? 0 }),
-    head: head({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4, normLastLayer: o.normLastLayer ?? true }),
-  }),
-  loss: lossMonoid<Parameters<typeof spread.run>[0] & Parameters<ReturnType<typeof dino>['run']>[0]>().concat(dino({ prototypes: 6 }), spread),
-  batch: multiCrop({ images, global: { crops: 2, size: 8 }, local: { crops: 3, size: 4 } }),
-  optimizer: chain([clipEach(3), gated('train_last_layer', isLastLayer), adamw({ groups: v1Groups })]),
-  gradNorms: true,
-})
+const step = (o: { readonly normLastLayer?: boolean; readonly dropPath?: number; readonly heads?: number } = {}): ForwardStage =>
+  trainingStep({
+    model: dinov1({
+      backbone: vit({ patch: 4, width: 8, depth: 2, heads: o.heads ?? 2, mlpRatio: 2, image: 8, dropPath: o.dropPath ?? 0 }),
+      head: head({ in: 8, prototypes: 6, hidden: 8, bottleneck: 4, normLastLayer: o.normLastLayer ?? true }),
+    }),
+    loss: lossMonoid<Parameters<typeof spread.run>[0] & Parameters<ReturnType<typeof dino>['run']>[0]>().concat(
+      dino({ prototypes: 6 }),
+      spread,
+    ),
+    batch: multiCrop({ images, global: { crops: 2, size: 8 }, local: { crops: 3, size: 4 } }),
+    optimizer: chain([clipEach(3), gated('train_last_layer', isLastLayer), adamw({ groups: v1Groups })]),
+    gradNorms: true,
+  })
 
 const program = (s: ForwardStage): Program => right(derive(s).program)
 
-const values = (lastLayer: number, k = 0): ReadonlyMap<string, HostArray> => new Map<string, HostArray>([
-  ['batch.global', Float32Array.from(wave(2 * images * 3 * 64, k))], ['batch.local', Float32Array.from(wave(3 * images * 3 * 16, k + 1))],
-  ['hyper.lr', Float32Array.of(0.01)], ['hyper.wd', Float32Array.of(0.1)], ['hyper.momentum', Float32Array.of(0.9)],
-  ['hyper.teacher_temp', Float32Array.of(0.04)], ['hyper.train_last_layer', Float32Array.of(lastLayer)],
-])
+const values = (lastLayer: number, k = 0): ReadonlyMap<string, HostArray> =>
+  new Map<string, HostArray>([
+    ['batch.global', Float32Array.from(wave(2 * images * 3 * 64, k))],
+    ['batch.local', Float32Array.from(wave(3 * images * 3 * 16, k + 1))],
+    ['hyper.lr', Float32Array.of(0.01)],
+    ['hyper.wd', Float32Array.of(0.1)],
+    ['hyper.momentum', Float32Array.of(0.9)],
+    ['hyper.teacher_temp', Float32Array.of(0.04)],
+    ['hyper.train_last_layer', Float32Array.of(lastLayer)],
+  ])
 
 const started = async (p: Program, seed: number): Promise<Device> => {
   const device = right(await reference.open())
@@ -63,7 +72,12 @@ describe('the graph of a step', () => {
   const leaves = leavesOfGraph(p.graph)
   it('reads its state, the batch and hypers, and nothing else', () => {
     expect(rootsOf(leaves.map((l) => l.path))).toEqual(['batch', 'hyper', 'loss', 'optimizer', 'student', 'teacher'])
-    expect(leaves.filter((l) => l.source._tag === 'Hyper').map((l) => l.path).sort()).toEqual(['hyper.lr', 'hyper.momentum', 'hyper.teacher_temp', 'hyper.train_last_layer', 'hyper.wd'])
+    expect(
+      leaves
+        .filter((l) => l.source._tag === 'Hyper')
+        .map((l) => l.path)
+        .sort(),
+    ).toEqual(['hyper.lr', 'hyper.momentum', 'hyper.teacher_temp', 'hyper.train_last_layer', 'hyper.wd'])
   })
   it('declares every resident that it reads, and writes all but what is fixed', () => {
     const declared = new Set(p.residents.map((r) => r.path))
@@ -76,10 +90,18 @@ describe('the graph of a step', () => {
     expect([moments(p), moments(program(step({ normLastLayer: false })))]).toEqual([false, true])
   })
   it('hands back the loss, its terms and the signs of collapse', () => {
-    expect(p.graph.outputs.filter((o) => o.role === 'value' && !o.path.startsWith('grad_norm.')).map((o) => o.path)).toEqual(['loss', 'loss.dino', 'entropy', 'kl', 'spread'])
+    expect(p.graph.outputs.filter((o) => o.role === 'value' && !o.path.startsWith('grad_norm.')).map((o) => o.path)).toEqual([
+      'loss',
+      'loss.dino',
+      'entropy',
+      'kl',
+      'spread',
+    ])
   })
   it('draws for the student alone', () => {
-    const draws = leavesOfGraph(program(step({ dropPath: 0.1 })).graph).filter((l) => l.source._tag === 'Draw').map((l) => l.path)
+    const draws = leavesOfGraph(program(step({ dropPath: 0.1 })).graph)
+      .filter((l) => l.source._tag === 'Draw')
+      .map((l) => l.path)
     expect(draws.sort()).toEqual(['global', 'local'].flatMap((g) => ['1', '2'].map((i) => `student.${g}.backbone.blocks.1.drop_path${i}`)))
   })
 })
@@ -90,7 +112,8 @@ describe('a run', () => {
     const [a, b, c] = [initialize(1)(residents), initialize(1)(residents), initialize(2)(residents)]
     expect(a).toEqual(b)
     expect(a.get('student.backbone.cls_token')).not.toEqual(c.get('student.backbone.cls_token'))
-    for (const r of residents.filter((x: Resident) => x.role === 'average')) expect(a.get(r.path)).toEqual(a.get(r.path.replace('teacher.', 'student.')))
+    for (const r of residents.filter((x: Resident) => x.role === 'average'))
+      expect(a.get(r.path)).toEqual(a.get(r.path.replace('teacher.', 'student.')))
   })
   it('withholds the last layer without compiling again: weights, moments and step count stand still', async () => {
     const p = program(step())
@@ -104,8 +127,8 @@ describe('a run', () => {
     expect(await read(device, 'student.backbone.cls_token')).not.toEqual(other)
     expect(out.get('grad_norm.head.last_layer.weight_v')?.[0]).toBeGreaterThan(0)
     right(await executable.run({ values: values(1, 2) })())
-    expect([...await read(device, 'optimizer.step.train_last_layer')]).toEqual([1])
-    expect([...await read(device, 'optimizer.step')]).toEqual([2])
+    expect([...(await read(device, 'optimizer.step.train_last_layer'))]).toEqual([1])
+    expect([...(await read(device, 'optimizer.step'))]).toEqual([2])
     expect(await read(device, watched[0])).not.toEqual(before[0])
     device.close()
   })
@@ -116,17 +139,28 @@ describe('a run', () => {
     right(await device.write('teacher.head.last_layer.weight_g', { dtype: 'f32', shape: [6, 1] }, new Float32Array(6).fill(2))())
     const executable = right(await device.compile(p.graph)())
     right(await executable.run({ values: values(1) })())
-    const [student, teacher, g] = await Promise.all(['student.backbone.cls_token', 'teacher.backbone.cls_token', 'teacher.head.last_layer.weight_g'].map((w) => read(device, w)))
+    const [student, teacher, g] = await Promise.all(
+      ['student.backbone.cls_token', 'teacher.backbone.cls_token', 'teacher.head.last_layer.weight_g'].map((w) => read(device, w)),
+    )
     const m = Math.fround(0.9)
-    teacher.forEach((x: number, i: number) => { expect(x).toBeCloseTo(m * old[i] + (1 - m) * student[i], 12) })
-    g.forEach((x: number) => { expect(x).toBeCloseTo(2 * m + (1 - m), 12) })
+    teacher.forEach((x: number, i: number) => {
+      expect(x).toBeCloseTo(m * old[i] + (1 - m) * student[i], 12)
+    })
+    g.forEach((x: number) => {
+      expect(x).toBeCloseTo(2 * m + (1 - m), 12)
+    })
     device.close()
   })
   it('brings the student to a teacher that stands still', async () => {
     const p = program(step())
     const device = await started(p, 7)
     // another teacher than the student: that of another seed
-    right(await writeResidents(device, p.residents.filter((r) => r.role === 'average'))(initialize(8)(p.residents))())
+    right(
+      await writeResidents(
+        device,
+        p.residents.filter((r) => r.role === 'average'),
+      )(initialize(8)(p.residents))(),
+    )
     const executable = right(await device.compile(p.graph)())
     const still = new Map([...values(1), ['hyper.momentum', Float32Array.of(1)], ['hyper.teacher_temp', Float32Array.of(0.1)]])
     const kl: number[] = []
@@ -142,7 +176,15 @@ describe('stages', () => {
     expect(E.isLeft(s.program) ? showFault(s.program.left) : '').toContain('8, 3 heads')
   })
   it('let a rewrite of the objective decide what is trained', () => {
-    const frozen = pipe(step(), rewriteForward((o) => E.right({ ...o, residents: o.residents.map((r): Resident => (r.path.startsWith('student.backbone.') ? { ...r, role: 'fixed' } : r)) })))
+    const frozen = pipe(
+      step(),
+      rewriteForward((o) =>
+        E.right({
+          ...o,
+          residents: o.residents.map((r): Resident => (r.path.startsWith('student.backbone.') ? { ...r, role: 'fixed' } : r)),
+        }),
+      ),
+    )
     const p = program(frozen)
     expect(p.residents.some((r) => r.path.startsWith('optimizer.exp_avg.backbone'))).toBe(false)
     expect(p.graph.outputs.some((o) => o.path.startsWith('student.backbone') || o.path.startsWith('grad_norm.backbone'))).toBe(false)

@@ -120,7 +120,9 @@ export const helpText = (c: CommandSpec): string => {
     ...(operands.length === 0 ? [] : ['', ...operands.map((o) => line(o.name, o.text, o.choices))]),
     '',
     ...options.map((o) => line(shown(o), o.text, o.choices)),
-    ...(c.settings === undefined ? [] : ['', 'settings, for --set and configuration files (defaults in brackets):', '', settingsText(c.settings)]),
+    ...(c.settings === undefined
+      ? []
+      : ['', 'settings, for --set and configuration files (defaults in brackets):', '', settingsText(c.settings)]),
   ].join('\n')
 }
 
@@ -145,7 +147,7 @@ const words = (c: CommandSpec, argv: ReadonlyArray<string>): Either<Fault, Words
   const options = optionsOf(c)
   const { tokens } = parseArgs({
     args: [...argv],
-    options: Object.fromEntries(options.map((o) => [o.name, { type: o.value === undefined ? 'boolean' as const : 'string' as const }])),
+    options: Object.fromEntries(options.map((o) => [o.name, { type: o.value === undefined ? ('boolean' as const) : ('string' as const) }])),
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -224,36 +226,47 @@ const assignments = (c: CommandSpec, given: Given): Either<Fault, ReadonlyArray<
  * (or `-h`) anywhere gives the help. Faults (`usage`, exit code 2): an unknown option, with the nearest valid one; a missing,
  * unwanted or wrong value; an unknown target; a word too many or too few.
  */
-export const parseArguments = (c: CommandSpec) => (argv: ReadonlyArray<string>): Either<Fault, Parsed> => {
-  const end = argv.indexOf('--')
-  if ((end < 0 ? argv : argv.slice(0, end)).some((w) => w === '--help' || w === '-h')) return E.right({ _tag: 'Help', text: helpText(c) })
-  const w = words(c, argv)
-  if (E.isLeft(w)) return w
-  const { given, operands } = w.right
-  const checked = checkOperands(c, operands)
-  if (E.isLeft(checked)) return checked
-  const set = assignments(c, given)
-  if (E.isLeft(set)) return set
-  const threads = wholeOf(c, given, 'threads', 1, 1024)
-  if (E.isLeft(threads)) return threads
-  const seed = wholeOf(c, given, 'seed', 0, Number.MAX_SAFE_INTEGER)
-  if (E.isLeft(seed)) return seed
-  const steps = wholeOf(c, given, 'steps', 1, 1e12)
-  if (E.isLeft(steps)) return steps
-  const extra = new Map<string, string | true>()
-  for (const o of c.options ?? []) {
-    const value = given.get(o.name)?.at(-1)
-    if (value !== undefined) extra.set(o.name, value)
+export const parseArguments =
+  (c: CommandSpec) =>
+  (argv: ReadonlyArray<string>): Either<Fault, Parsed> => {
+    const end = argv.indexOf('--')
+    if ((end < 0 ? argv : argv.slice(0, end)).some((w) => w === '--help' || w === '-h')) return E.right({ _tag: 'Help', text: helpText(c) })
+    const w = words(c, argv)
+    if (E.isLeft(w)) return w
+    const { given, operands } = w.right
+    const checked = checkOperands(c, operands)
+    if (E.isLeft(checked)) return checked
+    const set = assignments(c, given)
+    if (E.isLeft(set)) return set
+    const threads = wholeOf(c, given, 'threads', 1, 1024)
+    if (E.isLeft(threads)) return threads
+    const seed = wholeOf(c, given, 'seed', 0, Number.MAX_SAFE_INTEGER)
+    if (E.isLeft(seed)) return seed
+    const steps = wholeOf(c, given, 'steps', 1, 1e12)
+    if (E.isLeft(steps)) return steps
+    const extra = new Map<string, string | true>()
+    for (const o of c.options ?? []) {
+      const value = given.get(o.name)?.at(-1)
+      if (value !== undefined) extra.set(o.name, value)
+    }
+    const text = (name: string): Option<string> => textOf(given, name)
+    return E.right({
+      _tag: 'Run',
+      arguments: {
+        config: text('config'),
+        set: set.right,
+        data: text('data'),
+        model: text('model'),
+        out: text('out'),
+        target: O.filter(isTargetName)(text('target')),
+        threads: threads.right,
+        seed: seed.right,
+        steps: steps.right,
+        resume: given.has('resume'),
+        preview: text('preview'),
+        json: given.has('json'),
+        extra,
+        operands,
+      },
+    })
   }
-  const text = (name: string): Option<string> => textOf(given, name)
-  return E.right({
-    _tag: 'Run',
-    arguments: {
-      config: text('config'), set: set.right, data: text('data'), model: text('model'), out: text('out'),
-      target: O.filter(isTargetName)(text('target')),
-      threads: threads.right, seed: seed.right, steps: steps.right,
-      resume: given.has('resume'), preview: text('preview'), json: given.has('json'),
-      extra, operands,
-    },
-  })
-}

@@ -29,54 +29,75 @@ interface Called {
 
 /** A run that is continued takes its own configuration where none is named. */
 const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
-  (a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a)
+  a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a
 
 /** What a command line decides of an experiment, and the folder that its run has. Faults: all that is wrong; nothing to continue. */
-export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readonly r: Resolved; readonly out: string }> => pipe(
-  TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
-  TE.chain((own) => TE.fromTask(layersOf(e.settings, own, process.env))),
-  // a run that is continued has decided everything
-  TE.chain((layers) => (a.resume ? TE.fromEither(e.resolve(layers)) : decidedBy(e)(layers))),
-  TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
-)
+export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readonly r: Resolved; readonly out: string }> =>
+  pipe(
+    TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
+    TE.chain((own) => TE.fromTask(layersOf(e.settings, own, process.env))),
+    // a run that is continued has decided everything
+    TE.chain((layers) => (a.resume ? TE.fromEither(e.resolve(layers)) : decidedBy(e)(layers))),
+    TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
+  )
 
 /** Runs an experiment as a command line says; a signal stops it after a step. */
 export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
   const progress = startProgress()
   const stopping = stopOnSignals(
-    () => { progress.say('stopping after this step; press again to stop at once') },
-    () => { process.exit(130) },
+    () => {
+      progress.say('stopping after this step; press again to stop at once')
+    },
+    () => {
+      process.exit(130)
+    },
   )
   return pipe(
     decided(e, a),
-    TE.chain(({ r, out }) => runResolved(r, { out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping })),
+    TE.chain(({ r, out }) =>
+      runResolved(r, { out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping }),
+    ),
   )
 }
 
 const text = (r: Report): string => {
   const percent = (x: number | undefined): string => (x === undefined ? '-' : `${(100 * x).toFixed(1)} %`)
   const { knn_before, knn_after, knn_teacher, knn_pixels } = r.metrics
-  const aside = [...(knn_teacher === undefined ? [] : [`its teacher ${percent(knn_teacher)}`]), ...(knn_pixels === undefined ? [] : [`raw pixels ${percent(knn_pixels)}`])]
+  const aside = [
+    ...(knn_teacher === undefined ? [] : [`its teacher ${percent(knn_teacher)}`]),
+    ...(knn_pixels === undefined ? [] : [`raw pixels ${percent(knn_pixels)}`]),
+  ]
   return [
     `${r.steps} steps, loss ${r.loss.toFixed(3)}, ${r.images_per_s.toFixed(0)} images/s on ${r.target}`,
-    ...(knn_after === undefined ? [] : [`k-NN ${percent(knn_before)} before, ${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
+    ...(knn_after === undefined
+      ? []
+      : [`k-NN ${percent(knn_before)} before, ${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
     `results in ${r.out}`,
   ].join('\n')
 }
 
-const specOf = ({ experiment: e, call, options }: Called): CommandSpec => ({ call, about: e.about, settings: settingsOf(e.settings), ...(options === undefined ? {} : { options }) })
+const specOf = ({ experiment: e, call, options }: Called): CommandSpec => ({
+  call,
+  about: e.about,
+  settings: settingsOf(e.settings),
+  ...(options === undefined ? {} : { options }),
+})
 
 /** How a run that was stopped goes on. */
-export const stoppedText = (call: string, r: Report): string => `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
+export const stoppedText = (call: string, r: Report): string =>
+  `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
 
-const run = (c: Called) => (a: Arguments): TaskEither<Fault, void> => pipe(
-  execute(c.experiment, a),
-  TE.map((report) => {
-    const { stopped, ...final } = report
-    process.stderr.write(`${stopped ? stoppedText(c.call, report) : text(report)}\n`)
-    if (a.json) process.stdout.write(`${JSON.stringify(final)}\n`)
-  }),
-)
+const run =
+  (c: Called) =>
+  (a: Arguments): TaskEither<Fault, void> =>
+    pipe(
+      execute(c.experiment, a),
+      TE.map((report) => {
+        const { stopped, ...final } = report
+        process.stderr.write(`${stopped ? stoppedText(c.call, report) : text(report)}\n`)
+        if (a.json) process.stdout.write(`${JSON.stringify(final)}\n`)
+      }),
+    )
 
 const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, void>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
@@ -91,7 +112,11 @@ const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Ar
 }
 
 /** A program that may train for long: what its command line asks for, with signals answered. Gives the exit code. */
-export const answeringMain = (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, void>): Promise<number> => {
+export const answeringMain = (
+  spec: CommandSpec,
+  argv: ReadonlyArray<string>,
+  body: (a: Arguments) => TaskEither<Fault, void>,
+): Promise<number> => {
   if (isRelayed(process.execArgv) && !argv.some((w) => w === '--help' || w === '-h')) return restarted()
   endWithParent()
   return runs(spec, argv, body)
@@ -105,6 +130,9 @@ export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> =>
  * when it is imported (by `npm run ir`, or by a test). Gives the experiment, so that the file can export it.
  */
 export const command = (module: string, e: Experiment): Experiment => {
-  if (isProgram(module)) void main({ experiment: e, call: startedAs() }, process.argv.slice(2)).then((code) => { process.exit(code) })
+  if (isProgram(module))
+    void main({ experiment: e, call: startedAs() }, process.argv.slice(2)).then((code) => {
+      process.exit(code)
+    })
   return e
 }

@@ -14,7 +14,10 @@ export interface Command {
 
 export const commands: Readonly<Record<string, Command>> = {
   train: { about: 'trains what a configuration says', load: () => import('./commands/train.ts'), ends: true },
-  evaluate: { about: 'judges the features of a trained network: knn, linear, logistic, medmnist', load: () => import('./commands/evaluate.ts') },
+  evaluate: {
+    about: 'judges the features of a trained network: knn, linear, logistic, medmnist',
+    load: () => import('./commands/evaluate.ts'),
+  },
   features: { about: 'writes class and patch features of images', load: () => import('./commands/features.ts') },
   attention: { about: 'draws where a network looks in an image', load: () => import('./commands/attention.ts') },
   hf: { about: 'exports, imports and inspects Hugging Face folders', load: () => import('./commands/hf.ts') },

@@ -22,7 +22,12 @@ const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<void> => {
   }
   if (name === undefined || !Object.hasOwn(commands, name)) {
     const near = name === undefined ? undefined : nearest(name, names)
-    const wrong = faultsOf('usage')('COMMAND', name ?? 'nothing', names.join(', '), near === undefined ? 'see dinograph --help' : `did you mean ${near}?`)
+    const wrong = faultsOf('usage')(
+      'COMMAND',
+      name ?? 'nothing',
+      names.join(', '),
+      near === undefined ? 'see dinograph --help' : `did you mean ${near}?`,
+    )
     process.stderr.write(`${showFault(wrong)}\n`)
     process.exitCode = exitCode(wrong)
     return

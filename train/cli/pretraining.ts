@@ -15,11 +15,13 @@ export const pretrained = (e: Experiment, how: Surroundings, settings: unknown):
   const out = join(how.out, 'before')
   return pipe(
     decided(e)([given(settings, 'the run before')]),
-    TE.chain((r) => runExperiment(r, { name: e.name, out, device: how.device, resume: false, judge, progress: how.progress, stopping: () => false })),
+    TE.chain((r) =>
+      runExperiment(r, { name: e.name, out, device: how.device, resume: false, judge, progress: how.progress, stopping: () => false }),
+    ),
     TE.map(() => out),
   )
 }
 
 /** What a run goes on from: the folder that is named, or that of an experiment which is run first, with some of its settings changed. */
 export const pretrainedUnless = (named: string, e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> =>
-  (named === '' ? pretrained(e, how, settings) : TE.right(named))
+  named === '' ? pretrained(e, how, settings) : TE.right(named)

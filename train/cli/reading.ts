@@ -1,4 +1,7 @@
-/** The settings of a run that say how data are read, for commands that read data and train nothing: `--set data.select=MR` means the same everywhere. */
+/**
+ * The settings of a run that say how data are read, for commands that read data and train nothing: `--set data.select=MR` means the same
+ * everywhere.
+ */
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -17,12 +20,16 @@ const settings = section('what is read', { data: images().settings })
 export const readingSettings = settingsOf(settings)
 
 /** How a command line, and the environment, say that data are read. Faults: settings that are none, values that are wrong. */
-export const readingFrom = (a: Arguments): TaskEither<Fault, OpenOptions> => pipe(
-  // the options and variables of other sections are no business of these commands
-  TE.fromTask(layersOf(
-    settings, { ...a, config: O.none, model: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none },
-    Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('DINOGRAPH__DATA__'))),
-  )),
-  TE.chainEitherK((layers) => resolve(settings)(layers)),
-  TE.map(({ data }) => readingOf(data)),
-)
+export const readingFrom = (a: Arguments): TaskEither<Fault, OpenOptions> =>
+  pipe(
+    // the options and variables of other sections are no business of these commands
+    TE.fromTask(
+      layersOf(
+        settings,
+        { ...a, config: O.none, model: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none },
+        Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('DINOGRAPH__DATA__'))),
+      ),
+    ),
+    TE.chainEitherK((layers) => resolve(settings)(layers)),
+    TE.map(({ data }) => readingOf(data)),
+  )

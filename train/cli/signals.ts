@@ -17,13 +17,19 @@ export const withoutRelay = (execArgv: ReadonlyArray<string>): ReadonlyArray<str
 const signals = ['SIGINT', 'SIGTERM'] as const
 
 /** Runs the same program without tsx's command line; gives its exit code. */
-export const restarted = (): Promise<number> => new Promise((resolve, reject) => {
-  const words = [...withoutRelay(process.execArgv), ...process.argv.slice(1)]
-  const child = spawn(process.execPath, words, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
-  for (const s of signals) process.on(s, () => { child.kill(s) })
-  child.on('error', reject)
-  child.on('exit', (code, signal) => { resolve(code ?? (signal === 'SIGKILL' ? 137 : 130)) })
-})
+export const restarted = (): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const words = [...withoutRelay(process.execArgv), ...process.argv.slice(1)]
+    const child = spawn(process.execPath, words, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] })
+    for (const s of signals)
+      process.on(s, () => {
+        child.kill(s)
+      })
+    child.on('error', reject)
+    child.on('exit', (code, signal) => {
+      resolve(code ?? (signal === 'SIGKILL' ? 137 : 130))
+    })
+  })
 
 /** Ends this process when the one that started it is gone, whatever happened to that. */
 export const endWithParent = (): void => {

@@ -22,8 +22,10 @@ const fromOptions = (a: Arguments): ReadonlyArray<Layer> => [
 ]
 
 /** Layers in the order in which they lie over each other: file, environment, `--set`, options. */
-export const layersOf = (settings: AnyField, a: Arguments, environment: Readonly<Record<string, string | undefined>>): Task<ReadonlyArray<Layer>> => async () => {
-  const file = O.isNone(a.config) ? noLayer : await readLayer(a.config.value)()
-  const set = await Promise.all(a.set.map(({ path, value }) => withOwnFile(layerOr(layerOfText(path, value, '--set')), '')))
-  return [file, environmentLayer(environment, namesOf(settings)), ...set, ...fromOptions(a)]
-}
+export const layersOf =
+  (settings: AnyField, a: Arguments, environment: Readonly<Record<string, string | undefined>>): Task<ReadonlyArray<Layer>> =>
+  async () => {
+    const file = O.isNone(a.config) ? noLayer : await readLayer(a.config.value)()
+    const set = await Promise.all(a.set.map(({ path, value }) => withOwnFile(layerOr(layerOfText(path, value, '--set')), '')))
+    return [file, environmentLayer(environment, namesOf(settings)), ...set, ...fromOptions(a)]
+  }

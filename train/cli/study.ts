@@ -36,40 +36,85 @@ export interface Study {
 /** What is left of a program that trained nothing. */
 const untrained = (out: string): Omit<Report, 'stopped'> => ({ steps: 0, loss: NaN, metrics: {}, images_per_s: 0, target: '', out })
 
-const showOn = (s: Study, e: Experiment, a: Arguments, model: string, trained: Omit<Report, 'stopped'>): TaskEither<Fault, void> => pipe(
-  decided(e, { ...a, model: O.none }),
-  TE.chainFirst(({ out }) => guarded('io', out)(async () => {
-    await makeFolder(out)
-    return E.right(undefined)
-  })),
-  TE.chain(({ r, out }) => withNetwork({ ...a, target: O.some(r.settings.accelerator.target), threads: r.settings.accelerator.threads === 0 ? O.none : O.some(r.settings.accelerator.threads) }, model, (ready) => pipe(
-    r.data(ready.progress.say),
-    TE.chain((images) => s.show({ ...ready, images, out })),
-    TE.map(({ text, metrics }) => {
-      process.stdout.write(`${text}\n`)
-      if (a.json) process.stdout.write(`${JSON.stringify({ ...trained, metrics: { ...trained.metrics, ...metrics }, target: ready.device.name, out })}\n`)
-    }),
-  ))),
-)
-
-const run = (s: Study, e: Experiment, call: string) => (a: Arguments): TaskEither<Fault, void> => {
-  if (O.isSome(a.model)) return showOn(s, e, a, a.model.value, untrained(''))
-  return pipe(
-    execute(e, a),
-    TE.chain(({ stopped, ...report }) => {
-      if (!stopped) return showOn(s, e, a, report.out, report)
-      process.stderr.write(`${stoppedText(call, { ...report, stopped })}\n`)
-      if (a.json) process.stdout.write(`${JSON.stringify(report)}\n`)
-      return TE.right(undefined)
-    }),
+const showOn = (s: Study, e: Experiment, a: Arguments, model: string, trained: Omit<Report, 'stopped'>): TaskEither<Fault, void> =>
+  pipe(
+    decided(e, { ...a, model: O.none }),
+    TE.chainFirst(({ out }) =>
+      guarded(
+        'io',
+        out,
+      )(async () => {
+        await makeFolder(out)
+        return E.right(undefined)
+      }),
+    ),
+    TE.chain(({ r, out }) =>
+      withNetwork(
+        {
+          ...a,
+          target: O.some(r.settings.accelerator.target),
+          threads: r.settings.accelerator.threads === 0 ? O.none : O.some(r.settings.accelerator.threads),
+        },
+        model,
+        (ready) =>
+          pipe(
+            r.data(ready.progress.say),
+            TE.chain((images) => s.show({ ...ready, images, out })),
+            TE.map(({ text, metrics }) => {
+              process.stdout.write(`${text}\n`)
+              if (a.json)
+                process.stdout.write(
+                  `${JSON.stringify({ ...trained, metrics: { ...trained.metrics, ...metrics }, target: ready.device.name, out })}\n`,
+                )
+            }),
+          ),
+      ),
+    ),
   )
-}
+
+const run =
+  (s: Study, e: Experiment, call: string) =>
+  (a: Arguments): TaskEither<Fault, void> => {
+    if (O.isSome(a.model)) return showOn(s, e, a, a.model.value, untrained(''))
+    return pipe(
+      execute(e, a),
+      TE.chain(({ stopped, ...report }) => {
+        if (!stopped) return showOn(s, e, a, report.out, report)
+        process.stderr.write(`${stoppedText(call, { ...report, stopped })}\n`)
+        if (a.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+        return TE.right(undefined)
+      }),
+    )
+  }
 
 /** Runs when its file is the program that was started. Gives the experiment that trains, so that the file can export it. */
 export const study = (module: string, s: Study): Experiment => {
-  const e: Experiment = { ...s.trains, name: s.name, about: s.about, resolve: (layers) => pipe(s.trains.resolve([given(s.settings, s.name), ...layers]), E.map((r) => ({ ...r, name: s.name }))) }
+  const e: Experiment = {
+    ...s.trains,
+    name: s.name,
+    about: s.about,
+    resolve: (layers) =>
+      pipe(
+        s.trains.resolve([given(s.settings, s.name), ...layers]),
+        E.map((r) => ({ ...r, name: s.name })),
+      ),
+  }
   const call = startedAs()
-  const spec: CommandSpec = { call, about: s.about, settings: settingsOf(e.settings), options: [{ name: 'model', value: 'DIR|FILE', text: 'use this run, Hugging Face folder or official file; where it is not given, one is trained first' }] }
-  if (isProgram(module)) void answeringMain(spec, process.argv.slice(2), run(s, e, call)).then((code) => { process.exit(code) })
+  const spec: CommandSpec = {
+    call,
+    about: s.about,
+    settings: settingsOf(e.settings),
+    options: [
+      {
+        name: 'model',
+        value: 'DIR|FILE',
+        text: 'use this run, Hugging Face folder or official file; where it is not given, one is trained first',
+      },
+    ],
+  }
+  if (isProgram(module))
+    void answeringMain(spec, process.argv.slice(2), run(s, e, call)).then((code) => {
+      process.exit(code)
+    })
   return e
 }

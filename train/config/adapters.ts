@@ -33,5 +33,10 @@ const targetsOf = (t: Adapters['targets']): Targets => (t === '' ? [] : t)
 
 /** What such settings ask for. */
 export const adaptersOf = ({ layers, layersPattern, exclude, targets, split, ...o }: Adapters): LoraOptions => ({
-  ...o, targets: targetsOf(targets), exclude: targetsOf(exclude), ...(layers === null ? {} : { layers }), ...(layersPattern === null ? {} : { layersPattern }), ...(split ? {} : { slices: {} }),
+  ...o,
+  targets: targetsOf(targets),
+  exclude: targetsOf(exclude),
+  ...(layers === null ? {} : { layers }),
+  ...(layersPattern === null ? {} : { layersPattern }),
+  ...(split ? {} : { slices: {} }),
 })

@@ -54,9 +54,14 @@ export interface CommonSettings {
 }
 
 /** The fields that all experiments have, to be spread into a section; `d` are this experiment's defaults. */
-export const common = (d: { readonly steps: number; readonly batch: number }): { readonly [K in keyof CommonSettings]: Field<CommonSettings[K]> } => ({
+export const common = (d: {
+  readonly steps: number
+  readonly batch: number
+}): { readonly [K in keyof CommonSettings]: Field<CommonSettings[K]> } => ({
   seed: whole(0, 'the seed of every random draw', { min: 0 }),
   steps: whole(d.steps, 'steps of the whole run', { min: 1, max: 1e12 }),
   batch: whole(d.batch, 'images of one step', { min: 1 }),
-  evaluation, runtime, accelerator,
+  evaluation,
+  runtime,
+  accelerator,
 })

@@ -33,7 +33,12 @@ export class Field<A> extends t.Type<A> implements AnyField {
   readonly facts: Facts
   readonly parts: Readonly<Record<string, AnyField>>
   constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: Readonly<Record<string, AnyField>> = {}) {
-    super(facts.allowed, (u): u is A => E.isRight(decode(u, [])), (u, c) => decode(u === undefined ? facts.initial : u, c), t.identity)
+    super(
+      facts.allowed,
+      (u): u is A => E.isRight(decode(u, [])),
+      (u, c) => decode(u === undefined ? facts.initial : u, c),
+      t.identity,
+    )
     this.facts = facts
     this.parts = parts
   }
@@ -53,20 +58,25 @@ export interface Ends {
   readonly below?: number
 }
 
-const within = (e: Ends) => (x: number): boolean =>
-  x >= (e.min ?? -Infinity) && x <= (e.max ?? Infinity) && x > (e.above ?? -Infinity) && x < (e.below ?? Infinity)
+const within =
+  (e: Ends) =>
+  (x: number): boolean =>
+    x >= (e.min ?? -Infinity) && x <= (e.max ?? Infinity) && x > (e.above ?? -Infinity) && x < (e.below ?? Infinity)
 
 /** `in [0, 1]`, `of at least 1`, `above 0`. */
 const showEnds = (e: Ends): string => {
   const [low, high] = [e.min ?? e.above, e.max ?? e.below]
-  if (low !== undefined && high !== undefined) return ` in ${e.min === undefined ? '(' : '['}${low}, ${high}${e.max === undefined ? ')' : ']'}`
+  if (low !== undefined && high !== undefined)
+    return ` in ${e.min === undefined ? '(' : '['}${low}, ${high}${e.max === undefined ? ')' : ']'}`
   if (low !== undefined) return e.min === undefined ? ` above ${low}` : ` of at least ${low}`
   return high === undefined ? '' : e.max === undefined ? ` below ${high}` : ` of at most ${high}`
 }
 
 const endsSchema = (e: Ends): Schema => ({
-  ...(e.min === undefined ? {} : { minimum: e.min }), ...(e.max === undefined ? {} : { maximum: e.max }),
-  ...(e.above === undefined ? {} : { exclusiveMinimum: e.above }), ...(e.below === undefined ? {} : { exclusiveMaximum: e.below }),
+  ...(e.min === undefined ? {} : { minimum: e.min }),
+  ...(e.max === undefined ? {} : { maximum: e.max }),
+  ...(e.above === undefined ? {} : { exclusiveMinimum: e.above }),
+  ...(e.below === undefined ? {} : { exclusiveMaximum: e.below }),
 })
 
 /** A whole number: `whole(64, 'images of one step', { min: 1 })`. Default ends: at least 0. */
@@ -97,7 +107,11 @@ export const text = (initial: string, about: string): Field<string> =>
   told({ initial, about, allowed: 'a text', schema: { type: 'string' } }, (u): u is string => typeof u === 'string')
 
 /** One of some names, the first of which is the default: `oneOf(['stop', 'skip'], '…')`. */
-export const oneOf = <const N extends readonly [string, ...ReadonlyArray<string>]>(names: N, about: string, initial: N[number] = names[0]): Field<N[number]> => {
+export const oneOf = <const N extends readonly [string, ...ReadonlyArray<string>]>(
+  names: N,
+  about: string,
+  initial: N[number] = names[0],
+): Field<N[number]> => {
   const is = (u: unknown): u is N[number] => typeof u === 'string' && names.includes(u)
   return new Field<N[number]>(
     { initial, about, allowed: names.length === 1 ? names[0] : `one of ${names.join(', ')}`, schema: { enum: [...names] } },
@@ -113,8 +127,14 @@ export const oneOf = <const N extends readonly [string, ...ReadonlyArray<string>
 export const pair = (initial: readonly [number, number], about: string, ends: Ends = {}): Field<readonly [number, number]> => {
   const good = within(ends)
   return told(
-    { initial, about, allowed: `two ascending numbers [low, high]${showEnds(ends).replace(/^ in/, ' within').replace(/^ of/, ', each')}`, schema: { type: 'array', items: { type: 'number', ...endsSchema(ends) }, minItems: 2, maxItems: 2 } },
-    (u): u is readonly [number, number] => Array.isArray(u) && u.length === 2 && u.every((x) => typeof x === 'number' && Number.isFinite(x) && good(x)) && u[0] <= u[1],
+    {
+      initial,
+      about,
+      allowed: `two ascending numbers [low, high]${showEnds(ends).replace(/^ in/, ' within').replace(/^ of/, ', each')}`,
+      schema: { type: 'array', items: { type: 'number', ...endsSchema(ends) }, minItems: 2, maxItems: 2 },
+    },
+    (u): u is readonly [number, number] =>
+      Array.isArray(u) && u.length === 2 && u.every((x) => typeof x === 'number' && Number.isFinite(x) && good(x)) && u[0] <= u[1],
   )
 }
 
@@ -169,14 +189,26 @@ export const expression = (initial: string, about: string): Field<string> =>
   told({ initial, about, allowed: 'a regular expression', schema: { type: 'string', format: 'regex' } }, isExpression)
 
 /** What one field is, or else another, whose values are lists. */
-export const orList = <A, B>(one: Field<A>, several: Field<ReadonlyArray<B>>): Field<A | ReadonlyArray<B>> => new Field<A | ReadonlyArray<B>>(
-  { initial: one.facts.initial, about: one.facts.about, allowed: `${one.facts.allowed}, or ${several.facts.allowed}`, schema: { anyOf: [one.facts.schema, several.facts.schema] } },
-  (u, c) => (Array.isArray(u) ? several.validate(u, c) : one.validate(u, c)),
-)
+export const orList = <A, B>(one: Field<A>, several: Field<ReadonlyArray<B>>): Field<A | ReadonlyArray<B>> =>
+  new Field<A | ReadonlyArray<B>>(
+    {
+      initial: one.facts.initial,
+      about: one.facts.about,
+      allowed: `${one.facts.allowed}, or ${several.facts.allowed}`,
+      schema: { anyOf: [one.facts.schema, several.facts.schema] },
+    },
+    (u, c) => (Array.isArray(u) ? several.validate(u, c) : one.validate(u, c)),
+  )
 
 /** A field or null, which is the default and means: not used. */
-export const optional = <A>(of: Field<A>): Field<A | null> => new Field<A | null>(
-  { initial: null, about: of.facts.about, allowed: `null, or ${of.facts.allowed}`, schema: { anyOf: [{ type: 'null' }, of.facts.schema] } },
-  (u, c) => (u === null ? t.success(null) : of.validate(u, c)),
-  of.parts,
-)
+export const optional = <A>(of: Field<A>): Field<A | null> =>
+  new Field<A | null>(
+    {
+      initial: null,
+      about: of.facts.about,
+      allowed: `null, or ${of.facts.allowed}`,
+      schema: { anyOf: [{ type: 'null' }, of.facts.schema] },
+    },
+    (u, c) => (u === null ? t.success(null) : of.validate(u, c)),
+    of.parts,
+  )

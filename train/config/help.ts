@@ -11,11 +11,13 @@ const showDefault = (u: unknown): string => {
 /** One line a setting: its path, what it means, its default, and what is allowed; sections as headings. */
 export const settingsText = (settings: ReadonlyArray<SettingLine>): string => {
   const width = Math.max(...settings.map((s) => s.path.length)) + 2
-  return settings.map(({ path, field: { facts, parts } }) => {
-    const isSection = Object.keys(parts).length > 0
-    const range = facts.allowed.replace(/^a (whole )?number( of|,)? ?/, '').replace(/^two ascending numbers /, '')
-    return isSection
-      ? `  ${path.padEnd(width)}${facts.about}${facts.initial === null ? ' [null: none]' : ''}`
-      : `  ${path.padEnd(width)}${facts.about} [${showDefault(facts.initial)}]${range === '' || /^(a text|true or false)$/.test(range) ? '' : `  ${range}`}`
-  }).join('\n')
+  return settings
+    .map(({ path, field: { facts, parts } }) => {
+      const isSection = Object.keys(parts).length > 0
+      const range = facts.allowed.replace(/^a (whole )?number( of|,)? ?/, '').replace(/^two ascending numbers /, '')
+      return isSection
+        ? `  ${path.padEnd(width)}${facts.about}${facts.initial === null ? ' [null: none]' : ''}`
+        : `  ${path.padEnd(width)}${facts.about} [${showDefault(facts.initial)}]${range === '' || /^(a text|true or false)$/.test(range) ? '' : `  ${range}`}`
+    })
+    .join('\n')
 }

@@ -42,8 +42,11 @@ export const stacked = (layers: ReadonlyArray<Layer>): Layer => ({
 })
 
 /** One value at a path. */
-export const layerAt = (path: string, value: unknown, place: string): Layer =>
-  ({ tree: path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value), origins: new Map([[path, place]]), faults: [] })
+export const layerAt = (path: string, value: unknown, place: string): Layer => ({
+  tree: path.split('.').reduceRight<unknown>((inner, key) => ({ [key]: inner }), value),
+  origins: new Map([[path, place]]),
+  faults: [],
+})
 
 const wrong = faultsOf('config')
 
@@ -54,7 +57,14 @@ export const layerOfText = (path: string, text: string, place: string): Either<F
   const value: unknown = doc.toJS()
   return first === undefined
     ? E.right(layerAt(path, value, place))
-    : E.left(wrong(`${place}: ${path}`, `${text}: ${messageOf(first).split('\n')[0]}`, 'a number, a text, true, false, null, or a list like [0.4, 1]', 'correct the value, and quote it for the shell'))
+    : E.left(
+        wrong(
+          `${place}: ${path}`,
+          `${text}: ${messageOf(first).split('\n')[0]}`,
+          'a number, a text, true, false, null, or a list like [0.4, 1]',
+          'correct the value, and quote it for the shell',
+        ),
+      )
 }
 
 /** The line of every key of a document, by path. */
@@ -68,7 +78,8 @@ const originsOf = (doc: Document.Parsed, file: string, lines: LineCounter): Read
       const chain: ReadonlyArray<unknown> = [...ancestors, node]
       chain.forEach((a, i) => {
         if (isPair(a) && isScalar(a.key)) names.push(String(a.key.value))
-        if (isSeq(a) && i + 1 < chain.length) names.push(String(i + 1 === chain.length - 1 ? key : a.items.findIndex((x) => x === chain[i + 1])))
+        if (isSeq(a) && i + 1 < chain.length)
+          names.push(String(i + 1 === chain.length - 1 ? key : a.items.findIndex((x) => x === chain[i + 1])))
       })
       const parent = ancestors.at(-1)
       const place = isPair(parent) ? placeOf(parent.key) : placeOf(node)
@@ -84,11 +95,17 @@ export const layerOfYaml = (file: string, text: string): Either<Fault, Layer> =>
   const doc = parseDocument(text, { lineCounter: lines })
   const [first, ...rest] = doc.errors.map((e) => {
     const { line, col } = lines.linePos(e.pos[0])
-    return wrong(`${file}:${line}:${col}`, messageOf(e).split('\n')[0], 'YAML: names, a colon, values, and the same indentation within a section', 'correct the line')
+    return wrong(
+      `${file}:${line}:${col}`,
+      messageOf(e).split('\n')[0],
+      'YAML: names, a colon, values, and the same indentation within a section',
+      'correct the line',
+    )
   })
   if (first !== undefined) return E.left(together([first, ...rest]))
   if (doc.contents === null) return E.right(noLayer)
-  if (!isMap(doc.contents)) return E.left(wrong(file, showValue(doc.toJS()), 'sections with values', 'write names with their values, such as "steps: 300"'))
+  if (!isMap(doc.contents))
+    return E.left(wrong(file, showValue(doc.toJS()), 'sections with values', 'write names with their values, such as "steps: 300"'))
   const tree: unknown = doc.toJS()
   return E.right({ tree, origins: originsOf(doc, file, lines), faults: [] })
 }
@@ -104,7 +121,10 @@ interface Asked {
 /** The file that may have been meant by the path of one that is not there. */
 const meantFile = async (file: string, { place, folder }: Asked): Promise<string> => {
   const names = await readdir(dirname(file)).catch((): ReadonlyArray<string> => [])
-  const near = nearest(basename(file), names.filter((n) => /\.ya?ml$/.test(n) && !place.includes(`${n}:`)))
+  const near = nearest(
+    basename(file),
+    names.filter((n) => /\.ya?ml$/.test(n) && !place.includes(`${n}:`)),
+  )
   return near === undefined ? 'correct the path' : `did you mean ${relative(folder, joinPath(dirname(file), near))}?`
 }
 
@@ -112,9 +132,16 @@ const readText = async (file: string, asked: Asked): Promise<Either<Fault, strin
   try {
     return E.right(await readFile(file, 'utf8'))
   } catch (e) {
-    return E.left(codeOf(e) === 'ENOENT'
-      ? wrong(asked.place, `no such file: ${file}`, `a file, by its path from ${asked.folder === '' ? 'the working folder' : asked.folder}`, await meantFile(file, asked))
-      : { ...systemFault('config', file)(e), remedy: `check the file named at ${asked.place}` })
+    return E.left(
+      codeOf(e) === 'ENOENT'
+        ? wrong(
+            asked.place,
+            `no such file: ${file}`,
+            `a file, by its path from ${asked.folder === '' ? 'the working folder' : asked.folder}`,
+            await meantFile(file, asked),
+          )
+        : { ...systemFault('config', file)(e), remedy: `check the file named at ${asked.place}` },
+    )
   }
 }
 
@@ -122,7 +149,13 @@ const without = (tree: unknown, name: string): unknown =>
   isRecord(tree) ? Object.fromEntries(Object.entries(tree).filter(([k]) => k !== name)) : tree
 
 const textsOf = (u: unknown): ReadonlyArray<string> | undefined =>
-  u === undefined ? [] : typeof u === 'string' ? [u] : Array.isArray(u) && u.every((x): x is string => typeof x === 'string') ? u : undefined
+  u === undefined
+    ? []
+    : typeof u === 'string'
+      ? [u]
+      : Array.isArray(u) && u.every((x): x is string => typeof x === 'string')
+        ? u
+        : undefined
 
 /** The name under which a file names those that it changes. */
 export const extendsKey = 'extends'
@@ -130,8 +163,11 @@ export const extendsKey = 'extends'
 /** The section that may be a file of its own. */
 export const ownFileKey = 'accelerator'
 
-const below = (l: Layer, path: string): Layer =>
-  ({ ...l, tree: { [path]: l.tree }, origins: new Map([...l.origins].map(([p, place]) => [join(path, p), place])) })
+const below = (l: Layer, path: string): Layer => ({
+  ...l,
+  tree: { [path]: l.tree },
+  origins: new Map([...l.origins].map(([p, place]) => [join(path, p), place])),
+})
 
 /** The accelerator's file, which holds the section itself or, like the whole configuration, by its name. */
 export const withOwnFile = async (l: Layer, folder: string): Promise<Layer> => {
@@ -146,7 +182,15 @@ export const withOwnFile = async (l: Layer, folder: string): Promise<Layer> => {
 /** A file over those that it extends, nearest first. */
 const readFrom = async (file: string, asked: Asked, open: ReadonlyArray<string>): Promise<Layer> => {
   const whole = resolvePath(file)
-  if (open.includes(whole)) return unread(wrong(asked.place, `files that extend each other: ${[...open, whole].join(', ')}`, 'a file that extends others', `remove one "${extendsKey}"`))
+  if (open.includes(whole))
+    return unread(
+      wrong(
+        asked.place,
+        `files that extend each other: ${[...open, whole].join(', ')}`,
+        'a file that extends others',
+        `remove one "${extendsKey}"`,
+      ),
+    )
   const text = await readText(file, asked)
   const read = E.chain((source: string) => layerOfYaml(file, source))(text)
   if (E.isLeft(read)) return unread(read.left)
@@ -155,14 +199,18 @@ const readFrom = async (file: string, asked: Asked, open: ReadonlyArray<string>)
   const named = isRecord(tree) ? tree[extendsKey] : undefined
   const bases = textsOf(named)
   const folder = dirname(file)
-  const under = bases === undefined
-    ? [unread(wrong(place, showValue(named), 'the name of a file, or a list of names', 'name files relative to this one'))]
-    : await Promise.all(bases.map((base) => readFrom(resolvePath(folder, base), { place, folder }, [...open, whole])))
+  const under =
+    bases === undefined
+      ? [unread(wrong(place, showValue(named), 'the name of a file, or a list of names', 'name files relative to this one'))]
+      : await Promise.all(bases.map((base) => readFrom(resolvePath(folder, base), { place, folder }, [...open, whole])))
   return stacked([...under, await withOwnFile({ tree: without(tree, extendsKey), origins, faults: [] }, folder)])
 }
 
 /** A configuration file with all that it extends. */
-export const readLayer = (file: string): Task<Layer> => () => readFrom(file, { place: '--config', folder: '' }, [])
+export const readLayer =
+  (file: string): Task<Layer> =>
+  () =>
+    readFrom(file, { place: '--config', folder: '' }, [])
 
 /** What variables of the environment that change settings begin with; `__` stands between the names of a path. */
 export const environmentPrefix = 'DINOGRAPH__'
@@ -176,9 +224,15 @@ const plain = (name: string): string => name.toLowerCase().replaceAll('_', '')
 export const environmentLayer = (environment: Readonly<Record<string, string | undefined>>, names: Iterable<string>): Layer => {
   const known = new Map([...names].map((n) => [plain(n), n]))
   const given = Object.entries(environment).sort(([a], [b]) => (a < b ? -1 : 1))
-  return stacked(given.flatMap(([variable, text]) => {
-    if (!variable.startsWith(environmentPrefix) || text === undefined || text === '') return []
-    const path = variable.slice(environmentPrefix.length).split('__').map((n) => known.get(plain(n)) ?? n.toLowerCase()).join('.')
-    return [layerOr(layerOfText(path, text, variable))]
-  }))
+  return stacked(
+    given.flatMap(([variable, text]) => {
+      if (!variable.startsWith(environmentPrefix) || text === undefined || text === '') return []
+      const path = variable
+        .slice(environmentPrefix.length)
+        .split('__')
+        .map((n) => known.get(plain(n)) ?? n.toLowerCase())
+        .join('.')
+      return [layerOr(layerOfText(path, text, variable))]
+    }),
+  )
 }

@@ -13,9 +13,14 @@ export const schemaOf = (title: string, root: AnyField): Json => {
   const own = properties[ownFileKey]
   const file: Schema = { type: 'string', description: 'a file, by its path from this one' }
   return {
-    $schema: 'http://json-schema.org/draft-07/schema#', title, ...facts.schema,
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title,
+    ...facts.schema,
     properties: {
-      [extendsKey]: { description: 'files that this one changes', anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }] },
+      [extendsKey]: {
+        description: 'files that this one changes',
+        anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+      },
       ...properties,
       ...(own === undefined ? {} : { [ownFileKey]: { anyOf: [own, file] } }),
     },

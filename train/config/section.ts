@@ -43,7 +43,9 @@ export interface Rule<A> {
 
 export const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
 
-/** The second over the first: records name by name, all else as a whole, and so a record of another kind. What is undefined is not given. */
+/**
+ * The second over the first: records name by name, all else as a whole, and so a record of another kind. What is undefined is not given.
+ */
 export const merged = (under: unknown, over: unknown): unknown => {
   if (over === undefined) return under
   if (!isRecord(under) || !isRecord(over)) return over
@@ -70,7 +72,10 @@ const decodeParts = (parts: Parts, u: Readonly<Record<string, unknown>>, c: t.Co
     if (!Object.hasOwn(parts, key)) errors.push({ value: u[key], context: t.appendContext(c, key, new NoSuchName(Object.keys(parts))) })
   }
   for (const [key, field] of Object.entries(parts)) {
-    const r = field.validate(u[key], [...c, { key, type: { name: field.facts.allowed, validate: field.validate, decode: (x) => field.validate(x, []) } }])
+    const r = field.validate(u[key], [
+      ...c,
+      { key, type: { name: field.facts.allowed, validate: field.validate, decode: (x) => field.validate(x, []) } },
+    ])
     if (E.isRight(r)) out[key] = r.right
     else {
       errors.push(...r.left)
@@ -83,18 +88,29 @@ const decodeParts = (parts: Parts, u: Readonly<Record<string, unknown>>, c: t.Co
 
 /** A field as it is shown where a section around it gives it another default. */
 const withDefault = (f: AnyField, given: unknown): AnyField =>
-  given === undefined ? f : { facts: { ...f.facts, initial: merged(f.facts.initial, given) }, is: f.is, validate: f.validate, parts: withDefaults(f.parts, given) }
+  given === undefined
+    ? f
+    : {
+        facts: { ...f.facts, initial: merged(f.facts.initial, given) },
+        is: f.is,
+        validate: f.validate,
+        parts: withDefaults(f.parts, given),
+      }
 
 const withDefaults = (parts: Parts, given: unknown): Parts =>
   isRecord(given) ? Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, withDefault(f, given[k])])) : parts
 
 const initialOf = (parts: Parts): unknown => Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, f.facts.initial]))
 
-const propertyOf = (f: AnyField): Schema =>
-  ({ description: f.facts.about, ...f.facts.schema, ...(Object.keys(f.parts).length === 0 && isJson(f.facts.initial) ? { default: f.facts.initial } : {}) })
+const propertyOf = (f: AnyField): Schema => ({
+  description: f.facts.about,
+  ...f.facts.schema,
+  ...(Object.keys(f.parts).length === 0 && isJson(f.facts.initial) ? { default: f.facts.initial } : {}),
+})
 
 const schemaOf = (parts: Parts): Schema => ({
-  type: 'object', additionalProperties: false,
+  type: 'object',
+  additionalProperties: false,
   properties: Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, propertyOf(f)])),
 })
 
@@ -112,8 +128,12 @@ export class Section<A extends object> extends Field<A> {
       const { values, errors, wrong } = decodeParts(own, isRecord(all) ? all : {}, c)
       const a: unknown = values
       if (!isWhole(a)) return errors.length > 0 ? t.failures([...errors]) : t.failure(u, c)
-      const broken = rules.filter((rule) => !rule.of.some((k) => wrong.has(k)) && !rule.holds(a))
-        .map((rule): t.ValidationError => ({ value: a[rule.at], context: t.appendContext(c, rule.at, new Together(rule.allowed(a), rule.remedy)) }))
+      const broken = rules
+        .filter((rule) => !rule.of.some((k) => wrong.has(k)) && !rule.holds(a))
+        .map((rule): t.ValidationError => ({
+          value: a[rule.at],
+          context: t.appendContext(c, rule.at, new Together(rule.allowed(a), rule.remedy)),
+        }))
       return errors.length + broken.length === 0 ? t.success(a) : t.failures([...errors, ...broken])
     }
     const allowed = `a section with ${Object.keys(own).join(', ')}`
@@ -160,7 +180,11 @@ type Variants = Readonly<Record<string, object>>
 export type Variant<V extends Variants> = { readonly [K in keyof V & string]: { readonly kind: K } & V[K] }[keyof V & string]
 
 /** Sections of which `kind` chooses one; the first is the default. Names of another kind are unknown here. */
-export const variants = <V extends Variants>(about: string, kinds: { readonly [K in keyof V]: Section<V[K]> }, initial: keyof V & string): Field<Variant<V>> => {
+export const variants = <V extends Variants>(
+  about: string,
+  kinds: { readonly [K in keyof V]: Section<V[K]> },
+  initial: keyof V & string,
+): Field<Variant<V>> => {
   const names = Object.keys(kinds)
   const sections = new Map(Object.entries<AnyField>(kinds))
   const kind = oneOf([initial, ...names.filter((n) => n !== initial)], 'which one')
@@ -182,7 +206,11 @@ export const variants = <V extends Variants>(about: string, kinds: { readonly [K
   const schema: Schema = {
     oneOf: [...sections].map(([name, f]) => {
       const properties = f.facts.schema['properties']
-      return { ...f.facts.schema, ...(name === initial ? {} : { required: ['kind'] }), properties: { kind: { const: name, description: kind.facts.about }, ...(isRecord(properties) ? properties : {}) } }
+      return {
+        ...f.facts.schema,
+        ...(name === initial ? {} : { required: ['kind'] }),
+        properties: { kind: { const: name, description: kind.facts.about }, ...(isRecord(properties) ? properties : {}) },
+      }
     }),
   }
   return new Field({ initial: { kind: initial }, about, allowed: `a section of the kind ${names.join(', ')}`, schema }, decode, all)

@@ -40,7 +40,9 @@ const placeOf = (origins: ReadonlyMap<string, string>, path: string): string => 
 const placeAround = (origins: ReadonlyMap<string, string>, path: string): string => {
   const section = path.slice(0, path.lastIndexOf('.') + 1)
   const [beside] = [...origins].filter(([at]) => section !== '' && at.startsWith(section)).map(([, place]) => place)
-  return beside === undefined || [...origins.keys()].some((at) => at === path || at.startsWith(`${path}.`)) ? placeOf(origins, path) : `${beside}: ${path}`
+  return beside === undefined || [...origins.keys()].some((at) => at === path || at.startsWith(`${path}.`))
+    ? placeOf(origins, path)
+    : `${beside}: ${path}`
 }
 
 /** `did you mean optimizer.lr?`: a name of the same section, or else one like it anywhere. */
@@ -55,21 +57,43 @@ const meant = (root: AnyField, path: string, siblings: ReadonlyArray<string>): s
   return same === undefined ? 'remove it; --help lists all settings' : `did you mean ${same}?`
 }
 
-const pathOf = (e: t.ValidationError): string => e.context.map((c) => c.key).filter((k) => k !== '').join('.')
+const pathOf = (e: t.ValidationError): string =>
+  e.context
+    .map((c) => c.key)
+    .filter((k) => k !== '')
+    .join('.')
 
-const problem = (root: AnyField, origins: ReadonlyMap<string, string>) => (e: t.ValidationError): Fault => {
-  const path = pathOf(e)
-  const at = e.context.at(-1)?.type
-  const place = path === '' ? 'the configuration' : (at instanceof Together ? placeAround : placeOf)(origins, path)
-  if (at instanceof NoSuchName) return fault('config', { place, found: `an unknown setting${typeof e.value === 'object' ? '' : `: ${showValue(e.value)}`}`, allowed: at.names.join(', '), remedy: meant(root, path, at.names) })
-  const name = path.slice(path.lastIndexOf('.') + 1)
-  const found = JSON.stringify(e.value) ?? 'nothing'
-  const choices = typeof e.value === 'string' && at !== undefined && at.name.startsWith('one of ') ? nearest(e.value, at.name.slice('one of '.length).split(', ')) : undefined
-  return fault('config', {
-    place, found: found.length <= 60 ? found : showValue(e.value), allowed: at?.name ?? 'something else',
-    remedy: at instanceof Together ? at.remedy : choices !== undefined ? `did you mean ${choices}?` : `correct ${name === '' ? 'the configuration' : name}`,
-  })
-}
+const problem =
+  (root: AnyField, origins: ReadonlyMap<string, string>) =>
+  (e: t.ValidationError): Fault => {
+    const path = pathOf(e)
+    const at = e.context.at(-1)?.type
+    const place = path === '' ? 'the configuration' : (at instanceof Together ? placeAround : placeOf)(origins, path)
+    if (at instanceof NoSuchName)
+      return fault('config', {
+        place,
+        found: `an unknown setting${typeof e.value === 'object' ? '' : `: ${showValue(e.value)}`}`,
+        allowed: at.names.join(', '),
+        remedy: meant(root, path, at.names),
+      })
+    const name = path.slice(path.lastIndexOf('.') + 1)
+    const found = JSON.stringify(e.value) ?? 'nothing'
+    const choices =
+      typeof e.value === 'string' && at !== undefined && at.name.startsWith('one of ')
+        ? nearest(e.value, at.name.slice('one of '.length).split(', '))
+        : undefined
+    return fault('config', {
+      place,
+      found: found.length <= 60 ? found : showValue(e.value),
+      allowed: at?.name ?? 'something else',
+      remedy:
+        at instanceof Together
+          ? at.remedy
+          : choices !== undefined
+            ? `did you mean ${choices}?`
+            : `correct ${name === '' ? 'the configuration' : name}`,
+    })
+  }
 
 /** File and line of a place, `recipe.yaml:12: optimizer.lr`, to put faults of one file in order. */
 const lineOf = (f: Fault): readonly [string, number] => {
@@ -94,18 +118,25 @@ const mayFollow = (root: AnyField) => {
 }
 
 /** Settings from layers over the defaults. `Left`: all that is wrong, in the order of the files, what could not be read too. */
-export const resolve = <A>(root: Field<A>) => (layers: ReadonlyArray<Layer>): Either<Fault, A> => {
-  const { tree, origins, faults } = stacked(layers)
-  const r = root.validate(tree, [])
-  if (E.isRight(r) && faults.length === 0) return r
-  const wrong = E.isRight(r) ? [] : faults.length === 0 ? r.left : r.left.filter((e) => !mayFollow(root)(e))
-  const [first, ...rest] = inOrder([...faults.flatMap((f) => [{ ...f, also: [] }, ...(f.also ?? [])]), ...wrong.map(problem(root, origins))])
-  return E.left(together([first, ...rest]))
-}
+export const resolve =
+  <A>(root: Field<A>) =>
+  (layers: ReadonlyArray<Layer>): Either<Fault, A> => {
+    const { tree, origins, faults } = stacked(layers)
+    const r = root.validate(tree, [])
+    if (E.isRight(r) && faults.length === 0) return r
+    const wrong = E.isRight(r) ? [] : faults.length === 0 ? r.left : r.left.filter((e) => !mayFollow(root)(e))
+    const [first, ...rest] = inOrder([
+      ...faults.flatMap((f) => [{ ...f, also: [] }, ...(f.also ?? [])]),
+      ...wrong.map(problem(root, origins)),
+    ])
+    return E.left(together([first, ...rest]))
+  }
 
 /** Changes given by a program, such as a test or a run that comes before another. */
 export const given = (tree: unknown, place = 'the program'): Layer => {
   const walk = (u: unknown, at: string): ReadonlyArray<readonly [string, string]> =>
-    typeof u === 'object' && u !== null && !Array.isArray(u) ? Object.entries(u).flatMap(([k, v]) => [[join(at, k), place] as const, ...walk(v, join(at, k))]) : []
+    typeof u === 'object' && u !== null && !Array.isArray(u)
+      ? Object.entries(u).flatMap(([k, v]) => [[join(at, k), place] as const, ...walk(v, join(at, k))])
+      : []
   return { tree, origins: new Map(walk(tree, '')), faults: [] }
 }

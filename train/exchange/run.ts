@@ -37,12 +37,21 @@ const settings = t.partial({ model: network, vit: network, backbone: network, lo
 
 type RunSettings = t.TypeOf<typeof settings>
 
-const settingsOf = (c: Checkpoint): RunSettings => pipe(settings.decode(c.config), E.getOrElse((): RunSettings => ({})))
+const settingsOf = (c: Checkpoint): RunSettings =>
+  pipe(
+    settings.decode(c.config),
+    E.getOrElse((): RunSettings => ({})),
+  )
 
 /** The adapters of a run, as its settings say them. */
 const loraOf = (s: RunSettings): LoraOptions | undefined => {
   const given = s.lora ?? s.strategies?.lora ?? undefined
-  return given === undefined ? undefined : pipe(adapterSettings.decode(given), E.match(() => undefined, adaptersOf))
+  return given === undefined
+    ? undefined
+    : pipe(
+        adapterSettings.decode(given),
+        E.match(() => undefined, adaptersOf),
+      )
 }
 
 const below = (state: HostTensors, root: string): HostTensors =>
@@ -53,7 +62,10 @@ const isAdapter = (path: string): boolean => /\.lora_(A|B|magnitude_vector)/.tes
 /** Of several students (models/distil.ts), the one that is evaluated. */
 const student = (state: HostTensors): string => (below(state, 'student.backbone').size > 0 ? 'student' : `student.${firstStudent}`)
 
-/** The tensors of a network's backbone; what a moving average shares with its student is the student's. The average of a run that distils is no teacher. */
+/**
+ * The tensors of a network's backbone; what a moving average shares with its student is the student's. The average of a run that distils
+ * is no teacher.
+ */
 const backboneState = (state: HostTensors, network: Network): HostTensors => {
   const trained = student(state)
   const average = below(state, productRoot).size > 0 ? trained.replace('student', productRoot) : 'teacher'
@@ -61,11 +73,23 @@ const backboneState = (state: HostTensors, network: Network): HostTensors => {
 }
 
 const adapted = (place: string, adapters: ReadonlyArray<string>, remedy: string): Fault =>
-  fault('usage', { place, found: `adapters that are not merged: ${adapters[0]} and ${adapters.length - 1} more`, allowed: 'a backbone of plain weights', remedy })
+  fault('usage', {
+    place,
+    found: `adapters that are not merged: ${adapters[0]} and ${adapters.length - 1} more`,
+    allowed: 'a backbone of plain weights',
+    remedy,
+  })
 
 /** Adapters added into their weights, by the run's own options of them. */
 const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefined): Either<Fault, HostTensors> => {
-  if (lora === undefined) return E.left(adapted(place, [...tensors.keys()].filter(isAdapter), 'the configuration of the run has no "lora": merge them where the run was made'))
+  if (lora === undefined)
+    return E.left(
+      adapted(
+        place,
+        [...tensors.keys()].filter(isAdapter),
+        'the configuration of the run has no "lora": merge them where the run was made',
+      ),
+    )
   const weights = [...tensors].filter(([path, x]) => path.endsWith('.weight') && !isAdapter(path) && x.shape.length > 1)
   // the options name modules as the run does, under `backbone`; what was frozen has none
   const adapters = weights
@@ -74,9 +98,19 @@ const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefin
     .filter((a) => tensors.has(`${a.module}.lora_A.weight`))
   return pipe(
     [...tensors],
-    E.traverseArray(([path, x]) => pipe(floatsOf(path)(x), E.map((values) => [path, values] as const))),
+    E.traverseArray(([path, x]) =>
+      pipe(
+        floatsOf(path)(x),
+        E.map((values) => [path, values] as const),
+      ),
+    ),
     E.chain((values) => merge(adapters)(new Map(values))),
-    E.map(({ values }) => new Map<string, HostTensor>([...values].map(([path, data]) => [path, floatTensor(tensors.get(path)?.shape ?? [data.length], data)]))),
+    E.map(
+      ({ values }) =>
+        new Map<string, HostTensor>(
+          [...values].map(([path, data]) => [path, floatTensor(tensors.get(path)?.shape ?? [data.length], data)]),
+        ),
+    ),
   )
 }
 
@@ -85,30 +119,50 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<F
   const tensors = backboneState(c.state, o.network)
   const adapters = [...tensors.keys()].filter(isAdapter)
   if (tensors.size === 0)
-    return TE.left(fault('checkpoint', { place, found: 'no backbone', allowed: 'tensors under student.backbone', remedy: 'name the folder of a run of this project' }))
+    return TE.left(
+      fault('checkpoint', {
+        place,
+        found: 'no backbone',
+        allowed: 'tensors under student.backbone',
+        remedy: 'name the folder of a run of this project',
+      }),
+    )
   if (adapters.length > 0 && !o.mergeLora) return TE.left(adapted(place, adapters, 'pass --merge-lora'))
   const { heads, eps } = { ...s.backbone, ...s.vit, ...s.model }
   return pipe(
     TE.fromEither(adapters.length > 0 ? merged(place, tensors, loraOf(s)) : E.right(tensors)),
-    TE.chain((plain) => fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) })),
+    TE.chain((plain) =>
+      fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) }),
+    ),
   )
 }
 
 /** Whether a path is the folder of a run that has checkpoints. */
-export const isRun = (path: string): TaskEither<Fault, boolean> => pipe(
-  whatIs(join(path, 'checkpoints')),
-  TE.chain((what) => (what !== 'folder' ? TE.right(false) : pipe(checkpointsIn(join(path, 'checkpoints')), TE.map((files) => files.length > 0)))),
-)
+export const isRun = (path: string): TaskEither<Fault, boolean> =>
+  pipe(
+    whatIs(join(path, 'checkpoints')),
+    TE.chain((what) =>
+      what !== 'folder'
+        ? TE.right(false)
+        : pipe(
+            checkpointsIn(join(path, 'checkpoints')),
+            TE.map((files) => files.length > 0),
+          ),
+    ),
+  )
 
 /**
  * The backbone of a run. Where the folder has no checkpoints, that of its `huggingface` folder, or the folder's own. Faults: nothing of
  * these; no whole checkpoint; adapters that are not to be merged.
  */
-export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbone> => pipe(
-  latest(join(folder, 'checkpoints')),
-  TE.chain(({ found }) => (O.isSome(found) ? ofCheckpoint(found.value.path, found.value.checkpoint, o) : readBackbone(folder))),
-)
+export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbone> =>
+  pipe(
+    latest(join(folder, 'checkpoints')),
+    TE.chain(({ found }) => (O.isSome(found) ? ofCheckpoint(found.value.path, found.value.checkpoint, o) : readBackbone(folder))),
+  )
 
 /** Writes the moving average of a run into its `huggingface` folder. Faults: as `readRun` and `writeBackbone`. */
-export const exportRun = (folder: string, o: RunOptions = { network: 'teacher', mergeLora: true }): TaskEither<Fault, ReadonlyArray<string>> =>
-  pipe(readRun(folder, o), TE.chain(writeBackbone(join(folder, 'huggingface'))))
+export const exportRun = (
+  folder: string,
+  o: RunOptions = { network: 'teacher', mergeLora: true },
+): TaskEither<Fault, ReadonlyArray<string>> => pipe(readRun(folder, o), TE.chain(writeBackbone(join(folder, 'huggingface'))))

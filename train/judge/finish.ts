@@ -30,8 +30,12 @@ const attention: Finish = (f) => {
     attentionSheet(f.open, features, value, f.split.test, path, { images: 8, heads: value.type.shape[1] ?? 1 }),
     TE.match(
       // a picture is no reason to lose a run
-      (why) => { f.progress.say(`no attention maps:\n${showFault(why)}`) },
-      () => { f.progress.say(`attention maps: ${path}`) },
+      (why) => {
+        f.progress.say(`no attention maps:\n${showFault(why)}`)
+      },
+      () => {
+        f.progress.say(`attention maps: ${path}`)
+      },
     ),
     TE.fromTask,
     TE.map(() => ({})),
@@ -41,7 +45,12 @@ const attention: Finish = (f) => {
 /** `huggingface/`: the evaluated backbone. */
 const huggingFace: Finish = (f) => {
   const { root, vit } = f.assembled.method.evaluated
-  return O.isNone(vit) ? TE.right({}) : pipe(writeNetwork(join(f.out, 'huggingface'), root, vit.value)(f), TE.map(() => ({})))
+  return O.isNone(vit)
+    ? TE.right({})
+    : pipe(
+        writeNetwork(join(f.out, 'huggingface'), root, vit.value)(f),
+        TE.map(() => ({})),
+      )
 }
 
 /** What the experiment itself makes of its networks. */
@@ -51,16 +60,19 @@ const own: Finish = (f) => f.run.after(f)
 export const finishes: ReadonlyArray<Finish> = [huggingFace, attention, own, reportFinished]
 
 /**
- * One after the other; each sees the numbers of those before it. Gives all numbers. Where one fails, those after it are made all the same, and its fault is
- * the result: what was trained for hours is not lost to what is made of it.
+ * One after the other; each sees the numbers of those before it. Gives all numbers. Where one fails, those after it are made all the
+ * same, and its fault is the result: what was trained for hours is not lost to what is made of it.
  */
-export const finished = <F extends { readonly metrics: Numbers }>(all: ReadonlyArray<(f: F) => TaskEither<Fault, Numbers>>) => (f: F): TaskEither<Fault, Numbers> => async () => {
-  let metrics = f.metrics
-  let failed: Fault | undefined
-  for (const finish of all) {
-    const r = await finish({ ...f, metrics })()
-    if (E.isLeft(r)) failed = failed ?? r.left
-    else metrics = { ...metrics, ...r.right }
+export const finished =
+  <F extends { readonly metrics: Numbers }>(all: ReadonlyArray<(f: F) => TaskEither<Fault, Numbers>>) =>
+  (f: F): TaskEither<Fault, Numbers> =>
+  async () => {
+    let metrics = f.metrics
+    let failed: Fault | undefined
+    for (const finish of all) {
+      const r = await finish({ ...f, metrics })()
+      if (E.isLeft(r)) failed = failed ?? r.left
+      else metrics = { ...metrics, ...r.right }
+    }
+    return failed === undefined ? E.right(metrics) : E.left(failed)
   }
-  return failed === undefined ? E.right(metrics) : E.left(failed)
-}

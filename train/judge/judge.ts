@@ -7,8 +7,19 @@ import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
 /** What a run ends with (charts, a map of features, pictures) is loaded when it ends. */
 export const judge: Judge = {
   accuracy: (device, program, { train, test, loading }, o) =>
-    pipe(extractor(device, program, program.cls, loading), TE.map((eye) => knnAccuracy(o, train, test)(eye.rows))),
+    pipe(
+      extractor(device, program, program.cls, loading),
+      TE.map((eye) => knnAccuracy(o, train, test)(eye.rows)),
+    ),
   pixels: ({ train, test }, o) => knnAccuracy(o, train, test)(pixelRows),
-  finished: (f) => pipe(TE.fromTask(() => import('./finish.ts')), TE.chain(({ finished, finishes }) => finished(finishes)(f))),
-  stopped: (o, metrics) => pipe(TE.fromTask(() => import('./report/ending.ts')), TE.chain(({ reportStopped }) => reportStopped(o, metrics))),
+  finished: (f) =>
+    pipe(
+      TE.fromTask(() => import('./finish.ts')),
+      TE.chain(({ finished, finishes }) => finished(finishes)(f)),
+    ),
+  stopped: (o, metrics) =>
+    pipe(
+      TE.fromTask(() => import('./report/ending.ts')),
+      TE.chain(({ reportStopped }) => reportStopped(o, metrics)),
+    ),
 }

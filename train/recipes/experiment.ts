@@ -50,27 +50,39 @@ export interface Parts<D extends object, L extends object, S extends Standard<D>
 }
 
 /** First values: of what the experiment goes on from, and of what its method reads besides. */
-const firstOf = <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>) =>
-  (s: S, how: Beginning): TaskEither<Fault, Values> => pipe(
-    o.from?.(s, how) ?? TE.right(s.start.from),
-    TE.chain((from) => beginningOf({ ...s.start, from }, o.method.begins)(how)),
-    TE.bindTo('own'),
-    TE.bind('others', () => o.method.first?.(s, how) ?? TE.right(new Map())),
-    TE.map(({ own, others }) => new Map([...own, ...others])),
-  )
+const firstOf =
+  <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>) =>
+  (s: S, how: Beginning): TaskEither<Fault, Values> =>
+    pipe(
+      o.from?.(s, how) ?? TE.right(s.start.from),
+      TE.chain((from) => beginningOf({ ...s.start, from }, o.method.begins)(how)),
+      TE.bindTo('own'),
+      TE.bind('others', () => o.method.first?.(s, how) ?? TE.right(new Map())),
+      TE.map(({ own, others }) => new Map([...own, ...others])),
+    )
 
 /** What becomes of trained networks. */
 type Ending = (t: Trained) => TaskEither<Fault, Numbers>
 
 /** One after the other; gives all numbers. */
-const endings = (all: ReadonlyArray<Ending | undefined>) => (t: Trained): TaskEither<Fault, Numbers> => pipe(
-  all.flatMap((f) => (f === undefined ? [] : [f])),
-  TE.traverseSeqArray((f) => f(t)),
-  TE.map((numbers) => numbers.reduce<Numbers>((whole, x) => ({ ...whole, ...x }), {})),
-)
+const endings =
+  (all: ReadonlyArray<Ending | undefined>) =>
+  (t: Trained): TaskEither<Fault, Numbers> =>
+    pipe(
+      all.flatMap((f) => (f === undefined ? [] : [f])),
+      TE.traverseSeqArray((f) => f(t)),
+      TE.map((numbers) => numbers.reduce<Numbers>((whole, x) => ({ ...whole, ...x }), {})),
+    )
 
-const adaptersSaved = ({ strategies: { lora }, start }: Standard<unknown>): Ending => (t) =>
-  (lora === null ? TE.right({}) : pipe(saveAdapters(adaptersOf(lora), start.from)(t), TE.map(() => ({}))))
+const adaptersSaved =
+  ({ strategies: { lora }, start }: Standard<unknown>): Ending =>
+  (t) =>
+    lora === null
+      ? TE.right({})
+      : pipe(
+          saveAdapters(adaptersOf(lora), start.from)(t),
+          TE.map(() => ({})),
+        )
 
 /** The settings of such parts. */
 export const settingsOf = <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>): Section<Standard<D> & L> =>
@@ -78,9 +90,12 @@ export const settingsOf = <D extends object, L extends object, S extends Standar
 
 /** What such parts make of settings, which are theirs and maybe more. */
 export const optionsOf = <D extends object, L extends object, S extends Standard<D> & L>(
-  settings: Section<S>, o: Parts<D, L, S>,
+  settings: Section<S>,
+  o: Parts<D, L, S>,
 ): ExperimentOptions<S> => ({
-  name: o.name, about: o.about, settings,
+  name: o.name,
+  about: o.about,
+  settings,
   data: (s, say) => o.data.make(s.data)(say, s.start.from),
   augmentation: (s) => pipe((o.augmentation ?? crops()).make(s.augmentation), o.method.views?.(s) ?? ((a) => a)),
   method: o.method.method,
@@ -97,7 +112,8 @@ export const optionsOf = <D extends object, L extends object, S extends Standard
 
 /** Makes an experiment of its parts, with further settings that its functions read. */
 export const experimentWith = <D extends object, L extends object, X extends object>(
-  own: Section<X>, o: Parts<D, L, Standard<D> & L & X>,
+  own: Section<X>,
+  o: Parts<D, L, Standard<D> & L & X>,
 ): Experiment => experimentOf(optionsOf(settingsOf(o).and(own), o))
 
 /** Makes an experiment of its parts. */

@@ -30,13 +30,21 @@ export interface Predecessor {
 }
 
 /** Pixels of a whole image as the network sees it: by its preprocessor_config.json, else what it was made for, up to DINO's 224. */
-const sideOf = ({ options, view }: Described): number => pipe(view, O.match(() => Math.min(224, options.image), (v) => v.size))
+const sideOf = ({ options, view }: Described): number =>
+  pipe(
+    view,
+    O.match(
+      () => Math.min(224, options.image),
+      (v) => v.size,
+    ),
+  )
 
 const predecessor = (d: Described): Predecessor => {
   const { patch } = d.options
   const side = Math.max(4, Math.floor(sideOf(d) / patch))
   return {
-    model: networkOf(d.options), data: { normalisation: 'model' },
+    model: networkOf(d.options),
+    data: { normalisation: 'model' },
     augmentation: { recipe: 'v2', globalSize: side * patch, localSize: Math.max(1, Math.round(side * 0.43)) * patch },
   }
 }
@@ -54,8 +62,13 @@ export const goingOn = (alone: Predecessor, make: (p: Predecessor) => Experiment
   adapted: (layers) => {
     const [from, heads] = [saidIn(layers, 'start', 'from'), saidIn(layers, 'model', 'heads')]
     if (typeof from !== 'string' || from === '') return TE.right(make(alone))
-    const say = (text: string): void => { process.stderr.write(`${text}\n`) }
-    return pipe(described(from, say, typeof heads === 'number' ? { heads } : {}), TE.map((d) => make(predecessor(d))))
+    const say = (text: string): void => {
+      process.stderr.write(`${text}\n`)
+    }
+    return pipe(
+      described(from, say, typeof heads === 'number' ? { heads } : {}),
+      TE.map((d) => make(predecessor(d))),
+    )
   },
 })
 

@@ -33,29 +33,48 @@ export const networks = section<Networks>('networks', {
 
 /** Learning of networks alone, with the rest of a method's settings at hand. */
 const of = <L extends Networks>(learning: Learning<L>, whole: (s: Networks) => L): Learning<Networks> => ({
-  settings: networks, method: (s, seen) => learning.method(whole(s), seen),
+  settings: networks,
+  method: (s, seen) => learning.method(whole(s), seen),
   ...(learning.usual === undefined ? {} : { usual: learning.usual }),
 })
 
-const asDinov1 = (o: ObjectiveOf<'dinov1'>): Learning<Networks> => dinov1({
-  model: network(), head: prototypes(),
-  loss: ({ head }) => dino({
-    prototypes: head.prototypes, studentTemperature: o.studentTemperature, centreMomentum: o.centreMomentum,
-    ...(o.centring === 'sinkhorn' ? { centring: sinkhorn() } : {}),
-  }),
-})
+const asDinov1 = (o: ObjectiveOf<'dinov1'>): Learning<Networks> =>
+  dinov1({
+    model: network(),
+    head: prototypes(),
+    loss: ({ head }) =>
+      dino({
+        prototypes: head.prototypes,
+        studentTemperature: o.studentTemperature,
+        centreMomentum: o.centreMomentum,
+        ...(o.centring === 'sinkhorn' ? { centring: sinkhorn() } : {}),
+      }),
+  })
 
-const asDinov2 = (o: ObjectiveOf<'dinov2'>): Learning<Networks> => of(dinov2({
-  masks: hidden(), model: network(), head: prototypes(), patchHead: o.patchHead,
-  loss: ({ head }) => losses.dinov2({ prototypes: head.prototypes, centring: o.centring, weights: o }),
-}), (s) => ({ ...s, masks: o.masks }))
+const asDinov2 = (o: ObjectiveOf<'dinov2'>): Learning<Networks> =>
+  of(
+    dinov2({
+      masks: hidden(),
+      model: network(),
+      head: prototypes(),
+      patchHead: o.patchHead,
+      loss: ({ head }) => losses.dinov2({ prototypes: head.prototypes, centring: o.centring, weights: o }),
+    }),
+    (s) => ({ ...s, masks: o.masks }),
+  )
 
 /** Its first stage, in which nothing is anchored: networks as those of DINOv2 with other heads. */
 const asDinov3 = (o: ObjectiveOf<'dinov3'>): Learning<Networks> => ({
-  ...of(dinov2({
-    masks: hidden(), model: network(), head: plainPrototypes(), patchHead: o.patchHead,
-    loss: ({ head }) => losses.dinov3({ prototypes: head.prototypes, neighbours: o.neighbours, weights: o }),
-  }), ({ model, head }) => ({ head, model: { ...model, generation: '3' }, masks: o.masks })),
+  ...of(
+    dinov2({
+      masks: hidden(),
+      model: network(),
+      head: plainPrototypes(),
+      patchHead: o.patchHead,
+      loss: ({ head }) => losses.dinov3({ prototypes: head.prototypes, neighbours: o.neighbours, weights: o }),
+    }),
+    ({ model, head }) => ({ head, model: { ...model, generation: '3' }, masks: o.masks }),
+  ),
   usual: followedV3,
 })
 
@@ -77,10 +96,14 @@ const asDistil = (o: ObjectiveOf<'distil'>): Learning<Networks> => ({
 /** The method that an objective names. */
 export const learningOf = (o: Objective): Learning<Networks> => {
   switch (o.kind) {
-    case 'dinov1': return asDinov1(o)
-    case 'dinov2': return asDinov2(o)
-    case 'dinov3': return asDinov3(o)
-    case 'distil': return asDistil(o)
+    case 'dinov1':
+      return asDinov1(o)
+    case 'dinov2':
+      return asDinov2(o)
+    case 'dinov3':
+      return asDinov3(o)
+    case 'distil':
+      return asDistil(o)
   }
 }
 

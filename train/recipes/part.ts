@@ -12,5 +12,6 @@ export interface Part<S extends object, A> {
 }
 
 /** A part by its own defaults or others. */
-export const part = <S extends object, A>(settings: Section<S>, make: (s: S) => A) => (given?: Given<S>): Part<S, A> =>
-  ({ settings: settings.with(given), make })
+export const part =
+  <S extends object, A>(settings: Section<S>, make: (s: S) => A) =>
+  (given?: Given<S>): Part<S, A> => ({ settings: settings.with(given), make })

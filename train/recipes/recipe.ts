@@ -37,30 +37,75 @@ export const config = section('a run', { name: text('train', 'of the run, and of
   .and(networks)
   .and(section('what is learned', { objective }))
   .ruled([
-  { at: 'name', of: ['name'], holds: (c) => /^[\w.-]+$/.test(c.name), allowed: () => 'letters, digits, dots, dashes and underscores: it names a folder', remedy: 'choose another name' },
-  { at: 'model', of: ['model', 'augmentation'], holds: (c) => c.augmentation.globalSize >= c.model.patch && (c.augmentation.locals === 0 || c.augmentation.localSize >= c.model.patch), allowed: (c) => `patches no larger than the crops: ${c.augmentation.globalSize} and ${c.augmentation.localSize} pixels`, remedy: 'make crops larger, or patches smaller' },
-  { at: 'objective', of: ['objective'], holds: ({ objective: o }) => o.kind !== 'distil' || Object.keys(o.students).every((name) => name !== firstStudent && /^[a-zA-Z]\w*$/.test(name)), allowed: () => `students with names of letters, digits and underscores, other than ${firstStudent}`, remedy: 'give them other names' },
-  { at: 'strategies', of: ['objective', 'strategies'], holds: ({ objective: o, strategies: s }) => o.kind !== 'distil' || s.lora === null || Object.keys(o.students).length === 0, allowed: () => 'lora: null beside objective.students: adapters go with one network that was learned before', remedy: 'train one student with adapters, or several without' },
-  { at: 'objective', of: ['objective'], holds: ({ objective: o }) => o.kind !== 'distil' || o.teacher !== '', allowed: () => 'objective.teacher for the kind distil', remedy: 'name the folder of a run or of Hugging Face' },
-])
+    {
+      at: 'name',
+      of: ['name'],
+      holds: (c) => /^[\w.-]+$/.test(c.name),
+      allowed: () => 'letters, digits, dots, dashes and underscores: it names a folder',
+      remedy: 'choose another name',
+    },
+    {
+      at: 'model',
+      of: ['model', 'augmentation'],
+      holds: (c) =>
+        c.augmentation.globalSize >= c.model.patch && (c.augmentation.locals === 0 || c.augmentation.localSize >= c.model.patch),
+      allowed: (c) => `patches no larger than the crops: ${c.augmentation.globalSize} and ${c.augmentation.localSize} pixels`,
+      remedy: 'make crops larger, or patches smaller',
+    },
+    {
+      at: 'objective',
+      of: ['objective'],
+      holds: ({ objective: o }) =>
+        o.kind !== 'distil' || Object.keys(o.students).every((name) => name !== firstStudent && /^[a-zA-Z]\w*$/.test(name)),
+      allowed: () => `students with names of letters, digits and underscores, other than ${firstStudent}`,
+      remedy: 'give them other names',
+    },
+    {
+      at: 'strategies',
+      of: ['objective', 'strategies'],
+      holds: ({ objective: o, strategies: s }) => o.kind !== 'distil' || s.lora === null || Object.keys(o.students).length === 0,
+      allowed: () => 'lora: null beside objective.students: adapters go with one network that was learned before',
+      remedy: 'train one student with adapters, or several without',
+    },
+    {
+      at: 'objective',
+      of: ['objective'],
+      holds: ({ objective: o }) => o.kind !== 'distil' || o.teacher !== '',
+      allowed: () => 'objective.teacher for the kind distil',
+      remedy: 'name the folder of a run or of Hugging Face',
+    },
+  ])
 
 export type Config = ValueOf<typeof config>
 
-const about = 'Trains what a configuration says: model, objective, optimizer, schedule, data, augmentation, strategies, evaluation, runtime.'
+const about =
+  'Trains what a configuration says: model, objective, optimizer, schedule, data, augmentation, strategies, evaluation, runtime.'
 
 const ofConfig = (settings: Section<Config>, c: Config): Resolved =>
   resolved(optionsOf(settings, { name: c.name, about, steps: c.steps, batch: c.batch, data, method: learningOf(c.objective) }), c)
 
 /** LoRA of a network that begins anew makes no sense. */
-const sensible = (c: Config): Either<Fault, Config> => (c.strategies.lora !== null && c.start.from === ''
-  ? E.left(fault('config', { place: 'strategies.lora', found: 'adapters on weights that nothing was learned into', allowed: 'adapters with "start.from": a run, a folder or a model', remedy: 'name in "start.from" what to adapt, or set strategies.lora to null' }))
-  : E.right(c))
+const sensible = (c: Config): Either<Fault, Config> =>
+  c.strategies.lora !== null && c.start.from === ''
+    ? E.left(
+        fault('config', {
+          place: 'strategies.lora',
+          found: 'adapters on weights that nothing was learned into',
+          allowed: 'adapters with "start.from": a run, a folder or a model',
+          remedy: 'name in "start.from" what to adapt, or set strategies.lora to null',
+        }),
+      )
+    : E.right(c)
 
 /** The configuration by what is usual for a kind of objective; an unknown kind is told when all settings are. */
-const configFor = (kind: unknown): Section<Config> => pipe(
-  objective.decode(kind === undefined ? {} : { kind }),
-  E.match(() => config, (o: Objective) => config.with({ ...learningOf(o).usual, ...usualNetworks[o.kind] })),
-)
+const configFor = (kind: unknown): Section<Config> =>
+  pipe(
+    objective.decode(kind === undefined ? {} : { kind }),
+    E.match(
+      () => config,
+      (o: Objective) => config.with({ ...learningOf(o).usual, ...usualNetworks[o.kind] }),
+    ),
+  )
 
 /** The kind of objective that layers name. */
 const kindIn = (layers: ReadonlyArray<Layer>): unknown => {
@@ -72,11 +117,16 @@ const kindIn = (layers: ReadonlyArray<Layer>): unknown => {
 export const recipe = (defaults: Given<Config> = {}): Experiment => {
   const settingsOf = (layers: ReadonlyArray<Layer>): Section<Config> => configFor(kindIn(layers) ?? defaults.objective?.kind).with(defaults)
   return {
-    name: defaults.name ?? 'train', about,
+    name: defaults.name ?? 'train',
+    about,
     settings: settingsOf([]),
     resolve: (layers) => {
       const settings = settingsOf(layers)
-      return pipe(resolve(settings)(layers), E.chain(sensible), E.map((c) => ofConfig(settings, c)))
+      return pipe(
+        resolve(settings)(layers),
+        E.chain(sensible),
+        E.map((c) => ofConfig(settings, c)),
+      )
     },
   }
 }

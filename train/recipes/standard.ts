@@ -34,15 +34,32 @@ export interface StandardDefaults extends Usual {
 }
 
 /** The section of them, by an experiment's own defaults over those that are usual for its method. */
-export const standard = <D extends object>(d: StandardDefaults, usual: Usual, data: Section<D>, crops: Section<Crops>): Section<Standard<D>> => section<Standard<D>>('an experiment', {
-  ...common(d), start: startSettings, data, augmentation: crops,
-  optimizer: optimizerSettings.with(usual.optimizer).with(d.optimizer), schedule: scheduleSettings.with(usual.schedule).with(d.schedule), strategies: strategySettings,
-  evaluation: evaluation.with(d.evaluation),
-})
+export const standard = <D extends object>(
+  d: StandardDefaults,
+  usual: Usual,
+  data: Section<D>,
+  crops: Section<Crops>,
+): Section<Standard<D>> =>
+  section<Standard<D>>('an experiment', {
+    ...common(d),
+    start: startSettings,
+    data,
+    augmentation: crops,
+    optimizer: optimizerSettings.with(usual.optimizer).with(d.optimizer),
+    schedule: scheduleSettings.with(usual.schedule).with(d.schedule),
+    strategies: strategySettings,
+    evaluation: evaluation.with(d.evaluation),
+  })
 
 /** How the objective of a method is followed. */
-export const updateOf = <D>(s: Standard<D>, m: Method): UpdateOptions => ({ optimizer: optimizerOf(s.optimizer, s.schedule.frozenBy, m), ...scalingOf(s.strategies) })
+export const updateOf = <D>(s: Standard<D>, m: Method): UpdateOptions => ({
+  optimizer: optimizerOf(s.optimizer, s.schedule.frozenBy, m),
+  ...scalingOf(s.strategies),
+})
 
 /** The hypers of every step, those of a method beside the usual ones. Faults: parts that are longer than the whole. */
-export const hypersOf = <D>(s: Standard<D>, more: Readonly<Record<string, Schedule>> = {}): Either<Fault, Readonly<Record<string, Schedule>>> =>
+export const hypersOf = <D>(
+  s: Standard<D>,
+  more: Readonly<Record<string, Schedule>> = {},
+): Either<Fault, Readonly<Record<string, Schedule>>> =>
   E.map((usual: Readonly<Record<string, Schedule>>) => ({ ...usual, ...more }))(schedulesOf(s))

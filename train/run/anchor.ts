@@ -13,10 +13,12 @@ const root = 'teacher.gram.'
 export const refreshAnchor = (device: Device, residents: ReadonlyArray<Resident>): TaskEither<Fault, void> =>
   pipe(
     residents.filter((r) => r.path.startsWith(root)),
-    TE.traverseSeqArray((r) => pipe(
-      device.read(r.path.replace(root, 'teacher.')),
-      TE.chain((data) => device.write(r.path, tensorType(r.declaration.dtype, r.declaration.shape), data)),
-    )),
+    TE.traverseSeqArray((r) =>
+      pipe(
+        device.read(r.path.replace(root, 'teacher.')),
+        TE.chain((data) => device.write(r.path, tensorType(r.declaration.dtype, r.declaration.shape), data)),
+      ),
+    ),
     TE.map(() => undefined),
   )
 
@@ -30,7 +32,9 @@ export interface RefreshOptions {
 }
 
 /** Whether a refresh is due after step `step`, counted from 0. */
-export const refreshDue = (o: RefreshOptions) => (step: number): boolean => {
-  const since = step + 1 - o.first
-  return since >= 0 && since % o.every === 0 && since / o.every < (o.times ?? Infinity)
-}
+export const refreshDue =
+  (o: RefreshOptions) =>
+  (step: number): boolean => {
+    const since = step + 1 - o.first
+    return since >= 0 && since % o.every === 0 && since / o.every < (o.times ?? Infinity)
+  }

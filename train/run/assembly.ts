@@ -106,11 +106,17 @@ export const wholeImage = (r: Augmentation): Augmentation => ({
   name: `${r.name}, whole images`,
   global: { count: 1, size: r.global.size, scale: [1, 1], ratio: [1, 1], blur: [0], solarise: [0] },
   local: { count: 0, size: r.local.size, scale: r.local.scale, ratio: r.local.ratio, blur: [], solarise: [] },
-  flip: 0, grayscale: 0, jitter: { ...r.jitter, probability: 0 }, gram: undefined,
+  flip: 0,
+  grayscale: 0,
+  jitter: { ...r.jitter, probability: 0 },
+  gram: undefined,
 })
 
 /** An augmentation with the statistics of the images at hand. */
-const normalisedBy = ({ normalisation }: Imagery) => (r: Augmentation): Augmentation => (normalisation === undefined ? r : { ...r, normalisation })
+const normalisedBy =
+  ({ normalisation }: Imagery) =>
+  (r: Augmentation): Augmentation =>
+    normalisation === undefined ? r : { ...r, normalisation }
 
 /** Rows of one evaluation run. */
 const evaluationBatch = 100
@@ -123,12 +129,21 @@ const features = (backbone: AnyBackbone, crops: MultiCrop, root: string, view: V
   return pipe(
     trace('features', [value('cls', f.cls), ...(f.attention === undefined ? [] : [value('attention', f.attention)])]),
     E.chain(view),
-    E.map(({ outputs: [cls, attention] }) => ({ crops, cls: cls.expr, attention: pipe(O.fromNullable(attention), O.map((a) => a.expr)), batch: crops.layout.batch })),
+    E.map(({ outputs: [cls, attention] }) => ({
+      crops,
+      cls: cls.expr,
+      attention: pipe(
+        O.fromNullable(attention),
+        O.map((a) => a.expr),
+      ),
+      batch: crops.layout.batch,
+    })),
   )
 }
 
 /** A backbone on the whole images of `crops`, as a plain network under a root. */
-export const plainFeatures = (backbone: AnyBackbone, crops: MultiCrop, root: string): Either<Fault, FeatureProgram> => features(backbone, crops, root, E.right)
+export const plainFeatures = (backbone: AnyBackbone, crops: MultiCrop, root: string): Either<Fault, FeatureProgram> =>
+  features(backbone, crops, root, E.right)
 
 /** The programs of one step: one, or those of k micro-batches. */
 const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStage): Either<Fault, Stage['turns']> => {
@@ -140,7 +155,8 @@ const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStag
 }
 
 /** By the policy of the settings, steps without finite numbers are left out. */
-const skipping = (s: CommonSettings, step: StepStage): StepStage => (s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step)
+const skipping = (s: CommonSettings, step: StepStage): StepStage =>
+  s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step
 
 /** Crops for batches of so many of the images at hand. */
 const cropsFor = (images: Imagery, augmentation: Augmentation, batch: number): Either<Fault, MultiCrop> =>
@@ -155,11 +171,21 @@ const viewsOf = ({ crops, canvas }: MultiCrop): Views => {
 type Begun = ReadonlyMap<string, string | undefined>
 
 /** The step of a phase before its gradients, with the strategy of its settings. */
-const forwardOf = <S extends CommonSettings>(o: AssemblyOptions<S>, method: Method, { name, from, settings: s }: Phase<S>, views: Views, begun: Begun): ForwardStage => {
+const forwardOf = <S extends CommonSettings>(
+  o: AssemblyOptions<S>,
+  method: Method,
+  { name, from, settings: s }: Phase<S>,
+  views: Views,
+  begun: Begun,
+): ForwardStage => {
   const update = o.update(s, method)
   const since = (path: string): string | undefined => (begun.has(path) ? begun.get(path) : from === 0 ? undefined : name)
   const optimizer = chain([countingFrom(since), update.optimizer])
-  const plain: ForwardStage = { stage: 'forward', objective: method.objective({ images: s.batch, views }), update: { ...update, optimizer } }
+  const plain: ForwardStage = {
+    stage: 'forward',
+    objective: method.objective({ images: s.batch, views }),
+    update: { ...update, optimizer },
+  }
   const trainedBefore = new Set([...begun.keys()].map((path) => join('student', path)))
   return pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(trainedBefore)))
 }
@@ -175,7 +201,14 @@ const madeOf = <S extends CommonSettings>(o: AssemblyOptions<S>, images: Imagery
   return { augmentation, method: o.method(s, { ...images, augmentation, batch: s.batch }) }
 }
 
-const assembledPhase = <S extends CommonSettings>(o: AssemblyOptions<S>, images: Imagery, planned: Planned, phase: Phase<S>, { augmentation, method }: Made, begun: Begun): Either<Fault, AssembledPhase> => {
+const assembledPhase = <S extends CommonSettings>(
+  o: AssemblyOptions<S>,
+  images: Imagery,
+  planned: Planned,
+  phase: Phase<S>,
+  { augmentation, method }: Made,
+  begun: Begun,
+): Either<Fault, AssembledPhase> => {
   const { name, from, settings: s } = phase
   const crops = cropsFor(images, augmentation, s.batch)
   if (E.isLeft(crops)) return crops
@@ -188,31 +221,50 @@ const assembledPhase = <S extends CommonSettings>(o: AssemblyOptions<S>, images:
   if (E.isLeft(turns)) return turns
   const seen = features(method.evaluated, whole.right, method.evaluated.root, turns.right[0].view)
   if (E.isLeft(seen)) return seen
-  return E.right({ name, from, crops: crops.right, hypers: hypers.right, forward, turns: turns.right, feed: method.feed, features: seen.right, batch: s.batch })
+  return E.right({
+    name,
+    from,
+    crops: crops.right,
+    hypers: hypers.right,
+    forward,
+    turns: turns.right,
+    feed: method.feed,
+    features: seen.right,
+    batch: s.batch,
+  })
 }
 
-const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> => residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
+const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> =>
+  residents.filter((r) => r.role === 'trained').map((r) => withinNetwork(r.path))
 
 /** Traces all phases of a run. Faults: whatever is wrong in them. */
-export const assembled = <S extends CommonSettings>(o: AssemblyOptions<S>, s: S) => (images: Imagery, planned: Planned = plannedBytes(nativeRoad())): Either<Fault, Assembled> => {
-  const checked = checkPhases(s.steps, o.phases?.(s) ?? [{ name: 'training', from: 0, settings: s }])
-  if (E.isLeft(checked)) return checked
-  const whole = madeOf(o, images, s)
-  const phases: Array<AssembledPhase> = []
-  /** The phase in which each parameter was trained first, undefined for that from step 0. */
-  const begun = new Map<string, string | undefined>()
-  for (const p of checked.right) {
-    const next = assembledPhase(o, images, planned, p, p.settings === s ? whole : madeOf(o, images, p.settings), begun)
-    if (E.isLeft(next)) return next
-    phases.push(next.right)
-    for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
+export const assembled =
+  <S extends CommonSettings>(o: AssemblyOptions<S>, s: S) =>
+  (images: Imagery, planned: Planned = plannedBytes(nativeRoad())): Either<Fault, Assembled> => {
+    const checked = checkPhases(s.steps, o.phases?.(s) ?? [{ name: 'training', from: 0, settings: s }])
+    if (E.isLeft(checked)) return checked
+    const whole = madeOf(o, images, s)
+    const phases: Array<AssembledPhase> = []
+    /** The phase in which each parameter was trained first, undefined for that from step 0. */
+    const begun = new Map<string, string | undefined>()
+    for (const p of checked.right) {
+      const next = assembledPhase(o, images, planned, p, p.settings === s ? whole : madeOf(o, images, p.settings), begun)
+      if (E.isLeft(next)) return next
+      phases.push(next.right)
+      for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
+    }
+    const [first, ...others] = phases
+    const residents = residentsOver(phases.flatMap((p) => p.turns))
+    if (E.isLeft(residents)) return residents
+    const crops = cropsFor(images, wholeImage(whole.augmentation), evaluationBatch)
+    if (E.isLeft(crops)) return crops
+    const plain = plainFeatures(whole.method.evaluated, crops.right, plainRoot)
+    if (E.isLeft(plain)) return plain
+    return E.right({
+      phases: [first, ...others],
+      residents: residents.right,
+      plain: plain.right,
+      method: whole.method,
+      program: last(last([first, ...others]).turns),
+    })
   }
-  const [first, ...others] = phases
-  const residents = residentsOver(phases.flatMap((p) => p.turns))
-  if (E.isLeft(residents)) return residents
-  const crops = cropsFor(images, wholeImage(whole.augmentation), evaluationBatch)
-  if (E.isLeft(crops)) return crops
-  const plain = plainFeatures(whole.method.evaluated, crops.right, plainRoot)
-  if (E.isLeft(plain)) return plain
-  return E.right({ phases: [first, ...others], residents: residents.right, plain: plain.right, method: whole.method, program: last(last([first, ...others]).turns) })
-}

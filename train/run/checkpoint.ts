@@ -85,13 +85,18 @@ const prefixOf = (header: Uint8Array): Uint8Array => {
 }
 
 /** Feeds a hash; one call takes less than 2 GiB. */
-const feed = (hash: Hash) => (bytes: Uint8Array): void => {
-  const piece = 64 * 1024 * 1024
-  for (let at = 0; at < bytes.length; at += piece) hash.update(bytes.subarray(at, at + piece))
-}
+const feed =
+  (hash: Hash) =>
+  (bytes: Uint8Array): void => {
+    const piece = 64 * 1024 * 1024
+    for (let at = 0; at < bytes.length; at += piece) hash.update(bytes.subarray(at, at + piece))
+  }
 
 const digestOf = (path: string, chunks: Iterable<Chunk>): TaskEither<Fault, string> =>
-  guarded('checkpoint', path)(() => {
+  guarded(
+    'checkpoint',
+    path,
+  )(() => {
     const hash = createHash('sha256')
     for (const chunk of chunks) feed(hash)(chunk())
     return Promise.resolve(E.right(hash.digest('hex')))
@@ -101,7 +106,12 @@ const encodeHeader = (path: string, header: Header): Either<Fault, Uint8Array> =
   pipe(
     header,
     decodeAs(Header, 'checkpoint', path, 'give whole numbers as step and seed, and plain JSON as config and position'),
-    E.chain((h) => E.tryCatch(() => Uint8Array.from(pack(h)), (e) => wrong(path, messageOf(e), 'a header that can be packed'))),
+    E.chain((h) =>
+      E.tryCatch(
+        () => Uint8Array.from(pack(h)),
+        (e) => wrong(path, messageOf(e), 'a header that can be packed'),
+      ),
+    ),
     E.filterOrElse(
       (b) => b.length <= maxHeaderBytes,
       (b) => wrong(path, `a header of ${b.length} bytes`, `at most ${maxHeaderBytes} bytes`, 'make the configuration smaller'),
@@ -113,19 +123,21 @@ const encodeHeader = (path: string, header: Header): Either<Fault, Uint8Array> =
  * that does makes a file whose digest differs, which is never read as a checkpoint.
  * Faults: a config that is not plain JSON, a tensor that cannot be stored, whatever the system refuses.
  */
-export const writeCheckpoint = (path: string) => (checkpoint: Checkpoint): TaskEither<Fault, void> =>
-  pipe(
-    TE.Do,
-    TE.apS('body', TE.fromEither(layOut(path)({ tensors: checkpoint.state, metadata: {} }))),
-    TE.bind('bodySha256', ({ body }) => digestOf(path, body.chunks)),
-    TE.bind('header', ({ body, bodySha256 }) => {
-      const { step, seed, config, position, state } = checkpoint
-      const header = { step, seed, config, position, tensors: indexOf(state), bodyBytes: body.length, bodySha256 }
-      return TE.fromEither(encodeHeader(path, header))
-    }),
-    TE.chain(({ body, header }) => writeFile('checkpoint', path)([() => prefixOf(header), () => header, ...body.chunks])),
-    TE.mapLeft((f): Fault => ({ ...f, kind: 'checkpoint' })),
-  )
+export const writeCheckpoint =
+  (path: string) =>
+  (checkpoint: Checkpoint): TaskEither<Fault, void> =>
+    pipe(
+      TE.Do,
+      TE.apS('body', TE.fromEither(layOut(path)({ tensors: checkpoint.state, metadata: {} }))),
+      TE.bind('bodySha256', ({ body }) => digestOf(path, body.chunks)),
+      TE.bind('header', ({ body, bodySha256 }) => {
+        const { step, seed, config, position, state } = checkpoint
+        const header = { step, seed, config, position, tensors: indexOf(state), bodyBytes: body.length, bodySha256 }
+        return TE.fromEither(encodeHeader(path, header))
+      }),
+      TE.chain(({ body, header }) => writeFile('checkpoint', path)([() => prefixOf(header), () => header, ...body.chunks])),
+      TE.mapLeft((f): Fault => ({ ...f, kind: 'checkpoint' })),
+    )
 
 /** The header's length, once magic and version are right. */
 const readPrefix = (path: string, prefix: Uint8Array, fileBytes: number): Either<Fault, number> => {
@@ -139,15 +151,20 @@ const readPrefix = (path: string, prefix: Uint8Array, fileBytes: number): Either
     const cure = 'read it with the version of Dinograph that wrote it, or start again'
     return E.left(wrong(path, `checkpoint format ${version}`, `format ${checkpointVersion}`, cure))
   }
-  if (n > maxHeaderBytes || prefixBytes + n > fileBytes) return E.left(wrong(path, `a header of ${n} bytes in a file of ${fileBytes}`, 'a whole file'))
+  if (n > maxHeaderBytes || prefixBytes + n > fileBytes)
+    return E.left(wrong(path, `a header of ${n} bytes in a file of ${fileBytes}`, 'a whole file'))
   return E.right(n)
 }
 
 const decodeHeader = (path: string, prefix: Uint8Array, header: Uint8Array, fileBytes: number): Either<Fault, Header> => {
   const digest = createHash('sha256').update(prefix.subarray(0, 16)).update(header).digest()
-  if (digest.some((b, i) => prefix[16 + i] !== b)) return E.left(wrong(path, 'a damaged header: its sha256 differs', 'the header as it was written'))
+  if (digest.some((b, i) => prefix[16 + i] !== b))
+    return E.left(wrong(path, 'a damaged header: its sha256 differs', 'the header as it was written'))
   return pipe(
-    E.tryCatch((): unknown => unpack(header), (e) => wrong(path, `a header that does not unpack: ${messageOf(e)}`, 'a MessagePack record')),
+    E.tryCatch(
+      (): unknown => unpack(header),
+      (e) => wrong(path, `a header that does not unpack: ${messageOf(e)}`, 'a MessagePack record'),
+    ),
     E.chain(decodeAs(Header, 'checkpoint', path, remedy)),
     E.filterOrElse(
       (h) => prefixBytes + header.length + h.bodyBytes === fileBytes,
@@ -166,7 +183,10 @@ const sameIndex = (a: Header['tensors'], b: Header['tensors']): boolean =>
  */
 export const readCheckpoint = (path: string): TaskEither<Fault, Checkpoint> =>
   pipe(
-    withFile('checkpoint', path)(async (handle, fileBytes) => {
+    withFile(
+      'checkpoint',
+      path,
+    )(async (handle, fileBytes) => {
       if (fileBytes < prefixBytes) return E.left(wrong(path, `${fileBytes} bytes`, `at least ${prefixBytes} bytes`))
       const read = readAt('checkpoint', path)
       const prefix = await read(handle, 0, prefixBytes)

@@ -59,13 +59,15 @@ const stepOf = (name: string): number | undefined => {
 
 const isLeftover = (name: string): boolean => /^\.step-\d{8,16}\.dino\.tmp$/.test(name)
 
-const namesIn = (dir: string): TaskEither<Fault, ReadonlyArray<string>> => async () => {
-  try {
-    return E.right(await readdir(dir))
-  } catch (e) {
-    return codeOf(e) === 'ENOENT' ? E.right([]) : E.left(systemFault('checkpoint', dir)(e))
+const namesIn =
+  (dir: string): TaskEither<Fault, ReadonlyArray<string>> =>
+  async () => {
+    try {
+      return E.right(await readdir(dir))
+    } catch (e) {
+      return codeOf(e) === 'ENOENT' ? E.right([]) : E.left(systemFault('checkpoint', dir)(e))
+    }
   }
-}
 
 /** The checkpoint files of a folder, newest first; none where there is no folder. Other files are not looked at. */
 export const checkpointsIn = (dir: string): TaskEither<Fault, ReadonlyArray<CheckpointFile>> =>
@@ -82,53 +84,63 @@ export const checkpointsIn = (dir: string): TaskEither<Fault, ReadonlyArray<Chec
   )
 
 /** Which of the files (newest first) go once `saved` has been written. Law: `saved` itself never goes. */
-export const expired = (retention: Retention, saved: number) => (files: ReadonlyArray<CheckpointFile>): ReadonlyArray<CheckpointFile> =>
-  files.filter((f, i) =>
-    f.step !== saved && i >= retention.keepLast && (retention.keepEvery === 0 || f.step % retention.keepEvery !== 0))
+export const expired =
+  (retention: Retention, saved: number) =>
+  (files: ReadonlyArray<CheckpointFile>): ReadonlyArray<CheckpointFile> =>
+    files.filter((f, i) => f.step !== saved && i >= retention.keepLast && (retention.keepEvery === 0 || f.step % retention.keepEvery !== 0))
 
 const checkRetention = (dir: string, r: Retention): E.Either<Fault, void> =>
   Number.isSafeInteger(r.keepLast) && r.keepLast >= 1 && Number.isSafeInteger(r.keepEvery) && r.keepEvery >= 0
     ? E.right(undefined)
-    : E.left(fault('config', {
-      place: dir,
-      found: `keepLast ${r.keepLast}, keepEvery ${r.keepEvery}`,
-      allowed: 'keepLast a whole number >= 1, keepEvery a whole number >= 0',
-      remedy: 'correct the retention of checkpoints in the configuration',
-    }))
+    : E.left(
+        fault('config', {
+          place: dir,
+          found: `keepLast ${r.keepLast}, keepEvery ${r.keepEvery}`,
+          allowed: 'keepLast a whole number >= 1, keepEvery a whole number >= 0',
+          remedy: 'correct the retention of checkpoints in the configuration',
+        }),
+      )
 
 /** Removes what retention and crashes have left over. Nothing here fails a save that has succeeded. */
-const prune = (dir: string, retention: Retention, path: string, step: number): TaskEither<Fault, Saved> => async () => {
-  const names = await namesIn(dir)()
-  const files = await checkpointsIn(dir)()
-  if (E.isLeft(names)) return E.right({ path, removed: [], stuck: [names.left] })
-  if (E.isLeft(files)) return E.right({ path, removed: [], stuck: [files.left] })
-  const removed: string[] = []
-  const stuck: Fault[] = []
-  const leftovers = names.right.filter(isLeftover).map((name) => join(dir, name))
-  for (const old of [...expired(retention, step)(files.right).map((f) => f.path), ...leftovers]) {
-    const gone = await guarded('checkpoint', old)(async () => {
-      await unlink(old)
-      return E.right(undefined)
-    })()
-    if (E.isRight(gone)) removed.push(old)
-    else stuck.push(gone.left)
+const prune =
+  (dir: string, retention: Retention, path: string, step: number): TaskEither<Fault, Saved> =>
+  async () => {
+    const names = await namesIn(dir)()
+    const files = await checkpointsIn(dir)()
+    if (E.isLeft(names)) return E.right({ path, removed: [], stuck: [names.left] })
+    if (E.isLeft(files)) return E.right({ path, removed: [], stuck: [files.left] })
+    const removed: string[] = []
+    const stuck: Fault[] = []
+    const leftovers = names.right.filter(isLeftover).map((name) => join(dir, name))
+    for (const old of [...expired(retention, step)(files.right).map((f) => f.path), ...leftovers]) {
+      const gone = await guarded(
+        'checkpoint',
+        old,
+      )(async () => {
+        await unlink(old)
+        return E.right(undefined)
+      })()
+      if (E.isRight(gone)) removed.push(old)
+      else stuck.push(gone.left)
+    }
+    return E.right({ path, removed, stuck })
   }
-  return E.right({ path, removed, stuck })
-}
 
 /**
  * Saves a checkpoint into a folder as `step-00001234.dino` and, only when that is safely on the disk, removes the files
  * that `retention` no longer keeps and what crashed writers left. Saving a step again replaces its file.
  * Faults: a wrong retention, and those of `writeCheckpoint`; every earlier file is then unchanged.
  */
-export const save = (dir: string, retention: Retention) => (checkpoint: Checkpoint): TaskEither<Fault, Saved> => {
-  const path = join(dir, checkpointName(checkpoint.step))
-  return pipe(
-    TE.fromEither(checkRetention(dir, retention)),
-    TE.chain(() => writeCheckpoint(path)(checkpoint)),
-    TE.chain(() => prune(dir, retention, path, checkpoint.step)),
-  )
-}
+export const save =
+  (dir: string, retention: Retention) =>
+  (checkpoint: Checkpoint): TaskEither<Fault, Saved> => {
+    const path = join(dir, checkpointName(checkpoint.step))
+    return pipe(
+      TE.fromEither(checkRetention(dir, retention)),
+      TE.chain(() => writeCheckpoint(path)(checkpoint)),
+      TE.chain(() => prune(dir, retention, path, checkpoint.step)),
+    )
+  }
 
 /** Reads and verifies one checkpoint file. Faults: those of `readCheckpoint`. */
 export const load: (path: string) => TaskEither<Fault, Checkpoint> = readCheckpoint
@@ -150,11 +162,13 @@ export const latest = (dir: string): TaskEither<Fault, Latest> =>
       }
       if (rejected.length === 0) return E.right({ found: O.none, rejected })
       const first = rejected[0]
-      return E.left(fault('checkpoint', {
-        place: dir,
-        found: `${rejected.length} checkpoint(s), none of them whole; the newest, ${first.place}: ${first.found}`,
-        allowed: 'at least one whole checkpoint',
-        remedy: 'restore one from a backup, or start again without resuming in another folder',
-      }))
+      return E.left(
+        fault('checkpoint', {
+          place: dir,
+          found: `${rejected.length} checkpoint(s), none of them whole; the newest, ${first.place}: ${first.found}`,
+          allowed: 'at least one whole checkpoint',
+          remedy: 'restore one from a backup, or start again without resuming in another folder',
+        }),
+      )
     }),
   )

@@ -38,9 +38,12 @@ export const signs = (w: Watched, step: number, values: ReadonlyMap<string, numb
 const text = (cause: Cause, w: Watched, values: ReadonlyMap<string, number>): string => {
   const number = (name: string): string => (values.get(name) ?? NaN).toPrecision(3)
   switch (cause) {
-    case 'uniform': return `the teacher still finds all ${w.prototypes ?? 0} prototypes equally likely (entropy ${number('entropy')}, ln K is ${Math.log(w.prototypes ?? 1).toPrecision(3)}), so nothing is learned: lower schedule.momentum (0.98 for short runs) or schedule.temperature, take fewer head.prototypes, or raise optimizer.lr`
-    case 'certain': return `the teacher is certain of one prototype for every crop (entropy ${number('entropy')} of at most ${Math.log(w.prototypes ?? 1).toPrecision(3)}): raise schedule.temperature, train the prototypes later (schedule.freezeLastLayer), lower optimizer.lr, or balance targets with objective.centring: sinkhorn`
-    case 'alike': return `the features of different images are nearly the same (spread ${number('spread')} of at most ${(1 / Math.sqrt(w.width)).toPrecision(3)}): enlarge the batch, lower optimizer.lr, widen the crops (augmentation.globalScale), or add KoLeo (objective.kind: dinov2)`
+    case 'uniform':
+      return `the teacher still finds all ${w.prototypes ?? 0} prototypes equally likely (entropy ${number('entropy')}, ln K is ${Math.log(w.prototypes ?? 1).toPrecision(3)}), so nothing is learned: lower schedule.momentum (0.98 for short runs) or schedule.temperature, take fewer head.prototypes, or raise optimizer.lr`
+    case 'certain':
+      return `the teacher is certain of one prototype for every crop (entropy ${number('entropy')} of at most ${Math.log(w.prototypes ?? 1).toPrecision(3)}): raise schedule.temperature, train the prototypes later (schedule.freezeLastLayer), lower optimizer.lr, or balance targets with objective.centring: sinkhorn`
+    case 'alike':
+      return `the features of different images are nearly the same (spread ${number('spread')} of at most ${(1 / Math.sqrt(w.width)).toPrecision(3)}): enlarge the batch, lower optimizer.lr, widen the crops (augmentation.globalScale), or add KoLeo (objective.kind: dinov2)`
   }
 }
 
@@ -53,8 +56,10 @@ export interface Watching {
 export const calm: Watching = { inRow: new Map(), told: new Set() }
 
 /** After one more step: what to remember, and what to tell. Law, tested: no cause is told twice. */
-export const watch = (w: Watched, step: number, values: ReadonlyMap<string, number>) => (before: Watching): readonly [Watching, ReadonlyArray<string>] => {
-  const inRow = new Map(signs(w, step, values).map((c) => [c, (before.inRow.get(c) ?? 0) + 1] as const))
-  const now = [...inRow].filter(([c, n]) => n >= patience && !before.told.has(c)).map(([c]) => c)
-  return [{ inRow, told: new Set([...before.told, ...now]) }, now.map((c) => `warning at step ${step}: ${text(c, w, values)}`)]
-}
+export const watch =
+  (w: Watched, step: number, values: ReadonlyMap<string, number>) =>
+  (before: Watching): readonly [Watching, ReadonlyArray<string>] => {
+    const inRow = new Map(signs(w, step, values).map((c) => [c, (before.inRow.get(c) ?? 0) + 1] as const))
+    const now = [...inRow].filter(([c, n]) => n >= patience && !before.told.has(c)).map(([c]) => c)
+    return [{ inRow, told: new Set([...before.told, ...now]) }, now.map((c) => `warning at step ${step}: ${text(c, w, values)}`)]
+  }

@@ -59,29 +59,53 @@ const versions: TaskEither<Fault, Readonly<Record<string, string>>> = pipe(
 )
 
 /** This process on a device. */
-export const sessionOf = (name: string, device: Device): TaskEither<Fault, Session> => pipe(
-  versions,
-  TE.map((known): Session => ({
-    started: new Date().toISOString(), name, command: process.argv.slice(1).map((w) => w.replace(`${process.cwd()}/`, '')),
-    target: device.name, device: device.description, node: process.version, system: `${platform()} ${release()} ${arch()}`,
-    processor: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memory: totalmem(), versions: known,
-  })),
-)
+export const sessionOf = (name: string, device: Device): TaskEither<Fault, Session> =>
+  pipe(
+    versions,
+    TE.map((known): Session => ({
+      started: new Date().toISOString(),
+      name,
+      command: process.argv.slice(1).map((w) => w.replace(`${process.cwd()}/`, '')),
+      target: device.name,
+      device: device.description,
+      node: process.version,
+      system: `${platform()} ${release()} ${arch()}`,
+      processor: cpus()[0]?.model ?? 'unknown',
+      cores: cpus().length,
+      memory: totalmem(),
+      versions: known,
+    })),
+  )
 
 /** All starts of the run in a folder; none where it has not recorded them. Fault: a file that is none of ours. */
 export const sessionsIn = (folder: string): TaskEither<Fault, ReadonlyArray<Session>> =>
-  pipe(readJson(fileIn(folder), fileCodec), TE.map(O.match(() => [], (f) => f.sessions)))
+  pipe(
+    readJson(fileIn(folder), fileCodec),
+    TE.map(
+      O.match(
+        () => [],
+        (f) => f.sessions,
+      ),
+    ),
+  )
 
 /** Records a start: the first one where the run is not continued. How an earlier start ended is no longer said. */
-export const recordStart = (folder: string, continued: boolean, name: string, device: Device): TaskEither<Fault, void> => async () => {
-  const known = continued ? await sessionsIn(folder)() : E.right([])
-  if (E.isLeft(known)) return known
-  const session = await sessionOf(name, device)()
-  if (E.isLeft(session)) return session
-  const text = `${JSON.stringify({ sessions: [...known.right, session.right] }, null, 2)}\n`
-  const written = await writeFile('io', fileIn(folder))([() => new TextEncoder().encode(text)])()
-  return E.isLeft(written) ? written : guarded('io', summaryIn(folder))(async () => {
-    await rm(summaryIn(folder), { force: true })
-    return E.right(undefined)
-  })()
-}
+export const recordStart =
+  (folder: string, continued: boolean, name: string, device: Device): TaskEither<Fault, void> =>
+  async () => {
+    const known = continued ? await sessionsIn(folder)() : E.right([])
+    if (E.isLeft(known)) return known
+    const session = await sessionOf(name, device)()
+    if (E.isLeft(session)) return session
+    const text = `${JSON.stringify({ sessions: [...known.right, session.right] }, null, 2)}\n`
+    const written = await writeFile('io', fileIn(folder))([() => new TextEncoder().encode(text)])()
+    return E.isLeft(written)
+      ? written
+      : guarded(
+          'io',
+          summaryIn(folder),
+        )(async () => {
+          await rm(summaryIn(folder), { force: true })
+          return E.right(undefined)
+        })()
+  }

@@ -32,7 +32,9 @@ export interface ExperimentOptions<S extends CommonSettings> extends AssemblyOpt
   readonly data: (s: S, say: Say) => TaskEither<Fault, TrainingSplit>
   /** Values to begin with in place of the initial ones, by path: `student.backbone.…`. */
   readonly first?: (s: S, how: Beginning) => TaskEither<Fault, Values>
-  /** Called before every step, with what is on the device: what moves between steps and not in them, such as the refresh of a Gram teacher. */
+  /**
+   * Called before every step, with what is on the device: what moves between steps and not in them, such as the refresh of a Gram teacher.
+   */
   readonly between?: (s: S) => (run: Ongoing) => (step: number) => TaskEither<Fault, void>
   /** What becomes of trained networks: exports, further evaluations. Its numbers join the report. */
   readonly after?: (s: S) => (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>
@@ -67,7 +69,9 @@ export interface Trained extends Surroundings {
   readonly assembled: Assembled
   /** All resident tensors by path. */
   readonly state: Values
-  /** k-NN of a plain network, its values by path: `backbone.…`, as a number of the report of this name; none where images have no labels. */
+  /**
+   * k-NN of a plain network, its values by path: `backbone.…`, as a number of the report of this name; none where images have no labels.
+   */
   readonly accuracyOf: AccuracyOf
   readonly images: Imagery
 }
@@ -102,17 +106,41 @@ const asJson = (u: unknown): Json => (JsonValue.is(u) ? u : null)
 
 /** An experiment of such parts with its settings decided. */
 export const resolved = <S extends CommonSettings>(o: ExperimentOptions<S>, s: S): Resolved => ({
-  name: o.name, settings: s, config: asJson(s), data: (say) => o.data(s, say), assemble: assembled(o, s),
-  completed: (config) => pipe(o.settings.decode(config), E.match(() => config, asJson)),
+  name: o.name,
+  settings: s,
+  config: asJson(s),
+  data: (say) => o.data(s, say),
+  assemble: assembled(o, s),
+  completed: (config) =>
+    pipe(
+      o.settings.decode(config),
+      E.match(() => config, asJson),
+    ),
   first: (how) => o.first?.(s, how) ?? TE.right(new Map()),
   between: o.between?.(s) ?? (() => () => TE.right(undefined)),
   after: (t) => o.after?.(s)(t) ?? TE.right({}),
 })
 
 /** An experiment of functions of its settings. Those of the usual parts: recipes/experiment.ts. */
-export const experimentOf = <S extends CommonSettings>(o: ExperimentOptions<S>): Experiment =>
-  ({ name: o.name, about: o.about, settings: o.settings, resolve: (layers) => pipe(resolve(o.settings)(layers), E.map((s) => resolved(o, s))) })
+export const experimentOf = <S extends CommonSettings>(o: ExperimentOptions<S>): Experiment => ({
+  name: o.name,
+  about: o.about,
+  settings: o.settings,
+  resolve: (layers) =>
+    pipe(
+      resolve(o.settings)(layers),
+      E.map((s) => resolved(o, s)),
+    ),
+})
 
-/** What layers decide of an experiment, its defaults adapted to them where it does so. Faults: all that is wrong; a network that cannot be read. */
-export const decided = (e: Experiment) => (layers: ReadonlyArray<Layer>): TaskEither<Fault, Resolved> =>
-  pipe(e.adapted === undefined ? TE.right(e) : e.adapted(layers), TE.chainEitherK((own) => own.resolve(layers)))
+/**
+ * What layers decide of an experiment, its defaults adapted to them where it does so. Faults: all that is wrong; a network that cannot be
+ * read.
+ */
+export const decided =
+  (e: Experiment) =>
+  (layers: ReadonlyArray<Layer>): TaskEither<Fault, Resolved> =>
+    pipe(
+      e.adapted === undefined ? TE.right(e) : e.adapted(layers),
+      TE.chainEitherK((own) => own.resolve(layers)),
+    )

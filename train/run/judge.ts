@@ -24,7 +24,12 @@ export interface Finished extends Trained {
 
 export interface Judge {
   /** Compiles a network that is evaluated; gives its accuracy whenever it is asked for. */
-  readonly accuracy: (device: Device, program: FeatureProgram, data: TrainingSplit, o: Evaluation) => TaskEither<Fault, TaskEither<Fault, number>>
+  readonly accuracy: (
+    device: Device,
+    program: FeatureProgram,
+    data: TrainingSplit,
+    o: Evaluation,
+  ) => TaskEither<Fault, TaskEither<Fault, number>>
   /** The accuracy of the pixels themselves, which features have to beat. Fault: images of several sizes. */
   readonly pixels: (data: Split, o: Evaluation) => TaskEither<Fault, number>
   /** Makes what is made of a finished run. Gives all its numbers. */

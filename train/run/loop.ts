@@ -95,23 +95,33 @@ const scalars = (values: HostValues): ReadonlyMap<string, number> =>
 const notFinite = (step: number, values: ReadonlyMap<string, number>, lastSaved: string | undefined): Fault | undefined => {
   const bad = [...values].filter(([name]) => name === 'loss' || name.startsWith('loss.')).filter(([, v]) => !Number.isFinite(v))
   const term = bad.find(([name]) => name !== 'loss') ?? bad[0]
-  return term === undefined ? undefined : fault('numeric', {
-    place: `step ${step}, ${term[0]}`,
-    found: String(term[1]),
-    allowed: 'a finite loss',
-    remedy: `lower the learning rate or clip more; the last good state is ${lastSaved ?? 'the initial one'}${lastSaved === undefined ? '' : ' (continue from it with --resume)'}`,
-  })
+  return term === undefined
+    ? undefined
+    : fault('numeric', {
+        place: `step ${step}, ${term[0]}`,
+        found: String(term[1]),
+        allowed: 'a finite loss',
+        remedy: `lower the learning rate or clip more; the last good state is ${lastSaved ?? 'the initial one'}${lastSaved === undefined ? '' : ' (continue from it with --resume)'}`,
+      })
 }
 
 /** Too many steps in a row that were left out. */
-const skippedOften = (step: number, skipped: number): Fault => fault('numeric', {
-  place: `step ${step}`, found: `${skipped} steps in a row without finite numbers`, allowed: 'fewer than runtime.skips',
-  remedy: 'lower the learning rate or clip more; with runtime.nonFinite: stop the first such step is shown by its term',
-})
+const skippedOften = (step: number, skipped: number): Fault =>
+  fault('numeric', {
+    place: `step ${step}`,
+    found: `${skipped} steps in a row without finite numbers`,
+    allowed: 'fewer than runtime.skips',
+    remedy: 'lower the learning rate or clip more; with runtime.nonFinite: stop the first such step is shown by its term',
+  })
 
 /** What several micro-batches say together: the means of their values, and the norms of the gradients that the last one has in sum. */
 const together = (turns: ReadonlyArray<ReadonlyMap<string, number>>): ReadonlyMap<string, number> =>
-  new Map([...turns[turns.length - 1]].map(([name, last]) => [name, name.startsWith('grad_norm.') ? last : turns.reduce((sum, t) => sum + (t.get(name) ?? last), 0) / turns.length]))
+  new Map(
+    [...turns[turns.length - 1]].map(([name, last]) => [
+      name,
+      name.startsWith('grad_norm.') ? last : turns.reduce((sum, t) => sum + (t.get(name) ?? last), 0) / turns.length,
+    ]),
+  )
 
 /** What a run of a program, or a whole step of them, gives. */
 interface Outcome {
@@ -131,22 +141,37 @@ const guidedShare = ({ crops }: AssembledPhase, { drawn }: Batch): ReadonlyArray
 /** One run of a program. */
 const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: number): TaskEither<Fault, Outcome> => {
   const { seed } = o.settings
-  const micro = microBatchAt(o.assembled.phases.map((p) => ({ from: p.from, turns: p.turns.length })), step) + turn
+  const micro =
+    microBatchAt(
+      o.assembled.phases.map((p) => ({ from: p.from, turns: p.turns.length })),
+      step,
+    ) + turn
   const asked = o.clock()
   return pipe(
     running.loader.batch(micro),
     TE.map((batch) => ({ batch, waited: o.clock() - asked })),
     TE.bind('crops', ({ batch }) => TE.fromEither(phase.crops.feed(seed, batch))),
-    TE.bind('values', ({ crops }) => running.turns[turn].run({ values: new Map([...crops, ...phase.feed(seed, micro), ...hypersAt(phase, step)]), seed, step: micro })),
-    TE.map(({ batch, values, waited }) => ({ values: new Map([...scalars(values), ...guidedShare(phase, batch)]), notes: batch.notes, waited })),
+    TE.bind('values', ({ crops }) =>
+      running.turns[turn].run({ values: new Map([...crops, ...phase.feed(seed, micro), ...hypersAt(phase, step)]), seed, step: micro }),
+    ),
+    TE.map(({ batch, values, waited }) => ({
+      values: new Map([...scalars(values), ...guidedShare(phase, batch)]),
+      notes: batch.notes,
+      waited,
+    })),
   )
 }
 
-const oneStep = (o: LoopOptions, now: Now, step: number): TaskEither<Fault, Outcome> => pipe(
-  now.running.turns.map((_, turn) => turn),
-  TE.traverseSeqArray((turn) => oneTurn(o, now, step, turn)),
-  TE.map((turns) => ({ values: together(turns.map((t) => t.values)), notes: turns.flatMap((t) => t.notes), waited: turns.reduce((sum, t) => sum + t.waited, 0) })),
-)
+const oneStep = (o: LoopOptions, now: Now, step: number): TaskEither<Fault, Outcome> =>
+  pipe(
+    now.running.turns.map((_, turn) => turn),
+    TE.traverseSeqArray((turn) => oneTurn(o, now, step, turn)),
+    TE.map((turns) => ({
+      values: together(turns.map((t) => t.values)),
+      notes: turns.flatMap((t) => t.notes),
+      waited: turns.reduce((sum, t) => sum + t.waited, 0),
+    })),
+  )
 
 /** Says what begins, and makes the state ready for it. */
 const begin = (o: LoopOptions, step: number): TaskEither<Fault, void> => {
@@ -166,7 +191,8 @@ const checkpoint = (o: LoopOptions, step: number, position: Position): TaskEithe
   )
 
 /** Steps between checkpoints: ten in a run where nothing is said. */
-const everyOf = ({ steps, runtime }: CommonSettings): number => (runtime.checkpoints.every === 0 ? Math.max(1, Math.round(steps / 10)) : runtime.checkpoints.every)
+const everyOf = ({ steps, runtime }: CommonSettings): number =>
+  runtime.checkpoints.every === 0 ? Math.max(1, Math.round(steps / 10)) : runtime.checkpoints.every
 
 /** What is shown of a step's values. */
 const shownOf = (values: ReadonlyMap<string, number>): Readonly<Record<string, number>> =>
@@ -185,13 +211,22 @@ const judged = (o: LoopOptions, step: number, values: ReadonlyMap<string, number
 }
 
 /** K of the head on class tokens: the rows of its prototypes. */
-const prototypesOf = ({ method: { prototypes: [root] }, residents }: Assembled): number | undefined =>
+const prototypesOf = ({
+  method: {
+    prototypes: [root],
+  },
+  residents,
+}: Assembled): number | undefined =>
   root === undefined ? undefined : residents.find((r) => r.path.startsWith(`student.${root}.`))?.declaration.shape[0]
 
 /** Tells signs of collapse, where they are asked for. */
 const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyMap<string, number>, carried: Carried): Watching => {
   if (o.settings.runtime.collapse === 'ignore') return carried.watching
-  const [next, texts] = watch({ prototypes: prototypesOf(o.assembled), width: phase.features.cls.type.shape[1] ?? 1, steps: o.settings.steps }, done, values)(carried.watching)
+  const [next, texts] = watch(
+    { prototypes: prototypesOf(o.assembled), width: phase.features.cls.type.shape[1] ?? 1, steps: o.settings.steps },
+    done,
+    values,
+  )(carried.watching)
   for (const text of texts) o.progress.say(text)
   return next
 }
@@ -200,7 +235,11 @@ const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyM
 const turn = async (o: LoopOptions, step: number, carried: Carried): Promise<Either<Fault, Carried>> => {
   const now = nowAt(o, step)
   const asked = o.clock()
-  const outcome = await pipe(begin(o, step), TE.chain(() => o.between(step)), TE.chain(() => oneStep(o, now, step)))()
+  const outcome = await pipe(
+    begin(o, step),
+    TE.chain(() => o.between(step)),
+    TE.chain(() => oneStep(o, now, step)),
+  )()
   if (E.isLeft(outcome)) return outcome
   const { values, notes, waited } = outcome.right
   const seconds = Math.max(1e-9, o.clock() - asked)
@@ -228,25 +267,40 @@ const turn = async (o: LoopOptions, step: number, carried: Carried): Promise<Eit
   if (E.isLeft(written)) return written
   const next: Carried = { values, lastSaved: carried.lastSaved, skipped: skipped.right, watching: watched(o, now, done, values, carried) }
   if (!(done % everyOf(o.settings) === 0 || done === steps || o.stopping())) return E.right(next)
-  return E.map((path: string): Carried => ({ ...next, lastSaved: path }))(await checkpoint(o, done, { ...o.position, skipped: next.skipped, values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))) })())
+  return E.map((path: string): Carried => ({ ...next, lastSaved: path }))(
+    await checkpoint(o, done, {
+      ...o.position,
+      skipped: next.skipped,
+      values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))),
+    })(),
+  )
 }
 
 /** Runs until the last step, a fault, or a request to stop; the last two leave a checkpoint behind where there is a good state. */
-export const loop = (o: LoopOptions): TaskEither<Fault, Ended> => async () => {
-  const { steps } = o.settings
-  let carried: Carried = { values: new Map(Object.entries(o.position.values)), lastSaved: undefined, skipped: o.position.skipped, watching: calm }
-  let step = o.from
-  for (; step < steps && !(step > o.from && o.stopping()); step++) {
-    const next = await turn(o, step, carried)
-    if (E.isLeft(next)) {
-      o.progress.end()
-      await o.logs.close('failed')()
-      return next
+export const loop =
+  (o: LoopOptions): TaskEither<Fault, Ended> =>
+  async () => {
+    const { steps } = o.settings
+    let carried: Carried = {
+      values: new Map(Object.entries(o.position.values)),
+      lastSaved: undefined,
+      skipped: o.position.skipped,
+      watching: calm,
     }
-    carried = next.right
-    // timers and signals are served between steps, also on targets that compute on this thread
-    await new Promise((resolve) => { setImmediate(resolve) })
+    let step = o.from
+    for (; step < steps && !(step > o.from && o.stopping()); step++) {
+      const next = await turn(o, step, carried)
+      if (E.isLeft(next)) {
+        o.progress.end()
+        await o.logs.close('failed')()
+        return next
+      }
+      carried = next.right
+      // timers and signals are served between steps, also on targets that compute on this thread
+      await new Promise((resolve) => {
+        setImmediate(resolve)
+      })
+    }
+    o.progress.end()
+    return E.right({ step, stopped: step < steps, values: carried.values, imagesPerSecond: o.progress.pace().imagesPerSecond })
   }
-  o.progress.end()
-  return E.right({ step, stopped: step < steps, values: carried.values, imagesPerSecond: o.progress.pace().imagesPerSecond })
-}

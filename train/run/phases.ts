@@ -12,7 +12,8 @@
  * that is new begins equal to its student, optimizer state that is new begins at step 0, as PyTorch's does for a parameter whose first
  * gradient comes late. What a phase has no use of stays as it is.
  *
- * A step is one run of a program, or k runs on k micro-batches whose gradients are accumulated (step/strategies/accumulate.ts): its `turns`.
+ * A step is one run of a program, or k runs on k micro-batches whose gradients are accumulated (step/strategies/accumulate.ts): its
+ * `turns`.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -53,10 +54,25 @@ const wrong = faultsOf('config')
 /** Faults: no phase from step 0; two that begin together or out of order; one that never begins. */
 export const checkPhases = <S>(steps: number, phases: ReadonlyArray<Phase<S>>): Either<Fault, ReadonlyArray<Phase<S>>> => {
   if (phases.length === 0 || phases[0].from !== 0)
-    return E.left(wrong('phases', phases.length === 0 ? 'none' : `a first phase from step ${phases[0].from}`, 'a first phase from step 0', 'let the first phase begin at step 0'))
+    return E.left(
+      wrong(
+        'phases',
+        phases.length === 0 ? 'none' : `a first phase from step ${phases[0].from}`,
+        'a first phase from step 0',
+        'let the first phase begin at step 0',
+      ),
+    )
   const bad = phases.find((p, i) => !Number.isInteger(p.from) || (i > 0 && (p.from <= phases[i - 1].from || p.from >= steps)))
-  return bad === undefined ? E.right(phases)
-    : E.left(wrong(`phases: ${bad.name}`, `a phase from step ${bad.from}`, `whole numbers in ascending order, below ${steps}`, 'correct the first step of the phase, or train for more steps'))
+  return bad === undefined
+    ? E.right(phases)
+    : E.left(
+        wrong(
+          `phases: ${bad.name}`,
+          `a phase from step ${bad.from}`,
+          `whole numbers in ascending order, below ${steps}`,
+          'correct the first step of the phase, or train for more steps',
+        ),
+      )
 }
 
 /** The number of the phase that a step belongs to. */
@@ -71,13 +87,22 @@ export const microBatchAt = (stages: ReadonlyArray<{ readonly from: number; read
   }, 0)
 
 /** All that lives on the device over a run. Fault: a tensor that two phases declare with other shapes. */
-export const residentsOver = (programs: ReadonlyArray<{ readonly residents: ReadonlyArray<Resident> }>): Either<Fault, ReadonlyArray<Resident>> => {
+export const residentsOver = (
+  programs: ReadonlyArray<{ readonly residents: ReadonlyArray<Resident> }>,
+): Either<Fault, ReadonlyArray<Resident>> => {
   const all = new Map<string, Resident>()
   for (const r of programs.flatMap((p) => p.residents)) {
     const old = all.get(r.path)
     if (old === undefined || r.role === 'trained') all.set(r.path, r)
     if (old !== undefined && !equalShape(old.declaration.shape, r.declaration.shape))
-      return E.left(wrong(`phases: ${r.path}`, `${showShape(r.declaration.shape)} in one phase, ${showShape(old.declaration.shape)} in another`, 'one state for all phases', 'leave the size of networks alone, and the image that positions are declared for: crops may differ'))
+      return E.left(
+        wrong(
+          `phases: ${r.path}`,
+          `${showShape(r.declaration.shape)} in one phase, ${showShape(old.declaration.shape)} in another`,
+          'one state for all phases',
+          'leave the size of networks alone, and the image that positions are declared for: crops may differ',
+        ),
+      )
   }
   return E.right([...all.values()])
 }
@@ -91,10 +116,15 @@ export const residentsOver = (programs: ReadonlyArray<{ readonly residents: Read
  * after   student.w: fixed, teacher.w: average
  * ```
  */
-export const keepAverages = (trainedBefore: ReadonlySet<string>) => (o: Objective): Either<Fault, Objective> => E.right({
-  ...o,
-  residents: o.residents.map((r): Resident => (r.role === 'shared' && trainedBefore.has(ownerOf(r.path)) ? { ...r, role: 'average' } : r)),
-})
+export const keepAverages =
+  (trainedBefore: ReadonlySet<string>) =>
+  (o: Objective): Either<Fault, Objective> =>
+    E.right({
+      ...o,
+      residents: o.residents.map((r): Resident =>
+        r.role === 'shared' && trainedBefore.has(ownerOf(r.path)) ? { ...r, role: 'average' } : r,
+      ),
+    })
 
 /** Parameters whose first gradient comes in a later phase count their steps from there: `begun` names that phase. */
 export const countingFrom = (begun: (path: string) => string | undefined): GradientTransform =>
@@ -103,23 +133,33 @@ export const countingFrom = (begun: (path: string) => string | undefined): Gradi
 const paths = (programs: ReadonlyArray<Program>): ReadonlySet<string> => new Set(programs.flatMap((p) => p.residents.map((r) => r.path)))
 
 /** The values with which the tensors begin that phase `n` is the first to have, from those of all others. */
-export const valuesOnEntry = (stages: ReadonlyArray<Stage>, n: number) => (now: Values): Either<Fault, Values> => {
-  const known = paths(stages.slice(0, n).flatMap((s) => s.turns))
-  const fresh = stages[n].turns.flatMap((p) => p.residents).filter((r) => !known.has(r.path))
-  const averages = fresh.flatMap((r): ReadonlyArray<readonly [string, Float32Array]> => {
-    const student = r.role === 'average' ? now.get(ownerOf(r.path)) : undefined
-    return student === undefined ? [] : [[r.path, student]]
-  })
-  const isFresh = new Set(fresh.map((r) => r.path))
-  return pipe(
-    startAdapters(stages[n].turns[0].adapters.filter((a) => isFresh.has(`student.${a.module}.lora_A.weight`)))(new Map([...now, ...averages])),
-    E.map((all) => new Map([...all].filter(([path]) => isFresh.has(path)))),
-  )
-}
+export const valuesOnEntry =
+  (stages: ReadonlyArray<Stage>, n: number) =>
+  (now: Values): Either<Fault, Values> => {
+    const known = paths(stages.slice(0, n).flatMap((s) => s.turns))
+    const fresh = stages[n].turns.flatMap((p) => p.residents).filter((r) => !known.has(r.path))
+    const averages = fresh.flatMap((r): ReadonlyArray<readonly [string, Float32Array]> => {
+      const student = r.role === 'average' ? now.get(ownerOf(r.path)) : undefined
+      return student === undefined ? [] : [[r.path, student]]
+    })
+    const isFresh = new Set(fresh.map((r) => r.path))
+    return pipe(
+      startAdapters(stages[n].turns[0].adapters.filter((a) => isFresh.has(`student.${a.module}.lora_A.weight`)))(
+        new Map([...now, ...averages]),
+      ),
+      E.map((all) => new Map([...all].filter(([path]) => isFresh.has(path)))),
+    )
+  }
 
 /** Makes the state ready for phase `n`, before its first step. */
-export const enter = (device: Device, residents: ReadonlyArray<Resident>, stages: ReadonlyArray<Stage>, n: number): TaskEither<Fault, void> => pipe(
-  readValues(device, residents),
-  TE.chainEitherK(valuesOnEntry(stages, n)),
-  TE.chain((values) => writeResidents(device, residents)(values)),
-)
+export const enter = (
+  device: Device,
+  residents: ReadonlyArray<Resident>,
+  stages: ReadonlyArray<Stage>,
+  n: number,
+): TaskEither<Fault, void> =>
+  pipe(
+    readValues(device, residents),
+    TE.chainEitherK(valuesOnEntry(stages, n)),
+    TE.chain((values) => writeResidents(device, residents)(values)),
+  )

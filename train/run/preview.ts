@@ -55,7 +55,9 @@ const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Ima
   const crops = (name: 'global' | 'local', b: number): ReadonlyArray<Either<Fault, Image>> => {
     const group = p.augmentation[name]
     const values = out.get(name)
-    return values === undefined ? [] : Array.from({ length: group.count }, (_, k) => enlarge(factor)(cropAt(p, values, group.size, k * p.layout.batch + b)))
+    return values === undefined
+      ? []
+      : Array.from({ length: group.count }, (_, k) => enlarge(factor)(cropAt(p, values, group.size, k * p.layout.batch + b)))
   }
   const row = (b: number) => [wholeAt(p, batch, b, global.size * factor), ...crops('global', b), ...crops('local', b)]
   return pipe(
@@ -65,17 +67,22 @@ const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Ima
   )
 }
 
-/** Writes the crops of a run's first batch, computed by the device as in training, as one PNG. Faults: what reading, the device or the disk gives. */
-export const previewSheet = (device: Device, p: MultiCrop, loader: Loader, seed: number, path: string): TaskEither<Fault, void> => async () => {
-  if (E.isLeft(p.graph)) return p.graph
-  const executable = await device.compile(p.graph.right)()
-  if (E.isLeft(executable)) return executable
-  const batch = await loader.batch(0)()
-  if (E.isLeft(batch)) return batch
-  const values = p.feed(seed, batch.right)
-  if (E.isLeft(values)) return values
-  const out = await executable.right.run({ values: values.right, seed, step: 0 })()
-  if (E.isLeft(out)) return out
-  const sheet = sheetOf(p, batch.right, out.right)
-  return E.isLeft(sheet) ? sheet : writePng(path)(sheet.right)()
-}
+/**
+ * Writes the crops of a run's first batch, computed by the device as in training, as one PNG. Faults: what reading, the device or the
+ * disk gives.
+ */
+export const previewSheet =
+  (device: Device, p: MultiCrop, loader: Loader, seed: number, path: string): TaskEither<Fault, void> =>
+  async () => {
+    if (E.isLeft(p.graph)) return p.graph
+    const executable = await device.compile(p.graph.right)()
+    if (E.isLeft(executable)) return executable
+    const batch = await loader.batch(0)()
+    if (E.isLeft(batch)) return batch
+    const values = p.feed(seed, batch.right)
+    if (E.isLeft(values)) return values
+    const out = await executable.right.run({ values: values.right, seed, step: 0 })()
+    if (E.isLeft(out)) return out
+    const sheet = sheetOf(p, batch.right, out.right)
+    return E.isLeft(sheet) ? sheet : writePng(path)(sheet.right)()
+  }

@@ -50,11 +50,18 @@ const reporting = (o: ProgramOptions, name: string) => {
 }
 
 /** The turns of a phase. A program that several turns or phases have is compiled once. */
-const turnsOf = async (o: ProgramOptions, phase: AssembledPhase, compiled: Map<Program, Executable>): Promise<Either<Fault, ReadonlyArray<Executable>>> => {
+const turnsOf = async (
+  o: ProgramOptions,
+  phase: AssembledPhase,
+  compiled: Map<Program, Executable>,
+): Promise<Either<Fault, ReadonlyArray<Executable>>> => {
   const turns: Array<Executable> = []
   for (const p of phase.turns) {
     const known = compiled.get(p)
-    const made = known !== undefined ? E.right(known) : await o.device.compile(p.graph, { progress: reporting(o, nameOf(o.assembled, phase, p)), stopping: o.stopping })()
+    const made =
+      known !== undefined
+        ? E.right(known)
+        : await o.device.compile(p.graph, { progress: reporting(o, nameOf(o.assembled, phase, p)), stopping: o.stopping })()
     if (E.isLeft(made)) return made
     compiled.set(p, made.right)
     turns.push(made.right)
@@ -62,8 +69,21 @@ const turnsOf = async (o: ProgramOptions, phase: AssembledPhase, compiled: Map<P
   return E.right(turns)
 }
 
-const compiledPhase = async (o: ProgramOptions, phase: AssembledPhase, preview: string | undefined, compiled: Map<Program, Executable>): Promise<Either<Fault, RunningPhase>> => {
-  const { device, data, judged, judge, run: { settings: { seed, evaluation } } } = o
+const compiledPhase = async (
+  o: ProgramOptions,
+  phase: AssembledPhase,
+  preview: string | undefined,
+  compiled: Map<Program, Executable>,
+): Promise<Either<Fault, RunningPhase>> => {
+  const {
+    device,
+    data,
+    judged,
+    judge,
+    run: {
+      settings: { seed, evaluation },
+    },
+  } = o
   const batches = await openLoader(data.train, { ...data.loading, seed, batch: phase.batch, side: o.side, crops: phase.crops })()
   if (E.isLeft(batches)) return batches
   if (preview !== undefined) {
@@ -79,7 +99,9 @@ const compiledPhase = async (o: ProgramOptions, phase: AssembledPhase, preview: 
 }
 
 /** Compiles the programs of all phases, so that what cannot run is known before anything is trained. */
-export const compiledPhases = async (o: ProgramOptions): Promise<Either<Fault, readonly [RunningPhase, ...ReadonlyArray<RunningPhase>]>> => {
+export const compiledPhases = async (
+  o: ProgramOptions,
+): Promise<Either<Fault, readonly [RunningPhase, ...ReadonlyArray<RunningPhase>]>> => {
   const [first, ...others] = o.assembled.phases
   const compiled = new Map<Program, Executable>()
   const begun = await compiledPhase(o, first, o.preview, compiled)

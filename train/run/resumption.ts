@@ -61,7 +61,8 @@ const difference = (was: unknown, now: unknown, at = ''): string | undefined => 
 /** What may change when a run is continued: how long it is, how it goes, and where it is computed. */
 const changeable = ['steps', 'runtime', 'accelerator']
 
-const fixedPart = (config: Json): unknown => (isTree(config) ? Object.fromEntries(Object.entries(config).filter(([k]) => !changeable.includes(k))) : config)
+const fixedPart = (config: Json): unknown =>
+  isTree(config) ? Object.fromEntries(Object.entries(config).filter(([k]) => !changeable.includes(k))) : config
 
 const at = (config: unknown, path: string): unknown => path.split('.').reduce((u: unknown, k) => (isTree(u) ? u[k] : undefined), config)
 
@@ -72,13 +73,25 @@ const checkResume = (out: string, r: Resolved, c: Checkpoint): Either<Fault, Che
   // what an earlier release did not know yet is as it was then
   const began = r.completed(c.config)
   const path = difference(fixedPart(began), fixedPart(r.config))
-  if (path !== undefined) return E.left(fault('checkpoint', {
-    place: `${out}: ${path}`, found: shown(at(r.config, path)), allowed: `${shown(at(began, path))}, as the run began; only ${changeable.join(', ')} may change`,
-    remedy: `resume without this setting: --resume alone takes the configuration from ${join(out, 'config.yaml')}`,
-  }))
-  return c.step <= r.settings.steps ? E.right(c) : E.left(fault('usage', {
-    place: out, found: `a run at step ${c.step} of ${r.settings.steps}`, allowed: 'at least as many steps as the run has taken', remedy: 'give more --steps, or begin another run with --out',
-  }))
+  if (path !== undefined)
+    return E.left(
+      fault('checkpoint', {
+        place: `${out}: ${path}`,
+        found: shown(at(r.config, path)),
+        allowed: `${shown(at(began, path))}, as the run began; only ${changeable.join(', ')} may change`,
+        remedy: `resume without this setting: --resume alone takes the configuration from ${join(out, 'config.yaml')}`,
+      }),
+    )
+  return c.step <= r.settings.steps
+    ? E.right(c)
+    : E.left(
+        fault('usage', {
+          place: out,
+          found: `a run at step ${c.step} of ${r.settings.steps}`,
+          allowed: 'at least as many steps as the run has taken',
+          remedy: 'give more --steps, or begin another run with --out',
+        }),
+      )
 }
 
 /** Files of events, which TensorBoard would show as one run with the next. */
@@ -89,16 +102,23 @@ const asideOld = (o: StartOptions): TaskEither<Fault, void> => {
   const dir = join(o.out, 'checkpoints')
   return pipe(
     checkpointsIn(dir),
-    TE.chain((files) => (files.length === 0 ? TE.right(undefined) : guarded('io', dir)(async () => {
-      const taken = await readdir(o.out)
-      let n = 1
-      while (taken.includes(`checkpoints.${n}`)) n++
-      await rename(dir, join(o.out, `checkpoints.${n}`))
-      await mkdir(dir)
-      for (const events of taken.filter(isEvents)) await rename(join(o.out, events), join(o.out, `checkpoints.${n}`, events))
-      o.progress.say(`checkpoints and events of an earlier run are now in ${join(o.out, `checkpoints.${n}`)}`)
-      return E.right(undefined)
-    }))),
+    TE.chain((files) =>
+      files.length === 0
+        ? TE.right(undefined)
+        : guarded(
+            'io',
+            dir,
+          )(async () => {
+            const taken = await readdir(o.out)
+            let n = 1
+            while (taken.includes(`checkpoints.${n}`)) n++
+            await rename(dir, join(o.out, `checkpoints.${n}`))
+            await mkdir(dir)
+            for (const events of taken.filter(isEvents)) await rename(join(o.out, events), join(o.out, `checkpoints.${n}`, events))
+            o.progress.say(`checkpoints and events of an earlier run are now in ${join(o.out, `checkpoints.${n}`)}`)
+            return E.right(undefined)
+          }),
+    ),
   )
 }
 
@@ -111,40 +131,59 @@ export const isBegun = async (out: string): Promise<boolean> => {
   }
 }
 
-const fresh = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> => pipe(
-  asideOld(o),
-  TE.chain(() => r.first({ ...o, method: a.method, residents: a.residents, say: o.progress.say })),
-  TE.chainEitherK((given) => startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given]))),
-  TE.map((values) => ({ step: 0, values, position: beginning })),
-)
+const fresh = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> =>
+  pipe(
+    asideOld(o),
+    TE.chain(() => r.first({ ...o, method: a.method, residents: a.residents, say: o.progress.say })),
+    TE.chainEitherK((given) =>
+      startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given])),
+    ),
+    TE.map((values) => ({ step: 0, values, position: beginning })),
+  )
 
 const nothing = (out: string): Fault =>
-  fault('checkpoint', { place: out, found: 'no run', allowed: 'the folder of a run that was interrupted', remedy: 'start without --resume, or name the run with --out' })
+  fault('checkpoint', {
+    place: out,
+    found: 'no run',
+    allowed: 'the folder of a run that was interrupted',
+    remedy: 'start without --resume, or name the run with --out',
+  })
 
-const continued = (o: StartOptions, a: Assembled, r: Resolved, found: { readonly path: string; readonly checkpoint: Checkpoint }): Either<Fault, Start> => pipe(
-  checkResume(o.out, r, found.checkpoint),
-  E.chain((c) => stateValues(a.residents)(c.state)),
-  E.map((values): Start => {
-    o.progress.say(`continuing from ${found.path} at step ${found.checkpoint.step}`)
-    const position = positionCodec.decode(found.checkpoint.position)
-    return { step: found.checkpoint.step, values, position: E.isRight(position) ? position.right : beginning }
-  }),
-)
+const continued = (
+  o: StartOptions,
+  a: Assembled,
+  r: Resolved,
+  found: { readonly path: string; readonly checkpoint: Checkpoint },
+): Either<Fault, Start> =>
+  pipe(
+    checkResume(o.out, r, found.checkpoint),
+    E.chain((c) => stateValues(a.residents)(c.state)),
+    E.map((values): Start => {
+      o.progress.say(`continuing from ${found.path} at step ${found.checkpoint.step}`)
+      const position = positionCodec.decode(found.checkpoint.position)
+      return { step: found.checkpoint.step, values, position: E.isRight(position) ? position.right : beginning }
+    }),
+  )
 
 /**
  * The first values, or those of the newest whole checkpoint. A run that was interrupted before its first checkpoint begins again.
  * Faults: no run where one is to be continued; no whole checkpoint among several; another configuration.
  */
-export const startOf = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> => (!o.resume ? fresh(o, a, r) : pipe(
-  latest(join(o.out, 'checkpoints')),
-  TE.chain(({ found, rejected }) => {
-    for (const bad of rejected) o.progress.say(`passed over ${bad.place}: ${bad.found}`)
-    if (O.isSome(found)) return TE.fromEither(continued(o, a, r, found.value))
-    o.progress.say('the run was interrupted before its first checkpoint: it begins again')
-    return fresh(o, a, r)
-  }),
-))
+export const startOf = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> =>
+  !o.resume
+    ? fresh(o, a, r)
+    : pipe(
+        latest(join(o.out, 'checkpoints')),
+        TE.chain(({ found, rejected }) => {
+          for (const bad of rejected) o.progress.say(`passed over ${bad.place}: ${bad.found}`)
+          if (O.isSome(found)) return TE.fromEither(continued(o, a, r, found.value))
+          o.progress.say('the run was interrupted before its first checkpoint: it begins again')
+          return fresh(o, a, r)
+        }),
+      )
 
 /** Refuses to continue what was never begun; to be asked before anything is written. */
-export const checkBegun = (out: string, resume: boolean): TaskEither<Fault, void> => async () =>
-  (!resume || (await isBegun(out)) ? E.right(undefined) : E.left(nothing(out)))
+export const checkBegun =
+  (out: string, resume: boolean): TaskEither<Fault, void> =>
+  async () =>
+    !resume || (await isBegun(out)) ? E.right(undefined) : E.left(nothing(out))

@@ -89,12 +89,20 @@ const canvasNotes = (d: Dataset, sizes: ReadonlyArray<Image>, side: number): Rea
   if (most === undefined) return []
   const size = sizeOnCanvas(most, side)
   const needed = Math.max(...large.map((s) => Math.max(s.height, s.width)))
-  return [note(`${large.length} of ${sizes.length} images looked at of ${d.name} are larger than canvases of ${side} x ${side} and are shrunk, as ${most.height} x ${most.width} to ${size.height} x ${size.width}`, [],
-    `data.canvas=${needed} keeps their pixels, with ${Math.round((4 * d.channels * needed ** 2) / 2 ** 20)} MiB an image in memory`)]
+  return [
+    note(
+      `${large.length} of ${sizes.length} images looked at of ${d.name} are larger than canvases of ${side} x ${side} and are shrunk, as ${most.height} x ${most.width} to ${size.height} x ${size.width}`,
+      [],
+      `data.canvas=${needed} keeps their pixels, with ${Math.round((4 * d.channels * needed ** 2) / 2 ** 20)} MiB an image in memory`,
+    ),
+  ]
 }
 
 /** Channels, and the side of canvases that the images fit. */
-const imageryOf = async ({ train, loading, normalisation, canvas }: TrainingSplit, say: (text: string) => void): Promise<Either<Fault, Imagery>> => {
+const imageryOf = async (
+  { train, loading, normalisation, canvas }: TrainingSplit,
+  say: (text: string) => void,
+): Promise<Either<Fault, Imagery>> => {
   const d = loading?.onError === 'skip' ? substituting(() => undefined)(train) : train
   const sizes: Array<Image> = []
   const n = Math.min(looked, d.length)
@@ -104,9 +112,14 @@ const imageryOf = async ({ train, loading, normalisation, canvas }: TrainingSpli
     sizes.push(item.right.image)
   }
   if (sizes.length === 0) {
-    return E.left(fault('data', {
-      place: d.name, found: 'no image to train on', allowed: 'at least one image', remedy: 'see with npm run data -- inspect --data PATH what is read, and keep less for the test (data.share)',
-    }))
+    return E.left(
+      fault('data', {
+        place: d.name,
+        found: 'no image to train on',
+        allowed: 'at least one image',
+        remedy: 'see with npm run data -- inspect --data PATH what is read, and keep less for the test (data.share)',
+      }),
+    )
   }
   const side = canvas ?? sideFor(sizes)
   for (const line of canvasNotes(train, sizes, side)) say(`note: ${line}`)
@@ -116,16 +129,18 @@ const imageryOf = async ({ train, loading, normalisation, canvas }: TrainingSpli
 const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.train.length > 0 && split.test.length > 0
 
 /** The labelled part of data, and what is said where that is not all. */
-const judgedOf = (data: TrainingSplit, say: (text: string) => void): Either<Fault, TrainingSplit> => pipe(
-  E.Do,
-  E.apS('train', labelled(data.train)),
-  E.apS('test', labelled(data.test)),
-  E.map(({ train, test }): TrainingSplit => {
-    const [left, all] = [data.train.length + data.test.length - train.length - test.length, data.train.length + data.test.length]
-    if (data.train.classes.length > 1 && left > 0) say(`note: ${left} of ${all} images have no label: they are trained on like all others, and left out of the evaluation`)
-    return { ...data, train, test }
-  }),
-)
+const judgedOf = (data: TrainingSplit, say: (text: string) => void): Either<Fault, TrainingSplit> =>
+  pipe(
+    E.Do,
+    E.apS('train', labelled(data.train)),
+    E.apS('test', labelled(data.test)),
+    E.map(({ train, test }): TrainingSplit => {
+      const [left, all] = [data.train.length + data.test.length - train.length - test.length, data.train.length + data.test.length]
+      if (data.train.classes.length > 1 && left > 0)
+        say(`note: ${left} of ${all} images have no label: they are trained on like all others, and left out of the evaluation`)
+      return { ...data, train, test }
+    }),
+  )
 
 /** Images of the test part that are shown when a run has ended. */
 const pictured = 8
@@ -146,23 +161,30 @@ const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
   new Set(Array.from({ length: during + 1 }, (_, i) => Math.round((steps * (i + 1)) / (during + 1))))
 
 /** k-NN of plain networks' values, which are written beside those of the run, each of another kind under a root of its own. */
-const accuracyOn = ({ options: { judge }, run, judged: data, device, assembled: a }: Traced): AccuracyOf => (name, network, backbone) => async () => {
-  if (!isLabelled(data)) return E.right({})
-  const root = backbone === undefined ? plainRoot : `${plainRoot}_${name}`
-  const program = backbone === undefined ? E.right(a.plain) : plainFeatures(backbone, a.plain.crops, root)
-  if (E.isLeft(program)) return program
-  const graph = trace('plain', [value('cls', program.right.cls)])
-  if (E.isLeft(graph)) return graph
-  for (const l of leavesOfGraph(graph.right).filter(isResident)) {
-    const written = await device.write(l.path, l.type, network.get(l.path.slice(root.length + 1)) ?? new Float32Array())()
-    if (E.isLeft(written)) return written
+const accuracyOn =
+  ({ options: { judge }, run, judged: data, device, assembled: a }: Traced): AccuracyOf =>
+  (name, network, backbone) =>
+  async () => {
+    if (!isLabelled(data)) return E.right({})
+    const root = backbone === undefined ? plainRoot : `${plainRoot}_${name}`
+    const program = backbone === undefined ? E.right(a.plain) : plainFeatures(backbone, a.plain.crops, root)
+    if (E.isLeft(program)) return program
+    const graph = trace('plain', [value('cls', program.right.cls)])
+    if (E.isLeft(graph)) return graph
+    for (const l of leavesOfGraph(graph.right).filter(isResident)) {
+      const written = await device.write(l.path, l.type, network.get(l.path.slice(root.length + 1)) ?? new Float32Array())()
+      if (E.isLeft(written)) return written
+    }
+    const accuracy = await judge.accuracy(device, program.right, data, run.settings.evaluation)()
+    return E.isLeft(accuracy) ? accuracy : E.map((a: number): Numbers => ({ [name]: a }))(await accuracy.right())
   }
-  const accuracy = await judge.accuracy(device, program.right, data, run.settings.evaluation)()
-  return E.isLeft(accuracy) ? accuracy : E.map((a: number): Numbers => ({ [name]: a }))(await accuracy.right())
-}
 
 /** k-NN of the untrained network and of the pixels; a run that is continued remembers it. */
-const evaluatedBefore = async ({ options: { judge, progress }, run, judged: data }: Open, start: Begun, accuracy: TaskEither<Fault, number>): Promise<Either<Fault, Numbers>> => {
+const evaluatedBefore = async (
+  { options: { judge, progress }, run, judged: data }: Open,
+  start: Begun,
+  accuracy: TaskEither<Fault, number>,
+): Promise<Either<Fault, Numbers>> => {
   if (!isLabelled(data) || start.step > 0) return E.right(start.position.before)
   // pixels of images of several sizes cannot be compared
   const pixels = await judge.pixels(data, run.settings.evaluation)()
@@ -186,7 +208,11 @@ const begun = async ({ options: o, run, device, surroundings, assembled }: Trace
   const start = await startOf(surroundings, assembled, run)()
   if (E.isLeft(start)) return start
   const { values, ...rest } = start.right
-  for (const effect of [writeConfig(o, run, device), recordStart(o.out, o.resume, o.name, device), writeResidents(device, assembled.residents)(values)]) {
+  for (const effect of [
+    writeConfig(o, run, device),
+    recordStart(o.out, o.resume, o.name, device),
+    writeResidents(device, assembled.residents)(values),
+  ]) {
     const done = await effect()
     if (E.isLeft(done)) return done
   }
@@ -196,12 +222,18 @@ const begun = async ({ options: o, run, device, surroundings, assembled }: Trace
 /** Ends what reads images, and says what could not be read. */
 const closeLoaders = (phases: ReadonlyArray<RunningPhase>, say: (text: string) => void): void => {
   const skipped = new Set(phases.flatMap((p) => p.loader.skipped().map((f) => f.place)))
-  if (skipped.size > 0) say(`${skipped.size} image${skipped.size === 1 ? '' : 's'} could not be read and ${skipped.size === 1 ? 'was' : 'were'} left out`)
+  if (skipped.size > 0)
+    say(`${skipped.size} image${skipped.size === 1 ? '' : 's'} could not be read and ${skipped.size === 1 ? 'was' : 'were'} left out`)
   for (const p of phases) p.loader.close()
 }
 
 /** What is made of a run at its end; gives the numbers that it is reported with. */
-const concluded = async (t: Traced, ended: Ended, before: Numbers, accuracy: TaskEither<Fault, number>): Promise<Either<Fault, Numbers>> => {
+const concluded = async (
+  t: Traced,
+  ended: Ended,
+  before: Numbers,
+  accuracy: TaskEither<Fault, number>,
+): Promise<Either<Fault, Numbers>> => {
   const { options: o, run, data, judged, device, surroundings, assembled, images } = t
   const values = Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss'))
   if (ended.stopped) return o.judge.stopped(o, { ...values, ...before })()
@@ -210,26 +242,71 @@ const concluded = async (t: Traced, ended: Ended, before: Numbers, accuracy: Tas
   const metrics: Numbers = { ...values, ...before, ...(after === undefined || E.isLeft(after) ? {} : { knn_after: after.right }) }
   const state = await readValues(device, assembled.residents)()
   if (E.isLeft(state)) return state
-  const made = await o.judge.finished({ ...surroundings, name: o.name, run, split: data, open: device, assembled, state: state.right, metrics, accuracyOf: accuracyOn(t), images })()
+  const made = await o.judge.finished({
+    ...surroundings,
+    name: o.name,
+    run,
+    split: data,
+    open: device,
+    assembled,
+    state: state.right,
+    metrics,
+    accuracyOf: accuracyOn(t),
+    images,
+  })()
   return after !== undefined && E.isLeft(after) ? after : made
 }
 
 const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
-  const { options: o, run, data, judged, device, assembled, images: { side } } = t
+  const {
+    options: o,
+    run,
+    data,
+    judged,
+    device,
+    assembled,
+    images: { side },
+  } = t
   const { settings: s, config } = run
   const { say } = o.progress
   const start = await begun(t)
   if (E.isLeft(start)) return start
   for (const note of new Set(assembled.phases.flatMap((p) => p.crops.notes))) say(`augmentation: ${note}`)
-  const phases = await compiledPhases({ device, run, assembled, data, judged, side, judge: o.judge, progress: o.progress, stopping: o.stopping, preview: o.preview })
+  const phases = await compiledPhases({
+    device,
+    run,
+    assembled,
+    data,
+    judged,
+    side,
+    judge: o.judge,
+    progress: o.progress,
+    stopping: o.stopping,
+    preview: o.preview,
+  })
   if (E.isLeft(phases)) return phases
-  const logs = await openLogs({ out: o.out, name: o.name, config, runtime: s.runtime, resumeAt: o.resume ? start.right.step : undefined, say })()
+  const logs = await openLogs({
+    out: o.out,
+    name: o.name,
+    config,
+    runtime: s.runtime,
+    resumeAt: o.resume ? start.right.step : undefined,
+    say,
+  })()
   if (E.isLeft(logs)) return logs
   const before = await evaluatedBefore(t, start.right, phases.right[0].accuracy)
   if (E.isLeft(before)) return before
   const ended = await loop({
-    device, assembled, running: phases.right, settings: s, config, from: start.right.step, position: { ...start.right.position, before: before.right },
-    logs: logs.right, progress: o.progress, dir: join(o.out, 'checkpoints'),
+    device,
+    assembled,
+    running: phases.right,
+    settings: s,
+    config,
+    from: start.right.step,
+    position: { ...start.right.position, before: before.right },
+    logs: logs.right,
+    progress: o.progress,
+    dir: join(o.out, 'checkpoints'),
     evaluateAfter: isLabelled(judged) ? evaluationSteps(s.steps, s.evaluation.during) : new Set(),
     between: run.between({ device, assembled, say }),
     stopping: o.stopping,
@@ -242,7 +319,15 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
   const { step, stopped, values, imagesPerSecond } = ended.right
   const closed = await logs.right.close(stopped ? 'stopped' : 'finished')()
   if (E.isLeft(closed)) return closed
-  return E.right({ steps: step, loss: values.get('loss') ?? NaN, metrics: metrics.right, images_per_s: imagesPerSecond, target: device.name, out: o.out, stopped })
+  return E.right({
+    steps: step,
+    loss: values.get('loss') ?? NaN,
+    metrics: metrics.right,
+    images_per_s: imagesPerSecond,
+    target: device.name,
+    out: o.out,
+    stopped,
+  })
 }
 
 const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
@@ -259,18 +344,27 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
 const targetOf = (a: Accelerator): TaskEither<Fault, Device> => openTarget(a.target, a.threads === 0 ? {} : { threads: a.threads })
 
 /** Runs an experiment from its resolved settings; the device is closed whatever happens. */
-export const runExperiment = (run: Resolved, options: RunOptions): TaskEither<Fault, Report> => async () => {
-  const { out, progress, resume } = options
-  const possible = await checkBegun(out, resume)()
-  if (E.isLeft(possible)) return possible
-  const data = await run.data(progress.say)()
-  if (E.isLeft(data)) return data
-  const judged = judgedOf(data.right, progress.say)
-  if (E.isLeft(judged)) return judged
-  const opening = options.device ?? targetOf(run.settings.accelerator)
-  const device = await opening()
-  if (E.isLeft(device)) return device
-  const result = await onDevice({ options, run, data: data.right, judged: judged.right, device: device.right, surroundings: { out, device: opening, progress, resume } })
-  device.right.close()
-  return result
-}
+export const runExperiment =
+  (run: Resolved, options: RunOptions): TaskEither<Fault, Report> =>
+  async () => {
+    const { out, progress, resume } = options
+    const possible = await checkBegun(out, resume)()
+    if (E.isLeft(possible)) return possible
+    const data = await run.data(progress.say)()
+    if (E.isLeft(data)) return data
+    const judged = judgedOf(data.right, progress.say)
+    if (E.isLeft(judged)) return judged
+    const opening = options.device ?? targetOf(run.settings.accelerator)
+    const device = await opening()
+    if (E.isLeft(device)) return device
+    const result = await onDevice({
+      options,
+      run,
+      data: data.right,
+      judged: judged.right,
+      device: device.right,
+      surroundings: { out, device: opening, progress, resume },
+    })
+    device.right.close()
+    return result
+  }

@@ -16,7 +16,12 @@ import type { Resident } from '../step/objective.ts'
 export const readValues = (device: Device, residents: ReadonlyArray<Resident>): TaskEither<Fault, ReadonlyMap<string, Float32Array>> =>
   pipe(
     residents,
-    TE.traverseSeqArray((r) => pipe(device.read(r.path), TE.map((data) => [r.path, Float32Array.from(data)] as const))),
+    TE.traverseSeqArray((r) =>
+      pipe(
+        device.read(r.path),
+        TE.map((data) => [r.path, Float32Array.from(data)] as const),
+      ),
+    ),
     TE.map((entries) => new Map(entries)),
   )
 
@@ -28,46 +33,64 @@ export const readState = (device: Device, residents: ReadonlyArray<Resident>): T
   )
 
 /** A state all of whose numbers are finite, or which tensor has others. */
-export const finiteState = (step: number) => (state: HostTensors): Either<Fault, HostTensors> => {
-  for (const [path, t] of state) {
-    const { data } = t
-    if (!(data instanceof Float32Array)) continue
-    const bad = data.findIndex((x) => !Number.isFinite(x))
-    if (bad >= 0) return E.left(fault('numeric', {
-      place: `step ${step}, ${path}`, found: `${data[bad]} at element ${bad} of ${data.length}`, allowed: 'finite numbers: a state with others is not saved',
-      remedy: 'lower the learning rate or clip more; continue from the checkpoint before with --resume',
-    }))
+export const finiteState =
+  (step: number) =>
+  (state: HostTensors): Either<Fault, HostTensors> => {
+    for (const [path, t] of state) {
+      const { data } = t
+      if (!(data instanceof Float32Array)) continue
+      const bad = data.findIndex((x) => !Number.isFinite(x))
+      if (bad >= 0)
+        return E.left(
+          fault('numeric', {
+            place: `step ${step}, ${path}`,
+            found: `${data[bad]} at element ${bad} of ${data.length}`,
+            allowed: 'finite numbers: a state with others is not saved',
+            remedy: 'lower the learning rate or clip more; continue from the checkpoint before with --resume',
+          }),
+        )
+    }
+    return E.right(state)
   }
-  return E.right(state)
-}
 
 const misfit = (path: string, found: string, allowed: string): Fault =>
-  fault('checkpoint', { place: path, found, allowed, remedy: 'resume with the configuration that the run was started with, or start a new run in another folder' })
+  fault('checkpoint', {
+    place: path,
+    found,
+    allowed,
+    remedy: 'resume with the configuration that the run was started with, or start a new run in another folder',
+  })
 
 /** The values of a checkpoint for the tensors of a program: each there, with its shape, and no others. */
-export const stateValues = (residents: ReadonlyArray<Resident>) => (saved: HostTensors): Either<Fault, ReadonlyMap<string, Float32Array>> => {
-  const known = new Set(residents.map((r) => r.path))
-  const extra = [...saved.keys()].find((path) => !known.has(path))
-  if (extra !== undefined) return E.left(misfit(extra, 'a tensor that this experiment does not have', 'the tensors of this experiment'))
-  const out = new Map<string, Float32Array>()
-  for (const r of residents) {
-    const t = saved.get(r.path)
-    if (t === undefined) return E.left(misfit(r.path, 'no such tensor in the checkpoint', `a tensor ${showShape(r.declaration.shape)}`))
-    if (!equalShape(t.shape, r.declaration.shape)) return E.left(misfit(r.path, showShape(t.shape), showShape(r.declaration.shape)))
-    const floats = floatsOf(r.path)(t)
-    if (E.isLeft(floats)) return floats
-    out.set(r.path, floats.right)
+export const stateValues =
+  (residents: ReadonlyArray<Resident>) =>
+  (saved: HostTensors): Either<Fault, ReadonlyMap<string, Float32Array>> => {
+    const known = new Set(residents.map((r) => r.path))
+    const extra = [...saved.keys()].find((path) => !known.has(path))
+    if (extra !== undefined) return E.left(misfit(extra, 'a tensor that this experiment does not have', 'the tensors of this experiment'))
+    const out = new Map<string, Float32Array>()
+    for (const r of residents) {
+      const t = saved.get(r.path)
+      if (t === undefined) return E.left(misfit(r.path, 'no such tensor in the checkpoint', `a tensor ${showShape(r.declaration.shape)}`))
+      if (!equalShape(t.shape, r.declaration.shape)) return E.left(misfit(r.path, showShape(t.shape), showShape(r.declaration.shape)))
+      const floats = floatsOf(r.path)(t)
+      if (E.isLeft(floats)) return floats
+      out.set(r.path, floats.right)
+    }
+    return E.right(out)
   }
-  return E.right(out)
-}
 
 /** Writes values of residents to a device; a resident without a value is left as it is there. */
-export const writeResidents = (device: Device, residents: ReadonlyArray<Resident>) => (values: ReadonlyMap<string, Float32Array>): TaskEither<Fault, void> =>
-  pipe(
-    residents,
-    TE.traverseSeqArray((r) => {
-      const data = values.get(r.path)
-      return data === undefined ? TE.fromEither(E.right(undefined)) : device.write(r.path, tensorType(r.declaration.dtype, r.declaration.shape), data)
-    }),
-    TE.map(() => undefined),
-  )
+export const writeResidents =
+  (device: Device, residents: ReadonlyArray<Resident>) =>
+  (values: ReadonlyMap<string, Float32Array>): TaskEither<Fault, void> =>
+    pipe(
+      residents,
+      TE.traverseSeqArray((r) => {
+        const data = values.get(r.path)
+        return data === undefined
+          ? TE.fromEither(E.right(undefined))
+          : device.write(r.path, tensorType(r.declaration.dtype, r.declaration.shape), data)
+      }),
+      TE.map(() => undefined),
+    )

@@ -12,7 +12,8 @@ export const normOf = (x: Expr): Expr => sqrt(sum()(square(x)))
 const factor = (norm: Expr, limit: number): Expr => minimum(div(limit, add(norm, 1e-6)), 1)
 
 /** Every tensor on its own: g <- g min(1, limit / (|g| + 1e-6)) (dino `utils.py` clip_gradients). */
-export const clipEach = (limit: number): GradientTransform => each((p) => ({ ...p, update: mul(p.update, factor(normOf(p.update), limit)) }))
+export const clipEach = (limit: number): GradientTransform =>
+  each((p) => ({ ...p, update: mul(p.update, factor(normOf(p.update), limit)) }))
 
 /** The submodule of a parameter: the first name of its path, `backbone`, `dino_head`, `ibot_head`. */
 export const submoduleOf = ({ path }: Pick<Parameter, 'path'>): string => path.split('.', 1)[0]
@@ -28,7 +29,15 @@ const groupFactor = (group: ReadonlyArray<Proposal>, limit: number): Expr =>
 export const clipGroups = (limit: number, groupOf: (p: Parameter) => string = submoduleOf): GradientTransform => ({
   update: (proposals) => {
     const names = [...new Set(proposals.map(groupOf))]
-    const factors = new Map(names.map((name) => [name, groupFactor(proposals.filter((p) => groupOf(p) === name), limit)]))
+    const factors = new Map(
+      names.map((name) => [
+        name,
+        groupFactor(
+          proposals.filter((p) => groupOf(p) === name),
+          limit,
+        ),
+      ]),
+    )
     return {
       proposals: proposals.map((p) => ({ ...p, update: mul(p.update, factors.get(groupOf(p)) ?? 1) })),
       kept: [],

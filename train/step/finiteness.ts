@@ -28,15 +28,27 @@ const wrongIn = (x: Expr): Expr => sum()(where(less(abs(x), limit), 0, 1))
 
 const skipping = (g: Graph): Graph => {
   const states = g.outputs.filter((o) => o.role === 'state')
-  const watched = [...g.outputs.filter((o) => o.role === 'value' && o.path === 'loss'), ...states].filter((o) => o.expr.type.dtype === 'f32')
+  const watched = [...g.outputs.filter((o) => o.role === 'value' && o.path === 'loss'), ...states].filter(
+    (o) => o.expr.type.dtype === 'f32',
+  )
   const [first, ...rest] = watched.map((o) => wrongIn(o.expr))
   if (first === undefined) return g
-  const bad = less(0, rest.reduce((a, b) => add(a, b), first))
-  const old = new Map(leavesOfGraph(g).filter(isResident).map((l) => [l.path, l.leaf]))
+  const bad = less(
+    0,
+    rest.reduce((a, b) => add(a, b), first),
+  )
+  const old = new Map(
+    leavesOfGraph(g)
+      .filter(isResident)
+      .map((l) => [l.path, l.leaf]),
+  )
   const before = (path: string, next: Expr): Expr => old.get(path) ?? leaf(next.type, { _tag: 'State', path })
   return {
     name: g.name,
-    outputs: [...g.outputs.map((o) => (o.role === 'state' ? state(o.path, where(bad, before(o.path, o.expr), o.expr)) : o)), value(skippedName, cast('f32')(bad))],
+    outputs: [
+      ...g.outputs.map((o) => (o.role === 'state' ? state(o.path, where(bad, before(o.path, o.expr), o.expr)) : o)),
+      value(skippedName, cast('f32')(bad)),
+    ],
   }
 }
 

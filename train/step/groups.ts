@@ -12,8 +12,10 @@ export type GroupRule = (p: Parameter) => Multipliers
 export const uniformGroups: GroupRule = () => ({ rate: 1, decay: 1 })
 
 /** DINO: no decay for names that end in `.bias` and for vectors (dino `utils.py` get_params_groups). */
-export const v1Groups: GroupRule = ({ path, declaration }) =>
-  ({ rate: 1, decay: path.endsWith('.bias') || declaration.shape.length === 1 ? 0 : 1 })
+export const v1Groups: GroupRule = ({ path, declaration }) => ({
+  rate: 1,
+  decay: path.endsWith('.bias') || declaration.shape.length === 1 ? 0 : 1,
+})
 
 export interface LayerDecayOptions {
   /** The learning rate of a layer over that of the layer above it. */
@@ -35,13 +37,20 @@ const layerOf = (path: string, blocks: number): number => {
 }
 
 /** decay^(L + 1 - layer), L blocks (dinov2 `utils/param_groups.py` get_vit_lr_decay_rate; dinov3 `train/param_groups.py`). */
-export const layerRate = (o: LayerDecayOptions) => (path: string): number =>
-  o.decay ** (o.blocks + 1 - layerOf(path, o.blocks)) * (path.includes('patch_embed') ? o.patchEmbed : 1)
+export const layerRate =
+  (o: LayerDecayOptions) =>
+  (path: string): number =>
+    o.decay ** (o.blocks + 1 - layerOf(path, o.blocks)) * (path.includes('patch_embed') ? o.patchEmbed : 1)
 
 /** DINOv2: no decay for biases, norms and layer scales. */
-export const v2Groups = (o: LayerDecayOptions): GroupRule => ({ path }) =>
-  ({ rate: layerRate(o)(path), decay: path.endsWith('.bias') || path.includes('norm') || path.includes('gamma') ? 0 : 1 })
+export const v2Groups =
+  (o: LayerDecayOptions): GroupRule =>
+  ({ path }) => ({ rate: layerRate(o)(path), decay: path.endsWith('.bias') || path.includes('norm') || path.includes('gamma') ? 0 : 1 })
 
 /** DINOv3: as DINOv2, and none for Fourier weights. */
-export const v3Groups = (o: LayerDecayOptions): GroupRule => ({ path }) =>
-  ({ rate: layerRate(o)(path), decay: path.endsWith('bias') || ['norm', 'gamma', 'fourier_w'].some((s) => path.includes(s)) ? 0 : 1 })
+export const v3Groups =
+  (o: LayerDecayOptions): GroupRule =>
+  ({ path }) => ({
+    rate: layerRate(o)(path),
+    decay: path.endsWith('bias') || ['norm', 'gamma', 'fourier_w'].some((s) => path.includes(s)) ? 0 : 1,
+  })

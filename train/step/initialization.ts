@@ -15,7 +15,8 @@ export const initialValues = (init: Init, n: number, seed: number, path: string)
   const out = new Float32Array(n)
   const s = stream(seed, `init.${path}`, 0)
   switch (init._tag) {
-    case 'Constant': return out.fill(init.value)
+    case 'Constant':
+      return out.fill(init.value)
     case 'Normal':
       for (let i = 0; i < n; i++) out[i] = init.std * s.normal(i)
       return out
@@ -36,16 +37,26 @@ export const initialValues = (init: Init, n: number, seed: number, path: string)
 const origin = (r: Resident): string => (r.role === 'average' ? r.path.replace(/^[^.]+\./, 'student.') : r.path)
 
 /** First values of one resident. A teacher that follows begins equal to its student. */
-export const firstValues = (seed: number) => (r: Resident): Float32Array => initialValues(r.declaration.init, sizeOf(r.declaration.shape), seed, origin(r))
+export const firstValues =
+  (seed: number) =>
+  (r: Resident): Float32Array =>
+    initialValues(r.declaration.init, sizeOf(r.declaration.shape), seed, origin(r))
 
-/** First values by path. Residents that begin equal, a teacher's and its student's or moments of one size, have one array: not to be written to. */
-export const initialize = (seed: number) => (residents: ReadonlyArray<Resident>): ReadonlyMap<string, Float32Array> => {
-  const made = new Map<string, Float32Array>()
-  return new Map(residents.map((r) => {
-    const { init, shape } = r.declaration
-    const key = `${JSON.stringify(init)} ${sizeOf(shape)} ${init._tag === 'Constant' ? '' : origin(r)}`
-    const values = made.get(key) ?? firstValues(seed)(r)
-    made.set(key, values)
-    return [r.path, values]
-  }))
-}
+/**
+ * First values by path. Residents that begin equal, a teacher's and its student's or moments of one size, have one array: not to be
+ * written to.
+ */
+export const initialize =
+  (seed: number) =>
+  (residents: ReadonlyArray<Resident>): ReadonlyMap<string, Float32Array> => {
+    const made = new Map<string, Float32Array>()
+    return new Map(
+      residents.map((r) => {
+        const { init, shape } = r.declaration
+        const key = `${JSON.stringify(init)} ${sizeOf(shape)} ${init._tag === 'Constant' ? '' : origin(r)}`
+        const values = made.get(key) ?? firstValues(seed)(r)
+        made.set(key, values)
+        return [r.path, values]
+      }),
+    )
+  }

@@ -47,7 +47,10 @@ export const none: Scaling = { scaled: (loss) => loss, of: () => ({ unscaled: (g
 
 /** A bool `[]`: whether every element of every tensor is finite. What is not gives NaN when it is multiplied by 0. */
 export const allFinite = (tensors: ReadonlyArray<Expr>): Expr =>
-  less(tensors.map((x) => sum()(mul(x, 0))).reduce((x, y) => add(x, y), fill('f32', [], 0)), 1)
+  less(
+    tensors.map((x) => sum()(mul(x, 0))).reduce((x, y) => add(x, y), fill('f32', [], 0)),
+    1,
+  )
 
 const scale = (o: LossScale): Parameter => ({ path: 'loss_scale', declaration: param([], constantInit(o.initial ?? 2 ** 16), false) })
 const good: Parameter = { path: 'loss_scale_good', declaration: param([], zeros, false) }

@@ -16,7 +16,11 @@ export const maskInputs = (crops: number, patches: number, length: number): Hidd
 
 /** The values of these inputs. */
 export const maskValues = (m: CollatedMasks): HostValues =>
-  new Map<string, HostArray>([['batch.mask', m.mask], ['batch.mask_indices', m.indices], ['batch.mask_weights', m.weights]])
+  new Map<string, HostArray>([
+    ['batch.mask', m.mask],
+    ['batch.mask_indices', m.indices],
+    ['batch.mask_weights', m.weights],
+  ])
 
 /** Which patches of the global crops a step hides from its student: inputs of the step, and their values. */
 export interface Masking {

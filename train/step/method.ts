@@ -112,5 +112,7 @@ export const method = <B, P, Q, S, T>(o: MethodOptions<B, P, Q, S, T>): Method =
 })
 
 /** Whether a path in a network is one of the prototypes of a method. */
-export const isPrototype = ({ prototypes }: Pick<Method, 'prototypes'>) => ({ path }: { readonly path: string }): boolean =>
-  prototypes.some((root) => path.startsWith(`${root}.`))
+export const isPrototype =
+  ({ prototypes }: Pick<Method, 'prototypes'>) =>
+  ({ path }: { readonly path: string }): boolean =>
+    prototypes.some((root) => path.startsWith(`${root}.`))

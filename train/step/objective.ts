@@ -82,7 +82,11 @@ export const objective = <P, Q, V, S, T>(o: ObjectiveOptions<P, Q, V, S, T>): Ei
     ...outcome.metrics.map((m) => value(m.name, m.value)),
     ...[...next].map(([path, e]) => state(join('loss', path), e)),
   ]
-  labelScope('loss', since, outputs.map((x) => x.expr))
+  labelScope(
+    'loss',
+    since,
+    outputs.map((x) => x.expr),
+  )
   const teacherRole = o.teacher ?? 'average'
   return pipe(
     trace('objective', outputs),

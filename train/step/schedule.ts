@@ -14,18 +14,29 @@ import type { Fault } from '../../core/fault.ts'
 export type Schedule = (step: number) => number
 
 /** The same value at every step. */
-export const constant = (value: number): Schedule => () => value
+export const constant =
+  (value: number): Schedule =>
+  () =>
+    value
 
 /** From `from` at step 0 to `to` at step `steps`, evenly; then `to`. `steps` 0 is `to` at once. */
-export const linear = (from: number, to: number, steps: number): Schedule => (step) =>
-  step >= steps ? to : step <= 0 ? from : from + ((to - from) * step) / steps
+export const linear =
+  (from: number, to: number, steps: number): Schedule =>
+  (step) =>
+    step >= steps ? to : step <= 0 ? from : from + ((to - from) * step) / steps
 
 /** Half a cosine from `from` at step 0 to `to` at step `steps`; then `to`. `steps` 0 is `to` at once. */
-export const cosine = (from: number, to: number, steps: number): Schedule => (step) =>
-  step >= steps ? to : step <= 0 ? from : to + 0.5 * (from - to) * (1 + Math.cos((Math.PI * step) / steps))
+export const cosine =
+  (from: number, to: number, steps: number): Schedule =>
+  (step) =>
+    step >= steps ? to : step <= 0 ? from : to + 0.5 * (from - to) * (1 + Math.cos((Math.PI * step) / steps))
 
 /** A schedule times a factor. Laws: `scale(1)` is the identity, `scale(a)` after `scale(b)` is `scale(a * b)`. */
-export const scale = (factor: number) => (schedule: Schedule): Schedule => (step) => factor * schedule(step)
+export const scale =
+  (factor: number) =>
+  (schedule: Schedule): Schedule =>
+  (step) =>
+    factor * schedule(step)
 
 /** A stretch of a piecewise schedule: its own schedule, counted from 0, for this many steps. */
 export interface Stretch {
@@ -34,27 +45,42 @@ export interface Stretch {
 }
 
 /** One stretch after the other, then `tail`, each counted from its own beginning. Law: no stretches is `tail`. */
-export const piecewise = (...stretches: ReadonlyArray<Stretch>) => (tail: Schedule): Schedule => (step) => {
-  let at = Math.max(0, step)
-  for (const { steps, schedule } of stretches) {
-    if (at < steps) return schedule(at)
-    at -= steps
+export const piecewise =
+  (...stretches: ReadonlyArray<Stretch>) =>
+  (tail: Schedule): Schedule =>
+  (step) => {
+    let at = Math.max(0, step)
+    for (const { steps, schedule } of stretches) {
+      if (at < steps) return schedule(at)
+      at -= steps
+    }
+    return tail(at)
   }
-  return tail(at)
-}
 
 /** `first` for `steps` steps, then `second`, counted from 0 again. Data last: `pipe(first, concat(10, second))`. */
-export const concat = (steps: number, second: Schedule) => (first: Schedule): Schedule => piecewise({ steps, schedule: first })(second)
+export const concat =
+  (steps: number, second: Schedule) =>
+  (first: Schedule): Schedule =>
+    piecewise({ steps, schedule: first })(second)
 
 /** A schedule that changes once an epoch: its step is the epoch. */
-export const everyEpoch = (stepsPerEpoch: number) => (schedule: Schedule): Schedule => (step) => schedule(Math.floor(Math.max(0, step) / stepsPerEpoch))
+export const everyEpoch =
+  (stepsPerEpoch: number) =>
+  (schedule: Schedule): Schedule =>
+  (step) =>
+    schedule(Math.floor(Math.max(0, step) / stepsPerEpoch))
 
 /** The values of the first `steps` steps, for plots and tests. */
-export const valuesOf = (steps: number) => (schedule: Schedule): ReadonlyArray<number> => Array.from({ length: steps }, (_, i) => schedule(i))
+export const valuesOf =
+  (steps: number) =>
+  (schedule: Schedule): ReadonlyArray<number> =>
+    Array.from({ length: steps }, (_, i) => schedule(i))
 
 /** numpy's `linspace(from, to, count)[i]`: both ends included; with one point it is `from`. */
-const linspace = (from: number, to: number, count: number): Schedule => (i) =>
-  count > 1 && i >= count - 1 ? to : from + i * ((to - from) / Math.max(1, count - 1))
+const linspace =
+  (from: number, to: number, count: number): Schedule =>
+  (i) =>
+    count > 1 && i >= count - 1 ? to : from + i * ((to - from) / Math.max(1, count - 1))
 
 /** The cosine schedule of DINO and DINOv2, in steps. */
 export interface CosineOptions {
@@ -108,7 +134,8 @@ type Numbers = Readonly<Record<string, number>>
 /** Checks that the values are finite, the counts whole, and the parts (frozen, warm-up, decay) no longer than the total. */
 const check = (place: string, values: Numbers, counts: Numbers, parts: number, total: number): Either<Fault, void> => {
   for (const [name, v] of Object.entries(values)) {
-    if (!Number.isFinite(v)) return E.left(fault('config', { place: `${place}.${name}`, found: String(v), allowed: 'a finite number', remedy }))
+    if (!Number.isFinite(v))
+      return E.left(fault('config', { place: `${place}.${name}`, found: String(v), allowed: 'a finite number', remedy }))
   }
   for (const [name, v] of Object.entries(counts)) {
     if (!Number.isSafeInteger(v) || v < 0) {
@@ -117,12 +144,14 @@ const check = (place: string, values: Numbers, counts: Numbers, parts: number, t
   }
   return parts <= total
     ? E.right(undefined)
-    : E.left(fault('config', {
-      place,
-      found: `${parts} steps of freezing, warm-up and decay in ${total} steps`,
-      allowed: 'parts that fit the total',
-      remedy: 'shorten the warm-up, or train for more steps',
-    }))
+    : E.left(
+        fault('config', {
+          place,
+          found: `${parts} steps of freezing, warm-up and decay in ${total} steps`,
+          allowed: 'parts that fit the total',
+          remedy: 'shorten the warm-up, or train for more steps',
+        }),
+      )
 }
 
 /**
@@ -208,11 +237,9 @@ export const epochTemperature = (o: EpochTemperatureOptions, place = 'schedule')
   const { start, peak, warmupEpochs, stepsPerEpoch } = o
   return pipe(
     check(place, { start, peak }, { warmupEpochs, stepsPerEpoch }, 1, stepsPerEpoch),
-    E.map(() => pipe(
-      constant(peak),
-      piecewise({ steps: warmupEpochs, schedule: linspace(start, peak, warmupEpochs) }),
-      everyEpoch(stepsPerEpoch),
-    )),
+    E.map(() =>
+      pipe(constant(peak), piecewise({ steps: warmupEpochs, schedule: linspace(start, peak, warmupEpochs) }), everyEpoch(stepsPerEpoch)),
+    ),
   )
 }
 
@@ -229,9 +256,13 @@ export type LearningRateRule = 'none' | 'linear_wrt_256' | 'sqrt_wrt_1024' | 'fo
 /** The factor of a rule for a batch of so many images. */
 export const learningRateFactor = (rule: LearningRateRule, batch: number): number => {
   switch (rule) {
-    case 'none': return 1
-    case 'linear_wrt_256': return batch / 256
-    case 'sqrt_wrt_1024': return Math.sqrt(batch / 1024)
-    case 'four_sqrt_wrt_1024': return 4 * Math.sqrt(batch / 1024)
+    case 'none':
+      return 1
+    case 'linear_wrt_256':
+      return batch / 256
+    case 'sqrt_wrt_1024':
+      return Math.sqrt(batch / 1024)
+    case 'four_sqrt_wrt_1024':
+      return 4 * Math.sqrt(batch / 1024)
   }
 }

@@ -24,13 +24,17 @@ import { leafOf } from './objective.ts'
 export const ownerOf = (path: string): string => path.replace(/^[^.]+/, 'student')
 
 /** The graph with every shared tensor's leaf replaced by its owner's. */
-const owned = (owners: ReadonlyMap<string, Resident>): View => (g: Graph) => {
-  const replaced = new Map<Expr, Expr>(leavesOfGraph(g).flatMap((l) => {
-    const owner = owners.get(l.path)
-    return owner === undefined ? [] : [[l.leaf, leafOf(owner)] as const]
-  }))
-  return replaced.size === 0 ? E.right(g) : verify(substitute(replaced)(g))
-}
+const owned =
+  (owners: ReadonlyMap<string, Resident>): View =>
+  (g: Graph) => {
+    const replaced = new Map<Expr, Expr>(
+      leavesOfGraph(g).flatMap((l) => {
+        const owner = owners.get(l.path)
+        return owner === undefined ? [] : [[l.leaf, leafOf(owner)] as const]
+      }),
+    )
+    return replaced.size === 0 ? E.right(g) : verify(substitute(replaced)(g))
+  }
 
 /** The objective without its shared tensors. Fault: one whose owner changes, or is not there. */
 export const shared = (o: Objective): Either<Fault, { readonly objective: Objective; readonly view: View }> => {
@@ -40,10 +44,14 @@ export const shared = (o: Objective): Either<Fault, { readonly objective: Object
     if (r.role !== 'shared') continue
     const owner = byPath.get(ownerOf(r.path))
     if (owner?.role !== 'fixed')
-      return E.left(fault('graph', {
-        place: r.path, found: owner === undefined ? 'no tensor of the student to share' : `a share in a tensor that is ${owner.role}`,
-        allowed: 'a share in a tensor of the student that is fixed', remedy: 'let the teacher average what the student trains',
-      }))
+      return E.left(
+        fault('graph', {
+          place: r.path,
+          found: owner === undefined ? 'no tensor of the student to share' : `a share in a tensor that is ${owner.role}`,
+          allowed: 'a share in a tensor of the student that is fixed',
+          remedy: 'let the teacher average what the student trains',
+        }),
+      )
     owners.set(r.path, owner)
   }
   const view: View = (g) => pipe(o.view === undefined ? E.right(g) : o.view(g), E.chain(owned(owners)))

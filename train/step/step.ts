@@ -70,16 +70,29 @@ export interface StepStage {
   readonly program: Either<Fault, Program>
 }
 
-export const trainingStep = <P, Q, V, S, T>(o: ObjectiveOptions<P, Q, V, S, T> & UpdateOptions): ForwardStage =>
-  ({ stage: 'forward', objective: objective(o), update: o })
+export const trainingStep = <P, Q, V, S, T>(o: ObjectiveOptions<P, Q, V, S, T> & UpdateOptions): ForwardStage => ({
+  stage: 'forward',
+  objective: objective(o),
+  update: o,
+})
 
 /** Changes the objective and the roles of its tensors, before anything is derived from them. */
-export const rewriteForward = (f: (o: Objective) => Either<Fault, Objective>) => (s: ForwardStage): ForwardStage =>
-  ({ ...s, objective: E.chain(f)(s.objective) })
+export const rewriteForward =
+  (f: (o: Objective) => Either<Fault, Objective>) =>
+  (s: ForwardStage): ForwardStage => ({ ...s, objective: E.chain(f)(s.objective) })
 
 /** Changes the whole step. */
-export const rewriteStep = (r: Rewrite<'step'>) => (s: StepStage): StepStage =>
-  ({ ...s, program: E.chain((p: Program) => pipe(r.run(p.graph), E.map((graph) => ({ ...p, graph }))))(s.program) })
+export const rewriteStep =
+  (r: Rewrite<'step'>) =>
+  (s: StepStage): StepStage => ({
+    ...s,
+    program: E.chain((p: Program) =>
+      pipe(
+        r.run(p.graph),
+        E.map((graph) => ({ ...p, graph })),
+      ),
+    )(s.program),
+  })
 
 const withoutRoot = (path: string): string => path.slice(path.indexOf('.') + 1)
 
@@ -91,7 +104,12 @@ const inStage = <A>(scope: string, made: (a: A) => ReadonlyArray<Expr>, body: ()
   return a
 }
 
-const noLoss: Fault = fault('graph', { place: 'the objective', found: 'no value output `loss`', allowed: 'a scalar `loss` to differentiate', remedy: 'keep the output `loss` when rewriting an objective' })
+const noLoss: Fault = fault('graph', {
+  place: 'the objective',
+  found: 'no value output `loss`',
+  allowed: 'a scalar `loss` to differentiate',
+  remedy: 'keep the output `loss` when rewriting an objective',
+})
 
 const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Program> => {
   const sharing = pipe(
@@ -111,20 +129,46 @@ const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Pro
   const proposals = trained.flatMap((r, i): ReadonlyArray<Proposal> => {
     const g = gradients[i]
     // what the loss does not depend on is left alone, as by PyTorch where grad is None
-    return O.isNone(g) ? [] : [{ path: withoutRoot(r.path), declaration: r.declaration, value: leafOf(r), update: unscaled(g.value), gate: O.none, begun: O.none }]
+    return O.isNone(g)
+      ? []
+      : [
+          {
+            path: withoutRoot(r.path),
+            declaration: r.declaration,
+            value: leafOf(r),
+            update: unscaled(g.value),
+            gate: O.none,
+            begun: O.none,
+          },
+        ]
   })
-  const { proposals: changes, kept } = inStage(optimizerRoot, (t) => [...t.proposals.map((p) => p.update), ...t.kept.map((k) => k.next)], () => update.optimizer.update(proposals))
-  const stepped = new Map(inStage(optimizerRoot, (xs) => xs.map(([, e]) => e), () =>
-    changes.map((p) => [p.path, whereFinite(whileOpen(p.gate, add(p.value, p.update), p.value), p.value)] as const)))
+  const { proposals: changes, kept } = inStage(
+    optimizerRoot,
+    (t) => [...t.proposals.map((p) => p.update), ...t.kept.map((k) => k.next)],
+    () => update.optimizer.update(proposals),
+  )
+  const stepped = new Map(
+    inStage(
+      optimizerRoot,
+      (xs) => xs.map(([, e]) => e),
+      () => changes.map((p) => [p.path, whereFinite(whileOpen(p.gate, add(p.value, p.update), p.value), p.value)] as const),
+    ),
+  )
   const students = new Map(o.residents.filter((r) => r.path.startsWith('student.')).map((r) => [withoutRoot(r.path), r]))
   const average = update.average ?? ema()
-  const averages = inStage('teacher', (xs) => xs.map((x) => x.expr), () =>
-    o.residents.filter((r) => r.role === 'average').flatMap((r): ReadonlyArray<Output> => {
-      const path = withoutRoot(r.path)
-      const student = students.get(path)
-      const now = student === undefined ? undefined : (stepped.get(path) ?? leafOf(student))
-      return now === undefined ? [] : [state(r.path, average.follow(leafOf(r), now))]
-    }))
+  const averages = inStage(
+    'teacher',
+    (xs) => xs.map((x) => x.expr),
+    () =>
+      o.residents
+        .filter((r) => r.role === 'average')
+        .flatMap((r): ReadonlyArray<Output> => {
+          const path = withoutRoot(r.path)
+          const student = students.get(path)
+          const now = student === undefined ? undefined : (stepped.get(path) ?? leafOf(student))
+          return now === undefined ? [] : [state(r.path, average.follow(leafOf(r), now))]
+        }),
+  )
   const norms = update.gradNorms === true ? proposals.map((p) => value(join('grad_norm', p.path), normOf(p.update))) : []
   const residents = new Map(o.residents.map((r) => [r.path, r]))
   const going = o.graph.outputs.map((x): Output => {
@@ -140,9 +184,14 @@ const derived = (objective: Objective, update: UpdateOptions): Either<Fault, Pro
     ...keeps.map((k) => state(join(optimizerRoot, k.path), k.next)),
   ]
   const optimizer = keeps.map((k): Resident => ({ path: join(optimizerRoot, k.path), declaration: k.declaration, role: 'kept' }))
-  return pipe(trace('step', outputs), E.map((graph) => ({ graph, residents: [...o.residents, ...optimizer], view, adapters: o.adapters ?? [], differentiated })))
+  return pipe(
+    trace('step', outputs),
+    E.map((graph) => ({ graph, residents: [...o.residents, ...optimizer], view, adapters: o.adapters ?? [], differentiated })),
+  )
 }
 
 /** Derives gradients of `loss` with respect to what is trained, the optimizer's step, and the teacher's. */
-export const derive = (s: ForwardStage): StepStage =>
-  ({ stage: 'step', program: E.chain((o: Objective) => derived(o, s.update))(s.objective) })
+export const derive = (s: ForwardStage): StepStage => ({
+  stage: 'step',
+  program: E.chain((o: Objective) => derived(o, s.update))(s.objective),
+})

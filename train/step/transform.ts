@@ -53,7 +53,9 @@ export const optimizerRoot = 'optimizer'
 export const before = (p: Parameter): Expr => resident(join(optimizerRoot, p.path), p.declaration)
 
 /** A transform that keeps nothing and changes each proposal by itself. */
-export const each = (f: (p: Proposal) => Proposal): GradientTransform => ({ update: (proposals) => ({ proposals: proposals.map(f), kept: [] }) })
+export const each = (f: (p: Proposal) => Proposal): GradientTransform => ({
+  update: (proposals) => ({ proposals: proposals.map(f), kept: [] }),
+})
 
 export const identity: GradientTransform = each((p) => p)
 

@@ -78,8 +78,16 @@ export const compiler = <K, S extends Slot>(
           while (state.next < kernels.length) {
             const n = state.next++
             // translating is work of this thread: between two kernels it looks at what else there is, signals above all
-            if (!known.has(kernelKey(kernels[n]))) await new Promise<void>((resolve) => { setTimeout(resolve, 0) })
-            if (stopping()) throw stopped(`gpu.js, ${mode}`, { done: state.done, total: kernels.length, unit: 'kernels' }, 'what a driver keeps of compiled kernels on disk')
+            if (!known.has(kernelKey(kernels[n])))
+              await new Promise<void>((resolve) => {
+                setTimeout(resolve, 0)
+              })
+            if (stopping())
+              throw stopped(
+                `gpu.js, ${mode}`,
+                { done: state.done, total: kernels.length, unit: 'kernels' },
+                'what a driver keeps of compiled kernels on disk',
+              )
             compiled[n] = await compileOne(kernels[n])
             state.done += 1
             progress?.(state.done, kernels.length)
@@ -88,7 +96,10 @@ export const compiler = <K, S extends Slot>(
         await Promise.all(Array.from({ length: atOnce }, work))
         return { program: (launches) => program(launches.map((l) => bind(mode, compiled, own, l))) }
       },
-      (e) => (isFault(e) ? e : fault('target', { place: `gpu.js, ${mode}`, found: messageOf(e), allowed: 'kernels that compile', remedy: 'report this' })),
+      (e) =>
+        isFault(e)
+          ? e
+          : fault('target', { place: `gpu.js, ${mode}`, found: messageOf(e), allowed: 'kernels that compile', remedy: 'report this' }),
     )
 }
 
@@ -119,7 +130,8 @@ const bind = <K, S extends Slot>(
   const { kernel } = chosen
   const take = (slot: Slot, what: string, length: number): S => {
     const s = own(slot)
-    if (s === undefined) return refuse(place(mode, kernel), `${what} is a slot of another engine`, 'slots of the engine that runs the kernel')
+    if (s === undefined)
+      return refuse(place(mode, kernel), `${what} is a slot of another engine`, 'slots of the engine that runs the kernel')
     return s.length >= length ? s : refuse(place(mode, kernel), `${what} has ${s.length} floats`, `at least ${length}`)
   }
   if (launch.args.length !== kernel.args.length) {

@@ -52,9 +52,16 @@ export const openCpu = (): Engine => {
     limits,
     describe: `JavaScript on one core (${process.version})`,
     slot: (length) => slots.add({ length, data: new Float32Array(length) }),
-    write: (slot, data) => { slots.forWriting(slot, data.length).data.set(data) },
+    write: (slot, data) => {
+      slots.forWriting(slot, data.length).data.set(data)
+    },
     read: (slot) => promised(() => slots.get(slot).data.slice()),
-    compile: compiler('cpu', limits, build, slots.find, (launches) => ({ run: () => promised(() => { runAll(launches) }) })),
+    compile: compiler('cpu', limits, build, slots.find, (launches) => ({
+      run: () =>
+        promised(() => {
+          runAll(launches)
+        }),
+    })),
     dispose: () => undefined,
   }
 }

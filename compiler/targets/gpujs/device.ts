@@ -23,27 +23,44 @@ import { floatsOf, fromFloats, toFloats } from './storage.ts'
 
 /** A tensor copied as it is stored. */
 const copyKernel = (floats: number): KernelSource => ({
-  name: 'update', source: 'function(a0) { const x = this.thread.x; return a0[x]; }', helpers: [], args: [floats], output: [floats], block: [1, 1],
+  name: 'update',
+  source: 'function(a0) { const x = this.thread.x; return a0[x]; }',
+  helpers: [],
+  args: [floats],
+  output: [floats],
+  block: [1, 1],
 })
 
 /** The elements of a constant. */
 const valuesOf = (e: Expr): HostArray =>
-  (e._tag === 'Leaf' && e.source._tag === 'Table' ? Float64Array.from(e.source.values)
-  : new Float64Array(sizeOf(e.type.shape)).fill(e._tag === 'Leaf' && e.source._tag === 'Fill' ? e.source.value : 0))
+  e._tag === 'Leaf' && e.source._tag === 'Table'
+    ? Float64Array.from(e.source.values)
+    : new Float64Array(sizeOf(e.type.shape)).fill(e._tag === 'Leaf' && e.source._tag === 'Fill' ? e.source.value : 0)
 
 const noHalf = (g: Graph, name: string): E.Either<Fault, Graph> =>
   nodesOf(g).some((e) => e.type.dtype === 'f16')
-    ? E.left(fault('target', { place: name, found: 'f16 tensors in the graph', allowed: 'f32, i32 and bool', remedy: 'leave precision at f32 for this target' }))
+    ? E.left(
+        fault('target', {
+          place: name,
+          found: 'f16 tensors in the graph',
+          allowed: 'f32, i32 and bool',
+          remedy: 'leave precision at f32 for this target',
+        }),
+      )
     : E.right(g)
 
 const deviceOf = (name: string, engine: Engine): Device => {
   const road = roadOf(engine)
   const slotOf = (type: TensorType): Slot => engine.slot(floatsOf(type.dtype, sizeOf(type.shape)))
-  const fill = (slot: Slot, type: TensorType, data: HostArray): void => { engine.write(slot, toFloats(type.dtype, data)) }
+  const fill = (slot: Slot, type: TensorType, data: HostArray): void => {
+    engine.write(slot, toFloats(type.dtype, data))
+  }
   const residents = openResidents<Slot>({
     name,
     allocate: (type) => E.right(slotOf(type)),
-    store: ({ type, memory }, data) => { fill(memory, type, data) },
+    store: ({ type, memory }, data) => {
+      fill(memory, type, data)
+    },
     load: async ({ type, memory }) => fromFloats(type.dtype, await engine.read(memory)),
   })
 
@@ -54,38 +71,51 @@ const deviceOf = (name: string, engine: Engine): Device => {
     const copies = [...new Set(plan.steps.flatMap((s) => (s._tag === 'Update' ? [floatsOf(s.dtype, s.length)] : [])))]
     return pipe(
       engine.compile([...sources, ...copies.map(copyKernel)], (done, total) => o.progress?.({ done, total, unit: 'kernels' }), o.stopping),
-      TE.chain((set) => TE.tryCatch(async () => {
-        const temporaries = plan.temporaries._tag === 'Slots' ? plan.temporaries.slots.map((s) => engine.slot(floatsOf(s.dtype, s.length))) : []
-        const given = new Map(leaves.filter((l) => !isResident(l) && !plan.hypers.includes(l.leaf)).map((l) => [l.path, slotOf(l.type)]))
-        const hyper = engine.slot(Math.max(1, plan.hypers.length))
-        const constants = new Map<Expr, Slot>()
-        const constant = (e: Expr): Slot => {
-          const slot = constants.get(e) ?? slotOf(e.type)
-          if (!constants.has(e)) fill(slot, e.type, valuesOf(e))
-          constants.set(e, slot)
-          return slot
-        }
-        const slotAt = (p: Place): Slot => {
-          switch (p._tag) {
-            case 'Resident': return residents.find(p.path)?.memory ?? hyper
-            case 'Given': return given.get(p.path) ?? hyper
-            case 'Constant': return constant(p.expr)
-            case 'Hyper': return hyper
-            case 'Temporary': return temporaries[p.at]
+      TE.chain((set) =>
+        TE.tryCatch(async () => {
+          const temporaries =
+            plan.temporaries._tag === 'Slots' ? plan.temporaries.slots.map((s) => engine.slot(floatsOf(s.dtype, s.length))) : []
+          const given = new Map(leaves.filter((l) => !isResident(l) && !plan.hypers.includes(l.leaf)).map((l) => [l.path, slotOf(l.type)]))
+          const hyper = engine.slot(Math.max(1, plan.hypers.length))
+          const constants = new Map<Expr, Slot>()
+          const constant = (e: Expr): Slot => {
+            const slot = constants.get(e) ?? slotOf(e.type)
+            if (!constants.has(e)) fill(slot, e.type, valuesOf(e))
+            constants.set(e, slot)
+            return slot
           }
-        }
-        const launches = plan.steps.map((s): Launch =>
-          s._tag === 'Launch'
-            ? { kernel: s.fused, args: s.reads.map(slotAt), out: slotAt(s.writes[0]) }
-            : { kernel: plan.kernels.length + copies.indexOf(floatsOf(s.dtype, s.length)), args: [slotAt(s.from)], out: slotAt({ _tag: 'Resident', path: s.path }) })
-        const program = set.program(launches)
-        await Promise.resolve()
-        return {
-          source: [...new Map(sources.map((s) => [s.source, `// ${s.name}\n${s.source}`])).values()],
-          launches: launches.length,
-          run: (feed: Feed) => runOnce(name, engine, plan, leaves, feed, { given, hyper, program: program.run, slotAt, fill }),
-        }
-      }, asFault(name))),
+          const slotAt = (p: Place): Slot => {
+            switch (p._tag) {
+              case 'Resident':
+                return residents.find(p.path)?.memory ?? hyper
+              case 'Given':
+                return given.get(p.path) ?? hyper
+              case 'Constant':
+                return constant(p.expr)
+              case 'Hyper':
+                return hyper
+              case 'Temporary':
+                return temporaries[p.at]
+            }
+          }
+          const launches = plan.steps.map((s): Launch =>
+            s._tag === 'Launch'
+              ? { kernel: s.fused, args: s.reads.map(slotAt), out: slotAt(s.writes[0]) }
+              : {
+                  kernel: plan.kernels.length + copies.indexOf(floatsOf(s.dtype, s.length)),
+                  args: [slotAt(s.from)],
+                  out: slotAt({ _tag: 'Resident', path: s.path }),
+                },
+          )
+          const program = set.program(launches)
+          await Promise.resolve()
+          return {
+            source: [...new Map(sources.map((s) => [s.source, `// ${s.name}\n${s.source}`])).values()],
+            launches: launches.length,
+            run: (feed: Feed) => runOnce(name, engine, plan, leaves, feed, { given, hyper, program: program.run, slotAt, fill }),
+          }
+        }, asFault(name)),
+      ),
     )
   }
 
@@ -95,10 +125,11 @@ const deviceOf = (name: string, engine: Engine): Device => {
     road,
     ...residents.device,
     planned: plannedBytes(road),
-    compile: (g, o = {}) => pipe(
-      TE.fromEither(pipe(noHalf(g, name), E.chainFirst(residents.prepare), E.chain(follow(road)))),
-      TE.chain((plan) => load(plan, o)),
-    ),
+    compile: (g, o = {}) =>
+      pipe(
+        TE.fromEither(pipe(noHalf(g, name), E.chainFirst(residents.prepare), E.chain(follow(road)))),
+        TE.chain((plan) => load(plan, o)),
+      ),
     close: () => {
       residents.clear()
       engine.dispose()
@@ -114,7 +145,14 @@ interface Loaded {
   readonly fill: (slot: Slot, type: TensorType, data: HostArray) => void
 }
 
-const runOnce = (name: string, engine: Engine, plan: Plan, leaves: ReadonlyArray<NamedLeaf>, feed: Feed, l: Loaded): TE.TaskEither<Fault, HostValues> => {
+const runOnce = (
+  name: string,
+  engine: Engine,
+  plan: Plan,
+  leaves: ReadonlyArray<NamedLeaf>,
+  feed: Feed,
+  l: Loaded,
+): TE.TaskEither<Fault, HostValues> => {
   const hypers = new Float32Array(Math.max(1, plan.hypers.length))
   for (const leaf of leaves) {
     if (leaf.source._tag === 'Param' || leaf.source._tag === 'State') continue
@@ -136,5 +174,8 @@ const runOnce = (name: string, engine: Engine, plan: Plan, leaves: ReadonlyArray
 /** The target `gpujs:MODE`. */
 export const gpujs = (mode: Mode): Target => ({
   name: `gpujs:${mode}`,
-  open: pipe(openEngine(mode), TE.map((engine) => deviceOf(`gpujs:${mode}`, engine))),
+  open: pipe(
+    openEngine(mode),
+    TE.map((engine) => deviceOf(`gpujs:${mode}`, engine)),
+  ),
 })

@@ -14,7 +14,10 @@ const far = [-0.00266568163, 0.257580974, 0.0623915516, 0.668467192, -0.59295805
 
 /** c0 + x (c1 + x (c2 + …)) */
 const polynomial = (t: TermTable, x: Term, coefficients: ReadonlyArray<number>): Term =>
-  coefficients.reduceRight<Term | undefined>((sum, c) => (sum === undefined ? t.num('f32', c) : t.binary('add', t.num('f32', c), t.binary('mul', x, sum))), undefined) ?? t.num('f32', 0)
+  coefficients.reduceRight<Term | undefined>(
+    (sum, c) => (sum === undefined ? t.num('f32', c) : t.binary('add', t.num('f32', c), t.binary('mul', x, sum))),
+    undefined,
+  ) ?? t.num('f32', 0)
 
 const erf = (t: TermTable, x: Term): Term => {
   const one = t.num('f32', 1)

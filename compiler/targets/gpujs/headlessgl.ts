@@ -26,7 +26,8 @@ const missing = (found: string): Fault =>
     place,
     found,
     allowed: 'the packages gpu.js and gl, built for this Node, and a display (xvfb-run makes one)',
-    remedy: 'run `npm install gpu.js@2.24.1 gl@8.1.6` with its build tools (libxi-dev libgl1-mesa-dev libglew-dev python3), or choose another target',
+    remedy:
+      'run `npm install gpu.js@2.24.1 gl@8.1.6` with its build tools (libxi-dev libgl1-mesa-dev libglew-dev python3), or choose another target',
   })
 
 const build =
@@ -83,9 +84,16 @@ export const openHeadlessGl = (): TE.TaskEither<Fault, Engine> =>
         limits,
         describe: 'OpenGL through the package gl',
         slot: (length) => slots.add({ length, data: new Float32Array(length) }),
-        write: (slot, data) => { slots.forWriting(slot, data.length).data.set(data) },
+        write: (slot, data) => {
+          slots.forWriting(slot, data.length).data.set(data)
+        },
         read: (slot) => promised(() => slots.get(slot).data.slice()),
-        compile: compiler('headlessgl', limits, build(gpu), slots.find, (launches) => ({ run: () => promised(() => { launches.forEach(runOne) }) })),
+        compile: compiler('headlessgl', limits, build(gpu), slots.find, (launches) => ({
+          run: () =>
+            promised(() => {
+              launches.forEach(runOne)
+            }),
+        })),
         dispose: () => void gpu.destroy(),
       }
       return engine

@@ -71,5 +71,4 @@ export const cells = ({ size, block }: Grid): ReadonlyArray<Cell> =>
   })
 
 /** Two kernels with the same key compile to the same code. */
-export const kernelKey = (k: KernelSource): string =>
-  JSON.stringify([k.source, k.helpers, k.args, k.output, k.block])
+export const kernelKey = (k: KernelSource): string => JSON.stringify([k.source, k.helpers, k.args, k.output, k.block])

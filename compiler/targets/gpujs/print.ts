@@ -23,7 +23,9 @@ const blockOf = (k: Kernel, widest: readonly [number, number]): readonly [number
   const y = k.loops[k.loops.length - 2]
   if (x === undefined || k.writes[0].dtype !== 'f32') return [1, 1]
   const terms = termsOf([k.writes[0].value])
-  const reads = terms.filter((t) => t._tag === 'Reduce').flatMap((t) => termsOf([t.body]).filter((r) => r._tag === 'Read' && (r.vars & t.variable.vars) !== 0))
+  const reads = terms
+    .filter((t) => t._tag === 'Reduce')
+    .flatMap((t) => termsOf([t.body]).filter((r) => r._tag === 'Read' && (r.vars & t.variable.vars) !== 0))
   const free = (v: Var | undefined): boolean => v !== undefined && reads.some((r) => (r.vars & v.vars) === 0)
   // as few blocks as the widest would give, as evenly filled as can be
   const even = (extent: number, most: number): number => Math.ceil(extent / Math.ceil(extent / most))
@@ -71,41 +73,65 @@ const printer = (names: ReadonlyMap<Term, string>) => {
 
   const integer = (t: Term): string => {
     switch (t._tag) {
-      case 'Num': return `(${t.value}|0)`
-      case 'Affine': return `(${[...t.terms.map(([x, k]) => (k === 1 ? value(x) : k === -1 ? `(0 - ${value(x)})` : `${k < 0 ? `(${k})` : k} * ${value(x)}`)), ...(t.constant === 0 ? [] : [t.constant < 0 ? `(${t.constant})` : `${t.constant}`])].join(' + ')})`
-      case 'Assume': return value(t.x)
-      case 'Read': return `intOf(a${t.buffer}[2 * ${value(t.offset)}], a${t.buffer}[2 * ${value(t.offset)} + 1])`
-      case 'Unary': return t.op === 'abs' ? `absInt(${value(t.x)})` : wrap(`0 - ${value(t.x)}`)
-      case 'Cast': return t.x.dtype === 'bool' ? `(${condition(t.x)} ? (1|0) : (0|0))` : `truncate(${value(t.x)})`
-      case 'Select': return `(${condition(t.when)} ? ${value(t.x)} : ${value(t.y)})`
+      case 'Num':
+        return `(${t.value}|0)`
+      case 'Affine':
+        return `(${[...t.terms.map(([x, k]) => (k === 1 ? value(x) : k === -1 ? `(0 - ${value(x)})` : `${k < 0 ? `(${k})` : k} * ${value(x)}`)), ...(t.constant === 0 ? [] : [t.constant < 0 ? `(${t.constant})` : `${t.constant}`])].join(' + ')})`
+      case 'Assume':
+        return value(t.x)
+      case 'Read':
+        return `intOf(a${t.buffer}[2 * ${value(t.offset)}], a${t.buffer}[2 * ${value(t.offset)} + 1])`
+      case 'Unary':
+        return t.op === 'abs' ? `absInt(${value(t.x)})` : wrap(`0 - ${value(t.x)}`)
+      case 'Cast':
+        return t.x.dtype === 'bool' ? `(${condition(t.x)} ? (1|0) : (0|0))` : `truncate(${value(t.x)})`
+      case 'Select':
+        return `(${condition(t.when)} ? ${value(t.x)} : ${value(t.y)})`
       case 'Binary': {
         const [x, y] = [value(t.x), value(t.y)]
         switch (t.op) {
-          case 'add': return wrap(`${x} + ${y}`)
-          case 'sub': return wrap(`${x} - ${y}`)
-          case 'mul': return `mulInt(${x}, ${y})`
-          case 'and': return `(${x} & ${y})`
-          case 'or': return `(${x} | ${y})`
-          case 'xor': return `(${x} ^ ${y})`
-          case 'shl': return `(${x} << ${y})`
-          case 'shr': return wrap(`${x} >>> ${y}`)
-          case 'min': return `minInt(${x}, ${y})`
-          case 'max': return `maxInt(${x}, ${y})`
+          case 'add':
+            return wrap(`${x} + ${y}`)
+          case 'sub':
+            return wrap(`${x} - ${y}`)
+          case 'mul':
+            return `mulInt(${x}, ${y})`
+          case 'and':
+            return `(${x} & ${y})`
+          case 'or':
+            return `(${x} | ${y})`
+          case 'xor':
+            return `(${x} ^ ${y})`
+          case 'shl':
+            return `(${x} << ${y})`
+          case 'shr':
+            return wrap(`${x} >>> ${y}`)
+          case 'min':
+            return `minInt(${x}, ${y})`
+          case 'max':
+            return `maxInt(${x}, ${y})`
           // both are exact on native integers; only a negative numerator rounds the other way
-          case 'idiv': return t.x.lo >= 0 && t.y._tag === 'Num' ? `((${x} / ${t.y.value}) | 0)` : `floorDiv(${x}, ${y})`
-          default: return t.x.lo >= 0 && t.y._tag === 'Num' ? `((${x} % ${t.y.value}) | 0)` : `floorMod(${x}, ${y})`
+          case 'idiv':
+            return t.x.lo >= 0 && t.y._tag === 'Num' ? `((${x} / ${t.y.value}) | 0)` : `floorDiv(${x}, ${y})`
+          default:
+            return t.x.lo >= 0 && t.y._tag === 'Num' ? `((${x} % ${t.y.value}) | 0)` : `floorMod(${x}, ${y})`
         }
       }
-      default: return `k${t.id}`
+      default:
+        return `k${t.id}`
     }
   }
 
   const floating = (t: Term): string => {
     switch (t._tag) {
-      case 'Num': return float(t.value)
-      case 'Read': return `a${t.buffer}[${value(t.offset)}]`
-      case 'Cast': return t.x.dtype === 'i32' ? `floatOf(${value(t.x)})` : value(t.x)
-      case 'Select': return `(${condition(t.when)} ? ${value(t.x)} : ${value(t.y)})`
+      case 'Num':
+        return float(t.value)
+      case 'Read':
+        return `a${t.buffer}[${value(t.offset)}]`
+      case 'Cast':
+        return t.x.dtype === 'i32' ? `floatOf(${value(t.x)})` : value(t.x)
+      case 'Select':
+        return `(${condition(t.when)} ? ${value(t.x)} : ${value(t.y)})`
       case 'Unary': {
         return unaries[t.op](value(t.x))
       }
@@ -114,12 +140,23 @@ const printer = (names: ReadonlyMap<Term, string>) => {
         const sign: { readonly [op: string]: string } = { add: '+', sub: '-', mul: '*', div: '/' }
         return sign[t.op] === undefined ? `Math.${t.op}(${x}, ${y})` : `(${x} ${sign[t.op]} ${y})`
       }
-      default: return `k${t.id}`
+      default:
+        return `k${t.id}`
     }
   }
 
   const value = (t: Term): string =>
-    named(t, () => (t._tag === 'Var' ? `v${t.index}` : t.dtype === 'i32' ? integer(t) : t.dtype === 'bool' ? (t._tag === 'Read' ? floating(t) : `(${condition(t)} ? 1 : 0)`) : floating(t)))
+    named(t, () =>
+      t._tag === 'Var'
+        ? `v${t.index}`
+        : t.dtype === 'i32'
+          ? integer(t)
+          : t.dtype === 'bool'
+            ? t._tag === 'Read'
+              ? floating(t)
+              : `(${condition(t)} ? 1 : 0)`
+            : floating(t),
+    )
   return value
 }
 
@@ -146,9 +183,11 @@ const printAll = (statements: ReadonlyArray<Statement>, names: Map<Term, string>
 }
 
 const startOf = (r: Reduce): ReadonlyArray<string> =>
-  r.op === 'argmax' ? [`let r${r.id} = 0|0;`, `let b${r.id} = ${r.body.dtype === 'i32' ? '0|0' : '(-Infinity)'};`]
-  : r.dtype === 'i32' ? [`let r${r.id} = ${r.op === 'sum' ? '0|0' : '(-2147483648)|0'};`]
-  : [`let r${r.id} = ${r.op === 'sum' ? '0' : '(-Infinity)'};`]
+  r.op === 'argmax'
+    ? [`let r${r.id} = 0|0;`, `let b${r.id} = ${r.body.dtype === 'i32' ? '0|0' : '(-Infinity)'};`]
+    : r.dtype === 'i32'
+      ? [`let r${r.id} = ${r.op === 'sum' ? '0|0' : '(-2147483648)|0'};`]
+      : [`let r${r.id} = ${r.op === 'sum' ? '0' : '(-Infinity)'};`]
 
 const stepOf = (r: Reduce, body: string): ReadonlyArray<string> => {
   if (r.op === 'sum') return [r.dtype === 'i32' ? `r${r.id} = ((r${r.id} + ${body}) | 0);` : `r${r.id} = r${r.id} + ${body};`]
@@ -206,14 +245,18 @@ export const printKernel = (k: Kernel, widest: readonly [number, number]): Kerne
   const names = new Map<Term, string>()
   const body = printAll(nest(roots), names, '  ')
   const value = printer(names)
-  const results = roots.flatMap((r) => (write.dtype === 'i32' ? [`floatOf(${value(r)} >> 16)`, `floatOf(${value(r)} & 65535)`] : [value(r)]))
-  const source = canonical([
-    `function(${k.reads.map((_, i) => `a${i}`).join(', ')}) {`,
-    ...decode(loops, `v${tx?.index}`, `v${ty?.index}`).map((l) => `  ${l}`),
-    ...body,
-    results.length === 1 ? `  return ${results[0]};` : `  return [${results.join(', ')}];`,
-    '}',
-  ].join('\n'))
+  const results = roots.flatMap((r) =>
+    write.dtype === 'i32' ? [`floatOf(${value(r)} >> 16)`, `floatOf(${value(r)} & 65535)`] : [value(r)],
+  )
+  const source = canonical(
+    [
+      `function(${k.reads.map((_, i) => `a${i}`).join(', ')}) {`,
+      ...decode(loops, `v${tx?.index}`, `v${ty?.index}`).map((l) => `  ${l}`),
+      ...body,
+      results.length === 1 ? `  return ${results[0]};` : `  return [${results.join(', ')}];`,
+      '}',
+    ].join('\n'),
+  )
   const wide = write.dtype === 'i32' ? 2 : 1
   const outer = loops.slice(0, -2).reduce((n, v) => n * v.extent, 1)
   const extents = [wide * (x?.extent ?? 1), ...(y === undefined ? [] : [y.extent]), ...(loops.length > 2 ? [outer] : [])]

@@ -17,7 +17,12 @@ export interface Slots<S extends Slot> {
 export const openSlots = <S extends Slot>(mode: Mode): Slots<S> => {
   const known = new WeakMap<Slot, S>()
   const refuse = (found: string, allowed: string): Fault =>
-    fault('target', { place: `slot (gpu.js, ${mode})`, found, allowed, remedy: 'use the slots that this engine made, with the data that they were made for' })
+    fault('target', {
+      place: `slot (gpu.js, ${mode})`,
+      found,
+      allowed,
+      remedy: 'use the slots that this engine made, with the data that they were made for',
+    })
   const get = (slot: Slot): S => {
     const s = known.get(slot)
     if (s === undefined) throw refuse('a slot of another engine', `slots of the ${mode} engine`)

@@ -64,7 +64,9 @@ export class WebasmExpressions extends WebAssemblyFunctionNode<Module> {
       return
     }
     this.declareInteger(declaration)
-    this.setScalarLocal(name, 'i32', 'Integer', () => { this.emitIndex(init) })
+    this.setScalarLocal(name, 'i32', 'Integer', () => {
+      this.emitIndex(init)
+    })
     if (this.isThreadDependent(init)) this.taintedLocals.add(name)
   }
 
@@ -77,7 +79,9 @@ export class WebasmExpressions extends WebAssemblyFunctionNode<Module> {
     this.declareInteger(declaration)
     // Under a mask some lanes keep what the local held before.
     if (statement.kind === 'const' && this.vMaskDepth === 0) this.strides.set(id.name, this.stride(init))
-    this.vSetVaryingScalar(id.name, 'vi32', 'Integer', () => { this.vInteger(init) })
+    this.vSetVaryingScalar(id.name, 'vi32', 'Integer', () => {
+      this.vInteger(init)
+    })
   }
 
   private declareInteger(declaration: Ast | undefined): void {

@@ -4,7 +4,11 @@
  */
 import type { WasmFunctionEmitter, WasmModuleBuilder } from './inside.ts'
 
-const names: ReadonlyMap<string, string> = new Map([['exp', 'own_exp'], ['log', 'own_log'], ['tanh', 'own_tanh']])
+const names: ReadonlyMap<string, string> = new Map([
+  ['exp', 'own_exp'],
+  ['log', 'own_log'],
+  ['tanh', 'own_tanh'],
+])
 
 /** The name of our function for a function of Math, null where gpu.js's own way is used. */
 export const ownMath = (name: string): string | null => names.get(name) ?? null
@@ -26,11 +30,13 @@ const defineExp = (module: WasmModuleBuilder): void => {
   const em = define(module, 'own_exp')
   const [x, n, r, half] = [0, em.addLocal('v128'), em.addLocal('v128'), em.addLocal('v128')]
   // pmin(a, b) is b < a ? b : a, which keeps a NaN in a.
-  f(f(em.localGet(x), 104).f32x4Pmin(), -104).f32x4Pmax().localSet(x)
+  f(f(em.localGet(x), 104).f32x4Pmin(), -104)
+    .f32x4Pmax()
+    .localSet(x)
   f(em.localGet(x), 1.44269504088896341).f32x4Mul().f32x4Nearest().localSet(n)
   f(em.localGet(x).localGet(n), 0.693359375).f32x4Mul().f32x4Sub()
-  f(em.localGet(n), -2.12194440e-4).f32x4Mul().f32x4Sub().localSet(r)
-  polynomial(em, r, [1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1])
+  f(em.localGet(n), -2.1219444e-4).f32x4Mul().f32x4Sub().localSet(r)
+  polynomial(em, r, [1.98756915e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1])
   f(em.localGet(r).localGet(r).f32x4Mul().f32x4Mul().localGet(r).f32x4Add(), 1).f32x4Add()
   em.localGet(n).i32x4TruncSatF32x4S().localTee(n).i32Const(1).i32x4ShrS().localSet(half)
   i(em.localGet(half), 127).i32x4Add().i32Const(23).i32x4Shl().f32x4Mul()
@@ -45,15 +51,27 @@ const defineLog = (module: WasmModuleBuilder): void => {
   // Numbers below the normal range are lifted into it by 2^23.
   f(em.localGet(x), 1.17549435e-38).f32x4Lt().localSet(small)
   f(em.localGet(x), 8388608).f32x4Mul().localGet(x).localGet(small).v128Bitselect().localSet(x)
-  i(i(em.localGet(x).i32Const(23).i32x4ShrS(), 126).i32x4Sub().localGet(small), 23).v128And().i32x4Sub().f32x4ConvertI32x4S().localSet(e)
-  i(i(em.localGet(x), 0x007fffff).v128And(), 0x3f000000).v128Or().localSet(m)
+  i(i(em.localGet(x).i32Const(23).i32x4ShrS(), 126).i32x4Sub().localGet(small), 23)
+    .v128And()
+    .i32x4Sub()
+    .f32x4ConvertI32x4S()
+    .localSet(e)
+  i(i(em.localGet(x), 0x007fffff).v128And(), 0x3f000000)
+    .v128Or()
+    .localSet(m)
   f(em.localGet(m), 0.707106781186547524).f32x4Lt().localSet(small)
   f(em.localGet(e).localGet(small), 1).v128And().f32x4Sub().localSet(e)
   f(em.localGet(m).localGet(m).localGet(small).v128And().f32x4Add(), 1).f32x4Sub().localSet(m)
-  polynomial(em, m, [7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
-    -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1])
+  polynomial(
+    em,
+    m,
+    [
+      7.0376836292e-2, -1.151461031e-1, 1.167699874e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1,
+      -2.4999993993e-1, 3.3333331174e-1,
+    ],
+  )
   em.localGet(m).localGet(m).localGet(m).f32x4Mul().f32x4Mul().f32x4Mul()
-  f(em.localGet(e), -2.12194440e-4).f32x4Mul().f32x4Add()
+  f(em.localGet(e), -2.1219444e-4).f32x4Mul().f32x4Add()
   f(em.localGet(m).localGet(m).f32x4Mul(), 0.5).f32x4Mul().f32x4Sub().localGet(m).f32x4Add()
   f(em.localGet(e), 0.693359375).f32x4Mul().f32x4Add().localSet(m)
   // What the polynomial does not know: infinity and NaN stay, zero is -infinity, negative numbers are NaN.
@@ -73,7 +91,10 @@ const defineTanh = (module: WasmModuleBuilder): void => {
   polynomial(em, z, [-5.70498872745e-3, 2.06390887954e-2, -5.37397155531e-2, 1.33314422036e-1, -3.33332819422e-1])
   em.localGet(z).f32x4Mul().localGet(x).f32x4Mul().localGet(x).f32x4Add().localSet(near)
   em.localGet(near)
-  f(f(f(em, 1), 2).localGet(x).localGet(x).f32x4Add().call('own_exp'), 1).f32x4Add().f32x4Div().f32x4Sub()
+  f(f(f(em, 1), 2).localGet(x).localGet(x).f32x4Add().call('own_exp'), 1)
+    .f32x4Add()
+    .f32x4Div()
+    .f32x4Sub()
   f(em.localGet(x).f32x4Abs(), 0.625).f32x4Lt().v128Bitselect()
 }
 

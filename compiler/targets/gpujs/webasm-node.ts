@@ -24,7 +24,10 @@ export const webasmNode = (grid: Grid): new (source: string, settings: object) =
         const at = this.outAddress(module)
         cells(grid).forEach((cell, n) => {
           this.guarded(module, cell, cell.mayMissX, () => {
-            this.em.localGet(at).localGet(locals[n] ?? 0).f32Store(4 * (cell.j * grid.size[0] + cell.i))
+            this.em
+              .localGet(at)
+              .localGet(locals[n] ?? 0)
+              .f32Store(4 * (cell.j * grid.size[0] + cell.i))
           })
         })
       }

@@ -56,7 +56,9 @@ export const openWebasm = (): Engine => {
     limits,
     describe: `WebAssembly SIMD on ${pool.threads} cores (${process.version})`,
     slot: (length) => slots.add(allocate(length)),
-    write: (slot, data) => { view(slots.forWriting(slot, data.length)).set(data) },
+    write: (slot, data) => {
+      view(slots.forWriting(slot, data.length)).set(data)
+    },
     // A copy into memory of its own: the shared one changes with the next run.
     read: (slot) => promised(() => new Float32Array(view(slots.get(slot)))),
     compile: compiler(

@@ -138,7 +138,15 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
     device.queue.writeBuffer(own, 0, data)
     const dispatches = placed.map(({ compiled: { code }, args, out, offset }) => {
       const sizes = { buffer: own, offset, size: code.parameters.byteLength }
-      return { ...code, group: groupOf(device, code.layout, sizes, [...args, out].map(({ buffer }) => ({ buffer }))) }
+      return {
+        ...code,
+        group: groupOf(
+          device,
+          code.layout,
+          sizes,
+          [...args, out].map(({ buffer }) => ({ buffer })),
+        ),
+      }
     })
     const record = (): void => {
       const encoder = device.createCommandEncoder()
@@ -180,10 +188,16 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
     compile: compiler('webgpu', limits, build, slots.find, program),
     dispose: () => {
       state.disposed = true
-      buffers.forEach((buffer) => { buffer.destroy() })
+      buffers.forEach((buffer) => {
+        buffer.destroy()
+      })
       device.destroy()
       // only when it has reported that, as the package looks for events of an object that may be collected already
-      void device.lost.then(() => setImmediate(() => { state.held = null }))
+      void device.lost.then(() =>
+        setImmediate(() => {
+          state.held = null
+        }),
+      )
     },
   }
 }
@@ -227,10 +241,18 @@ const joined = (step: number): { readonly add: (data: Uint32Array) => number; re
   }
 }
 
-const groupOf = (device: GPUDevice, layout: GPUBindGroupLayout, parameters: GPUBufferBinding, buffers: ReadonlyArray<GPUBufferBinding>): GPUBindGroup =>
+const groupOf = (
+  device: GPUDevice,
+  layout: GPUBindGroupLayout,
+  parameters: GPUBufferBinding,
+  buffers: ReadonlyArray<GPUBufferBinding>,
+): GPUBindGroup =>
   device.createBindGroup({
     layout,
-    entries: [{ binding: parametersBinding, resource: parameters }, ...buffers.map((resource, n) => ({ binding: firstBinding + n, resource }))],
+    entries: [
+      { binding: parametersBinding, resource: parameters },
+      ...buffers.map((resource, n) => ({ binding: firstBinding + n, resource })),
+    ],
   })
 
 /** Bytes of a uniform buffer that every device has room for. */
@@ -246,7 +268,15 @@ const idleRun = async (device: GPUDevice, pipeline: GPUComputePipeline, layout: 
   const encoder = device.createCommandEncoder()
   const pass = encoder.beginComputePass()
   pass.setPipeline(pipeline)
-  pass.setBindGroup(0, groupOf(device, layout, { buffer: sizes }, slots.map((buffer) => ({ buffer }))))
+  pass.setBindGroup(
+    0,
+    groupOf(
+      device,
+      layout,
+      { buffer: sizes },
+      slots.map((buffer) => ({ buffer })),
+    ),
+  )
   pass.dispatchWorkgroups(1)
   pass.end()
   device.queue.submit([encoder.finish()])

@@ -32,7 +32,8 @@ export const wgslNode = (grid: Grid, sizes: Sizes): new (source: string, setting
     /** 0 and 1 stay: they are structure more often than sizes, and an operation with them costs nothing. */
     override astLiteral(ast: Ast, out: string[]): string[] {
       const integer = this.isState('casting-to-integer') || this.isState('building-integer')
-      if (!integer || !operands.has(ast) || typeof ast.value !== 'number' || ast.value === 0 || ast.value === 1) return super.astLiteral(ast, out)
+      if (!integer || !operands.has(ast) || typeof ast.value !== 'number' || ast.value === 0 || ast.value === 1)
+        return super.astLiteral(ast, out)
       // gpu.js notes what type the literal has
       super.astLiteral(ast, [])
       out.push(sizes.of(ast, ast.value))

@@ -56,7 +56,12 @@ export const wgsl = (k: KernelSource, grid: Grid): Wgsl => {
     throw new Error(`the output needs ${workgroups.join(' x ')} workgroups, a device has ${maxWorkgroups} in each direction`)
   }
   // as gpu.js lays them out: extents of the grid, the width that long rows fold at, a vector for each array, then ours
-  const parameters = Uint32Array.from([...grid.threads, columns * wx, ...k.args.flatMap((length) => [length, 1, 1, length]), ...sizes.values()])
+  const parameters = Uint32Array.from([
+    ...grid.threads,
+    columns * wx,
+    ...k.args.flatMap((length) => [length, 1, 1, length]),
+    ...sizes.values(),
+  ])
   return { code: shader(translation.compiledSource, sizes, [wx, wy, wz]), parameters, workgroups }
 }
 

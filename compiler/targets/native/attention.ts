@@ -34,7 +34,9 @@ interface Sizes {
   readonly scale: number
 }
 
-/** The sizes that the scalar would have, were it attention: those of its first sum of products, and the tokens that its reductions run over. */
+/**
+ * The sizes that the scalar would have, were it attention: those of its first sum of products, and the tokens that its reductions run over.
+ */
 const sizesOf = (s: Scalar): Sizes | undefined => {
   const all = under(s)
   const product = all.find((x) => x._tag === 'Reduce' && x.body._tag === 'Binary' && x.body.x._tag === 'Read')
@@ -43,7 +45,9 @@ const sizesOf = (s: Scalar): Sizes | undefined => {
   if (product?._tag !== 'Reduce' || over?._tag !== 'Reduce' || factor?._tag !== 'Num') return undefined
   const index = product.body._tag === 'Binary' && product.body.x._tag === 'Read' ? product.body.x.index : []
   const [image, , head] = index.map((x) => (x._tag === 'Axis' ? x.extent : undefined))
-  return image === undefined || head === undefined ? undefined : { images: image, tokens: over.extent, heads: head, width: product.extent, scale: factor.value }
+  return image === undefined || head === undefined
+    ? undefined
+    : { images: image, tokens: over.extent, heads: head, width: product.extent, scale: factor.value }
 }
 
 /** The meanings of the three for these sizes. */
@@ -92,7 +96,8 @@ const heads = [0, 1, 2, 3] as const
 /** Rows are `[images, heads, tokens]`. */
 const rowAxes = [0, 2, 1, 3] as const
 
-const pointer = (o: Operand | undefined): string => (o === undefined ? 'NULL' : `(const float *)b[${o.buffer}]${o.offset === 0 ? '' : ` + ${o.offset}`}`)
+const pointer = (o: Operand | undefined): string =>
+  o === undefined ? 'NULL' : `(const float *)b[${o.buffer}]${o.offset === 0 ? '' : ` + ${o.offset}`}`
 
 /** The function `name` of a kernel that is attention. */
 export const attentionSource = (k: Kernel, a: Attention, name: string): ReadonlyArray<string> => {
@@ -103,7 +108,8 @@ export const attentionSource = (k: Kernel, a: Attention, name: string): Readonly
   const rows = back ? saved : { strides: stridesOf([a.images, a.heads, a.tokens]) }
   const places = [
     ...[q, key, v].flatMap((o, i) => (o === undefined ? [] : [`.${'qkv'[i]} = ${placeText(o, heads)}`])),
-    `.y = ${placeText(back ? y : out, heads)}`, ...(back ? [`.g = ${placeText(g, heads)}`, `.three = ${placeText(three, [0, 1, 3, 4])}`] : []),
+    `.y = ${placeText(back ? y : out, heads)}`,
+    ...(back ? [`.g = ${placeText(g, heads)}`, `.three = ${placeText(three, [0, 1, 3, 4])}`] : []),
     `.rows = ${placeText(rows, rowAxes)}`,
   ]
   const write = (part: (typeof parts)[number]): string => {
@@ -130,8 +136,10 @@ const joined = (output: Fused, rows: Fused): Fused => {
   const places = new Map<Term, Term>(b.loops.map((v, i) => [v, [image, head, token][i]]))
   const here = transplant(a.table, places, (r, o) => a.table.read(output.reads.indexOf(rows.reads[r.buffer]), r.dtype, o))
   const shape = {
-    loops: a.loops, reads: a.reads, writes: [...a.writes, ...b.writes.map((w) => ({ ...w, offset: here(w.offset), value: here(w.value) }))],
-    whole: { meanings: [...a.whole?.meanings ?? [], ...b.whole?.meanings ?? []], operands: a.whole?.operands ?? [] },
+    loops: a.loops,
+    reads: a.reads,
+    writes: [...a.writes, ...b.writes.map((w) => ({ ...w, offset: here(w.offset), value: here(w.value) }))],
+    whole: { meanings: [...(a.whole?.meanings ?? []), ...(b.whole?.meanings ?? [])], operands: a.whole?.operands ?? [] },
   }
   return { ...output, kernel: { ...a, ...shape, key: kernelKey(shape) }, writes: [...output.writes, ...rows.writes] }
 }
@@ -146,14 +154,21 @@ export const joinAttention = (kernels: ReadonlyArray<Fused>): ReadonlyArray<Fuse
   const is = (n: number, part: (typeof parts)[number]): boolean => found[n]?.parts.length === 1 && found[n].parts[0] === part
   const outputs = kernels.flatMap((_, n) => (is(n, 'output') ? [n] : []))
   const firstReader = new Map<Tensor, number>()
-  kernels.forEach((f, n) => { for (const r of f.reads) if (!firstReader.has(r)) firstReader.set(r, n) })
+  kernels.forEach((f, n) => {
+    for (const r of f.reads) if (!firstReader.has(r)) firstReader.set(r, n)
+  })
   kernels.forEach((rows, i) => {
     if (!is(i, 'rows')) return
     const [q, k] = rows.kernel.whole?.operands ?? []
     const j = outputs.find((n) => {
       const [otherQ, otherK] = kernels[n].kernel.whole?.operands ?? []
-      return at[n] === kernels[n] && samePlace(rows, q, kernels[n], otherQ) && samePlace(rows, k, kernels[n], otherK)
-        && found[i]?.scale === found[n]?.scale && (firstReader.get(rows.writes[0]) ?? Infinity) >= n
+      return (
+        at[n] === kernels[n] &&
+        samePlace(rows, q, kernels[n], otherQ) &&
+        samePlace(rows, k, kernels[n], otherK) &&
+        found[i]?.scale === found[n]?.scale &&
+        (firstReader.get(rows.writes[0]) ?? Infinity) >= n
+      )
     })
     if (j === undefined) return
     at[j] = joined(kernels[j], rows)

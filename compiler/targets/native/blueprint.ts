@@ -50,18 +50,30 @@ export const blueprint = t.strict({
   /** A part, or -1 for a copy; the bytes of a copy; then the numbers of its places. */
   steps: t.readonlyArray(t.readonlyArray(t.number)),
   arenaBytes: t.number,
-  fullest: t.strict({ kernel: t.string, bytes: t.number, tenants: t.readonlyArray(t.strict({ name: t.string, count: t.number, bytes: t.number })) }),
+  fullest: t.strict({
+    kernel: t.string,
+    bytes: t.number,
+    tenants: t.readonlyArray(t.strict({ name: t.string, count: t.number, bytes: t.number })),
+  }),
   /** Paths of what is fed at every run, and, of those, of scalar hypers in the order of their common buffer. */
   given: t.readonlyArray(t.string),
   hypers: t.readonlyArray(t.string),
   /** Elements of constants; a single one is repeated. */
-  constants: t.readonlyArray(t.strict({ dtype: t.keyof({ f32: null, f16: null, i32: null, bool: null }), length: t.number, values: t.readonlyArray(real) })),
+  constants: t.readonlyArray(
+    t.strict({ dtype: t.keyof({ f32: null, f16: null, i32: null, bool: null }), length: t.number, values: t.readonlyArray(real) }),
+  ),
   values: t.readonlyArray(t.strict({ path: t.string, place: t.number })),
 })
 export type Blueprint = t.TypeOf<typeof blueprint>
 
 const kindOf = (k: Kernel, c: Contraction | undefined): Part['kind'] =>
-  c !== undefined ? (extentOf(c.batch) > 1 ? 'batched product' : 'product') : termsOf(k.writes.flatMap((w) => [w.offset, w.value])).some((t) => t._tag === 'Reduce') ? 'rows' : 'elements'
+  c !== undefined
+    ? extentOf(c.batch) > 1
+      ? 'batched product'
+      : 'product'
+    : termsOf(k.writes.flatMap((w) => [w.offset, w.value])).some((t) => t._tag === 'Reduce')
+      ? 'rows'
+      : 'elements'
 
 const sizeText = (k: Kernel, c: Contraction | undefined): string => {
   if (c === undefined) return `${pointsOf(k)}`
@@ -72,14 +84,27 @@ const sizeText = (k: Kernel, c: Contraction | undefined): string => {
 const partOf = (k: Kernel): Part => {
   const [a, c] = [attentionOf(k), contractionOf(k)]
   const work = workOf(k)
-  if (a !== undefined) return { name: k.name, kind: 'attention', size: `${a.images * a.heads} of ${a.tokens}x${a.width}`, bytes: work.bytes, points: pointsOf(k), flops: attentionFlops(a) }
+  if (a !== undefined)
+    return {
+      name: k.name,
+      kind: 'attention',
+      size: `${a.images * a.heads} of ${a.tokens}x${a.width}`,
+      bytes: work.bytes,
+      points: pointsOf(k),
+      flops: attentionFlops(a),
+    }
   return {
-    name: k.name, kind: kindOf(k, c), size: sizeText(k, c), bytes: work.bytes, points: pointsOf(k),
+    name: k.name,
+    kind: kindOf(k, c),
+    size: sizeText(k, c),
+    bytes: work.bytes,
+    points: pointsOf(k),
     flops: c === undefined ? work.flops : 2 * extentOf([...c.batch, ...c.rows, ...c.columns, ...c.summed]),
   }
 }
 
-const valuesOf = (e: Expr): ReadonlyArray<number> => (e._tag !== 'Leaf' ? [] : e.source._tag === 'Table' ? e.source.values : e.source._tag === 'Fill' ? [e.source.value] : [])
+const valuesOf = (e: Expr): ReadonlyArray<number> =>
+  e._tag !== 'Leaf' ? [] : e.source._tag === 'Table' ? e.source.values : e.source._tag === 'Fill' ? [e.source.value] : []
 
 /** The blueprint of a plan; `units` hold its kernels. */
 export const blueprintOf = (plan: Plan, units: ReadonlyArray<Unit>): Blueprint => {
@@ -95,7 +120,7 @@ export const blueprintOf = (plan: Plan, units: ReadonlyArray<Unit>): Blueprint =
     return at
   }
   const plain = (p: Place): BlueprintPlace =>
-    (p._tag === 'Constant' ? { _tag: 'Constant', constant: constant(p.expr) } : p._tag === 'Temporary' ? { _tag: 'Arena', offset: p.at } : p)
+    p._tag === 'Constant' ? { _tag: 'Constant', constant: constant(p.expr) } : p._tag === 'Temporary' ? { _tag: 'Arena', offset: p.at } : p
   const places: Array<BlueprintPlace> = []
   const known = new Map<string, number>()
   const placed = (p: Place): number => {
@@ -105,9 +130,11 @@ export const blueprintOf = (plan: Plan, units: ReadonlyArray<Unit>): Blueprint =
     known.set(key, at)
     return at
   }
-  const steps = plan.steps.map((s) => (s._tag === 'Update'
-    ? [-1, s.length * bytesOf(s.dtype), placed(s.from), placed({ _tag: 'Resident', path: s.path })]
-    : [number.get(kernels[s.fused].kernel.key) ?? -1, 0, ...[...s.reads, ...s.writes].map(placed)]))
+  const steps = plan.steps.map((s) =>
+    s._tag === 'Update'
+      ? [-1, s.length * bytesOf(s.dtype), placed(s.from), placed({ _tag: 'Resident', path: s.path })]
+      : [number.get(kernels[s.fused].kernel.key) ?? -1, 0, ...[...s.reads, ...s.writes].map(placed)],
+  )
   const values = plan.values.map((v) => ({ path: v.path, place: placed(v.place) }))
   return {
     parts: keys.flatMap((key) => {
@@ -115,7 +142,10 @@ export const blueprintOf = (plan: Plan, units: ReadonlyArray<Unit>): Blueprint =
       return k === undefined ? [] : [partOf(k)]
     }),
     units: units.map((u) => u.keys.length),
-    places, steps, arenaBytes: temporaryBytes(plan.temporaries), fullest: plan.fullest,
+    places,
+    steps,
+    arenaBytes: temporaryBytes(plan.temporaries),
+    fullest: plan.fullest,
     given: leavesOfGraph(graph).flatMap((l) => (isResident(l) ? [] : [l.path])),
     hypers: plan.hypers.flatMap((e) => (e._tag === 'Leaf' && e.source._tag === 'Hyper' ? [e.source.path] : [])),
     constants: [...constants.keys()].map((e) => ({ dtype: e.type.dtype, length: sizeOf(e.type.shape), values: valuesOf(e) })),

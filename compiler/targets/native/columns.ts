@@ -1,7 +1,7 @@
 /**
- * Sums over rows for a few columns (gradients of biases and of scales, norms): cutting the columns would leave threads little and have each
- * read strips of memory. So the rows are cut, into chunks whose number depends on the kernel alone; whoever finishes last adds the chunks' sums,
- * always in the same order.
+ * Sums over rows for a few columns (gradients of biases and of scales, norms): cutting the columns would leave threads little and have
+ * each read strips of memory. So the rows are cut, into chunks whose number depends on the kernel alone; whoever finishes last adds the
+ * chunks' sums, always in the same order.
  *
  * ```
  * y[n] = f(sum over r of x[r, n])   →   p[c, n] = sum over r in chunk c of x[r, n];   y[n] = f(sum over c of p[c, n])
@@ -67,18 +67,23 @@ const groupsOf = (sums: ReadonlyArray<Reduce>): ReadonlyArray<Group> => {
 /** Whether neighbouring columns lie side by side: else each sum reads its own run of memory. */
 const isAcross = (k: Kernel, column: Var | undefined): boolean => {
   if (column === undefined) return true
-  const { roots, stores } = storeTree(k.table, k.writes.map((write, i): readonly [Target, ReadonlyArray<Var>] => [{ write, buffer: k.reads.length + i }, [column]]))
+  const { roots, stores } = storeTree(
+    k.table,
+    k.writes.map((write, i): readonly [Target, ReadonlyArray<Var>] => [{ write, buffer: k.reads.length + i }, [column]]),
+  )
   return nest(roots).some((s) => s._tag === 'Loop' && s.variable === column && runsAlongLanes({ stores, bounds: new Map() }, s))
 }
 
 /** How a kernel's rows are cut, if they are. */
 export const columnsOf = (k: Kernel): Columns | undefined => {
-  if (k.whole !== undefined || k.loops.length > 1 || k.writes.some((w) => w.mode !== 'set' || loopsOf(k, w).length < k.loops.length)) return undefined
+  if (k.whole !== undefined || k.loops.length > 1 || k.writes.some((w) => w.mode !== 'set' || loopsOf(k, w).length < k.loops.length))
+    return undefined
   const column = k.loops.length === 0 ? undefined : k.loops[0]
   const n = column?.extent ?? 1
   const values = k.writes.map((w) => w.value)
   const sums = outermostOf(values)
-  if (sums.length === 0 || sums.some((r) => r.op !== 'sum' || r.dtype !== 'f32' || (column !== undefined && (r.vars & column.vars) === 0))) return undefined
+  if (sums.length === 0 || sums.some((r) => r.op !== 'sum' || r.dtype !== 'f32' || (column !== undefined && (r.vars & column.vars) === 0)))
+    return undefined
   const groups = groupsOf(sums)
   const rows = groups.reduce((m, g) => m + g.rows.reduce((e, v) => e * v.extent, g.sums.length), 0)
   const chunks = Math.min(most, Math.floor(room / (n * sums.length)), ...groups.map((g) => g.rows[0].extent))
@@ -97,7 +102,10 @@ export const columnsSource = (k: Kernel, c: Columns, name: string): ReadonlyArra
   const width = c.column?.extent ?? 1
   const shared = k.reads.length + k.writes.length
   const lengths = [...[...k.reads, ...k.writes].map((b) => b.length), c.chunks * sums.length * width]
-  const print = (targets: ReadonlyArray<readonly [Target, ReadonlyArray<Var>]>, bounds: ReadonlyMap<Var, readonly [string, string]>): ReadonlyArray<string> => {
+  const print = (
+    targets: ReadonlyArray<readonly [Target, ReadonlyArray<Var>]>,
+    bounds: ReadonlyMap<Var, readonly [string, string]>,
+  ): ReadonlyArray<string> => {
     const { roots, stores } = storeTree(table, targets)
     return printAll({ stores, bounds }, nest(roots), { scopes: [{ names: new Map(), lane: undefined, shift: 0, lengths }] })
   }
@@ -105,25 +113,42 @@ export const columnsSource = (k: Kernel, c: Columns, name: string): ReadonlyArra
   const chunk = table.variable(c.chunks)
   const at = (r: Reduce): Term =>
     table.affine([[chunk, sums.length * width], ...(c.column === undefined ? [] : [[c.column, 1] as const])], sums.indexOf(r) * width)
-  const store = (r: Reduce, value: Term): readonly [Target, ReadonlyArray<Var>] =>
-    [{ write: { dtype: 'f32', length: lengths[shared], offset: at(r), value, mode: 'set' }, buffer: shared }, loops]
+  const store = (r: Reduce, value: Term): readonly [Target, ReadonlyArray<Var>] => [
+    { write: { dtype: 'f32', length: lengths[shared], offset: at(r), value, mode: 'set' }, buffer: shared },
+    loops,
+  ]
 
   const summing = c.groups.flatMap((g) => {
     const [first, ...rest] = g.rows
     const range = (t: string): string => `share(${first.extent}, ${t}, ${c.chunks}, 1)`
     const [from, to] = [range(`v${chunk.index}`), range(`v${chunk.index} + 1`)]
-    if (width <= narrow) return print(g.sums.map((r) => store(r, r)), new Map([[first, [from, to]]]))
+    if (width <= narrow)
+      return print(
+        g.sums.map((r) => store(r, r)),
+        new Map([[first, [from, to]]]),
+      )
     // a wide row is read from end to end, as memory likes it, and the sums wait near
-    const body = print(g.sums.map((r) => store(r, table.binary('add', table.read(shared, 'f32', at(r)), chainOf(r).body))), new Map())
+    const body = print(
+      g.sums.map((r) => store(r, table.binary('add', table.read(shared, 'f32', at(r)), chainOf(r).body))),
+      new Map(),
+    )
     return [
       `memset(b${shared} + v${chunk.index} * ${sums.length * width} + ${sums.indexOf(g.sums[0]) * width}, 0, ${g.sums.length * width} * sizeof(float));`,
       `for (long v${first.index} = ${from}, end = ${to}; v${first.index} < end; v${first.index}++)`,
       ...rest.map((v) => `for (long v${v.index} = 0; v${v.index} < ${v.extent}; v${v.index}++)`),
-      '{', ...body.map((l) => `  ${l}`), '}',
+      '{',
+      ...body.map((l) => `  ${l}`),
+      '}',
     ]
   })
   const total = new Map(sums.map((r): readonly [Term, Term] => [r, table.reduce('sum', chunk, table.read(shared, 'f32', at(r)))]))
-  const finishing = print(k.writes.map((write, i): readonly [Target, ReadonlyArray<Var>] => [{ write: { ...write, value: table.replace(total, write.value) }, buffer: k.reads.length + i }, loops]), new Map())
+  const finishing = print(
+    k.writes.map((write, i): readonly [Target, ReadonlyArray<Var>] => [
+      { write: { ...write, value: table.replace(total, write.value) }, buffer: k.reads.length + i },
+      loops,
+    ]),
+    new Map(),
+  )
   return [
     `static void ${name}(void *const *b, int t, int T, const Runtime *rt) {`,
     ...[

@@ -13,7 +13,6 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import { markUsed } from './prune.ts'
 
-
 export interface Compiler {
   readonly command: string
   /** What it says of itself: part of every library's name. */
@@ -33,20 +32,31 @@ const run = (command: string, args: ReadonlyArray<string>): Promise<{ readonly o
   new Promise((done) => {
     const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     const said = { out: '', err: '' }
-    child.stdout.on('data', (text: Buffer) => { said.out += text.toString() })
-    child.stderr.on('data', (text: Buffer) => { said.err += text.toString() })
-    child.on('error', (e) => { done({ ok: false, text: e.message }) })
+    child.stdout.on('data', (text: Buffer) => {
+      said.out += text.toString()
+    })
+    child.stderr.on('data', (text: Buffer) => {
+      said.err += text.toString()
+    })
+    child.on('error', (e) => {
+      done({ ok: false, text: e.message })
+    })
     child.on('close', (code, signal) => {
       const ok = code === 0
       done({ ok, text: ok ? said.out : said.err === '' ? `${command} ended with ${signal ?? `exit code ${code}`}` : said.err })
     })
   })
 
-export const isFile = (path: string, mode = constants.R_OK): Promise<boolean> => access(path, mode).then(() => true, () => false)
+export const isFile = (path: string, mode = constants.R_OK): Promise<boolean> =>
+  access(path, mode).then(
+    () => true,
+    () => false,
+  )
 
 const inPath = async (name: string): Promise<boolean> => {
   if (name.includes('/') || name.includes('\\')) return isFile(name, constants.X_OK)
-  for (const folder of (process.env.PATH ?? '').split(delimiter)) if (folder !== '' && await isFile(join(folder, name), constants.X_OK)) return true
+  for (const folder of (process.env.PATH ?? '').split(delimiter))
+    if (folder !== '' && (await isFile(join(folder, name), constants.X_OK))) return true
   return false
 }
 
@@ -80,12 +90,20 @@ export const cacheFolder = (): string => {
 }
 
 const flagsFor = (extra: ReadonlyArray<string>, clang: boolean): ReadonlyArray<string> => [
-  '-std=gnu11', '-O2', process.arch === 'arm64' ? '-mcpu=native' : '-march=native',
+  '-std=gnu11',
+  '-O2',
+  process.arch === 'arm64' ? '-mcpu=native' : '-march=native',
   // sums and products may fuse, integers wrap; nothing else may be assumed: NaN and infinities mean what they mean
-  '-ffp-contract=fast', '-fno-math-errno', '-fno-trapping-math', '-fwrapv',
+  '-ffp-contract=fast',
+  '-fno-math-errno',
+  '-fno-trapping-math',
+  '-fwrapv',
   // what is a vector is written as one; the rest is tails, where the compiler's own attempts only cost time
   ...(clang ? ['-fno-vectorize', '-fno-slp-vectorize'] : ['-fno-tree-vectorize']),
-  '-w', '-fPIC', '-shared', ...extra,
+  '-w',
+  '-fPIC',
+  '-shared',
+  ...extra,
 ]
 
 export const findCompiler = async (extra: ReadonlyArray<string> = []): Promise<Compiler | Fault> => {
@@ -93,11 +111,23 @@ export const findCompiler = async (extra: ReadonlyArray<string> = []): Promise<C
   if (typeof command !== 'string') return command
   const version = await run(command, ['--version'])
   if (!version.ok)
-    return fault('target', { place: `native (${command})`, found: version.text.trim(), allowed: 'a C compiler that runs', remedy: 'name a working compiler in CC, or use --target gpujs:webasm' })
+    return fault('target', {
+      place: `native (${command})`,
+      found: version.text.trim(),
+      allowed: 'a C compiler that runs',
+      remedy: 'name a working compiler in CC, or use --target gpujs:webasm',
+    })
   const files = (await readdir(runtimeFolder)).filter((f) => /\.[ch]$/.test(f)).sort()
   const runtime = new Map<string, string>()
   for (const f of files) runtime.set(f, await readFile(join(runtimeFolder, f), 'utf8'))
-  return { command, version: version.text, flags: flagsFor(extra, version.text.includes('clang')), cache: cacheFolder(), runtime, processor: processorOf() }
+  return {
+    command,
+    version: version.text,
+    flags: flagsFor(extra, version.text.includes('clang')),
+    cache: cacheFolder(),
+    runtime,
+    processor: processorOf(),
+  }
 }
 
 /** Everything that decides what a text is compiled to. */
@@ -111,14 +141,20 @@ const nameOf = (c: Compiler, text: string): string => {
 
 /** What to do where the cache cannot be written. */
 export const cacheFault = (c: Compiler, e: unknown): Fault =>
-  fault('io', { place: c.cache, found: messageOf(e), allowed: 'a cache folder that can be written', remedy: 'set XDG_CACHE_HOME to a folder of your own' })
+  fault('io', {
+    place: c.cache,
+    found: messageOf(e),
+    allowed: 'a cache folder that can be written',
+    remedy: 'set XDG_CACHE_HOME to a folder of your own',
+  })
 
-const compileFault = (c: Compiler, file: string, text: string): Fault => fault('target', {
-  place: `native (${c.command})`,
-  found: text.trim().split('\n').slice(0, 12).join('\n'),
-  allowed: 'code that compiles',
-  remedy: `look at ${file}; try another compiler by CC, or use --target gpujs:webasm`,
-})
+const compileFault = (c: Compiler, file: string, text: string): Fault =>
+  fault('target', {
+    place: `native (${c.command})`,
+    found: text.trim().split('\n').slice(0, 12).join('\n'),
+    allowed: 'code that compiles',
+    remedy: `look at ${file}; try another compiler by CC, or use --target gpujs:webasm`,
+  })
 
 /** The path of the library of a source: found in the cache, or compiled now. Its C text lies beside it. */
 export const libraryOf = async (c: Compiler, name: string, sources: ReadonlyArray<string>): Promise<string | Fault> => {
@@ -150,4 +186,8 @@ export const libraryOf = async (c: Compiler, name: string, sources: ReadonlyArra
 
 /** The runtime: compiled once for a machine. */
 export const runtimeLibrary = (c: Compiler): Promise<string | Fault> =>
-  libraryOf(c, 'runtime', [...c.runtime].filter(([f]) => f.endsWith('.c')).map(([, text]) => text))
+  libraryOf(
+    c,
+    'runtime',
+    [...c.runtime].filter(([f]) => f.endsWith('.c')).map(([, text]) => text),
+  )

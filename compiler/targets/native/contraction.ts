@@ -39,7 +39,8 @@ export const chainOf = (r: Reduce): { readonly summed: ReadonlyArray<Var>; reado
   return { summed, body: t }
 }
 
-const factorsOf = (t: Term): ReadonlyArray<Term> => (t._tag === 'Binary' && t.op === 'mul' && t.dtype === 'f32' ? [...factorsOf(t.x), ...factorsOf(t.y)] : [t])
+const factorsOf = (t: Term): ReadonlyArray<Term> =>
+  t._tag === 'Binary' && t.op === 'mul' && t.dtype === 'f32' ? [...factorsOf(t.x), ...factorsOf(t.y)] : [t]
 
 const maskOf = (ts: ReadonlyArray<{ readonly vars: number }>): number => ts.reduce((m, t) => m | t.vars, 0)
 
@@ -58,22 +59,38 @@ interface Head {
 /** Sums of products that hold no further reduction. */
 const headsOf = (reduces: ReadonlyArray<Reduce>): ReadonlyArray<Head> => {
   const inChain = new Set(reduces.flatMap((r) => (r.op === 'sum' && r.body._tag === 'Reduce' ? [r.body] : [])))
-  return reduces.filter((r) => !inChain.has(r) && r.op === 'sum' && r.dtype === 'f32').flatMap((sum) => {
-    const { summed, body } = chainOf(sum)
-    return termsOf([body]).some((t) => t._tag === 'Reduce') || factorsOf(body).length < 2 ? [] : [{ sum, summed, body }]
-  })
+  return reduces
+    .filter((r) => !inChain.has(r) && r.op === 'sum' && r.dtype === 'f32')
+    .flatMap((sum) => {
+      const { summed, body } = chainOf(sum)
+      return termsOf([body]).some((t) => t._tag === 'Reduce') || factorsOf(body).length < 2 ? [] : [{ sum, summed, body }]
+    })
 }
 
 /** What reduces besides the contraction itself: the same at other columns, and reductions of rows. Undefined where it is neither. */
-const othersOf = (k: Kernel, head: Head, column: Var, reduces: ReadonlyArray<Reduce>, heads: ReadonlyArray<Head>): ReadonlyMap<Reduce, Var> | undefined => {
+const othersOf = (
+  k: Kernel,
+  head: Head,
+  column: Var,
+  reduces: ReadonlyArray<Reduce>,
+  heads: ReadonlyArray<Head>,
+): ReadonlyMap<Reduce, Var> | undefined => {
   const again = new Map<Reduce, Var>()
   const inside = new Set<Reduce>()
-  const collect = (h: Head): void => { for (const t of termsOf([h.sum])) if (t._tag === 'Reduce') inside.add(t) }
+  const collect = (h: Head): void => {
+    for (const t of termsOf([h.sum])) if (t._tag === 'Reduce') inside.add(t)
+  }
   collect(head)
   const variables = [...new Set(reduces.map((r) => r.variable))].filter((v) => v.extent === column.extent)
   for (const h of heads) {
     if (h === head || h.summed.length !== head.summed.length) continue
-    const moved = variables.find((v) => k.table.replace(new Map<Term, Term>([[column, v], ...head.summed.map((s, i): readonly [Term, Term] => [s, h.summed[i]])]), head.body) === h.body)
+    const moved = variables.find(
+      (v) =>
+        k.table.replace(
+          new Map<Term, Term>([[column, v], ...head.summed.map((s, i): readonly [Term, Term] => [s, h.summed[i]])]),
+          head.body,
+        ) === h.body,
+    )
     if (moved === undefined) continue
     again.set(h.sum, moved)
     collect(h)

@@ -37,9 +37,13 @@ export interface NativeDevice extends Device {
   readonly compile: (g: Graph, options?: CompileOptions) => TE.TaskEither<Fault, NativeExecutable>
 }
 
-const noMemory = (bytes: number): Fault => fault('target', {
-  place: 'native', found: `no memory for ${bytes} bytes`, allowed: 'what the machine has free', remedy: 'use a smaller batch or model, or remat',
-})
+const noMemory = (bytes: number): Fault =>
+  fault('target', {
+    place: 'native',
+    found: `no memory for ${bytes} bytes`,
+    allowed: 'what the machine has free',
+    remedy: 'use a smaller batch or model, or remat',
+  })
 
 /** What a device is opened with. */
 interface Parts extends Required<Pick<NativeOptions, 'threads' | 'least' | 'near'>> {
@@ -60,7 +64,9 @@ const deviceOf = ({ compiler, code, runtime, threads, least, near }: Parts): Nat
   const residents = openResidents<Memory>({
     name: 'native',
     allocate: (type) => allocate(bytesOfType(type)),
-    store: ({ type, memory }, data) => { store(type.dtype, memory.view, 0, data) },
+    store: ({ type, memory }, data) => {
+      store(type.dtype, memory.view, 0, data)
+    },
     load: ({ type, memory }) => load(type.dtype, memory.view, 0, sizeOf(type.shape)),
   })
   const settle = (): void => {
@@ -76,12 +82,18 @@ const deviceOf = ({ compiler, code, runtime, threads, least, near }: Parts): Nat
     road,
     ...residents.device,
     planned: plannedBytes(road),
-    compile: (g, o = {}) => pipe(
-      TE.fromEither(residents.prepare(g)),
-      TE.chain(() => TE.tryCatch(() => builtOf(g, maker, o), asFault('native'))),
-      TE.chain(TE.fromEither),
-      TE.chainEitherK((built) => pipe(E.tryCatch(() => programOf(g, built, host), asFault('native')), E.flatten)),
-    ),
+    compile: (g, o = {}) =>
+      pipe(
+        TE.fromEither(residents.prepare(g)),
+        TE.chain(() => TE.tryCatch(() => builtOf(g, maker, o), asFault('native'))),
+        TE.chain(TE.fromEither),
+        TE.chainEitherK((built) =>
+          pipe(
+            E.tryCatch(() => programOf(g, built, host), asFault('native')),
+            E.flatten,
+          ),
+        ),
+      ),
     close: () => {
       residents.clear()
       for (const m of memories.splice(0)) runtime.free(m)
@@ -90,19 +102,21 @@ const deviceOf = ({ compiler, code, runtime, threads, least, near }: Parts): Nat
 }
 
 /** Opens a device: finds the compiler, and makes or loads the runtime. */
-export const openNative = (o: NativeOptions = {}): TE.TaskEither<Fault, NativeDevice> => async () => {
-  try {
-    keepYoungSmall()
-    const compiler = await findCompiler(o.flags)
-    if ('_tag' in compiler) return E.left(compiler)
-    const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])
-    if (typeof path !== 'string') return E.left(path)
-    const threads = Math.max(1, o.threads ?? allCores())
-    return E.right(deviceOf({ compiler, code, runtime: openRuntime(path), threads, least: o.least ?? 20000, near: o.near ?? nearBytes }))
-  } catch (e) {
-    return E.left(asFault('native')(e))
+export const openNative =
+  (o: NativeOptions = {}): TE.TaskEither<Fault, NativeDevice> =>
+  async () => {
+    try {
+      keepYoungSmall()
+      const compiler = await findCompiler(o.flags)
+      if ('_tag' in compiler) return E.left(compiler)
+      const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])
+      if (typeof path !== 'string') return E.left(path)
+      const threads = Math.max(1, o.threads ?? allCores())
+      return E.right(deviceOf({ compiler, code, runtime: openRuntime(path), threads, least: o.least ?? 20000, near: o.near ?? nearBytes }))
+    } catch (e) {
+      return E.left(asFault('native')(e))
+    }
   }
-}
 
 export const nativeWith = (o: NativeOptions): Target => ({ name: 'native', open: openNative(o) })
 

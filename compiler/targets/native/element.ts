@@ -17,13 +17,19 @@ export const pointers = (k: Kernel): ReadonlyArray<string> => [
 ]
 
 /** The writes as pseudo-reductions over their loops, so that `nest` binds what each loop shares. */
-export const storeTree = (table: TermTable, targets: ReadonlyArray<readonly [Target, ReadonlyArray<Var>]>): { readonly roots: ReadonlyArray<Term>; readonly stores: Tree['stores'] } => {
+export const storeTree = (
+  table: TermTable,
+  targets: ReadonlyArray<readonly [Target, ReadonlyArray<Var>]>,
+): { readonly roots: ReadonlyArray<Term>; readonly stores: Tree['stores'] } => {
   const stores = new Map<Term, ReadonlyArray<Target>>()
   const roots = new Set<Term>()
   for (const [target, loops] of targets) {
     // the marker depends on every loop of the write, whatever its value depends on
     const { offset, value } = target.write
-    const place = table.affine([[offset, 1], ...loops.flatMap((v): ReadonlyArray<readonly [Term, number]> => ((offset.vars & v.vars) === 0 ? [[v, 1]] : []))], 0)
+    const place = table.affine(
+      [[offset, 1], ...loops.flatMap((v): ReadonlyArray<readonly [Term, number]> => ((offset.vars & v.vars) === 0 ? [[v, 1]] : []))],
+      0,
+    )
     let t: Term = table.binary('add', table.read(marker + target.buffer, 'f32', place), table.cast('f32', value))
     ;[...loops].reverse().forEach((v, i) => {
       t = table.reduce('sum', v, t)
@@ -40,7 +46,10 @@ const outermost = (statements: ReadonlyArray<Statement>): Extract<Statement, { r
 
 /** The function `name` of a kernel. */
 export const elementSource = (k: Kernel, name: string): ReadonlyArray<string> => {
-  const targets = k.writes.map((write, i): readonly [Target, ReadonlyArray<Var>] => [{ write, buffer: k.reads.length + i }, loopsOf(k, write)])
+  const targets = k.writes.map((write, i): readonly [Target, ReadonlyArray<Var>] => [
+    { write, buffer: k.reads.length + i },
+    loopsOf(k, write),
+  ])
   const { roots, stores } = storeTree(k.table, targets)
   const lengths = [...k.reads, ...k.writes].map((b) => b.length)
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
@@ -49,14 +58,24 @@ export const elementSource = (k: Kernel, name: string): ReadonlyArray<string> =>
   if (outer === undefined) {
     // one element: a loop of one pass, by the first part alone, as its old value may be read in its place
     const v = k.table.variable(1)
-    const one = storeTree(k.table, targets.map(([t]) => [t, [v]]))
+    const one = storeTree(
+      k.table,
+      targets.map(([t]) => [t, [v]]),
+    )
     const tree: Tree = { stores: one.stores, bounds: new Map() }
-    return [head, '  if (t > 0) return;', ...[...pointers(k), ...printAll(tree, nest(one.roots), { scopes: [scope] })].map((l) => `  ${l}`), '}']
+    return [
+      head,
+      '  if (t > 0) return;',
+      ...[...pointers(k), ...printAll(tree, nest(one.roots), { scopes: [scope] })].map((l) => `  ${l}`),
+      '}',
+    ]
   }
   const statements = nest(roots)
   const tree: Tree = { stores, bounds: new Map([[outer, ['lo', 'hi']]]) }
   const top = outermost(statements)
   const grain = top !== undefined && runsAlongLanes(tree, top) ? 64 : 1
-  const bounds = [`const long lo = share(${outer.extent}, t, T, ${grain}), end = share(${outer.extent}, t + 1, T, ${grain}), hi = end < ${outer.extent} ? end : ${outer.extent};`]
+  const bounds = [
+    `const long lo = share(${outer.extent}, t, T, ${grain}), end = share(${outer.extent}, t + 1, T, ${grain}), hi = end < ${outer.extent} ? end : ${outer.extent};`,
+  ]
   return [head, ...[...pointers(k), ...bounds, ...printAll(tree, statements, { scopes: [scope] })].map((l) => `  ${l}`), '}']
 }

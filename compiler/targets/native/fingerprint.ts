@@ -20,7 +20,11 @@ const rooms = ['core', 'ops', 'compiler']
 
 const codeFiles = async (folder: string): Promise<ReadonlyArray<string>> => {
   const entries = await readdir(folder, { withFileTypes: true })
-  const inside = await Promise.all(entries.map((e) => (e.isDirectory() ? codeFiles(join(folder, e.name)) : Promise.resolve(/\.[cm]?[jt]s$/.test(e.name) ? [join(folder, e.name)] : []))))
+  const inside = await Promise.all(
+    entries.map((e) =>
+      e.isDirectory() ? codeFiles(join(folder, e.name)) : Promise.resolve(/\.[cm]?[jt]s$/.test(e.name) ? [join(folder, e.name)] : []),
+    ),
+  )
   return inside.flat().sort()
 }
 
@@ -55,7 +59,9 @@ export const graphFingerprint = (context: ReadonlyArray<string>, g: Graph): stri
     }
     const op = `${e.op.key} ${e.args.map((a) => showType(a.type)).join()} ${showType(e.type)}`
     // scopes are the names of kernels
-    hash.update(`${op} (${e.args.map((a) => position.get(a)).join()}) ${e.region._tag === 'Some' ? `@${e.region.value}` : ''} ${scopeOf(e)}\n`)
+    hash.update(
+      `${op} (${e.args.map((a) => position.get(a)).join()}) ${e.region._tag === 'Some' ? `@${e.region.value}` : ''} ${scopeOf(e)}\n`,
+    )
     if (!told.has(op)) hash.update(`${meaningText(e)}\n`)
     told.add(op)
   }

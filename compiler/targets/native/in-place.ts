@@ -13,7 +13,9 @@ export const inPlace = (f: Fused, w: number, b: number): boolean => {
   const under = new Set<Term>()
   const all = termsOf(writes.map((x) => x.value))
   for (const t of all) if (t._tag === 'Reduce') for (const x of termsOf([t.body])) under.add(x)
-  return all.every((t) => t._tag !== 'Read' || t.buffer !== b || (t.offset === written.offset && !under.has(t)))
+  return (
+    all.every((t) => t._tag !== 'Read' || t.buffer !== b || (t.offset === written.offset && !under.has(t))) &&
     // every write runs in the same loops, so that none comes back to a row
-    && writes.every((x) => x.offset.vars === written.offset.vars)
+    writes.every((x) => x.offset.vars === written.offset.vars)
+  )
 }

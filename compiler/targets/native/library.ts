@@ -59,15 +59,22 @@ export const openRuntime = (path: string): Runtime => {
       const address = asAddress(allocate(bytes))
       return address === 0n ? undefined : { address, bytes, view: koffi.view(address, bytes) }
     },
-    free: (m) => { free(m.address, m.bytes) },
-    trim: () => { trim() },
+    free: (m) => {
+      free(m.address, m.bytes)
+    },
+    trim: () => {
+      trim()
+    },
     run: (c) => {
-      const now = queue.last.then(() => new Promise<void>((done, fail) => {
-        run.async(c.steps, c.steps.length / 4, c.buffers, c.threads, c.times, (e: unknown) => {
-          if (e === null || e === undefined) done()
-          else fail(new Error(messageOf(e)))
-        })
-      }))
+      const now = queue.last.then(
+        () =>
+          new Promise<void>((done, fail) => {
+            run.async(c.steps, c.steps.length / 4, c.buffers, c.threads, c.times, (e: unknown) => {
+              if (e === null || e === undefined) done()
+              else fail(new Error(messageOf(e)))
+            })
+          }),
+      )
       queue.last = now.catch(() => undefined)
       return now
     },
@@ -98,7 +105,11 @@ export const peakOf = async (r: Runtime, path: string, threads: number): Promise
   // many at once: coming and going takes a tenth of the time of one
   const turns = Array.from({ length: 20 })
   const call: RunCall = {
-    steps: BigInt64Array.from(turns.flatMap(() => [asAddress(kernel()), BigInt(threads), 0n, 1n])), buffers: BigInt64Array.from(turns.map(() => out.address)), threads, times: null, units: [],
+    steps: BigInt64Array.from(turns.flatMap(() => [asAddress(kernel()), BigInt(threads), 0n, 1n])),
+    buffers: BigInt64Array.from(turns.map(() => out.address)),
+    threads,
+    times: null,
+    units: [],
   }
   let best = Infinity
   for (let i = 0; i < 100; i++) {

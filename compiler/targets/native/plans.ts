@@ -60,7 +60,9 @@ const keep = async (c: Compiler, path: string, built: Built): Promise<Fault | un
   const own = `${path}.${process.pid}.${randomUUID().slice(0, 8)}`
   try {
     await mkdir(c.cache, { recursive: true })
-    const body = pack(stored.encode({ format: 'dinograph-plan-1', libraries: built.libraries.map((l) => basename(l)), blueprint: built.blueprint }))
+    const body = pack(
+      stored.encode({ format: 'dinograph-plan-1', libraries: built.libraries.map((l) => basename(l)), blueprint: built.blueprint }),
+    )
     const handle = await open(own, 'w')
     try {
       await handle.writeFile(Buffer.concat([digestOf(body), body]))
@@ -92,7 +94,8 @@ const compiled = async (c: Compiler, units: ReadonlyArray<Unit>, o: CompileOptio
     }
   }
   await Promise.all(Array.from({ length: availableParallelism() }, worker))
-  if (state.done < units.length && o.stopping?.() === true) return E.left(stopped('native', { done: state.done, total: units.length, unit }, 'what has been compiled'))
+  if (state.done < units.length && o.stopping?.() === true)
+    return E.left(stopped('native', { done: state.done, total: units.length, unit }, 'what has been compiled'))
   const libraries: Array<string> = []
   for (const path of paths) {
     if (typeof path !== 'string') return E.left(path)

@@ -131,24 +131,30 @@ const binaryText = (s: Scope, t: Extract<Term, { readonly _tag: 'Binary' }>, vec
   const side = vector ? vectorText : scalarText
   const [x, y, p, kind] = [side(s, t.x), side(s, t.y), vector ? 'v_' : 's_', kindOf(t.x.dtype)]
   switch (t.op) {
-    case 'and': return `(${x} & ${y})`
-    case 'or': return `(${x} | ${y})`
-    case 'xor': return `(${x} ^ ${y})`
+    case 'and':
+      return `(${x} & ${y})`
+    case 'or':
+      return `(${x} | ${y})`
+    case 'xor':
+      return `(${x} ^ ${y})`
     case 'min':
-    case 'max': return `${p}${t.op}${kind}(${x}, ${y})`
+    case 'max':
+      return `${p}${t.op}${kind}(${x}, ${y})`
     case 'idiv':
     case 'mod':
       // what is known not to be negative needs no rounding down
       return t.x.lo >= 0 && t.y._tag === 'Num' && t.y.value > 0 ? `(${x} ${t.op === 'mod' ? '%' : '/'} ${y})` : `${p}${t.op}(${x}, ${y})`
     case 'shl':
-    case 'shr': return `${p}${t.op}(${x}, ${y})`
+    case 'shr':
+      return `${p}${t.op}(${x}, ${y})`
     case 'add':
     case 'sub':
     case 'mul':
     case 'div':
     case 'lt':
     case 'le':
-    case 'eq': return rounded(t, p, `(${x} ${infix[t.op]} ${y})`)
+    case 'eq':
+      return rounded(t, p, `(${x} ${infix[t.op]} ${y})`)
   }
 }
 
@@ -158,14 +164,22 @@ export const ownText = (s: Scope, t: Term): string => {
   if (name !== undefined) return name
   const vector = isVector(s, t)
   switch (t._tag) {
-    case 'Num': return number(t.dtype, t.value)
-    case 'Var': return vector ? `(bci(${position(s, t)}) + IOTA)` : `(int32_t)v${t.index}`
-    case 'Affine': return affineText(s, t, vector)
-    case 'Read': return readText(s, t)
-    case 'Unary': return unaryText(s, t, vector)
-    case 'Binary': return binaryText(s, t, vector)
-    case 'Cast': return castText(s, t, vector)
-    case 'Assume': return `${vector ? 'v_' : 's_'}within(${ownText(s, t.x)}, ${t.lo}, ${t.hi})`
+    case 'Num':
+      return number(t.dtype, t.value)
+    case 'Var':
+      return vector ? `(bci(${position(s, t)}) + IOTA)` : `(int32_t)v${t.index}`
+    case 'Affine':
+      return affineText(s, t, vector)
+    case 'Read':
+      return readText(s, t)
+    case 'Unary':
+      return unaryText(s, t, vector)
+    case 'Binary':
+      return binaryText(s, t, vector)
+    case 'Cast':
+      return castText(s, t, vector)
+    case 'Assume':
+      return `${vector ? 'v_' : 's_'}within(${ownText(s, t.x)}, ${t.lo}, ${t.hi})`
     case 'Select': {
       if (!vector) return `(${scalarText(s, t.when)} ? ${scalarText(s, t.x)} : ${scalarText(s, t.y)})`
       // a condition that all lanes share chooses a whole vector
@@ -173,7 +187,8 @@ export const ownText = (s: Scope, t: Term): string => {
       return `v_sel${kindOf(t.dtype) === 'f' ? 'f' : 'i'}(${vectorText(s, t.when)}, ${vectorText(s, t.x)}, ${vectorText(s, t.y)})`
     }
     // bound by its loop: every reduction has a name before it is read
-    case 'Reduce': return `r${t.id}`
+    case 'Reduce':
+      return `r${t.id}`
   }
 }
 

@@ -41,7 +41,12 @@ const affineRead = (k: Kernel, factors: ReadonlyArray<Term>, vs: ReadonlyArray<V
 }
 
 /** The initializer of one side's operand, and the function that it names. */
-const operandSource = (k: Kernel, c: Contraction, side: 'left' | 'right', name: string): { readonly operand: string; readonly lines: ReadonlyArray<string> } => {
+const operandSource = (
+  k: Kernel,
+  c: Contraction,
+  side: 'left' | 'right',
+  name: string,
+): { readonly operand: string; readonly lines: ReadonlyArray<string> } => {
   const [factors, rows] = side === 'left' ? [c.left, c.rows] : [c.right, c.columns]
   const lengths = k.reads.map((b) => b.length)
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
@@ -88,22 +93,28 @@ const storeSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<str
   const finished = new Map<Term, Term>([c.sum, ...c.again.keys()].map((r) => [r, k.table.read(sums, 'f32', c.again.get(r) ?? inner)]))
   // what a row has one of is stored in a loop of one pass
   const once = k.table.variable(1)
-  const { roots, stores } = storeTree(k.table, k.writes.map((w, i): readonly [Target, ReadonlyArray<Var>] =>
-    [{ write: { ...w, value: k.table.replace(finished, w.value) }, buffer: k.reads.length + i }, [(w.offset.vars & inner.vars) === 0 ? once : inner]]))
+  const { roots, stores } = storeTree(
+    k.table,
+    k.writes.map((w, i): readonly [Target, ReadonlyArray<Var>] => [
+      { write: { ...w, value: k.table.replace(finished, w.value) }, buffer: k.reads.length + i },
+      [(w.offset.vars & inner.vars) === 0 ? once : inner],
+    ]),
+  )
   const lengths = [...[...k.reads, ...k.writes].map((b) => b.length), inner.extent]
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
   const body = printAll({ stores, bounds: new Map([[inner, ['lo', 'hi']]]) }, nest(roots), { scopes: [scope] })
-  const columns = outer.length === 0
-    ? ['  const long lo = n0, hi = n0 + nr;', `  const float *const b${sums} = sums + i * ld - n0;`, ...body.map((l) => `  ${l}`)]
-    : [
-        '  for (long n = n0; n < n0 + nr;) {',
-        ...decoded(outer, `(n / ${inner.extent})`).map((l) => `    ${l}`),
-        `    const long lo = n % ${inner.extent}, rest = n0 + nr - n, hi = lo + rest < ${inner.extent} ? lo + rest : ${inner.extent};`,
-        `    const float *const b${sums} = sums + i * ld + (n - n0 - lo);`,
-        ...body.map((l) => `    ${l}`),
-        '    n += hi - lo;',
-        '  }',
-      ]
+  const columns =
+    outer.length === 0
+      ? ['  const long lo = n0, hi = n0 + nr;', `  const float *const b${sums} = sums + i * ld - n0;`, ...body.map((l) => `  ${l}`)]
+      : [
+          '  for (long n = n0; n < n0 + nr;) {',
+          ...decoded(outer, `(n / ${inner.extent})`).map((l) => `    ${l}`),
+          `    const long lo = n % ${inner.extent}, rest = n0 + nr - n, hi = lo + rest < ${inner.extent} ? lo + rest : ${inner.extent};`,
+          `    const float *const b${sums} = sums + i * ld + (n - n0 - lo);`,
+          ...body.map((l) => `    ${l}`),
+          '    n += hi - lo;',
+          '  }',
+        ]
   return [
     `static void ${name}(void *const *b, long z, const float *sums, long ld, long m0, long mr, long n0, long nr) {`,
     ...pointers(k).map((l) => `  ${l}`),

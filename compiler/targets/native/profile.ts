@@ -26,7 +26,9 @@ export const profileOf = (b: Blueprint, times: Float64Array, steps: number): Pro
     const part = n < 0 ? { name: 'copy', kind: 'copy' as const, size: '', flops: 0, bytes: 2 * copied } : b.parts[n]
     const old = rows.get(n)
     rows.set(n, {
-      name: part.name, kind: part.kind, size: part.size,
+      name: part.name,
+      kind: part.kind,
+      size: part.size,
       launches: (old?.launches ?? 0) + 1,
       seconds: (old?.seconds ?? 0) + times[i] / steps,
       flops: (old?.flops ?? 0) + part.flops,
@@ -48,16 +50,29 @@ const total = (rs: ReadonlyArray<Cost>): Cost => ({
 
 const widths = [8, 6, 8, 5, 8, 8, 8, 7, 6]
 
-const aligned = (cells: ReadonlyArray<string>): string => cells.map((c, i) => (i === cells.length - 1 ? c : c.padStart(widths[i] ?? 8))).join('  ')
+const aligned = (cells: ReadonlyArray<string>): string =>
+  cells.map((c, i) => (i === cells.length - 1 ? c : c.padStart(widths[i] ?? 8))).join('  ')
 
-/** The profile as two tables, of kinds and of kernels, and what memory holds at its fullest; `peak` is in operations a second. `most` kernels are shown. */
+/**
+ * The profile as two tables, of kinds and of kernels, and what memory holds at its fullest; `peak` is in operations a second. `most`
+ * kernels are shown.
+ */
 export const showProfile = (p: Profile, peak: number, most = 40): string => {
   const lost = (c: Cost): number => c.seconds - c.flops / peak
   const worstFirst = <A extends Cost>(cs: ReadonlyArray<A>): ReadonlyArray<A> => [...cs].sort((a, b) => lost(b) - lost(a))
-  const row = (c: Cost, label: string): string => aligned([
-    (c.seconds * 1e3).toFixed(2), ((100 * c.seconds) / p.seconds).toFixed(1), (lost(c) * 1e3).toFixed(2), `${c.launches}`,
-    (c.flops / 1e9).toFixed(3), (c.bytes / 1e6).toFixed(1), (c.flops / c.seconds / 1e9).toFixed(1), (c.bytes / c.seconds / 1e9).toFixed(1), ((100 * c.flops) / c.seconds / peak).toFixed(0), label,
-  ])
+  const row = (c: Cost, label: string): string =>
+    aligned([
+      (c.seconds * 1e3).toFixed(2),
+      ((100 * c.seconds) / p.seconds).toFixed(1),
+      (lost(c) * 1e3).toFixed(2),
+      `${c.launches}`,
+      (c.flops / 1e9).toFixed(3),
+      (c.bytes / 1e6).toFixed(1),
+      (c.flops / c.seconds / 1e9).toFixed(1),
+      (c.bytes / c.seconds / 1e9).toFixed(1),
+      ((100 * c.flops) / c.seconds / peak).toFixed(0),
+      label,
+    ])
   const heads = (label: string): string => aligned(['ms', '%', 'lost ms', 'runs', 'GFLOP', 'MB', 'GFLOP/s', 'GB/s', 'peak%', label])
   const kinds = [...new Set(p.rows.map((r) => r.kind))].map((kind) => {
     const of = p.rows.filter((r) => r.kind === kind)

@@ -36,7 +36,10 @@ export interface NativeExecutable extends Executable {
   readonly profile: (feed: Feed, steps: number) => Promise<E.Either<Fault, Profile>>
 }
 
-/** Into how many parts a kernel is cut: some for each thread, so that one that is late takes fewer. Threads of a product share it out themselves. */
+/**
+ * Into how many parts a kernel is cut: some for each thread, so that one that is late takes fewer. Threads of a product share it out
+ * themselves.
+ */
 const pieces = (p: Part, h: Host): number => {
   if (h.threads === 1) return 1
   const work = Math.max(p.points, p.flops)
@@ -70,13 +73,18 @@ const memoriesOf = (g: Graph, b: Blueprint, h: Host): E.Either<Fault, Memories> 
   const memories: Memories = {
     arena: need(b.arenaBytes),
     hyper: need(4 * b.hypers.length),
-    given: new Map(b.given.filter((p) => !b.hypers.includes(p)).flatMap((p) => {
-      const type = types.get(p)
-      return type === undefined ? [] : [[p, need(bytesOfType(type))] as const]
-    })),
+    given: new Map(
+      b.given
+        .filter((p) => !b.hypers.includes(p))
+        .flatMap((p) => {
+          const type = types.get(p)
+          return type === undefined ? [] : [[p, need(bytesOfType(type))] as const]
+        }),
+    ),
     constants: b.constants.map((c) => {
       const m = need(c.length * bytesOf(c.dtype))
-      if (m.bytes > 0) store(c.dtype, m.view, 0, c.values.length === 1 ? new Float64Array(c.length).fill(c.values[0]) : Float64Array.from(c.values))
+      if (m.bytes > 0)
+        store(c.dtype, m.view, 0, c.values.length === 1 ? new Float64Array(c.length).fill(c.values[0]) : Float64Array.from(c.values))
       return m
     }),
   }
@@ -92,11 +100,16 @@ export const programOf = (g: Graph, built: Built, h: Host): E.Either<Fault, Nati
   const { arena, hyper, given, constants } = memories.right
   const locate = (p: BlueprintPlace): Located => {
     switch (p._tag) {
-      case 'Resident': return { memory: h.resident(p.path)?.memory ?? hyper, offset: 0 }
-      case 'Given': return { memory: given.get(p.path) ?? hyper, offset: 0 }
-      case 'Constant': return { memory: constants[p.constant], offset: 0 }
-      case 'Hyper': return { memory: hyper, offset: 0 }
-      case 'Arena': return { memory: arena, offset: p.offset }
+      case 'Resident':
+        return { memory: h.resident(p.path)?.memory ?? hyper, offset: 0 }
+      case 'Given':
+        return { memory: given.get(p.path) ?? hyper, offset: 0 }
+      case 'Constant':
+        return { memory: constants[p.constant], offset: 0 }
+      case 'Hyper':
+        return { memory: hyper, offset: 0 }
+      case 'Arena':
+        return { memory: arena, offset: p.offset }
     }
   }
   const located = b.places.map(locate)
@@ -123,10 +136,13 @@ export const programOf = (g: Graph, built: Built, h: Host): E.Either<Fault, Nati
     return E.right(undefined)
   }
   const types = new Map(g.outputs.flatMap((o) => (o.role === 'value' ? [[o.path, o.expr.type] as const] : [])))
-  const results = (): HostValues => new Map(b.values.flatMap((v) => {
-    const [l, type] = [located[v.place], types.get(v.path)]
-    return type === undefined ? [] : [[v.path, load(type.dtype, l.memory.view, l.offset, sizeOf(type.shape))] as const]
-  }))
+  const results = (): HostValues =>
+    new Map(
+      b.values.flatMap((v) => {
+        const [l, type] = [located[v.place], types.get(v.path)]
+        return type === undefined ? [] : [[v.path, load(type.dtype, l.memory.view, l.offset, sizeOf(type.shape))] as const]
+      }),
+    )
   const settled = { yet: false }
   const once = async (feed: Feed, times: Float64Array | null): Promise<E.Either<Fault, HostValues>> => {
     const filled = fill(feed)

@@ -16,7 +16,14 @@ const stemOf = (file: string): string => file.slice(0, Math.max(0, file.indexOf(
 /** Removes what was used last before `days` days, and says how many files that were. What another process removes meanwhile is gone too. */
 export const prune = async (folder: string, now: number = Date.now()): Promise<number> => {
   const files = await readdir(folder).catch((): ReadonlyArray<string> => [])
-  const usedAt = await Promise.all(files.map((f) => stat(join(folder, f)).then((s) => s.mtimeMs, () => 0)))
+  const usedAt = await Promise.all(
+    files.map((f) =>
+      stat(join(folder, f)).then(
+        (s) => s.mtimeMs,
+        () => 0,
+      ),
+    ),
+  )
   const last = new Map<string, number>()
   files.forEach((f, i) => last.set(stemOf(f), Math.max(last.get(stemOf(f)) ?? 0, usedAt[i])))
   const old = files.filter((f) => (last.get(stemOf(f)) ?? now) < now - days * 24 * 3600 * 1000)

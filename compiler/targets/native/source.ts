@@ -21,8 +21,7 @@ const linesOf = (k: Kernel, name: string): ReadonlyArray<string> => {
 }
 
 /** The C text of one kernel as function `name`. */
-export const kernelSource = (k: Kernel, name: string): string =>
-  [`/* ${k.name.replaceAll('*/', '* /')} */`, ...linesOf(k, name)].join('\n')
+export const kernelSource = (k: Kernel, name: string): string => [`/* ${k.name.replaceAll('*/', '* /')} */`, ...linesOf(k, name)].join('\n')
 
 /** A kernel and its C text, as the function of its place in a unit. */
 interface Placed {

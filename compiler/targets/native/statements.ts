@@ -51,7 +51,8 @@ const gains = (tree: Tree, family: ReadonlyArray<Loop>): ReadonlyMap<Var, number
     else if (t._tag === 'Unary') put(t, () => (transcendental.has(t.op) ? 2 : 0.25))
     else if (t._tag === 'Binary' && t.dtype === 'f32') put(t, () => 0.25)
   }
-  for (const { write } of family.flatMap((l) => l.reductions.flatMap((r) => tree.stores.get(r) ?? []))) put(write.offset, (v) => (strideAlong(write.offset, v) === 1 ? 2 : -2))
+  for (const { write } of family.flatMap((l) => l.reductions.flatMap((r) => tree.stores.get(r) ?? [])))
+    put(write.offset, (v) => (strideAlong(write.offset, v) === 1 ? 2 : -2))
   for (const l of family) if (l.variable.extent < 8 || l.reductions.some((r) => r.op === 'argmax')) scores.set(l.variable, -Infinity)
   return scores
 }
@@ -63,7 +64,10 @@ export const runsAlongLanes = (tree: Tree, loop: Loop): boolean => {
   return own > 0 && [...scores].every(([v, s]) => v === loop.variable || s < own)
 }
 
-const start = (r: Reduce): string => (r.op === 'sum' || r.op === 'argmax' ? number(kindOf(r.dtype) === 'i' ? 'i32' : 'f32', 0) : number(r.dtype, r.dtype === 'i32' ? -2147483648 : -Infinity))
+const start = (r: Reduce): string =>
+  r.op === 'sum' || r.op === 'argmax'
+    ? number(kindOf(r.dtype) === 'i' ? 'i32' : 'f32', 0)
+    : number(r.dtype, r.dtype === 'i32' ? -2147483648 : -Infinity)
 const startBest = (r: Reduce): string => number(r.body.dtype === 'i32' ? 'i32' : 'f32', r.body.dtype === 'i32' ? -2147483648 : -Infinity)
 
 const isArgmax = (r: Reduce): boolean => r.op === 'argmax'
@@ -90,27 +94,39 @@ const suffix = (jam: Jam, u: number): string => (jam.scopes.length === 1 ? '' : 
 const forked = (jam: Jam): Jam => ({ scopes: jam.scopes.map((s) => ({ ...s, names: new Map(s.names) })) })
 
 const openReductions = (jam: Jam, reductions: ReadonlyArray<Reduce>): ReadonlyArray<string> =>
-  reductions.flatMap((r) => jam.scopes.flatMap((s, u) => {
-    const vector = isVector(s, r)
-    const name = `r${r.id}${suffix(jam, u)}`
-    return [
-      `${typeOf(r.dtype, vector)} ${name} = ${vector ? `bc${kindOf(r.dtype)}(${start(r)})` : start(r)};`,
-      ...(isArgmax(r) ? [`${typeOf(r.body.dtype, vector)} best_${name} = ${vector ? `bc${kindOf(r.body.dtype)}(${startBest(r)})` : startBest(r)};`] : []),
-    ]
-  }))
+  reductions.flatMap((r) =>
+    jam.scopes.flatMap((s, u) => {
+      const vector = isVector(s, r)
+      const name = `r${r.id}${suffix(jam, u)}`
+      return [
+        `${typeOf(r.dtype, vector)} ${name} = ${vector ? `bc${kindOf(r.dtype)}(${start(r)})` : start(r)};`,
+        ...(isArgmax(r)
+          ? [`${typeOf(r.body.dtype, vector)} best_${name} = ${vector ? `bc${kindOf(r.body.dtype)}(${startBest(r)})` : startBest(r)};`]
+          : []),
+      ]
+    }),
+  )
 
 /** Stores at one point: all values first, as a buffer may be both read and written there. */
 const storing = (jam: Jam, targets: ReadonlyArray<Target>): ReadonlyArray<string> => {
-  const values = jam.scopes.flatMap((s, u) => targets.map((t, i) => {
-    const vector = s.lane !== undefined
-    return `const ${typeOf(t.write.dtype, vector)} w${i}_${u} = ${vector ? vectorText(s, t.write.value) : ownText(s, t.write.value)};`
-  }))
-  const stores = jam.scopes.flatMap((s, u) => targets.map((t, i) => {
-    const k = storageOf(t.write.dtype)
-    const at = `b${t.buffer} + ${offsetText(s, t.write.offset)}`
-    const stride = s.lane === undefined ? undefined : strideAlong(t.write.offset, s.lane)
-    return stride === undefined ? `s_st${k}(${at}, w${i}_${u});` : stride === 1 ? `v_st${k}(${at}, w${i}_${u});` : `v_sts${k}(${at}, ${stride}, w${i}_${u});`
-  }))
+  const values = jam.scopes.flatMap((s, u) =>
+    targets.map((t, i) => {
+      const vector = s.lane !== undefined
+      return `const ${typeOf(t.write.dtype, vector)} w${i}_${u} = ${vector ? vectorText(s, t.write.value) : ownText(s, t.write.value)};`
+    }),
+  )
+  const stores = jam.scopes.flatMap((s, u) =>
+    targets.map((t, i) => {
+      const k = storageOf(t.write.dtype)
+      const at = `b${t.buffer} + ${offsetText(s, t.write.offset)}`
+      const stride = s.lane === undefined ? undefined : strideAlong(t.write.offset, s.lane)
+      return stride === undefined
+        ? `s_st${k}(${at}, w${i}_${u});`
+        : stride === 1
+          ? `v_st${k}(${at}, w${i}_${u});`
+          : `v_sts${k}(${at}, ${stride}, w${i}_${u});`
+    }),
+  )
   return [...values, ...stores]
 }
 
@@ -141,7 +157,7 @@ const widthsOf = (tree: Tree, loop: Loop): ReadonlyArray<number> => {
   const isColumns = realOf(loop).length === 0
   // their accumulators must fit into registers
   if (isColumns && inner.every((l) => realOf(l).length === 1)) return [12, 4, 1]
-  return isColumns && inner.every((l) => realOf(l).length <= 2) || real.length <= 2 ? [4, 1] : [1]
+  return (isColumns && inner.every((l) => realOf(l).length <= 2)) || real.length <= 2 ? [4, 1] : [1]
 }
 
 const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): ReadonlyArray<string> => {
@@ -149,9 +165,13 @@ const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): Readon
   const name = `v${v.index}`
   const [lo, hi] = tree.bounds.get(v) ?? ['0', `${v.extent}`]
   const real = loop.reductions.filter((r) => !tree.stores.has(r))
-  const accumulators = (width: number): ReadonlyArray<string> => real.flatMap((r) => Array.from({ length: width }, (_, u) =>
-    `${typeOf(r.dtype, true)} a${r.id}_${u} = bc${kindOf(r.dtype)}(${start(r)});`))
-  const jam = (width: number): Jam => ({ scopes: Array.from({ length: width }, (_, u) => ({ ...scope, lane: v, shift: u, names: new Map(scope.names) })) })
+  const accumulators = (width: number): ReadonlyArray<string> =>
+    real.flatMap((r) =>
+      Array.from({ length: width }, (_, u) => `${typeOf(r.dtype, true)} a${r.id}_${u} = bc${kindOf(r.dtype)}(${start(r)});`),
+    )
+  const jam = (width: number): Jam => ({
+    scopes: Array.from({ length: width }, (_, u) => ({ ...scope, lane: v, shift: u, names: new Map(scope.names) })),
+  })
   const widths = widthsOf(tree, loop)
   const [width] = widths
   const wide = (w: number): ReadonlyArray<string> => [
@@ -160,7 +180,9 @@ const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): Readon
     '}',
   ]
   const folded = real.map((r) => {
-    const sum = Array.from({ length: width }, (_, u) => `a${r.id}_${u}`).reduce((a, b) => (r.op === 'sum' ? `${a} + ${b}` : `v_max${kindOf(r.dtype)}(${a}, ${b})`))
+    const sum = Array.from({ length: width }, (_, u) => `a${r.id}_${u}`).reduce((a, b) =>
+      r.op === 'sum' ? `${a} + ${b}` : `v_max${kindOf(r.dtype)}(${a}, ${b})`,
+    )
     return r.op === 'sum' ? `r${r.id} += h_sum${kindOf(r.dtype)}(${sum});` : `r${r.id} = h_max${kindOf(r.dtype)}(${sum});`
   })
   const single: Jam = { scopes: [{ ...scope, lane: undefined, shift: 0, names: new Map(scope.names) }] }
@@ -168,7 +190,8 @@ const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): Readon
     ...openReductions(single, real),
     '{',
     ...indented([
-      `long ${name} = ${lo};`, `const long hi${v.index} = ${hi};`,
+      `long ${name} = ${lo};`,
+      `const long hi${v.index} = ${hi};`,
       ...accumulators(width),
       ...widths.flatMap(wide),
       ...folded,

@@ -24,19 +24,30 @@ const fromBits = (h: number): number => {
 /** Writes host values over a tensor's memory. */
 export const store = (dtype: DType, memory: ArrayBuffer, offset: number, data: HostArray): void => {
   switch (dtype) {
-    case 'f32': new Float32Array(memory, offset, data.length).set(data); return
-    case 'i32': new Int32Array(memory, offset, data.length).set(data); return
-    case 'bool': new Uint8Array(memory, offset, data.length).set(data.map((x) => (x === 0 ? 0 : 1))); return
-    case 'f16': new Uint16Array(memory, offset, data.length).set(Array.from(data, (x) => bitsOf(half(x))))
+    case 'f32':
+      new Float32Array(memory, offset, data.length).set(data)
+      return
+    case 'i32':
+      new Int32Array(memory, offset, data.length).set(data)
+      return
+    case 'bool':
+      new Uint8Array(memory, offset, data.length).set(data.map((x) => (x === 0 ? 0 : 1)))
+      return
+    case 'f16':
+      new Uint16Array(memory, offset, data.length).set(Array.from(data, (x) => bitsOf(half(x))))
   }
 }
 
 /** A copy of a tensor's memory, as the host has it. */
 export const load = (dtype: DType, memory: ArrayBuffer, offset: number, length: number): HostArray => {
   switch (dtype) {
-    case 'f32': return new Float32Array(memory, offset, length).slice()
-    case 'i32': return new Int32Array(memory, offset, length).slice()
-    case 'bool': return new Uint8Array(memory, offset, length).slice()
-    case 'f16': return Float32Array.from(new Uint16Array(memory, offset, length), fromBits)
+    case 'f32':
+      return new Float32Array(memory, offset, length).slice()
+    case 'i32':
+      return new Int32Array(memory, offset, length).slice()
+    case 'bool':
+      return new Uint8Array(memory, offset, length).slice()
+    case 'f16':
+      return Float32Array.from(new Uint16Array(memory, offset, length), fromBits)
   }
 }

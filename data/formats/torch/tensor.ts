@@ -47,21 +47,42 @@ const gathered = (t: TorchTensor, bytes: Uint8Array, width: number): Uint8Array<
 
 const read = (place: string, t: TorchTensor, storage: StorageBytes): TaskEither<Fault, HostTensor> => {
   const name = Object.hasOwn(torchTypes, t.type) ? torchTypes[t.type] : undefined
-  if (name === undefined) return TE.left(wrong(place, `the element type torch.${t.type}`, 'floats, whole numbers and bools of torch', 'convert the tensor in Python: state[name].float()'))
+  if (name === undefined)
+    return TE.left(
+      wrong(
+        place,
+        `the element type torch.${t.type}`,
+        'floats, whole numbers and bools of torch',
+        'convert the tensor in Python: state[name].float()',
+      ),
+    )
   const { dtype, bytes: width } = elements[name]
   const [count, span, first] = [countOf(t.size), spanOf(t), t.storage.offset + t.offset]
   const contiguous = isContiguous(t)
   // a size that the file does not hold must not be allocated
   if (!Number.isSafeInteger(count) || t.offset + span > t.storage.length || (!contiguous && count > 2 ** 31 / width))
-    return TE.left(wrong(place, `[${t.size.join(', ')}] from element ${t.offset} on, with steps of [${t.stride.join(', ')}], in a storage of ${t.storage.length}`, 'a tensor within its storage', broken))
+    return TE.left(
+      wrong(
+        place,
+        `[${t.size.join(', ')}] from element ${t.offset} on, with steps of [${t.stride.join(', ')}], in a storage of ${t.storage.length}`,
+        'a tensor within its storage',
+        broken,
+      ),
+    )
   return pipe(
     span === 0 ? TE.right(new Uint8Array()) : storage(t.storage.key, first * width, span * width),
     TE.chainEitherK((bytes): Either<Fault, HostTensor> => {
       const own = contiguous ? Uint8Array.from(bytes) : gathered(t, bytes, width)
-      return pipe(tensorOfBytes(dtype, t.size, own.buffer), E.mapLeft((found) => wrong(place, found, 'values that the element type holds exactly', broken)))
+      return pipe(
+        tensorOfBytes(dtype, t.size, own.buffer),
+        E.mapLeft((found) => wrong(place, found, 'values that the element type holds exactly', broken)),
+      )
     }),
   )
 }
 
-export const storedTensor = (file: string, name: string, t: TorchTensor, storage: StorageBytes): StoredTensor =>
-  ({ type: Object.hasOwn(torchTypes, t.type) ? torchTypes[t.type] : t.type, shape: t.size, read: read(`${file}: ${name}`, t, storage) })
+export const storedTensor = (file: string, name: string, t: TorchTensor, storage: StorageBytes): StoredTensor => ({
+  type: Object.hasOwn(torchTypes, t.type) ? torchTypes[t.type] : t.type,
+  shape: t.size,
+  read: read(`${file}: ${name}`, t, storage),
+})

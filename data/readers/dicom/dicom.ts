@@ -92,7 +92,9 @@ const dicomDataset = (parts: DicomParts): Dataset => {
   const { name, root, placed } = parts
   const headers = placed.map((p) => p.file.header)
   const index: Array<readonly [file: number, frame: number]> = []
-  placed.forEach((p, f) => { for (const k of frameOrder(p.file)) index.push([f, k]) })
+  placed.forEach((p, f) => {
+    for (const k of frameOrder(p.file)) index.push([f, k])
+  })
   const channels = parts.channels ?? (headers.some(isColour) ? 3 : 1)
   const ranges = headers.map(rangeOf)
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
@@ -142,22 +144,46 @@ export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, 
       const files = read.flatMap((o: OpenedFile) => (o._tag === 'Image' ? [o.file] : []))
       const others = read.flatMap((o: OpenedFile) => (o._tag === 'Other' ? [o] : []))
       if (files.length === 0) {
-        return E.left(skipped.length > 0 ? skipped[0] : fault('data', {
-          place: root,
-          found: others.length === 0 ? 'no DICOM file' : `a DICOM object without pixels (${others[0].modality})`,
-          allowed: 'at least one DICOM image',
-          remedy: 'name a file or folder that holds images',
-        }))
+        return E.left(
+          skipped.length > 0
+            ? skipped[0]
+            : fault('data', {
+                place: root,
+                found: others.length === 0 ? 'no DICOM file' : `a DICOM object without pixels (${others[0].modality})`,
+                allowed: 'at least one DICOM image',
+                remedy: 'name a file or folder that holds images',
+              }),
+        )
       }
-      const notes = others.length === 0 ? [] : [note(`${counted(others.length, 'DICOM object', 'DICOM objects')} without pixels passed over (${[...new Set(others.map((o) => o.modality))].join(', ')})`, others.map((o) => below(root, o.path)))]
-      const odd = grouped(files.flatMap((f) => f.odd.map((what) => ({ what, path: below(root, f.path) }))), (o) => o.what)
-      const strange = [...odd].map(([what, own]) => note(`${what}; read as it is written`, own.map((o) => o.path)))
+      const notes =
+        others.length === 0
+          ? []
+          : [
+              note(
+                `${counted(others.length, 'DICOM object', 'DICOM objects')} without pixels passed over (${[...new Set(others.map((o) => o.modality))].join(', ')})`,
+                others.map((o) => below(root, o.path)),
+              ),
+            ]
+      const odd = grouped(
+        files.flatMap((f) => f.odd.map((what) => ({ what, path: below(root, f.path) }))),
+        (o) => o.what,
+      )
+      const strange = [...odd].map(([what, own]) =>
+        note(
+          `${what}; read as it is written`,
+          own.map((o) => o.path),
+        ),
+      )
       return pipe(
         files.map((file) => ({ file, kind: kindOf(file.header), path: below(root, file.path), images: file.header.frames })),
         chooseKind(root, options.select),
         E.map((chosen) => {
           const { placed, notes: places } = orderFiles(chosen.files, (p) => below(root, p))
-          return { dataset: dicomDataset({ name, root, placed, channels: options.channels }), skipped, notes: [...notes, ...strange, ...chosen.notes, ...places] }
+          return {
+            dataset: dicomDataset({ name, root, placed, channels: options.channels }),
+            skipped,
+            notes: [...notes, ...strange, ...chosen.notes, ...places],
+          }
         }),
       )
     }),
@@ -173,5 +199,14 @@ export const dicomReader: Reader = {
   files: 'DICOM (.dcm)',
   matches: (path) => isNamed(path) || (isPerhaps(path) ? 'perhaps' : false),
   begins: looksLikeDicom,
-  open: { _tag: 'Many', files: ({ name, root, paths }, o) => dicom(name, root, paths.map((p) => join(root, p)), o) },
+  open: {
+    _tag: 'Many',
+    files: ({ name, root, paths }, o) =>
+      dicom(
+        name,
+        root,
+        paths.map((p) => join(root, p)),
+        o,
+      ),
+  },
 }

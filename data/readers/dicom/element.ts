@@ -52,8 +52,19 @@ const maxDepth = 32
 
 /** Value representations with a length of four bytes after two reserved ones (PS3.5 section 7.1.2). */
 const isLong = (vr: string): boolean =>
-  vr === 'OB' || vr === 'OW' || vr === 'SQ' || vr === 'UN' || vr === 'UT' || vr === 'OF' || vr === 'OD' || vr === 'OL' ||
-  vr === 'OV' || vr === 'SV' || vr === 'UV' || vr === 'UC' || vr === 'UR'
+  vr === 'OB' ||
+  vr === 'OW' ||
+  vr === 'SQ' ||
+  vr === 'UN' ||
+  vr === 'UT' ||
+  vr === 'OF' ||
+  vr === 'OD' ||
+  vr === 'OL' ||
+  vr === 'OV' ||
+  vr === 'SV' ||
+  vr === 'UV' ||
+  vr === 'UC' ||
+  vr === 'UR'
 
 /** Sequences that readers enter: functional groups and what they hold, the modality LUT (PS3.3 C.7.6.16, C.11.1). */
 const wanted: ReadonlySet<Tag> = new Set([0x52009229, 0x52009230, 0x00289110, 0x00289145, 0x00209113, 0x00209116, 0x00283000])
@@ -78,24 +89,33 @@ const isLetter = (b: number): boolean => b >= 65 && b <= 90
 const early = (at: number): Either<string, never> => E.left(`the end of the data at byte ${at}, within an element`)
 
 /** Every value representation (PS3.5 section 6.2). */
-const representations: ReadonlySet<string> = new Set('AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV'.split(' '))
+const representations: ReadonlySet<string> = new Set(
+  'AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV'.split(' '),
+)
 
 /** Whether bytes 4 and 5 after `at` name a value representation. */
-export const namesVr = (bytes: Uint8Array, at: number): boolean => representations.has(String.fromCharCode(bytes[at + 4] ?? 0, bytes[at + 5] ?? 0))
+export const namesVr = (bytes: Uint8Array, at: number): boolean =>
+  representations.has(String.fromCharCode(bytes[at + 4] ?? 0, bytes[at + 5] ?? 0))
 
 /** Whether an element may end at `at`: at the end, or where one with a larger tag begins. */
 const mayEnd = ({ view }: Cursor, at: number, to: number, e: Encoding, tag: Tag): boolean =>
   at === to || (at + 8 <= to && view.getUint16(at, e.little) * 65536 + view.getUint16(at + 2, e.little) > tag)
 
 /**
- * Reads an element's tag, VR and length. How elements are written is said once for the file and shown by each of them: one that cannot be written as
- * the file says is read as its own bytes show. Left: too few bytes, no VR where one belongs.
+ * Reads an element's tag, VR and length. How elements are written is said once for the file and shown by each of them: one that cannot be
+ * written as the file says is read as its own bytes show. Left: too few bytes, no VR where one belongs.
  */
 const readHead = (c: Cursor, at: number, to: number, e: Encoding): Either<string, Element> => {
   const { bytes, view } = c
   if (at + 8 > to) return early(at)
   const tag = view.getUint16(at, e.little) * 65536 + view.getUint16(at + 2, e.little)
-  const done = (vr: string, offset: number, length: number): Element => ({ tag, vr, offset, length: length === unstated ? -1 : length, items: [] })
+  const done = (vr: string, offset: number, length: number): Element => ({
+    tag,
+    vr,
+    offset,
+    length: length === unstated ? -1 : length,
+    items: [],
+  })
   const other = (x: Element): Either<string, Element> => {
     c.odd.push(tag)
     return E.right(x)
@@ -103,8 +123,11 @@ const readHead = (c: Cursor, at: number, to: number, e: Encoding): Either<string
   const implicit = (): Element => done('', at + 8, view.getUint32(at + 4, e.little))
   const fits = (x: Element): boolean => x.length < 0 || (x.offset + x.length <= to && mayEnd(c, x.offset + x.length, to, e, tag))
   const explicit = (vr: string): Either<string, Element> =>
-    !isLong(vr) ? E.right(done(vr, at + 8, view.getUint16(at + 6, e.little)))
-    : at + 12 > to ? early(at) : E.right(done(vr, at + 12, view.getUint32(at + 8, e.little)))
+    !isLong(vr)
+      ? E.right(done(vr, at + 8, view.getUint16(at + 6, e.little)))
+      : at + 12 > to
+        ? early(at)
+        : E.right(done(vr, at + 12, view.getUint32(at + 8, e.little)))
   if (tag >= 0xfffe0000 && tag < 0xffff0000) return E.right(implicit())
   const vr = String.fromCharCode(bytes[at + 4], bytes[at + 5])
   if (!e.explicit) {
@@ -119,7 +142,13 @@ const readHead = (c: Cursor, at: number, to: number, e: Encoding): Either<string
 }
 
 /** Reads the items of a sequence. Items of stated length are parsed only where the sequence is wanted. */
-const readItems = (c: Cursor, element: Element, to: number, e: Encoding, depth: number): Either<string, { readonly items: ReadonlyArray<DataSet>; readonly end: number }> => {
+const readItems = (
+  c: Cursor,
+  element: Element,
+  to: number,
+  e: Encoding,
+  depth: number,
+): Either<string, { readonly items: ReadonlyArray<DataSet>; readonly end: number }> => {
   if (depth > maxDepth) return E.left(`sequences nested more than ${maxDepth} deep at byte ${element.offset}`)
   const items: DataSet[] = []
   const limit = element.length < 0 ? to : element.offset + element.length
@@ -139,7 +168,7 @@ const readItems = (c: Cursor, element: Element, to: number, e: Encoding, depth: 
     if (E.isLeft(parsed)) return parsed
     if (length < 0 && parsed.right.stopped === undefined) return early(parsed.right.end)
     items.push(parsed.right.dataSet)
-    at = length < 0 ? parsed.right.stopped?.offset ?? limit : offset + length
+    at = length < 0 ? (parsed.right.stopped?.offset ?? limit) : offset + length
   }
   return element.length < 0 ? early(at) : E.right({ items, end: limit })
 }
@@ -152,7 +181,8 @@ const parseWithin = (c: Cursor, from: number, to: number, e: Encoding, depth: nu
     const head = readHead(c, at, to, e)
     if (E.isLeft(head)) return head
     const element = head.right
-    if (element.tag === stop || (stop !== undefined && depth === 0 && element.tag > stop)) return E.right({ dataSet, end: at, stopped: element, odd: c.odd.at(0) })
+    if (element.tag === stop || (stop !== undefined && depth === 0 && element.tag > stop))
+      return E.right({ dataSet, end: at, stopped: element, odd: c.odd.at(0) })
     if (element.length < 0 || (wanted.has(element.tag) && (element.vr === '' || element.vr === 'SQ' || element.vr === 'UN'))) {
       // the content of UN is implicit, little-endian (PS3.5 section 6.2.2, note 4)
       const within = element.vr === 'UN' ? { explicit: false, little: true } : e
@@ -177,7 +207,10 @@ const parseWithin = (c: Cursor, from: number, to: number, e: Encoding, depth: nu
 export const parseElements = (bytes: Uint8Array, from: number, encoding: Encoding, stop: Tag): Either<string, Parsed> =>
   parseWithin(cursorOf(bytes), from, bytes.length, encoding, 0, stop)
 
-/** Parses the file meta information (PS3.10 section 7.1): the elements of group 2 from byte `from` on, explicit little endian, unless its bytes show otherwise. */
+/**
+ * Parses the file meta information (PS3.10 section 7.1): the elements of group 2 from byte `from` on, explicit little endian, unless its
+ * bytes show otherwise.
+ */
 export const parseMeta = (bytes: Uint8Array, from: number): Either<string, Parsed> => {
   const c = cursorOf(bytes)
   const elements = new Map<Tag, Element>()
@@ -208,7 +241,10 @@ export const textOf = (d: DataSet, tag: Tag): string => {
   return out.replace(/\0/g, ' ').trim()
 }
 
-/** A number as DS and IS write it (PS3.5 section 6.2): a sign, digits with a point, an exponent; nothing else that a language may read as one. */
+/**
+ * A number as DS and IS write it (PS3.5 section 6.2): a sign, digits with a point, an exponent; nothing else that a language may read as
+ * one.
+ */
 const decimal = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 
 /** Several numbers with points, between which commas stand for backslashes. */

@@ -63,7 +63,8 @@ export const wrongDicom = (path: string, found: string): Fault =>
     place: path,
     found,
     allowed: `a whole DICOM image in one of the transfer syntaxes ${syntaxes.map((s) => s.name).join('; ')}`,
-    remedy: 'copy the file again, convert it to a syntax that is read, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
+    remedy:
+      'copy the file again, convert it to a syntax that is read, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
   })
 
 /** Where the data set begins and how it is written. `at` is the byte after the file meta information (PS3.10 section 7.1). */
@@ -83,7 +84,13 @@ const firstElement = (b: Uint8Array): number => (letters(b, 128) === 'DICM' ? 13
 const beginsElement = (b: Uint8Array, at: number, little: boolean): boolean => {
   const [low, high] = little ? [0, 1] : [1, 0]
   const group = b[at + low]
-  return b.length >= at + 8 && (group === 2 || group === 8) && b[at + high] === 0 && b[at + 2 + high] === 0 && (namesVr(b, at) || (little && b[at + 6] === 0 && b[at + 7] === 0))
+  return (
+    b.length >= at + 8 &&
+    (group === 2 || group === 8) &&
+    b[at + high] === 0 &&
+    b[at + 2 + high] === 0 &&
+    (namesVr(b, at) || (little && b[at + 6] === 0 && b[at + 7] === 0))
+  )
 }
 
 /** Whether bytes look like a DICOM file: by its mark, or by a first element of the groups 2 or 8. */
@@ -91,7 +98,12 @@ export const looksLikeDicom = (b: Uint8Array): boolean => firstElement(b) > 0 ||
 
 /** Files without a transfer syntax are written as their first element is. */
 const shownSyntax = (b: Uint8Array, at: number): Syntax => {
-  const uid = beginsElement(b, at, false) && !beginsElement(b, at, true) ? '1.2.840.10008.1.2.2' : namesVr(b, at) ? '1.2.840.10008.1.2.1' : implicitLittle.uid
+  const uid =
+    beginsElement(b, at, false) && !beginsElement(b, at, true)
+      ? '1.2.840.10008.1.2.2'
+      : namesVr(b, at)
+        ? '1.2.840.10008.1.2.1'
+        : implicitLittle.uid
   return syntaxOf(uid) ?? implicitLittle
 }
 
@@ -129,7 +141,10 @@ const beginningOf = (bytes: Uint8Array, whole: boolean): Either<string, Beginnin
   const { syntax, at } = start.right
   if (syntax.deflated && !whole) return undefined
   const body = syntax.deflated
-    ? E.tryCatch(() => inflateRawSync(bytes.subarray(at), { maxOutputLength: mostInflated }), (e) => `deflated data that cannot be unfolded: ${messageOf(e)}`)
+    ? E.tryCatch(
+        () => inflateRawSync(bytes.subarray(at), { maxOutputLength: mostInflated }),
+        (e) => `deflated data that cannot be unfolded: ${messageOf(e)}`,
+      )
     : E.right(bytes)
   if (E.isLeft(body)) return body
   const from = syntax.deflated ? 0 : at
@@ -142,10 +157,19 @@ const beginningOf = (bytes: Uint8Array, whole: boolean): Either<string, Beginnin
   const pixels = stopped !== undefined && pixelTags.includes(stopped.tag) ? stopped : undefined
   const stated = textOf(dataSet, 0x00080016)
   const odd = [
-    ...(shown === syntax.encoding.explicit ? [] : [`elements are written with ${shown ? 'explicit' : 'implicit'} VR, where the transfer syntax says ${syntax.name}`]),
+    ...(shown === syntax.encoding.explicit
+      ? []
+      : [`elements are written with ${shown ? 'explicit' : 'implicit'} VR, where the transfer syntax says ${syntax.name}`]),
     ...(parsed.right.odd === undefined ? [] : [`the element ${showTag(parsed.right.odd)} is not written as the others are`]),
   ]
-  return E.right({ syntax, kind: stated === '' ? start.right.kind : stated, dataSet, pixels, odd, inflated: syntax.deflated ? body.right : undefined })
+  return E.right({
+    syntax,
+    kind: stated === '' ? start.right.kind : stated,
+    dataSet,
+    pixels,
+    odd,
+    inflated: syntax.deflated ? body.right : undefined,
+  })
 }
 
 /** Reads the beginning of a file in growing pieces until its pixels are found. */
@@ -160,7 +184,8 @@ const readBeginning = async (path: string, source: Source): Promise<Either<Fault
 }
 
 /** What a DICOM file can be: an image, or an object without pixels (a plan, a report, a directory). */
-export type Opened = { readonly _tag: 'Image'; readonly file: DicomFile } | { readonly _tag: 'Other'; readonly path: string; readonly modality: string }
+export type Opened =
+  { readonly _tag: 'Image'; readonly file: DicomFile } | { readonly _tag: 'Other'; readonly path: string; readonly modality: string }
 
 const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>> => {
   const beginning = await readBeginning(path, outer)
@@ -179,7 +204,11 @@ const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>>
   // pixels of a stated length are plain, whatever the file says: they are as many as they must be, or cut off
   const plain = !encapsulated && beginning.right.syntax.coding !== 'native'
   const syntax: Syntax = plain ? { ...beginning.right.syntax, coding: 'native' } : beginning.right.syntax
-  const odd = [...beginning.right.odd, ...header.right.odd, ...(plain ? [`pixels are not coded, where the transfer syntax says ${syntax.name}`] : [])]
+  const odd = [
+    ...beginning.right.odd,
+    ...header.right.odd,
+    ...(plain ? [`pixels are not coded, where the transfer syntax says ${syntax.name}`] : []),
+  ]
   const frames = await locateFrames(source, dataSet, pixels, header.right)
   if (E.isLeft(frames)) return E.left(typeof frames.left === 'string' ? wrongDicom(path, frames.left) : frames.left)
   return E.right({ _tag: 'Image', file: { path, syntax, header: header.right, vr: vrOf(pixels), encapsulated, frames: frames.right, odd } })
@@ -201,7 +230,10 @@ export const frameBytes = (file: DicomFile, frame: number): TaskEither<Fault, Ui
     return E.right(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces))
   }
   if (!file.syntax.deflated) return withFile('data', file.path)((handle, length) => collect(fileSource(file.path, handle, length)))
-  return guarded('data', file.path)(async () => {
+  return guarded(
+    'data',
+    file.path,
+  )(async () => {
     const b = beginningOf(await readFile(file.path), true)
     if (b === undefined || E.isLeft(b)) return E.left(wrongDicom(file.path, b === undefined ? 'too few bytes' : b.left))
     return collect(memorySource(file.path, b.right.inflated ?? new Uint8Array(0)))

@@ -24,8 +24,7 @@ export interface FrameExtent {
 const mostFragments = 2 ** 22
 
 /** Bits of one stored frame. YBR_FULL_422 shares its colours between two pixels (PS3.3 C.7.6.3.1.2). */
-export const frameBits = (h: DicomHeader): number =>
-  h.rows * h.columns * (h.photometric === 'YBR_FULL_422' ? 2 : h.samples) * h.allocated
+export const frameBits = (h: DicomHeader): number => h.rows * h.columns * (h.photometric === 'YBR_FULL_422' ? 2 : h.samples) * h.allocated
 
 /** Frames at equal distances. Words of bytes in big-endian files are read in whole pairs, in which they are swapped. */
 const nativeFrames = (source: Source, pixels: Element, h: DicomHeader, paired: boolean): Either<string, ReadonlyArray<FrameExtent>> => {
@@ -35,11 +34,13 @@ const nativeFrames = (source: Source, pixels: Element, h: DicomHeader, paired: b
   if (there < needed) return E.left(`${there} bytes of pixels, where ${h.frames} frame(s) of ${h.rows} x ${h.columns} need ${needed}`)
   if (pixels.length > source.length - pixels.offset) return E.left(`the end of the file within its pixels, at byte ${source.length}`)
   const unit = paired ? 16 : 8
-  return E.right(Array.from({ length: h.frames }, (_, f) => {
-    const first = Math.floor((bits * f) / unit) * (unit / 8)
-    const end = Math.min(pixels.length, Math.ceil((bits * (f + 1)) / unit) * (unit / 8))
-    return { pieces: [{ offset: pixels.offset + first, length: end - first }], bit: (bits * f) % unit }
-  }))
+  return E.right(
+    Array.from({ length: h.frames }, (_, f) => {
+      const first = Math.floor((bits * f) / unit) * (unit / 8)
+      const end = Math.min(pixels.length, Math.ceil((bits * (f + 1)) / unit) * (unit / 8))
+      return { pieces: [{ offset: pixels.offset + first, length: end - first }], bit: (bits * f) % unit }
+    }),
+  )
 }
 
 /** The fragments after the offset table, and that table. */
@@ -107,18 +108,29 @@ const extendedOffsets = (d: DataSet): ReadonlyArray<number> => {
  * Finds the bytes of every frame. Left: pixels that are cut off, fragments that do not add up to the frames.
  * Frames and fragments are matched one to one, by an offset table, or by the beginnings of streams.
  */
-export const locateFrames = async (source: Source, d: DataSet, pixels: Element, h: DicomHeader): Promise<Either<string | Fault, ReadonlyArray<FrameExtent>>> => {
+export const locateFrames = async (
+  source: Source,
+  d: DataSet,
+  pixels: Element,
+  h: DicomHeader,
+): Promise<Either<string | Fault, ReadonlyArray<FrameExtent>>> => {
   if (pixels.length >= 0) return nativeFrames(source, pixels, h, !d.little && pixels.vr === 'OW' && h.allocated === 8)
   const read = await readFragments(source, pixels.offset)
   if (E.isLeft(read)) return read
   const f = read.right
   const extended = extendedOffsets(d)
   const groups =
-    f.all.length === h.frames ? f.all.map((e) => [e])
-    : h.frames === 1 ? (f.all.length === 0 ? [] : [f.all])
-    : extended.length === h.frames ? byOffsets(f, extended)
-    : f.table.length === h.frames ? byOffsets(f, f.table)
-    : await byBeginnings(source, f)
+    f.all.length === h.frames
+      ? f.all.map((e) => [e])
+      : h.frames === 1
+        ? f.all.length === 0
+          ? []
+          : [f.all]
+        : extended.length === h.frames
+          ? byOffsets(f, extended)
+          : f.table.length === h.frames
+            ? byOffsets(f, f.table)
+            : await byBeginnings(source, f)
   if (groups === undefined || groups.length !== h.frames) {
     return E.left(`${f.all.length} fragments of pixels for ${h.frames} frame(s)`)
   }

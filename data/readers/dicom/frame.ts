@@ -40,7 +40,9 @@ interface Decoded {
   readonly rgb: boolean
 }
 
-const raw = (coding: PixelCoding) => (samples: Samples): Decoded => ({ samples, coding, rgb: false })
+const raw =
+  (coding: PixelCoding) =>
+  (samples: Samples): Decoded => ({ samples, coding, rgb: false })
 
 /** An 8-bit JPEG through the system's decoder, to gray or RGB: the Adobe segment, else the header, says what was coded. */
 const decodeJpeg8 = async (bytes: Uint8Array, h: DicomHeader, size: FrameSize): Promise<Either<string, Decoded>> => {
@@ -49,7 +51,8 @@ const decodeJpeg8 = async (bytes: Uint8Array, h: DicomHeader, size: FrameSize): 
   const { frame, adobe } = parsed.right
   const sized = checkSize(frame, size)
   if (E.isLeft(sized)) return sized
-  if (frame.precision !== 8 || frame.process > 2) return E.left(`a JPEG stream of ${frame.precision} bits and process ${frame.process} where an 8-bit one belongs`)
+  if (frame.precision !== 8 || frame.process > 2)
+    return E.left(`a JPEG stream of ${frame.precision} bits and process ${frame.process} where an 8-bit one belongs`)
   try {
     const ycc = adobe === undefined ? h.photometric !== 'RGB' : adobe !== 0
     const stream = size.channels === 3 ? withTransform(bytes, ycc) : bytes
@@ -62,11 +65,19 @@ const decodeJpeg8 = async (bytes: Uint8Array, h: DicomHeader, size: FrameSize): 
     if (!sameSize(got, size)) return E.left(`a JPEG picture of ${showSize(got)}`)
     return E.right({ samples: { ...size, bits: 8, data: new Uint8Array(data) }, coding: 'jpeg8', rgb: true })
   } catch (e) {
-    return E.left(`a JPEG stream that cannot be decoded: ${messageOf(e).trim().split(/\s*\n\s*/).slice(0, 2).join('; ')}`)
+    return E.left(
+      `a JPEG stream that cannot be decoded: ${messageOf(e)
+        .trim()
+        .split(/\s*\n\s*/)
+        .slice(0, 2)
+        .join('; ')}`,
+    )
   }
 }
 
-/** How a coded frame is coded, as its own first bytes say: a JPEG stream by its frame header (T.81 Table B.1, T.87), JPEG 2000 by its mark. */
+/**
+ * How a coded frame is coded, as its own first bytes say: a JPEG stream by its frame header (T.81 Table B.1, T.87), JPEG 2000 by its mark.
+ */
 const codingOf = (bytes: Uint8Array, said: PixelCoding): PixelCoding => {
   if (bytes[0] === 0xff && bytes[1] === 0x4f && bytes[2] === 0xff) return 'jpeg 2000'
   if (bytes[0] !== 0xff || bytes[1] !== 0xd8 || bytes[2] !== 0xff) return said
@@ -87,12 +98,18 @@ const decode = async (c: Codecs, file: DicomFile, bytes: Uint8Array, bit: number
   const coding = file.encapsulated ? codingOf(bytes, syntax.coding) : 'native'
   const plain = E.map(raw(coding))
   switch (coding) {
-    case 'native': return plain(nativeSamples(bytes, bit, h, syntax.encoding.little, file.vr))
-    case 'rle': return plain(decodeRle(bytes, size, h.allocated))
-    case 'jpeg-ls': return plain(await c.jpegLs(bytes, size))
-    case 'jpeg 2000': return E.map((samples: Samples) => ({ samples, coding, rgb: h.photometric !== 'YBR_FULL' }))(await c.jpeg2000(bytes, size))
-    case 'jpeg lossless': return plain(decodeLossless(bytes, size))
-    case 'jpeg8': return decodeJpeg8(bytes, h, size)
+    case 'native':
+      return plain(nativeSamples(bytes, bit, h, syntax.encoding.little, file.vr))
+    case 'rle':
+      return plain(decodeRle(bytes, size, h.allocated))
+    case 'jpeg-ls':
+      return plain(await c.jpegLs(bytes, size))
+    case 'jpeg 2000':
+      return E.map((samples: Samples) => ({ samples, coding, rgb: h.photometric !== 'YBR_FULL' }))(await c.jpeg2000(bytes, size))
+    case 'jpeg lossless':
+      return plain(decodeLossless(bytes, size))
+    case 'jpeg8':
+      return decodeJpeg8(bytes, h, size)
     case 'jpeg12': {
       const parsed = parseJpeg(bytes, true)
       if (E.isLeft(parsed)) return parsed
@@ -155,23 +172,34 @@ const imageOf = (file: DicomFile, frame: number, { samples, coding, rgb }: Decod
   if (h.samples === 3) return E.right({ channels: 3, ...shape, data: colourOf(stored, h, rgb) })
   if (h.palette !== undefined) return E.right({ channels: 3, ...shape, data: applyPalette(h.palette, stored) })
   const padding = paddingIn(h, samples.data, stored)
-  return E.right({ channels: 1, ...shape, ...(padding === undefined ? {} : { padding }), data: rescaled(h.planes[frame % h.planes.length].rescale, stored) })
+  return E.right({
+    channels: 1,
+    ...shape,
+    ...(padding === undefined ? {} : { padding }),
+    data: rescaled(h.planes[frame % h.planes.length].rescale, stored),
+  })
 }
 
 /**
  * Reads one frame: gray in the modality's units, or RGB with values from 0 to 2^bits - 1.
  * Faults name the file and the frame: pixels that cannot be read or decoded, or that contradict the header.
  */
-export const readFrame = (c: Codecs) => (file: DicomFile, frame: number): TaskEither<Fault, Frame> =>
-  pipe(
-    frameBytes(file, frame),
-    TE.chain((bytes) => async () => {
-      const wrong = (found: string): Fault => wrongDicom(file.path, file.header.frames === 1 ? found : `${found} (frame ${frame})`)
-      try {
-        return pipe(await decode(c, file, bytes, file.frames[frame].bit), E.chain((decoded) => imageOf(file, frame, decoded)), E.mapLeft(wrong))
-      } catch (e) {
-        // a frame that is too large for memory
-        return E.left(wrong(messageOf(e)))
-      }
-    }),
-  )
+export const readFrame =
+  (c: Codecs) =>
+  (file: DicomFile, frame: number): TaskEither<Fault, Frame> =>
+    pipe(
+      frameBytes(file, frame),
+      TE.chain((bytes) => async () => {
+        const wrong = (found: string): Fault => wrongDicom(file.path, file.header.frames === 1 ? found : `${found} (frame ${frame})`)
+        try {
+          return pipe(
+            await decode(c, file, bytes, file.frames[frame].bit),
+            E.chain((decoded) => imageOf(file, frame, decoded)),
+            E.mapLeft(wrong),
+          )
+        } catch (e) {
+          // a frame that is too large for memory
+          return E.left(wrong(messageOf(e)))
+        }
+      }),
+    )

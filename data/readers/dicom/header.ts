@@ -93,7 +93,9 @@ const rescaleOf = (d: DataSet, signed: boolean): Either<string, Rescale> => {
   const [intercept = 0] = decimalsOf(transformed, 0x00281052)
   return Number.isFinite(slope) && slope !== 0 && Number.isFinite(intercept)
     ? E.right({ _tag: 'Line', slope, intercept })
-    : E.left(`the rescale slope ${JSON.stringify(textOf(transformed, 0x00281053))} and intercept ${JSON.stringify(textOf(transformed, 0x00281052))}`)
+    : E.left(
+        `the rescale slope ${JSON.stringify(textOf(transformed, 0x00281053))} and intercept ${JSON.stringify(textOf(transformed, 0x00281052))}`,
+      )
 }
 
 /** Spacing, position and orientation of one data set: the image's own, or one item of its functional groups. */
@@ -134,8 +136,15 @@ const planesOf = (d: DataSet, frames: number, signed: boolean): Either<string, R
 
 /** Whether a data set, or the functional groups of its first frame, say how stored values are rescaled. */
 const isRescaled = (d: DataSet): boolean =>
-  [d, itemsOf(d, 0x52009229).at(0), itemsOf(d, 0x52009230).at(0)].some((x) => x !== undefined &&
-    [x, itemsOf(x, 0x00289145).at(0)].some((y) => y !== undefined && (valueBytes(y, 0x00281053).length > 0 || valueBytes(y, 0x00281052).length > 0 || itemsOf(y, 0x00283000).length > 0)))
+  [d, itemsOf(d, 0x52009229).at(0), itemsOf(d, 0x52009230).at(0)].some(
+    (x) =>
+      x !== undefined &&
+      [x, itemsOf(x, 0x00289145).at(0)].some(
+        (y) =>
+          y !== undefined &&
+          (valueBytes(y, 0x00281053).length > 0 || valueBytes(y, 0x00281052).length > 0 || itemsOf(y, 0x00283000).length > 0),
+      ),
+  )
 
 const unitsOf = (d: DataSet, modality: string): string => {
   const type = textOf(d, 0x00281054)
@@ -149,17 +158,20 @@ const unitsOf = (d: DataSet, modality: string): string => {
 }
 
 /** Numbers whose loss or change would not be seen in the pixels. */
-const quiet: ReadonlyArray<Tag> = [0x00180088, 0x00200013, 0x00200032, 0x00200037, 0x00280030, 0x00281050, 0x00281051, 0x00281052, 0x00281053]
+const quiet: ReadonlyArray<Tag> = [
+  0x00180088, 0x00200013, 0x00200032, 0x00200037, 0x00280030, 0x00281050, 0x00281051, 0x00281052, 0x00281053,
+]
 
 /** What of a data set's numbers was not written as the standard says. */
-const oddNumbers = (d: DataSet): ReadonlyArray<string> => quiet.flatMap((tag) => {
-  const text = textOf(d, tag)
-  const { values, comma } = numbersIn(text)
-  return [
-    ...(comma ? [`the comma in ${showTag(tag)} is taken as a decimal point, or between numbers`] : []),
-    ...(values.some(Number.isNaN) ? [`${showTag(tag)} is ${JSON.stringify(text)}, which is no number and is not used`] : []),
-  ]
-})
+const oddNumbers = (d: DataSet): ReadonlyArray<string> =>
+  quiet.flatMap((tag) => {
+    const text = textOf(d, tag)
+    const { values, comma } = numbersIn(text)
+    return [
+      ...(comma ? [`the comma in ${showTag(tag)} is taken as a decimal point, or between numbers`] : []),
+      ...(values.some(Number.isNaN) ? [`${showTag(tag)} is ${JSON.stringify(text)}, which is no number and is not used`] : []),
+    ]
+  })
 
 const windowsOf = (d: DataSet): ReadonlyArray<Window> => {
   const widths = decimalsOf(d, 0x00281051)
@@ -173,7 +185,16 @@ const paddingOf = (d: DataSet): readonly [number, number] | undefined => {
 }
 
 /** How pixels are laid out and what their numbers mean; photometric interpretations that are read. */
-const photometrics: ReadonlyArray<string> = ['MONOCHROME1', 'MONOCHROME2', 'RGB', 'PALETTE COLOR', 'YBR_FULL', 'YBR_FULL_422', 'YBR_ICT', 'YBR_RCT']
+const photometrics: ReadonlyArray<string> = [
+  'MONOCHROME1',
+  'MONOCHROME2',
+  'RGB',
+  'PALETTE COLOR',
+  'YBR_FULL',
+  'YBR_FULL_422',
+  'YBR_ICT',
+  'YBR_RCT',
+]
 
 /**
  * Decodes a data set whose pixel element has the tag `pixels`.
@@ -212,16 +233,39 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
   const modality = textOf(d, 0x00080060)
   const [instance = NaN] = decimalsOf(d, 0x00200013)
   return E.right({
-    rows, columns, samples, frames, allocated, stored, high, photometric,
-    signed: signed === 1, planar: planar === 1, palette: palette.right, planes: planes.right,
-    windows: windowsOf(d), modality, units: unitsOf(d, modality), series: textOf(d, 0x0020000e), patient: textOf(d, 0x00100020), study: textOf(d, 0x0020000d), instance,
-    sopClass: textOf(d, 0x00080016), uid: textOf(d, 0x00080018), description: textOf(d, 0x0008103e),
-    padding: paddingOf(d), acquisition: decimalsOf(d, 0x00200012).at(0) ?? NaN,
+    rows,
+    columns,
+    samples,
+    frames,
+    allocated,
+    stored,
+    high,
+    photometric,
+    signed: signed === 1,
+    planar: planar === 1,
+    palette: palette.right,
+    planes: planes.right,
+    windows: windowsOf(d),
+    modality,
+    units: unitsOf(d, modality),
+    series: textOf(d, 0x0020000e),
+    patient: textOf(d, 0x00100020),
+    study: textOf(d, 0x0020000d),
+    instance,
+    sopClass: textOf(d, 0x00080016),
+    uid: textOf(d, 0x00080018),
+    description: textOf(d, 0x0008103e),
+    padding: paddingOf(d),
+    acquisition: decimalsOf(d, 0x00200012).at(0) ?? NaN,
     odd: [
       ...(high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`]),
       ...oddNumbers(d),
     ],
-    type: textOf(d, 0x00080008).toUpperCase().split('\\').map((t) => t.trim()).filter((t) => t !== ''),
+    type: textOf(d, 0x00080008)
+      .toUpperCase()
+      .split('\\')
+      .map((t) => t.trim())
+      .filter((t) => t !== ''),
   })
 }
 

@@ -41,12 +41,19 @@ export const kindOf = (h: DicomHeader): Kind => {
   const own = h.type.slice(2)
   const marked = flags.filter(([word]) => own.some((t) => word.test(t)))
   const named = marked.length === 0 && sliced.has(h.modality) && scout.test(h.description) ? ['localizer'] : []
-  const made = sliced.has(h.modality) ? h.type.slice(0, 2).filter((t) => t === 'DERIVED' || t === 'SECONDARY').map((t) => t.toLowerCase()) : []
+  const made = sliced.has(h.modality)
+    ? h.type
+        .slice(0, 2)
+        .filter((t) => t === 'DERIVED' || t === 'SECONDARY')
+        .map((t) => t.toLowerCase())
+    : []
   return {
     words: [
       h.modality === '' ? 'unknown' : h.modality,
       ...(role === undefined ? [] : [role[1]]),
-      ...marked.map(([, flag]) => flag), ...named, ...made,
+      ...marked.map(([, flag]) => flag),
+      ...named,
+      ...made,
       ...(isColour(h) ? [] : h.units !== 'stored' ? [h.units.replace(/\s+/g, '-')] : h.modality === 'CT' ? ['unscaled'] : []),
       isColour(h) ? 'colour' : 'gray',
       ...(sliced.has(h.modality) ? [`${h.rows}x${h.columns}`] : []),

@@ -10,7 +10,8 @@ const cells = (bytes: Uint8Array, bit: number, count: number, h: DicomHeader, li
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (bytes.length < Math.ceil((bit + count * h.allocated) / 8)) return undefined
   switch (h.allocated) {
-    case 1: return Uint8Array.from({ length: count }, (_, i) => (bytes[(bit + i) >> 3] >> ((bit + i) & 7)) & 1)
+    case 1:
+      return Uint8Array.from({ length: count }, (_, i) => (bytes[(bit + i) >> 3] >> ((bit + i) & 7)) & 1)
     case 8: {
       const first = bit >> 3
       if (little || vr !== 'OW') return bytes.subarray(first, first + count)
@@ -26,8 +27,10 @@ const cells = (bytes: Uint8Array, bit: number, count: number, h: DicomHeader, li
       for (let i = 0; i < count; i++) out[i] = vr === 'OF' ? view.getFloat32(4 * i, little) : view.getUint32(4 * i, little)
       return out
     }
-    case 64: return Float64Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, little))
-    default: return undefined
+    case 64:
+      return Float64Array.from({ length: count }, (_, i) => view.getFloat64(8 * i, little))
+    default:
+      return undefined
   }
 }
 

@@ -12,16 +12,17 @@ export interface Placed {
 }
 
 /** Along the normal of the first slice's plane: the place of a slice, in millimetres. */
-const placeAlong = (reference: FramePlane) => (p: FramePlane): number => {
-  const o = reference.orientation
-  if (o === undefined || p.position === undefined) return NaN
-  const normal = [o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]]
-  return normal.reduce((sum, n, k) => sum + n * (p.position?.[k] ?? NaN), 0)
-}
+const placeAlong =
+  (reference: FramePlane) =>
+  (p: FramePlane): number => {
+    const o = reference.orientation
+    if (o === undefined || p.position === undefined) return NaN
+    const normal = [o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]]
+    return normal.reduce((sum, n, k) => sum + n * (p.position?.[k] ?? NaN), 0)
+  }
 
 /** NaN comes last. */
-const byNumber = (a: number, b: number): number =>
-  Number.isNaN(a) ? (Number.isNaN(b) ? 0 : 1) : Number.isNaN(b) ? -1 : a - b
+const byNumber = (a: number, b: number): number => (Number.isNaN(a) ? (Number.isNaN(b) ? 0 : 1) : Number.isNaN(b) ? -1 : a - b)
 
 /** Places closer than this are one place, in millimetres. */
 const samePlace = 1e-3
@@ -29,12 +30,19 @@ const samePlace = 1e-3
 /** The median step between different places. */
 const stepOf = (places: ReadonlyArray<number>): number | undefined => {
   const sorted = places.filter(Number.isFinite).sort((a, b) => a - b)
-  const steps = sorted.slice(1).map((p, i) => p - sorted[i]).filter((s) => s > samePlace).sort((a, b) => a - b)
+  const steps = sorted
+    .slice(1)
+    .map((p, i) => p - sorted[i])
+    .filter((s) => s > samePlace)
+    .sort((a, b) => a - b)
   return steps.length === 0 ? undefined : Number(steps[steps.length >> 1].toFixed(6))
 }
 
 /** Direction cosines that are told apart, to a hundredth; images without a place are apart. */
-const planeOf = (f: DicomFile): string => f.header.planes[0].position === undefined ? 'nowhere' : (f.header.planes[0].orientation ?? []).map((v) => (Math.round(v * 100) / 100 + 0).toFixed(2)).join(' ')
+const planeOf = (f: DicomFile): string =>
+  f.header.planes[0].position === undefined
+    ? 'nowhere'
+    : (f.header.planes[0].orientation ?? []).map((v) => (Math.round(v * 100) / 100 + 0).toFixed(2)).join(' ')
 
 /** Files of one series in one plane, in their order, with what is odd about their places. */
 interface Stack {
@@ -50,8 +58,10 @@ const stackOf = (files: ReadonlyArray<DicomFile>): Stack => {
   const along = placeAlong(files[0].header.planes[0])
   const places = new Map(files.map((f) => [f, along(f.header.planes[0])]))
   const placed = [...places.values()].every(Number.isFinite)
-  const place = (f: DicomFile): number => (placed ? places.get(f) ?? NaN : NaN)
-  const sorted = [...files].sort((a, b) => byNumber(place(a), place(b)) || byNumber(a.header.instance, b.header.instance) || byText(a.path, b.path))
+  const place = (f: DicomFile): number => (placed ? (places.get(f) ?? NaN) : NaN)
+  const sorted = [...files].sort(
+    (a, b) => byNumber(place(a), place(b)) || byNumber(a.header.instance, b.header.instance) || byText(a.path, b.path),
+  )
   const step = stepOf(files.flatMap((f) => f.header.planes.map(along)))
   const pairs = sorted.slice(1).map((after, i) => ({ before: sorted[i], after, step: place(after) - place(sorted[i]) }))
   return {
@@ -76,7 +86,9 @@ export interface Ordered {
 }
 
 /** The first file of each object: copies of one are one image. */
-const distinct = (files: ReadonlyArray<DicomFile>): { readonly own: ReadonlyArray<DicomFile>; readonly copies: ReadonlyArray<DicomFile> } => {
+const distinct = (
+  files: ReadonlyArray<DicomFile>,
+): { readonly own: ReadonlyArray<DicomFile>; readonly copies: ReadonlyArray<DicomFile> } => {
   const seen = new Set<string>()
   const copies = files.filter((f) => {
     const known = f.header.uid !== '' && seen.has(f.header.uid)
@@ -87,8 +99,8 @@ const distinct = (files: ReadonlyArray<DicomFile>): { readonly own: ReadonlyArra
 }
 
 /**
- * Files in the order of their series (by their first path), and within one by plane, place, instance number, then path. Copies of an object are taken
- * once. `files` come in the order of their paths; `name` shows a path to a person.
+ * Files in the order of their series (by their first path), and within one by plane, place, instance number, then path. Copies of an
+ * object are taken once. `files` come in the order of their paths; `name` shows a path to a person.
  */
 export const orderFiles = (files: ReadonlyArray<DicomFile>, name: (path: string) => string = (p) => p): Ordered => {
   const { own, copies } = distinct(files)
@@ -96,17 +108,43 @@ export const orderFiles = (files: ReadonlyArray<DicomFile>, name: (path: string)
   const names = (fs: ReadonlyArray<DicomFile>): ReadonlyArray<string> => fs.map((f) => name(f.path))
   const stacks: Stack[] = []
   const notes: string[] = []
-  if (copies.length > 0) notes.push(note(`${counted(copies.length, 'file is a copy', 'files are copies')} of an object that is read already, and ${copies.length === 1 ? 'is' : 'are'} left out`, names(copies)))
+  if (copies.length > 0)
+    notes.push(
+      note(
+        `${counted(copies.length, 'file is a copy', 'files are copies')} of an object that is read already, and ${copies.length === 1 ? 'is' : 'are'} left out`,
+        names(copies),
+      ),
+    )
   for (const all of series) {
     const planes = [...grouped(all, planeOf).values()].sort((a, b) => b.length - a.length)
-    if (planes.length > 1) notes.push(note(`${counted(planes.slice(1).flat().length, 'image')} of a series lie${planes.slice(1).flat().length === 1 ? 's' : ''} in another plane than its other ${planes[0].length}, or nowhere`, names(planes.slice(1).flat()), 'data.select=PATTERN reads some files alone'))
+    if (planes.length > 1)
+      notes.push(
+        note(
+          `${counted(planes.slice(1).flat().length, 'image')} of a series lie${planes.slice(1).flat().length === 1 ? 's' : ''} in another plane than its other ${planes[0].length}, or nowhere`,
+          names(planes.slice(1).flat()),
+          'data.select=PATTERN reads some files alone',
+        ),
+      )
     for (const plane of planes) {
       const parts = stacksOf(plane)
       stacks.push(...parts)
-      if (parts.length > 1) notes.push(note(`${parts.length} acquisitions of a series lie at the same places: each is read as a stack of its own`, names(parts.slice(1).flatMap((x) => x.placed.map((p) => p.file)))))
+      if (parts.length > 1)
+        notes.push(
+          note(
+            `${parts.length} acquisitions of a series lie at the same places: each is read as a stack of its own`,
+            names(parts.slice(1).flatMap((x) => x.placed.map((p) => p.file))),
+          ),
+        )
       for (const { shared, odd, step } of parts) {
-        if (shared.length > 0) notes.push(note(`${counted(shared.length, 'image lies', 'images lie')} at the place of another one of its series`, names(shared)))
-        if (odd.length > 0) notes.push(note(`slices are ${step ?? 0} mm apart, but ${odd.length} of the steps ${odd.length === 1 ? 'is' : 'are'} ${[...new Set(odd.map((o) => Number(o.step.toFixed(3))))].slice(0, 3).join(', ')} mm: slices are missing, or steps are uneven`, odd.flatMap((o) => names([o.before, o.after]))))
+        if (shared.length > 0)
+          notes.push(note(`${counted(shared.length, 'image lies', 'images lie')} at the place of another one of its series`, names(shared)))
+        if (odd.length > 0)
+          notes.push(
+            note(
+              `slices are ${step ?? 0} mm apart, but ${odd.length} of the steps ${odd.length === 1 ? 'is' : 'are'} ${[...new Set(odd.map((o) => Number(o.step.toFixed(3))))].slice(0, 3).join(', ')} mm: slices are missing, or steps are uneven`,
+              odd.flatMap((o) => names([o.before, o.after])),
+            ),
+          )
       }
     }
   }

@@ -19,7 +19,13 @@ const explicitLittle: Encoding = { explicit: true, little: true }
 const coded = (uid: string, name: string, coding: PixelCoding): Syntax => ({ uid, name, encoding: explicitLittle, deflated: false, coding })
 
 /** Implicit little endian, DICOM's default. */
-export const implicitLittle: Syntax = { uid: '1.2.840.10008.1.2', name: 'implicit VR, little endian', encoding: { explicit: false, little: true }, deflated: false, coding: 'native' }
+export const implicitLittle: Syntax = {
+  uid: '1.2.840.10008.1.2',
+  name: 'implicit VR, little endian',
+  encoding: { explicit: false, little: true },
+  deflated: false,
+  coding: 'native',
+}
 
 /** Every syntax that is read. */
 export const syntaxes: ReadonlyArray<Syntax> = [

@@ -16,25 +16,108 @@ export const noNames: ColumnNames = { path: '', label: '', split: '', group: '' 
 const plain = (name: string): string => name.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '')
 
 /** Names of what a column holds, the surest first. */
-const known: Readonly<Record<'path' | 'label' | 'split' | 'group' | 'box' | 'boxes' | 'mask' | 'frame' | 'labels', ReadonlyArray<string>>> = {
-  path: ['path', 'filepath', 'imagepath', 'imgpath', 'picturepath', 'file', 'filename', 'imagefile', 'imgfile', 'imagefilename', 'image', 'img', 'imagename', 'imgname', 'imageindex', 'imageid', 'imgid', 'dicomid',
-    'dicomfile', 'dicompath', 'dicom', 'picture', 'photo', 'slide', 'scan', 'volume', 'fname', 'files', 'filepaths', 'filenames', 'images', 'paths', 'sopinstanceuid', 'name', 'id', 'uid', 'idcode', 'url', 'uri', 'imageurl'],
-  label: ['label', 'class', 'target', 'category', 'classname', 'labelname', 'classid', 'labelid', 'y', 'findinglabels', 'findings', 'finding', 'diagnosis', 'dx', 'pathology', 'grade', 'tags'],
-  labels: ['labels', 'classes', 'targets', 'categories'],
-  split: ['split', 'set', 'subset', 'partition', 'phase', 'fold'],
-  group: ['group', 'groupid', 'patientid', 'patient', 'subjectid', 'subject', 'participantid', 'participant', 'personid', 'caseid', 'case', 'lesionid', 'individual', 'studyid', 'study', 'studyinstanceuid', 'seriesid', 'series', 'seriesinstanceuid', 'volumeid'],
-  box: ['box', 'bbox', 'boundingbox'],
-  boxes: ['boxes', 'bboxes', 'boundingboxes'],
-  mask: ['mask', 'maskpath', 'segmentation', 'maskfile'],
-  frame: ['frame', 'slice', 'framenumber'],
-}
+const known: Readonly<Record<'path' | 'label' | 'split' | 'group' | 'box' | 'boxes' | 'mask' | 'frame' | 'labels', ReadonlyArray<string>>> =
+  {
+    path: [
+      'path',
+      'filepath',
+      'imagepath',
+      'imgpath',
+      'picturepath',
+      'file',
+      'filename',
+      'imagefile',
+      'imgfile',
+      'imagefilename',
+      'image',
+      'img',
+      'imagename',
+      'imgname',
+      'imageindex',
+      'imageid',
+      'imgid',
+      'dicomid',
+      'dicomfile',
+      'dicompath',
+      'dicom',
+      'picture',
+      'photo',
+      'slide',
+      'scan',
+      'volume',
+      'fname',
+      'files',
+      'filepaths',
+      'filenames',
+      'images',
+      'paths',
+      'sopinstanceuid',
+      'name',
+      'id',
+      'uid',
+      'idcode',
+      'url',
+      'uri',
+      'imageurl',
+    ],
+    label: [
+      'label',
+      'class',
+      'target',
+      'category',
+      'classname',
+      'labelname',
+      'classid',
+      'labelid',
+      'y',
+      'findinglabels',
+      'findings',
+      'finding',
+      'diagnosis',
+      'dx',
+      'pathology',
+      'grade',
+      'tags',
+    ],
+    labels: ['labels', 'classes', 'targets', 'categories'],
+    split: ['split', 'set', 'subset', 'partition', 'phase', 'fold'],
+    group: [
+      'group',
+      'groupid',
+      'patientid',
+      'patient',
+      'subjectid',
+      'subject',
+      'participantid',
+      'participant',
+      'personid',
+      'caseid',
+      'case',
+      'lesionid',
+      'individual',
+      'studyid',
+      'study',
+      'studyinstanceuid',
+      'seriesid',
+      'series',
+      'seriesinstanceuid',
+      'volumeid',
+    ],
+    box: ['box', 'bbox', 'boundingbox'],
+    boxes: ['boxes', 'bboxes', 'boundingboxes'],
+    mask: ['mask', 'maskpath', 'segmentation', 'maskfile'],
+    frame: ['frame', 'slice', 'framenumber'],
+  }
 
 export type Role = keyof typeof known
 
 /** The numbers of the columns that may be this, the surest first. */
 export const candidates = (t: Table, role: Role): ReadonlyArray<number> => {
   const names = t.names.map(plain)
-  return known[role].flatMap((name) => { const at = names.indexOf(name); return at < 0 ? [] : [at] })
+  return known[role].flatMap((name) => {
+    const at = names.indexOf(name)
+    return at < 0 ? [] : [at]
+  })
 }
 
 /** The column of this name, in any case. */

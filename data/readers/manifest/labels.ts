@@ -25,10 +25,14 @@ const isWhole = (text: string): boolean => /^\d{1,15}$/.test(text)
 /** Fewer classes than this are listed by number even where some have no image. */
 const sparse = 1000
 
-/** Classes and each row's: small numbers stay as they are, others and names are numbered in their order. `none`: texts that stand for no label. */
+/**
+ * Classes and each row's: small numbers stay as they are, others and names are numbered in their order. `none`: texts that stand for no
+ * label.
+ */
 export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<string>): Labels => {
   const asked = new Set(none.map((w) => w.toLowerCase()))
-  const isNone = (text: string): boolean => text === '' || (asked.size > 0 ? asked.has(text.toLowerCase()) : nothing.has(text.toLowerCase()))
+  const isNone = (text: string): boolean =>
+    text === '' || (asked.size > 0 ? asked.has(text.toLowerCase()) : nothing.has(text.toLowerCase()))
   const counts = new Map<string, number>()
   for (const t of texts) counts.set(t, (counts.get(t) ?? 0) + 1)
   const words = [...counts.keys()].filter((t) => !isNone(t))
@@ -37,10 +41,13 @@ export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<s
   const missing = blank.reduce((n, [, k]) => n + k, 0)
   if (words.length === 0) return { classes: [], said: missing === 0 ? [] : ['no row has a label'] }
   // 255, as segmentations and some sets of 8 bits write it, where no other class comes near
-  const beyond = asked.size === 0 && words.length > 1 && counts.has('255') && words.every((w) => w === '255' || (isWhole(w) && Number(w) < 128))
+  const beyond =
+    asked.size === 0 && words.length > 1 && counts.has('255') && words.every((w) => w === '255' || (isWhole(w) && Number(w) < 128))
   const given = beyond ? words.filter((w) => w !== '255') : words
-  if (missing > 0) said.push(`${missing} of ${texts.length} rows have no label (${blank.map(([t]) => (t === '' ? 'blank' : t)).join(', ')})`)
-  if (beyond) said.push(`${counts.get('255') ?? 0} rows with 255 are taken for rows without a label (--set data.unlabelled=-1 makes it a class)`)
+  if (missing > 0)
+    said.push(`${missing} of ${texts.length} rows have no label (${blank.map(([t]) => (t === '' ? 'blank' : t)).join(', ')})`)
+  if (beyond)
+    said.push(`${counts.get('255') ?? 0} rows with 255 are taken for rows without a label (--set data.unlabelled=-1 makes it a class)`)
   const numbers = given.map(Number)
   const numeric = given.every((w) => /^-?\d+(\.\d+)?$/.test(w))
   const top = numbers.reduce((a, b) => Math.max(a, b), 0)
@@ -57,7 +64,12 @@ export const wordLabels = (rows: ReadonlyArray<ReadonlyArray<string>>): Labels =
   const classes = [...new Set(rows.flat())].filter((w) => w !== '').sort((a, b) => (a < b ? -1 : 1))
   const place = new Map(classes.map((w, i) => [w, i]))
   const values = new Uint8Array(rows.length * classes.length)
-  rows.forEach((row, r) => { for (const w of row) { const c = place.get(w); if (c !== undefined) values[r * classes.length + c] = 1 } })
+  rows.forEach((row, r) => {
+    for (const w of row) {
+      const c = place.get(w)
+      if (c !== undefined) values[r * classes.length + c] = 1
+    }
+  })
   return { classes, several: { values, given: Uint8Array.from(rows, (row) => (row.some((w) => w !== '') ? 1 : 0)) }, said: [] }
 }
 
@@ -65,12 +77,15 @@ export const wordLabels = (rows: ReadonlyArray<ReadonlyArray<string>>): Labels =
 export const vectorLabels = (rows: ReadonlyArray<ReadonlyArray<string> | undefined>, classes: ReadonlyArray<string>): Labels => {
   const values = new Uint8Array(rows.length * classes.length)
   let unknown = 0
-  rows.forEach((row, r) => row?.forEach((v, c) => {
-    if (Number(v) > 0) values[r * classes.length + c] = 1
-    else if (v !== '0') unknown++
-  }))
+  rows.forEach((row, r) =>
+    row?.forEach((v, c) => {
+      if (Number(v) > 0) values[r * classes.length + c] = 1
+      else if (v !== '0') unknown++
+    }),
+  )
   return {
-    classes, several: { values, given: Uint8Array.from(rows, (row) => (row === undefined ? 0 : 1)) },
+    classes,
+    several: { values, given: Uint8Array.from(rows, (row) => (row === undefined ? 0 : 1)) },
     said: unknown === 0 ? [] : [`${unknown} labels that are blank or below 0 count as 0`],
   }
 }

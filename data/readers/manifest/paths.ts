@@ -1,13 +1,19 @@
 /**
- * Paths of a table as files that are there. People write them from another folder, with backslashes, without an ending, or composed otherwise than the
- * disk has them; every folder is listed once.
+ * Paths of a table as files that are there. People write them from another folder, with backslashes, without an ending, or composed
+ * otherwise than the disk has them; every folder is listed once.
  */
 import { readdir } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { grouped, list } from '../walk.ts'
 
 /** How a path was understood; '' as it stands. */
-export type Reading = '' | 'with / for \\' | 'without the folders that the table lies in' | 'from the folder above' | 'with its ending' | 'by its name, in the folders below'
+export type Reading =
+  | ''
+  | 'with / for \\'
+  | 'without the folders that the table lies in'
+  | 'from the folder above'
+  | 'with its ending'
+  | 'by its name, in the folders below'
 
 export interface Found {
   /** Below the table's folder, with `/`. */
@@ -45,10 +51,17 @@ export const finder = (root: string, isRead: (path: string) => boolean): ((text:
     return at
   }
   let below: Promise<Below> | undefined
-  const everywhere = (): Promise<Below> => (below ??= list(root).then(({ files }) => {
-    const read = files.filter(isRead)
-    return { names: grouped(read, (f) => basename(f).normalize('NFC')), stems: grouped(read, (f) => stemOf(basename(f)).normalize('NFC')) }
-  }, (): Below => ({ names: new Map(), stems: new Map() })))
+  const everywhere = (): Promise<Below> =>
+    (below ??= list(root).then(
+      ({ files }) => {
+        const read = files.filter(isRead)
+        return {
+          names: grouped(read, (f) => basename(f).normalize('NFC')),
+          stems: grouped(read, (f) => stemOf(basename(f)).normalize('NFC')),
+        }
+      },
+      (): Below => ({ names: new Map(), stems: new Map() }),
+    ))
   const belowRoot = (path: string): string => relative(root, path).split(sep).join('/')
   const at = async (path: string): Promise<string | undefined> => {
     const known = (await inFolder(dirname(path))).exact.get(basename(path).normalize('NFC'))
@@ -80,7 +93,9 @@ export const finder = (root: string, isRead: (path: string) => boolean): ((text:
     }
     const last = (parts.at(-1) ?? '').normalize('NFC')
     const { names, stems } = await everywhere()
-    const far = last === '' ? undefined : only(names.get(last)) ?? only(stems.get(last))
-    return far === undefined ? { path: belowRoot(resolve(root, text)), how: 'missing' } : { path: far, how: 'by its name, in the folders below' }
+    const far = last === '' ? undefined : (only(names.get(last)) ?? only(stems.get(last)))
+    return far === undefined
+      ? { path: belowRoot(resolve(root, text)), how: 'missing' }
+      : { path: far, how: 'by its name, in the folders below' }
   }
 }

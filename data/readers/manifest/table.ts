@@ -1,5 +1,6 @@
 /**
- * Tables of any format by columns: CSV and its like, JSON records by line, a list in JSON, and COCO's annotations. What a table holds means the same in each.
+ * Tables of any format by columns: CSV and its like, JSON records by line, a list in JSON, and COCO's annotations. What a table holds
+ * means the same in each.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -17,7 +18,8 @@ export interface Table {
 }
 
 /** Where a row is, for faults. */
-export const placeOf = (t: Pick<Table, 'file' | 'lines'>, row: number): string => `${t.file}: ${/\.json$/i.test(t.file) ? 'record' : 'line'} ${t.lines[row]}`
+export const placeOf = (t: Pick<Table, 'file' | 'lines'>, row: number): string =>
+  `${t.file}: ${/\.json$/i.test(t.file) ? 'record' : 'line'} ${t.lines[row]}`
 
 const wrong = (place: string, found: string, allowed: string): Fault =>
   fault('data', { place, found, allowed, remedy: 'correct the table: one row for each image, a column with its path' })
@@ -70,18 +72,39 @@ const fromLines = (file: string, text: string): Either<Fault, Table> => {
 const numbered = (list: ReadonlyArray<unknown>): ReadonlyArray<readonly [number, unknown]> => list.map((r, i) => [i + 1, r])
 
 /** COCO: images, with the boxes of their annotations and the categories that they show. */
-const fromCoco = (file: string, images: ReadonlyArray<unknown>, annotations: ReadonlyArray<unknown>, categories: ReadonlyArray<unknown>): Either<Fault, Table> => {
-  const names = new Map(categories.flatMap((c) => (isRecord(c) ? [[c['id'], typeof c['name'] === 'string' ? c['name'] : JSON.stringify(c['id'])] as const] : [])))
+const fromCoco = (
+  file: string,
+  images: ReadonlyArray<unknown>,
+  annotations: ReadonlyArray<unknown>,
+  categories: ReadonlyArray<unknown>,
+): Either<Fault, Table> => {
+  const names = new Map(
+    categories.flatMap((c) =>
+      isRecord(c) ? [[c['id'], typeof c['name'] === 'string' ? c['name'] : JSON.stringify(c['id'])] as const] : [],
+    ),
+  )
   const boxes = new Map<unknown, unknown[]>()
   const shown = new Map<unknown, Set<string>>()
   for (const a of annotations) {
     if (!isRecord(a)) continue
     if (a['bbox'] !== undefined) boxes.set(a['image_id'], [...(boxes.get(a['image_id']) ?? []), a['bbox']])
-    if (a['category_id'] !== undefined) shown.set(a['image_id'], (shown.get(a['image_id']) ?? new Set()).add(names.get(a['category_id']) ?? JSON.stringify(a['category_id'])))
+    if (a['category_id'] !== undefined)
+      shown.set(a['image_id'], (shown.get(a['image_id']) ?? new Set()).add(names.get(a['category_id']) ?? JSON.stringify(a['category_id'])))
   }
-  return columnsOf(file, numbered(images.map((i) => (isRecord(i)
-    ? { path: i['file_name'], boxes: boxes.get(i['id']) ?? [], ...(shown.size === 0 ? {} : { label: [...(shown.get(i['id']) ?? [])].join('|') }) }
-    : i))))
+  return columnsOf(
+    file,
+    numbered(
+      images.map((i) =>
+        isRecord(i)
+          ? {
+              path: i['file_name'],
+              boxes: boxes.get(i['id']) ?? [],
+              ...(shown.size === 0 ? {} : { label: [...(shown.get(i['id']) ?? [])].join('|') }),
+            }
+          : i,
+      ),
+    ),
+  )
 }
 
 const fromJson = (file: string, text: string): Either<Fault, Table> => {
@@ -90,11 +113,18 @@ const fromJson = (file: string, text: string): Either<Fault, Table> => {
     if (Array.isArray(u)) return columnsOf(file, numbered(u))
     if (isRecord(u)) {
       const { images, annotations, categories } = u
-      if (Array.isArray(images) && Array.isArray(annotations)) return fromCoco(file, images, annotations, Array.isArray(categories) ? categories : [])
+      if (Array.isArray(images) && Array.isArray(annotations))
+        return fromCoco(file, images, annotations, Array.isArray(categories) ? categories : [])
       const lists = Object.values(u).filter((v): v is ReadonlyArray<unknown> => Array.isArray(v) && v.length > 0 && v.every(isRecord))
       if (lists.length === 1) return columnsOf(file, numbered(lists[0]))
     }
-    return E.left(wrong(file, 'JSON without one list of records', 'a list [{"path": …}, …], COCO\'s images and annotations, or records by line (.jsonl)'))
+    return E.left(
+      wrong(
+        file,
+        'JSON without one list of records',
+        'a list [{"path": …}, …], COCO\'s images and annotations, or records by line (.jsonl)',
+      ),
+    )
   } catch (e) {
     return E.left(wrong(file, messageOf(e), 'JSON'))
   }
@@ -123,8 +153,10 @@ export const decodeText = (bytes: Uint8Array): { readonly text: string; readonly
 /** The columns of a table's text. Faults name the line: text that is no table or JSON; no row. */
 export const parseTable = (file: string, text: string): Either<Fault, Table> => {
   const plain = text.replace(/^\uFEFF/, '')
-  const table = /\.(jsonl|ndjson)$/i.test(file) ? fromLines(file, plain)
-    : /\.json$/i.test(file) ? fromJson(file, plain)
-    : fromCsv(file, plain)
+  const table = /\.(jsonl|ndjson)$/i.test(file)
+    ? fromLines(file, plain)
+    : /\.json$/i.test(file)
+      ? fromJson(file, plain)
+      : fromCsv(file, plain)
   return E.isRight(table) && table.right.lines.length === 0 ? E.left(wrong(file, 'no row', 'at least one row with a path')) : table
 }

@@ -1,6 +1,6 @@
 /**
- * Headers of Analyze 7.5 (which NIfTI-1 extends), of NIfTI-1 (nifti1.h of the NIfTI Data Format Working Group, 348 bytes) and NIfTI-2 (nifti2.h, 540 bytes), of either
- * byte order.
+ * Headers of Analyze 7.5 (which NIfTI-1 extends), of NIfTI-1 (nifti1.h of the NIfTI Data Format Working Group, 348 bytes) and NIfTI-2
+ * (nifti2.h, 540 bytes), of either byte order.
  */
 
 import * as E from 'fp-ts/lib/Either.js'
@@ -26,7 +26,9 @@ const byte: ReadVoxel = (v, at) => v.getUint8(at)
 
 /** One stored number of each type. */
 const readers = {
-  uint8: byte, rgb24: byte, rgba32: byte,
+  uint8: byte,
+  rgb24: byte,
+  rgba32: byte,
   int8: (v, at) => v.getInt8(at),
   int16: (v, at, l) => v.getInt16(at, l),
   uint16: (v, at, l) => v.getUint16(at, l),
@@ -108,22 +110,37 @@ interface Fields {
   readonly intent: number
 }
 
-const textAt = (v: DataView, at: number, n: number): string => Array.from({ length: n }, (_, i) => String.fromCharCode(v.getUint8(at + i))).join('')
+const textAt = (v: DataView, at: number, n: number): string =>
+  Array.from({ length: n }, (_, i) => String.fromCharCode(v.getUint8(at + i))).join('')
 
 const fields1 = (v: DataView, l: boolean): Fields => ({
   dim: (i) => v.getInt16(40 + 2 * i, l),
   pixdim: (i) => v.getFloat32(76 + 4 * i, l),
-  type: v.getInt16(70, l), bits: v.getInt16(72, l), offset: v.getFloat32(108, l),
-  slope: v.getFloat32(112, l), intercept: v.getFloat32(116, l), shown: [v.getFloat32(128, l), v.getFloat32(124, l)],
-  units: v.getUint8(123), magic: textAt(v, 344, 3), least: 352, intent: v.getInt16(68, l),
+  type: v.getInt16(70, l),
+  bits: v.getInt16(72, l),
+  offset: v.getFloat32(108, l),
+  slope: v.getFloat32(112, l),
+  intercept: v.getFloat32(116, l),
+  shown: [v.getFloat32(128, l), v.getFloat32(124, l)],
+  units: v.getUint8(123),
+  magic: textAt(v, 344, 3),
+  least: 352,
+  intent: v.getInt16(68, l),
 })
 
 const fields2 = (v: DataView, l: boolean): Fields => ({
   dim: (i) => wide(v, 16 + 8 * i, l, true),
   pixdim: (i) => v.getFloat64(104 + 8 * i, l),
-  type: v.getInt16(12, l), bits: v.getInt16(14, l), offset: wide(v, 168, l, true),
-  slope: v.getFloat64(176, l), intercept: v.getFloat64(184, l), shown: [v.getFloat64(200, l), v.getFloat64(192, l)],
-  units: v.getInt32(500, l), magic: textAt(v, 4, 3), least: 544, intent: v.getInt32(504, l),
+  type: v.getInt16(12, l),
+  bits: v.getInt16(14, l),
+  offset: wide(v, 168, l, true),
+  slope: v.getFloat64(176, l),
+  intercept: v.getFloat64(184, l),
+  shown: [v.getFloat64(200, l), v.getFloat64(192, l)],
+  units: v.getInt32(500, l),
+  magic: textAt(v, 4, 3),
+  least: 544,
+  intent: v.getInt32(504, l),
 })
 
 /** Millimetres of the spatial units (xyzt_units, the lowest three bits): metres, millimetres, micrometres. */
@@ -131,11 +148,20 @@ const millimetres = (units: number): number => ((units & 7) === 1 ? 1000 : (unit
 
 /** Intents of values that are no image (NIFTI_INTENT_*): several numbers a voxel that are a direction, a matrix, a place. */
 const directions: ReadonlyMap<number, string> = new Map([
-  [1004, 'matrices'], [1005, 'symmetric matrices'], [1006, 'displacements'], [1007, 'vectors'], [1008, 'points'], [1009, 'triangles'], [1010, 'quaternions'],
+  [1004, 'matrices'],
+  [1005, 'symmetric matrices'],
+  [1006, 'displacements'],
+  [1007, 'vectors'],
+  [1008, 'points'],
+  [1009, 'triangles'],
+  [1010, 'quaternions'],
 ])
 
 /** Intents of colours, and of numbers of regions. */
-const colours: ReadonlyMap<number, number> = new Map([[2003, 3], [2004, 4]])
+const colours: ReadonlyMap<number, number> = new Map([
+  [2003, 3],
+  [2004, 4],
+])
 const labels = 1002
 
 /** Version and byte order: by the size of the header, else by the mark and the first dimension, which must be a small number. */
@@ -163,7 +189,9 @@ const furtherAxes = (dims: ReadonlyArray<number>, intent: number): { readonly pl
   return t === 1 && (u === 3 || u === 4) ? { planes: u, volumes: rest } : { planes: 1, volumes: t * u * rest }
 }
 
-/** Decodes a header. Left: what was found, for a file that is no NIfTI, a type that is not read, contradictions that the data cannot decide. */
+/**
+ * Decodes a header. Left: what was found, for a file that is no NIfTI, a type that is not read, contradictions that the data cannot decide.
+ */
 export const niftiHeader = (bytes: Uint8Array): Either<string, NiftiHeader> => {
   if (bytes.length < 348) return E.left(`${bytes.length} bytes, less than a header`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -183,7 +211,8 @@ export const niftiHeader = (bytes: Uint8Array): Either<string, NiftiHeader> => {
   const said = [1, 2, 3, 4, 5, 6, 7].map((i) => (i <= rank ? f.dim(i) : 1))
   const dims = said.map((d, i) => (d === 0 && i >= 3 ? 1 : d))
   const voxels = dims.reduce((a, b) => a * b, 1)
-  if (dims.some((d) => !(d >= 1)) || !(voxels * type.bytes <= Number.MAX_SAFE_INTEGER)) return E.left(`the dimensions ${dims.slice(0, rank).join(' x ')}`)
+  if (dims.some((d) => !(d >= 1)) || !(voxels * type.bytes <= Number.MAX_SAFE_INTEGER))
+    return E.left(`the dimensions ${dims.slice(0, rank).join(' x ')}`)
   const direction = directions.get(f.intent)
   if (direction !== undefined) return E.left(`${direction} (intent ${f.intent}), which are no image`)
   const offset = pair ? Math.floor(f.offset) : f.offset === 0 ? f.least : Math.floor(f.offset)
@@ -194,13 +223,25 @@ export const niftiHeader = (bytes: Uint8Array): Either<string, NiftiHeader> => {
   const scaled = Number.isFinite(f.slope) && f.slope !== 0 && type.channels === 1 && planes === 1
   const shown = Number.isFinite(f.shown[0]) && f.shown[1] > f.shown[0] ? f.shown : undefined
   return E.right({
-    version, little, pair, type, offset, shown, planes, volumes,
-    size: [dims[0], dims[1], dims[2]], inTime: [8, 16, 24].includes(f.units & 56), isLabels: f.intent === labels,
+    version,
+    little,
+    pair,
+    type,
+    offset,
+    shown,
+    planes,
+    volumes,
+    size: [dims[0], dims[1], dims[2]],
+    inTime: [8, 16, 24].includes(f.units & 56),
+    isLabels: f.intent === labels,
     spacing: spacing.every((s) => Number.isFinite(s) && s > 0) ? spacing : undefined,
-    slope: scaled ? f.slope : 1, intercept: scaled && !analyze && Number.isFinite(f.intercept) ? f.intercept : 0,
+    slope: scaled ? f.slope : 1,
+    intercept: scaled && !analyze && Number.isFinite(f.intercept) ? f.intercept : 0,
     odd: [
       ...(begins.stated ? [] : [`the size of the header is said to be ${view.getInt32(0, little)}: ${version === 1 ? 348 : 540} is taken`]),
-      ...(f.bits === type.bytes * 8 || analyze ? [] : [`${f.bits} bits per voxel are said of type ${type.name}: ${type.bytes * 8} are taken`]),
+      ...(f.bits === type.bytes * 8 || analyze
+        ? []
+        : [`${f.bits} bits per voxel are said of type ${type.name}: ${type.bytes * 8} are taken`]),
       ...(offset === f.offset || f.offset === 0 ? [] : [`voxels are said to begin at byte ${f.offset}: ${offset} is taken`]),
       ...(said.every((d, i) => d === dims[i]) ? [] : [`the dimensions are said to be ${said.slice(0, rank).join(' x ')}: 0 is taken as 1`]),
     ],

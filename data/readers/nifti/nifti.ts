@@ -61,7 +61,13 @@ export interface NiftiFile {
 }
 
 const wrong = (path: string, found: string): Fault =>
-  fault('data', { place: path, found, allowed: 'a whole NIfTI-1 or NIfTI-2 volume of integers, floats or RGB, plain or gzipped', remedy: 'copy or convert the file again, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)' })
+  fault('data', {
+    place: path,
+    found,
+    allowed: 'a whole NIfTI-1 or NIfTI-2 volume of integers, floats or RGB, plain or gzipped',
+    remedy:
+      'copy or convert the file again, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
+  })
 
 const slack = 65536
 
@@ -69,27 +75,33 @@ const slack = 65536
  * Unpacks a gzipped file until `needed` bytes are there; where `whole`, to its end, so that its checksum is compared.
  * Fault: no gzip, cut off, a wrong checksum.
  */
-const gunzip = (path: string, needed: number, whole: boolean): TaskEither<Fault, Uint8Array> => async () => {
-  const input = createReadStream(path)
-  const unpacked = createGunzip()
-  input.on('error', (e) => { unpacked.destroy(e) })
-  const pieces: Uint8Array[] = []
-  let length = 0
-  try {
-    for await (const piece of input.pipe(unpacked)) {
-      if (!(piece instanceof Uint8Array)) continue
-      if (length < needed) pieces.push(piece)
-      length += piece.length
-      if (length >= needed && (!whole || length > needed + slack)) break
+const gunzip =
+  (path: string, needed: number, whole: boolean): TaskEither<Fault, Uint8Array> =>
+  async () => {
+    const input = createReadStream(path)
+    const unpacked = createGunzip()
+    input.on('error', (e) => {
+      unpacked.destroy(e)
+    })
+    const pieces: Uint8Array[] = []
+    let length = 0
+    try {
+      for await (const piece of input.pipe(unpacked)) {
+        if (!(piece instanceof Uint8Array)) continue
+        if (length < needed) pieces.push(piece)
+        length += piece.length
+        if (length >= needed && (!whole || length > needed + slack)) break
+      }
+    } catch (e) {
+      return E.left(
+        codeOf(e).startsWith('E') ? systemFault('data', path)(e) : wrong(path, `gzipped data that cannot be unpacked: ${messageOf(e)}`),
+      )
+    } finally {
+      input.destroy()
     }
-  } catch (e) {
-    return E.left(codeOf(e).startsWith('E') ? systemFault('data', path)(e) : wrong(path, `gzipped data that cannot be unpacked: ${messageOf(e)}`))
-  } finally {
-    input.destroy()
+    if (length < needed && whole) return E.left(wrong(path, `${length} bytes of voxels and header, where ${needed} belong`))
+    return E.right(Buffer.concat(pieces).subarray(0, needed))
   }
-  if (length < needed && whole) return E.left(wrong(path, `${length} bytes of voxels and header, where ${needed} belong`))
-  return E.right(Buffer.concat(pieces).subarray(0, needed))
-}
 
 const volumeBytes = ({ size, type }: NiftiHeader): number => size[0] * size[1] * size[2] * type.bytes
 
@@ -97,7 +109,12 @@ const voxelsIn = (h: NiftiHeader): number => volumeBytes(h) * h.planes * h.volum
 
 /** Whether a file is gzipped: its name does not decide. */
 const isZipped = (path: string): TaskEither<Fault, boolean> =>
-  withFile('data', path)(async (handle, length) => E.map((b: Uint8Array) => b[0] === 0x1f && b[1] === 0x8b)(await readAt('data', path)(handle, 0, Math.min(2, length))))
+  withFile(
+    'data',
+    path,
+  )(async (handle, length) =>
+    E.map((b: Uint8Array) => b[0] === 0x1f && b[1] === 0x8b)(await readAt('data', path)(handle, 0, Math.min(2, length))),
+  )
 
 /** The files that may hold the voxels of a header in a file of its own. */
 const besides = (path: string): ReadonlyArray<string> => {
@@ -105,10 +122,12 @@ const besides = (path: string): ReadonlyArray<string> => {
   return ['.img', '.img.gz', '.IMG', '.IMG.gz'].map((ending) => `${bare}${ending}`)
 }
 
-const firstThere = (path: string): TaskEither<Fault, string> => async () => {
-  for (const p of besides(path)) if (await isFile(p)) return E.right(p)
-  return E.left(wrong(path, `a header without its voxels, ${besides(path)[0]}`))
-}
+const firstThere =
+  (path: string): TaskEither<Fault, string> =>
+  async () => {
+    for (const p of besides(path)) if (await isFile(p)) return E.right(p)
+    return E.left(wrong(path, `a header without its voxels, ${besides(path)[0]}`))
+  }
 
 const isFile = async (path: string): Promise<boolean> => {
   const what = await whatIs(path)()
@@ -116,36 +135,74 @@ const isFile = async (path: string): Promise<boolean> => {
 }
 
 const volumesOf = (path: string, h: NiftiHeader, wanted: NiftiOptions['volume']): Either<Fault, ReadonlyArray<number>> =>
-  wanted === undefined || wanted === 'all' ? E.right(Array.from({ length: h.volumes }, (_, t) => t))
-  : wanted < h.volumes ? E.right([wanted])
-  : E.left({ ...wrong(path, `no volume ${wanted}`), allowed: `volumes 0 to ${h.volumes - 1}`, remedy: 'choose another volume (--set data.volume=0), or all' })
+  wanted === undefined || wanted === 'all'
+    ? E.right(Array.from({ length: h.volumes }, (_, t) => t))
+    : wanted < h.volumes
+      ? E.right([wanted])
+      : E.left({
+          ...wrong(path, `no volume ${wanted}`),
+          allowed: `volumes 0 to ${h.volumes - 1}`,
+          remedy: 'choose another volume (--set data.volume=0), or all',
+        })
 
 const isSingle = (path: string): boolean => /\.nii(\.gz)?$/i.test(path)
 
 /** Opens a file: its header, and for plain files whether all voxels are there. */
-const openNifti = (volume: NiftiOptions['volume']) => (path: string): TaskEither<Fault, NiftiFile> => pipe(
-  isZipped(path),
-  TE.chain((zipped) => (zipped ? gunzip(path, headerBytes, false) : withFile('data', path)((handle, length) => readAt('data', path)(handle, 0, Math.min(length, headerBytes))))),
-  TE.chainEitherK((bytes) => E.mapLeft((found: string) => wrong(path, found))(niftiHeader(bytes))),
-  TE.map((h): NiftiHeader => (h.pair && isSingle(path) ? { ...h, pair: false, offset: Math.max(h.offset, 352), odd: [...h.odd, 'the mark is that of a header beside its voxels, or missing: the voxels after it are taken'] } : h)),
-  TE.bindTo('header'),
-  TE.bind('voxels', ({ header }) => (header.pair ? firstThere(path) : TE.right(path))),
-  TE.bind('zipped', ({ voxels }) => isZipped(voxels)),
-  TE.bind('volumes', ({ header }) => TE.fromEither(volumesOf(path, header, volume))),
-  TE.map((known): NiftiFile => ({ path, ...known })),
-  TE.chainFirst(({ header, voxels, zipped }) => {
-    const needed = header.offset + voxelsIn(header)
-    return zipped ? TE.right(undefined) : withFile('data', voxels)((_, length) => Promise.resolve(length < needed ? E.left(wrong(voxels, `${length} bytes, where ${needed} belong`)) : E.right(undefined)))
-  }),
-)
+const openNifti =
+  (volume: NiftiOptions['volume']) =>
+  (path: string): TaskEither<Fault, NiftiFile> =>
+    pipe(
+      isZipped(path),
+      TE.chain((zipped) =>
+        zipped
+          ? gunzip(path, headerBytes, false)
+          : withFile('data', path)((handle, length) => readAt('data', path)(handle, 0, Math.min(length, headerBytes))),
+      ),
+      TE.chainEitherK((bytes) => E.mapLeft((found: string) => wrong(path, found))(niftiHeader(bytes))),
+      TE.map((h): NiftiHeader =>
+        h.pair && isSingle(path)
+          ? {
+              ...h,
+              pair: false,
+              offset: Math.max(h.offset, 352),
+              odd: [...h.odd, 'the mark is that of a header beside its voxels, or missing: the voxels after it are taken'],
+            }
+          : h,
+      ),
+      TE.bindTo('header'),
+      TE.bind('voxels', ({ header }) => (header.pair ? firstThere(path) : TE.right(path))),
+      TE.bind('zipped', ({ voxels }) => isZipped(voxels)),
+      TE.bind('volumes', ({ header }) => TE.fromEither(volumesOf(path, header, volume))),
+      TE.map((known): NiftiFile => ({ path, ...known })),
+      TE.chainFirst(({ header, voxels, zipped }) => {
+        const needed = header.offset + voxelsIn(header)
+        return zipped
+          ? TE.right(undefined)
+          : withFile(
+              'data',
+              voxels,
+            )((_, length) =>
+              Promise.resolve(length < needed ? E.left(wrong(voxels, `${length} bytes, where ${needed} belong`)) : E.right(undefined)),
+            )
+      }),
+    )
 
 /** Bytes of volume t from `offset` on: from the file directly, or of a gzipped file from all its voxels, which are kept. */
-const readVoxels = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, t: number, offset: number, length: number): TaskEither<Fault, Uint8Array> => {
+const readVoxels = (
+  kept: Recent<Fault, Uint8Array>,
+  f: NiftiFile,
+  t: number,
+  offset: number,
+  length: number,
+): TaskEither<Fault, Uint8Array> => {
   const { header } = f
   const from = header.offset + t * volumeBytes(header) + offset
   if (f.zipped) {
     const needed = header.offset + voxelsIn(header)
-    return pipe(kept(f.voxels, needed, gunzip(f.voxels, needed, true)), TE.map((all) => all.subarray(from, from + length)))
+    return pipe(
+      kept(f.voxels, needed, gunzip(f.voxels, needed, true)),
+      TE.map((all) => all.subarray(from, from + length)),
+    )
   }
   return withFile('data', f.voxels)((handle) => readAt('data', f.voxels)(handle, from, length))
 }
@@ -172,9 +229,16 @@ const sliceOf = (h: NiftiHeader, bytes: Uint8Array, axis: Axis, k: number): Imag
 const readPlane = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, t: number, k: number): TaskEither<Fault, Image> => {
   const { header: h } = f
   const plane = h.size[0] * h.size[1] * h.type.bytes
-  if (axis === 2) return pipe(readVoxels(kept, f, t, k * plane, plane), TE.map((bytes) => sliceOf(h, bytes, 2, 0)))
+  if (axis === 2)
+    return pipe(
+      readVoxels(kept, f, t, k * plane, plane),
+      TE.map((bytes) => sliceOf(h, bytes, 2, 0)),
+    )
   const volume = readVoxels(kept, f, t, 0, volumeBytes(h))
-  return pipe(f.zipped ? volume : kept(`${f.voxels} ${t}`, volumeBytes(h), volume), TE.map((bytes) => sliceOf(h, bytes, axis, k)))
+  return pipe(
+    f.zipped ? volume : kept(`${f.voxels} ${t}`, volumeBytes(h), volume),
+    TE.map((bytes) => sliceOf(h, bytes, axis, k)),
+  )
 }
 
 const readSlice = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, frame: number): TaskEither<Fault, Image> => {
@@ -187,7 +251,9 @@ const readSlice = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, fr
       const [first] = all
       if (all.length === 1) return first
       const data = new Float32Array(all.reduce((n, i) => n + i.data.length, 0))
-      all.forEach((image, c) => { data.set(image.data, c * first.data.length) })
+      all.forEach((image, c) => {
+        data.set(image.data, c * first.data.length)
+      })
       return { ...first, channels: all.length * first.channels, data }
     }),
   )
@@ -196,7 +262,10 @@ const readSlice = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, fr
 const channelsIn = (h: NiftiHeader): number => h.type.channels * h.planes
 
 /** The kind of a file: its colours, and whether it is a map of regions. */
-const kindOf = (h: NiftiHeader): Kind => ({ words: [h.isLabels ? 'labels' : 'volume', channelsIn(h) > 1 ? 'colour' : 'gray'], claim: h.isLabels ? 0 : 1 })
+const kindOf = (h: NiftiHeader): Kind => ({
+  words: [h.isLabels ? 'labels' : 'volume', channelsIn(h) > 1 ? 'colour' : 'gray'],
+  claim: h.isLabels ? 0 : 1,
+})
 
 /** The least and largest value that a file can hold, in its units. Floats without cal_min and cal_max have no bounds. */
 const rangeOf = ({ type, slope, intercept, shown }: NiftiHeader): readonly [number, number] => {
@@ -222,7 +291,9 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
   const { name, root, files, axis } = parts
   const kept = recent<Fault, Uint8Array>(parts.cacheBytes)
   const index: Array<readonly [file: number, frame: number]> = []
-  files.forEach(({ header: h }, f) => { for (let k = 0; k < h.size[axis] * files[f].volumes.length; k++) index.push([f, k]) })
+  files.forEach(({ header: h }, f) => {
+    for (let k = 0; k < h.size[axis] * files[f].volumes.length; k++) index.push([f, k])
+  })
   const colour = files.some((f) => channelsIn(f.header) > 1)
   const channels = parts.channels ?? (colour ? 3 : 1)
   const ranges = files.map((f) => rangeOf(f.header))
@@ -264,14 +335,37 @@ const isVoxels = (path: string): boolean => isImg.test(path)
 /** What is to be said of opened files: contradictions, and volumes that are not read or that may be no time series. */
 const notesOf = (root: string, files: ReadonlyArray<NiftiFile>, asked: boolean): ReadonlyArray<string> => {
   const name = (f: NiftiFile): string => relative(root, f.path).split(sep).join('/')
-  const odd = grouped(files.flatMap((f) => f.header.odd.map((what) => ({ what, f }))), (o) => o.what)
+  const odd = grouped(
+    files.flatMap((f) => f.header.odd.map((what) => ({ what, f }))),
+    (o) => o.what,
+  )
   const several = files.filter((f) => f.header.volumes > 1 && !asked)
   const counts = [...new Set(several.map((f) => f.header.volumes))].join(', ')
   const unsaid = files.filter((f) => f.header.planes > 1)
   return [
-    ...[...odd].map(([what, own]) => note(what, own.map((o) => name(o.f)))),
-    ...(several.length === 0 ? [] : [note(`${counts} volumes each in ${counted(several.length, 'file')} are all read as one kind${several.every((f) => f.header.inTime) ? ', as they follow each other in time' : ', though they may be contrasts'}`, several.map(name), 'data.volume=0 reads the first alone')]),
-    ...(unsaid.length === 0 ? [] : [note(`${[...new Set(unsaid.map((f) => f.header.planes))].join(', ')} numbers of a voxel are taken as channels in ${counted(unsaid.length, 'file')}`, unsaid.map(name))]),
+    ...[...odd].map(([what, own]) =>
+      note(
+        what,
+        own.map((o) => name(o.f)),
+      ),
+    ),
+    ...(several.length === 0
+      ? []
+      : [
+          note(
+            `${counts} volumes each in ${counted(several.length, 'file')} are all read as one kind${several.every((f) => f.header.inTime) ? ', as they follow each other in time' : ', though they may be contrasts'}`,
+            several.map(name),
+            'data.volume=0 reads the first alone',
+          ),
+        ]),
+    ...(unsaid.length === 0
+      ? []
+      : [
+          note(
+            `${[...new Set(unsaid.map((f) => f.header.planes))].join(', ')} numbers of a voxel are taken as channels in ${counted(unsaid.length, 'file')}`,
+            unsaid.map(name),
+          ),
+        ]),
   ]
 }
 
@@ -287,19 +381,43 @@ export const nifti = (name: string, root: string, paths: ReadonlyArray<string>, 
   return pipe(
     alone,
     // the header of voxels that are named alone, plain or gzipped
-    TE.traverseSeqArray((p) => TE.fromTask(async () => (await isFile(p.replace(isImg, '.hdr.gz')) ? p.replace(isImg, '.hdr.gz') : p.replace(isImg, '.hdr')))),
+    TE.traverseSeqArray((p) =>
+      TE.fromTask(async () => ((await isFile(p.replace(isImg, '.hdr.gz'))) ? p.replace(isImg, '.hdr.gz') : p.replace(isImg, '.hdr'))),
+    ),
     TE.chain((more) => openAll(openNifti(options.volume), options.onError ?? 'stop', options.progress)([...headers, ...more])),
     TE.chainEitherK(({ read: files, skipped }): Either<Fault, Opened> =>
       files.length === 0
         ? E.left(skipped.length > 0 ? skipped[0] : wrong(root, 'no NIfTI file'))
         : pipe(
-          files.map((file) => ({ file, kind: kindOf(file.header), path: relative(root, file.path).split(sep).join('/'), images: file.header.size[options.axis ?? 2] * file.volumes.length })),
-          chooseKind(root, options.select),
-          E.map((chosen) => ({
-            dataset: niftiDataset({ name, root, files: chosen.files, axis: options.axis ?? 2, channels: options.channels, cacheBytes: options.cacheBytes ?? 2 ** 30 }), skipped,
-            notes: [...(read === 0 ? [] : [`${counted(read, '.img file holds', '.img files hold')} the voxels of headers, and ${read === 1 ? 'is' : 'are'} read with them`]), ...chosen.notes, ...notesOf(root, chosen.files, options.volume !== undefined)],
-          })),
-        )),
+            files.map((file) => ({
+              file,
+              kind: kindOf(file.header),
+              path: relative(root, file.path).split(sep).join('/'),
+              images: file.header.size[options.axis ?? 2] * file.volumes.length,
+            })),
+            chooseKind(root, options.select),
+            E.map((chosen) => ({
+              dataset: niftiDataset({
+                name,
+                root,
+                files: chosen.files,
+                axis: options.axis ?? 2,
+                channels: options.channels,
+                cacheBytes: options.cacheBytes ?? 2 ** 30,
+              }),
+              skipped,
+              notes: [
+                ...(read === 0
+                  ? []
+                  : [
+                      `${counted(read, '.img file holds', '.img files hold')} the voxels of headers, and ${read === 1 ? 'is' : 'are'} read with them`,
+                    ]),
+                ...chosen.notes,
+                ...notesOf(root, chosen.files, options.volume !== undefined),
+              ],
+            })),
+          ),
+    ),
   )
 }
 
@@ -307,5 +425,14 @@ export const niftiReader: Reader = {
   ...reopener(origin, (parts) => TE.right(niftiDataset(parts))),
   files: 'NIfTI (.nii, .nii.gz, .hdr with .img)',
   matches: (path) => /\.(nii|hdr|img)(\.gz)?$/i.test(path),
-  open: { _tag: 'Many', files: ({ name, root, paths }, o) => nifti(name, root, paths.map((p) => join(root, p)), o) },
+  open: {
+    _tag: 'Many',
+    files: ({ name, root, paths }, o) =>
+      nifti(
+        name,
+        root,
+        paths.map((p) => join(root, p)),
+        o,
+      ),
+  },
 }

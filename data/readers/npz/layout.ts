@@ -25,8 +25,12 @@ const laid = (text: string, shape: ReadonlyArray<number>): Layout => {
   const side = (letter: string): number => (at(letter) < 0 ? 1 : shape[at(letter)])
   const step = (letter: string): number => (at(letter) < 0 ? 0 : steps[at(letter)])
   return {
-    text, count: side('n'), sides: [side('d'), side('h'), side('w')], channels: side('c'),
-    strides: [step('d'), step('h'), step('w'), step('c')], volume: at('d') >= 0,
+    text,
+    count: side('n'),
+    sides: [side('d'), side('h'), side('w')],
+    channels: side('c'),
+    strides: [step('d'), step('h'), step('w'), step('c')],
+    volume: at('d') >= 0,
   }
 }
 
@@ -47,7 +51,8 @@ const inferred = (s: ReadonlyArray<number>, several: boolean): { readonly text: 
   const [a, b, c] = s
   const last = s[s.length - 1]
   switch (s.length) {
-    case 2: return a >= 8 && b >= 8 && !several ? { text: 'hw' } : undefined
+    case 2:
+      return a >= 8 && b >= 8 && !several ? { text: 'hw' } : undefined
     case 3:
       if (!several && colours(last) && a >= 8 && b >= 8) return { text: 'hwc', other: 'nhw' }
       return !several && (a === 3 || a === 4) && b >= 8 && c >= 8 ? { text: 'chw', other: 'nhw' } : { text: 'nhw' }
@@ -57,8 +62,10 @@ const inferred = (s: ReadonlyArray<number>, several: boolean): { readonly text: 
       if (colours(b) && c > 4 && last > 4) return b === 1 ? { text: 'nchw' } : { text: 'nchw', other: 'ndhw' }
       if (b === c && bands(last, b)) return { text: 'nhwc', other: 'ndhw' }
       return c === last && bands(b, c) ? { text: 'nchw', other: 'ndhw' } : { text: 'ndhw' }
-    case 5: return colours(last) ? { text: 'ndhwc' } : colours(b) ? { text: 'ncdhw', other: 'ndhwc' } : undefined
-    default: return undefined
+    case 5:
+      return colours(last) ? { text: 'ndhwc' } : colours(b) ? { text: 'ncdhw', other: 'ndhwc' } : undefined
+    default:
+      return undefined
   }
 }
 
@@ -75,11 +82,21 @@ const shown = (l: Layout): string =>
 export const layoutOf = (shape: ReadonlyArray<number>, { layout, several }: Context): Either<string, Told> => {
   const array = `an array of shape [${shape.join(', ')}]`
   if (shape.some((s) => s < 1)) return E.left(`${array}, which holds no images`)
-  if (layout !== undefined) return layout.length === shape.length ? E.right({ layout: laid(layout, shape), note: undefined }) : E.left(`${array}, which has not the ${layout.length} axes of ${layout}`)
+  if (layout !== undefined)
+    return layout.length === shape.length
+      ? E.right({ layout: laid(layout, shape), note: undefined })
+      : E.left(`${array}, which has not the ${layout.length} axes of ${layout}`)
   const guess = inferred(shape, several)
   if (guess === undefined) return E.left(`${array}, which holds no images`)
   const l = laid(guess.text, shape)
-  const said = guess.other === undefined ? undefined : note(`[${shape.join(', ')}] is taken as ${guess.text}: ${shown(l)}`, [], `data.layout=${guess.other} takes it as ${shown(laid(guess.other, shape))}`)
+  const said =
+    guess.other === undefined
+      ? undefined
+      : note(
+          `[${shape.join(', ')}] is taken as ${guess.text}: ${shown(l)}`,
+          [],
+          `data.layout=${guess.other} takes it as ${shown(laid(guess.other, shape))}`,
+        )
   return E.right({ layout: l, note: said })
 }
 

@@ -3,7 +3,25 @@ import type { SplitName } from '../dataset.ts'
 import { splitOf } from '../split.ts'
 
 /** What arrays of images are called. */
-const imageWords: ReadonlySet<string> = new Set(['images', 'image', 'imgs', 'img', 'x', 'data', 'inputs', 'input', 'pixels', 'samples', 'frames', 'slices', 'volumes', 'vols', 'arr_0', 'pictures', 'scans'])
+const imageWords: ReadonlySet<string> = new Set([
+  'images',
+  'image',
+  'imgs',
+  'img',
+  'x',
+  'data',
+  'inputs',
+  'input',
+  'pixels',
+  'samples',
+  'frames',
+  'slices',
+  'volumes',
+  'vols',
+  'arr_0',
+  'pictures',
+  'scans',
+])
 
 /** What arrays of labels are called. */
 const labelWords: ReadonlySet<string> = new Set(['labels', 'label', 'labs', 'lab', 'y', 'targets', 'target', 'classes', 'class', 'arr_1'])
@@ -46,12 +64,18 @@ export interface Pairs<A> {
 
 const order: ReadonlyArray<SplitName> = ['train', 'val', 'test', 'all']
 
-/** The images of every split, the first of a name that is known; those called by `keys` where a person names some; the only array whatever it is called. */
+/**
+ * The images of every split, the first of a name that is known; those called by `keys` where a person names some; the only array whatever
+ * it is called.
+ */
 export const pairsOf = <A>(all: ReadonlyArray<Named<A>>, keys: ReadonlyArray<string>): Pairs<A> => {
   const chosen = keys.length === 0 ? undefined : all.filter((a) => keys.includes(a.name))
   const pairs = order.flatMap((split): ReadonlyArray<Pair<A>> => {
     const own = all.filter((a) => a.split === split)
-    const images = chosen !== undefined ? chosen.find((a) => a.split === split) : own.find((a) => a.role === 'images') ?? (all.length === 1 ? own.at(0) : undefined)
+    const images =
+      chosen !== undefined
+        ? chosen.find((a) => a.split === split)
+        : (own.find((a) => a.role === 'images') ?? (all.length === 1 ? own.at(0) : undefined))
     return images === undefined ? [] : [{ split, images, labels: own.find((a) => a.role === 'labels' && a !== images) }]
   })
   // arrays of a split stand for the data set; what has no split is beside it

@@ -1,6 +1,7 @@
 /**
- * Arrays of images in .npz archives and .npy files: MedMNIST (Yang et al. 2023; train_images, train_labels, val_*, test_*), Keras' x_train and
- * y_train, other names (`names.ts`), or a single array. How their axes lie is in `layout.ts`. Every slice of a volume is an item. Values are as stored.
+ * Arrays of images in .npz archives and .npy files: MedMNIST (Yang et al. 2023; train_images, train_labels, val_*, test_*), Keras'
+ * x_train and y_train, other names (`names.ts`), or a single array. How their axes lie is in `layout.ts`. Every slice of a volume is an
+ * item. Values are as stored.
  */
 
 import { tmpdir, userInfo } from 'node:os'
@@ -58,7 +59,10 @@ interface NpyArray {
 }
 
 /** What comes after the first `n` bytes. */
-const after = (n: number) => (c: Content): Content => (c._tag === 'File' ? { ...c, base: c.base + n } : { ...c, bytes: c.bytes.subarray(n) })
+const after =
+  (n: number) =>
+  (c: Content): Content =>
+    c._tag === 'File' ? { ...c, base: c.base + n } : { ...c, bytes: c.bytes.subarray(n) }
 
 /** Reads a member's header and checks that its bytes are as many as its shape says. */
 const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault, NpyArray> => {
@@ -68,9 +72,11 @@ const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault
     TE.chainEitherK((head) => E.mapLeft((found: string) => wrongArchive(place, found))(npyHeader(head))),
     TE.chainEitherK((header): Either<Fault, NpyArray> => {
       const bytes = countOf(header.shape) * header.bytes
-      if (m.length !== header.offset + bytes) return E.left(wrongArchive(place, `${m.length - header.offset} bytes for ${header.type}[${header.shape.join(', ')}]`))
+      if (m.length !== header.offset + bytes)
+        return E.left(wrongArchive(place, `${m.length - header.offset} bytes for ${header.type}[${header.shape.join(', ')}]`))
       if (!header.fortran) return E.right({ place, header, content: pipe(m.content, TE.map(after(header.offset))) })
-      if (bytes > memoryBytes) return E.left(wrongArchive(place, `a column-major array of ${bytes} bytes, too large to be turned in memory`))
+      if (bytes > memoryBytes)
+        return E.left(wrongArchive(place, `a column-major array of ${bytes} bytes, too large to be turned in memory`))
       let turned: Promise<Either<Fault, Content>> | undefined
       const turn = pipe(
         m.content,
@@ -83,10 +89,13 @@ const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault
 }
 
 /** The fault of arrays that are whole but no images as far as can be told. */
-const unclear = (place: string, found: string): Fault => fault('data', {
-  place, found, allowed: `images with axes ${layouts.join(', ')} (n images, c channels, d slices, h rows, w columns)`,
-  remedy: 'say how its axes lie (--set data.layout=nhwc), or which array holds the images (--set data.select=NAME)',
-})
+const unclear = (place: string, found: string): Fault =>
+  fault('data', {
+    place,
+    found,
+    allowed: `images with axes ${layouts.join(', ')} (n images, c channels, d slices, h rows, w columns)`,
+    remedy: 'say how its axes lie (--set data.layout=nhwc), or which array holds the images (--set data.select=NAME)',
+  })
 
 const readLabels = (a: Either<Fault, NpyArray>, count: number): TaskEither<Fault, ReadLabels> => {
   if (E.isLeft(a)) return TE.right({ labels: undefined, notes: [`${a.left.place}: ${a.left.found}: read without labels`] })
@@ -124,9 +133,13 @@ const framed = ({ name, header, layout, labels, classes, axis, channels }: NpzFr
   const single = labels?.perEntry === 1 ? labels : undefined
   const inRange = (i: number): boolean => Number.isSafeInteger(i) && i >= 0 && i < length
   const range = npyRange(header.type)
-  const labelOf = (entry: number): number | undefined => (single !== undefined && single.values[entry] >= 0 ? single.values[entry] : undefined)
+  const labelOf = (entry: number): number | undefined =>
+    single !== undefined && single.values[entry] >= 0 ? single.values[entry] : undefined
   return {
-    name, length, range, classes,
+    name,
+    length,
+    range,
+    classes,
     channels: channels === 'stored' ? layout.channels : channels,
     // bytes are intensities; wider numbers measure something, of which their type does not know the ends
     ...(header.bytes === 1 && header.type !== 'i1' ? {} : { units: 'stored' }),
@@ -144,7 +157,9 @@ const framed = ({ name, header, layout, labels, classes, axis, channels }: NpzFr
           source: `${name}/${entry}`,
           frame: k,
           ...(label === undefined ? {} : { label }),
-          ...(labels === undefined || labels.perEntry === 1 ? {} : { labels: Array.from(labels.values.subarray(entry * labels.perEntry, (entry + 1) * labels.perEntry)) }),
+          ...(labels === undefined || labels.perEntry === 1
+            ? {}
+            : { labels: Array.from(labels.values.subarray(entry * labels.perEntry, (entry + 1) * labels.perEntry)) }),
         })),
       )
     },
@@ -159,7 +174,10 @@ const npzDataset = (parts: NpzParts): Dataset => ({ ...framed(parts, TE.right(pa
 /** The same, its bytes not looked for before they are needed. */
 const lazily = (frame: NpzFrame, content: TaskEither<Fault, Content>): Dataset => ({
   ...framed(frame, content),
-  origin: pipe(content, TE.map((c) => origin.of({ ...frame, content: c }))),
+  origin: pipe(
+    content,
+    TE.map((c) => origin.of({ ...frame, content: c })),
+  ),
 })
 
 /** What is known of a split once its headers and labels have been read. */
@@ -179,24 +197,46 @@ const layoutIn = (a: NpyArray, context: Context): Either<Fault, Told> =>
     ? E.left(unclear(a.place, `texts [${a.header.shape.join(', ')}], which are no images`))
     : E.mapLeft((found: string) => unclear(a.place, found))(layoutOf(a.header.shape, context))
 
-const partOf = (path: string, o: NpzOptions, memoryBytes: number) => ({ split, images, labels }: Pair<Member>): TaskEither<Fault, Part> =>
-  pipe(
-    arrayOf(path, images.array, memoryBytes),
-    TE.bindTo('images'),
-    TE.bind('told', ({ images: a }) => TE.fromEither(layoutIn(a, { several: images.several || labels !== undefined, ...(o.layout === undefined ? {} : { layout: o.layout }) }))),
-    TE.bind('read', ({ told: { layout } }): TaskEither<Fault, ReadLabels> => labels === undefined
-      ? TE.right({ labels: undefined, notes: [] })
-      : pipe(TE.fromTask(arrayOf(path, labels.array, memoryBytes)), TE.chain((a) => readLabels(a, layout.count)))),
-    TE.map(({ images: a, told, read }): Part => ({
-      split, images: a, layout: told.layout, labels: read.labels,
-      notes: [...(told.note === undefined ? [] : [`${a.place}: ${told.note}`]), ...read.notes],
-    })),
-  )
+const partOf =
+  (path: string, o: NpzOptions, memoryBytes: number) =>
+  ({ split, images, labels }: Pair<Member>): TaskEither<Fault, Part> =>
+    pipe(
+      arrayOf(path, images.array, memoryBytes),
+      TE.bindTo('images'),
+      TE.bind('told', ({ images: a }) =>
+        TE.fromEither(
+          layoutIn(a, { several: images.several || labels !== undefined, ...(o.layout === undefined ? {} : { layout: o.layout }) }),
+        ),
+      ),
+      TE.bind('read', ({ told: { layout } }): TaskEither<Fault, ReadLabels> =>
+        labels === undefined
+          ? TE.right({ labels: undefined, notes: [] })
+          : pipe(
+              TE.fromTask(arrayOf(path, labels.array, memoryBytes)),
+              TE.chain((a) => readLabels(a, layout.count)),
+            ),
+      ),
+      TE.map(({ images: a, told, read }): Part => ({
+        split,
+        images: a,
+        layout: told.layout,
+        labels: read.labels,
+        notes: [...(told.note === undefined ? [] : [`${a.place}: ${told.note}`]), ...read.notes],
+      })),
+    )
 
 /** Classes of all splits together: their names where labels are texts, else numbers up to the largest. */
 const classesOf = (parts: ReadonlyArray<Part>): ReadonlyArray<string> => {
   const names = [...new Set(parts.flatMap((p) => p.labels?.names ?? []))].sort(byClass)
-  const most = parts.reduce((n, { labels }) => (labels === undefined || labels.names !== undefined ? n : labels.perEntry > 1 ? Math.max(n, labels.perEntry) : labels.values.reduce((m, v) => Math.max(m, v + 1), n)), 0)
+  const most = parts.reduce(
+    (n, { labels }) =>
+      labels === undefined || labels.names !== undefined
+        ? n
+        : labels.perEntry > 1
+          ? Math.max(n, labels.perEntry)
+          : labels.values.reduce((m, v) => Math.max(m, v + 1), n),
+    0,
+  )
   return names.length > 0 ? names : Array.from({ length: most }, (_, c) => String(c))
 }
 
@@ -212,52 +252,103 @@ const renumbered = (labels: Labels | undefined, classes: ReadonlyArray<string>):
 
 const splitsOf = (name: string, parts: ReadonlyArray<Part>, o: NpzOptions): Splits => {
   const classes = classesOf(parts)
-  return new Map(parts.map((p) => [p.split, lazily({
-    name: p.split === 'all' ? name : `${name}/${p.split}`, header: p.images.header, layout: p.layout, labels: renumbered(p.labels, classes), classes,
-    axis: o.axis ?? 0, channels: o.channels ?? 'stored',
-  }, p.images.content)]))
+  return new Map(
+    parts.map((p) => [
+      p.split,
+      lazily(
+        {
+          name: p.split === 'all' ? name : `${name}/${p.split}`,
+          header: p.images.header,
+          layout: p.layout,
+          labels: renumbered(p.labels, classes),
+          classes,
+          axis: o.axis ?? 0,
+          channels: o.channels ?? 'stored',
+        },
+        p.images.content,
+      ),
+    ]),
+  )
 }
 
 /** A .npy file as the only member of an archive. */
 const bareMember = (path: string): TaskEither<Fault, Member> =>
-  withFile('data', path)((_, length) => Promise.resolve(E.right({
-    name: basename(path),
-    length,
-    head: (n: number) => withFile('data', path)((handle) => readAt('data', path)(handle, 0, Math.min(n, length))),
-    content: TE.right<Fault, Content>({ _tag: 'File', path, base: 0 }),
-  })))
+  withFile(
+    'data',
+    path,
+  )((_, length) =>
+    Promise.resolve(
+      E.right({
+        name: basename(path),
+        length,
+        head: (n: number) => withFile('data', path)((handle) => readAt('data', path)(handle, 0, Math.min(n, length))),
+        content: TE.right<Fault, Content>({ _tag: 'File', path, base: 0 }),
+      }),
+    ),
+  )
 
-const shapeOf = (path: string, memoryBytes: number) => (m: Named<Member>): TaskEither<Fault, string> => async () => {
-  const a = await arrayOf(path, m.array, memoryBytes)()
-  return E.right(E.isRight(a) ? `${m.name} [${a.right.header.shape.join(', ')}]` : `${m.name} (${a.left.found})`)
-}
+const shapeOf =
+  (path: string, memoryBytes: number) =>
+  (m: Named<Member>): TaskEither<Fault, string> =>
+  async () => {
+    const a = await arrayOf(path, m.array, memoryBytes)()
+    return E.right(E.isRight(a) ? `${m.name} [${a.right.header.shape.join(', ')}]` : `${m.name} (${a.left.found})`)
+  }
 
 /**
- * Opens an .npz archive or a .npy file; nothing but headers and labels is read before an item is asked for. Notes say which arrays are not read, what
- * the shape of images was taken for, and what became of labels. Faults: a damaged archive or array, arrays that are no images.
+ * Opens an .npz archive or a .npy file; nothing but headers and labels is read before an item is asked for. Notes say which arrays are
+ * not read, what the shape of images was taken for, and what became of labels. Faults: a damaged archive or array, arrays that are no
+ * images.
  */
 export const npz = (path: string, options: NpzOptions = {}): TaskEither<Fault, Parts> => {
   const { memoryBytes = defaultMemory } = options
   const folder = options.folder ?? join(tmpdir(), `dinograph-${userInfo().uid}`)
   const bare = /\.npy$/i.test(path)
   const members: TaskEither<Fault, ReadonlyArray<Member>> = bare
-    ? pipe(bareMember(path), TE.map((m) => [m]))
+    ? pipe(
+        bareMember(path),
+        TE.map((m) => [m]),
+      )
     : zipMembers(path, { memoryBytes, folder })
   return pipe(
     members,
     TE.chainEitherK((all) => {
       const arrays = all.filter((m) => /\.npy$/i.test(m.name)).map((m) => named(m, bare ? '' : m.name.replace(/\.npy$/i, '')))
-      const { pairs, rest } = pairsOf(arrays, bare ? [] : options.keys ?? [])
-      return pairs.length > 0 ? E.right({ pairs, rest }) : E.left(unclear(path, all.length === 0 ? 'no array'
-        : (options.keys ?? []).length > 0 ? `no array called ${showFiles(options.keys ?? [])} among ${arrays.slice(0, 8).map((a) => a.name).join(', ')}`
-        : `the arrays ${arrays.slice(0, 8).map((a) => a.name).join(', ')}, none of which is called images`))
+      const { pairs, rest } = pairsOf(arrays, bare ? [] : (options.keys ?? []))
+      return pairs.length > 0
+        ? E.right({ pairs, rest })
+        : E.left(
+            unclear(
+              path,
+              all.length === 0
+                ? 'no array'
+                : (options.keys ?? []).length > 0
+                  ? `no array called ${showFiles(options.keys ?? [])} among ${arrays
+                      .slice(0, 8)
+                      .map((a) => a.name)
+                      .join(', ')}`
+                  : `the arrays ${arrays
+                      .slice(0, 8)
+                      .map((a) => a.name)
+                      .join(', ')}, none of which is called images`,
+            ),
+          )
     }),
     TE.bind('parts', ({ pairs }) => TE.traverseSeqArray(partOf(path, options, memoryBytes))(pairs)),
     TE.bind('others', ({ rest }) => TE.traverseSeqArray(shapeOf(path, memoryBytes))(rest)),
     TE.map(({ parts, others, rest }): Parts => ({
-      splits: splitsOf(basename(path).replace(/\.np[yz]$/i, ''), parts, options), skipped: [],
+      splits: splitsOf(basename(path).replace(/\.np[yz]$/i, ''), parts, options),
+      skipped: [],
       notes: [
-        ...(others.length === 0 ? [] : [note(`${path}: ${counted(others.length, 'array is', 'arrays are')} not read: ${others.slice(0, 8).join(', ')}`, [], `data.select=${rest[0].name} takes images from this one`)]),
+        ...(others.length === 0
+          ? []
+          : [
+              note(
+                `${path}: ${counted(others.length, 'array is', 'arrays are')} not read: ${others.slice(0, 8).join(', ')}`,
+                [],
+                `data.select=${rest[0].name} takes images from this one`,
+              ),
+            ]),
         ...parts.flatMap((p) => p.notes),
       ],
     })),
@@ -269,10 +360,14 @@ export const npzReader: Reader = {
   files: 'arrays (.npz, .npy)',
   matches: (path) => /\.np[yz]$/i.test(path),
   open: {
-    _tag: 'One', joins: true,
-    file: (path, { axis, layout, channels, select }) => npz(path, {
-      ...(axis === undefined ? {} : { axis }), ...(layout === undefined ? {} : { layout }), ...(channels === undefined ? {} : { channels }),
-      keys: (select ?? []).filter((w) => w !== 'all'),
-    }),
+    _tag: 'One',
+    joins: true,
+    file: (path, { axis, layout, channels, select }) =>
+      npz(path, {
+        ...(axis === undefined ? {} : { axis }),
+        ...(layout === undefined ? {} : { layout }),
+        ...(channels === undefined ? {} : { channels }),
+        keys: (select ?? []).filter((w) => w !== 'all'),
+      }),
   },
 }

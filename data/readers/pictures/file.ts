@@ -1,4 +1,6 @@
-/** One picture file: JPEG, PNG, WebP, GIF or AVIF with 8 or 16 bits and 1 to 4 channels; TIFF of any number of bands of integers or floats. */
+/**
+ * One picture file: JPEG, PNG, WebP, GIF or AVIF with 8 or 16 bits and 1 to 4 channels; TIFF of any number of bands of integers or floats.
+ */
 
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
@@ -38,13 +40,21 @@ export const pictureEndings: ReadonlyArray<string> = ['.jpg', '.jpeg', '.jfif', 
 export const isPicture = (path: string): boolean => pictureEndings.includes(extname(path).toLowerCase())
 
 /** Interleaved pixels of `from` channels (the last of 2 or 4 is alpha) as planes, divided by `by`; `opaque` fills a missing alpha. */
-const toPlanes = (pixels: ArrayLike<number>, from: number, size: { readonly width: number; readonly height: number }, wanted: Channels, by: number, opaque: number): Image => {
+const toPlanes = (
+  pixels: ArrayLike<number>,
+  from: number,
+  size: { readonly width: number; readonly height: number },
+  wanted: Channels,
+  by: number,
+  opaque: number,
+): Image => {
   const { width, height } = size
   const n = width * height
   const channels = wanted === 'stored' ? from : wanted
   const colours = channels >= 3 ? 3 : 1
   const data = new Float32Array(channels * n)
-  if (colours === 1 && from >= 3) for (let i = 0; i < n; i++) data[i] = (0.299 * pixels[from * i] + 0.587 * pixels[from * i + 1] + 0.114 * pixels[from * i + 2]) / by
+  if (colours === 1 && from >= 3)
+    for (let i = 0; i < n; i++) data[i] = (0.299 * pixels[from * i] + 0.587 * pixels[from * i + 1] + 0.114 * pixels[from * i + 2]) / by
   else for (let c = 0; c < colours; c++) for (let i = 0; i < n; i++) data[c * n + i] = pixels[from * i + (from >= 3 ? c : 0)] / by
   if (channels > colours) for (let i = 0; i < n; i++) data[colours * n + i] = (from % 2 === 0 ? pixels[from * i + from - 1] : opaque) / by
   return { channels, height, width, data }
@@ -53,7 +63,10 @@ const toPlanes = (pixels: ArrayLike<number>, from: number, size: { readonly widt
 const unreadable = (path: string, reason: string): Fault =>
   fault('data', {
     place: path,
-    found: reason.trim().split(/\s*\n\s*/).join('; '),
+    found: reason
+      .trim()
+      .split(/\s*\n\s*/)
+      .join('; '),
     allowed: 'a whole JPEG, PNG, WebP or TIFF picture with 8 or 16 bits',
     remedy: 'replace or remove the file, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
   })
@@ -72,7 +85,9 @@ const fromYcc = (planes: Float32Array, n: number): Float32Array => {
   for (let i = 0; i < n; i++) {
     const [y, b, r] = [planes[i], planes[n + i] - 128, planes[2 * n + i] - 128]
     const rgb = [y + 1.402 * r, y - 0.344136 * b - 0.714136 * r, y + 1.772 * b]
-    rgb.forEach((v, c) => { out[c * n + i] = Math.max(0, Math.min(255, Math.round(v))) })
+    rgb.forEach((v, c) => {
+      out[c * n + i] = Math.max(0, Math.min(255, Math.round(v)))
+    })
   }
   return out
 }
@@ -84,7 +99,12 @@ const pageImage = (bytes: Uint8Array, t: Tiff, p: TiffPage, { channels = 3, valu
   const n = p.width * p.height
   const { colours, alpha, measured } = pageKind(p)
   const top = 2 ** p.bits - 1
-  const upright = p.photometric === 0 && p.kind === 'unsigned' ? read.right.map((v) => top - v) : p.photometric === 6 ? fromYcc(read.right, n) : read.right
+  const upright =
+    p.photometric === 0 && p.kind === 'unsigned'
+      ? read.right.map((v) => top - v)
+      : p.photometric === 6
+        ? fromYcc(read.right, n)
+        : read.right
   const data = values === 'unit' && !measured ? upright.map((v) => v / top) : upright
   const image: Image = { channels: colours + (alpha ? 1 : 0), height: p.height, width: p.width, data }
   // bands are not colours: what is not asked for is not made of them
@@ -109,7 +129,12 @@ export const readPicture = (path: string, options: PictureOptions = {}): TaskEit
           return E.mapLeft((found: string) => unreadable(path, found))(pageImage(bytes, tiff.right, page, options))
         }
         const { default: sharp } = await import('sharp')
-        const picture = sharp(bytes, { failOn: 'error', ignoreIcc: true, autoOrient: upright, ...(options.page === undefined || options.page === 0 ? {} : { page: options.page }) })
+        const picture = sharp(bytes, {
+          failOn: 'error',
+          ignoreIcc: true,
+          autoOrient: upright,
+          ...(options.page === undefined || options.page === 0 ? {} : { page: options.page }),
+        })
         const { depth, channels: stored, hasAlpha, space, orientation = 1 } = await picture.metadata()
         if (depth !== 'uchar' && depth !== 'ushort') return E.left(unreadable(path, `pixels of type ${depth}`))
         const deep = depth === 'ushort'
@@ -152,10 +177,15 @@ const rangeOf = (p: TiffPage): readonly [number, number] =>
 const peekTiff = ({ pages }: Tiff): Peeked => {
   const [first] = pages
   const { colours, alpha, measured } = pageKind(first)
-  const own = pages.flatMap((p, i) => (!p.reduced && p.width === first.width && p.height === first.height && p.samples === first.samples ? [i] : []))
+  const own = pages.flatMap((p, i) =>
+    !p.reduced && p.width === first.width && p.height === first.height && p.samples === first.samples ? [i] : [],
+  )
   return {
     // palettes and inks become colours
-    channels: first.photometric === 3 || first.photometric === 5 ? 3 : colours + (alpha ? 1 : 0), deep: first.bits === 16, pages: own, others: pages.length - own.length,
+    channels: first.photometric === 3 || first.photometric === 5 ? 3 : colours + (alpha ? 1 : 0),
+    deep: first.bits === 16,
+    pages: own,
+    others: pages.length - own.length,
     ...(measured && isPlain(first) ? { measured: { what: `${colours}-band ${first.kind}-${first.bits}`, range: rangeOf(first) } } : {}),
   }
 }
@@ -178,5 +208,10 @@ export const peekPicture = async (path: string): Promise<Peeked | undefined> => 
 /** Whether a picture's EXIF orientation turns it. No where its header cannot be read: whoever reads it says why. */
 export const isTurned = async (path: string): Promise<boolean> => {
   const { default: sharp } = await import('sharp')
-  return sharp(path).metadata().then(({ orientation = 1 }) => orientation > 1, () => false)
+  return sharp(path)
+    .metadata()
+    .then(
+      ({ orientation = 1 }) => orientation > 1,
+      () => false,
+    )
 }

@@ -66,8 +66,8 @@ export const pictures = (parts: Pictures): Dataset => {
   return {
     name,
     length: paths.length,
-    channels: channels === 'stored' ? stored ?? 3 : channels,
-    range: values === 'stored' || measured === true ? range ?? [0, 255] : [0, 1],
+    channels: channels === 'stored' ? (stored ?? 3) : channels,
+    range: values === 'stored' || measured === true ? (range ?? [0, 255]) : [0, 1],
     ...(measured === true ? { units: 'stored' } : {}),
     classes,
     label: (i) => O.fromNullable(labels[i]),
@@ -78,7 +78,12 @@ export const pictures = (parts: Pictures): Dataset => {
       const label = labels[i]
       return pipe(
         readPicture(join(root, paths[i]), pages === undefined ? options : { ...options, page: pages[i] }),
-        TE.map((image) => ({ image, source: paths[i], ...(pages === undefined ? {} : { frame: pages[i] }), ...(label === undefined ? {} : { label }) })),
+        TE.map((image) => ({
+          image,
+          source: paths[i],
+          ...(pages === undefined ? {} : { frame: pages[i] }),
+          ...(label === undefined ? {} : { label }),
+        })),
       )
     },
   }
@@ -89,18 +94,24 @@ export const pictures = (parts: Pictures): Dataset => {
  * their own sizes. An item's label is its first folder's place among the sorted class names; files at the root have none.
  * Faults: no such folder, no picture in it; on reading an item: the file with the reason.
  */
-export const folder = (root: string, options: FolderOptions = {}): TaskEither<Fault, Dataset> => async () => {
-  try {
-    if ((await stat(root)).isFile()) {
-      return E.right(pictures({ name: basename(root), root: join(root, '..'), paths: [basename(root)], classes: [], options }))
+export const folder =
+  (root: string, options: FolderOptions = {}): TaskEither<Fault, Dataset> =>
+  async () => {
+    try {
+      if ((await stat(root)).isFile()) {
+        return E.right(pictures({ name: basename(root), root: join(root, '..'), paths: [basename(root)], classes: [], options }))
+      }
+      const paths = await walk(root, isPicture)
+      return paths.length === 0
+        ? E.left(empty(root))
+        : E.right(pictures({ name: basename(root), root, paths, classes: classesOf(paths), options }))
+    } catch (e) {
+      const f = systemFault('data', root)(e)
+      return E.left(
+        codeOf(e) === 'ENOENT' ? { ...f, allowed: 'a folder or a picture that exists', remedy: 'check --data for a typing error' } : f,
+      )
     }
-    const paths = await walk(root, isPicture)
-    return paths.length === 0 ? E.left(empty(root)) : E.right(pictures({ name: basename(root), root, paths, classes: classesOf(paths), options }))
-  } catch (e) {
-    const f = systemFault('data', root)(e)
-    return E.left(codeOf(e) === 'ENOENT' ? { ...f, allowed: 'a folder or a picture that exists', remedy: 'check --data for a typing error' } : f)
   }
-}
 
 /** Pictures whose headers are looked at beside those that may have several pages, spread over all. */
 const looked = 256
@@ -117,28 +128,57 @@ const probe = async (root: string, paths: ReadonlyArray<string>): Promise<Probe>
   const some = paths.filter((p, i) => i % step === 0 || mayHavePages(p))
   const seen = new Map<string, Peeked>()
   for (let at = 0; at < some.length; at += 8) {
-    await Promise.all(some.slice(at, at + 8).map(async (p) => {
-      const peeked = await peekPicture(join(root, p))
-      if (peeked !== undefined) seen.set(p, peeked)
-    }))
+    await Promise.all(
+      some.slice(at, at + 8).map(async (p) => {
+        const peeked = await peekPicture(join(root, p))
+        if (peeked !== undefined) seen.set(p, peeked)
+      }),
+    )
   }
   return { seen }
 }
 
-const kindOf = (p: Peeked | undefined): Kind => ({ words: p?.measured === undefined ? ['picture'] : ['measured', ...p.measured.what.split(' ')], claim: 1 })
+const kindOf = (p: Peeked | undefined): Kind => ({
+  words: p?.measured === undefined ? ['picture'] : ['measured', ...p.measured.what.split(' ')],
+  claim: 1,
+})
 
 /** What of the pictures is to be said: pages, and what lies beside each other that is seen differently. */
 const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe, channels: number): ReadonlyArray<string> => {
-  const of = (f: (p: Peeked) => boolean): ReadonlyArray<string> => paths.filter((p) => { const known = seen.get(p); return known !== undefined && f(known) })
+  const of = (f: (p: Peeked) => boolean): ReadonlyArray<string> =>
+    paths.filter((p) => {
+      const known = seen.get(p)
+      return known !== undefined && f(known)
+    })
   const [gray, colour] = [of((p) => p.channels <= 2 && p.measured === undefined), of((p) => p.channels > 2 && p.measured === undefined)]
   const [deep, flat] = [of((p) => p.deep && p.measured === undefined), of((p) => !p.deep && p.measured === undefined)]
   const [stacks, others] = [of((p) => p.pages.length > 1), of((p) => p.others > 0)]
   const pages = stacks.reduce((n, p) => n + (seen.get(p)?.pages.length ?? 0), 0)
   return [
-    ...(stacks.length === 0 ? [] : [note(`${counted(stacks.length, 'file')} of several pages ${stacks.length === 1 ? 'is' : 'are'} read as ${pages} images`, stacks)]),
-    ...(others.length === 0 ? [] : [note(`pages that are smaller copies or of another size are not read in ${counted(others.length, 'file')}`, others)]),
-    ...(gray.length === 0 || colour.length === 0 ? [] : [note(`${counted(gray.length, 'gray picture')} beside ${colour.length} with colours: gray is repeated where images have ${channels} channels`, gray.length < colour.length ? gray : colour, 'data.channels=1 turns all gray')]),
-    ...(deep.length === 0 || flat.length === 0 ? [] : [note(`${counted(deep.length, 'picture')} of 16 bits beside ${flat.length} of 8: each is seen in the range of its own bits`, deep.length < flat.length ? deep : flat, 'data.intensity=percentiles sees each in the range of its values')]),
+    ...(stacks.length === 0
+      ? []
+      : [note(`${counted(stacks.length, 'file')} of several pages ${stacks.length === 1 ? 'is' : 'are'} read as ${pages} images`, stacks)]),
+    ...(others.length === 0
+      ? []
+      : [note(`pages that are smaller copies or of another size are not read in ${counted(others.length, 'file')}`, others)]),
+    ...(gray.length === 0 || colour.length === 0
+      ? []
+      : [
+          note(
+            `${counted(gray.length, 'gray picture')} beside ${colour.length} with colours: gray is repeated where images have ${channels} channels`,
+            gray.length < colour.length ? gray : colour,
+            'data.channels=1 turns all gray',
+          ),
+        ]),
+    ...(deep.length === 0 || flat.length === 0
+      ? []
+      : [
+          note(
+            `${counted(deep.length, 'picture')} of 16 bits beside ${flat.length} of 8: each is seen in the range of its own bits`,
+            deep.length < flat.length ? deep : flat,
+            'data.intensity=percentiles sees each in the range of its values',
+          ),
+        ]),
   ]
 }
 
@@ -148,26 +188,45 @@ export const pictureReader: Reader = {
   matches: isPicture,
   open: {
     _tag: 'Many',
-    files: ({ name, root, paths, classes }, o) => async () => {
-      const probed = await probe(root, paths)
-      const { seen } = probed
-      const chosen = chooseKind(root, o.select)(paths.map((p) => ({ file: p, path: p, kind: kindOf(seen.get(p)), images: seen.get(p)?.pages.length ?? 1 })))
-      if (E.isLeft(chosen)) return chosen
-      const { files, notes } = chosen.right
-      const known = files.flatMap((p) => { const s = seen.get(p); return s === undefined ? [] : [s] })
-      const measured = known.flatMap((s) => (s.measured === undefined ? [] : [s.measured]))
-      const channels = o.channels ?? (measured.length > 0 ? 'stored' : known.length > 0 && known.every((s) => s.channels <= 2) ? 1 : 3)
-      const options = { channels, values: measured.length > 0 ? 'stored' as const : o.values ?? 'unit' }
-      const entries = files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page })))
-      const range = measured.length > 0
-        ? [Math.min(...new Set(measured.map((m) => m.range[0]))), Math.max(...new Set(measured.map((m) => m.range[1])))] as const
-        : [0, known.some((s) => s.deep) ? 65535 : 255] as const
-      const dataset = pictures({
-        name, root, classes, options, range, paths: entries.map((e) => e.p), stored: known.at(0)?.channels ?? 3,
-        ...(measured.length > 0 ? { measured: true } : {}),
-        ...(entries.length > files.length || entries.some((e) => e.page > 0) ? { pages: entries.map((e) => e.page) } : {}),
-      })
-      return E.right({ dataset, skipped: [], notes: [...notes, ...notesOf(files, probed, channels === 'stored' ? known.at(0)?.channels ?? 3 : channels)] })
-    },
+    files:
+      ({ name, root, paths, classes }, o) =>
+      async () => {
+        const probed = await probe(root, paths)
+        const { seen } = probed
+        const chosen = chooseKind(
+          root,
+          o.select,
+        )(paths.map((p) => ({ file: p, path: p, kind: kindOf(seen.get(p)), images: seen.get(p)?.pages.length ?? 1 })))
+        if (E.isLeft(chosen)) return chosen
+        const { files, notes } = chosen.right
+        const known = files.flatMap((p) => {
+          const s = seen.get(p)
+          return s === undefined ? [] : [s]
+        })
+        const measured = known.flatMap((s) => (s.measured === undefined ? [] : [s.measured]))
+        const channels = o.channels ?? (measured.length > 0 ? 'stored' : known.length > 0 && known.every((s) => s.channels <= 2) ? 1 : 3)
+        const options = { channels, values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit') }
+        const entries = files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page })))
+        const range =
+          measured.length > 0
+            ? ([Math.min(...new Set(measured.map((m) => m.range[0]))), Math.max(...new Set(measured.map((m) => m.range[1])))] as const)
+            : ([0, known.some((s) => s.deep) ? 65535 : 255] as const)
+        const dataset = pictures({
+          name,
+          root,
+          classes,
+          options,
+          range,
+          paths: entries.map((e) => e.p),
+          stored: known.at(0)?.channels ?? 3,
+          ...(measured.length > 0 ? { measured: true } : {}),
+          ...(entries.length > files.length || entries.some((e) => e.page > 0) ? { pages: entries.map((e) => e.page) } : {}),
+        })
+        return E.right({
+          dataset,
+          skipped: [],
+          notes: [...notes, ...notesOf(files, probed, channels === 'stored' ? (known.at(0)?.channels ?? 3) : channels)],
+        })
+      },
   },
 }

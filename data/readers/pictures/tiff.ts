@@ -1,6 +1,6 @@
 /**
- * TIFF (TIFF 6.0, BigTIFF) as measurements and stacks are written: every page, any number of bands of integers or floats, in strips or tiles, plain
- * or packed by deflate, LZW or PackBits. What is packed as a picture (JPEG, CCITT) is left to the system's decoder.
+ * TIFF (TIFF 6.0, BigTIFF) as measurements and stacks are written: every page, any number of bands of integers or floats, in strips or
+ * tiles, plain or packed by deflate, LZW or PackBits. What is packed as a picture (JPEG, CCITT) is left to the system's decoder.
  */
 import { inflateSync } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
@@ -30,7 +30,24 @@ export interface Tiff {
   readonly pages: ReadonlyArray<TiffPage>
 }
 
-const sizes: Readonly<Record<number, number>> = { 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8 }
+const sizes: Readonly<Record<number, number>> = {
+  1: 1,
+  2: 1,
+  3: 2,
+  4: 4,
+  5: 8,
+  6: 1,
+  7: 1,
+  8: 2,
+  9: 4,
+  10: 8,
+  11: 4,
+  12: 8,
+  13: 4,
+  16: 8,
+  17: 8,
+  18: 8,
+}
 
 const mostPages = 65536
 
@@ -38,17 +55,22 @@ const mostPages = 65536
 export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
   const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const little = bytes[0] === 0x49
-  if (bytes.length < 8 || bytes[0] !== bytes[1] || (bytes[0] !== 0x49 && bytes[0] !== 0x4d)) return E.left('a file that does not begin as TIFF')
+  if (bytes.length < 8 || bytes[0] !== bytes[1] || (bytes[0] !== 0x49 && bytes[0] !== 0x4d))
+    return E.left('a file that does not begin as TIFF')
   const version = v.getUint16(2, little)
   if (version !== 42 && version !== 43) return E.left('a file that does not begin as TIFF')
   const big = version === 43
   const offset = (at: number): number => (big ? Number(v.getBigUint64(at, little)) : v.getUint32(at, little))
   const value = (type: number, at: number): number => {
     switch (sizes[type]) {
-      case 1: return v.getUint8(at)
-      case 2: return v.getUint16(at, little)
-      case 4: return v.getUint32(at, little)
-      default: return Number(v.getBigUint64(at, little))
+      case 1:
+        return v.getUint8(at)
+      case 2:
+        return v.getUint16(at, little)
+      case 4:
+        return v.getUint32(at, little)
+      default:
+        return Number(v.getBigUint64(at, little))
     }
   }
   const pages: TiffPage[] = []
@@ -63,15 +85,26 @@ export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
         const e = first + i * step
         const [tag, type, count] = [v.getUint16(e, little), v.getUint16(e + 2, little), offset(e + 4)]
         const size = sizes[type] ?? 0
-        if (size === 0 || count * size > bytes.length || type === 5 || type > 9 && type < 13 || type === 2) continue
+        if (size === 0 || count * size > bytes.length || type === 5 || (type > 9 && type < 13) || type === 2) continue
         const place = e + (big ? 12 : 8)
         const from = count * size <= (big ? 8 : 4) ? place : offset(place)
-        tags.set(tag, Array.from({ length: count }, (_, k) => value(type, from + k * size)))
+        tags.set(
+          tag,
+          Array.from({ length: count }, (_, k) => value(type, from + k * size)),
+        )
       }
       const get = (tag: number, other: number): number => tags.get(tag)?.[0] ?? other
       pages.push({
-        width: get(256, 0), height: get(257, 0), samples: get(277, 1), bits: get(258, 1), photometric: get(262, 1), compression: get(259, 1),
-        kind: get(339, 1) === 3 ? 'float' : get(339, 1) === 2 ? 'signed' : 'unsigned', extra: tags.get(338) ?? [], reduced: (get(254, 0) & 1) === 1, tags,
+        width: get(256, 0),
+        height: get(257, 0),
+        samples: get(277, 1),
+        bits: get(258, 1),
+        photometric: get(262, 1),
+        compression: get(259, 1),
+        kind: get(339, 1) === 3 ? 'float' : get(339, 1) === 2 ? 'signed' : 'unsigned',
+        extra: tags.get(338) ?? [],
+        reduced: (get(254, 0) & 1) === 1,
+        tags,
       })
       at = offset(first + entries * step)
     }
@@ -83,27 +116,40 @@ export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
 
 /** Whether a page is read here: gray, RGB or YCbCr of whole bytes, not packed as a picture. */
 export const isPlain = (p: TiffPage): boolean =>
-  [0, 1, 2].includes(p.photometric) && [8, 16, 32, 64].includes(p.bits) && [1, 5, 8, 32773, 32946].includes(p.compression) || (p.photometric === 6 && p.bits === 8 && p.compression === 1 && (p.tags.get(530) ?? [1, 1]).every((s) => s === 1))
+  ([0, 1, 2].includes(p.photometric) && [8, 16, 32, 64].includes(p.bits) && [1, 5, 8, 32773, 32946].includes(p.compression)) ||
+  (p.photometric === 6 && p.bits === 8 && p.compression === 1 && (p.tags.get(530) ?? [1, 1]).every((s) => s === 1))
 
 const unpack = (bytes: Uint8Array, compression: number, length: number): Uint8Array => {
   switch (compression) {
-    case 5: return unpackLzw(bytes, length)
-    case 32773: return unpackBits(bytes, length)
-    case 1: return bytes
-    default: return inflateSync(bytes)
+    case 5:
+      return unpackLzw(bytes, length)
+    case 32773:
+      return unpackBits(bytes, length)
+    case 1:
+      return bytes
+    default:
+      return inflateSync(bytes)
   }
 }
 
 const readerOf = (v: DataView, p: TiffPage, little: boolean): ((at: number) => number) => {
   switch (`${p.kind} ${p.bits}`) {
-    case 'signed 8': return (at) => v.getInt8(at)
-    case 'signed 16': return (at) => v.getInt16(at, little)
-    case 'unsigned 16': return (at) => v.getUint16(at, little)
-    case 'signed 32': return (at) => v.getInt32(at, little)
-    case 'unsigned 32': return (at) => v.getUint32(at, little)
-    case 'float 32': return (at) => v.getFloat32(at, little)
-    case 'float 64': return (at) => v.getFloat64(at, little)
-    default: return (at) => v.getUint8(at)
+    case 'signed 8':
+      return (at) => v.getInt8(at)
+    case 'signed 16':
+      return (at) => v.getInt16(at, little)
+    case 'unsigned 16':
+      return (at) => v.getUint16(at, little)
+    case 'signed 32':
+      return (at) => v.getInt32(at, little)
+    case 'unsigned 32':
+      return (at) => v.getUint32(at, little)
+    case 'float 32':
+      return (at) => v.getFloat32(at, little)
+    case 'float 64':
+      return (at) => v.getFloat64(at, little)
+    default:
+      return (at) => v.getUint8(at)
   }
 }
 
@@ -128,13 +174,16 @@ export const tiffPlanes = (bytes: Uint8Array, little: boolean, p: TiffPage): Eit
   const { width, height, samples, tags } = p
   const tiled = tags.has(322)
   const separate = (tags.get(284)?.[0] ?? 1) === 2
-  const [blockWidth, blockHeight] = tiled ? [tags.get(322)?.[0] ?? 0, tags.get(323)?.[0] ?? 0] : [width, Math.min(height, tags.get(278)?.[0] ?? height)]
+  const [blockWidth, blockHeight] = tiled
+    ? [tags.get(322)?.[0] ?? 0, tags.get(323)?.[0] ?? 0]
+    : [width, Math.min(height, tags.get(278)?.[0] ?? height)]
   const [offsets, counts] = tiled ? [tags.get(324) ?? [], tags.get(325) ?? []] : [tags.get(273) ?? [], tags.get(279) ?? []]
   const [across, down] = [Math.ceil(width / blockWidth), Math.ceil(height / blockHeight)]
   const perBlock = separate ? 1 : samples
   const size = p.bits / 8
   const predictor = tags.get(317)?.[0] ?? 1
-  if (!(blockWidth > 0 && blockHeight > 0) || width * height * samples > 2 ** 31) return E.left(`a page of ${height} x ${width} with ${samples} samples`)
+  if (!(blockWidth > 0 && blockHeight > 0) || width * height * samples > 2 ** 31)
+    return E.left(`a page of ${height} x ${width} with ${samples} samples`)
   if (predictor > 2) return E.left(`values packed by the predictor ${predictor}`)
   if (offsets.length < across * down * (separate ? samples : 1)) return E.left('fewer strips or tiles than the page has')
   const out = new Float32Array(width * height * samples)
@@ -153,7 +202,8 @@ export const tiffPlanes = (bytes: Uint8Array, little: boolean, p: TiffPage): Eit
       const read = readerOf(new DataView(block.buffer, block.byteOffset, block.byteLength), p, little)
       for (let y = 0; y < Math.min(rows, height - top); y++) {
         for (let x = 0; x < Math.min(blockWidth, width - left); x++) {
-          for (let s = 0; s < perBlock; s++) out[((plane + s) * height + top + y) * width + left + x] = read(((y * blockWidth + x) * perBlock + s) * size)
+          for (let s = 0; s < perBlock; s++)
+            out[((plane + s) * height + top + y) * width + left + x] = read(((y * blockWidth + x) * perBlock + s) * size)
         }
       }
     }

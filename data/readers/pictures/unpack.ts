@@ -38,7 +38,10 @@ export const unpackLzw = (bytes: Uint8Array, length: number): Uint8Array => {
       continue
     }
     const from = to
-    const put = (v: number): void => { if (to < length) out[to] = v; to++ }
+    const put = (v: number): void => {
+      if (to < length) out[to] = v
+      to++
+    }
     const first = before < 0 ? 0 : before < 256 ? before : out[starts[before]]
     if (code < 256) put(code)
     else if (code < next) for (let k = 0; k < lengths[code]; k++) put(out[starts[code] + k])

@@ -56,7 +56,9 @@ const start = (name: string, command: string, args: ReadonlyArray<string>, env: 
       if (E.isLeft(decoded)) throw new Error(`${name} answered ${line.value}`)
       return decoded.right
     },
-    end: () => { child.stdin.end() },
+    end: () => {
+      child.stdin.end()
+    },
   }
 }
 
@@ -64,7 +66,10 @@ const start = (name: string, command: string, args: ReadonlyArray<string>, env: 
 const keptMemory = { MALLOC_TOP_PAD_: '268435456', MALLOC_MMAP_THRESHOLD_: '4294967296', MALLOC_TRIM_THRESHOLD_: '4294967296' }
 
 /** Settings of PyTorch that were found to matter. */
-const settingsOf = (python: string, threads: number): ReadonlyArray<readonly [name: string, flags: ReadonlyArray<string>, env: Readonly<Record<string, string>>]> => {
+const settingsOf = (
+  python: string,
+  threads: number,
+): ReadonlyArray<readonly [name: string, flags: ReadonlyArray<string>, env: Readonly<Record<string, string>>]> => {
   const env = { OMP_NUM_THREADS: `${threads}`, OPENBLAS_NUM_THREADS: `${threads}`, ...(threads > 1 ? { OMP_WAIT_POLICY: 'passive' } : {}) }
   const recent = python !== '/usr/bin/python3'
   const flags = recent ? ['--sdpa', '--foreach'] : []
@@ -86,7 +91,9 @@ const exported = async (w: Workload, path: string): Promise<void> => {
   const shapes = new Map(leavesOfGraph(graph).map((l) => [l.path, l.type.shape]))
   const tensors = new Map<string, HostTensor>([
     ...[...residents()].filter(([p]) => !p.startsWith('optimizer.')).map(([p, type, data]) => [p, asTensor(type.shape, data)] as const),
-    ...[...values].filter(([p]) => !p.startsWith('hyper.')).map(([p, data]) => [p, asTensor(shapes.get(p) ?? [data.length], data)] as const),
+    ...[...values]
+      .filter(([p]) => !p.startsWith('hyper.'))
+      .map(([p, data]) => [p, asTensor(shapes.get(p) ?? [data.length], data)] as const),
   ])
   await must(writeSafetensors(path)({ tensors, metadata: { workload: w.name } }))
 }
@@ -110,7 +117,11 @@ const compareOne = async (w: Workload, o: CompareOptions): Promise<ReadonlyArray
   await exported(w, file)
   const peers = [
     start('dinograph', process.execPath, ['--import', 'tsx', script('ours.ts'), w.name, `${o.threads}`], {}),
-    ...o.pythons.flatMap((python) => settingsOf(python, o.threads).map(([name, flags, env]) => start(name, python, [script('peer.py'), w.name, file, `${o.threads}`, ...flags], env))),
+    ...o.pythons.flatMap((python) =>
+      settingsOf(python, o.threads).map(([name, flags, env]) =>
+        start(name, python, [script('peer.py'), w.name, file, `${o.threads}`, ...flags], env),
+      ),
+    ),
   ]
   try {
     // the first steps compile, allocate and warm up
@@ -123,14 +134,21 @@ const compareOne = async (w: Workload, o: CompareOptions): Promise<ReadonlyArray
       for (const p of peers) {
         const a = await p.steps(o.steps)
         times.get(p)?.push(...a.seconds)
-        loss.set(p, [...loss.get(p) ?? [], ...a.loss])
+        loss.set(p, [...(loss.get(p) ?? []), ...a.loss])
         last.set(p, a)
       }
     const [ours] = peers
     const stepOf = (p: Peer): number => median(times.get(p) ?? [])
     return peers.map((p) => ({
-      workload: w.name, peer: p.name, threads: o.threads, step_s: stepOf(p), ratio: stepOf(p) / stepOf(ours), share_of_peak: (w.gflop * 1e9) / stepOf(p) / o.peak,
-      compile_s: last.get(p)?.compile_s, peak_rss_mb: last.get(p)?.peak_rss_mb ?? NaN, loss: loss.get(p) ?? [],
+      workload: w.name,
+      peer: p.name,
+      threads: o.threads,
+      step_s: stepOf(p),
+      ratio: stepOf(p) / stepOf(ours),
+      share_of_peak: (w.gflop * 1e9) / stepOf(p) / o.peak,
+      compile_s: last.get(p)?.compile_s,
+      peak_rss_mb: last.get(p)?.peak_rss_mb ?? NaN,
+      loss: loss.get(p) ?? [],
     }))
   } finally {
     for (const p of peers) p.end()
@@ -138,13 +156,21 @@ const compareOne = async (w: Workload, o: CompareOptions): Promise<ReadonlyArray
   }
 }
 
-const show = (rows: ReadonlyArray<Row>): string => table(
-  ['workload', 'threads', 'by', 's/step', 'ours is', 'of peak', 'compile s', 'MB', 'losses'],
-  rows.map((r) => [
-    r.workload, `${r.threads}`, r.peer, r.step_s.toFixed(3), `${r.ratio.toFixed(2)} x`, `${(100 * r.share_of_peak).toFixed(0)} %`,
-    r.compile_s === undefined ? '' : r.compile_s.toFixed(1), r.peak_rss_mb.toFixed(0), [...r.loss.slice(0, 3), ...r.loss.slice(-1)].map((l) => l.toFixed(5)).join(' '),
-  ]),
-)
+const show = (rows: ReadonlyArray<Row>): string =>
+  table(
+    ['workload', 'threads', 'by', 's/step', 'ours is', 'of peak', 'compile s', 'MB', 'losses'],
+    rows.map((r) => [
+      r.workload,
+      `${r.threads}`,
+      r.peer,
+      r.step_s.toFixed(3),
+      `${r.ratio.toFixed(2)} x`,
+      `${(100 * r.share_of_peak).toFixed(0)} %`,
+      r.compile_s === undefined ? '' : r.compile_s.toFixed(1),
+      r.peak_rss_mb.toFixed(0),
+      [...r.loss.slice(0, 3), ...r.loss.slice(-1)].map((l) => l.toFixed(5)).join(' '),
+    ]),
+  )
 
 /** Compares workloads one after the other and prints a table of each. */
 export const compare = async (ws: ReadonlyArray<Workload>, o: CompareOptions): Promise<ReadonlyArray<Row>> => {

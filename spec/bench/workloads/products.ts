@@ -23,15 +23,22 @@ const scaled = (path: string, e: Expr): Resident => {
 }
 
 const product = (name: string, m: number, k: number, n: number): Workload => ({
-  name, images: 0, gflop: (2 * m * k * n) / 1e9,
+  name,
+  images: 0,
+  gflop: (2 * m * k * n) / 1e9,
   prepare: () => {
     const [x, y] = [parameter('x', [m, k]), parameter('y', [k, n])]
-    return pipe(trace(name, [state('z', matmul(x, y))]), E.map((graph) => ({ graph, residents: () => [scaled('x', x), scaled('y', y)], values: new Map() })))
+    return pipe(
+      trace(name, [state('z', matmul(x, y))]),
+      E.map((graph) => ({ graph, residents: () => [scaled('x', x), scaled('y', y)], values: new Map() })),
+    )
   },
 })
 
 const oneBlock = (name: string, b: number, n: number, d: number): Workload => ({
-  name, images: b, gflop: (3 * 2 * (12 * b * n * d * d + 2 * b * n * n * d)) / 1e9,
+  name,
+  images: b,
+  gflop: (3 * 2 * (12 * b * n * d * d + 2 * b * n * n * d)) / 1e9,
   prepare: () => {
     const model = block({ width: d, heads: Math.max(1, d / 64), qkvBias: true, hidden: 4 * d, eps: 1e-6, dropPath: 0 })
     const params = leavesOf('p', model.params)
@@ -40,9 +47,14 @@ const oneBlock = (name: string, b: number, n: number, d: number): Workload => ({
     const y = model.apply(context('train'), params)({ tokens: x }).tokens
     const gradients = grad(sum()(mul(y, ct)), [x, ...named.map(([, e]) => e)])
     const outputs = [state('y', y), ...gradients.map((g, i) => state(`gradient.${i}`, g))]
-    return pipe(trace(name, outputs), E.map((graph) => ({
-      graph, values: new Map(), residents: () => [scaled('x', x), scaled('ct', ct), ...named.map(([path, e]) => scaled(`p.${path}`, e))],
-    })))
+    return pipe(
+      trace(name, outputs),
+      E.map((graph) => ({
+        graph,
+        values: new Map(),
+        residents: () => [scaled('x', x), scaled('ct', ct), ...named.map(([path, e]) => scaled(`p.${path}`, e))],
+      })),
+    )
   },
 })
 

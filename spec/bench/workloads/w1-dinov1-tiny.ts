@@ -18,11 +18,15 @@ export const w1: Workload = {
   gflop: 110.7,
   prepare: () => {
     const backbone = vit.tiny()
-    return prepared(derive(trainingStep({
-      model: dinov1({ backbone, head: head({ in: backbone.width, prototypes: 4096 }) }),
-      loss: dino({ prototypes: 4096 }),
-      batch: multiCrop({ images: 4, global: { crops: 2, size: 224 }, local: { crops: 6, size: 96 } }),
-      optimizer: chain([clipEach(3), adamw({ groups: v1Groups })]),
-    })).program)
+    return prepared(
+      derive(
+        trainingStep({
+          model: dinov1({ backbone, head: head({ in: backbone.width, prototypes: 4096 }) }),
+          loss: dino({ prototypes: 4096 }),
+          batch: multiCrop({ images: 4, global: { crops: 2, size: 224 }, local: { crops: 6, size: 96 } }),
+          optimizer: chain([clipEach(3), adamw({ groups: v1Groups })]),
+        }),
+      ).program,
+    )
   },
 }

@@ -52,7 +52,10 @@ export const stage = (size: Size = 'tiny', depth?: number): ForwardStage => {
     model: dinov2({ backbone, head: head(heads), patchHead: head(heads) }),
     loss: objective({ prototypes: 4096, centring: 'sinkhorn' }),
     batch: { images, views: { ...views, masks: maskInputs(hidden.length, patches, listed) } },
-    optimizer: chain([clipGroups(3), adamw({ groups: v2Groups({ decay: 0.9, blocks: depth ?? (size === 'large' ? 24 : 12), patchEmbed: 0.2 }) })]),
+    optimizer: chain([
+      clipGroups(3),
+      adamw({ groups: v2Groups({ decay: 0.9, blocks: depth ?? (size === 'large' ? 24 : 12), patchEmbed: 0.2 }) }),
+    ]),
   })
 }
 

@@ -37,11 +37,14 @@ const classifier = (): Model<Params, MultiCrop, Expr> => {
   const last = linear({ in: backbone.width, out: classes })
   return {
     params: { backbone: backbone.params, classifier: last.params },
-    apply: (c, p) => ({ global, local = global }) => {
-      const cls = [['global', global] as const, ['local', local] as const]
-        .map(([name, images]) => inScope(c, name, (inner) => call(backbone, inner, 'backbone', p.backbone, images)).cls)
-      return call(last, c, 'classifier', p.classifier, concat(0)(cls))
-    },
+    apply:
+      (c, p) =>
+      ({ global, local = global }) => {
+        const cls = [['global', global] as const, ['local', local] as const].map(
+          ([name, images]) => inScope(c, name, (inner) => call(backbone, inner, 'backbone', p.backbone, images)).cls,
+        )
+        return call(last, c, 'classifier', p.classifier, concat(0)(cls))
+      },
   }
 }
 
@@ -51,13 +54,24 @@ const nobody: Model<Readonly<Record<string, never>>, MultiCrop, null> = { params
 const labelled = leaf(tensorType('i32', [rows]), { _tag: 'Input', path: 'batch.labels' })
 const labels: ReadonlyMap<string, HostArray> = new Map([['batch.labels', Int32Array.from({ length: rows }, (_, i) => (i * 37) % classes)]])
 
-const loss: Loss<{ readonly student: Expr }> = pureLoss('cross_entropy', ({ student }) => mean()(crossEntropy(student, oneHot(classes)(labelled))))
+const loss: Loss<{ readonly student: Expr }> = pureLoss('cross_entropy', ({ student }) =>
+  mean()(crossEntropy(student, oneHot(classes)(labelled))),
+)
 
 export const w2ce: Workload = {
   name: 'w2ce',
   images: crops.images,
   gflop: 62.3,
-  prepare: () => prepared(derive(trainingStep({
-    model: { student: classifier(), teacher: nobody }, loss, batch: multiCrop(crops), optimizer: adamw({ groups: v1Groups }),
-  })).program, labels),
+  prepare: () =>
+    prepared(
+      derive(
+        trainingStep({
+          model: { student: classifier(), teacher: nobody },
+          loss,
+          batch: multiCrop(crops),
+          optimizer: adamw({ groups: v1Groups }),
+        }),
+      ).program,
+      labels,
+    ),
 }

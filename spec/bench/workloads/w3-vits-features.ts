@@ -16,7 +16,16 @@ export const w3: Workload = {
   prepare: () => {
     const backbone = vitV2.small()
     const features = backbone.apply(context('eval'), leavesOf('backbone', backbone.params))(input('images', [8, 3, 224, 224]))
-    const residents = declarations(backbone.params).map(([path, declaration]) => ({ path: `backbone.${path}`, declaration, role: 'fixed' as const }))
-    return prepared(pipe(trace('features', [value('tokens', features.tokens)]), E.map((graph) => ({ graph, residents }))))
+    const residents = declarations(backbone.params).map(([path, declaration]) => ({
+      path: `backbone.${path}`,
+      declaration,
+      role: 'fixed' as const,
+    }))
+    return prepared(
+      pipe(
+        trace('features', [value('tokens', features.tokens)]),
+        E.map((graph) => ({ graph, residents })),
+      ),
+    )
   },
 }

@@ -11,5 +11,9 @@ export const w4: Workload = {
   images: crops.images,
   gflop: 65.0,
   // one adapter for the whole of qkv, as PEFT has it for a fused layer
-  prepare: () => prepared(pipe(stage(), rewriteForward(lora({ targets: ['attn.qkv', 'attn.proj'], rank: 8, alpha: 16, slices: {} })), derive).program, masks()),
+  prepare: () =>
+    prepared(
+      pipe(stage(), rewriteForward(lora({ targets: ['attn.qkv', 'attn.proj'], rank: 8, alpha: 16, slices: {} })), derive).program,
+      masks(),
+    ),
 }

@@ -1,6 +1,6 @@
 /**
- * DICOM files, read by this project and by dicom-parser, which is loaded from the folder where it is installed. The library takes files apart;
- * what its elements mean and how pixels are decoded is this project's code in both cases.
+ * DICOM files, read by this project and by dicom-parser, which is loaded from the folder where it is installed. The library takes files
+ * apart; what its elements mean and how pixels are decoded is this project's code in both cases.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -21,7 +21,11 @@ import type { Outcome, Reader } from './outcome.ts'
 import { readAs, refused } from './outcome.ts'
 
 /** What is used of dicom-parser, as its type declarations state it. */
-interface Fragment { readonly offset: number; readonly position: number; readonly length: number }
+interface Fragment {
+  readonly offset: number
+  readonly position: number
+  readonly length: number
+}
 
 interface TheirElement {
   readonly tag: string
@@ -46,12 +50,20 @@ interface TheirDataSet {
 interface DicomParser {
   readonly version: string
   readonly littleEndianByteArrayParser: unknown
-  readonly parseDicom: (bytes: Uint8Array, options: { readonly inflater: (bytes: Uint8Array, position: number) => Uint8Array }) => TheirDataSet
+  readonly parseDicom: (
+    bytes: Uint8Array,
+    options: { readonly inflater: (bytes: Uint8Array, position: number) => Uint8Array },
+  ) => TheirDataSet
   readonly createJPEGBasicOffsetTable: (d: TheirDataSet, pixels: TheirElement) => ReadonlyArray<number>
 }
 
 const isDicomParser = (x: unknown): x is DicomParser =>
-  typeof x === 'object' && x !== null && 'parseDicom' in x && typeof x.parseDicom === 'function' && 'createJPEGBasicOffsetTable' in x && 'version' in x
+  typeof x === 'object' &&
+  x !== null &&
+  'parseDicom' in x &&
+  typeof x.parseDicom === 'function' &&
+  'createJPEGBasicOffsetTable' in x &&
+  'version' in x
 
 /** The library from the folder that has it in its node_modules. */
 export const loadDicomParser = (folder: string): DicomParser => {
@@ -93,7 +105,10 @@ const dataSetOf = (library: DicomParser, d: TheirDataSet): DataSet => {
   return { bytes: d.byteArray, little: d.byteArrayParser === library.littleEndianByteArrayParser, elements: new Map(elements) }
 }
 
-/** Frames of fragments, matched as the library's documentation says: one to one, by the offset table, by a table made from the streams' ends. */
+/**
+ * Frames of fragments, matched as the library's documentation says: one to one, by the offset table, by a table made from the streams'
+ * ends.
+ */
 const coded = (library: DicomParser, d: TheirDataSet, pixels: TheirElement, frames: number): ReadonlyArray<FrameExtent> | string => {
   const fragments = pixels.fragments ?? []
   const extents = fragments.map((f): Extent => ({ offset: f.position, length: f.length }))
@@ -137,15 +152,23 @@ export const theirDicom = (library: DicomParser, scratch: string): Reader => {
       const header = dicomHeader(dataSetOf(library, d), tag)
       if (E.isLeft(header)) return refused(header.left)
       const encapsulated = pixels.encapsulatedPixelData === true
-      const frames = encapsulated ? coded(library, d, pixels, header.right.frames) : plain(pixels, header.right, !syntax.encoding.little && pixels.vr === 'OW' && header.right.allocated === 8 ? 16 : 8)
+      const frames = encapsulated
+        ? coded(library, d, pixels, header.right.frames)
+        : plain(pixels, header.right, !syntax.encoding.little && pixels.vr === 'OW' && header.right.allocated === 8 ? 16 : 8)
       if (typeof frames === 'string') return refused(frames)
       if (unfolded !== undefined) await writeFile(scratch, unfolded)
-      return imagesOf({
-        path: unfolded === undefined ? path : scratch,
-        syntax: { ...syntax, deflated: false },
-        header: header.right, encapsulated, frames, odd: [],
-        vr: tag === 0x7fe00008 ? 'OF' : tag === 0x7fe00009 ? 'OD' : pixels.vr ?? '',
-      }, read)
+      return imagesOf(
+        {
+          path: unfolded === undefined ? path : scratch,
+          syntax: { ...syntax, deflated: false },
+          header: header.right,
+          encapsulated,
+          frames,
+          odd: [],
+          vr: tag === 0x7fe00008 ? 'OF' : tag === 0x7fe00009 ? 'OD' : (pixels.vr ?? ''),
+        },
+        read,
+      )
     },
   }
 }

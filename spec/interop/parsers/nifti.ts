@@ -1,4 +1,6 @@
-/** NIfTI volumes, read by this project and by nifti-reader-js: all voxels, with their slope and intercept, as `[T, Z, Y, X]` float64 values. */
+/**
+ * NIfTI volumes, read by this project and by nifti-reader-js: all voxels, with their slope and intercept, as `[T, Z, Y, X]` float64 values.
+ */
 import { readFile } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
@@ -61,11 +63,14 @@ export const theirNifti = (): Reader => ({
     const [slope, intercept] = h.scl_slope !== 0 && Number.isFinite(h.scl_slope) && channels === 1 ? [h.scl_slope, h.scl_inter] : [1, 0]
     const slices = dim(3) * dim(4) * dim(5) * dim(6) * dim(7)
     if (!(slices * height * width <= 2 ** 26)) return refused('more than this comparison holds')
-    return readAs(Array.from({ length: slices }, (_, s) => {
-      const data = new Float32Array(channels * height * width)
-      for (let i = 0; i < height * width; i++)
-        for (let c = 0; c < channels; c++) data[c * height * width + i] = read(image, ((s * height * width + i) * channels + c) * size, h.littleEndian) * slope + intercept
-      return { shape: [channels, height, width], data }
-    }))
+    return readAs(
+      Array.from({ length: slices }, (_, s) => {
+        const data = new Float32Array(channels * height * width)
+        for (let i = 0; i < height * width; i++)
+          for (let c = 0; c < channels; c++)
+            data[c * height * width + i] = read(image, ((s * height * width + i) * channels + c) * size, h.littleEndian) * slope + intercept
+        return { shape: [channels, height, width], data }
+      }),
+    )
   },
 })

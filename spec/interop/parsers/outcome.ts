@@ -4,11 +4,12 @@ import { splitmix } from '../../data/random.ts'
 
 /** Numbers that were read, with their shape; a refusal; or an object without pixels. */
 export type Outcome =
-  | { readonly _tag: 'Read'; readonly hash: string }
-  | { readonly _tag: 'Refused'; readonly why: string }
-  | { readonly _tag: 'Nothing' }
+  { readonly _tag: 'Read'; readonly hash: string } | { readonly _tag: 'Refused'; readonly why: string } | { readonly _tag: 'Nothing' }
 
-/** A reader of one kind of file, tried on the file at `path`. It may throw: that counts as a refusal by the library, and as a crash by this project. */
+/**
+ * A reader of one kind of file, tried on the file at `path`. It may throw: that counts as a refusal by the library, and as a crash by
+ * this project.
+ */
 export interface Reader {
   readonly name: string
   readonly read: (path: string) => Promise<Outcome>
@@ -17,7 +18,9 @@ export interface Reader {
 export const refused = (why: string): Outcome => ({ _tag: 'Refused', why })
 
 /** An outcome with the values `[C, H, W]` of every image, or whatever shape they have. */
-export const readAs = (images: Iterable<{ readonly shape: ReadonlyArray<number>; readonly data: Float32Array | Float64Array }>): Outcome => {
+export const readAs = (
+  images: Iterable<{ readonly shape: ReadonlyArray<number>; readonly data: Float32Array | Float64Array }>,
+): Outcome => {
   const hash = createHash('sha256')
   for (const { shape, data } of images) {
     hash.update(shape.join('x'))

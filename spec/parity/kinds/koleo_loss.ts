@@ -21,27 +21,39 @@ import { runOnce } from '../kind.ts'
 const config = t.partial({ topk: t.readonlyArray(t.number) })
 
 /** Features `in/<from>`, results under the name `to`. */
-const one = (c: Case, device: Device, from: string, to: string, neighbours: number): TaskEither<Fault, HostValues> => pipe(
-  TE.fromEither(inputOf(c, `in/${from}`)),
-  TE.bindTo('features'),
-  TE.bind('data', () => TE.fromEither(floats(c, `in/${from}`))),
-  TE.chain(({ features, data }) => {
-    const x = input('x', features.shape)
-    const group = { global: { cls: x } }
-    const [outcome] = koleo({ neighbours }).run({ images: features.shape[0], student: group, teacher: group })(new Map())
-    const loss = total(outcome)
-    return runOnce(device, trace('koleo', [
-      value(`out/${to}/loss`, loss), ...gradient(`grad/${to}`, loss, x),
-      value(`out/${to}/nn`, nearest(1)(l2Normalize(-1, 1e-8)(reshape([1, ...features.shape])(x)))),
-    ]), new Map([['x', data]]))
-  }),
-)
+const one = (c: Case, device: Device, from: string, to: string, neighbours: number): TaskEither<Fault, HostValues> =>
+  pipe(
+    TE.fromEither(inputOf(c, `in/${from}`)),
+    TE.bindTo('features'),
+    TE.bind('data', () => TE.fromEither(floats(c, `in/${from}`))),
+    TE.chain(({ features, data }) => {
+      const x = input('x', features.shape)
+      const group = { global: { cls: x } }
+      const [outcome] = koleo({ neighbours }).run({ images: features.shape[0], student: group, teacher: group })(new Map())
+      const loss = total(outcome)
+      return runOnce(
+        device,
+        trace('koleo', [
+          value(`out/${to}/loss`, loss),
+          ...gradient(`grad/${to}`, loss, x),
+          value(`out/${to}/nn`, nearest(1)(l2Normalize(-1, 1e-8)(reshape([1, ...features.shape])(x)))),
+        ]),
+        new Map([['x', data]]),
+      )
+    }),
+  )
 
-export const kind: Kind = (c, device) => pipe(
-  TE.fromEither(configOf(config, c)),
-  TE.chain((o) => pipe(
-    [...[...below(c, 'in/').keys()].map((name) => [name, name, 1] as const), ...(o.topk ?? []).map((k) => ['x', `topk${k}`, k] as const)],
-    TE.traverseSeqArray(([from, to, k]) => one(c, device, from, to, k)),
-  )),
-  TE.map((all) => new Map(all.flatMap((values) => [...values]))),
-)
+export const kind: Kind = (c, device) =>
+  pipe(
+    TE.fromEither(configOf(config, c)),
+    TE.chain((o) =>
+      pipe(
+        [
+          ...[...below(c, 'in/').keys()].map((name) => [name, name, 1] as const),
+          ...(o.topk ?? []).map((k) => ['x', `topk${k}`, k] as const),
+        ],
+        TE.traverseSeqArray(([from, to, k]) => one(c, device, from, to, k)),
+      ),
+    ),
+    TE.map((all) => new Map(all.flatMap((values) => [...values]))),
+  )

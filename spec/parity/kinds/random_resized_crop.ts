@@ -19,7 +19,10 @@ const config = t.intersection([t.type({ image_hw: pair, scale: pair }), t.partia
 type Config = t.TypeOf<typeof config>
 
 const extremes = { min: t.number, max: t.number }
-const statistics = t.type({ area_fraction: t.type({ ...extremes, mean: t.number }), aspect_w_over_h: t.type({ ...extremes, mean_log: t.number }) })
+const statistics = t.type({
+  area_fraction: t.type({ ...extremes, mean: t.number }),
+  aspect_w_over_h: t.type({ ...extremes, mean_log: t.number }),
+})
 const facts = t.type({ statistics_4000: statistics })
 
 const samples = 4000
@@ -31,16 +34,27 @@ const rangeOf = (c: Config): CropRange => ({ scale: c.scale, ratio: c.ratio ?? [
  * Whether a box can have come from the rule: inside of the image, and from an area and a ratio within their ranges when its sides
  * were rounded from reals within half a pixel; or the centre crop.
  */
-const isAllowed = (c: Config) => (b: Box): boolean => {
-  const { height, width } = sizeOf(c)
-  const { ratio } = rangeOf(c)
-  const area = height * width
-  const centre = centreCrop({ height, width }, ratio)
-  return b.x >= 0 && b.y >= 0 && b.width > 0 && b.height > 0 && b.x + b.width <= width && b.y + b.height <= height
-    && ((b.x === centre.x && b.y === centre.y && b.width === centre.width && b.height === centre.height)
-      || ((b.width + 0.5) * (b.height + 0.5) >= c.scale[0] * area && (b.width - 0.5) * (b.height - 0.5) <= c.scale[1] * area
-        && (b.width + 0.5) / (b.height - 0.5) >= ratio[0] && (b.width - 0.5) / (b.height + 0.5) <= ratio[1]))
-}
+const isAllowed =
+  (c: Config) =>
+  (b: Box): boolean => {
+    const { height, width } = sizeOf(c)
+    const { ratio } = rangeOf(c)
+    const area = height * width
+    const centre = centreCrop({ height, width }, ratio)
+    return (
+      b.x >= 0 &&
+      b.y >= 0 &&
+      b.width > 0 &&
+      b.height > 0 &&
+      b.x + b.width <= width &&
+      b.y + b.height <= height &&
+      ((b.x === centre.x && b.y === centre.y && b.width === centre.width && b.height === centre.height) ||
+        ((b.width + 0.5) * (b.height + 0.5) >= c.scale[0] * area &&
+          (b.width - 0.5) * (b.height - 0.5) <= c.scale[1] * area &&
+          (b.width + 0.5) / (b.height - 0.5) >= ratio[0] &&
+          (b.width - 0.5) / (b.height + 0.5) <= ratio[1]))
+    )
+  }
 
 const mean = (xs: ReadonlyArray<number>): number => xs.reduce((a, b) => a + b, 0) / xs.length
 
@@ -52,8 +66,9 @@ const meansApart = (name: string, ours: ReadonlyArray<number>, theirs: number): 
 }
 
 /**
- * The least and the largest of their draws lie between the ends of ten times as many of ours and the values that one of ours in 400 is beyond (that
- * none of theirs is has a chance of e^-10), in units of 5 % of the way between them: on small images the ends themselves are rare.
+ * The least and the largest of their draws lie between the ends of ten times as many of ours and the values that one of ours in 400 is
+ * beyond (that none of theirs is has a chance of e^-10), in units of 5 % of the way between them: on small images the ends themselves are
+ * rare.
  */
 const extremesApart = (name: string, ours: ReadonlyArray<number>, theirs: { readonly min: number; readonly max: number }): Claim => {
   const sorted = Float64Array.from(ours).sort()
@@ -64,14 +79,22 @@ const extremesApart = (name: string, ours: ReadonlyArray<number>, theirs: { read
 }
 
 const boxesOf = (rows: Int32Array): ReadonlyArray<Box> =>
-  Array.from({ length: rows.length / 4 }, (_, i) => ({ y: rows[4 * i], x: rows[4 * i + 1], height: rows[4 * i + 2], width: rows[4 * i + 3] }))
+  Array.from({ length: rows.length / 4 }, (_, i) => ({
+    y: rows[4 * i],
+    x: rows[4 * i + 1],
+    height: rows[4 * i + 2],
+    width: rows[4 * i + 3],
+  }))
 
 const claims = (c: Config, s: t.TypeOf<typeof statistics>, official: ReadonlyArray<Box>): ReadonlyArray<Claim> => {
   const { height, width } = sizeOf(c)
   const ours = Array.from({ length: 10 * samples }, (_, i) => randomResizedCrop(cropStream(0, 'global', 0, i), sizeOf(c), rangeOf(c)))
   const areas = ours.map((b) => (b.width * b.height) / (height * width))
   const aspects = ours.map((b) => b.width / b.height)
-  const rule = (name: string, boxes: ReadonlyArray<Box>): Claim => ({ name, ratio: boxes.length > 0 && boxes.every(isAllowed(c)) ? 0 : Infinity })
+  const rule = (name: string, boxes: ReadonlyArray<Box>): Claim => ({
+    name,
+    ratio: boxes.length > 0 && boxes.every(isAllowed(c)) ? 0 : Infinity,
+  })
   return [
     rule('out/sample_boxes', official),
     rule('our boxes', ours),

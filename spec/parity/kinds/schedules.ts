@@ -26,25 +26,63 @@ const decay = t.intersection([
 
 const scheduleOf = (place: string, o: unknown): Either<Fault, Schedule> => {
   if (epochs.is(o)) {
-    return epochCosineSchedule({ base: o.base_value, final: o.final_value, epochs: o.epochs, stepsPerEpoch: o.niter_per_ep, warmupEpochs: o.warmup_epochs ?? 0, startWarmup: o.start_warmup_value ?? 0 }, place)
+    return epochCosineSchedule(
+      {
+        base: o.base_value,
+        final: o.final_value,
+        epochs: o.epochs,
+        stepsPerEpoch: o.niter_per_ep,
+        warmupEpochs: o.warmup_epochs ?? 0,
+        startWarmup: o.start_warmup_value ?? 0,
+      },
+      place,
+    )
   }
   if (steps.is(o)) {
-    return truncatedCosineSchedule({ base: o.base_value, final: o.final_value, total: o.total_iters, warmup: o.warmup_iters ?? 0, startWarmup: o.start_warmup_value ?? 0, freeze: o.freeze_iters ?? 0, truncExtra: o.trunc_extra ?? 0 }, place)
+    return truncatedCosineSchedule(
+      {
+        base: o.base_value,
+        final: o.final_value,
+        total: o.total_iters,
+        warmup: o.warmup_iters ?? 0,
+        startWarmup: o.start_warmup_value ?? 0,
+        freeze: o.freeze_iters ?? 0,
+        truncExtra: o.trunc_extra ?? 0,
+      },
+      place,
+    )
   }
   return pipe(
     decodeAs(decay, 'config', place, 'give the arguments of one of the official schedules')(o),
-    E.chain((d) => warmupDecaySchedule({
-      start: d.start, peak: d.peak, end: d.end, warmup: d.warmup_iterations, total: d.total_iterations,
-      ...(typeof d.cosine_iterations === 'number' ? { cosineSteps: d.cosine_iterations } : {}),
-    }, place)),
+    E.chain((d) =>
+      warmupDecaySchedule(
+        {
+          start: d.start,
+          peak: d.peak,
+          end: d.end,
+          warmup: d.warmup_iterations,
+          total: d.total_iterations,
+          ...(typeof d.cosine_iterations === 'number' ? { cosineSteps: d.cosine_iterations } : {}),
+        },
+        place,
+      ),
+    ),
   )
 }
 
 /** As many values as are expected of that schedule. */
 const lengthOf = (c: Case, name: string): number => c.expectations.find((e) => e.name === `out/${name}`)?.shape[0] ?? 0
 
-export const kind: Kind = (c) => TE.fromEither(pipe(
-  Object.entries(c.config),
-  E.traverseArray(([name, o]) => pipe(scheduleOf(`${c.name}: ${name}`, o), E.map((s) => [`out/${name}`, valuesOf(lengthOf(c, name))(s)] as const))),
-  E.map((all) => new Map(all)),
-))
+export const kind: Kind = (c) =>
+  TE.fromEither(
+    pipe(
+      Object.entries(c.config),
+      E.traverseArray(([name, o]) =>
+        pipe(
+          scheduleOf(`${c.name}: ${name}`, o),
+          E.map((s) => [`out/${name}`, valuesOf(lengthOf(c, name))(s)] as const),
+        ),
+      ),
+      E.map((all) => new Map(all)),
+    ),
+  )

@@ -33,7 +33,11 @@ const numbers = t.readonlyArray(t.number)
 const config = t.type({
   image_hw: t.readonly(t.tuple([t.number, t.number])),
   crops: t.readonlyArray(t.readonly(t.tuple([t.number, t.number, t.number, t.number, t.number]))),
-  brightness: numbers, contrast: numbers, saturation: numbers, hue: numbers, sigma: numbers,
+  brightness: numbers,
+  contrast: numbers,
+  saturation: numbers,
+  hue: numbers,
+  sigma: numbers,
 })
 type Config = t.TypeOf<typeof config>
 
@@ -61,7 +65,10 @@ const spanTaps = (f: Feeds, path: string, r: Resampling, span: Span, limit: numb
   const first = new Int32Array(span.outputs)
   const weights = new Float32Array(span.outputs * taps)
   writeTaps(r, span, { first, weights, at: 0, taps, limit })
-  return { first: f.given(`${path}.first`, [1, span.outputs], first), weights: f.given(`${path}.weights`, [1, span.outputs, taps], weights) }
+  return {
+    first: f.given(`${path}.first`, [1, span.outputs], first),
+    weights: f.given(`${path}.weights`, [1, span.outputs, taps], weights),
+  }
 }
 
 const jitters = ['brightness', 'contrast', 'saturation', 'hue'] as const
@@ -70,14 +77,26 @@ const chain = colourChain(jitters, true)
 /** The nearest of 256 levels. */
 const rounded = (x: Expr): Expr => div(floor(add(mul(x, 255), 0.5)), 255)
 
-/** All pieces by their names in the case, over `in/image` `[3, H, W]`; `cropN_clamped` and `blur_v1_rounded` as 8-bit pipelines hold them. */
+/**
+ * All pieces by their names in the case, over `in/image` `[3, H, W]`; `cropN_clamped` and `blur_v1_rounded` as 8-bit pipelines hold them.
+ */
 const piecesOf = (c: Config, f: Feeds, image: Float32Array): ReadonlyMap<string, Expr> => {
   const [height, width] = c.image_hw
   const x = f.given('image', [1, 3, height, width], image)
-  const crop = (path: string, r: Resampling, [top, left, h, w]: ReadonlyArray<number>, rows: number, columns: number, flip = false, resize = resampleBoth): Expr =>
-    resize(x,
+  const crop = (
+    path: string,
+    r: Resampling,
+    [top, left, h, w]: ReadonlyArray<number>,
+    rows: number,
+    columns: number,
+    flip = false,
+    resize = resampleBoth,
+  ): Expr =>
+    resize(
+      x,
       spanTaps(f, `${path}.rows`, r, { start: top, length: h, outputs: rows, flip: false }, height),
-      spanTaps(f, `${path}.columns`, r, { start: left, length: w, outputs: columns, flip }, width))
+      spanTaps(f, `${path}.columns`, r, { start: left, length: w, outputs: columns, flip }, width),
+    )
   const coloured = (path: string, ops: ReadonlyArray<ColourOp>): Expr => {
     const row = new Float32Array(chain.width)
     writeColour(chain, ops, row, 0)
@@ -92,7 +111,10 @@ const piecesOf = (c: Config, f: Feeds, image: Float32Array): ReadonlyMap<string,
   const blurred = (path: string, kind: BlurKind, sigma: number): Expr => blur(kind)(x, kernelOf(path, kind, sigma))
   const boxes = (path: string, sigma: number): Expr => {
     const kernel = kernelOf(path, 'pillow', sigma)
-    const pass = (axis: number) => (y: Expr): Expr => rounded(convolve(axis, 'repeat')(y, kernel))
+    const pass =
+      (axis: number) =>
+      (y: Expr): Expr =>
+        rounded(convolve(axis, 'repeat')(y, kernel))
     return [-1, -2].reduce((z, axis) => range(blurPasses('pillow')).reduce(pass(axis), z), x)
   }
   return new Map([
@@ -103,8 +125,16 @@ const piecesOf = (c: Config, f: Feeds, image: Float32Array): ReadonlyMap<string,
     ]),
     ['normalize', normalise(imagenet.mean, imagenet.std)(x)],
     ['hflip', crop('hflip', bicubic, [0, 0, height, width], height, width, true)],
-    ...jitters.flatMap((name) => c[name].map((factor) => [`${name}_${factor}`, coloured(`${name}_${factor}`, [{ name, factor }])] as const)),
-    ['jitter_all', coloured('jitter_all', jitters.map((name) => ({ name, factor: c[name][0] })))],
+    ...jitters.flatMap((name) =>
+      c[name].map((factor) => [`${name}_${factor}`, coloured(`${name}_${factor}`, [{ name, factor }])] as const),
+    ),
+    [
+      'jitter_all',
+      coloured(
+        'jitter_all',
+        jitters.map((name) => ({ name, factor: c[name][0] })),
+      ),
+    ],
     ['grayscale', coloured('grayscale', [{ name: 'grayscale', factor: 0 }])],
     ...c.sigma.map((sigma) => [`blur_${sigma}`, blurred(`blur_${sigma}`, 'gaussian', sigma)] as const),
     ['blur_v1', blurred('blur_v1', 'pillow', c.sigma[0])],
@@ -118,7 +148,10 @@ const eightBit = '_pil_u8'
 /** A float image as an 8-bit pipeline stores it. */
 const toLevels = (x: ArrayLike<number>): ArrayLike<number> => Float64Array.from(x, (v) => Math.round(Math.max(0, Math.min(1, v)) * 255))
 
-/** The piece that an expected tensor names: the 8-bit ones are levels of the same piece, with crops and box blurs held as bytes between their passes. */
+/**
+ * The piece that an expected tensor names: the 8-bit ones are levels of the same piece, with crops and box blurs held as bytes between
+ * their passes.
+ */
 const nameOfPiece = (expected: string): string => {
   const name = expected.replace(/^out\//, '')
   if (!name.endsWith(eightBit)) return name
@@ -134,18 +167,32 @@ export const kind: Kind = (c, device) => {
     TE.bind('config', () => TE.fromEither(configOf(config, c))),
     TE.bind('image', () => TE.fromEither(floats(c, 'in/image'))),
     TE.let('pieces', ({ config, image }) => [...piecesOf(config, f, image)].filter(([name]) => names.has(name))),
-    TE.chain(({ pieces }) => runOnce(device, trace('transforms', pieces.map(([name, e]) => value(name, e))), f.values)),
-    TE.map((got): Computed => new Map(c.expectations.flatMap(({ name }) => {
-      const x = got.get(nameOfPiece(name))
-      return x === undefined ? [] : [[name, name.endsWith(eightBit) ? toLevels(x) : x] as const]
-    }))),
+    TE.chain(({ pieces }) =>
+      runOnce(
+        device,
+        trace(
+          'transforms',
+          pieces.map(([name, e]) => value(name, e)),
+        ),
+        f.values,
+      ),
+    ),
+    TE.map(
+      (got): Computed =>
+        new Map(
+          c.expectations.flatMap(({ name }) => {
+            const x = got.get(nameOfPiece(name))
+            return x === undefined ? [] : [[name, name.endsWith(eightBit) ? toLevels(x) : x] as const]
+          }),
+        ),
+    ),
   )
 }
 
 /**
- * The case states in words that 8-bit images are within 1-2 levels, as Pillow rounds between steps. Its hue is a byte: the pixel's own is cut
- * off, the shift is cut off, and their sum is taken modulo 256 where a turn has 255 steps. That is up to three steps, each of 6 levels times the
- * pixel's chroma, beside the 2 levels.
+ * The case states in words that 8-bit images are within 1-2 levels, as Pillow rounds between steps. Its hue is a byte: the pixel's own is
+ * cut off, the shift is cut off, and their sum is taken modulo 256 where a turn has 255 steps. That is up to three steps, each of 6
+ * levels times the pixel's chroma, beside the 2 levels.
  */
 export const atolOf: AtolOf = (name, c) => {
   if (!name.endsWith(eightBit)) return undefined

@@ -21,7 +21,15 @@ import type { Kind } from '../kind.ts'
 import { runSteps, scalar } from '../kind.ts'
 
 const config = t.intersection([
-  t.type({ out_dim: t.number, batch: t.number, ncrops: t.number, epochs_called: t.readonlyArray(t.number), warmup_teacher_temp: t.number, teacher_temp: t.number, warmup_teacher_temp_epochs: t.number }),
+  t.type({
+    out_dim: t.number,
+    batch: t.number,
+    ncrops: t.number,
+    epochs_called: t.readonlyArray(t.number),
+    warmup_teacher_temp: t.number,
+    teacher_temp: t.number,
+    warmup_teacher_temp_epochs: t.number,
+  }),
   t.partial({ student_temp: t.number, center_momentum: t.number }),
 ])
 
@@ -41,30 +49,72 @@ const graphOf = (o: t.TypeOf<typeof config>): Either<Fault, Graph> => {
   const objective = total(outcome)
   return trace('dino loss', [
     value('loss', objective),
-    ...pipe(gradOptions(objective, [student])[0], O.match(() => [], (g) => [value('gradient', g)])),
+    ...pipe(
+      gradOptions(objective, [student])[0],
+      O.match(
+        () => [],
+        (g) => [value('gradient', g)],
+      ),
+    ),
     ...[...next].map(([path, e]) => state(path, e)),
   ])
 }
 
-export const kind: Kind = (c, device) => pipe(
-  TE.fromEither(E.Do),
-  TE.bind('o', () => TE.fromEither(configOf(config, c))),
-  TE.bind('centre', () => TE.fromEither(floats(c, 'in/center0'))),
-  TE.bind('temperature', ({ o }) => TE.fromEither(epochTemperature({ start: o.warmup_teacher_temp, peak: o.teacher_temp, warmupEpochs: o.warmup_teacher_temp_epochs, stepsPerEpoch: 1 }))),
-  TE.bind('feeds', ({ o, temperature }) => pipe(
-    o.epochs_called.map((epoch, i) => ({ epoch, i })),
-    TE.traverseSeqArray(({ epoch, i }) => pipe(
-      TE.fromEither(E.Do),
-      TE.bind('student', () => TE.fromEither(floats(c, `in/step${i}/student`))),
-      TE.bind('teacher', () => TE.fromEither(floats(c, `in/step${i}/teacher`))),
-      TE.map(({ student, teacher }) => ({ values: new Map([['student', student], ['teacher', teacher], ['hyper.teacher_temp', scalar(temperature(epoch))]]) })),
-    )),
-  )),
-  TE.chainFirst(({ o, centre }) => device.write('dino.center', tensorType('f32', [1, o.out_dim]), centre)),
-  TE.bind('program', ({ o }) => pipe(TE.fromEither(graphOf(o)), TE.chain((g) => device.compile(g)))),
-  TE.chain(({ feeds, program }) => runSteps(feeds, program.run, (values, i) => pipe(
-    device.read('dino.center'),
-    TE.map((centre) => [[`out/step${i}/loss`, values.get('loss') ?? []], [`out/step${i}/center`, centre], [`grad/step${i}/student`, values.get('gradient') ?? []]] as const),
-  ))),
-  TE.map((steps) => new Map(steps.flat())),
-)
+export const kind: Kind = (c, device) =>
+  pipe(
+    TE.fromEither(E.Do),
+    TE.bind('o', () => TE.fromEither(configOf(config, c))),
+    TE.bind('centre', () => TE.fromEither(floats(c, 'in/center0'))),
+    TE.bind('temperature', ({ o }) =>
+      TE.fromEither(
+        epochTemperature({
+          start: o.warmup_teacher_temp,
+          peak: o.teacher_temp,
+          warmupEpochs: o.warmup_teacher_temp_epochs,
+          stepsPerEpoch: 1,
+        }),
+      ),
+    ),
+    TE.bind('feeds', ({ o, temperature }) =>
+      pipe(
+        o.epochs_called.map((epoch, i) => ({ epoch, i })),
+        TE.traverseSeqArray(({ epoch, i }) =>
+          pipe(
+            TE.fromEither(E.Do),
+            TE.bind('student', () => TE.fromEither(floats(c, `in/step${i}/student`))),
+            TE.bind('teacher', () => TE.fromEither(floats(c, `in/step${i}/teacher`))),
+            TE.map(({ student, teacher }) => ({
+              values: new Map([
+                ['student', student],
+                ['teacher', teacher],
+                ['hyper.teacher_temp', scalar(temperature(epoch))],
+              ]),
+            })),
+          ),
+        ),
+      ),
+    ),
+    TE.chainFirst(({ o, centre }) => device.write('dino.center', tensorType('f32', [1, o.out_dim]), centre)),
+    TE.bind('program', ({ o }) =>
+      pipe(
+        TE.fromEither(graphOf(o)),
+        TE.chain((g) => device.compile(g)),
+      ),
+    ),
+    TE.chain(({ feeds, program }) =>
+      runSteps(feeds, program.run, (values, i) =>
+        pipe(
+          device.read('dino.center'),
+          TE.map(
+            (centre) =>
+              [
+                [`out/step${i}/loss`, values.get('loss') ?? []],
+                [`out/step${i}/center`, centre],
+                [`grad/step${i}/student`, values.get('gradient') ?? []],
+              ] as const,
+          ),
+        ),
+      ),
+    ),
+    TE.map((steps) => new Map(steps.flat())),
+  )

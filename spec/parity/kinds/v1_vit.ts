@@ -19,30 +19,45 @@ const config = t.intersection([
 ])
 
 /** The model of a case; `qkv_bias` is true unless said. */
-const modelOf = (o: t.TypeOf<typeof config>): ReturnType<typeof vit> => vit({
-  image: o.img_size, patch: o.patch_size, width: o.embed_dim, depth: o.depth, heads: o.num_heads,
-  mlpRatio: o.mlp_ratio ?? 4, qkvBias: o.qkv_bias ?? true, eps: o.norm_eps ?? 1e-6, channels: o.in_chans ?? 3,
-})
+const modelOf = (o: t.TypeOf<typeof config>): ReturnType<typeof vit> =>
+  vit({
+    image: o.img_size,
+    patch: o.patch_size,
+    width: o.embed_dim,
+    depth: o.depth,
+    heads: o.num_heads,
+    mlpRatio: o.mlp_ratio ?? 4,
+    qkvBias: o.qkv_bias ?? true,
+    eps: o.norm_eps ?? 1e-6,
+    channels: o.in_chans ?? 3,
+  })
 
-export const kind: Kind = (c, device) => pipe(
-  TE.fromEither(configOf(config, c)),
-  TE.chainFirst(() => writeAll(device, 'model.', below(c, 'state/'))),
-  TE.chain((o) => pipe(
-    [...below(c, 'in/').keys()],
-    TE.traverseSeqArray((name) => pipe(
-      TE.fromEither(E.Do),
-      TE.bind('images', () => TE.fromEither(inputOf(c, `in/${name}`))),
-      TE.bind('data', () => TE.fromEither(floats(c, `in/${name}`))),
-      TE.chain(({ images, data }) => {
-        const model = modelOf(o)
-        const f = call(model, context('eval'), 'model', leavesOf('model', model.params), input('images', images.shape))
-        const outputs: ReadonlyArray<Output> = [
-          value(`out/${name}/pos`, f.position), value(`out/${name}/cls`, f.cls), value(`out/${name}/attn`, f.attention),
-          ...f.layers.map((layer, i) => value(`out/${name}/layer${i}`, layer)),
-        ]
-        return runOnce(device, trace(name, outputs), new Map([['images', data]]))
-      }),
-    )),
-  )),
-  TE.map((all) => new Map(all.flatMap((values) => [...values]))),
-)
+export const kind: Kind = (c, device) =>
+  pipe(
+    TE.fromEither(configOf(config, c)),
+    TE.chainFirst(() => writeAll(device, 'model.', below(c, 'state/'))),
+    TE.chain((o) =>
+      pipe(
+        [...below(c, 'in/').keys()],
+        TE.traverseSeqArray((name) =>
+          pipe(
+            TE.fromEither(E.Do),
+            TE.bind('images', () => TE.fromEither(inputOf(c, `in/${name}`))),
+            TE.bind('data', () => TE.fromEither(floats(c, `in/${name}`))),
+            TE.chain(({ images, data }) => {
+              const model = modelOf(o)
+              const f = call(model, context('eval'), 'model', leavesOf('model', model.params), input('images', images.shape))
+              const outputs: ReadonlyArray<Output> = [
+                value(`out/${name}/pos`, f.position),
+                value(`out/${name}/cls`, f.cls),
+                value(`out/${name}/attn`, f.attention),
+                ...f.layers.map((layer, i) => value(`out/${name}/layer${i}`, layer)),
+              ]
+              return runOnce(device, trace(name, outputs), new Map([['images', data]]))
+            }),
+          ),
+        ),
+      ),
+    ),
+    TE.map((all) => new Map(all.flatMap((values) => [...values]))),
+  )

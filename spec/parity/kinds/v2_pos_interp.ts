@@ -12,19 +12,23 @@ import { runOnce } from '../kind.ts'
 
 const config = t.type({ grid: t.number, patch_size: t.number })
 
-export const kind: Kind = (c, device) => pipe(
-  TE.Do,
-  TE.bind('o', () => TE.fromEither(configOf(config, c))),
-  TE.bind('stored', () => TE.fromEither(inputOf(c, 'in/pos_embed'))),
-  TE.bind('data', () => TE.fromEither(floats(c, 'in/pos_embed'))),
-  TE.chain(({ o, stored, data }) => {
-    const outputs = c.expectations.flatMap(({ name }) => {
-      const parts = /^out\/h(\d+)w(\d+)\/offset([\d.]+)_aa([01])$/.exec(name)
-      if (parts === null) return []
-      const [h, w, offset] = parts.slice(1, 4).map(Number)
-      const at = positionFor({ grid: o.grid, patch: o.patch_size, offset, antialias: parts[4] === '1' }, [h * o.patch_size, w * o.patch_size])
-      return [value(name, at(input('pos_embed', stored.shape)))]
-    })
-    return runOnce(device, trace('positions', outputs), new Map([['pos_embed', data]]))
-  }),
-)
+export const kind: Kind = (c, device) =>
+  pipe(
+    TE.Do,
+    TE.bind('o', () => TE.fromEither(configOf(config, c))),
+    TE.bind('stored', () => TE.fromEither(inputOf(c, 'in/pos_embed'))),
+    TE.bind('data', () => TE.fromEither(floats(c, 'in/pos_embed'))),
+    TE.chain(({ o, stored, data }) => {
+      const outputs = c.expectations.flatMap(({ name }) => {
+        const parts = /^out\/h(\d+)w(\d+)\/offset([\d.]+)_aa([01])$/.exec(name)
+        if (parts === null) return []
+        const [h, w, offset] = parts.slice(1, 4).map(Number)
+        const at = positionFor({ grid: o.grid, patch: o.patch_size, offset, antialias: parts[4] === '1' }, [
+          h * o.patch_size,
+          w * o.patch_size,
+        ])
+        return [value(name, at(input('pos_embed', stored.shape)))]
+      })
+      return runOnce(device, trace('positions', outputs), new Map([['pos_embed', data]]))
+    }),
+  )

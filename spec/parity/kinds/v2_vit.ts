@@ -5,4 +5,8 @@ import { features, v2Backbone, v2Config } from '../backbones.ts'
 import { configOf } from '../case.ts'
 import type { Kind } from '../kind.ts'
 
-export const kind: Kind = (c, device) => pipe(TE.fromEither(configOf(v2Config, c)), TE.chain((o) => features(c, device, v2Backbone(o))))
+export const kind: Kind = (c, device) =>
+  pipe(
+    TE.fromEither(configOf(v2Config, c)),
+    TE.chain((o) => features(c, device, v2Backbone(o))),
+  )

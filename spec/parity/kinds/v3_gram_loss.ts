@@ -18,22 +18,30 @@ const config = t.type({ variants: t.record(t.string, variant) })
 
 const optionsOf = (v: t.TypeOf<typeof variant>): GramOptions => ({
   normalize: v.apply_norm ?? true,
-  level: v.img_level ?? true ? 'image' : 'batch',
+  level: (v.img_level ?? true) ? 'image' : 'batch',
   negatives: v.remove_neg === true ? 'remove' : v.remove_only_teacher_neg === true ? 'remove-teacher' : 'keep',
 })
 
-export const kind: Kind = (c, device) => pipe(
-  TE.fromEither(configOf(config, c)),
-  TE.bindTo('o'),
-  TE.bind('shape', () => TE.fromEither(inputOf(c, 'in/student'))),
-  TE.bind('student', () => TE.fromEither(floats(c, 'in/student'))),
-  TE.bind('teacher', () => TE.fromEither(floats(c, 'in/teacher'))),
-  TE.chain(({ o, shape, student, teacher }) => {
-    const [s, g] = [input('student', shape.shape), input('teacher', shape.shape)]
-    const outputs = Object.entries(o.variants).flatMap(([name, v]) => {
-      const loss = total(gram(optionsOf(v)).run({ student: { global: { patches: s } }, teacher: { gram: { patches: g } } })(new Map())[0])
-      return [value(`out/${name}/loss`, loss), ...gradient(`grad/${name}/student`, loss, s)]
-    })
-    return runOnce(device, trace('gram', outputs), new Map([['student', student], ['teacher', teacher]]))
-  }),
-)
+export const kind: Kind = (c, device) =>
+  pipe(
+    TE.fromEither(configOf(config, c)),
+    TE.bindTo('o'),
+    TE.bind('shape', () => TE.fromEither(inputOf(c, 'in/student'))),
+    TE.bind('student', () => TE.fromEither(floats(c, 'in/student'))),
+    TE.bind('teacher', () => TE.fromEither(floats(c, 'in/teacher'))),
+    TE.chain(({ o, shape, student, teacher }) => {
+      const [s, g] = [input('student', shape.shape), input('teacher', shape.shape)]
+      const outputs = Object.entries(o.variants).flatMap(([name, v]) => {
+        const loss = total(gram(optionsOf(v)).run({ student: { global: { patches: s } }, teacher: { gram: { patches: g } } })(new Map())[0])
+        return [value(`out/${name}/loss`, loss), ...gradient(`grad/${name}/student`, loss, s)]
+      })
+      return runOnce(
+        device,
+        trace('gram', outputs),
+        new Map([
+          ['student', student],
+          ['teacher', teacher],
+        ]),
+      )
+    }),
+  )

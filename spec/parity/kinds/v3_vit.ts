@@ -5,4 +5,8 @@ import { features, v3Backbone, v3Config } from '../backbones.ts'
 import { configOf } from '../case.ts'
 import type { Kind } from '../kind.ts'
 
-export const kind: Kind = (c, device) => pipe(TE.fromEither(configOf(v3Config, c)), TE.chain((o) => features(c, device, v3Backbone(o))))
+export const kind: Kind = (c, device) =>
+  pipe(
+    TE.fromEither(configOf(v3Config, c)),
+    TE.chain((o) => features(c, device, v3Backbone(o))),
+  )

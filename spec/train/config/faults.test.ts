@@ -19,7 +19,11 @@ const argumentsOf = (...words: ReadonlyArray<string>): Arguments => {
   return p.right.arguments
 }
 
-const faults = async (files: Readonly<Record<string, string>>, words: ReadonlyArray<string> = [], environment: Readonly<Record<string, string>> = {}): Promise<string> => {
+const faults = async (
+  files: Readonly<Record<string, string>>,
+  words: ReadonlyArray<string> = [],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<string> => {
   const dir = await mkdtemp(join(tmpdir(), 'dinograph-'))
   for (const [name, content] of Object.entries(files)) await writeFile(join(dir, name), content)
   const a = argumentsOf(...words)
@@ -34,8 +38,10 @@ test('a rule between values is told at the line that broke it, where the other v
 })
 
 test('ten mistakes of files, environment and options are told at once, with line, path, range and the nearest name', async () => {
-  expect(await faults({
-    'a.yaml': `extends: base.yaml
+  expect(
+    await faults(
+      {
+        'a.yaml': `extends: base.yaml
 stpes: 300
 batch: 2.5
 model:
@@ -49,8 +55,12 @@ augmentation:
   globalScale: [1, 0.4]
 evaluation: often
 `,
-    'base.yaml': 'seed: -3\n',
-  }, ['--set', 'schedule.momentum=2'], { DINOGRAPH__OPTIMIZER__MIN_LR: 'small' })).toMatchInlineSnapshot(`
+        'base.yaml': 'seed: -3\n',
+      },
+      ['--set', 'schedule.momentum=2'],
+      { DINOGRAPH__OPTIMIZER__MIN_LR: 'small' },
+    ),
+  ).toMatchInlineSnapshot(`
     "config fault at a.yaml:2: stpes
       found:   an unknown setting: 300
       allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, data, augmentation, optimizer, schedule, strategies, model, head, objective
@@ -112,7 +122,8 @@ test('every error of YAML has its line', async () => {
 })
 
 test('files that are not there, and files that extend each other', async () => {
-  expect(await faults({ 'a.yaml': 'extends: [b.yaml, c.yaml]\naccelerator: gpu.yaml\n', 'b.yaml': 'extends: a.yaml\n' })).toMatchInlineSnapshot(`
+  expect(await faults({ 'a.yaml': 'extends: [b.yaml, c.yaml]\naccelerator: gpu.yaml\n', 'b.yaml': 'extends: a.yaml\n' }))
+    .toMatchInlineSnapshot(`
     "config fault at b.yaml:1: extends
       found:   files that extend each other: a.yaml, b.yaml, a.yaml
       allowed: a file that extends others
@@ -129,10 +140,18 @@ test('files that are not there, and files that extend each other', async () => {
 })
 
 test('files that are not there do not hide what is wrong in those that are, and are not blamed for twice', async () => {
-  expect(await faults({
-    'a.yaml': 'extends: [basse.yaml, good.yaml]\naccelerator: ntive.yaml\nmodel: {width: -8}\nhead: {prototypes: many}\nobjective: {koleo: 2}\nobjectve: {}\n',
-    'good.yaml': 'batch: [1]\n', 'native.yaml': 'threads: -1\n', 'base.yaml': 'objective: {kind: dinov1}\n',
-  }, ['--set', 'accelerator=other.yaml', '--set', 'runtime.nonFinite=[', '--set', 'evaluation.k=0'])).toMatchInlineSnapshot(`
+  expect(
+    await faults(
+      {
+        'a.yaml':
+          'extends: [basse.yaml, good.yaml]\naccelerator: ntive.yaml\nmodel: {width: -8}\nhead: {prototypes: many}\nobjective: {koleo: 2}\nobjectve: {}\n',
+        'good.yaml': 'batch: [1]\n',
+        'native.yaml': 'threads: -1\n',
+        'base.yaml': 'objective: {kind: dinov1}\n',
+      },
+      ['--set', 'accelerator=other.yaml', '--set', 'runtime.nonFinite=[', '--set', 'evaluation.k=0'],
+    ),
+  ).toMatchInlineSnapshot(`
     "config fault at a.yaml:1: extends
       found:   no such file: basse.yaml
       allowed: a file, by its path from DIR

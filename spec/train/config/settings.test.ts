@@ -15,16 +15,31 @@ import { config, recipe } from '../../../train/recipes/recipe.ts'
 import { left, right } from '../../data/either.ts'
 
 const sample = section('a sample', {
-  size: whole(3, 'a size', { min: 1, max: 9 }), rate: real(0.5, 'a rate', { above: 0 }), name: text('x', 'a name'), on: flag(true, 'whether'),
-  mode: oneOf(['a', 'b'], 'which'), span: pair([0, 1], 'from, to'), sizes: list(whole(1, 'one'), [1, 2], 'several'),
+  size: whole(3, 'a size', { min: 1, max: 9 }),
+  rate: real(0.5, 'a rate', { above: 0 }),
+  name: text('x', 'a name'),
+  on: flag(true, 'whether'),
+  mode: oneOf(['a', 'b'], 'which'),
+  span: pair([0, 1], 'from, to'),
+  sizes: list(whole(1, 'one'), [1, 2], 'several'),
   inner: optional(section('inside', { depth: whole(2, 'how deep') })),
-  kind: variants('one of two', { round: section('round', { radius: real(1, 'r') }), square: section('square', { side: real(2, 's') }) }, 'round'),
+  kind: variants(
+    'one of two',
+    { round: section('round', { radius: real(1, 'r') }), square: section('square', { side: real(2, 's') }) },
+    'round',
+  ),
 })
 
 const anySample = fc.record({
-  size: fc.integer({ min: 1, max: 9 }), rate: fc.double({ min: 1e-9, max: 1e9, noNaN: true }), name: fc.string(), on: fc.boolean(), mode: fc.constantFrom('a', 'b'),
-  span: fc.tuple(fc.double({ min: -9, max: 0, noNaN: true }), fc.double({ min: 0.1, max: 9, noNaN: true })), sizes: fc.array(fc.nat({ max: 99 })),
-  inner: fc.option(fc.record({ depth: fc.nat({ max: 99 }) })), kind: fc.oneof(fc.record({ kind: fc.constant('round'), radius: fc.nat() }), fc.record({ kind: fc.constant('square'), side: fc.nat() })),
+  size: fc.integer({ min: 1, max: 9 }),
+  rate: fc.double({ min: 1e-9, max: 1e9, noNaN: true }),
+  name: fc.string(),
+  on: fc.boolean(),
+  mode: fc.constantFrom('a', 'b'),
+  span: fc.tuple(fc.double({ min: -9, max: 0, noNaN: true }), fc.double({ min: 0.1, max: 9, noNaN: true })),
+  sizes: fc.array(fc.nat({ max: 99 })),
+  inner: fc.option(fc.record({ depth: fc.nat({ max: 99 }) })),
+  kind: fc.oneof(fc.record({ kind: fc.constant('round'), radius: fc.nat() }), fc.record({ kind: fc.constant('square'), side: fc.nat() })),
 })
 
 const decoded = (u: unknown) => right(resolve(sample)([given(u)]))
@@ -32,14 +47,26 @@ const decoded = (u: unknown) => right(resolve(sample)([given(u)]))
 describe('a section', () => {
   test('decodes nothing to its defaults, and these to themselves', () => {
     const defaults = decoded({})
-    expect(defaults).toEqual({ size: 3, rate: 0.5, name: 'x', on: true, mode: 'a', span: [0, 1], sizes: [1, 2], inner: null, kind: { kind: 'round', radius: 1 } })
+    expect(defaults).toEqual({
+      size: 3,
+      rate: 0.5,
+      name: 'x',
+      on: true,
+      mode: 'a',
+      span: [0, 1],
+      sizes: [1, 2],
+      inner: null,
+      kind: { kind: 'round', radius: 1 },
+    })
     expect(decoded(defaults)).toEqual(defaults)
   })
   test('decodes what is right to itself, also through YAML', () => {
-    fc.assert(fc.property(anySample, (s) => {
-      expect(decoded(s)).toEqual(s)
-      expect(decoded(parse(stringify(s)))).toEqual(s)
-    }))
+    fc.assert(
+      fc.property(anySample, (s) => {
+        expect(decoded(s)).toEqual(s)
+        expect(decoded(parse(stringify(s)))).toEqual(s)
+      }),
+    )
   })
   test('takes other defaults', () => {
     const other = sample.with({ size: 7, kind: { kind: 'square', side: 5 } })
@@ -48,31 +75,71 @@ describe('a section', () => {
     expect(left(resolve(sample.with({ size: 70 }))([])).place).toBe('the defaults: size')
   })
   test('counts every mistake', () => {
-    const wrong = { size: 0, rate: 'x', name: 3, on: 'yes', mode: 'c', span: [1, 0], sizes: [1, -1, 'x'], inner: { depth: 1.5, x: 1 }, kind: { kind: 'round', side: 1 }, y: 1 }
+    const wrong = {
+      size: 0,
+      rate: 'x',
+      name: 3,
+      on: 'yes',
+      mode: 'c',
+      span: [1, 0],
+      sizes: [1, -1, 'x'],
+      inner: { depth: 1.5, x: 1 },
+      kind: { kind: 'round', side: 1 },
+      y: 1,
+    }
     const r = sample.decode(wrong)
-    expect(E.isLeft(r) && r.left.map((e) => e.context.map((c) => c.key).filter((k) => k !== '').join('.')).sort())
-      .toEqual(['inner.depth', 'inner.x', 'kind.side', 'mode', 'name', 'on', 'rate', 'size', 'sizes.1', 'sizes.2', 'span', 'y'])
+    expect(
+      E.isLeft(r) &&
+        r.left
+          .map((e) =>
+            e.context
+              .map((c) => c.key)
+              .filter((k) => k !== '')
+              .join('.'),
+          )
+          .sort(),
+    ).toEqual(['inner.depth', 'inner.x', 'kind.side', 'mode', 'name', 'on', 'rate', 'size', 'sizes.1', 'sizes.2', 'span', 'y'])
   })
 })
 
 describe('layers', () => {
   test('lie over each other: merging is associative where they agree on what is a section, and nothing is neutral', () => {
-    const tree = fc.record({ a: fc.nat(), b: fc.record({ c: fc.nat(), d: fc.constantFrom('x', 'y') }, { requiredKeys: [] }), e: fc.array(fc.nat()) }, { requiredKeys: [] })
-    fc.assert(fc.property(tree, tree, tree, (a, b, c) => {
-      expect(merged(merged(a, b), c)).toEqual(merged(a, merged(b, c)))
-      expect(merged(a, undefined)).toEqual(a)
-      expect(merged(undefined, a)).toEqual(a)
-    }))
+    const tree = fc.record(
+      { a: fc.nat(), b: fc.record({ c: fc.nat(), d: fc.constantFrom('x', 'y') }, { requiredKeys: [] }), e: fc.array(fc.nat()) },
+      { requiredKeys: [] },
+    )
+    fc.assert(
+      fc.property(tree, tree, tree, (a, b, c) => {
+        expect(merged(merged(a, b), c)).toEqual(merged(a, merged(b, c)))
+        expect(merged(a, undefined)).toEqual(a)
+        expect(merged(undefined, a)).toEqual(a)
+      }),
+    )
   })
   test('remember where a value was written', () => {
     const a = right(layerOfYaml('a.yaml', 'steps: 3\nmodel:\n  width: 8\n  heads: 2\n'))
     const all = stacked([a, layerAt('model.heads', 4, '--set')])
     expect(all.tree).toEqual({ steps: 3, model: { width: 8, heads: 4 } })
-    expect([...all.origins]).toEqual([['steps', 'a.yaml:1'], ['model', 'a.yaml:2'], ['model.width', 'a.yaml:3'], ['model.heads', '--set']])
+    expect([...all.origins]).toEqual([
+      ['steps', 'a.yaml:1'],
+      ['model', 'a.yaml:2'],
+      ['model.width', 'a.yaml:3'],
+      ['model.heads', '--set'],
+    ])
   })
   test('of the environment find names whatever their case', () => {
-    const env = { DINOGRAPH__OPTIMIZER__MIN_LR: '1e-6', DINOGRAPH__AUGMENTATION__GLOBALSCALE: '[0.5, 1]', DINOGRAPH__STRATEGIES__LORA: 'null', DINOGRAPH_REQUIRE_WEBGPU: '1', HOME: '/' }
-    expect(environmentLayer(env, namesOf(config)).tree).toEqual({ optimizer: { minLr: 1e-6 }, augmentation: { globalScale: [0.5, 1] }, strategies: { lora: null } })
+    const env = {
+      DINOGRAPH__OPTIMIZER__MIN_LR: '1e-6',
+      DINOGRAPH__AUGMENTATION__GLOBALSCALE: '[0.5, 1]',
+      DINOGRAPH__STRATEGIES__LORA: 'null',
+      DINOGRAPH_REQUIRE_WEBGPU: '1',
+      HOME: '/',
+    }
+    expect(environmentLayer(env, namesOf(config)).tree).toEqual({
+      optimizer: { minLr: 1e-6 },
+      augmentation: { globalScale: [0.5, 1] },
+      strategies: { lora: null },
+    })
   })
 })
 
@@ -84,11 +151,26 @@ describe('the whole configuration', () => {
   test('is an experiment as a typed value too', () => {
     const e = recipe({ steps: 7, objective: { kind: 'dinov1' }, model: { width: 32, heads: 2 } })
     expect(right(e.resolve([])).settings.steps).toBe(7)
-    expect(right(e.resolve([given({ steps: 9 })])).config).toMatchObject({ steps: 9, objective: { kind: 'dinov1', studentTemperature: 0.1 }, model: { width: 32 } })
+    expect(right(e.resolve([given({ steps: 9 })])).config).toMatchObject({
+      steps: 9,
+      objective: { kind: 'dinov1', studentTemperature: 0.1 },
+      model: { width: 32 },
+    })
   })
   test('says the same as YAML and as a value', () => {
-    const yaml = 'steps: 7\nobjective: {kind: dinov1, centreMomentum: 0.8}\nmodel:\n  width: 32\n  heads: 2\nstrategies:\n  freeze: {norms: true, until: 3}\n'
-    const [file, value] = [right(recipe().resolve([right(layerOfYaml('a.yaml', yaml))])), right(recipe({ steps: 7, objective: { kind: 'dinov1', centreMomentum: 0.8 }, model: { width: 32, heads: 2 }, strategies: { freeze: { norms: true, until: 3 } } }).resolve([]))]
+    const yaml =
+      'steps: 7\nobjective: {kind: dinov1, centreMomentum: 0.8}\nmodel:\n  width: 32\n  heads: 2\nstrategies:\n  freeze: {norms: true, until: 3}\n'
+    const [file, value] = [
+      right(recipe().resolve([right(layerOfYaml('a.yaml', yaml))])),
+      right(
+        recipe({
+          steps: 7,
+          objective: { kind: 'dinov1', centreMomentum: 0.8 },
+          model: { width: 32, heads: 2 },
+          strategies: { freeze: { norms: true, until: 3 } },
+        }).resolve([]),
+      ),
+    ]
     expect(value.config).toEqual(file.config)
   })
   test('has a line of help and a place in the schema for every setting', () => {

@@ -23,8 +23,13 @@ import { cost } from '../../strategies/networks.ts'
 import { live } from '../killed.ts'
 
 const base: Given<Config> = {
-  objective: { kind: 'dinov1' }, steps: 10, batch: 2, start: { from: 'somewhere' },
-  model: { patch: 14, width: 16, depth: 3, heads: 2 }, head: { hidden: 8, bottleneck: 4, prototypes: 6 }, augmentation: { locals: 1 },
+  objective: { kind: 'dinov1' },
+  steps: 10,
+  batch: 2,
+  start: { from: 'somewhere' },
+  model: { patch: 14, width: 16, depth: 3, heads: 2 },
+  head: { hidden: 8, bottleneck: 4, prototypes: 6 },
+  augmentation: { locals: 1 },
 }
 
 const made = (strategies: Given<Strategies>, more: Given<Config> = {}): E.Either<Fault, Assembled> =>
@@ -38,24 +43,30 @@ const faultOf = (strategies: Given<Strategies>, more: Given<Config> = {}): strin
 }
 
 const shown = (a: Assembled): string =>
-  a.phases.flatMap((p) => [p.name, String(p.from), ...p.turns.map((t) => print(t.graph)), JSON.stringify(p.turns[0].adapters)]).join('\n') + JSON.stringify(a.residents)
+  a.phases.flatMap((p) => [p.name, String(p.from), ...p.turns.map((t) => print(t.graph)), JSON.stringify(p.turns[0].adapters)]).join('\n') +
+  JSON.stringify(a.residents)
 
 /** All that is compiled and all that it starts from, or the fault. */
 const fingerprint = (m: E.Either<Fault, Assembled>): string => (E.isLeft(m) ? showFault(m.left) : shown(m.right))
 
-const trained = (a: Assembled, phase = 0): ReadonlyArray<string> => a.phases[phase].turns[0].residents.filter((r) => r.role === 'trained').map((r) => r.path)
-const regions = (g: Graph): ReadonlyArray<string> => [...new Set(nodesOf(g).flatMap((e) => (e._tag === 'Apply' && e.region._tag === 'Some' ? [e.region.value] : [])))].sort()
+const trained = (a: Assembled, phase = 0): ReadonlyArray<string> =>
+  a.phases[phase].turns[0].residents.filter((r) => r.role === 'trained').map((r) => r.path)
+const regions = (g: Graph): ReadonlyArray<string> =>
+  [...new Set(nodesOf(g).flatMap((e) => (e._tag === 'Apply' && e.region._tag === 'Some' ? [e.region.value] : [])))].sort()
 const graphOf = (a: Assembled): Graph => a.program.graph
 
 const lora: Given<Strategies['lora']> = { targets: ['fc1', 'fc2'], rank: 2 }
 
 /** A value of every setting that is not its default, beside what it needs to mean something. */
 const others: Readonly<Record<string, readonly [Given<Strategies>, Given<Strategies>?]>> = {
-  'lora': [{ lora }],
+  lora: [{ lora }],
   'lora.targets': [{ lora: { ...lora, targets: ['fc1'] } }, { lora }],
   'lora.exclude': [{ lora: { ...lora, exclude: 'backbone.blocks.0.*' } }, { lora }],
   'lora.layers': [{ lora: { ...lora, layers: [1, 2] } }, { lora }],
-  'lora.layersPattern': [{ lora: { ...lora, layers: [0], layersPattern: 'chapters' } }, { lora: { ...lora, layers: [0], layersPattern: 'blocks' } }],
+  'lora.layersPattern': [
+    { lora: { ...lora, layers: [0], layersPattern: 'chapters' } },
+    { lora: { ...lora, layers: [0], layersPattern: 'blocks' } },
+  ],
   'lora.rank': [{ lora: { ...lora, rank: 3 } }, { lora }],
   'lora.alpha': [{ lora: { ...lora, alpha: 3 } }, { lora }],
   'lora.rankPattern': [{ lora: { ...lora, rankPattern: { fc1: 4 } } }, { lora }],
@@ -81,23 +92,33 @@ const others: Readonly<Record<string, readonly [Given<Strategies>, Given<Strateg
   'half.lossScale.growth': [{ half: { contractions: true, lossScale: { growth: 3 } } }, { half: { contractions: true } }],
   'half.lossScale.backoff': [{ half: { contractions: true, lossScale: { backoff: 0.25 } } }, { half: { contractions: true } }],
   'half.lossScale.interval': [{ half: { contractions: true, lossScale: { interval: 7 } } }, { half: { contractions: true } }],
-  'remat': [{ remat: true }],
-  'regions': [{ remat: true, regions: 2 }, { remat: true }],
-  'fit': [{ fit: 1 }],
-  'accumulate': [{ accumulate: 3 }],
+  remat: [{ remat: true }],
+  regions: [{ remat: true, regions: 2 }, { remat: true }],
+  fit: [{ fit: 1 }],
+  accumulate: [{ accumulate: 3 }],
 }
 
 test('every setting changes what is compiled, or what it starts from', () => {
-  const all = settingsOf(config).filter(({ path, field }) => path.startsWith('strategies.') && Object.keys(field.parts).length === 0).map(({ path }) => path.slice('strategies.'.length))
-  expect(Object.keys(others).filter((path) => path !== 'lora').sort()).toEqual([...all].sort())
+  const all = settingsOf(config)
+    .filter(({ path, field }) => path.startsWith('strategies.') && Object.keys(field.parts).length === 0)
+    .map(({ path }) => path.slice('strategies.'.length))
+  expect(
+    Object.keys(others)
+      .filter((path) => path !== 'lora')
+      .sort(),
+  ).toEqual([...all].sort())
   // a step of this size takes less than the least that may be asked for: a larger one is made to fit below
-  for (const [path, [one, other = {}]] of Object.entries(others)) if (path !== 'fit') expect(fingerprint(made(one)) === fingerprint(made(other)), path).toBe(false)
+  for (const [path, [one, other = {}]] of Object.entries(others))
+    if (path !== 'fit') expect(fingerprint(made(one)) === fingerprint(made(other)), path).toBe(false)
 }, 120_000)
 
 describe('freezing', () => {
   test('takes out of training what it names, and nothing else', () => {
     const whole = trained(assembled({}))
-    const gone = (freeze: Given<Strategies['freeze']>): ReadonlyArray<string> => { const now = new Set(trained(assembled({ freeze }))); return whole.filter((p) => !now.has(p)) }
+    const gone = (freeze: Given<Strategies['freeze']>): ReadonlyArray<string> => {
+      const now = new Set(trained(assembled({ freeze })))
+      return whole.filter((p) => !now.has(p))
+    }
     expect(gone({ patchEmbed: true })).toEqual(['student.backbone.patch_embed.proj.weight', 'student.backbone.patch_embed.proj.bias'])
     expect(gone({ norms: true }).every((p) => /norm/.test(p))).toBe(true)
     expect(gone({ norms: true }).length).toBe(3 * 4 + 2)
@@ -106,7 +127,10 @@ describe('freezing', () => {
   })
   test('for the first steps makes a smaller step first, and the whole one later', () => {
     const a = assembled({ freeze: { paths: '^backbone', until: 4 } })
-    expect(a.phases.map((p) => [p.name, p.from])).toEqual([['partly frozen', 0], ['all moves', 4]])
+    expect(a.phases.map((p) => [p.name, p.from])).toEqual([
+      ['partly frozen', 0],
+      ['all moves', 4],
+    ])
     expect(trained(a, 0).every((p) => p.startsWith('student.head.'))).toBe(true)
     expect(trained(a, 1)).toEqual(trained(assembled({})))
     const [early, late] = a.phases.map((p) => cost(p.turns[0].graph))
@@ -117,24 +141,37 @@ describe('freezing', () => {
 })
 
 describe('adapters', () => {
-  const modules = (l: Given<Strategies['lora']>): ReadonlyArray<string> => (assembled({ lora: l }).program.adapters).map((x) => `${x.module.replace('backbone.blocks.', '')} ${x.rank} ${x.scale}`)
+  const modules = (l: Given<Strategies['lora']>): ReadonlyArray<string> =>
+    assembled({ lora: l }).program.adapters.map((x) => `${x.module.replace('backbone.blocks.', '')} ${x.rank} ${x.scale}`)
   test('are where lists, expressions, layers and exclusions say, with ranks and alphas by pattern', () => {
     expect(modules({ targets: ['fc1'], rank: 4, alpha: 8 })).toEqual(['0.mlp.fc1 4 2', '1.mlp.fc1 4 2', '2.mlp.fc1 4 2'])
-    expect(modules({ targets: '.*\\.(fc1|qkv)', exclude: ['qkv'], layers: [2], rank: 4, alpha: 8, rankPattern: { fc1: 2 } })).toEqual(['2.mlp.fc1 2 4'])
-    expect(modules({ targets: ['query', 'attn.proj'], layers: [1], rank: 1, alpha: 3, alphaPattern: { proj: 5 } })).toEqual(['1.attn.qkv.query 1 3', '1.attn.proj 1 5'])
+    expect(modules({ targets: '.*\\.(fc1|qkv)', exclude: ['qkv'], layers: [2], rank: 4, alpha: 8, rankPattern: { fc1: 2 } })).toEqual([
+      '2.mlp.fc1 2 4',
+    ])
+    expect(modules({ targets: ['query', 'attn.proj'], layers: [1], rank: 1, alpha: 3, alphaPattern: { proj: 5 } })).toEqual([
+      '1.attn.qkv.query 1 3',
+      '1.attn.proj 1 5',
+    ])
     expect(modules({ targets: ['qkv'], layers: [0], split: false, rank: 4, alpha: 8, rsLora: true })).toEqual(['0.attn.qkv 4 4'])
   })
   test('are trained beside what bias and save name', () => {
-    const backbone = (l: Given<Strategies['lora']>): ReadonlyArray<string> => trained(assembled({ lora: l })).filter((p) => p.includes('backbone') && !p.includes('.lora_')).map((p) => p.replace('student.backbone.', ''))
+    const backbone = (l: Given<Strategies['lora']>): ReadonlyArray<string> =>
+      trained(assembled({ lora: l }))
+        .filter((p) => p.includes('backbone') && !p.includes('.lora_'))
+        .map((p) => p.replace('student.backbone.', ''))
     expect(backbone({ targets: ['fc1'] })).toEqual([])
     expect(backbone({ targets: ['fc1'], layers: [0], bias: 'lora_only' })).toEqual(['blocks.0.mlp.fc1.bias'])
     expect(backbone({ targets: ['fc1'], bias: 'all' }).length).toBe(3 * 6 + 1 + 1)
     expect(backbone({ targets: ['fc1'], save: ['patch_embed.proj'] })).toEqual(['patch_embed.proj.weight', 'patch_embed.proj.bias'])
     expect(trained(assembled({ lora: { targets: ['fc1'], dora: true } })).filter((p) => p.endsWith('lora_magnitude_vector')).length).toBe(3)
-    expect(leavesOfGraph(graphOf(assembled({ lora: { targets: ['fc1'], dropout: 0.5 } }))).filter((l) => l.path.includes('lora_dropout')).length).toBe(6)
+    expect(
+      leavesOfGraph(graphOf(assembled({ lora: { targets: ['fc1'], dropout: 0.5 } }))).filter((l) => l.path.includes('lora_dropout')).length,
+    ).toBe(6)
   })
   test('that nothing gets are a fault with what there is', () => {
-    expect(faultOf({ lora: { targets: ['fc3'] } })).toMatch(/lora: targets\n {2}found: {3}nothing of this kind: fc3\n {2}allowed: .*mlp\.fc1/)
+    expect(faultOf({ lora: { targets: ['fc3'] } })).toMatch(
+      /lora: targets\n {2}found: {3}nothing of this kind: fc3\n {2}allowed: .*mlp\.fc1/,
+    )
     expect(faultOf({ lora: { targets: ['fc1'], layers: [7] } })).toContain('lora: targets')
     expect(faultOf({ lora: { targets: '(' } })).toContain('a regular expression, or a list')
     expect(faultOf({ freeze: { prefix: 3 }, lora: { targets: ['fc1'] } })).toContain('lora: targets')
@@ -160,7 +197,7 @@ describe('memory', () => {
     const g = graphOf(assembled({}, larger))
     const bytes = right(device.planned(g))
     expect(bytes).not.toBe(right(planned(g)))
-    const r = right(recipe({ ...base, ...larger, strategies: { fit: Math.floor(0.8 * bytes / 2 ** 20) } }).resolve([]))
+    const r = right(recipe({ ...base, ...larger, strategies: { fit: Math.floor((0.8 * bytes) / 2 ** 20) } }).resolve([]))
     const again = right(r.assemble({ channels: 1, side: 28 }, device.planned))
     expect(right(device.planned(again.program.graph))).toBeLessThanOrEqual(0.8 * bytes)
     device.close()
@@ -170,14 +207,42 @@ describe('memory', () => {
 describe('half precision', () => {
   const halves = (a: Assembled): number => nodesOf(graphOf(a)).filter((e) => e.type.dtype === 'f16').length
   test('is of contractions, of what is kept, or of both, and scales the loss where gradients are f16', () => {
-    const [contractions, storage, both] = [assembled({ half: { contractions: true } }), assembled({ half: { storage: true } }), assembled({ half: { contractions: true, storage: true } })]
+    const [contractions, storage, both] = [
+      assembled({ half: { contractions: true } }),
+      assembled({ half: { storage: true } }),
+      assembled({ half: { contractions: true, storage: true } }),
+    ]
     expect(halves(assembled({}))).toBe(0)
     expect([halves(contractions) > 0, halves(storage) > 0, halves(both) > halves(contractions)]).toEqual([true, true, true])
     const scaled = (a: Assembled): boolean => a.residents.some((r) => r.path === 'optimizer.loss_scale')
-    expect([contractions, storage, both, assembled({ half: { contractions: true, lossScale: { initial: 0 } } })].map(scaled)).toEqual([true, false, true, false])
+    expect([contractions, storage, both, assembled({ half: { contractions: true, lossScale: { initial: 0 } } })].map(scaled)).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ])
   })
   test('is refused by a target without f16, before anything is trained', async () => {
-    const r = await live(['--target', 'gpujs:cpu', '--steps', '2', '--set', 'strategies.half.storage=true', '--set', 'batch=2', '--set', 'model.width=16', '--set', 'model.heads=2', '--set', 'data.train=8', '--set', 'data.test=4', '--out', join(tmpdir(), `dinograph-half-${process.pid}`)])
+    const r = await live([
+      '--target',
+      'gpujs:cpu',
+      '--steps',
+      '2',
+      '--set',
+      'strategies.half.storage=true',
+      '--set',
+      'batch=2',
+      '--set',
+      'model.width=16',
+      '--set',
+      'model.heads=2',
+      '--set',
+      'data.train=8',
+      '--set',
+      'data.test=4',
+      '--out',
+      join(tmpdir(), `dinograph-half-${process.pid}`),
+    ])
     expect(r.code).toBe(1)
     expect(r.stderr).toMatch(/target fault at gpujs:cpu\n[^]*f16[^]*remedy: /)
     expect(r.stderr).not.toMatch(/step +1\/2/)

@@ -12,7 +12,9 @@ import { backbones } from '../../huggingface/backbones.ts'
 import { normals } from './rows.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'evaluate-'))
-afterAll(() => { rmSync(root, { recursive: true, force: true }) })
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true })
+})
 
 const [model, pictures, alike] = [join(root, 'model'), join(root, 'pictures'), join(root, 'alike')]
 
@@ -23,7 +25,9 @@ beforeAll(async () => {
   for (const [k, kind] of ['left', 'middle', 'right'].entries()) {
     mkdirSync(join(pictures, kind), { recursive: true })
     for (let i = 0; i < 10; i++) {
-      const data = Float32Array.from({ length: 256 }, (_, p) => Math.max(0, Math.min(1, (Math.floor((p % 16) / 5.4) === k ? 0.8 : 0.2) + 0.05 * noise[(k * 10 + i) * 256 + p])))
+      const data = Float32Array.from({ length: 256 }, (_, p) =>
+        Math.max(0, Math.min(1, (Math.floor((p % 16) / 5.4) === k ? 0.8 : 0.2) + 0.05 * noise[(k * 10 + i) * 256 + p])),
+      )
       right(await writePng(join(pictures, kind, `${i}.png`))({ channels: 1, height: 16, width: 16, data })())
     }
   }
@@ -31,12 +35,23 @@ beforeAll(async () => {
   right(await writePng(join(alike, 'one.png'))({ channels: 1, height: 16, width: 16, data: new Float32Array(256).fill(0.5) })())
 })
 
-const command = (name: string, ...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string; readonly json: () => Readonly<Record<string, unknown>> } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', name, ...words], { cwd: new URL('../../..', import.meta.url).pathname, encoding: 'utf8' })
-  return { code: done.status, out: done.stdout, err: done.stderr, json: () => {
-    const u: unknown = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')
-    return Object.fromEntries(Object.entries(typeof u === 'object' && u !== null ? u : {}))
-  } }
+const command = (
+  name: string,
+  ...words: ReadonlyArray<string>
+): { readonly code: number | null; readonly out: string; readonly err: string; readonly json: () => Readonly<Record<string, unknown>> } => {
+  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', name, ...words], {
+    cwd: new URL('../../..', import.meta.url).pathname,
+    encoding: 'utf8',
+  })
+  return {
+    code: done.status,
+    out: done.stdout,
+    err: done.stderr,
+    json: () => {
+      const u: unknown = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')
+      return Object.fromEntries(Object.entries(typeof u === 'object' && u !== null ? u : {}))
+    },
+  }
 }
 
 const on = ['--target', 'gpujs:cpu', '--json']
@@ -57,7 +72,10 @@ describe('npm run evaluate', () => {
     expect(json[number]).toBeGreaterThan(0.6)
   })
   it('asks every image about all the others with --leave-one-out', () => {
-    expect(command('evaluate', 'knn', '--model', model, '--data', pictures, '--leave-one-out', '--k', '3', ...on).json()).toMatchObject({ leave_one_out: true, k: 3 })
+    expect(command('evaluate', 'knn', '--model', model, '--data', pictures, '--leave-one-out', '--k', '3', ...on).json()).toMatchObject({
+      leave_one_out: true,
+      k: 3,
+    })
   })
   it('explains wrong use and ends with 2', () => {
     for (const [words, text] of [
@@ -106,10 +124,32 @@ describe('npm run attention', () => {
     const done = command('attention', '--model', model, '--image', join(pictures, 'left', '0.png'), '--out', out, '--size', '32', ...on)
     expect(done.code, done.err).toBe(0)
     expect(done.json()).toMatchObject({ heads: 2, grid: [8, 8], size: { height: 32, width: 32 } })
-    expect(readdirSync(out).sort()).toEqual(['attention-0.png', 'attention-1.png', 'attention-mean.png', 'boxes.png', 'image.png', 'mask-mean.png', 'overview.png', 'pca-foreground.png', 'pca.png'])
+    expect(readdirSync(out).sort()).toEqual([
+      'attention-0.png',
+      'attention-1.png',
+      'attention-mean.png',
+      'boxes.png',
+      'image.png',
+      'mask-mean.png',
+      'overview.png',
+      'pca-foreground.png',
+      'pca.png',
+    ])
   })
   it('explains an item that the file does not have', () => {
-    const done = command('attention', '--model', model, '--image', join(pictures, 'left', '0.png'), '--out', join(root, 'none'), '--item', '3', '--target', 'gpujs:cpu')
+    const done = command(
+      'attention',
+      '--model',
+      model,
+      '--image',
+      join(pictures, 'left', '0.png'),
+      '--out',
+      join(root, 'none'),
+      '--item',
+      '3',
+      '--target',
+      'gpujs:cpu',
+    )
     expect(done.err).toContain('--item')
     expect(done.code).toBe(2)
     expect(existsSync(join(root, 'none'))).toBe(false)

@@ -6,17 +6,28 @@ import { classesOf, oneOf, probabilities, rowsOfTargets } from '../../../train/j
 import { accuracy, auc, rocAuc, taskOf } from '../../../train/judge/evaluate/metrics.ts'
 import { left, right } from '../../data/either.ts'
 
-const severalOf = (values: ReadonlyArray<number>, classes: number): Targets => ({ length: values.length / classes, classes, multiLabel: true, values: Float32Array.from(values) })
+const severalOf = (values: ReadonlyArray<number>, classes: number): Targets => ({
+  length: values.length / classes,
+  classes,
+  multiLabel: true,
+  values: Float32Array.from(values),
+})
 
 describe('AUC', () => {
   test('is the share of pairs in their order, equals counting half', () => {
-    fc.assert(fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 5 })), { minLength: 1, maxLength: 30 }), (items) => {
-      let [sum, pairs] = [0, 0]
-      for (const [a, s] of items) for (const [b, t] of items) if (a && !b) [sum, pairs] = [sum + (s > t ? 1 : s === t ? 0.5 : 0), pairs + 1]
-      const got = rocAuc(items.map(([a]) => (a ? 1 : 0)), items.map(([, s]) => s))
-      if (pairs === 0) expect(got).toBeNaN()
-      else expect(got).toBeCloseTo(sum / pairs, 12)
-    }))
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 0, max: 5 })), { minLength: 1, maxLength: 30 }), (items) => {
+        let [sum, pairs] = [0, 0]
+        for (const [a, s] of items)
+          for (const [b, t] of items) if (a && !b) [sum, pairs] = [sum + (s > t ? 1 : s === t ? 0.5 : 0), pairs + 1]
+        const got = rocAuc(
+          items.map(([a]) => (a ? 1 : 0)),
+          items.map(([, s]) => s),
+        )
+        if (pairs === 0) expect(got).toBeNaN()
+        else expect(got).toBeCloseTo(sum / pairs, 12)
+      }),
+    )
   })
   test('is that of scikit-learn 1.2 for each class, and their mean', () => {
     const scores = Float64Array.from({ length: 30 }, (_, e) => {
@@ -54,8 +65,12 @@ describe('ACC', () => {
 
 describe('targets', () => {
   test('say what task they are of', () => {
-    expect([taskOf(oneOf([0], 2)), taskOf(oneOf([0], 9)), taskOf(oneOf([0], 5), 'retinamnist.npz'), taskOf(severalOf([1, 1], 2))])
-      .toEqual(['binary-class', 'multi-class', 'ordinal-regression', 'multi-label, binary-class'])
+    expect([taskOf(oneOf([0], 2)), taskOf(oneOf([0], 9)), taskOf(oneOf([0], 5), 'retinamnist.npz'), taskOf(severalOf([1, 1], 2))]).toEqual([
+      'binary-class',
+      'multi-class',
+      'ordinal-regression',
+      'multi-label, binary-class',
+    ])
   })
   test('keep their rows', () => {
     const t = rowsOfTargets([2, 0])(oneOf([0, 1, 2], 3))

@@ -9,28 +9,39 @@ import { wave } from '../../support/tensor.ts'
 
 describe('principal components', () => {
   test('are orthonormal, ordered, and make whitened rows of variance 1', () => {
-    fc.assert(fc.property(fc.integer({ min: 12, max: 40 }), fc.integer({ min: 2, max: 6 }), fc.integer({ min: 0, max: 99 }), (n, dim, seed) => {
-      const rows = Float32Array.from(wave(n * dim, seed), (v, i) => v * (1 + (i % dim)) + Math.sin(i * i + seed))
-      const c = principal(rows, dim, 3)
-      expect(c.axes).toHaveLength(Math.min(3, dim))
-      c.axes.forEach((a, i) => { c.axes.forEach((b, j) => { expect(a.reduce((s, v, d) => s + v * b[d], 0)).toBeCloseTo(i === j ? 1 : 0, 8) }) })
-      expect([...c.variance].sort((a, b) => b - a)).toEqual([...c.variance])
-      const z = whitened(c, rows, dim)
-      const k = c.axes.length
-      for (let a = 0; a < k; a++) {
-        if (c.variance[a] < 1e-6) continue
-        const own = Array.from({ length: n }, (_, i) => z[i * k + a])
-        expect(own.reduce((s, v) => s + v, 0) / n).toBeCloseTo(0, 5)
-        expect(own.reduce((s, v) => s + v * v, 0) / (n - 1)).toBeCloseTo(1, 5)
-      }
-    }), { numRuns: 40 })
+    fc.assert(
+      fc.property(fc.integer({ min: 12, max: 40 }), fc.integer({ min: 2, max: 6 }), fc.integer({ min: 0, max: 99 }), (n, dim, seed) => {
+        const rows = Float32Array.from(wave(n * dim, seed), (v, i) => v * (1 + (i % dim)) + Math.sin(i * i + seed))
+        const c = principal(rows, dim, 3)
+        expect(c.axes).toHaveLength(Math.min(3, dim))
+        c.axes.forEach((a, i) => {
+          c.axes.forEach((b, j) => {
+            expect(a.reduce((s, v, d) => s + v * b[d], 0)).toBeCloseTo(i === j ? 1 : 0, 8)
+          })
+        })
+        expect([...c.variance].sort((a, b) => b - a)).toEqual([...c.variance])
+        const z = whitened(c, rows, dim)
+        const k = c.axes.length
+        for (let a = 0; a < k; a++) {
+          if (c.variance[a] < 1e-6) continue
+          const own = Array.from({ length: n }, (_, i) => z[i * k + a])
+          expect(own.reduce((s, v) => s + v, 0) / n).toBeCloseTo(0, 5)
+          expect(own.reduce((s, v) => s + v * v, 0) / (n - 1)).toBeCloseTo(1, 5)
+        }
+      }),
+      { numRuns: 40 },
+    )
   })
   /** Patches of one image: an object in the middle of a ground, with a little of everything else. */
-  const scene = { dim: 4, grid: [6, 6] as const, rows: Float32Array.from({ length: 144 }, (_, i) => {
-    const [p, d] = [Math.floor(i / 4), i % 4]
-    const inside = Math.floor(p / 6) > 1 && Math.floor(p / 6) < 5 && p % 6 > 1 && p % 6 < 5
-    return (inside ? 5 : -1) * (d === 0 ? 1 : 0.1) + 0.05 * Math.sin(i * i)
-  }) }
+  const scene = {
+    dim: 4,
+    grid: [6, 6] as const,
+    rows: Float32Array.from({ length: 144 }, (_, i) => {
+      const [p, d] = [Math.floor(i / 4), i % 4]
+      const inside = Math.floor(p / 6) > 1 && Math.floor(p / 6) < 5 && p % 6 > 1 && p % 6 < 5
+      return (inside ? 5 : -1) * (d === 0 ? 1 : 0.1) + 0.05 * Math.sin(i * i)
+    }),
+  }
   test('tell an object from its ground', () => {
     const mask = foreground(scene)
     expect(mask.reduce((a, b) => a + b, 0)).toBe(9)
@@ -61,17 +72,23 @@ describe('UMAP', () => {
 
 describe('trustworthiness', () => {
   test('is 1 of what is a map already, and less once it is mixed up', () => {
-    fc.assert(fc.property(fc.integer({ min: 8, max: 30 }), fc.integer({ min: 1, max: 3 }), (n, k) => {
-      const rows = Float64Array.from({ length: 2 * n }, (_, i) => Math.sin(i * i + n))
-      expect(trustworthiness(rows, 2, rows, k)).toBe(1)
-      const mixed = Float64Array.from(rows, (_, i) => rows[(i * 2 + 1) % (2 * n)])
-      expect(trustworthiness(rows, 2, mixed, k)).toBeLessThan(1)
-    }))
+    fc.assert(
+      fc.property(fc.integer({ min: 8, max: 30 }), fc.integer({ min: 1, max: 3 }), (n, k) => {
+        const rows = Float64Array.from({ length: 2 * n }, (_, i) => Math.sin(i * i + n))
+        expect(trustworthiness(rows, 2, rows, k)).toBe(1)
+        const mixed = Float64Array.from(rows, (_, i) => rows[(i * 2 + 1) % (2 * n)])
+        expect(trustworthiness(rows, 2, mixed, k)).toBeLessThan(1)
+      }),
+    )
   })
   test('is that of scikit-learn 1.2', () => {
     const x = Array.from({ length: 80 }, (_, i) => Math.sin(1.7 * i ** 1.5))
     const y = Array.from({ length: 40 }, (_, i) => Math.cos(2.3 * i ** 1.3))
-    const expected = [[3, 0.526666666667], [5, 0.524166666667], [9, 0.507407407407]] as const
+    const expected = [
+      [3, 0.526666666667],
+      [5, 0.524166666667],
+      [9, 0.507407407407],
+    ] as const
     for (const [k, t] of expected) expect(trustworthiness(x, 4, y, k)).toBeCloseTo(t, 10)
   })
 })

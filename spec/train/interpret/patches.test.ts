@@ -12,7 +12,10 @@ test('an image that is too long or too large to be looked at is a fault whose re
   expect(of(417, 611, 224)).toBeUndefined()
   const thin = of(2000, 13, 224)
   expect(thin?.found).toMatch(/^2000 x 13 pixels, which are \d+ patches of 14/)
-  for (const [height, width, fault] of [[2000, 13, thin], [1000, 1500, of(1000, 1500, 1400)]] as const) {
+  for (const [height, width, fault] of [
+    [2000, 13, thin],
+    [1000, 1500, of(1000, 1500, 1400)],
+  ] as const) {
     const [, size = ''] = /--size (\d+)/.exec(fault?.remedy ?? '') ?? []
     expect(Number(size)).toBeGreaterThan(50)
     expect(of(height, width, Number(size))).toBeUndefined()

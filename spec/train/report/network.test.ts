@@ -6,16 +6,33 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 
 const root = mkdtempSync(join(tmpdir(), 'report-'))
-afterAll(() => { rmSync(root, { recursive: true, force: true }) })
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true })
+})
 
-const start = (program: string, ...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', program, ...words], { cwd: new URL('../../..', import.meta.url).pathname, encoding: 'utf8' })
+const start = (
+  program: string,
+  ...words: ReadonlyArray<string>
+): { readonly code: number | null; readonly out: string; readonly err: string } => {
+  const done = spawnSync(process.execPath, ['--import', 'tsx', program, ...words], {
+    cwd: new URL('../../..', import.meta.url).pathname,
+    encoding: 'utf8',
+  })
   return { code: done.status, out: done.stdout, err: done.stderr }
 }
 
 const set = (...settings: ReadonlyArray<string>): ReadonlyArray<string> => settings.flatMap((s) => ['--set', s])
 
-const small = set('batch=4', 'model.width=16', 'model.depth=2', 'model.heads=2', 'head.hidden=16', 'head.bottleneck=8', 'head.prototypes=16', 'augmentation.locals=1')
+const small = set(
+  'batch=4',
+  'model.width=16',
+  'model.depth=2',
+  'model.heads=2',
+  'head.hidden=16',
+  'head.bottleneck=8',
+  'head.prototypes=16',
+  'augmentation.locals=1',
+)
 
 const sections = (page: string): ReadonlyArray<string> => [...page.matchAll(/<section id="([\w-]+)"/g)].map((m) => m[1])
 
@@ -25,27 +42,63 @@ const pictures = (page: string): number => [...page.matchAll(/<img src="data:ima
 describe('a run of labelled images', () => {
   const out = join(root, 'digits')
   it('writes everything that its network shows', () => {
-    const done = start('examples/dinov1.ts', '--steps', '2', '--target', 'gpujs:cpu', '--out', out, ...small, ...set('data.train=160', 'data.test=120', 'evaluation.k=3', 'evaluation.during=0'))
+    const done = start(
+      'examples/dinov1.ts',
+      '--steps',
+      '2',
+      '--target',
+      'gpujs:cpu',
+      '--out',
+      out,
+      ...small,
+      ...set('data.train=160', 'data.test=120', 'evaluation.k=3', 'evaluation.during=0'),
+    )
     expect(done.code, done.err).toBe(0)
     expect(done.err).toContain(`report: ${join(out, 'report.html')}`)
     const page = readFileSync(join(out, 'report.html'), 'utf8')
-    expect(sections(page)).toEqual(['curves', 'evaluations', 'attention', 'neighbours', 'map', 'network', 'numbers', 'configuration', 'environment'])
+    expect(sections(page)).toEqual([
+      'curves',
+      'evaluations',
+      'attention',
+      'neighbours',
+      'map',
+      'network',
+      'numbers',
+      'configuration',
+      'environment',
+    ])
     // six images: themselves, two heads and their mean, mass, boxes, components twice; eight rows of seven neighbours
     expect(pictures(page)).toBe(6 * 8 + 8 * 7)
-    for (const text of ['finished', 'k-NN before training', 'k nearest neighbours', 'MedMNIST', 'trustworthiness', 'Trustworthiness at 15', 'gpujs:cpu', 'patches of 7 pixels']) expect(page.toLowerCase()).toContain(text.toLowerCase())
+    for (const text of [
+      'finished',
+      'k-NN before training',
+      'k nearest neighbours',
+      'MedMNIST',
+      'trustworthiness',
+      'Trustworthiness at 15',
+      'gpujs:cpu',
+      'patches of 7 pixels',
+    ])
+      expect(page.toLowerCase()).toContain(text.toLowerCase())
     expect(page).not.toMatch(/(?<![\w-])(?:src|href)="(?!data:|#)/)
   })
   it('is looked at again by the command, as its folder says', () => {
     const done = start('train/cli/dinograph.ts', 'report', '--run', out, '--target', 'gpujs:cpu', '--evaluate', 'knn', '--json')
     expect(done.code, done.err).toBe(0)
-    expect(JSON.parse(done.out.trim().split('\n').at(-1) ?? '')).toEqual({ run: out, report: join(out, 'report.html'), sections: ['evaluations', 'attention', 'neighbours', 'map', 'network'] })
+    expect(JSON.parse(done.out.trim().split('\n').at(-1) ?? '')).toEqual({
+      run: out,
+      report: join(out, 'report.html'),
+      sections: ['evaluations', 'attention', 'neighbours', 'map', 'network'],
+    })
     const page = readFileSync(join(out, 'report.html'), 'utf8')
     expect(page).toContain('k nearest neighbours')
     expect(page).not.toContain('Linear classifiers')
   })
   it('is refused where the command is used wrongly', () => {
     for (const [words, code, text] of [
-      [[], 2, '--run'], [['--run', join(root, 'none')], 1, 'no config.yaml'], [['--run', out, '--evaluate', 'guess'], 2, 'knn, linear, logistic, medmnist'],
+      [[], 2, '--run'],
+      [['--run', join(root, 'none')], 1, 'no config.yaml'],
+      [['--run', out, '--evaluate', 'guess'], 2, 'knn, linear, logistic, medmnist'],
     ] as const) {
       const done = start('train/cli/dinograph.ts', 'report', ...words)
       expect(done.err).toContain(text)
@@ -57,7 +110,17 @@ describe('a run of labelled images', () => {
 describe('a run of slices through two windows, without labels', () => {
   it('shows the first channel, true boxes beside found ones, and no evaluation', () => {
     const out = join(root, 'ct')
-    const done = start('examples/ct.ts', '--steps', '2', '--target', 'gpujs:cpu', '--out', out, ...small, ...set('data.windows=[400/800,600/400]', 'augmentation.globalSize=32', 'augmentation.localSize=16'))
+    const done = start(
+      'examples/ct.ts',
+      '--steps',
+      '2',
+      '--target',
+      'gpujs:cpu',
+      '--out',
+      out,
+      ...small,
+      ...set('data.windows=[400/800,600/400]', 'augmentation.globalSize=32', 'augmentation.localSize=16'),
+    )
     expect(done.code, done.err).toBe(0)
     expect(existsSync(join(out, 'environment.json'))).toBe(true)
     const page = readFileSync(join(out, 'report.html'), 'utf8')

@@ -11,8 +11,12 @@ import { writeReport } from '../../../train/judge/report/report.ts'
 import { left, right } from '../../data/either.ts'
 
 let root = ''
-beforeAll(async () => { root = await mkdtemp(join(tmpdir(), 'report-')) })
-afterAll(async () => { await rm(root, { recursive: true, force: true }) })
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'report-'))
+})
+afterAll(async () => {
+  await rm(root, { recursive: true, force: true })
+})
 
 const folder = async (name: string, lines: ReadonlyArray<string>): Promise<string> => {
   const at = join(root, name)
@@ -22,18 +26,29 @@ const folder = async (name: string, lines: ReadonlyArray<string>): Promise<strin
   return at
 }
 
-const record = (step: number): string => JSON.stringify({ step, loss: 9 - step, 'loss.dino': 1 / step, lr: 0.001, wd: 0.04, images_per_s: 100, entropy: null })
+const record = (step: number): string =>
+  JSON.stringify({ step, loss: 9 - step, 'loss.dino': 1 / step, lr: 0.001, wd: 0.04, images_per_s: 100, entropy: null })
 
 /** What a page would fetch, if it could. */
-const fetched = (page: string): ReadonlyArray<string> => [...page.matchAll(/(?:(?<![\w-])(?:src|href|xlink:href)\s*=\s*["']?|url\(["']?)([^"')\s>]+)/g)].map((m) => m[1]).filter((u) => !u.startsWith('data:') && !u.startsWith('#'))
+const fetched = (page: string): ReadonlyArray<string> =>
+  [...page.matchAll(/(?:(?<![\w-])(?:src|href|xlink:href)\s*=\s*["']?|url\(["']?)([^"')\s>]+)/g)]
+    .map((m) => m[1])
+    .filter((u) => !u.startsWith('data:') && !u.startsWith('#'))
 
 describe('html', () => {
   test('escapes what is put into it, and nothing twice', () => {
-    expect(html`<p title="${'"'}">${'<b> & '}${html`<i>${3}</i>`}${[html`x`, html`y`]}</p>`.text).toBe('<p title="&quot;">&lt;b&gt; &amp; <i>3</i>xy</p>')
+    expect(html`<p title="${'"'}">${'<b> & '}${html`<i>${3}</i>`}${[html`x`, html`y`]}</p>`.text).toBe(
+      '<p title="&quot;">&lt;b&gt; &amp; <i>3</i>xy</p>',
+    )
     expect(escaped("'")).toBe('&#39;')
   })
   test('tables have the columns of their first row, numbers to the right', () => {
-    expect(table([{ a: 'x', b: 0.5 }, { a: '<', b: '70.0 %' }]).text).toContain('<th>a</th><th class="number">b</th>')
+    expect(
+      table([
+        { a: 'x', b: 0.5 },
+        { a: '<', b: '70.0 %' },
+      ]).text,
+    ).toContain('<th>a</th><th class="number">b</th>')
     expect(table([{ a: '<' }]).text).toContain('<td>&lt;</td>')
   })
 })
@@ -44,16 +59,39 @@ describe('the page', () => {
     right(await recordStart(at, false, 'a <b> run', right(await reference.open()))())
     right(await recordSummary(at, { ending: 'stopped', metrics: { knn_before: 0.5, bad: NaN } })())
     const text = await readFile(right(await writeReport(at, [])()), 'utf8')
-    for (const part of ['stopped at step 3 of 300', 'a &lt;b&gt; run', '50.0 %', '&lt;script&gt;alert(1)', 'weight decay 0.0400', 'fp-ts', '<svg', 'loss.dino']) expect(text).toContain(part)
+    for (const part of [
+      'stopped at step 3 of 300',
+      'a &lt;b&gt; run',
+      '50.0 %',
+      '&lt;script&gt;alert(1)',
+      'weight decay 0.0400',
+      'fp-ts',
+      '<svg',
+      'loss.dino',
+    ])
+      expect(text).toContain(part)
     expect(text).not.toContain('<script')
     expect(fetched(text)).toEqual([])
   })
   test('of a run without any step, and of one that is going on', async () => {
     expect(await readFile(right(await writeReport(await folder('none', []), [])()), 'utf8')).toContain('at step 0 of 300: not finished')
-    expect(await readFile(right(await writeReport(await folder('going', [record(1)]), [])()), 'utf8')).toContain('at step 1 of 300: not finished')
+    expect(await readFile(right(await writeReport(await folder('going', [record(1)]), [])()), 'utf8')).toContain(
+      'at step 1 of 300: not finished',
+    )
   })
   test('draws identifiers apart, so that one chart does not clip another', async () => {
-    const text = await readFile(right(await writeReport(await folder('ids', Array.from({ length: 700 }, (_, i) => record(i + 1))), [])()), 'utf8')
+    const text = await readFile(
+      right(
+        await writeReport(
+          await folder(
+            'ids',
+            Array.from({ length: 700 }, (_, i) => record(i + 1)),
+          ),
+          [],
+        )(),
+      ),
+      'utf8',
+    )
     const ids = [...text.matchAll(/\bid="([^"]+)"/g)].map((m) => m[1])
     expect(new Set(ids).size).toBe(ids.length)
     for (const [, id] of text.matchAll(/url\(#([^)]+)\)/g)) expect(ids).toContain(id)

@@ -36,60 +36,114 @@ const spec: CommandSpec = {
     { name: 'image', value: 'FILE', text: 'a picture, DICOM, NIfTI or npz file' },
     { name: 'out', value: 'DIR', text: 'the folder to write into' },
     { name: 'item', value: 'N', text: 'which image, slice or frame of the file, from 0; 0 by default' },
-    { name: 'size', value: 'PIXELS', text: 'the shorter side that the network sees, as it was trained by default: larger ones give finer maps' },
+    {
+      name: 'size',
+      value: 'PIXELS',
+      text: 'the shorter side that the network sees, as it was trained by default: larger ones give finer maps',
+    },
     { name: 'mass', value: 'SHARE', text: 'the share of attention that masks and boxes hold; 0.6 by default' },
   ],
 }
 
 /** One image of a file, in 0..1. */
-const imageAt = (path: string, item: number, say: (text: string) => void): TaskEither<Fault, Image> => pipe(
-  splitsAt(path, say),
-  TE.mapLeft((f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') })),
-  TE.chain((splits) => {
-    const [d] = splits.values()
-    return d === undefined || item >= d.length
-      ? TE.left(fault('usage', { place: '--item', found: String(item), allowed: `0 to ${(d?.length ?? 0) - 1}, the images of ${path}`, remedy: 'name one of these' }))
-      : unitImage(d, item)
-  }),
-)
+const imageAt = (path: string, item: number, say: (text: string) => void): TaskEither<Fault, Image> =>
+  pipe(
+    splitsAt(path, say),
+    TE.mapLeft((f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') })),
+    TE.chain((splits) => {
+      const [d] = splits.values()
+      return d === undefined || item >= d.length
+        ? TE.left(
+            fault('usage', {
+              place: '--item',
+              found: String(item),
+              allowed: `0 to ${(d?.length ?? 0) - 1}, the images of ${path}`,
+              remedy: 'name one of these',
+            }),
+          )
+        : unitImage(d, item)
+    }),
+  )
 
 /** File names and pictures. */
-const pictures = (s: Seen, mass: number): E.Either<Fault, ReadonlyArray<readonly [string, Image]>> => pipe(
-  [...s.heads.map((m, i) => [`attention-${i}`, m] as const), ['attention-mean', s.mean] as const],
-  E.traverseArray(([name, map]) => pipe(overlay(s, map), E.map((image) => [name, image] as const))),
-  E.map((maps) => [
-    ['image', shownImage(s.image)] as const, ...maps, ['mask-mean', masked(s, s.mean, mass)] as const, ['boxes', boxed(s)] as const,
-    ['pca', components(s, 'all')] as const, ['pca-foreground', components(s, 'foreground')] as const,
-  ]),
-)
+const pictures = (s: Seen, mass: number): E.Either<Fault, ReadonlyArray<readonly [string, Image]>> =>
+  pipe(
+    [...s.heads.map((m, i) => [`attention-${i}`, m] as const), ['attention-mean', s.mean] as const],
+    E.traverseArray(([name, map]) =>
+      pipe(
+        overlay(s, map),
+        E.map((image) => [name, image] as const),
+      ),
+    ),
+    E.map((maps) => [
+      ['image', shownImage(s.image)] as const,
+      ...maps,
+      ['mask-mean', masked(s, s.mean, mass)] as const,
+      ['boxes', boxed(s)] as const,
+      ['pca', components(s, 'all')] as const,
+      ['pca-foreground', components(s, 'foreground')] as const,
+    ]),
+  )
 
-const attention = (a: Arguments): TaskEither<Fault, Told> => pipe(
-  TE.Do,
-  TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-  TE.bind('path', () => TE.fromEither(needed(spec, 'image', textOption(a, 'image')))),
-  TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
-  TE.bind('item', () => TE.fromEither(numberOption(spec, a, 'item', 0, (n) => n === 0 || isWhole(n), 'a whole number from 0'))),
-  TE.bind('side', () => TE.fromEither(numberOption(spec, a, 'size', 0, isWhole, 'a whole number of pixels'))),
-  TE.bind('mass', () => TE.fromEither(numberOption(spec, a, 'mass', 0.6, (n) => n > 0 && n <= 1, 'a share above 0, up to 1'))),
-  TE.chain(({ model, path, out, item, side, mass }) => withNetwork(a, model, ({ device, frozen, root, progress }) => pipe(
+const attention = (a: Arguments): TaskEither<Fault, Told> =>
+  pipe(
     TE.Do,
-    TE.bind('image', () => imageAt(path, item, progress.say)),
-    TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
-    TE.bind('drawn', ({ seen }) => TE.fromEither(pictures(seen, mass))),
-    TE.bind('sheet', ({ drawn }) => TE.fromEither(contactSheet({ columns: Math.min(6, Math.ceil(Math.sqrt(drawn.length))), gap: 6 })(drawn.map(([, image]) => image)))),
-    TE.chainFirst(() => guarded('io', out)(async () => {
-      await makeFolder(out)
-      return E.right(undefined)
-    })),
-    TE.bind('files', ({ drawn, sheet }) => pipe(
-      [...drawn, ['overview', sheet] as const],
-      TE.traverseSeqArray(([name, picture]) => pipe(writePng(join(out, `${name}.png`))(picture), TE.map(() => `${name}.png`))),
-    )),
-    TE.map(({ seen, files }): Told => ({
-      text: `${seen.boxes.length === 0 ? 'no region is large enough for a box' : tableText(seen.boxes.map((b) => ({ x: b.x, y: b.y, width: b.width, height: b.height, score: b.score })))}\n${files.length} pictures in ${out}`,
-      json: { model, image: path, target: device.name, out, size: { height: seen.image.height, width: seen.image.width }, grid: seen.grid, heads: seen.heads.length, mass, boxes: seen.boxes, files },
-    })),
-  ))),
-)
+    TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
+    TE.bind('path', () => TE.fromEither(needed(spec, 'image', textOption(a, 'image')))),
+    TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
+    TE.bind('item', () => TE.fromEither(numberOption(spec, a, 'item', 0, (n) => n === 0 || isWhole(n), 'a whole number from 0'))),
+    TE.bind('side', () => TE.fromEither(numberOption(spec, a, 'size', 0, isWhole, 'a whole number of pixels'))),
+    TE.bind('mass', () => TE.fromEither(numberOption(spec, a, 'mass', 0.6, (n) => n > 0 && n <= 1, 'a share above 0, up to 1'))),
+    TE.chain(({ model, path, out, item, side, mass }) =>
+      withNetwork(a, model, ({ device, frozen, root, progress }) =>
+        pipe(
+          TE.Do,
+          TE.bind('image', () => imageAt(path, item, progress.say)),
+          TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
+          TE.bind('drawn', ({ seen }) => TE.fromEither(pictures(seen, mass))),
+          TE.bind('sheet', ({ drawn }) =>
+            TE.fromEither(
+              contactSheet({ columns: Math.min(6, Math.ceil(Math.sqrt(drawn.length))), gap: 6 })(drawn.map(([, image]) => image)),
+            ),
+          ),
+          TE.chainFirst(() =>
+            guarded(
+              'io',
+              out,
+            )(async () => {
+              await makeFolder(out)
+              return E.right(undefined)
+            }),
+          ),
+          TE.bind('files', ({ drawn, sheet }) =>
+            pipe(
+              [...drawn, ['overview', sheet] as const],
+              TE.traverseSeqArray(([name, picture]) =>
+                pipe(
+                  writePng(join(out, `${name}.png`))(picture),
+                  TE.map(() => `${name}.png`),
+                ),
+              ),
+            ),
+          ),
+          TE.map(({ seen, files }): Told => ({
+            text: `${seen.boxes.length === 0 ? 'no region is large enough for a box' : tableText(seen.boxes.map((b) => ({ x: b.x, y: b.y, width: b.width, height: b.height, score: b.score })))}\n${files.length} pictures in ${out}`,
+            json: {
+              model,
+              image: path,
+              target: device.name,
+              out,
+              size: { height: seen.image.height, width: seen.image.width },
+              grid: seen.grid,
+              heads: seen.heads.length,
+              mass,
+              boxes: seen.boxes,
+              files,
+            },
+          })),
+        ),
+      ),
+    ),
+  )
 
 export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, attention)

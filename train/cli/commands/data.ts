@@ -58,7 +58,9 @@ const requestOf = (a: Arguments, reading: OpenOptions): Either<Fault, Request> =
   if (n < 1) return E.left(usage('--limit', String(limit), 'a whole number of at least 1', 'write --limit 100, for example'))
   const [split, axis] = [a.extra.get('split'), a.extra.get('axis')]
   return E.right({
-    path, reading, limit: n,
+    path,
+    reading,
+    limit: n,
     split: split === 'train' || split === 'val' || split === 'test' ? split : undefined,
     axis: axis === '0' ? 0 : axis === '1' ? 1 : axis === '2' ? 2 : undefined,
     skip: a.extra.get('on-error') === 'skip',
@@ -78,18 +80,32 @@ const progressTo = (stream: NodeJS.WriteStream, what: string): Progress => {
 }
 
 const open = (r: Request, onError: 'stop' | 'skip'): TaskEither<Fault, OpenedData> => {
-  const o: OpenOptions = { ...r.reading, channels: 'stored', values: 'stored', onError, progress: progressTo(process.stderr, 'opened'), ...(r.axis === undefined ? {} : { axis: r.axis }) }
+  const o: OpenOptions = {
+    ...r.reading,
+    channels: 'stored',
+    values: 'stored',
+    onError,
+    progress: progressTo(process.stderr, 'opened'),
+    ...(r.axis === undefined ? {} : { axis: r.axis }),
+  }
   return pipe(
     openData(r.path, o),
-    TE.chainEitherK((opened): Either<Fault, OpenedData> => r.split === undefined
-      ? E.right(opened)
-      : pipe(datasetOf(opened, r.split), E.map((d) => ({ ...opened, splits: new Map([[r.split ?? 'all', d] as const]) })))),
+    TE.chainEitherK((opened): Either<Fault, OpenedData> =>
+      r.split === undefined
+        ? E.right(opened)
+        : pipe(
+            datasetOf(opened, r.split),
+            E.map((d) => ({ ...opened, splits: new Map([[r.split ?? 'all', d] as const]) })),
+          ),
+    ),
   )
 }
 
 const brief = (f: Fault): { readonly file: string; readonly reason: string } => ({ file: f.place, reason: f.found })
 
-const tell = (faults: ReadonlyArray<Fault>): void => { for (const f of faults) process.stderr.write(`cannot read ${f.place}: ${f.found}\n`) }
+const tell = (faults: ReadonlyArray<Fault>): void => {
+  for (const f of faults) process.stderr.write(`cannot read ${f.place}: ${f.found}\n`)
+}
 
 /** What a command says, and whether what it checked failed. */
 interface Told {
@@ -98,42 +114,71 @@ interface Told {
 }
 
 const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, Told> =>
-  pipe(open(r, 'skip'), TE.chain((opened) => async () => {
-    const splits: Record<string, unknown> = {}
-    const texts: string[] = [`${r.path}: ${opened.kind}`, ...showOpened(opened)]
-    const unreadable: Fault[] = [...opened.skipped]
-    let read = 0
-    const notes: string[] = []
-    for (const [name, d] of opened.splits) {
-      const s = await summarize(d, r.limit, progressTo(process.stderr, `${name}: read`))
-      unreadable.push(...s.unreadable)
-      read += s.read
-      const { unreadable: own, ...facts } = s
-      splits[name] = { ...facts, values: s.values ?? null, units: s.units ?? null, modality: s.modality ?? null, unreadable: own.length }
-      texts.push(showSummary(name, s))
-      notes.push(...oddValues(s).map((n) => (opened.splits.size === 1 ? n : `${name}: ${n}`)))
-    }
-    tell(unreadable)
-    texts.push(...notes.map((n) => `note: ${n}`))
-    if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
-    const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
-    if (json) texts.push(JSON.stringify({ kind: opened.kind, counts, splits, unreadable: unreadable.map(brief), notes: [...opened.notes, ...notes], ...(opened.files === undefined ? {} : { files: { found: opened.files.found, read: opened.files.read, left: opened.files.left.map((l) => ({ what: l.what, count: l.paths.length })), faults: opened.files.faults } }) }))
-    return E.right({ text: texts.join('\n'), failed: read === 0 || (strict && unreadable.length > 0) })
-  }))
+  pipe(
+    open(r, 'skip'),
+    TE.chain((opened) => async () => {
+      const splits: Record<string, unknown> = {}
+      const texts: string[] = [`${r.path}: ${opened.kind}`, ...showOpened(opened)]
+      const unreadable: Fault[] = [...opened.skipped]
+      let read = 0
+      const notes: string[] = []
+      for (const [name, d] of opened.splits) {
+        const s = await summarize(d, r.limit, progressTo(process.stderr, `${name}: read`))
+        unreadable.push(...s.unreadable)
+        read += s.read
+        const { unreadable: own, ...facts } = s
+        splits[name] = { ...facts, values: s.values ?? null, units: s.units ?? null, modality: s.modality ?? null, unreadable: own.length }
+        texts.push(showSummary(name, s))
+        notes.push(...oddValues(s).map((n) => (opened.splits.size === 1 ? n : `${name}: ${n}`)))
+      }
+      tell(unreadable)
+      texts.push(...notes.map((n) => `note: ${n}`))
+      if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
+      const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
+      if (json)
+        texts.push(
+          JSON.stringify({
+            kind: opened.kind,
+            counts,
+            splits,
+            unreadable: unreadable.map(brief),
+            notes: [...opened.notes, ...notes],
+            ...(opened.files === undefined
+              ? {}
+              : {
+                  files: {
+                    found: opened.files.found,
+                    read: opened.files.read,
+                    left: opened.files.left.map((l) => ({ what: l.what, count: l.paths.length })),
+                    faults: opened.files.faults,
+                  },
+                }),
+          }),
+        )
+      return E.right({ text: texts.join('\n'), failed: read === 0 || (strict && unreadable.length > 0) })
+    }),
+  )
 
 const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string> =>
-  pipe(open(r, r.skip ? 'skip' : 'stop'), TE.chain((opened) => async () => {
-    const { file, count, unreadable } = await dumpItems([...opened.splits], r.limit, progressTo(process.stderr, 'read'))
-    const faults = [...opened.skipped, ...unreadable]
-    tell(faults)
-    for (const line of showOpened(opened)) process.stderr.write(`${line}\n`)
-    if (faults.length > 0 && !r.skip) return E.left({ ...faults[0], remedy: `${faults[0].remedy}; ${faults.length} could not be read and nothing was written` })
-    if (count === 0) return E.left(fault('data', { place: r.path, found: 'no image that can be read', allowed: 'at least one', remedy: 'see the reasons above' }))
-    const written = await writeSafetensors(out)(file)()
-    if (E.isLeft(written)) return written
-    const text = `${out}: ${count} images${faults.length > 0 ? `, ${faults.length} skipped` : ''}`
-    return E.right(json ? `${text}\n${JSON.stringify({ out, written: count, skipped: faults.map(brief), notes: opened.notes })}` : text)
-  }))
+  pipe(
+    open(r, r.skip ? 'skip' : 'stop'),
+    TE.chain((opened) => async () => {
+      const { file, count, unreadable } = await dumpItems([...opened.splits], r.limit, progressTo(process.stderr, 'read'))
+      const faults = [...opened.skipped, ...unreadable]
+      tell(faults)
+      for (const line of showOpened(opened)) process.stderr.write(`${line}\n`)
+      if (faults.length > 0 && !r.skip)
+        return E.left({ ...faults[0], remedy: `${faults[0].remedy}; ${faults.length} could not be read and nothing was written` })
+      if (count === 0)
+        return E.left(
+          fault('data', { place: r.path, found: 'no image that can be read', allowed: 'at least one', remedy: 'see the reasons above' }),
+        )
+      const written = await writeSafetensors(out)(file)()
+      if (E.isLeft(written)) return written
+      const text = `${out}: ${count} images${faults.length > 0 ? `, ${faults.length} skipped` : ''}`
+      return E.right(json ? `${text}\n${JSON.stringify({ out, written: count, skipped: faults.map(brief), notes: opened.notes })}` : text)
+    }),
+  )
 
 const act = (a: Arguments): TaskEither<Fault, Told> =>
   pipe(
@@ -143,13 +188,20 @@ const act = (a: Arguments): TaskEither<Fault, Told> =>
       if (a.operands[0] !== 'dump') return inspect(r, a.json, a.extra.has('strict'))
       return O.isNone(a.out)
         ? TE.left(usage('--out', 'nothing', '--out FILE.safetensors', 'name the file to write'))
-        : pipe(dump(r, a.out.value, a.json), TE.map((text): Told => ({ text, failed: false })))
+        : pipe(
+            dump(r, a.out.value, a.json),
+            TE.map((text): Told => ({ text, failed: false })),
+          )
     }),
   )
 
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
-  const told = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right({ text: parsed.right.text, failed: false }) : await act(parsed.right.arguments)()
+  const told = E.isLeft(parsed)
+    ? parsed
+    : parsed.right._tag === 'Help'
+      ? E.right({ text: parsed.right.text, failed: false })
+      : await act(parsed.right.arguments)()
   if (E.isLeft(told)) {
     process.stderr.write(`${showFault(told.left)}\n`)
     return exitCode(told.left)

@@ -27,7 +27,7 @@ const spec: CommandSpec = {
     'How good the features of a trained network are, without training it further.',
     '',
     '  knn        votes of the nearest neighbours, for every k at once',
-    '  linear     the grid of linear classifiers of DINOv2\'s evaluation; the best is chosen by validation',
+    "  linear     the grid of linear classifiers of DINOv2's evaluation; the best is chosen by validation",
     '  logistic   logistic regression with an L2 penalty; C is chosen by validation',
     '  medmnist   ACC and AUC as MedMNIST reports them, by logistic regression',
   ].join('\n'),
@@ -36,7 +36,11 @@ const spec: CommandSpec = {
   settings: readingSettings,
   options: [
     ...modelOptions,
-    { name: 'data', value: 'DIR|FILE', text: 'labelled images: train, val and test where there are such splits; mnist for the digits that are shipped' },
+    {
+      name: 'data',
+      value: 'DIR|FILE',
+      text: 'labelled images: train, val and test where there are such splits; mnist for the digits that are shipped',
+    },
     { name: 'k', value: 'N,N,…', text: 'knn: numbers of neighbours; 10,20,100,200 by default' },
     { name: 'temperature', value: 'T', text: 'knn: of the votes; 0.07 by default' },
     { name: 'votes', value: 'RULE', choices: ['v1', 'v2'], text: 'knn: as DINO or as DINOv2 weighs votes; v1 by default' },
@@ -51,39 +55,70 @@ const spec: CommandSpec = {
 
 const isPositive = (n: number): boolean => Number.isFinite(n) && n > 0
 
-const optionsOf = (a: Arguments): Either<Fault, EvaluationOptions> => pipe(
-  E.Do,
-  E.bind('k', () => numbersOption(spec, a, 'k', [10, 20, 100, 200], isWhole, 'whole numbers from 1 between commas')),
-  E.bind('temperature', () => numberOption(spec, a, 'temperature', 0.07, isPositive, 'a number above 0')),
-  E.bind('rates', () => numbersOption(spec, a, 'rates', officialRates, isPositive, 'numbers above 0 between commas')),
-  E.bind('batch', () => numberOption(spec, a, 'batch', 128, isWhole, 'a whole number from 1')),
-  E.bind('cs', () => numbersOption(spec, a, 'c', logisticDefaults.cs, isPositive, 'numbers above 0 between commas')),
-  E.map(({ k, temperature, rates, batch, cs }): EvaluationOptions => ({
-    knn: { k, temperature, votes: textOption(a, 'votes') === 'v2' ? 'v2' : 'v1', leaveOneOut: a.extra.has('leave-one-out') },
-    probe: { rates, batch, steps: O.getOrElse(() => probeSteps)(a.steps), seed: O.getOrElse(() => 0)(a.seed) },
-    logistic: { ...logisticDefaults, cs },
-  })),
-)
-
-const percent = (name: string, x: number): string => `${name} ${Number.isFinite(x) ? `${(100 * x).toFixed(2)} %` : 'cannot be told: a class has no images'}`
-
-const evaluate = (a: Arguments): TaskEither<Fault, Told> => pipe(
-  TE.Do,
-  TE.bind('name', () => TE.fromEither(E.fromPredicate(isEvaluation, (s) => fault('usage', { place: 'EVALUATION', found: s, allowed: Object.keys(evaluations).join(', '), remedy: `see ${spec.call} --help` }))(a.operands[0] ?? ''))),
-  TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-  TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
-  TE.bind('options', () => TE.fromEither(optionsOf(a))),
-  TE.bind('reading', () => readingFrom(a)),
-  TE.chain(({ name, model, path, options, reading }) => withNetwork(a, model, ({ device, frozen, root, progress }) => pipe(
-    splitsAt(path, progress.say, undefined, reading),
-    TE.chainEitherK((splits) => partsOf(splits, progress.say)),
-    TE.bindTo('parts'),
-    TE.bind('result', ({ parts }) => evaluations[name]({ device, frozen, root, parts, progress, options })),
-    TE.map(({ parts, result }): Told => ({
-      text: `${tableText(result.table)}\n${Object.entries(result.metrics).map(([k, v]) => percent(k, v)).join(', ')}`,
-      json: { evaluation: name, model, data: path, target: device.name, train: parts.train.length, ...(parts.val === undefined ? {} : { val: parts.val.length }), test: parts.test.length, ...result.metrics, metrics: result.metrics, ...result.details },
+const optionsOf = (a: Arguments): Either<Fault, EvaluationOptions> =>
+  pipe(
+    E.Do,
+    E.bind('k', () => numbersOption(spec, a, 'k', [10, 20, 100, 200], isWhole, 'whole numbers from 1 between commas')),
+    E.bind('temperature', () => numberOption(spec, a, 'temperature', 0.07, isPositive, 'a number above 0')),
+    E.bind('rates', () => numbersOption(spec, a, 'rates', officialRates, isPositive, 'numbers above 0 between commas')),
+    E.bind('batch', () => numberOption(spec, a, 'batch', 128, isWhole, 'a whole number from 1')),
+    E.bind('cs', () => numbersOption(spec, a, 'c', logisticDefaults.cs, isPositive, 'numbers above 0 between commas')),
+    E.map(({ k, temperature, rates, batch, cs }): EvaluationOptions => ({
+      knn: { k, temperature, votes: textOption(a, 'votes') === 'v2' ? 'v2' : 'v1', leaveOneOut: a.extra.has('leave-one-out') },
+      probe: { rates, batch, steps: O.getOrElse(() => probeSteps)(a.steps), seed: O.getOrElse(() => 0)(a.seed) },
+      logistic: { ...logisticDefaults, cs },
     })),
-  ))),
-)
+  )
+
+const percent = (name: string, x: number): string =>
+  `${name} ${Number.isFinite(x) ? `${(100 * x).toFixed(2)} %` : 'cannot be told: a class has no images'}`
+
+const evaluate = (a: Arguments): TaskEither<Fault, Told> =>
+  pipe(
+    TE.Do,
+    TE.bind('name', () =>
+      TE.fromEither(
+        E.fromPredicate(isEvaluation, (s) =>
+          fault('usage', {
+            place: 'EVALUATION',
+            found: s,
+            allowed: Object.keys(evaluations).join(', '),
+            remedy: `see ${spec.call} --help`,
+          }),
+        )(a.operands[0] ?? ''),
+      ),
+    ),
+    TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
+    TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
+    TE.bind('options', () => TE.fromEither(optionsOf(a))),
+    TE.bind('reading', () => readingFrom(a)),
+    TE.chain(({ name, model, path, options, reading }) =>
+      withNetwork(a, model, ({ device, frozen, root, progress }) =>
+        pipe(
+          splitsAt(path, progress.say, undefined, reading),
+          TE.chainEitherK((splits) => partsOf(splits, progress.say)),
+          TE.bindTo('parts'),
+          TE.bind('result', ({ parts }) => evaluations[name]({ device, frozen, root, parts, progress, options })),
+          TE.map(({ parts, result }): Told => ({
+            text: `${tableText(result.table)}\n${Object.entries(result.metrics)
+              .map(([k, v]) => percent(k, v))
+              .join(', ')}`,
+            json: {
+              evaluation: name,
+              model,
+              data: path,
+              target: device.name,
+              train: parts.train.length,
+              ...(parts.val === undefined ? {} : { val: parts.val.length }),
+              test: parts.test.length,
+              ...result.metrics,
+              metrics: result.metrics,
+              ...result.details,
+            },
+          })),
+        ),
+      ),
+    ),
+  )
 
 export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, evaluate)

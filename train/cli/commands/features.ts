@@ -46,8 +46,18 @@ const largest = 2 ** 32
 const chosen = (a: Arguments, splits: ReadonlyMap<string, Dataset>): Either<Fault, ReadonlyMap<string, Dataset>> => {
   const split = textOption(a, 'split')
   const one = split === undefined ? undefined : splits.get(split)
-  return split === undefined ? E.right(splits) : one !== undefined ? E.right(new Map([[split, one]]))
-    : E.left(fault('usage', { place: '--split', found: split, allowed: [...splits.keys()].join(', '), remedy: 'name a split that the data have' }))
+  return split === undefined
+    ? E.right(splits)
+    : one !== undefined
+      ? E.right(new Map([[split, one]]))
+      : E.left(
+          fault('usage', {
+            place: '--split',
+            found: split,
+            allowed: [...splits.keys()].join(', '),
+            remedy: 'name a split that the data have',
+          }),
+        )
 }
 
 const labelsOf = (d: Dataset): Int32Array | undefined => {
@@ -55,50 +65,107 @@ const labelsOf = (d: Dataset): Int32Array | undefined => {
   return all.every((l) => l !== undefined) ? Int32Array.from(all) : undefined
 }
 
-const first = (limit: number) => (d: Dataset): Either<Fault, Dataset> => (d.length <= limit ? E.right(d) : subset(Array.from({ length: limit }, (_, i) => i), d.name)(d))
+const first =
+  (limit: number) =>
+  (d: Dataset): Either<Fault, Dataset> =>
+    d.length <= limit
+      ? E.right(d)
+      : subset(
+          Array.from({ length: limit }, (_, i) => i),
+          d.name,
+        )(d)
 
 type Named = ReadonlyArray<readonly [string, HostTensor]>
 
-const featuresOf = (r: Ready, eye: Encoder, prefix: string, dim: number) => (d: Dataset): TaskEither<Fault, Named> => {
-  if (4 * d.length * dim >= largest) return TE.left(fault('usage', {
-    place: `--data: ${d.name}`, found: `${d.length} images with ${dim} numbers each in one tensor`, allowed: 'tensors of less than 4 GiB', remedy: 'pass --no-patches, or fewer images with --limit',
-  }))
-  const labels = labelsOf(d)
-  return pipe(
-    eye.encode(d, r.progress),
-    TE.map((e): Named => [
-      ...[...e].map(([name, x]) => [`${prefix}${name}`, floatTensor([d.length, ...x.shape], x.data)] as const),
-      ...(labels === undefined ? [] : [[`${prefix}label`, intTensor([d.length], labels)] as const]),
-    ]),
-    TE.chainFirst(() => TE.fromIO(() => { r.progress.end() })),
-  )
-}
+const featuresOf =
+  (r: Ready, eye: Encoder, prefix: string, dim: number) =>
+  (d: Dataset): TaskEither<Fault, Named> => {
+    if (4 * d.length * dim >= largest)
+      return TE.left(
+        fault('usage', {
+          place: `--data: ${d.name}`,
+          found: `${d.length} images with ${dim} numbers each in one tensor`,
+          allowed: 'tensors of less than 4 GiB',
+          remedy: 'pass --no-patches, or fewer images with --limit',
+        }),
+      )
+    const labels = labelsOf(d)
+    return pipe(
+      eye.encode(d, r.progress),
+      TE.map((e): Named => [
+        ...[...e].map(([name, x]) => [`${prefix}${name}`, floatTensor([d.length, ...x.shape], x.data)] as const),
+        ...(labels === undefined ? [] : [[`${prefix}label`, intTensor([d.length], labels)] as const]),
+      ]),
+      TE.chainFirst(() =>
+        TE.fromIO(() => {
+          r.progress.end()
+        }),
+      ),
+    )
+  }
 
-const features = (a: Arguments): TaskEither<Fault, Told> => pipe(
-  TE.Do,
-  TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-  TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
-  TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
-  TE.bind('limit', () => TE.fromEither(numberOption(spec, a, 'limit', Infinity, (n) => n === Infinity || isWhole(n), 'a whole number from 1'))),
-  TE.bind('reading', () => readingFrom(a)),
-  TE.chain(({ model, path, out, limit, reading }) => withNetwork(a, model, (r) => pipe(
+const features = (a: Arguments): TaskEither<Fault, Told> =>
+  pipe(
     TE.Do,
-    TE.bind('splits', () => pipe(splitsAt(path, r.progress.say, undefined, reading), TE.chainEitherK((s) => chosen(a, s)))),
-    TE.bind('eye', () => encoder(r.device, r.frozen, r.root, (look) => (a.extra.has('no-patches') ? { cls: look.cls } : { cls: look.cls, patches: look.patches }))),
-    TE.bind('tensors', ({ splits, eye }) => pipe(
-      [...splits],
-      TE.traverseSeqArray(([name, d]) => pipe(
-        TE.fromEither(first(limit)(d)),
-        TE.chain(featuresOf(r, eye, splits.size > 1 ? `${name}/` : '', a.extra.has('no-patches') ? r.frozen.width : r.frozen.width * Math.max(1, (eye.size.height * eye.size.width) / r.frozen.patch ** 2))),
-      )),
-      TE.map((all) => all.flat()),
-    )),
-    TE.chainFirst(({ tensors }) => writeSafetensors(out)({ tensors: new Map(tensors), metadata: { model, data: path } })),
-    TE.map(({ tensors, eye }): Told => ({
-      text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
-      json: { model, data: path, target: r.device.name, out, size: eye.size, tensors: Object.fromEntries(tensors.map(([name, x]) => [name, x.shape])), numbers: tensors.reduce((n, [, x]) => n + sizeOf(x.shape), 0) },
-    })),
-  ))),
-)
+    TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
+    TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
+    TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
+    TE.bind('limit', () =>
+      TE.fromEither(numberOption(spec, a, 'limit', Infinity, (n) => n === Infinity || isWhole(n), 'a whole number from 1')),
+    ),
+    TE.bind('reading', () => readingFrom(a)),
+    TE.chain(({ model, path, out, limit, reading }) =>
+      withNetwork(a, model, (r) =>
+        pipe(
+          TE.Do,
+          TE.bind('splits', () =>
+            pipe(
+              splitsAt(path, r.progress.say, undefined, reading),
+              TE.chainEitherK((s) => chosen(a, s)),
+            ),
+          ),
+          TE.bind('eye', () =>
+            encoder(r.device, r.frozen, r.root, (look) =>
+              a.extra.has('no-patches') ? { cls: look.cls } : { cls: look.cls, patches: look.patches },
+            ),
+          ),
+          TE.bind('tensors', ({ splits, eye }) =>
+            pipe(
+              [...splits],
+              TE.traverseSeqArray(([name, d]) =>
+                pipe(
+                  TE.fromEither(first(limit)(d)),
+                  TE.chain(
+                    featuresOf(
+                      r,
+                      eye,
+                      splits.size > 1 ? `${name}/` : '',
+                      a.extra.has('no-patches')
+                        ? r.frozen.width
+                        : r.frozen.width * Math.max(1, (eye.size.height * eye.size.width) / r.frozen.patch ** 2),
+                    ),
+                  ),
+                ),
+              ),
+              TE.map((all) => all.flat()),
+            ),
+          ),
+          TE.chainFirst(({ tensors }) => writeSafetensors(out)({ tensors: new Map(tensors), metadata: { model, data: path } })),
+          TE.map(({ tensors, eye }): Told => ({
+            text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
+            json: {
+              model,
+              data: path,
+              target: r.device.name,
+              out,
+              size: eye.size,
+              tensors: Object.fromEntries(tensors.map(([name, x]) => [name, x.shape])),
+              numbers: tensors.reduce((n, [, x]) => n + sizeOf(x.shape), 0),
+            },
+          })),
+        ),
+      ),
+    ),
+  )
 
 export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, features)

@@ -43,14 +43,14 @@ const officialFile = 'official.safetensors'
 const spec: CommandSpec = {
   call: commandLine('hf'),
   about: [
-    'Backbones in and out of Hugging Face\'s format.',
+    "Backbones in and out of Hugging Face's format.",
     '',
     '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json',
     '  import --model DIR --out DIR   reads a folder of Hugging Face, timm or peft, a model of the hub by its id, or a file of weights (.safetensors,',
     '                                 .pth, .pt, .bin), adapts it where asked, and writes a folder of Hugging Face, with official.safetensors beside it',
     '  inspect --model DIR            says what a folder, model or file holds, and whether it is whole',
     '',
-    'A model\'s id is owner/name or owner/name@revision. It is downloaded into the cache that Python shares; HF_ENDPOINT, HF_HOME,',
+    "A model's id is owner/name or owner/name@revision. It is downloaded into the cache that Python shares; HF_ENDPOINT, HF_HOME,",
     'HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE are honoured.',
   ].join('\n'),
   operands: [{ name: 'ACTION', text: 'what to do', choices: ['export', 'import', 'inspect'] }],
@@ -59,7 +59,12 @@ const spec: CommandSpec = {
     { name: 'run', value: 'DIR', text: 'the folder of a run' },
     ...modelOptions.filter(({ name }) => name !== 'network'),
     { name: 'type', value: 'TYPE', choices: types, text: 'write this type; by default the one that fits the backbone' },
-    { name: 'network', value: 'NAME', choices: ['teacher', 'student'], text: 'of a run, or of a file with both: the moving average (default) or the network that is trained' },
+    {
+      name: 'network',
+      value: 'NAME',
+      choices: ['teacher', 'student'],
+      text: 'of a run, or of a file with both: the moving average (default) or the network that is trained',
+    },
     { name: 'merge-lora', text: 'add trained adapters into their weights' },
     { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
     { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond so many bytes; 5e9 by default' },
@@ -70,9 +75,14 @@ const spec: CommandSpec = {
   ],
 }
 
-const wrong = (place: string, found: string, allowed: string): Fault => fault('usage', { place, found, allowed, remedy: `see ${spec.call} --help` })
+const wrong = (place: string, found: string, allowed: string): Fault =>
+  fault('usage', { place, found, allowed, remedy: `see ${spec.call} --help` })
 
-const textOf = (a: Arguments, name: string): O.Option<string> => pipe(O.fromNullable(a.extra.get(name)), O.filter((v) => typeof v === 'string'))
+const textOf = (a: Arguments, name: string): O.Option<string> =>
+  pipe(
+    O.fromNullable(a.extra.get(name)),
+    O.filter((v) => typeof v === 'string'),
+  )
 
 const needed = (a: Arguments, name: string, value: O.Option<string>): Either<Fault, string> =>
   E.fromOption(() => wrong(`--${name}`, 'nothing', `${a.operands[0] ?? ''} needs --${name}`))(value)
@@ -86,125 +96,193 @@ const whole = (a: Arguments, name: string): Either<Fault, number | undefined> =>
 }
 
 const oneOf = <A extends string>(names: ReadonlyArray<A>, text: O.Option<string>): A | undefined =>
-  pipe(text, O.chainNullableK((s) => names.find((n) => n === s)), O.toUndefined)
+  pipe(
+    text,
+    O.chainNullableK((s) => names.find((n) => n === s)),
+    O.toUndefined,
+  )
 
-const readOptions = (a: Arguments): Either<Fault, ModelOptions> => pipe(
-  E.Do,
-  E.bind('channels', () => whole(a, 'channels')),
-  E.bind('image', () => whole(a, 'image')),
-  E.bind('told', () => frozenOptions(spec, a)),
-  E.map(({ channels, image, told }) => {
-    const rule = oneOf<ChannelRule>(channelRules, textOf(a, 'channel-rule'))
-    const change: Partial<VitOptions> = { ...(channels === undefined ? {} : { channels }), ...(image === undefined ? {} : { image }) }
-    return { change, ...(rule === undefined ? {} : { channelRule: rule }), ...told, unknown: oneOf(['refuse', 'ignore'] as const, textOf(a, 'unknown')) ?? 'refuse' }
-  }),
-)
+const readOptions = (a: Arguments): Either<Fault, ModelOptions> =>
+  pipe(
+    E.Do,
+    E.bind('channels', () => whole(a, 'channels')),
+    E.bind('image', () => whole(a, 'image')),
+    E.bind('told', () => frozenOptions(spec, a)),
+    E.map(({ channels, image, told }) => {
+      const rule = oneOf<ChannelRule>(channelRules, textOf(a, 'channel-rule'))
+      const change: Partial<VitOptions> = { ...(channels === undefined ? {} : { channels }), ...(image === undefined ? {} : { image }) }
+      return {
+        change,
+        ...(rule === undefined ? {} : { channelRule: rule }),
+        ...told,
+        unknown: oneOf(['refuse', 'ignore'] as const, textOf(a, 'unknown')) ?? 'refuse',
+      }
+    }),
+  )
 
 const isType = (s: string): s is HuggingFaceType => Object.hasOwn(huggingFaceTypes, s)
 
-const writeOptions = (a: Arguments): Either<Fault, WriteOptions> => pipe(
-  whole(a, 'shard'),
-  E.map((shard) => {
-    const type = pipe(textOf(a, 'type'), O.filter(isType), O.toUndefined)
-    const precision = oneOf<Precision>(['f32', 'f16', 'bf16'], textOf(a, 'precision'))
-    return { ...(shard === undefined ? {} : { shard }), ...(type === undefined ? {} : { type }), ...(precision === undefined ? {} : { precision }) }
-  }),
-)
+const writeOptions = (a: Arguments): Either<Fault, WriteOptions> =>
+  pipe(
+    whole(a, 'shard'),
+    E.map((shard) => {
+      const type = pipe(textOf(a, 'type'), O.filter(isType), O.toUndefined)
+      const precision = oneOf<Precision>(['f32', 'f16', 'bf16'], textOf(a, 'precision'))
+      return {
+        ...(shard === undefined ? {} : { shard }),
+        ...(type === undefined ? {} : { type }),
+        ...(precision === undefined ? {} : { precision }),
+      }
+    }),
+  )
 
 /** What was done and found, for a person and for `--json`. */
 type Told = Readonly<Record<string, unknown>>
 
-const told = (note: string): void => { process.stderr.write(`${note}\n`) }
+const told = (note: string): void => {
+  process.stderr.write(`${note}\n`)
+}
 
 /** The folder or file of `--model`, downloaded where it is an id. */
-const source = (a: Arguments): TaskEither<Fault, string> => pipe(
-  TE.fromEither(needed(a, 'model', textOf(a, 'model'))),
-  TE.chain(localModel(process.env, told)),
-)
+const source = (a: Arguments): TaskEither<Fault, string> =>
+  pipe(TE.fromEither(needed(a, 'model', textOf(a, 'model'))), TE.chain(localModel(process.env, told)))
 
 const summary = (b: Backbone): Told => {
-  const { model: { options: o, params }, source, stored, notes } = b
+  const {
+    model: { options: o, params },
+    source,
+    stored,
+    notes,
+  } = b
   return {
-    source, writes_as: typeOf(o), parameters: parameterCount(params), tensors: b.weights.size, stored, patch: o.patch, image: o.image, channels: o.channels, width: o.width,
-    depth: o.depth, heads: o.heads, ffn: o.ffn, hidden: o.hidden, registers: o.registers, position: o.position, eps: o.eps, notes,
+    source,
+    writes_as: typeOf(o),
+    parameters: parameterCount(params),
+    tensors: b.weights.size,
+    stored,
+    patch: o.patch,
+    image: o.image,
+    channels: o.channels,
+    width: o.width,
+    depth: o.depth,
+    heads: o.heads,
+    ffn: o.ffn,
+    hidden: o.hidden,
+    registers: o.registers,
+    position: o.position,
+    eps: o.eps,
+    notes,
   }
 }
 
 const text = (v: unknown): string => (typeof v === 'string' ? v : JSON.stringify(v))
 
 const shown = (s: Told): string =>
-  Object.entries(s).map(([k, v]) => `${k.padEnd(11)} ${Array.isArray(v) ? v.map(text).join('; ') || '-' : text(v)}`).join('\n')
+  Object.entries(s)
+    .map(([k, v]) => `${k.padEnd(11)} ${Array.isArray(v) ? v.map(text).join('; ') || '-' : text(v)}`)
+    .join('\n')
 
-const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> => TE.fromIO(() => { for (const n of notes) process.stderr.write(`${n}\n`) })
+const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> =>
+  TE.fromIO(() => {
+    for (const n of notes) process.stderr.write(`${n}\n`)
+  })
 
 /** The weights under the names that official files have. */
 const stateOf = (b: { readonly model: { readonly params: unknown }; readonly weights: Weights }): ReadonlyMap<string, HostTensor> =>
   new Map(declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]))
 
-const exporting = (a: Arguments): TaskEither<Fault, Told> => pipe(
-  TE.Do,
-  TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
-  TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
-  TE.bind('options', () => TE.fromEither(writeOptions(a))),
-  TE.bind('backbone', ({ run }) => readRun(run, { network: oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher', mergeLora: a.extra.has('merge-lora') })),
-  TE.chainFirst(({ backbone }) => say(backbone.notes)),
-  TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, options)(backbone)),
-  TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
-)
+const exporting = (a: Arguments): TaskEither<Fault, Told> =>
+  pipe(
+    TE.Do,
+    TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
+    TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
+    TE.bind('options', () => TE.fromEither(writeOptions(a))),
+    TE.bind('backbone', ({ run }) =>
+      readRun(run, {
+        network: oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher',
+        mergeLora: a.extra.has('merge-lora'),
+      }),
+    ),
+    TE.chainFirst(({ backbone }) => say(backbone.notes)),
+    TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, options)(backbone)),
+    TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
+  )
 
 /** `heads`: what no tensor says; reading the file again needs no --heads then. */
 const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0], heads?: number): TaskEither<Fault, void> =>
-  writeSafetensors(join(out, officialFile))({ tensors: stateOf(b), metadata: { format: 'pt', ...(heads === undefined ? {} : { heads: String(heads) }) } })
+  writeSafetensors(join(out, officialFile))({
+    tensors: stateOf(b),
+    metadata: { format: 'pt', ...(heads === undefined ? {} : { heads: String(heads) }) },
+  })
 
-const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
-  readModel(from, wishes, told),
-  TE.bindTo('backbone'),
-  TE.chainFirst(({ backbone }) => say(backbone.notes)),
-  TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
-  TE.chainFirst(({ backbone }) => writeOfficial(out, backbone, backbone.model.options.heads)),
-  TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
-)
+const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> =>
+  pipe(
+    readModel(from, wishes, told),
+    TE.bindTo('backbone'),
+    TE.chainFirst(({ backbone }) => say(backbone.notes)),
+    TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
+    TE.chainFirst(({ backbone }) => writeOfficial(out, backbone, backbone.model.options.heads)),
+    TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
+  )
 
-const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Told =>
-  ({ source: 'swin', writes_as: 'swin', parameters: parameterCount(params), tensors: weights.size, ...options, notes })
-
-const swinWishes = ({ change, channelRule, unknown }: ModelOptions): ReadSwinOptions => ({
-  ...(change?.channels === undefined ? {} : { change: { channels: change.channels } }), ...(channelRule === undefined ? {} : { channelRule }), ...(unknown === undefined ? {} : { unknown }),
+const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Told => ({
+  source: 'swin',
+  writes_as: 'swin',
+  parameters: parameterCount(params),
+  tensors: weights.size,
+  ...options,
+  notes,
 })
 
-const importingSwin = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> => pipe(
-  readSwin(from, swinWishes(wishes)),
-  TE.bindTo('backbone'),
-  TE.chainFirst(({ backbone }) => say(backbone.notes)),
-  TE.bind('files', ({ backbone }) => writeSwin(out, options)(backbone)),
-  TE.chainFirst(({ backbone }) => writeOfficial(out, backbone)),
-  TE.map(({ backbone, files }) => ({ ...swinSummary(backbone), out, files: [...files, officialFile] })),
-)
+const swinWishes = ({ change, channelRule, unknown }: ModelOptions): ReadSwinOptions => ({
+  ...(change?.channels === undefined ? {} : { change: { channels: change.channels } }),
+  ...(channelRule === undefined ? {} : { channelRule }),
+  ...(unknown === undefined ? {} : { unknown }),
+})
 
-const importing = (a: Arguments): TaskEither<Fault, Told> => pipe(
-  TE.Do,
-  TE.bind('from', () => source(a)),
-  TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
-  TE.bind('wishes', () => TE.fromEither(readOptions(a))),
-  TE.bind('options', () => TE.fromEither(writeOptions(a))),
-  TE.bind('hierarchical', ({ from }) => isSwin(from)),
-  TE.chain(({ from, out, wishes, options, hierarchical }) => (hierarchical ? importingSwin : importingVit)(from, out, wishes, options)),
-)
+const importingSwin = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> =>
+  pipe(
+    readSwin(from, swinWishes(wishes)),
+    TE.bindTo('backbone'),
+    TE.chainFirst(({ backbone }) => say(backbone.notes)),
+    TE.bind('files', ({ backbone }) => writeSwin(out, options)(backbone)),
+    TE.chainFirst(({ backbone }) => writeOfficial(out, backbone)),
+    TE.map(({ backbone, files }) => ({ ...swinSummary(backbone), out, files: [...files, officialFile] })),
+  )
 
-const inspectingVit = (from: string, wishes: ModelOptions): TaskEither<Fault, Told> => pipe(
-  readModel(from, wishes, told),
-  TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
-)
+const importing = (a: Arguments): TaskEither<Fault, Told> =>
+  pipe(
+    TE.Do,
+    TE.bind('from', () => source(a)),
+    TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
+    TE.bind('wishes', () => TE.fromEither(readOptions(a))),
+    TE.bind('options', () => TE.fromEither(writeOptions(a))),
+    TE.bind('hierarchical', ({ from }) => isSwin(from)),
+    TE.chain(({ from, out, wishes, options, hierarchical }) => (hierarchical ? importingSwin : importingVit)(from, out, wishes, options)),
+  )
 
-const inspecting = (a: Arguments): TaskEither<Fault, Told> => pipe(
-  TE.Do,
-  TE.bind('from', () => source(a)),
-  TE.bind('wishes', () => TE.fromEither(readOptions(a))),
-  TE.bind('hierarchical', ({ from }) => isSwin(from)),
-  TE.chain(({ from, wishes, hierarchical }) => (hierarchical ? pipe(readSwin(from, swinWishes(wishes)), TE.map(swinSummary)) : inspectingVit(from, wishes))),
-)
+const inspectingVit = (from: string, wishes: ModelOptions): TaskEither<Fault, Told> =>
+  pipe(
+    readModel(from, wishes, told),
+    TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
+  )
 
-const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>>> = { export: exporting, import: importing, inspect: inspecting }
+const inspecting = (a: Arguments): TaskEither<Fault, Told> =>
+  pipe(
+    TE.Do,
+    TE.bind('from', () => source(a)),
+    TE.bind('wishes', () => TE.fromEither(readOptions(a))),
+    TE.bind('hierarchical', ({ from }) => isSwin(from)),
+    TE.chain(({ from, wishes, hierarchical }) =>
+      hierarchical ? pipe(readSwin(from, swinWishes(wishes)), TE.map(swinSummary)) : inspectingVit(from, wishes),
+    ),
+  )
+
+const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>>> = {
+  export: exporting,
+  import: importing,
+  inspect: inspecting,
+}
 
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)

@@ -34,7 +34,8 @@ import type { Program } from '../../step/step.ts'
 
 const spec: CommandSpec = {
   call: commandLine('ir'),
-  about: 'Prints the training step of an example at any stage of the road to a target: traced, with gradients, after each pass, or as source code; then what looked like attention and was missed.',
+  about:
+    'Prints the training step of an example at any stage of the road to a target: traced, with gradients, after each pass, or as source code; then what looked like attention and was missed.',
   operands: [{ name: 'EXAMPLE', text: 'the example, such as examples/dinov1.ts' }],
   answers: ['config', 'set', 'data', 'model', 'target', 'seed', 'steps'],
   options: [
@@ -44,14 +45,20 @@ const spec: CommandSpec = {
   ],
 }
 
-const isExperiment = (x: unknown): x is Experiment => typeof x === 'object' && x !== null && 'resolve' in x && 'settings' in x && 'name' in x
+const isExperiment = (x: unknown): x is Experiment =>
+  typeof x === 'object' && x !== null && 'resolve' in x && 'settings' in x && 'name' in x
 
 /** A path that names no file: what may have been meant. */
 const noSuchFile = async (path: string): Promise<Fault> => {
   const names = await readdir(dirname(path)).catch((): ReadonlyArray<string> => [])
   const programs = names.filter((n) => n.endsWith('.ts'))
   const near = nearest(basename(path), programs)
-  return fault('usage', { place: path, found: 'no such file', allowed: programs.map((n) => join(dirname(path), n)).join(', ') || 'a file like examples/dinov1.ts', remedy: near === undefined ? 'name a file like examples/dinov1.ts' : `did you mean ${join(dirname(path), near)}?` })
+  return fault('usage', {
+    place: path,
+    found: 'no such file',
+    allowed: programs.map((n) => join(dirname(path), n)).join(', ') || 'a file like examples/dinov1.ts',
+    remedy: near === undefined ? 'name a file like examples/dinov1.ts' : `did you mean ${join(dirname(path), near)}?`,
+  })
 }
 
 /** From here on this process loads TypeScript, as modules and by `require`. */
@@ -62,26 +69,43 @@ const readTypeScript = async (): Promise<void> => {
 }
 
 const defaultOf = (module: unknown): unknown =>
-  (typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined)
+  typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
 
-const load = (path: string): TaskEither<Fault, Experiment> => async () => {
-  if (!existsSync(path)) return E.left(await noSuchFile(path))
-  const wrong = (found: string): Fault => fault('usage', { place: path, found, allowed: 'a module whose default export is an experiment', remedy: 'name a file like examples/dinov1.ts' })
-  try {
-    if (/\.[cm]?tsx?$/.test(path) && !isUnderTsx()) await readTypeScript()
-    const module: unknown = await import(pathToFileURL(resolvePath(path)).href)
-    const main = defaultOf(module)
-    // of a CommonJS module, the default is all that it exports
-    const found = [main, defaultOf(main)].find(isExperiment)
-    return found === undefined ? E.left(wrong('no experiment as its default export')) : E.right(found)
-  } catch (e) {
-    return E.left(wrong(messageOf(e)))
+const load =
+  (path: string): TaskEither<Fault, Experiment> =>
+  async () => {
+    if (!existsSync(path)) return E.left(await noSuchFile(path))
+    const wrong = (found: string): Fault =>
+      fault('usage', {
+        place: path,
+        found,
+        allowed: 'a module whose default export is an experiment',
+        remedy: 'name a file like examples/dinov1.ts',
+      })
+    try {
+      if (/\.[cm]?tsx?$/.test(path) && !isUnderTsx()) await readTypeScript()
+      const module: unknown = await import(pathToFileURL(resolvePath(path)).href)
+      const main = defaultOf(module)
+      // of a CommonJS module, the default is all that it exports
+      const found = [main, defaultOf(main)].find(isExperiment)
+      return found === undefined ? E.left(wrong('no experiment as its default export')) : E.right(found)
+    } catch (e) {
+      return E.left(wrong(messageOf(e)))
+    }
   }
-}
 
 const phaseOf = (a: Assembled, name: string | undefined): Either<Fault, AssembledPhase> => {
   const found = name === undefined ? last(a.phases) : a.phases.find((p) => p.name === name)
-  return found === undefined ? E.left(fault('usage', { place: '--phase', found: name ?? '', allowed: a.phases.map((p) => p.name).join(', '), remedy: 'name a phase of the run' })) : E.right(found)
+  return found === undefined
+    ? E.left(
+        fault('usage', {
+          place: '--phase',
+          found: name ?? '',
+          allowed: a.phases.map((p) => p.name).join(', '),
+          remedy: 'name a phase of the run',
+        }),
+      )
+    : E.right(found)
 }
 
 /** One stage of a step on its way to a device. */
@@ -105,7 +129,12 @@ const stagesOfPhase = (phase: AssembledPhase, device: Device): Either<Fault, Rea
   return pipe(
     stagesOf(device.road)(program.graph),
     E.map((passes) => [
-      now('traced', () => pipe(phase.forward.objective, E.map((o) => showGraph(o.graph)))),
+      now('traced', () =>
+        pipe(
+          phase.forward.objective,
+          E.map((o) => showGraph(o.graph)),
+        ),
+      ),
       now('grad', () => E.right(showGraph(program.graph))),
       ...passes.map((s) => now(s.name, () => E.right(s.text()))),
       { name: 'source', text: sourceOf(program, device) },
@@ -114,30 +143,36 @@ const stagesOfPhase = (phase: AssembledPhase, device: Device): Either<Fault, Rea
 }
 
 /** Names that mean the same on every target: the graph when all its passes are over, and its kernels when theirs are. */
-const aliases = (road: Road): ReadonlyMap<string, string> => new Map([
-  ['rewritten', road.graph.at(-1)?.name ?? 'grad'],
-  ['fused', (isKernelRoad(road) ? road.kernels.at(-1) ?? road.fuse : road.graph.at(-1))?.name ?? 'grad'],
-])
+const aliases = (road: Road): ReadonlyMap<string, string> =>
+  new Map([
+    ['rewritten', road.graph.at(-1)?.name ?? 'grad'],
+    ['fused', (isKernelRoad(road) ? (road.kernels.at(-1) ?? road.fuse) : road.graph.at(-1))?.name ?? 'grad'],
+  ])
 
-const textOf = (phase: AssembledPhase, device: Device, a: Arguments): TaskEither<Fault, string> => async () => {
-  const stages = stagesOfPhase(phase, device)
-  if (E.isLeft(stages)) return stages
-  const names = stages.right.map((s) => s.name)
-  const same = aliases(device.road)
-  if (a.extra.get('stages') === true)
-    return E.right(`${[...names, ...[...same].map(([alias, name]) => `${alias} (${name})`)].join('\n')}\n`)
-  const asked = String(a.extra.get('stage') ?? 'fused')
-  const stage = stages.right.find((s) => s.name === (same.get(asked) ?? asked))
-  if (stage === undefined) {
-    const allowed = [...names, ...same.keys()]
-    const near = nearest(asked, allowed)
-    const remedy = near === undefined ? 'name one of these' : `did you mean ${near}?`
-    return E.left(fault('usage', { place: '--stage', found: asked, allowed: `${allowed.join(', ')} (stages of ${device.name})`, remedy }))
+const textOf =
+  (phase: AssembledPhase, device: Device, a: Arguments): TaskEither<Fault, string> =>
+  async () => {
+    const stages = stagesOfPhase(phase, device)
+    if (E.isLeft(stages)) return stages
+    const names = stages.right.map((s) => s.name)
+    const same = aliases(device.road)
+    if (a.extra.get('stages') === true)
+      return E.right(`${[...names, ...[...same].map(([alias, name]) => `${alias} (${name})`)].join('\n')}\n`)
+    const asked = String(a.extra.get('stage') ?? 'fused')
+    const stage = stages.right.find((s) => s.name === (same.get(asked) ?? asked))
+    if (stage === undefined) {
+      const allowed = [...names, ...same.keys()]
+      const near = nearest(asked, allowed)
+      const remedy = near === undefined ? 'name one of these' : `did you mean ${near}?`
+      return E.left(fault('usage', { place: '--stage', found: asked, allowed: `${allowed.join(', ')} (stages of ${device.name})`, remedy }))
+    }
+    const attention = pipe(
+      phase.forward.objective,
+      E.map((o) => showAttention(o.graph)),
+    )
+    const parts = [await stage.text(), attention, a.json ? summary(asked, phase, device) : E.right('')]
+    return E.map((texts: ReadonlyArray<string>) => texts.join(''))(E.sequenceArray(parts))
   }
-  const attention = pipe(phase.forward.objective, E.map((o) => showAttention(o.graph)))
-  const parts = [await stage.text(), attention, a.json ? summary(asked, phase, device) : E.right('')]
-  return E.map((texts: ReadonlyArray<string>) => texts.join(''))(E.sequenceArray(parts))
-}
 
 const phaseName = (a: Arguments): string | undefined => {
   const name = a.extra.get('phase')
@@ -149,12 +184,22 @@ const summary = (stage: string, phase: AssembledPhase, device: Device): Either<F
   const { graph } = last(phase.turns)
   const common = { target: device.name, stage, phase: phase.name, operations: operationsOf(graph), resident_bytes: residentBytes(graph) }
   if (!isKernelRoad(device.road)) return E.right(`${JSON.stringify(common)}\n`)
-  return pipe(graph, follow(device.road), E.map((plan) => {
-    const t = totalsOf(plan)
-    return `${JSON.stringify({
-      ...common, kernels: t.launches, distinct_kernels: t.distinct, updates: t.updates, flop: t.flops, bytes_moved: t.bytes, temporary_bytes: t.temporaryBytes,
-    })}\n`
-  }))
+  return pipe(
+    graph,
+    follow(device.road),
+    E.map((plan) => {
+      const t = totalsOf(plan)
+      return `${JSON.stringify({
+        ...common,
+        kernels: t.launches,
+        distinct_kernels: t.distinct,
+        updates: t.updates,
+        flop: t.flops,
+        bytes_moved: t.bytes,
+        temporary_bytes: t.temporaryBytes,
+      })}\n`
+    }),
+  )
 }
 
 const show = (a: Arguments): TaskEither<Fault, string> =>
@@ -168,7 +213,10 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target))),
     TE.chain(({ resolved, first, device }) => async () => {
       const images = { channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }
-      const phase = pipe(resolved.assemble(images, device.planned), E.chain((assembled) => phaseOf(assembled, phaseName(a))))
+      const phase = pipe(
+        resolved.assemble(images, device.planned),
+        E.chain((assembled) => phaseOf(assembled, phaseName(a))),
+      )
       const text = E.isLeft(phase) ? phase : await textOf(phase.right, device, a)()
       device.close()
       return text
@@ -177,7 +225,11 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
 
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
-  const text = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Help' ? E.right(`${parsed.right.text}\n`) : await show(parsed.right.arguments)()
+  const text = E.isLeft(parsed)
+    ? parsed
+    : parsed.right._tag === 'Help'
+      ? E.right(`${parsed.right.text}\n`)
+      : await show(parsed.right.arguments)()
   if (E.isLeft(text)) {
     process.stderr.write(`${showFault(text.left)}\n`)
     return exitCode(text.left)

@@ -28,26 +28,47 @@ export interface Told {
 
 /** What names a network, and what tells of it what it does not say itself. */
 export const modelOptions: ReadonlyArray<OptionSpec> = [
-  { name: 'model', value: 'DIR|FILE|ID', text: 'a run, a folder of Hugging Face, timm or peft, a .safetensors or PyTorch file, or the id of a model on the hub' },
+  {
+    name: 'model',
+    value: 'DIR|FILE|ID',
+    text: 'a run, a folder of Hugging Face, timm or peft, a .safetensors or PyTorch file, or the id of a model on the hub',
+  },
   { name: 'base', value: 'DIR|FILE|ID', text: 'the model that adapters belong to, where they do not say it' },
   { name: 'heads', value: 'N', text: 'attention heads, where a file does not say them' },
-  { name: 'dialect', value: 'NAME', choices: dialects, text: 'resize positions and pictures as transformers or as the official code does; by default as the source does' },
-  { name: 'network', value: 'NAME', choices: networks, text: 'of a file with two: the moving average (default) or the network that is trained' },
+  {
+    name: 'dialect',
+    value: 'NAME',
+    choices: dialects,
+    text: 'resize positions and pictures as transformers or as the official code does; by default as the source does',
+  },
+  {
+    name: 'network',
+    value: 'NAME',
+    choices: networks,
+    text: 'of a file with two: the moving average (default) or the network that is trained',
+  },
 ]
 
 const dialectOf = (text: string | undefined): Dialect | undefined => dialects.find((d) => d === text)
 const networkOf = (text: string | undefined): Network | undefined => networks.find((n) => n === text)
 
 /** How a command line wants its network read. */
-export const frozenOptions = (c: CommandSpec, a: Arguments): Either<Fault, FrozenOptions> => pipe(
-  numberOption(c, a, 'heads', 0, (n) => n === 0 || isWhole(n), 'a whole number from 1'),
-  E.map((heads) => {
-    const [base, dialect, network] = [textOption(a, 'base'), dialectOf(textOption(a, 'dialect')), networkOf(textOption(a, 'network'))]
-    return { ...(heads === 0 ? {} : { heads }), ...(base === undefined ? {} : { base }), ...(dialect === undefined ? {} : { dialect }), ...(network === undefined ? {} : { network }) }
-  }),
-)
+export const frozenOptions = (c: CommandSpec, a: Arguments): Either<Fault, FrozenOptions> =>
+  pipe(
+    numberOption(c, a, 'heads', 0, (n) => n === 0 || isWhole(n), 'a whole number from 1'),
+    E.map((heads) => {
+      const [base, dialect, network] = [textOption(a, 'base'), dialectOf(textOption(a, 'dialect')), networkOf(textOption(a, 'network'))]
+      return {
+        ...(heads === 0 ? {} : { heads }),
+        ...(base === undefined ? {} : { base }),
+        ...(dialect === undefined ? {} : { dialect }),
+        ...(network === undefined ? {} : { network }),
+      }
+    }),
+  )
 
-const wrong = (c: CommandSpec, place: string, found: string, allowed: string): Fault => fault('usage', { place, found, allowed, remedy: `see ${c.call} --help` })
+const wrong = (c: CommandSpec, place: string, found: string, allowed: string): Fault =>
+  fault('usage', { place, found, allowed, remedy: `see ${c.call} --help` })
 
 export const textOption = (a: Arguments, name: string): string | undefined => {
   const v = a.extra.get(name)
@@ -59,7 +80,14 @@ export const needed = (c: CommandSpec, name: string, value: string | undefined):
   E.fromNullable(wrong(c, `--${name}`, 'nothing', `--${name} with a value`))(value)
 
 /** Numbers between commas, each as asked; the given ones where the option is not there. */
-export const numbersOption = (c: CommandSpec, a: Arguments, name: string, usual: ReadonlyArray<number>, good: (n: number) => boolean, allowed: string): Either<Fault, ReadonlyArray<number>> => {
+export const numbersOption = (
+  c: CommandSpec,
+  a: Arguments,
+  name: string,
+  usual: ReadonlyArray<number>,
+  good: (n: number) => boolean,
+  allowed: string,
+): Either<Fault, ReadonlyArray<number>> => {
   const text = textOption(a, name)
   if (text === undefined) return E.right(usual)
   const all = text.split(',').map((s) => (s.trim() === '' ? NaN : Number(s)))
@@ -69,8 +97,22 @@ export const numbersOption = (c: CommandSpec, a: Arguments, name: string, usual:
 export const isWhole = (n: number): boolean => Number.isSafeInteger(n) && n > 0
 
 /** One number, as asked. */
-export const numberOption = (c: CommandSpec, a: Arguments, name: string, usual: number, good: (n: number) => boolean, allowed: string): Either<Fault, number> =>
-  pipe(numbersOption(c, a, name, [usual], good, allowed), E.filterOrElse((x) => x.length === 1, (x) => wrong(c, `--${name}`, x.join(','), allowed)), E.map(([x]) => x))
+export const numberOption = (
+  c: CommandSpec,
+  a: Arguments,
+  name: string,
+  usual: number,
+  good: (n: number) => boolean,
+  allowed: string,
+): Either<Fault, number> =>
+  pipe(
+    numbersOption(c, a, name, [usual], good, allowed),
+    E.filterOrElse(
+      (x) => x.length === 1,
+      (x) => wrong(c, `--${name}`, x.join(','), allowed),
+    ),
+    E.map(([x]) => x),
+  )
 
 /** A network on a device, ready to be looked into. */
 export interface Ready {
@@ -85,17 +127,27 @@ const root = 'frozen'
 const unnamed: CommandSpec = { call: 'npm run dinograph --', about: '' }
 
 /** Opens the target, reads the network, and puts it there; says how it was read. The device is closed whatever happens. */
-export const withNetwork = <A>(a: Arguments, model: string, use: (r: Ready) => TaskEither<Fault, A>, c: CommandSpec = unnamed): TaskEither<Fault, A> => {
+export const withNetwork = <A>(
+  a: Arguments,
+  model: string,
+  use: (r: Ready) => TaskEither<Fault, A>,
+  c: CommandSpec = unnamed,
+): TaskEither<Fault, A> => {
   const progress = startProgress()
   return pipe(
     TE.fromEither(frozenOptions(c, a)),
     TE.chain((o) => readFrozen(model, o, progress.say)),
     TE.bindTo('frozen'),
-    TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {})),
+    TE.bind('device', () =>
+      openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {}),
+    ),
     TE.chain(({ frozen, device }) => async () => {
       progress.say(`${model} on ${device.name}: ${device.description}`)
       for (const note of frozen.notes) progress.say(note)
-      const result = await pipe(placeFrozen(device, root, frozen), TE.chain(() => use({ device, frozen, root, progress })))()
+      const result = await pipe(
+        placeFrozen(device, root, frozen),
+        TE.chain(() => use({ device, frozen, root, progress })),
+      )()
       device.close()
       return result
     }),
@@ -109,22 +161,38 @@ export const tableText = (rows: ReadonlyArray<Readonly<Record<string, string | n
   const names = Object.keys(rows[0] ?? {})
   const cells = [names, ...rows.map((r) => names.map((n) => show(r[n])))]
   const widths = names.map((_, i) => Math.max(...cells.map((c) => c[i].length)))
-  return cells.map((c) => c.map((s, i) => s.padStart(widths[i])).join('  ').trimEnd()).join('\n')
+  return cells
+    .map((c) =>
+      c
+        .map((s, i) => s.padStart(widths[i]))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }
 
 /** Runs a command; gives its exit code. Results go to stdout, faults to stderr; with `--json` the last line of stdout is one object. */
-export const runProgram = async (c: CommandSpec, argv: ReadonlyArray<string>, run: (a: Arguments) => TaskEither<Fault, Told>): Promise<number> => {
+export const runProgram = async (
+  c: CommandSpec,
+  argv: ReadonlyArray<string>,
+  run: (a: Arguments) => TaskEither<Fault, Told>,
+): Promise<number> => {
   const parsed = parseArguments(c)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
     process.stdout.write(`${parsed.right.text}\n`)
     return 0
   }
-  const told = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await run(parsed.right.arguments)() : E.right({ text: '', json: {} })
+  const told = E.isLeft(parsed)
+    ? parsed
+    : parsed.right._tag === 'Run'
+      ? await run(parsed.right.arguments)()
+      : E.right({ text: '', json: {} })
   if (E.isLeft(told)) {
     process.stderr.write(`${showFault(told.left)}\n`)
     return exitCode(told.left)
   }
   process.stdout.write(`${told.right.text}\n`)
-  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) process.stdout.write(`${JSON.stringify(told.right.json)}\n`)
+  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json)
+    process.stdout.write(`${JSON.stringify(told.right.json)}\n`)
   return 0
 }

@@ -30,11 +30,12 @@ const names = Object.keys(evaluations)
 
 const spec: CommandSpec = {
   call: commandLine('report'),
-  about: 'Writes report.html of a run again: curves, evaluations, attention, neighbours, a map, configuration, environment. One page that opens from the file.',
+  about:
+    'Writes report.html of a run again: curves, evaluations, attention, neighbours, a map, configuration, environment. One page that opens from the file.',
   answers: ['target', 'threads'],
   options: [
     { name: 'run', value: 'DIR', text: 'the folder of a run: finished, stopped, or still going' },
-    { name: 'data', value: 'DIR|FILE', text: 'look at these images; those of the run\'s configuration by default' },
+    { name: 'data', value: 'DIR|FILE', text: "look at these images; those of the run's configuration by default" },
     { name: 'evaluate', value: 'NAME,…', text: `which evaluations: ${names.join(', ')}; all by default; none for none` },
     { name: 'whole', text: 'evaluate on all images with the official grids, in place of a sample' },
     { name: 'no-network', text: 'curves and configuration alone: does not look into the network' },
@@ -42,22 +43,45 @@ const spec: CommandSpec = {
 }
 
 const evaluationsOf = (a: Arguments): Either<Fault, ReadonlyArray<EvaluationName>> => {
-  const asked = (textOption(a, 'evaluate') ?? names.join(',')).split(',').map((s) => s.trim()).filter((s) => s !== '' && s !== 'none')
+  const asked = (textOption(a, 'evaluate') ?? names.join(','))
+    .split(',')
+    .map((s) => s.trim())
+    .filter((s) => s !== '' && s !== 'none')
   const bad = asked.find((s) => !isEvaluation(s))
-  return bad === undefined ? E.right(asked.filter(isEvaluation)) : E.left(fault('usage', { place: '--evaluate', found: bad, allowed: `${names.join(', ')}, with commas between them; none`, remedy: `see ${spec.call} --help` }))
+  return bad === undefined
+    ? E.right(asked.filter(isEvaluation))
+    : E.left(
+        fault('usage', {
+          place: '--evaluate',
+          found: bad,
+          allowed: `${names.join(', ')}, with commas between them; none`,
+          remedy: `see ${spec.call} --help`,
+        }),
+      )
 }
 
 const configCodec = t.type({ data: images().settings })
 
 /** The images of `--data`, or of the run's configuration; what an example does to them beyond that is not done here. */
-const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress): TaskEither<Fault, Split> => (O.isSome(a.data)
-  ? pipe(splitsAt(a.data.value, progress.say), TE.chainEitherK((splits) => partsOf(splits, progress.say)))
-  : pipe(
-    TE.fromEither(decodeAs(configCodec, 'data', `${run}/config.yaml`, 'name the images with --data')(config)),
-    TE.chain((c) => images().make(c.data)(progress.say, '')),
-  ))
+const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress): TaskEither<Fault, Split> =>
+  O.isSome(a.data)
+    ? pipe(
+        splitsAt(a.data.value, progress.say),
+        TE.chainEitherK((splits) => partsOf(splits, progress.say)),
+      )
+    : pipe(
+        TE.fromEither(decodeAs(configCodec, 'data', `${run}/config.yaml`, 'name the images with --data')(config)),
+        TE.chain((c) => images().make(c.data)(progress.say, '')),
+      )
 
-const seedOf = (config: unknown): number => pipe(t.type({ seed: t.number }).decode(config), E.match(() => 0, (c) => c.seed))
+const seedOf = (config: unknown): number =>
+  pipe(
+    t.type({ seed: t.number }).decode(config),
+    E.match(
+      () => 0,
+      (c) => c.seed,
+    ),
+  )
 
 const lookedAt = (a: Arguments, run: string, config: unknown): TaskEither<Fault, ReadonlyArray<Section>> => {
   const progress = startProgress()
@@ -65,22 +89,38 @@ const lookedAt = (a: Arguments, run: string, config: unknown): TaskEither<Fault,
     TE.fromEither(evaluationsOf(a)),
     TE.bindTo('which'),
     TE.bind('split', () => splitOf(a, run, config, progress)),
-    TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {})),
+    TE.bind('device', () =>
+      openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {}),
+    ),
     TE.chain(({ which, split, device }) => async () => {
       progress.say(`${run} on ${device.name}: ${device.description}`)
-      const sections = await networkSections({ model: run, device, split, seed: seedOf(config), progress, evaluations: which, whole: a.extra.has('whole') })()
+      const sections = await networkSections({
+        model: run,
+        device,
+        split,
+        seed: seedOf(config),
+        progress,
+        evaluations: which,
+        whole: a.extra.has('whole'),
+      })()
       device.close()
       return sections
     }),
   )
 }
 
-const report = (a: Arguments): TaskEither<Fault, Told> => pipe(
-  TE.fromEither(needed(spec, 'run', textOption(a, 'run'))),
-  TE.bindTo('run'),
-  TE.bind('record', ({ run }) => readRecord(run)),
-  TE.bind('seen', ({ run, record }) => (a.extra.has('no-network') ? TE.right([]) : lookedAt(a, run, record.config))),
-  TE.chain(({ run, seen }) => pipe(writeReport(run, seen), TE.map((path): Told => ({ text: path, json: { run, report: path, sections: seen.map((s) => s.id) } })))),
-)
+const report = (a: Arguments): TaskEither<Fault, Told> =>
+  pipe(
+    TE.fromEither(needed(spec, 'run', textOption(a, 'run'))),
+    TE.bindTo('run'),
+    TE.bind('record', ({ run }) => readRecord(run)),
+    TE.bind('seen', ({ run, record }) => (a.extra.has('no-network') ? TE.right([]) : lookedAt(a, run, record.config))),
+    TE.chain(({ run, seen }) =>
+      pipe(
+        writeReport(run, seen),
+        TE.map((path): Told => ({ text: path, json: { run, report: path, sections: seen.map((s) => s.id) } })),
+      ),
+    ),
+  )
 
 export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, report)

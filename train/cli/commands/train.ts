@@ -10,8 +10,12 @@ export const main = (argv: ReadonlyArray<string>): Promise<number> => {
     process.stdout.write(`${JSON.stringify(schemaOf('A configuration of Dinograph', experiment.settings), undefined, 2)}\n`)
     return Promise.resolve(0)
   }
-  return trainingMain({
-    experiment, call: commandLine('train'),
-    options: [{ name: 'schema', text: 'print the JSON Schema of configurations, and do nothing else' }],
-  }, argv)
+  return trainingMain(
+    {
+      experiment,
+      call: commandLine('train'),
+      options: [{ name: 'schema', text: 'print the JSON Schema of configurations, and do nothing else' }],
+    },
+    argv,
+  )
 }

@@ -35,7 +35,11 @@ export interface Source {
   readonly fetch: typeof fetch
 }
 
-const sizeAt = (path: string): Promise<number | undefined> => stat(path).then((s) => s.size, () => undefined)
+const sizeAt = (path: string): Promise<number | undefined> =>
+  stat(path).then(
+    (s) => s.size,
+    () => undefined,
+  )
 
 /** The digest of a file by the kind of digest that is expected. */
 const digestOf = async (path: string, f: RemoteFile): Promise<string> => {
@@ -50,7 +54,11 @@ const digestOf = async (path: string, f: RemoteFile): Promise<string> => {
 }
 
 /** Appends what is missing of a file to what came before; gives how much is there, and what stopped it. */
-const more = async (source: Source, f: RemoteFile, partial: string): Promise<{ readonly size: number; readonly stopped: string | undefined }> => {
+const more = async (
+  source: Source,
+  f: RemoteFile,
+  partial: string,
+): Promise<{ readonly size: number; readonly stopped: string | undefined }> => {
   const handle = await open(partial, 'a')
   let size = (await handle.stat()).size
   try {
@@ -80,7 +88,7 @@ const megabytes = (n: number): string => `${(n / 1e6).toFixed(1)} MB`
 /** The bytes of a file, from what is there to the end, across interruptions. */
 const complete = async (source: Source, f: RemoteFile, partial: string, say: (text: string) => void): Promise<Fault | undefined> => {
   const place = `${source.repo}: ${f.path}`
-  let have = await sizeAt(partial) ?? 0
+  let have = (await sizeAt(partial)) ?? 0
   if (have > f.size) {
     await unlink(partial)
     have = 0
@@ -90,9 +98,13 @@ const complete = async (source: Source, f: RemoteFile, partial: string, say: (te
     const { size, stopped } = await more(source, f, partial)
     tries = size > have ? 0 : tries + 1
     have = size
-    if (have < f.size && tries === patience) return fault('io', {
-      place, found: `${stopped ?? 'the end of the answer'} at byte ${have} of ${f.size}`, allowed: 'a network that lasts until the end', remedy: 'run the command again: it continues where it stopped',
-    })
+    if (have < f.size && tries === patience)
+      return fault('io', {
+        place,
+        found: `${stopped ?? 'the end of the answer'} at byte ${have} of ${f.size}`,
+        allowed: 'a network that lasts until the end',
+        remedy: 'run the command again: it continues where it stopped',
+      })
     if (have < f.size) say(`interrupted at ${megabytes(have)} of ${megabytes(f.size)} (${stopped ?? 'the answer ended'}): continuing`)
   }
   return undefined
@@ -110,13 +122,25 @@ const link = async (blob: string, pointer: string): Promise<void> => {
   }
 }
 
-/** Makes sure that a snapshot has a file, downloading what is missing of it. Faults: a network that breaks off; other bytes than described; the disk's. */
-export const keep = (cache: string, commit: string, source: Source, f: RemoteFile, say: (text: string) => void): TaskEither<Fault, void> => {
+/**
+ * Makes sure that a snapshot has a file, downloading what is missing of it. Faults: a network that breaks off; other bytes than
+ * described; the disk's.
+ */
+export const keep = (
+  cache: string,
+  commit: string,
+  source: Source,
+  f: RemoteFile,
+  say: (text: string) => void,
+): TaskEither<Fault, void> => {
   const storage = storageOf(cache, source.repo)
   const [blob, pointer] = [join(storage, 'blobs', f.digest), join(storage, 'snapshots', commit, f.path)]
-  return guarded('io', blob)(async () => {
-    if (await sizeAt(pointer) === f.size) return E.right(undefined)
-    if (await sizeAt(blob) !== f.size) {
+  return guarded(
+    'io',
+    blob,
+  )(async () => {
+    if ((await sizeAt(pointer)) === f.size) return E.right(undefined)
+    if ((await sizeAt(blob)) !== f.size) {
       await makeFolder(dirname(blob))
       const partial = `${blob}.incomplete`
       const broken = await complete(source, f, partial, say)
@@ -124,7 +148,14 @@ export const keep = (cache: string, commit: string, source: Source, f: RemoteFil
       const digest = await digestOf(partial, f)
       if (digest !== f.digest) {
         await unlink(partial)
-        return E.left(fault('io', { place: `${source.repo}: ${f.path}`, found: `bytes with the digest ${digest}`, allowed: `those that the hub describes, ${f.digest}`, remedy: 'run the command again: the file is downloaded anew' }))
+        return E.left(
+          fault('io', {
+            place: `${source.repo}: ${f.path}`,
+            found: `bytes with the digest ${digest}`,
+            allowed: `those that the hub describes, ${f.digest}`,
+            remedy: 'run the command again: the file is downloaded anew',
+          }),
+        )
       }
       await rename(partial, blob)
     }
@@ -137,16 +168,24 @@ const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision)
 
 /** Says which commit a branch or tag is. */
 export const setRef = (cache: string, id: { readonly name: string; readonly revision: string }, commit: string): TaskEither<Fault, void> =>
-  isCommit(id.revision) ? async () => Promise.resolve(E.right(undefined)) : writeFile('io', join(storageOf(cache, id.name), 'refs', id.revision))([() => new TextEncoder().encode(commit)])
+  isCommit(id.revision)
+    ? async () => Promise.resolve(E.right(undefined))
+    : writeFile('io', join(storageOf(cache, id.name), 'refs', id.revision))([() => new TextEncoder().encode(commit)])
 
 /** The folder of a revision in the cache, where it is there and whole. */
-export const cachedSnapshot = (cache: string, id: { readonly name: string; readonly revision: string }, whole: (files: ReadonlyArray<string>) => boolean): TaskEither<Fault, Option<string>> => async () => {
-  const storage = storageOf(cache, id.name)
-  try {
-    const commit = isCommit(id.revision) ? id.revision : (await readFile(join(storage, 'refs', id.revision), 'utf8')).trim()
-    const folder = join(storage, 'snapshots', commit)
-    return E.right(whole(await readdir(folder)) ? O.some(folder) : O.none)
-  } catch (e) {
-    return codeOf(e) === 'ENOENT' ? E.right(O.none) : E.left(systemFault('io', storage)(e))
+export const cachedSnapshot =
+  (
+    cache: string,
+    id: { readonly name: string; readonly revision: string },
+    whole: (files: ReadonlyArray<string>) => boolean,
+  ): TaskEither<Fault, Option<string>> =>
+  async () => {
+    const storage = storageOf(cache, id.name)
+    try {
+      const commit = isCommit(id.revision) ? id.revision : (await readFile(join(storage, 'refs', id.revision), 'utf8')).trim()
+      const folder = join(storage, 'snapshots', commit)
+      return E.right(whole(await readdir(folder)) ? O.some(folder) : O.none)
+    } catch (e) {
+      return codeOf(e) === 'ENOENT' ? E.right(O.none) : E.left(systemFault('io', storage)(e))
+    }
   }
-}

@@ -19,7 +19,8 @@ export interface StateOutline {
 const [coarse, fine] = [2 ** -8, 1e-4]
 
 /** Whether numbers have no more digits than bf16 keeps. */
-const isCoarse = (xs: ArrayLike<number>): boolean => Uint32Array.from(new Uint32Array(Float32Array.from(xs).buffer)).every((bits) => bits % 65536 === 0)
+const isCoarse = (xs: ArrayLike<number>): boolean =>
+  Uint32Array.from(new Uint32Array(Float32Array.from(xs).buffer)).every((bits) => bits % 65536 === 0)
 
 /** The rule that a buffer of periods follows: a whole base where one gives all of them as well as their type holds them. */
 const periodsOf = (periods: ArrayLike<number> | undefined): RopePeriods => {
@@ -29,7 +30,11 @@ const periodsOf = (periods: ArrayLike<number> | undefined): RopePeriods => {
   if (Math.abs(first - 1) > slack || n === 1) return { min: first, max: last }
   const base = last ** (n / (n - 1))
   const fits = (b: number): boolean => Array.from(periods).every((t, i) => Math.abs(t - b ** (i / n)) <= slack * t)
-  return [Math.round(base / 100) * 100, Math.round(base / 10) * 10, Math.round(base)].flatMap((b) => (b > 0 && fits(b) ? [{ base: b }] : []))[0] ?? { base }
+  return (
+    [Math.round(base / 100) * 100, Math.round(base / 10) * 10, Math.round(base)].flatMap((b) =>
+      b > 0 && fits(b) ? [{ base: b }] : [],
+    )[0] ?? { base }
+  )
 }
 
 /** Heads in every released model of a width, for a hint: nothing in a file says it. */
@@ -42,13 +47,20 @@ export const inferOptions = ({ shapes, periods }: StateOutline, heads?: number):
   const names = [...shapes.keys()]
   const depth = 1 + names.reduce((m, n) => Math.max(m, Number(/^blocks\.(\d+)\./.exec(n)?.[1] ?? -1)), -1)
   if (cls?.length !== 3 || proj?.length !== 4 || depth === 0 || proj[2] !== proj[3])
-    return E.left({ allowed: 'the state of a ViT: cls_token [1, 1, D], patch_embed.proj.weight [D, C, p, p], blocks.0.…', remedy: 'name the file of a DINO, DINOv2 or DINOv3 backbone' })
+    return E.left({
+      allowed: 'the state of a ViT: cls_token [1, 1, D], patch_embed.proj.weight [D, C, p, p], blocks.0.…',
+      remedy: 'name the file of a DINO, DINOv2 or DINOv3 backbone',
+    })
   const width = cls[2]
   const told = periods === undefined || periods.length === 0 ? undefined : width / (4 * periods.length)
-  if (told !== undefined && heads !== undefined && told !== heads) return E.left({ allowed: `${told} heads, as the periods of the file say (asked for: ${heads})`, remedy: 'leave --heads out' })
+  if (told !== undefined && heads !== undefined && told !== heads)
+    return E.left({ allowed: `${told} heads, as the periods of the file say (asked for: ${heads})`, remedy: 'leave --heads out' })
   const each = told ?? heads
   if (each === undefined || !Number.isInteger(each) || width % each !== 0)
-    return E.left({ allowed: `a number of heads that divides the width ${width}; ${each === undefined ? 'nothing here says it' : `${each} does not`}`, remedy: `tell it with --heads N${usualHeads(width)}` })
+    return E.left({
+      allowed: `a number of heads that divides the width ${width}; ${each === undefined ? 'nothing here says it' : `${each} does not`}`,
+      remedy: `tell it with --heads N${usualHeads(width)}`,
+    })
   const ffn: FfnKind = has('blocks.0.mlp.fc1.weight') ? 'mlp' : has('blocks.0.mlp.w12.weight') ? 'swiglu-fused' : 'swiglu'
   const inner = shapes.get(`blocks.0.mlp.${ffn === 'mlp' ? 'fc1' : ffn === 'swiglu' ? 'w1' : 'w12'}.weight`)?.[0] ?? 4 * width
   const registers = shapes.get('register_tokens')?.[1] ?? shapes.get('storage_tokens')?.[1] ?? 0
@@ -57,11 +69,29 @@ export const inferOptions = ({ shapes, periods }: StateOutline, heads?: number):
   const scaled = has('blocks.0.ls1.gamma')
   const generation: Generation = grid === undefined ? 3 : scaled || registers > 0 || has('mask_token') ? 2 : 1
   return E.right({
-    generation, width, depth, heads: each, patch: proj[2], channels: proj[1], ffn, hidden: ffn === 'swiglu-fused' ? inner / 2 : inner, registers,
-    image: grid === undefined ? 224 : grid * proj[2], maskToken: has('mask_token'), qkvBias: has('blocks.0.attn.qkv.bias'), maskKeyBias: has('blocks.0.attn.qkv.bias_mask'),
-    projBias: has('blocks.0.attn.proj.bias'), ffnBias: has(`blocks.0.mlp.${ffn === 'mlp' ? 'fc1' : 'w3'}.bias`), norm: has('norm.bias') ? 'layer' : 'rms',
-    eps: generation === 3 ? 1e-5 : 1e-6, ...(scaled ? { layerScale: 1 } : {}), untiedNorms: has('cls_norm.weight'), localNorm: has('local_cls_norm.weight'),
-    wholePatches: generation === 2, dropPathForm: generation === 1 ? 'sample' : 'subset', dropPathRule: generation === 1 ? 'linear' : 'uniform',
+    generation,
+    width,
+    depth,
+    heads: each,
+    patch: proj[2],
+    channels: proj[1],
+    ffn,
+    hidden: ffn === 'swiglu-fused' ? inner / 2 : inner,
+    registers,
+    image: grid === undefined ? 224 : grid * proj[2],
+    maskToken: has('mask_token'),
+    qkvBias: has('blocks.0.attn.qkv.bias'),
+    maskKeyBias: has('blocks.0.attn.qkv.bias_mask'),
+    projBias: has('blocks.0.attn.proj.bias'),
+    ffnBias: has(`blocks.0.mlp.${ffn === 'mlp' ? 'fc1' : 'w3'}.bias`),
+    norm: has('norm.bias') ? 'layer' : 'rms',
+    eps: generation === 3 ? 1e-5 : 1e-6,
+    ...(scaled ? { layerScale: 1 } : {}),
+    untiedNorms: has('cls_norm.weight'),
+    localNorm: has('local_cls_norm.weight'),
+    wholePatches: generation === 2,
+    dropPathForm: generation === 1 ? 'sample' : 'subset',
+    dropPathRule: generation === 1 ? 'linear' : 'uniform',
     position: grid === undefined ? { kind: 'rope', periods: periodsOf(periods) } : registers > 0 ? learnedAntialiased : learned,
   })
 }

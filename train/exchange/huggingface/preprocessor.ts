@@ -5,14 +5,28 @@ import type { HuggingFaceType } from '../../../models/huggingface/types.ts'
 
 const edge = wholeIn(1, 65536)
 
-const size = t.union([edge, t.readonlyArray(edge), t.partial({ height: edge, width: edge, shortest_edge: edge })], 'whole pixels, [height, width], {height, width} or {shortest_edge}')
+const size = t.union(
+  [edge, t.readonlyArray(edge), t.partial({ height: edge, width: edge, shortest_edge: edge })],
+  'whole pixels, [height, width], {height, width} or {shortest_edge}',
+)
 
 const perChannel = t.union([t.number, t.readonlyArray(t.number)], 'a number, or one for each channel')
 
 /** What is read; null means absent, and unknown keys are passed over. */
 const plain = t.partial({
-  image_processor_type: t.string, feature_extractor_type: t.string, size, crop_size: size, resample: t.union([t.number, t.string], 'the number or the name of a filter'), do_center_crop: t.boolean,
-  image_mean: perChannel, image_std: perChannel, rescale_factor: above(0), do_rescale: t.boolean, do_normalize: t.boolean, do_resize: t.boolean, do_convert_rgb: t.boolean,
+  image_processor_type: t.string,
+  feature_extractor_type: t.string,
+  size,
+  crop_size: size,
+  resample: t.union([t.number, t.string], 'the number or the name of a filter'),
+  do_center_crop: t.boolean,
+  image_mean: perChannel,
+  image_std: perChannel,
+  rescale_factor: above(0),
+  do_rescale: t.boolean,
+  do_normalize: t.boolean,
+  do_resize: t.boolean,
+  do_convert_rgb: t.boolean,
 })
 
 export type Preprocessor = t.TypeOf<typeof plain>
@@ -33,10 +47,14 @@ const classDefaults: Readonly<Record<string, Preprocessor>> = {
 }
 
 /** The class of a processor without its ending: `Bit` of `BitImageProcessorFast`. */
-export const classOf = (p: Preprocessor): string => (p.image_processor_type ?? p.feature_extractor_type ?? '').replace(/(?:ImageProcessor|FeatureExtractor)(?:Fast|Pil)?$/, '')
+export const classOf = (p: Preprocessor): string =>
+  (p.image_processor_type ?? p.feature_extractor_type ?? '').replace(/(?:ImageProcessor|FeatureExtractor)(?:Fast|Pil)?$/, '')
 
 /** A processor with what its class takes for granted. */
-export const completed = (p: Preprocessor): Preprocessor => ({ ...(Object.hasOwn(classDefaults, classOf(p)) ? classDefaults[classOf(p)] : {}), ...p })
+export const completed = (p: Preprocessor): Preprocessor => ({
+  ...(Object.hasOwn(classDefaults, classOf(p)) ? classDefaults[classOf(p)] : {}),
+  ...p,
+})
 
 /** Means and standard deviations of ImageNet, with which the whole family is trained. */
 const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
@@ -49,15 +67,30 @@ const margin = 256 / 224
 export const preprocessorOf = (type: HuggingFaceType, image: number, channels: number): Readonly<Record<string, unknown>> => {
   const halves = Array.from({ length: channels }, () => 0.5)
   const { mean, std } = channels === 3 ? imageNet : { mean: halves, std: halves }
-  const common = { image_mean: mean, image_std: std, do_convert_rgb: channels === 3, do_normalize: true, do_rescale: true, rescale_factor: 1 / 255, do_resize: true }
+  const common = {
+    image_mean: mean,
+    image_std: std,
+    do_convert_rgb: channels === 3,
+    do_normalize: true,
+    do_rescale: true,
+    rescale_factor: 1 / 255,
+    do_resize: true,
+  }
   const side = Math.min(image, cropped)
   switch (type) {
-    case 'vit': return { ...common, image_processor_type: 'ViTImageProcessor', size: { height: image, width: image }, resample: 3 }
-    case 'dinov3_vit': return { ...common, image_processor_type: 'DINOv3ViTImageProcessorFast', size: { height: image, width: image }, resample: 2 }
+    case 'vit':
+      return { ...common, image_processor_type: 'ViTImageProcessor', size: { height: image, width: image }, resample: 3 }
+    case 'dinov3_vit':
+      return { ...common, image_processor_type: 'DINOv3ViTImageProcessorFast', size: { height: image, width: image }, resample: 2 }
     case 'dinov2':
-    case 'dinov2_with_registers': return {
-      ...common, image_processor_type: 'BitImageProcessor', size: { shortest_edge: Math.round(side * margin) }, resample: 3,
-      do_center_crop: true, crop_size: { height: side, width: side },
-    }
+    case 'dinov2_with_registers':
+      return {
+        ...common,
+        image_processor_type: 'BitImageProcessor',
+        size: { shortest_edge: Math.round(side * margin) },
+        resample: 3,
+        do_center_crop: true,
+        crop_size: { height: side, width: side },
+      }
   }
 }

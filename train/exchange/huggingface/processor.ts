@@ -13,10 +13,12 @@ import { preprocessorCodec } from './preprocessor.ts'
 
 const nested = nullIsAbsent(t.partial({ image_processor: preprocessorCodec }))
 
-export const processorOf = (folder: string): TaskEither<Fault, O.Option<Preprocessor>> => pipe(
-  readJson(join(folder, 'preprocessor_config.json'), preprocessorCodec),
-  TE.chain((own) => (O.isSome(own) ? TE.right(own) : pipe(
-    readJson(join(folder, 'processor_config.json'), nested),
-    TE.map(O.chain((p) => O.fromNullable(p.image_processor))),
-  ))),
-)
+export const processorOf = (folder: string): TaskEither<Fault, O.Option<Preprocessor>> =>
+  pipe(
+    readJson(join(folder, 'preprocessor_config.json'), preprocessorCodec),
+    TE.chain((own) =>
+      O.isSome(own)
+        ? TE.right(own)
+        : pipe(readJson(join(folder, 'processor_config.json'), nested), TE.map(O.chain((p) => O.fromNullable(p.image_processor)))),
+    ),
+  )

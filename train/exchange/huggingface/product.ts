@@ -24,26 +24,38 @@ import { writeBackbone } from './writer.ts'
 
 /** A statistic of every channel of the images; one number for all where the augmentation has another number of channels. */
 const perChannel = (values: ReadonlyArray<number>, channels: number): ReadonlyArray<number> =>
-  (values.length === channels ? values : Array.from({ length: channels }, () => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length)))
+  values.length === channels
+    ? values
+    : Array.from({ length: channels }, () => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length))
 
 /** The backbone of the network under `root`, its adapters merged, as transformers reads it. What no type there can hold is said. */
-export const writeNetwork = (folder: string, root: string, model: Vit) => (t: Trained): TaskEither<Fault, void> => {
-  const { normalisation: { mean, std }, global: { size } } = last(t.assembled.phases).crops.augmentation
-  const { channels } = model.options
-  // whole images as this run evaluates them, so that figures of the folder are those of the run
-  const preprocessor = preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })
-  return pipe(
-    TE.fromEither(mergedNetwork(t.assembled.program.adapters, root)(t.state)),
-    TE.map((values) => new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()] as const))),
-    TE.chain((weights) => writeBackbone(folder, { preprocessor })({ model, weights })),
-    TE.map(() => { t.progress.say(`for Hugging Face: ${folder}`) }),
-    TE.orElse((bad): TaskEither<Fault, void> => {
-      if (bad.kind !== 'usage') return TE.left(bad)
-      t.progress.say(`not written for Hugging Face: ${bad.found}: ${bad.allowed}`)
-      return TE.right(undefined)
-    }),
-  )
-}
+export const writeNetwork =
+  (folder: string, root: string, model: Vit) =>
+  (t: Trained): TaskEither<Fault, void> => {
+    const {
+      normalisation: { mean, std },
+      global: { size },
+    } = last(t.assembled.phases).crops.augmentation
+    const { channels } = model.options
+    // whole images as this run evaluates them, so that figures of the folder are those of the run
+    const preprocessor = preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })
+    return pipe(
+      TE.fromEither(mergedNetwork(t.assembled.program.adapters, root)(t.state)),
+      TE.map(
+        (values) =>
+          new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()] as const)),
+      ),
+      TE.chain((weights) => writeBackbone(folder, { preprocessor })({ model, weights })),
+      TE.map(() => {
+        t.progress.say(`for Hugging Face: ${folder}`)
+      }),
+      TE.orElse((bad): TaskEither<Fault, void> => {
+        if (bad.kind !== 'usage') return TE.left(bad)
+        t.progress.say(`not written for Hugging Face: ${bad.found}: ${bad.allowed}`)
+        return TE.right(undefined)
+      }),
+    )
+  }
 
 /** Whose names the modules of adapters get: those of the type that the backbone is written as, or our own where no type can hold it. */
 const namesFor = (model: Vit | undefined): ModuleNames => {
@@ -52,28 +64,62 @@ const namesFor = (model: Vit | undefined): ModuleNames => {
   return E.isRight(configOf(type, model.options)) ? type : 'own'
 }
 
-/** `adapter/`: the adapters of the evaluated network, and what of its backbone was trained as a whole. `base`: what the run started from, which they belong to. */
-export const saveAdapters = (lora: LoraOptions, base = '') => (t: Trained): TaskEither<Fault, void> => {
-  const { program, method: { evaluated: { root, vit } } } = t.assembled
-  const folder = join(t.out, 'adapter')
-  return program.adapters.length === 0 ? TE.right(undefined) : pipe(
-    whatIs(base),
-    // a path must be found from anywhere, an id is one anywhere
-    TE.map((what) => (base === '' ? {} : { base: what === 'nothing' ? base : resolve(base) })),
-    TE.chain((named) => writeAdapters(folder, { names: namesFor(O.toUndefined(vit)), lora, ...named, shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])) }, program.adapters)(networkValues(root)(t.state))),
-    TE.map(() => { t.progress.say(`adapters: ${folder}`) }),
-  )
-}
+/**
+ * `adapter/`: the adapters of the evaluated network, and what of its backbone was trained as a whole. `base`: what the run started from,
+ * which they belong to.
+ */
+export const saveAdapters =
+  (lora: LoraOptions, base = '') =>
+  (t: Trained): TaskEither<Fault, void> => {
+    const {
+      program,
+      method: {
+        evaluated: { root, vit },
+      },
+    } = t.assembled
+    const folder = join(t.out, 'adapter')
+    return program.adapters.length === 0
+      ? TE.right(undefined)
+      : pipe(
+          whatIs(base),
+          // a path must be found from anywhere, an id is one anywhere
+          TE.map((what) => (base === '' ? {} : { base: what === 'nothing' ? base : resolve(base) })),
+          TE.chain((named) =>
+            writeAdapters(
+              folder,
+              {
+                names: namesFor(O.toUndefined(vit)),
+                lora,
+                ...named,
+                shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])),
+              },
+              program.adapters,
+            )(networkValues(root)(t.state)),
+          ),
+          TE.map(() => {
+            t.progress.say(`adapters: ${folder}`)
+          }),
+        )
+  }
 
 /** Saves the adapters, and judges the network with them merged: `knn_merged`, and how many numbers were trained. */
-export const adaptersJudged = (lora: LoraOptions) => (t: Trained): TaskEither<Fault, Numbers> => {
-  const { program, method: { evaluated: { root } } } = t.assembled
-  return pipe(
-    saveAdapters(lora)(t),
-    TE.chain(() => TE.fromEither(mergedNetwork(program.adapters, root)(t.state))),
-    TE.chain((network) => t.accuracyOf('knn_merged', network)),
-    TE.map((merged) => ({
-      ...merged, trained: trainedCount(program), trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')),
-    })),
-  )
-}
+export const adaptersJudged =
+  (lora: LoraOptions) =>
+  (t: Trained): TaskEither<Fault, Numbers> => {
+    const {
+      program,
+      method: {
+        evaluated: { root },
+      },
+    } = t.assembled
+    return pipe(
+      saveAdapters(lora)(t),
+      TE.chain(() => TE.fromEither(mergedNetwork(program.adapters, root)(t.state))),
+      TE.chain((network) => t.accuracyOf('knn_merged', network)),
+      TE.map((merged) => ({
+        ...merged,
+        trained: trainedCount(program),
+        trained_backbone: trainedCount(program, (path) => path.startsWith('backbone.')),
+      })),
+    )
+  }

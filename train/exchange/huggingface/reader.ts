@@ -49,7 +49,10 @@ export interface ReadOptions {
   readonly change?: Partial<VitOptions>
   /** How patch embeddings change their channels. Default `sum`. */
   readonly channelRule?: ChannelRule
-  /** How positions are read at other grids. Default: as the source does it, transformers for its folders and the official code for official names. */
+  /**
+   * How positions are read at other grids. Default: as the source does it, transformers for its folders and the official code for
+   * official names.
+   */
   readonly dialect?: Dialect
   /** Default `refuse`. */
   readonly unknown?: Unknown
@@ -83,109 +86,181 @@ interface Raw {
   readonly notes: ReadonlyArray<string>
 }
 
-const misused = (place: string, found: string) => (m: Misuse): Fault => fault('data', { place, found, ...m })
+const misused =
+  (place: string, found: string) =>
+  (m: Misuse): Fault =>
+    fault('data', { place, found, ...m })
 
 /** What the source says, but for what is wished otherwise. */
 const changed = (raw: Raw, o: ReadOptions): VitOptions => ({ ...raw.options, ...o.change })
 
-const finished = (raw: Raw, preprocessor: Preprocessor | undefined, o: ReadOptions): Either<Fault, Backbone> => pipe(
-  adaptWeights(vit(raw.options), vit(changed(raw, o)), { channels: o.channelRule ?? 'sum', seed: o.seed ?? 0 })(raw.weights),
-  E.map(({ weights, notes }): Backbone => ({
-    model: vit(changed(raw, o)), weights, source: raw.source, preprocessor, stored: raw.stored,
-    notes: [...raw.notes, ...(raw.ignored.length === 0 ? [] : [`left out: ${listOf(raw.ignored)}`]), ...notes],
-  })),
-)
+const finished = (raw: Raw, preprocessor: Preprocessor | undefined, o: ReadOptions): Either<Fault, Backbone> =>
+  pipe(
+    adaptWeights(vit(raw.options), vit(changed(raw, o)), { channels: o.channelRule ?? 'sum', seed: o.seed ?? 0 })(raw.weights),
+    E.map(({ weights, notes }): Backbone => ({
+      model: vit(changed(raw, o)),
+      weights,
+      source: raw.source,
+      preprocessor,
+      stored: raw.stored,
+      notes: [...raw.notes, ...(raw.ignored.length === 0 ? [] : [`left out: ${listOf(raw.ignored)}`]), ...notes],
+    })),
+  )
 
 const typesOf = (tensors: StoredTensors): ReadonlyArray<string> => [...new Set([...tensors.values()].map((x) => x.type.toLowerCase()))]
 
 /** A mask token that a configuration means and a file has not: masks are for training, so that it may begin anew. */
 const withoutMask = (type: HuggingFaceType, options: VitOptions, tensors: StoredTensors): VitOptions =>
-  (options.maskToken === true && !tensors.has(namesOf(type, 'mask_token')[0]) ? { ...options, maskToken: false } : options)
+  options.maskToken === true && !tensors.has(namesOf(type, 'mask_token')[0]) ? { ...options, maskToken: false } : options
 
 /** A backbone that a configuration describes, from the tensors of its files. */
-const described = (folder: string, config: HuggingFaceConfig, stored: Stored, o: ReadOptions): TaskEither<Fault, Raw> => pipe(
-  TE.fromEither(pipe(optionsOf(config, o.dialect), E.mapLeft(misused(join(folder, 'config.json'), `a ${config.model_type} that is not supported`)))),
-  TE.bindTo('said'),
-  TE.bind('located', () => TE.fromEither(locate(folder, stored.tensors, [anchorsOf(config.model_type)], o.network ?? 'teacher'))),
-  TE.chain(({ said, located }) => {
-    const type = config.model_type
-    const inside = new Map([...located.inside].map(([name, x]) => [flatName(name), x]))
-    const options = withoutMask(type, said, inside)
-    // ViT for masked modelling has one, and its features none
-    const beside = (name: string): boolean => isBesideModel(name) || (name === 'embeddings.mask_token' && options.maskToken !== true)
-    return pipe(
-      gatherWeights(folder, readingPlan(type, fullOptions(options)), o.unknown ?? 'refuse', beside)(inside),
-      TE.map((gathered): Raw => ({ options, source: type, stored: typesOf(inside), ...gathered, notes: [...stored.notes, ...located.notes] })),
-    )
-  }),
-)
+const described = (folder: string, config: HuggingFaceConfig, stored: Stored, o: ReadOptions): TaskEither<Fault, Raw> =>
+  pipe(
+    TE.fromEither(
+      pipe(optionsOf(config, o.dialect), E.mapLeft(misused(join(folder, 'config.json'), `a ${config.model_type} that is not supported`))),
+    ),
+    TE.bindTo('said'),
+    TE.bind('located', () => TE.fromEither(locate(folder, stored.tensors, [anchorsOf(config.model_type)], o.network ?? 'teacher'))),
+    TE.chain(({ said, located }) => {
+      const type = config.model_type
+      const inside = new Map([...located.inside].map(([name, x]) => [flatName(name), x]))
+      const options = withoutMask(type, said, inside)
+      // ViT for masked modelling has one, and its features none
+      const beside = (name: string): boolean => isBesideModel(name) || (name === 'embeddings.mask_token' && options.maskToken !== true)
+      return pipe(
+        gatherWeights(folder, readingPlan(type, fullOptions(options)), o.unknown ?? 'refuse', beside)(inside),
+        TE.map((gathered): Raw => ({
+          options,
+          source: type,
+          stored: typesOf(inside),
+          ...gathered,
+          notes: [...stored.notes, ...located.notes],
+        })),
+      )
+    }),
+  )
 
 const fromFolder = (folder: string, o: ReadOptions): TaskEither<Fault, Backbone> => {
   const file = join(folder, 'config.json')
   return pipe(
     readJson(file, t.UnknownRecord),
-    TE.chainEitherK(E.fromOption(() => fault('data', { place: folder, found: 'no config.json', allowed: 'a Hugging Face folder with config.json and its weights', remedy: 'name such a folder, or a file of weights' }))),
+    TE.chainEitherK(
+      E.fromOption(() =>
+        fault('data', {
+          place: folder,
+          found: 'no config.json',
+          allowed: 'a Hugging Face folder with config.json and its weights',
+          remedy: 'name such a folder, or a file of weights',
+        }),
+      ),
+    ),
     TE.bindTo('json'),
     TE.bind('stored', () => openWeights(folder)),
-    TE.chain(({ json, stored }) => (isTimm(json) ? fromTimm(folder, json, stored, o) : pipe(
-      TE.fromEither(decodeAs(configCodec, 'data', file, 'choose another model, or correct config.json')(json)),
-      TE.bindTo('config'),
-      TE.bind('raw', ({ config }) => described(folder, config, stored, o)),
-      TE.bind('preprocessor', () => processorOf(folder)),
-      TE.chainEitherK(({ raw, preprocessor }) => finished(raw, O.toUndefined(preprocessor), o)),
-    ))),
+    TE.chain(({ json, stored }) =>
+      isTimm(json)
+        ? fromTimm(folder, json, stored, o)
+        : pipe(
+            TE.fromEither(decodeAs(configCodec, 'data', file, 'choose another model, or correct config.json')(json)),
+            TE.bindTo('config'),
+            TE.bind('raw', ({ config }) => described(folder, config, stored, o)),
+            TE.bind('preprocessor', () => processorOf(folder)),
+            TE.chainEitherK(({ raw, preprocessor }) => finished(raw, O.toUndefined(preprocessor), o)),
+          ),
+    ),
   )
 }
 
-const fromTimm = (folder: string, json: unknown, stored: Stored, o: ReadOptions): TaskEither<Fault, Backbone> => pipe(
-  TE.fromEither(timmOf(join(folder, 'config.json'), json)),
-  TE.chain((told) => pipe(
-    rawOfState(folder, stored, { ...(told.heads === undefined ? {} : { heads: told.heads }), ...o }, told.change),
-    TE.chainEitherK((raw) => finished(raw, told.preprocessor, o)),
-  )),
-)
+const fromTimm = (folder: string, json: unknown, stored: Stored, o: ReadOptions): TaskEither<Fault, Backbone> =>
+  pipe(
+    TE.fromEither(timmOf(join(folder, 'config.json'), json)),
+    TE.chain((told) =>
+      pipe(
+        rawOfState(folder, stored, { ...(told.heads === undefined ? {} : { heads: told.heads }), ...o }, told.change),
+        TE.chainEitherK((raw) => finished(raw, told.preprocessor, o)),
+      ),
+    ),
+  )
 
 /** Each of our tensors by those of the file that it is. */
 const planOf = (options: VitOptions, told: Officially): Plan => ({
   mappings: declarations(vit(options).params).map(([official, d]) => ({
-    official, shape: d.shape, parts: told.get(official)?.parts ?? [{ name: official, shape: d.shape }], neutral: 0,
-  })), extras: [],
+    official,
+    shape: d.shape,
+    parts: told.get(official)?.parts ?? [{ name: official, shape: d.shape }],
+    neutral: 0,
+  })),
+  extras: [],
 })
 
 const stateAnchors = [{ first: 'patch_embed.proj.weight', beside: ['cls_token'] }]
 
 /** A backbone that only its tensors describe, by official names or timm's. */
-const rawOfState = (place: string, stored: Stored, o: ReadOptions, change: Partial<VitOptions> = {}): TaskEither<Fault, Raw> => pipe(
-  TE.fromEither(locate(place, stored.tensors, stateAnchors, o.network ?? 'teacher')),
-  TE.bindTo('located'),
-  TE.bind('told', ({ located: { inside } }) => TE.right(officially(new Map([...inside].map(([name, x]) => [name, x.shape]))))),
-  TE.bind('periods', ({ located: { inside }, told }) => pipe(
-    readStored(inside, (told.get('rope_embed.periods')?.parts ?? []).flatMap((p) => ('name' in p ? [p.name] : []))),
-    TE.map((read) => [...read.values()][0]?.data),
-  )),
-  TE.chain(({ located, told, periods }) => pipe(
-    TE.fromEither(pipe(
-      inferOptions({ shapes: new Map([...told].map(([name, { shape }]) => [name, shape])), ...(periods === undefined ? {} : { periods }) }, o.heads ?? headsIn(stored)),
-      E.mapLeft(misused(place, `${located.inside.size} tensors: ${listOf([...located.inside.keys()])}`)),
-    )),
-    TE.chain((inferred) => {
-      const options = { ...inferred, ...change, ...(o.dialect === 'huggingface' && inferred.position?.kind === 'learned' ? { position: { ...inferred.position, offset: 0 } } : {}) }
-      const plan = planOf(options, told)
-      const wanted = new Set(plan.mappings.map((m) => m.official))
-      const used = new Map([...told].flatMap(([official, { parts }]) => parts.flatMap((p) => ('name' in p ? [[p.name, official] as const] : []))))
-      const beside = (name: string): boolean => isBesideBackbone(used.get(name) ?? name)
-      const missing = [...wanted].filter((name) => !told.has(name))
-      const strange = [...used].filter(([name, official]) => !wanted.has(official) && !beside(name)).map(([name]) => name)
-      if (missing.length > 0) return TE.left(misfit(place, missing, strange))
-      const unlike = plan.mappings.find((m) => !sameButOnes(told.get(m.official)?.shape ?? [], m.shape))
-      if (unlike !== undefined) return TE.left(fault('data', { place: `${place}: ${unlike.official}`, found: showShape(told.get(unlike.official)?.shape ?? []), allowed: showShape(unlike.shape), remedy: 'check that all tensors of the file are of one model' }))
-      return pipe(
-        gatherWeights(place, plan, o.unknown ?? 'refuse', beside)(located.inside),
-        TE.map((gathered): Raw => ({ options, source: 'official', stored: typesOf(located.inside), ...gathered, notes: [...stored.notes, ...located.notes] })),
-      )
-    }),
-  )),
-)
+const rawOfState = (place: string, stored: Stored, o: ReadOptions, change: Partial<VitOptions> = {}): TaskEither<Fault, Raw> =>
+  pipe(
+    TE.fromEither(locate(place, stored.tensors, stateAnchors, o.network ?? 'teacher')),
+    TE.bindTo('located'),
+    TE.bind('told', ({ located: { inside } }) => TE.right(officially(new Map([...inside].map(([name, x]) => [name, x.shape]))))),
+    TE.bind('periods', ({ located: { inside }, told }) =>
+      pipe(
+        readStored(
+          inside,
+          (told.get('rope_embed.periods')?.parts ?? []).flatMap((p) => ('name' in p ? [p.name] : [])),
+        ),
+        TE.map((read) => [...read.values()][0]?.data),
+      ),
+    ),
+    TE.chain(({ located, told, periods }) =>
+      pipe(
+        TE.fromEither(
+          pipe(
+            inferOptions(
+              { shapes: new Map([...told].map(([name, { shape }]) => [name, shape])), ...(periods === undefined ? {} : { periods }) },
+              o.heads ?? headsIn(stored),
+            ),
+            E.mapLeft(misused(place, `${located.inside.size} tensors: ${listOf([...located.inside.keys()])}`)),
+          ),
+        ),
+        TE.chain((inferred) => {
+          const options = {
+            ...inferred,
+            ...change,
+            ...(o.dialect === 'huggingface' && inferred.position?.kind === 'learned'
+              ? { position: { ...inferred.position, offset: 0 } }
+              : {}),
+          }
+          const plan = planOf(options, told)
+          const wanted = new Set(plan.mappings.map((m) => m.official))
+          const used = new Map(
+            [...told].flatMap(([official, { parts }]) => parts.flatMap((p) => ('name' in p ? [[p.name, official] as const] : []))),
+          )
+          const beside = (name: string): boolean => isBesideBackbone(used.get(name) ?? name)
+          const missing = [...wanted].filter((name) => !told.has(name))
+          const strange = [...used].filter(([name, official]) => !wanted.has(official) && !beside(name)).map(([name]) => name)
+          if (missing.length > 0) return TE.left(misfit(place, missing, strange))
+          const unlike = plan.mappings.find((m) => !sameButOnes(told.get(m.official)?.shape ?? [], m.shape))
+          if (unlike !== undefined)
+            return TE.left(
+              fault('data', {
+                place: `${place}: ${unlike.official}`,
+                found: showShape(told.get(unlike.official)?.shape ?? []),
+                allowed: showShape(unlike.shape),
+                remedy: 'check that all tensors of the file are of one model',
+              }),
+            )
+          return pipe(
+            gatherWeights(place, plan, o.unknown ?? 'refuse', beside)(located.inside),
+            TE.map((gathered): Raw => ({
+              options,
+              source: 'official',
+              stored: typesOf(located.inside),
+              ...gathered,
+              notes: [...stored.notes, ...located.notes],
+            })),
+          )
+        }),
+      ),
+    ),
+  )
 
 /** The number of heads that goes with a file, where this project has written it. */
 const headsIn = ({ metadata }: Stored): number | undefined => (/^\d{1,4}$/.test(metadata.heads ?? '') ? Number(metadata.heads) : undefined)
@@ -195,48 +270,80 @@ export const fromState = (place: string, state: HostTensors, o: ReadOptions): Ta
   fromStored(place, { tensors: storedInMemory(state), metadata: {}, notes: [] }, o)
 
 const fromStored = (place: string, stored: Stored, o: ReadOptions): TaskEither<Fault, Backbone> =>
-  pipe(rawOfState(place, stored, o), TE.chainEitherK((raw) => finished(raw, undefined, o)))
+  pipe(
+    rawOfState(place, stored, o),
+    TE.chainEitherK((raw) => finished(raw, undefined, o)),
+  )
 
 const huggingFaceAnchors = [anchorsOf('dinov2'), anchorsOf('dinov3_vit')]
 
 /** A file by itself: names of Hugging Face need the configuration that lies beside it. */
-const fromFile = (file: string, o: ReadOptions): TaskEither<Fault, Backbone> => pipe(
-  openTensors(file),
-  TE.chain((stored) => {
-    const theirs = locate(file, stored.tensors, huggingFaceAnchors, o.network ?? 'teacher')
-    if (E.isLeft(theirs)) return fromStored(file, stored, o)
-    const config = join(dirname(file), 'config.json')
-    return pipe(
-      readJson(config, configCodec),
-      TE.chainEitherK(E.fromOption(() => fault('data', { place: file, found: 'names of Hugging Face, and no config.json beside it', allowed: 'a folder with config.json and weights', remedy: 'put config.json beside the file, and name the folder' }))),
-      TE.chain((c) => described(dirname(file), c, stored, o)),
-      TE.bindTo('raw'),
-      TE.bind('preprocessor', () => processorOf(dirname(file))),
-      TE.chainEitherK(({ raw, preprocessor }) => finished(raw, O.toUndefined(preprocessor), o)),
-    )
-  }),
-)
+const fromFile = (file: string, o: ReadOptions): TaskEither<Fault, Backbone> =>
+  pipe(
+    openTensors(file),
+    TE.chain((stored) => {
+      const theirs = locate(file, stored.tensors, huggingFaceAnchors, o.network ?? 'teacher')
+      if (E.isLeft(theirs)) return fromStored(file, stored, o)
+      const config = join(dirname(file), 'config.json')
+      return pipe(
+        readJson(config, configCodec),
+        TE.chainEitherK(
+          E.fromOption(() =>
+            fault('data', {
+              place: file,
+              found: 'names of Hugging Face, and no config.json beside it',
+              allowed: 'a folder with config.json and weights',
+              remedy: 'put config.json beside the file, and name the folder',
+            }),
+          ),
+        ),
+        TE.chain((c) => described(dirname(file), c, stored, o)),
+        TE.bindTo('raw'),
+        TE.bind('preprocessor', () => processorOf(dirname(file))),
+        TE.chainEitherK(({ raw, preprocessor }) => finished(raw, O.toUndefined(preprocessor), o)),
+      )
+    }),
+  )
 
 /** The folder itself, or its `huggingface` folder where a run has written one. */
-const within = (folder: string): TaskEither<Fault, string> => pipe(
-  whatIs(join(folder, 'config.json')),
-  TE.chain((config) => (config === 'file' ? TE.right(folder) : pipe(
-    whatIs(join(folder, 'huggingface')),
-    TE.map((what) => (what === 'folder' ? join(folder, 'huggingface') : folder)),
-  ))),
-)
+const within = (folder: string): TaskEither<Fault, string> =>
+  pipe(
+    whatIs(join(folder, 'config.json')),
+    TE.chain((config) =>
+      config === 'file'
+        ? TE.right(folder)
+        : pipe(
+            whatIs(join(folder, 'huggingface')),
+            TE.map((what) => (what === 'folder' ? join(folder, 'huggingface') : folder)),
+          ),
+    ),
+  )
 
 /**
  * Reads a backbone from a folder of Hugging Face's, from that of a run, or from a file of weights. Faults, each by the file and the tensor:
  * nothing at the path; a wrong or unsupported config.json; missing, unknown or misshapen tensors; truncated files.
  */
-export const readBackbone = (path: string, o: ReadOptions = {}): TaskEither<Fault, Backbone> => pipe(
-  whatIs(path),
-  TE.chain((what) =>
-    what === 'folder' ? pipe(within(path), TE.chain((folder) => fromFolder(folder, o)))
-    : what === 'file' ? fromFile(path, o)
-    : TE.left(fault('io', { place: path, found: 'nothing', allowed: 'the folder of a run, a Hugging Face folder, or a .safetensors file', remedy: 'check the path; a model id must be downloaded first' }))),
-)
+export const readBackbone = (path: string, o: ReadOptions = {}): TaskEither<Fault, Backbone> =>
+  pipe(
+    whatIs(path),
+    TE.chain((what) =>
+      what === 'folder'
+        ? pipe(
+            within(path),
+            TE.chain((folder) => fromFolder(folder, o)),
+          )
+        : what === 'file'
+          ? fromFile(path, o)
+          : TE.left(
+              fault('io', {
+                place: path,
+                found: 'nothing',
+                allowed: 'the folder of a run, a Hugging Face folder, or a .safetensors file',
+                remedy: 'check the path; a model id must be downloaded first',
+              }),
+            ),
+    ),
+  )
 
 /** A backbone's weights as first values of a run's tensors, under each of the roots: `student.backbone`, `teacher.backbone`. */
 export const underRoots = (b: Backbone, roots: ReadonlyArray<string>): ReadonlyMap<string, Float32Array> =>

@@ -13,7 +13,15 @@ import { sizeOf } from '../../../core/type.ts'
 import type { ChannelRule } from './imagery.ts'
 import { adaptChannels } from './imagery.ts'
 import { isBesideModel } from '../../../models/huggingface/names.ts'
-import { isSwinBuffer, swinAnchors, swinCodec, swinConfigOf, swinFloats, swinOptionsOf, swinPlan } from '../../../models/huggingface/swin.ts'
+import {
+  isSwinBuffer,
+  swinAnchors,
+  swinCodec,
+  swinConfigOf,
+  swinFloats,
+  swinOptionsOf,
+  swinPlan,
+} from '../../../models/huggingface/swin.ts'
 import type { Swin, SwinOptions } from '../../../models/swin.ts'
 import { swin } from '../../../models/swin.ts'
 import { initialValues } from '../../step/initialization.ts'
@@ -44,7 +52,14 @@ export interface ReadSwinOptions {
   readonly seed?: number
 }
 
-const adapted = (from: Swin, to: Swin, o: ReadSwinOptions, weights: Weights, ignored: ReadonlyArray<string>, before: ReadonlyArray<string>): SwinBackbone => {
+const adapted = (
+  from: Swin,
+  to: Swin,
+  o: ReadSwinOptions,
+  weights: Weights,
+  ignored: ReadonlyArray<string>,
+  before: ReadonlyArray<string>,
+): SwinBackbone => {
   const notes: string[] = [...before, ...(ignored.length === 0 ? [] : [`left out: ${listOf(ignored)}`])]
   const [had, has] = [from.options.channels, to.options.channels]
   const entries = declarations(to.params).map(([path, d]): readonly [string, Float32Array] => {
@@ -65,8 +80,17 @@ export const readSwin = (folder: string, o: ReadSwinOptions = {}): TaskEither<Fa
   const file = join(folder, 'config.json')
   return pipe(
     readJson(file, swinCodec),
-    TE.chainEitherK(E.fromOption(() => fault('data', { place: folder, found: 'no config.json', allowed: 'a Hugging Face folder of a swin', remedy: 'name such a folder' }))),
-    TE.chainEitherK((config) => pipe(swinOptionsOf(config), E.mapLeft((m) => fault('data', { place: file, found: 'a swin that is not supported', ...m })))),
+    TE.chainEitherK(
+      E.fromOption(() =>
+        fault('data', { place: folder, found: 'no config.json', allowed: 'a Hugging Face folder of a swin', remedy: 'name such a folder' }),
+      ),
+    ),
+    TE.chainEitherK((config) =>
+      pipe(
+        swinOptionsOf(config),
+        E.mapLeft((m) => fault('data', { place: file, found: 'a swin that is not supported', ...m })),
+      ),
+    ),
     TE.bindTo('options'),
     TE.bind('stored', () => openWeights(folder)),
     TE.bind('located', ({ stored }) => TE.fromEither(locate(folder, stored.tensors, [swinAnchors], 'teacher'))),
@@ -75,7 +99,16 @@ export const readSwin = (folder: string, o: ReadSwinOptions = {}): TaskEither<Fa
       const beside = (name: string): boolean => isSwinBuffer(name) || isBesideModel(name) || name === 'embeddings.mask_token'
       return pipe(
         gatherWeights(folder, swinPlan(model.options), o.unknown ?? 'refuse', beside)(located.inside),
-        TE.map(({ weights, ignored }) => adapted(model, swin({ ...options, ...o.change }), o, weights, ignored.filter((name) => !isSwinBuffer(name)), [...stored.notes, ...located.notes])),
+        TE.map(({ weights, ignored }) =>
+          adapted(
+            model,
+            swin({ ...options, ...o.change }),
+            o,
+            weights,
+            ignored.filter((name) => !isSwinBuffer(name)),
+            [...stored.notes, ...located.notes],
+          ),
+        ),
       )
     }),
   )
@@ -84,18 +117,22 @@ export const readSwin = (folder: string, o: ReadSwinOptions = {}): TaskEither<Fa
 const usualShard = 5e9
 
 /** Writes config.json, weights and preprocessor_config.json; gives the names of the files. */
-export const writeSwin = (folder: string, o: { readonly precision?: Precision; readonly shard?: number } = {}) => (b: Omit<SwinBackbone, 'notes'>): TaskEither<Fault, ReadonlyArray<string>> => {
-  const { options } = b.model
-  return pipe(
-    writeJson(join(folder, 'config.json'), { ...swinConfigOf(options), torch_dtype: dtypes[o.precision ?? 'f32'] }, swinFloats),
-    TE.chain(() => writeWeights(folder, scatterWeights(swinPlan(options), o.precision ?? 'f32')(b.weights), o.shard ?? usualShard)),
-    TE.chainFirst(() => writeJson(join(folder, 'preprocessor_config.json'), preprocessorOf('vit', options.image, options.channels))),
-    TE.map((files) => ['config.json', ...files, 'preprocessor_config.json']),
-  )
-}
+export const writeSwin =
+  (folder: string, o: { readonly precision?: Precision; readonly shard?: number } = {}) =>
+  (b: Omit<SwinBackbone, 'notes'>): TaskEither<Fault, ReadonlyArray<string>> => {
+    const { options } = b.model
+    return pipe(
+      writeJson(join(folder, 'config.json'), { ...swinConfigOf(options), torch_dtype: dtypes[o.precision ?? 'f32'] }, swinFloats),
+      TE.chain(() => writeWeights(folder, scatterWeights(swinPlan(options), o.precision ?? 'f32')(b.weights), o.shard ?? usualShard)),
+      TE.chainFirst(() => writeJson(join(folder, 'preprocessor_config.json'), preprocessorOf('vit', options.image, options.channels))),
+      TE.map((files) => ['config.json', ...files, 'preprocessor_config.json']),
+    )
+  }
 
 /** Whether a folder's config.json says that it is a swin, whatever else is in it. */
-export const isSwin = (folder: string): TaskEither<Fault, boolean> => async () => {
-  const read = await readJson(join(folder, 'config.json'), t.UnknownRecord)()
-  return E.right(E.isRight(read) && O.isSome(read.right) && read.right.value.model_type === 'swin')
-}
+export const isSwin =
+  (folder: string): TaskEither<Fault, boolean> =>
+  async () => {
+    const read = await readJson(join(folder, 'config.json'), t.UnknownRecord)()
+    return E.right(E.isRight(read) && O.isSome(read.right) && read.right.value.model_type === 'swin')
+  }

@@ -34,15 +34,26 @@ const usualShard = 5e9
 export const dtypes: Readonly<Record<Precision, string>> = { f32: 'float32', f16: 'float16', bf16: 'bfloat16' }
 
 /** Gives the names of the files. Faults: what the type cannot say of the backbone; what the system refuses. */
-export const writeBackbone = (folder: string, o: WriteOptions = {}) => (b: { readonly model: Vit; readonly weights: Weights }): TaskEither<Fault, ReadonlyArray<string>> => {
-  const { options } = b.model
-  const type = o.type ?? typeOf(options)
-  const precision = o.precision ?? 'f32'
-  return pipe(
-    TE.fromEither(pipe(configOf(type, options), E.mapLeft((m) => fault('usage', { place: folder, found: 'a backbone that this type cannot hold', ...m })))),
-    TE.chain((config) => writeJson(join(folder, 'config.json'), { ...config, torch_dtype: dtypes[precision] }, floatFields)),
-    TE.chain(() => writeWeights(folder, scatterWeights(writingPlan(type, options), precision)(b.weights), o.shard ?? usualShard)),
-    TE.chainFirst(() => writeJson(join(folder, 'preprocessor_config.json'), { ...(o.preprocessor ?? preprocessorOf(type, options.image, options.channels)) })),
-    TE.map((files) => ['config.json', ...files, 'preprocessor_config.json']),
-  )
-}
+export const writeBackbone =
+  (folder: string, o: WriteOptions = {}) =>
+  (b: { readonly model: Vit; readonly weights: Weights }): TaskEither<Fault, ReadonlyArray<string>> => {
+    const { options } = b.model
+    const type = o.type ?? typeOf(options)
+    const precision = o.precision ?? 'f32'
+    return pipe(
+      TE.fromEither(
+        pipe(
+          configOf(type, options),
+          E.mapLeft((m) => fault('usage', { place: folder, found: 'a backbone that this type cannot hold', ...m })),
+        ),
+      ),
+      TE.chain((config) => writeJson(join(folder, 'config.json'), { ...config, torch_dtype: dtypes[precision] }, floatFields)),
+      TE.chain(() => writeWeights(folder, scatterWeights(writingPlan(type, options), precision)(b.weights), o.shard ?? usualShard)),
+      TE.chainFirst(() =>
+        writeJson(join(folder, 'preprocessor_config.json'), {
+          ...(o.preprocessor ?? preprocessorOf(type, options.image, options.channels)),
+        }),
+      ),
+      TE.map((files) => ['config.json', ...files, 'preprocessor_config.json']),
+    )
+  }

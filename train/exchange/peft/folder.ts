@@ -33,56 +33,107 @@ export const tensorsFile = 'adapter_model.safetensors'
  * Saves what was trained of a backbone whose values are given by path in its network: adapters, and modules and biases of the base that
  * were trained as a whole. Faults: those of `peftTensors`, and what the system refuses.
  */
-export const writeAdapters = (folder: string, o: PeftOptions, adapters: ReadonlyArray<Adapter>) => (values: Values): TaskEither<Fault, void> => {
-  const inputs = new Map(adapters.map((a) => [a.weight, sizeOf(a.params.lora_A.weight.shape.slice(1))]))
-  const rows = (weight: string): number => (values.get(weight)?.length ?? 0) / (inputs.get(weight) ?? 1)
-  // whatever ends in .weight may be a module that a short name means by mistake
-  const weights = [...values.keys()].filter((path) => path.endsWith('.weight') && !path.includes('.lora_'))
-  return pipe(
-    TE.fromEither(peftTensors(o, adapters)(values)),
-    TE.chain((tensors) => writeSafetensors(join(folder, tensorsFile))({ metadata: { format: 'pt' }, tensors: new Map([...tensors].map(([name, x]) => [name, floatTensor(x.shape, x.data)])) })),
-    TE.chain(() => writeJson(join(folder, configFile), peftConfig(o, adapters, rows, weights))),
-  )
-}
+export const writeAdapters =
+  (folder: string, o: PeftOptions, adapters: ReadonlyArray<Adapter>) =>
+  (values: Values): TaskEither<Fault, void> => {
+    const inputs = new Map(adapters.map((a) => [a.weight, sizeOf(a.params.lora_A.weight.shape.slice(1))]))
+    const rows = (weight: string): number => (values.get(weight)?.length ?? 0) / (inputs.get(weight) ?? 1)
+    // whatever ends in .weight may be a module that a short name means by mistake
+    const weights = [...values.keys()].filter((path) => path.endsWith('.weight') && !path.includes('.lora_'))
+    return pipe(
+      TE.fromEither(peftTensors(o, adapters)(values)),
+      TE.chain((tensors) =>
+        writeSafetensors(join(folder, tensorsFile))({
+          metadata: { format: 'pt' },
+          tensors: new Map([...tensors].map(([name, x]) => [name, floatTensor(x.shape, x.data)])),
+        }),
+      ),
+      TE.chain(() => writeJson(join(folder, configFile), peftConfig(o, adapters, rows, weights))),
+    )
+  }
 
 /** What a folder says of its adapters. Faults: not such a folder; a value of another kind. */
-export const readConfig = (folder: string): TaskEither<Fault, PeftConfig> => pipe(
-  readJson(join(folder, configFile), peftCodec),
-  TE.chainEitherK(O.match(
-    () => E.left(fault('data', { place: join(folder, configFile), found: 'no such file', allowed: 'a folder of the package peft', remedy: 'check the path' })),
-    E.right,
-  )),
-)
+export const readConfig = (folder: string): TaskEither<Fault, PeftConfig> =>
+  pipe(
+    readJson(join(folder, configFile), peftCodec),
+    TE.chainEitherK(
+      O.match(
+        () =>
+          E.left(
+            fault('data', {
+              place: join(folder, configFile),
+              found: 'no such file',
+              allowed: 'a folder of the package peft',
+              remedy: 'check the path',
+            }),
+          ),
+        E.right,
+      ),
+    ),
+  )
 
 /** All tensors of a folder, in either of the formats that peft writes. */
-const readTensors = (folder: string): TaskEither<Fault, HostTensors> => pipe(
-  [tensorsFile, 'adapter_model.bin'],
-  TE.traverseSeqArray((name) => pipe(whatIs(join(folder, name)), TE.map((what) => (what === 'file' ? [join(folder, name)] : [])))),
-  TE.chain((found) => pipe(found.flat()[0], (file) => (file === undefined
-    ? TE.left(fault('data', { place: folder, found: `no ${tensorsFile} and no adapter_model.bin`, allowed: 'one of them', remedy: 'download the whole folder' }))
-    : pipe(openTensors(file), TE.chain(({ tensors }) => readStored(tensors, tensors.keys())))))),
-)
+const readTensors = (folder: string): TaskEither<Fault, HostTensors> =>
+  pipe(
+    [tensorsFile, 'adapter_model.bin'],
+    TE.traverseSeqArray((name) =>
+      pipe(
+        whatIs(join(folder, name)),
+        TE.map((what) => (what === 'file' ? [join(folder, name)] : [])),
+      ),
+    ),
+    TE.chain((found) =>
+      pipe(found.flat()[0], (file) =>
+        file === undefined
+          ? TE.left(
+              fault('data', {
+                place: folder,
+                found: `no ${tensorsFile} and no adapter_model.bin`,
+                allowed: 'one of them',
+                remedy: 'download the whole folder',
+              }),
+            )
+          : pipe(
+              openTensors(file),
+              TE.chain(({ tensors }) => readStored(tensors, tensors.keys())),
+            ),
+      ),
+    ),
+  )
 
 /** Reads the adapters of a network whose tensors are given by path. Faults: not such a folder; tensors of layers that are not there. */
-export const readAdapters = (folder: string, names: ModuleNames, base: Values): TaskEither<Fault, PeftAdapter> => pipe(
-  TE.Do,
-  TE.bind('config', () => readConfig(folder)),
-  TE.bind('file', () => readTensors(folder)),
-  TE.chainEitherK(({ config, file }) => pipe(
-    [...file],
-    E.traverseArray(([name, x]) => pipe(floatsOf(name)(x), E.map((data) => [name, { shape: x.shape, data }] as const))),
-    E.chain((tensors) => readPeft(names, base, qkvSlices)(config, new Map(tensors))),
-  )),
-)
+export const readAdapters = (folder: string, names: ModuleNames, base: Values): TaskEither<Fault, PeftAdapter> =>
+  pipe(
+    TE.Do,
+    TE.bind('config', () => readConfig(folder)),
+    TE.bind('file', () => readTensors(folder)),
+    TE.chainEitherK(({ config, file }) =>
+      pipe(
+        [...file],
+        E.traverseArray(([name, x]) =>
+          pipe(
+            floatsOf(name)(x),
+            E.map((data) => [name, { shape: x.shape, data }] as const),
+          ),
+        ),
+        E.chain((tensors) => readPeft(names, base, qkvSlices)(config, new Map(tensors))),
+      ),
+    ),
+  )
 
 /** A backbone with the adapters of a folder merged into it. Faults: those of reading and merging. */
-export const withAdapters = (folder: string) => (b: Backbone): TaskEither<Fault, Backbone> => pipe(
-  readAdapters(folder, b.source === 'official' ? 'own' : b.source, b.weights),
-  TE.chainEitherK((read) => {
-    const adapters = declarations(b.model.params).flatMap(([path, d]) => (path.endsWith('.weight') && d.shape.length > 1 ? adaptersFor(read.lora)({ path, out: d.shape[0], inputs: d.shape.slice(1) }) : []))
-    return pipe(
-      merge(adapters)(new Map([...b.weights, ...read.values])),
-      E.map(({ values }): Backbone => ({ ...b, weights: values, notes: [...b.notes, ...read.notes] })),
+export const withAdapters =
+  (folder: string) =>
+  (b: Backbone): TaskEither<Fault, Backbone> =>
+    pipe(
+      readAdapters(folder, b.source === 'official' ? 'own' : b.source, b.weights),
+      TE.chainEitherK((read) => {
+        const adapters = declarations(b.model.params).flatMap(([path, d]) =>
+          path.endsWith('.weight') && d.shape.length > 1 ? adaptersFor(read.lora)({ path, out: d.shape[0], inputs: d.shape.slice(1) }) : [],
+        )
+        return pipe(
+          merge(adapters)(new Map([...b.weights, ...read.values])),
+          E.map(({ values }): Backbone => ({ ...b, weights: values, notes: [...b.notes, ...read.notes] })),
+        )
+      }),
     )
-  }),
-)

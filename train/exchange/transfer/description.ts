@@ -37,53 +37,114 @@ export interface Described {
 }
 
 /** By a whole reading, where no configuration says all. */
-const readWhole = (path: string, o: DescribeOptions): TaskEither<Fault, Described> => pipe(
-  readModel(path, o),
-  TE.chainEitherK((b) => pipe(b.preprocessor === undefined ? E.right(usualView(b.model.options)) : viewOf(path, b.preprocessor, b.model.options.image), E.map((view): Described => ({ options: b.model.options, view: O.some(view) })))),
-)
+const readWhole = (path: string, o: DescribeOptions): TaskEither<Fault, Described> =>
+  pipe(
+    readModel(path, o),
+    TE.chainEitherK((b) =>
+      pipe(
+        b.preprocessor === undefined ? E.right(usualView(b.model.options)) : viewOf(path, b.preprocessor, b.model.options.image),
+        E.map((view): Described => ({ options: b.model.options, view: O.some(view) })),
+      ),
+    ),
+  )
 
 /** By the config.json of a type that is known here. */
-const readConfigured = (path: string, config: HuggingFaceConfig): TaskEither<Fault, Described> => pipe(
-  TE.fromEither(pipe(optionsOf(config), E.bimap((m) => fault('data', { place: join(path, 'config.json'), found: `a ${config.model_type} that is not supported`, ...m }), fullOptions))),
-  TE.chain((options) => pipe(viewAt(path, options.image), TE.map((view): Described => ({ options, view })))),
-)
+const readConfigured = (path: string, config: HuggingFaceConfig): TaskEither<Fault, Described> =>
+  pipe(
+    TE.fromEither(
+      pipe(
+        optionsOf(config),
+        E.bimap(
+          (m) => fault('data', { place: join(path, 'config.json'), found: `a ${config.model_type} that is not supported`, ...m }),
+          fullOptions,
+        ),
+      ),
+    ),
+    TE.chain((options) =>
+      pipe(
+        viewAt(path, options.image),
+        TE.map((view): Described => ({ options, view })),
+      ),
+    ),
+  )
 
 /** What tells of a model what it does not say itself. */
 type DescribeOptions = Pick<ModelOptions, 'heads'>
 
 /** The backbone at a path, and how it sees images; of a Hugging Face folder, from its configuration alone. */
-export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> => pipe(
-  isRun(path),
-  TE.chain((run) => (run
-    ? pipe(readRun(path, { network: 'teacher', mergeLora: true }), TE.chain(({ model: { options } }) => pipe(viewAt(path, options.image), TE.map((view): Described => ({ options, view })))))
-    : pipe(
-        whatIs(join(path, 'config.json')),
-        TE.chain((what) => (what !== 'file' ? readWhole(path, o) : pipe(
-          readJson(join(path, 'config.json'), t.UnknownRecord),
-          TE.chain(O.match(() => readWhole(path, o), (json) => (!t.string.is(json.model_type) ? readWhole(path, o) : pipe(
-            TE.fromEither(decodeAs(configCodec, 'data', join(path, 'config.json'), 'choose another model, or correct config.json')(json)),
-            TE.chain((config) => readConfigured(path, config)),
-          )))),
-        ))),
-      ))),
-)
+export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> =>
+  pipe(
+    isRun(path),
+    TE.chain((run) =>
+      run
+        ? pipe(
+            readRun(path, { network: 'teacher', mergeLora: true }),
+            TE.chain(({ model: { options } }) =>
+              pipe(
+                viewAt(path, options.image),
+                TE.map((view): Described => ({ options, view })),
+              ),
+            ),
+          )
+        : pipe(
+            whatIs(join(path, 'config.json')),
+            TE.chain((what) =>
+              what !== 'file'
+                ? readWhole(path, o)
+                : pipe(
+                    readJson(join(path, 'config.json'), t.UnknownRecord),
+                    TE.chain(
+                      O.match(
+                        () => readWhole(path, o),
+                        (json) =>
+                          !t.string.is(json.model_type)
+                            ? readWhole(path, o)
+                            : pipe(
+                                TE.fromEither(
+                                  decodeAs(
+                                    configCodec,
+                                    'data',
+                                    join(path, 'config.json'),
+                                    'choose another model, or correct config.json',
+                                  )(json),
+                                ),
+                                TE.chain((config) => readConfigured(path, config)),
+                              ),
+                      ),
+                    ),
+                  ),
+            ),
+          ),
+    ),
+  )
 
 /** The options of the backbone at a path. */
-export const optionsAt = (path: string): TaskEither<Fault, FullOptions> => pipe(describedAt(path), TE.map(({ options }) => options))
+export const optionsAt = (path: string): TaskEither<Fault, FullOptions> =>
+  pipe(
+    describedAt(path),
+    TE.map(({ options }) => options),
+  )
 
 /** Programs that train have settings where commands have options. */
-const inSettings = (f: Fault): Fault => ({ ...f, remedy: f.remedy.replace('--heads N', '--set model.heads=N').replace(/(?:name that model with|or name the base with) --base.*$/, 'write it into adapter_config.json as base_model_name_or_path') })
+const inSettings = (f: Fault): Fault => ({
+  ...f,
+  remedy: f.remedy
+    .replace('--heads N', '--set model.heads=N')
+    .replace(/(?:name that model with|or name the base with) --base.*$/, 'write it into adapter_config.json as base_model_name_or_path'),
+})
 
 /** The backbone that a run, a folder, a file or the id of a model names, and how it sees images. */
-export const described = (name: string, say: Say, o: DescribeOptions = {}): TaskEither<Fault, Described> => pipe(
-  localModel(process.env, say)(name),
-  TE.chain((local) => describedAt(local, o)),
-  TE.mapLeft(inSettings),
-)
+export const described = (name: string, say: Say, o: DescribeOptions = {}): TaskEither<Fault, Described> =>
+  pipe(
+    localModel(process.env, say)(name),
+    TE.chain((local) => describedAt(local, o)),
+    TE.mapLeft(inSettings),
+  )
 
 /** Writes a backbone with its random first values as a Hugging Face folder; gives the folder. */
-export const writeInitial = (folder: string, model: Vit, seed: number): TaskEither<Fault, string> => pipe(
-  { model, weights: new Map(declarations(model.params).map(([path, d]) => [path, initialValues(d.init, sizeOf(d.shape), seed, path)])) },
-  writeBackbone(folder),
-  TE.map(() => folder),
-)
+export const writeInitial = (folder: string, model: Vit, seed: number): TaskEither<Fault, string> =>
+  pipe(
+    { model, weights: new Map(declarations(model.params).map(([path, d]) => [path, initialValues(d.init, sizeOf(d.shape), seed, path)])) },
+    writeBackbone(folder),
+    TE.map(() => folder),
+  )

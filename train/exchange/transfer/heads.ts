@@ -8,7 +8,9 @@ import type { Carried, Tensor, Tensors, Wanted } from './tensors.ts'
 
 /** The heads of networks, each with those that it may come from, the nearest first: DINO has one, DINOv2 and DINOv3 one or two. */
 const origins: Readonly<Record<string, ReadonlyArray<string>>> = {
-  head: ['head', 'dino_head'], dino_head: ['dino_head', 'head'], ibot_head: ['ibot_head'],
+  head: ['head', 'dino_head'],
+  dino_head: ['dino_head', 'head'],
+  ibot_head: ['ibot_head'],
 }
 
 export const headNames: ReadonlyArray<string> = Object.keys(origins)
@@ -16,7 +18,10 @@ export const headNames: ReadonlyArray<string> = Object.keys(origins)
 const under = <A>(root: string, all: ReadonlyMap<string, A>): ReadonlyMap<string, A> =>
   new Map([...all].flatMap(([path, x]) => (path.startsWith(`${root}.`) ? [[path.slice(root.length + 1), x] as const] : [])))
 
-const rowsOf = (x: Tensor): ReadonlyArray<Float32Array> => Array.from({ length: x.shape[0] }, (_, k) => x.values.subarray((k * x.values.length) / x.shape[0], ((k + 1) * x.values.length) / x.shape[0]))
+const rowsOf = (x: Tensor): ReadonlyArray<Float32Array> =>
+  Array.from({ length: x.shape[0] }, (_, k) =>
+    x.values.subarray((k * x.values.length) / x.shape[0], ((k + 1) * x.values.length) / x.shape[0]),
+  )
 const lengthOf = (row: Float32Array): number => Math.hypot(...row)
 
 /** `last_layer.weight` of `weight_g` and `weight_v`, and the reverse; as it is where both have the same form. */
@@ -28,7 +33,10 @@ const inForm = (source: Tensors, normalised: boolean): Tensors => {
     return out.set('last_layer.weight_v', w)
   }
   if (!normalised && g !== undefined && v !== undefined)
-    return out.set('last_layer.weight', { shape: v.shape, values: Float32Array.from(rowsOf(v).flatMap((row, k) => Array.from(row, (x) => (x * g.values[k]) / lengthOf(row)))) })
+    return out.set('last_layer.weight', {
+      shape: v.shape,
+      values: Float32Array.from(rowsOf(v).flatMap((row, k) => Array.from(row, (x) => (x * g.values[k]) / lengthOf(row)))),
+    })
   return source
 }
 
@@ -54,11 +62,19 @@ const one = (name: string, wanted: Wanted, from: Tensors): Carried => {
   if (reason !== undefined) return { values: new Map(), notes: [`${name} begins anew: ${reason}`] }
   const norms = source.get('last_layer.weight_g')?.values
   const loses = fixedNorms(wanted) && norms?.some((x) => Math.abs(x - 1) > 1e-6) === true
-  const values = new Map([...source].map(([path, x]) => [`${name}.${path}`, loses && path === 'last_layer.weight_g' ? new Float32Array(x.values.length).fill(1) : x.values]))
-  return { values, notes: [
-    ...(origin === name ? [] : [`${name} is the source's ${origin}`]),
-    ...(loses ? [`${name}: the norms of its prototypes became 1, as they are kept here`] : []),
-  ] }
+  const values = new Map(
+    [...source].map(([path, x]) => [
+      `${name}.${path}`,
+      loses && path === 'last_layer.weight_g' ? new Float32Array(x.values.length).fill(1) : x.values,
+    ]),
+  )
+  return {
+    values,
+    notes: [
+      ...(origin === name ? [] : [`${name} is the source's ${origin}`]),
+      ...(loses ? [`${name}: the norms of its prototypes became 1, as they are kept here`] : []),
+    ],
+  }
 }
 
 /** Every head that a network has, as far as the source has it. */

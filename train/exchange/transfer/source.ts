@@ -1,4 +1,6 @@
-/** What a run can start from: an earlier run, a Hugging Face folder or model, a file of official weights; with heads where there are any. */
+/**
+ * What a run can start from: an earlier run, a Hugging Face folder or model, a file of official weights; with heads where there are any.
+ */
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -36,25 +38,53 @@ export interface Source {
 }
 
 const tensorsOf = (params: unknown, weights: Weights): Tensors =>
-  new Map(declarations(params).map(([path, d]): readonly [string, Tensor] => [path, { shape: d.shape, values: weights.get(path) ?? new Float32Array() }]))
+  new Map(
+    declarations(params).map(([path, d]): readonly [string, Tensor] => [
+      path,
+      { shape: d.shape, values: weights.get(path) ?? new Float32Array() },
+    ]),
+  )
 
 /** The keys' bias is 0 where it is stored and not used, so that it may be read without its mask. */
-const unmasked = (b: Backbone): Weights => (!b.model.options.maskKeyBias ? b.weights : new Map([...b.weights].map(([path, x]) => [
-  path, path.endsWith('attn.qkv.bias') ? x.map((v, i) => (Math.floor((3 * i) / x.length) === 1 ? 0 : v)) : x,
-])))
+const unmasked = (b: Backbone): Weights =>
+  !b.model.options.maskKeyBias
+    ? b.weights
+    : new Map(
+        [...b.weights].map(([path, x]) => [
+          path,
+          path.endsWith('attn.qkv.bias') ? x.map((v, i) => (Math.floor((3 * i) / x.length) === 1 ? 0 : v)) : x,
+        ]),
+      )
 
-const ofBackbone = (b: Backbone): Source =>
-  ({ backbone: tensorsOf(b.model.params, unmasked(b)), heads: new Map(), kept: new Map(), attentionHeads: b.model.options.heads, notes: b.notes })
+const ofBackbone = (b: Backbone): Source => ({
+  backbone: tensorsOf(b.model.params, unmasked(b)),
+  heads: new Map(),
+  kept: new Map(),
+  attentionHeads: b.model.options.heads,
+  notes: b.notes,
+})
 
 /** Tensors with floats, renamed; none for those that have no name. */
 const renamed = (place: string, tensors: StoredTensors, name: (path: string) => string | undefined): TaskEither<Fault, Tensors> => {
-  const named = new Map([...tensors.keys()].flatMap((path) => { const to = name(path); return to === undefined ? [] : [[path, to] as const] }))
+  const named = new Map(
+    [...tensors.keys()].flatMap((path) => {
+      const to = name(path)
+      return to === undefined ? [] : [[path, to] as const]
+    }),
+  )
   return pipe(
     readStored(tensors, named.keys()),
-    TE.chainEitherK((read) => pipe(
-      [...read],
-      E.traverseArray(([path, x]) => pipe(floatsOf(`${place}: ${path}`)(x), E.map((values): readonly [string, Tensor] => [named.get(path) ?? path, { shape: x.shape, values }]))),
-    )),
+    TE.chainEitherK((read) =>
+      pipe(
+        [...read],
+        E.traverseArray(([path, x]) =>
+          pipe(
+            floatsOf(`${place}: ${path}`)(x),
+            E.map((values): readonly [string, Tensor] => [named.get(path) ?? path, { shape: x.shape, values }]),
+          ),
+        ),
+      ),
+    ),
     TE.map((all) => new Map(all)),
   )
 }
@@ -62,31 +92,55 @@ const renamed = (place: string, tensors: StoredTensors, name: (path: string) => 
 /** The heads of a network in a training checkpoint, official or ours. */
 const headsIn = (place: string, tensors: StoredTensors, network: Network): TaskEither<Fault, Tensors> => {
   const both = [...tensors.keys()].some((path) => path.startsWith(`${network}.`))
-  return renamed(place, tensors, (path) => (both && !path.startsWith(`${network}.`) ? undefined : /(?:^|\.)((?:dino_head|ibot_head|head)\.(?:mlp|last_layer)\..*)$/.exec(unwrapped(path))?.[1]))
+  return renamed(place, tensors, (path) =>
+    both && !path.startsWith(`${network}.`)
+      ? undefined
+      : /(?:^|\.)((?:dino_head|ibot_head|head)\.(?:mlp|last_layer)\..*)$/.exec(unwrapped(path))?.[1],
+  )
 }
 
-const fromRun = (folder: string, place: string, state: HostTensors, network: Network): TaskEither<Fault, Source> => pipe(
-  TE.Do,
-  TE.bind('backbone', () => readRun(folder, { network, mergeLora: true })),
-  TE.bind('heads', () => headsIn(place, storedInMemory(state), network)),
-  TE.bind('kept', () => renamed(place, storedInMemory(state), (path) => (path.startsWith('loss.') ? path.slice('loss.'.length) : undefined))),
-  TE.map(({ backbone, heads, kept }) => ({ ...ofBackbone(backbone), heads, kept })),
-)
+const fromRun = (folder: string, place: string, state: HostTensors, network: Network): TaskEither<Fault, Source> =>
+  pipe(
+    TE.Do,
+    TE.bind('backbone', () => readRun(folder, { network, mergeLora: true })),
+    TE.bind('heads', () => headsIn(place, storedInMemory(state), network)),
+    TE.bind('kept', () =>
+      renamed(place, storedInMemory(state), (path) => (path.startsWith('loss.') ? path.slice('loss.'.length) : undefined)),
+    ),
+    TE.map(({ backbone, heads, kept }) => ({ ...ofBackbone(backbone), heads, kept })),
+  )
 
-const fromFile = (file: string, o: SourceOptions): TaskEither<Fault, Source> => pipe(
-  TE.Do,
-  TE.bind('backbone', () => readModel(file, o)),
-  TE.bind('heads', () => pipe(openTensors(file), TE.chain(({ tensors }) => headsIn(file, tensors, o.network)))),
-  TE.map(({ backbone, heads }) => ({ ...ofBackbone(backbone), heads })),
-)
+const fromFile = (file: string, o: SourceOptions): TaskEither<Fault, Source> =>
+  pipe(
+    TE.Do,
+    TE.bind('backbone', () => readModel(file, o)),
+    TE.bind('heads', () =>
+      pipe(
+        openTensors(file),
+        TE.chain(({ tensors }) => headsIn(file, tensors, o.network)),
+      ),
+    ),
+    TE.map(({ backbone, heads }) => ({ ...ofBackbone(backbone), heads })),
+  )
 
-const fromFolder = (folder: string, o: SourceOptions): TaskEither<Fault, Source> => pipe(
-  isSwin(folder),
-  TE.chain((hierarchical) => (!hierarchical ? pipe(readModel(folder, o), TE.map(ofBackbone)) : pipe(
-    readSwin(folder),
-    TE.map(({ model, weights, notes }): Source => ({ backbone: tensorsOf(model.params, weights), heads: new Map(), kept: new Map(), attentionHeads: undefined, notes })),
-  ))),
-)
+const fromFolder = (folder: string, o: SourceOptions): TaskEither<Fault, Source> =>
+  pipe(
+    isSwin(folder),
+    TE.chain((hierarchical) =>
+      !hierarchical
+        ? pipe(readModel(folder, o), TE.map(ofBackbone))
+        : pipe(
+            readSwin(folder),
+            TE.map(({ model, weights, notes }): Source => ({
+              backbone: tensorsOf(model.params, weights),
+              heads: new Map(),
+              kept: new Map(),
+              attentionHeads: undefined,
+              notes,
+            })),
+          ),
+    ),
+  )
 
 /** Which network of a run, and what else tells of a source what it does not say. */
 export interface SourceOptions extends Pick<ModelOptions, 'heads' | 'base'> {
@@ -94,10 +148,17 @@ export interface SourceOptions extends Pick<ModelOptions, 'heads' | 'base'> {
 }
 
 /** Reads a path. Faults: those of reading. */
-export const readSource = (path: string, o: SourceOptions): TaskEither<Fault, Source> => pipe(
-  whatIs(path),
-  TE.chain((what) => (what === 'file' ? fromFile(path, o) : pipe(
-    latest(join(path, 'checkpoints')),
-    TE.chain(({ found }) => (O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint.state, o.network) : fromFolder(path, o))),
-  ))),
-)
+export const readSource = (path: string, o: SourceOptions): TaskEither<Fault, Source> =>
+  pipe(
+    whatIs(path),
+    TE.chain((what) =>
+      what === 'file'
+        ? fromFile(path, o)
+        : pipe(
+            latest(join(path, 'checkpoints')),
+            TE.chain(({ found }) =>
+              O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint.state, o.network) : fromFolder(path, o),
+            ),
+          ),
+    ),
+  )

@@ -31,11 +31,16 @@ const pattern = (path: string): string => path.replace(/\d+/g, '*')
 /** `path: what`, once for all paths of a pattern. */
 export const noteOf = (paths: ReadonlyArray<string>, what: string): ReadonlyArray<string> => {
   const patterns = [...new Set(paths.map(pattern))]
-  return patterns.length === 0 ? [] : [`${patterns.length > 6 ? `${patterns.slice(0, 6).join(', ')} and ${patterns.length - 6} more` : patterns.join(', ')}: ${what}`]
+  return patterns.length === 0
+    ? []
+    : [`${patterns.length > 6 ? `${patterns.slice(0, 6).join(', ')} and ${patterns.length - 6} more` : patterns.join(', ')}: ${what}`]
 }
 
 /** A tensor that cannot be made to fit. */
-export const unfit = (path: string, found: string, wanted: Declaration | undefined): Fault => fault('config', {
-  place: `start from ${path}`, found, allowed: wanted === undefined ? 'a network that has it' : showShape(wanted.shape),
-  remedy: 'make the network of the same width, depth, heads, patch and feed-forward kind as the one that it starts from',
-})
+export const unfit = (path: string, found: string, wanted: Declaration | undefined): Fault =>
+  fault('config', {
+    place: `start from ${path}`,
+    found,
+    allowed: wanted === undefined ? 'a network that has it' : showShape(wanted.shape),
+    remedy: 'make the network of the same width, depth, heads, patch and feed-forward kind as the one that it starts from',
+  })

@@ -39,10 +39,14 @@ export interface StartOptions {
 const usualRoots = ['student', 'teacher.gram']
 
 /** What averages a tensor begins equal to it. */
-const withAverages = (residents: ReadonlyArray<Resident>, values: Values): Values => new Map([...values, ...residents.flatMap((r): ReadonlyArray<readonly [string, Float32Array]> => {
-  const own = r.role === 'average' ? values.get(ownerOf(r.path)) : undefined
-  return own === undefined ? [] : [[r.path, own]]
-})])
+const withAverages = (residents: ReadonlyArray<Resident>, values: Values): Values =>
+  new Map([
+    ...values,
+    ...residents.flatMap((r): ReadonlyArray<readonly [string, Float32Array]> => {
+      const own = r.role === 'average' ? values.get(ownerOf(r.path)) : undefined
+      return own === undefined ? [] : [[r.path, own]]
+    }),
+  ])
 
 const wantedUnder = (residents: ReadonlyArray<Resident>, root: string): Wanted =>
   new Map(residents.flatMap((r) => (r.path.startsWith(`${root}.`) ? [[r.path.slice(root.length + 1), r.declaration] as const] : [])))
@@ -60,24 +64,46 @@ const carryKept = (wanted: Wanted, source: Source, heads: Carried, wantedHeads: 
 
 /** The first values of all that a source has for a run's tensors, by their whole paths. Fault: a backbone that does not fit. */
 export const carryOver = (residents: ReadonlyArray<Resident>, source: Source, o: StartOptions = {}): Either<Fault, Carried> => {
-  if (o.attentionHeads !== undefined && source.attentionHeads !== undefined && o.attentionHeads !== source.attentionHeads) return E.left(fault('config', {
-    place: 'start', found: `${o.attentionHeads} attention heads for weights of ${source.attentionHeads}`, allowed: `${source.attentionHeads}`, remedy: 'give the network as many heads as the one that it starts from',
-  }))
-  const roots = (o.roots ?? usualRoots).map((root) => ({ root, wanted: wantedUnder(residents, root) })).filter(({ wanted }) => under('backbone', wanted).size > 0)
+  if (o.attentionHeads !== undefined && source.attentionHeads !== undefined && o.attentionHeads !== source.attentionHeads)
+    return E.left(
+      fault('config', {
+        place: 'start',
+        found: `${o.attentionHeads} attention heads for weights of ${source.attentionHeads}`,
+        allowed: `${source.attentionHeads}`,
+        remedy: 'give the network as many heads as the one that it starts from',
+      }),
+    )
+  const roots = (o.roots ?? usualRoots)
+    .map((root) => ({ root, wanted: wantedUnder(residents, root) }))
+    .filter(({ wanted }) => under('backbone', wanted).size > 0)
   return pipe(
     roots,
-    E.traverseArray(({ root, wanted }) => pipe(
-      carryBackbone(under('backbone', wanted), source.backbone, o.channelRule ?? 'sum'),
-      E.map((backbone) => {
-        const heads = o.heads === 'new' ? nothing : carryHeads(wanted, source.heads)
-        return { root, heads, wantedHeads: headNames.filter((name) => under(name, wanted).size > 0), values: [...[...backbone.values].map(([p, x]) => [`${root}.backbone.${p}`, x] as const), ...[...heads.values].map(([p, x]) => [`${root}.${p}`, x] as const)], notes: [...backbone.notes, ...heads.notes] }
-      }),
-    )),
+    E.traverseArray(({ root, wanted }) =>
+      pipe(
+        carryBackbone(under('backbone', wanted), source.backbone, o.channelRule ?? 'sum'),
+        E.map((backbone) => {
+          const heads = o.heads === 'new' ? nothing : carryHeads(wanted, source.heads)
+          return {
+            root,
+            heads,
+            wantedHeads: headNames.filter((name) => under(name, wanted).size > 0),
+            values: [
+              ...[...backbone.values].map(([p, x]) => [`${root}.backbone.${p}`, x] as const),
+              ...[...heads.values].map(([p, x]) => [`${root}.${p}`, x] as const),
+            ],
+            notes: [...backbone.notes, ...heads.notes],
+          }
+        }),
+      ),
+    ),
     E.map((all): Carried => {
       const [first] = all
       const kept = first === undefined ? nothing : carryKept(wantedUnder(residents, 'loss'), source, first.heads, first.wantedHeads)
       return {
-        values: withAverages(residents, new Map([...all.flatMap((c) => c.values), ...[...kept.values].map(([p, x]) => [`loss.${p}`, x] as const)])),
+        values: withAverages(
+          residents,
+          new Map([...all.flatMap((c) => c.values), ...[...kept.values].map(([p, x]) => [`loss.${p}`, x] as const)]),
+        ),
         notes: [...new Set(all.flatMap((c) => c.notes)), ...(o.heads === 'new' ? ['heads begin anew, as asked'] : []), ...kept.notes],
       }
     }),
@@ -90,15 +116,25 @@ export interface Starting {
   readonly say: (text: string) => void
 }
 
-/** Reads what lies at `path` (a folder, a file, or the id of a model), and gives the first values of a run; says what was taken over and what is new. */
-export const startFrom = (path: string, o: StartOptions = {}) => ({ residents, say }: Starting): TaskEither<Fault, Values> => pipe(
-  localModel(process.env, say)(path),
-  TE.chain((local) => readSource(local, { network: o.network ?? 'teacher', ...(o.attentionHeads === undefined ? {} : { heads: o.attentionHeads }) })),
-  TE.bindTo('source'),
-  TE.bind('carried', ({ source }) => TE.fromEither(carryOver(residents, source, o))),
-  TE.map(({ source, carried }) => {
-    say(`starting from ${path}: ${carried.values.size} of ${residents.filter((r) => !r.path.startsWith('optimizer.')).length} tensors taken over; the optimizer begins anew`)
-    for (const note of [...source.notes, ...carried.notes]) say(`  ${note}`)
-    return carried.values
-  }),
-)
+/**
+ * Reads what lies at `path` (a folder, a file, or the id of a model), and gives the first values of a run; says what was taken over and
+ * what is new.
+ */
+export const startFrom =
+  (path: string, o: StartOptions = {}) =>
+  ({ residents, say }: Starting): TaskEither<Fault, Values> =>
+    pipe(
+      localModel(process.env, say)(path),
+      TE.chain((local) =>
+        readSource(local, { network: o.network ?? 'teacher', ...(o.attentionHeads === undefined ? {} : { heads: o.attentionHeads }) }),
+      ),
+      TE.bindTo('source'),
+      TE.bind('carried', ({ source }) => TE.fromEither(carryOver(residents, source, o))),
+      TE.map(({ source, carried }) => {
+        say(
+          `starting from ${path}: ${carried.values.size} of ${residents.filter((r) => !r.path.startsWith('optimizer.')).length} tensors taken over; the optimizer begins anew`,
+        )
+        for (const note of [...source.notes, ...carried.notes]) say(`  ${note}`)
+        return carried.values
+      }),
+    )

@@ -34,32 +34,68 @@ export const classesOf = (t: Targets): Int32Array =>
   Int32Array.from({ length: t.length }, (_, i) => t.values.subarray(i * t.classes, (i + 1) * t.classes).indexOf(1))
 
 /** The targets of some items, in this order. */
-export const rowsOfTargets = (indices: ArrayLike<number>) => (t: Targets): Targets => {
-  const values = new Float32Array(indices.length * t.classes)
-  for (let k = 0; k < indices.length; k++) values.set(t.values.subarray(indices[k] * t.classes, (indices[k] + 1) * t.classes), k * t.classes)
-  return { ...t, length: indices.length, values }
-}
-
-const several = (d: Dataset, first: ReadonlyArray<number>): TaskEither<Fault, Targets> => async () => {
-  const values = new Float32Array(d.length * first.length)
-  for (let i = 0; i < d.length; i++) {
-    const item = await d.item(i)()
-    if (E.isLeft(item)) return item
-    const { labels } = item.right
-    if (labels?.length !== first.length)
-      return E.left(fault('data', { place: `${d.name}: ${item.right.source}`, found: `${labels?.length ?? 0} labels`, allowed: `${first.length} labels, as the first item has`, remedy: 'give every item a value for each label' }))
-    values.set(labels.map((v) => (v > 0 ? 1 : 0)), i * first.length)
+export const rowsOfTargets =
+  (indices: ArrayLike<number>) =>
+  (t: Targets): Targets => {
+    const values = new Float32Array(indices.length * t.classes)
+    for (let k = 0; k < indices.length; k++)
+      values.set(t.values.subarray(indices[k] * t.classes, (indices[k] + 1) * t.classes), k * t.classes)
+    return { ...t, length: indices.length, values }
   }
-  return E.right({ length: d.length, classes: first.length, multiLabel: true, values })
-}
+
+const several =
+  (d: Dataset, first: ReadonlyArray<number>): TaskEither<Fault, Targets> =>
+  async () => {
+    const values = new Float32Array(d.length * first.length)
+    for (let i = 0; i < d.length; i++) {
+      const item = await d.item(i)()
+      if (E.isLeft(item)) return item
+      const { labels } = item.right
+      if (labels?.length !== first.length)
+        return E.left(
+          fault('data', {
+            place: `${d.name}: ${item.right.source}`,
+            found: `${labels?.length ?? 0} labels`,
+            allowed: `${first.length} labels, as the first item has`,
+            remedy: 'give every item a value for each label',
+          }),
+        )
+      values.set(
+        labels.map((v) => (v > 0 ? 1 : 0)),
+        i * first.length,
+      )
+    }
+    return E.right({ length: d.length, classes: first.length, multiLabel: true, values })
+  }
 
 /** The targets of a data set; what kind they are, its first item says. Faults: no item; an item without its labels. */
-export const targetsOf = (d: Dataset): TaskEither<Fault, Targets> => pipe(
-  d.length === 0 ? TE.left(fault('data', { place: d.name, found: 'no items', allowed: 'labelled images', remedy: 'check the path given to --data' })) : d.item(0),
-  TE.chain(({ labels }): TaskEither<Fault, Targets> => (labels !== undefined && labels.length > 1 && d.label(0)._tag === 'None' ? several(d, labels)
-    : TE.fromEither(pipe(labelsOf(d), E.chain((all): Either<Fault, Targets> => (d.classes.length > 1 ? E.right(oneOf(all, d.classes.length))
-      : E.left(fault('data', { place: d.name, found: `${d.classes.length} class(es)`, allowed: 'at least two classes', remedy: 'put the pictures of every class into a folder of its own, or give labels' })))))))),
-)
+export const targetsOf = (d: Dataset): TaskEither<Fault, Targets> =>
+  pipe(
+    d.length === 0
+      ? TE.left(fault('data', { place: d.name, found: 'no items', allowed: 'labelled images', remedy: 'check the path given to --data' }))
+      : d.item(0),
+    TE.chain(({ labels }): TaskEither<Fault, Targets> =>
+      labels !== undefined && labels.length > 1 && d.label(0)._tag === 'None'
+        ? several(d, labels)
+        : TE.fromEither(
+            pipe(
+              labelsOf(d),
+              E.chain((all): Either<Fault, Targets> =>
+                d.classes.length > 1
+                  ? E.right(oneOf(all, d.classes.length))
+                  : E.left(
+                      fault('data', {
+                        place: d.name,
+                        found: `${d.classes.length} class(es)`,
+                        allowed: 'at least two classes',
+                        remedy: 'put the pictures of every class into a folder of its own, or give labels',
+                      }),
+                    ),
+              ),
+            ),
+          ),
+    ),
+  )
 
 /** log(1 + exp(x)) without overflow. */
 const softplus = (x: Expr): Expr => add(maximum(x, 0), log(add(exp(neg(abs(x))), 1)))
@@ -68,12 +104,14 @@ const softplus = (x: Expr): Expr => add(maximum(x, 0), log(add(exp(neg(abs(x))),
  * The mean loss over the batch of each of G classifiers: logits `[B, G, K]`, target `[B, K]` -> `[G]`. Cross entropy of one class of K, or
  * binary cross entropy, meant over labels, where several can hold.
  */
-export const lossOf = (multiLabel: boolean) => (logits: Expr, target: Expr): Expr => {
-  const wanted = expandDims(1)(target)
-  return multiLabel
-    ? mean({ axes: [0, 2] })(sub(softplus(logits), mul(logits, wanted)))
-    : mean({ axes: [0] })(neg(sum({ axes: [2] })(mul(wanted, logSoftmax(-1)(logits)))))
-}
+export const lossOf =
+  (multiLabel: boolean) =>
+  (logits: Expr, target: Expr): Expr => {
+    const wanted = expandDims(1)(target)
+    return multiLabel
+      ? mean({ axes: [0, 2] })(sub(softplus(logits), mul(logits, wanted)))
+      : mean({ axes: [0] })(neg(sum({ axes: [2] })(mul(wanted, logSoftmax(-1)(logits)))))
+  }
 
 /** Scores `[n, K]` as probabilities: softmax over the classes, or a sigmoid for each label. */
 export const probabilities = (scores: Float64Array, classes: number, multiLabel: boolean): Float64Array => {

@@ -48,16 +48,32 @@ const tokensAtOnce = 6400
 
 /** The size that all images have once prepared. Fault: a processor that leaves every image its own size. */
 export const preparedSize = (place: string, p: Preprocess): Either<Fault, Size> =>
-  p.crop !== undefined ? E.right(p.crop)
-  : p.resize.kind === 'exact' ? E.right({ height: p.resize.height, width: p.resize.width })
-  : E.left(fault('data', { place, found: 'a preprocessor that gives images of several sizes', allowed: 'one that resizes to height and width, or crops', remedy: 'set do_center_crop and crop_size in preprocessor_config.json' }))
+  p.crop !== undefined
+    ? E.right(p.crop)
+    : p.resize.kind === 'exact'
+      ? E.right({ height: p.resize.height, width: p.resize.width })
+      : E.left(
+          fault('data', {
+            place,
+            found: 'a preprocessor that gives images of several sizes',
+            allowed: 'one that resizes to height and width, or crops',
+            remedy: 'set do_center_crop and crop_size in preprocessor_config.json',
+          }),
+        )
 
-const unitOf = (d: Dataset, image: Image): Image => ({ ...image, data: image.data.map((v) => Math.max(0, Math.min(1, (v - d.range[0]) / (d.range[1] - d.range[0])))) })
+const unitOf = (d: Dataset, image: Image): Image => ({
+  ...image,
+  data: image.data.map((v) => Math.max(0, Math.min(1, (v - d.range[0]) / (d.range[1] - d.range[0])))),
+})
 
 /** One item's image with values in 0..1. Fault: a data set whose values have no bounds. */
 export const unitImage = (d: Dataset, i: number): TaskEither<Fault, Image> =>
-  d.range.every(Number.isFinite) ? pipe(d.item(i), TE.map((item) => unitOf(d, item.image)))
-  : TE.left(fault('data', { place: d.name, found: 'values without bounds', allowed: 'intensities', remedy: 'apply an intensity first' }))
+  d.range.every(Number.isFinite)
+    ? pipe(
+        d.item(i),
+        TE.map((item) => unitOf(d, item.image)),
+      )
+    : TE.left(fault('data', { place: d.name, found: 'values without bounds', allowed: 'intensities', remedy: 'apply an intensity first' }))
 
 interface Compiled {
   readonly run: Executable
@@ -67,19 +83,38 @@ interface Compiled {
   readonly each: number
 }
 
-const running = async (c: Compiled, n: number, image: (i: number) => TaskEither<Fault, Image>, place: string, progress: Progress | undefined): Promise<Either<Fault, Encoding>> => {
+const running = async (
+  c: Compiled,
+  n: number,
+  image: (i: number) => TaskEither<Fault, Image>,
+  place: string,
+  progress: Progress | undefined,
+): Promise<Either<Fault, Encoding>> => {
   const { batch, each } = c
   const steps = Math.ceil(n / batch)
   const pixels = async (step: number): Promise<Either<Fault, Float32Array>> => {
     const rows = Array.from({ length: Math.min(batch, n - step * batch) }, (_, k) => step * batch + k)
-    const read = await Promise.all(rows.map((i) => pipe(image(i), TE.chainEitherK((x) => c.prepare(`${place}: item ${i}`, x)))()))
-    return pipe(read, E.sequenceArray, E.map((all) => {
-      const out = new Float32Array(batch * each)
-      for (let k = 0; k < batch; k++) out.set(all[Math.min(k, all.length - 1)], k * each)
-      return out
-    }))
+    const read = await Promise.all(
+      rows.map((i) =>
+        pipe(
+          image(i),
+          TE.chainEitherK((x) => c.prepare(`${place}: item ${i}`, x)),
+        )(),
+      ),
+    )
+    return pipe(
+      read,
+      E.sequenceArray,
+      E.map((all) => {
+        const out = new Float32Array(batch * each)
+        for (let k = 0; k < batch; k++) out.set(all[Math.min(k, all.length - 1)], k * each)
+        return out
+      }),
+    )
   }
-  const results = new Map(c.outputs.map(([name, shape]): [string, Encoded] => [name, { shape, dim: sizeOf(shape), data: new Float32Array(n * sizeOf(shape)) }]))
+  const results = new Map(
+    c.outputs.map(([name, shape]): [string, Encoded] => [name, { shape, dim: sizeOf(shape), data: new Float32Array(n * sizeOf(shape)) }]),
+  )
   let next = steps > 0 ? pixels(0) : undefined
   for (let step = 0; next !== undefined; step++) {
     const ready = await next
@@ -95,7 +130,15 @@ const running = async (c: Compiled, n: number, image: (i: number) => TaskEither<
       data.set(part.subarray(0, Math.min(part.length, data.length - step * batch * dim)), step * batch * dim)
     }
     const bad = [...results].find(([, { data, dim }]) => !Number.isFinite(data[step * batch * dim]))
-    if (bad !== undefined) return E.left(fault('numeric', { place: `${place}: item ${step * batch}, ${bad[0]}`, found: 'a feature that is not finite', allowed: 'finite features', remedy: 'the network has diverged, or its images hold values that are no numbers: evaluate an earlier checkpoint' }))
+    if (bad !== undefined)
+      return E.left(
+        fault('numeric', {
+          place: `${place}: item ${step * batch}, ${bad[0]}`,
+          found: 'a feature that is not finite',
+          allowed: 'finite features',
+          remedy: 'the network has diverged, or its images hold values that are no numbers: evaluate an earlier checkpoint',
+        }),
+      )
     progress?.tick({ step: Math.min(n, (step + 1) * batch), steps: n, images: 1, values: {} })
   }
   return E.right(results)
@@ -118,12 +161,26 @@ export const encoder = (device: Device, f: Frozen, root: string, wanted: Wanted,
       const shape = [batch, f.channels, size.height, size.width]
       const outputs = Object.entries(wanted(f.look(root)(input('pixels', shape))))
       const prepare = (place: string, image: Image): Either<Fault, Float32Array> =>
-        pipe(withChannels(place, f.channels)(image), E.map((x) => normalised(preprocess)(framed(preprocess)(x)).data))
+        pipe(
+          withChannels(place, f.channels)(image),
+          E.map((x) => normalised(preprocess)(framed(preprocess)(x)).data),
+        )
       return pipe(
-        TE.fromEither(trace('features', outputs.map(([name, e]) => value(name, e)))),
+        TE.fromEither(
+          trace(
+            'features',
+            outputs.map(([name, e]) => value(name, e)),
+          ),
+        ),
         TE.chain((g) => device.compile(g)),
         TE.map((run): Encoder => {
-          const c: Compiled = { run, batch, prepare, each: sizeOf(shape.slice(1)), outputs: outputs.map(([name, e]) => [name, e.type.shape.slice(1)] as const) }
+          const c: Compiled = {
+            run,
+            batch,
+            prepare,
+            each: sizeOf(shape.slice(1)),
+            outputs: outputs.map(([name, e]) => [name, e.type.shape.slice(1)] as const),
+          }
           return {
             size,
             encode: (d, progress) => () => running(c, d.length, (i) => unitImage(d, i), d.name, progress),

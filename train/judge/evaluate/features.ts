@@ -28,7 +28,12 @@ export interface Extractor {
 /** The data set with its last item repeated until it fills whole batches. */
 const padded = (d: Dataset, batch: number): Either<Fault, Dataset> => {
   const n = Math.ceil(d.length / batch) * batch
-  return n === d.length ? E.right(d) : subset(Array.from({ length: n }, (_, i) => Math.min(i, d.length - 1)), d.name)(d)
+  return n === d.length
+    ? E.right(d)
+    : subset(
+        Array.from({ length: n }, (_, i) => Math.min(i, d.length - 1)),
+        d.name,
+      )(d)
 }
 
 const rowsOf = async (p: FeatureProgram, run: Executable, length: number, batches: Loader): Promise<Either<Fault, Rows>> => {
@@ -44,18 +49,28 @@ const rowsOf = async (p: FeatureProgram, run: Executable, length: number, batche
   }
   const dim = (parts[0]?.length ?? 0) / p.batch
   const data = new Float32Array(length * dim)
-  parts.forEach((part, i) => { data.set(part.subarray(0, Math.min(part.length, data.length - i * p.batch * dim)), i * p.batch * dim) })
+  parts.forEach((part, i) => {
+    data.set(part.subarray(0, Math.min(part.length, data.length - i * p.batch * dim)), i * p.batch * dim)
+  })
   return E.right({ data, dim })
 }
 
 /** `loading`: as the run loads its images, with as many threads. */
-const extract = (p: FeatureProgram, run: Executable, loading: Loading) => (d: Dataset): TaskEither<Fault, Rows> => async () => {
-  const opened = await pipe(TE.fromEither(padded(d, p.batch)), TE.chain((full) => openLoader(full, { ...loading, seed: 0, batch: p.batch, side: p.crops.layout.side, ordered: true, cacheBytes: 0 })))()
-  if (E.isLeft(opened)) return opened
-  const rows = await rowsOf(p, run, d.length, opened.right.workers === 0 ? opened.right : ahead(loading.prefetch ?? 2)(opened.right))
-  opened.right.close()
-  return rows
-}
+const extract =
+  (p: FeatureProgram, run: Executable, loading: Loading) =>
+  (d: Dataset): TaskEither<Fault, Rows> =>
+  async () => {
+    const opened = await pipe(
+      TE.fromEither(padded(d, p.batch)),
+      TE.chain((full) =>
+        openLoader(full, { ...loading, seed: 0, batch: p.batch, side: p.crops.layout.side, ordered: true, cacheBytes: 0 }),
+      ),
+    )()
+    if (E.isLeft(opened)) return opened
+    const rows = await rowsOf(p, run, d.length, opened.right.workers === 0 ? opened.right : ahead(loading.prefetch ?? 2)(opened.right))
+    opened.right.close()
+    return rows
+  }
 
 /** Compiles one output of a feature program for data sets: `[batch, ...]`, a row for each image. */
 export const extractor = (device: Device, p: FeatureProgram, output: Expr, loading: Loading = {}): TaskEither<Fault, Extractor> =>
@@ -66,35 +81,59 @@ export const extractor = (device: Device, p: FeatureProgram, output: Expr, loadi
   )
 
 /** The pixels themselves, as rows: what features have to beat. */
-export const pixelRows = (d: Dataset): TaskEither<Fault, Rows> => async () => {
-  const items = await Promise.all(Array.from({ length: d.length }, (_, i) => d.item(i)()))
-  const all = E.sequenceArray(items)
-  if (E.isLeft(all)) return all
-  const dim = all.right[0]?.image.data.length ?? 0
-  const other = all.right.find((x) => x.image.data.length !== dim)
-  if (other !== undefined)
-    return E.left(fault('data', { place: `${d.name}: ${other.source}`, found: `an image of ${other.image.height} x ${other.image.width} pixels`, allowed: 'images of one size', remedy: 'compare features instead of pixels' }))
-  const data = new Float32Array(d.length * dim)
-  all.right.forEach((item, i) => { data.set(item.image.data, i * dim) })
-  return E.right({ data, dim })
-}
+export const pixelRows =
+  (d: Dataset): TaskEither<Fault, Rows> =>
+  async () => {
+    const items = await Promise.all(Array.from({ length: d.length }, (_, i) => d.item(i)()))
+    const all = E.sequenceArray(items)
+    if (E.isLeft(all)) return all
+    const dim = all.right[0]?.image.data.length ?? 0
+    const other = all.right.find((x) => x.image.data.length !== dim)
+    if (other !== undefined)
+      return E.left(
+        fault('data', {
+          place: `${d.name}: ${other.source}`,
+          found: `an image of ${other.image.height} x ${other.image.width} pixels`,
+          allowed: 'images of one size',
+          remedy: 'compare features instead of pixels',
+        }),
+      )
+    const data = new Float32Array(d.length * dim)
+    all.right.forEach((item, i) => {
+      data.set(item.image.data, i * dim)
+    })
+    return E.right({ data, dim })
+  }
 
 /** Features with labels, of volumes one for each. */
-const labelled = (rows: (d: Dataset) => TaskEither<Fault, Rows>) => (d: Dataset): TaskEither<Fault, LabelledFeatures> => pipe(
-  TE.fromEither(volumesOf(d)),
-  TE.chain((volumes) => pipe(
-    rows(d),
-    TE.chainEitherK((r) => pipe(labelsOf(volumes?.first ?? d), E.map((labels): LabelledFeatures => ({ ...(volumes === undefined ? r : pooled(volumes)(r)), labels })))),
-  )),
-)
+const labelled =
+  (rows: (d: Dataset) => TaskEither<Fault, Rows>) =>
+  (d: Dataset): TaskEither<Fault, LabelledFeatures> =>
+    pipe(
+      TE.fromEither(volumesOf(d)),
+      TE.chain((volumes) =>
+        pipe(
+          rows(d),
+          TE.chainEitherK((r) =>
+            pipe(
+              labelsOf(volumes?.first ?? d),
+              E.map((labels): LabelledFeatures => ({ ...(volumes === undefined ? r : pooled(volumes)(r)), labels })),
+            ),
+          ),
+        ),
+      ),
+    )
 
 /** Top-1 accuracy (0 .. 1) of the weighted k-NN classifier: votes of `train`, asked for `test`. */
-export const knnAccuracy = (o: { readonly k: number; readonly temperature: number }, train: Dataset, test: Dataset) =>
+export const knnAccuracy =
+  (o: { readonly k: number; readonly temperature: number }, train: Dataset, test: Dataset) =>
   (rows: (d: Dataset) => TaskEither<Fault, Rows>): TaskEither<Fault, number> =>
     pipe(
       TE.Do,
       TE.bind('known', () => labelled(rows)(train)),
       TE.bind('asked', () => labelled(rows)(test)),
-      TE.chainEitherK(({ known, asked }) => knn({ k: [o.k], temperature: o.temperature, classes: train.classes.length, votes: 'v1' }, known)(asked)),
+      TE.chainEitherK(({ known, asked }) =>
+        knn({ k: [o.k], temperature: o.temperature, classes: train.classes.length, votes: 'v1' }, known)(asked),
+      ),
       TE.map(([result]) => result.top1),
     )

@@ -70,12 +70,14 @@ const checkSet = (place: string, f: LabelledFeatures, classes: number): Either<F
   const bad = f.data.findIndex((v) => !Number.isFinite(v))
   return bad < 0
     ? E.right(undefined)
-    : E.left(fault('numeric', {
-      place,
-      found: `${f.data[bad]} in the features of item ${Math.floor(bad / f.dim)}`,
-      allowed: 'finite features',
-      remedy: 'the model has diverged: evaluate an earlier checkpoint',
-    }))
+    : E.left(
+        fault('numeric', {
+          place,
+          found: `${f.data[bad]} in the features of item ${Math.floor(bad / f.dim)}`,
+          allowed: 'finite features',
+          remedy: 'the model has diverged: evaluate an earlier checkpoint',
+        }),
+      )
 }
 
 const option = (name: string, found: string, allowed: string): Either<Fault, never> =>
@@ -86,7 +88,10 @@ const check = (o: KnnOptions, train: LabelledFeatures, test: LabelledFeatures): 
   if (bad !== undefined || o.k.length === 0) return option('k', bad === undefined ? 'no k' : String(bad), 'whole numbers >= 1')
   if (!(o.temperature > 0 && Number.isFinite(o.temperature))) return option('temperature', String(o.temperature), 'a number > 0')
   if (!Number.isSafeInteger(o.classes) || o.classes < 1) return option('classes', String(o.classes), 'a whole number >= 1')
-  for (const [place, set] of [['knn: train', train], ['knn: test', test]] as const) {
+  for (const [place, set] of [
+    ['knn: train', train],
+    ['knn: test', test],
+  ] as const) {
     const e = checkSet(place, set, o.classes)
     if (E.isLeft(e)) return e
   }
@@ -141,22 +146,37 @@ const vote = (o: KnnOptions, n: Neighbours, asked: number, trainLabels: Int32Arr
 /** What is asked of the neighbours, once per k. */
 const asked = (o: KnnOptions, trains: number): NeighbourOptions => {
   const leaveOneOut = o.leaveOneOut ?? false
-  return { k: Math.min(trains - (leaveOneOut ? 1 : 0), o.k.reduce((a, b) => Math.max(a, b))), leaveOneOut, normalise: o.normalise ?? true }
+  return {
+    k: Math.min(
+      trains - (leaveOneOut ? 1 : 0),
+      o.k.reduce((a, b) => Math.max(a, b)),
+    ),
+    leaveOneOut,
+    normalise: o.normalise ?? true,
+  }
 }
 
-const votes = (o: KnnOptions, train: LabelledFeatures, test: LabelledFeatures) => (n: Neighbours): ReadonlyArray<KnnResult> =>
-  o.k.map((k) => vote(o, n, k, train.labels, test.labels))
+const votes =
+  (o: KnnOptions, train: LabelledFeatures, test: LabelledFeatures) =>
+  (n: Neighbours): ReadonlyArray<KnnResult> =>
+    o.k.map((k) => vote(o, n, k, train.labels, test.labels))
 
 /**
  * Classifies the test set by its neighbours in the train set, once per k: `knn(options, train)(test)`.
  * Faults: sets that do not fit each other or the options, labels outside the classes, features that are not finite.
  * Laws: with `normalise`, positive factors on feature vectors change nothing but rounding; v1 and v2 predict the same.
  */
-export const knn = (o: KnnOptions, train: LabelledFeatures) => (test: LabelledFeatures): Either<Fault, ReadonlyArray<KnnResult>> =>
-  pipe(check(o, train, test), E.map(() => votes(o, train, test)(nearestOf(train, test, asked(o, train.labels.length)))))
+export const knn =
+  (o: KnnOptions, train: LabelledFeatures) =>
+  (test: LabelledFeatures): Either<Fault, ReadonlyArray<KnnResult>> =>
+    pipe(
+      check(o, train, test),
+      E.map(() => votes(o, train, test)(nearestOf(train, test, asked(o, train.labels.length)))),
+    )
 
 /** The same with the similarities computed on a device, in float32: for sets whose products are too many for the host. */
-export const knnOn = (device: Device, o: KnnOptions, train: LabelledFeatures, progress?: (done: number, total: number) => void) =>
+export const knnOn =
+  (device: Device, o: KnnOptions, train: LabelledFeatures, progress?: (done: number, total: number) => void) =>
   (test: LabelledFeatures): TaskEither<Fault, ReadonlyArray<KnnResult>> =>
     pipe(
       TE.fromEither(check(o, train, test)),

@@ -42,7 +42,9 @@ interface Pair {
 /** -H g by the two-loop recursion, oldest pair first. */
 const direction = (g: Float64Array, pairs: ReadonlyArray<Pair>): Float64Array => {
   const q = Float64Array.from(g)
-  const add = (t: number, b: Float64Array): void => { for (let i = 0; i < q.length; i++) q[i] += t * b[i] }
+  const add = (t: number, b: Float64Array): void => {
+    for (let i = 0; i < q.length; i++) q[i] += t * b[i]
+  }
   const alphas = new Array<number>(pairs.length).fill(0)
   for (let k = pairs.length - 1; k >= 0; k--) {
     alphas[k] = pairs[k].rho * dot(pairs[k].s, q)
@@ -53,7 +55,9 @@ const direction = (g: Float64Array, pairs: ReadonlyArray<Pair>): Float64Array =>
     const scale = 1 / (last.rho * dot(last.y, last.y))
     for (let i = 0; i < q.length; i++) q[i] *= scale
   }
-  pairs.forEach((p, k) => { add(alphas[k] - p.rho * dot(p.y, q), p.s) })
+  pairs.forEach((p, k) => {
+    add(alphas[k] - p.rho * dot(p.y, q), p.s)
+  })
   return q.map((v) => -v)
 }
 
@@ -70,7 +74,12 @@ interface Step {
 }
 
 /** A point along `d` where the slope has fallen to a share of what it was; none where rounding hides it. */
-function* search(x: Float64Array, g: Float64Array, d: Float64Array, first: number): Generator<Float64Array, Step | undefined, Float64Array> {
+function* search(
+  x: Float64Array,
+  g: Float64Array,
+  d: Float64Array,
+  first: number,
+): Generator<Float64Array, Step | undefined, Float64Array> {
   const slope = dot(g, d)
   if (!(slope < 0)) return undefined
   let [low, lowSlope] = [0, slope]
@@ -93,7 +102,9 @@ function* search(x: Float64Array, g: Float64Array, d: Float64Array, first: numbe
   return undefined
 }
 
-/** Yields points, is sent the gradients there, and returns the minimum. Law: for convex functions the value never rises but for rounding. */
+/**
+ * Yields points, is sent the gradients there, and returns the minimum. Law: for convex functions the value never rises but for rounding.
+ */
 export function* lbfgs(start: Float64Array, o: LbfgsOptions): Generator<Float64Array, Minimum, Float64Array> {
   const memory = o.memory ?? 10
   let x = start

@@ -3,8 +3,8 @@
  *
  *     mean over items of the cross entropy  +  |W|² / (2 C n),
  *
- * the objective of scikit-learn's `LogisticRegression(penalty='l2')` over n C: biases are not penalised, two classes have one row of weights,
- * and several labels are as many regressions. The gradients of all C come from one compiled graph; L-BFGS runs on the host.
+ * the objective of scikit-learn's `LogisticRegression(penalty='l2')` over n C: biases are not penalised, two classes have one row of
+ * weights, and several labels are as many regressions. The gradients of all C come from one compiled graph; L-BFGS runs on the host.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -69,9 +69,11 @@ interface Problem {
 }
 
 const problemOf = (t: Targets): Problem =>
-  t.multiLabel ? { rows: t.classes, binary: true, target: t.values }
-  : t.classes === 2 ? { rows: 1, binary: true, target: Float32Array.from({ length: t.length }, (_, i) => t.values[2 * i + 1]) }
-  : { rows: t.classes, binary: false, target: t.values }
+  t.multiLabel
+    ? { rows: t.classes, binary: true, target: t.values }
+    : t.classes === 2
+      ? { rows: 1, binary: true, target: Float32Array.from({ length: t.length }, (_, i) => t.values[2 * i + 1]) }
+      : { rows: t.classes, binary: false, target: t.values }
 
 /** Resident tensors are named by their length: those of other sets may lie beside them. */
 const leavesFor = (n: number): readonly [features: string, target: string] => [`logistic.${n}.features`, `logistic.${n}.target`]
@@ -85,7 +87,10 @@ const gradients = (device: Device, n: number, dim: number, p: Problem, group: nu
   const b = input('bias', [group, p.rows])
   const logits = add(dot({ leftBatch: [], rightBatch: [], left: [1], right: [2] })(features, w), b)
   const [dw, db] = grad(sum()(lossOf(p.binary)(logits, target)), [w, b])
-  return pipe(TE.fromEither(trace('logistic', [value('weight', dw), value('bias', db)])), TE.chain((g) => device.compile(g)))
+  return pipe(
+    TE.fromEither(trace('logistic', [value('weight', dw), value('bias', db)])),
+    TE.chain((g) => device.compile(g)),
+  )
 }
 
 /** A regression that is being solved, its last point not yet answered. */
@@ -96,7 +101,15 @@ interface Running {
 }
 
 /** Solves the regressions of some C side by side. Point and gradient: weights, then biases. */
-const solve = async (run: Executable, n: number, dim: number, p: Problem, cs: ReadonlyArray<number>, o: LogisticOptions, solved: (count: number) => void): Promise<Either<Fault, ReadonlyArray<Minimum>>> => {
+const solve = async (
+  run: Executable,
+  n: number,
+  dim: number,
+  p: Problem,
+  cs: ReadonlyArray<number>,
+  o: LogisticOptions,
+  solved: (count: number) => void,
+): Promise<Either<Fault, ReadonlyArray<Minimum>>> => {
   const [weights, each] = [p.rows * dim, p.rows * dim + p.rows]
   const [w, b] = [new Float32Array(cs.length * weights), new Float32Array(cs.length * p.rows)]
   // the mean over labels is a mean of as many regressions' losses
@@ -112,13 +125,28 @@ const solve = async (run: Executable, n: number, dim: number, p: Problem, cs: Re
       w.set(point.subarray(0, weights), at * weights)
       b.set(point.subarray(weights), at * p.rows)
     }
-    const out = await run.run({ values: new Map([['weight', w], ['bias', b]]) })()
+    const out = await run.run({
+      values: new Map([
+        ['weight', w],
+        ['bias', b],
+      ]),
+    })()
     if (E.isLeft(out)) return out
     const [dw, db] = ['weight', 'bias'].map((name) => out.right.get(name) ?? new Float32Array())
     const still: Array<Running> = []
     for (const r of running) {
-      const gradient = Float64Array.from({ length: each }, (_, i) => (i < weights ? parts * dw[r.at * weights + i] + r.point[i] / (cs[r.at] * n) : parts * db[r.at * p.rows + i - weights]))
-      if (!gradient.every(Number.isFinite)) return E.left(fault('numeric', { place: `logistic regression, C ${cs[r.at]}`, found: 'a gradient that is not finite', allowed: 'finite numbers', remedy: 'check the features, or normalise them' }))
+      const gradient = Float64Array.from({ length: each }, (_, i) =>
+        i < weights ? parts * dw[r.at * weights + i] + r.point[i] / (cs[r.at] * n) : parts * db[r.at * p.rows + i - weights],
+      )
+      if (!gradient.every(Number.isFinite))
+        return E.left(
+          fault('numeric', {
+            place: `logistic regression, C ${cs[r.at]}`,
+            found: 'a gradient that is not finite',
+            allowed: 'finite numbers',
+            remedy: 'check the features, or normalise them',
+          }),
+        )
       const next = r.solver.next(gradient)
       if (next.done === true) done.set(r.at, next.value)
       else still.push({ ...r, point: next.value })
@@ -132,17 +160,35 @@ const solve = async (run: Executable, n: number, dim: number, p: Problem, cs: Re
 const groupsOf = (cs: ReadonlyArray<number>, size: number): ReadonlyArray<ReadonlyArray<number>> =>
   Array.from({ length: Math.ceil(cs.length / size) }, (_, k) => cs.slice(k * size, (k + 1) * size))
 
-const wrong = (found: string, allowed: string): Fault => fault('config', { place: 'logistic.cs', found, allowed, remedy: 'correct the options of the evaluation' })
+const wrong = (found: string, allowed: string): Fault =>
+  fault('config', { place: 'logistic.cs', found, allowed, remedy: 'correct the options of the evaluation' })
 
 const checked = (o: LogisticOptions, rows: Rows, t: Targets): Either<Fault, void> => {
   const bad = o.cs.find((c) => !(c > 0 && Number.isFinite(c)))
   if (bad !== undefined || o.cs.length === 0) return E.left(wrong(bad === undefined ? 'no C' : String(bad), 'numbers above 0'))
-  return t.length > 0 && rows.data.length === t.length * rows.dim ? E.right(undefined)
-    : E.left(fault('data', { place: 'logistic regression', found: `${rows.data.length} values and ${t.length} targets`, allowed: `a row of ${rows.dim} for every target`, remedy: 'compute features and labels from the same items' }))
+  return t.length > 0 && rows.data.length === t.length * rows.dim
+    ? E.right(undefined)
+    : E.left(
+        fault('data', {
+          place: 'logistic regression',
+          found: `${rows.data.length} values and ${t.length} targets`,
+          allowed: `a row of ${rows.dim} for every target`,
+          remedy: 'compute features and labels from the same items',
+        }),
+      )
 }
 
-/** Fits one regression for each C. Faults: options, rows and targets that do not fit each other; numbers that are not finite. `progress` counts solved regressions. */
-export const fitLogistic = (device: Device, o: LogisticOptions, rows: Rows, t: Targets, progress: (done: number, total: number) => void = () => undefined): TaskEither<Fault, ReadonlyArray<Regression>> => {
+/**
+ * Fits one regression for each C. Faults: options, rows and targets that do not fit each other; numbers that are not finite. `progress`
+ * counts solved regressions.
+ */
+export const fitLogistic = (
+  device: Device,
+  o: LogisticOptions,
+  rows: Rows,
+  t: Targets,
+  progress: (done: number, total: number) => void = () => undefined,
+): TaskEither<Fault, ReadonlyArray<Regression>> => {
   const p = problemOf(t)
   const { dim } = rows
   const size = Math.max(1, Math.min(together, o.cs.length, Math.floor(logitsAtOnce / (t.length * p.rows))))
@@ -150,18 +196,35 @@ export const fitLogistic = (device: Device, o: LogisticOptions, rows: Rows, t: T
     TE.fromEither(checked(o, rows, t)),
     TE.chain(() => device.write(leavesFor(t.length)[0], tensorType('f32', [t.length, dim]), rows.data)),
     TE.chain(() => device.write(leavesFor(t.length)[1], tensorType('f32', [t.length, p.rows]), p.target)),
-    TE.chain(() => pipe(
-      [...new Set(groupsOf(o.cs, size).map((g) => g.length))],
-      TE.traverseSeqArray((group) => pipe(gradients(device, t.length, dim, p, group), TE.map((run) => [group, run] as const))),
-    )),
-    TE.chain((programs) => pipe(
-      groupsOf(o.cs, size),
-      TE.traverseSeqArray((cs) => async () => {
-        const run = new Map(programs).get(cs.length)
-        return run === undefined ? E.right([]) : solve(run, t.length, dim, p, cs, o, (n) => { progress(o.cs.indexOf(cs[0]) + n, o.cs.length) })
-      }),
-    )),
-    TE.map((groups) => groups.flat().map(({ x, ...m }, i): Regression => ({ ...m, c: o.cs[i], weight: x.slice(0, p.rows * dim), bias: x.slice(p.rows * dim) }))),
+    TE.chain(() =>
+      pipe(
+        [...new Set(groupsOf(o.cs, size).map((g) => g.length))],
+        TE.traverseSeqArray((group) =>
+          pipe(
+            gradients(device, t.length, dim, p, group),
+            TE.map((run) => [group, run] as const),
+          ),
+        ),
+      ),
+    ),
+    TE.chain((programs) =>
+      pipe(
+        groupsOf(o.cs, size),
+        TE.traverseSeqArray((cs) => async () => {
+          const run = new Map(programs).get(cs.length)
+          return run === undefined
+            ? E.right([])
+            : solve(run, t.length, dim, p, cs, o, (n) => {
+                progress(o.cs.indexOf(cs[0]) + n, o.cs.length)
+              })
+        }),
+      ),
+    ),
+    TE.map((groups) =>
+      groups
+        .flat()
+        .map(({ x, ...m }, i): Regression => ({ ...m, c: o.cs[i], weight: x.slice(0, p.rows * dim), bias: x.slice(p.rows * dim) })),
+    ),
   )
 }
 

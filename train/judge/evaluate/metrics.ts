@@ -15,7 +15,13 @@ export type Task = 'multi-class' | 'multi-label, binary-class' | 'binary-class' 
 
 /** The task of targets: what their labels say; that classes have an order, only a person (or the name retinamnist) knows. */
 export const taskOf = (t: Targets, name = ''): Task =>
-  t.multiLabel ? 'multi-label, binary-class' : t.classes === 2 ? 'binary-class' : /retinamnist/i.test(name) ? 'ordinal-regression' : 'multi-class'
+  t.multiLabel
+    ? 'multi-label, binary-class'
+    : t.classes === 2
+      ? 'binary-class'
+      : /retinamnist/i.test(name)
+        ? 'ordinal-regression'
+        : 'multi-class'
 
 /**
  * The area under the ROC curve: the share of pairs of a positive and a negative item of which the positive has the larger score, equal
@@ -34,40 +40,78 @@ export const rocAuc = (positive: ArrayLike<number>, scores: ArrayLike<number>): 
   return (ranks - (positives * (positives + 1)) / 2) / (positives * (order.length - positives))
 }
 
-const column = (values: ArrayLike<number>, k: number, of: number): Float64Array => Float64Array.from({ length: values.length / of }, (_, i) => values[i * of + k])
+const column = (values: ArrayLike<number>, k: number, of: number): Float64Array =>
+  Float64Array.from({ length: values.length / of }, (_, i) => values[i * of + k])
 
 const checked = (t: Targets, scores: Float64Array): Either<Fault, void> => {
   const at = scores.findIndex((s) => !Number.isFinite(s))
   if (t.length === 0 || scores.length !== t.length * t.classes)
-    return E.left(fault('data', { place: 'metrics', found: `${scores.length} scores for ${t.length} items of ${t.classes} classes`, allowed: 'a score for every class of every item', remedy: 'score the same items that the targets are of' }))
-  return at < 0 ? E.right(undefined) : E.left(fault('numeric', { place: `metrics: item ${Math.floor(at / t.classes)}`, found: String(scores[at]), allowed: 'finite scores', remedy: 'the network or its classifier has diverged' }))
+    return E.left(
+      fault('data', {
+        place: 'metrics',
+        found: `${scores.length} scores for ${t.length} items of ${t.classes} classes`,
+        allowed: 'a score for every class of every item',
+        remedy: 'score the same items that the targets are of',
+      }),
+    )
+  return at < 0
+    ? E.right(undefined)
+    : E.left(
+        fault('numeric', {
+          place: `metrics: item ${Math.floor(at / t.classes)}`,
+          found: String(scores[at]),
+          allowed: 'finite scores',
+          remedy: 'the network or its classifier has diverged',
+        }),
+      )
 }
 
-/** The mean over classes (or labels) of one-against-the-rest AUC; of two classes the second's. Fault: a class that no item, or that every item has. */
-export const auc = (task: Task) => (t: Targets, scores: Float64Array): Either<Fault, number> => pipe(
-  checked(t, scores),
-  E.chain(() => {
-    const which = task === 'binary-class' ? [t.classes - 1] : Array.from({ length: t.classes }, (_, k) => k)
-    const areas = which.map((k) => rocAuc(column(t.values, k, t.classes), column(scores, k, t.classes)))
-    const none = areas.findIndex(Number.isNaN)
-    return none < 0 ? E.right(areas.reduce((a, b) => a + b, 0) / areas.length) : E.left(fault('data', {
-      place: `AUC of class ${which[none]}`, found: 'items of one kind alone', allowed: 'items that have the class, and items that do not', remedy: 'evaluate on a split in which every class occurs',
-    }))
-  }),
-)
+/**
+ * The mean over classes (or labels) of one-against-the-rest AUC; of two classes the second's. Fault: a class that no item, or that every
+ * item has.
+ */
+export const auc =
+  (task: Task) =>
+  (t: Targets, scores: Float64Array): Either<Fault, number> =>
+    pipe(
+      checked(t, scores),
+      E.chain(() => {
+        const which = task === 'binary-class' ? [t.classes - 1] : Array.from({ length: t.classes }, (_, k) => k)
+        const areas = which.map((k) => rocAuc(column(t.values, k, t.classes), column(scores, k, t.classes)))
+        const none = areas.findIndex(Number.isNaN)
+        return none < 0
+          ? E.right(areas.reduce((a, b) => a + b, 0) / areas.length)
+          : E.left(
+              fault('data', {
+                place: `AUC of class ${which[none]}`,
+                found: 'items of one kind alone',
+                allowed: 'items that have the class, and items that do not',
+                remedy: 'evaluate on a split in which every class occurs',
+              }),
+            )
+      }),
+    )
 
-/** The share of items whose class has the largest score (of equals the first); of labels those on the right side of 0.5, and of two classes as well. */
-export const accuracy = (task: Task) => (t: Targets, scores: Float64Array): Either<Fault, number> => pipe(
-  checked(t, scores),
-  E.map(() => {
-    if (task === 'multi-label, binary-class') return scores.reduce((n, s, i) => n + (s > 0.5 === t.values[i] > 0 ? 1 : 0), 0) / scores.length
-    const labels = classesOf(t)
-    let hits = 0
-    for (let i = 0; i < t.length; i++) {
-      const row = scores.subarray(i * t.classes, (i + 1) * t.classes)
-      const predicted = task === 'binary-class' ? (row[row.length - 1] > 0.5 ? 1 : 0) : row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity))
-      if (predicted === labels[i]) hits++
-    }
-    return hits / t.length
-  }),
-)
+/**
+ * The share of items whose class has the largest score (of equals the first); of labels those on the right side of 0.5, and of two
+ * classes as well.
+ */
+export const accuracy =
+  (task: Task) =>
+  (t: Targets, scores: Float64Array): Either<Fault, number> =>
+    pipe(
+      checked(t, scores),
+      E.map(() => {
+        if (task === 'multi-label, binary-class')
+          return scores.reduce((n, s, i) => n + (s > 0.5 === t.values[i] > 0 ? 1 : 0), 0) / scores.length
+        const labels = classesOf(t)
+        let hits = 0
+        for (let i = 0; i < t.length; i++) {
+          const row = scores.subarray(i * t.classes, (i + 1) * t.classes)
+          const predicted =
+            task === 'binary-class' ? (row[row.length - 1] > 0.5 ? 1 : 0) : row.indexOf(row.reduce((a, b) => Math.max(a, b), -Infinity))
+          if (predicted === labels[i]) hits++
+        }
+        return hits / t.length
+      }),
+    )

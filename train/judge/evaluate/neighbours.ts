@@ -60,7 +60,11 @@ const offer = (n: Neighbours, row: number, j: number, s: number): void => {
   n.index[at] = j
 }
 
-const none = (tests: number, k: number): Neighbours => ({ k, index: new Int32Array(tests * k).fill(-1), similarity: new Float64Array(tests * k).fill(-Infinity) })
+const none = (tests: number, k: number): Neighbours => ({
+  k,
+  index: new Int32Array(tests * k).fill(-1),
+  similarity: new Float64Array(tests * k).fill(-Infinity),
+})
 
 /** Test rows whose similarities are computed together, and train rows per pass: both fit the first caches. */
 const rowsTogether = 4
@@ -72,7 +76,14 @@ const blockRows = 128
  * dimensions in order. Past the ends rows are computed twice and not used.
  */
 const similarities = (
-  test: Float64Array, first: number, count: number, train: Float64Array, from: number, to: number, dim: number, out: Float64Array,
+  test: Float64Array,
+  first: number,
+  count: number,
+  train: Float64Array,
+  from: number,
+  to: number,
+  dim: number,
+  out: Float64Array,
 ): void => {
   const [a, b, c, d] = [0, 1, 2, 3].map((r) => (first + Math.min(r, count - 1)) * dim)
   for (let j = from; j < to; j += 2) {
@@ -144,7 +155,13 @@ const rowsOf = (x: Float64Array, dim: number, from: number, count: number): Floa
 }
 
 /** On a device, one product for each pair of blocks; `progress` counts the blocks. */
-export const nearestOn = (device: Device, train: Rows, test: Rows, o: NeighbourOptions, progress?: (done: number, total: number) => void): TaskEither<Fault, Neighbours> => {
+export const nearestOn = (
+  device: Device,
+  train: Rows,
+  test: Rows,
+  o: NeighbourOptions,
+  progress?: (done: number, total: number) => void,
+): TaskEither<Fault, Neighbours> => {
   const { dim } = train
   const [known, asked] = [prepare(train, o.normalise), prepare(test, o.normalise)]
   const [trains, tests] = [known.length / dim, asked.length / dim]
@@ -158,12 +175,18 @@ export const nearestOn = (device: Device, train: Rows, test: Rows, o: NeighbourO
       const found = none(tests, o.k)
       for (let b = 0; b < across * down; b++) {
         const [from, first] = [Math.floor(b / down) * right, (b % down) * left]
-        const out = await run.run({ values: new Map([['train', rowsOf(known, dim, from, right)], ['test', rowsOf(asked, dim, first, left)]]) })()
+        const out = await run.run({
+          values: new Map([
+            ['train', rowsOf(known, dim, from, right)],
+            ['test', rowsOf(asked, dim, first, left)],
+          ]),
+        })()
         if (E.isLeft(out)) return out
         const block = out.right.get('similarity') ?? new Float32Array()
         const [rows, columns] = [Math.min(left, tests - first), Math.min(right, trains - from)]
         for (let r = 0; r < rows; r++)
-          for (let j = 0; j < columns; j++) if (!o.leaveOneOut || from + j !== first + r) offer(found, first + r, from + j, block[r * right + j])
+          for (let j = 0; j < columns; j++)
+            if (!o.leaveOneOut || from + j !== first + r) offer(found, first + r, from + j, block[r * right + j])
         progress?.(b + 1, across * down)
       }
       return E.right(found)

@@ -67,7 +67,15 @@ export interface Frozen {
 }
 
 const ofVit = (place: string, { model, weights, notes }: Backbone, preprocess: Preprocess): Frozen => ({
-  place, preprocess, weights, notes, params: model.params, channels: model.options.channels, patch: model.patch, width: model.width, heads: model.options.heads,
+  place,
+  preprocess,
+  weights,
+  notes,
+  params: model.params,
+  channels: model.options.channels,
+  patch: model.patch,
+  width: model.width,
+  heads: model.options.heads,
   look: (root) => (pixels) => {
     const f = call(model, context('eval'), 'backbone', leavesOf(root, model.params), pixels)
     return { ...f, blocks: intermediate(Math.min(4, f.layers.length))(f).map((l) => l.cls) }
@@ -75,7 +83,14 @@ const ofVit = (place: string, { model, weights, notes }: Backbone, preprocess: P
 })
 
 const ofSwin = (place: string, { model, weights, notes }: SwinBackbone, preprocess: Preprocess): Frozen => ({
-  place, preprocess, weights, params: model.params, channels: model.options.channels, patch: model.patch, width: model.width, heads: 1,
+  place,
+  preprocess,
+  weights,
+  params: model.params,
+  channels: model.options.channels,
+  patch: model.patch,
+  width: model.width,
+  heads: 1,
   notes: [...notes, 'a Swin has no class token: the mean of its tokens stands for it, and its attention is how alike they are'],
   look: (root) => (pixels) => {
     const f = call(model, context('eval'), 'backbone', leavesOf(root, model.params), pixels)
@@ -100,11 +115,23 @@ const readConfig = (folder: string): TaskEither<Fault, RunConfig> => {
   const file = join(folder, 'config.yaml')
   return pipe(
     whatIs(file),
-    TE.chain((what) => (what !== 'file' ? TE.right<Fault, RunConfig>({}) : pipe(
-      TE.tryCatch(() => readFile(file, 'utf8'), (e) => fault('io', { place: file, found: messageOf(e), allowed: 'a readable file', remedy: 'check the permissions' })),
-      TE.chainEitherK((text) => E.tryCatch((): unknown => parse(text), (e) => fault('data', { place: file, found: messageOf(e), allowed: 'YAML', remedy: 'restore the file' }))),
-      TE.map((u) => E.getOrElse((): RunConfig => ({}))(runCodec.decode(u))),
-    ))),
+    TE.chain((what) =>
+      what !== 'file'
+        ? TE.right<Fault, RunConfig>({})
+        : pipe(
+            TE.tryCatch(
+              () => readFile(file, 'utf8'),
+              (e) => fault('io', { place: file, found: messageOf(e), allowed: 'a readable file', remedy: 'check the permissions' }),
+            ),
+            TE.chainEitherK((text) =>
+              E.tryCatch(
+                (): unknown => parse(text),
+                (e) => fault('data', { place: file, found: messageOf(e), allowed: 'YAML', remedy: 'restore the file' }),
+              ),
+            ),
+            TE.map((u) => E.getOrElse((): RunConfig => ({}))(runCodec.decode(u))),
+          ),
+    ),
   )
 }
 
@@ -126,76 +153,127 @@ const noted = (f: Frozen, notes: ReadonlyArray<string>): Frozen => ({ ...f, note
 export type FrozenOptions = Pick<ModelOptions, 'heads' | 'base' | 'dialect' | 'network'>
 
 /** A processor, or the usual one of an image size, with a note. */
-const processed = (place: string, found: Preprocessor | undefined, image: number, channels: number, o: FrozenOptions): Either<Fault, { readonly preprocess: Preprocess; readonly notes: ReadonlyArray<string> }> => {
+const processed = (
+  place: string,
+  found: Preprocessor | undefined,
+  image: number,
+  channels: number,
+  o: FrozenOptions,
+): Either<Fault, { readonly preprocess: Preprocess; readonly notes: ReadonlyArray<string> }> => {
   const usual: Preprocessor = preprocessorOfCrops({ size: image, ...(channels === 3 ? imagenet : { mean: [0.5], std: [0.5] }) })
   return pipe(
     preprocessOf(join(place, 'preprocessor_config.json'), found ?? usual, channels, found === undefined ? 'official' : o.dialect),
-    E.map((preprocess) => ({ preprocess, notes: found !== undefined ? [] : [`${place} has no preprocessor_config.json: images are resized to ${image} pixels and normalised as usual`] })),
+    E.map((preprocess) => ({
+      preprocess,
+      notes:
+        found !== undefined
+          ? []
+          : [`${place} has no preprocessor_config.json: images are resized to ${image} pixels and normalised as usual`],
+    })),
   )
 }
 
 /** A folder of Hugging Face or timm, adapters, or a file of weights. */
-const ofFolder = (folder: string, o: FrozenOptions, say?: (text: string) => void): TaskEither<Fault, Frozen> => pipe(
-  isSwin(folder),
-  TE.chain((hierarchical) => (hierarchical
-    ? pipe(
-        readSwin(folder), TE.bindTo('b'), TE.bind('found', () => processorOf(folder)),
-        TE.chainEitherK(({ b, found }) => pipe(processed(folder, O.toUndefined(found), b.model.options.image, b.model.options.channels, o), E.map((p) => noted(ofSwin(folder, b, p.preprocess), p.notes)))),
-      )
-    : pipe(readModel(folder, o, say), TE.chainEitherK((b) => pipe(processed(folder, b.preprocessor, b.model.options.image, b.model.options.channels, o), E.map((p) => noted(ofVit(folder, b, p.preprocess), p.notes))))))),
-)
+const ofFolder = (folder: string, o: FrozenOptions, say?: (text: string) => void): TaskEither<Fault, Frozen> =>
+  pipe(
+    isSwin(folder),
+    TE.chain((hierarchical) =>
+      hierarchical
+        ? pipe(
+            readSwin(folder),
+            TE.bindTo('b'),
+            TE.bind('found', () => processorOf(folder)),
+            TE.chainEitherK(({ b, found }) =>
+              pipe(
+                processed(folder, O.toUndefined(found), b.model.options.image, b.model.options.channels, o),
+                E.map((p) => noted(ofSwin(folder, b, p.preprocess), p.notes)),
+              ),
+            ),
+          )
+        : pipe(
+            readModel(folder, o, say),
+            TE.chainEitherK((b) =>
+              pipe(
+                processed(folder, b.preprocessor, b.model.options.image, b.model.options.channels, o),
+                E.map((p) => noted(ofVit(folder, b, p.preprocess), p.notes)),
+              ),
+            ),
+          ),
+    ),
+  )
 
 /** The moving average in a run's newest checkpoint. */
-const ofCheckpoints = (folder: string): TaskEither<Fault, Frozen> => pipe(
-  TE.Do,
-  TE.bind('backbone', () => readRun(folder, { network: 'teacher', mergeLora: true })),
-  TE.bind('config', () => readConfig(folder)),
-  TE.chainEitherK(({ backbone, config }) => {
-    const { image, channels } = backbone.model.options
-    const { view, note } = assumed(config, image, channels)
-    return pipe(preprocessOf(folder, preprocessorOfCrops(view), channels), E.map((p) => noted(ofVit(folder, backbone, p), [`the newest checkpoint's teacher; ${note}`])))
-  }),
-)
+const ofCheckpoints = (folder: string): TaskEither<Fault, Frozen> =>
+  pipe(
+    TE.Do,
+    TE.bind('backbone', () => readRun(folder, { network: 'teacher', mergeLora: true })),
+    TE.bind('config', () => readConfig(folder)),
+    TE.chainEitherK(({ backbone, config }) => {
+      const { image, channels } = backbone.model.options
+      const { view, note } = assumed(config, image, channels)
+      return pipe(
+        preprocessOf(folder, preprocessorOfCrops(view), channels),
+        E.map((p) => noted(ofVit(folder, backbone, p), [`the newest checkpoint's teacher; ${note}`])),
+      )
+    }),
+  )
 
 const changedAt = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.mtimeMs ?? -Infinity
 
 /** Whether a run's exported folder is at least as new as its newest checkpoint. */
-const exported = (folder: string): TaskEither<Fault, boolean> => pipe(
-  checkpointsIn(join(folder, 'checkpoints')),
-  TE.chain((files) => TE.fromTask(async () => {
-    const dir = join(folder, 'huggingface')
-    const own = await changedAt(join(dir, 'config.json'))
-    const times = await Promise.all(files.map((f) => changedAt(f.path)))
-    return own > -Infinity && times.every((x) => x <= own)
-  })),
-)
+const exported = (folder: string): TaskEither<Fault, boolean> =>
+  pipe(
+    checkpointsIn(join(folder, 'checkpoints')),
+    TE.chain((files) =>
+      TE.fromTask(async () => {
+        const dir = join(folder, 'huggingface')
+        const own = await changedAt(join(dir, 'config.json'))
+        const times = await Promise.all(files.map((f) => changedAt(f.path)))
+        return own > -Infinity && times.every((x) => x <= own)
+      }),
+    ),
+  )
 
 /**
- * Reads a network from a folder of Hugging Face or timm, adapters of peft, a file of weights, the id of a model, or the folder of a run: its `huggingface`
- * folder where that is as new as the newest checkpoint, else the checkpoint's moving average. Faults: nothing there, and those of the readers.
+ * Reads a network from a folder of Hugging Face or timm, adapters of peft, a file of weights, the id of a model, or the folder of a run:
+ * its `huggingface` folder where that is as new as the newest checkpoint, else the checkpoint's moving average. Faults: nothing there,
+ * and those of the readers.
  */
-export const readFrozen = (path: string, o: FrozenOptions = {}, say: (text: string) => void = () => undefined): TaskEither<Fault, Frozen> => pipe(
-  localModel(process.env, say)(path),
-  TE.mapLeft((f) => (f.found === 'nothing' ? { ...f, remedy: 'check --model for a typing error' } : f)),
-  TE.bindTo('local'),
-  TE.bind('what', ({ local }) => whatIs(local)),
-  TE.chain(({ local, what }) => {
-    if (what === 'file') return ofFolder(local, o, say)
-    return pipe(
-      TE.Do,
-      TE.bind('config', () => whatIs(join(local, 'config.json'))),
-      TE.bind('checkpoints', () => whatIs(join(local, 'checkpoints'))),
-      TE.bind('inner', () => exported(local)),
-      TE.chain(({ config, checkpoints, inner }) => (config === 'file' ? ofFolder(local, o, say)
-        : inner ? pipe(ofFolder(join(local, 'huggingface'), o, say), TE.map((f) => ({ ...f, place: local })))
-        : checkpoints === 'folder' ? ofCheckpoints(local) : ofFolder(local, o, say))),
-    )
-  }),
-)
+export const readFrozen = (path: string, o: FrozenOptions = {}, say: (text: string) => void = () => undefined): TaskEither<Fault, Frozen> =>
+  pipe(
+    localModel(process.env, say)(path),
+    TE.mapLeft((f) => (f.found === 'nothing' ? { ...f, remedy: 'check --model for a typing error' } : f)),
+    TE.bindTo('local'),
+    TE.bind('what', ({ local }) => whatIs(local)),
+    TE.chain(({ local, what }) => {
+      if (what === 'file') return ofFolder(local, o, say)
+      return pipe(
+        TE.Do,
+        TE.bind('config', () => whatIs(join(local, 'config.json'))),
+        TE.bind('checkpoints', () => whatIs(join(local, 'checkpoints'))),
+        TE.bind('inner', () => exported(local)),
+        TE.chain(({ config, checkpoints, inner }) =>
+          config === 'file'
+            ? ofFolder(local, o, say)
+            : inner
+              ? pipe(
+                  ofFolder(join(local, 'huggingface'), o, say),
+                  TE.map((f) => ({ ...f, place: local })),
+                )
+              : checkpoints === 'folder'
+                ? ofCheckpoints(local)
+                : ofFolder(local, o, say),
+        ),
+      )
+    }),
+  )
 
 /** Puts a network's weights onto the device under a root. */
-export const placeFrozen = (device: Device, root: string, f: Frozen): TaskEither<Fault, void> => pipe(
-  declarations(f.params),
-  TE.traverseSeqArray(([path, d]) => device.write(joinPath(root, path), tensorType(d.dtype, d.shape), f.weights.get(path) ?? new Float32Array())),
-  TE.map(() => undefined),
-)
+export const placeFrozen = (device: Device, root: string, f: Frozen): TaskEither<Fault, void> =>
+  pipe(
+    declarations(f.params),
+    TE.traverseSeqArray(([path, d]) =>
+      device.write(joinPath(root, path), tensorType(d.dtype, d.shape), f.weights.get(path) ?? new Float32Array()),
+    ),
+    TE.map(() => undefined),
+  )

@@ -53,10 +53,16 @@ export const probeRow = ({ blocks, patches }: Look): Expr => concat(1)([...block
 
 /** The official choices: 1 or 4 blocks (as many as there are), with and without the mean. */
 export const variantsOf = (blocks: number): ReadonlyArray<Variant> =>
-  [...new Set([1, blocks])].flatMap((n) => [{ blocks: n, average: false }, { blocks: n, average: true }])
+  [...new Set([1, blocks])].flatMap((n) => [
+    { blocks: n, average: false },
+    { blocks: n, average: true },
+  ])
 
 /** Where a variant's features lie in a row of `blocks` class tokens and a mean, each `width` wide. */
-const spanOf = (v: Variant, blocks: number, width: number): readonly [number, number] => [(blocks - v.blocks) * width, (blocks + (v.average ? 1 : 0)) * width]
+const spanOf = (v: Variant, blocks: number, width: number): readonly [number, number] => [
+  (blocks - v.blocks) * width,
+  (blocks + (v.average ? 1 : 0)) * width,
+]
 
 const nameOf = (v: Variant): string => `probe.blocks${v.blocks}${v.average ? '.average' : ''}`
 
@@ -82,14 +88,31 @@ const logitsOf = (g: Grid, v: Variant, x: Expr): Expr => {
 const stepOf = (g: Grid): Either<Fault, Graph> => {
   const x = input('x', [g.batch, (g.blocks + 1) * g.width])
   const target = input('target', [g.batch, g.outputs])
-  const rates = (rank: number): Expr => reshape([g.rates.length, ...Array.from({ length: rank }, () => 1)])(table('f32', [g.rates.length], g.rates.map((r) => (r * g.batch) / 256)))
+  const rates = (rank: number): Expr =>
+    reshape([g.rates.length, ...Array.from({ length: rank }, () => 1)])(
+      table(
+        'f32',
+        [g.rates.length],
+        g.rates.map((r) => (r * g.batch) / 256),
+      ),
+    )
   const parts = variantsOf(g.blocks).map((v) => ({ v, losses: lossOf(g.multiLabel)(logitsOf(g, v, x), target) }))
   const loss = parts.map((p) => sum()(p.losses)).reduce((a, b) => add(a, b))
   const outputs: ReadonlyArray<Output> = parts.flatMap(({ v }) => {
     const [from, to] = spanOf(v, g.blocks, g.width)
-    const leaves = [['weight', [g.rates.length, g.outputs, to - from]], ['bias', [g.rates.length, g.outputs]]] as const
-    const params = leaves.map(([name, shape]) => ({ path: `${nameOf(v)}.${name}`, shape, leaf: parameter(`${nameOf(v)}.${name}`, param(shape, zeros)) }))
-    return grad(loss, params.map((p) => p.leaf)).flatMap((d, i) => {
+    const leaves = [
+      ['weight', [g.rates.length, g.outputs, to - from]],
+      ['bias', [g.rates.length, g.outputs]],
+    ] as const
+    const params = leaves.map(([name, shape]) => ({
+      path: `${nameOf(v)}.${name}`,
+      shape,
+      leaf: parameter(`${nameOf(v)}.${name}`, param(shape, zeros)),
+    }))
+    return grad(
+      loss,
+      params.map((p) => p.leaf),
+    ).flatMap((d, i) => {
       const { path, shape, leaf } = params[i]
       const momentum = add(mul(resident(`${path}.momentum`, param(shape, zeros)), 0.9), d)
       return [state(`${path}.momentum`, momentum), state(path, sub(leaf, mul(momentum, mul(rates(shape.length - 1), hyper('lr')))))]
@@ -99,17 +122,23 @@ const stepOf = (g: Grid): Either<Fault, Graph> => {
 }
 
 /** Weights and momenta before the first step. */
-const begin = (device: Device, g: Grid): TaskEither<Fault, void> => pipe(
-  variantsOf(g.blocks).flatMap((v) => {
-    const [from, to] = spanOf(v, g.blocks, g.width)
-    return [[`${nameOf(v)}.weight`, [g.rates.length, g.outputs, to - from], normal(0.01)], [`${nameOf(v)}.bias`, [g.rates.length, g.outputs], zeros]] as const
-  }),
-  TE.traverseSeqArray(([path, shape, init]) => pipe(
-    device.write(path, { dtype: 'f32', shape }, initialValues(init, sizeOf(shape), g.seed, path)),
-    TE.chain(() => device.write(`${path}.momentum`, { dtype: 'f32', shape }, new Float32Array(sizeOf(shape)))),
-  )),
-  TE.map(() => undefined),
-)
+const begin = (device: Device, g: Grid): TaskEither<Fault, void> =>
+  pipe(
+    variantsOf(g.blocks).flatMap((v) => {
+      const [from, to] = spanOf(v, g.blocks, g.width)
+      return [
+        [`${nameOf(v)}.weight`, [g.rates.length, g.outputs, to - from], normal(0.01)],
+        [`${nameOf(v)}.bias`, [g.rates.length, g.outputs], zeros],
+      ] as const
+    }),
+    TE.traverseSeqArray(([path, shape, init]) =>
+      pipe(
+        device.write(path, { dtype: 'f32', shape }, initialValues(init, sizeOf(shape), g.seed, path)),
+        TE.chain(() => device.write(`${path}.momentum`, { dtype: 'f32', shape }, new Float32Array(sizeOf(shape)))),
+      ),
+    ),
+    TE.map(() => undefined),
+  )
 
 /** Which items a step sees: each epoch in an order of its own. */
 const itemAt = (seed: number, n: number): ((k: number) => number) => {
@@ -124,8 +153,18 @@ const itemAt = (seed: number, n: number): ((k: number) => number) => {
   }
 }
 
-const training = async (device: Device, g: Grid, rows: Rows, targets: Targets, progress: (step: number, loss: number) => void): Promise<Either<Fault, void>> => {
-  const ready = await pipe(begin(device, g), TE.chain(() => TE.fromEither(stepOf(g))), TE.chain((graph) => device.compile(graph)))()
+const training = async (
+  device: Device,
+  g: Grid,
+  rows: Rows,
+  targets: Targets,
+  progress: (step: number, loss: number) => void,
+): Promise<Either<Fault, void>> => {
+  const ready = await pipe(
+    begin(device, g),
+    TE.chain(() => TE.fromEither(stepOf(g))),
+    TE.chain((graph) => device.compile(graph)),
+  )()
   if (E.isLeft(ready)) return ready
   const item = itemAt(g.seed, targets.length)
   const [x, target] = [new Float32Array(g.batch * rows.dim), new Float32Array(g.batch * g.outputs)]
@@ -136,10 +175,24 @@ const training = async (device: Device, g: Grid, rows: Rows, targets: Targets, p
       target.set(targets.values.subarray(i * g.outputs, (i + 1) * g.outputs), r * g.outputs)
     }
     const lr = Float32Array.of((1 + Math.cos((Math.PI * step) / g.steps)) / 2)
-    const out = await ready.right.run({ values: new Map([['x', x], ['target', target], ['hyper.lr', lr]]) })()
+    const out = await ready.right.run({
+      values: new Map([
+        ['x', x],
+        ['target', target],
+        ['hyper.lr', lr],
+      ]),
+    })()
     if (E.isLeft(out)) return out
     const loss = (out.right.get('loss')?.[0] ?? NaN) / (g.rates.length * variantsOf(g.blocks).length)
-    if (!Number.isFinite(loss)) return E.left(fault('numeric', { place: `linear probe, step ${step}`, found: `a mean loss of ${loss}`, allowed: 'a finite loss', remedy: 'give smaller rates with --rates, or normalised features' }))
+    if (!Number.isFinite(loss))
+      return E.left(
+        fault('numeric', {
+          place: `linear probe, step ${step}`,
+          found: `a mean loss of ${loss}`,
+          allowed: 'a finite loss',
+          remedy: 'give smaller rates with --rates, or normalised features',
+        }),
+      )
     progress(step + 1, loss)
   }
   return E.right(undefined)
@@ -173,25 +226,44 @@ export const probeScores = (p: Probe, rows: Rows): Float64Array => {
 }
 
 /**
- * Trains every probe of the grid on rows `[n, (blocks + 1) D]` and gives them all. Steps of `batch` rows, fewer where there are not as many.
- * Faults: of compilation; a loss that is no number any more.
+ * Trains every probe of the grid on rows `[n, (blocks + 1) D]` and gives them all. Steps of `batch` rows, fewer where there are not as
+ * many. Faults: of compilation; a loss that is no number any more.
  */
-export const trainProbes = (device: Device, s: Omit<Shape, 'outputs'>, o: ProbeOptions, rows: Rows, targets: Targets, progress: (step: number, loss: number) => void): TaskEither<Fault, ReadonlyArray<Probe>> => {
+export const trainProbes = (
+  device: Device,
+  s: Omit<Shape, 'outputs'>,
+  o: ProbeOptions,
+  rows: Rows,
+  targets: Targets,
+  progress: (step: number, loss: number) => void,
+): TaskEither<Fault, ReadonlyArray<Probe>> => {
   const g: Grid = { ...s, ...o, outputs: targets.classes, batch: Math.min(o.batch, targets.length), multiLabel: targets.multiLabel }
   return pipe(
     (): Promise<Either<Fault, void>> => training(device, g, rows, targets, progress),
-    TE.chain(() => pipe(
-      variantsOf(g.blocks),
-      TE.traverseSeqArray((v) => pipe(
-        TE.Do,
-        TE.bind('weight', () => device.read(`${nameOf(v)}.weight`)),
-        TE.bind('bias', () => device.read(`${nameOf(v)}.bias`)),
-        TE.map(({ weight, bias }) => g.rates.map((rate, i): Probe => {
-          const each = weight.length / g.rates.length
-          return { ...v, rate, span: spanOf(v, g.blocks, g.width), weight: Float32Array.from(weight.subarray(i * each, (i + 1) * each)), bias: Float32Array.from(bias.subarray(i * g.outputs, (i + 1) * g.outputs)) }
-        })),
-      )),
-      TE.map((all) => all.flat()),
-    )),
+    TE.chain(() =>
+      pipe(
+        variantsOf(g.blocks),
+        TE.traverseSeqArray((v) =>
+          pipe(
+            TE.Do,
+            TE.bind('weight', () => device.read(`${nameOf(v)}.weight`)),
+            TE.bind('bias', () => device.read(`${nameOf(v)}.bias`)),
+            TE.map(({ weight, bias }) =>
+              g.rates.map((rate, i): Probe => {
+                const each = weight.length / g.rates.length
+                return {
+                  ...v,
+                  rate,
+                  span: spanOf(v, g.blocks, g.width),
+                  weight: Float32Array.from(weight.subarray(i * each, (i + 1) * each)),
+                  bias: Float32Array.from(bias.subarray(i * g.outputs, (i + 1) * g.outputs)),
+                }
+              }),
+            ),
+          ),
+        ),
+        TE.map((all) => all.flat()),
+      ),
+    ),
   )
 }

@@ -18,21 +18,36 @@ export interface Volumes {
 export const volumesOf = (d: Dataset): Either<Fault, Volumes | undefined> => {
   const { sourceOf } = d
   if (sourceOf === undefined) return E.right(undefined)
-  const members = [...grouped(Array.from({ length: d.length }, (_, i) => i), sourceOf).values()]
-  const label = (i: number): number => { const l = d.label(i); return l._tag === 'None' ? -1 : l.value }
+  const members = [
+    ...grouped(
+      Array.from({ length: d.length }, (_, i) => i),
+      sourceOf,
+    ).values(),
+  ]
+  const label = (i: number): number => {
+    const l = d.label(i)
+    return l._tag === 'None' ? -1 : l.value
+  }
   if (members.length === d.length || members.some((own) => own.some((i) => label(i) !== label(own[0])))) return E.right(undefined)
-  return E.map((first: Dataset): Volumes => ({ first, members }))(subset(members.map((own) => own[0]), d.name)(d))
+  return E.map((first: Dataset): Volumes => ({ first, members }))(
+    subset(
+      members.map((own) => own[0]),
+      d.name,
+    )(d),
+  )
 }
 
 /** The mean of the features of each volume's slices. */
-export const pooled = ({ members }: Volumes) => ({ data, dim }: Rows): Rows => {
-  const out = new Float32Array(members.length * dim)
-  members.forEach((own, v) => {
-    for (let k = 0; k < dim; k++) {
-      let sum = 0
-      for (const i of own) sum += data[i * dim + k]
-      out[v * dim + k] = sum / own.length
-    }
-  })
-  return { data: out, dim }
-}
+export const pooled =
+  ({ members }: Volumes) =>
+  ({ data, dim }: Rows): Rows => {
+    const out = new Float32Array(members.length * dim)
+    members.forEach((own, v) => {
+      for (let k = 0; k < dim; k++) {
+        let sum = 0
+        for (const i of own) sum += data[i * dim + k]
+        out[v * dim + k] = sum / own.length
+      }
+    })
+    return { data: out, dim }
+  }

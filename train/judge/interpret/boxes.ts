@@ -21,7 +21,10 @@ export interface BoxOptions {
 
 /** A map over patches at another size, bilinearly. */
 export const enlargeMap = (map: Float32Array, grid: readonly [number, number], size: Size): Float32Array =>
-  resizeImage({ channels: 1, height: grid[0], width: grid[1], data: map }, size, [-Infinity, Infinity], { filter: 'bilinear', antialias: false }).data
+  resizeImage({ channels: 1, height: grid[0], width: grid[1], data: map }, size, [-Infinity, Infinity], {
+    filter: 'bilinear',
+    antialias: false,
+  }).data
 
 /** Regions of a mask whose pixels touch along edges: for each pixel its region's number from 1, 0 outside. */
 export const regions = (mask: Uint8Array, { height, width }: Size): { readonly label: Int32Array; readonly count: number } => {
@@ -46,22 +49,31 @@ export const regions = (mask: Uint8Array, { height, width }: Size): { readonly l
 }
 
 /** Boxes of a map over patches, in pixels of an image of `size`, the surest first. */
-export const attentionBoxes = (o: BoxOptions, size: Size) => (map: Float32Array, grid: readonly [number, number]): ReadonlyArray<Detection> => {
-  const { mass = 0.6, least = 0.005 } = o
-  const large = enlargeMap(map, grid, size)
-  const { label, count } = regions(massMask(mass)(large), size)
-  const found = Array.from({ length: count }, () => ({ x0: size.width, y0: size.height, x1: 0, y1: 0, area: 0, sum: 0 }))
-  for (let i = 0; i < label.length; i++) {
-    if (label[i] === 0) continue
-    const r = found[label[i] - 1]
-    const [x, y] = [i % size.width, Math.floor(i / size.width)]
-    found[label[i] - 1] = { x0: Math.min(r.x0, x), y0: Math.min(r.y0, y), x1: Math.max(r.x1, x + 1), y1: Math.max(r.y1, y + 1), area: r.area + 1, sum: r.sum + large[i] }
+export const attentionBoxes =
+  (o: BoxOptions, size: Size) =>
+  (map: Float32Array, grid: readonly [number, number]): ReadonlyArray<Detection> => {
+    const { mass = 0.6, least = 0.005 } = o
+    const large = enlargeMap(map, grid, size)
+    const { label, count } = regions(massMask(mass)(large), size)
+    const found = Array.from({ length: count }, () => ({ x0: size.width, y0: size.height, x1: 0, y1: 0, area: 0, sum: 0 }))
+    for (let i = 0; i < label.length; i++) {
+      if (label[i] === 0) continue
+      const r = found[label[i] - 1]
+      const [x, y] = [i % size.width, Math.floor(i / size.width)]
+      found[label[i] - 1] = {
+        x0: Math.min(r.x0, x),
+        y0: Math.min(r.y0, y),
+        x1: Math.max(r.x1, x + 1),
+        y1: Math.max(r.y1, y + 1),
+        area: r.area + 1,
+        sum: r.sum + large[i],
+      }
+    }
+    return found
+      .filter((r) => r.area >= least * size.height * size.width)
+      .map((r): Detection => ({ x: r.x0, y: r.y0, width: r.x1 - r.x0, height: r.y1 - r.y0, score: r.sum / r.area }))
+      .sort((a, b) => b.score - a.score)
   }
-  return found
-    .filter((r) => r.area >= least * size.height * size.width)
-    .map((r): Detection => ({ x: r.x0, y: r.y0, width: r.x1 - r.x0, height: r.y1 - r.y0, score: r.sum / r.area }))
-    .sort((a, b) => b.score - a.score)
-}
 
 /** Intersection over union, in 0..1. */
 export const iou = (a: Box, b: Box): number => {
@@ -72,7 +84,10 @@ export const iou = (a: Box, b: Box): number => {
   return all > 0 ? shared / all : 0
 }
 
-/** The pointing game (Zhang et al. 2018): whether the largest place of a map over the image lies in one of the boxes. Pixels count as their centres. */
+/**
+ * The pointing game (Zhang et al. 2018): whether the largest place of a map over the image lies in one of the boxes. Pixels count as
+ * their centres.
+ */
 export const pointsAt = (large: Float32Array, { width }: Size, truth: ReadonlyArray<Box>): boolean => {
   const at = large.reduce((best, v, i) => (v > large[best] ? i : best), 0)
   const [x, y] = [(at % width) + 0.5, Math.floor(at / width) + 0.5]

@@ -30,7 +30,9 @@ export const detectionScores = (all: ReadonlyArray<Pointed>): DetectionScores =>
   const best = marked.flatMap((p) => p.truth.map((t) => p.found.reduce((m, b) => Math.max(m, iou(t, b)), 0)))
   const mean = (values: ReadonlyArray<number>): number => values.reduce((a, b) => a + b, 0) / values.length
   return {
-    images: marked.length, boxes: best.length, iou: mean(best),
+    images: marked.length,
+    boxes: best.length,
+    iou: mean(best),
     pointing: mean(marked.map((p) => (pointsAt(enlargeMap(p.map, p.grid, p.size), p.size, p.truth) ? 1 : 0))),
     ap50: averagePrecision(marked),
   }

@@ -35,38 +35,75 @@ const seenIn = (f: Frozen, e: Encoding, image: Image, i: number): Either<Fault, 
   const [n = 0, dim = 0] = patches.shape
   const shown = framed(f.preprocess)(image)
   const grid: readonly [number, number] = [Math.ceil(shown.height / f.patch), Math.ceil(shown.width / f.patch)]
-  if (grid[0] * grid[1] !== n) return E.left(fault('graph', { place: f.place, found: `${n} patches of ${shown.height} x ${shown.width} pixels`, allowed: `a grid of ${grid.join(' x ')}`, remedy: 'correct the size in preprocessor_config.json' }))
+  if (grid[0] * grid[1] !== n)
+    return E.left(
+      fault('graph', {
+        place: f.place,
+        found: `${n} patches of ${shown.height} x ${shown.width} pixels`,
+        allowed: `a grid of ${grid.join(' x ')}`,
+        remedy: 'correct the size in preprocessor_config.json',
+      }),
+    )
   const maps = clsMaps({ data: attention.data.subarray(i * attention.dim, (i + 1) * attention.dim), heads, prefix: tokens - n, grid })
   const mean = meanMap(maps)
-  return E.right({ image: shown, grid, heads: maps, mean, boxes: attentionBoxes({}, shown)(mean, grid), patches: patches.data.slice(i * patches.dim, (i + 1) * patches.dim), dim })
+  return E.right({
+    image: shown,
+    grid,
+    heads: maps,
+    mean,
+    boxes: attentionBoxes({}, shown)(mean, grid),
+    patches: patches.data.slice(i * patches.dim, (i + 1) * patches.dim),
+    dim,
+  })
 }
 
 /** Compiles the network whose weights lie under `root`. Faults: as `encoder`. */
-export const openEye = (device: Device, frozen: Frozen, root: string): TaskEither<Fault, Eye> => pipe(
-  encoder(device, frozen, root, (look) => ({ cls: look.cls, attention: look.attention, patches: look.patches })),
-  TE.map((coder): Eye => ({
-    frozen,
-    look: (images) => (images.length === 0 ? TE.right([]) : pipe(
-      coder.encodeImages(images),
-      TE.chainEitherK((e) => pipe(images.map((image, i) => [image, i] as const), E.traverseArray(([image, i]) => seenIn(frozen, e, image, i)))),
-    )),
-    rows: (d) => pipe(
-      Array.from({ length: Math.ceil(d.length / atOnce) }, (_, k) => Array.from({ length: Math.min(atOnce, d.length - k * atOnce) }, (__, i) => k * atOnce + i)),
-      TE.traverseSeqArray((indices) => pipe(TE.fromEither(subset(indices)(d)), TE.chain((part) => coder.encode(part)), TE.map((e) => outputOf(e, 'cls').data))),
-      TE.map((parts): Rows => {
-        const data = new Float32Array(d.length * frozen.width)
-        parts.forEach((part, k) => { data.set(part, k * atOnce * frozen.width) })
-        return { data, dim: frozen.width }
-      }),
-    ),
-  })),
-)
+export const openEye = (device: Device, frozen: Frozen, root: string): TaskEither<Fault, Eye> =>
+  pipe(
+    encoder(device, frozen, root, (look) => ({ cls: look.cls, attention: look.attention, patches: look.patches })),
+    TE.map((coder): Eye => ({
+      frozen,
+      look: (images) =>
+        images.length === 0
+          ? TE.right([])
+          : pipe(
+              coder.encodeImages(images),
+              TE.chainEitherK((e) =>
+                pipe(
+                  images.map((image, i) => [image, i] as const),
+                  E.traverseArray(([image, i]) => seenIn(frozen, e, image, i)),
+                ),
+              ),
+            ),
+      rows: (d) =>
+        pipe(
+          Array.from({ length: Math.ceil(d.length / atOnce) }, (_, k) =>
+            Array.from({ length: Math.min(atOnce, d.length - k * atOnce) }, (__, i) => k * atOnce + i),
+          ),
+          TE.traverseSeqArray((indices) =>
+            pipe(
+              TE.fromEither(subset(indices)(d)),
+              TE.chain((part) => coder.encode(part)),
+              TE.map((e) => outputOf(e, 'cls').data),
+            ),
+          ),
+          TE.map((parts): Rows => {
+            const data = new Float32Array(d.length * frozen.width)
+            parts.forEach((part, k) => {
+              data.set(part, k * atOnce * frozen.width)
+            })
+            return { data, dim: frozen.width }
+          }),
+        ),
+    })),
+  )
 
 /** Multiply-adds of one image, nearly: every weight once for every token. */
-export const costOf = (f: Frozen): Either<Fault, number> => pipe(
-  preparedSize(f.place, f.preprocess),
-  E.map(({ height, width }) => {
-    const tokens = 1 + (height * width) / f.patch ** 2
-    return tokens * [...f.weights.values()].reduce((sum, w) => sum + w.length, 0)
-  }),
-)
+export const costOf = (f: Frozen): Either<Fault, number> =>
+  pipe(
+    preparedSize(f.place, f.preprocess),
+    E.map(({ height, width }) => {
+      const tokens = 1 + (height * width) / f.patch ** 2
+      return tokens * [...f.weights.values()].reduce((sum, w) => sum + w.length, 0)
+    }),
+  )

@@ -35,10 +35,20 @@ export interface Seen {
   readonly dim: number
 }
 
-/** How a whole image is resized for a network: its proportions kept, both sides whole patches, the shorter one of `side` pixels or nearly. */
+/**
+ * How a whole image is resized for a network: its proportions kept, both sides whole patches, the shorter one of `side` pixels or nearly.
+ */
 export const wholeImage = (f: Frozen, { height, width }: Size, side?: number): Preprocess => {
   const { resize, crop } = f.preprocess
-  const short = side ?? (crop !== undefined ? Math.min(crop.height, crop.width) : resize.kind === 'exact' ? Math.min(resize.height, resize.width) : resize.kind === 'shortest' ? resize.side : Math.min(height, width))
+  const short =
+    side ??
+    (crop !== undefined
+      ? Math.min(crop.height, crop.width)
+      : resize.kind === 'exact'
+        ? Math.min(resize.height, resize.width)
+        : resize.kind === 'shortest'
+          ? resize.side
+          : Math.min(height, width))
   const { height: h, width: w } = resizedSize({ kind: 'shortest', side: short }, { height, width })
   const whole = (n: number): number => f.patch * Math.max(1, Math.round(n / f.patch))
   return { ...f.preprocess, resize: { kind: 'exact', height: whole(h), width: whole(w) }, crop: undefined }
@@ -57,32 +67,47 @@ export const tooMany = (f: Pick<Frozen, 'patch'>, image: Size, { resize }: Pick<
   const side = f.patch * Math.floor(Math.sqrt((mostPatches * short) / Math.max(image.height, image.width)))
   const strip = Math.max(image.height, image.width) / short
   return fault('data', {
-    place: 'the image', found: `${image.height} x ${image.width} pixels, which are ${patches} patches of ${f.patch} at ${resize.height} x ${resize.width}`, allowed: `at most ${mostPatches} patches`,
-    remedy: side >= f.patch ? `look at it smaller: --size ${side}, or at a part of it` : `cut it into parts: it is ${Math.round(strip)} times as long as it is wide`,
+    place: 'the image',
+    found: `${image.height} x ${image.width} pixels, which are ${patches} patches of ${f.patch} at ${resize.height} x ${resize.width}`,
+    allowed: `at most ${mostPatches} patches`,
+    remedy:
+      side >= f.patch
+        ? `look at it smaller: --size ${side}, or at a part of it`
+        : `cut it into parts: it is ${Math.round(strip)} times as long as it is wide`,
   })
 }
 
 /** Looks at one image in 0..1 by a network whose weights lie under `root`. Faults: of compilation, and images of other channels. */
-export const lookAt = (device: Device, f: Frozen, root: string, o: BoxOptions & { readonly side?: number }) => (image: Image): TaskEither<Fault, Seen> => {
-  const preprocess = wholeImage(f, image, o.side)
-  const many = tooMany(f, image, preprocess)
-  if (many !== undefined) return TE.left(many)
-  return pipe(
-    encoder(device, f, root, (look) => ({ attention: look.attention, patches: look.patches }), { preprocess }),
-    TE.chain((eye) => eye.encodeImages([image])),
-    TE.chainEitherK((e): Either<Fault, Seen> => {
-      const [attention, patches] = [outputOf(e, 'attention'), outputOf(e, 'patches')]
-      const [heads = 1, tokens = 1] = attention.shape
-      const [n = 0, dim = 0] = patches.shape
-      const shown = framed(preprocess)(image)
-      const grid: readonly [number, number] = [Math.ceil(shown.height / f.patch), Math.ceil(shown.width / f.patch)]
-      if (grid[0] * grid[1] !== n) return E.left(fault('graph', { place: f.place, found: `${n} patches of ${shown.height} x ${shown.width} pixels`, allowed: `a grid of ${grid.join(' x ')}`, remedy: 'give another --size' }))
-      const maps = clsMaps({ data: attention.data, heads, prefix: tokens - n, grid })
-      const mean = meanMap(maps)
-      return E.right({ image: shown, grid, heads: maps, mean, boxes: attentionBoxes(o, shown)(mean, grid), patches: patches.data, dim })
-    }),
-  )
-}
+export const lookAt =
+  (device: Device, f: Frozen, root: string, o: BoxOptions & { readonly side?: number }) =>
+  (image: Image): TaskEither<Fault, Seen> => {
+    const preprocess = wholeImage(f, image, o.side)
+    const many = tooMany(f, image, preprocess)
+    if (many !== undefined) return TE.left(many)
+    return pipe(
+      encoder(device, f, root, (look) => ({ attention: look.attention, patches: look.patches }), { preprocess }),
+      TE.chain((eye) => eye.encodeImages([image])),
+      TE.chainEitherK((e): Either<Fault, Seen> => {
+        const [attention, patches] = [outputOf(e, 'attention'), outputOf(e, 'patches')]
+        const [heads = 1, tokens = 1] = attention.shape
+        const [n = 0, dim = 0] = patches.shape
+        const shown = framed(preprocess)(image)
+        const grid: readonly [number, number] = [Math.ceil(shown.height / f.patch), Math.ceil(shown.width / f.patch)]
+        if (grid[0] * grid[1] !== n)
+          return E.left(
+            fault('graph', {
+              place: f.place,
+              found: `${n} patches of ${shown.height} x ${shown.width} pixels`,
+              allowed: `a grid of ${grid.join(' x ')}`,
+              remedy: 'give another --size',
+            }),
+          )
+        const maps = clsMaps({ data: attention.data, heads, prefix: tokens - n, grid })
+        const mean = meanMap(maps)
+        return E.right({ image: shown, grid, heads: maps, mean, boxes: attentionBoxes(o, shown)(mean, grid), patches: patches.data, dim })
+      }),
+    )
+  }
 
 /** Pictures are shown at least so many pixels wide. */
 const least = 224
@@ -101,13 +126,21 @@ export const shownImage = (image: Image): Image => resizeImage(visible(image), s
 /** A map as colours over the image, smoothly. */
 export const overlay = (s: Seen, map: Float32Array): Either<Fault, Image> => {
   const below = shownImage(s.image)
-  return pipe(heatMap({ height: below.height, width: below.width, scale: 1 })(enlargeMap(map, s.grid, below)), E.chain((heat) => blend(0.65, heat)(below)))
+  return pipe(
+    heatMap({ height: below.height, width: below.width, scale: 1 })(enlargeMap(map, s.grid, below)),
+    E.chain((heat) => blend(0.65, heat)(below)),
+  )
 }
 
 /** The patches that hold a share of a map's mass; what is beyond them is dimmed. */
 export const masked = (s: Seen, map: Float32Array, mass: number): Image => {
   const below = shownImage(s.image)
-  const large = resizeImage({ channels: 1, height: s.grid[0], width: s.grid[1], data: Float32Array.from(massMask(mass)(map)) }, below, [0, 1], nearest).data
+  const large = resizeImage(
+    { channels: 1, height: s.grid[0], width: s.grid[1], data: Float32Array.from(massMask(mass)(map)) },
+    below,
+    [0, 1],
+    nearest,
+  ).data
   const n = below.height * below.width
   return { ...below, data: below.data.map((v, i) => (large[i % n] > 0.5 ? v : 0.2 * v)) }
 }
@@ -124,7 +157,10 @@ export const boxed = (s: Seen): Image => {
     const [x0, y0, x1, y1] = [b.x, b.y, b.x + b.width, b.y + b.height].map((v) => Math.round(v * times))
     for (let y = y0; y < y1; y++) {
       for (let x = x0; x < x1; x++) {
-        if (Math.min(x - x0, x1 - 1 - x, y - y0, y1 - 1 - y) < 2) yellow.forEach((v, c) => { data[(c * height + y) * width + x] = v })
+        if (Math.min(x - x0, x1 - 1 - x, y - y0, y1 - 1 - y) < 2)
+          yellow.forEach((v, c) => {
+            data[(c * height + y) * width + x] = v
+          })
       }
     }
   }

@@ -25,17 +25,20 @@ export const meanMap = (maps: ReadonlyArray<Float32Array>): Float32Array =>
   Float32Array.from({ length: maps[0]?.length ?? 0 }, (_, i) => maps.reduce((s, m) => s + m[i], 0) / maps.length)
 
 /**
- * The patches that hold the share `mass` of a map, the largest first: sorted, summed up, and kept from where the rest falls short of
- * 1 - mass, as officially. 1 where a patch is kept. Law: the kept patches hold at least `mass` of the map; without the least of them they do not.
+ * The patches that hold the share `mass` of a map, the largest first: sorted, summed up, and kept from where the rest falls short of 1 -
+ * mass, as officially. 1 where a patch is kept. Law: the kept patches hold at least `mass` of the map; without the least of them they do
+ * not.
  */
-export const massMask = (mass: number) => (map: Float32Array): Uint8Array => {
-  const order = Array.from(map.keys()).sort((a, b) => map[a] - map[b] || b - a)
-  const total = map.reduce((s, v) => s + v, 0)
-  const mask = new Uint8Array(map.length)
-  let below = 0
-  for (const i of order) {
-    below += map[i] / total
-    if (below > 1 - mass) mask[i] = 1
+export const massMask =
+  (mass: number) =>
+  (map: Float32Array): Uint8Array => {
+    const order = Array.from(map.keys()).sort((a, b) => map[a] - map[b] || b - a)
+    const total = map.reduce((s, v) => s + v, 0)
+    const mask = new Uint8Array(map.length)
+    let below = 0
+    for (const i of order) {
+      below += map[i] / total
+      if (below > 1 - mass) mask[i] = 1
+    }
+    return mask
   }
-  return mask
-}

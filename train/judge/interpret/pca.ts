@@ -32,7 +32,10 @@ export const principal = (rows: Float32Array, dim: number, k: number): Component
   }
   const e = new EigenvalueDecomposition(full, { assumeSymmetric: true })
   const vectors = e.eigenvectorMatrix
-  const order = e.realEigenvalues.map((v, i) => [v, i] as const).sort((x, y) => y[0] - x[0]).slice(0, k)
+  const order = e.realEigenvalues
+    .map((v, i) => [v, i] as const)
+    .sort((x, y) => y[0] - x[0])
+    .slice(0, k)
   return {
     mean,
     variance: order.map(([v]) => Math.max(0, v)),
@@ -85,13 +88,18 @@ export const foreground = ({ rows, dim, grid: [height, width] }: PatchRows): Uin
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
 
-/** Three whitened components of the patches that a mask keeps, as colours sigmoid(2 z); all others are black. One picture of patches for each image. */
+/**
+ * Three whitened components of the patches that a mask keeps, as colours sigmoid(2 z); all others are black. One picture of patches for
+ * each image.
+ */
 export const componentPictures = ({ rows, dim, grid: [height, width] }: PatchRows, mask?: Uint8Array): ReadonlyArray<Image> => {
   const total = rows.length / dim
   const n = height * width
   const kept = Array.from({ length: total }, (_, i) => i).filter((i) => mask === undefined || mask[i] === 1)
   const chosen = new Float32Array(kept.length * dim)
-  kept.forEach((i, k) => { chosen.set(rows.subarray(i * dim, (i + 1) * dim), k * dim) })
+  kept.forEach((i, k) => {
+    chosen.set(rows.subarray(i * dim, (i + 1) * dim), k * dim)
+  })
   const c = principal(kept.length > 3 ? chosen : rows, dim, 3)
   const z = whitened(c, rows, dim)
   const k = c.axes.length

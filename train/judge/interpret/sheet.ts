@@ -30,36 +30,58 @@ const tiles = (d: Dataset, image: Image, attention: Float32Array, heads: number)
   // what is no square of patches are the class token and registers, which come first
   const grid = Math.floor(Math.sqrt(tokens - 1))
   const scale = Math.max(1, Math.round(112 / Math.max(image.height, image.width)))
-  const maps = Array.from({ length: heads }, (_, h) => attention.subarray(h * tokens * tokens + tokens - grid * grid, h * tokens * tokens + tokens))
+  const maps = Array.from({ length: heads }, (_, h) =>
+    attention.subarray(h * tokens * tokens + tokens - grid * grid, h * tokens * tokens + tokens),
+  )
   return pipe(
     enlarge(scale)(visible(unit(d, image))),
-    E.chain((big) => pipe(
-      maps,
-      E.traverseArray((m) => pipe(
-        heatMap({ height: grid, width: grid, scale: Math.max(1, Math.floor(big.height / grid)) })(m),
-        E.chain((heat) => (heat.height === big.height && heat.width === big.width ? blend(0.6, heat)(big) : E.right(heat))),
-      )),
-      E.map((heats) => [big, ...heats]),
-    )),
+    E.chain((big) =>
+      pipe(
+        maps,
+        E.traverseArray((m) =>
+          pipe(
+            heatMap({ height: grid, width: grid, scale: Math.max(1, Math.floor(big.height / grid)) })(m),
+            E.chain((heat) => (heat.height === big.height && heat.width === big.width ? blend(0.6, heat)(big) : E.right(heat))),
+          ),
+        ),
+        E.map((heats) => [big, ...heats]),
+      ),
+    ),
   )
 }
 
 /** Writes attention maps of the first images of a data set as one PNG. */
-export const attentionSheet = (device: Device, p: FeatureProgram, attention: Expr, d: Dataset, path: string, o: AttentionOptions): TaskEither<Fault, void> =>
+export const attentionSheet = (
+  device: Device,
+  p: FeatureProgram,
+  attention: Expr,
+  d: Dataset,
+  path: string,
+  o: AttentionOptions,
+): TaskEither<Fault, void> =>
   pipe(
     TE.Do,
-    TE.bind('some', () => TE.fromEither(subset(Array.from({ length: Math.min(o.images, d.length) }, (_, i) => i), d.name)(d))),
+    TE.bind('some', () =>
+      TE.fromEither(
+        subset(
+          Array.from({ length: Math.min(o.images, d.length) }, (_, i) => i),
+          d.name,
+        )(d),
+      ),
+    ),
     TE.bind('look', () => extractor(device, p, attention)),
     TE.bind('rows', ({ look, some }) => look.rows(some)),
     TE.bind('items', ({ some }) => TE.sequenceSeqArray(Array.from({ length: some.length }, (_, i) => some.item(i)))),
-    TE.chainEitherK(({ rows, items }) => pipe(
-      items,
-      E.traverseArray((item) => {
-        const i = items.indexOf(item)
-        return tiles(d, item.image, rows.data.subarray(i * rows.dim, (i + 1) * rows.dim), o.heads)
-      }),
-      E.map((all) => all.flat()),
-      E.chain(contactSheet({ columns: o.heads + 1, gap: 4 })),
-    )),
+    TE.chainEitherK(({ rows, items }) =>
+      pipe(
+        items,
+        E.traverseArray((item) => {
+          const i = items.indexOf(item)
+          return tiles(d, item.image, rows.data.subarray(i * rows.dim, (i + 1) * rows.dim), o.heads)
+        }),
+        E.map((all) => all.flat()),
+        E.chain(contactSheet({ columns: o.heads + 1, gap: 4 })),
+      ),
+    ),
     TE.chain(writePng(path)),
   )

@@ -10,7 +10,9 @@ const ordered = (rows: ArrayLike<number>, dim: number, i: number): Int32Array =>
     distance[j] = s
   }
   distance[i] = -1
-  return Int32Array.from({ length: n }, (_, j) => j).sort((a, b) => distance[a] - distance[b] || a - b).subarray(1)
+  return Int32Array.from({ length: n }, (_, j) => j)
+    .sort((a, b) => distance[a] - distance[b] || a - b)
+    .subarray(1)
 }
 
 /**
@@ -22,7 +24,9 @@ export const trustworthiness = (rows: ArrayLike<number>, dim: number, map: Array
   let penalty = 0
   for (let i = 0; i < n; i++) {
     const rank = new Int32Array(n)
-    ordered(rows, dim, i).forEach((j, r) => { rank[j] = r + 1 })
+    ordered(rows, dim, i).forEach((j, r) => {
+      rank[j] = r + 1
+    })
     for (const j of ordered(map, 2, i).subarray(0, k)) penalty += Math.max(0, rank[j] - k)
   }
   return 1 - (2 / (n * k * (2 * n - 3 * k - 1))) * penalty

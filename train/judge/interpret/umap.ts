@@ -20,19 +20,24 @@ export interface UmapOptions {
 }
 
 /** A place for each row, `[n, 2]`. The same rows and seed give the same map. Fault: fewer than four rows. */
-export const umap = (o: UmapOptions) => ({ data, dim }: Rows): Either<Fault, Float64Array> => {
-  const n = data.length / dim
-  if (n < 4) return E.left(fault('data', { place: 'umap', found: `${n} rows`, allowed: 'at least 4', remedy: 'give more images' }))
-  const s = stream(o.seed, 'umap', 0)
-  let drawn = 0
-  const map = new UMAP({
-    nComponents: 2, nNeighbors: Math.min(o.neighbours ?? 15, n - 1), minDist: o.minDistance ?? 0.1, random: () => s.unit(drawn++),
-    ...(o.epochs === undefined ? {} : { nEpochs: o.epochs }),
-  })
-  const epochs = map.initializeFit(Array.from({ length: n }, (_, i) => Array.from(data.subarray(i * dim, (i + 1) * dim))))
-  for (let e = 0; e < epochs; e++) {
-    map.step()
-    o.progress?.(e + 1, epochs)
+export const umap =
+  (o: UmapOptions) =>
+  ({ data, dim }: Rows): Either<Fault, Float64Array> => {
+    const n = data.length / dim
+    if (n < 4) return E.left(fault('data', { place: 'umap', found: `${n} rows`, allowed: 'at least 4', remedy: 'give more images' }))
+    const s = stream(o.seed, 'umap', 0)
+    let drawn = 0
+    const map = new UMAP({
+      nComponents: 2,
+      nNeighbors: Math.min(o.neighbours ?? 15, n - 1),
+      minDist: o.minDistance ?? 0.1,
+      random: () => s.unit(drawn++),
+      ...(o.epochs === undefined ? {} : { nEpochs: o.epochs }),
+    })
+    const epochs = map.initializeFit(Array.from({ length: n }, (_, i) => Array.from(data.subarray(i * dim, (i + 1) * dim))))
+    for (let e = 0; e < epochs; e++) {
+      map.step()
+      o.progress?.(e + 1, epochs)
+    }
+    return E.right(Float64Array.from(map.getEmbedding().flat()))
   }
-  return E.right(Float64Array.from(map.getEmbedding().flat()))
-}

@@ -25,10 +25,26 @@ const theme: Config = {
   autosize: { type: 'fit', contains: 'padding' },
   view: { stroke: null },
   axis: {
-    labelColor: 'var(--soft)', labelFontSize: 11, titleColor: 'var(--soft)', titleFontSize: 11, titleFontWeight: 'normal', gridColor: 'var(--line)', domain: false, ticks: false, labelPadding: 4, titlePadding: 4,
+    labelColor: 'var(--soft)',
+    labelFontSize: 11,
+    titleColor: 'var(--soft)',
+    titleFontSize: 11,
+    titleFontWeight: 'normal',
+    gridColor: 'var(--line)',
+    domain: false,
+    ticks: false,
+    labelPadding: 4,
+    titlePadding: 4,
   },
   axisX: { grid: false },
-  legend: { labelColor: 'var(--ink)', labelFontSize: 12, titleColor: 'var(--soft)', titleFontSize: 12, titleFontWeight: 'normal', symbolStrokeWidth: 0 },
+  legend: {
+    labelColor: 'var(--ink)',
+    labelFontSize: 12,
+    titleColor: 'var(--soft)',
+    titleFontSize: 12,
+    titleFontWeight: 'normal',
+    symbolStrokeWidth: 0,
+  },
   range: { category: [...classColours] },
 }
 
@@ -40,21 +56,32 @@ const named = (svg: string, name: string): string =>
 const scaled = (svg: string, label: string): string =>
   svg.replace(/ width="[\d.]+" height="[\d.]+"/, ` role="img" aria-label="${label.replaceAll(/[^\w .,:-]/g, ' ')}"`)
 
-/** Draws charts; the libraries are loaded when the first page is written, not with every command. Fault: a specification that they refuse. */
-export const draw = (charts: ReadonlyArray<{ readonly name: string; readonly label: string; readonly chart: TopLevelSpec }>): TaskEither<Fault, ReadonlyMap<string, Html>> => TE.tryCatch(
-  async () => {
-    const [{ compile }, vega] = await Promise.all([import('vega-lite'), import('vega')])
-    const drawn = new Map<string, Html>()
-    const quiet = vega.logger(vega.None)
-    for (const { name, label, chart } of charts) {
-      const { spec } = compile(chart, { config: theme, logger: quiet })
-      const svg = await new vega.View(vega.parse(spec), { renderer: 'none', logger: quiet }).toSVG()
-      drawn.set(name, raw(scaled(named(svg, name), label)))
-    }
-    return drawn
-  },
-  (e) => fault('data', { place: 'a chart of the report', found: messageOf(e), allowed: 'a specification of Vega-Lite', remedy: 'report this as a mistake of this program' }),
-)
+/**
+ * Draws charts; the libraries are loaded when the first page is written, not with every command. Fault: a specification that they refuse.
+ */
+export const draw = (
+  charts: ReadonlyArray<{ readonly name: string; readonly label: string; readonly chart: TopLevelSpec }>,
+): TaskEither<Fault, ReadonlyMap<string, Html>> =>
+  TE.tryCatch(
+    async () => {
+      const [{ compile }, vega] = await Promise.all([import('vega-lite'), import('vega')])
+      const drawn = new Map<string, Html>()
+      const quiet = vega.logger(vega.None)
+      for (const { name, label, chart } of charts) {
+        const { spec } = compile(chart, { config: theme, logger: quiet })
+        const svg = await new vega.View(vega.parse(spec), { renderer: 'none', logger: quiet }).toSVG()
+        drawn.set(name, raw(scaled(named(svg, name), label)))
+      }
+      return drawn
+    },
+    (e) =>
+      fault('data', {
+        place: 'a chart of the report',
+        found: messageOf(e),
+        allowed: 'a specification of Vega-Lite',
+        remedy: 'report this as a mistake of this program',
+      }),
+  )
 
 /** The format of numbers from `low` to `high` by which four of them differ. */
 const tickFormat = (low: number, high: number, isShare: boolean): string => {
@@ -65,19 +92,45 @@ const tickFormat = (low: number, high: number, isShare: boolean): string => {
   return `.${Math.max(3, Math.min(9, digits(size) + 1))}~g`
 }
 
-/** A curve over steps: the mean of steps that lie together, and a band from the least to the largest of them. Sparse ones show their points. */
+/**
+ * A curve over steps: the mean of steps that lie together, and a band from the least to the largest of them. Sparse ones show their points.
+ */
 export const curveChart = (c: Curve, to: number, isShare = false): TopLevelSpec => {
   const format = tickFormat(Math.min(...c.bins.map((b) => b.low)), Math.max(...c.bins.map((b) => b.high)), isShare)
   const values = c.bins.map(({ step, mean, low, high }) => ({ step, mean, low, high }))
   const domain = [1, Math.max(to, 2)]
-  const x = { field: 'step', type: 'quantitative', title: null, scale: { domain, nice: false }, axis: { tickCount: 5, format: '~s', labelFlush: true } } as const
+  const x = {
+    field: 'step',
+    type: 'quantitative',
+    title: null,
+    scale: { domain, nice: false },
+    axis: { tickCount: 5, format: '~s', labelFlush: true },
+  } as const
   const y = { type: 'quantitative', title: null, scale: { zero: false }, axis: { tickCount: 4, format } } as const
   const banded = c.bins.some((b) => b.count > 1)
   return {
-    data: { values }, width: chartSize.width, height: chartSize.height,
+    data: { values },
+    width: chartSize.width,
+    height: chartSize.height,
     layer: [
-      ...(banded ? [{ mark: { type: 'area', color: 'var(--accent)', opacity: 0.18 }, encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } } } as const] : []),
-      { mark: { type: 'line', color: 'var(--accent)', strokeWidth: 1.8, strokeJoin: 'round', ...(c.bins.length <= 12 ? { point: { color: 'var(--accent)', size: 36, filled: true } } : {}) }, encoding: { x, y: { ...y, field: 'mean' } } },
+      ...(banded
+        ? [
+            {
+              mark: { type: 'area', color: 'var(--accent)', opacity: 0.18 },
+              encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' } },
+            } as const,
+          ]
+        : []),
+      {
+        mark: {
+          type: 'line',
+          color: 'var(--accent)',
+          strokeWidth: 1.8,
+          strokeJoin: 'round',
+          ...(c.bins.length <= 12 ? { point: { color: 'var(--accent)', size: 36, filled: true } } : {}),
+        },
+        encoding: { x, y: { ...y, field: 'mean' } },
+      },
     ],
   }
 }

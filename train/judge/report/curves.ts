@@ -38,8 +38,16 @@ interface Sums {
   count: number
 }
 
-const merge = (a: Sums | undefined, b: Sums | undefined): Sums | undefined => (a === undefined || b === undefined ? a ?? b
-  : { steps: a.steps + b.steps, sum: a.sum + b.sum, low: Math.min(a.low, b.low), high: Math.max(a.high, b.high), count: a.count + b.count })
+const merge = (a: Sums | undefined, b: Sums | undefined): Sums | undefined =>
+  a === undefined || b === undefined
+    ? (a ?? b)
+    : {
+        steps: a.steps + b.steps,
+        sum: a.sum + b.sum,
+        low: Math.min(a.low, b.low),
+        high: Math.max(a.high, b.high),
+        count: a.count + b.count,
+      }
 
 /** Gathers numbers by name, step after step. */
 export interface Gathering {
@@ -54,7 +62,8 @@ export const gather = (most = mostBins): Gathering => {
   let lastStep = 0
   const widen = (): void => {
     span *= 2
-    for (const c of found.values()) c.bins = Array.from({ length: Math.ceil(c.bins.length / 2) }, (_, i) => merge(c.bins[2 * i], c.bins[2 * i + 1]))
+    for (const c of found.values())
+      c.bins = Array.from({ length: Math.ceil(c.bins.length / 2) }, (_, i) => merge(c.bins[2 * i], c.bins[2 * i + 1]))
   }
   return {
     add: (record) => {
@@ -73,10 +82,15 @@ export const gather = (most = mostBins): Gathering => {
       }
     },
     curves: () => ({
-      step: lastStep, span,
+      step: lastStep,
+      span,
       curves: [...found].map(([name, c]): Curve => ({
-        name, last: c.last, count: c.count,
-        bins: Array.from(c.bins).flatMap((b) => (b === undefined ? [] : [{ step: b.steps / b.count, mean: b.sum / b.count, low: b.low, high: b.high, count: b.count }])),
+        name,
+        last: c.last,
+        count: c.count,
+        bins: Array.from(c.bins).flatMap((b) =>
+          b === undefined ? [] : [{ step: b.steps / b.count, mean: b.sum / b.count, low: b.low, high: b.high, count: b.count }],
+        ),
       })),
     }),
   }

@@ -20,28 +20,63 @@ import type { Section } from './sections.ts'
 type Numbers = Readonly<Record<string, number>>
 
 /** What a network shows, or why it cannot be looked at. */
-const orWhy = (seen: TaskEither<Fault, ReadonlyArray<Section>>, say: (text: string) => void): TaskEither<Fault, ReadonlyArray<Section>> => pipe(
-  seen,
-  TE.orElse((f) => {
-    say(`no pictures in the report:\n${showFault(f)}`)
-    return TE.right<Fault, ReadonlyArray<Section>>([{ id: 'network', title: 'No pictures', body: html`<p class="note">The network could not be looked at.</p><pre>${showFault(f)}</pre>` }])
-  }),
-)
+const orWhy = (seen: TaskEither<Fault, ReadonlyArray<Section>>, say: (text: string) => void): TaskEither<Fault, ReadonlyArray<Section>> =>
+  pipe(
+    seen,
+    TE.orElse((f) => {
+      say(`no pictures in the report:\n${showFault(f)}`)
+      return TE.right<Fault, ReadonlyArray<Section>>([
+        {
+          id: 'network',
+          title: 'No pictures',
+          body: html`<p class="note">The network could not be looked at.</p>
+            <pre>${showFault(f)}</pre>`,
+        },
+      ])
+    }),
+  )
 
 /**
  * Writes `summary.json` and `report.html`, and gives the numbers as they are. The run itself is saved by now: where its page cannot be
  * written, that is told, with the command that does it later, and the run has succeeded all the same.
  */
-const reportEnding = (o: { readonly out: string; readonly progress: Progress }, ending: Summary['ending'], metrics: Numbers, seen: TaskEither<Fault, ReadonlyArray<Section>>): TaskEither<Fault, Numbers> => async () => {
-  const written = await pipe(recordSummary(o.out, { ending, metrics }), TE.chain(() => orWhy(seen, o.progress.say)), TE.chain((sections) => writeReport(o.out, sections)))()
-  o.progress.say(E.isRight(written) ? `report: ${written.right}` : `${showFault(written.left)}\nno ${join(o.out, 'report.html')} was written; for another try: ${commandLine('report')} --run ${o.out}`)
-  return E.right(metrics)
-}
+const reportEnding =
+  (
+    o: { readonly out: string; readonly progress: Progress },
+    ending: Summary['ending'],
+    metrics: Numbers,
+    seen: TaskEither<Fault, ReadonlyArray<Section>>,
+  ): TaskEither<Fault, Numbers> =>
+  async () => {
+    const written = await pipe(
+      recordSummary(o.out, { ending, metrics }),
+      TE.chain(() => orWhy(seen, o.progress.say)),
+      TE.chain((sections) => writeReport(o.out, sections)),
+    )()
+    o.progress.say(
+      E.isRight(written)
+        ? `report: ${written.right}`
+        : `${showFault(written.left)}\nno ${join(o.out, 'report.html')} was written; for another try: ${commandLine('report')} --run ${o.out}`,
+    )
+    return E.right(metrics)
+  }
 
 /** A run that was stopped is not kept waiting for pictures. */
-export const reportStopped = (o: { readonly out: string; readonly progress: Progress }, metrics: Numbers): TaskEither<Fault, Numbers> => reportEnding(o, 'stopped', metrics, TE.right([
-  { id: 'network', title: 'Pictures', body: html`<p class="note">The run was stopped. To see what its network has learned so far: <code>${`${commandLine('report')} --run ${o.out}`}</code></p>` },
-]))
+export const reportStopped = (o: { readonly out: string; readonly progress: Progress }, metrics: Numbers): TaskEither<Fault, Numbers> =>
+  reportEnding(
+    o,
+    'stopped',
+    metrics,
+    TE.right([
+      {
+        id: 'network',
+        title: 'Pictures',
+        body: html`<p class="note">
+          The run was stopped. To see what its network has learned so far: <code>${`${commandLine('report')} --run ${o.out}`}</code>
+        </p>`,
+      },
+    ]),
+  )
 
 /** The same progress without what is said on the way. */
 const quiet = (p: Progress): Progress => ({ ...p, say: () => undefined, tick: () => undefined, end: () => undefined })
@@ -56,6 +91,18 @@ export interface Ended {
   readonly metrics: Numbers
 }
 
-export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> => reportEnding(f, 'finished', f.metrics, networkSections({
-  model: f.out, device: f.open, split: f.split, seed: f.run.settings.seed, progress: quiet(f.progress), evaluations: ['knn', 'medmnist'], whole: false,
-}))
+export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> =>
+  reportEnding(
+    f,
+    'finished',
+    f.metrics,
+    networkSections({
+      model: f.out,
+      device: f.open,
+      split: f.split,
+      seed: f.run.settings.seed,
+      progress: quiet(f.progress),
+      evaluations: ['knn', 'medmnist'],
+      whole: false,
+    }),
+  )

@@ -12,7 +12,10 @@ import { html, table } from './html.ts'
 import type { Section } from './sections.ts'
 
 const titles: Readonly<Record<EvaluationName, string>> = {
-  knn: 'k nearest neighbours', linear: 'Linear classifiers', logistic: 'Logistic regression', medmnist: 'ACC and AUC as MedMNIST reports them',
+  knn: 'k nearest neighbours',
+  linear: 'Linear classifiers',
+  logistic: 'Logistic regression',
+  medmnist: 'ACC and AUC as MedMNIST reports them',
 }
 
 const isShare = (column: string): boolean => /top|acc/i.test(column)
@@ -27,24 +30,59 @@ const shortened = (rows: Result['table']): Result['table'] => {
   return rows.filter((r) => best.has(r))
 }
 
-const shown = (name: string, v: number): string => (!Number.isFinite(v) ? '-' : isShare(name) ? percent(v) : /auc/i.test(name) ? v.toFixed(3) : showNumber(v))
+const shown = (name: string, v: number): string =>
+  !Number.isFinite(v) ? '-' : isShare(name) ? percent(v) : /auc/i.test(name) ? v.toFixed(3) : showNumber(v)
 
 const cell = (column: string, v: string | number): string => (typeof v === 'string' ? v : shown(column, v))
 
-const resultOf = (name: EvaluationName, r: Result): Html => html`<div><h3>${titles[name]}</h3><p><b>${Object.entries(r.metrics).filter(([n]) => !/^knn_|^val/.test(n)).map(([n, v]) => `${n} ${shown(n, v)}`).join(', ')}</b></p>${
-  table(shortened(r.table).map((row) => Object.fromEntries(Object.entries(row).map(([n, v]) => [n, cell(n, v)]))))
-}${r.table.length > longest ? html`<p class="note">The best ${longest} of ${r.table.length}.</p>` : html``}</div>`
+const resultOf = (name: EvaluationName, r: Result): Html =>
+  html`<div>
+    <h3>${titles[name]}</h3>
+    <p>
+      <b
+        >${Object.entries(r.metrics)
+          .filter(([n]) => !/^knn_|^val/.test(n))
+          .map(([n, v]) => `${n} ${shown(n, v)}`)
+          .join(', ')}</b
+      >
+    </p>
+    ${table(
+      shortened(r.table).map((row) => Object.fromEntries(Object.entries(row).map(([n, v]) => [n, cell(n, v)]))),
+    )}${r.table.length > longest ? html`<p class="note">The best ${longest} of ${r.table.length}.</p>` : html``}
+  </div>`
 
 /** One that cannot be made of these data is told; the others stand. */
-export const evaluationSection = (e: Evaluated, names: ReadonlyArray<EvaluationName>, whole: boolean): TaskEither<Fault, ReadonlyArray<Section>> => async () => {
-  const bodies: Array<Html> = []
-  for (const name of names) {
-    const result = await evaluations[name](e)()
-    bodies.push(E.isRight(result) ? resultOf(name, result.right) : html`<div><h3>${titles[name]}</h3><p class="note">Not evaluated: ${result.left.place}: ${result.left.found}.</p></div>`)
+export const evaluationSection =
+  (e: Evaluated, names: ReadonlyArray<EvaluationName>, whole: boolean): TaskEither<Fault, ReadonlyArray<Section>> =>
+  async () => {
+    const bodies: Array<Html> = []
+    for (const name of names) {
+      const result = await evaluations[name](e)()
+      bodies.push(
+        E.isRight(result)
+          ? resultOf(name, result.right)
+          : html`<div>
+              <h3>${titles[name]}</h3>
+              <p class="note">Not evaluated: ${result.left.place}: ${result.left.found}.</p>
+            </div>`,
+      )
+    }
+    const { train, test, val } = e.parts
+    return pipe(
+      names.length === 0
+        ? []
+        : [
+            {
+              id: 'evaluations',
+              title: 'Evaluations of frozen features',
+              body: html`<p class="note">
+                  ${whole ? 'On' : 'On a sample of'} ${train.length} images to learn
+                  from${val === undefined ? '' : `, ${val.length} to choose by`} and ${test.length} to test
+                  with${whole ? '' : `; on all of them: ${commandLine('report')} --run DIR --whole`}.
+                </p>
+                <div class="columns">${bodies}</div>`,
+            },
+          ],
+      E.right,
+    )
   }
-  const { train, test, val } = e.parts
-  return pipe(names.length === 0 ? [] : [{
-    id: 'evaluations', title: 'Evaluations of frozen features',
-    body: html`<p class="note">${whole ? 'On' : 'On a sample of'} ${train.length} images to learn from${val === undefined ? '' : `, ${val.length} to choose by`} and ${test.length} to test with${whole ? '' : `; on all of them: ${commandLine('report')} --run DIR --whole`}.</p><div class="columns">${bodies}</div>`,
-  }], E.right)
-}

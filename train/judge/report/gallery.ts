@@ -31,13 +31,23 @@ const lookedAt = 48
 const mass = 0.6
 
 const tile = (picture: TaskEither<Fault, Html>, caption: string, over?: Html): TaskEither<Fault, Html> =>
-  pipe(picture, TE.map((img) => html`<figure><div class="frame">${img}${over ?? html``}</div><figcaption>${caption}</figcaption></figure>`))
+  pipe(
+    picture,
+    TE.map(
+      (img) =>
+        html`<figure>
+          <div class="frame">${img}${over ?? html``}</div>
+          <figcaption>${caption}</figcaption>
+        </figure>`,
+    ),
+  )
 
 /** A map as colours over the image: dark where nothing is looked at, each patch one square. */
-const heated = (below: Image, s: Seen, map: Float32Array): Either<Fault, Image> => pipe(
-  heatMap({ height: below.height, width: below.width, scale: 1 })(squares(map, s.grid, below)),
-  E.chain((heat) => blend(0.68, heat)(below)),
-)
+const heated = (below: Image, s: Seen, map: Float32Array): Either<Fault, Image> =>
+  pipe(
+    heatMap({ height: below.height, width: below.width, scale: 1 })(squares(map, s.grid, below)),
+    E.chain((heat) => blend(0.68, heat)(below)),
+  )
 
 /** What holds the given share of a map; all else is dimmed. */
 const kept = (below: Image, s: Seen, map: Float32Array): Image => {
@@ -56,8 +66,18 @@ const pointed = ({ seen, truth }: Looked): Pointed => ({ size: seen.image, grid:
 
 const tilesOf = ({ subject, seen, truth }: Looked, [all, front]: readonly [Image, Image]): TaskEither<Fault, Html> => {
   const below = shrunk(256)(visible(seen.image))
-  const heat = (map: Float32Array, name: string): TaskEither<Fault, Html> => tile(pipe(TE.fromEither(heated(below, seen, map)), TE.chain((p) => pictured(p, name))), name)
-  const boxes = outlines(seen.image, [{ kind: 'true', boxes: truth }, { kind: 'found', boxes: seen.boxes }])
+  const heat = (map: Float32Array, name: string): TaskEither<Fault, Html> =>
+    tile(
+      pipe(
+        TE.fromEither(heated(below, seen, map)),
+        TE.chain((p) => pictured(p, name)),
+      ),
+      name,
+    )
+  const boxes = outlines(seen.image, [
+    { kind: 'true', boxes: truth },
+    { kind: 'found', boxes: seen.boxes },
+  ])
   return pipe(
     [
       tile(pictured(below, 'the image'), [subject.label, basename(subject.source)].filter((t) => t !== undefined).join(' · ')),
@@ -75,10 +95,16 @@ const tilesOf = ({ subject, seen, truth }: Looked, [all, front]: readonly [Image
 
 /** Components of all patches, and of the foreground alone, of all images together: one colour means the same in each of them. */
 const componentsOf = (looked: ReadonlyArray<Looked>): ReadonlyArray<readonly [Image, Image]> => {
-  const [{ seen: { dim, grid } }] = looked
+  const [
+    {
+      seen: { dim, grid },
+    },
+  ] = looked
   const each = grid[0] * grid[1] * dim
   const rows = new Float32Array(looked.length * each)
-  looked.forEach(({ seen }, i) => { rows.set(seen.patches, i * each) })
+  looked.forEach(({ seen }, i) => {
+    rows.set(seen.patches, i * each)
+  })
   const patches = { rows, dim, grid }
   const [all, front] = [componentPictures(patches), componentPictures(patches, foreground(patches))]
   return all.map((p, i) => [p, front[i]] as const)
@@ -86,8 +112,24 @@ const componentsOf = (looked: ReadonlyArray<Looked>): ReadonlyArray<readonly [Im
 
 const scored = (looked: ReadonlyArray<Looked>): Html => {
   const s = detectionScores(looked.map(pointed))
-  return when(s.images > 0, () => html`<h3>Boxes of attention and true boxes</h3><p class="note">Without a detection head: connected regions of the patches that hold ${100 * mass} % of the mean attention, over the ${s.images} of ${looked.length} images looked at that have true boxes.</p>${
-    table([{ images: s.images, 'true boxes': s.boxes, 'mean best IoU': s.iou.toFixed(3), 'pointing game': percent(s.pointing), AP50: s.ap50.toFixed(3) }])}`)
+  return when(
+    s.images > 0,
+    () =>
+      html`<h3>Boxes of attention and true boxes</h3>
+        <p class="note">
+          Without a detection head: connected regions of the patches that hold ${100 * mass} % of the mean attention, over the ${s.images}
+          of ${looked.length} images looked at that have true boxes.
+        </p>
+        ${table([
+          {
+            images: s.images,
+            'true boxes': s.boxes,
+            'mean best IoU': s.iou.toFixed(3),
+            'pointing game': percent(s.pointing),
+            AP50: s.ap50.toFixed(3),
+          },
+        ])}`,
+  )
 }
 
 /** Those with boxes first, up to half of what is shown; then in turn of their classes. */
@@ -97,30 +139,50 @@ const chosen = (looked: ReadonlyArray<Looked>): ReadonlyArray<Looked> => {
 }
 
 /** The section; empty where no image can be read. */
-export const gallerySection = (eye: Eye, sample: Sample): TaskEither<Fault, ReadonlyArray<Section>> => pipe(
-  TE.Do,
-  TE.bind('first', () => subjects(sample.shown, byTurns(sample.shown).slice(0, lookedAt))),
-  TE.bind('more', ({ first }) => (sample.of === 'train' || first.length >= lookedAt ? TE.right([]) : subjects(sample.train, byTurns(sample.train).slice(0, lookedAt - first.length)))),
-  TE.let('all', ({ first, more }) => {
-    const known = new Set(first.map((s) => s.source))
-    const both = [...first, ...more.filter((s) => !known.has(s.source))]
-    // where no image has boxes, none is looked at for them
-    return both.some((s) => s.boxes.length > 0) ? both : both.slice(0, shownImages)
-  }),
-  TE.bind('seen', ({ all }) => eye.look(all.map((s) => s.image))),
-  TE.let('looked', ({ all, seen }) => seen.map((s, i): Looked => ({ subject: all[i], seen: s, truth: framedBoxes(eye.frozen.preprocess, all[i].image)(all[i].boxes) }))),
-  TE.chain(({ looked }) => {
-    const some = chosen(looked)
-    if (some.length === 0) return TE.right([])
-    const components = componentsOf(some)
-    const [{ seen: { image, grid } }] = some
-    return pipe(
-      some.map((l, i) => tilesOf(l, components[i])),
-      TE.sequenceSeqArray,
-      TE.map((rows): ReadonlyArray<Section> => [{
-        id: 'attention', title: 'Where the network looks',
-        body: html`<p class="note">What the class token of the last block attends to, by head, each patch one square (${grid.join(' x ')} of them, the image ${image.height} x ${image.width} pixels${when(image.channels !== 1 && image.channels !== 3, () => html`, the first of ${image.channels} channels shown`)}). Every map has its own scale, from the least to the largest. Colours of PCA mean the same in all images.</p>${rows}${scored(looked)}`,
-      }]),
-    )
-  }),
-)
+export const gallerySection = (eye: Eye, sample: Sample): TaskEither<Fault, ReadonlyArray<Section>> =>
+  pipe(
+    TE.Do,
+    TE.bind('first', () => subjects(sample.shown, byTurns(sample.shown).slice(0, lookedAt))),
+    TE.bind('more', ({ first }) =>
+      sample.of === 'train' || first.length >= lookedAt
+        ? TE.right([])
+        : subjects(sample.train, byTurns(sample.train).slice(0, lookedAt - first.length)),
+    ),
+    TE.let('all', ({ first, more }) => {
+      const known = new Set(first.map((s) => s.source))
+      const both = [...first, ...more.filter((s) => !known.has(s.source))]
+      // where no image has boxes, none is looked at for them
+      return both.some((s) => s.boxes.length > 0) ? both : both.slice(0, shownImages)
+    }),
+    TE.bind('seen', ({ all }) => eye.look(all.map((s) => s.image))),
+    TE.let('looked', ({ all, seen }) =>
+      seen.map((s, i): Looked => ({ subject: all[i], seen: s, truth: framedBoxes(eye.frozen.preprocess, all[i].image)(all[i].boxes) })),
+    ),
+    TE.chain(({ looked }) => {
+      const some = chosen(looked)
+      if (some.length === 0) return TE.right([])
+      const components = componentsOf(some)
+      const [
+        {
+          seen: { image, grid },
+        },
+      ] = some
+      return pipe(
+        some.map((l, i) => tilesOf(l, components[i])),
+        TE.sequenceSeqArray,
+        TE.map((rows): ReadonlyArray<Section> => [
+          {
+            id: 'attention',
+            title: 'Where the network looks',
+            body: html`<p class="note">
+                What the class token of the last block attends to, by head, each patch one square (${grid.join(' x ')} of them, the image
+                ${image.height} x ${image.width}
+                pixels${when(image.channels !== 1 && image.channels !== 3, () => html`, the first of ${image.channels} channels shown`)}).
+                Every map has its own scale, from the least to the largest. Colours of PCA mean the same in all images.
+              </p>
+              ${rows}${scored(looked)}`,
+          },
+        ]),
+      )
+    }),
+  )

@@ -17,7 +17,8 @@ export const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (c)
 
 const isList = (p: Part): p is ReadonlyArray<Html> => Array.isArray(p)
 
-const textOf = (p: Part): string => (typeof p === 'string' || typeof p === 'number' ? escaped(String(p)) : isList(p) ? p.map((h) => h.text).join('') : p.text)
+const textOf = (p: Part): string =>
+  typeof p === 'string' || typeof p === 'number' ? escaped(String(p)) : isList(p) ? p.map((h) => h.text).join('') : p.text
 
 /** A template: strings and numbers are escaped, lists of HTML are joined. */
 export const html = (strings: TemplateStringsArray, ...parts: ReadonlyArray<Part>): Html =>
@@ -33,12 +34,36 @@ type Cell = string | number | Html
 const isNumber = (c: Cell): boolean => typeof c === 'number' || (typeof c === 'string' && /^[-+]?[\d.]+(e[-+]?\d+)?( %)?$/.test(c))
 
 /** Rows with the columns of the first; numbers stand to the right. Wide tables scroll in their own frame. */
-export const table = (rows: ReadonlyArray<Readonly<Record<string, Cell>>>, names: ReadonlyArray<string> = Object.keys(rows[0] ?? {})): Html => html`<div class="scroll"><table><thead><tr>${
-  names.map((n) => html`<th${raw(rows.every((r) => isNumber(r[n] ?? '')) ? ' class="number"' : '')}>${n}</th>`)
-}</tr></thead><tbody>${
-  rows.map((r) => html`<tr>${names.map((n) => html`<td${raw(isNumber(r[n] ?? '') ? ' class="number"' : '')}>${r[n] ?? ''}</td>`)}</tr>`)
-}</tbody></table></div>`
+export const table = (
+  rows: ReadonlyArray<Readonly<Record<string, Cell>>>,
+  names: ReadonlyArray<string> = Object.keys(rows[0] ?? {}),
+): Html =>
+  html`<div class="scroll">
+    <table>
+      <thead>
+        <tr>
+          ${names.map((n) => html`<th${raw(rows.every((r) => isNumber(r[n] ?? '')) ? ' class="number"' : '')}>${n}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (r) =>
+            html`<tr>
+              ${names.map((n) => html`<td${raw(isNumber(r[n] ?? '') ? ' class="number"' : '')}>${r[n] ?? ''}</td>`)}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`
 
 /** Names and what they are, one a line. */
 export const facts = (pairs: ReadonlyArray<readonly [string, Cell]>): Html =>
-  html`<dl>${pairs.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+  html`<dl>
+    ${pairs.map(
+      ([name, value]) =>
+        html`<div>
+          <dt>${name}</dt>
+          <dd>${value}</dd>
+        </div>`,
+    )}
+  </dl>`

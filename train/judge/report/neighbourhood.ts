@@ -26,21 +26,33 @@ const near = 6
 /** Pixels of a neighbour's picture along its longer side. */
 const thumbnail = 96
 
-const neighbourRow = (eye: Eye, d: Dataset, row: ReadonlyArray<number>, similarity: ReadonlyArray<number>): TaskEither<Fault, Html> => pipe(
-  row.map((i, k) => pipe(
-    subjects(d, [i]),
-    TE.chain((found): TaskEither<Fault, Html> => (found.length === 0 ? TE.right(html`<figure><figcaption>cannot be read</figcaption></figure>`) : pipe(
-      pictured(shrunk(thumbnail)(framed(eye.frozen.preprocess)(found[0].image)), found[0].source),
-      TE.map((img) => {
-        const [own, label] = [labelOf(d, row[0]), labelOf(d, i)]
-        const kind = k === 0 || own === undefined || label === undefined ? '' : own === label ? 'same' : 'other'
-        return html`<figure class="${kind}" title="${found[0].source}">${img}<figcaption>${[label, k === 0 ? undefined : similarity[k - 1].toFixed(2)].filter((t) => t !== undefined).join(' · ') || 'asked'}</figcaption></figure>`
-      }),
-    ))),
-  )),
-  TE.sequenceSeqArray,
-  TE.map((all) => html`<div class="near">${all}</div>`),
-)
+const neighbourRow = (eye: Eye, d: Dataset, row: ReadonlyArray<number>, similarity: ReadonlyArray<number>): TaskEither<Fault, Html> =>
+  pipe(
+    row.map((i, k) =>
+      pipe(
+        subjects(d, [i]),
+        TE.chain((found): TaskEither<Fault, Html> =>
+          found.length === 0
+            ? TE.right(html`<figure><figcaption>cannot be read</figcaption></figure>`)
+            : pipe(
+                pictured(shrunk(thumbnail)(framed(eye.frozen.preprocess)(found[0].image)), found[0].source),
+                TE.map((img) => {
+                  const [own, label] = [labelOf(d, row[0]), labelOf(d, i)]
+                  const kind = k === 0 || own === undefined || label === undefined ? '' : own === label ? 'same' : 'other'
+                  return html`<figure class="${kind}" title="${found[0].source}">
+                    ${img}
+                    <figcaption>
+                      ${[label, k === 0 ? undefined : similarity[k - 1].toFixed(2)].filter((t) => t !== undefined).join(' · ') || 'asked'}
+                    </figcaption>
+                  </figure>`
+                }),
+              ),
+        ),
+      ),
+    ),
+    TE.sequenceSeqArray,
+    TE.map((all) => html`<div class="near">${all}</div>`),
+  )
 
 /** Some images, each with those whose class tokens have the largest cosine with its own. */
 export const neighbourSection = (eye: Eye, d: Dataset, rows: Rows): TaskEither<Fault, ReadonlyArray<Section>> => {
@@ -50,11 +62,20 @@ export const neighbourSection = (eye: Eye, d: Dataset, rows: Rows): TaskEither<F
   const labelled = O.isSome(d.label(0))
   return pipe(
     byTurns(d).slice(0, asked),
-    TE.traverseSeqArray((q) => neighbourRow(eye, d, [q, ...found.index.subarray(q * k, (q + 1) * k)], [...found.similarity.subarray(q * k, (q + 1) * k)])),
-    TE.map((all): ReadonlyArray<Section> => [{
-      id: 'neighbours', title: 'Nearest neighbours',
-      body: html`<p class="note">First the image, then those of ${d.length} of ${d.name} whose class tokens have the largest cosine with its own${when(labelled, () => html`; green frames have its class, red ones another`)}.</p><div class="nears">${all}</div>`,
-    }]),
+    TE.traverseSeqArray((q) =>
+      neighbourRow(eye, d, [q, ...found.index.subarray(q * k, (q + 1) * k)], [...found.similarity.subarray(q * k, (q + 1) * k)]),
+    ),
+    TE.map((all): ReadonlyArray<Section> => [
+      {
+        id: 'neighbours',
+        title: 'Nearest neighbours',
+        body: html`<p class="note">
+            First the image, then those of ${d.length} of ${d.name} whose class tokens have the largest cosine with its
+            own${when(labelled, () => html`; green frames have its class, red ones another`)}.
+          </p>
+          <div class="nears">${all}</div>`,
+      },
+    ]),
   )
 }
 
@@ -72,7 +93,10 @@ const colouring = (d: Dataset): Colouring => {
   const counts = new Map<string, number>()
   const labels = Array.from({ length: d.length }, (_, i) => labelOf(d, i))
   for (const l of labels) if (l !== undefined) counts.set(l, (counts.get(l) ?? 0) + 1)
-  const most = [...counts].sort((a, b) => b[1] - a[1]).slice(0, classColours.length).map(([l]) => l)
+  const most = [...counts]
+    .sort((a, b) => b[1] - a[1])
+    .slice(0, classColours.length)
+    .map(([l]) => l)
   const names = d.classes.filter((c) => most.includes(c))
   return { names, others: counts.size - names.length, of: (i) => names.indexOf(labels[i] ?? '') }
 }
@@ -82,16 +106,28 @@ const around = 15
 
 const scatter = (places: Float64Array, c: Colouring): TopLevelSpec => ({
   data: { values: Array.from({ length: places.length / 2 }, (_, i) => ({ x: places[2 * i], y: places[2 * i + 1], colour: c.of(i) })) },
-  width: 420, height: 340,
+  width: 420,
+  height: 340,
   mark: { type: 'point', filled: true, size: 34, opacity: 0.85, strokeWidth: 0 },
   encoding: {
     x: { field: 'x', type: 'quantitative', axis: null, scale: { zero: false, nice: false, padding: 8 } },
     y: { field: 'y', type: 'quantitative', axis: null, scale: { zero: false, nice: false, padding: 8 } },
-    color: { field: 'colour', type: 'ordinal', legend: null, scale: { domain: [-1, ...c.names.keys()], range: [c.names.length === 0 ? 'var(--accent)' : rest, ...classColours.slice(0, c.names.length)] } },
+    color: {
+      field: 'colour',
+      type: 'ordinal',
+      legend: null,
+      scale: {
+        domain: [-1, ...c.names.keys()],
+        range: [c.names.length === 0 ? 'var(--accent)' : rest, ...classColours.slice(0, c.names.length)],
+      },
+    },
   },
 })
 
-const key = (c: Colouring): Html => html`<p class="key">${c.names.map((n, i) => html`<span><i style="background:${raw(classColours[i])}"></i>${n}</span>`)}${when(c.others > 0, () => html`<span><i style="background:${raw(rest)}"></i>${c.others} other classes</span>`)}</p>`
+const key = (c: Colouring): Html =>
+  html`<p class="key">
+    ${c.names.map((n, i) => html`<span><i style="background:${raw(classColours[i])}"></i>${n}</span>`)}${when(c.others > 0, () => html`<span><i style="background:${raw(rest)}"></i>${c.others} other classes</span>`)}
+  </p>`
 
 /** UMAP of class tokens, by the colours of their classes where there are labels. Left out where there are too few images for a map. */
 export const mapSection = (d: Dataset, rows: Rows, seed: number): TaskEither<Fault, ReadonlyArray<Section>> => {
@@ -101,9 +137,17 @@ export const mapSection = (d: Dataset, rows: Rows, seed: number): TaskEither<Fau
     TE.fromEither(umap({ seed, neighbours: around })(rows)),
     TE.bindTo('places'),
     TE.bind('svg', ({ places }) => draw([{ name: 'map', label: 'UMAP of class tokens', chart: scatter(places, c) }])),
-    TE.map(({ places, svg }): ReadonlyArray<Section> => [{
-      id: 'map', title: 'Map of features',
-      body: html`<p class="note">UMAP of the class tokens of ${d.length} images of ${d.name}. Trustworthiness at ${around} neighbours: ${trustworthiness(rows.data, rows.dim, places, around).toFixed(3)}; at 1 all neighbours on the map are neighbours in truth.</p>${when(c.names.length > 0, () => key(c))}<figure class="wide">${svg.get('map') ?? html``}</figure>`,
-    }]),
+    TE.map(({ places, svg }): ReadonlyArray<Section> => [
+      {
+        id: 'map',
+        title: 'Map of features',
+        body: html`<p class="note">
+            UMAP of the class tokens of ${d.length} images of ${d.name}. Trustworthiness at ${around} neighbours:
+            ${trustworthiness(rows.data, rows.dim, places, around).toFixed(3)}; at 1 all neighbours on the map are neighbours in truth.
+          </p>
+          ${when(c.names.length > 0, () => key(c))}
+          <figure class="wide">${svg.get('map') ?? html``}</figure>`,
+      },
+    ]),
   )
 }

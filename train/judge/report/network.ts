@@ -63,7 +63,9 @@ const thorough: EvaluationOptions = { ...quick, probe: { ...quick.probe, steps: 
 /** Where a network lies on the device while the report looks at it. */
 export const reportRoot = 'report'
 
-const firstRows = (n: number) => ({ data, dim }: Rows): Rows => ({ data: data.subarray(0, n * dim), dim })
+const firstRows =
+  (n: number) =>
+  ({ data, dim }: Rows): Rows => ({ data: data.subarray(0, n * dim), dim })
 
 interface Ready {
   readonly frozen: Frozen
@@ -76,10 +78,15 @@ const tokensOf = ({ eye }: Ready): ((d: Dataset) => TaskEither<Fault, Rows>) => 
   const known = new Map<Dataset, Rows>()
   return (d) => {
     const rows = known.get(d)
-    return rows !== undefined ? TE.right(rows) : pipe(eye.rows(d), TE.map((r) => {
-      known.set(d, r)
-      return r
-    }))
+    return rows !== undefined
+      ? TE.right(rows)
+      : pipe(
+          eye.rows(d),
+          TE.map((r) => {
+            known.set(d, r)
+            return r
+          }),
+        )
   }
 }
 
@@ -87,21 +94,43 @@ const evaluated = (o: Looking, r: Ready, tokens: (d: Dataset) => TaskEither<Faul
   const labelled = o.split.train.classes.length > 1 && (o.whole ? o.split : r.sample).test.length > 0
   if (!labelled || o.evaluations.length === 0) return TE.right([])
   if (!o.whole && r.sample.test.length < Math.min(leastTested, o.split.test.length))
-    return TE.right([{ id: 'evaluations', title: 'Evaluations of frozen features', body: html`<p class="note">A sample that is affordable at the end of a run would be too small for this network: <code>${`${commandLine('report')} --run DIR --whole`}</code> evaluates on all images.</p>` }])
+    return TE.right([
+      {
+        id: 'evaluations',
+        title: 'Evaluations of frozen features',
+        body: html`<p class="note">
+          A sample that is affordable at the end of a run would be too small for this network:
+          <code>${`${commandLine('report')} --run DIR --whole`}</code> evaluates on all images.
+        </p>`,
+      },
+    ])
   const common = { device: o.device, frozen: r.frozen, root: reportRoot, progress: o.progress }
-  return evaluationSection(o.whole ? { ...common, parts: o.split, options: thorough } : { ...common, parts: r.sample, options: quick, classTokens: tokens }, o.evaluations, o.whole)
+  return evaluationSection(
+    o.whole ? { ...common, parts: o.split, options: thorough } : { ...common, parts: r.sample, options: quick, classTokens: tokens },
+    o.evaluations,
+    o.whole,
+  )
 }
 
 /** Sections of what the network in a folder shows on images. Faults: no network there that can be read; images of other channels. */
 export const networkSections = (o: Looking): TaskEither<Fault, ReadonlyArray<Section>> => {
   const missing = new Set<string>()
-  const readable = substituting((f) => { missing.add(f.place) })
+  const readable = substituting((f) => {
+    missing.add(f.place)
+  })
   const split: Split = { train: readable(o.split.train), test: o.split.test.length === 0 ? o.split.test : readable(o.split.test) }
   return pipe(
     readFrozen(o.model),
     TE.bindTo('frozen'),
     TE.chainFirst(({ frozen }) => placeFrozen(o.device, reportRoot, frozen)),
-    TE.bind('sample', ({ frozen }) => TE.fromEither(pipe(costOf(frozen), E.chain((cost): Either<Fault, Sample> => sampleOf(split, sizesFor(cost), o.seed))))),
+    TE.bind('sample', ({ frozen }) =>
+      TE.fromEither(
+        pipe(
+          costOf(frozen),
+          E.chain((cost): Either<Fault, Sample> => sampleOf(split, sizesFor(cost), o.seed)),
+        ),
+      ),
+    ),
     TE.bind('eye', ({ frozen }) => openEye(o.device, frozen, reportRoot)),
     TE.chain((ready) => {
       const { sample, eye, frozen } = ready
@@ -114,8 +143,17 @@ export const networkSections = (o: Looking): TaskEither<Fault, ReadonlyArray<Sec
         TE.bind('map', ({ rows }) => mapSection(sample.shown, rows, o.seed)),
         TE.bind('numbers', () => evaluated(o, ready, tokens)),
         TE.map(({ gallery, neighbours, map, numbers }): ReadonlyArray<Section> => [
-          ...numbers, ...gallery, ...neighbours, ...map,
-          { id: 'network', title: 'The network that was looked at', body: html`<p class="note">${[`${frozen.width} wide, ${frozen.heads} heads, patches of ${frozen.patch} pixels, ${frozen.channels} channel${frozen.channels === 1 ? '' : 's'}`, ...frozen.notes, ...(missing.size === 0 ? [] : [`${missing.size} images could not be read and were left out`])].join('; ')}.</p>` },
+          ...numbers,
+          ...gallery,
+          ...neighbours,
+          ...map,
+          {
+            id: 'network',
+            title: 'The network that was looked at',
+            body: html`<p class="note">
+              ${[`${frozen.width} wide, ${frozen.heads} heads, patches of ${frozen.patch} pixels, ${frozen.channels} channel${frozen.channels === 1 ? '' : 's'}`, ...frozen.notes, ...(missing.size === 0 ? [] : [`${missing.size} images could not be read and were left out`])].join('; ')}.
+            </p>`,
+          },
         ]),
       )
     }),

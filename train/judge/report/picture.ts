@@ -21,27 +21,59 @@ const nearest = { filter: 'nearest', antialias: false } as const
 const antialiased = { filter: 'bilinear', antialias: true } as const
 
 /** An image of at most `side` pixels along its longer side. */
-export const shrunk = (side: number) => (image: Image): Image => {
-  const scale = Math.min(1, side / Math.max(image.height, image.width))
-  return scale === 1 ? image : resizeImage(image, { height: Math.max(1, Math.round(image.height * scale)), width: Math.max(1, Math.round(image.width * scale)) }, [0, 1], antialiased)
-}
+export const shrunk =
+  (side: number) =>
+  (image: Image): Image => {
+    const scale = Math.min(1, side / Math.max(image.height, image.width))
+    return scale === 1
+      ? image
+      : resizeImage(
+          image,
+          { height: Math.max(1, Math.round(image.height * scale)), width: Math.max(1, Math.round(image.width * scale)) },
+          [0, 1],
+          antialiased,
+        )
+  }
 
 /** A map over patches at an image's size, each patch one square. */
-export const squares = (map: Float32Array, grid: readonly [number, number], size: { readonly height: number; readonly width: number }): Float32Array =>
-  resizeImage({ channels: 1, height: grid[0], width: grid[1], data: map }, size, [-Infinity, Infinity], nearest).data
+export const squares = (
+  map: Float32Array,
+  grid: readonly [number, number],
+  size: { readonly height: number; readonly width: number },
+): Float32Array => resizeImage({ channels: 1, height: grid[0], width: grid[1], data: map }, size, [-Infinity, Infinity], nearest).data
 
-const encoded = (image: Image): TaskEither<Fault, string> => pipe(
-  encodePng(image, 'a picture of the report'),
-  TE.chain((png) => (Math.max(image.height, image.width) <= small ? TE.right(`data:image/png;base64,${Buffer.from(png).toString('base64')}`) : TE.tryCatch(
-    async () => `data:image/webp;base64,${(await (await import('sharp')).default(png).webp({ quality: 88, effort: 2 }).toBuffer()).toString('base64')}`,
-    (e) => fault('data', { place: 'a picture of the report', found: messageOf(e), allowed: 'a picture that can be encoded', remedy: 'report this as a mistake of this program' }),
-  ))),
-)
+const encoded = (image: Image): TaskEither<Fault, string> =>
+  pipe(
+    encodePng(image, 'a picture of the report'),
+    TE.chain((png) =>
+      Math.max(image.height, image.width) <= small
+        ? TE.right(`data:image/png;base64,${Buffer.from(png).toString('base64')}`)
+        : TE.tryCatch(
+            async () =>
+              `data:image/webp;base64,${(await (await import('sharp')).default(png).webp({ quality: 88, effort: 2 }).toBuffer()).toString('base64')}`,
+            (e) =>
+              fault('data', {
+                place: 'a picture of the report',
+                found: messageOf(e),
+                allowed: 'a picture that can be encoded',
+                remedy: 'report this as a mistake of this program',
+              }),
+          ),
+    ),
+  )
 
 /** A picture's element. Values in 0..1. */
 export const pictured = (image: Image, alt: string): TaskEither<Fault, Html> =>
-  pipe(encoded(shrunk(largest)(visible(image))), TE.map((src) => html`<img src="${src}" alt="${alt}">`))
+  pipe(
+    encoded(shrunk(largest)(visible(image))),
+    TE.map((src) => html`<img src="${src}" alt="${alt}" />`),
+  )
 
 /** Boxes over a picture of so many pixels, sharp at any size. */
-export const outlines = (size: { readonly height: number; readonly width: number }, groups: ReadonlyArray<{ readonly kind: 'found' | 'true'; readonly boxes: ReadonlyArray<Box> }>): Html =>
-  html`<svg class="over" viewBox="0 0 ${size.width} ${size.height}" aria-hidden="true">${groups.flatMap((g) => g.boxes.map((b) => raw(`<rect class="${g.kind}" x="${b.x.toFixed(1)}" y="${b.y.toFixed(1)}" width="${b.width.toFixed(1)}" height="${b.height.toFixed(1)}"/>`)))}</svg>`
+export const outlines = (
+  size: { readonly height: number; readonly width: number },
+  groups: ReadonlyArray<{ readonly kind: 'found' | 'true'; readonly boxes: ReadonlyArray<Box> }>,
+): Html =>
+  html`<svg class="over" viewBox="0 0 ${size.width} ${size.height}" aria-hidden="true">
+    ${groups.flatMap((g) => g.boxes.map((b) => raw(`<rect class="${g.kind}" x="${b.x.toFixed(1)}" y="${b.y.toFixed(1)}" width="${b.width.toFixed(1)}" height="${b.height.toFixed(1)}"/>`)))}
+  </svg>`

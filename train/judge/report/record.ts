@@ -41,36 +41,55 @@ export interface RunRecord {
 
 /** Records how a run ended. Numbers that are not finite are left out, since JSON has none. */
 export const recordSummary = (folder: string, s: Summary): TaskEither<Fault, void> =>
-  writeJson(summaryIn(folder), { ending: s.ending, metrics: Object.fromEntries(Object.entries(s.metrics).filter(([, v]) => Number.isFinite(v))) })
+  writeJson(summaryIn(folder), {
+    ending: s.ending,
+    metrics: Object.fromEntries(Object.entries(s.metrics).filter(([, v]) => Number.isFinite(v))),
+  })
 
 /** A record of one line; none of a line that a crash has torn. */
 const recordOf = (line: string): Option<Readonly<Record<string, unknown>>> =>
-  pipe(O.tryCatch((): unknown => JSON.parse(line)), O.filter(isRecord))
+  pipe(
+    O.tryCatch((): unknown => JSON.parse(line)),
+    O.filter(isRecord),
+  )
 
 /** The numbers of `metrics.jsonl`, thinned. */
 const curvesIn = (folder: string): TaskEither<Fault, Curves> => {
   const path = join(folder, 'metrics.jsonl')
   return pipe(
     whatIs(path),
-    TE.chain((what) => guarded('io', path)(async () => {
-      const gathering = gather()
-      if (what === 'file') {
-        for await (const line of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity })) pipe(recordOf(line), O.map(gathering.add))
-      }
-      return E.right(gathering.curves())
-    })),
+    TE.chain((what) =>
+      guarded(
+        'io',
+        path,
+      )(async () => {
+        const gathering = gather()
+        if (what === 'file') {
+          for await (const line of createInterface({ input: createReadStream(path, 'utf8'), crlfDelay: Infinity }))
+            pipe(recordOf(line), O.map(gathering.add))
+        }
+        return E.right(gathering.curves())
+      }),
+    ),
   )
 }
 
 const parsed = (place: string, text: string): Either<Fault, unknown> =>
-  E.tryCatch((): unknown => parse(text), (e) => fault('data', { place, found: messageOf(e), allowed: 'YAML', remedy: 'restore the file' }))
+  E.tryCatch(
+    (): unknown => parse(text),
+    (e) => fault('data', { place, found: messageOf(e), allowed: 'YAML', remedy: 'restore the file' }),
+  )
 
 /** Reads the folder of a run. Faults: no run there; files that are none of ours. */
 export const readRecord = (folder: string): TaskEither<Fault, RunRecord> => {
   const file = join(folder, 'config.yaml')
   return pipe(
     whatIs(file),
-    TE.filterOrElse((what) => what === 'file', () => fault('data', { place: folder, found: 'no config.yaml', allowed: 'the folder of a run', remedy: 'check --run for a typing error' })),
+    TE.filterOrElse(
+      (what) => what === 'file',
+      () =>
+        fault('data', { place: folder, found: 'no config.yaml', allowed: 'the folder of a run', remedy: 'check --run for a typing error' }),
+    ),
     TE.chain(() => guarded('io', file)(async () => E.right(await readFile(file, 'utf8')))),
     TE.bindTo('configText'),
     TE.bind('config', ({ configText }) => TE.fromEither(parsed(file, configText))),
@@ -82,4 +101,5 @@ export const readRecord = (folder: string): TaskEither<Fault, RunRecord> => {
 }
 
 /** Steps that the run was to have, as its configuration says. */
-export const stepsOf = ({ config }: RunRecord): number | undefined => (isRecord(config) && typeof config['steps'] === 'number' ? config['steps'] : undefined)
+export const stepsOf = ({ config }: RunRecord): number | undefined =>
+  isRecord(config) && typeof config['steps'] === 'number' ? config['steps'] : undefined

@@ -10,7 +10,9 @@ import { readRecord } from './record.ts'
 import type { Section } from './sections.ts'
 import { curveSection, runSections } from './sections.ts'
 
-/** Writes the page of the run in a folder; gives its path. `seen` is what its network showed. Faults: no run there; what the system refuses. */
+/**
+ * Writes the page of the run in a folder; gives its path. `seen` is what its network showed. Faults: no run there; what the system refuses.
+ */
 export const writeReport = (folder: string, seen: ReadonlyArray<Section>): TaskEither<Fault, string> => {
   const path = join(folder, 'report.html')
   return pipe(
@@ -18,7 +20,14 @@ export const writeReport = (folder: string, seen: ReadonlyArray<Section>): TaskE
     TE.bindTo('record'),
     TE.bind('curves', ({ record }) => curveSection(record)),
     TE.chain(({ record, curves }) => {
-      const text = page(record, [...curves, ...seen, ...runSections(record)], new Date().toISOString().replace('T', ' ').replace(/\.\d+Z$/, ' UTC'))
+      const text = page(
+        record,
+        [...curves, ...seen, ...runSections(record)],
+        new Date()
+          .toISOString()
+          .replace('T', ' ')
+          .replace(/\.\d+Z$/, ' UTC'),
+      )
       return writeFile('io', path)([() => new TextEncoder().encode(text)])
     }),
     TE.map(() => path),

@@ -21,8 +21,10 @@ export interface Sample {
 }
 
 /** Some items of a data set, in an order drawn by the seed; all of a small one. */
-export const drawn = (n: number, seed: number) => (d: Dataset): Either<Fault, Dataset> =>
-  subset(permutation(stream(seed, `report.${d.name}`, 0), d.length).subarray(0, n), d.name)(d)
+export const drawn =
+  (n: number, seed: number) =>
+  (d: Dataset): Either<Fault, Dataset> =>
+    subset(permutation(stream(seed, `report.${d.name}`, 0), d.length).subarray(0, n), d.name)(d)
 
 /** How many images of each kind a report may use; `shown` is the least. */
 export interface Sizes {
@@ -31,13 +33,19 @@ export interface Sizes {
   readonly test: number
 }
 
-export const sampleOf = (split: Split, sizes: Sizes, seed: number): Either<Fault, Sample> => pipe(
-  E.Do,
-  E.bind('train', () => drawn(sizes.train, seed)(split.train)),
-  E.bind('test', () => drawn(sizes.test, seed)(split.test)),
-  E.let('of', ({ test, train }): Sample['of'] => (test.length >= Math.min(sizes.shown, train.length) ? 'test' : 'train')),
-  E.bind('shown', (s) => subset(Array.from({ length: Math.min(sizes.shown, s[s.of].length) }, (_, i) => i), s[s.of].name)(s[s.of])),
-)
+export const sampleOf = (split: Split, sizes: Sizes, seed: number): Either<Fault, Sample> =>
+  pipe(
+    E.Do,
+    E.bind('train', () => drawn(sizes.train, seed)(split.train)),
+    E.bind('test', () => drawn(sizes.test, seed)(split.test)),
+    E.let('of', ({ test, train }): Sample['of'] => (test.length >= Math.min(sizes.shown, train.length) ? 'test' : 'train')),
+    E.bind('shown', (s) =>
+      subset(
+        Array.from({ length: Math.min(sizes.shown, s[s.of].length) }, (_, i) => i),
+        s[s.of].name,
+      )(s[s.of]),
+    ),
+  )
 
 /** An image to look at, in 0..1. */
 export interface Subject {
@@ -48,16 +56,34 @@ export interface Subject {
 }
 
 /** The name of a class; undefined where an item has none. */
-export const labelOf = (d: Dataset, i: number): string | undefined => pipe(d.label(i), O.map((k) => d.classes[k] ?? String(k)), O.toUndefined)
+export const labelOf = (d: Dataset, i: number): string | undefined =>
+  pipe(
+    d.label(i),
+    O.map((k) => d.classes[k] ?? String(k)),
+    O.toUndefined,
+  )
 
 /** Some items, read; those that cannot be read are left out. */
-export const subjects = (d: Dataset, indices: ReadonlyArray<number>): TaskEither<Fault, ReadonlyArray<Subject>> => async () => {
-  const read = await Promise.all(indices.map((i) => pipe(
-    TE.Do, TE.bind('item', () => d.item(i)), TE.bind('image', () => unitImage(d, i)),
-    TE.map(({ item, image }): Subject => ({ image, source: item.source, label: labelOf(d, i), boxes: item.boxes ?? (item.box === undefined ? [] : [item.box]) })),
-  )()))
-  return E.right(read.flatMap((r) => (E.isRight(r) ? [r.right] : [])))
-}
+export const subjects =
+  (d: Dataset, indices: ReadonlyArray<number>): TaskEither<Fault, ReadonlyArray<Subject>> =>
+  async () => {
+    const read = await Promise.all(
+      indices.map((i) =>
+        pipe(
+          TE.Do,
+          TE.bind('item', () => d.item(i)),
+          TE.bind('image', () => unitImage(d, i)),
+          TE.map(({ item, image }): Subject => ({
+            image,
+            source: item.source,
+            label: labelOf(d, i),
+            boxes: item.boxes ?? (item.box === undefined ? [] : [item.box]),
+          })),
+        )(),
+      ),
+    )
+    return E.right(read.flatMap((r) => (E.isRight(r) ? [r.right] : [])))
+  }
 
 /** Items in turn of their classes, so that the first few show as many as there are. */
 export const byTurns = (d: Dataset): ReadonlyArray<number> => {
@@ -67,5 +93,7 @@ export const byTurns = (d: Dataset): ReadonlyArray<number> => {
     const t = turn.get(label) ?? 0
     turn.set(label, t + 1)
     return { i, label, t }
-  }).sort((a, b) => a.t - b.t || a.label - b.label || a.i - b.i).map((x) => x.i)
+  })
+    .sort((a, b) => a.t - b.t || a.label - b.label || a.i - b.i)
+    .map((x) => x.i)
 }

@@ -36,13 +36,28 @@ const groups: ReadonlyArray<{ readonly title: string; readonly fits: (name: stri
 
 /** What a number is, where its name alone does not say it. */
 const meanings: Readonly<Record<string, string>> = {
-  knn: 'k-NN accuracy', lr: 'learning rate', wd: 'weight decay', momentum: 'teacher momentum', teacher_temp: 'teacher temperature', last_layer: 'share of the rate of the last layer',
-  entropy: 'entropy of targets', ibot_entropy: 'entropy of targets of patches', kl: 'KL(teacher, student)', spread: 'spread of features', images_per_s: 'images/s', waiting: 'share of time waiting for images', guided: 'guided crops',
+  knn: 'k-NN accuracy',
+  lr: 'learning rate',
+  wd: 'weight decay',
+  momentum: 'teacher momentum',
+  teacher_temp: 'teacher temperature',
+  last_layer: 'share of the rate of the last layer',
+  entropy: 'entropy of targets',
+  ibot_entropy: 'entropy of targets of patches',
+  kl: 'KL(teacher, student)',
+  spread: 'spread of features',
+  images_per_s: 'images/s',
+  waiting: 'share of time waiting for images',
+  guided: 'guided crops',
 }
 
 const meaningOf = (name: string): string => meanings[name] ?? name
 
-const figure = (c: Curve, svg: Html): Html => html`<figure><figcaption><b>${meaningOf(c.name)}</b><span>${valueOf(c.name, c.last)}</span></figcaption>${svg}</figure>`
+const figure = (c: Curve, svg: Html): Html =>
+  html`<figure>
+    <figcaption><b>${meaningOf(c.name)}</b><span>${valueOf(c.name, c.last)}</span></figcaption>
+    ${svg}
+  </figure>`
 
 /** Curves of all numbers, by groups; those that never change as one line. */
 export const curveSection = (r: RunRecord): TaskEither<Fault, ReadonlyArray<Section>> => {
@@ -52,14 +67,35 @@ export const curveSection = (r: RunRecord): TaskEither<Fault, ReadonlyArray<Sect
   return pipe(
     moving.map((c, i) => ({ name: `curve-${i}`, label: `${meaningOf(c.name)} over steps`, chart: curveChart(c, step, isShare(c.name)) })),
     draw,
-    TE.map((drawn) => [{
-      id: 'curves', title: 'Curves', body: html`<p class="note">${span === 1 ? 'Every step is shown.' : `Lines are means of ${span} steps, bands reach from the least to the largest of them.`} Steps run to the right; the number beside a name is the last one.</p>${
-        groups.map((g) => {
-          const own = moving.filter((c) => groups.find((x) => x.fits(c.name)) === g)
-          return when(own.length > 0, () => html`<h3>${g.title}</h3><div class="charts">${own.map((c) => figure(c, drawn.get(`curve-${moving.indexOf(c)}`) ?? html``))}</div>`)
-        })
-      }${when(still.some((c) => !moving.includes(c)), () => html`<p class="note">Without change: ${still.filter((c) => !moving.includes(c)).map((c) => `${meaningOf(c.name)} ${valueOf(c.name, c.last)}`).join(', ')}.</p>`)}`,
-    }]),
+    TE.map((drawn) => [
+      {
+        id: 'curves',
+        title: 'Curves',
+        body: html`<p class="note">
+            ${span === 1 ? 'Every step is shown.' : `Lines are means of ${span} steps, bands reach from the least to the largest of them.`}
+            Steps run to the right; the number beside a name is the last one.
+          </p>
+          ${groups.map((g) => {
+            const own = moving.filter((c) => groups.find((x) => x.fits(c.name)) === g)
+            return when(
+              own.length > 0,
+              () =>
+                html`<h3>${g.title}</h3>
+                  <div class="charts">${own.map((c) => figure(c, drawn.get(`curve-${moving.indexOf(c)}`) ?? html``))}</div>`,
+            )
+          })}${when(
+            still.some((c) => !moving.includes(c)),
+            () =>
+              html`<p class="note">
+                Without change:
+                ${still
+                  .filter((c) => !moving.includes(c))
+                  .map((c) => `${meaningOf(c.name)} ${valueOf(c.name, c.last)}`)
+                  .join(', ')}.
+              </p>`,
+          )}`,
+      },
+    ]),
   )
 }
 
@@ -68,13 +104,25 @@ const tile = (name: string, value: string): Html => html`<div class="tile"><b>${
 /** The curve of a name. */
 const curveOf = (r: RunRecord, name: string): Curve | undefined => r.curves.curves.find((c) => c.name === name)
 
-const metric = (r: RunRecord, name: string): number | undefined => pipe(r.summary, O.match(() => undefined, (s) => s.metrics[name]))
+const metric = (r: RunRecord, name: string): number | undefined =>
+  pipe(
+    r.summary,
+    O.match(
+      () => undefined,
+      (s) => s.metrics[name],
+    ),
+  )
 
 /** How far the run came. */
 export const stateOf = (r: RunRecord): { readonly text: string; readonly kind: 'good' | 'warn' } => {
   const [done, steps] = [r.curves.step, stepsOf(r) ?? r.curves.step]
-  if (O.isSome(r.summary)) return r.summary.value.ending === 'finished' ? { text: 'finished', kind: 'good' } : { text: `stopped at step ${done} of ${steps}`, kind: 'warn' }
-  return done >= steps && steps > 0 ? { text: 'all steps done', kind: 'good' } : { text: `at step ${done} of ${steps}: not finished`, kind: 'warn' }
+  if (O.isSome(r.summary))
+    return r.summary.value.ending === 'finished'
+      ? { text: 'finished', kind: 'good' }
+      : { text: `stopped at step ${done} of ${steps}`, kind: 'warn' }
+  return done >= steps && steps > 0
+    ? { text: 'all steps done', kind: 'good' }
+    : { text: `at step ${done} of ${steps}: not finished`, kind: 'warn' }
 }
 
 /** The numbers that a run is remembered by. */
@@ -83,27 +131,71 @@ export const tiles = (r: RunRecord): Html => {
   const after = metric(r, 'knn_after') ?? knn?.last
   const [before, pixels] = [metric(r, 'knn_before'), metric(r, 'knn_pixels')]
   const means = (speed?.bins ?? []).reduce((a, b) => ({ sum: a.sum + b.mean * b.count, count: a.count + b.count }), { sum: 0, count: 0 })
-  return html`<div class="tiles">${[
-    tile(`of ${stepsOf(r) ?? '?'} steps`, String(r.curves.step)),
-    ...(loss === undefined ? [] : [tile('loss of the last step', showNumber(loss.last))]),
-    ...(after === undefined ? [] : [tile('k-NN', percent(after))]),
-    ...(before === undefined ? [] : [tile('k-NN before training', percent(before))]),
-    ...(pixels === undefined ? [] : [tile('k-NN of raw pixels', percent(pixels))]),
-    ...(speed === undefined ? [] : [tile('images/s, mean of all steps', showNumber(means.sum / means.count))]),
-    ...(r.sessions.length === 0 ? [] : [tile('target', r.sessions[r.sessions.length - 1].target)]),
-  ]}</div>`
+  return html`<div class="tiles">
+    ${[
+      tile(`of ${stepsOf(r) ?? '?'} steps`, String(r.curves.step)),
+      ...(loss === undefined ? [] : [tile('loss of the last step', showNumber(loss.last))]),
+      ...(after === undefined ? [] : [tile('k-NN', percent(after))]),
+      ...(before === undefined ? [] : [tile('k-NN before training', percent(before))]),
+      ...(pixels === undefined ? [] : [tile('k-NN of raw pixels', percent(pixels))]),
+      ...(speed === undefined ? [] : [tile('images/s, mean of all steps', showNumber(means.sum / means.count))]),
+      ...(r.sessions.length === 0 ? [] : [tile('target', r.sessions[r.sessions.length - 1].target)]),
+    ]}
+  </div>`
 }
 
 /** All numbers of the summary, the configuration, and every start. */
 export const runSections = (r: RunRecord): ReadonlyArray<Section> => {
-  const numbers = pipe(r.summary, O.match(() => [], (s) => Object.entries(s.metrics)))
+  const numbers = pipe(
+    r.summary,
+    O.match(
+      () => [],
+      (s) => Object.entries(s.metrics),
+    ),
+  )
   return [
-    ...(numbers.length === 0 ? [] : [{ id: 'numbers', title: 'Numbers at the end', body: html`<div class="columns">${[numbers.slice(0, Math.ceil(numbers.length / 2)), numbers.slice(Math.ceil(numbers.length / 2))].map((half) => facts(half.map(([n, v]) => [n, valueOf(n, v)])))}</div>` }]),
-    { id: 'configuration', title: 'Configuration', body: html`<p class="note">Everything decided: with <code>--config</code> it gives the same run again.</p><details><summary>config.yaml</summary><pre>${r.configText}</pre></details>` },
-    { id: 'environment', title: 'Environment', body: r.sessions.length === 0 ? html`<p class="note">The run has not recorded where it was computed.</p>` : html`${r.sessions.map((s, i) => html`${when(r.sessions.length > 1, () => html`<h3>${i === 0 ? 'Begun' : 'Continued'}</h3>`)}${facts([
-      ['started', s.started.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')], ['command', s.command.join(' ')], ['target', s.target], ['device', s.device],
-      ['processor', `${s.processor}, ${s.cores} cores, ${showBytes(s.memory)}`], ['system', s.system], ['node', s.node],
-    ])}<details><summary>versions</summary>${facts(Object.entries(s.versions))}</details>`)}` },
+    ...(numbers.length === 0
+      ? []
+      : [
+          {
+            id: 'numbers',
+            title: 'Numbers at the end',
+            body: html`<div class="columns">
+              ${[numbers.slice(0, Math.ceil(numbers.length / 2)), numbers.slice(Math.ceil(numbers.length / 2))].map((half) => facts(half.map(([n, v]) => [n, valueOf(n, v)])))}
+            </div>`,
+          },
+        ]),
+    {
+      id: 'configuration',
+      title: 'Configuration',
+      body: html`<p class="note">Everything decided: with <code>--config</code> it gives the same run again.</p>
+        <details>
+          <summary>config.yaml</summary>
+          <pre>${r.configText}</pre>
+        </details>`,
+    },
+    {
+      id: 'environment',
+      title: 'Environment',
+      body:
+        r.sessions.length === 0
+          ? html`<p class="note">The run has not recorded where it was computed.</p>`
+          : html`${r.sessions.map(
+              (s, i) =>
+                html`${when(r.sessions.length > 1, () => html`<h3>${i === 0 ? 'Begun' : 'Continued'}</h3>`)}${facts([
+                    ['started', s.started.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')],
+                    ['command', s.command.join(' ')],
+                    ['target', s.target],
+                    ['device', s.device],
+                    ['processor', `${s.processor}, ${s.cores} cores, ${showBytes(s.memory)}`],
+                    ['system', s.system],
+                    ['node', s.node],
+                  ])}
+                  <details>
+                    <summary>versions</summary>
+                    ${facts(Object.entries(s.versions))}
+                  </details>`,
+            )}`,
+    },
   ]
 }
-

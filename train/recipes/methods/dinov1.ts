@@ -33,7 +33,10 @@ export const dinov1 = <M extends object, H extends object, B, P>(o: Dinov1Parts<
     const backbone = o.model.make(s.model)({ channels, image: augmentation.global.size })
     const head = o.head.make(s.head)(backbone.width)
     return method({
-      backbone, pair: networks({ backbone, head }), loss: sum<Said>([o.loss(s), spread]), prototypes: prototypesOf({ head }),
+      backbone,
+      pair: networks({ backbone, head }),
+      loss: sum<Said>([o.loss(s), spread]),
+      prototypes: prototypesOf({ head }),
     })
   },
 })

@@ -37,15 +37,21 @@ type AnchorOptions = Pick<Dinov2Options<never, never, never>, 'anchor' | 'anchor
 
 /** The method of such parts and settings; `image` is the side that learned positions are stored for where settings do not say. */
 export const maskedMethod = <K extends object, M extends object, H extends object, B, P>(
-  o: MaskedParts<K, M, H, B, P>, s: MaskedSettings<K, M, H>, seen: AtHand,
-  loss: Loss<Dinov2Features & GramFeatures>, image?: number, anchor: AnchorOptions = {},
+  o: MaskedParts<K, M, H, B, P>,
+  s: MaskedSettings<K, M, H>,
+  seen: AtHand,
+  loss: Loss<Dinov2Features & GramFeatures>,
+  image?: number,
+  anchor: AnchorOptions = {},
 ): Method => {
   const backbone = o.model.make(s.model)({ channels: seen.channels, maskToken: true, ...(image === undefined ? {} : { image }) })
   const head = o.head.make(s.head)(backbone.width)
   const patchHead = o.patchHead === 'shared' ? {} : { patchHead: head }
   const { inputs, feed } = o.masks.make(s.masks)(backbone.patch, seen)
   return method({
-    backbone, pair: withMasks(inputs)(networks({ backbone, head, ...patchHead, ...anchor })), feed,
+    backbone,
+    pair: withMasks(inputs)(networks({ backbone, head, ...patchHead, ...anchor })),
+    feed,
     loss: sum<Dinov2Features & GramFeatures>([loss, spread]),
     prototypes: prototypesOf({ dino_head: head, ibot_head: patchHead.patchHead }),
   })

@@ -29,7 +29,8 @@ export interface Dinov3Parts<K extends object, M extends object, H extends objec
 
 /** As the official code follows it (dinov3 `configs/train/`). */
 export const followed: Usual = {
-  optimizer: { clipBy: 'network', groups: 'v3', layerDecay: 0.98, patchEmbed: 0.2, beta2: 0.99 }, schedule: { frozenBy: 'rate' },
+  optimizer: { clipBy: 'network', groups: 'v3', layerDecay: 0.98, patchEmbed: 0.2, beta2: 0.99 },
+  schedule: { frozenBy: 'rate' },
 }
 
 /** Settings `masks`, `model`, `head`, `anchor`, `stages` and `larger`. Hypers beside the usual ones: `gram_weight`, `local_weight`. */
@@ -37,14 +38,20 @@ export const dinov3 = <K extends object, M extends object, H extends object, B, 
   o: Dinov3Parts<K, M, H, B, P>,
 ): Learning<Settings<K, M, H>> => ({
   settings: section<Settings<K, M, H>>('DINOv3', {
-    stages: stageSettings.with(o.stages), masks: o.masks.settings, model: o.model.settings, head: o.head.settings,
-    anchor: anchorSettings.with(o.anchor), larger: largerSettings.with(o.larger),
+    stages: stageSettings.with(o.stages),
+    masks: o.masks.settings,
+    model: o.model.settings,
+    head: o.head.settings,
+    anchor: anchorSettings.with(o.anchor),
+    larger: largerSettings.with(o.larger),
   }),
   usual: followed,
   // positions are rotary: they belong to no image
-  method: (s, seen) => maskedMethod(o, s, seen, o.loss(s), undefined, {
-    anchor: hasCopy(s.anchor) ? 'own' : 'teacher', anchorAntialias: s.anchor.antialias,
-  }),
+  method: (s, seen) =>
+    maskedMethod(o, s, seen, o.loss(s), undefined, {
+      anchor: hasCopy(s.anchor) ? 'own' : 'teacher',
+      anchorAntialias: s.anchor.antialias,
+    }),
   views: (s) => withAnchorCrops(s.anchor),
   hypers: (s) => anchorHypers(s.anchor),
   phases: stagesOf,

@@ -40,33 +40,50 @@ export const distilling = <B, T>({ student, teacher, others = {} }: DistilledNet
   const read = { teacher: { root: 'teacher', isMade: false, ...anyBackbone(teacher) } }
   const names = Object.keys(others)
   if (names.length === 0)
-    return method({ backbone: student, pair: featurePair({ student, teacher }), loss, evaluated: productRoot, beside: read, roles: distilled })
+    return method({
+      backbone: student,
+      pair: featurePair({ student, teacher }),
+      loss,
+      evaluated: productRoot,
+      beside: read,
+      roles: distilled,
+    })
   const students = { [firstStudent]: student, ...others }
   const pairs = Object.entries(students).map(([name, s]) => [name, featurePair({ student: s, teacher }).student] as const)
   return method({
-    backbone: student, pair: severalStudents(Object.fromEntries(pairs), featurePair({ student, teacher }).teacher),
+    backbone: student,
+    pair: severalStudents(Object.fromEntries(pairs), featurePair({ student, teacher }).teacher),
     loss: sum<SeveralMatched>(Object.keys(students).map((name) => ofStudent(name)(loss))),
-    evaluated: join(productRoot, firstStudent), roles: distilled,
+    evaluated: join(productRoot, firstStudent),
+    roles: distilled,
     beside: {
-      ...read, ...Object.fromEntries(names.map((name) => [name, { root: join(productRoot, name), isMade: true, ...anyBackbone(others[name]) }])),
+      ...read,
+      ...Object.fromEntries(names.map((name) => [name, { root: join(productRoot, name), isMade: true, ...anyBackbone(others[name]) }])),
     },
   })
 }
 
 /** First values of the teacher: those of a run, or of a Hugging Face folder. */
 export const taught = (from: string): TaskEither<Fault, Values> =>
-  pipe(readRun(from, { network: 'teacher', mergeLora: true }), TE.map((b) => underRoots(b, ['teacher.backbone'])))
+  pipe(
+    readRun(from, { network: 'teacher', mergeLora: true }),
+    TE.map((b) => underRoots(b, ['teacher.backbone'])),
+  )
 
 /** k-NN of the networks beside the evaluated one, each as `knn_NAME`; further students get a folder for Hugging Face each. */
-export const compared = (t: Trained): TaskEither<Fault, Numbers> => pipe(
-  Object.entries(t.assembled.method.beside),
-  TE.traverseSeqArray(([name, network]) => pipe(
-    O.isNone(network.vit) || !network.isMade ? TE.right(undefined)
-    : writeNetwork(joinPath(t.out, `huggingface-${name}`), network.root, network.vit.value)(t),
-    TE.chain(() => t.accuracyOf(`knn_${name}`, networkValues(network.root)(t.state), network)),
-  )),
-  TE.map((all) => all.reduce<Numbers>((whole, x) => ({ ...whole, ...x }), {})),
-)
+export const compared = (t: Trained): TaskEither<Fault, Numbers> =>
+  pipe(
+    Object.entries(t.assembled.method.beside),
+    TE.traverseSeqArray(([name, network]) =>
+      pipe(
+        O.isNone(network.vit) || !network.isMade
+          ? TE.right(undefined)
+          : writeNetwork(joinPath(t.out, `huggingface-${name}`), network.root, network.vit.value)(t),
+        TE.chain(() => t.accuracyOf(`knn_${name}`, networkValues(network.root)(t.state), network)),
+      ),
+    ),
+    TE.map((all) => all.reduce<Numbers>((whole, x) => ({ ...whole, ...x }), {})),
+  )
 
 interface Settings<M, T> {
   readonly model: M

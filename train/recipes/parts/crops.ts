@@ -41,4 +41,5 @@ export type Crops = ValueOf<typeof settings>
 
 /** Global and local crops of each image, changed as a paper does. */
 export const crops = part(settings, ({ recipe, blur, jitter, blurOrder, ...o }): Augmentation =>
-  augmentations[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder }))
+  augmentations[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder }),
+)

@@ -34,37 +34,84 @@ const columns = section('columns of a table; empty: by their names, and by what 
   group: text('', 'patients, or what else is not to be parted; none: without'),
 })
 
-const settings = section('what is trained on', {
-  path: text('', 'a file or folder of images; empty: the digits that are shipped'),
-  train: whole(8000, 'digits to train on', { min: 1, max: 10000 }),
-  test: whole(2000, 'digits to evaluate with', { min: 0, max: 10000 }),
-  share: real(0.2, 'of images at a path without a split: share of each class that is kept for evaluation', { above: 0, below: 1 }),
-  channels: oneOf(['usual', '1', '2', '3', '4'], 'channels that images are turned into; usual: what all of them can share'),
-  axis: oneOf(['usual', '0', '1', '2'], 'the axis along which volumes are sliced'),
-  select: list(text('', 'a word'), [], 'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series), or all'),
-  folders: oneOf(['usual', 'classes'], 'what folders are; usual: parts where they are called train, val, test, else classes'),
-  volume: oneOf(['all', '0', '1', '2', '3', '4', '5', '6', '7'], 'which of the volumes of a file (contrasts, times): all, or one, from 0'),
-  layout: oneOf(['usual', ...layouts], 'how the axes of arrays lie: n images, c channels, d slices, h rows, w columns; usual: as their lengths say'),
-  columns,
-  unlabelled: list(text('', 'a text'), [], 'texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others'),
-  annotations: oneOf(['stored', 'upright'], 'what boxes and masks of a table count: pixels as stored, or of pictures turned upright by their EXIF'),
-  nan: oneOf(['air', 'stop', 'zero'], 'what values that are NaN or infinite are: air, as padding; a fault; or the value 0'),
-  onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
-  intensity: oneOf(['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'], 'how values become intensities; usual: what suits what they measure'),
-  windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
-  ends: pair([0.5, 99.5], 'low and high end: of percentiles, or of the range in the values\' units'),
-  normalisation: oneOf(['recipe', 'imagenet', 'computed', 'model', 'given'], 'mean and deviation of channels: of the recipe, of ImageNet, of these images, of the network that is gone on from, or mean and std'),
-  mean: list(real(0, 'a mean'), [], 'given: of intensities in 0..1, one number for each channel'),
-  std: list(real(1, 'a deviation', { above: 0 }), [], 'given: the same'),
-  workers: optional(whole(1, 'threads that load images; null: as many as suit the data and the machine', { min: 0, max: 64 })),
-  canvas: optional(whole(512, 'side of the squares that images are laid on before crops are taken, larger ones shrunk; null: what suits the images, at most 512', { min: 16, max: 8192 })),
-  prefetch: whole(2, 'batches that are begun before they are needed', { min: 0, max: 64 }),
-  cache: whole(512, 'MiB for decoded images that are kept'),
-}, [
-  { at: 'windows', of: ['intensity', 'windows'], holds: (d) => (d.intensity === 'windows') === (d.windows.length > 0), allowed: () => 'windows where intensity is windows, and only there', remedy: 'set both or neither' },
-  { at: 'mean', of: ['normalisation', 'mean', 'std'], holds: (d) => d.mean.length === d.std.length && (d.normalisation === 'given') === (d.mean.length > 0), allowed: () => 'as many means as deviations where normalisation is given, and only there', remedy: 'set all three or none' },
-  { at: 'test', of: ['path', 'train', 'test'], holds: (d) => d.path !== '' || d.train + d.test <= 10000, allowed: (d) => `at most ${10000 - d.train} beside ${d.train} to train on: there are 10000 digits`, remedy: 'take fewer' },
-])
+const settings = section(
+  'what is trained on',
+  {
+    path: text('', 'a file or folder of images; empty: the digits that are shipped'),
+    train: whole(8000, 'digits to train on', { min: 1, max: 10000 }),
+    test: whole(2000, 'digits to evaluate with', { min: 0, max: 10000 }),
+    share: real(0.2, 'of images at a path without a split: share of each class that is kept for evaluation', { above: 0, below: 1 }),
+    channels: oneOf(['usual', '1', '2', '3', '4'], 'channels that images are turned into; usual: what all of them can share'),
+    axis: oneOf(['usual', '0', '1', '2'], 'the axis along which volumes are sliced'),
+    select: list(
+      text('', 'a word'),
+      [],
+      'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series), or all',
+    ),
+    folders: oneOf(['usual', 'classes'], 'what folders are; usual: parts where they are called train, val, test, else classes'),
+    volume: oneOf(
+      ['all', '0', '1', '2', '3', '4', '5', '6', '7'],
+      'which of the volumes of a file (contrasts, times): all, or one, from 0',
+    ),
+    layout: oneOf(
+      ['usual', ...layouts],
+      'how the axes of arrays lie: n images, c channels, d slices, h rows, w columns; usual: as their lengths say',
+    ),
+    columns,
+    unlabelled: list(text('', 'a text'), [], 'texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others'),
+    annotations: oneOf(
+      ['stored', 'upright'],
+      'what boxes and masks of a table count: pixels as stored, or of pictures turned upright by their EXIF',
+    ),
+    nan: oneOf(['air', 'stop', 'zero'], 'what values that are NaN or infinite are: air, as padding; a fault; or the value 0'),
+    onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
+    intensity: oneOf(
+      ['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'],
+      'how values become intensities; usual: what suits what they measure',
+    ),
+    windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
+    ends: pair([0.5, 99.5], "low and high end: of percentiles, or of the range in the values' units"),
+    normalisation: oneOf(
+      ['recipe', 'imagenet', 'computed', 'model', 'given'],
+      'mean and deviation of channels: of the recipe, of ImageNet, of these images, of the network that is gone on from, or mean and std',
+    ),
+    mean: list(real(0, 'a mean'), [], 'given: of intensities in 0..1, one number for each channel'),
+    std: list(real(1, 'a deviation', { above: 0 }), [], 'given: the same'),
+    workers: optional(whole(1, 'threads that load images; null: as many as suit the data and the machine', { min: 0, max: 64 })),
+    canvas: optional(
+      whole(
+        512,
+        'side of the squares that images are laid on before crops are taken, larger ones shrunk; null: what suits the images, at most 512',
+        { min: 16, max: 8192 },
+      ),
+    ),
+    prefetch: whole(2, 'batches that are begun before they are needed', { min: 0, max: 64 }),
+    cache: whole(512, 'MiB for decoded images that are kept'),
+  },
+  [
+    {
+      at: 'windows',
+      of: ['intensity', 'windows'],
+      holds: (d) => (d.intensity === 'windows') === d.windows.length > 0,
+      allowed: () => 'windows where intensity is windows, and only there',
+      remedy: 'set both or neither',
+    },
+    {
+      at: 'mean',
+      of: ['normalisation', 'mean', 'std'],
+      holds: (d) => d.mean.length === d.std.length && (d.normalisation === 'given') === d.mean.length > 0,
+      allowed: () => 'as many means as deviations where normalisation is given, and only there',
+      remedy: 'set all three or none',
+    },
+    {
+      at: 'test',
+      of: ['path', 'train', 'test'],
+      holds: (d) => d.path !== '' || d.train + d.test <= 10000,
+      allowed: (d) => `at most ${10000 - d.train} beside ${d.train} to train on: there are 10000 digits`,
+      remedy: 'take fewer',
+    },
+  ],
+)
 
 export type Images = ValueOf<typeof settings>
 
@@ -73,34 +120,71 @@ const remedy = `name ${Object.keys(windowPresets).join(', ')}, file, or give cen
 /** How values become intensities, as the settings say. */
 const intensityOf = ({ intensity, windows, ends: [low, high] }: Images): Either<Fault, Intensity | undefined> => {
   switch (intensity) {
-    case 'usual': return E.right(undefined)
-    case 'full': return E.right({ kind: 'full' })
-    case 'range': return E.right({ kind: 'range', low, high })
-    case 'percentiles': return E.right({ kind: 'percentile', low, high, of: 'image' })
-    case 'percentiles of all': return E.right({ kind: 'percentile', low, high, of: 'dataset' })
-    case 'windows': return pipe(
-      windows, E.traverseArray(parseWindow),
-      E.bimap((found) => fault('config', { place: 'data.windows', found, allowed: 'presets, file, or CENTRE/WIDTH', remedy }), (all): Intensity => ({ kind: 'windows', windows: all })),
-    )
+    case 'usual':
+      return E.right(undefined)
+    case 'full':
+      return E.right({ kind: 'full' })
+    case 'range':
+      return E.right({ kind: 'range', low, high })
+    case 'percentiles':
+      return E.right({ kind: 'percentile', low, high, of: 'image' })
+    case 'percentiles of all':
+      return E.right({ kind: 'percentile', low, high, of: 'dataset' })
+    case 'windows':
+      return pipe(
+        windows,
+        E.traverseArray(parseWindow),
+        E.bimap(
+          (found) => fault('config', { place: 'data.windows', found, allowed: 'presets, file, or CENTRE/WIDTH', remedy }),
+          (all): Intensity => ({ kind: 'windows', windows: all }),
+        ),
+      )
   }
 }
 
 /** What the network at `from` was normalised by, told with its numbers. Faults: no network is gone on from; those of its file. */
-const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> => (from === ''
-  ? TE.left(fault('config', { place: 'data.normalisation', found: 'model, in a run that goes on from no network', allowed: 'model where a run has --model', remedy: 'name a network, or choose recipe, imagenet, computed or given' }))
-  : pipe(
-    localModel(process.env, say)(from),
-    TE.chain((path) => viewAt(path, 0)),
-    TE.map(O.match(
-      () => { say(`${from} has no preprocessor_config.json: images are normalised as the recipe says`); return undefined },
-      ({ mean, std }) => { say(`normalised as ${from} was: mean ${mean.join(' ')}, deviation ${std.join(' ')}`); return { mean, std } },
-    )),
-  ))
+const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
+  from === ''
+    ? TE.left(
+        fault('config', {
+          place: 'data.normalisation',
+          found: 'model, in a run that goes on from no network',
+          allowed: 'model where a run has --model',
+          remedy: 'name a network, or choose recipe, imagenet, computed or given',
+        }),
+      )
+    : pipe(
+        localModel(process.env, say)(from),
+        TE.chain((path) => viewAt(path, 0)),
+        TE.map(
+          O.match(
+            () => {
+              say(`${from} has no preprocessor_config.json: images are normalised as the recipe says`)
+              return undefined
+            },
+            ({ mean, std }) => {
+              say(`normalised as ${from} was: mean ${mean.join(' ')}, deviation ${std.join(' ')}`)
+              return { mean, std }
+            },
+          ),
+        ),
+      )
 
-const normalisationOf = ({ normalisation, mean, std }: Images, from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
-  normalisation === 'model' ? ofModel(from, say) : TE.right(normalisation === 'recipe' ? undefined : normalisation === 'given' ? { mean, std } : normalisation)
+const normalisationOf = (
+  { normalisation, mean, std }: Images,
+  from: string,
+  say: Say,
+): TaskEither<Fault, NormalisationChoice | undefined> =>
+  normalisation === 'model'
+    ? ofModel(from, say)
+    : TE.right(normalisation === 'recipe' ? undefined : normalisation === 'given' ? { mean, std } : normalisation)
 
-const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({ workers: workers ?? 'auto', prefetch, cacheBytes: cache * 2 ** 20, onError })
+const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({
+  workers: workers ?? 'auto',
+  prefetch,
+  cacheBytes: cache * 2 ** 20,
+  onError,
+})
 
 /** How data are read, as the settings say: the same for a run, for `inspect`, and for an evaluation. */
 export const readingOf = (o: Images): OpenOptions => ({
@@ -117,31 +201,54 @@ export const readingOf = (o: Images): OpenOptions => ({
 })
 
 /** The digits that are shipped, with statistics where they are asked for. */
-const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): TaskEither<Fault, TrainingSplit> => pipe(
-  mnistSplit({ train: o.train, test: o.test }),
-  TE.chain((split) => (normalisation === undefined
-    ? TE.right({ ...split, loading: loadingOf(o) })
-    : pipe(normalisationFor(normalisation)(split.train), TE.map((statistics) => ({ ...split, loading: loadingOf(o), normalisation: statistics }))))),
-)
+const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): TaskEither<Fault, TrainingSplit> =>
+  pipe(
+    mnistSplit({ train: o.train, test: o.test }),
+    TE.chain((split) =>
+      normalisation === undefined
+        ? TE.right({ ...split, loading: loadingOf(o) })
+        : pipe(
+            normalisationFor(normalisation)(split.train),
+            TE.map((statistics) => ({ ...split, loading: loadingOf(o), normalisation: statistics })),
+          ),
+    ),
+  )
 
 /** Opens images to train on and to evaluate with; `from`: the network that the run goes on from, or empty. Faults: those of the readers. */
 export type Source = (say: Say, from: string) => TaskEither<Fault, TrainingSplit>
 
-const sourceOf = (o: Images): Source => (say, from) => pipe(
-  TE.Do,
-  TE.bind('normalisation', () => normalisationOf(o, from, say)),
-  TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
-  TE.chain(({ normalisation, intensity }) => (o.path === ''
-    ? digitsOf(o, normalisation)
-    : pipe(openTraining(o.path, {
-      ...readingOf(o), nan: o.nan, share: o.share, loading: loadingOf(o), say,
-      ...(intensity === undefined ? {} : { intensity }), ...(normalisation === undefined ? {} : { normalisation }),
-    }), TE.map((split) => (o.canvas === null ? split : { ...split, canvas: o.canvas }))))),
-)
+const sourceOf =
+  (o: Images): Source =>
+  (say, from) =>
+    pipe(
+      TE.Do,
+      TE.bind('normalisation', () => normalisationOf(o, from, say)),
+      TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
+      TE.chain(({ normalisation, intensity }) =>
+        o.path === ''
+          ? digitsOf(o, normalisation)
+          : pipe(
+              openTraining(o.path, {
+                ...readingOf(o),
+                nan: o.nan,
+                share: o.share,
+                loading: loadingOf(o),
+                say,
+                ...(intensity === undefined ? {} : { intensity }),
+                ...(normalisation === undefined ? {} : { normalisation }),
+              }),
+              TE.map((split) => (o.canvas === null ? split : { ...split, canvas: o.canvas })),
+            ),
+      ),
+    )
 
 /** Images at a path, or digits. */
 export const images = part(settings, sourceOf)
 
 /** The same images, changed once they are open: `shownAs(negatives)(images())`. */
-export const shownAs = (f: (s: TrainingSplit) => TrainingSplit) => <D extends object>(p: Part<D, Source>): Part<D, Source> =>
-  ({ settings: p.settings, make: (s) => (say, from) => pipe(p.make(s)(say, from), TE.map(f)) })
+export const shownAs =
+  (f: (s: TrainingSplit) => TrainingSplit) =>
+  <D extends object>(p: Part<D, Source>): Part<D, Source> => ({
+    settings: p.settings,
+    make: (s) => (say, from) => pipe(p.make(s)(say, from), TE.map(f)),
+  })

@@ -22,7 +22,19 @@ export type Hidden = ValueOf<typeof hiddenSettings>
 export type Hiding = (patch: number, seen: AtHand) => Masking
 
 /** Patches of the global crops that a student does not see. */
-export const hidden = part(hiddenSettings, (h): Hiding => (patch, { augmentation: { global: { count, size } }, batch }) => {
-  const side = patchesAlong(size, patch)
-  return masking({ ...h, crops: count * batch, grid: { height: side, width: side } })
-})
+export const hidden = part(
+  hiddenSettings,
+  (h): Hiding =>
+    (
+      patch,
+      {
+        augmentation: {
+          global: { count, size },
+        },
+        batch,
+      },
+    ) => {
+      const side = patchesAlong(size, patch)
+      return masking({ ...h, crops: count * batch, grid: { height: side, width: side } })
+    },
+)

@@ -9,30 +9,46 @@ const weight = (initial: number, about: string) => real(initial, about, { min: 0
 
 const patchHead = oneOf(['own', 'shared'], 'whether hidden patches have a head of their own')
 
-export const objective = variants('what is learned', {
-  dinov1: section('DINO: what the teacher says of other crops', {
-    centring: oneOf(['centre', 'sinkhorn'], 'how the targets are balanced'),
-    studentTemperature: real(0.1, 'of the student', { above: 0 }),
-    centreMomentum: share(0.9, 'centre: share of the old one in the new one'),
-  }),
-  dinov2: section('DINO between crops, iBOT on hidden patches, KoLeo', {
-    centring: oneOf(['sinkhorn', 'centre'], 'how the targets are balanced'),
-    dino: weight(1, 'weight of DINO'), ibot: weight(1, 'weight of iBOT'), koleo: weight(0.1, 'weight of KoLeo'),
-    patchHead, masks: hiddenSettings,
-  }),
-  dinov3: section('as DINOv2 with Sinkhorn targets, plain prototypes and exact masks', {
-    dino: weight(1, 'weight of DINO'), ibot: weight(1, 'weight of iBOT'), koleo: weight(0.1, 'weight of KoLeo'),
-    neighbours: whole(1, 'nearest neighbours of KoLeo', { min: 1 }),
-    patchHead, masks: hiddenSettings.with({ sampler: 'exact' }),
-  }),
-  distil: section('the features of another network, which stands still', {
-    teacher: text('', 'a run, or a Hugging Face folder, that holds it'),
-    network: networkSettings,
-    cls: weight(1, 'weight of class tokens'), patches: weight(0.5, 'weight of patches'), relation: weight(1, 'weight of relations between images'),
-    students: table(networkSettings, {}, 'further students by name, each as "model" is: they learn in the same step, the teacher runs once'),
-    distance: oneOf(['cosine', 'squared'], 'between features'),
-  }),
-}, 'dinov2')
+export const objective = variants(
+  'what is learned',
+  {
+    dinov1: section('DINO: what the teacher says of other crops', {
+      centring: oneOf(['centre', 'sinkhorn'], 'how the targets are balanced'),
+      studentTemperature: real(0.1, 'of the student', { above: 0 }),
+      centreMomentum: share(0.9, 'centre: share of the old one in the new one'),
+    }),
+    dinov2: section('DINO between crops, iBOT on hidden patches, KoLeo', {
+      centring: oneOf(['sinkhorn', 'centre'], 'how the targets are balanced'),
+      dino: weight(1, 'weight of DINO'),
+      ibot: weight(1, 'weight of iBOT'),
+      koleo: weight(0.1, 'weight of KoLeo'),
+      patchHead,
+      masks: hiddenSettings,
+    }),
+    dinov3: section('as DINOv2 with Sinkhorn targets, plain prototypes and exact masks', {
+      dino: weight(1, 'weight of DINO'),
+      ibot: weight(1, 'weight of iBOT'),
+      koleo: weight(0.1, 'weight of KoLeo'),
+      neighbours: whole(1, 'nearest neighbours of KoLeo', { min: 1 }),
+      patchHead,
+      masks: hiddenSettings.with({ sampler: 'exact' }),
+    }),
+    distil: section('the features of another network, which stands still', {
+      teacher: text('', 'a run, or a Hugging Face folder, that holds it'),
+      network: networkSettings,
+      cls: weight(1, 'weight of class tokens'),
+      patches: weight(0.5, 'weight of patches'),
+      relation: weight(1, 'weight of relations between images'),
+      students: table(
+        networkSettings,
+        {},
+        'further students by name, each as "model" is: they learn in the same step, the teacher runs once',
+      ),
+      distance: oneOf(['cosine', 'squared'], 'between features'),
+    }),
+  },
+  'dinov2',
+)
 
 export type Objective = ValueOf<typeof objective>
 export type ObjectiveOf<K extends Objective['kind']> = Extract<Objective, { readonly kind: K }>

@@ -30,8 +30,11 @@ export interface Staged {
 }
 
 /** Crops, and those of the anchor, at the sizes of the last stage. */
-export const enlarged = <S extends Staged>(s: S): S =>
-  ({ ...s, augmentation: { ...s.augmentation, globalSize: s.larger.globalSize, localSize: s.larger.localSize }, anchor: { ...s.anchor, size: s.larger.anchorSize } })
+export const enlarged = <S extends Staged>(s: S): S => ({
+  ...s,
+  augmentation: { ...s.augmentation, globalSize: s.larger.globalSize, localSize: s.larger.localSize },
+  anchor: { ...s.anchor, size: s.larger.anchorSize },
+})
 
 /** Without anchoring. */
 const free = <S extends Staged>(s: S): S => ({ ...s, anchor: { ...s.anchor, weight: 0 } })
@@ -40,8 +43,10 @@ const free = <S extends Staged>(s: S): S => ({ ...s, anchor: { ...s.anchor, weig
 export const stagesOf = <S extends Staged>(s: S): ReadonlyArray<Phase<S>> => {
   const at = (part: number): number => Math.round(s.steps * part)
   const [anchored, enlargedFrom] = [at(s.stages.anchoring), at(s.stages.larger)]
-  const settingsAt = (step: number): S => [...(step < anchored ? [free<S>] : []), ...(step >= enlargedFrom ? [enlarged<S>] : [])].reduce((x, f) => f(x), s)
-  const name = (step: number): string => [step < anchored ? 'pretraining' : 'Gram anchoring', ...(step >= enlargedFrom ? ['larger images'] : [])].join(', ')
+  const settingsAt = (step: number): S =>
+    [...(step < anchored ? [free<S>] : []), ...(step >= enlargedFrom ? [enlarged<S>] : [])].reduce((x, f) => f(x), s)
+  const name = (step: number): string =>
+    [step < anchored ? 'pretraining' : 'Gram anchoring', ...(step >= enlargedFrom ? ['larger images'] : [])].join(', ')
   const begins = [...new Set([0, anchored, enlargedFrom])].filter((from) => from === 0 || from < s.steps).sort((a, b) => a - b)
   return begins.map((from) => ({ name: name(from), from, settings: settingsAt(from) }))
 }

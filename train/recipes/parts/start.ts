@@ -21,10 +21,24 @@ export const startSettings = section('where networks begin; also --model', {
 
 export type Start = ValueOf<typeof startSettings>
 
-/** The first values that such settings give; `roots` are the networks that begin so. Faults: those of reading; a backbone that does not fit. */
-export const beginningOf = ({ from, heads, network, channels }: Start, roots?: ReadonlyArray<string>) => (how: Beginning): TaskEither<Fault, Values> => (from === ''
-  ? TE.right(new Map())
-  : startFrom(from, {
-    heads, network, channelRule: channels, ...(roots === undefined ? {} : { roots }),
-    ...pipe(how.method.evaluated.vit, O.match(() => ({}), ({ options }) => ({ attentionHeads: options.heads }))),
-  })(how))
+/**
+ * The first values that such settings give; `roots` are the networks that begin so. Faults: those of reading; a backbone that does not fit.
+ */
+export const beginningOf =
+  ({ from, heads, network, channels }: Start, roots?: ReadonlyArray<string>) =>
+  (how: Beginning): TaskEither<Fault, Values> =>
+    from === ''
+      ? TE.right(new Map())
+      : startFrom(from, {
+          heads,
+          network,
+          channelRule: channels,
+          ...(roots === undefined ? {} : { roots }),
+          ...pipe(
+            how.method.evaluated.vit,
+            O.match(
+              () => ({}),
+              ({ options }) => ({ attentionHeads: options.heads }),
+            ),
+          ),
+        })(how)

@@ -19,7 +19,8 @@ import { all } from '../../step/strategies/strategy.ts'
 import { adapters, adaptersOf } from '../../config/adapters.ts'
 
 /** Whether anything is named. */
-const freezes = (o: Omit<Freezing, 'until'>): boolean => o.prefix > 0 || o.blocks.length > 0 || o.patchEmbed || o.position || o.tokens || o.norms || o.paths !== ''
+const freezes = (o: Omit<Freezing, 'until'>): boolean =>
+  o.prefix > 0 || o.blocks.length > 0 || o.patchEmbed || o.position || o.tokens || o.norms || o.paths !== ''
 
 interface Freezing {
   readonly prefix: number
@@ -32,18 +33,28 @@ interface Freezing {
   readonly until: number
 }
 
-export const freezing: Field<Freezing> = section<Freezing>('what of the networks stands still', {
-  prefix: whole(0, 'first blocks, with all that comes before them'),
-  blocks: list(whole(0, 'a block'), [], 'blocks by number'),
-  patchEmbed: flag(false, 'the patch embedding'),
-  position: flag(false, 'learned positions'),
-  tokens: flag(false, 'class, register and mask tokens'),
-  norms: flag(false, 'all normalisations of the backbone'),
-  paths: expression('', 'whatever has this expression in its path, such as ^backbone; empty: nothing'),
-  until: whole(0, 'the step at which it begins to move; 0: never'),
-}, [
-  { at: 'until', of: ['prefix', 'blocks', 'patchEmbed', 'position', 'tokens', 'norms', 'paths', 'until'], holds: (f) => f.until === 0 || freezes(f), allowed: () => '0 where nothing is frozen', remedy: 'name what stands still until then, such as prefix: 6 or paths: ^backbone' },
-])
+export const freezing: Field<Freezing> = section<Freezing>(
+  'what of the networks stands still',
+  {
+    prefix: whole(0, 'first blocks, with all that comes before them'),
+    blocks: list(whole(0, 'a block'), [], 'blocks by number'),
+    patchEmbed: flag(false, 'the patch embedding'),
+    position: flag(false, 'learned positions'),
+    tokens: flag(false, 'class, register and mask tokens'),
+    norms: flag(false, 'all normalisations of the backbone'),
+    paths: expression('', 'whatever has this expression in its path, such as ^backbone; empty: nothing'),
+    until: whole(0, 'the step at which it begins to move; 0: never'),
+  },
+  [
+    {
+      at: 'until',
+      of: ['prefix', 'blocks', 'patchEmbed', 'position', 'tokens', 'norms', 'paths', 'until'],
+      holds: (f) => f.until === 0 || freezes(f),
+      allowed: () => '0 where nothing is frozen',
+      remedy: 'name what stands still until then, such as prefix: 6 or paths: ^backbone',
+    },
+  ],
+)
 
 const lossScale = section('the loss is multiplied and gradients are divided, so that f16 holds them', {
   initial: real(65536, 'the factor at first; 0: none', { min: 0 }),
@@ -58,49 +69,97 @@ export const halving = section('half precision of blocks; a target without f16 s
   lossScale,
 })
 
-export const strategySettings = section('what is trained, and how', {
-  lora: optional(adapters),
-  freeze: freezing,
-  half: halving,
-  remat: flag(false, 'computes activations of blocks again in place of keeping them'),
-  regions: whole(1, 'blocks that are computed again together', { min: 1 }),
-  fit: whole(0, 'MiB that a step may take: as few blocks as that takes are computed again; 0: as much as it takes'),
-  accumulate: whole(1, 'micro-batches to a change of the parameters', { min: 1 }),
-}, [
-  { at: 'fit', of: ['fit', 'remat'], holds: (s) => s.fit === 0 || !s.remat, allowed: () => '0 beside remat, which computes all blocks again', remedy: 'choose one of the two: fit computes as few again as it takes' },
-  { at: 'half', of: ['fit', 'remat', 'half'], holds: (s) => !s.half.storage || (!s.remat && s.fit === 0), allowed: () => 'storage: false beside remat and fit: what is computed again is not kept', remedy: 'choose one of the two' },
-])
+export const strategySettings = section(
+  'what is trained, and how',
+  {
+    lora: optional(adapters),
+    freeze: freezing,
+    half: halving,
+    remat: flag(false, 'computes activations of blocks again in place of keeping them'),
+    regions: whole(1, 'blocks that are computed again together', { min: 1 }),
+    fit: whole(0, 'MiB that a step may take: as few blocks as that takes are computed again; 0: as much as it takes'),
+    accumulate: whole(1, 'micro-batches to a change of the parameters', { min: 1 }),
+  },
+  [
+    {
+      at: 'fit',
+      of: ['fit', 'remat'],
+      holds: (s) => s.fit === 0 || !s.remat,
+      allowed: () => '0 beside remat, which computes all blocks again',
+      remedy: 'choose one of the two: fit computes as few again as it takes',
+    },
+    {
+      at: 'half',
+      of: ['fit', 'remat', 'half'],
+      holds: (s) => !s.half.storage || (!s.remat && s.fit === 0),
+      allowed: () => 'storage: false beside remat and fit: what is computed again is not kept',
+      remedy: 'choose one of the two',
+    },
+  ],
+)
 
 export type Strategies = ValueOf<typeof strategySettings>
 
-const freezeOf = ({ prefix, blocks, paths, patchEmbed, position, tokens, norms }: Freezing): FreezeOptions =>
-  ({ ...(prefix === 0 ? {} : { prefix }), blocks, patchEmbed, position, tokens, norms, ...(paths === '' ? {} : { paths: new RegExp(paths, 'u') }) })
+const freezeOf = ({ prefix, blocks, paths, patchEmbed, position, tokens, norms }: Freezing): FreezeOptions => ({
+  ...(prefix === 0 ? {} : { prefix }),
+  blocks,
+  patchEmbed,
+  position,
+  tokens,
+  norms,
+  ...(paths === '' ? {} : { paths: new RegExp(paths, 'u') }),
+})
 
 /** What they change of the objective, in the order that makes sense: what is frozen gets no adapters, and adapters are contractions too. */
-export const strategyOf = (o: Strategies): Strategy => all([
-  ...(freezes(o.freeze) ? [freeze(freezeOf(o.freeze))] : []), ...(o.lora === null ? [] : [lora(adaptersOf(o.lora))]), ...(o.half.contractions ? [half()] : []),
-])
+export const strategyOf = (o: Strategies): Strategy =>
+  all([
+    ...(freezes(o.freeze) ? [freeze(freezeOf(o.freeze))] : []),
+    ...(o.lora === null ? [] : [lora(adaptersOf(o.lora))]),
+    ...(o.half.contractions ? [half()] : []),
+  ])
 
 /** What they change of the derived step. */
-export const rewriteOf = (o: Strategies, planned: Planned) => (step: StepStage): StepStage => {
-  const regions = blocksAsRegions(o.regions)
-  if (o.remat) return rewriteStep(remat({ regions }))(step)
-  if (o.fit > 0) return rewriteStep(fit({ bytes: o.fit * 2 ** 20, planned, regions }))(step)
-  return o.half.storage ? rewriteStep(halfStorage({ regions }))(step) : step
-}
+export const rewriteOf =
+  (o: Strategies, planned: Planned) =>
+  (step: StepStage): StepStage => {
+    const regions = blocksAsRegions(o.regions)
+    if (o.remat) return rewriteStep(remat({ regions }))(step)
+    if (o.fit > 0) return rewriteStep(fit({ bytes: o.fit * 2 ** 20, planned, regions }))(step)
+    return o.half.storage ? rewriteStep(halfStorage({ regions }))(step) : step
+  }
 
 /** How the loss is scaled: where contractions are halved. */
-export const scalingOf = ({ half: { contractions, lossScale: scale } }: Strategies): { readonly lossScale?: LossScale } => (contractions && scale.initial > 0 ? { lossScale: scale } : {})
+export const scalingOf = ({ half: { contractions, lossScale: scale } }: Strategies): { readonly lossScale?: LossScale } =>
+  contractions && scale.initial > 0 ? { lossScale: scale } : {}
 
 interface Frozen {
   readonly steps: number
   readonly strategies: Strategies
 }
 
-const moving = <S extends Frozen>(s: S): S => ({ ...s, strategies: { ...s.strategies, freeze: { ...s.strategies.freeze, prefix: 0, blocks: [], patchEmbed: false, position: false, tokens: false, norms: false, paths: '', until: 0 } } })
+const moving = <S extends Frozen>(s: S): S => ({
+  ...s,
+  strategies: {
+    ...s.strategies,
+    freeze: {
+      ...s.strategies.freeze,
+      prefix: 0,
+      blocks: [],
+      patchEmbed: false,
+      position: false,
+      tokens: false,
+      norms: false,
+      paths: '',
+      until: 0,
+    },
+  },
+})
 
 /** Phases of which each is two where something stands still for a while: so what is frozen costs nothing as long as it is. */
-export const thawed = <S extends Frozen>(s: S, phases: ReadonlyArray<Phase<S>> = [{ name: '', from: 0, settings: s }]): ReadonlyArray<Phase<S>> => {
+export const thawed = <S extends Frozen>(
+  s: S,
+  phases: ReadonlyArray<Phase<S>> = [{ name: '', from: 0, settings: s }],
+): ReadonlyArray<Phase<S>> => {
   const { until } = s.strategies.freeze
   if (until === 0 || until >= s.steps) return phases.map((p) => (p.name === '' ? { ...p, name: 'training' } : p))
   const named = (name: string, p: Phase<S>): Phase<S> => ({ ...p, name: p.name === '' ? name : `${p.name}, ${name}` })

@@ -45,7 +45,10 @@ export const scheduleSettings = section('what changes from step to step', {
   temperatureWarmup: whole(500, 'steps of that warm-up'),
   decay: oneOf(['cosine', 'warmup-decay'], 'the learning rate as DINO and DINOv2 have it, or as the later configurations of DINOv3'),
   freezeLastLayer: whole(0, 'first steps at which the prototypes stand still'),
-  frozenBy: oneOf(['gradient', 'rate'], 'how: without gradients, moments and counts (DINO), or at a rate of 0, while those go on (DINOv2, DINOv3)'),
+  frozenBy: oneOf(
+    ['gradient', 'rate'],
+    'how: without gradients, moments and counts (DINO), or at a rate of 0, while those go on (DINOv2, DINOv3)',
+  ),
 })
 
 export type Schedules = ValueOf<typeof scheduleSettings>
@@ -62,28 +65,39 @@ const groupsOf = (o: Optimizer, blocks: number): GroupRule => {
 }
 
 /** Clipping, AdamW, and prototypes that stand still at first (`hyper.last_layer`), by `frozenBy`; for the networks of a method. */
-export const optimizerOf = (o: Optimizer, frozenBy: Schedules['frozenBy'], m: Pick<Method, 'blocks' | 'prototypes'>): GradientTransform => chain([
-  ...(o.clip === 0 ? [] : [o.clipBy === 'tensor' ? clipEach(o.clip) : clipGroups(o.clip)]),
-  ...(frozenBy === 'gradient' ? [gated('last_layer', isPrototype(m))] : []),
-  adamw({ betas: [o.beta1, o.beta2], eps: o.eps, groups: groupsOf(o, m.blocks) }),
-  ...(frozenBy === 'rate' ? [scaledBy('last_layer', isPrototype(m))] : []),
-])
+export const optimizerOf = (o: Optimizer, frozenBy: Schedules['frozenBy'], m: Pick<Method, 'blocks' | 'prototypes'>): GradientTransform =>
+  chain([
+    ...(o.clip === 0 ? [] : [o.clipBy === 'tensor' ? clipEach(o.clip) : clipGroups(o.clip)]),
+    ...(frozenBy === 'gradient' ? [gated('last_layer', isPrototype(m))] : []),
+    adamw({ betas: [o.beta1, o.beta2], eps: o.eps, groups: groupsOf(o, m.blocks) }),
+    ...(frozenBy === 'rate' ? [scaledBy('last_layer', isPrototype(m))] : []),
+  ])
 
 const learningRate = (o: Optimizer, t: Schedules, total: number, batch: number): Either<Fault, Schedule> => {
   const factor = learningRateFactor(o.lrRule, batch)
   const warmup = Math.min(t.warmup, total - 1)
-  return t.decay === 'cosine' ? cosineSchedule({ base: o.lr * factor, final: o.minLr, total, warmup })
+  return t.decay === 'cosine'
+    ? cosineSchedule({ base: o.lr * factor, final: o.minLr, total, warmup })
     : warmupDecaySchedule({ start: 0, peak: o.lr * factor, end: o.minLr * factor, warmup, total })
 }
 
 /** The hypers of every step: `lr`, `wd`, `momentum`, `teacher_temp`, `last_layer`. Faults: parts that are longer than the whole. */
-export const schedulesOf = (s: { readonly steps: number; readonly batch: number; readonly optimizer: Optimizer; readonly schedule: Schedules }): Either<Fault, Readonly<Record<string, Schedule>>> => {
+export const schedulesOf = (s: {
+  readonly steps: number
+  readonly batch: number
+  readonly optimizer: Optimizer
+  readonly schedule: Schedules
+}): Either<Fault, Readonly<Record<string, Schedule>>> => {
   const { steps: total, optimizer: o, schedule: t } = s
   return sequenceS(E.Applicative)({
     lr: learningRate(o, t, total, s.batch),
     wd: cosineSchedule({ base: o.wd, final: o.wdEnd, total }),
     momentum: cosineSchedule({ base: t.momentum, final: t.momentumEnd, total }),
-    teacher_temp: E.right(piecewise({ steps: t.temperatureWarmup, schedule: linear(t.temperatureFrom, t.temperature, t.temperatureWarmup) })(constant(t.temperature))),
+    teacher_temp: E.right(
+      piecewise({ steps: t.temperatureWarmup, schedule: linear(t.temperatureFrom, t.temperature, t.temperatureWarmup) })(
+        constant(t.temperature),
+      ),
+    ),
     last_layer: E.right((step: number) => (step < t.freezeLastLayer ? 0 : 1)),
   })
 }

@@ -76,7 +76,8 @@ const float = (field: number, value: number): Uint8Array => {
 }
 
 /** What an event says besides its time. */
-const event = (seconds: number, step: number, ...content: ReadonlyArray<Uint8Array>): Uint8Array => joined([double(1, seconds), whole(2, step), ...content])
+const event = (seconds: number, step: number, ...content: ReadonlyArray<Uint8Array>): Uint8Array =>
+  joined([double(1, seconds), whole(2, step), ...content])
 
 /** The first record of every file. */
 export const versionEvent = (seconds: number): Uint8Array => joined([double(1, seconds), word(3, 'brain.Event:2')])
@@ -89,11 +90,22 @@ export const scalarEvent = (seconds: number, step: number, values: Readonly<Reco
   event(seconds, step, inside(5, joined(Object.entries(values).map(([tag, value]) => inside(1, joined([word(1, tag), float(2, value)]))))))
 
 /** A text, shown under the tab of that name: a string tensor (DT_STRING 7) of shape [1] with the plugin's name. */
-export const textEvent = (seconds: number, step: number, tag: string, text: string): Uint8Array => event(seconds, step, inside(5, inside(1, joined([
-  word(1, tag),
-  inside(8, joined([whole(1, 7), inside(2, inside(2, whole(1, 1))), word(8, text)])),
-  inside(9, inside(1, word(1, 'text'))),
-]))))
+export const textEvent = (seconds: number, step: number, tag: string, text: string): Uint8Array =>
+  event(
+    seconds,
+    step,
+    inside(
+      5,
+      inside(
+        1,
+        joined([
+          word(1, tag),
+          inside(8, joined([whole(1, 7), inside(2, inside(2, whole(1, 1))), word(8, text)])),
+          inside(9, inside(1, word(1, 'text'))),
+        ]),
+      ),
+    ),
+  )
 
 export interface EventsOptions {
   /** The run's folder. */
@@ -106,17 +118,34 @@ export interface EventsOptions {
 }
 
 const over = (path: string, handle: FileHandle, now: () => number): Log => {
-  const write = (bytes: Uint8Array): TaskEither<Fault, void> => guarded('io', path)(async () => {
-    await handle.appendFile(record(bytes))
-    return E.right(undefined)
-  })
-  return {
-    append: ({ step, ...values }) => write(scalarEvent(now(), step, Object.fromEntries(Object.entries(values).flatMap(([k, v]) => (typeof v === 'number' ? [[k.replaceAll('.', '/'), v] as const] : []))))),
-    close: () => guarded('io', path)(async () => {
-      await handle.sync()
-      await handle.close()
+  const write = (bytes: Uint8Array): TaskEither<Fault, void> =>
+    guarded(
+      'io',
+      path,
+    )(async () => {
+      await handle.appendFile(record(bytes))
       return E.right(undefined)
-    }),
+    })
+  return {
+    append: ({ step, ...values }) =>
+      write(
+        scalarEvent(
+          now(),
+          step,
+          Object.fromEntries(
+            Object.entries(values).flatMap(([k, v]) => (typeof v === 'number' ? [[k.replaceAll('.', '/'), v] as const] : [])),
+          ),
+        ),
+      ),
+    close: () =>
+      guarded(
+        'io',
+        path,
+      )(async () => {
+        await handle.sync()
+        await handle.close()
+        return E.right(undefined)
+      }),
   }
 }
 
@@ -124,9 +153,16 @@ const over = (path: string, handle: FileHandle, now: () => number): Log => {
 export const openEvents = (o: EventsOptions): TaskEither<Fault, Log> => {
   const seconds = o.now()
   const path = join(o.out, `events.out.tfevents.${Math.floor(seconds)}.${hostname()}.${process.pid}.0`)
-  return guarded('io', path)(async () => {
+  return guarded(
+    'io',
+    path,
+  )(async () => {
     const handle = await open(path, 'a')
-    const first = [versionEvent(seconds), startEvent(seconds, (o.resumeAt ?? -1) + 1), ...(o.resumeAt === undefined ? [textEvent(seconds, 0, 'config', o.config)] : [])]
+    const first = [
+      versionEvent(seconds),
+      startEvent(seconds, (o.resumeAt ?? -1) + 1),
+      ...(o.resumeAt === undefined ? [textEvent(seconds, 0, 'config', o.config)] : []),
+    ]
     await handle.appendFile(joined(first.map(record)))
     return E.right(over(path, handle, o.now))
   })

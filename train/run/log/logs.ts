@@ -25,26 +25,33 @@ export interface LogOptions {
 
 /** All of them as one, each told in turn. */
 export const everyLog = (logs: ReadonlyArray<Log>): Log => {
-  const each = (f: (l: Log) => TaskEither<Fault, void>): TaskEither<Fault, void> => pipe(logs, TE.traverseSeqArray(f), TE.map(() => undefined))
+  const each = (f: (l: Log) => TaskEither<Fault, void>): TaskEither<Fault, void> =>
+    pipe(
+      logs,
+      TE.traverseSeqArray(f),
+      TE.map(() => undefined),
+    )
   return { append: (record) => each((l) => l.append(record)), close: (ending) => each((l) => l.close(ending)) }
 }
 
 /** Opens all that the settings ask for. Faults: what the system or a server refuses. */
-export const openLogs = (o: LogOptions): TaskEither<Fault, Log> => async () => {
-  const { tensorboard, mlflow } = o.runtime
-  const now = (): number => Date.now()
-  const metrics = await openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt)()
-  if (E.isLeft(metrics)) return metrics
-  const { append, close } = metrics.right
-  const logs: Array<Log> = [{ append, close: () => close }]
-  const others = [
-    ...(tensorboard ? [openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 })] : []),
-    ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now })]),
-  ]
-  for (const open of others) {
-    const log = await open()
-    if (E.isLeft(log)) return log
-    logs.push(log.right)
+export const openLogs =
+  (o: LogOptions): TaskEither<Fault, Log> =>
+  async () => {
+    const { tensorboard, mlflow } = o.runtime
+    const now = (): number => Date.now()
+    const metrics = await openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt)()
+    if (E.isLeft(metrics)) return metrics
+    const { append, close } = metrics.right
+    const logs: Array<Log> = [{ append, close: () => close }]
+    const others = [
+      ...(tensorboard ? [openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 })] : []),
+      ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now })]),
+    ]
+    for (const open of others) {
+      const log = await open()
+      if (E.isLeft(log)) return log
+      logs.push(log.right)
+    }
+    return E.right(everyLog(logs))
   }
-  return E.right(everyLog(logs))
-}

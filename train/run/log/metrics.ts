@@ -39,14 +39,24 @@ const stepOf = (line: string): number | undefined => {
 }
 
 /** The whole lines of steps up to and including `last`: a torn last line and steps beyond go. */
-export const keepUpTo = (last: number) => (text: string): string =>
-  text.split('\n').slice(0, -1).filter((line) => {
-    const step = stepOf(line)
-    return step !== undefined && step <= last
-  }).map((line) => `${line}\n`).join('')
+export const keepUpTo =
+  (last: number) =>
+  (text: string): string =>
+    text
+      .split('\n')
+      .slice(0, -1)
+      .filter((line) => {
+        const step = stepOf(line)
+        return step !== undefined && step <= last
+      })
+      .map((line) => `${line}\n`)
+      .join('')
 
 const readIfThere = (path: string): TaskEither<Fault, string> =>
-  guarded('io', path)(async () => {
+  guarded(
+    'io',
+    path,
+  )(async () => {
     try {
       return E.right(await readFile(path, 'utf8'))
     } catch (e) {
@@ -56,13 +66,20 @@ const readIfThere = (path: string): TaskEither<Fault, string> =>
   })
 
 const over = (path: string, handle: FileHandle): Metrics => ({
-  append: (record) => Number.isFinite(record.step)
-    ? guarded('io', path)(async () => {
-      await handle.appendFile(metricsLine(record))
-      return E.right(undefined)
-    })
-    : TE.left(fault('io', { place: path, found: `step ${record.step}`, allowed: 'a finite step', remedy: 'number the steps' })),
-  close: guarded('io', path)(async () => {
+  append: (record) =>
+    Number.isFinite(record.step)
+      ? guarded(
+          'io',
+          path,
+        )(async () => {
+          await handle.appendFile(metricsLine(record))
+          return E.right(undefined)
+        })
+      : TE.left(fault('io', { place: path, found: `step ${record.step}`, allowed: 'a finite step', remedy: 'number the steps' })),
+  close: guarded(
+    'io',
+    path,
+  )(async () => {
     await handle.sync()
     await handle.close()
     return E.right(undefined)

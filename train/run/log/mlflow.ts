@@ -39,32 +39,46 @@ const batchSteps = 25
 const patience = 10_000
 
 const away = (uri: string, found: string): Fault =>
-  fault('io', { place: `MLflow at ${uri}`, found, allowed: 'a tracking server that answers', remedy: 'start the server, correct runtime.mlflow.uri, or set runtime.mlflow to null' })
+  fault('io', {
+    place: `MLflow at ${uri}`,
+    found,
+    allowed: 'a tracking server that answers',
+    remedy: 'start the server, correct runtime.mlflow.uri, or set runtime.mlflow to null',
+  })
 
 interface Answer {
   readonly status: number
   readonly body: unknown
 }
 
-const call = (uri: string, method: 'GET' | 'POST', path: string, body?: Json): TaskEither<Fault, Answer> => async () => {
-  try {
-    const response = await fetch(`${uri.replace(/\/+$/, '')}/api/2.0/mlflow/${path}`, {
-      method, signal: AbortSignal.timeout(patience), ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
-    })
-    const text = await response.text()
-    const parsed: unknown = text === '' ? {} : JSON.parse(text)
-    return E.right({ status: response.status, body: parsed })
-  } catch (e) {
-    const cause = e instanceof Error && e.cause instanceof Error ? `: ${e.cause.message}` : ''
-    return E.left(away(uri, `${messageOf(e)}${cause}`))
+const call =
+  (uri: string, method: 'GET' | 'POST', path: string, body?: Json): TaskEither<Fault, Answer> =>
+  async () => {
+    try {
+      const response = await fetch(`${uri.replace(/\/+$/, '')}/api/2.0/mlflow/${path}`, {
+        method,
+        signal: AbortSignal.timeout(patience),
+        ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+      })
+      const text = await response.text()
+      const parsed: unknown = text === '' ? {} : JSON.parse(text)
+      return E.right({ status: response.status, body: parsed })
+    } catch (e) {
+      const cause = e instanceof Error && e.cause instanceof Error ? `: ${e.cause.message}` : ''
+      return E.left(away(uri, `${messageOf(e)}${cause}`))
+    }
   }
-}
 
 /** A call that must succeed. */
-const done = <A>(uri: string, path: string, codec: t.Type<A, unknown>, body: Json): TaskEither<Fault, A> => pipe(
-  call(uri, 'POST', path, body),
-  TE.chainEitherK((a): Either<Fault, A> => (a.status === 200 ? decodeAs(codec, 'io', `MLflow at ${uri}: ${path}`, 'check the version of the server: its REST interface 2.0 is used')(a.body) : E.left(away(uri, `${path}: status ${a.status}, ${JSON.stringify(a.body).slice(0, 200)}`)))),
-)
+const done = <A>(uri: string, path: string, codec: t.Type<A, unknown>, body: Json): TaskEither<Fault, A> =>
+  pipe(
+    call(uri, 'POST', path, body),
+    TE.chainEitherK((a): Either<Fault, A> =>
+      a.status === 200
+        ? decodeAs(codec, 'io', `MLflow at ${uri}: ${path}`, 'check the version of the server: its REST interface 2.0 is used')(a.body)
+        : E.left(away(uri, `${path}: status ${a.status}, ${JSON.stringify(a.body).slice(0, 200)}`)),
+    ),
+  )
 
 const found = t.type({ experiment: t.type({ experiment_id: t.string }) })
 const made = t.type({ experiment_id: t.string })
@@ -73,14 +87,20 @@ const nothing = t.UnknownRecord
 const kept = t.type({ uri: t.string, run_id: t.string })
 
 /** The experiment's id; a server says 404 where there is none yet. */
-const experimentOf = (o: MlflowOptions): TaskEither<Fault, string> => pipe(
-  call(o.uri, 'GET', `experiments/get-by-name?experiment_name=${encodeURIComponent(o.experiment)}`),
-  TE.chain((a) => {
-    const known = found.decode(a.body)
-    if (a.status === 200 && E.isRight(known)) return TE.right(known.right.experiment.experiment_id)
-    return a.status === 404 ? pipe(done(o.uri, 'experiments/create', made, { name: o.experiment }), TE.map((m) => m.experiment_id)) : TE.left(away(o.uri, `status ${a.status} for the experiment ${o.experiment}`))
-  }),
-)
+const experimentOf = (o: MlflowOptions): TaskEither<Fault, string> =>
+  pipe(
+    call(o.uri, 'GET', `experiments/get-by-name?experiment_name=${encodeURIComponent(o.experiment)}`),
+    TE.chain((a) => {
+      const known = found.decode(a.body)
+      if (a.status === 200 && E.isRight(known)) return TE.right(known.right.experiment.experiment_id)
+      return a.status === 404
+        ? pipe(
+            done(o.uri, 'experiments/create', made, { name: o.experiment }),
+            TE.map((m) => m.experiment_id),
+          )
+        : TE.left(away(o.uri, `status ${a.status} for the experiment ${o.experiment}`))
+    }),
+  )
 
 /** Settings by path, as texts of at most the 500 characters that servers take. */
 const parametersOf = (config: Json, at = ''): ReadonlyArray<{ readonly key: string; readonly value: string }> =>
@@ -100,22 +120,44 @@ const earlier = (o: MlflowOptions) => async (): Promise<string | undefined> => {
   }
 }
 
-const begin = (o: MlflowOptions): TaskEither<Fault, string> => pipe(
-  experimentOf(o),
-  TE.chain((id) => done(o.uri, 'runs/create', begun, { experiment_id: id, run_name: o.name, start_time: o.now(), tags: [{ key: 'mlflow.source.name', value: 'dinograph' }] })),
-  TE.map((b) => b.run.info.run_id),
-  TE.chainFirst((run_id) => pipe(
-    // 100 parameters are the most that a call may have
-    Array.from({ length: Math.ceil(parametersOf(o.config).length / 100) }, (_, i) => parametersOf(o.config).slice(100 * i, 100 * (i + 1))),
-    TE.traverseSeqArray((params) => done(o.uri, 'runs/log-batch', nothing, { run_id, params })),
-  )),
-  TE.chainFirst((run_id) => writeFile('io', join(o.out, 'mlflow.json'))([() => new TextEncoder().encode(`${JSON.stringify({ uri: o.uri, run_id })}\n`)])),
-)
+const begin = (o: MlflowOptions): TaskEither<Fault, string> =>
+  pipe(
+    experimentOf(o),
+    TE.chain((id) =>
+      done(o.uri, 'runs/create', begun, {
+        experiment_id: id,
+        run_name: o.name,
+        start_time: o.now(),
+        tags: [{ key: 'mlflow.source.name', value: 'dinograph' }],
+      }),
+    ),
+    TE.map((b) => b.run.info.run_id),
+    TE.chainFirst((run_id) =>
+      pipe(
+        // 100 parameters are the most that a call may have
+        Array.from({ length: Math.ceil(parametersOf(o.config).length / 100) }, (_, i) =>
+          parametersOf(o.config).slice(100 * i, 100 * (i + 1)),
+        ),
+        TE.traverseSeqArray((params) => done(o.uri, 'runs/log-batch', nothing, { run_id, params })),
+      ),
+    ),
+    TE.chainFirst((run_id) =>
+      writeFile('io', join(o.out, 'mlflow.json'))([() => new TextEncoder().encode(`${JSON.stringify({ uri: o.uri, run_id })}\n`)]),
+    ),
+  )
 
-interface Metric { readonly [name: string]: Json; readonly key: string; readonly value: number; readonly timestamp: number; readonly step: number }
+interface Metric {
+  readonly [name: string]: Json
+  readonly key: string
+  readonly value: number
+  readonly timestamp: number
+  readonly step: number
+}
 
 const metricsOf = ({ step, ...values }: StepRecord, timestamp: number): ReadonlyArray<Metric> =>
-  Object.entries(values).flatMap(([key, value]) => (typeof value === 'number' && Number.isFinite(value) ? [{ key, value, timestamp, step }] : []))
+  Object.entries(values).flatMap(([key, value]) =>
+    typeof value === 'number' && Number.isFinite(value) ? [{ key, value, timestamp, step }] : [],
+  )
 
 const statusOf: { readonly [E in Ending]: string } = { finished: 'FINISHED', stopped: 'KILLED', failed: 'FAILED' }
 
@@ -132,25 +174,36 @@ const over = (o: MlflowOptions, run_id: string): Log => {
     // 1000 metrics are the most that a call may have
     const parts = Array.from({ length: Math.ceil(waiting.length / 1000) }, (_, i) => waiting.slice(1000 * i, 1000 * (i + 1)))
     waiting = []
-    return silent ? TE.right(undefined) : pipe(parts, TE.traverseSeqArray((metrics) => done(o.uri, 'runs/log-batch', nothing, { run_id, metrics: [...metrics] })), TE.map(() => undefined), TE.orElse(lost))
+    return silent
+      ? TE.right(undefined)
+      : pipe(
+          parts,
+          TE.traverseSeqArray((metrics) => done(o.uri, 'runs/log-batch', nothing, { run_id, metrics: [...metrics] })),
+          TE.map(() => undefined),
+          TE.orElse(lost),
+        )
   }
   return {
     append: (record) => {
       waiting = [...waiting, ...metricsOf(record, o.now())]
       return record.step % batchSteps === 0 ? flush() : TE.right(undefined)
     },
-    close: (ending) => pipe(
-      flush(),
-      TE.chain(() => (silent ? TE.right({}) : done(o.uri, 'runs/update', nothing, { run_id, status: statusOf[ending], end_time: o.now() }))),
-      TE.map(() => undefined),
-      TE.orElse(lost),
-    ),
+    close: (ending) =>
+      pipe(
+        flush(),
+        TE.chain(() =>
+          silent ? TE.right({}) : done(o.uri, 'runs/update', nothing, { run_id, status: statusOf[ending], end_time: o.now() }),
+        ),
+        TE.map(() => undefined),
+        TE.orElse(lost),
+      ),
   }
 }
 
 /** Begins a run on a server, or goes on with one. Fault: a server that does not answer, before anything is trained. */
-export const openMlflow = (o: MlflowOptions): TaskEither<Fault, Log> => pipe(
-  TE.fromTask(earlier(o)),
-  TE.chain((id) => (id === undefined ? begin(o) : TE.right(id))),
-  TE.map((id) => over(o, id)),
-)
+export const openMlflow = (o: MlflowOptions): TaskEither<Fault, Log> =>
+  pipe(
+    TE.fromTask(earlier(o)),
+    TE.chain((id) => (id === undefined ? begin(o) : TE.right(id))),
+    TE.map((id) => over(o, id)),
+  )

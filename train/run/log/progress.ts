@@ -31,13 +31,15 @@ export const noPace: Pace = { stepSeconds: 0, imagesPerSecond: 0, observed: 0 }
 /**
  * The pace after a step that took so many seconds: a mean of the first 20 steps, then an exponential one of that length.
  */
-export const observe = (seconds: number, images: number) => (p: Pace): Pace => {
-  const weight = 1 / Math.min(20, p.observed + 1)
-  const stepSeconds = p.stepSeconds + weight * (seconds - p.stepSeconds)
-  const perStep = p.imagesPerSecond * p.stepSeconds
-  const meanImages = perStep + weight * (images - perStep)
-  return { stepSeconds, imagesPerSecond: stepSeconds > 0 ? meanImages / stepSeconds : 0, observed: p.observed + 1 }
-}
+export const observe =
+  (seconds: number, images: number) =>
+  (p: Pace): Pace => {
+    const weight = 1 / Math.min(20, p.observed + 1)
+    const stepSeconds = p.stepSeconds + weight * (seconds - p.stepSeconds)
+    const perStep = p.imagesPerSecond * p.stepSeconds
+    const meanImages = perStep + weight * (images - perStep)
+    return { stepSeconds, imagesPerSecond: stepSeconds > 0 ? meanImages / stepSeconds : 0, observed: p.observed + 1 }
+  }
 
 /** Seconds until the last step, at this pace; NaN before the first. */
 export const secondsLeft = (pace: Pace, t: Tick): number => (pace.observed === 0 ? NaN : Math.max(0, t.steps - t.step) * pace.stepSeconds)
@@ -63,7 +65,9 @@ export interface Terminal {
 
 /** The process's stderr; colours follow the terminal and NO_COLOR. */
 export const stderrTerminal = (): Terminal => ({
-  write: (text) => { process.stderr.write(text) },
+  write: (text) => {
+    process.stderr.write(text)
+  },
   live: process.stderr.isTTY,
   colours: process.stderr.isTTY && pc.isColorSupported && process.env['NO_COLOR'] === undefined,
   columns: () => (process.stderr.isTTY && process.stderr.columns > 0 ? process.stderr.columns : 80),

@@ -13,12 +13,21 @@ import { rowNorms } from './rows.ts'
  * First values in which the magnitudes of DoRA are the norms of the rows that they scale, so that nothing changes at first. To be
  * called once the base has its values.
  */
-export const startAdapters = (adapters: ReadonlyArray<Adapter>) => (state: Values): Either<Fault, Values> => {
-  const roots = [...new Set([...state.keys()].map((path) => path.slice(0, path.indexOf('.'))))]
-  return pipe(
-    roots.flatMap((root) => adapters.map((adapter) => ({ path: join(root, join(adapter.module, 'lora_magnitude_vector')), adapter, root }))),
-    (all) => all.filter(({ path }) => state.has(path)),
-    E.traverseArray(({ path, adapter, root }) => pipe(rowNorms(adapter, networkValues(root)(state)), E.map((norms) => [path, norms] as const))),
-    E.map((found) => new Map([...state, ...found])),
-  )
-}
+export const startAdapters =
+  (adapters: ReadonlyArray<Adapter>) =>
+  (state: Values): Either<Fault, Values> => {
+    const roots = [...new Set([...state.keys()].map((path) => path.slice(0, path.indexOf('.'))))]
+    return pipe(
+      roots.flatMap((root) =>
+        adapters.map((adapter) => ({ path: join(root, join(adapter.module, 'lora_magnitude_vector')), adapter, root })),
+      ),
+      (all) => all.filter(({ path }) => state.has(path)),
+      E.traverseArray(({ path, adapter, root }) =>
+        pipe(
+          rowNorms(adapter, networkValues(root)(state)),
+          E.map((norms) => [path, norms] as const),
+        ),
+      ),
+      E.map((found) => new Map([...state, ...found])),
+    )
+  }

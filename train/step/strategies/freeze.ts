@@ -29,48 +29,81 @@ import type { Strategy } from './strategy.ts'
 import { fixing, networkOf, notThere } from './strategy.ts'
 
 /** A sample's survival times 1 / (1 - rate), in a block that is frozen: everyone survives. */
-const survive = (frozen: (path: string) => boolean): Rule => (e) => {
-  const m = elementwise.mul.match(e)
-  if (O.isNone(m)) return O.none
-  const [kept] = m.value.args
-  const isDrop = kept._tag === 'Leaf' && kept.source._tag === 'Draw' && kept.source.distribution._tag === 'Bernoulli'
-    && /\.drop_path\d*$/.test(kept.source.path) && frozen(kept.source.path)
-  return isDrop ? O.some(fill(e.type.dtype, e.type.shape, 1)) : O.none
-}
+const survive =
+  (frozen: (path: string) => boolean): Rule =>
+  (e) => {
+    const m = elementwise.mul.match(e)
+    if (O.isNone(m)) return O.none
+    const [kept] = m.value.args
+    const isDrop =
+      kept._tag === 'Leaf' &&
+      kept.source._tag === 'Draw' &&
+      kept.source.distribution._tag === 'Bernoulli' &&
+      /\.drop_path\d*$/.test(kept.source.path) &&
+      frozen(kept.source.path)
+    return isDrop ? O.some(fill(e.type.dtype, e.type.shape, 1)) : O.none
+  }
 
 /** A draw that drops samples of a frozen block in a form that cannot be taken out of a graph. */
 const subsetDraw = (g: Graph, frozen: (path: string) => boolean): string | undefined =>
-  leavesOfGraph(g).find((l) => l.source._tag === 'Draw' && l.source.distribution._tag === 'Permutation' && /\.drop_path\d*$/.test(l.path) && frozen(l.path))?.path
+  leavesOfGraph(g).find(
+    (l) => l.source._tag === 'Draw' && l.source.distribution._tag === 'Permutation' && /\.drop_path\d*$/.test(l.path) && frozen(l.path),
+  )?.path
 
 const checked = (o: FreezeOptions, objective: Objective): Either<Fault, Objective> => {
   const paths = [...networkOf(objective, 'student').keys()]
   const blocks = new Set(paths.flatMap((path) => blockOf(path) ?? []))
-  const wanted = [...(o.blocks === undefined ? [] : 'before' in o.blocks ? [o.blocks.before - 1] : o.blocks), ...(o.prefix === undefined ? [] : [o.prefix - 1])]
+  const wanted = [
+    ...(o.blocks === undefined ? [] : 'before' in o.blocks ? [o.blocks.before - 1] : o.blocks),
+    ...(o.prefix === undefined ? [] : [o.prefix - 1]),
+  ]
   const absent = wanted.find((b) => b !== -1 && !blocks.has(b))
   if (absent !== undefined)
-    return E.left(fault('config', { place: 'freeze: blocks', found: `block ${absent}`, allowed: `blocks 0 .. ${blocks.size - 1}`, remedy: 'name blocks that the backbone has' }))
-  if (!paths.some(isFrozen(o))) return E.left(notThere('freeze', JSON.stringify({ ...o, ...(o.paths === undefined ? {} : { paths: String(o.paths) }) }), paths))
+    return E.left(
+      fault('config', {
+        place: 'freeze: blocks',
+        found: `block ${absent}`,
+        allowed: `blocks 0 .. ${blocks.size - 1}`,
+        remedy: 'name blocks that the backbone has',
+      }),
+    )
+  if (!paths.some(isFrozen(o)))
+    return E.left(notThere('freeze', JSON.stringify({ ...o, ...(o.paths === undefined ? {} : { paths: String(o.paths) }) }), paths))
   const subset = subsetDraw(objective.graph, frozenBlocks(o))
-  return subset === undefined ? E.right(objective)
-    : E.left(fault('config', { place: `freeze: ${subset}`, found: 'a frozen block that skips a subset of the batch', allowed: 'frozen blocks without drop-path', remedy: 'give frozen blocks a drop-path rate of 0, or the form `sample`' }))
+  return subset === undefined
+    ? E.right(objective)
+    : E.left(
+        fault('config', {
+          place: `freeze: ${subset}`,
+          found: 'a frozen block that skips a subset of the batch',
+          allowed: 'frozen blocks without drop-path',
+          remedy: 'give frozen blocks a drop-path rate of 0, or the form `sample`',
+        }),
+      )
 }
 
 /** Freezes for good. Faults: blocks that are not there; an expression that fits nothing. */
-export const freeze = (o: FreezeOptions): Strategy => (objective) =>
-  pipe(
-    checked(o, objective),
-    E.map(({ graph, residents, ...rest }): Objective => ({
-      ...rest,
-      graph: rewriteBottomUp(survive(frozenBlocks(o)))(graph),
-      residents: fixing(isFrozen(o))(residents),
-    })),
-  )
+export const freeze =
+  (o: FreezeOptions): Strategy =>
+  (objective) =>
+    pipe(
+      checked(o, objective),
+      E.map(({ graph, residents, ...rest }): Objective => ({
+        ...rest,
+        graph: rewriteBottomUp(survive(frozenBlocks(o)))(graph),
+        residents: fixing(isFrozen(o))(residents),
+      })),
+    )
 
 /**
  * Freezes for a while: what `o` names moves only at steps where `hyper.NAME` is not 0. Nothing is recompiled, and so nothing is saved
  * either: gradients are still computed. `from` is the first step at which it moves.
  */
-export const freezeUntil = (name: string, from: number, o: FreezeOptions): { readonly transform: GradientTransform; readonly hyper: (step: number) => number } => {
+export const freezeUntil = (
+  name: string,
+  from: number,
+  o: FreezeOptions,
+): { readonly transform: GradientTransform; readonly hyper: (step: number) => number } => {
   const frozen = isFrozen(o)
   return { transform: gated(name, ({ path }) => frozen(path)), hyper: (step) => (step < from ? 0 : 1) }
 }

@@ -42,10 +42,12 @@ const rootOf = (path: string): string => path.slice(0, path.indexOf('.'))
 
 /** The weights under contractions of a network, by path in it. */
 const weightsOf = (g: Graph, root: string): ReadonlyMap<string, Contraction> =>
-  new Map(nodesOf(g).flatMap((e) => {
-    const c = contractionOf(e)
-    return O.isSome(c) && c.value.path.startsWith(`${root}.`) ? [[withinNetwork(c.value.path), c.value] as const] : []
-  }))
+  new Map(
+    nodesOf(g).flatMap((e) => {
+      const c = contractionOf(e)
+      return O.isSome(c) && c.value.path.startsWith(`${root}.`) ? [[withinNetwork(c.value.path), c.value] as const] : []
+    }),
+  )
 
 /** An adapter's tensors by their path in the network. */
 export const tensorsOf = (a: Adapter): ReadonlyArray<readonly [string, Resident['declaration']]> =>
@@ -70,22 +72,26 @@ const adapted = (c: Contraction, plain: Expr, all: ReadonlyArray<Standing>, seen
 }
 
 /** Every contraction of the networks `roots` with its adapters. Dropout is the student's, and only while it trains. */
-const insert = (adapters: ReadonlyMap<string, ReadonlyArray<Adapter>>, roots: ReadonlyArray<string>, training: boolean): View => (g) => {
-  const draws = new Map<string, number>()
-  const dropped = (x: Expr, rate: number, scope: string): Expr => {
-    if (rate === 0) return x
-    const n = draws.get(scope) ?? 0
-    draws.set(scope, n + 1)
-    const kept = random(join(scope, n === 0 ? 'lora_dropout' : `lora_dropout${n}`), { _tag: 'Bernoulli', p: 1 - rate }, x.type.shape)
-    return mul(x, mul(kept, 1 / (1 - rate)))
+const insert =
+  (adapters: ReadonlyMap<string, ReadonlyArray<Adapter>>, roots: ReadonlyArray<string>, training: boolean): View =>
+  (g) => {
+    const draws = new Map<string, number>()
+    const dropped = (x: Expr, rate: number, scope: string): Expr => {
+      if (rate === 0) return x
+      const n = draws.get(scope) ?? 0
+      draws.set(scope, n + 1)
+      const kept = random(join(scope, n === 0 ? 'lora_dropout' : `lora_dropout${n}`), { _tag: 'Bernoulli', p: 1 - rate }, x.type.shape)
+      return mul(x, mul(kept, 1 / (1 - rate)))
+    }
+    return verify(
+      rewriteContractions('lora', (c, plain, scope) => {
+        const found = roots.includes(rootOf(c.path)) ? adapters.get(withinNetwork(c.path)) : undefined
+        if (found === undefined) return O.none
+        const rate = training && rootOf(c.path) === 'student' ? (found[0]?.dropout ?? 0) : 0
+        return O.some(adapted(c, plain, standing(rootOf(c.path), found), dropped(c.x, rate, scope)))
+      })(g),
+    )
   }
-  return verify(rewriteContractions('lora', (c, plain, scope) => {
-    const found = roots.includes(rootOf(c.path)) ? adapters.get(withinNetwork(c.path)) : undefined
-    if (found === undefined) return O.none
-    const rate = training && rootOf(c.path) === 'student' ? (found[0]?.dropout ?? 0) : 0
-    return O.some(adapted(c, plain, standing(rootOf(c.path), found), dropped(c.x, rate, scope)))
-  })(g))
-}
 
 const wrong = (found: string, allowed: string, remedy: string): Fault => fault('config', { place: 'lora', found, allowed, remedy })
 
@@ -96,11 +102,16 @@ const checked = (o: LoraStrategy): Either<Fault, LoraStrategy> => {
   const rank = [o.rank ?? 8, ...Object.values(o.rankPattern ?? {})].find((r) => !isRank(r))
   if (rank !== undefined) return E.left(wrong(`a rank of ${rank}`, 'whole numbers of at least 1', 'correct the rank'))
   if (!isRate(o.dropout ?? 0)) return E.left(wrong(`a dropout of ${o.dropout ?? 0}`, 'a rate in [0, 1)', 'lower the dropout'))
-  const bad = [o.targets, o.exclude ?? [], ...Object.keys(o.rankPattern ?? {}), ...Object.keys(o.alphaPattern ?? {})].find((t) => !isReadable(t))
-  return bad === undefined ? E.right(o) : E.left(wrong(`the expression ${String(bad)}`, 'a regular expression', 'correct the expression, or give a list of suffixes'))
+  const bad = [o.targets, o.exclude ?? [], ...Object.keys(o.rankPattern ?? {}), ...Object.keys(o.alphaPattern ?? {})].find(
+    (t) => !isReadable(t),
+  )
+  return bad === undefined
+    ? E.right(o)
+    : E.left(wrong(`the expression ${String(bad)}`, 'a regular expression', 'correct the expression, or give a list of suffixes'))
 }
 
-const showTargets = (o: LoraStrategy): string => (typeof o.targets === 'function' ? 'a predicate' : typeof o.targets === 'string' ? o.targets : o.targets.join(', '))
+const showTargets = (o: LoraStrategy): string =>
+  typeof o.targets === 'function' ? 'a predicate' : typeof o.targets === 'string' ? o.targets : o.targets.join(', ')
 
 /** A tensor that a teacher is to average and that is no tensor of the student. */
 const anotherNetwork = (o: Objective): string | undefined => {
@@ -117,41 +128,75 @@ const planned = (o: LoraStrategy, objective: Objective): Either<Fault, ReadonlyM
   const student = networkOf(objective, 'student')
   const open = [...weightsOf(objective.graph, 'student')].filter(([path]) => isBase(path) && student.get(path)?.role === 'trained')
   const again = [...student.keys()].find((path) => path.endsWith('.lora_A.weight'))
-  if (again !== undefined) return E.left(wrong(`adapters already, such as ${again}`, 'one LoRA in a pipeline', 'name all modules in one strategy, with rank and alpha patterns where they differ'))
+  if (again !== undefined)
+    return E.left(
+      wrong(
+        `adapters already, such as ${again}`,
+        'one LoRA in a pipeline',
+        'name all modules in one strategy, with rank and alpha patterns where they differ',
+      ),
+    )
   if (nodesOf(objective.graph).some((e) => e.type.dtype === 'f16'))
-    return E.left(wrong('contractions in half precision already, whose weights are rounded copies', 'adapters before half precision, which rounds their contractions too', 'let LoRA come first'))
+    return E.left(
+      wrong(
+        'contractions in half precision already, whose weights are rounded copies',
+        'adapters before half precision, which rounds their contractions too',
+        'let LoRA come first',
+      ),
+    )
   const other = anotherNetwork(objective)
-  if (other !== undefined) return E.left(wrong(`a teacher that is another network: ${other} has another shape there`, 'a teacher that averages the student, or one that stands still', 'let the teacher stand still before LoRA (distilled)'))
+  if (other !== undefined)
+    return E.left(
+      wrong(
+        `a teacher that is another network: ${other} has another shape there`,
+        'a teacher that averages the student, or one that stands still',
+        'let the teacher stand still before LoRA (distilled)',
+      ),
+    )
   const whole = isSaved(o)
   const found = open.flatMap(([path, c]) => {
     const all = whole(moduleOf(path)) ? [] : adaptersFor(o)({ path, out: c.out, inputs: c.inputs, transposed: c.transposed })
     return all.length === 0 ? [] : [[path, all] as const]
   })
-  return found.length > 0 ? E.right(new Map(found))
+  return found.length > 0
+    ? E.right(new Map(found))
     : E.left(notThere('lora: targets', showTargets(o), [...new Set(open.map(([path]) => moduleOf(path).split('.').slice(-2).join('.')))]))
 }
 
 /** Low-rank adapters on the modules that `targets` names; the base is fixed, stored once and shared with the teacher. */
-export const lora = (options: LoraStrategy): Strategy => (objective) =>
-  pipe(
-    checked(options),
-    E.chain((o) => planned(o, objective)),
-    E.chain((adapters) => {
-      const isBase = options.base ?? ((path: string): boolean => path.startsWith('backbone.'))
-      const keep = isTrainedWhole(options, new Set([...adapters.keys()].map(moduleOf)))
-      const residents = fixing((path) => isBase(path) && !keep(path))(objective.residents)
-      const roots = [...new Set(residents.filter((r) => r.role === 'shared').map((r) => rootOf(r.path)))]
-      const added = ['student', ...roots].flatMap((root) => [...adapters.values()].flat().flatMap(tensorsOf)
-        .map(([path, declaration]): Resident => ({ path: join(root, path), declaration, role: root === 'student' ? 'trained' : 'average' })))
-      return pipe(
-        insert(adapters, ['student', ...roots], true)(objective.graph),
-        E.map((graph): Objective => ({
-          ...objective, graph, residents: [...residents, ...added], adapters: [...adapters.values()].flat(),
-          view: thenView(objective.view, insert(adapters, ['student', ...roots], false)),
-        })),
-      )
-    }),
-  )
+export const lora =
+  (options: LoraStrategy): Strategy =>
+  (objective) =>
+    pipe(
+      checked(options),
+      E.chain((o) => planned(o, objective)),
+      E.chain((adapters) => {
+        const isBase = options.base ?? ((path: string): boolean => path.startsWith('backbone.'))
+        const keep = isTrainedWhole(options, new Set([...adapters.keys()].map(moduleOf)))
+        const residents = fixing((path) => isBase(path) && !keep(path))(objective.residents)
+        const roots = [...new Set(residents.filter((r) => r.role === 'shared').map((r) => rootOf(r.path)))]
+        const added = ['student', ...roots].flatMap((root) =>
+          [...adapters.values()]
+            .flat()
+            .flatMap(tensorsOf)
+            .map(([path, declaration]): Resident => ({
+              path: join(root, path),
+              declaration,
+              role: root === 'student' ? 'trained' : 'average',
+            })),
+        )
+        return pipe(
+          insert(adapters, ['student', ...roots], true)(objective.graph),
+          E.map((graph): Objective => ({
+            ...objective,
+            graph,
+            residents: [...residents, ...added],
+            adapters: [...adapters.values()].flat(),
+            view: thenView(objective.view, insert(adapters, ['student', ...roots], false)),
+          })),
+        )
+      }),
+    )
 
 /** LoRA whose weights keep trained norms. */
 export const dora = (o: LoraStrategy): Strategy => lora({ ...o, dora: true })

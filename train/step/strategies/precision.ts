@@ -9,4 +9,11 @@ import type { RematOptions } from '../../../compiler/passes/remat.ts'
 import type { Strategy } from './strategy.ts'
 
 /** Comes after LoRA, whose adapters are contractions too. Faults: those of `halfContractions`. */
-export const half = (o: RematOptions = {}): Strategy => (objective) => pipe(objective.graph, halfContractions(o), E.map((graph) => ({ ...objective, graph })))
+export const half =
+  (o: RematOptions = {}): Strategy =>
+  (objective) =>
+    pipe(
+      objective.graph,
+      halfContractions(o),
+      E.map((graph) => ({ ...objective, graph })),
+    )

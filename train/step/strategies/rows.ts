@@ -11,11 +11,18 @@ import type { Adapter } from '../../../models/lora.ts'
 import type { Values } from '../values.ts'
 
 const missing = (path: string): Fault =>
-  fault('data', { place: `merge: ${path}`, found: 'no such tensor', allowed: 'the values of a network with its adapters', remedy: 'give the tensors of the adapters that were trained' })
+  fault('data', {
+    place: `merge: ${path}`,
+    found: 'no such tensor',
+    allowed: 'the values of a network with its adapters',
+    remedy: 'give the tensors of the adapters that were trained',
+  })
 
 /** Where element k of row i of an adapter's part of a weight with `width` inputs and `outputs` outputs lies. */
-const placeOf = (a: Adapter, width: number, outputs: number) => (i: number, k: number): number =>
-  (a.transposed ? k * outputs + a.rows[0] + i : (a.rows[0] + i) * width + k)
+const placeOf =
+  (a: Adapter, width: number, outputs: number) =>
+  (i: number, k: number): number =>
+    a.transposed ? k * outputs + a.rows[0] + i : (a.rows[0] + i) * width + k
 
 /** A weight, and the tensors of an adapter of it. */
 export interface Parts {
@@ -33,29 +40,41 @@ export const partsOf = (adapter: Adapter, weights: Values, tensors: Values): Eit
   const magnitude = tensors.get(join(adapter.module, 'lora_magnitude_vector'))
   if (weight === undefined) return E.left(missing(adapter.weight))
   if (a === undefined || b === undefined) return E.left(missing(join(adapter.module, a === undefined ? 'lora_A.weight' : 'lora_B.weight')))
-  if (magnitude === undefined && adapter.params.lora_magnitude_vector !== undefined) return E.left(missing(join(adapter.module, 'lora_magnitude_vector')))
+  if (magnitude === undefined && adapter.params.lora_magnitude_vector !== undefined)
+    return E.left(missing(join(adapter.module, 'lora_magnitude_vector')))
   return E.right({ weight, a, b, magnitude })
 }
 
 /** Row i of s B A, in double precision. */
-const changeOf = (x: Adapter, { a, b }: Parts, width: number) => (i: number): Float64Array => {
-  const row = new Float64Array(width)
-  for (let r = 0; r < x.rank; r++) {
-    const factor = x.scale * b[i * x.rank + r]
-    for (let k = 0; k < width; k++) row[k] += factor * a[r * width + k]
+const changeOf =
+  (x: Adapter, { a, b }: Parts, width: number) =>
+  (i: number): Float64Array => {
+    const row = new Float64Array(width)
+    for (let r = 0; r < x.rank; r++) {
+      const factor = x.scale * b[i * x.rank + r]
+      for (let k = 0; k < width; k++) row[k] += factor * a[r * width + k]
+    }
+    return row
   }
-  return row
-}
 
 export const normOf = (row: Float64Array): number => Math.sqrt(row.reduce((s, v) => s + v * v, 0))
 
 /** Calls `f` for every row of an adapter with the row's values and change, and writes what it gives. */
-export const eachRow = (x: Adapter, p: Parts, into: Float32Array, f: (i: number, old: Float64Array, change: Float64Array) => Float64Array): void => {
+export const eachRow = (
+  x: Adapter,
+  p: Parts,
+  into: Float32Array,
+  f: (i: number, old: Float64Array, change: Float64Array) => Float64Array,
+): void => {
   const width = p.a.length / x.rank
   const place = placeOf(x, width, p.weight.length / width)
   const change = changeOf(x, p, width)
   for (let i = 0; i < x.rows[1] - x.rows[0]; i++) {
-    const next = f(i, Float64Array.from({ length: width }, (_, k) => into[place(i, k)]), change(i))
+    const next = f(
+      i,
+      Float64Array.from({ length: width }, (_, k) => into[place(i, k)]),
+      change(i),
+    )
     for (let k = 0; k < width; k++) into[place(i, k)] = next[k]
   }
 }

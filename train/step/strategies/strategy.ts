@@ -18,7 +18,11 @@ import type { Objective, Resident, Role, View } from '../objective.ts'
 
 export type Strategy = (o: Objective) => Either<Fault, Objective>
 
-const verified: Strategy = (o) => pipe(verify(o.graph), E.map((graph) => ({ ...o, graph })))
+const verified: Strategy = (o) =>
+  pipe(
+    verify(o.graph),
+    E.map((graph) => ({ ...o, graph })),
+  )
 
 /** Laws, tested: `none` is neutral, `concat` is associative. */
 export const strategyMonoid: Monoid<Strategy> = {
@@ -42,28 +46,35 @@ export const networkOf = (o: Objective, root: string): ReadonlyMap<string, Resid
  * The student's trained tensors that `still` names are fixed, and who averages them shares them: their average never differs, since
  * an average begins equal to its student.
  */
-export const fixing = (still: (path: string) => boolean) => (residents: ReadonlyArray<Resident>): ReadonlyArray<Resident> => {
-  const student = new Map(residents.filter((r) => r.path.startsWith('student.')).map((r) => [withinNetwork(r.path), r]))
-  const isFixed = (path: string): boolean => {
-    const r = student.get(path)
-    return r !== undefined && still(path) && (r.role === 'trained' || r.role === 'fixed')
+export const fixing =
+  (still: (path: string) => boolean) =>
+  (residents: ReadonlyArray<Resident>): ReadonlyArray<Resident> => {
+    const student = new Map(residents.filter((r) => r.path.startsWith('student.')).map((r) => [withinNetwork(r.path), r]))
+    const isFixed = (path: string): boolean => {
+      const r = student.get(path)
+      return r !== undefined && still(path) && (r.role === 'trained' || r.role === 'fixed')
+    }
+    const roleOf = (r: Resident): Role => {
+      if (!isFixed(withinNetwork(r.path))) return r.role
+      return r.path.startsWith('student.') ? 'fixed' : r.role === 'average' ? 'shared' : r.role
+    }
+    return residents.map((r) => ({ ...r, role: roleOf(r) }))
   }
-  const roleOf = (r: Resident): Role => {
-    if (!isFixed(withinNetwork(r.path))) return r.role
-    return r.path.startsWith('student.') ? 'fixed' : r.role === 'average' ? 'shared' : r.role
-  }
-  return residents.map((r) => ({ ...r, role: roleOf(r) }))
-}
 
 /** One view after the other. */
-export const thenView = (first: View | undefined, second: View): View => (g) => pipe(first === undefined ? E.right(g) : first(g), E.chain(second))
+export const thenView =
+  (first: View | undefined, second: View): View =>
+  (g) =>
+    pipe(first === undefined ? E.right(g) : first(g), E.chain(second))
 
 /** What a strategy asked for is not in the network. */
 export const notThere = (place: string, asked: string, names: ReadonlyArray<string>): Fault => {
   const close = nearest(asked, names)
   const some = names.length > 12 ? `${names.slice(0, 12).join(', ')}, … (${names.length})` : names.join(', ')
   return fault('config', {
-    place, found: `nothing of this kind: ${asked}`, allowed: some === '' ? 'a network that has such parts' : some,
+    place,
+    found: `nothing of this kind: ${asked}`,
+    allowed: some === '' ? 'a network that has such parts' : some,
     remedy: close === undefined ? 'name parts of the network' : `did you mean ${close}?`,
   })
 }

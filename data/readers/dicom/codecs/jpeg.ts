@@ -61,7 +61,12 @@ const isFrame = (m: number): boolean => m >= 0xc0 && m <= 0xcf && m !== 0xc4 && 
 
 const frameOf = (marker: number, s: Uint8Array): Either<string, JpegFrame> => {
   if (s.length < 6 || s.length !== 6 + 3 * s[5]) return E.left('a JPEG frame header of a wrong length')
-  const components = Array.from({ length: s[5] }, (_, i): Component => ({ id: s[6 + 3 * i], h: s[7 + 3 * i] >> 4, v: s[7 + 3 * i] & 15, table: s[8 + 3 * i] }))
+  const components = Array.from({ length: s[5] }, (_, i): Component => ({
+    id: s[6 + 3 * i],
+    h: s[7 + 3 * i] >> 4,
+    v: s[7 + 3 * i] & 15,
+    table: s[8 + 3 * i],
+  }))
   const frame = { process: marker - 0xc0, precision: s[0], height: s[1] * 256 + s[2], width: s[3] * 256 + s[4], components }
   const sampled = components.every((c) => c.h >= 1 && c.h <= 4 && c.v >= 1 && c.v <= 4)
   return frame.height > 0 && frame.width > 0 && components.length > 0 && sampled
@@ -113,13 +118,21 @@ const nextMarker = (bytes: Uint8Array, at: number): number => {
   return i + 1 < bytes.length ? i : -1
 }
 
-const scanOf = (frame: JpegFrame, s: Uint8Array, at: number, restart: number, huffman: ReadonlyArray<HuffmanTable | undefined>, quantisation: ReadonlyArray<Uint16Array | undefined>): Either<string, Scan> => {
+const scanOf = (
+  frame: JpegFrame,
+  s: Uint8Array,
+  at: number,
+  restart: number,
+  huffman: ReadonlyArray<HuffmanTable | undefined>,
+  quantisation: ReadonlyArray<Uint16Array | undefined>,
+): Either<string, Scan> => {
   const n = s[0]
   if (s.length !== 4 + 2 * n || n < 1) return E.left('a JPEG scan header of a wrong length')
   const components: ScanComponent[] = []
   for (let i = 0; i < n; i++) {
     const index = frame.components.findIndex((c) => c.id === s[1 + 2 * i])
-    if (index < 0 || components.some((c) => c.index === index)) return E.left(`component ${s[1 + 2 * i]} in a JPEG scan, which its frame lacks or which comes twice`)
+    if (index < 0 || components.some((c) => c.index === index))
+      return E.left(`component ${s[1 + 2 * i]} in a JPEG scan, which its frame lacks or which comes twice`)
     const selectors = s[2 + 2 * i]
     components.push({ index, dc: huffman[(selectors >> 4) & 3], ac: huffman[4 + (selectors & 3)] })
   }
@@ -177,7 +190,10 @@ export const checkSize = (frame: JpegFrame, size: FrameSize): Either<string, voi
 
 /** A stream and its frame, which must have the size that the file states. */
 export const parseSized = (bytes: Uint8Array, size: FrameSize): ReturnType<typeof parseJpeg> =>
-  pipe(parseJpeg(bytes), E.chainFirst(({ frame }) => checkSize(frame, size)))
+  pipe(
+    parseJpeg(bytes),
+    E.chainFirst(({ frame }) => checkSize(frame, size)),
+  )
 
 /**
  * The stream with its own words about colour (JFIF and Adobe segments) replaced by one Adobe segment: decoders then take

@@ -18,13 +18,20 @@ const readDifference = (r: BitReader, t: HuffmanTable): number => {
 /** The prediction from the samples left, above, and above left (T.81 Table H.1). */
 const predict = (selection: number, a: number, b: number, c: number): number => {
   switch (selection) {
-    case 1: return a
-    case 2: return b
-    case 3: return c
-    case 4: return a + b - c
-    case 5: return a + ((b - c) >> 1)
-    case 6: return b + ((a - c) >> 1)
-    default: return (a + b) >> 1
+    case 1:
+      return a
+    case 2:
+      return b
+    case 3:
+      return c
+    case 4:
+      return a + b - c
+    case 5:
+      return a + ((b - c) >> 1)
+    case 6:
+      return b + ((a - c) >> 1)
+    default:
+      return (a + b) >> 1
   }
 }
 
@@ -53,11 +60,14 @@ const decodeScan = (bytes: Uint8Array, frame: JpegFrame, scan: Scan, out: Uint16
       for (let k = 0; k < tables.length; k++) {
         const at = y * stride + x * channels + scan.components[k].index
         const difference = readDifference(r, tables[k])
-        const predicted = x === 0
-          ? (y === firstRow ? middle : out[at - stride])
-          : y === firstRow
-            ? out[at - channels]
-            : predict(selection, out[at - channels], out[at - stride], out[at - stride - channels])
+        const predicted =
+          x === 0
+            ? y === firstRow
+              ? middle
+              : out[at - stride]
+            : y === firstRow
+              ? out[at - channels]
+              : predict(selection, out[at - channels], out[at - stride], out[at - stride - channels])
         if (Number.isNaN(difference)) return damagedAt(y, height)
         out[at] = predicted + difference
       }
@@ -78,9 +88,11 @@ export const decodeLossless = (bytes: Uint8Array, size: FrameSize): Either<strin
   const { height, width, precision, components } = frame
   if (frame.process !== 3) return E.left(`a JPEG stream of process ${frame.process} where a lossless one belongs`)
   if (precision < 2 || precision > 16) return E.left(`a lossless JPEG stream of ${precision} bits`)
-  if (components.some((c) => c.h !== components[0].h || c.v !== components[0].v)) return E.left('a lossless JPEG stream with subsampled components')
+  if (components.some((c) => c.h !== components[0].h || c.v !== components[0].v))
+    return E.left('a lossless JPEG stream with subsampled components')
   const seen = scans.flatMap((s) => s.components.map((c) => c.index))
-  if (seen.length !== components.length || new Set(seen).size !== components.length) return E.left('a JPEG stream without a scan for each component')
+  if (seen.length !== components.length || new Set(seen).size !== components.length)
+    return E.left('a JPEG stream without a scan for each component')
   const out = new Uint16Array(height * width * components.length)
   for (const scan of scans) {
     if (scan.shift >= precision) return E.left(`a point transform of ${scan.shift} in a JPEG stream of ${precision} bits`)

@@ -44,12 +44,14 @@ export const decodeRle = (bytes: Uint8Array, size: FrameSize, allocated: number)
   if (segments !== channels * width) return E.left(`${segments} run length encoded segments for ${channels} samples of ${width} bytes`)
   const pixels = size.height * size.width
   // two bytes give 128 at most
-  if (pixels * channels * width > bytes.length * 64) return E.left(`${bytes.length} bytes of run length encoded data for ${showSize(size)} samples`)
+  if (pixels * channels * width > bytes.length * 64)
+    return E.left(`${bytes.length} bytes of run length encoded data for ${showSize(size)} samples`)
   const out = new Uint8Array(pixels * channels * width)
   for (let s = 0; s < segments; s++) {
     const begin = view.getUint32(4 + 4 * s, true)
     const end = s + 1 < segments ? view.getUint32(8 + 4 * s, true) : bytes.length
-    if (begin < headerBytes || end < begin || end > bytes.length) return E.left(`segment ${s} at bytes [${begin}, ${end}) of ${bytes.length}`)
+    if (begin < headerBytes || end < begin || end > bytes.length)
+      return E.left(`segment ${s} at bytes [${begin}, ${end}) of ${bytes.length}`)
     const channel = Math.floor(s / width)
     const place = width - 1 - (s % width)
     const written = unpack(bytes.subarray(begin, end), out, channel * width + place, channels * width, pixels)

@@ -13,8 +13,70 @@ import type { FrameSize, Samples } from './samples.ts'
 
 /** Places of coefficients in the order in which they are coded (T.81 Figure A.6). */
 const zigzag = Uint8Array.of(
-  0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21, 28,
-  35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51, 58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63,
+  0,
+  1,
+  8,
+  16,
+  9,
+  2,
+  3,
+  10,
+  17,
+  24,
+  32,
+  25,
+  18,
+  11,
+  4,
+  5,
+  12,
+  19,
+  26,
+  33,
+  40,
+  48,
+  41,
+  34,
+  27,
+  20,
+  13,
+  6,
+  7,
+  14,
+  21,
+  28,
+  35,
+  42,
+  49,
+  56,
+  57,
+  50,
+  43,
+  36,
+  29,
+  22,
+  15,
+  23,
+  30,
+  37,
+  44,
+  51,
+  58,
+  59,
+  52,
+  45,
+  38,
+  31,
+  39,
+  46,
+  53,
+  60,
+  61,
+  54,
+  47,
+  55,
+  62,
+  63,
 )
 
 /** basis[8 x + u] = C(u) / 2 cos((2 x + 1) u pi / 16), so that a block is the basis applied down and across (T.81 A.3.3). */
@@ -126,7 +188,8 @@ export const decodeSequential = (bytes: Uint8Array, size: FrameSize): Either<str
   if (frame.process > 1) return E.left(`a JPEG stream of process ${frame.process} where a sequential one belongs`)
   if (precision !== 8 && precision !== 12) return E.left(`a sequential JPEG stream of ${precision} bits`)
   const seen = scans.flatMap((s) => s.components.map((c) => c.index))
-  if (seen.length !== components.length || new Set(seen).size !== components.length) return E.left('a JPEG stream without a scan for each component')
+  if (seen.length !== components.length || new Set(seen).size !== components.length)
+    return E.left('a JPEG stream without a scan for each component')
   const hMax = Math.max(...components.map((c) => c.h))
   const vMax = Math.max(...components.map((c) => c.v))
   const planes = components.map((component): Plane => {

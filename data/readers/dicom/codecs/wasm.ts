@@ -106,21 +106,35 @@ const arrayOf = (bytes: Uint8Array, bits: number, signed: boolean): Samples['dat
  * Readies a decoder of which one instance serves all calls until one fails.
  * The file's frame header decides whether samples are signed; the stream's own word only tells how they are laid out.
  */
-const streamDecoder = (name: string, load: (s: Settings) => Promise<() => Decoder>, header: (bytes: Uint8Array) => Either<string, StreamHeader>): StreamDecoder => {
+const streamDecoder = (
+  name: string,
+  load: (s: Settings) => Promise<() => Decoder>,
+  header: (bytes: Uint8Array) => Either<string, StreamHeader>,
+): StreamDecoder => {
   let complaints: string[] = []
   // a module takes the object over as its own, so that each load needs a fresh one
-  const settings = (): Settings => ({ print: () => undefined, printErr: (line) => { complaints.push(line) } })
+  const settings = (): Settings => ({
+    print: () => undefined,
+    printErr: (line) => {
+      complaints.push(line)
+    },
+  })
   let instance: Promise<() => Decoder> | undefined
   const failed = (reason: string): Either<string, Samples> => {
     instance = undefined
-    const said = complaints.map((c) => c.replace(/^\[\w+\] /, '').trim()).filter((c) => c !== '').slice(0, 3).join('; ')
+    const said = complaints
+      .map((c) => c.replace(/^\[\w+\] /, '').trim())
+      .filter((c) => c !== '')
+      .slice(0, 3)
+      .join('; ')
     return E.left(`a ${name} stream that cannot be decoded: ${said === '' ? reason : said}`)
   }
   return async (bytes, size) => {
     const expected = header(bytes)
     if (E.isLeft(expected)) return expected
     const { bits, signed, planar } = expected.right
-    if (!sameSize(expected.right, size)) return E.left(`a ${name} stream of ${showSize(expected.right)} in a file of frames ${showSize(size)}`)
+    if (!sameSize(expected.right, size))
+      return E.left(`a ${name} stream of ${showSize(expected.right)} in a file of frames ${showSize(size)}`)
     if (bits < 1 || bits > 16) return E.left(`a ${name} stream of ${bits} bits`)
     try {
       instance ??= load(settings())
@@ -145,16 +159,24 @@ const streamDecoder = (name: string, load: (s: Settings) => Promise<() => Decode
 
 /** A decoder of JPEG 2000 (ITU-T T.800): up to 16 bits, components of one size. */
 export const jpeg2000 = (): StreamDecoder =>
-  streamDecoder('JPEG 2000', async (s) => {
-    const { default: load } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs')
-    const { J2KDecoder } = await load(s)
-    return () => new J2KDecoder()
-  }, codestreamHeader)
+  streamDecoder(
+    'JPEG 2000',
+    async (s) => {
+      const { default: load } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs')
+      const { J2KDecoder } = await load(s)
+      return () => new J2KDecoder()
+    },
+    codestreamHeader,
+  )
 
 /** A decoder of JPEG-LS (ITU-T T.87), lossless and near lossless: up to 16 bits, interleaved by pixel. */
 export const jpegLs = (): StreamDecoder =>
-  streamDecoder('JPEG-LS', async (s) => {
-    const { default: load } = await import('@cornerstonejs/codec-charls/decodewasmjs')
-    const { JpegLSDecoder } = await load(s)
-    return () => new JpegLSDecoder()
-  }, jpegLsHeader)
+  streamDecoder(
+    'JPEG-LS',
+    async (s) => {
+      const { default: load } = await import('@cornerstonejs/codec-charls/decodewasmjs')
+      const { JpegLSDecoder } = await load(s)
+      return () => new JpegLSDecoder()
+    },
+    jpegLsHeader,
+  )
