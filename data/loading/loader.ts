@@ -11,13 +11,13 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
-import { permutation, stream } from '../../core/random.ts'
 import { isDimension } from '../../core/type.ts'
 import { inputsOf, tablesOf } from '../augment/draws.ts'
 import type { Canvases, MultiCrop } from '../augment/multicrop.ts'
 import type { Dataset } from '../readers/dataset.ts'
 import type { Filled, FillOptions, Filler, Job, Laid, Row } from './fill.ts'
 import { hereFiller } from './fill.ts'
+import { epochOrder } from './order.ts'
 import { poolFiller } from './pool.ts'
 import type { Origin } from '../readers/origin.ts'
 import type { OnError } from '../readers/result.ts'
@@ -141,11 +141,11 @@ const cacheOf = (items: number, pixels: number, bytes: number): Cache => {
 }
 
 /** The order of an epoch; the last one asked for is remembered. */
-const epochOrder = (seed: number, n: number, ordered: boolean): ((epoch: number) => Int32Array) => {
+const orders = (d: Dataset, seed: number, ordered: boolean): ((epoch: number) => Int32Array) => {
   let last: { readonly epoch: number; readonly order: Int32Array } | undefined
   return (epoch) => {
     if (last === undefined || last.epoch !== epoch)
-      last = { epoch, order: ordered ? Int32Array.from({ length: n }, (_, i) => i) : permutation(stream(seed, 'loader.order', epoch), n) }
+      last = { epoch, order: ordered ? Int32Array.from({ length: d.length }, (_, i) => i) : epochOrder(d, seed, epoch) }
     return last.order
   }
 }
@@ -186,7 +186,7 @@ const shared = (count: number): SharedArrayBuffer => new SharedArrayBuffer(4 * c
 const batchesOf = (d: Dataset, o: LoaderOptions, cache: Cache, filler: Filler, workers: number): Loader => {
   const { from, to } = o.rows ?? { from: 0, to: o.batch }
   const stepsPerEpoch = Math.floor(d.length / o.batch)
-  const orderOf = epochOrder(o.seed, d.length, o.ordered === true)
+  const orderOf = orders(d, o.seed, o.ordered === true)
   const pixels = d.channels * o.side * o.side
   const skipped = new Map<string, Fault>()
   const { crops } = o

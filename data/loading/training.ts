@@ -96,7 +96,12 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
     }
   const settle = o.nan === undefined || o.nan === 'air' ? (d: Dataset) => d : settled(o.nan)
   return pipe(
-    openData(path, o),
+    openData(path, {
+      ...o,
+      listed: (n) => {
+        say(`${n} files so far`)
+      },
+    }),
     TE.chainFirst((opened) => {
       const { skipped } = opened
       for (const line of showOpened(opened)) say(line)

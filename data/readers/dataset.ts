@@ -84,6 +84,8 @@ export interface Dataset {
   readonly label: (i: number) => Option<number>
   /** Where item i comes from, as `Item.source`, known without reading it. */
   readonly sourceOf?: (i: number) => string
+  /** What item i lies in beside others, known without reading it: a shard, whose items are best read one after the other. */
+  readonly shard?: (i: number) => number
   /** What item i must not be parted from, known without reading it: its patient, study, series or volume. */
   readonly group?: (i: number) => string
   /**

@@ -117,6 +117,9 @@ interface Read {
 /** Which files came into a dataset, were faults, or were left out by the reader for reasons that its notes say. */
 const readOf = (root: string, p: Folder, opened: Opened): Read => {
   const { dataset: d, skipped, notes } = opened
+  // most often every file is one item, in order
+  if (d.length === p.paths.length && skipped.length === 0 && p.paths.every((path, i) => d.sourceOf?.(i) === path))
+    return { dataset: d, split: p.split, used: p.paths.length, left: [], skipped, notes }
   const used = new Set<string>()
   for (let i = 0; i < d.length; i++) used.add(d.sourceOf?.(i) ?? '')
   const places = new Set(skipped.map((f) => f.place))
@@ -262,6 +265,26 @@ const openedOf = (reader: Reader, listing: Listing, f: Folders, before: Readonly
   }
 }
 
+/** Shards as they were opened, with a note for all files that were not. */
+const shardsOf = (
+  reader: Reader,
+  listing: Listing,
+  before: ReadonlyArray<Left>,
+  paths: ReadonlyArray<string>,
+  { splits, skipped: own, notes, left: beside = [] }: Parts,
+): OpenedData => {
+  const left = [...before, ...(beside.length === 0 ? [] : [{ what: 'beside train, val, test', paths: beside }]), ...listing.left]
+  const skipped = [...listing.faults, ...own]
+  const found = listing.files.length + listing.faults.length + listing.left.reduce((n, l) => n + l.paths.length, 0)
+  return {
+    kind: reader.tag,
+    splits,
+    skipped,
+    notes: [...left.map((l) => note(`not read: ${l.paths.length} ${l.what}`, l.paths, l.setting)), ...notes],
+    files: { found, read: paths.length - own.length - beside.length, left, faults: skipped.length },
+  }
+}
+
 /** Opens what a folder holds. Faults: nothing that is read; with onError 'stop' what cannot be listed or opened. */
 export const openFolder = (
   readers: ReadonlyArray<Reader>,
@@ -271,7 +294,7 @@ export const openFolder = (
   listed: OpenFiles,
 ): TaskEither<Fault, OpenedData> =>
   pipe(
-    guarded('data', root)(async () => E.right(await list(root))),
+    guarded('data', root)(async () => E.right(await list(root, o.listed))),
     TE.chainEitherK((l) => (l.faults.length > 0 && o.onError !== 'skip' ? E.left(l.faults[0]) : E.right(l))),
     TE.bindTo('listing'),
     TE.let('unwanted', ({ listing }): ReadonlyArray<Left> => {
@@ -296,6 +319,12 @@ export const openFolder = (
             ...parts,
             notes: [note('the images that a table lists are read', paths), ...parts.notes],
           })),
+        )
+      }
+      if (open._tag === 'Shards') {
+        return pipe(
+          open.files({ name: basename(root), root, paths }, o),
+          TE.map((parts) => shardsOf(reader, listing, before, paths, parts)),
         )
       }
       const f = foldersOf(paths, o.folders)

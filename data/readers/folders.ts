@@ -52,11 +52,18 @@ const within =
   (p: string): string =>
     p.slice(folder.length + 1)
 
+/** The first folders of paths, '' for none, in their order. */
+const firstsOf = (paths: ReadonlyArray<string>): ReadonlySet<string> => {
+  const found = new Set<string>()
+  for (const p of paths) found.add(folderOf(p) ?? '')
+  return found
+}
+
 /** The folder that all lies in, where there are several below it and it is no part by itself: what unpacking an archive leaves. */
 const wrapperOf = (paths: ReadonlyArray<string>): string => {
   let [wrapper, rest] = ['', paths]
   for (;;) {
-    const names = new Set(rest.map((p) => folderOf(p) ?? ''))
+    const names = firstsOf(rest)
     const [name = ''] = names
     if (names.size > 1) return wrapper
     if (name === '') return ''
@@ -165,7 +172,7 @@ export const foldersOf = (paths: ReadonlyArray<string>, choice: 'usual' | 'class
           left: f.left.map((l) => ({ ...l, paths: l.paths.map((p) => `${wrapper}/${p}`) })),
           notes: [...f.notes, note(`all lies in ${wrapper}/, whose folders are taken`, [], 'data.folders=classes takes the outer ones')],
         }
-  const first = [...new Set(inner.map((p) => folderOf(p) ?? ''))]
+  const first = [...firstsOf(inner)]
   if (areParts(first))
     return put(
       parted(
@@ -175,7 +182,13 @@ export const foldersOf = (paths: ReadonlyArray<string>, choice: 'usual' | 'class
       ),
     )
   const second = (p: string): string => folderOf(within(folderOf(p) ?? '')(p)) ?? ''
-  const deep = inner.filter((p) => partOf(second(p)) !== undefined)
+  const parts = new Map<string, boolean>()
+  const isPart = (name: string): boolean => {
+    const known = parts.get(name) ?? partOf(name) !== undefined
+    parts.set(name, known)
+    return known
+  }
+  const deep = inner.filter((p) => isPart(second(p)))
   if (deep.length >= 0.9 * inner.length && areParts([...new Set(deep.map(second))]) && new Set(deep.map(second)).size > 1) {
     return put({ ...parted(inner, second, () => ''), classes: classesOf(deep) })
   }

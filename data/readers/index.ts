@@ -7,10 +7,20 @@ import { npzReader } from './npz/npz.ts'
 import { openWith } from './opener.ts'
 import { pictureReader } from './pictures/folder.ts'
 import type { Reader, Reopener } from './reader.ts'
+import { parquetReader } from './shards/parquet.ts'
+import { webdatasetReader } from './shards/webdataset.ts'
 import { joinedView } from './joined.ts'
 import { subsetView } from './subset.ts'
 
-export const readers: ReadonlyArray<Reader> = [dicomReader, niftiReader, pictureReader, npzReader, manifestReader]
+export const readers: ReadonlyArray<Reader> = [
+  dicomReader,
+  niftiReader,
+  pictureReader,
+  npzReader,
+  webdatasetReader,
+  parquetReader,
+  manifestReader,
+]
 
 /** What opens datasets again, of every origin that there is in this room. */
 export const reopeners: ReadonlyArray<Reopener> = [...readers, array, subsetView, joinedView]

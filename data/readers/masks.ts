@@ -68,6 +68,7 @@ const imagesBy = (paths: ReadonlyArray<string>): ReadonlyMap<string, ReadonlySet
 
 /** Masks of cases that have a folder each: of at least two cases, so that no class is lost. */
 const caseMasksOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
+  if (!paths.some((p) => /\/(masks|seg|labels|ground|rois)/i.test(p))) return []
   const direct = new Set(paths.map(folderIn))
   const found = paths.filter((p) => {
     const folder = folderIn(p)
@@ -78,6 +79,8 @@ const caseMasksOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
 
 /** Masks by their own whole name, or by its beginning, beside the images that they belong to. */
 const besideOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const likely = paths.filter((p) => /(^|\/)(mask|seg|label|aseg|gt|ground|roi)[^/]*$/i.test(p))
+  if (likely.length === 0) return []
   const folders = grouped(paths, folderIn)
   const ends = new Map<string, ReadonlySet<string>>()
   const endsIn = (folder: string): ReadonlySet<string> => {
@@ -92,7 +95,7 @@ const besideOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
     ends.set(folder, known)
     return known
   }
-  return paths.filter((p) => {
+  return likely.filter((p) => {
     const stem = stemOf(p)
     const own = folders.get(folderIn(p)) ?? []
     if (maskName.test(stem)) return own.length <= 8 && own.some((o) => !maskName.test(stemOf(o)) && endingOf(o) === endingOf(p))
@@ -104,12 +107,14 @@ const besideOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
 /** Those of the paths that are masks of others. */
 export const masksOf = (paths: ReadonlyArray<string>): ReadonlySet<string> => {
   const masks = new Set<string>()
-  const inFolders = new Map(
-    paths.flatMap((p) => {
-      const m = maskFolderOf(p)
-      return m === undefined ? [] : [[p, m] as const]
-    }),
-  )
+  const inFolders = new Map<string, NonNullable<ReturnType<typeof maskFolderOf>>>()
+  let [folder, within] = ['', maskFolderOf('')]
+  for (const p of paths) {
+    // paths of one folder come one after the other
+    const own = folderIn(p)
+    if (own !== folder) [folder, within] = [own, maskFolderOf(p)]
+    if (within !== undefined) inFolders.set(p, within)
+  }
   if (inFolders.size > 0) {
     const images = imagesBy(paths.filter((p) => !inFolders.has(p)))
     for (const own of grouped(inFolders, ([, m]) => m.folder).values()) {

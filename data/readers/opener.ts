@@ -58,6 +58,13 @@ const openOne = (readers: ReadonlyArray<Reader>, path: string, o: OpenOptions): 
       TE.map((parts) => ({ kind: one.tag, ...parts })),
     )
   }
+  const sharded = readers.find((r) => r.open._tag === 'Shards' && r.matches(path) !== false)
+  if (sharded !== undefined && sharded.open._tag === 'Shards') {
+    return pipe(
+      sharded.open.files({ name: name.replace(/\.\w+$/, ''), root, paths: [name] }, o),
+      TE.map((parts) => ({ kind: sharded.tag, ...parts })),
+    )
+  }
   return pipe(
     guarded(
       'data',

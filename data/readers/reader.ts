@@ -23,6 +23,8 @@ export interface OpenOptions {
   /** How the axes of arrays lie, a letter each: n images, c channels, d slices, h rows, w columns. By default as their lengths say. */
   readonly layout?: string
   readonly progress?: Progress
+  /** Told how many files have been found so far, of many. */
+  readonly listed?: (files: number) => void
   /** Pictures' values: in 0..1 ('unit', the default), or 0..255 and 0..65535. */
   readonly values?: 'unit' | 'stored'
   /**
@@ -69,6 +71,8 @@ export interface Parts {
   readonly splits: Splits
   readonly skipped: ReadonlyArray<Fault>
   readonly notes: ReadonlyArray<string>
+  /** Files of its own that a reader has left out. */
+  readonly left?: ReadonlyArray<string>
   /** Where many files were looked at. */
   readonly files?: FileCount
 }
@@ -82,6 +86,7 @@ export type OpenFiles = (root: string, paths: ReadonlyArray<string>) => TaskEith
  */
 export type Opening =
   | { readonly _tag: 'Many'; readonly files: (f: Files, o: OpenOptions) => TaskEither<Fault, Opened> }
+  | { readonly _tag: 'Shards'; readonly files: (f: Omit<Files, 'classes'>, o: OpenOptions) => TaskEither<Fault, Parts> }
   | {
       readonly _tag: 'One'
       readonly joins: boolean

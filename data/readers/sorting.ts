@@ -33,9 +33,9 @@ export interface Sorted {
 }
 
 const readerOf = async (readers: ReadonlyArray<Reader>, root: string, path: string): Promise<Reader | undefined> => {
+  const first = readers.find((r) => r.matches(path) !== false)
+  if (first === undefined || first.matches(path) === true) return first
   const matches = readers.map((r) => [r, r.matches(path)] as const)
-  const first = matches.find(([, m]) => m !== false)
-  if (first === undefined || first[1] === true) return first?.[0]
   const head = await headOf(join(root, path))
   return matches.find(([r, m]) => m === true || (m === 'perhaps' && head !== undefined && r.begins?.(head) === true))?.[0]
 }
@@ -44,7 +44,8 @@ export const sorted = async (readers: ReadonlyArray<Reader>, root: string, paths
   const found = new Map<Reader, string[]>(readers.map((r) => [r, []]))
   const unknown: string[] = []
   for (const p of paths) {
-    const reader = await readerOf(readers, root, p)
+    const known = readers.find((r) => r.matches(p) !== false)
+    const reader = known === undefined || known.matches(p) === true ? known : await readerOf(readers, root, p)
     if (reader === undefined) unknown.push(p)
     else found.get(reader)?.push(p)
   }

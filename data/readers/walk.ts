@@ -59,16 +59,20 @@ const unnamed = (path: string): Fault =>
     remedy: 'rename it, or leave out what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
   })
 
+/** Files after which it is said how many there are so far. */
+const told = 100_000
+
 /**
  * What lies below `root`. Hidden files and folders are left out, links are followed once, and what cannot be listed is a fault of the
  * listing. Throws what the file system says of `root` itself.
  */
-export const list = async (root: string): Promise<Listing> => {
+export const list = async (root: string, listed: (files: number) => void = () => undefined): Promise<Listing> => {
   const files: string[] = []
   const others: Array<readonly [what: string, path: string]> = []
   const faults: Fault[] = []
   const seen = new Set<string>()
   const open: string[] = ['']
+  let said = 0
   const enter = async (below: string): Promise<ReadonlyArray<Dirent>> => {
     try {
       const real = await realpath(join(root, below))
@@ -99,6 +103,10 @@ export const list = async (root: string): Promise<Listing> => {
       } else others.push([strange(entry), path])
     }
     open.push(...folders.reverse())
+    if (files.length >= said + told) {
+      said = files.length
+      listed(files.length)
+    }
   }
   const left = [...grouped(others, ([what]) => what)].map(([what, own]) => ({ what, paths: own.map(([, p]) => p) }))
   return { files: files.sort(byText), left, faults }
@@ -114,6 +122,14 @@ export const folderOf = (path: string): string | undefined => {
   return slash < 0 ? undefined : path.slice(0, slash)
 }
 
+const foldersIn = (paths: ReadonlyArray<string>): ReadonlySet<string> => {
+  const found = new Set<string>()
+  for (const p of paths) {
+    const folder = folderOf(p)
+    if (folder !== undefined) found.add(folder)
+  }
+  return found
+}
+
 /** The names of the classes of files: their first folders, sorted. */
-export const classesOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> =>
-  [...new Set(paths.map(folderOf).filter((c) => c !== undefined))].sort(byText)
+export const classesOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => [...foldersIn(paths)].sort(byText)

@@ -108,16 +108,27 @@ const entriesOf = (
   rows: ReadonlyArray<Row>,
   files: Dataset,
 ): { readonly entries: ReadonlyArray<Entry>; readonly faults: ReadonlyArray<Fault> } => {
-  const images = new Map<string, number[]>()
+  /** The first image of each file, and of each image the next one of its file; -1 for none. */
+  const first = new Map<string, number>()
+  const next = new Int32Array(files.length).fill(-1)
+  const last = new Map<string, number>()
   for (let i = 0; i < files.length; i++) {
     const source = files.sourceOf?.(i) ?? ''
-    const known = images.get(source)
-    if (known === undefined) images.set(source, [i])
-    else known.push(i)
+    const known = first.get(source)
+    if (known === undefined) first.set(source, i)
+    else {
+      next[last.get(source) ?? known] = i
+      last.set(source, i)
+    }
+  }
+  const imagesOf = (path: string): ReadonlyArray<number> => {
+    const own: number[] = []
+    for (let i = first.get(path) ?? -1; i >= 0; i = next[i]) own.push(i)
+    return own
   }
   const faults: Fault[] = []
   const entries = rows.flatMap((row): ReadonlyArray<Entry> => {
-    const own = images.get(row.path) ?? []
+    const own = imagesOf(row.path)
     if (row.frame === undefined || own.length === 0) return own.map((image) => ({ row, image }))
     if (row.frame < own.length) return [{ row, image: own[row.frame] }]
     faults.push(

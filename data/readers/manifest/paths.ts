@@ -83,9 +83,19 @@ export const finder = (root: string, isRead: (path: string) => boolean): ((text:
     const known = only((await inFolder(dirname(path))).stems.get(basename(path).normalize('NFC'))?.filter(isRead))
     return known === undefined ? undefined : join(dirname(path), known)
   }
+  /** Folders that are listed, by how tables write them: most paths need no more. */
+  const ready = new Map<string, { readonly names: Names; readonly below: string }>()
   return async (text) => {
+    const slash = text.lastIndexOf('/')
+    const near = ready.get(text.slice(0, slash + 1))
+    const found = near?.names.exact.get(text.slice(slash + 1))
+    if (near !== undefined && found !== undefined) return { path: near.below + found, how: '' }
     const here = await at(resolve(root, text))
-    if (here !== undefined) return { path: belowRoot(here), how: '' }
+    if (here !== undefined) {
+      const path = belowRoot(here)
+      ready.set(text.slice(0, slash + 1), { names: await inFolder(dirname(here)), below: path.slice(0, path.lastIndexOf('/') + 1) })
+      return { path, how: '' }
+    }
     const slashed = text.replace(/\\/g, '/')
     const parts = slashed.split('/').filter((p) => p !== '' && p !== '.')
     const name = parts.lastIndexOf(basename(root))

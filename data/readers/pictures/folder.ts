@@ -148,8 +148,9 @@ const kindOf = (p: Peeked | undefined): Kind => ({
 
 /** What of the pictures is to be said: pages, and what lies beside each other that is seen differently. */
 const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe): ReadonlyArray<string> => {
+  const among = paths.filter((p) => seen.has(p))
   const of = (f: (p: Peeked) => boolean): ReadonlyArray<string> =>
-    paths.filter((p) => {
+    among.filter((p) => {
       const known = seen.get(p)
       return known !== undefined && f(known)
     })
@@ -197,10 +198,13 @@ export const pictureReader: Reader = {
       async () => {
         const probed = await probe(root, paths)
         const { seen } = probed
-        const chosen = chooseKind(
-          root,
-          o.select,
-        )(paths.map((p) => ({ file: p, path: p, kind: kindOf(seen.get(p)), images: seen.get(p)?.pages.length ?? 1 })))
+        const alike = (o.select ?? []).length === 0 && ![...seen.values()].some((p) => p.measured !== undefined)
+        const chosen = alike
+          ? E.right({ files: paths, notes: [] })
+          : chooseKind(
+              root,
+              o.select,
+            )(paths.map((p) => ({ file: p, path: p, kind: kindOf(seen.get(p)), images: seen.get(p)?.pages.length ?? 1 })))
         if (E.isLeft(chosen)) return chosen
         const { files, notes } = chosen.right
         const known = files.flatMap((p) => {
@@ -210,7 +214,8 @@ export const pictureReader: Reader = {
         const measured = known.flatMap((s) => (s.measured === undefined ? [] : [s.measured]))
         const channels = o.channels ?? (measured.length > 0 ? 'stored' : known.length > 0 && known.every((s) => s.channels <= 2) ? 1 : 3)
         const options = { channels, values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit') }
-        const entries = files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page })))
+        const paged = files.some((p) => (seen.get(p)?.pages ?? [0]).some((page) => page > 0))
+        const entries = paged ? files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page }))) : []
         const range =
           measured.length > 0
             ? ([Math.min(...new Set(measured.map((m) => m.range[0]))), Math.max(...new Set(measured.map((m) => m.range[1])))] as const)
@@ -221,10 +226,10 @@ export const pictureReader: Reader = {
           classes,
           options,
           range,
-          paths: entries.map((e) => e.p),
+          paths: paged ? entries.map((e) => e.p) : files,
           stored: known.at(0)?.channels ?? 3,
           ...(measured.length > 0 ? { measured: true } : {}),
-          ...(entries.length > files.length || entries.some((e) => e.page > 0) ? { pages: entries.map((e) => e.page) } : {}),
+          ...(paged ? { pages: entries.map((e) => e.page) } : {}),
         })
         return E.right({
           dataset,

@@ -86,6 +86,7 @@ const open = (r: Request, onError: 'stop' | 'skip'): TaskEither<Fault, OpenedDat
     values: 'stored',
     onError,
     progress: progressTo(process.stderr, 'opened'),
+    listed: (n) => process.stderr.write(`${n} files so far\n`),
     ...(r.axis === undefined ? {} : { axis: r.axis }),
   }
   return pipe(

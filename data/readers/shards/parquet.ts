@@ -1,0 +1,327 @@
+/**
+ * Parquet tables of encoded pictures, as Hugging Face's `datasets` writes them: a column of {bytes, path}, or of bytes, and one of labels.
+ * The features that the table's own description names are believed; row groups are read when a row of theirs is asked for.
+ */
+import { basename, join } from 'node:path'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet'
+import { fault, messageOf } from '../../../core/fault.ts'
+import type { Fault } from '../../../core/fault.ts'
+import { recent } from '../../formats/cache.ts'
+import { readAt, withFile } from '../../formats/file.ts'
+import type { Dataset, SplitName } from '../dataset.ts'
+import { labelText, singleLabels } from '../manifest/labels.ts'
+import { note } from '../note.ts'
+import { originOf } from '../origin.ts'
+import { reopener } from '../reader.ts'
+import type { OpenOptions, Parts, Reader } from '../reader.ts'
+import { look, packed, partsOf } from './packed.ts'
+import type { PackedParts, Source } from './packed.ts'
+
+/** Rows of a file that are read together. */
+interface Group {
+  readonly file: string
+  /** Its first row in the file. */
+  readonly from: number
+  readonly rows: number
+  /** Bytes of its pictures. */
+  readonly bytes: number
+}
+
+interface ParquetParts extends PackedParts {
+  readonly root: string
+  readonly column: string
+  readonly groups: ReadonlyArray<Group>
+}
+
+const origin = originOf<ParquetParts>('parquet')
+
+/** Bytes of row groups that are kept unpacked. */
+const keptBytes = 256 * 1024 * 1024
+
+const compressors: Compressors = { GZIP: (b) => gunzipSync(b), BROTLI: (b) => brotliDecompressSync(b) }
+
+const isRead = (codec: string): boolean => codec === 'UNCOMPRESSED' || codec === 'SNAPPY' || codec in compressors
+
+const wrong = (place: string, found: string): Fault =>
+  fault('data', {
+    place,
+    found,
+    allowed: 'a whole Parquet file',
+    remedy:
+      'copy or download the file again, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
+  })
+
+/** Hands a file to the library, which reads parts of it. What it throws is a fault of the file. */
+const withTable = <A>(path: string, use: (file: AsyncBuffer) => Promise<Either<Fault, A>>): TaskEither<Fault, A> =>
+  withFile(
+    'data',
+    path,
+  )(async (handle, length) => {
+    try {
+      return await use({
+        byteLength: length,
+        slice: async (start, end = length) => {
+          const bytes = await readAt('data', path)(handle, start, end - start)
+          if (E.isLeft(bytes)) throw new Error(bytes.left.found)
+          return bytes.right.buffer
+        },
+      })
+    } catch (e) {
+      return E.left(wrong(path, `a table that cannot be read: ${messageOf(e)}`))
+    }
+  })
+
+const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
+
+/** The bytes of a cell: itself, or what it holds under that name. */
+const bytesIn = (cell: unknown): Uint8Array | undefined => {
+  const u = isRecord(cell) && !(cell instanceof Uint8Array) ? cell['bytes'] : cell
+  return u instanceof Uint8Array ? u : undefined
+}
+
+const source = (p: Pick<ParquetParts, 'root' | 'column' | 'groups' | 'shards'>): Source => {
+  const starts: number[] = []
+  let total = 0
+  for (const g of p.groups) {
+    starts.push(total)
+    total += g.rows
+  }
+  const kept = recent<Fault, ReadonlyArray<Uint8Array | undefined>>(keptBytes)
+  const rowOf = (i: number): number => p.groups[p.shards[i]].from + i - starts[p.shards[i]]
+  const placeOf = (i: number): string => `${join(p.root, p.groups[p.shards[i]].file)}: row ${rowOf(i)}`
+  return {
+    sourceOf: (i) => `${p.groups[p.shards[i]].file}/${rowOf(i)}`,
+    placeOf,
+    bytes: (i) => async () => {
+      const g = p.groups[p.shards[i]]
+      const path = join(p.root, g.file)
+      const rows = await kept(
+        String(p.shards[i]),
+        g.bytes,
+        withTable(path, async (file) => {
+          const { parquetReadObjects } = await import('hyparquet')
+          const read: ReadonlyArray<Readonly<Record<string, unknown>>> = await parquetReadObjects({
+            file,
+            columns: [p.column],
+            rowStart: g.from,
+            rowEnd: g.from + g.rows,
+            compressors,
+            utf8: false,
+          })
+          return E.right(read.map((r) => bytesIn(r[p.column])))
+        }),
+      )()
+      if (E.isLeft(rows)) return rows
+      const bytes = rows.right[i - starts[p.shards[i]]]
+      return bytes === undefined
+        ? E.left(
+            fault('data', {
+              place: placeOf(i),
+              found: `no bytes of a picture in the column ${p.column}`,
+              allowed: 'pictures within the table',
+              remedy: 'write the table with its pictures embedded (datasets: cast_column and to_parquet, or push_to_hub)',
+            }),
+          )
+        : E.right(bytes)
+    },
+  }
+}
+
+const parquetDataset = (p: ParquetParts): Dataset => ({ ...packed(p, source(p)), origin: TE.right(origin.of(p)) })
+
+/** What the columns of a table are. */
+interface Columns {
+  readonly image: string
+  readonly label: string | undefined
+  /** Names of the classes by their numbers, where the table's description has them. */
+  readonly names: ReadonlyArray<string> | undefined
+  readonly rest: ReadonlyArray<string>
+}
+
+const imageNames = ['image', 'img', 'jpg', 'png', 'picture', 'pixels', 'bytes', 'image_bytes', 'content', 'data']
+const labelNames = ['label', 'labels', 'class', 'cls', 'target', 'fine_label', 'category', 'y', 'class_name']
+
+/** The features that Hugging Face's description of a table names. */
+const featuresOf = (m: FileMetaData): ReadonlyMap<string, Readonly<Record<string, unknown>>> => {
+  try {
+    const u: unknown = JSON.parse(m.key_value_metadata?.find((k) => k.key === 'huggingface')?.value ?? 'null')
+    const info = isRecord(u) ? u['info'] : undefined
+    const features = isRecord(info) ? info['features'] : undefined
+    return new Map(isRecord(features) ? Object.entries(features).flatMap(([k, v]) => (isRecord(v) ? [[k, v] as const] : [])) : [])
+  } catch {
+    return new Map()
+  }
+}
+
+/** Which columns are pictures and labels. Left: the columns that there are. */
+const columnsOf = (place: string, m: FileMetaData, o: OpenOptions): Either<Fault, Columns> => {
+  const features = featuresOf(m)
+  const paths = m.row_groups.at(0)?.columns.flatMap((c) => (c.meta_data === undefined ? [] : [c.meta_data])) ?? []
+  const names = [...new Set(paths.map((c) => c.path_in_schema[0]))]
+  const binary = names.filter((n) =>
+    paths.some(
+      (c) => c.path_in_schema[0] === n && c.type === 'BYTE_ARRAY' && (c.path_in_schema.length === 1 || c.path_in_schema[1] === 'bytes'),
+    ),
+  )
+  const asked = o.columns?.path ?? ''
+  const image =
+    asked !== ''
+      ? names.find((n) => n === asked)
+      : (binary.find((n) => features.get(n)?.['_type'] === 'Image') ??
+        imageNames.map((w) => binary.find((n) => n.toLowerCase() === w)).find((n) => n !== undefined) ??
+        binary.find((n) => paths.some((c) => c.path_in_schema[0] === n && c.path_in_schema[1] === 'bytes')))
+  if (image === undefined)
+    return E.left(
+      fault('data', {
+        place,
+        found: names.length === 0 ? 'a table without rows' : `no column of pictures among ${names.join(', ')}`,
+        allowed: 'a column of encoded pictures: image, img, or one that the table calls an Image',
+        remedy: 'name the column: --set data.columns.path=NAME',
+      }),
+    )
+  const codec = paths.filter((c) => c.path_in_schema[0] === image).find((c) => !isRead(c.codec))?.codec
+  if (codec !== undefined)
+    return E.left(
+      fault('data', {
+        place,
+        found: `columns packed by ${codec}`,
+        allowed: 'SNAPPY, GZIP, BROTLI, or none',
+        remedy: "write the table again with compression='snappy' (pyarrow.parquet.write_table, or datasets' to_parquet)",
+      }),
+    )
+  const chosen = o.columns?.label ?? ''
+  const label =
+    chosen === 'none'
+      ? undefined
+      : chosen !== ''
+        ? names.find((n) => n === chosen)
+        : (names.find((n) => features.get(n)?.['_type'] === 'ClassLabel') ??
+          labelNames.map((w) => names.find((n) => n !== image && n.toLowerCase() === w)).find((n) => n !== undefined))
+  const given = label === undefined ? undefined : features.get(label)?.['names']
+  return E.right({
+    image,
+    label,
+    names: Array.isArray(given) ? given.map(String) : undefined,
+    rest: names.filter((n) => n !== image && n !== label),
+  })
+}
+
+/** What is known of a file once its end and its labels have been read. */
+interface Listed {
+  readonly groups: ReadonlyArray<Group>
+  readonly columns: Columns
+  readonly labels: ReadonlyArray<string>
+}
+
+const listed = (root: string, path: string, o: OpenOptions): TaskEither<Fault, Listed> =>
+  withTable(join(root, path), async (file) => {
+    const { parquetMetadataAsync, parquetReadObjects } = await import('hyparquet')
+    const metadata = await parquetMetadataAsync(file)
+    const columns = columnsOf(join(root, path), metadata, o)
+    if (E.isLeft(columns)) return columns
+    const { image, label, names } = columns.right
+    const groups: Group[] = []
+    let from = 0
+    for (const g of metadata.row_groups) {
+      const own = g.columns.filter((c) => c.meta_data?.path_in_schema[0] === image)
+      const rows = Number(g.num_rows)
+      groups.push({ file: path, from, rows, bytes: own.reduce((n, c) => n + Number(c.meta_data?.total_uncompressed_size ?? 0), 0) })
+      from += rows
+    }
+    const read: ReadonlyArray<Readonly<Record<string, unknown>>> =
+      label === undefined ? [] : await parquetReadObjects({ file, metadata, columns: [label], compressors })
+    const text = (r: Readonly<Record<string, unknown>>): string => {
+      const u = label === undefined ? undefined : r[label]
+      const said = labelText(typeof u === 'bigint' ? Number(u) : u)
+      return names?.[Number(said)] ?? said
+    }
+    return E.right({
+      groups: groups.filter((g) => g.rows > 0),
+      columns: columns.right,
+      labels: label === undefined ? new Array<string>(from).fill('') : read.map(text),
+    })
+  })
+
+/** Labels by the names that the tables have, or as they are in rows. */
+const labelled = (texts: ReadonlyArray<string>, names: ReadonlyArray<string> | undefined, none: ReadonlyArray<string>) => {
+  if (names === undefined) return singleLabels(texts, none)
+  const at = new Map(names.map((n, i) => [n, i]))
+  return { classes: names, single: Int32Array.from(texts, (t) => at.get(t) ?? -1), said: [] }
+}
+
+/** Opens tables, their splits by their names. Faults: with onError 'stop' the first that cannot be read; no column of pictures. */
+export const parquet =
+  (name: string, root: string, files: ReadonlyArray<string>, o: OpenOptions): TaskEither<Fault, Parts> =>
+  async () => {
+    const { splits, left } = partsOf(files)
+    const skipped: Fault[] = []
+    const read: Array<Listed & { readonly split: SplitName }> = []
+    for (const [k, file] of files.entries()) {
+      if (left.includes(file)) continue
+      const r = await listed(root, file, o)()
+      if (E.isRight(r)) read.push({ ...r.right, split: splits[k] })
+      else if (o.onError !== 'skip') return r
+      else skipped.push(r.left)
+      o.progress?.(k + 1, files.length)
+    }
+    const [first] = read
+    if (first === undefined || read.every((r) => r.labels.length === 0)) return E.left(skipped.at(0) ?? wrong(root, 'tables without rows'))
+    const { image, label, names, rest } = first.columns
+    const { classes, single, said } = labelled(
+      read.flatMap((r) => r.labels),
+      names,
+      o.unlabelled ?? [],
+    )
+    const notes = [
+      note(
+        `columns: pictures are ${JSON.stringify(image)}; ${label === undefined ? 'no label' : `label is ${JSON.stringify(label)}, ${classes.length} classes`}${rest.length === 0 ? '' : `; not used: ${rest.slice(0, 8).join(', ')}${rest.length > 8 ? ` and ${rest.length - 8} more` : ''}`}`,
+        [],
+        'data.columns.path=NAME or label chooses others',
+      ),
+      ...(label === undefined ? [] : said),
+    ]
+    const datasets = new Map<SplitName, Dataset>()
+    for (const split of ['train', 'val', 'test', 'all'] as const) {
+      const groups: Group[] = []
+      const labels: number[] = []
+      const shards: number[] = []
+      let at = 0
+      for (const r of read) {
+        if (r.split === split) {
+          for (const g of r.groups) {
+            for (let i = 0; i < g.rows; i++) shards.push(groups.length)
+            groups.push(g)
+          }
+          for (let i = 0; i < r.labels.length; i++) labels.push(single?.[at + i] ?? -1)
+        }
+        at += r.labels.length
+      }
+      if (labels.length === 0) continue
+      const parts = { root, column: image, groups, shards: shared(shards), labels: shared(labels), classes }
+      const { notes: seen, ...decoding } = await look(labels.length, source(parts).bytes, o)
+      notes.push(...seen)
+      datasets.set(
+        split,
+        parquetDataset({ ...parts, ...decoding, name: split === 'all' ? name : `${name}/${split}`, length: labels.length }),
+      )
+    }
+    return E.right({ splits: datasets, skipped, left, notes: [...new Set(notes)] })
+  }
+
+const shared = (from: ReadonlyArray<number>): Int32Array => {
+  const out = new Int32Array(new SharedArrayBuffer(4 * from.length))
+  out.set(from)
+  return out
+}
+
+export const parquetReader: Reader = {
+  ...reopener(origin, (parts) => TE.right(parquetDataset(parts))),
+  files: 'Parquet tables of pictures (.parquet)',
+  matches: (path) => /\.parquet$/i.test(basename(path)),
+  open: { _tag: 'Shards', files: ({ name, root, paths }, o) => parquet(name, root, paths, o) },
+}

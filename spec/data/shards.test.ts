@@ -1,0 +1,202 @@
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as O from 'fp-ts/lib/Option.js'
+import sharp from 'sharp'
+import { describe, expect, test } from 'vitest'
+import { openLoader } from '../../data/loading/loader.ts'
+import { buffered, epochOrder } from '../../data/loading/order.ts'
+import { openTraining } from '../../data/loading/training.ts'
+import { reopen } from '../../data/loading/reopen.ts'
+import { openData } from '../../data/readers/index.ts'
+import type { OpenOptions } from '../../data/readers/reader.ts'
+import { datasetOf } from '../../data/readers/split.ts'
+import { left, right } from './either.ts'
+import { expectSameImages, fixtures, itemsOf } from './readers-reference.ts'
+
+/** A picture in which everything is k. */
+const picture = (k: number): Promise<Buffer> =>
+  sharp({ create: { width: 5, height: 4, channels: 3, background: { r: k, g: k, b: k } } })
+    .png()
+    .toBuffer()
+
+const header = (name: string, length: number, kind = '0'): Buffer => {
+  const h = Buffer.alloc(512)
+  h.write(name.slice(0, 100), 0)
+  h.write(`${length.toString(8).padStart(11, '0')}\0`, 124)
+  h.write(kind, 156)
+  h.write('ustar\x0000', 257)
+  h.fill(' ', 148, 156)
+  h.write(
+    `${h
+      .reduce((a, b) => a + b, 0)
+      .toString(8)
+      .padStart(6, '0')}\0 `,
+    148,
+  )
+  return h
+}
+
+const filled = (b: Buffer): Buffer => Buffer.concat([b, Buffer.alloc((512 - (b.length % 512)) % 512)])
+
+const member = (name: string, body: Buffer | string): Buffer => {
+  const bytes = Buffer.from(body)
+  const long = name.length > 100 ? [header('././@LongLink', name.length + 1, 'L'), filled(Buffer.from(`${name}\0`))] : []
+  return Buffer.concat([...long, header(name, bytes.length), filled(bytes)])
+}
+
+const tar = (...members: ReadonlyArray<Buffer>): Buffer => Buffer.concat([...members, Buffer.alloc(1024)])
+
+const folderOf = async (files: Readonly<Record<string, Buffer>>): Promise<string> => {
+  const root = await mkdtemp(join(tmpdir(), 'dinograph-shards-'))
+  for (const [name, bytes] of Object.entries(files)) await writeFile(join(root, name), bytes)
+  return root
+}
+
+/** Shards of n samples each: sample i is a picture of i, of class i % 3. */
+const shards = async (...counts: ReadonlyArray<number>): Promise<Readonly<Record<string, Buffer>>> => {
+  const out: Record<string, Buffer> = {}
+  let i = 0
+  for (const [s, n] of counts.entries()) {
+    const members: Buffer[] = []
+    for (let k = 0; k < n; k++, i++) members.push(member(`${i}.png`, await picture(i)), member(`${i}.cls`, String(i % 3)))
+    out[`a-${String(s).padStart(6, '0')}.tar`] = tar(...members)
+  }
+  return out
+}
+
+const open = async (path: string, o: OpenOptions = {}) => {
+  const opened = right(await openData(path, { values: 'stored', ...o })())
+  return { opened, d: right(datasetOf(opened)), said: opened.notes.join('\n') }
+}
+
+const values = async (path: string, o: OpenOptions = {}): Promise<ReadonlyArray<number>> =>
+  (await itemsOf((await open(path, o)).d)).map((item) => item.image.data[0])
+
+describe('WebDataset shards', () => {
+  test('samples are read where they lie, with their labels, over all shards', async () => {
+    const { d, opened } = await open(await folderOf(await shards(3, 4)))
+    expect([opened.kind, d.length, d.classes, d.channels]).toEqual(['webdataset', 7, ['0', '1', '2'], 3])
+    const items = await itemsOf(d)
+    expect(items.map((i) => [i.image.data[0], i.label])).toEqual(Array.from({ length: 7 }, (_, i) => [i, i % 3]))
+    expect([items[3].source, d.shard?.(2), d.shard?.(3)]).toEqual(['a-000001.tar/3', 0, 1])
+    expect([opened.files?.found, opened.files?.read]).toEqual([2, 2])
+  })
+
+  test('splits by the names of shards, labels in JSON, long names, folders in names, members that are not read', async () => {
+    const far = `${'deep/'.repeat(30)}x1`
+    const root = await folderOf({
+      'set-train-000000.tar': tar(member(`${far}.png`, await picture(9)), member(`${far}.json`, '{"label": 4}'), member('b.txt', 'words')),
+      'set-val-000000.tar': tar(
+        header('folder/', 0, '5'),
+        member('folder/c.json', '{"label": 2}'),
+        member('folder/c.jpg.png', await picture(7)),
+      ),
+    })
+    const { opened, said } = await open(root)
+    expect([...opened.splits].map(([s, d]) => [s, d.length, d.label(0)])).toEqual([
+      ['train', 1, O.some(4)],
+      ['val', 1, O.some(2)],
+    ])
+    expect(opened.splits.get('train')?.sourceOf?.(0)).toBe(`set-train-000000.tar/${far}`)
+    expect(said).toContain('members of archives that are not read: 1 .txt')
+  })
+
+  test('an archive that is cut off is a fault of it, or left out and counted; one without an end mark is said', async () => {
+    const files = await shards(3, 3)
+    const whole = files['a-000000.tar']
+    const root = await folderOf({ ...files, 'a-000002.tar': whole.subarray(0, 1100) })
+    const f = left(await openData(root)())
+    expect([f.place, f.found]).toEqual([join(root, 'a-000002.tar'), 'the end of the archive within the header at byte 1024'])
+    const { opened, d } = await open(root, { onError: 'skip' })
+    expect([d.length, opened.files?.faults, opened.files?.read]).toEqual([6, 1, 2])
+    const { said } = await open(await folderOf({ 'b.tar': whole.subarray(0, whole.length - 1024) }))
+    expect(said).toContain('1 archive ends without an end mark, and may be cut off: b.tar')
+  })
+
+  test('an archive without pictures says what is in it', async () => {
+    const f = left(await openData(join(await folderOf({ 'a.tar': tar(member('a.npy', 'x'), member('b.npy', 'x')) }), 'a.tar'))())
+    expect([f.found, f.remedy.startsWith('unpack')]).toEqual(['archives without a picture: 2 .npy', true])
+  })
+})
+
+describe('Parquet tables', () => {
+  test('as Hugging Face writes them: splits, names of classes, row groups', async () => {
+    const { opened, d, said } = await open(join(fixtures, 'parquet'))
+    expect([opened.kind, [...opened.splits].map(([s, x]) => [s, x.length])]).toEqual([
+      'parquet',
+      [
+        ['train', 5],
+        ['test', 2],
+      ],
+    ])
+    expect([d.classes, Array.from({ length: 5 }, (_, i) => O.toUndefined(d.label(i)))]).toEqual([
+      ['cat', 'dog'],
+      [0, 1, 0, 1, undefined],
+    ])
+    expect((await itemsOf(d)).map((i) => i.image.data[0])).toEqual([0, 10, 20, 30, 40])
+    expect(said).toContain('pictures are "image"; label is "label", 2 classes; not used: note')
+    expect([d.shard?.(1), d.shard?.(2)]).toEqual([0, 1])
+  })
+
+  test('the column of pictures may be named; without one the columns are listed; packings that are not read are named', async () => {
+    const odd = join(fixtures, 'parquet-odd')
+    expect(await values(join(odd, 'plain.parquet'), { columns: { path: 'scan' } })).toEqual([0, 10])
+    const f = left(await openData(join(odd, 'texts.parquet'))())
+    expect([f.found, f.remedy]).toEqual(['no column of pictures among text, y', expect.stringContaining('data.columns.path=NAME')])
+    expect(left(await openData(join(odd, 'zstd.parquet'))()).found).toBe('columns packed by ZSTD')
+    const cut = await folderOf({ 'cut.parquet': (await readFile(join(odd, 'plain.parquet'))).subarray(0, 500) })
+    expect(left(await openData(join(cut, 'cut.parquet'))()).found).toContain('a table that cannot be read')
+  })
+})
+
+describe('order of shards', () => {
+  const d = { length: 3 * buffered + 100, shard: (i: number): number => Math.floor(i / 500) }
+
+  test('a permutation, of which each buffer holds a few shards, another in each epoch and for each seed', () => {
+    const order = epochOrder(d, 1, 0)
+    expect(Array.from(order).sort((a, b) => a - b)).toEqual(Array.from({ length: d.length }, (_, i) => i))
+    for (let b = 0; b < 4; b++) {
+      const inside = new Set(Array.from(order.subarray(b * buffered, (b + 1) * buffered), d.shard))
+      expect(inside.size).toBeLessThanOrEqual(buffered / 500 + 2)
+    }
+    expect(Array.from(order.subarray(0, 50))).not.toEqual(Array.from(order.subarray(0, 50)).sort((a, b) => a - b))
+    expect([epochOrder(d, 1, 1), epochOrder(d, 2, 0)]).not.toContainEqual(order)
+    expect(epochOrder(d, 1, 0)).toEqual(order)
+  })
+
+  test('a run that begins later, and ranks that share a batch, see what one run sees; and so do worker threads', async () => {
+    const { d: data } = await open(await folderOf(await shards(5, 6, 7)), { values: 'unit' })
+    const o = { seed: 3, batch: 4, side: 8 }
+    const one = right(await openLoader(data, { ...o, workers: 0 })())
+    const late = right(await openLoader(data, { ...o, workers: 1 })())
+    const ranks = [
+      right(await openLoader(data, { ...o, workers: 0, rows: { from: 0, to: 2 } })()),
+      right(await openLoader(data, { ...o, workers: 0, rows: { from: 2, to: 4 } })()),
+    ]
+    for (const step of [7, 8, 5]) {
+      const whole = right(await one.batch(step)())
+      const later = right(await late.batch(step)())
+      expect([later.indices, later.canvases]).toEqual([whole.indices, whole.canvases])
+      const parts = await Promise.all(ranks.map((r) => r.batch(step)()))
+      expect(parts.flatMap((p) => Array.from(right(p).indices))).toEqual(Array.from(whole.indices))
+    }
+    for (const l of [one, late, ...ranks]) l.close()
+  })
+
+  test('parts of shards know their shards, and open again in another thread', async () => {
+    const root = await folderOf(await shards(6, 6))
+    const { train } = right(await openTraining(root, { share: 0.25, loading: {}, say: () => undefined })())
+    expect(new Set(Array.from({ length: train.length }, (_, i) => train.shard?.(i)))).toEqual(new Set([0, 1]))
+    for (const path of [root, join(fixtures, 'parquet')]) {
+      const { d: data } = await open(path)
+      const again = right(await reopen(right(await (data.origin ?? (() => Promise.reject(new Error('none'))))()))())
+      expectSameImages(
+        (await itemsOf(again)).map((i) => i.image),
+        (await itemsOf(data)).map((i) => i.image),
+        path,
+      )
+      expect(again.sourceOf?.(1)).toBe(data.sourceOf?.(1))
+    }
+  })
+})
