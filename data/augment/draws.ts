@@ -5,7 +5,9 @@
 import type { Stream } from '../../core/random.ts'
 import { permutation, stream } from '../../core/random.ts'
 import { sizeOf } from '../../core/type.ts'
-import type { Box } from '../readers/dataset.ts'
+import type { Box, Image } from '../readers/dataset.ts'
+import type { Atlas, Corner } from './atlas.ts'
+import { asItIs, layCrop } from './atlas.ts'
 import { writeBlur } from './blur.ts'
 import type { ColourName, ColourOp } from './colour.ts'
 import { solariseAt, writeColour } from './colour.ts'
@@ -15,6 +17,7 @@ import type { GroupPlan, Plan } from './plan.ts'
 import { groupInputs, inputPath } from './plan.ts'
 import type { Augmentation, CropGroup, Jitter } from './augmentation.ts'
 import { jitterNames } from './augmentation.ts'
+import type { Resampling } from './taps.ts'
 import { writeTaps } from './taps.ts'
 
 /** Inputs by path. */
@@ -25,6 +28,8 @@ export interface Subject {
   readonly size: Size
   /** Regions of interest, in the canvas' pixels. */
   readonly regions: ReadonlyArray<Box>
+  /** The image is larger than its canvas, on which its crops lie beside each other (atlas.ts): sizes and regions are those of the image. */
+  readonly apart?: true
 }
 
 /** Positions in a crop's stream, behind those of its box. */
@@ -129,7 +134,7 @@ export const inputsOf = (p: Plan, tables: Tables): InputValues =>
     ),
   )
 
-const writeBox = (p: Plan, g: GroupPlan, t: GroupTables, row: number, box: Box, flip: boolean): void => {
+const writeBox = (p: Plan, g: GroupPlan, t: GroupTables, row: number, box: Box, flip: boolean, r: Resampling): void => {
   const { size: outputs, count } = g.group
   const rows = (k: number) => ({
     first: t.first,
@@ -138,8 +143,8 @@ const writeBox = (p: Plan, g: GroupPlan, t: GroupTables, row: number, box: Box, 
     taps: g.taps,
     limit: p.layout.side,
   })
-  writeTaps(p.augmentation.resampling, { start: box.y, length: box.height, outputs, flip: false }, rows(0))
-  writeTaps(p.augmentation.resampling, { start: box.x, length: box.width, outputs, flip }, rows(1))
+  writeTaps(r, { start: box.y, length: box.height, outputs, flip: false }, rows(0))
+  writeTaps(r, { start: box.x, length: box.width, outputs, flip }, rows(1))
 }
 
 /** Where a crop lies in its image, and how it is laid into its square. */
@@ -155,6 +160,14 @@ export const placeOf = (p: Plan, g: GroupPlan, seed: number, k: number, sample: 
   return { ...drawBox(s, g.group, subject), flip: s.unit(at.flip) < p.augmentation.flip, size: g.group.size }
 }
 
+/** Where crops are cut from: the canvas, or an image that is larger, whose crops are laid onto the canvas as they are drawn. */
+export interface Whole {
+  readonly image: Image
+  readonly range: readonly [number, number]
+  readonly canvas: Float32Array
+  readonly atlas: Atlas
+}
+
 /** Crop `k` of image `b`, whose number among all samples of the run is `sample`. True where a region guided it. */
 const writeCrop = (
   p: Plan,
@@ -165,12 +178,18 @@ const writeCrop = (
   b: number,
   sample: number,
   subject: Subject,
+  whole: readonly [Whole, Corner] | undefined,
 ): boolean => {
   const r = p.augmentation
   const s = cropStream(seed, g.name, k, sample)
   const row = k * p.layout.batch + b
   const { box, guided, flip } = placeOf(p, g, seed, k, sample, subject)
-  writeBox(p, g, t, row, box, flip)
+  if (whole === undefined) writeBox(p, g, t, row, box, flip, r.resampling)
+  else {
+    const [{ image, range, canvas }, corner] = whole
+    layCrop(image, range, box, g.group.size, r.resampling, canvas, p.layout.side, corner)
+    writeBox(p, g, t, row, { ...corner, width: g.group.size, height: g.group.size }, flip, asItIs)
+  }
   if (g.colour.width > 0) {
     const grayscale: ReadonlyArray<ColourOp> = s.unit(at.grayscale) < r.grayscale ? [{ name: 'grayscale', factor: 0 }] : []
     writeColour(g.colour, [...drawJitter(jitterStream(seed, r, g.name, k, sample), r.jitter), ...grayscale], t.colour, row * g.colour.width)
@@ -191,11 +210,15 @@ export interface Drawn {
 }
 
 /** Writes what image `b` of a batch, sample number `sample` of the run, needs; gives how many of its crops a region has guided. */
-export const drawImage = (p: Plan, tables: Tables, seed: number, b: number, sample: number, subject: Subject): number => {
+export const drawImage = (p: Plan, tables: Tables, seed: number, b: number, sample: number, subject: Subject, whole?: Whole): number => {
   let guided = 0
   p.groups.forEach((g, n) => {
     // a Gram teacher's crops are the global ones once more
-    for (let k = 0; k < g.group.count; k++) guided += Number(writeCrop(p, g, tables[n], seed, k, b, sample, subject) && g.name !== 'gram')
+    for (let k = 0; k < g.group.count; k++) {
+      const corner = whole?.atlas[n][k]
+      const own = whole === undefined || corner === undefined ? undefined : ([whole, corner] as const)
+      guided += Number(writeCrop(p, g, tables[n], seed, k, b, sample, subject, own) && g.name !== 'gram')
+    }
   })
   return guided
 }

@@ -7,12 +7,13 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../core/command.ts'
 import type { Fault } from '../../core/fault.ts'
-import type { Subject, Tables } from '../augment/draws.ts'
+import { atlasOf } from '../augment/atlas.ts'
+import type { Subject, Tables, Whole } from '../augment/draws.ts'
 import { drawImage } from '../augment/draws.ts'
 import type { Plan } from '../augment/plan.ts'
-import type { Dataset } from '../readers/dataset.ts'
+import type { Dataset, Item } from '../readers/dataset.ts'
 import type { OnError } from '../readers/result.ts'
-import { readyImage } from './image.ts'
+import { laid, largeImage, soundImage } from './image.ts'
 
 /** An image that has been laid onto its canvas: which item it really is, and what is known of it. */
 export interface Laid {
@@ -44,6 +45,8 @@ export interface Job {
 export interface Filled extends Laid {
   readonly at: number
   readonly slot: number
+  /** Whether its canvas lies in the cache now. */
+  readonly kept: boolean
   readonly note: string | undefined
   /** Faults of items in whose place the next one stands. */
   readonly skipped: ReadonlyArray<Fault>
@@ -58,6 +61,8 @@ export interface FillOptions {
   /** Crops to draw; without them none are. */
   readonly plan: Plan | undefined
   readonly onError: OnError
+  /** Images larger than their canvas are shrunk to it, in place of being cropped from all of their pixels. */
+  readonly shrink?: boolean
   /** `[slots, C, S, S]`: canvases that are kept. */
   readonly cache: Float32Array
 }
@@ -75,8 +80,8 @@ const mostSkipped = 1000
 const readItem = async (d: Dataset, o: FillOptions, wanted: number) => {
   const skipped: Fault[] = []
   for (let item = wanted; ; item = (item + 1) % d.length) {
-    const read = E.chain((x: Parameters<typeof readyImage>[2]) => readyImage(d, o.side, x))(await d.item(item)())
-    if (E.isRight(read)) return E.right({ item, ready: read.right, skipped })
+    const read = E.chain((x: Item) => soundImage(d, x))(await d.item(item)())
+    if (E.isRight(read)) return E.right({ item, found: read.right, skipped })
     if (o.onError === 'stop') return read
     skipped.push(read.left)
     if (skipped.length >= Math.min(d.length, mostSkipped))
@@ -91,19 +96,29 @@ const readItem = async (d: Dataset, o: FillOptions, wanted: number) => {
 const fillRow = async (d: Dataset, o: FillOptions, job: Job, row: Row): Promise<Either<Fault, Filled>> => {
   const pixels = d.channels * o.side * o.side
   const place = row.at * pixels
-  const drawn = (laid: Laid): number =>
-    o.plan === undefined ? 0 : drawImage(o.plan, job.tables, o.seed, row.at, job.first + row.at, laid.subject)
+  const drawn = ({ subject }: Laid): number =>
+    o.plan === undefined ? 0 : drawImage(o.plan, job.tables, o.seed, row.at, job.first + row.at, subject)
   if (row.known !== undefined) {
     job.canvases.set(o.cache.subarray(row.slot * pixels, (row.slot + 1) * pixels), place)
-    return E.right({ ...row.known, at: row.at, slot: row.slot, note: undefined, skipped: [], guided: drawn(row.known) })
+    return E.right({ ...row.known, at: row.at, slot: row.slot, kept: true, note: undefined, skipped: [], guided: drawn(row.known) })
   }
   const read = await readItem(d, o, row.item)
   if (E.isLeft(read)) return read
-  const { item, ready, skipped } = read.right
+  const { item, found, skipped } = read.right
+  const atlas = o.plan === undefined || o.shrink === true ? undefined : atlasOf(o.plan)
+  const large = atlas === undefined ? undefined : largeImage(found, o.side)
+  if (o.plan !== undefined && atlas !== undefined && large !== undefined) {
+    const canvas = job.canvases.subarray(place, place + pixels)
+    const whole: Whole = { image: large.image, range: d.range, canvas, atlas }
+    const guided = drawImage(o.plan, job.tables, o.seed, row.at, job.first + row.at, large.subject, whole)
+    // its crops are others each time: nothing of them is kept
+    return E.right({ item, subject: large.subject, at: row.at, slot: row.slot, kept: false, note: undefined, skipped, guided })
+  }
+  const ready = laid(d, o.side)(found)
   job.canvases.set(ready.canvas, place)
   if (row.slot >= 0) o.cache.set(ready.canvas, row.slot * pixels)
-  const laid: Laid = { item, subject: ready.subject }
-  return E.right({ ...laid, at: row.at, slot: row.slot, note: ready.note, skipped, guided: drawn(laid) })
+  const known: Laid = { item, subject: ready.subject }
+  return E.right({ ...known, at: row.at, slot: row.slot, kept: row.slot >= 0, note: ready.note, skipped, guided: drawn(known) })
 }
 
 /** Fills the rows of a job with a dataset's items. Fault: the first item (in the order of rows) that cannot be read. */

@@ -154,6 +154,8 @@ const windowed =
   (item) => {
     const fs: Array<(x: number) => number> = []
     for (const w of i.windows) {
+      if (typeof w === 'string' && w !== 'file' && item.units !== undefined && item.units !== 'HU')
+        return E.left(`an image in ${item.units}, where the window ${w} is in HU`)
       const window = w === 'file' ? item.windows?.at(0) : typeof w === 'string' ? windowPresets[w] : w
       if (window === undefined) return E.left('an image whose file proposes no window')
       fs.push(throughWindow(window, i.shape))

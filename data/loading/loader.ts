@@ -70,10 +70,12 @@ export interface LoaderOptions {
   readonly crops?: MultiCrop
   /** What an item that cannot be read does: it stops the run (the default), or the next one stands in its place. */
   readonly onError?: OnError
+  /** Images larger than their canvas are shrunk to it; by default, where it holds the crops, these are cut from all pixels of the image. */
+  readonly shrink?: boolean
 }
 
 /** How a run loads its images, as its data say. */
-export interface Loading extends Pick<LoaderOptions, 'workers' | 'cacheBytes' | 'onError'> {
+export interface Loading extends Pick<LoaderOptions, 'workers' | 'cacheBytes' | 'onError' | 'shrink'> {
   /** Batches that are begun before they are asked for; 2 by default. */
   readonly prefetch?: number
 }
@@ -131,8 +133,9 @@ const cacheOf = (items: number, pixels: number, bytes: number): Cache => {
       // an item that is being read for another batch is read again
       return { at, item, slot: known !== undefined ? (slots.get(item) ?? -1) : slots.has(item) ? -1 : slotOf(item), known }
     },
-    keep: (wanted, { slot, item, subject }) => {
-      if (slot >= 0) kept.set(wanted, { item, subject })
+    keep: (wanted, { slot, kept: lies, item, subject }) => {
+      if (lies && slot >= 0) kept.set(wanted, { item, subject })
+      else if (!lies && slot >= 0 && slots.delete(wanted)) free.push(slot)
     },
     forget: (rows) => {
       for (const r of rows) if (r.slot >= 0 && r.known === undefined && slots.delete(r.item)) free.push(r.slot)
@@ -260,7 +263,17 @@ interface Prepared {
 
 const prepare = (d: Dataset, o: LoaderOptions): Prepared => {
   const cache = cacheOf(d.length, d.channels * o.side * o.side, o.cacheBytes ?? 512 * 1024 * 1024)
-  return { cache, options: { seed: o.seed, side: o.side, plan: o.crops?.plan, onError: o.onError ?? 'stop', cache: cache.memory } }
+  return {
+    cache,
+    options: {
+      seed: o.seed,
+      side: o.side,
+      plan: o.crops?.plan,
+      onError: o.onError ?? 'stop',
+      shrink: o.shrink ?? false,
+      cache: cache.memory,
+    },
+  }
 }
 
 /** Batches of a data set, read on the calling thread. Faults: an empty data set, a batch larger than it, rows outside of the batch. */

@@ -25,6 +25,11 @@ export interface Image {
   readonly padding?: Uint8Array
 }
 
+export interface Sides {
+  readonly height: number
+  readonly width: number
+}
+
 /** A rectangle in pixels, [x, x + width) x [y, y + height). */
 export interface Box {
   readonly x: number
@@ -58,6 +63,8 @@ export interface Item {
   readonly frame?: number
   /** The display windows that its file proposes, in the image's units. */
   readonly windows?: ReadonlyArray<Window>
+  /** What its numbers measure, where its file says. */
+  readonly units?: string
   /** Small values are to be shown bright (DICOM's MONOCHROME1). The image itself is not inverted. */
   readonly inverted?: boolean
 }
@@ -67,6 +74,9 @@ export interface Window {
   readonly centre: number
   readonly width: number
 }
+
+/** The units of a dataset whose items have units of their own. */
+export const severalUnits = 'several units'
 
 export interface Dataset {
   readonly name: string
@@ -84,6 +94,8 @@ export interface Dataset {
   readonly label: (i: number) => Option<number>
   /** Where item i comes from, as `Item.source`, known without reading it. */
   readonly sourceOf?: (i: number) => string
+  /** The sides of item i, where its header has been seen. */
+  readonly sizeOf?: (i: number) => Sides | undefined
   /** What item i lies in beside others, known without reading it: a shard, whose items are best read one after the other. */
   readonly shard?: (i: number) => number
   /** What item i must not be parted from, known without reading it: its patient, study, series or volume. */

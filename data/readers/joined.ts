@@ -81,6 +81,14 @@ export const joined =
         const k = owner(i)
         return all[k].group?.(i - starts[k]) ?? all[k].sourceOf?.(i - starts[k]) ?? all[k].name
       },
+      ...(all.every((d) => d.sizeOf === undefined)
+        ? {}
+        : {
+            sizeOf: (i: number) => {
+              const k = owner(i)
+              return all[k].sizeOf?.(i - starts[k])
+            },
+          }),
       sourceOf: (i) => {
         const k = owner(i)
         return all[k].sourceOf?.(i - starts[k]) ?? all[k].name

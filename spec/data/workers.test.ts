@@ -61,7 +61,7 @@ const plain = (b: Batch): unknown => ({
 describe('worker threads', () => {
   test('batches are the same for 0, 1, 2 and 4 workers, with and without a cache, and after a resume', async () => {
     const d = await pictures()
-    const o = { seed: 3, batch: 3, side: 32, crops: crops(d, 3, 32) }
+    const o = { seed: 3, batch: 3, side: 32, crops: crops(d, 3, 32), shrink: true }
     const here = await load(d, { ...o, workers: 0 })
     const reference = new Map<number, unknown>()
     for (const step of [0, 1, 2, 3, 4, 5, 7, 8, 9, 10]) reference.set(step, plain(right(await here.batch(step)())))
@@ -95,7 +95,7 @@ describe('worker threads', () => {
   test('draws made by a loader are those that the crops make themselves', async () => {
     const d = await pictures()
     const c = crops(d, 3, 32)
-    const { drawn, ...bare } = right(await (await load(d, { seed: 3, batch: 3, side: 32, workers: 1, crops: c })).batch(4)())
+    const { drawn, ...bare } = right(await (await load(d, { seed: 3, batch: 3, side: 32, workers: 1, crops: c, shrink: true })).batch(4)())
     expect(drawn?.seed).toBe(3)
     expect(right(c.feed(3, bare))).toEqual(right(c.feed(3, { ...bare, ...(drawn === undefined ? {} : { drawn }) })))
     expect(right(c.feed(4, { ...bare, ...(drawn === undefined ? {} : { drawn }) }))).toEqual(right(c.feed(4, bare)))

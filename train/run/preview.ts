@@ -34,7 +34,9 @@ const cropAt = (p: MultiCrop, values: HostArray, size: number, row: number): Ima
 /** The image as it lies on its canvas, its regions of interest outlined, at a size that fits a global crop's tile. */
 const wholeAt = (p: MultiCrop, batch: Batch, b: number, tile: number): Either<Fault, Image> => {
   const { channels, side } = p.layout
-  const { size, regions }: Subject = batch.subjects[b]
+  const subject: Subject = batch.subjects[b]
+  // of an image larger than its canvas, its crops lie there
+  const { size, regions } = subject.apart === true ? { size: { height: side, width: side }, regions: [] } : subject
   const data = new Float32Array(channels * size.height * size.width)
   for (let c = 0; c < channels; c++)
     for (let y = 0; y < size.height; y++) {

@@ -10,23 +10,19 @@ import { stringify } from 'yaml'
 import type { Device } from '../../compiler/target.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
 import { isResident, leavesOfGraph, value } from '../../core/graph.ts'
 import { trace } from '../../core/trace.ts'
-import { sideFor, sizeOnCanvas } from '../../data/augment/canvas.ts'
 import { writeFile } from '../../data/formats/file.ts'
 import type { TrainingSplit } from '../../data/loading/training.ts'
-import { note } from '../../data/readers/note.ts'
-import type { Dataset, Image } from '../../data/readers/dataset.ts'
 import { labelled } from '../../data/readers/split.ts'
 import type { Split } from '../../data/readers/split.ts'
-import { substituting } from '../../data/readers/result.ts'
 import type { Accelerator } from '../config/common.ts'
 import { merged } from '../config/section.ts'
 import { recordStart } from './environment.ts'
 import type { AccuracyOf, Resolved, Surroundings } from './experiment.ts'
 import type { Assembled, Imagery } from './assembly.ts'
 import { plainFeatures, plainRoot } from './assembly.ts'
+import { assembledFor, foreseen, imageryOf } from './imagery.ts'
 import type { Judge, Numbers } from './judge.ts'
 import { openLogs } from './log/logs.ts'
 import { percent } from './log/numbers.ts'
@@ -77,53 +73,6 @@ interface Open {
 interface Traced extends Open {
   readonly images: Imagery
   readonly assembled: Assembled
-}
-
-/** Images that are looked at to choose a canvas, evenly spread over all: the first ones may be thumbnails. */
-const looked = 64
-
-/** What becomes of images on canvases of a side, where that is not what they are. */
-const canvasNotes = (d: Dataset, sizes: ReadonlyArray<Image>, side: number): ReadonlyArray<string> => {
-  const large = sizes.filter((s) => Math.max(s.height, s.width) > side)
-  const [most] = [...large].sort((a, b) => b.height * b.width - a.height * a.width)
-  if (most === undefined) return []
-  const size = sizeOnCanvas(most, side)
-  const needed = Math.max(...large.map((s) => Math.max(s.height, s.width)))
-  return [
-    note(
-      `${large.length} of ${sizes.length} images looked at of ${d.name} are larger than canvases of ${side} x ${side} and are shrunk, as ${most.height} x ${most.width} to ${size.height} x ${size.width}`,
-      [],
-      `data.canvas=${needed} keeps their pixels, with ${Math.round((4 * d.channels * needed ** 2) / 2 ** 20)} MiB an image in memory`,
-    ),
-  ]
-}
-
-/** Channels, and the side of canvases that the images fit. */
-const imageryOf = async (
-  { train, loading, normalisation, canvas }: TrainingSplit,
-  say: (text: string) => void,
-): Promise<Either<Fault, Imagery>> => {
-  const d = loading?.onError === 'skip' ? substituting(() => undefined)(train) : train
-  const sizes: Array<Image> = []
-  const n = Math.min(looked, d.length)
-  for (let k = 0; k < n; k++) {
-    const item = await d.item(Math.floor((k * d.length) / n))()
-    if (E.isLeft(item)) return item
-    sizes.push(item.right.image)
-  }
-  if (sizes.length === 0) {
-    return E.left(
-      fault('data', {
-        place: d.name,
-        found: 'no image to train on',
-        allowed: 'at least one image',
-        remedy: 'see with npm run data -- inspect --data PATH what is read, and keep less for the test (data.share)',
-      }),
-    )
-  }
-  const side = canvas ?? sideFor(sizes)
-  for (const line of canvasNotes(train, sizes, side)) say(`note: ${line}`)
-  return E.right({ channels: d.channels, side, ...(normalisation === undefined ? {} : { normalisation }) })
 }
 
 const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.train.length > 0 && split.test.length > 0
@@ -272,6 +221,8 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
   const start = await begun(t)
   if (E.isLeft(start)) return start
   for (const note of new Set(assembled.phases.flatMap((p) => p.crops.notes))) say(`augmentation: ${note}`)
+  for (const line of foreseen(assembled, run.settings.evaluation.k, isLabelled(judged) ? judged.train.length : undefined))
+    say(`note: ${line}`)
   const phases = await compiledPhases({
     device,
     run,
@@ -335,10 +286,10 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   o.progress.say(`${o.name} on ${device.name}: ${device.description}`)
   const ready = await readyToJudge(open)
   if (E.isLeft(ready)) return ready
-  const images = await imageryOf(data, o.progress.say)
+  const images = await imageryOf(data)
   if (E.isLeft(images)) return images
-  const assembled = run.assemble(images.right, device.planned)
-  return E.isLeft(assembled) ? assembled : trained({ ...open, images: images.right, assembled: assembled.right })
+  const made = assembledFor(images.right, (i) => run.assemble(i, device.planned), o.progress.say)
+  return E.isLeft(made) ? made : trained({ ...open, ...made.right })
 }
 
 const targetOf = (a: Accelerator): TaskEither<Fault, Device> => openTarget(a.target, a.threads === 0 ? {} : { threads: a.threads })

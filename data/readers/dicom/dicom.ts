@@ -11,7 +11,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { outside } from '../dataset.ts'
+import { outside, severalUnits } from '../dataset.ts'
 import type { Dataset, Item } from '../dataset.ts'
 import { originOf } from '../origin.ts'
 import { reopener } from '../reader.ts'
@@ -99,7 +99,10 @@ const dicomDataset = (parts: DicomParts): Dataset => {
   const ranges = headers.map(rangeOf)
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
   const read = readFrame(codecs())
-  const [modality, units] = [common(headers.map((h) => h.modality)), common(headers.map((h) => (isColour(h) ? '' : h.units)))]
+  const modality = common(headers.map((h) => h.modality))
+  // images of several units have no range in common: each is seen by its own values
+  const measures = headers.map((h) => (isColour(h) ? '' : h.units))
+  const units = new Set(measures).size > 1 ? severalUnits : common(measures)
   return {
     name,
     length: index.length,
@@ -115,6 +118,10 @@ const dicomDataset = (parts: DicomParts): Dataset => {
       return [h.patient, h.study, h.series].find((x) => x !== '') ?? below(root, path)
     },
     sourceOf: (i) => below(root, placed[index[i][0]].file.path),
+    sizeOf: (i) => {
+      const { rows, columns } = placed[index[i][0]].file.header
+      return { height: rows, width: columns }
+    },
     item: (i) => {
       if (!(i in index)) return TE.left(outside(name, i, index.length))
       const [f, frame] = index[i]
@@ -125,6 +132,7 @@ const dicomDataset = (parts: DicomParts): Dataset => {
           ...(padding === undefined ? {} : { padding }),
           image: toChannels(channels, range[1])(image),
           source: below(root, file.path),
+          ...(isColour(file.header) || file.header.units === '' ? {} : { units: file.header.units }),
           ...itemFields(placed[f], frame),
         })),
       )

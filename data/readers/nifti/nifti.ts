@@ -309,6 +309,11 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
     classes: [],
     label: () => O.none,
     sourceOf: (i) => sourceOf(files[index[i][0]].path),
+    sizeOf: (i) => {
+      const { size } = files[index[i][0]].header
+      const [p, q] = [0, 1, 2].filter((a) => a !== axis)
+      return { height: size[q], width: size[p] }
+    },
     item: (i) => {
       if (!(i in index)) return TE.left(outside(name, i, index.length))
       const [f, frame] = index[i]

@@ -107,6 +107,12 @@ const cut = (axis: number): readonly [number, number, number] => (axis === 0 ? [
 /** Slices of an entry along an axis of [d, h, w]. */
 export const depthOf = (l: Layout, axis: number): number => l.sides[l.volume ? axis : 0]
 
+/** The sides of such a slice. */
+export const sliceSize = (l: Layout, axis: number): { readonly height: number; readonly width: number } => {
+  const [, q, p] = cut(l.volume ? axis : 0)
+  return { height: l.sides[q], width: l.sides[p] }
+}
+
 /** One slice of an entry, [C, H, W], from the entry's numbers. */
 export const sliceOf = (l: Layout, axis: number, k: number, numbers: ArrayLike<number>): Image => {
   const [s, q, p] = cut(l.volume ? axis : 0)

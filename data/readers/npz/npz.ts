@@ -29,7 +29,7 @@ import { countOf } from '../../formats/tensor.ts'
 import { npyHeader, npyHeaderBytes, npyNumbers, npyRange, rowMajor } from '../../formats/npy.ts'
 import { labelsIn } from './labels.ts'
 import type { Labels, ReadLabels } from './labels.ts'
-import { depthOf, layoutOf, layouts, sliceOf } from './layout.ts'
+import { depthOf, layoutOf, layouts, sliceOf, sliceSize } from './layout.ts'
 import type { Context, Layout, Told } from './layout.ts'
 import { labelsBeside, named, pairsOf } from './names.ts'
 import type { Named, Pair } from './names.ts'
@@ -143,6 +143,7 @@ export interface NpzParts extends NpzFrame {
 const framed = ({ name, header, layout, labels, classes, axis, channels }: NpzFrame, content: TaskEither<Fault, Content>): Dataset => {
   const depth = depthOf(layout, axis)
   const length = layout.count * depth
+  const size = sliceSize(layout, axis)
   const entryBytes = countOf(layout.sides) * layout.channels * header.bytes
   const single = labels?.perEntry === 1 ? labels : undefined
   const inRange = (i: number): boolean => Number.isSafeInteger(i) && i >= 0 && i < length
@@ -159,6 +160,7 @@ const framed = ({ name, header, layout, labels, classes, axis, channels }: NpzFr
     ...(header.bytes === 1 && header.type !== 'i1' ? {} : { units: 'stored' }),
     label: (i) => (inRange(i) ? O.fromNullable(labelOf(Math.floor(i / depth))) : O.none),
     sourceOf: (i) => `${name}/${Math.floor(i / depth)}`,
+    sizeOf: () => size,
     item: (i) => {
       if (!inRange(i)) return TE.left(outside(name, i, length))
       const [entry, k] = [Math.floor(i / depth), i % depth]

@@ -13,7 +13,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
-import type { Dataset } from '../dataset.ts'
+import type { Dataset, Sides } from '../dataset.ts'
 import { codeOf, systemFault } from '../../formats/file.ts'
 import { isPicture, pictureEndings, readPicture } from './file.ts'
 import type { PictureOptions } from './file.ts'
@@ -53,6 +53,8 @@ export interface Pictures {
   readonly range?: readonly [number, number]
   /** Values that measure something, of which a range is not what is to be shown. */
   readonly measured?: boolean
+  /** Sides by path, of those whose headers have been seen. */
+  readonly sizes?: ReadonlyArray<readonly [path: string, size: Sides]>
   /** The page of each path, where files have several; a path comes once for each of its pages. */
   readonly pages?: ReadonlyArray<number>
 }
@@ -61,10 +63,11 @@ const origin = originOf<Pictures>('pictures')
 
 /** Pictures as a dataset. */
 export const pictures = (parts: Pictures): Dataset => {
-  const { name, root, paths, classes, options, stored, range, measured, pages } = parts
+  const { name, root, paths, classes, options, stored, range, measured, pages, sizes } = parts
   const numbers = new Map(classes.map((c, i) => [c, i]))
   const labels = paths.map((p) => numbers.get(folderOf(p) ?? ''))
   const { channels = 3, values } = options
+  const seen = new Map(sizes)
   return {
     name,
     length: paths.length,
@@ -75,6 +78,7 @@ export const pictures = (parts: Pictures): Dataset => {
     label: (i) => O.fromNullable(labels[i]),
     origin: TE.right(origin.of(parts)),
     sourceOf: (i) => paths[i],
+    ...(sizes === undefined ? {} : { sizeOf: (i: number) => seen.get(paths[i]) }),
     item: (i) => {
       if (!(i in paths)) return TE.left(outside(root, i, paths.length))
       const label = labels[i]
@@ -116,8 +120,8 @@ export const folder =
     }
   }
 
-/** Pictures whose headers are looked at beside those that may have several pages, spread over all. */
-const looked = 256
+/** Pictures whose headers are looked at beside those that may have several pages: all of them, or so many spread over all. */
+const looked = 4096
 
 const mayHavePages = (path: string): boolean => /\.(tiff?|webp|gif|apng)$/i.test(path)
 
@@ -228,6 +232,7 @@ export const pictureReader: Reader = {
           range,
           paths: paged ? entries.map((e) => e.p) : files,
           stored: known.at(0)?.channels ?? 3,
+          sizes: [...seen].map(([p, s]) => [p, s.size] as const),
           ...(measured.length > 0 ? { measured: true } : {}),
           ...(paged ? { pages: entries.map((e) => e.page) } : {}),
         })

@@ -63,7 +63,7 @@ const extract =
     const opened = await pipe(
       TE.fromEither(padded(d, p.batch)),
       TE.chain((full) =>
-        openLoader(full, { ...loading, seed: 0, batch: p.batch, side: p.crops.layout.side, ordered: true, cacheBytes: 0 }),
+        openLoader(full, { ...loading, crops: p.crops, seed: 0, batch: p.batch, side: p.crops.layout.side, ordered: true, cacheBytes: 0 }),
       ),
     )()
     if (E.isLeft(opened)) return opened

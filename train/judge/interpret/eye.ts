@@ -16,7 +16,7 @@ import type { Rows } from '../evaluate/neighbours.ts'
 import { framed } from '../../exchange/preprocess.ts'
 import { attentionBoxes } from './boxes.ts'
 import type { Seen } from './look.ts'
-import { clsMaps, meanMap } from './maps.ts'
+import { clsMaps, gridOf, meanMap } from './maps.ts'
 
 export interface Eye {
   readonly frozen: Frozen
@@ -34,13 +34,13 @@ const seenIn = (f: Frozen, e: Encoding, image: Image, i: number): Either<Fault, 
   const [heads = 1, tokens = 1] = attention.shape
   const [n = 0, dim = 0] = patches.shape
   const shown = framed(f.preprocess)(image)
-  const grid: readonly [number, number] = [Math.ceil(shown.height / f.patch), Math.ceil(shown.width / f.patch)]
-  if (grid[0] * grid[1] !== n)
+  const grid = gridOf(shown, f.patch, n)
+  if (grid === undefined)
     return E.left(
       fault('graph', {
         place: f.place,
         found: `${n} patches of ${shown.height} x ${shown.width} pixels`,
-        allowed: `a grid of ${grid.join(' x ')}`,
+        allowed: `one for each square of ${f.patch} x ${f.patch}`,
         remedy: 'correct the size in preprocessor_config.json',
       }),
     )

@@ -17,7 +17,7 @@ import type { Preprocess } from '../../exchange/preprocess.ts'
 import { framed, resizedSize } from '../../exchange/preprocess.ts'
 import type { BoxOptions, Detection } from './boxes.ts'
 import { attentionBoxes, enlargeMap } from './boxes.ts'
-import { clsMaps, massMask, meanMap } from './maps.ts'
+import { clsMaps, gridOf, massMask, meanMap } from './maps.ts'
 import { componentPictures, foreground } from './pca.ts'
 
 export interface Seen {
@@ -92,13 +92,13 @@ export const lookAt =
         const [heads = 1, tokens = 1] = attention.shape
         const [n = 0, dim = 0] = patches.shape
         const shown = framed(preprocess)(image)
-        const grid: readonly [number, number] = [Math.ceil(shown.height / f.patch), Math.ceil(shown.width / f.patch)]
-        if (grid[0] * grid[1] !== n)
+        const grid = gridOf(shown, f.patch, n)
+        if (grid === undefined)
           return E.left(
             fault('graph', {
               place: f.place,
               found: `${n} patches of ${shown.height} x ${shown.width} pixels`,
-              allowed: `a grid of ${grid.join(' x ')}`,
+              allowed: `one for each square of ${f.patch} x ${f.patch}`,
               remedy: 'give another --size',
             }),
           )

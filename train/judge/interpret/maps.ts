@@ -1,4 +1,12 @@
 /** Where the class token of the last block looks, as maps over patches (dino `visualize_attention.py`). */
+import type { Size } from '../../../data/augment/geometry.ts'
+
+/**
+ * Patches along height and width of an image of which there are `n`: whole ones alone, or one more where a network fills up what is left at
+ * the edges; undefined where neither gives as many.
+ */
+export const gridOf = ({ height, width }: Size, patch: number, n: number): readonly [number, number] | undefined =>
+  [Math.floor, Math.ceil].map((f) => [f(height / patch), f(width / patch)] as const).find(([rows, columns]) => rows * columns === n)
 
 /** Attention of one image, `[heads, T, T]` row-major, T = prefix + N. */
 export interface Attention {

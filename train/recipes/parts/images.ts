@@ -81,7 +81,7 @@ const settings = section(
     canvas: optional(
       whole(
         512,
-        'side of the squares that images are laid on before crops are taken, larger ones shrunk; null: what suits the images, at most 512',
+        'side of the squares that images are laid on before crops are taken, larger ones shrunk; null: what suits the images, at most 512, and crops of larger ones are cut from all of their pixels',
         { min: 16, max: 8192 },
       ),
     ),
@@ -237,7 +237,7 @@ const sourceOf =
                 ...(intensity === undefined ? {} : { intensity }),
                 ...(normalisation === undefined ? {} : { normalisation }),
               }),
-              TE.map((split) => (o.canvas === null ? split : { ...split, canvas: o.canvas })),
+              TE.map((split) => (o.canvas === null ? split : { ...split, canvas: o.canvas, loading: { ...split.loading, shrink: true } })),
             ),
       ),
     )
