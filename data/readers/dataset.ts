@@ -100,6 +100,8 @@ export interface Dataset {
   readonly shard?: (i: number) => number
   /** What item i must not be parted from, known without reading it: its patient, study, series or volume. */
   readonly group?: (i: number) => string
+  /** The volume that item i is a slice of, known without reading it, where that is not its source. */
+  readonly volume?: (i: number) => string
   /**
    * What it is made of, for other threads; none for datasets of a program's own functions. A view with other items has another one, or
    * none.

@@ -25,10 +25,11 @@ export const subset =
     const bad = Array.from(indices).find((i) => !isIndex(i, d.length))
     if (bad !== undefined) return E.left(outside(d.name, bad, d.length))
     const own = name ?? d.name
-    const { sourceOf, group, shard, sizeOf } = d
+    const { sourceOf, group, shard, sizeOf, volume } = d
     return E.right({
       ...d,
       ...(sourceOf === undefined ? {} : { sourceOf: (i: number) => sourceOf(chosen[i]) }),
+      ...(volume === undefined ? {} : { volume: (i: number) => volume(chosen[i]) }),
       ...(sizeOf === undefined ? {} : { sizeOf: (i: number) => sizeOf(chosen[i]) }),
       ...(shard === undefined ? {} : { shard: (i: number) => shard(chosen[i]) }),
       ...(group === undefined ? {} : { group: (i: number) => group(chosen[i]) }),

@@ -1,5 +1,4 @@
 /** Images larger than canvases: their crops show all pixels, and what is shrunk is said. */
-import { execFile } from 'node:child_process'
 import { mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -101,48 +100,4 @@ describe('sizes', () => {
       }
     }
   })
-
-  test('a thumbnail first does not shrink what follows, and a run says what becomes of large pictures', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'dinograph-large-'))
-    for (let k = 0; k < 6; k++) {
-      const [w, h] = k === 0 ? [48, 48] : [1200, 700]
-      const noise = { type: 'gaussian' as const, mean: 128, sigma: 30 }
-      await writeFile(
-        join(dir, `${k}.png`),
-        await sharp({ create: { width: w, height: h, channels: 3, background: 'black', noise } })
-          .png()
-          .toBuffer(),
-      )
-    }
-    const run = (...set: ReadonlyArray<string>) =>
-      new Promise<string>((resolve) => {
-        const args = [
-          'train/cli/dinograph.ts',
-          'train',
-          '--data',
-          dir,
-          '--steps',
-          '1',
-          '--target',
-          'native',
-          '--out',
-          join(dir, `out${set.length}`),
-        ]
-        const tiny = ['batch=2', 'model.width=16', 'model.depth=1', 'model.heads=1', 'model.patch=14', 'augmentation.globalSize=28']
-        const sized = [
-          'augmentation.localSize=14',
-          'augmentation.locals=1',
-          'evaluation.k=1',
-          'head.prototypes=16',
-          'head.hidden=16',
-          'head.bottleneck=8',
-        ]
-        const settings = [...tiny, ...sized, ...set].flatMap((s) => ['--set', s])
-        execFile(process.execPath, ['--import', 'tsx', ...args, ...settings], { cwd: join(fixtures, '../../..') }, (_, out, err) => {
-          resolve(`${out}${err}`)
-        })
-      })
-    expect(await run()).toMatch(/larger than canvases of 512 x 512: their crops are cut from all of their pixels.*data\.canvas=512/)
-    expect(await run('data.canvas=256')).toMatch(/larger than canvases of 256 x 256 and are shrunk, as 700 x 1200 to 149 x 256/)
-  }, 300_000)
 })

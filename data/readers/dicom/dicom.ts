@@ -20,7 +20,7 @@ import { looksLikeDicom, openDicom } from './file.ts'
 import type { Opened as OpenedFile } from './file.ts'
 import { codecs, readFrame } from './frame.ts'
 import type { DicomHeader, Rescale } from './header.ts'
-import { kindOf } from './kind.ts'
+import { kindOf, sliced } from './kind.ts'
 import { frameOrder, orderFiles } from './series.ts'
 import type { Placed } from './series.ts'
 import { chooseKind } from '../kinds.ts'
@@ -118,6 +118,10 @@ const dicomDataset = (parts: DicomParts): Dataset => {
       return [h.patient, h.study, h.series].find((x) => x !== '') ?? below(root, path)
     },
     sourceOf: (i) => below(root, placed[index[i][0]].file.path),
+    volume: (i) => {
+      const { path, header: h } = placed[index[i][0]].file
+      return h.series !== '' && sliced.has(h.modality) ? h.series : below(root, path)
+    },
     sizeOf: (i) => {
       const { rows, columns } = placed[index[i][0]].file.header
       return { height: rows, width: columns }

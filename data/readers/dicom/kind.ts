@@ -30,7 +30,7 @@ const flags: ReadonlyArray<readonly [word: RegExp, flag: string, claim: number]>
 const scout = /\b(locali[sz]er|scout|topogram|surview|scanogram)\b/i
 
 /** Modalities whose images are slices, which have one size where they belong together. */
-const sliced: ReadonlySet<string> = new Set(['CT', 'MR', 'PT', 'NM'])
+export const sliced: ReadonlySet<string> = new Set(['CT', 'MR', 'PT', 'NM'])
 
 const isColour = (h: DicomHeader): boolean => h.samples === 3 || h.palette !== undefined
 

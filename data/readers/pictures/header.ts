@@ -63,7 +63,11 @@ export const peekPicture = async (file: string | Uint8Array): Promise<Peeked | u
     const head = typeof file === 'string' ? await headOf(file, headBytes) : file
     if (head === undefined) return undefined
     const own = peekHead(head)
-    if (own !== undefined) return E.isLeft(own) ? undefined : { ...own.right, pages: [0], others: 0, size: own.right }
+    if (own !== undefined) {
+      if (E.isLeft(own)) return undefined
+      const { channels, deep, height, width } = own.right
+      return { channels, deep, pages: [0], others: 0, size: { height, width } }
+    }
     if ((head[0] === 0x49 || head[0] === 0x4d) && head[0] === head[1]) {
       const tiff = tiffOf(typeof file === 'string' ? await readFile(file) : file)
       if (E.isRight(tiff)) return peekTiff(tiff.right)

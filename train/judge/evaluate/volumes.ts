@@ -16,12 +16,12 @@ export interface Volumes {
 
 /** The volumes of a data set; nothing where items are pictures, or slices of one volume have several labels. */
 export const volumesOf = (d: Dataset): Either<Fault, Volumes | undefined> => {
-  const { sourceOf } = d
-  if (sourceOf === undefined) return E.right(undefined)
+  const of = d.volume ?? d.sourceOf
+  if (of === undefined) return E.right(undefined)
   const members = [
     ...grouped(
       Array.from({ length: d.length }, (_, i) => i),
-      sourceOf,
+      of,
     ).values(),
   ]
   const label = (i: number): number => {
