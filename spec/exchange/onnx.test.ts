@@ -1,6 +1,6 @@
 /** `dinograph export --onnx`, as a process: what onnxruntime computes from the file is what the network says here, at several sizes. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import * as O from 'fp-ts/lib/Option.js'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
@@ -177,6 +177,19 @@ describe('what is written', () => {
     expect(statSync(at('large.onnx')).size).toBeLessThan(statSync(at('large.onnx.data')).size)
     await agrees(at('large.onnx'), network, sizes.slice(0, 1))
   })
+})
+
+it('docs/weights.md: pictures become features with onnxruntime-node and sharp alone', { timeout: 60_000 }, async () => {
+  const [, program = ''] = /^```js\n([^]*?)^```$/m.exec(readFileSync(join(root, 'docs/weights.md'), 'utf8')) ?? []
+  exported(await folderOf('docs', backbones.dinov2_with_registers), at('docs.onnx'))
+  const picture = join(root, 'spec/data/fixtures/pictures/colour.png')
+  const words = ['--input-type=module', '-', at('docs.onnx'), picture, picture]
+  const { stdout, stderr } = spawnSync(process.execPath, words, {
+    cwd: root,
+    encoding: 'utf8',
+    input: program.replace('side = 224', 'side = 56'),
+  })
+  expect(stdout, stderr).toBe('class tokens [ 2, 8 ] patches [ 2, 196, 8 ]\n')
 })
 
 describe('what cannot be written', () => {

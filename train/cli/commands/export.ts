@@ -34,7 +34,7 @@ const spec: CommandSpec = {
     {
       name: 'size',
       value: 'HEIGHTxWIDTH',
-      text: 'fix the sides of images, in pixels; one number for squares. Other networks than ViT have fixed sides always',
+      text: 'fix the sides of images, in pixels; one number for squares. Always fixed are those of networks other than ViT',
     },
   ],
 }
