@@ -20,7 +20,7 @@ import type { Batch } from './batch.ts'
 import type { Objective } from './objective.ts'
 import { objective } from './objective.ts'
 import type { Strategy } from './strategies/strategy.ts'
-import { none } from './strategies/strategy.ts'
+import { noStrategy } from './strategies/strategy.ts'
 
 /** What a backbone says of whole images; where its class token looks, if it has attention. */
 export interface SeeingFeatures extends BackboneFeatures {
@@ -93,9 +93,9 @@ export interface MethodOptions<B, P, Q, S, T> {
   readonly feed?: StepFeed
   /** The root of the evaluated network. Default `teacher`. */
   readonly evaluated?: string
-  /** Default: none. */
+  /** Default: noStrategy. */
   readonly beside?: Readonly<Record<string, Compared>>
-  /** Default: none. */
+  /** Default: noStrategy. */
   readonly prototypes?: ReadonlyArray<string>
   /** Roles other than those of a teacher that follows its student. Default: these. */
   readonly roles?: Strategy
@@ -103,7 +103,7 @@ export interface MethodOptions<B, P, Q, S, T> {
 
 /** Makes a method of its networks and its loss. */
 export const method = <B, P, Q, S, T>(o: MethodOptions<B, P, Q, S, T>): Method => ({
-  objective: (batch) => pipe(objective({ model: o.pair, loss: o.loss, batch }), E.chain(o.roles ?? none)),
+  objective: (batch) => pipe(objective({ model: o.pair, loss: o.loss, batch }), E.chain(o.roles ?? noStrategy)),
   feed: o.feed ?? (() => new Map()),
   evaluated: { root: o.evaluated ?? 'teacher', ...anyBackbone(o.backbone) },
   beside: o.beside ?? {},

@@ -16,7 +16,8 @@ import type { Eye } from '../interpret/eye.ts'
 import type { Html } from './html.ts'
 import { html, raw, when } from './html.ts'
 import { pictured, shrunk } from './picture.ts'
-import { byTurns, labelOf, subjects } from './sample.ts'
+import { labelOf, subjects } from '../interpret/subject.ts'
+import { byTurns } from './sample.ts'
 import type { Section } from './sections.ts'
 
 /** Images that are asked for, and neighbours of each. */

@@ -15,7 +15,7 @@ import { freeze } from '../../step/strategies/freeze.ts'
 import { lora } from '../../step/strategies/lora.ts'
 import { half } from '../../step/strategies/precision.ts'
 import type { Strategy } from '../../step/strategies/strategy.ts'
-import { all } from '../../step/strategies/strategy.ts'
+import { strategies } from '../../step/strategies/strategy.ts'
 import { adapters, adaptersOf } from '../../config/adapters.ts'
 
 /** Whether anything is named. */
@@ -112,7 +112,7 @@ const freezeOf = ({ prefix, blocks, paths, patchEmbed, position, tokens, norms }
 
 /** What they change of the objective, in the order that makes sense: what is frozen gets no adapters, and adapters are contractions too. */
 export const strategyOf = (o: Strategies): Strategy =>
-  all([
+  strategies([
     ...(freezes(o.freeze) ? [freeze(freezeOf(o.freeze))] : []),
     ...(o.lora === null ? [] : [lora(adaptersOf(o.lora))]),
     ...(o.half.contractions ? [half()] : []),
