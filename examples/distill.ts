@@ -1,5 +1,5 @@
 /**
- * Distillation: a large network that learnt without labels stands still, and a small one with coarser patches learns its features,
+ * Distillation: a large network that learnt without labels is frozen, and a small one with coarser patches learns its features,
  * class and patch tokens through projections to its width. The product is a moving average of the small one. It becomes about as good as
  * its teacher, so learn from one that was trained for long.
  *
@@ -16,7 +16,7 @@ export default command(
   import.meta.url,
   experiment({
     name: 'distill',
-    about: 'A small network learns the features of a large one, which stands still: class tokens, patches and relations.',
+    about: 'A small network learns the features of a large one, which is frozen: class tokens, patches and relations.',
     steps: 400,
     batch: 64,
     data: images({ train: 4000, test: 1000 }),

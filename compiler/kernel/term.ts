@@ -131,7 +131,7 @@ const gcd = (a: number, b: number): number => (b === 0 ? Math.abs(a) : gcd(b, a 
 export interface TermTable {
   readonly num: (dtype: DType, value: number) => Term
   readonly variable: (extent: number) => Var
-  /** Variables made so far. Terms name theirs in masks of 32 bits, so whoever makes more than a nest needs asks first. */
+  /** Variables made so far. Terms name theirs in masks of 32 bits, so what makes more than a nest needs asks first. */
   readonly variables: () => number
   readonly read: (buffer: number, dtype: DType, offset: Term) => Term
   readonly unary: (op: UnaryName, x: Term) => Term

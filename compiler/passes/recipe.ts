@@ -106,7 +106,7 @@ export const computedAt = (table: TermTable, r: Recipe, at: Term, read: ReadAt):
 
 /** What becomes of a kernel. */
 export interface Change {
-  /** Writes that nobody reads any more. */
+  /** Writes that are not read any more. */
   readonly dropped?: ReadonlySet<Tensor>
   /** Tensors whose elements are computed where they were read. */
   readonly computed?: ReadonlyMap<Tensor, Recipe>

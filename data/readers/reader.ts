@@ -1,5 +1,5 @@
 /**
- * A reader is one record: how its files are told, how they are opened, and how a dataset is opened again from its origin. Adding one is
+ * A reader is one record: how its files are recognised, how they are opened, and how a dataset is opened again from its origin. Adding one is
  * adding its record to `index.ts`; help, faults, notes and worker threads read it from there.
  */
 import * as TE from 'fp-ts/lib/TaskEither.js'

@@ -209,7 +209,7 @@ describe('distillation with other strategies', () => {
     )
   const kindsOf = (ks: ReadonlyArray<Kind | 'distilled'>): ReadonlyArray<Kind> => ks.filter((k): k is Kind => k !== 'distilled')
 
-  test('the teacher is another network that stands still, and the product follows the student or shares what is frozen', async () => {
+  test('the teacher is another network that is frozen, and the product follows the student or shares what is frozen', async () => {
     const plainStep: Program = right(pipe(begun, rewriteForward(distilled), derive).program)
     const before = (await run(plainStep, 1)).values[0]
     await fc.assert(
@@ -218,7 +218,7 @@ describe('distillation with other strategies', () => {
         const text = JSON.stringify(kinds)
         if (E.isLeft(o)) {
           const late = kinds.findIndex((k) => k !== 'distilled' && k._tag === 'lora') < kinds.indexOf('distilled')
-          if (o.left.remedy === 'let the teacher stand still before LoRA (distilled)') expect(late, text).toBe(true)
+          if (o.left.remedy === 'freeze the teacher before LoRA (distilled)') expect(late, text).toBe(true)
           else refused(o.left, kindsOf(kinds))
           return
         }

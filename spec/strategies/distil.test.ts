@@ -153,7 +153,7 @@ test('several students cost one teacher', () => {
   expect(teacherNodes(several())).toBe(teacherNodes(features()))
 })
 
-test('with LoRA and freezing: the product shares what stands still, and averages the adapters', () => {
+test('with LoRA and freezing: the product shares what is frozen, and averages the adapters', () => {
   const p = features(strategies([distilled, lora({ targets: ['fc1'], rank: 2, base: (path) => path.startsWith('backbone.') })]))
   expect(p.residents.filter((r) => r.path.startsWith('ema.')).map((r) => r.path)).toEqual([
     'ema.backbone.blocks.0.mlp.fc1.lora_A.weight',

@@ -60,7 +60,7 @@ const pictures = arrayDataset({
 
 type Changes = Partial<Pick<ExperimentOptions<Tiny>, 'phases' | 'hypers'>>
 
-/** The phases by default: the first `frozen` blocks stand still before step `thaw`. */
+/** The phases by default: the first `frozen` blocks are frozen before step `thaw`. */
 export const tiny = (changes: Changes = {}): Experiment =>
   experimentOf({
     name: 'tiny',

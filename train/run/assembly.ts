@@ -158,7 +158,7 @@ const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStag
 const skipping = (s: CommonSettings, step: StepStage): StepStage =>
   s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step
 
-/** Crops for batches of so many of the images at hand. */
+/** Crops for batches of a number of the images. */
 const cropsFor = (images: Imagery, augmentation: Augmentation, batch: number): Either<Fault, MultiCrop> =>
   multiCrop(augmentation, { batch, channels: images.channels, side: images.side })
 

@@ -1,6 +1,6 @@
 /**
  * A method as a value: networks, what they are judged by, and what a step is fed besides crops. It is built once for settings and images;
- * the types of its networks' parameters are known where it is built, and nobody's concern after that.
+ * the types of its networks' parameters are known where it is built, and do not matter after that.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'

@@ -1,6 +1,6 @@
 /**
  * Sums over rows for a few columns (gradients of biases and of scales, norms): cutting the columns would leave threads little and have
- * each read strips of memory. So the rows are cut, into chunks whose number depends on the kernel alone; whoever finishes last adds the
+ * each read strips of memory. So the rows are cut, into chunks whose number depends on the kernel alone; the thread that finishes last adds the
  * chunks' sums, always in the same order.
  *
  * ```

@@ -29,7 +29,7 @@ import { npyHeader, npyHeaderBytes, npyNumbers, npyRange, rowMajor } from '../..
 import { labelsIn } from './labels.ts'
 import type { Labels, ReadLabels } from './labels.ts'
 import { depthOf, layoutOf, layouts, sliceOf } from './layout.ts'
-import type { Context, Layout, Told } from './layout.ts'
+import type { Context, Layout, Output } from './layout.ts'
 import { named, pairsOf } from './names.ts'
 import type { Named, Pair } from './names.ts'
 import type { NpyHeader } from '../../formats/npy.ts'
@@ -44,7 +44,7 @@ export interface NpzOptions {
   /** Names of arrays of images; by default those that are called so. */
   readonly keys?: ReadonlyArray<string>
   readonly channels?: Channels
-  /** Arrays up to so many bytes are kept in memory, as they are stored; 512 MiB by default. */
+  /** Arrays up to this many bytes are kept in memory, as they are stored; 512 MiB by default. */
   readonly memoryBytes?: number
   /** Where large packed arrays are unpacked; a folder of the user's below the system's temporary one by default. */
   readonly folder?: string
@@ -88,7 +88,7 @@ const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault
   )
 }
 
-/** The fault of arrays that are whole but no images as far as can be told. */
+/** The fault of arrays that are whole but no images as far as can be determined. */
 const unclear = (place: string, found: string): Fault =>
   fault('data', {
     place,
@@ -192,7 +192,7 @@ interface Part {
 const defaultMemory = 512 * 1024 * 1024
 
 /** The layout of an array of images. */
-const layoutIn = (a: NpyArray, context: Context): Either<Fault, Told> =>
+const layoutIn = (a: NpyArray, context: Context): Either<Fault, Output> =>
   a.header.type === 'S' || a.header.type === 'U'
     ? E.left(unclear(a.place, `texts [${a.header.shape.join(', ')}], which are no images`))
     : E.mapLeft((found: string) => unclear(a.place, found))(layoutOf(a.header.shape, context))
@@ -203,12 +203,12 @@ const partOf =
     pipe(
       arrayOf(path, images.array, memoryBytes),
       TE.bindTo('images'),
-      TE.bind('told', ({ images: a }) =>
+      TE.bind('inferred', ({ images: a }) =>
         TE.fromEither(
           layoutIn(a, { several: images.several || labels !== undefined, ...(o.layout === undefined ? {} : { layout: o.layout }) }),
         ),
       ),
-      TE.bind('read', ({ told: { layout } }): TaskEither<Fault, ReadLabels> =>
+      TE.bind('read', ({ inferred: { layout } }): TaskEither<Fault, ReadLabels> =>
         labels === undefined
           ? TE.right({ labels: undefined, notes: [] })
           : pipe(
@@ -216,12 +216,12 @@ const partOf =
               TE.chain((a) => readLabels(a, layout.count)),
             ),
       ),
-      TE.map(({ images: a, told, read }): Part => ({
+      TE.map(({ images: a, inferred, read }): Part => ({
         split,
         images: a,
-        layout: told.layout,
+        layout: inferred.layout,
         labels: read.labels,
-        notes: [...(told.note === undefined ? [] : [`${a.place}: ${told.note}`]), ...read.notes],
+        notes: [...(inferred.note === undefined ? [] : [`${a.place}: ${inferred.note}`]), ...read.notes],
       })),
     )
 

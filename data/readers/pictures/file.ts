@@ -71,7 +71,7 @@ const unreadable = (path: string, reason: string): Fault =>
     remedy: 'replace or remove the file, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
   })
 
-/** How a page's samples are told apart: gray or colours, with an alpha channel where one is declared; else bands. */
+/** How a page's samples are distinguished: gray or colours, with an alpha channel where one is declared; else bands. */
 export const pageKind = (p: TiffPage): { readonly colours: number; readonly alpha: boolean; readonly measured: boolean } => {
   const base = p.photometric === 2 || p.photometric === 6 ? 3 : 1
   const alpha = p.samples === base + 1 && (p.extra[0] === 1 || p.extra[0] === 2)
@@ -205,7 +205,7 @@ export const peekPicture = async (path: string): Promise<Peeked | undefined> => 
   }
 }
 
-/** Whether a picture's EXIF orientation turns it. No where its header cannot be read: whoever reads it says why. */
+/** Whether a picture's EXIF orientation turns it. No where its header cannot be read: reading it says why. */
 export const isTurned = async (path: string): Promise<boolean> => {
   const { default: sharp } = await import('sharp')
   return sharp(path)

@@ -16,7 +16,7 @@ import { unitImage } from '../../judge/evaluate/encoder.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
 import { lookAt } from '../../judge/interpret/look.ts'
 import { picturesOf } from '../../judge/interpret/pictures.ts'
-import type { Told } from './program.ts'
+import type { Output } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 const spec: CommandSpec = {
@@ -65,7 +65,7 @@ const imageAt = (path: string, item: number, say: (text: string) => void): TaskE
     }),
   )
 
-const attention = (a: Arguments): TaskEither<Fault, Told> =>
+const attention = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
@@ -106,7 +106,7 @@ const attention = (a: Arguments): TaskEither<Fault, Told> =>
               ),
             ),
           ),
-          TE.map(({ seen, files }): Told => ({
+          TE.map(({ seen, files }): Output => ({
             text: `${seen.boxes.length === 0 ? 'no region is large enough for a box' : tableText(seen.boxes.map((b) => ({ x: b.x, y: b.y, width: b.width, height: b.height, score: b.score })))}\n${files.length} pictures in ${out}`,
             json: {
               model,

@@ -51,7 +51,7 @@ export const wholeImage = (f: Frozen, { height, width }: Size, side?: number): P
   return { ...f.preprocess, resize: { kind: 'exact', height: whole(h), width: whole(w) }, crop: undefined }
 }
 
-/** Patches of an image that are looked at together: attention takes the square of their number, 64 MiB a head for so many. */
+/** Patches of an image that are looked at together: attention takes the square of their number, 64 MiB a head for this many. */
 const mostPatches = 4096
 
 /** The fault of an image so long, or so large, that attention over it would take the memory of the machine. */

@@ -12,7 +12,7 @@ import type { Seen } from './look.ts'
 import { massMask } from './maps.ts'
 import { componentPictures, foreground } from './pca.ts'
 
-/** Pictures are shown at least so many pixels wide. */
+/** Pictures are shown at least this many pixels wide. */
 const least = 224
 
 /** The size at which an image is shown: whole times larger where it is small. */

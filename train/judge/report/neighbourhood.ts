@@ -80,7 +80,7 @@ export const neighbourSection = (eye: Eye, d: Dataset, rows: Rows): TaskEither<F
   )
 }
 
-/** Classes that a map tells apart by colour; the rest of them share one. */
+/** Classes that a map distinguishes by colour; the rest of them share one. */
 interface Colouring {
   readonly names: ReadonlyArray<string>
   readonly others: number
@@ -102,7 +102,7 @@ const colouring = (d: Dataset): Colouring => {
   return { names, others: counts.size - names.length, of: (i) => names.indexOf(labels[i] ?? '') }
 }
 
-/** Neighbours that a map is made by, and that its trustworthiness is told for. */
+/** Neighbours that a map is made by, and that its trustworthiness is reported for. */
 const around = 15
 
 const scatter = (places: Float64Array, c: Colouring): TopLevelSpec => ({

@@ -1,5 +1,5 @@
 /**
- * Distillation as roles of an objective: the teacher stands still, and a moving average of the student is the product.
+ * Distillation as roles of an objective: the teacher is frozen, and a moving average of the student is the product.
  *
  * ```
  * before  teacher.backbone.…: average
@@ -25,7 +25,7 @@ export const fixedTeacher: Strategy = (o) => {
         place: 'fixedTeacher',
         found: `a teacher with the student's adapters, such as ${adapter.path}`,
         allowed: 'a teacher of its own',
-        remedy: 'let the teacher stand still before LoRA',
+        remedy: 'freeze the teacher before LoRA',
       }),
     )
   return E.right({
