@@ -1,6 +1,6 @@
 /**
- * A reader is one record: how its files are recognised, how they are opened, and how a dataset is opened again from its origin. Adding one is
- * adding its record to `index.ts`; help, faults, notes and worker threads read it from there.
+ * A reader is one record: how its files are recognised, how they are opened, and how a dataset is opened again from its origin. Adding
+ * one is adding its record to `index.ts`; help, faults, notes and worker threads read it from there.
  */
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
