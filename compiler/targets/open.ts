@@ -73,7 +73,7 @@ const portable = (o: OpenOptions, also: string): Opening =>
     ),
   )
 
-/** A processor for which a user has installed a plugin, where it opens: nothing is installed unasked. Processors of the usual kind stay with C. */
+/** A GPU or TPU for which a user has installed a plugin, where it opens: nothing is installed unasked. CPUs stay with compiled C. */
 const auto = (o: OpenOptions): Opening => {
   const platform = platforms.find((p) => p !== 'cpu' && installedPlugin(p) !== undefined)
   if (platform === undefined) return portable(o, '')

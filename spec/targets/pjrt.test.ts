@@ -1,4 +1,4 @@
-/** The targets `pjrt:…` against the oracle: every primitive; donation, memory, the cache of programs; what is said where there is no plugin. */
+/** `pjrt:cpu` against the oracle: every primitive. Faults, donation, memory, the cache of programs: pjrt-device.test.ts. */
 import * as E from 'fp-ts/lib/Either.js'
 import { afterAll, describe, expect, it } from 'vitest'
 import { openPjrt } from '../../compiler/targets/pjrt/device.ts'

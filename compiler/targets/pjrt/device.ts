@@ -15,10 +15,12 @@ import { codeFingerprint } from '../native/fingerprint.ts'
 import { asFault, openResidents } from '../residents.ts'
 import type { Platform } from './accelerators.ts'
 import { accelerators } from './accelerators.ts'
+import { loadBeside } from './beside.ts'
 import type { Client, DeviceBuffer, MemoryUse } from './client.ts'
 import { openClient } from './client.ts'
 import type { Settings } from './options.ts'
 import { compileOptions } from './options.ts'
+import { withLog } from './logs.ts'
 import type { Built } from './plans.ts'
 import { builtOf } from './plans.ts'
 import type { Plugin } from './plugin.ts'
@@ -63,6 +65,12 @@ const lost = (place: string, path: string): Fault =>
     remedy: 'write the residents again, or resume from the last checkpoint',
   })
 
+/** Where compiled programs are kept. */
+const planFolder = (): string => join(dirname(acceleratorFolder()), 'pjrt')
+
+/** What plugins say while they are opened. */
+const logFile = (): string => join(planFolder(), 'plugin.log')
+
 /** Everything that a device is made of. */
 interface Parts {
   readonly name: string
@@ -73,9 +81,8 @@ interface Parts {
 }
 
 const described = ({ client, plugin }: Parts): string => {
-  const tried = accelerators.find((a) => a.platform === client.platform)?.tried
-  const note = tried === 'run' ? '' : '; programs for it have been compiled, not run'
-  return `XLA by PJRT ${client.api.join('.')} on ${client.device} (plugin of ${plugin.found})${note}`
+  const tried = accelerators.find((a) => plugin.path.endsWith(a.library))?.tried ?? 'not tried'
+  return `XLA by PJRT ${client.api.join('.')} on ${client.device} (plugin of ${plugin.found}${tried === 'run' ? '' : `; by this version ${tried}`})`
 }
 
 const deviceOf = (parts: Parts): PjrtDevice => {
@@ -183,7 +190,7 @@ const deviceOf = (parts: Parts): PjrtDevice => {
   }
   const maker = {
     client,
-    folder: join(dirname(acceleratorFolder()), 'pjrt'),
+    folder: planFolder(),
     options,
     print: (g: Graph) => pipe(g, followGraph(pjrtRoad), E.chain(moduleOf)),
     context: [code, identityOf(plugin), client.version, client.api.join('.'), client.device, cpus()[0]?.model ?? ''],
@@ -242,8 +249,12 @@ export const openPjrt =
     try {
       const plugin = findPlugin(platform)
       if (isFault(plugin)) return E.left(plugin)
+      const beside = loadBeside(plugin)
+      if (beside !== undefined) return E.left(beside)
       const code = await codeFingerprint()
-      const client = openClient(plugin.path, clientSettings[platform])
+      // of what it says later, errors alone
+      process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
+      const client = withLog(logFile(), () => openClient(plugin.path, clientSettings[platform]))
       if (client.platform !== platform) {
         client.close()
         return E.left(otherPlatform(name, plugin, client.platform))
