@@ -233,6 +233,19 @@ const deviceOf = (parts: Parts): PjrtDevice => {
   }
 }
 
+/** A client with the platform's options; without them where the plugin knows none of them, being of another platform or another age. */
+const clientOf = (plugin: Plugin, platform: Platform): Client => {
+  try {
+    return openClient(plugin.path, clientSettings[platform])
+  } catch (e) {
+    try {
+      return openClient(plugin.path, {})
+    } catch {
+      throw e
+    }
+  }
+}
+
 const otherPlatform = (name: string, plugin: Plugin, platform: string): Fault =>
   fault('target', {
     place: name,
@@ -254,7 +267,7 @@ export const openPjrt =
       const code = await codeFingerprint()
       // of what it says later, errors alone
       process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
-      const client = withLog(logFile(), () => openClient(plugin.path, clientSettings[platform]))
+      const client = withLog(logFile(), () => clientOf(plugin, platform))
       if (client.platform !== platform) {
         client.close()
         return E.left(otherPlatform(name, plugin, client.platform))
