@@ -1,12 +1,7 @@
-/** The runtime and compiled units as JavaScript sees them. The one file that uses koffi. */
-import koffi from 'koffi'
+/** The runtime and compiled units as JavaScript sees them. */
 import { availableParallelism } from 'node:os'
 import { messageOf } from '../../../core/fault.ts'
-
-/** Asynchronous calls run on a stack of this size: koffi's own of 128 KB is too small for kernels' tables. */
-const stackBytes = 4 << 20
-
-koffi.config({ async_stack_size: stackBytes })
+import { koffi } from '../foreign.ts'
 
 /** Memory outside of JavaScript's heap, and its view without a copy. */
 export interface Memory {
