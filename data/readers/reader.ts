@@ -104,6 +104,8 @@ export interface Reader extends Reopener {
   readonly matches: (path: string) => boolean | 'perhaps'
   /** Whether a file begins as those of this kind do. Also asked of a single file whose path no reader knows. */
   readonly begins?: (head: Uint8Array) => boolean
+  /** Those of its files that are read with others of them, and are no images. */
+  readonly aside?: (paths: ReadonlyArray<string>) => ReadonlyArray<string>
   readonly open: Opening
 }
 

@@ -7,7 +7,7 @@ import { koffi } from '../foreign.ts'
 import { accelerators } from './accelerators.ts'
 import type { Plugin } from './plugin.ts'
 
-/** Held, as koffi unloads a library that nobody refers to, and the plugin's threads live as long as the process. */
+/** Held, as koffi unloads a library without references, and the plugin's threads live as long as the process. */
 const held: Array<unknown> = []
 
 /**

@@ -55,7 +55,8 @@ const inferred = (s: ReadonlyArray<number>, several: boolean): { readonly text: 
       return a >= 8 && b >= 8 && !several ? { text: 'hw' } : undefined
     case 3:
       if (!several && colours(last) && a >= 8 && b >= 8) return { text: 'hwc', other: 'nhw' }
-      return !several && (a === 3 || a === 4) && b >= 8 && c >= 8 ? { text: 'chw', other: 'nhw' } : { text: 'nhw' }
+      if (!several && (a === 3 || a === 4) && b >= 8 && c >= 8) return { text: 'chw', other: 'nhw' }
+      return several ? { text: 'nhw' } : { text: 'nhw', other: 'dhw' }
     case 4:
       if (last === 1 || last === 3 || last === 4) return { text: 'nhwc' }
       if (last === 2 && c > 4) return { text: 'nhwc', other: 'ndhw' }
