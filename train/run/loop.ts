@@ -2,6 +2,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device, Executable, HostValues } from '../../compiler/target.ts'
@@ -186,7 +187,19 @@ const checkpoint = (o: LoopOptions, step: number, position: Position): TaskEithe
   pipe(
     readState(o.device, o.assembled.residents),
     TE.chainEitherK(finiteState(step)),
-    TE.chain((state) => save(o.dir, o.settings.runtime.checkpoints)({ step, seed: o.settings.seed, config: o.config, position, state })),
+    TE.chain((state) =>
+      save(
+        o.dir,
+        o.settings.runtime.checkpoints,
+      )({
+        step,
+        seed: o.settings.seed,
+        config: o.config,
+        position,
+        backbone: O.isSome(o.assembled.method.evaluated.vit) ? 'vit' : 'own',
+        state,
+      }),
+    ),
     TE.map((saved) => saved.path),
   )
 
