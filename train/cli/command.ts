@@ -41,8 +41,20 @@ export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readon
     TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
   )
 
+/** A command as it was typed. */
+interface Typed {
+  readonly call: string
+  readonly words: ReadonlyArray<string>
+}
+
+/** What a person pastes who finds an earlier run in the folder: to go on with it, or to begin the one that was typed. */
+const linesOf = ({ call, words }: Typed, out: string): { readonly resume: string; readonly overwrite: string } => ({
+  resume: `${call} --resume --out ${quoted(out)}`,
+  overwrite: [call, ...words.map(quoted), '--overwrite'].join(' '),
+})
+
 /** Runs an experiment as a command line says; a signal stops it after a step. */
-export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
+export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<Fault, Report> => {
   const progress = startProgress()
   const stopping = stopOnSignals(
     () => {
@@ -55,7 +67,15 @@ export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> 
   return pipe(
     decided(e, a),
     TE.chain(({ r, out }) =>
-      runResolved(r, { out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping }),
+      runResolved(r, {
+        out,
+        resume: a.resume,
+        overwrite: a.overwrite,
+        ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}),
+        ...(typed === undefined ? {} : { lines: linesOf(typed, out) }),
+        progress,
+        stopping,
+      }),
     ),
   )
 }
@@ -88,10 +108,10 @@ export const stoppedText = (call: string, r: Report): string =>
   `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
 
 const run =
-  (c: Called) =>
+  (c: Called, words: ReadonlyArray<string>) =>
   (a: Arguments): TaskEither<Fault, void> =>
     pipe(
-      execute(c.experiment, a),
+      execute(c.experiment, a, { call: c.call, words }),
       TE.map((report) => {
         const { stopped, ...final } = report
         process.stderr.write(`${stopped ? stoppedText(c.call, report) : text(report)}\n`)
@@ -123,7 +143,7 @@ export const answeringMain = (
 }
 
 /** Runs the command; gives the exit code. */
-export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c))
+export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c, argv))
 
 /**
  * Runs the experiment when its file, `import.meta.url` or in CommonJS `__filename`, is the program that was started, and does nothing

@@ -77,7 +77,7 @@ const run =
   (a: Arguments): TaskEither<Fault, void> => {
     if (O.isSome(a.model)) return showOn(s, e, a, a.model.value, untrained(''))
     return pipe(
-      execute(e, a),
+      execute(e, a, { call, words: process.argv.slice(2) }),
       TE.chain(({ stopped, ...report }) => {
         if (!stopped) return showOn(s, e, a, report.out, report)
         process.stderr.write(`${stoppedText(call, { ...report, stopped })}\n`)

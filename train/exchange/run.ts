@@ -22,7 +22,7 @@ import type { Checkpoint } from '../run/checkpoint.ts'
 import { checkpointsIn, latest } from '../run/checkpoints.ts'
 import type { Network } from './network.ts'
 import type { Backbone } from './huggingface/reader.ts'
-import { loraIn, toldIn } from './told.ts'
+import { loraIn, readingIn } from './settings.ts'
 import { handedOn } from './huggingface/handing-on.ts'
 import { seenBy } from './seen.ts'
 import { firstStudent, productRoot } from '../step/strategies/distil.ts'
@@ -134,7 +134,7 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<F
           remedy: `take ${ownFolder}/backbone.onnx of the run, which has its features; training goes on from it in its own program (start.from)`,
         }),
     ),
-    TE.chain((plain) => fromState(place, plain, toldIn(c.config, plain.has('blocks.0.ls1.gamma')))),
+    TE.chain((plain) => fromState(place, plain, readingIn(c.config, plain.has('blocks.0.ls1.gamma')))),
   )
 
 /** What a run's newest checkpoint has of its backbone: tensors by path, and the heads of its attention where they are known. */
@@ -147,7 +147,7 @@ export interface RunTensors {
 export const tensorsOfRun = (place: string, c: Checkpoint, o: RunOptions): Either<Fault, RunTensors> =>
   pipe(
     plainTensors(place, c, o),
-    E.map((tensors) => ({ tensors, heads: toldIn(c.config, false).heads })),
+    E.map((tensors) => ({ tensors, heads: readingIn(c.config, false).heads })),
   )
 
 /** Whether a path is the folder of a run that has checkpoints. */

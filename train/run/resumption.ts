@@ -1,5 +1,5 @@
 /** Where a run begins: at first values, or where an earlier one of the same configuration was left. */
-import { mkdir, readdir, rename, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -12,9 +12,8 @@ import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { join as joinPath } from '../../core/tree.ts'
 import type { Json } from '../../data/formats/codec.ts'
-import { guarded } from '../../data/formats/file.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { checkpointsIn, latest } from './checkpoints.ts'
+import { latest } from './checkpoints.ts'
 import type { Resolved, Surroundings } from './experiment.ts'
 import type { Assembled } from './assembly.ts'
 import { initialize } from '../step/initialization.ts'
@@ -94,34 +93,6 @@ const checkResume = (out: string, r: Resolved, c: Checkpoint): Either<Fault, Che
       )
 }
 
-/** Files of events, which TensorBoard would show as one run with the next. */
-const isEvents = (name: string): boolean => name.startsWith('events.out.tfevents.')
-
-/** Checkpoints and events of an earlier run in the same folder are moved aside: nothing is lost, and nothing is mixed up. */
-const asideOld = (o: StartOptions): TaskEither<Fault, void> => {
-  const dir = join(o.out, 'checkpoints')
-  return pipe(
-    checkpointsIn(dir),
-    TE.chain((files) =>
-      files.length === 0
-        ? TE.right(undefined)
-        : guarded(
-            'io',
-            dir,
-          )(async () => {
-            const taken = await readdir(o.out)
-            let n = 1
-            while (taken.includes(`checkpoints.${n}`)) n++
-            await rename(dir, join(o.out, `checkpoints.${n}`))
-            await mkdir(dir)
-            for (const events of taken.filter(isEvents)) await rename(join(o.out, events), join(o.out, `checkpoints.${n}`, events))
-            o.progress.say(`checkpoints and events of an earlier run are now in ${join(o.out, `checkpoints.${n}`)}`)
-            return E.right(undefined)
-          }),
-    ),
-  )
-}
-
 /** Whether a run was begun in a folder. */
 export const isBegun = async (out: string): Promise<boolean> => {
   try {
@@ -133,8 +104,7 @@ export const isBegun = async (out: string): Promise<boolean> => {
 
 const fresh = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> =>
   pipe(
-    asideOld(o),
-    TE.chain(() => r.first({ ...o, method: a.method, residents: a.residents, say: o.progress.say })),
+    r.first({ ...o, method: a.method, residents: a.residents, say: o.progress.say }),
     TE.chainEitherK((given) =>
       startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given])),
     ),

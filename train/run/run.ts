@@ -343,7 +343,8 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   return E.isLeft(assembled) ? assembled : trained({ ...open, images: images.right, assembled: assembled.right })
 }
 
-const targetOf = (a: Accelerator): TaskEither<Fault, Device> => openTarget(a.target, a.threads === 0 ? {} : { threads: a.threads })
+const targetOf = (a: Accelerator, say: (text: string) => void): TaskEither<Fault, Device> =>
+  openTarget(a.target, { say, ...(a.threads === 0 ? {} : { threads: a.threads }) })
 
 /** Runs an experiment from its resolved settings; the device is closed whatever happens. */
 export const runExperiment =
@@ -356,7 +357,7 @@ export const runExperiment =
     if (E.isLeft(data)) return data
     const judged = judgedOf(data.right, progress.say)
     if (E.isLeft(judged)) return judged
-    const opening = options.device ?? targetOf(run.settings.accelerator)
+    const opening = options.device ?? targetOf(run.settings.accelerator, progress.say)
     const device = await opening()
     if (E.isLeft(device)) return device
     const result = await onDevice({

@@ -1,6 +1,6 @@
 /**
  * A method as a value: networks, what they are judged by, and what a step is fed besides crops. It is built once for settings and images;
- * the types of its networks' parameters are known where it is built, and nobody's concern after that.
+ * the types of its networks' parameters are known where it is built, and do not matter after that.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -21,7 +21,7 @@ import type { Batch } from './batch.ts'
 import type { Objective } from './objective.ts'
 import { objective } from './objective.ts'
 import type { Strategy } from './strategies/strategy.ts'
-import { none } from './strategies/strategy.ts'
+import { noStrategy } from './strategies/strategy.ts'
 
 /** What a backbone says of whole images; where its class token looks, if it has attention. */
 export interface SeeingFeatures extends BackboneFeatures {
@@ -118,9 +118,9 @@ export interface MethodOptions<B, P, Q, S, T> {
   readonly feed?: StepFeed
   /** The root of the evaluated network. Default `teacher`. */
   readonly evaluated?: string
-  /** Default: none. */
+  /** Default: noStrategy. */
   readonly beside?: Readonly<Record<string, Compared>>
-  /** Default: none. */
+  /** Default: noStrategy. */
   readonly prototypes?: ReadonlyArray<string>
   /** Roles other than those of a teacher that follows its student. Default: these. */
   readonly roles?: Strategy
@@ -128,7 +128,7 @@ export interface MethodOptions<B, P, Q, S, T> {
 
 /** Makes a method of its networks and its loss. */
 export const method = <B, P, Q, S, T>(o: MethodOptions<B, P, Q, S, T>): Method => ({
-  objective: (batch) => pipe(objective({ model: o.pair, loss: o.loss, batch }), E.chain(o.roles ?? none)),
+  objective: (batch) => pipe(objective({ model: o.pair, loss: o.loss, batch }), E.chain(o.roles ?? noStrategy)),
   feed: o.feed ?? (() => new Map()),
   evaluated: { root: o.evaluated ?? 'teacher', ...anyBackbone(o.backbone) },
   beside: o.beside ?? {},

@@ -108,12 +108,12 @@ const tell = (faults: ReadonlyArray<Fault>): void => {
 }
 
 /** What a command says, and whether what it checked failed. */
-interface Told {
+interface Output {
   readonly text: string
   readonly failed: boolean
 }
 
-const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, Told> =>
+const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, Output> =>
   pipe(
     open(r, 'skip'),
     TE.chain((opened) => async () => {
@@ -180,7 +180,7 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
     }),
   )
 
-const act = (a: Arguments): TaskEither<Fault, Told> =>
+const act = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     readingFrom(a),
     TE.chainEitherK((reading) => requestOf(a, reading)),
@@ -190,22 +190,22 @@ const act = (a: Arguments): TaskEither<Fault, Told> =>
         ? TE.left(usage('--out', 'nothing', '--out FILE.safetensors', 'name the file to write'))
         : pipe(
             dump(r, a.out.value, a.json),
-            TE.map((text): Told => ({ text, failed: false })),
+            TE.map((text): Output => ({ text, failed: false })),
           )
     }),
   )
 
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
-  const told = E.isLeft(parsed)
+  const outcome = E.isLeft(parsed)
     ? parsed
     : parsed.right._tag === 'Help'
       ? E.right({ text: parsed.right.text, failed: false })
       : await act(parsed.right.arguments)()
-  if (E.isLeft(told)) {
-    process.stderr.write(`${showFault(told.left)}\n`)
-    return exitCode(told.left)
+  if (E.isLeft(outcome)) {
+    process.stderr.write(`${showFault(outcome.left)}\n`)
+    return exitCode(outcome.left)
   }
-  process.stdout.write(`${told.right.text}\n`)
-  return told.right.failed ? 1 : 0
+  process.stdout.write(`${outcome.right.text}\n`)
+  return outcome.right.failed ? 1 : 0
 }

@@ -21,12 +21,12 @@ import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
 
 /** What a command has done: lines for a person, and one object for a program. */
-export interface Told {
+export interface Output {
   readonly text: string
   readonly json: Readonly<Record<string, unknown>>
 }
 
-/** What names a network, and what tells of it what it does not say itself. */
+/** What names a network, and what says of it what its files do not. */
 export const modelOptions: ReadonlyArray<OptionSpec> = [
   {
     name: 'model',
@@ -175,24 +175,24 @@ export const tableText = (rows: ReadonlyArray<Readonly<Record<string, string | n
 export const runProgram = async (
   c: CommandSpec,
   argv: ReadonlyArray<string>,
-  run: (a: Arguments) => TaskEither<Fault, Told>,
+  run: (a: Arguments) => TaskEither<Fault, Output>,
 ): Promise<number> => {
   const parsed = parseArguments(c)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
     process.stdout.write(`${parsed.right.text}\n`)
     return 0
   }
-  const told = E.isLeft(parsed)
+  const outcome = E.isLeft(parsed)
     ? parsed
     : parsed.right._tag === 'Run'
       ? await run(parsed.right.arguments)()
       : E.right({ text: '', json: {} })
-  if (E.isLeft(told)) {
-    process.stderr.write(`${showFault(told.left)}\n`)
-    return exitCode(told.left)
+  if (E.isLeft(outcome)) {
+    process.stderr.write(`${showFault(outcome.left)}\n`)
+    return exitCode(outcome.left)
   }
-  process.stdout.write(`${told.right.text}\n`)
+  process.stdout.write(`${outcome.right.text}\n`)
   if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json)
-    process.stdout.write(`${JSON.stringify(told.right.json)}\n`)
+    process.stdout.write(`${JSON.stringify(outcome.right.json)}\n`)
   return 0
 }

@@ -156,7 +156,7 @@ const fromFolder = (folder: string, o: SourceOptions): TaskEither<Fault, Source>
     ),
   )
 
-/** Which network of a run, and what else tells of a source what it does not say. */
+/** Which network of a run, and what else says of a source what it does not. */
 export interface SourceOptions extends Pick<ModelOptions, 'heads' | 'base'> {
   readonly network: Network
 }

@@ -1,4 +1,4 @@
-/** What the configuration of a run says of its backbone and its adapters, which no tensor of it tells. */
+/** What the configuration of a run says of its backbone and its adapters, which no tensor of it says. */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
@@ -36,12 +36,12 @@ const codec = t.partial({
   strategies: t.partial({ lora: t.unknown }),
 })
 
-type Told = t.TypeOf<typeof codec>
+type Said = t.TypeOf<typeof codec>
 
-const decoded = (config: unknown): Told =>
+const decoded = (config: unknown): Said =>
   pipe(
     codec.decode(config),
-    E.getOrElse((): Told => ({})),
+    E.getOrElse((): Said => ({})),
   )
 
 /** The adapters of a run, as its settings say them. */
@@ -71,12 +71,12 @@ const positionOf = ({ rope, offset, antialias }: t.TypeOf<typeof network>): Posi
 }
 
 /** How the tensors of a run's backbone are to be read. `scaled`: whether there is LayerScale among them. */
-export const toldIn = (config: unknown, scaled: boolean): Pick<ReadOptions, 'heads' | 'change'> => {
-  const told = decoded(config)
-  const n = { ...told.backbone, ...told.vit, ...told.model }
+export const readingIn = (config: unknown, scaled: boolean): Pick<ReadOptions, 'heads' | 'change'> => {
+  const said = decoded(config)
+  const n = { ...said.backbone, ...said.vit, ...said.model }
   const position = positionOf(n)
   // learned positions say themselves for which images they are
-  const image = position?.kind === 'rope' ? (n.image ?? told.augmentation?.globalSize) : undefined
+  const image = position?.kind === 'rope' ? (n.image ?? said.augmentation?.globalSize) : undefined
   const { heads, eps, layerScale } = n
   return {
     ...(heads === undefined ? {} : { heads }),
