@@ -46,6 +46,8 @@ export interface NpzOptions {
   readonly channels?: Channels
   /** Arrays up to so many bytes are kept in memory, as they are stored; 512 MiB by default. */
   readonly memoryBytes?: number
+  /** Bytes that one array may take; 4 GiB by default. */
+  readonly itemBytes?: number
   /** Where large packed arrays are unpacked; a folder of the user's below the system's temporary one by default. */
   readonly folder?: string
 }
@@ -225,6 +227,13 @@ const partOf =
       })),
     )
 
+/** The number of classes that labels name, at least `least`. */
+const mostOf = (values: Labels['values'], least: number): number => {
+  let most = least
+  for (const v of values) if (v >= most) most = v + 1
+  return most
+}
+
 /** Classes of all splits together: their names where labels are texts, else numbers up to the largest. */
 const classesOf = (parts: ReadonlyArray<Part>): ReadonlyArray<string> => {
   const names = [...new Set(parts.flatMap((p) => p.labels?.names ?? []))].sort(byClass)
@@ -234,7 +243,7 @@ const classesOf = (parts: ReadonlyArray<Part>): ReadonlyArray<string> => {
         ? n
         : labels.perEntry > 1
           ? Math.max(n, labels.perEntry)
-          : labels.values.reduce((m, v) => Math.max(m, v + 1), n),
+          : mostOf(labels.values, n),
     0,
   )
   return names.length > 0 ? names : Array.from({ length: most }, (_, c) => String(c))
@@ -309,7 +318,7 @@ export const npz = (path: string, options: NpzOptions = {}): TaskEither<Fault, P
         bareMember(path),
         TE.map((m) => [m]),
       )
-    : zipMembers(path, { memoryBytes, folder })
+    : zipMembers(path, { memoryBytes, folder, ...(options.itemBytes === undefined ? {} : { itemBytes: options.itemBytes }) })
   return pipe(
     members,
     TE.chainEitherK((all) => {
@@ -362,11 +371,12 @@ export const npzReader: Reader = {
   open: {
     _tag: 'One',
     joins: true,
-    file: (path, { axis, layout, channels, select }) =>
+    file: (path, { axis, layout, channels, select, itemBytes }) =>
       npz(path, {
         ...(axis === undefined ? {} : { axis }),
         ...(layout === undefined ? {} : { layout }),
         ...(channels === undefined ? {} : { channels }),
+        ...(itemBytes === undefined ? {} : { itemBytes }),
         keys: (select ?? []).filter((w) => w !== 'all'),
       }),
   },

@@ -13,6 +13,7 @@ import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Image } from '../dataset.ts'
 import { guarded } from '../../formats/file.ts'
+import { allowedBytes } from '../../formats/limits.ts'
 import { toChannels } from '../result.ts'
 import { isPlain, tiffOf, tiffPlanes } from './tiff.ts'
 import type { Tiff, TiffPage } from './tiff.ts'
@@ -31,6 +32,8 @@ export interface PictureOptions {
   readonly page?: number
   /** 'unit': in 0..1, 8-bit values / 255 and 16-bit values / 65535. 'stored': 0..255 or 0..65535. Default 'unit'. */
   readonly values?: 'unit' | 'stored'
+  /** Bytes that the numbers of one picture may take; 4 GiB by default. */
+  readonly itemBytes?: number
 }
 
 /** The endings of files that are read, in any case. */
@@ -126,16 +129,26 @@ export const readPicture = (path: string, options: PictureOptions = {}): TaskEit
         const page = E.isRight(tiff) ? tiff.right.pages.at(options.page ?? 0) : undefined
         // a page that stands upright; others are turned by the system's decoder
         if (E.isRight(tiff) && page !== undefined && isPlain(page) && (!upright || (page.tags.get(274)?.[0] ?? 1) === 1)) {
+          // packed pages are larger than their file, and those that are not packed are not
+          const stated = page.width * page.height * page.samples * Math.max(4, page.bits / 8)
+          const plausible = page.compression === 1 ? page.width * page.height * page.samples * (page.bits / 8) <= bytes.length : true
+          if (!plausible) return E.left(unreadable(path, `${bytes.length} bytes for a page of ${page.height} x ${page.width} pixels`))
+          const allowed = allowedBytes(path, stated, options.itemBytes)
+          if (E.isLeft(allowed)) return allowed
           return E.mapLeft((found: string) => unreadable(path, found))(pageImage(bytes, tiff.right, page, options))
         }
         const { default: sharp } = await import('sharp')
         const picture = sharp(bytes, {
           failOn: 'error',
           ignoreIcc: true,
+          // what a picture may take is asked below
+          limitInputPixels: false,
           autoOrient: upright,
           ...(options.page === undefined || options.page === 0 ? {} : { page: options.page }),
         })
-        const { depth, channels: stored, hasAlpha, space, orientation = 1 } = await picture.metadata()
+        const { depth, channels: stored, hasAlpha, space, orientation = 1, width, height } = await picture.metadata()
+        const allowed = allowedBytes(path, width * height * Math.max(3, stored) * 4, options.itemBytes)
+        if (E.isLeft(allowed)) return allowed
         if (depth !== 'uchar' && depth !== 'ushort') return E.left(unreadable(path, `pixels of type ${depth}`))
         const deep = depth === 'ushort'
         const gray = stored <= 2 && space !== 'cmyk'
