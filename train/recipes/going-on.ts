@@ -8,6 +8,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
+import { shownText } from '../../core/text.ts'
 import type { Layer } from '../config/layers.ts'
 import { stacked } from '../config/layers.ts'
 import type { Given } from '../config/section.ts'
@@ -63,7 +64,7 @@ export const goingOn = (alone: Predecessor, make: (p: Predecessor) => Experiment
     const [from, heads] = [saidIn(layers, 'start', 'from'), saidIn(layers, 'model', 'heads')]
     if (typeof from !== 'string' || from === '') return TE.right(make(alone))
     const say = (text: string): void => {
-      process.stderr.write(`${text}\n`)
+      process.stderr.write(`${shownText(text)}\n`)
     }
     return pipe(
       described(from, say, typeof heads === 'number' ? { heads } : {}),

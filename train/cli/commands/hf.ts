@@ -8,7 +8,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
 import { writeSafetensors } from '../../../data/formats/safetensors.ts'
 import type { HostTensor } from '../../../data/formats/tensor.ts'
@@ -33,6 +33,8 @@ import { isSwin, readSwin, writeSwin } from '../../exchange/huggingface/swin.ts'
 import type { Precision, Weights } from '../../exchange/huggingface/weights.ts'
 import type { WriteOptions } from '../../exchange/huggingface/writer.ts'
 import { writeBackbone } from '../../exchange/huggingface/writer.ts'
+import { print, tell } from '../terminal.ts'
+import { tellFault } from '../unexpected.ts'
 
 const types = Object.keys(huggingFaceTypes)
 const precisions = ['f32', 'f16', 'bf16']
@@ -140,7 +142,7 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> =>
 type Told = Readonly<Record<string, unknown>>
 
 const told = (note: string): void => {
-  process.stderr.write(`${note}\n`)
+  tell(note)
 }
 
 /** The folder or file of `--model`, downloaded where it is an id. */
@@ -184,7 +186,7 @@ const shown = (s: Told): string =>
 
 const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> =>
   TE.fromIO(() => {
-    for (const n of notes) process.stderr.write(`${n}\n`)
+    for (const n of notes) tell(n)
   })
 
 /** The weights under the names that official files have. */
@@ -287,16 +289,15 @@ const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
-    process.stdout.write(`${parsed.right.text}\n`)
+    print(parsed.right.text)
     return 0
   }
   const a = E.isRight(parsed) && parsed.right._tag === 'Run' ? parsed.right.arguments : undefined
   const told = E.isLeft(parsed) ? parsed : a === undefined ? E.right({}) : await actions[a.operands[0]](a)()
   if (E.isLeft(told)) {
-    process.stderr.write(`${showFault(told.left)}\n`)
-    return exitCode(told.left)
+    return tellFault(told.left)
   }
-  process.stdout.write(`${shown(told.right)}\n`)
-  if (a?.json === true) process.stdout.write(`${JSON.stringify(told.right)}\n`)
+  print(shown(told.right))
+  if (a?.json === true) print(JSON.stringify(told.right))
   return 0
 }
