@@ -140,12 +140,6 @@ export const npyNumbers = (h: NpyHeader, bytes: Uint8Array): Float64Array => {
   return out
 }
 
-/** The number of each element of an array's bytes, one by one. */
-export const npyAt = (h: NpyHeader, bytes: Uint8Array): ((i: number) => number) => {
-  const read = readerOf(h, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
-  return (i) => read(i * h.bytes)
-}
-
 /** The bytes of a column-major array in row-major order. */
 export const rowMajor = (h: NpyHeader, bytes: Uint8Array): Uint8Array => {
   const { shape, bytes: size } = h

@@ -28,7 +28,7 @@ export interface Member {
   readonly name: string
   /** Bytes once unpacked. */
   readonly length: number
-  /** The first bytes, at most so many. */
+  /** The first bytes, at most `n`. */
   readonly head: (n: number) => TaskEither<Fault, Uint8Array>
   /** Its content. Faults: a damaged archive, a wrong checksum, what the system refuses. */
   readonly content: TaskEither<Fault, Content>
@@ -52,7 +52,7 @@ export const contentBytes =
   }
 
 export interface ZipOptions {
-  /** Members up to so many bytes are kept in memory; 512 MiB by default. */
+  /** Members up to this many bytes are kept in memory; 512 MiB by default. */
   readonly memoryBytes: number
   /** Bytes that one member may have once unpacked; 4 GiB by default. */
   readonly itemBytes?: number

@@ -23,7 +23,7 @@ interface Thread {
 
 const program = new URL('./thread.js', import.meta.url)
 
-/** A thread keeps the process alive only while somebody waits for it. */
+/** A thread keeps the process alive only while something waits for it. */
 const openThread = (start: Start, patience: number, url: URL): Thread => {
   const worker = new Worker(url, { execArgv: [] })
   worker.unref()

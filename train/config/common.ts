@@ -13,8 +13,8 @@ export const evaluation = section('k-NN on features while training', {
 
 export const checkpoints = section('what is saved of a run', {
   every: whole(0, 'steps between checkpoints; 0: ten in a run'),
-  keepLast: whole(2, 'the newest so many stay', { min: 1 }),
-  keepEvery: whole(0, 'those at multiples of so many steps stay for ever; 0: none'),
+  keepLast: whole(2, 'number of newest checkpoints retained', { min: 1 }),
+  keepEvery: whole(0, 'checkpoints at multiples of this many steps are retained for ever; 0: none'),
 })
 
 export const mlflow = section(
@@ -41,7 +41,7 @@ export const runtime = section('how a run goes', {
   checkpoints,
   nonFinite: oneOf(['stop', 'skip'], 'a loss or gradient that is no finite number: stop the run, or leave that step out'),
   skips: whole(10, 'steps in a row that may be left out before the run stops', { min: 1 }),
-  collapse: oneOf(['warn', 'ignore'], 'whether signs of collapse are told'),
+  collapse: oneOf(['warn', 'ignore'], 'whether signs of collapse are reported'),
   tensorboard: flag(true, 'write events for TensorBoard'),
   mlflow: optional(mlflow),
 })

@@ -1,6 +1,6 @@
 /**
  * Layers of a configuration: a file, the files that it extends, the environment, `--set`. Each is a tree of values that remembers
- * where every value was written; later ones lie over earlier ones. What cannot be read is remembered too, so that it is told
+ * where every value was written; later ones lie over earlier ones. What cannot be read is remembered too, so that it is reported
  * together with what is wrong in all that can.
  */
 import { readFile, readdir } from 'node:fs/promises'

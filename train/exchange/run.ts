@@ -114,12 +114,12 @@ const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefin
   )
 }
 
-const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<Fault, Backbone> => {
-  const s = settingsOf(c)
+/** The tensors of a run's backbone, adapters merged, whatever it computes of them; and what its configuration says. */
+const plainTensors = (place: string, c: Checkpoint, o: RunOptions): Either<Fault, HostTensors> => {
   const tensors = backboneState(c.state, o.network)
   const adapters = [...tensors.keys()].filter(isAdapter)
   if (tensors.size === 0)
-    return TE.left(
+    return E.left(
       fault('checkpoint', {
         place,
         found: 'no backbone',
@@ -127,15 +127,50 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<F
         remedy: 'name the folder of a run of this project',
       }),
     )
-  if (adapters.length > 0 && !o.mergeLora) return TE.left(adapted(place, adapters, 'pass --merge-lora'))
-  const { heads, eps } = { ...s.backbone, ...s.vit, ...s.model }
+  if (adapters.length > 0 && !o.mergeLora) return E.left(adapted(place, adapters, 'pass --merge-lora'))
+  return adapters.length > 0 ? merged(place, tensors, loraOf(settingsOf(c))) : E.right(tensors)
+}
+
+const networkOf = (c: Checkpoint): t.TypeOf<typeof network> => {
+  const s = settingsOf(c)
+  return { ...s.backbone, ...s.vit, ...s.model }
+}
+
+/** Where a run writes a backbone that no other program has a class for. */
+export const ownFolder = 'backbone'
+
+const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<Fault, Backbone> => {
+  const { heads, eps } = networkOf(c)
   return pipe(
-    TE.fromEither(adapters.length > 0 ? merged(place, tensors, loraOf(s)) : E.right(tensors)),
+    TE.fromEither(plainTensors(place, c, o)),
+    TE.filterOrElse(
+      () => c.backbone !== 'own',
+      () =>
+        fault('usage', {
+          place,
+          found: 'a backbone of its own, which only the program that trained it can compute',
+          allowed: 'a run whose backbone is a Vision Transformer',
+          remedy: `take ${ownFolder}/backbone.onnx of the run, which has its features; training goes on from it in its own program (start.from)`,
+        }),
+    ),
     TE.chain((plain) =>
       fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) }),
     ),
   )
 }
+
+/** What a run's newest checkpoint has of its backbone: tensors by path, and the heads of its attention where they are known. */
+export interface RunTensors {
+  readonly tensors: HostTensors
+  readonly heads: number | undefined
+}
+
+/** The same for a network that goes on from a run, and knows itself what to compute. */
+export const tensorsOfRun = (place: string, c: Checkpoint, o: RunOptions): Either<Fault, RunTensors> =>
+  pipe(
+    plainTensors(place, c, o),
+    E.map((tensors) => ({ tensors, heads: networkOf(c).heads })),
+  )
 
 /** Whether a path is the folder of a run that has checkpoints. */
 export const isRun = (path: string): TaskEither<Fault, boolean> =>

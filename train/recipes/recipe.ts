@@ -97,7 +97,7 @@ const sensible = (c: Config): Either<Fault, Config> =>
       )
     : E.right(c)
 
-/** The configuration by what is usual for a kind of objective; an unknown kind is told when all settings are. */
+/** The configuration by what is usual for a kind of objective; an unknown kind is reported when all settings are. */
 const configFor = (kind: unknown): Section<Config> =>
   pipe(
     objective.decode(kind === undefined ? {} : { kind }),

@@ -37,7 +37,7 @@ export interface LoopOptions extends Saving {
   readonly evaluateAfter: ReadonlySet<number>
   /** Called before every step. */
   readonly between: (step: number) => TaskEither<Fault, void>
-  /** Whether somebody asked the run to stop after the step at hand. */
+  /** Whether the run was asked to stop after the present step. */
   readonly stopping: () => boolean
   /** Seconds of a steady clock. */
   readonly clock: () => number

@@ -1,6 +1,7 @@
 /** What is saved of a run on its way: at its checkpoints, and where a fault ends it. */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../compiler/target.ts'
@@ -50,7 +51,17 @@ export const checkpoint = (o: Saving, step: number, said: Said): TaskEither<Faul
     readState(o.device, o.assembled.residents),
     TE.chainEitherK(finiteState(step)),
     TE.chain((state) =>
-      save(o.dir, o.settings.runtime.checkpoints)({ step, seed: o.settings.seed, config: o.config, position: positionOf(o, said), state }),
+      save(
+        o.dir,
+        o.settings.runtime.checkpoints,
+      )({
+        step,
+        seed: o.settings.seed,
+        config: o.config,
+        position: positionOf(o, said),
+        backbone: O.isSome(o.assembled.method.evaluated.vit) ? 'vit' : 'own',
+        state,
+      }),
     ),
     TE.map((saved) => saved.path),
   )

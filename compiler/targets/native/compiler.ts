@@ -1,6 +1,6 @@
 /**
  * The system's C compiler, and what it has made before: libraries by the hash of their source, the compiler, its flags
- * and the processor, in the user's cache folder. A library appears there whole or not at all, whoever else is compiling.
+ * and the processor, in the user's cache folder. A library appears there whole or not at all, whatever else is compiling.
  */
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

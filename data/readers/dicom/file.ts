@@ -28,7 +28,7 @@ export interface DicomFile {
   readonly path: string
   readonly syntax: Syntax
   readonly header: DicomHeader
-  /** The pixels' VR, which tells bytes from words. */
+  /** The pixels' VR, which distinguishes bytes from words. */
   readonly vr: string
   /** Whether pixels come as coded fragments. */
   readonly encapsulated: boolean

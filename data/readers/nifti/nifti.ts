@@ -358,6 +358,23 @@ const isImg = /\.img(\.gz)?$/i
 
 const isVoxels = (path: string): boolean => isImg.test(path)
 
+/** What names say that a file shows: BraTS' _t1, _flair; nnU-Net's _0000, _0001; BIDS' _T1w, _bold. */
+const contrast = /_(t1|t1c|t1ce|t1gd|t1n|t1w|t2|t2w|t2f|flair|pd|adc|dwi|swi|bold|asl|cbv|cbf|pet|ct|mr|\d{4})\.nii(\.gz)?$/i
+
+/** A note where files are of several contrasts, by what they are called. */
+const contrastsOf = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const kinds = grouped(names, (n) => contrast.exec(n)?.[1] ?? '')
+  const named = [...kinds].filter(([k]) => k !== '')
+  if (named.length < 2 || named.length > 12) return []
+  return [
+    note(
+      `files of ${named.length} contrasts by their names are read as one kind: ${named.map(([k, own]) => `${own.length} ${k}`).join(', ')}`,
+      [],
+      `data.select=*_${named[0][0]}.nii* reads one of them`,
+    ),
+  ]
+}
+
 /** What is to be said of opened files: contradictions, and volumes that are not read or that may be no time series. */
 const notesOf = (root: string, files: ReadonlyArray<NiftiFile>, asked: boolean): ReadonlyArray<string> => {
   const name = (f: NiftiFile): string => relative(root, f.path).split(sep).join('/')
@@ -375,6 +392,7 @@ const notesOf = (root: string, files: ReadonlyArray<NiftiFile>, asked: boolean):
         own.map((o) => name(o.f)),
       ),
     ),
+    ...contrastsOf(files.map(name)),
     ...(several.length === 0
       ? []
       : [

@@ -110,12 +110,12 @@ const tellFaults = (faults: ReadonlyArray<Fault>): void => {
 }
 
 /** What a command says, and whether what it checked failed. */
-interface Told {
+interface Output {
   readonly text: string
   readonly failed: boolean
 }
 
-const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, Told> =>
+const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, Output> =>
   pipe(
     open(r, 'skip'),
     TE.chain((opened) => async () => {
@@ -182,7 +182,7 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
     }),
   )
 
-const act = (a: Arguments): TaskEither<Fault, Told> =>
+const act = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     readingFrom(a),
     TE.chainEitherK((reading) => requestOf(a, reading)),
@@ -192,21 +192,21 @@ const act = (a: Arguments): TaskEither<Fault, Told> =>
         ? TE.left(usage('--out', 'nothing', '--out FILE.safetensors', 'name the file to write'))
         : pipe(
             dump(r, a.out.value, a.json),
-            TE.map((text): Told => ({ text, failed: false })),
+            TE.map((text): Output => ({ text, failed: false })),
           )
     }),
   )
 
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
-  const told = E.isLeft(parsed)
+  const outcome = E.isLeft(parsed)
     ? parsed
     : parsed.right._tag === 'Help'
       ? E.right({ text: parsed.right.text, failed: false })
       : await act(parsed.right.arguments)()
-  if (E.isLeft(told)) {
-    return tellFault(told.left)
+  if (E.isLeft(outcome)) {
+    return tellFault(outcome.left)
   }
-  print(told.right.text)
-  return told.right.failed ? 1 : 0
+  print(outcome.right.text)
+  return outcome.right.failed ? 1 : 0
 }

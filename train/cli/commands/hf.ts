@@ -69,10 +69,10 @@ const spec: CommandSpec = {
     },
     { name: 'merge-lora', text: 'add trained adapters into their weights' },
     { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
-    { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond so many bytes; 5e9 by default' },
-    { name: 'channels', value: 'N', text: 'adapt the patch embedding to so many channels' },
+    { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond this many bytes; 5e9 by default' },
+    { name: 'channels', value: 'N', text: 'adapt the patch embedding to this many channels' },
     { name: 'channel-rule', value: 'RULE', choices: channelRules, text: 'how channels are adapted; sum by default' },
-    { name: 'image', value: 'PIXELS', text: 'interpolate learned positions for square images of so many pixels' },
+    { name: 'image', value: 'PIXELS', text: 'interpolate learned positions for square images of this many pixels a side' },
     { name: 'unknown', value: 'WHAT', choices: ['refuse', 'ignore'], text: 'tensors that have no place in the model; refuse by default' },
   ],
 }
@@ -109,14 +109,14 @@ const readOptions = (a: Arguments): Either<Fault, ModelOptions> =>
     E.Do,
     E.bind('channels', () => whole(a, 'channels')),
     E.bind('image', () => whole(a, 'image')),
-    E.bind('told', () => frozenOptions(spec, a)),
-    E.map(({ channels, image, told }) => {
+    E.bind('asked', () => frozenOptions(spec, a)),
+    E.map(({ channels, image, asked }) => {
       const rule = oneOf<ChannelRule>(channelRules, textOf(a, 'channel-rule'))
       const change: Partial<VitOptions> = { ...(channels === undefined ? {} : { channels }), ...(image === undefined ? {} : { image }) }
       return {
         change,
         ...(rule === undefined ? {} : { channelRule: rule }),
-        ...told,
+        ...asked,
         unknown: oneOf(['refuse', 'ignore'] as const, textOf(a, 'unknown')) ?? 'refuse',
       }
     }),
@@ -139,17 +139,17 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> =>
   )
 
 /** What was done and found, for a person and for `--json`. */
-type Told = Readonly<Record<string, unknown>>
+type Output = Readonly<Record<string, unknown>>
 
-const told = (note: string): void => {
+const report = (note: string): void => {
   tell(note)
 }
 
 /** The folder or file of `--model`, downloaded where it is an id. */
 const source = (a: Arguments): TaskEither<Fault, string> =>
-  pipe(TE.fromEither(needed(a, 'model', textOf(a, 'model'))), TE.chain(localModel(process.env, told)))
+  pipe(TE.fromEither(needed(a, 'model', textOf(a, 'model'))), TE.chain(localModel(process.env, report)))
 
-const summary = (b: Backbone): Told => {
+const summary = (b: Backbone): Output => {
   const {
     model: { options: o, params },
     source,
@@ -179,7 +179,7 @@ const summary = (b: Backbone): Told => {
 
 const text = (v: unknown): string => (typeof v === 'string' ? v : JSON.stringify(v))
 
-const shown = (s: Told): string =>
+const shown = (s: Output): string =>
   Object.entries(s)
     .map(([k, v]) => `${k.padEnd(11)} ${Array.isArray(v) ? v.map(text).join('; ') || '-' : text(v)}`)
     .join('\n')
@@ -193,7 +193,7 @@ const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> =>
 const stateOf = (b: { readonly model: { readonly params: unknown }; readonly weights: Weights }): ReadonlyMap<string, HostTensor> =>
   new Map(declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]))
 
-const exporting = (a: Arguments): TaskEither<Fault, Told> =>
+const exporting = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
@@ -217,9 +217,9 @@ const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0], heads?: nu
     metadata: { format: 'pt', ...(heads === undefined ? {} : { heads: String(heads) }) },
   })
 
-const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> =>
+const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
   pipe(
-    readModel(from, wishes, told),
+    readModel(from, wishes, report),
     TE.bindTo('backbone'),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
     TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
@@ -227,7 +227,7 @@ const importingVit = (from: string, out: string, wishes: ModelOptions, options: 
     TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
   )
 
-const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Told => ({
+const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Output => ({
   source: 'swin',
   writes_as: 'swin',
   parameters: parameterCount(params),
@@ -242,7 +242,7 @@ const swinWishes = ({ change, channelRule, unknown }: ModelOptions): ReadSwinOpt
   ...(unknown === undefined ? {} : { unknown }),
 })
 
-const importingSwin = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> =>
+const importingSwin = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
   pipe(
     readSwin(from, swinWishes(wishes)),
     TE.bindTo('backbone'),
@@ -252,7 +252,7 @@ const importingSwin = (from: string, out: string, wishes: ModelOptions, options:
     TE.map(({ backbone, files }) => ({ ...swinSummary(backbone), out, files: [...files, officialFile] })),
   )
 
-const importing = (a: Arguments): TaskEither<Fault, Told> =>
+const importing = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('from', () => source(a)),
@@ -263,13 +263,13 @@ const importing = (a: Arguments): TaskEither<Fault, Told> =>
     TE.chain(({ from, out, wishes, options, hierarchical }) => (hierarchical ? importingSwin : importingVit)(from, out, wishes, options)),
   )
 
-const inspectingVit = (from: string, wishes: ModelOptions): TaskEither<Fault, Told> =>
+const inspectingVit = (from: string, wishes: ModelOptions): TaskEither<Fault, Output> =>
   pipe(
-    readModel(from, wishes, told),
+    readModel(from, wishes, report),
     TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
   )
 
-const inspecting = (a: Arguments): TaskEither<Fault, Told> =>
+const inspecting = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('from', () => source(a)),
@@ -280,7 +280,7 @@ const inspecting = (a: Arguments): TaskEither<Fault, Told> =>
     ),
   )
 
-const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>>> = {
+const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Output>>> = {
   export: exporting,
   import: importing,
   inspect: inspecting,
@@ -293,11 +293,11 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
     return 0
   }
   const a = E.isRight(parsed) && parsed.right._tag === 'Run' ? parsed.right.arguments : undefined
-  const told = E.isLeft(parsed) ? parsed : a === undefined ? E.right({}) : await actions[a.operands[0]](a)()
-  if (E.isLeft(told)) {
-    return tellFault(told.left)
+  const outcome = E.isLeft(parsed) ? parsed : a === undefined ? E.right({}) : await actions[a.operands[0]](a)()
+  if (E.isLeft(outcome)) {
+    return tellFault(outcome.left)
   }
-  print(shown(told.right))
-  if (a?.json === true) print(JSON.stringify(told.right))
+  print(shown(outcome.right))
+  if (a?.json === true) print(JSON.stringify(outcome.right))
   return 0
 }

@@ -23,12 +23,12 @@ import { print } from '../terminal.ts'
 import { tellFault } from '../unexpected.ts'
 
 /** What a command has done: lines for a person, and one object for a program. */
-export interface Told {
+export interface Output {
   readonly text: string
   readonly json: Readonly<Record<string, unknown>>
 }
 
-/** What names a network, and what tells of it what it does not say itself. */
+/** What names a network, and what says of it what its files do not. */
 export const modelOptions: ReadonlyArray<OptionSpec> = [
   {
     name: 'model',
@@ -177,22 +177,22 @@ export const tableText = (rows: ReadonlyArray<Readonly<Record<string, string | n
 export const runProgram = async (
   c: CommandSpec,
   argv: ReadonlyArray<string>,
-  run: (a: Arguments) => TaskEither<Fault, Told>,
+  run: (a: Arguments) => TaskEither<Fault, Output>,
 ): Promise<number> => {
   const parsed = parseArguments(c)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
     print(parsed.right.text)
     return 0
   }
-  const told = E.isLeft(parsed)
+  const outcome = E.isLeft(parsed)
     ? parsed
     : parsed.right._tag === 'Run'
       ? await run(parsed.right.arguments)()
       : E.right({ text: '', json: {} })
-  if (E.isLeft(told)) {
-    return tellFault(told.left)
+  if (E.isLeft(outcome)) {
+    return tellFault(outcome.left)
   }
-  print(told.right.text)
-  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) print(JSON.stringify(told.right.json))
+  print(outcome.right.text)
+  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) print(JSON.stringify(outcome.right.json))
   return 0
 }

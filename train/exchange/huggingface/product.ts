@@ -13,7 +13,12 @@ import { configOf, typeOf } from '../../../models/huggingface/config.ts'
 import type { LoraOptions } from '../../../models/lora.ts'
 import type { ModuleNames } from '../peft/peft.ts'
 import type { Vit } from '../../../models/vit.ts'
+import { writeOwn } from '../own.ts'
 import { preprocessorOfCrops } from '../preprocess.ts'
+import { ownFolder } from '../run.ts'
+import type { Judged } from '../../step/method.ts'
+import type { Values } from '../../step/values.ts'
+import type { Preprocessor } from './preprocessor.ts'
 import type { Trained } from '../../run/experiment.ts'
 import type { Numbers } from '../../run/judge.ts'
 import { mergedNetwork } from '../merge.ts'
@@ -28,32 +33,59 @@ const perChannel = (values: ReadonlyArray<number>, channels: number): ReadonlyAr
     ? values
     : Array.from({ length: channels }, () => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length))
 
-/** The backbone of the network under `root`, its adapters merged, as transformers reads it. What no type there can hold is said. */
+/** How this run evaluates whole images, so that figures of what is written are those of the run. */
+const preprocessorOf = (t: Trained, channels: number): Preprocessor => {
+  const {
+    normalisation: { mean, std },
+    global: { size },
+  } = last(t.assembled.phases).crops.augmentation
+  return preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })
+}
+
+/** As transformers reads it. Left with the kind `usage`: no type there can hold it. */
+const asVit = (folder: string, model: Vit, values: Values, t: Trained): TaskEither<Fault, void> =>
+  pipe(
+    writeBackbone(folder, { preprocessor: preprocessorOf(t, model.options.channels) })({
+      model,
+      weights: new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()])),
+    }),
+    TE.map(() => {
+      t.progress.say(`for Hugging Face: ${folder}`)
+    }),
+  )
+
+/** Why, in words that a person can act upon. */
+const whyNot = (bad: Fault): string => `${bad.found}: ${bad.allowed}`
+
+/** A trained backbone, adapters merged: as Hugging Face's where a class there computes the same, else as what any program can run. */
 export const writeNetwork =
-  (folder: string, root: string, model: Vit) =>
+  (n: Judged, ending = '') =>
   (t: Trained): TaskEither<Fault, void> => {
-    const {
-      normalisation: { mean, std },
-      global: { size },
-    } = last(t.assembled.phases).crops.augmentation
-    const { channels } = model.options
-    // whole images as this run evaluates them, so that figures of the folder are those of the run
-    const preprocessor = preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })
+    const own = (why: string, values: Values): TaskEither<Fault, void> => {
+      t.progress.say(`not written for Hugging Face: ${why}`)
+      const shapes = new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape]))
+      const { channels } = t.images
+      const { size } = last(t.assembled.phases).crops.augmentation.global
+      return writeOwn(join(t.out, `${ownFolder}${ending}`), {
+        network: n,
+        values,
+        shapes,
+        channels,
+        size,
+        preprocessor: preprocessorOf(t, channels),
+        say: t.progress.say,
+      })
+    }
     return pipe(
-      TE.fromEither(mergedNetwork(t.assembled.program.adapters, root)(t.state)),
-      TE.map(
-        (values) =>
-          new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()] as const)),
+      TE.fromEither(mergedNetwork(t.assembled.program.adapters, n.root)(t.state)),
+      TE.chain((values) =>
+        O.isNone(n.vit)
+          ? own('no class of transformers computes what this backbone does', values)
+          : pipe(
+              asVit(join(t.out, `huggingface${ending}`), n.vit.value, values, t),
+              TE.orElse((bad) => (bad.kind === 'usage' ? own(whyNot(bad), values) : TE.left(bad))),
+            ),
       ),
-      TE.chain((weights) => writeBackbone(folder, { preprocessor })({ model, weights })),
-      TE.map(() => {
-        t.progress.say(`for Hugging Face: ${folder}`)
-      }),
-      TE.orElse((bad): TaskEither<Fault, void> => {
-        if (bad.kind !== 'usage') return TE.left(bad)
-        t.progress.say(`not written for Hugging Face: ${bad.found}: ${bad.allowed}`)
-        return TE.right(undefined)
-      }),
     )
   }
 

@@ -68,7 +68,7 @@ const readConfigured = (path: string, config: HuggingFaceConfig): TaskEither<Fau
     ),
   )
 
-/** What tells of a model what it does not say itself. */
+/** What says of a model what its files do not. */
 type DescribeOptions = Pick<ModelOptions, 'heads'>
 
 /** The backbone at a path, and how it sees images; of a Hugging Face folder, from its configuration alone. */

@@ -148,7 +148,7 @@ const intensityOf = ({ intensity, windows, ends: [low, high] }: Images): Either<
   }
 }
 
-/** What the network at `from` was normalised by, told with its numbers. Faults: no network is gone on from; those of its file. */
+/** What the network at `from` was normalised by, reported with its numbers. Faults: no network is gone on from; those of its file. */
 const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
   from === ''
     ? TE.left(

@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly say: (text: string) => void
 }
 
-/** All of them as one, each told in turn. */
+/** All of them as one, each called in turn. */
 export const everyLog = (logs: ReadonlyArray<Log>): Log => {
   const each = (f: (l: Log) => TaskEither<Fault, void>): TaskEither<Fault, void> =>
     pipe(

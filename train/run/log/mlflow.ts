@@ -199,7 +199,7 @@ const metricsOf = ({ step, ...values }: StepRecord, timestamp: number): Readonly
 
 const statusOf: { readonly [E in Ending]: string } = { finished: 'FINISHED', stopped: 'KILLED', failed: 'FAILED' }
 
-/** Tells a run's numbers to the server, some steps at a time. A server that goes away later is told once, and training goes on. */
+/** Sends the numbers of a run to the server, some steps at a time. A server that goes away later is reported once, and training goes on. */
 const over = (o: MlflowOptions, run_id: string): Log => {
   let waiting: ReadonlyArray<Metric> = []
   let silent = false

@@ -30,7 +30,7 @@ export interface Pace {
 export const noPace: Pace = { stepSeconds: 0, imagesPerSecond: 0, observed: 0 }
 
 /**
- * The pace after a step that took so many seconds: a mean of the first 20 steps, then an exponential one of that length.
+ * The pace after a step, given its seconds: a mean of the first 20 steps, then an exponential one of that length.
  */
 export const observe =
   (seconds: number, images: number) =>
