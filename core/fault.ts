@@ -37,15 +37,24 @@ export const faultsOf =
 /** Whether something that was thrown is a fault already. */
 export const isFault = (e: unknown): e is Fault => typeof e === 'object' && e !== null && '_tag' in e && e._tag === 'Fault'
 
-/** The text a user sees: four lines, always in the same order; and four more for each further fault. */
-export const showFault = (f: Fault): string =>
-  [
-    `${f.kind} fault at ${f.place}`,
-    `  found:   ${f.found}`,
-    `  allowed: ${f.allowed}`,
-    `  remedy:  ${f.remedy}`,
-    ...(f.also ?? []).map(showFault),
+/** Characters of a part, and further faults, that are shown: a damaged file can make any number of either. */
+const shownCharacters = 2000
+const shownFaults = 20
+
+const clipped = (text: string): string => (text.length <= shownCharacters ? text : `${text.slice(0, shownCharacters)}…`)
+
+/** The text a user sees: four lines, always in the same order; and four more for each further fault, as far as a person reads. */
+export const showFault = (f: Fault): string => {
+  const also = f.also ?? []
+  return [
+    `${f.kind} fault at ${clipped(f.place)}`,
+    `  found:   ${clipped(f.found)}`,
+    `  allowed: ${clipped(f.allowed)}`,
+    `  remedy:  ${clipped(f.remedy)}`,
+    ...also.slice(0, shownFaults).map(showFault),
+    ...(also.length > shownFaults ? [`and ${also.length - shownFaults} more faults`] : []),
   ].join('\n')
+}
 
 /** Several faults as one, so that all are corrected in one go. */
 export const together = ([first, ...rest]: readonly [Fault, ...ReadonlyArray<Fault>]): Fault =>
