@@ -1,6 +1,6 @@
 /** A ViT behind a stem of two convolutions, in place of the patch embedding. */
 import type { Asked, Backbone } from '../../train/index.ts'
-import { command, crops, dino, dinov1, experiment, images, part, prototypes, section, whole } from '../../index.ts'
+import { command, crops, dino, dinov1, experiment, field, images, part, prototypes, section } from '../../index.ts'
 import type { Expr } from '../../core/expr.ts'
 import type { Declaration } from '../../core/model.ts'
 import { call, param, truncNormal, uniform, zeros } from '../../core/model.ts'
@@ -32,7 +32,7 @@ const halved = (x: Expr, weight: Expr, bias: Expr): Expr => {
 }
 
 export const stemmed = part(
-  section('a ViT behind convolutions', { width: whole(16, 'components', { min: 2 }) }),
+  section('a ViT behind convolutions', { width: field.whole(16, 'components', { min: 2 }) }),
   ({ width }) =>
     ({ channels = 3 }: Asked): Backbone<Params> => {
       const one = block({ width, heads: 2, qkvBias: true, hidden: 2 * width, eps: 1e-6, dropPath: 0 })

@@ -1,9 +1,12 @@
-/** ONNX as a device of tests: graphs are written as files of one size, and run by onnxruntime-node. */
+/**
+ * ONNX as a device of tests: graphs are written as files of one size, and run by onnxruntime-web, which is onnxruntime as WebAssembly:
+ * the package for Node downloads more when it is installed.
+ */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { InferenceSession, Tensor } from 'onnxruntime-web'
 import { onnxOf } from '../../compiler/targets/onnx/emit.ts'
 import type { OnnxModel } from '../../compiler/targets/onnx/file.ts'
 import { encoded } from '../../compiler/targets/onnx/file.ts'
@@ -61,7 +64,7 @@ export const onnxDevice = (): Device => {
   const held = new Map<string, readonly [TensorType, HostArray]>()
   return {
     name: 'onnx',
-    description: 'onnxruntime-node',
+    description: 'onnxruntime',
     road: { graph: [] },
     write: (path, type, data) =>
       TE.fromIO(() => {

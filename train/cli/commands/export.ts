@@ -16,7 +16,7 @@ import type { Frozen } from '../../judge/evaluate/network.ts'
 import { readFrozen } from '../../judge/evaluate/network.ts'
 import { startProgress } from '../../run/log/progress.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
-import type { Told } from './program.ts'
+import type { Output } from './program.ts'
 import { frozenOptions, modelOptions, needed, runProgram, textOption } from './program.ts'
 
 const spec: CommandSpec = {
@@ -73,7 +73,7 @@ const usualSides = ({ vit, preprocess }: Frozen): Either<Fault, Sides> => {
 
 const shown = (s: Sides): string => (s._tag === 'Open' ? 'any sides' : `${s.height} x ${s.width} pixels`)
 
-const exported = (a: Arguments): TaskEither<Fault, Told> => {
+const exported = (a: Arguments): TaskEither<Fault, Output> => {
   const progress = startProgress()
   return pipe(
     TE.Do,
@@ -94,7 +94,7 @@ const exported = (a: Arguments): TaskEither<Fault, Told> => {
       ),
     ),
     TE.bind('files', ({ written, onnx }) => writeOnnx(onnx)(written)),
-    TE.map(({ model, frozen, sides, written, files }): Told => {
+    TE.map(({ model, frozen, sides, written, files }): Output => {
       for (const note of frozen.notes) progress.say(note)
       return {
         text: [
