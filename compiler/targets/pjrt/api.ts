@@ -4,7 +4,7 @@
  */
 import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault, messageOf } from '../../../core/fault.ts'
-import { koffi } from '../foreign.ts'
+import { keepLoaded, koffi } from '../foreign.ts'
 import { asFault } from '../residents.ts'
 import { structOf, textAt, viewOf, wordsAt } from './memory.ts'
 
@@ -94,13 +94,14 @@ interface Foreign extends Call {
 
 const isForeign = (u: unknown): u is Foreign => typeof u === 'function' && 'async' in u
 
-/** Libraries that have been loaded, for the life of the process: a plugin is initialised once, and its threads outlive its clients. */
+/** Plugins that have been loaded: each is initialised once in a process. */
 const loaded = new Map<string, { readonly library: unknown; readonly api: Api }>()
 
 const tableOf = (path: string): { readonly library: unknown; readonly table: bigint } | Fault => {
   try {
     const library = koffi.load(path)
     const get: Call = library.func('int64_t GetPjrtApi()')
+    keepLoaded(path)
     return { library, table: asAddress(get()) }
   } catch (e) {
     const said = messageOf(e)
