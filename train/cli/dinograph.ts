@@ -8,10 +8,13 @@ import { guardedProgram, tellFault } from './unexpected.ts'
 
 const names = Object.keys(commands)
 
+/** Names stand in one column, and what they are for behind it. */
+const width = Math.max(...names.map((name) => name.length)) + 2
+
 const help = [
   'usage: dinograph COMMAND [options]',
   '',
-  ...names.map((name) => `  ${name.padEnd(11)}${commands[name].about}`),
+  ...names.map((name) => `  ${name.padEnd(width)}${commands[name].about}`),
   '',
   'dinograph COMMAND --help says what a command can do.',
 ].join('\n')
