@@ -23,6 +23,8 @@ export interface OpenOptions {
   /** How the axes of arrays lie, a letter each: n images, c channels, d slices, h rows, w columns. By default as their lengths say. */
   readonly layout?: string
   readonly progress?: Progress
+  /** Bytes that one image, volume or array may take once it is unpacked; 4 GiB by default. */
+  readonly itemBytes?: number
   /** Pictures' values: in 0..1 ('unit', the default), or 0..255 and 0..65535. */
   readonly values?: 'unit' | 'stored'
   /**

@@ -1,4 +1,7 @@
-/** The code that README and docs/ show: programs are taken out of their pages, type-checked as a user's file is, and run; commands are typed. */
+/**
+ * The code that README and docs/ show: programs are taken out of their pages, type-checked as a user's file is, and run; commands are
+ * typed.
+ */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'

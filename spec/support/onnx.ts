@@ -1,6 +1,6 @@
 /**
- * ONNX as a device of tests: graphs are written as files of one size, and run by onnxruntime-web, which is onnxruntime as WebAssembly: the
- * package for Node downloads more when it is installed.
+ * ONNX as a device of tests: graphs are written as files of one size, and run by onnxruntime-web, which is onnxruntime as WebAssembly:
+ * the package for Node downloads more when it is installed.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'

@@ -1,4 +1,5 @@
 /** What every experiment's settings say, whatever else they do. */
+import { masked } from '../../core/text.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
 import type { Field, ValueOf } from './field.ts'
 import { flag, oneOf, optional, real, text, whole } from './field.ts'
@@ -16,10 +17,25 @@ export const checkpoints = section('what is saved of a run', {
   keepEvery: whole(0, 'checkpoints at multiples of this many steps are retained for ever; 0: none'),
 })
 
-export const mlflow = section('a tracking server of MLflow', {
-  uri: text('http://127.0.0.1:5000', 'its address'),
-  experiment: text('dinograph', 'the experiment to which runs are added; made where there is none'),
-})
+export const mlflow = section(
+  'a tracking server of MLflow',
+  {
+    uri: text(
+      'http://127.0.0.1:5000',
+      'its address; who logs in is in the environment, as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD',
+    ),
+    experiment: text('dinograph', 'the experiment to which runs are added; made where there is none'),
+  },
+  [
+    {
+      at: 'uri',
+      of: ['uri'],
+      holds: ({ uri }) => masked(uri) === uri,
+      allowed: () => 'an address without a user and a password, as settings are written into the folder of the run',
+      remedy: 'leave them out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment',
+    },
+  ],
+)
 
 export const runtime = section('how a run goes', {
   checkpoints,

@@ -9,6 +9,7 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
+import { shownText } from '../../core/text.ts'
 import type { Layer } from '../config/layers.ts'
 import { stacked } from '../config/layers.ts'
 import type { Given } from '../config/section.ts'
@@ -72,7 +73,7 @@ export const predecessorIn = (layers: ReadonlyArray<Layer>, own: Said = {}): Tas
   const heads = saidIn(layers, 'model', 'heads') ?? own.heads
   if (typeof from !== 'string' || from === '') return TE.right(O.none)
   const say = (text: string): void => {
-    process.stderr.write(`${text}\n`)
+    process.stderr.write(`${shownText(text)}\n`)
   }
   return pipe(
     described(from, say, {

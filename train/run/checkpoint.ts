@@ -179,7 +179,7 @@ const decodeHeader = (path: string, prefix: Uint8Array, header: Uint8Array, file
   return pipe(
     E.tryCatch(
       (): unknown => unpack(header),
-      (e) => wrong(path, `a header that does not unpack: ${messageOf(e)}`, 'a MessagePack record'),
+      () => wrong(path, 'a header that is no MessagePack', 'a MessagePack record'),
     ),
     E.chain(decodeAs(Header, 'checkpoint', path, remedy)),
     E.filterOrElse(

@@ -35,6 +35,7 @@ import type { Ended, RunningPhase } from './loop.ts'
 import { loop } from './loop.ts'
 import { compiledPhases } from './programs.ts'
 import type { Start } from './resumption.ts'
+import { identityOf } from './identity.ts'
 import { checkBegun, startOf } from './resumption.ts'
 import { readValues, writeResidents } from './state.ts'
 
@@ -204,8 +205,9 @@ const writeConfig = (o: RunOptions, r: Resolved, device: Device): TaskEither<Fau
 /** Where a run begins; its values are on the device, and the host holds them no more. */
 type Begun = Omit<Start, 'values'>
 
-const begun = async ({ options: o, run, device, surroundings, assembled }: Traced): Promise<Either<Fault, Begun>> => {
-  const start = await startOf(surroundings, assembled, run)()
+const begun = async ({ options: o, run, data, device, surroundings, assembled }: Traced): Promise<Either<Fault, Begun>> => {
+  const identity = identityOf(data, device.name, run.settings.accelerator)
+  const start = await startOf({ ...surroundings, identity }, assembled, run)()
   if (E.isLeft(start)) return start
   const { values, ...rest } = start.right
   for (const effect of [

@@ -27,7 +27,10 @@ export interface OnnxOptions {
   readonly graph: (at: Point) => Either<Fault, Graph>
   /** What the model is given. */
   readonly inputs: ReadonlyArray<OnnxValue>
-  /** Makes the graph's inputs by their paths (and parameters, where these are given at a run), of the type that they have there, and names the open extents with `open`. */
+  /**
+   * Makes the graph's inputs by their paths (and parameters, where these are given at a run), of the type that they have there, and names
+   * the open extents with `open`.
+   */
   readonly begin: (b: Builder) => ReadonlyMap<string, string>
   /** Values of parameters by path. */
   readonly values: ReadonlyMap<string, Float32Array>

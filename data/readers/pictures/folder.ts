@@ -209,7 +209,11 @@ export const pictureReader: Reader = {
         })
         const measured = known.flatMap((s) => (s.measured === undefined ? [] : [s.measured]))
         const channels = o.channels ?? (measured.length > 0 ? 'stored' : known.length > 0 && known.every((s) => s.channels <= 2) ? 1 : 3)
-        const options = { channels, values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit') }
+        const options = {
+          channels,
+          values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit'),
+          ...(o.itemBytes === undefined ? {} : { itemBytes: o.itemBytes }),
+        }
         const entries = files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page })))
         const range =
           measured.length > 0

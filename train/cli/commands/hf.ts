@@ -8,7 +8,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
 import { writeSafetensors } from '../../../data/formats/safetensors.ts'
 import type { HostTensor } from '../../../data/formats/tensor.ts'
@@ -35,6 +35,8 @@ import { isSwin, readSwin, writeSwin } from '../../exchange/huggingface/swin.ts'
 import type { Precision, Weights } from '../../exchange/huggingface/weights.ts'
 import type { WriteOptions } from '../../exchange/huggingface/writer.ts'
 import { writeBackbone } from '../../exchange/huggingface/writer.ts'
+import { print, tell } from '../terminal.ts'
+import { tellFault } from '../unexpected.ts'
 
 const types = Object.keys(huggingFaceTypes)
 const precisions = ['f32', 'f16', 'bf16']
@@ -144,7 +146,7 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> =>
 type Output = Readonly<Record<string, unknown>>
 
 const report = (note: string): void => {
-  process.stderr.write(`${note}\n`)
+  tell(note)
 }
 
 /** The folder or file of `--model`, downloaded where it is an id. */
@@ -188,7 +190,7 @@ const shown = (s: Output): string =>
 
 const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> =>
   TE.fromIO(() => {
-    for (const n of notes) process.stderr.write(`${n}\n`)
+    for (const n of notes) tell(n)
   })
 
 /** The weights under the names that official files have. */
@@ -310,16 +312,15 @@ const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Outpu
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
-    process.stdout.write(`${parsed.right.text}\n`)
+    print(parsed.right.text)
     return 0
   }
   const a = E.isRight(parsed) && parsed.right._tag === 'Run' ? parsed.right.arguments : undefined
   const outcome = E.isLeft(parsed) ? parsed : a === undefined ? E.right({}) : await actions[a.operands[0]](a)()
   if (E.isLeft(outcome)) {
-    process.stderr.write(`${showFault(outcome.left)}\n`)
-    return exitCode(outcome.left)
+    return tellFault(outcome.left)
   }
-  process.stdout.write(`${shown(outcome.right)}\n`)
-  if (a?.json === true) process.stdout.write(`${JSON.stringify(outcome.right)}\n`)
+  print(shown(outcome.right))
+  if (a?.json === true) print(JSON.stringify(outcome.right))
   return 0
 }

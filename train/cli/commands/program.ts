@@ -8,7 +8,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../../compiler/target.ts'
 import { openTarget } from '../../../compiler/targets/open.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec, OptionSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
 import type { Dialect } from '../../../models/huggingface/config.ts'
@@ -19,6 +19,8 @@ import type { Frozen, FrozenOptions } from '../../judge/evaluate/network.ts'
 import { placeFrozen, readFrozen } from '../../judge/evaluate/network.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
+import { print } from '../terminal.ts'
+import { tellFault } from '../unexpected.ts'
 
 /** What a command has done: lines for a person, and one object for a program. */
 export interface Output {
@@ -179,7 +181,7 @@ export const runProgram = async (
 ): Promise<number> => {
   const parsed = parseArguments(c)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
-    process.stdout.write(`${parsed.right.text}\n`)
+    print(parsed.right.text)
     return 0
   }
   const outcome = E.isLeft(parsed)
@@ -188,11 +190,9 @@ export const runProgram = async (
       ? await run(parsed.right.arguments)()
       : E.right({ text: '', json: {} })
   if (E.isLeft(outcome)) {
-    process.stderr.write(`${showFault(outcome.left)}\n`)
-    return exitCode(outcome.left)
+    return tellFault(outcome.left)
   }
-  process.stdout.write(`${outcome.right.text}\n`)
-  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json)
-    process.stdout.write(`${JSON.stringify(outcome.right.json)}\n`)
+  print(outcome.right.text)
+  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) print(JSON.stringify(outcome.right.json))
   return 0
 }

@@ -26,6 +26,11 @@ import { part } from '../part.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
 import { viewAt } from '../../exchange/transfer/view.ts'
 
+/** Sizes that files state are not believed beyond these. */
+const limits = section('what one file may take', {
+  item: whole(4096, 'MiB of one image, volume or array once it is unpacked; a file that states more is refused', { min: 1, max: 2 ** 22 }),
+})
+
 /** The columns of a table that has other names than those that are known. */
 const columns = section('columns of a table; empty: by their names, and by what they hold', {
   path: text('', 'paths of images'),
@@ -87,6 +92,7 @@ const settings = section(
     ),
     prefetch: whole(2, 'batches that are begun before they are needed', { min: 0, max: 64 }),
     cache: whole(512, 'MiB for decoded images that are kept'),
+    limits,
   },
   [
     {
@@ -190,6 +196,7 @@ const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({
 /** How data are read, as the settings say: the same for a run, for `inspect`, and for an evaluation. */
 export const readingOf = (o: Images): OpenOptions => ({
   onError: o.onError,
+  itemBytes: o.limits.item * 2 ** 20,
   ...(o.select.length === 0 ? {} : { select: o.select }),
   folders: o.folders,
   annotations: o.annotations,

@@ -46,7 +46,7 @@ export const openLogs =
     const logs: Array<Log> = [{ append, close: () => close }]
     const others = [
       ...(tensorboard ? [openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 })] : []),
-      ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now })]),
+      ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now, environment: process.env })]),
     ]
     for (const open of others) {
       const log = await open()

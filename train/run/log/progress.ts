@@ -5,6 +5,7 @@
 
 import { performance } from 'node:perf_hooks'
 import pc from 'picocolors'
+import { shownText, withoutSecrets } from '../../../core/text.ts'
 import { showDuration, showNumber } from './numbers.ts'
 
 /** What one step reports. */
@@ -138,7 +139,7 @@ export const startProgress = (options: ProgressOptions = {}): Progress => {
       }
     },
     say: (text) => {
-      terminal.write(`${erase}${text}\n`)
+      terminal.write(`${erase}${withoutSecrets(process.env)(shownText(text))}\n`)
       if (terminal.live && last !== undefined) show(last)
     },
     end: () => {
