@@ -8,10 +8,12 @@ import { guardedProgram, tellFault } from './unexpected.ts'
 
 const names = Object.keys(commands)
 
+const width = Math.max(...names.map((n) => n.length)) + 2
+
 const help = [
   'usage: dinograph COMMAND [options]',
   '',
-  ...names.map((name) => `  ${name.padEnd(11)}${commands[name].about}`),
+  ...names.map((name) => `  ${name.padEnd(width)}${commands[name].about}`),
   '',
   'dinograph COMMAND --help says what a command can do.',
 ].join('\n')
