@@ -47,6 +47,6 @@ export default d.command(
     schedule: { warmup: 20, temperatureFrom: 0.05, frozenBy: 'gradient' },
     from: ({ base, pretraining, seed, steps, batch, data, model, head }, how) =>
       d.pretrainedUnless(base, digits, how, { seed, steps: pretraining * steps, batch, data, model, head }),
-    after: ({ lora }) => d.adaptersJudged(d.adaptersOf(lora)),
+    after: ({ base, lora }) => d.adaptersJudged(d.adaptersOf(lora), base),
   }),
 )

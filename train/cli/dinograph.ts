@@ -8,7 +8,8 @@ import { guardedProgram, tellFault } from './unexpected.ts'
 
 const names = Object.keys(commands)
 
-const width = Math.max(...names.map((n) => n.length)) + 2
+/** Names stand in one column, and what they are for behind it. */
+const width = Math.max(...names.map((name) => name.length)) + 2
 
 const help = [
   'usage: dinograph COMMAND [options]',

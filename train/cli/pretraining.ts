@@ -7,13 +7,14 @@ import type { Fault } from '../../core/fault.ts'
 import { given } from '../config/settings.ts'
 import type { Experiment, Surroundings } from '../run/experiment.ts'
 import { decided } from '../run/experiment.ts'
+import { made } from '../run/origin.ts'
 import { judge } from '../judge/judge.ts'
 import { isBegun } from '../run/resumption.ts'
 import { runExperiment } from '../run/run.ts'
 
 /** Runs an experiment with some of its settings changed, into a folder within that of the run it comes before; gives the folder. */
 export const pretrained = (e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> => {
-  const out = join(how.out, 'before')
+  const out = join(how.out, made.before)
   return pipe(
     decided(e)([given(settings, 'the run before')]),
     // of the run that it comes before, which has its folder to itself: where that is continued this one is too

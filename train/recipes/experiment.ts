@@ -80,7 +80,7 @@ const adaptersSaved =
     lora === null
       ? TE.right({})
       : pipe(
-          saveAdapters(adaptersOf(lora), start.from)(t),
+          saveAdapters(adaptersOf(lora), start)(t),
           TE.map(() => ({})),
         )
 
@@ -96,7 +96,7 @@ export const optionsOf = <D extends object, L extends object, S extends Standard
   name: o.name,
   about: o.about,
   settings,
-  data: (s, say) => o.data.make(s.data)(say, s.start.from),
+  data: (s, say) => o.data.make(s.data)(say, s.start.from, s.start.base === '' ? undefined : s.start.base),
   augmentation: (s) => pipe((o.augmentation ?? crops()).make(s.augmentation), o.method.views?.(s) ?? ((a) => a)),
   method: o.method.method,
   update: o.update ?? updateOf,

@@ -297,6 +297,8 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
     say,
   })()
   if (E.isLeft(logs)) return logs
+  const noted = await o.judge.begun({ out: o.out, assembled, images: t.images })()
+  if (E.isLeft(noted)) return noted
   const before = await evaluatedBefore(t, start.right, phases.right[0].accuracy)
   if (E.isLeft(before)) return before
   const ended = await loop({

@@ -4,9 +4,9 @@
  */
 import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault, messageOf } from '../../../core/fault.ts'
-import { koffi } from '../foreign.ts'
+import { keepLoaded, koffi } from '../foreign.ts'
 import { asFault } from '../residents.ts'
-import { textAt, wordsAt, viewOf } from './memory.ts'
+import { structOf, textAt, viewOf, wordsAt } from './memory.ts'
 
 /** The functions of a plugin's table, in its order, as far as they are used here. */
 const names = [
@@ -87,9 +87,6 @@ const faultOf = (name: FunctionName, code: number, found: string): Fault =>
         remedy: 'see what the plugin says; try another target meanwhile',
       })
 
-const struct = (fields: ReadonlyArray<Word>): BigInt64Array =>
-  new BigInt64Array([BigInt(8 * (fields.length + 2)), 0n, ...fields.map(BigInt)])
-
 /** A function of a library as koffi gives it. */
 interface Foreign extends Call {
   readonly async: (...args: ReadonlyArray<unknown>) => void
@@ -97,13 +94,14 @@ interface Foreign extends Call {
 
 const isForeign = (u: unknown): u is Foreign => typeof u === 'function' && 'async' in u
 
-/** Libraries that have been loaded, for the life of the process: a plugin is initialised once, and its threads outlive its clients. */
+/** Plugins that have been loaded: each is initialised once in a process. */
 const loaded = new Map<string, { readonly library: unknown; readonly api: Api }>()
 
 const tableOf = (path: string): { readonly library: unknown; readonly table: bigint } | Fault => {
   try {
     const library = koffi.load(path)
     const get: Call = library.func('int64_t GetPjrtApi()')
+    keepLoaded(path)
     return { library, table: asAddress(get()) }
   } catch (e) {
     const said = messageOf(e)
@@ -129,7 +127,7 @@ const apiOf = (table: bigint): Api => {
     if (isForeign(f)) functions.set(name, f)
   })
   const raw = (name: FunctionName, fields: ReadonlyArray<Word>): readonly [BigInt64Array, bigint] => {
-    const w = struct(fields)
+    const w = structOf(fields)
     return [w, asAddress(functions.get(name)?.(w) ?? 0n)]
   }
   const failed = (name: FunctionName, error: bigint): Fault => {
@@ -144,15 +142,15 @@ const apiOf = (table: bigint): Api => {
     call: (name, fields) => {
       const [w, error] = raw(name, fields)
       if (error !== 0n) throw failed(name, error)
-      return w.subarray(2)
+      return w.subarray(2, 2 + fields.length)
     },
     later: (name, fields) =>
       new Promise((done, fail) => {
-        const w = struct(fields)
+        const w = structOf(fields)
         functions.get(name)?.async(w, (thrown: unknown, error: unknown) => {
           if (thrown !== null && thrown !== undefined) fail(new Error(messageOf(thrown)))
           else if (asAddress(error) !== 0n) fail(failed(name, asAddress(error)))
-          else done(w.subarray(2))
+          else done(w.subarray(2, 2 + fields.length))
         })
       }),
     release: (f, argument) => {

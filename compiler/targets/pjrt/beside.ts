@@ -3,12 +3,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
-import { koffi } from '../foreign.ts'
+import { keepLoaded, koffi } from '../foreign.ts'
 import { accelerators } from './accelerators.ts'
 import type { Plugin } from './plugin.ts'
-
-/** Held, as koffi unloads a library without references, and the plugin's threads live as long as the process. */
-const held: Array<unknown> = []
 
 /**
  * Loads what lies beside a plugin, before the plugin itself, so that it is found by name whatever the machine has elsewhere. XLA reads
@@ -26,7 +23,8 @@ export const loadBeside = (p: Plugin): Fault | undefined => {
     process.env.XLA_FLAGS = `${process.env.XLA_FLAGS ?? ''} --xla_gpu_cuda_data_dir=${join(packages, known.data)}`.trim()
   for (const library of known.beside.map((b) => join(packages, b)).filter((b) => existsSync(b))) {
     try {
-      held.push(koffi.load(library, { global: true, lazy: true }))
+      koffi.load(library, { global: true, lazy: true })
+      keepLoaded(library)
     } catch (e) {
       return fault('target', {
         place: library,

@@ -47,7 +47,8 @@ export interface Client {
   /** The device that is used, in the plugin's words. */
   readonly device: string
   readonly put: (type: TensorType, data: HostArray) => DeviceBuffer
-  readonly get: (type: TensorType, b: DeviceBuffer) => Promise<HostArray>
+  /** Copies of tensors, as the host has them. */
+  readonly get: (wanted: ReadonlyArray<readonly [TensorType, DeviceBuffer]>) => Promise<ReadonlyArray<HostArray>>
   readonly free: (b: DeviceBuffer) => void
   /** Where a buffer lies, for tests of donation. */
   readonly addressOf: (b: DeviceBuffer) => bigint
@@ -81,7 +82,7 @@ const awaited = async (api: Api, event: bigint): Promise<void> => {
 /** A dense layout of the host, the last axis the nearest (PJRT_Buffer_MemoryLayout, tiled, without tiles). */
 const rowMajor = (s: Scratch, rank: number): bigint => {
   const order = s.words(Array.from({ length: rank }, (_, i) => rank - 1 - i)).address
-  return s.words([88, 0, ...[56, 0, order, rank, 0, 0, 0], 0]).address
+  return s.struct([...[56, 0, order, rank, 0, 0, 0], 0]).address
 }
 
 const loadedOf = (api: Api, handle: bigint): Loaded => {
@@ -93,7 +94,7 @@ const loadedOf = (api: Api, handle: bigint): Loaded => {
       withScratchLater(async (s) => {
         const [list, out, event] = [s.words(args.map((a) => a.handle)), s.allocate(8 * outputs), s.allocate(8)]
         const [lists, outs] = [s.words([list.address]), s.words([out.address])]
-        const options = s.words([112, ...new Array<number>(13).fill(0)])
+        const options = s.struct(new Array<number>(12).fill(0))
         await api.later('LoadedExecutable_Execute', [
           ...[handle, options.address, lists.address, 1, args.length],
           ...[outs.address, event.address, 0],
@@ -120,11 +121,11 @@ const loadedOf = (api: Api, handle: bigint): Loaded => {
     },
     optimized: () =>
       withScratch((s) => {
-        const asked = s.words([48, 0, 0, 0, 0, 0])
+        const asked = s.struct([0, 0, 0, 0])
         api.call('Executable_OptimizedProgram', [executable, asked.address])
         const [, , , size] = wordsAt(asked.address, 4)
         const code = s.allocate(Number(size))
-        const again = s.words([48, 0, code.address, size, 0, 0])
+        const again = s.struct([code.address, size, 0, 0])
         api.call('Executable_OptimizedProgram', [executable, again.address])
         return bytesAt(code.address, Number(size))
       }),
@@ -181,14 +182,21 @@ export const openClient = (path: string, settings: Settings): Client => {
         api.call('Event_Destroy', [r[11]])
         return { handle: r[12] }
       }),
-    get: async (type, b) =>
+    get: async (wanted) =>
       withScratchLater(async (s) => {
-        const size = sizeOf(type.shape)
-        const bytes = size * bytesOf(type.dtype)
-        const host = s.allocate(bytes)
-        const r = api.call('Buffer_ToHostBuffer', [b.handle, rowMajor(s, type.shape.length), host.address, bytes, 0])
-        await awaited(api, r[4])
-        return loadHost(type.dtype, host.view, 0, size)
+        // all copies are under way before the first is awaited
+        const copies = wanted.map(([type, b]) => {
+          const size = sizeOf(type.shape)
+          const bytes = size * bytesOf(type.dtype)
+          const host = s.allocate(bytes)
+          const r = api.call('Buffer_ToHostBuffer', [b.handle, rowMajor(s, type.shape.length), host.address, bytes, 0])
+          return { type, size, host, event: r[4] }
+        })
+        const failed: Array<unknown> = []
+        // each, as memory is freed behind the last
+        for (const c of copies) await awaited(api, c.event).catch((e: unknown) => failed.push(e))
+        if (failed.length > 0) throw failed[0]
+        return copies.map((c) => loadHost(c.type.dtype, c.host.view, 0, c.size))
       }),
     free: (b) => {
       api.call('Buffer_Destroy', [b.handle])
@@ -196,9 +204,10 @@ export const openClient = (path: string, settings: Settings): Client => {
     addressOf: (b) => api.call('Buffer_UnsafePointer', [b.handle, 0])[1],
     compile: async (program, options) =>
       withScratchLater(async (s) => {
-        const bytes = Buffer.from(program)
-        const [code, format, asked] = [s.bytes(bytes), s.text('mlir'), s.bytes(options)]
-        const struct = s.words([48, 0, code.address, bytes.length, format.address, 4])
+        const length = Buffer.byteLength(program)
+        // the parser looks one byte beyond its text
+        const [code, format, asked] = [s.text(program), s.text('mlir'), s.bytes(options)]
+        const struct = s.struct([code.address, length, format.address, 4])
         const r = await api.later('Client_Compile', [handle, struct.address, asked.address, options.length, 0])
         return loadedOf(api, r[4])
       }),

@@ -8,8 +8,9 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault } from '../../../core/fault.ts'
 import type { Graph, NamedLeaf } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../core/graph.ts'
+import type { TensorType } from '../../../core/type.ts'
 import { followGraph, plannedBytes } from '../../road.ts'
-import type { Device, Executable, Feed, HostArray, HostValues, Target } from '../../target.ts'
+import type { Device, Executable, Feed, HostValues, Target } from '../../target.ts'
 import { fed } from '../feed.ts'
 import { codeFingerprint } from '../native/fingerprint.ts'
 import { asFault, openResidents } from '../residents.ts'
@@ -116,7 +117,8 @@ const deviceOf = (parts: Parts): PjrtDevice => {
     load: ({ type, memory }) =>
       inTurn(async () => {
         if (memory.buffer === undefined) throw lost(name, '')
-        return client.get(type, memory.buffer)
+        const [data] = await client.get([[type, memory.buffer]])
+        return data
       }),
   })
 
@@ -150,25 +152,17 @@ const deviceOf = (parts: Parts): PjrtDevice => {
         if (E.isLeft(args)) return args
         const results = await built.loaded.run(args.right)
         // a donated buffer is empty, but its handle has to be freed as any other
-        const values: Array<Promise<readonly [string, HostArray]>> = []
-        const read: Array<DeviceBuffer> = []
+        const values: Array<readonly [string, TensorType, DeviceBuffer]> = []
         g.outputs.forEach((o, i) => {
           const cell = o.role === 'state' ? residents.find(o.path)?.memory : undefined
-          if (cell !== undefined) {
-            replace(cell, results[i])
-            return
+          if (cell !== undefined) replace(cell, results[i])
+          else {
+            made.push(results[i])
+            values.push([o.path, o.expr.type, results[i]])
           }
-          read.push(results[i])
-          values.push(client.get(o.expr.type, results[i]).then((data) => [o.path, data] as const))
         })
-        const settled = await Promise.allSettled(values)
-        for (const b of read) client.free(b)
-        const out = new Map<string, HostArray>()
-        for (const s of settled) {
-          if (s.status === 'rejected') return E.left(asFault(name)(s.reason))
-          out.set(...s.value)
-        }
-        return E.right(out)
+        const read = await client.get(values.map(([, type, b]) => [type, b]))
+        return E.right(new Map(values.map(([path], i) => [path, read[i]])))
       } catch (e) {
         // the states may have been given away
         for (const l of leaves) if (isResident(l) && states.has(l.path)) forget(l.path)
@@ -209,13 +203,13 @@ const deviceOf = (parts: Parts): PjrtDevice => {
       pipe(
         TE.fromEither(residents.prepare(g)),
         TE.chain(() => {
-          o.progress?.({ done: 0, total: 1, unit: 'programs' })
+          o.progress?.({ done: 0, total: 1, unit: 'program' })
           return TE.tryCatch(() => builtOf(g, maker), asFault(name))
         }),
         TE.chain(TE.fromEither),
         TE.map((built) => {
           programs.add(built)
-          o.progress?.({ done: 1, total: 1, unit: 'programs' })
+          o.progress?.({ done: 1, total: 1, unit: 'program' })
           return executable(g, built)
         }),
       ),

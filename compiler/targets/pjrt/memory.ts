@@ -14,6 +14,8 @@ export interface Scratch {
   /** UTF-8, with a zero behind it. */
   readonly text: (s: string) => Piece
   readonly words: (xs: ReadonlyArray<bigint | number>) => Piece
+  /** A struct of words as plugins take it: its size and an extension go before its fields. */
+  readonly struct: (fields: ReadonlyArray<bigint | number>) => Piece
 }
 
 export const viewOf = (address: bigint, bytes: number): ArrayBuffer => koffi.view(address, bytes)
@@ -26,6 +28,17 @@ export const textAt = (address: bigint, bytes: number): string => Buffer.from(by
 
 export const wordsAt = (address: bigint, count: number): ReadonlyArray<bigint> =>
   count === 0 ? [] : [...new BigInt64Array(viewOf(address, 8 * count))]
+
+/**
+ * A struct of PJRT: its size, an extension, its fields. Behind them is room: a plugin that is newer than the interface that is known here
+ * believes the struct to be longer, reads zeros there, which ask for nothing, and writes there what nobody reads.
+ */
+export const structOf = (fields: ReadonlyArray<bigint | number>): BigInt64Array => {
+  const room = 32
+  const words = new BigInt64Array(2 + fields.length + room)
+  words.set([BigInt(8 * (fields.length + 2)), 0n, ...fields.map(BigInt)])
+  return words
+}
 
 const opened = (): { readonly scratch: Scratch; readonly free: () => void } => {
   const pieces: Array<bigint> = []
@@ -51,6 +64,10 @@ const opened = (): { readonly scratch: Scratch; readonly free: () => void } => {
         const p = allocate(8 * xs.length)
         new BigInt64Array(p.view).set(xs.map(BigInt))
         return p
+      },
+      struct: (fields) => {
+        const words = structOf(fields)
+        return bytes(new Uint8Array(words.buffer))
       },
     },
     free: () => {

@@ -27,7 +27,9 @@ import type { ModelOptions } from '../../exchange/model.ts'
 import { readModel } from '../../exchange/model.ts'
 import { frozenOptions, modelOptions } from './program.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
-import { readRun } from '../../exchange/run.ts'
+import { handedOn } from '../../exchange/huggingface/handing-on.ts'
+import { readConfig } from '../../exchange/peft/folder.ts'
+import { exportAdapters, readRun } from '../../exchange/run.ts'
 import type { ReadSwinOptions, SwinBackbone } from '../../exchange/huggingface/swin.ts'
 import { isSwin, readSwin, writeSwin } from '../../exchange/huggingface/swin.ts'
 import type { Precision, Weights } from '../../exchange/huggingface/weights.ts'
@@ -47,7 +49,8 @@ const spec: CommandSpec = {
   about: [
     "Backbones in and out of Hugging Face's format.",
     '',
-    '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json',
+    '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json;',
+    '                                 with --adapter, its adapters as adapter_config.json and adapter_model.safetensors',
     '  import --model DIR --out DIR   reads a folder of Hugging Face, timm or peft, a model of the hub by its id, or a file of weights (.safetensors,',
     '                                 .pth, .pt, .bin), adapts it where asked, and writes a folder of Hugging Face, with official.safetensors beside it',
     '  inspect --model DIR            says what a folder, model or file holds, and whether it is whole',
@@ -67,6 +70,7 @@ const spec: CommandSpec = {
       choices: ['teacher', 'student'],
       text: 'of a run, or of a file with both: the moving average (default) or the network that is trained',
     },
+    { name: 'adapter', text: 'of a run with LoRA: write its adapters alone, as a folder of peft' },
     { name: 'merge-lora', text: 'add trained adapters into their weights' },
     { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
     { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond this many bytes; 5e9 by default' },
@@ -206,8 +210,25 @@ const exporting = (a: Arguments): TaskEither<Fault, Output> =>
       }),
     ),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
-    TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, options)(backbone)),
+    TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, { ...options, ...handedOn(backbone) })(backbone)),
     TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
+  )
+
+const exportingAdapters = (a: Arguments): TaskEither<Fault, Output> =>
+  pipe(
+    TE.Do,
+    TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
+    TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
+    TE.bind('files', ({ run, out }) => exportAdapters(run, out, oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher')),
+    TE.bind('config', ({ out }) => readConfig(out)),
+    TE.map(({ out, files, config }) => ({
+      out,
+      files,
+      base: config.base_model_name_or_path ?? null,
+      targets: config.target_modules,
+      rank: config.r,
+      alpha: config.lora_alpha,
+    })),
   )
 
 /** `heads`: what no tensor says; reading the file again needs no --heads then. */
@@ -222,7 +243,9 @@ const importingVit = (from: string, out: string, wishes: ModelOptions, options: 
     readModel(from, wishes, report),
     TE.bindTo('backbone'),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
-    TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
+    TE.bind('files', ({ backbone }) =>
+      writeBackbone(out, { ...options, ...handedOn(backbone, wishes.change?.image !== undefined) })(backbone),
+    ),
     TE.chainFirst(({ backbone }) => writeOfficial(out, backbone, backbone.model.options.heads)),
     TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
   )
@@ -281,7 +304,7 @@ const inspecting = (a: Arguments): TaskEither<Fault, Output> =>
   )
 
 const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Output>>> = {
-  export: exporting,
+  export: (a) => (a.extra.has('adapter') ? exportingAdapters : exporting)(a),
   import: importing,
   inspect: inspecting,
 }

@@ -28,6 +28,8 @@ export interface StartOptions {
   readonly heads?: 'take' | 'new'
   /** Which network of a run; both networks begin as it. Default `teacher`. */
   readonly network?: Network
+  /** The model that adapters belong to, where they do not say it. */
+  readonly base?: string
   /** How a patch embedding changes its channels. Default `sum`. */
   readonly channelRule?: ChannelRule
   /** The attention heads of the network, which no tensor says: a source of another number is refused. */
@@ -126,7 +128,11 @@ export const startFrom =
     pipe(
       localModel(process.env, say)(path),
       TE.chain((local) =>
-        readSource(local, { network: o.network ?? 'teacher', ...(o.attentionHeads === undefined ? {} : { heads: o.attentionHeads }) }),
+        readSource(local, {
+          network: o.network ?? 'teacher',
+          ...(o.attentionHeads === undefined ? {} : { heads: o.attentionHeads }),
+          ...(o.base === undefined ? {} : { base: o.base }),
+        }),
       ),
       TE.bindTo('source'),
       TE.bind('carried', ({ source }) => TE.fromEither(carryOver(residents, source, o))),

@@ -149,7 +149,7 @@ const intensityOf = ({ intensity, windows, ends: [low, high] }: Images): Either<
 }
 
 /** What the network at `from` was normalised by, reported with its numbers. Faults: no network is gone on from; those of its file. */
-const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
+const ofModel = (from: string, base: string | undefined, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
   from === ''
     ? TE.left(
         fault('config', {
@@ -161,7 +161,7 @@ const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice 
       )
     : pipe(
         localModel(process.env, say)(from),
-        TE.chain((path) => viewAt(path, 0)),
+        TE.chain((path) => viewAt(path, 0, base)),
         TE.map(
           O.match(
             () => {
@@ -179,10 +179,11 @@ const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice 
 const normalisationOf = (
   { normalisation, mean, std }: Images,
   from: string,
+  base: string | undefined,
   say: Say,
 ): TaskEither<Fault, NormalisationChoice | undefined> =>
   normalisation === 'model'
-    ? ofModel(from, say)
+    ? ofModel(from, base, say)
     : TE.right(normalisation === 'recipe' ? undefined : normalisation === 'given' ? { mean, std } : normalisation)
 
 const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({
@@ -221,15 +222,18 @@ const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): Ta
     ),
   )
 
-/** Opens images to train on and to evaluate with; `from`: the network that the run goes on from, or empty. Faults: those of the readers. */
-export type Source = (say: Say, from: string) => TaskEither<Fault, TrainingSplit>
+/**
+ * Opens images to train on and to evaluate with; `from`: the network that the run goes on from, or empty; `base`: what its adapters belong
+ * to. Faults: those of the readers.
+ */
+export type Source = (say: Say, from: string, base?: string) => TaskEither<Fault, TrainingSplit>
 
 const sourceOf =
   (o: Images): Source =>
-  (say, from) =>
+  (say, from, base) =>
     pipe(
       TE.Do,
-      TE.bind('normalisation', () => normalisationOf(o, from, say)),
+      TE.bind('normalisation', () => normalisationOf(o, from, base, say)),
       TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
       TE.chain(({ normalisation, intensity }) =>
         o.path === ''
@@ -257,5 +261,5 @@ export const shownAs =
   (f: (s: TrainingSplit) => TrainingSplit) =>
   <D extends object>(p: Part<D, Source>): Part<D, Source> => ({
     settings: p.settings,
-    make: (s) => (say, from) => pipe(p.make(s)(say, from), TE.map(f)),
+    make: (s) => (say, from, base) => pipe(p.make(s)(say, from, base), TE.map(f)),
   })
