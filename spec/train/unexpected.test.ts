@@ -63,6 +63,15 @@ describe('an error that nobody expected', () => {
   })
 })
 
+describe('a model that cannot be in memory', () => {
+  test('is refused before anything is made of its size, naming what is largest', { timeout: 60000 }, async () => {
+    const r = await live([...quick, '--set', 'head.prototypes=1000000000', '--set', 'head.bottleneck=256', '--out', await folder()])
+    expect(r.code, r.stderr).toBe(2)
+    expect(r.stderr).toMatch(/config fault at the state of the run, most of all \S+\n {2}found: +[\d.]+ [GT]iB of weights/)
+    expect(r.stderr).toContain('head.prototypes')
+  })
+})
+
 describe('settings that a library does not take', () => {
   test.each([
     [['--set', 'seed=*a'], '*a'],

@@ -35,6 +35,7 @@ import type { Ended, RunningPhase } from './loop.ts'
 import { loop } from './loop.ts'
 import { compiledPhases } from './programs.ts'
 import type { Start } from './resumption.ts'
+import { fitting } from './memory.ts'
 import { identityOf } from './identity.ts'
 import { checkBegun, startOf } from './resumption.ts'
 import { readValues, writeResidents } from './state.ts'
@@ -342,7 +343,9 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   const images = await imageryOf(data, o.progress.say)
   if (E.isLeft(images)) return images
   const assembled = run.assemble(images.right, device.planned)
-  return E.isLeft(assembled) ? assembled : trained({ ...open, images: images.right, assembled: assembled.right })
+  if (E.isLeft(assembled)) return assembled
+  const fits = fitting(assembled.right)
+  return E.isLeft(fits) ? fits : trained({ ...open, images: images.right, assembled: assembled.right })
 }
 
 const targetOf = (a: Accelerator, say: (text: string) => void): TaskEither<Fault, Device> =>
