@@ -16,6 +16,8 @@ import { mayHaveDriver } from './vulkan.ts'
 export interface OpenOptions {
   /** Threads of the native target; all cores when not given. */
   readonly threads?: number
+  /** Tells a person what is not as it should be, such as a damaged cache. */
+  readonly say?: (text: string) => void
 }
 
 type Opening = TE.TaskEither<Fault, Device>

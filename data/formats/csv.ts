@@ -34,6 +34,7 @@ const eachLine = (
     for (;;) {
       let start = at
       let quoted = ''
+      let closed = false
       while (text.charCodeAt(start) === 32) start++
       if (text.charCodeAt(start) === quote) {
         const end = closing(text, start)
@@ -43,9 +44,12 @@ const eachLine = (
         if (quoted.includes('""')) quoted = quoted.replace(/""/g, '"')
         at = end + 1
         start = at
+        closed = true
       }
       while (at < text.length && text.charCodeAt(at) !== mark && text.charCodeAt(at) !== newline) at++
-      cells.push((quoted === '' ? text.slice(start, at) : quoted + text.slice(start, at)).trim())
+      const plain = text.slice(start, at)
+      if (closed && plain.trim() !== '') return `${JSON.stringify(plain.trim().slice(0, 40))} behind a closing quote in line ${line}`
+      cells.push((closed ? quoted : plain).trim())
       if (at >= text.length || text.charCodeAt(at) === newline) break
       at++
     }
@@ -57,11 +61,28 @@ const eachLine = (
   return undefined
 }
 
+const separatorOf = (line: string): string =>
+  [',', ';', '\t', '|'].reduce((best, s) => (line.split(s).length > line.split(best).length ? s : best), ',')
+
+/** Blank lines for those that begin with #, up to the one that names as many columns as the line after it has cells. */
+const withoutRemarks = (text: string): string => {
+  let at = 0
+  while (text[at] === '#') {
+    const end = text.indexOf('\n', at)
+    if (end < 0) break
+    const next = text.indexOf('\n', end + 1)
+    const [own, following] = [text.slice(at, end), text.slice(end + 1, next < 0 ? undefined : next)]
+    const separator = separatorOf(following)
+    if (!following.startsWith('#') && own.split(separator).length >= following.split(separator).length) break
+    at = end + 1
+  }
+  return at === 0 ? text : text.slice(0, at).replace(/[^\n]/g, '') + text.slice(at)
+}
+
 /** Parses a table. Left: no lines, two columns of one name, a line with too many or too few cells. */
 export const parseCsv = (text: string): Either<string, CsvTable> => {
-  const plain = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
-  const [first] = plain.split('\n', 1)
-  const separator = [',', ';', '\t', '|'].reduce((best, s) => (first.split(s).length > first.split(best).length ? s : best), ',')
+  const plain = withoutRemarks(text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n'))
+  const separator = separatorOf(/^\n*(.*)/.exec(plain)?.[1] ?? '')
   let names: ReadonlyArray<string> | undefined
   const columns: string[][] = []
   const lines: number[] = []

@@ -21,6 +21,8 @@ export interface Image {
   readonly data: Float32Array
   /** The EXIF orientation by which a picture was turned upright, 2 to 8; nothing where it is as stored. */
   readonly orientation?: number
+  /** [height, width]: 1 where a pixel is no measurement, as its file says. */
+  readonly padding?: Uint8Array
 }
 
 /** A rectangle in pixels, [x, x + width) x [y, y + height). */
@@ -48,7 +50,7 @@ export interface Item {
   readonly mask?: Uint8Array
   /** Millimetres per pixel: [row, column], and the slice distance third where there is one. */
   readonly spacing?: ReadonlyArray<number>
-  /** [height, width]: 1 where a pixel is no measurement: padding, or values that are no numbers. It is air, and in no statistics. */
+  /** `[height, width]`: 1 where a pixel is no measurement: padding, or values that are no numbers. It is air, and in no statistics. */
   readonly padding?: Uint8Array
   /** The series that it belongs to, by its identifier. */
   readonly series?: string

@@ -21,7 +21,7 @@ import type { Opened } from './result.ts'
 import type { Selection } from './select.ts'
 import { byEnding, sorted, unknown } from './sorting.ts'
 import type { Sorted } from './sorting.ts'
-import { list } from './walk.ts'
+import { grouped, list } from './walk.ts'
 import type { Left, Listing } from './walk.ts'
 
 /** Opened data, and the tag of the reader that opened them. */
@@ -47,8 +47,9 @@ const choose = (
   before: ReadonlyArray<Left>,
 ): Either<Fault, Chosen> => {
   const masks = s.everything ? new Set<string>() : masksOf(found.known.filter((k) => !isTable(k.reader)).flatMap((k) => k.paths))
+  const aside = new Set(found.known.flatMap((k) => k.reader.aside?.(k.paths) ?? []))
   const images = found.known
-    .map((k) => ({ ...k, paths: masks.size === 0 ? k.paths : k.paths.filter((p) => !masks.has(p)) }))
+    .map((k) => ({ ...k, paths: masks.size + aside.size === 0 ? k.paths : k.paths.filter((p) => !masks.has(p) && !aside.has(p)) }))
     .filter((k) => k.paths.length > 0)
   const tables = images.filter((k) => isTable(k.reader))
   const asked = images.filter((k) => s.tags.length === 0 || s.tags.includes(k.reader.tag))
@@ -84,10 +85,13 @@ const choose = (
         : [
             {
               what: masks.size === 1 ? 'mask of an image' : 'masks of images',
-              setting: `data.select=${selectingMasks(masks)}`,
+              setting: selectingMasks(masks),
               paths: [...masks],
             },
           ]),
+      ...(aside.size === 0
+        ? []
+        : [{ what: `${aside.size === 1 ? 'file' : 'files'} of labels, which are read with their images`, paths: [...aside] }]),
       ...others.map((k) => ({ what: k.reader.tag, setting: `data.select=${k.reader.tag} reads them`, paths: k.paths })),
       ...tables
         .filter((k) => k !== most)
@@ -156,6 +160,15 @@ interface Piece {
   readonly dataset: Dataset
 }
 
+/** Notes of files: what is true of several is said once. */
+const together = (notes: ReadonlyArray<readonly [file: string, note: string]>): ReadonlyArray<string> =>
+  [...grouped(notes, ([file, text]) => text.split(`${basename(file)}: `).join(''))].map(([text, own]) => {
+    const files = [...new Set(own.map(([f]) => f))]
+    return files.length === 1
+      ? `${files[0]}: ${own[0][1].replace(`${basename(files[0])}: `, '')}`
+      : `${files.length} files, as ${files[0]}: ${text}`
+  })
+
 /** Files that are a dataset each, joined part by part; a file whose name is a part's is of that part. */
 const openJoined =
   (reader: Reader, root: string, f: Folders, o: OpenOptions, listed: OpenFiles): TaskEither<Fault, ReadonlyArray<Read>> =>
@@ -163,7 +176,7 @@ const openJoined =
     const { open } = reader
     const pieces: Piece[] = []
     const skipped: Fault[] = []
-    const notes: string[] = []
+    const notes: Array<readonly [file: string, note: string]> = []
     let used = 0
     for (const p of f.parts) {
       for (const path of p.paths) {
@@ -176,7 +189,8 @@ const openJoined =
         }
         used++
         skipped.push(...r.right.skipped)
-        notes.push(...r.right.notes)
+        const full = join(root, p.folder, path)
+        notes.push(...r.right.notes.map((n) => [path, n.startsWith(full) ? n.slice(full.length + 2) : n] as const))
         const named = partOf(basename(path).replace(/\.[^.]*$/, ''))
         for (const [split, dataset] of r.right.splits) {
           pieces.push({
@@ -210,7 +224,7 @@ const openJoined =
         used: first ? used : 0,
         left: [],
         skipped: first ? skipped : [],
-        notes: first ? [...new Set(notes)] : [],
+        notes: first ? together(notes) : [],
       })
     }
     return E.right(reads)

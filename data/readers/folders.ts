@@ -27,7 +27,7 @@ export interface Folders {
 
 /** `imagesTr`, `training_set`, `val2017`, `seg_test`: what people call parts. */
 const around =
-  /^(?:images?|imgs?|seg|data|dataset|stage\d)?[-_ ]?(train|training|tr|valid|validation|val|vl|dev|test|testing|ts)[-_ ]?(?:set|data|images?|imgs?|\d{4})?$/i
+  /^(?:images?|imgs?|seg|data|dataset|stage\d)?[-_ ]?(train|training|tr|valid|validation|val|vl|dev|test|testing|ts)[-_ ]?(?:set|data|images?|imgs?|\d{1,4})?$/i
 
 /** The part that a folder's name means. */
 export const partOf = (name: string): SplitName | undefined => {
@@ -40,6 +40,12 @@ export const partOf = (name: string): SplitName | undefined => {
 
 /** Folders whose images have no class. */
 const unlabelled = /^un-?labell?ed$/i
+
+/** What holds the images of a part that has no classes. */
+const holder = /^(images?|imgs?|pictures?|photos?|pics|data|all|unknown)$/i
+
+/** Parts for cross-validation, which are no classes. */
+const fold = /^(fold|split|cv|part)[-_ ]?\d+$/i
 
 const within =
   (folder: string) =>
@@ -106,7 +112,17 @@ const parted = (paths: ReadonlyArray<string>, nameOf: (p: string) => string, fol
       ? p
       : { ...p, folder: `${p.folder}/${again}`, paths: p.paths.map(within(again)) }
   })
-  const classes = several ? [] : classesOf(parts.flatMap((p) => p.paths))
+  // train/cat/…, train/dog/… and test/images/…: what the test has is no class
+  const learned = new Set(classesOf(parts.filter((p) => p.split === 'train').flatMap((p) => p.paths)))
+  const held = new Set(
+    learned.size < 2
+      ? []
+      : parts.flatMap((p) => {
+          const own = classesOf(p.paths)
+          return own.length === 1 && !learned.has(own[0]) && holder.test(own[0]) ? own : []
+        }),
+  )
+  const classes = several ? [] : classesOf(parts.flatMap((p) => p.paths)).filter((c) => !held.has(c))
   return {
     parts,
     classes: classes.filter((c) => !unlabelled.test(c)),
@@ -121,14 +137,17 @@ const parted = (paths: ReadonlyArray<string>, nameOf: (p: string) => string, fol
             },
           ],
     notes: [],
-    labelNotes: several
-      ? [
-          note(
-            `several folders are one part, and their images have no classes`,
-            [...names.keys()].filter((n) => partOf(n) !== undefined),
-          ),
-        ]
-      : [],
+    labelNotes: [
+      ...[...held].map((c) => note(`the folder ${c} is no class of those that are trained on: its images have no label`)),
+      ...(several
+        ? [
+            note(
+              `several folders are one part, and their images have no classes`,
+              [...names.keys()].filter((n) => partOf(n) !== undefined),
+            ),
+          ]
+        : []),
+    ],
   }
 }
 
@@ -159,6 +178,10 @@ export const foldersOf = (paths: ReadonlyArray<string>, choice: 'usual' | 'class
   const deep = inner.filter((p) => partOf(second(p)) !== undefined)
   if (deep.length >= 0.9 * inner.length && areParts([...new Set(deep.map(second))]) && new Set(deep.map(second)).size > 1) {
     return put({ ...parted(inner, second, () => ''), classes: classesOf(deep) })
+  }
+  if (first.length > 1 && first.every((f) => fold.test(f))) {
+    const folds = note(`${showFiles(first)} are parts of the data, and no classes`, [], 'data.folders=classes takes them for classes')
+    return put({ ...whole('', inner, [folds]), classes: [], labelNotes: [] })
   }
   const train = first.filter((f) => f !== '' && partOf(f) !== undefined)
   return put(

@@ -1,6 +1,6 @@
 /**
  * Masks beside images, which are no images to train on: by the names that people and challenges give them, and only where the images that
- * they belong to are there (nobody's class is lost because it is called `mask`). Medical Segmentation Decathlon and nnU-Net: labelsTr
+ * they belong to are there (no class is lost because it is called `mask`). Medical Segmentation Decathlon and nnU-Net: labelsTr
  * beside imagesTr; BraTS: x_seg beside x_flair; BIDS: derivatives beside sub-*.
  */
 import { grouped } from './walk.ts'
@@ -12,7 +12,21 @@ const imageFolder =
 const maskEnding =
   /^(.+?)[ _.-]+(masks?|segs?|segmentations?|labels?|labelmap|gts?|dseg|probseg|rois?|brainmask|ground[-_ ]?truths?)([ _-]?\d+)?$/i
 
+/** A mask by its whole name, beside the image of its case: KiTS' segmentation.nii.gz beside imaging.nii.gz. */
+const maskName = /^(masks?|segs?|segmentations?|labels?|labelmap|aseg|gts?|ground[-_ ]?truths?|rois?)$/i
+/** The mask word first: LiTS' segmentation-0.nii beside volume-0.nii. */
+const maskBeginning = /^(?:masks?|segs?|segmentations?|labels?|labelmap|gts?)[-_ ](.+)$/i
+/** Folders of masks of one case each, which lie beside its image: TotalSegmentator's s0001/segmentations/. */
+const caseMasks = /^(masks|segs|segmentations|labels|ground[-_ ]?truths?|rois)$/i
+
+const folderIn = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))
+
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+const endingOf = (path: string): string =>
+  nameOf(path)
+    .replace(/^[^.]*/, '')
+    .toLowerCase()
 
 /** A file's name without its endings. */
 const stemOf = (path: string): string =>
@@ -52,6 +66,41 @@ const imagesBy = (paths: ReadonlyArray<string>): ReadonlyMap<string, ReadonlySet
   return found
 }
 
+/** Masks of cases that have a folder each: of at least two cases, so that no class is lost. */
+const caseMasksOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const direct = new Set(paths.map(folderIn))
+  const found = paths.filter((p) => {
+    const folder = folderIn(p)
+    return caseMasks.test(nameOf(folder)) && folder.includes('/') && direct.has(folderIn(folder))
+  })
+  return new Set(found.map((p) => folderIn(folderIn(p)))).size >= 2 ? found : []
+}
+
+/** Masks by their own whole name, or by its beginning, beside the images that they belong to. */
+const besideOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const folders = grouped(paths, folderIn)
+  const ends = new Map<string, ReadonlySet<string>>()
+  const endsIn = (folder: string): ReadonlySet<string> => {
+    const known =
+      ends.get(folder) ??
+      new Set(
+        (folders.get(folder) ?? [])
+          .map(stemOf)
+          .filter((s) => !maskBeginning.test(s))
+          .map((s) => s.replace(/^[^-_ ]*[-_ ]/, '')),
+      )
+    ends.set(folder, known)
+    return known
+  }
+  return paths.filter((p) => {
+    const stem = stemOf(p)
+    const own = folders.get(folderIn(p)) ?? []
+    if (maskName.test(stem)) return own.length <= 8 && own.some((o) => !maskName.test(stemOf(o)) && endingOf(o) === endingOf(p))
+    const rest = maskBeginning.exec(stem)?.[1]
+    return rest !== undefined && endsIn(folderIn(p)).has(rest)
+  })
+}
+
 /** Those of the paths that are masks of others. */
 export const masksOf = (paths: ReadonlyArray<string>): ReadonlySet<string> => {
   const masks = new Set<string>()
@@ -78,6 +127,7 @@ export const masksOf = (paths: ReadonlyArray<string>): ReadonlySet<string> => {
     const stems = new Set(paths.filter((p) => !of.has(p) && !masks.has(p)).flatMap(stemsOf))
     for (const [p, base] of named) if (stems.has(base)) masks.add(p)
   }
+  for (const p of [...caseMasksOf(paths), ...besideOf(paths)]) masks.add(p)
   if (paths.some((p) => /(^|\/)sub-[^/]+\//.test(p))) for (const p of paths) if (/(^|\/)derivatives\//.test(p)) masks.add(p)
   return masks.size < paths.length ? masks : new Set()
 }
@@ -86,7 +136,7 @@ export const masksOf = (paths: ReadonlyArray<string>): ReadonlySet<string> => {
 export const selectingMasks = (masks: ReadonlySet<string>): string => {
   const folders = new Set([...masks].map((p) => maskFolderOf(p)?.folder))
   const patterns = [...folders].flatMap((f) => (f === undefined ? [] : [`${f}/*`]))
-  return patterns.length < folders.size
-    ? 'all reads them too'
-    : `${patterns.length === 1 ? patterns[0] : `[${patterns.join(', ')}]`} reads them alone`
+  if (patterns.length < folders.size || patterns.length > 4) return 'data.select=all reads them too'
+  const setting = `data.select=${patterns.length === 1 ? patterns[0] : `[${patterns.join(', ')}]`}`
+  return `${setting.includes(' ') ? `'${setting}'` : setting} reads them alone`
 }

@@ -1,6 +1,6 @@
 /**
- * A reader is one record: how its files are told, how they are opened, and how a dataset is opened again from its origin. Adding one is
- * adding its record to `index.ts`; help, faults, notes and worker threads read it from there.
+ * A reader is one record: how its files are recognised, how they are opened, and how a dataset is opened again from its origin. Adding
+ * one is adding its record to `index.ts`; help, faults, notes and worker threads read it from there.
  */
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
@@ -23,6 +23,8 @@ export interface OpenOptions {
   /** How the axes of arrays lie, a letter each: n images, c channels, d slices, h rows, w columns. By default as their lengths say. */
   readonly layout?: string
   readonly progress?: Progress
+  /** Bytes that one image, volume or array may take once it is unpacked; 4 GiB by default. */
+  readonly itemBytes?: number
   /** Pictures' values: in 0..1 ('unit', the default), or 0..255 and 0..65535. */
   readonly values?: 'unit' | 'stored'
   /**
@@ -104,6 +106,8 @@ export interface Reader extends Reopener {
   readonly matches: (path: string) => boolean | 'perhaps'
   /** Whether a file begins as those of this kind do. Also asked of a single file whose path no reader knows. */
   readonly begins?: (head: Uint8Array) => boolean
+  /** Those of its files that are read with others of them, and are no images. */
+  readonly aside?: (paths: ReadonlyArray<string>) => ReadonlyArray<string>
   readonly open: Opening
 }
 

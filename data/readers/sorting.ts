@@ -11,12 +11,12 @@ import type { Left } from './walk.ts'
 const headBytes = 132
 
 /** The first bytes of a file; none where it cannot be read. */
-export const headOf = async (path: string): Promise<Uint8Array | undefined> => {
+export const headOf = async (path: string, length = headBytes): Promise<Uint8Array | undefined> => {
   const handle = await openFile(path, 'r').catch(() => undefined)
   if (handle === undefined) return undefined
   try {
-    const head = new Uint8Array(headBytes)
-    const { bytesRead } = await handle.read(head, 0, headBytes, 0)
+    const head = new Uint8Array(length)
+    const { bytesRead } = await handle.read(head, 0, length, 0)
     return head.subarray(0, bytesRead)
   } catch {
     return undefined

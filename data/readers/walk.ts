@@ -42,6 +42,11 @@ export const grouped = <A>(things: Iterable<A>, name: (a: A) => string): Readonl
 /** What an entry is that is neither file nor folder: reading it could wait for ever. */
 const strange = (e: Pick<Dirent, 'isFIFO' | 'isSocket'>): string => (e.isFIFO() ? 'named pipe' : e.isSocket() ? 'socket' : 'device')
 
+/** Folders and files that systems put beside a person's own. */
+const system: ReadonlySet<string> = new Set([
+  ...['__macosx', '@eadir', '#recycle', 'lost+found', '$recycle.bin', 'system volume information', 'thumbs.db', 'desktop.ini'],
+])
+
 /** Node gives this character for bytes that are no UTF-8: such a name leads nowhere. */
 const isUnnamed = async (path: string): Promise<boolean> =>
   path.includes('\uFFFD') && (await lstat(path).catch(() => undefined)) === undefined
@@ -80,7 +85,7 @@ export const list = async (root: string): Promise<Listing> => {
     const folders: string[] = []
     for (const entry of [...(await enter(below))].sort((a, b) => byText(a.name, b.name))) {
       const path = below === '' ? entry.name : `${below}/${entry.name}`
-      if (entry.name.startsWith('.') || entry.name === '__MACOSX') others.push(['hidden', path])
+      if (entry.name.startsWith('.') || system.has(entry.name.toLowerCase())) others.push(['hidden', path])
       else if (entry.isFile() || entry.isDirectory()) {
         if (await isUnnamed(join(root, path))) faults.push(unnamed(join(root, path)))
         else if (entry.isFile()) files.push(path)
@@ -99,7 +104,7 @@ export const list = async (root: string): Promise<Listing> => {
   return { files: files.sort(byText), left, faults }
 }
 
-/** Paths of the files below `root` that `wanted` accepts (it is told the path), sorted. Throws what the file system throws. */
+/** Paths of the files below `root` that `wanted` accepts (it receives the path), sorted. Throws what the file system throws. */
 export const walk = async (root: string, wanted: (path: string) => boolean): Promise<ReadonlyArray<string>> =>
   (await list(root)).files.filter(wanted)
 

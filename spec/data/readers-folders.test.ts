@@ -203,12 +203,12 @@ describe('masks are no images', () => {
 
 describe('what is no file', () => {
   test('pipes are not waited for; hidden files, links to nothing and other endings are counted', async () => {
-    const root = await folder('0.png', '1.PNG', '.hidden.png', 'a.bmp', 'b.bmp', 'README')
+    const root = await folder('0.png', '1.PNG', '.hidden.png', 'a.tga', 'b.tga', 'README')
     await promisify(execFile)('mkfifo', [join(root, 'pipe.png')])
     await symlink('/nonexistent', join(root, 'gone.png'))
     await symlink('.', join(root, 'loop'))
     const { files, said } = await opened(root)
-    expect(said).toContain('read 2 of 8 files; not read: 2 .bmp, 1 file without an ending, 1 hidden, 1 link to nothing, 1 named pipe')
+    expect(said).toContain('read 2 of 8 files; not read: 2 .tga, 1 file without an ending, 1 hidden, 1 link to nothing, 1 named pipe')
     expect(files).toMatchObject({ found: 8, read: 2, faults: 0 })
     expect(left(await openData(join(root, 'pipe.png'))()).remedy).toBe('write what comes from it into a file first')
   })
@@ -234,7 +234,7 @@ describe('what is no file', () => {
 })
 
 test('a run says the same as inspect', async () => {
-  const root = await folder(...xray, 'sample.png', 'a.bmp')
+  const root = await folder(...xray, 'sample.png', 'a.tga')
   const said: string[] = []
   right(
     await openTraining(root, {
@@ -268,7 +268,7 @@ const word = fc.constantFrom(
 const name = fc
   .tuple(
     fc.constantFrom('0', '1', 'x_mask', 'x', 'x_seg', 'train', '.hidden', 'y_0000'),
-    fc.constantFrom('.png', '.PNG', '.jpg', '.dcm', '.nii', '.npy', '.bmp', '.txt', '.zip', ''),
+    fc.constantFrom('.png', '.PNG', '.jpg', '.dcm', '.nii', '.npy', '.tga', '.txt', '.zip', ''),
   )
   .map(([stem, ending]) => stem + ending)
 const oddFile = fc.tuple(fc.array(word, { maxLength: 3 }), name).map(([folders, n]) => [...folders, n].join('/'))

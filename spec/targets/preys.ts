@@ -9,8 +9,8 @@ import { showFault } from '../../core/fault.ts'
 import type { Prey } from '../support/hunt.ts'
 
 const full = { mixed: 150, extents: 150, networks: 60 }
-/** A software driver compiles few kernels a second: a network takes it minutes. */
-const few = { mixed: 150, extents: 10 }
+/** A software driver compiles few kernels a second: a network takes it ten seconds and more. */
+const few = { mixed: 150, extents: 10, networks: 4 }
 
 const prey = (
   name: string,

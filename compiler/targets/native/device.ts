@@ -28,6 +28,8 @@ export interface NativeOptions {
   readonly least?: number
   /** Bytes that stay near while others are made: what is read again later than that may be computed again. */
   readonly near?: number
+  /** Tells a person what is not as it should be, such as a damaged cache; by default on the terminal. */
+  readonly say?: (text: string) => void
   /** Further flags for the compiler, such as sanitizers'. */
   readonly flags?: ReadonlyArray<string>
 }
@@ -107,7 +109,7 @@ export const openNative =
   async () => {
     try {
       keepYoungSmall()
-      const compiler = await findCompiler(o.flags)
+      const compiler = await findCompiler(o.flags, o.say)
       if ('_tag' in compiler) return E.left(compiler)
       const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])
       if (typeof path !== 'string') return E.left(path)

@@ -22,7 +22,7 @@ export interface RunCall {
 }
 
 export interface Runtime {
-  /** Held, as koffi unloads a library that nobody refers to. */
+  /** Held, as koffi unloads a library without references. */
   readonly library: unknown
   readonly allocate: (bytes: number) => Memory | undefined
   readonly free: (m: Memory) => void
@@ -76,7 +76,7 @@ export const openRuntime = (path: string): Runtime => {
   }
 }
 
-/** A loaded unit: the addresses of its kernels, good for as long as somebody holds the library. */
+/** A loaded unit: the addresses of its kernels, good for as long as the library is held. */
 export interface LoadedUnit {
   readonly kernels: ReadonlyArray<bigint>
   readonly library: unknown

@@ -192,7 +192,7 @@ export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, 
 const isNamed = (path: string): boolean => /\.(dcm|dicom|ima|dic)$/i.test(path)
 
 /** Names of DICOM files often have no ending, or end in a number of their identifier. */
-const isPerhaps = (path: string): boolean => /^$|^\.\d+$/.test(extname(path)) && basename(path).toUpperCase() !== 'DICOMDIR'
+const isPerhaps = (path: string): boolean => /^$|^\.(\d+|img)$/i.test(extname(path)) && basename(path).toUpperCase() !== 'DICOMDIR'
 
 export const dicomReader: Reader = {
   ...reopener(origin, (parts) => TE.right(dicomDataset(parts))),

@@ -122,7 +122,9 @@ const decode = async (c: Codecs, file: DicomFile, bytes: Uint8Array, bit: number
 const storedValues = (s: Samples, h: DicomHeader, native: boolean): ArrayLike<number> => {
   if (s.data instanceof Float32Array || s.data instanceof Float64Array) return s.data
   const bits = native ? h.stored : Math.min(s.bits, h.allocated)
-  const shift = native ? h.high + 1 - h.stored : 0
+  const said = native ? h.high + 1 - h.stored : 0
+  // values that fill the lowest bits lie there, whatever the high bit is said to be
+  const shift = said > 0 && s.data.some((v) => (v & (2 ** said - 1)) !== 0) ? 0 : said
   if (bits === 32) return h.signed ? Int32Array.from(s.data) : s.data
   const up = 32 - bits
   const out = new Int32Array(s.data.length)

@@ -114,6 +114,12 @@ const planeOf = (d: DataSet): Omit<FramePlane, 'rescale'> => {
   }
 }
 
+/** A spacing that is no length of anything, of which nothing is taken. */
+const oddSpacing = (d: DataSet): ReadonlyArray<string> => {
+  const own = decimalsOf(d, 0x00280030)
+  return !finite(own, 2) || positive(own, 2) ? [] : [`the pixel spacing ${JSON.stringify(textOf(d, 0x00280030))} is none and is left out`]
+}
+
 /** One plane per frame where the functional groups differ, else one for all. */
 const planesOf = (d: DataSet, frames: number, signed: boolean): Either<string, ReadonlyArray<FramePlane>> => {
   const own = rescaleOf(d, signed)
@@ -259,7 +265,11 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     acquisition: decimalsOf(d, 0x00200012).at(0) ?? NaN,
     odd: [
       ...(high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`]),
+      ...(high === stored - 1
+        ? []
+        : [`${stored} bits are stored up to bit ${high}: they are taken from below where there is something below them`]),
       ...oddNumbers(d),
+      ...oddSpacing(d),
     ],
     type: textOf(d, 0x00080008)
       .toUpperCase()

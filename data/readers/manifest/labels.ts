@@ -1,4 +1,4 @@
-/** Labels of a table's rows: what stands for no label, one class a row, or several. One rule for all formats. */
+/** Labels of rows, of a table or of an array: what stands for no label, one class a row, or several. One rule for all formats. */
 
 export interface Labels {
   readonly classes: ReadonlyArray<string>
@@ -10,7 +10,8 @@ export interface Labels {
   readonly said: ReadonlyArray<string>
 }
 
-const nothing = new Set(['', 'nan', 'na', 'n/a', 'null', '<na>', '-1', '-1.0'])
+/** What pandas takes for missing. */
+const nothing = new Set(['', 'nan', '-nan', 'na', 'n/a', '#n/a', 'null', 'none', '<na>', '-1', '-1.0'])
 
 /** A label as text: `1.0` is 1, true is 1. */
 export const labelText = (u: unknown): string => {
@@ -22,8 +23,14 @@ export const labelText = (u: unknown): string => {
 
 const isWhole = (text: string): boolean => /^\d{1,15}$/.test(text)
 
+const isNegative = (text: string): boolean => /^-\d{1,15}$/.test(text)
+
 /** Fewer classes than this are listed by number even where some have no image. */
 const sparse = 1000
+
+/** Whether labels measure something: numbers that are not whole, and many of them. */
+const isMeasured = (given: ReadonlyArray<string>, rows: number): boolean =>
+  given.length > Math.max(20, rows / 10) && given.every((w) => Number.isFinite(Number(w))) && given.some((w) => !isWhole(w))
 
 /**
  * Classes and each row's: small numbers stay as they are, others and names are numbered in their order. `none`: texts that stand for no
@@ -31,10 +38,12 @@ const sparse = 1000
  */
 export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<string>): Labels => {
   const asked = new Set(none.map((w) => w.toLowerCase()))
-  const isNone = (text: string): boolean =>
-    text === '' || (asked.size > 0 ? asked.has(text.toLowerCase()) : nothing.has(text.toLowerCase()))
   const counts = new Map<string, number>()
   for (const t of texts) counts.set(t, (counts.get(t) ?? 0) + 1)
+  // numbers below 0 among those that count from 0
+  const below = [...counts.keys()].every((t) => nothing.has(t.toLowerCase()) || isWhole(t) || isNegative(t))
+  const isNone = (text: string): boolean =>
+    text === '' || (asked.size > 0 ? asked.has(text.toLowerCase()) : nothing.has(text.toLowerCase()) || (below && isNegative(text)))
   const words = [...counts.keys()].filter((t) => !isNone(t))
   const said: string[] = []
   const blank = [...counts].filter(([t]) => isNone(t))
@@ -48,6 +57,10 @@ export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<s
     said.push(`${missing} of ${texts.length} rows have no label (${blank.map(([t]) => (t === '' ? 'blank' : t)).join(', ')})`)
   if (beyond)
     said.push(`${counts.get('255') ?? 0} rows with 255 are taken for rows without a label (--set data.unlabelled=-1 makes it a class)`)
+  if (isMeasured(given, texts.length)) {
+    said.push(`${given.length} numbers such as ${given.find((w) => !isWhole(w)) ?? ''}, which are no classes: read without labels`)
+    return { classes: [], said }
+  }
   const numbers = given.map(Number)
   const numeric = given.every((w) => /^-?\d+(\.\d+)?$/.test(w))
   const top = numbers.reduce((a, b) => Math.max(a, b), 0)

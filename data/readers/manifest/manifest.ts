@@ -30,7 +30,8 @@ import { decodeText, looksLikeTable, parseTable } from './table.ts'
 import type { Table } from './table.ts'
 import { cellText, rowsOf } from './row.ts'
 import type { Row } from './row.ts'
-import { isPicture, isTurned, readPicture } from '../pictures/file.ts'
+import { isPicture, readPicture } from '../pictures/file.ts'
+import { isTurned } from '../pictures/header.ts'
 import { storedSize, turnedBox, turnedMask } from '../pictures/orientation.ts'
 
 /** What boxes and masks count: pixels as stored, or of the picture that is shown. */

@@ -13,6 +13,8 @@ export type Reading =
   | 'without the folders that the table lies in'
   | 'from the folder above'
   | 'with its ending'
+  | 'with %20 and its like as the characters that they stand for'
+  | 'without its first folders'
   | 'by its name, in the folders below'
 
 export interface Found {
@@ -34,7 +36,7 @@ const namesOf = (names: ReadonlyArray<string>): Names => ({
   stems: grouped(names, (n) => stemOf(n).normalize('NFC')),
 })
 
-const nobody: Names = { exact: new Map(), stems: new Map() }
+const noNames: Names = { exact: new Map(), stems: new Map() }
 
 /** Files below a folder by their names, and by those without endings. */
 interface Below {
@@ -42,11 +44,20 @@ interface Below {
   readonly stems: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
+/** A text of a web address as the characters that it stands for. */
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
 /** What finds the files of a table that lies in `root`. */
 export const finder = (root: string, isRead: (path: string) => boolean): ((text: string) => Promise<Found>) => {
   const folders = new Map<string, Promise<Names>>()
   const inFolder = (folder: string): Promise<Names> => {
-    const at = folders.get(folder) ?? readdir(folder).then(namesOf, () => nobody)
+    const at = folders.get(folder) ?? readdir(folder).then(namesOf, () => noNames)
     folders.set(folder, at)
     return at
   }
@@ -90,6 +101,17 @@ export const finder = (root: string, isRead: (path: string) => boolean): ((text:
     for (const path of [resolve(root, text), ...ways.map(([, p]) => p)]) {
       const there = await withEnding(path)
       if (there !== undefined) return { path: belowRoot(there), how: 'with its ending' }
+    }
+    const plain = decoded(slashed)
+    if (plain !== slashed) {
+      const there = await at(resolve(root, plain))
+      if (there !== undefined) return { path: belowRoot(there), how: 'with %20 and its like as the characters that they stand for' }
+    }
+    // the folder that a person has renamed, or put the table into
+    for (let k = 1; k < parts.length; k++) {
+      const path = resolve(root, ...parts.slice(k))
+      const there = (await at(path)) ?? (await withEnding(path))
+      if (there !== undefined) return { path: belowRoot(there), how: 'without its first folders' }
     }
     const last = (parts.at(-1) ?? '').normalize('NFC')
     const { names, stems } = await everywhere()

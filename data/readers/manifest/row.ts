@@ -5,13 +5,13 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { faultsOf, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Box, SplitName } from '../dataset.ts'
-import { note } from '../note.ts'
+import { counted, note } from '../note.ts'
 import { splitNames, splitOf } from '../split.ts'
 import { binaryColumns, candidates, named } from './columns.ts'
 import type { ColumnNames, Role } from './columns.ts'
 import { labelText, onlyOne, singleLabels, vectorLabels, wordLabels } from './labels.ts'
 import type { Labels } from './labels.ts'
-import { placeOf } from './table.ts'
+import { isFile, placeOf } from './table.ts'
 import type { Table } from './table.ts'
 
 /** One row, decoded. What it does not say is not there. */
@@ -118,8 +118,6 @@ interface Meaning {
   readonly how: string
 }
 
-const isFile = (text: string): boolean => /\.(png|jpe?g|tiff?|webp|nii|nii\.gz|dcm|npy)$/i.test(text)
-
 /** A column of labels: a class a row, or several where cells are lists or have `|` or `;` between. */
 const ofColumn = (t: Table, c: number, none: ReadonlyArray<string>): Meaning => {
   const cells = t.columns[c].map((u) =>
@@ -193,6 +191,21 @@ const described = (t: Table, path: number, m: Meaning, split: number | undefined
   return `columns: ${parts.join('; ')}${rest.length === 0 ? '' : `; not used: ${rest.slice(0, 8).join(', ')}${rest.length > 8 ? ` and ${rest.length - 8} more` : ''}`}`
 }
 
+/** A note of images that rows call differently. */
+const contradictions = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
+  const first = new Map<string, number | undefined>()
+  const odd = new Set<string>()
+  for (const r of rows) {
+    const key = r.frame === undefined ? r.path : `${r.path} ${r.frame}`
+    if (first.has(key) && first.get(key) !== r.label) odd.add(r.path)
+    else first.set(key, r.label)
+  }
+  if (odd.size === 0) return []
+  return [
+    note(`${counted(odd.size, 'image is', 'images are')} in several rows with different labels: each row is an image of its own`, [...odd]),
+  ]
+}
+
 /**
  * The rows of a table whose column `path` has paths, found as `paths`. Faults name the line: an empty path, a split of no such name, a
  * box that is none.
@@ -252,6 +265,8 @@ export const rowsOf = (t: Table, path: number, paths: ReadonlyArray<string>, o: 
     classes: m.labels.classes.length > 0 ? m.labels.classes : (vectors?.labels.classes ?? []),
     notes: [
       note(described(t, path, m, split, group), [], 'data.columns.label=NAME, or path, split, group, chooses others'),
+      ...(t.said ?? []),
+      ...contradictions(rows),
       ...m.labels.said,
       ...(vectors?.labels.said ?? []),
       ...unused,

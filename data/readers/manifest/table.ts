@@ -6,6 +6,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
+import type { CsvTable } from '../../formats/csv.ts'
 import { parseCsv } from '../../formats/csv.ts'
 
 export interface Table {
@@ -15,7 +16,12 @@ export interface Table {
   readonly columns: ReadonlyArray<ReadonlyArray<unknown>>
   /** Where each row is: its line, or its place in a list. */
   readonly lines: ReadonlyArray<number>
+  /** What was taken for granted of its form. */
+  readonly said?: ReadonlyArray<string>
 }
+
+/** Whether a text names a file that may be an image. */
+export const isFile = (text: string): boolean => /\.(png|jpe?g|tiff?|webp|bmp|gif|jp2|nii|nii\.gz|dcm|npy)$/i.test(text)
 
 /** Where a row is, for faults. */
 export const placeOf = (t: Pick<Table, 'file' | 'lines'>, row: number): string =>
@@ -33,7 +39,7 @@ const parseJson = (text: string): unknown => {
   } catch (e) {
     const plain = text.replace(/([:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,\]}])/g, '$1null')
     if (plain === text) throw e
-    return JSON.parse(plain)
+    return parseJson(plain)
   }
 }
 
@@ -116,6 +122,9 @@ const fromJson = (file: string, text: string): Either<Fault, Table> => {
       if (Array.isArray(images) && Array.isArray(annotations))
         return fromCoco(file, images, annotations, Array.isArray(categories) ? categories : [])
       const lists = Object.values(u).filter((v): v is ReadonlyArray<unknown> => Array.isArray(v) && v.length > 0 && v.every(isRecord))
+      const labels = Object.entries(u)
+      if (labels.length > 0 && labels.every(([name, v]) => isFile(name) && !isRecord(v)))
+        return columnsOf(file, numbered(labels.map(([path, label]) => ({ path, label }))))
       if (lists.length === 1) return columnsOf(file, numbered(lists[0]))
     }
     return E.left(
@@ -132,7 +141,21 @@ const fromJson = (file: string, text: string): Either<Fault, Table> => {
 
 const fromCsv = (file: string, text: string): Either<Fault, Table> => {
   const t = parseCsv(text)
-  return E.isLeft(t) ? E.left(wrong(file, t.left, 'a table whose first line names its columns')) : E.right({ file, ...t.right })
+  if (E.isLeft(t)) return E.left(wrong(file, t.left, 'a table whose first line names its columns'))
+  return E.right({ file, ...withNames(t.right) })
+}
+
+/** A table whose first line is a row like the others: columns by their numbers, and of two the one without files is the label. */
+const withNames = (t: CsvTable): CsvTable & Pick<Table, 'said'> => {
+  const path = t.names.findIndex(isFile)
+  if (path < 0) return t
+  const names = t.names.map((_, c) => (c === path ? 'path' : t.names.length === 2 ? 'label' : `column ${c + 1}`))
+  return {
+    names,
+    columns: t.columns.map((c, k) => [t.names[k], ...c]),
+    lines: [1, ...t.lines],
+    said: [`the first line names a file and is read as a row; the columns are called ${names.join(', ')}`],
+  }
 }
 
 /** Whether JSON begins as tables do: a list of records, or COCO. */

@@ -1,7 +1,7 @@
 /** Labels of the entries of an array: numbers or names, one or several each. Labels never stop training without them. */
 import type { NpyHeader } from '../../formats/npy.ts'
 import { npyNumbers, npyTexts } from '../../formats/npy.ts'
-import { counted } from '../note.ts'
+import { labelText, onlyOne, singleLabels, vectorLabels } from '../manifest/labels.ts'
 import { countOf } from '../../formats/tensor.ts'
 
 /** One number for each entry, -1 for none, or a vector of several classes. */
@@ -20,67 +20,41 @@ export interface ReadLabels {
 
 const without = (note: string): ReadLabels => ({ labels: undefined, notes: [`${note}: read without labels`] })
 
-/** Words that stand for no label. */
-const missing: ReadonlySet<string> = new Set(['', 'nan', 'na', 'n/a', 'none', 'null', '-1'])
-
-const named = (texts: ReadonlyArray<string>): ReadLabels => {
-  const names = [...new Set(texts.filter((t) => !missing.has(t.toLowerCase())))].sort((a, b) => (a < b ? -1 : 1))
-  const at = new Map(names.map((n, i) => [n, i]))
-  const values = Float64Array.from(texts, (t) => at.get(t) ?? -1)
-  return { labels: { perEntry: 1, values, names }, notes: noneNote(values.filter((v) => v < 0).length, 'empty or no name') }
+/** One label an entry, by the rules that tables have (`manifest/labels.ts`). Classes that are counted from 0 keep their numbers. */
+const single = (texts: ReadonlyArray<string>, none: ReadonlyArray<string>): ReadLabels => {
+  const { classes, single: own, said } = singleLabels(texts, none)
+  if (own === undefined) return { labels: undefined, notes: said }
+  const counted = classes.every((c, i) => c === String(i))
+  return { labels: { perEntry: 1, values: Float64Array.from(own), names: counted ? undefined : classes }, notes: said }
 }
 
-const noneNote = (n: number, what: string): ReadonlyArray<string> =>
-  n === 0 ? [] : [`${counted(n, 'label is', 'labels are')} ${what}: ${n === 1 ? 'its image has' : 'these images have'} no label`]
-
-/** 255 beside few classes is how bytes write no label. */
-const isUnset = (h: NpyHeader, values: Float64Array): boolean =>
-  h.type === 'u1' && values.includes(255) && values.every((v) => v === 255 || v < 200)
-
-const single = (h: NpyHeader, values: Float64Array): ReadLabels => {
-  const unset = isUnset(h, values)
-  const set = values.map((v) => (Number.isNaN(v) || v < 0 || (unset && v === 255) ? -1 : v))
-  const odd = set.find((v) => !Number.isSafeInteger(v))
-  if (odd !== undefined) return without(`labels such as ${odd}, which are no classes`)
-  const distinct = new Set(set)
-  // a large number is a name: a text for every smaller one would fill the memory
-  if (Math.max(...distinct) > 1e6) return named(Array.from(set, (v) => (v < 0 ? '' : String(v))))
-  return {
-    labels: { perEntry: 1, values: set, names: undefined },
-    notes: noneNote(set.filter((v) => v < 0).length, unset ? 'negative, NaN or 255' : 'negative or NaN'),
-  }
-}
-
+/** Several labels an entry, by the rules that tables have. */
 const several = (perEntry: number, values: Float64Array): ReadLabels => {
   const bad = values.find((v) => !(Number.isNaN(v) || Number.isSafeInteger(v)))
   if (bad !== undefined) return without(`label vectors with values such as ${bad}, which are no classes`)
-  const rows = Array.from({ length: values.length / perEntry }, (_, i) => values.subarray(i * perEntry, (i + 1) * perEntry))
-  if (rows.every((r) => r.filter((v) => v === 1).length === 1 && r.every((v) => v === 0 || v === 1))) {
+  const rows = Array.from({ length: values.length / perEntry }, (_, i) =>
+    Array.from(values.subarray(i * perEntry, (i + 1) * perEntry), labelText),
+  )
+  const names = Array.from({ length: perEntry }, (_, c) => String(c))
+  const read = onlyOne(vectorLabels(rows, names))
+  if (read.single !== undefined) {
     return {
-      labels: {
-        perEntry: 1,
-        values: Float64Array.from(rows, (r) => r.indexOf(1)),
-        names: Array.from({ length: perEntry }, (_, c) => String(c)),
-      },
+      labels: { perEntry: 1, values: Float64Array.from(read.single), names },
       notes: [`label vectors with one 1 each are taken as one class of ${perEntry}`],
     }
   }
-  const unknown = values.filter((v) => !(v >= 0)).length
-  return {
-    labels: { perEntry, values: values.map((v) => (v >= 0 ? v : 0)), names: undefined },
-    notes: unknown === 0 ? [] : [`${unknown} entries of label vectors are negative or NaN: they count as 0, no`],
-  }
+  return { labels: { perEntry, values: Float64Array.from(read.several?.values ?? []), names: undefined }, notes: read.said }
 }
 
-/** The labels of `count` entries in an array's bytes. */
-export const labelsIn = (h: NpyHeader, bytes: Uint8Array, count: number): ReadLabels => {
+/** The labels of `count` entries in an array's bytes; `none`: texts that stand for no label. */
+export const labelsIn = (h: NpyHeader, bytes: Uint8Array, count: number, none: ReadonlyArray<string>): ReadLabels => {
   const { shape } = h
   const perEntry = countOf(shape.slice(1))
   const single1 = shape.length === 0 && count === 1
   if (!single1 && (shape.length < 1 || shape.length > 2 || shape[0] !== count || perEntry < 1))
     return without(`labels of shape [${shape.join(', ')}] for ${count} images`)
   if (h.type === 'S' || h.type === 'U')
-    return perEntry === 1 ? named(npyTexts(h, bytes)) : without(`${perEntry} texts as labels of each image`)
+    return perEntry === 1 ? single(npyTexts(h, bytes).map(labelText), none) : without(`${perEntry} texts as labels of each image`)
   const values = npyNumbers(h, bytes)
-  return perEntry === 1 ? single(h, values) : several(perEntry, values)
+  return perEntry === 1 ? single(Array.from(values, labelText), none) : several(perEntry, values)
 }

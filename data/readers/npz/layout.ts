@@ -55,7 +55,8 @@ const inferred = (s: ReadonlyArray<number>, several: boolean): { readonly text: 
       return a >= 8 && b >= 8 && !several ? { text: 'hw' } : undefined
     case 3:
       if (!several && colours(last) && a >= 8 && b >= 8) return { text: 'hwc', other: 'nhw' }
-      return !several && (a === 3 || a === 4) && b >= 8 && c >= 8 ? { text: 'chw', other: 'nhw' } : { text: 'nhw' }
+      if (!several && (a === 3 || a === 4) && b >= 8 && c >= 8) return { text: 'chw', other: 'nhw' }
+      return several ? { text: 'nhw' } : { text: 'nhw', other: 'dhw' }
     case 4:
       if (last === 1 || last === 3 || last === 4) return { text: 'nhwc' }
       if (last === 2 && c > 4) return { text: 'nhwc', other: 'ndhw' }
@@ -70,7 +71,7 @@ const inferred = (s: ReadonlyArray<number>, several: boolean): { readonly text: 
 }
 
 /** A layout, and what is to be said where it is a guess. */
-export interface Told {
+export interface Output {
   readonly layout: Layout
   readonly note: string | undefined
 }
@@ -78,8 +79,8 @@ export interface Told {
 const shown = (l: Layout): string =>
   `${counted(l.count, l.volume ? 'volume' : 'image')}${l.volume ? ` of ${counted(l.sides[0], 'slice')}` : ''}, ${counted(l.channels, 'channel')} of ${l.sides[1]} x ${l.sides[2]}`
 
-/** The layout of a shape. Left: what was found, of an array that holds no images as far as can be told. */
-export const layoutOf = (shape: ReadonlyArray<number>, { layout, several }: Context): Either<string, Told> => {
+/** The layout of a shape. Left: what was found, of an array that holds no images as far as can be determined. */
+export const layoutOf = (shape: ReadonlyArray<number>, { layout, several }: Context): Either<string, Output> => {
   const array = `an array of shape [${shape.join(', ')}]`
   if (shape.some((s) => s < 1)) return E.left(`${array}, which holds no images`)
   if (layout !== undefined)

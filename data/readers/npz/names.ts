@@ -49,6 +49,22 @@ export const named = <A>(array: A, name: string): Named<A> => {
   return { array, name, split, role, several: !singular.has(rest) }
 }
 
+const stemOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1).replace(/\.npy$/i, '')
+
+/** The .npy files of labels that lie beside the images that they belong to, by these: y_train.npy beside x_train.npy. */
+export const labelsBeside = (paths: ReadonlyArray<string>): ReadonlyMap<string, string> => {
+  const key = (path: string): string => `${path.slice(0, path.lastIndexOf('/') + 1)} ${named(path, stemOf(path)).split}`
+  const arrays = paths.filter((p) => /\.npy$/i.test(p))
+  const of = (role: Named<string>['role']): ReadonlyArray<string> => arrays.filter((p) => named(p, stemOf(p)).role === role)
+  const labels = new Map(of('labels').map((p) => [key(p), p]))
+  return new Map(
+    of('images').flatMap((p) => {
+      const own = labels.get(key(p))
+      return own === undefined ? [] : [[p, own] as const]
+    }),
+  )
+}
+
 /** Images with the labels that belong to them. */
 export interface Pair<A> {
   readonly split: SplitName

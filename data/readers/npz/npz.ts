@@ -5,7 +5,8 @@
  */
 
 import { tmpdir, userInfo } from 'node:os'
-import { basename, join } from 'node:path'
+import { readdir } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -17,6 +18,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Item, SplitName, Splits } from '../dataset.ts'
 import { readAt, withFile } from '../../formats/file.ts'
+import { allowedBytes } from '../../formats/limits.ts'
 import { sharedBytes } from '../../formats/memory.ts'
 import { originOf } from '../origin.ts'
 import { reopener } from '../reader.ts'
@@ -29,8 +31,8 @@ import { npyHeader, npyHeaderBytes, npyNumbers, npyRange, rowMajor } from '../..
 import { labelsIn } from './labels.ts'
 import type { Labels, ReadLabels } from './labels.ts'
 import { depthOf, layoutOf, layouts, sliceOf } from './layout.ts'
-import type { Context, Layout, Told } from './layout.ts'
-import { named, pairsOf } from './names.ts'
+import type { Context, Layout, Output } from './layout.ts'
+import { labelsBeside, named, pairsOf } from './names.ts'
 import type { Named, Pair } from './names.ts'
 import type { NpyHeader } from '../../formats/npy.ts'
 import { contentBytes, wrongArchive, zipMembers } from '../../formats/zip.ts'
@@ -41,11 +43,15 @@ export interface NpzOptions {
   readonly axis?: 0 | 1 | 2
   /** How the axes of images lie, a letter each (`layout.ts`); by default as their lengths say. */
   readonly layout?: string
+  /** Texts that stand for no label; none: as in tables. */
+  readonly unlabelled?: ReadonlyArray<string>
   /** Names of arrays of images; by default those that are called so. */
   readonly keys?: ReadonlyArray<string>
   readonly channels?: Channels
-  /** Arrays up to so many bytes are kept in memory, as they are stored; 512 MiB by default. */
+  /** Arrays up to this many bytes are kept in memory, as they are stored; 512 MiB by default. */
   readonly memoryBytes?: number
+  /** Bytes that one array may take; 4 GiB by default. */
+  readonly itemBytes?: number
   /** Where large packed arrays are unpacked; a folder of the user's below the system's temporary one by default. */
   readonly folder?: string
 }
@@ -64,12 +70,23 @@ const after =
   (c: Content): Content =>
     c._tag === 'File' ? { ...c, base: c.base + n } : { ...c, bytes: c.bytes.subarray(n) }
 
+/** The fault of an array that is whole, and of a type that is not read. */
+const notNumbers = (place: string, found: string): Fault =>
+  fault('data', {
+    place,
+    found,
+    allowed: 'whole numbers, floats, or texts of labels',
+    remedy: 'write it as an array of one type, for example images of one size by np.savez(FILE, images=np.stack(images).astype("float32"))',
+  })
+
 /** Reads a member's header and checks that its bytes are as many as its shape says. */
 const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault, NpyArray> => {
   const place = `${path}: ${m.name}`
   return pipe(
     m.head(npyHeaderBytes),
-    TE.chainEitherK((head) => E.mapLeft((found: string) => wrongArchive(place, found))(npyHeader(head))),
+    TE.chainEitherK((head) =>
+      E.mapLeft((found: string) => (/NumPy's type/.test(found) ? notNumbers : wrongArchive)(place, found))(npyHeader(head)),
+    ),
     TE.chainEitherK((header): Either<Fault, NpyArray> => {
       const bytes = countOf(header.shape) * header.bytes
       if (m.length !== header.offset + bytes)
@@ -88,7 +105,7 @@ const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault
   )
 }
 
-/** The fault of arrays that are whole but no images as far as can be told. */
+/** The fault of arrays that are whole but no images as far as can be determined. */
 const unclear = (place: string, found: string): Fault =>
   fault('data', {
     place,
@@ -97,14 +114,23 @@ const unclear = (place: string, found: string): Fault =>
     remedy: 'say how its axes lie (--set data.layout=nhwc), or which array holds the images (--set data.select=NAME)',
   })
 
-const readLabels = (a: Either<Fault, NpyArray>, count: number): TaskEither<Fault, ReadLabels> => {
+/** Bytes that a label takes on its way from a file to a number. */
+const labelBytes = 64
+
+const readLabels = (
+  a: Either<Fault, NpyArray>,
+  count: number,
+  none: ReadonlyArray<string>,
+  itemBytes: number | undefined,
+): TaskEither<Fault, ReadLabels> => {
   if (E.isLeft(a)) return TE.right({ labels: undefined, notes: [`${a.left.place}: ${a.left.found}: read without labels`] })
   const { header, content, place } = a.right
   return pipe(
-    content,
+    TE.fromEither(allowedBytes(place, countOf(header.shape) * labelBytes, itemBytes)),
+    TE.chain(() => content),
     TE.chain((c) => contentBytes(c)(0, countOf(header.shape) * header.bytes)),
     TE.map((bytes) => {
-      const read = labelsIn(header, bytes, count)
+      const read = labelsIn(header, bytes, count, none)
       return { ...read, notes: read.notes.map((n) => `${place}: ${n}`) }
     }),
   )
@@ -192,7 +218,7 @@ interface Part {
 const defaultMemory = 512 * 1024 * 1024
 
 /** The layout of an array of images. */
-const layoutIn = (a: NpyArray, context: Context): Either<Fault, Told> =>
+const layoutIn = (a: NpyArray, context: Context): Either<Fault, Output> =>
   a.header.type === 'S' || a.header.type === 'U'
     ? E.left(unclear(a.place, `texts [${a.header.shape.join(', ')}], which are no images`))
     : E.mapLeft((found: string) => unclear(a.place, found))(layoutOf(a.header.shape, context))
@@ -203,27 +229,34 @@ const partOf =
     pipe(
       arrayOf(path, images.array, memoryBytes),
       TE.bindTo('images'),
-      TE.bind('told', ({ images: a }) =>
+      TE.bind('inferred', ({ images: a }) =>
         TE.fromEither(
           layoutIn(a, { several: images.several || labels !== undefined, ...(o.layout === undefined ? {} : { layout: o.layout }) }),
         ),
       ),
-      TE.bind('read', ({ told: { layout } }): TaskEither<Fault, ReadLabels> =>
+      TE.bind('read', ({ inferred: { layout } }): TaskEither<Fault, ReadLabels> =>
         labels === undefined
           ? TE.right({ labels: undefined, notes: [] })
           : pipe(
               TE.fromTask(arrayOf(path, labels.array, memoryBytes)),
-              TE.chain((a) => readLabels(a, layout.count)),
+              TE.chain((a) => readLabels(a, layout.count, o.unlabelled ?? [], o.itemBytes)),
             ),
       ),
-      TE.map(({ images: a, told, read }): Part => ({
+      TE.map(({ images: a, inferred, read }): Part => ({
         split,
         images: a,
-        layout: told.layout,
+        layout: inferred.layout,
         labels: read.labels,
-        notes: [...(told.note === undefined ? [] : [`${a.place}: ${told.note}`]), ...read.notes],
+        notes: [...(inferred.note === undefined ? [] : [`${a.place}: ${inferred.note}`]), ...read.notes],
       })),
     )
+
+/** The number of classes that labels name, at least `least`. */
+const mostOf = (values: Labels['values'], least: number): number => {
+  let most = least
+  for (const v of values) if (v >= most) most = v + 1
+  return most
+}
 
 /** Classes of all splits together: their names where labels are texts, else numbers up to the largest. */
 const classesOf = (parts: ReadonlyArray<Part>): ReadonlyArray<string> => {
@@ -234,7 +267,7 @@ const classesOf = (parts: ReadonlyArray<Part>): ReadonlyArray<string> => {
         ? n
         : labels.perEntry > 1
           ? Math.max(n, labels.perEntry)
-          : labels.values.reduce((m, v) => Math.max(m, v + 1), n),
+          : mostOf(labels.values, n),
     0,
   )
   return names.length > 0 ? names : Array.from({ length: most }, (_, c) => String(c))
@@ -269,6 +302,15 @@ const splitsOf = (name: string, parts: ReadonlyArray<Part>, o: NpzOptions): Spli
       ),
     ]),
   )
+}
+
+/** A .npy file, with that of its labels where there is one. */
+const besides = async (path: string): Promise<ReadonlyArray<string>> => {
+  if (named(path, basename(path).replace(/\.npy$/i, '')).role !== 'images') return [path]
+  const folder = dirname(path)
+  const names = await readdir(folder).catch((): ReadonlyArray<string> => [])
+  const labels = labelsBeside(names).get(basename(path))
+  return labels === undefined ? [path] : [path, join(folder, labels)]
 }
 
 /** A .npy file as the only member of an archive. */
@@ -306,14 +348,16 @@ export const npz = (path: string, options: NpzOptions = {}): TaskEither<Fault, P
   const bare = /\.npy$/i.test(path)
   const members: TaskEither<Fault, ReadonlyArray<Member>> = bare
     ? pipe(
-        bareMember(path),
-        TE.map((m) => [m]),
+        TE.fromTask(() => besides(path)),
+        TE.chain((paths) => TE.traverseArray(bareMember)(paths)),
       )
-    : zipMembers(path, { memoryBytes, folder })
+    : zipMembers(path, { memoryBytes, folder, ...(options.itemBytes === undefined ? {} : { itemBytes: options.itemBytes }) })
   return pipe(
     members,
     TE.chainEitherK((all) => {
-      const arrays = all.filter((m) => /\.npy$/i.test(m.name)).map((m) => named(m, bare ? '' : m.name.replace(/\.npy$/i, '')))
+      const arrays = all
+        .filter((m) => /\.npy$/i.test(m.name))
+        .map((m, _, own) => named(m, bare && own.length === 1 ? '' : m.name.replace(/\.npy$/i, '')))
       const { pairs, rest } = pairsOf(arrays, bare ? [] : (options.keys ?? []))
       return pairs.length > 0
         ? E.right({ pairs, rest })
@@ -359,14 +403,17 @@ export const npzReader: Reader = {
   ...reopener(origin, (parts) => TE.right(npzDataset(parts))),
   files: 'arrays (.npz, .npy)',
   matches: (path) => /\.np[yz]$/i.test(path),
+  aside: (paths) => [...labelsBeside(paths).values()],
   open: {
     _tag: 'One',
     joins: true,
-    file: (path, { axis, layout, channels, select }) =>
+    file: (path, { axis, layout, channels, select, itemBytes, unlabelled }) =>
       npz(path, {
+        ...(unlabelled === undefined ? {} : { unlabelled }),
         ...(axis === undefined ? {} : { axis }),
         ...(layout === undefined ? {} : { layout }),
         ...(channels === undefined ? {} : { channels }),
+        ...(itemBytes === undefined ? {} : { itemBytes }),
         keys: (select ?? []).filter((w) => w !== 'all'),
       }),
   },

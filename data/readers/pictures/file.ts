@@ -13,8 +13,15 @@ import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Image } from '../dataset.ts'
 import { guarded } from '../../formats/file.ts'
+import { allowedBytes } from '../../formats/limits.ts'
 import { toChannels } from '../result.ts'
-import { isPlain, tiffOf, tiffPlanes } from './tiff.ts'
+import { apngFrame, framesOf } from './apng.ts'
+import { bmpRaster, isBmp } from './bmp.ts'
+import { cmykPixels, cmykPlanes, yccPlanes } from './colours.ts'
+import { isJpeg2000, jpeg2000Pictures } from './jpeg2000.ts'
+import { isPnm, pnmRaster } from './pnm.ts'
+import type { Raster } from './raster.ts'
+import { isPlain, noData, tiffOf, tiffPlanes } from './tiff.ts'
 import type { Tiff, TiffPage } from './tiff.ts'
 import type { Channels } from '../result.ts'
 
@@ -31,10 +38,15 @@ export interface PictureOptions {
   readonly page?: number
   /** 'unit': in 0..1, 8-bit values / 255 and 16-bit values / 65535. 'stored': 0..255 or 0..65535. Default 'unit'. */
   readonly values?: 'unit' | 'stored'
+  /** Bytes that the numbers of one picture may take; 4 GiB by default. */
+  readonly itemBytes?: number
 }
 
 /** The endings of files that are read, in any case. */
-export const pictureEndings: ReadonlyArray<string> = ['.jpg', '.jpeg', '.jfif', '.png', '.webp', '.tif', '.tiff', '.gif', '.avif']
+export const pictureEndings: ReadonlyArray<string> = [
+  ...['.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.apng', '.webp', '.tif', '.tiff', '.gif', '.avif'],
+  ...['.bmp', '.dib', '.jp2', '.j2k', '.j2c', '.jpx', '.jpf', '.pgm', '.ppm', '.pbm', '.pnm'],
+]
 
 /** Whether a path ends as pictures do. */
 export const isPicture = (path: string): boolean => pictureEndings.includes(extname(path).toLowerCase())
@@ -60,36 +72,33 @@ const toPlanes = (
   return { channels, height, width, data }
 }
 
-const unreadable = (path: string, reason: string): Fault =>
-  fault('data', {
-    place: path,
-    found: reason
-      .trim()
-      .split(/\s*\n\s*/)
-      .join('; '),
-    allowed: 'a whole JPEG, PNG, WebP or TIFF picture with 8 or 16 bits',
-    remedy: 'replace or remove the file, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
-  })
+/** What the system's decoder says of formats, colours and packings that it was not built with. */
+const unsupported = /not configured|unsupported|not supported|not been built|bad labq|pixels of type/i
 
-/** How a page's samples are told apart: gray or colours, with an alpha channel where one is declared; else bands. */
+const unreadable = (path: string, reason: string): Fault => {
+  const lines = new Set(
+    reason
+      .trim()
+      .split(/\s*[\n;]\s*/)
+      .filter((l) => l !== ''),
+  )
+  const strange = unsupported.test(reason)
+  return fault('data', {
+    place: path,
+    found: [...lines].join('; '),
+    allowed: `${strange ? 'a' : 'a whole'} picture (${pictureEndings.join(', ')}) with 8 or 16 bits, or TIFF of numbers`,
+    remedy: `${strange ? 'convert it, to PNG for example' : 'replace or remove the file'}, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)`,
+  })
+}
+
+/** How a page's samples are distinguished: gray or colours, with an alpha channel where one is declared; else bands. */
 export const pageKind = (p: TiffPage): { readonly colours: number; readonly alpha: boolean; readonly measured: boolean } => {
+  // inks become colours
+  if (p.photometric === 5) return { colours: 3, alpha: false, measured: false }
   const base = p.photometric === 2 || p.photometric === 6 ? 3 : 1
   const alpha = p.samples === base + 1 && (p.extra[0] === 1 || p.extra[0] === 2)
   const bands = p.samples !== base && !alpha
   return { colours: bands ? p.samples : base, alpha, measured: bands || p.kind !== 'unsigned' || p.bits > 16 }
-}
-
-/** Luminance and two colour differences as RGB (ITU-R 601, full range). */
-const fromYcc = (planes: Float32Array, n: number): Float32Array => {
-  const out = new Float32Array(planes.length)
-  for (let i = 0; i < n; i++) {
-    const [y, b, r] = [planes[i], planes[n + i] - 128, planes[2 * n + i] - 128]
-    const rgb = [y + 1.402 * r, y - 0.344136 * b - 0.714136 * r, y + 1.772 * b]
-    rgb.forEach((v, c) => {
-      out[c * n + i] = Math.max(0, Math.min(255, Math.round(v)))
-    })
-  }
-  return out
 }
 
 /** A page that is read here, as an image. Values of 8 and 16 unsigned bits are in 0..1 where that is asked for; all others as stored. */
@@ -103,115 +112,115 @@ const pageImage = (bytes: Uint8Array, t: Tiff, p: TiffPage, { channels = 3, valu
     p.photometric === 0 && p.kind === 'unsigned'
       ? read.right.map((v) => top - v)
       : p.photometric === 6
-        ? fromYcc(read.right, n)
-        : read.right
+        ? yccPlanes(read.right, n)
+        : p.photometric === 5
+          ? cmykPlanes(read.right, n)
+          : read.right
   const data = values === 'unit' && !measured ? upright.map((v) => v / top) : upright
-  const image: Image = { channels: colours + (alpha ? 1 : 0), height: p.height, width: p.width, data }
+  const padding = noData(p, read.right)
+  const image: Image = {
+    channels: colours + (alpha ? 1 : 0),
+    height: p.height,
+    width: p.width,
+    data,
+    ...(padding === undefined ? {} : { padding }),
+  }
   // bands are not colours: what is not asked for is not made of them
   if (measured && channels === 'stored') return E.right(image)
   return E.right(toChannels(channels, values === 'unit' && !measured ? 1 : top)(image))
 }
 
-/**
- * Decodes one picture file, the values as stored (colour profiles are not applied, as in Pillow; CMYK becomes RGB); of
- * several pages the one that is asked for, or the first. Faults name the file: missing, truncated, another format, floats.
- */
-export const readPicture = (path: string, options: PictureOptions = {}): TaskEither<Fault, Image> => {
-  const { channels = 3, upright = true, values = 'unit' } = options
-  return pipe(
-    guarded('data', path)(async () => E.right(await readFile(path))),
-    TE.chain((bytes) => async (): Promise<Either<Fault, Image>> => {
-      try {
-        const tiff = tiffOf(bytes)
-        const page = E.isRight(tiff) ? tiff.right.pages.at(options.page ?? 0) : undefined
-        // a page that stands upright; others are turned by the system's decoder
-        if (E.isRight(tiff) && page !== undefined && isPlain(page) && (!upright || (page.tags.get(274)?.[0] ?? 1) === 1)) {
-          return E.mapLeft((found: string) => unreadable(path, found))(pageImage(bytes, tiff.right, page, options))
-        }
-        const { default: sharp } = await import('sharp')
-        const picture = sharp(bytes, {
-          failOn: 'error',
-          ignoreIcc: true,
-          autoOrient: upright,
-          ...(options.page === undefined || options.page === 0 ? {} : { page: options.page }),
-        })
-        const { depth, channels: stored, hasAlpha, space, orientation = 1 } = await picture.metadata()
-        if (depth !== 'uchar' && depth !== 'ushort') return E.left(unreadable(path, `pixels of type ${depth}`))
-        const deep = depth === 'ushort'
-        const gray = stored <= 2 && space !== 'cmyk'
-        const alpha = hasAlpha && (channels === 'stored' || channels % 2 === 0)
-        const { data, info } = await (alpha ? picture : picture.removeAlpha())
-          .toColourspace(gray && !alpha ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb')
-          .raw({ depth: deep ? 'ushort' : 'uchar' })
-          .toBuffer({ resolveWithObject: true })
-        const decoded = deep ? new Uint16Array(Uint8Array.from(data).buffer) : data
-        // gray with alpha is decoded as RGB with alpha, since gray alone would lose it
-        const pixels = gray && alpha ? decoded.filter((_, i) => i % 4 === 0 || i % 4 === 3) : decoded
-        const from = (gray ? 1 : 3) + (alpha ? 1 : 0)
-        if (pixels.length !== info.width * info.height * from) return E.left(unreadable(path, `${info.channels} channels`))
-        const top = deep ? 65535 : 255
-        const image = toPlanes(pixels, from, info, channels, values === 'unit' ? top : 1, top)
-        return E.right(upright && orientation > 1 ? { ...image, orientation } : image)
-      } catch (e) {
-        return E.left(unreadable(path, messageOf(e)))
-      }
-    }),
-  )
+/** Whether a page can be in its file, which a packed one is larger than, and may be so large. */
+const pageAllowed = (place: string, bytes: Uint8Array, p: TiffPage, limit: number | undefined): Either<Fault, void> => {
+  const samples = p.width * p.height * p.samples
+  return p.compression === 1 && (samples * p.bits) / 8 > bytes.length
+    ? E.left(unreadable(place, `${bytes.length} bytes for a page of ${p.height} x ${p.width} pixels`))
+    : allowedBytes(place, samples * Math.max(4, p.bits / 8), limit)
 }
 
-/** What a picture's header says. */
-export interface Peeked {
-  /** Channels, alpha among them. */
-  readonly channels: number
-  readonly deep: boolean
-  /** Bands or numbers that are no intensities of a picture: what they are, and their ends. */
-  readonly measured?: { readonly what: string; readonly range: readonly [number, number] }
-  /** Pages that are images by themselves, by their numbers; and how many are smaller copies or of another size. */
-  readonly pages: ReadonlyArray<number>
-  readonly others: number
-}
+const jpeg2000 = jpeg2000Pictures()
 
-const rangeOf = (p: TiffPage): readonly [number, number] =>
-  p.kind === 'float' ? [-Infinity, Infinity] : p.kind === 'signed' ? [-(2 ** (p.bits - 1)), 2 ** (p.bits - 1) - 1] : [0, 2 ** p.bits - 1]
-
-const peekTiff = ({ pages }: Tiff): Peeked => {
-  const [first] = pages
-  const { colours, alpha, measured } = pageKind(first)
-  const own = pages.flatMap((p, i) =>
-    !p.reduced && p.width === first.width && p.height === first.height && p.samples === first.samples ? [i] : [],
-  )
-  return {
-    // palettes and inks become colours
-    channels: first.photometric === 3 || first.photometric === 5 ? 3 : colours + (alpha ? 1 : 0),
-    deep: first.bits === 16,
-    pages: own,
-    others: pages.length - own.length,
-    ...(measured && isPlain(first) ? { measured: { what: `${colours}-band ${first.kind}-${first.bits}`, range: rangeOf(first) } } : {}),
-  }
-}
-
-/** What a picture's header says. None where it cannot be read. */
-export const peekPicture = async (path: string): Promise<Peeked | undefined> => {
-  try {
-    if (/\.tiff?$/i.test(path)) {
-      const tiff = tiffOf(await readFile(path))
-      if (E.isRight(tiff)) return peekTiff(tiff.right)
-    }
-    const { default: sharp } = await import('sharp')
-    const { channels, depth, pages = 1 } = await sharp(path).metadata()
-    return { channels, deep: depth === 'ushort', pages: Array.from({ length: pages }, (_, i) => i), others: 0 }
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether a picture's EXIF orientation turns it. No where its header cannot be read: whoever reads it says why. */
-export const isTurned = async (path: string): Promise<boolean> => {
+/** A picture of a format that the system's decoder does not read; undefined for all others. */
+const rasterOf = async (bytes: Uint8Array, page: number): Promise<Either<string, Raster> | undefined> => {
+  if (isBmp(bytes)) return bmpRaster(bytes)
+  if (isPnm(bytes)) return pnmRaster(bytes)
+  if (isJpeg2000(bytes)) return jpeg2000(bytes)
+  if (page === 0 || framesOf(bytes) === 1) return undefined
   const { default: sharp } = await import('sharp')
-  return sharp(path)
-    .metadata()
-    .then(
-      ({ orientation = 1 }) => orientation > 1,
-      () => false,
-    )
+  const frame = await apngFrame(bytes, page, (png) => sharp(png, { ignoreIcc: true }).toColourspace('srgb').ensureAlpha().raw().toBuffer())
+  return frame === undefined ? E.left(`no frame ${page}`) : E.right(frame)
 }
+
+/** The options of the system's decoder. */
+const decoding = (page: number, upright: boolean) =>
+  // what a picture may take is asked here
+  ({ failOn: 'error', ignoreIcc: true, limitInputPixels: false, autoOrient: upright, ...(page === 0 ? {} : { page }) }) as const
+
+/**
+ * Decodes the bytes of one picture, the values as stored (colour profiles are not applied, and CMYK becomes RGB, both as in Pillow); of
+ * several pages the one that is asked for, or the first. Faults name the place: a picture that is cut off, another format.
+ */
+export const decodePicture =
+  (place: string, options: PictureOptions = {}) =>
+  (bytes: Uint8Array): TaskEither<Fault, Image> =>
+  async () => {
+    const { channels = 3, upright = true, values = 'unit', page: wanted = 0 } = options
+    try {
+      const tiff = tiffOf(bytes)
+      const page = E.isRight(tiff) ? tiff.right.pages.at(wanted) : undefined
+      // a page that stands upright; others are turned by the system's decoder
+      if (E.isRight(tiff) && page !== undefined && isPlain(page) && (!upright || (page.tags.get(274)?.[0] ?? 1) === 1)) {
+        const allowed = pageAllowed(place, bytes, page, options.itemBytes)
+        return pipe(
+          allowed,
+          E.chain(() => E.mapLeft((found: string) => unreadable(place, found))(pageImage(bytes, tiff.right, page, options))),
+        )
+      }
+      const raster = await rasterOf(bytes, wanted)
+      if (raster !== undefined) {
+        if (E.isLeft(raster)) return E.left(unreadable(place, raster.left))
+        const { pixels, channels: from, deep } = raster.right
+        const top = deep ? 65535 : 255
+        return E.right(toPlanes(pixels, from, raster.right, channels, values === 'unit' ? top : 1, top))
+      }
+      const { default: sharp } = await import('sharp')
+      const picture = sharp(bytes, decoding(wanted, upright))
+      const { depth, channels: stored, hasAlpha, space, orientation = 1, width, height } = await picture.metadata()
+      const allowed = allowedBytes(place, width * height * Math.max(3, stored) * 4, options.itemBytes)
+      if (E.isLeft(allowed)) return allowed
+      if (depth !== 'uchar' && depth !== 'ushort') return E.left(unreadable(place, `pixels of type ${depth}`))
+      const deep = depth === 'ushort'
+      const inks = space === 'cmyk'
+      const gray = stored <= 2 && !inks
+      const alpha = hasAlpha && !inks && (channels === 'stored' || channels % 2 === 0)
+      const drawn = alpha ? picture : picture.removeAlpha()
+      const { data, info } = await (
+        inks
+          ? drawn.pipelineColourspace('cmyk').toColourspace('cmyk')
+          : drawn.toColourspace(gray && !alpha ? (deep ? 'grey16' : 'b-w') : deep ? 'rgb16' : 'srgb')
+      )
+        .raw({ depth: deep ? 'ushort' : 'uchar' })
+        .toBuffer({ resolveWithObject: true })
+      const decoded = deep ? new Uint16Array(Uint8Array.from(data).buffer) : data
+      const top = deep ? 65535 : 255
+      // gray with alpha is decoded as RGB with alpha, since gray alone would lose it
+      const pixels = inks
+        ? cmykPixels(decoded, info.channels, top)
+        : gray && alpha
+          ? decoded.filter((_, i) => i % 4 === 0 || i % 4 === 3)
+          : decoded
+      const from = (gray ? 1 : 3) + (alpha ? 1 : 0)
+      if (pixels.length !== info.width * info.height * from) return E.left(unreadable(place, `${info.channels} channels`))
+      const image = toPlanes(pixels, from, info, channels, values === 'unit' ? top : 1, top)
+      return E.right(upright && orientation > 1 ? { ...image, orientation } : image)
+    } catch (e) {
+      return E.left(unreadable(place, messageOf(e)))
+    }
+  }
+
+/** Decodes one picture file. Faults name the file: missing, cut off, of another format. */
+export const readPicture = (path: string, options: PictureOptions = {}): TaskEither<Fault, Image> =>
+  pipe(
+    guarded('data', path)(async () => E.right(await readFile(path))),
+    TE.chain(decodePicture(path, options)),
+  )

@@ -4,7 +4,7 @@
  */
 
 import { stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, extname, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -15,8 +15,10 @@ import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset } from '../dataset.ts'
 import { codeOf, systemFault } from '../../formats/file.ts'
-import { isPicture, peekPicture, pictureEndings, readPicture } from './file.ts'
-import type { Peeked, PictureOptions } from './file.ts'
+import { isPicture, pictureEndings, readPicture } from './file.ts'
+import type { PictureOptions } from './file.ts'
+import { beginsAsPicture, peekPicture } from './header.ts'
+import type { Peeked } from './header.ts'
 import { chooseKind } from '../kinds.ts'
 import type { Kind } from '../kinds.ts'
 import { counted, note } from '../note.ts'
@@ -78,8 +80,9 @@ export const pictures = (parts: Pictures): Dataset => {
       const label = labels[i]
       return pipe(
         readPicture(join(root, paths[i]), pages === undefined ? options : { ...options, page: pages[i] }),
-        TE.map((image) => ({
+        TE.map(({ padding, ...image }) => ({
           image,
+          ...(padding === undefined ? {} : { padding }),
           source: paths[i],
           ...(pages === undefined ? {} : { frame: pages[i] }),
           ...(label === undefined ? {} : { label }),
@@ -116,7 +119,7 @@ export const folder =
 /** Pictures whose headers are looked at beside those that may have several pages, spread over all. */
 const looked = 256
 
-const mayHavePages = (path: string): boolean => /\.(tiff?|webp|gif)$/i.test(path)
+const mayHavePages = (path: string): boolean => /\.(tiff?|webp|gif|apng)$/i.test(path)
 
 /** What is known of pictures before they are read. */
 interface Probe {
@@ -144,7 +147,7 @@ const kindOf = (p: Peeked | undefined): Kind => ({
 })
 
 /** What of the pictures is to be said: pages, and what lies beside each other that is seen differently. */
-const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe, channels: number): ReadonlyArray<string> => {
+const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe): ReadonlyArray<string> => {
   const of = (f: (p: Peeked) => boolean): ReadonlyArray<string> =>
     paths.filter((p) => {
       const known = seen.get(p)
@@ -165,7 +168,7 @@ const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe, channels: number
       ? []
       : [
           note(
-            `${counted(gray.length, 'gray picture')} beside ${colour.length} with colours: gray is repeated where images have ${channels} channels`,
+            `${counted(gray.length, 'gray picture')} beside ${colour.length} with colours: gray is repeated where images have colours`,
             gray.length < colour.length ? gray : colour,
             'data.channels=1 turns all gray',
           ),
@@ -185,7 +188,8 @@ const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe, channels: number
 export const pictureReader: Reader = {
   ...reopener(origin, (parts) => TE.right(pictures(parts))),
   files: `pictures (${pictureEndings.join(', ')})`,
-  matches: isPicture,
+  matches: (path) => isPicture(path) || (extname(path) === '' ? 'perhaps' : false),
+  begins: beginsAsPicture,
   open: {
     _tag: 'Many',
     files:
@@ -205,7 +209,11 @@ export const pictureReader: Reader = {
         })
         const measured = known.flatMap((s) => (s.measured === undefined ? [] : [s.measured]))
         const channels = o.channels ?? (measured.length > 0 ? 'stored' : known.length > 0 && known.every((s) => s.channels <= 2) ? 1 : 3)
-        const options = { channels, values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit') }
+        const options = {
+          channels,
+          values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit'),
+          ...(o.itemBytes === undefined ? {} : { itemBytes: o.itemBytes }),
+        }
         const entries = files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page })))
         const range =
           measured.length > 0
@@ -225,7 +233,7 @@ export const pictureReader: Reader = {
         return E.right({
           dataset,
           skipped: [],
-          notes: [...notes, ...notesOf(files, probed, channels === 'stored' ? (known.at(0)?.channels ?? 3) : channels)],
+          notes: [...notes, ...notesOf(files, probed)],
         })
       },
   },

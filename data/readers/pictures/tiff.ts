@@ -6,6 +6,8 @@ import { inflateSync } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { messageOf } from '../../../core/fault.ts'
+import { codeOf } from '../../formats/file.ts'
+import { widenF16 } from '../../formats/half.ts'
 import { unpackBits, unpackLzw } from './unpack.ts'
 
 /** What a page is. */
@@ -23,6 +25,8 @@ export interface TiffPage {
   /** A smaller copy of another page. */
   readonly reduced: boolean
   readonly tags: ReadonlyMap<number, ReadonlyArray<number>>
+  /** The value that stands for none, as GDAL writes it (tag 42113). */
+  readonly noData?: number
 }
 
 export interface Tiff {
@@ -50,6 +54,34 @@ const sizes: Readonly<Record<number, number>> = {
 }
 
 const mostPages = 65536
+
+/** The number that a text of bytes says. */
+const noDataOf = (text: ReadonlyArray<number> | undefined): { readonly noData?: number } => {
+  const said =
+    text === undefined
+      ? ''
+      : String.fromCharCode(...text)
+          .replace(/\0.*$/s, '')
+          .trim()
+  const value = /^nan$/i.test(said) ? NaN : Number(said)
+  return said === '' || (Number.isNaN(value) && !/^nan$/i.test(said)) ? {} : { noData: value }
+}
+
+/** Pixels [height, width] in which every band has the value that stands for none, 1 for these; undefined where there are none. */
+export const noData = (p: TiffPage, planes: Float32Array): Uint8Array | undefined => {
+  if (p.noData === undefined) return undefined
+  const n = p.width * p.height
+  const none = Math.fround(p.noData)
+  const out = new Uint8Array(n)
+  let any = false
+  for (let i = 0; i < n; i++) {
+    let all = true
+    for (let s = 0; s < p.samples && all; s++) all = Object.is(planes[s * n + i], none) || planes[s * n + i] === none
+    out[i] = all ? 1 : 0
+    any ||= all
+  }
+  return any ? out : undefined
+}
 
 /** Every page of a file. Left: no TIFF, or one that is cut off. */
 export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
@@ -85,7 +117,7 @@ export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
         const e = first + i * step
         const [tag, type, count] = [v.getUint16(e, little), v.getUint16(e + 2, little), offset(e + 4)]
         const size = sizes[type] ?? 0
-        if (size === 0 || count * size > bytes.length || type === 5 || (type > 9 && type < 13) || type === 2) continue
+        if (size === 0 || count * size > bytes.length || type === 5 || (type > 9 && type < 13) || (type === 2 && tag !== 42113)) continue
         const place = e + (big ? 12 : 8)
         const from = count * size <= (big ? 8 : 4) ? place : offset(place)
         tags.set(
@@ -105,6 +137,7 @@ export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
         extra: tags.get(338) ?? [],
         reduced: (get(254, 0) & 1) === 1,
         tags,
+        ...noDataOf(tags.get(42113)),
       })
       at = offset(first + entries * step)
     }
@@ -116,8 +149,21 @@ export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
 
 /** Whether a page is read here: gray, RGB or YCbCr of whole bytes, not packed as a picture. */
 export const isPlain = (p: TiffPage): boolean =>
-  ([0, 1, 2].includes(p.photometric) && [8, 16, 32, 64].includes(p.bits) && [1, 5, 8, 32773, 32946].includes(p.compression)) ||
+  ([0, 1, 2].includes(p.photometric) &&
+    [8, 16, 32, 64].includes(p.bits) &&
+    !(p.kind === 'float' && p.bits === 8) &&
+    [1, 5, 8, 32773, 32946].includes(p.compression)) ||
+  (p.photometric === 5 && p.bits === 8 && p.samples >= 4 && [1, 5, 8, 32773, 32946].includes(p.compression)) ||
   (p.photometric === 6 && p.bits === 8 && p.compression === 1 && (p.tags.get(530) ?? [1, 1]).every((s) => s === 1))
+
+/** What is unpacked beyond `length` belongs to nothing. */
+const inflated = (bytes: Uint8Array, length: number): Uint8Array => {
+  try {
+    return inflateSync(bytes, { maxOutputLength: length + 65536 })
+  } catch (e) {
+    throw new Error(codeOf(e) === 'ERR_BUFFER_TOO_LARGE' ? `more than the ${length} bytes that belong in a strip or tile` : messageOf(e))
+  }
+}
 
 const unpack = (bytes: Uint8Array, compression: number, length: number): Uint8Array => {
   switch (compression) {
@@ -128,7 +174,7 @@ const unpack = (bytes: Uint8Array, compression: number, length: number): Uint8Ar
     case 1:
       return bytes
     default:
-      return inflateSync(bytes)
+      return inflated(bytes, length)
   }
 }
 
@@ -144,6 +190,10 @@ const readerOf = (v: DataView, p: TiffPage, little: boolean): ((at: number) => n
       return (at) => v.getInt32(at, little)
     case 'unsigned 32':
       return (at) => v.getUint32(at, little)
+    case 'float 16': {
+      const values = widenF16(Uint16Array.from({ length: 65536 }, (_, i) => i))
+      return (at) => values[v.getUint16(at, little)]
+    }
     case 'float 32':
       return (at) => v.getFloat32(at, little)
     case 'float 64':
@@ -169,6 +219,18 @@ const undiffer = (block: Uint8Array, p: TiffPage, little: boolean, width: number
   }
 }
 
+/** Bytes of floats, the heaviest of all first, as differences along rows, become values (predictor 3, Adobe's TIFF Technical Note 3). */
+const unweigh = (block: Uint8Array, p: TiffPage, little: boolean, width: number, rows: number, samples: number): void => {
+  const size = p.bits / 8
+  const [row, across] = [width * samples * size, width * samples]
+  for (let y = 0; y < rows && (y + 1) * row <= block.length; y++) {
+    const line = block.subarray(y * row, (y + 1) * row)
+    for (let i = samples; i < row; i++) line[i] += line[i - samples]
+    const plain = line.slice()
+    for (let i = 0; i < across; i++) for (let b = 0; b < size; b++) line[i * size + (little ? size - 1 - b : b)] = plain[b * across + i]
+  }
+}
+
 /** The samples of a page, plane by plane, as they are stored. Left: what cannot be unpacked, data that are cut off. */
 export const tiffPlanes = (bytes: Uint8Array, little: boolean, p: TiffPage): Either<string, Float32Array> => {
   const { width, height, samples, tags } = p
@@ -182,9 +244,8 @@ export const tiffPlanes = (bytes: Uint8Array, little: boolean, p: TiffPage): Eit
   const perBlock = separate ? 1 : samples
   const size = p.bits / 8
   const predictor = tags.get(317)?.[0] ?? 1
-  if (!(blockWidth > 0 && blockHeight > 0) || width * height * samples > 2 ** 31)
-    return E.left(`a page of ${height} x ${width} with ${samples} samples`)
-  if (predictor > 2) return E.left(`values packed by the predictor ${predictor}`)
+  if (!(blockWidth > 0 && blockHeight > 0)) return E.left(`a page of ${height} x ${width} with ${samples} samples`)
+  if (predictor > 3 || (predictor === 3 && p.kind !== 'float')) return E.left(`values packed by the predictor ${predictor}`)
   if (offsets.length < across * down * (separate ? samples : 1)) return E.left('fewer strips or tiles than the page has')
   const out = new Float32Array(width * height * samples)
   try {
@@ -197,8 +258,9 @@ export const tiffPlanes = (bytes: Uint8Array, little: boolean, p: TiffPage): Eit
       const packed = bytes.subarray(offsets[b], offsets[b] + (counts[b] ?? wanted))
       const plain = unpack(packed, p.compression, wanted)
       if (plain.length < wanted) return E.left(`${plain.length} bytes in a strip or tile, where ${wanted} belong`)
-      const block = predictor === 2 ? Uint8Array.from(plain) : plain
+      const block = predictor > 1 ? Uint8Array.from(plain) : plain
       if (predictor === 2) undiffer(block, p, little, blockWidth, rows, perBlock)
+      if (predictor === 3) unweigh(block, p, little, blockWidth, rows, perBlock)
       const read = readerOf(new DataView(block.buffer, block.byteOffset, block.byteLength), p, little)
       for (let y = 0; y < Math.min(rows, height - top); y++) {
         for (let x = 0; x < Math.min(blockWidth, width - left); x++) {

@@ -15,7 +15,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault, showFault } from '../../../core/fault.ts'
 import { nearest } from '../../config/spelling.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
-import type { Told } from './program.ts'
+import type { Output } from './program.ts'
 import { runProgram } from './program.ts'
 
 const names = accelerators.map((a) => a.name)
@@ -37,7 +37,7 @@ const stateOf = (a: Accelerator) => {
   return { name: a.name, target: `pjrt:${a.platform}`, about: a.about, tried: a.tried, installed: existsSync(path), path, wheels: a.wheels }
 }
 
-const list = (): Told => {
+const list = (): Output => {
   const all = accelerators.map(stateOf)
   const found = platforms.map((platform) => ({ target: `pjrt:${platform}`, plugin: findPlugin(platform) }))
   const width = Math.max(...names.map((n) => n.length)) + 2
@@ -77,7 +77,7 @@ const wrongName = (given: string | undefined): Fault => {
 }
 
 /** Installs, and says whether the device opens: without its hardware a plugin can be there and of no use. */
-const install = (name: string | undefined): TaskEither<Fault, Told> => {
+const install = (name: string | undefined): TaskEither<Fault, Output> => {
   const a = accelerators.find((x) => x.name === name)
   if (a === undefined) return TE.left(wrongName(name))
   return pipe(
@@ -94,6 +94,6 @@ const install = (name: string | undefined): TaskEither<Fault, Told> => {
   )
 }
 
-const act = (a: Arguments): TaskEither<Fault, Told> => (a.operands[0] === 'install' ? install(a.operands[1]) : TE.of(list()))
+const act = (a: Arguments): TaskEither<Fault, Output> => (a.operands[0] === 'install' ? install(a.operands[1]) : TE.of(list()))
 
 export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, act)

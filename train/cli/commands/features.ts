@@ -19,7 +19,7 @@ import type { Encoder } from '../../judge/evaluate/encoder.ts'
 import { encoder } from '../../judge/evaluate/encoder.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
-import type { Ready, Told } from './program.ts'
+import type { Ready, Output } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 const spec: CommandSpec = {
@@ -104,7 +104,7 @@ const featuresOf =
     )
   }
 
-const features = (a: Arguments): TaskEither<Fault, Told> =>
+const features = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
@@ -151,7 +151,7 @@ const features = (a: Arguments): TaskEither<Fault, Told> =>
             ),
           ),
           TE.chainFirst(({ tensors }) => writeSafetensors(out)({ tensors: new Map(tensors), metadata: { model, data: path } })),
-          TE.map(({ tensors, eye }): Told => ({
+          TE.map(({ tensors, eye }): Output => ({
             text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
             json: {
               model,

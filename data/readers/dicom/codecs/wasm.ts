@@ -15,7 +15,7 @@ import type { FrameSize, Samples } from './samples.ts'
 export type StreamDecoder = (bytes: Uint8Array, size: FrameSize) => Promise<Either<string, Samples>>
 
 /** What a stream's header says. */
-interface StreamHeader extends FrameSize {
+export interface StreamHeader extends FrameSize {
   readonly bits: number
   readonly signed: boolean
   /** Whether the decoder gives planes instead of interleaved pixels. */
@@ -46,7 +46,7 @@ const packetsOf = (v: DataView, tiles: number, size: FrameSize): number => {
 }
 
 /** The SIZ segment of a JPEG 2000 codestream (ITU-T T.800 A.5.1), bare or within the boxes of a JP2 file. */
-const codestreamHeader = (bytes: Uint8Array): Either<string, StreamHeader> => {
+export const codestreamHeader = (bytes: Uint8Array): Either<string, StreamHeader> => {
   const limit = Math.min(bytes.length - 52, 4096)
   let at = 0
   while (at < limit && !(bytes[at] === 0xff && bytes[at + 1] === 0x4f && bytes[at + 2] === 0xff && bytes[at + 3] === 0x51)) at++
@@ -104,7 +104,7 @@ const arrayOf = (bytes: Uint8Array, bits: number, signed: boolean): Samples['dat
 
 /**
  * Readies a decoder of which one instance serves all calls until one fails.
- * The file's frame header decides whether samples are signed; the stream's own word only tells how they are laid out.
+ * The file's frame header decides whether samples are signed; the stream's own word only says how they are laid out.
  */
 const streamDecoder = (
   name: string,

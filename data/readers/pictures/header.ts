@@ -1,0 +1,110 @@
+/** What the first bytes of pictures say: their channels, sides and pages, without decoding them. */
+import { readFile } from 'node:fs/promises'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { headOf } from '../sorting.ts'
+import { framesOf } from './apng.ts'
+import { bmpHead, isBmp } from './bmp.ts'
+import { pageKind } from './file.ts'
+import { isJpeg2000, jpeg2000Head } from './jpeg2000.ts'
+import { isPnm, pnmHead } from './pnm.ts'
+import type { RasterHead } from './raster.ts'
+import { isPlain, tiffOf } from './tiff.ts'
+import type { Tiff, TiffPage } from './tiff.ts'
+
+/** What a picture's header says. */
+export interface Peeked {
+  /** Channels, alpha among them. */
+  readonly channels: number
+  readonly deep: boolean
+  /** Bands or numbers that are no intensities of a picture: what they are, and their ends. */
+  readonly measured?: { readonly what: string; readonly range: readonly [number, number] }
+  /** Pages that are images by themselves, by their numbers; and how many are smaller copies or of another size. */
+  readonly pages: ReadonlyArray<number>
+  readonly others: number
+  /** Its sides, turned upright. */
+  readonly size: { readonly height: number; readonly width: number }
+}
+
+const rangeOf = (p: TiffPage): readonly [number, number] =>
+  p.kind === 'float' ? [-Infinity, Infinity] : p.kind === 'signed' ? [-(2 ** (p.bits - 1)), 2 ** (p.bits - 1) - 1] : [0, 2 ** p.bits - 1]
+
+const turned = ({ height, width }: Peeked['size'], orientation: number): Peeked['size'] =>
+  orientation >= 5 ? { height: width, width: height } : { height, width }
+
+const peekTiff = ({ pages }: Tiff): Peeked => {
+  const [first] = pages
+  const { colours, alpha, measured } = pageKind(first)
+  const own = pages.flatMap((p, i) =>
+    !p.reduced && p.width === first.width && p.height === first.height && p.samples === first.samples ? [i] : [],
+  )
+  return {
+    // palettes and inks become colours
+    channels: first.photometric === 3 || first.photometric === 5 ? 3 : colours + (alpha ? 1 : 0),
+    deep: first.bits === 16,
+    pages: own,
+    others: pages.length - own.length,
+    size: turned(first, first.tags.get(274)?.[0] ?? 1),
+    ...(measured && isPlain(first) ? { measured: { what: `${colours}-band ${first.kind}-${first.bits}`, range: rangeOf(first) } } : {}),
+  }
+}
+
+const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_, i) => i)
+
+/** Bytes that hold what a header says, of formats that are looked at here. */
+const headBytes = 4096
+
+const peekHead = (head: Uint8Array): Either<string, RasterHead> | undefined =>
+  isBmp(head) ? bmpHead(head) : isPnm(head) ? pnmHead(head) : isJpeg2000(head) ? jpeg2000Head(head) : undefined
+
+/** What the header of a picture says: of a file by its path, or of bytes. None where it cannot be read. */
+export const peekPicture = async (file: string | Uint8Array): Promise<Peeked | undefined> => {
+  try {
+    const head = typeof file === 'string' ? await headOf(file, headBytes) : file
+    if (head === undefined) return undefined
+    const own = peekHead(head)
+    if (own !== undefined) return E.isLeft(own) ? undefined : { ...own.right, pages: [0], others: 0, size: own.right }
+    if ((head[0] === 0x49 || head[0] === 0x4d) && head[0] === head[1]) {
+      const tiff = tiffOf(typeof file === 'string' ? await readFile(file) : file)
+      if (E.isRight(tiff)) return peekTiff(tiff.right)
+    }
+    const { default: sharp } = await import('sharp')
+    const { channels, depth, space, width, height, orientation = 1, pages = framesOf(head) } = await sharp(file).metadata()
+    return {
+      channels: space === 'cmyk' ? 3 : channels,
+      deep: depth === 'ushort',
+      pages: upTo(pages),
+      others: 0,
+      size: turned({ height, width }, orientation),
+    }
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a file begins as pictures do that are told by their first bytes. */
+export const beginsAsPicture = (head: Uint8Array): boolean => {
+  const is = (at: number, text: string): boolean => text === String.fromCharCode(...head.subarray(at, at + text.length))
+  return (
+    (head[0] === 0xff && head[1] === 0xd8 && head[2] === 0xff) ||
+    is(1, 'PNG\r\n') ||
+    is(0, 'GIF8') ||
+    (is(0, 'RIFF') && is(8, 'WEBP')) ||
+    is(0, 'II*\0') ||
+    is(0, 'MM\0*') ||
+    is(4, 'ftypavif') ||
+    (is(0, 'BM') && head[6] === 0 && head[7] === 0) ||
+    isJpeg2000(head)
+  )
+}
+
+/** Whether a picture's EXIF orientation turns it. No where its header cannot be read: reading it says why. */
+export const isTurned = async (path: string): Promise<boolean> => {
+  const { default: sharp } = await import('sharp')
+  return sharp(path)
+    .metadata()
+    .then(
+      ({ orientation = 1 }) => orientation > 1,
+      () => false,
+    )
+}
