@@ -10,12 +10,12 @@ import type { Graph } from '../../core/graph.ts'
 import { nodesOf, value } from '../../core/graph.ts'
 import { tensorType } from '../../core/type.ts'
 import { exp, mul, sub } from '../../ops/elementwise.ts'
-import { none } from '../../train/step/strategies/strategy.ts'
+import { noStrategy } from '../../train/step/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 import { programOf } from '../strategies/networks.ts'
 import { input } from '../support/tensor.ts'
 
-const stepOf = (depth: number): Graph => right(followGraph(pjrtRoad)(programOf(none, { depth }).graph))
+const stepOf = (depth: number): Graph => right(followGraph(pjrtRoad)(programOf(noStrategy, { depth }).graph))
 const textOf = (g: Graph): string => right(moduleOf(g)).text
 const count = (text: string, what: string): number => text.split(what).length - 1
 
