@@ -2,6 +2,7 @@
  * The functions of a PJRT plugin (openxla/xla, xla/pjrt/c/pjrt_c_api.h): each takes the address of a struct of 8-byte words, its size and
  * an extension first, and returns an error or nothing. What a function gives it writes into the struct.
  */
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault, messageOf } from '../../../core/fault.ts'
 import { keepLoaded, koffi } from '../foreign.ts'
@@ -69,7 +70,7 @@ const versionFault = (path: string, found: string): Fault =>
     place: path,
     found,
     allowed: `a PJRT plugin of version 0.${leastMinor} or later, below 1.0`,
-    remedy: 'name another plugin in DINOGRAPH_PJRT_PLUGIN, or install the one that is known to work: dinograph accelerator install',
+    remedy: `name another plugin in DINOGRAPH_PJRT_PLUGIN, or install one that is known to work: ${commandLine('accelerator')} install`,
   })
 
 const faultOf = (name: FunctionName, code: number, found: string): Fault =>
@@ -112,7 +113,7 @@ const tableOf = (path: string): { readonly library: unknown; readonly table: big
       allowed: 'a PJRT plugin: a shared library with GetPjrtApi, which finds the libraries that it needs',
       remedy: missing
         ? 'name the library of a PJRT plugin in DINOGRAPH_PJRT_PLUGIN'
-        : 'install what it needs (dinograph accelerator list), or name another plugin in DINOGRAPH_PJRT_PLUGIN',
+        : `install what it needs (${commandLine('accelerator')} list), or name another plugin in DINOGRAPH_PJRT_PLUGIN`,
     })
   }
 }

@@ -1,6 +1,7 @@
 /** What a plugin needs of its hardware's maker, from packages beside it: libraries that it looks for by name, files of its compiler. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import { keepLoaded, koffi } from '../foreign.ts'
@@ -29,8 +30,8 @@ export const loadBeside = (p: Plugin): Fault | undefined => {
       return fault('target', {
         place: library,
         found: messageOf(e),
-        allowed: `libraries of one version, as npx dinograph accelerator install ${known.name} installs them`,
-        remedy: `install them again: npx dinograph accelerator install ${known.name}`,
+        allowed: 'libraries of one version, as they are installed together',
+        remedy: `install them again: ${commandLine('accelerator')} install ${known.name}`,
       })
     }
   }

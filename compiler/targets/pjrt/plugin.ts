@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Platform } from './accelerators.ts'
@@ -81,7 +82,7 @@ export const findPlugin = (platform: Platform, env: Env = process.env): Plugin |
           place: 'DINOGRAPH_PJRT_PLUGIN',
           found: `${named}, which is no file`,
           allowed: 'the shared library of a PJRT plugin, such as pjrt_c_api_cpu_plugin.so or xla_cuda_plugin.so',
-          remedy: 'name an existing one, or take the variable away and install one: dinograph accelerator install',
+          remedy: `name an existing one, or take the variable away and install one: ${commandLine('accelerator')} install`,
         })
   const names = accelerators.filter((a) => a.platform === platform).map((a) => a.name)
   return (
@@ -91,7 +92,7 @@ export const findPlugin = (platform: Platform, env: Env = process.env): Plugin |
       place: `pjrt:${platform}`,
       found: `no PJRT plugin for ${platform}: none in ${acceleratorFolder(env)}, and none in a Python environment that is active`,
       allowed: `a plugin that is installed (${names.join(', ')}), or named in DINOGRAPH_PJRT_PLUGIN`,
-      remedy: `npx dinograph accelerator install ${names[0] ?? platform}; or choose another target`,
+      remedy: `${commandLine('accelerator')} install ${names[0] ?? platform}; or choose another target`,
     })
   )
 }
