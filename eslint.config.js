@@ -27,7 +27,7 @@ const faces = {
 }
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'dist/', 'runs/', '.cache/', '.lab/'] },
+  { ignores: ['node_modules/', 'dist/', 'docs/api/', 'runs/', '.cache/', '.lab/'] },
   ...tseslint.configs.strictTypeChecked,
   {
     files: ['**/*.ts'],

@@ -41,5 +41,62 @@ export { targetNames } from './compiler/targets/names.ts'
 export { openTarget } from './compiler/targets/open.ts'
 export { remat } from './compiler/passes/remat.ts'
 
-// Experiments, their parts and settings, strategies.
-export * from './train/index.ts'
+// Experiments: how they are written, and how they run.
+export type { Parts } from './train/recipes/experiment.ts'
+export { experiment, experimentWith } from './train/recipes/experiment.ts'
+export type { Experiment, Trained } from './train/run/experiment.ts'
+export { command } from './train/cli/command.ts'
+export type { Shown, Study } from './train/cli/study.ts'
+export { study } from './train/cli/study.ts'
+export { pretrained, pretrainedUnless } from './train/cli/pretraining.ts'
+export type { Report } from './train/run/run.ts'
+export { run } from './train/cli/run.ts'
+export type { Config } from './train/recipes/recipe.ts'
+export { recipe } from './train/recipes/recipe.ts'
+
+// Their parts: data, views, networks, heads; each brings its own settings.
+export type { Part } from './train/recipes/part.ts'
+export { part } from './train/recipes/part.ts'
+export { images, shownAs } from './train/recipes/parts/images.ts'
+export { crops } from './train/recipes/parts/crops.ts'
+export { hidden } from './train/recipes/parts/masks.ts'
+export type { Asked, Head } from './train/recipes/parts/network.ts'
+export { network, prototypes, plainPrototypes } from './train/recipes/parts/network.ts'
+export { gramOf } from './train/recipes/parts/anchor.ts'
+export { goingOn, namedOrMade } from './train/recipes/going-on.ts'
+
+// Settings of your own.
+export * as field from './train/config/field.ts'
+export type { ValueOf } from './train/config/field.ts'
+export { section, variants } from './train/config/section.ts'
+export { adapters, adaptersOf } from './train/config/adapters.ts'
+
+// Methods.
+export type { Backbone, Method } from './train/step/method.ts'
+export { method } from './train/step/method.ts'
+export type { Learning } from './train/recipes/learning.ts'
+export { dinov1 } from './train/recipes/methods/dinov1.ts'
+export { dinov2 } from './train/recipes/methods/dinov2.ts'
+export { dinov3 } from './train/recipes/methods/dinov3.ts'
+export { distillation } from './train/recipes/methods/distillation.ts'
+
+// Strategies.
+export type { Strategy } from './train/step/strategies/strategy.ts'
+export { strategies, noStrategy, fixing } from './train/step/strategies/strategy.ts'
+export { lora, dora } from './train/step/strategies/lora.ts'
+export { freeze, freezeUntil } from './train/step/strategies/freeze.ts'
+export { half } from './train/step/strategies/precision.ts'
+export { accumulate } from './train/step/strategies/accumulate.ts'
+export { rewriteForward, rewriteStep } from './train/step/step.ts'
+export { adaptersJudged } from './train/exchange/huggingface/product.ts'
+
+// What a trained network is worth, and what it looks at.
+export type { EvaluationOptions, Evaluated } from './train/judge/evaluate/evaluations.ts'
+export { evaluations } from './train/judge/evaluate/evaluations.ts'
+export { logisticDefaults } from './train/judge/evaluate/logistic.ts'
+export { officialRates } from './train/judge/evaluate/probe.ts'
+export { tableText } from './train/cli/commands/program.ts'
+export { openEye } from './train/judge/interpret/eye.ts'
+export { firstSubjects } from './train/judge/interpret/subject.ts'
+export { picturesOf } from './train/judge/interpret/pictures.ts'
+export { detectionScores, pointed, showDetection } from './train/judge/interpret/detection.ts'

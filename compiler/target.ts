@@ -40,7 +40,7 @@ export interface Progress {
 
 export interface CompileOptions {
   readonly progress?: (p: Progress) => void
-  /** Whether somebody asked to stop: compiling then ends with a fault, as soon as what is being compiled is done. */
+  /** Whether a stop was requested: compiling then ends with a fault, as soon as what is being compiled is done. */
   readonly stopping?: () => boolean
 }
 

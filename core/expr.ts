@@ -169,11 +169,18 @@ export const applied = (op: Op, args: ReadonlyArray<Expr>, type: TensorType, reg
     region,
   }))
 
+/** A path without the codes of addresses; as it is, where it has a percent sign of its own. */
+const decoded = (address: string): string => {
+  try {
+    return decodeURIComponent(address)
+  } catch {
+    return address
+  }
+}
+
 /** A place of a stack line as a path: stacks write `file:///a%20b.ts` and `/a b.ts` for the same file. */
 const asPath = (place: string): string =>
-  (place.startsWith('file://') ? decodeURIComponent(place.slice('file://'.length)) : place)
-    .replaceAll('\\', '/')
-    .replace(/^\/(?=[A-Za-z]:)/, '')
+  (place.startsWith('file://') ? decoded(place.slice('file://'.length)) : place).replaceAll('\\', '/').replace(/^\/(?=[A-Za-z]:)/, '')
 
 const libraryRoot = asPath(new URL('..', import.meta.url).href)
 

@@ -3,8 +3,11 @@
  * Every failure that a user can cause travels as a `Fault` in the left of an Either or TaskEither.
  */
 
-/** What kind of thing was wrong. `usage` and `config` end a command with exit code 2, all others with 1. */
-export type FaultKind = 'usage' | 'config' | 'type' | 'graph' | 'target' | 'data' | 'checkpoint' | 'numeric' | 'io'
+/**
+ * What kind of thing was wrong. `usage` and `config` end a command with exit code 2, all others with 1; `program` is a mistake of this
+ * program itself.
+ */
+export type FaultKind = 'program' | 'usage' | 'config' | 'type' | 'graph' | 'target' | 'data' | 'checkpoint' | 'numeric' | 'io'
 
 export interface Fault {
   readonly _tag: 'Fault'
@@ -19,6 +22,8 @@ export interface Fault {
   readonly remedy: string
   /** What else was found wrong in the same go. */
   readonly also?: ReadonlyArray<Fault>
+  /** Of a fault of this program: where in it. */
+  readonly stack?: string
 }
 
 export const fault = (kind: FaultKind, f: Omit<Fault, '_tag' | 'kind'>): Fault => ({ _tag: 'Fault', kind, ...f })
@@ -32,15 +37,24 @@ export const faultsOf =
 /** Whether something that was thrown is a fault already. */
 export const isFault = (e: unknown): e is Fault => typeof e === 'object' && e !== null && '_tag' in e && e._tag === 'Fault'
 
-/** The text a user sees: four lines, always in the same order; and four more for each further fault. */
-export const showFault = (f: Fault): string =>
-  [
-    `${f.kind} fault at ${f.place}`,
-    `  found:   ${f.found}`,
-    `  allowed: ${f.allowed}`,
-    `  remedy:  ${f.remedy}`,
-    ...(f.also ?? []).map(showFault),
+/** Characters of a part, and further faults, that are shown: a damaged file can make any number of either. */
+const shownCharacters = 2000
+const shownFaults = 20
+
+const clipped = (text: string): string => (text.length <= shownCharacters ? text : `${text.slice(0, shownCharacters)}…`)
+
+/** The text a user sees: four lines, always in the same order; and four more for each further fault, as far as a person reads. */
+export const showFault = (f: Fault): string => {
+  const also = f.also ?? []
+  return [
+    `${f.kind} fault at ${clipped(f.place)}`,
+    `  found:   ${clipped(f.found)}`,
+    `  allowed: ${clipped(f.allowed)}`,
+    `  remedy:  ${clipped(f.remedy)}`,
+    ...also.slice(0, shownFaults).map(showFault),
+    ...(also.length > shownFaults ? [`and ${also.length - shownFaults} more faults`] : []),
   ].join('\n')
+}
 
 /** Several faults as one, so that all are corrected in one go. */
 export const together = ([first, ...rest]: readonly [Fault, ...ReadonlyArray<Fault>]): Fault =>
@@ -49,5 +63,41 @@ export const together = ([first, ...rest]: readonly [Fault, ...ReadonlyArray<Fau
 /** The process exit code that a fault stands for: 2 for wrong use, 1 for everything that failed on the way. */
 export const exitCode = (f: Fault): 1 | 2 => (f.kind === 'usage' || f.kind === 'config' ? 2 : 1)
 
+/** What engines say where data are too deep or too large, and what that means. */
+const plainly: ReadonlyArray<readonly [said: RegExp, means: string]> = [
+  [/Converting circular structure to JSON[^]*/, 'it refers to itself'],
+  [/Maximum call stack size exceeded|too much recursion/, 'it is nested too deeply'],
+  [
+    /Array buffer allocation failed|Invalid (?:typed )?array (?:buffer )?length.*|Cannot create a .* larger than .*/,
+    'it needs more memory than there is',
+  ],
+]
+
 /** What was thrown, as text: for the edges, where libraries and the file system throw. The pure rooms never do. */
-export const messageOf = (e: unknown): string => (e instanceof Error ? e.message : String(e))
+export const messageOf = (e: unknown): string =>
+  plainly.reduce((text, [said, means]) => text.replace(said, means), e instanceof Error ? e.message : String(e))
+
+/** What was thrown and nobody expected, as a fault: too large for memory, or a mistake of this program. */
+export const unexpected = (e: unknown): Fault => {
+  if (isFault(e)) return e
+  const [found, stack] = [messageOf(e), e instanceof Error ? (e.stack ?? e.message) : String(e)]
+  return e instanceof RangeError && found !== e.message
+    ? fault('numeric', {
+        place: 'an array',
+        found: `${e.message}: ${found}`,
+        allowed: 'what memory holds',
+        remedy: 'make it smaller: the batch, the crops, the model or the prototypes of its head',
+        stack,
+      })
+    : fault('program', {
+        place:
+          stack
+            .split('\n')
+            .find((line) => line.trimStart().startsWith('at '))
+            ?.trim() ?? 'this program',
+        found,
+        allowed: 'no such error: this is a mistake of this program',
+        remedy: 'please report it',
+        stack,
+      })
+}

@@ -1,4 +1,4 @@
-/** Named leaves by role, for whoever builds a graph: what is given at a run, and what lives on the device between runs. */
+/** Named leaves by role, for those who build a graph: what is given at a run, and what lives on the device between runs. */
 import type { Distribution, Expr } from './expr.ts'
 import { leaf } from './expr.ts'
 import type { Declaration } from './model.ts'

@@ -25,15 +25,6 @@ const bright = ({ height, width, data }: d.Image): ReadonlyArray<d.Box> => {
   return at.length === 0 ? [] : [{ x: x0, y: y0, width: Math.max(...x) + 1 - x0, height: Math.max(...y) + 1 - y0 }]
 }
 
-/** One row of pictures. */
-const row = (s: d.Seen): E.Either<d.Fault, ReadonlyArray<d.Image>> =>
-  pipe(
-    [...s.heads, s.mean],
-    E.traverseArray((map) => d.overlay(s, map)),
-    E.map((maps) => [d.shownImage(s.image), ...maps, d.masked(s, s.mean, 0.6), d.boxed(s)]),
-    E.map((looks) => [...looks, d.components(s, 'all'), d.components(s, 'foreground')]),
-  )
-
 export default d.study(import.meta.url, {
   name: 'attention',
   about: 'Draws what a trained network looks at, and judges the boxes that follow from it: IoU, pointing game, AP50.',
@@ -41,34 +32,21 @@ export default d.study(import.meta.url, {
   settings: { steps: 300, data: { train: 2000, test: 500 }, evaluation: { during: 0 } },
   show: ({ device, frozen, root, images, out }) =>
     pipe(
-      [images.test, images.train].flatMap((of) => Array.from({ length: of.length }, (_, i) => ({ of, i }))).slice(0, judged),
-      TE.traverseSeqArray(({ of, i }) =>
-        pipe(
-          of.item(i),
-          TE.bindTo('item'),
-          TE.bind('image', () => d.unitImage(of, i)),
-        ),
-      ),
-      TE.bindTo('items'),
+      TE.Do,
+      TE.bind('subjects', () => d.firstSubjects(images, judged)),
       TE.bind('eye', () => d.openEye(device, frozen, root)),
-      TE.bind('seen', ({ items, eye }) => eye.look(items.map((x) => x.image))),
-      TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(row)))),
-      TE.bind('sheet', ({ rows }) => TE.fromEither(d.contactSheet({ columns: rows[0]?.length ?? 1, gap: 6 })(rows.flat()))),
+      TE.bind('seen', ({ subjects, eye }) => eye.look(subjects.map((s) => s.image))),
+      TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, shown), E.traverseArray(d.picturesOf())))),
+      TE.bind('sheet', ({ rows: [first = [], ...rest] }) =>
+        TE.fromEither(d.contactSheet({ columns: first.length, gap: 6 })([first, ...rest].flat().map(([, picture]) => picture))),
+      ),
       TE.chainFirst(({ sheet }) => d.writePng(join(out, 'looks.png'))(sheet)),
-      TE.map(({ items, seen }) => {
-        const known = items.some(({ item }) => item.box !== undefined)
-        const scores = d.detectionScores(
-          seen.map((s, i) => {
-            const { item, image } = items[i]
-            const marked = item.boxes ?? (item.box === undefined ? [] : [item.box])
-            const truth = known ? d.framedBoxes(frozen.preprocess, image)(marked) : bright(s.image)
-            return { size: s.image, grid: s.grid, map: s.mean, found: s.boxes, truth }
-          }),
-        )
+      TE.map(({ subjects, seen }) => {
+        const known = subjects.some((s) => s.boxes.length > 0)
+        const judgedBy = seen.map((s, i) => ({ ...d.pointed(frozen)(subjects[i], s), ...(known ? {} : { truth: bright(s.image) }) }))
+        const scores = d.detectionScores(judgedBy)
         const { iou, pointing, ap50 } = scores
-        const [best, hits, ap] = [iou, pointing, ap50].map((x) => x.toFixed(3))
-        const text = `${scores.boxes} true boxes in ${scores.images} images: mean best IoU ${best}, pointing game ${hits}, AP50 ${ap}`
-        return { text: `${text}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
+        return { text: `${d.showDetection(scores)}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
       }),
     ),
 })

@@ -1,7 +1,7 @@
 /**
  * Continues the training of a backbone on your own images: of a Hugging Face folder, a model of the hub, an official file, or an earlier
  * run, with DINOv2's objective, whatever it was trained with. The network is made as the folder says, crops are of the size and
- * normalised as its preprocessor_config.json says; what it has no values for begins anew, and is told.
+ * normalised as its preprocessor_config.json says; what it has no values for begins anew, and is reported.
  *
  *     npx tsx examples/continue.ts --model facebook/dinov2-small --data ~/scans          on a CPU, smaller crops are quicker:
  *         --set augmentation.globalSize=112 --set augmentation.localSize=56

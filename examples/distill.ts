@@ -1,22 +1,22 @@
 /**
- * Distillation: a large network that learnt without labels stands still, and a small one with coarser patches learns its features,
+ * Distillation: a large network that learnt without labels is frozen, and a small one with coarser patches learns its features,
  * class and patch tokens through projections to its width. The product is a moving average of the small one. It becomes about as good as
  * its teacher, so learn from one that was trained for long.
  *
  *     npx tsx examples/distill.ts                                 trains a teacher on digits first
  *     npx tsx examples/distill.ts --set teacher=runs/dinov2       learns from a run, or from a Hugging Face folder
  */
-import { command, crops, distillation, experiment, images, network, pretrainedUnless, real, section, text, whole } from 'dinograph'
+import { command, crops, distillation, experiment, field, images, network, pretrainedUnless, section } from 'dinograph'
 import { distilClass, distilPatches, relation, sum, weighted } from 'dinograph/losses'
 import digits from './dinov2.ts'
 
-const weight = (initial: number, about: string) => real(initial, about, { min: 0 })
+const weight = (initial: number, about: string) => field.real(initial, about, { min: 0 })
 
 export default command(
   import.meta.url,
   experiment({
     name: 'distill',
-    about: 'A small network learns the features of a large one, which stands still: class tokens, patches and relations.',
+    about: 'A small network learns the features of a large one, which is frozen: class tokens, patches and relations.',
     steps: 400,
     batch: 64,
     data: images({ train: 4000, test: 1000 }),
@@ -25,8 +25,8 @@ export default command(
       large: network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
       model: network({ patch: 14, width: 32, depth: 2, heads: 2 }),
       settings: section('the teacher and the terms', {
-        teacher: text('', 'a run or a Hugging Face folder to learn from; empty: one is trained first'),
-        pretraining: whole(3, 'steps of that training for each step of this one', { min: 1 }),
+        teacher: field.text('', 'a run or a Hugging Face folder to learn from; empty: one is trained first'),
+        pretraining: field.whole(3, 'steps of that training for each step of this one', { min: 1 }),
         weights: section('of the terms', {
           cls: weight(1, 'class tokens'),
           patches: weight(0.5, 'patches'),

@@ -11,11 +11,14 @@ import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 import digits from './dinov2.ts'
 
 const settings = d.section('LoRA on negatives of digits', {
-  train: d.oneOf(['lora', 'full', 'freeze', 'frugal'], 'what is trained; frugal: adapters behind frozen blocks, recomputed activations'),
-  base: d.text('', 'a run or a Hugging Face folder to go on from; empty: a base is trained first'),
-  pretraining: d.whole(3, 'steps of that training for each step of this one', { min: 1 }),
+  train: d.field.oneOf(
+    ['lora', 'full', 'freeze', 'frugal'],
+    'what is trained; frugal: adapters behind frozen blocks, recomputed activations',
+  ),
+  base: d.field.text('', 'a run or a Hugging Face folder to go on from; empty: a base is trained first'),
+  pretraining: d.field.whole(3, 'steps of that training for each step of this one', { min: 1 }),
   lora: d.adapters,
-  frozen: d.whole(1, 'freeze, frugal: first blocks that stand still'),
+  frozen: d.field.whole(1, 'freeze, frugal: number of first blocks that are frozen'),
 })
 
 export default d.command(
@@ -35,7 +38,7 @@ export default d.command(
         sum([dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),
     }),
     strategy: ({ train, frozen, lora }) =>
-      d.all([
+      d.strategies([
         ...(train === 'freeze' || train === 'frugal' ? [d.freeze({ prefix: frozen })] : []),
         ...(train === 'lora' || train === 'frugal' ? [d.lora(d.adaptersOf(lora))] : []),
       ]),
@@ -44,6 +47,6 @@ export default d.command(
     schedule: { warmup: 20, temperatureFrom: 0.05, frozenBy: 'gradient' },
     from: ({ base, pretraining, seed, steps, batch, data, model, head }, how) =>
       d.pretrainedUnless(base, digits, how, { seed, steps: pretraining * steps, batch, data, model, head }),
-    after: ({ lora }) => d.adaptersJudged(d.adaptersOf(lora)),
+    after: ({ base, lora }) => d.adaptersJudged(d.adaptersOf(lora), base),
   }),
 )

@@ -1,5 +1,5 @@
 /**
- * Networks for distillation: a student that learns from a network of another width, depth or patch size, which stands still.
+ * Networks for distillation: a student that learns from a network of another width, depth or patch size, which is frozen.
  *
  * The student's features are brought to the teacher's by a linear projection D_s -> D_t and, where the grids differ, by resizing the
  * map of projected patches. Both see the same global crops.

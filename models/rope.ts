@@ -44,6 +44,9 @@ export const ropePeriods = (o: RopeOptions, width: number): ReadonlyArray<number
   return range(n).map((i) => Math.fround('base' in p ? p.base ** (i / n) : p.min * (p.max / p.min) ** (n > 1 ? i / (n - 1) : 0)))
 }
 
+/** Angles per unit of a coordinate: 2 pi / T. */
+export const ropeRates = (o: RopeOptions, width: number): ReadonlyArray<number> => ropePeriods(o, width).map((t) => (2 * Math.PI) / t)
+
 /** Places of an axis in -1 .. 1 (beyond, or short of it, where another axis' length divides): 2 (i + 0.5) / length - 1. */
 const coordinates = (o: RopeOptions, grid: readonly [number, number], axis: 0 | 1): ReadonlyArray<number> => {
   const length = o.normalize === 'max' ? Math.max(...grid) : o.normalize === 'min' ? Math.min(...grid) : grid[axis]
@@ -70,7 +73,7 @@ const augmented = (o: RopeOptions, c: Context, axis: 0 | 1, places: ReadonlyArra
 /** sin and cos of 2 pi u / T for the places of one axis, `[length, d/4]` each. */
 const axisTables = (o: RopeOptions, width: number, grid: readonly [number, number], axis: 0 | 1, c: Context): RopeTables => {
   const places = coordinates(o, grid, axis)
-  const rates = ropePeriods(o, width).map((t) => (2 * Math.PI) / t)
+  const rates = ropeRates(o, width)
   if (isAugmented(o, c)) {
     const angles = mul(expandDims(1)(augmented(o, c, axis, places)), table('f32', [rates.length], rates))
     return { sin: sin(angles), cos: cos(angles) }
@@ -85,7 +88,7 @@ const axisTables = (o: RopeOptions, width: number, grid: readonly [number, numbe
 }
 
 /** One axis each, brought to the grid and laid out as [y, x, y, x]: `[h w, d]`. */
-const laidOut = (grid: readonly [number, number], y: Expr, x: Expr): Expr => {
+export const laidOut = (grid: readonly [number, number], y: Expr, x: Expr): Expr => {
   const [h, w] = grid
   const n = y.type.shape[1]
   const half = reshape([h * w, 2 * n])(concat(2)([broadcastTo([h, w, n])(expandDims(1)(y)), broadcastTo([h, w, n])(expandDims(0)(x))]))

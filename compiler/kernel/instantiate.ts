@@ -2,7 +2,8 @@
 import type { Scalar } from '../../core/scalar.ts'
 import type { Shape } from '../../core/type.ts'
 import { stridesOf } from '../../core/type.ts'
-import type { Term, TermTable, Var } from './term.ts'
+import type { TermTable } from './table.ts'
+import type { Term, Var } from './term.ts'
 
 /** What to put in place of a read: the argument's element at these positions. `under` are the enclosing reductions. */
 export type OnRead = (arg: number, index: ReadonlyArray<Term>, under: ReadonlyArray<Var>) => Term

@@ -5,7 +5,8 @@
 import { keyOf } from '../../core/expr.ts'
 import type { Scalar } from '../../core/scalar.ts'
 import type { DType } from '../../core/type.ts'
-import type { Term, TermTable, Var } from './term.ts'
+import type { TermTable } from './table.ts'
+import type { Term, Var } from './term.ts'
 import { operandsOf, termsOf } from './term.ts'
 
 export interface Buffer {

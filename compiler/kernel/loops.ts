@@ -5,7 +5,8 @@
  * split:  for f<6:  out[f] = x[3 (f mod 2) + f div 2]   →  for i<3, j<2:  out[2i + j] = x[3j + i]
  */
 import type { Kernel, Write } from './kernel.ts'
-import type { Term, TermTable, Var } from './term.ts'
+import type { TermTable } from './table.ts'
+import type { Term, Var } from './term.ts'
 import { operandsOf, termsOf } from './term.ts'
 
 type Nest = Pick<Kernel, 'loops' | 'writes'>

@@ -5,8 +5,10 @@ import * as S from '../../core/scalar.ts'
 import { showType } from '../../core/type.ts'
 import { flatten, inRange, instantiate } from './instantiate.ts'
 import type { Operand, Whole } from './kernel.ts'
-import type { Term, TermTable } from './term.ts'
-import { termTable, termsOf } from './term.ts'
+import type { TermTable } from './table.ts'
+import type { Term } from './term.ts'
+import { termTable } from './table.ts'
+import { termsOf } from './term.ts'
 
 export interface Costs {
   /** Cost of a transcendental function, in additions. */

@@ -2,7 +2,8 @@
  * The loop nest of one point of a kernel: what is bound where. A term is computed in the innermost loop that it depends
  * on and no deeper, shared terms once; reductions over the same variable run in one loop. All targets print this.
  */
-import type { Reduce, Term, TermTable, Var } from './term.ts'
+import type { TermTable } from './table.ts'
+import type { Reduce, Term, Var } from './term.ts'
 import { operandsOf, termsOf } from './term.ts'
 
 export type Statement =

@@ -1,7 +1,8 @@
 /** Terms of one kernel in another: rebuilt in the other's table, at the positions that its loops stand for. */
-import type { Read, Term, TermTable, Var } from './term.ts'
+import type { TermTable } from './table.ts'
+import type { Read, Term, Var } from './term.ts'
 
-/** Rebuilds terms of another table in `table`: those that are known and reads as told, reductions with variables of their own. */
+/** Rebuilds terms of another table in `table`: those that are known and reads as given, reductions with variables of their own. */
 export const transplant = (
   table: TermTable,
   known: ReadonlyMap<Term, Term>,

@@ -2,7 +2,7 @@
  * How long every tensor of a program is needed, whatever kind of memory it gets, and how each new state takes the old one's place:
  *
  * ```
- * direct   its kernel writes over the old state: nobody reads that any more, or the kernel itself does, in a way that the target allows
+ * direct   its kernel writes over the old state: nothing reads that any more, or the kernel itself does, in a way that the target allows
  * copied   it waits among the temporaries, and is copied over the old state after its kernel and after the old state's last reader
  * ```
  */
@@ -11,7 +11,7 @@ import type { Fused, Kernels, Made, Tensor } from '../kernel/fused.ts'
 import { residentPath } from '../kernel/fused.ts'
 
 export interface Lifetimes {
-  /** The kernel after which nobody needs a tensor: -1 where nobody ever does, infinite for what is handed back. */
+  /** The kernel after which a tensor is not needed: -1 where it never is, infinite for what is handed back. */
   readonly end: (t: Tensor) => number
   /** The state that a tensor is written to by its kernel. */
   readonly direct: ReadonlyMap<Tensor, string>

@@ -7,7 +7,7 @@
  * after:  k:  for r: t = max over c of x[r, c]; m[r] = t; for c: y[r, c] = exp(x[r, c] - t)
  * ```
  * A producer goes into a consumer that reads it at the points of its own outer loops, each point once: so nothing is
- * computed twice, the row is read while it is near, and what nobody else reads is not written at all.
+ * computed twice, the row is read while it is near, and what is read nowhere else is not written at all.
  */
 import { transcendental } from '../../core/scalar.ts'
 import type { Fused, Kernels, Tensor } from '../kernel/fused.ts'
@@ -16,7 +16,8 @@ import type { Buffer, Kernel, Write } from '../kernel/kernel.ts'
 import { pointsOf, kernelKey } from '../kernel/kernel.ts'
 import { normalise } from '../kernel/loops.ts'
 import type { Read, Term, Var } from '../kernel/term.ts'
-import { termTable, termsOf } from '../kernel/term.ts'
+import { termTable } from '../kernel/table.ts'
+import { termsOf } from '../kernel/term.ts'
 import { countingStrides, positionsAt, transplant } from '../kernel/transplant.ts'
 import type { Pass } from '../pass.ts'
 import { kernelPass } from '../pass.ts'
@@ -188,7 +189,7 @@ const pays = (p: Fused, c: Fused, limits: MergeLimits): boolean => {
   return points / rows <= limits.maxRow && readsAlongRows(p.kernel) && p.reads.some((t) => t !== 'hyper' && c.reads.includes(t))
 }
 
-/** The kernels with producers merged into consumers; what the graph hands on is needed whoever reads it. */
+/** The kernels with producers merged into consumers; what the graph hands on is needed in any case. */
 const together =
   (given: MergeLimits) =>
   ({ graph, kernels }: Kernels): Kernels => {
@@ -226,7 +227,7 @@ const together =
       )
         return false
       const others = p.writes.flatMap((w) => readersOf(w).filter((r) => r !== j))
-      // at the consumer's place if nobody in between reads the producer, at the producer's if all else is there by then
+      // at the consumer's place if nothing in between reads the producer, at the producer's if all else is there by then
       const late = others.every((r) => r > j)
       const early = c.reads.every((t) => (makers.get(t) ?? -1) <= i)
       if (!late && !early) return false

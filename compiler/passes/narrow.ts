@@ -1,15 +1,15 @@
 /**
- * Rows that nobody reads are not computed.
+ * Rows that are not read are not computed.
  *
  * ```
- * before  %y = f(%x) [B, T, D];  %c = slice {rows from..to of T} (%y)                   and nobody else reads %y
+ * before  %y = f(%x) [B, T, D];  %c = slice {rows from..to of T} (%y)                   and nothing else reads %y
  * after   %c = f(slice {rows from..to of T} (%x))
  *
  * before  %y = f(%x) [B, T, D];  %c = slice {row 0} (%y);  %p = gather(reshape [B (T - 1), D] (slice {rows 1..} (%y)), %list)
  * after   %z = f(gather(reshape [B T, D] (%x), rows 0 of each image, then %list)) [1, B + M, D];  %c, %p = slices of %z
  * ```
  * A loss reads class tokens, and some patches: of a network's last block then all but keys and values is for few rows, forward and
- * backward. Rows are followed through every op whose rows are made of the same rows of its arguments (passage.ts), down to what somebody
+ * backward. Rows are followed through every op whose rows are made of the same rows of its arguments (passage.ts), down to what something
  * needs whole.
  */
 import * as E from 'fp-ts/lib/Either.js'

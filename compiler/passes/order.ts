@@ -6,7 +6,7 @@
  *         dw3 = dx3 x3, dw2 = dx2 x2, …    the gradients of weights
  * after:  dx3, dw3, dx2, dw2, …            x3 and dx3 are free before dx2's block begins, and near when they are read
  * ```
- * Otherwise the given order stays. Kernels of recompute regions are put off until somebody needs what they make, but for those that make a
+ * Otherwise the given order stays. Kernels of recompute regions are put off until what they make is needed, but for those that make a
  * value narrower, to be kept in its place: they come as soon as the value is there. The new value of a state comes after everybody who
  * has read the old one before, so that it can take its place.
  */
@@ -18,7 +18,7 @@ import { kernelPass } from '../pass.ts'
 /** A kernel that writes this many times less than it reads is brought forward even if it frees nothing yet. */
 const little = 16
 
-/** Bytes of what others may wait for and nobody minds to keep: step counters and their like. */
+/** Bytes of what others may wait for and costs nothing to keep: step counters and their like. */
 const scalars = 256
 
 const isOfRegion = (k: Fused): boolean => k.writes.some((w) => w._tag === 'Apply' && w.region._tag === 'Some')
@@ -27,7 +27,7 @@ const isOfRegion = (k: Fused): boolean => k.writes.some((w) => w._tag === 'Apply
 const isNarrowing = (k: Fused): boolean =>
   isOfRegion(k) && k.writes.every((w) => w.type.dtype === 'f16') && k.reads.every((r) => r !== 'hyper' && r.type.dtype === 'f32')
 
-/** Which kernels wait until somebody needs them: those of recompute regions, and copies of what these make. */
+/** Which kernels wait until they are needed: those of recompute regions, and copies of what these make. */
 const lateOf = (kernels: ReadonlyArray<Fused>): ReadonlyArray<boolean> => {
   const made = new Set<Tensor>()
   return kernels.map((k) => {

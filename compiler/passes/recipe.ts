@@ -5,8 +5,10 @@ import { transcendental } from '../../core/scalar.ts'
 import type { Fused, Tensor } from '../kernel/fused.ts'
 import type { Buffer } from '../kernel/kernel.ts'
 import { kernelKey } from '../kernel/kernel.ts'
-import type { Read, Term, TermTable, Var } from '../kernel/term.ts'
-import { operandsOf, termTable, termsOf } from '../kernel/term.ts'
+import type { TermTable } from '../kernel/table.ts'
+import type { Read, Term, Var } from '../kernel/term.ts'
+import { termTable } from '../kernel/table.ts'
+import { operandsOf, termsOf } from '../kernel/term.ts'
 import { countingStrides, positionsAt, transplant } from '../kernel/transplant.ts'
 
 /** One write of a kernel, from what the same kernel has reduced and written beside it, and from what it reads. */
@@ -106,7 +108,7 @@ export const computedAt = (table: TermTable, r: Recipe, at: Term, read: ReadAt):
 
 /** What becomes of a kernel. */
 export interface Change {
-  /** Writes that nobody reads any more. */
+  /** Writes that are not read any more. */
   readonly dropped?: ReadonlySet<Tensor>
   /** Tensors whose elements are computed where they were read. */
   readonly computed?: ReadonlyMap<Tensor, Recipe>

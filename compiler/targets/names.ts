@@ -1,7 +1,19 @@
 /** The names of targets: what `--target` takes, without loading any of them. */
 
 /** `auto` is the fastest that works on the machine. */
-export const targetNames = ['auto', 'reference', 'native', 'gpujs:webgpu', 'gpujs:headlessgl', 'gpujs:webasm', 'gpujs:cpu'] as const
+export const targetNames = [
+  'auto',
+  'reference',
+  'native',
+  'gpujs:webgpu',
+  'gpujs:headlessgl',
+  'gpujs:webasm',
+  'gpujs:cpu',
+  'pjrt:cpu',
+  'pjrt:cuda',
+  'pjrt:rocm',
+  'pjrt:tpu',
+] as const
 
 export type TargetName = (typeof targetNames)[number]
 

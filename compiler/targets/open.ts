@@ -7,12 +7,17 @@ import type { Device, Target } from '../target.ts'
 import type { Mode } from './gpujs/engine.ts'
 import type { TargetName } from './names.ts'
 import { isTargetName, targetNames } from './names.ts'
+import type { Platform } from './pjrt/accelerators.ts'
+import { platforms } from './pjrt/accelerators.ts'
+import { installedPlugin } from './pjrt/plugin.ts'
 import { reference } from './reference.ts'
 import { mayHaveDriver } from './vulkan.ts'
 
 export interface OpenOptions {
   /** Threads of the native target; all cores when not given. */
   readonly threads?: number
+  /** Tells a person what is not as it should be, such as a damaged cache. */
+  readonly say?: (text: string) => void
 }
 
 type Opening = TE.TaskEither<Fault, Device>
@@ -54,16 +59,32 @@ const native = (o: OpenOptions): Opening => loaded('native', async () => (await 
 
 const gpujs = (mode: Mode): Opening => loaded(`gpujs:${mode}`, async () => (await import('./gpujs/device.ts')).gpujs(mode))
 
-/** A graphics processor, else compiled C, else WebAssembly. */
-const auto = (o: OpenOptions): Opening =>
+const pjrt = (platform: Platform): Opening => loaded(`pjrt:${platform}`, async () => (await import('./pjrt/device.ts')).pjrt(platform))
+
+/** What runs where no plugin was installed: a graphics processor, else compiled C, else WebAssembly. */
+const portable = (o: OpenOptions, also: string): Opening =>
   pipe(
     mayHaveDriver() ? gpujs('webgpu') : TE.left(noDriver),
-    TE.chain((d) => (isSoftware(d) ? notTaken(d) : TE.right(because('a graphics processor was found')(d)))),
-    TE.orElse(() => pipe(native(o), TE.map(because('no graphics processor was found, but a C compiler')))),
+    TE.chain((d) => (isSoftware(d) ? notTaken(d) : TE.right(because(`a graphics processor was found${also}`)(d)))),
+    TE.orElse(() => pipe(native(o), TE.map(because(`no graphics processor was found, but a C compiler${also}`)))),
     TE.orElse((f) =>
-      pipe(gpujs('webasm'), TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}`))),
+      pipe(
+        gpujs('webasm'),
+        TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}${also}`)),
+      ),
     ),
   )
+
+/** A GPU or TPU for which a user has installed a plugin, where it opens: nothing is installed unasked. CPUs stay with compiled C. */
+const auto = (o: OpenOptions): Opening => {
+  const platform = platforms.find((p) => p !== 'cpu' && installedPlugin(p) !== undefined)
+  if (platform === undefined) return portable(o, '')
+  return pipe(
+    pjrt(platform),
+    TE.map(because(`the plugin for ${platform} was installed, and its device opens`)),
+    TE.orElse((f) => portable(o, `; pjrt:${platform} was installed and does not open: ${f.found.split('\n', 1)[0]}`)),
+  )
+}
 
 /** Every name, and how it is opened. */
 const targets: { readonly [N in TargetName]: (o: OpenOptions) => Opening } = {
@@ -74,6 +95,10 @@ const targets: { readonly [N in TargetName]: (o: OpenOptions) => Opening } = {
   'gpujs:headlessgl': () => gpujs('headlessgl'),
   'gpujs:webasm': () => gpujs('webasm'),
   'gpujs:cpu': () => gpujs('cpu'),
+  'pjrt:cpu': () => pjrt('cpu'),
+  'pjrt:cuda': () => pjrt('cuda'),
+  'pjrt:rocm': () => pjrt('rocm'),
+  'pjrt:tpu': () => pjrt('tpu'),
 }
 
 /** Opens a target by its name. Faults: an unknown name; a number of threads for a target that chooses its own. */

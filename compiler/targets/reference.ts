@@ -35,7 +35,7 @@ const toValues = (type: TensorType, data: ArrayLike<number>): Values => {
   return out
 }
 
-/** A node with its place in the order, its arguments' places, and the places whose values nobody reads after it. */
+/** A node with its place in the order, its arguments' places, and the places whose values are not read after it. */
 interface Step {
   readonly leaf: Leaf | undefined
   readonly compute: Compute

@@ -1,4 +1,4 @@
-/** A compilation that somebody asked to stop: the same fault on every target. */
+/** A compilation that was asked to stop: the same fault on every target. */
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Progress } from '../target.ts'

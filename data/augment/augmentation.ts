@@ -67,7 +67,7 @@ export const jitterNames = (j: Jitter): ReadonlyArray<ColourName> =>
   j.probability > 0 ? (['brightness', 'contrast', 'saturation', 'hue'] as const).filter((n) => j[n] > 0) : []
 
 /**
- * What of an augmentation images of so many channels can have: RGB everything; gray brightness, contrast and solarising, as
+ * What of an augmentation images of a number of channels can have: RGB everything; gray brightness, contrast and solarising, as
  * torchvision gives them; others no colour operation.
  */
 export const forChannels =

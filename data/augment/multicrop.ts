@@ -36,7 +36,7 @@ export interface Canvases {
   /** `[B, C, S, S]` in [0, 1], each image in the upper left corner. */
   readonly canvases: Float32Array
   readonly subjects: ReadonlyArray<Subject>
-  /** The draws, where whoever loaded the images has made them already. */
+  /** The draws, where they were made when the images were loaded. */
   readonly drawn?: Drawn
 }
 

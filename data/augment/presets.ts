@@ -46,7 +46,7 @@ export interface AugmentationOptions {
   readonly guided?: CropGroup['guided']
 }
 
-/** What tells the official augmentations apart. */
+/** What distinguishes the official augmentations. */
 interface Release {
   readonly globalSize: number
   readonly globalScale: readonly [number, number]

@@ -34,6 +34,7 @@ const eachLine = (
     for (;;) {
       let start = at
       let quoted = ''
+      let closed = false
       while (text.charCodeAt(start) === 32) start++
       if (text.charCodeAt(start) === quote) {
         const end = closing(text, start)
@@ -43,9 +44,12 @@ const eachLine = (
         if (quoted.includes('""')) quoted = quoted.replace(/""/g, '"')
         at = end + 1
         start = at
+        closed = true
       }
       while (at < text.length && text.charCodeAt(at) !== mark && text.charCodeAt(at) !== newline) at++
-      cells.push((quoted === '' ? text.slice(start, at) : quoted + text.slice(start, at)).trim())
+      const plain = text.slice(start, at)
+      if (closed && plain.trim() !== '') return `${JSON.stringify(plain.trim().slice(0, 40))} behind a closing quote in line ${line}`
+      cells.push((closed ? quoted : plain).trim())
       if (at >= text.length || text.charCodeAt(at) === newline) break
       at++
     }

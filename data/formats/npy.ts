@@ -39,6 +39,9 @@ const typeNames: ReadonlyArray<string> = [
 
 const isType = (s: string): s is NpyType => typeNames.includes(s)
 
+/** A record of the three entries, in any order, as NumPy prints it. */
+const whole = /^\{\s*(?:'(?:descr|fortran_order|shape)'\s*:\s*(?:'[<>|=]\w+'|True|False|\([\d,\sL]*\))\s*(?:,\s*|(?=\}))){3}\}\s*$/
+
 /** Bytes that hold a header of any sensible length. */
 export const npyHeaderBytes = 4096
 
@@ -55,7 +58,8 @@ export const npyHeader = (bytes: Uint8Array): Either<string, NpyHeader> => {
   const descr = /'descr'\s*:\s*'([<>|=])(\w+)'/.exec(text)
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(text)
   const shape = /'shape'\s*:\s*\(([\d,\sL]*)\)/.exec(text)
-  if (descr === null || order === null || shape === null) return E.left(`the NumPy header ${JSON.stringify(text.trim().slice(0, 100))}`)
+  if (descr === null || order === null || shape === null || !whole.test(text))
+    return E.left(`the NumPy header ${JSON.stringify(text.trim().slice(0, 100))}`)
   const type = descr[2].replace(/^([SU])\d+$/, '$1')
   if (!isType(type)) return E.left(`numbers of NumPy's type ${descr[2]}${descr[2] === 'O' ? ', which are pickled objects of Python' : ''}`)
   const dims = shape[1]
@@ -85,7 +89,9 @@ export const npyRange = (t: NpyType): readonly [number, number] => {
 const readerOf = (h: NpyHeader, v: DataView): ((at: number) => number) => {
   const l = h.little
   switch (h.type) {
+    // NumPy takes any byte but 0 as true
     case 'b1':
+      return (at) => (v.getUint8(at) === 0 ? 0 : 1)
     case 'u1':
       return (at) => v.getUint8(at)
     case 'i1':

@@ -203,7 +203,7 @@ export const readSafetensorsIndex = (path: string): TaskEither<Fault, Safetensor
   withFile('data', path)((handle, length) => readIndex(handle, { file: path, start: 0, length, seen: unwatched }))
 
 /**
- * Opens a file: its tensors are read when they are asked for, so that what nobody wants costs nothing. Faults: as `parseHeader`; later
+ * Opens a file: its tensors are read when they are asked for, so that what is not wanted costs nothing. Faults: as `parseHeader`; later
  * those of a tensor.
  */
 export const openSafetensors = (path: string): TaskEither<Fault, Stored> =>

@@ -5,8 +5,9 @@
 
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
-import { mkdir, realpath, rename, stat, unlink } from 'node:fs/promises'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { lstat, mkdir, mkdtemp, readdir, realpath, rename, stat, unlink, utimes } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { crc32 } from 'node:zlib'
@@ -14,18 +15,20 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { pipe } from 'fp-ts/lib/function.js'
 import yauzl from 'yauzl'
 import type { Entry, ZipFile } from 'yauzl'
 import { fault, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { codeOf, readAt, systemFault, withFile } from './file.ts'
+import { allowedBytes, deflatable } from './limits.ts'
 
 /** A member of an archive. */
 export interface Member {
   readonly name: string
   /** Bytes once unpacked. */
   readonly length: number
-  /** The first bytes, at most so many. */
+  /** The first bytes, at most `n`. */
   readonly head: (n: number) => TaskEither<Fault, Uint8Array>
   /** Its content. Faults: a damaged archive, a wrong checksum, what the system refuses. */
   readonly content: TaskEither<Fault, Content>
@@ -49,8 +52,10 @@ export const contentBytes =
   }
 
 export interface ZipOptions {
-  /** Members up to so many bytes are kept in memory; 512 MiB by default. */
+  /** Members up to this many bytes are kept in memory; 512 MiB by default. */
   readonly memoryBytes: number
+  /** Bytes that one member may have once unpacked; 4 GiB by default. */
+  readonly itemBytes?: number
   /** The folder for large members that are unpacked. */
   readonly folder: string
 }
@@ -120,14 +125,40 @@ const toMemory = async (path: string, entry: Entry): Promise<Uint8Array> => {
   return out
 }
 
-/** Unpacks a member into a file whose name depends on the archive's path, size and time, unless it is there already. */
-const toFile = async (path: string, entry: Entry, folder: string): Promise<string> => {
+/** Days after which what was unpacked is unpacked again. */
+const keptDays = 7
+
+/** The checksum of a file. */
+const sumOf = async (path: string): Promise<number> => {
+  let sum = 0
+  for await (const piece of createReadStream(path)) if (piece instanceof Uint8Array) sum = crc32(piece, sum)
+  return sum
+}
+
+/** A folder that this user alone may enter: what lies there is read as what was unpacked. What has been there for long goes. */
+const privateFolder = async (folder: string): Promise<string> => {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const [link, own] = [await lstat(folder), userInfo().uid]
+  if (own !== -1 && (!link.isDirectory() || link.uid !== own || (link.mode & 0o077) !== 0)) return mkdtemp(`${folder}-`)
+  const before = Date.now() - keptDays * 24 * 3600 * 1000
+  for (const name of await readdir(folder)) {
+    const file = join(folder, name)
+    if ((await lstat(file)).mtimeMs < before) await unlink(file).catch(() => undefined)
+  }
+  return folder
+}
+
+/** Unpacks a member into a file whose name depends on the archive's path, size and time, unless it is there already, whole. */
+const toFile = async (path: string, entry: Entry, asked: string): Promise<string> => {
+  const folder = await privateFolder(asked)
   const [real, { size, mtimeMs }] = [await realpath(path), await stat(path)]
   const key = createHash('sha256').update([real, size, mtimeMs, entry.fileName, entry.crc32].join('\n')).digest('hex').slice(0, 32)
   const target = join(folder, key)
-  const there = await stat(target).catch(() => undefined)
-  if (there?.size === entry.uncompressedSize) return target
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const there = await lstat(target).catch(() => undefined)
+  if (there?.isFile() === true && there.size === entry.uncompressedSize && (await sumOf(target)) === entry.crc32) {
+    if (there.mtimeMs < Date.now() - 24 * 3600 * 1000) await utimes(target, new Date(), new Date())
+    return target
+  }
   const temporary = `${target}.${process.pid}.tmp`
   try {
     const out = createWriteStream(temporary, { mode: 0o600 })
@@ -178,6 +209,18 @@ const placeInFile = async (path: string, entry: Entry): Promise<number> => {
   }
 }
 
+/** What is stated of a member can be so. */
+const believable = (path: string, entry: Entry, o: ZipOptions): Either<Fault, void> =>
+  pipe(
+    entry.compressionMethod === 8
+      ? deflatable(entry.compressedSize, entry.uncompressedSize)
+      : entry.compressedSize === entry.uncompressedSize
+        ? E.right(undefined)
+        : E.left(`${entry.uncompressedSize} bytes are stated of ${entry.compressedSize} stored ones`),
+    E.mapLeft((found) => wrongArchive(`${path}: ${entry.fileName}`, found)),
+    E.chain(() => allowedBytes(`${path}: ${entry.fileName}`, entry.uncompressedSize, o.itemBytes)),
+  )
+
 /** Where a member's bytes will be, decided when they are first asked for. */
 const contentOf = async (path: string, entry: Entry, o: ZipOptions): Promise<Content> => {
   if (entry.uncompressedSize <= o.memoryBytes)
@@ -203,7 +246,11 @@ const memberOf = (path: string, entry: Entry, o: ZipOptions): Member => {
         })
         return Buffer.concat(pieces).subarray(0, n)
       }),
-    content: () => (content ??= attempt(path, () => contentOf(path, entry, o))()),
+    content: () =>
+      (content ??= pipe(
+        TE.fromEither(believable(path, entry, o)),
+        TE.chain(() => attempt(path, () => contentOf(path, entry, o))),
+      )()),
   }
 }
 

@@ -7,6 +7,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../core/command.ts'
 import type { Fault } from '../../core/fault.ts'
+import { fault, messageOf } from '../../core/fault.ts'
 import { atlasOf } from '../augment/atlas.ts'
 import type { Subject, Tables, Whole } from '../augment/draws.ts'
 import { drawImage } from '../augment/draws.ts'
@@ -76,11 +77,27 @@ export interface Filler {
 /** So many items in a row that cannot be read are no accident. */
 const mostSkipped = 1000
 
+/** A sound item. What a decoder throws, such as of an image that is too large for memory, is a fault of the item. */
+const soundItem = async (d: Dataset, item: number): Promise<Either<Fault, Item>> => {
+  try {
+    return E.chain((x: Item) => soundImage(d, x))(await d.item(item)())
+  } catch (e) {
+    return E.left(
+      fault('data', {
+        place: d.sourceOf?.(item) ?? `${d.name}: item ${item}`,
+        found: messageOf(e),
+        allowed: 'an image that can be decoded',
+        remedy: 'replace or remove it, or skip what cannot be read (--set data.onError=skip)',
+      }),
+    )
+  }
+}
+
 /** Reads an item; where it is to be skipped, the next one that can be read in its place. */
 const readItem = async (d: Dataset, o: FillOptions, wanted: number) => {
   const skipped: Fault[] = []
   for (let item = wanted; ; item = (item + 1) % d.length) {
-    const read = E.chain((x: Item) => soundImage(d, x))(await d.item(item)())
+    const read = await soundItem(d, item)
     if (E.isRight(read)) return E.right({ item, found: read.right, skipped })
     if (o.onError === 'stop') return read
     skipped.push(read.left)

@@ -186,7 +186,7 @@ const applied = (d: Dataset, intensity: Intensity, channels: number, f: ItemInte
   item: (i) =>
     pipe(
       d.item(i),
-      // what is no number is air where nobody has said otherwise
+      // what is no number is air where no setting says otherwise
       TE.chainEitherK(settledItem('air')),
       TE.chainEitherK((item): Either<Fault, Item> =>
         pipe(
@@ -264,7 +264,7 @@ export const decidedIntensity =
       : TE.right(i)
 
 /**
- * What suits a dataset where nobody says: the full range of pictures and of 8-bit data; for CT in HU the mediastinal
+ * What suits a dataset where no setting says: the full range of pictures and of 8-bit data; for CT in HU the mediastinal
  * window; for all other measurements the percentiles .5 and 99.5 of each image, since MR has no scale of its own.
  */
 export const usualIntensity = (d: Dataset): Intensity => {

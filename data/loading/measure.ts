@@ -15,7 +15,7 @@ import { measured } from './missing.ts'
 export interface MeasureOptions {
   /** Items looked at, evenly spread over the dataset; by default 256 for percentiles and all for means. */
   readonly items?: number
-  /** Told how many of how many items are done. */
+  /** Output how many of how many items are done. */
   readonly progress?: (done: number, total: number) => void
 }
 

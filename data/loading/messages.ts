@@ -29,6 +29,6 @@ export const stopped = (found: string): Fault =>
   fault('data', {
     place: 'a worker thread of the loader',
     found,
-    allowed: 'threads that read until they are told to stop',
+    allowed: 'threads that read until they are stopped',
     remedy: 'see the reason above; to find the image that causes it, load on the calling thread (workers 0)',
   })

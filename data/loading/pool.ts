@@ -1,4 +1,7 @@
-/** Worker threads that fill batches. A thread that dies or throws is a fault of every batch that waits, never a hang. */
+/**
+ * Worker threads that fill batches. A part of a batch whose thread dies is made again by a new one, which gives the same: what a row holds
+ * depends on the row alone. A part that ends threads again and again is a fault, and never a hang.
+ */
 import { Worker } from 'node:worker_threads'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -13,20 +16,29 @@ type Result = Either<Fault, ReadonlyArray<Filled>>
 /** One thread, and what it has been asked. */
 interface Thread {
   readonly ask: (job: Job) => Promise<Result>
+  /** Why it died, where it did. */
+  readonly died: () => Fault | undefined
   readonly close: () => void
 }
 
 const program = new URL('./thread.js', import.meta.url)
 
-/** A thread keeps the process alive only while somebody waits for it. */
+/** A thread keeps the process alive only while something waits for it. */
 const openThread = (start: Start, patience: number, url: URL): Thread => {
   const worker = new Worker(url, { execArgv: [] })
   worker.unref()
-  worker.postMessage(start)
+  try {
+    worker.postMessage(start)
+  } catch (e) {
+    // a dataset with something in it that cannot be sent
+    void worker.terminate()
+    throw e
+  }
   const waiting = new Map<number, (r: Result) => void>()
-  const state: { asked: number; ended: Fault | undefined; timer: NodeJS.Timeout | undefined } = {
+  const state: { asked: number; ended: Fault | undefined; died: Fault | undefined; timer: NodeJS.Timeout | undefined } = {
     asked: 0,
     ended: undefined,
+    died: undefined,
     timer: undefined,
   }
   const settle = (): void => {
@@ -46,6 +58,10 @@ const openThread = (start: Start, patience: number, url: URL): Thread => {
     settle()
     void worker.terminate()
   }
+  const died = (found: string): void => {
+    state.died ??= state.ended === undefined ? stopped(found) : undefined
+    end(found)
+  }
   worker.on('message', ({ id, result }: Reply) => {
     waiting.get(id)?.(result)
     waiting.delete(id)
@@ -55,10 +71,10 @@ const openThread = (start: Start, patience: number, url: URL): Thread => {
     end(`a message that cannot be read: ${messageOf(e)}`)
   })
   worker.on('error', (e) => {
-    end(messageOf(e))
+    died(messageOf(e))
   })
   worker.on('exit', (code) => {
-    end(`it ended with code ${code}`)
+    died(`it ended with code ${code}`)
   })
   return {
     ask: (job) => {
@@ -68,9 +84,16 @@ const openThread = (start: Start, patience: number, url: URL): Thread => {
         waiting.set(order.id, resolve)
         worker.ref()
         if (state.timer === undefined) settle()
-        worker.postMessage(order)
+        try {
+          worker.postMessage(order)
+        } catch (e) {
+          waiting.delete(order.id)
+          settle()
+          resolve(E.left(stopped(messageOf(e))))
+        }
       })
     },
+    died: () => state.died,
     close: () => {
       end('the loader was closed')
     },
@@ -86,21 +109,51 @@ export interface PoolOptions {
   readonly program?: URL
 }
 
+/** Times that a part of a batch is asked for when threads die of it. */
+const attempts = 3
+
+const again = (found: string): string => `a thread that reads images died (${found}): another reads what it was asked, and the run goes on`
+
 /** Threads that each fill a part of every job. They start with the first one. */
 export const poolFiller = (start: Start, o: PoolOptions): Filler => {
-  let threads: ReadonlyArray<Thread> = []
+  const opened = (): Thread => openThread(start, o.patience ?? 600_000, o.program ?? program)
+  const threads: Array<Thread> = []
+  const state = { closed: false }
+  /** What the thread at a place makes of a job; where it dies, another has its place. */
+  const part = async (job: Job, n: number): Promise<Result> => {
+    const died: Array<string> = []
+    for (;;) {
+      const thread = threads[n]
+      const result = await thread.ask(job)
+      if (E.isRight(result)) {
+        const [first, ...rest] = result.right
+        return died.length === 0 || first === undefined
+          ? result
+          : E.right([{ ...first, note: [first.note, again(died[0])].filter((t) => t !== undefined).join('; ') }, ...rest])
+      }
+      const gone = thread.died()
+      if (gone === undefined || state.closed) return result
+      died.push(gone.found)
+      if (died.length === attempts) return result
+      if (threads[n] === thread) threads[n] = opened()
+    }
+  }
   return {
     fill: (job) => async () => {
-      if (threads.length === 0)
-        threads = Array.from({ length: o.workers }, () => openThread(start, o.patience ?? 600_000, o.program ?? program))
-      const parts = threads.map((t, n) => {
-        const rows = job.rows.filter((_, r) => r % threads.length === n)
-        return rows.length === 0 ? Promise.resolve(E.right([])) : t.ask({ ...job, rows })
-      })
-      const filled = E.sequenceArray<Fault, ReadonlyArray<Filled>>(await Promise.all(parts))
-      return E.map((all: ReadonlyArray<ReadonlyArray<Filled>>) => all.flat())(filled)
+      try {
+        while (threads.length < o.workers) threads.push(opened())
+        const parts = threads.map((_, n) => {
+          const rows = job.rows.filter((_, r) => r % threads.length === n)
+          return rows.length === 0 ? Promise.resolve(E.right([])) : part({ ...job, rows }, n)
+        })
+        const filled = E.sequenceArray<Fault, ReadonlyArray<Filled>>(await Promise.all(parts))
+        return E.map((all: ReadonlyArray<ReadonlyArray<Filled>>) => all.flat())(filled)
+      } catch (e) {
+        return E.left(stopped(messageOf(e)))
+      }
     },
     close: () => {
+      state.closed = true
       for (const t of threads) t.close()
     },
   }

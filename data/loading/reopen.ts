@@ -1,4 +1,4 @@
-/** Datasets from their origins: what a thread is told in place of functions. */
+/** Datasets from their origins: what a thread receives in place of functions. */
 import { reopeners } from '../readers/index.ts'
 import { reopenWith } from '../readers/reader.ts'
 import { intensityView } from './intensity.ts'

@@ -47,7 +47,7 @@ export interface Summary {
 }
 
 /**
- * What a person is told of data that were opened: how many files were read, and what was left out or guessed. `inspect` and a run say the
+ * What is reported of data that were opened: how many files were read, and what was left out or guessed. `inspect` and a run say the
  * same.
  */
 export const showOpened = ({ files, notes }: OpenedData): ReadonlyArray<string> => [
@@ -55,7 +55,7 @@ export const showOpened = ({ files, notes }: OpenedData): ReadonlyArray<string> 
   ...notes.map((n) => `note: ${n}`),
 ]
 
-/** Counts of values that are told apart by their text, the most frequent first. */
+/** Counts of values that are distinguished by their text, the most frequent first. */
 const tally = <A>(): { readonly add: (value: A) => void; readonly counts: () => ReadonlyArray<Count<A>> } => {
   const seen = new Map<string, { value: A; count: number }>()
   return {

@@ -1,4 +1,4 @@
-/** The program of a worker thread: opens the dataset that it is told of, then fills the jobs that come. */
+/** The program of a worker thread: opens the dataset that it is sent, then fills the jobs that come. */
 import { parentPort } from 'node:worker_threads'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -22,7 +22,7 @@ const answer = async (fill: Either<Fault, Fill>, { id, job }: Order): Promise<Re
   }
 }
 
-/** The dataset, opened once: whoever asks before it is open waits. */
+/** The dataset, opened once: what asks before it is open waits. */
 let opened: Promise<Either<Fault, Fill>> = Promise.resolve(E.left(stopped('a job before the dataset')))
 
 parentPort?.on('message', (m: Start | Order) => {

@@ -68,7 +68,7 @@ const describe =
     return E.right(undefined)
   }
 
-/** The items that can be read; each of the others is told, and counted. */
+/** The items that can be read; each of the others is reported, and counted. */
 const readablePart = (d: Dataset, say: (text: string) => void): TaskEither<Fault, Dataset> =>
   pipe(
     readable()(d),

@@ -55,7 +55,7 @@ export interface Item {
   readonly mask?: Uint8Array
   /** Millimetres per pixel: [row, column], and the slice distance third where there is one. */
   readonly spacing?: ReadonlyArray<number>
-  /** [height, width]: 1 where a pixel is no measurement: padding, or values that are no numbers. It is air, and in no statistics. */
+  /** `[height, width]`: 1 where a pixel is no measurement: padding, or values that are no numbers. It is air, and in no statistics. */
   readonly padding?: Uint8Array
   /** The series that it belongs to, by its identifier. */
   readonly series?: string

@@ -43,7 +43,7 @@ export interface Held {
   readonly said: ReadonlyArray<string>
 }
 
-/** The last groups of a class that come nearest to so many items; one at least of several where `some`, never all of them. */
+/** The last groups of a class that come nearest to a number of items; one at least of several where `some`, never all of them. */
 const lastGroups = (groups: ReadonlyArray<ReadonlyArray<number>>, wanted: number, some: boolean): ReadonlyArray<number> => {
   const out: number[] = []
   for (let g = groups.length - 1; g > 0; g--) {

@@ -1,6 +1,6 @@
 /**
  * Files of one folder that are not of one kind: a report page among CT slices, a second modality, masks beside images. One odd file must
- * not change what all others mean, so the largest kind is the data set and the rest is told, with what takes it instead.
+ * not change what all others mean, so the largest kind is the data set and the rest is reported, with what takes it instead.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -10,7 +10,7 @@ import { counted, note, showFiles } from './note.ts'
 
 /** What an image is, as far as its header says. */
 export interface Kind {
-  /** What tells it from others, a word each: CT, HU, gray, 512x512. */
+  /** What distinguishes it from others, a word each: CT, HU, gray, 512x512. */
   readonly words: ReadonlyArray<string>
   /** How it competes for being the data set: 1 for images; less for what is seldom meant; 0 where only nothing else is there. */
   readonly claim: number

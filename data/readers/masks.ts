@@ -1,6 +1,6 @@
 /**
  * Masks beside images, which are no images to train on: by the names that people and challenges give them, and only where the images that
- * they belong to are there (nobody's class is lost because it is called `mask`). Medical Segmentation Decathlon and nnU-Net: labelsTr
+ * they belong to are there (no class is lost because it is called `mask`). Medical Segmentation Decathlon and nnU-Net: labelsTr
  * beside imagesTr; BraTS: x_seg beside x_flair; BIDS: derivatives beside sub-*.
  */
 import { grouped } from './walk.ts'

@@ -1,5 +1,7 @@
 /** What a reader says of what it guessed, left out or changed: once, by `inspect` and by a run, whatever the data are. */
 
+import { shownName } from '../../core/text.ts'
+
 /** So many files are named; the others are counted. */
 const named = 3
 
@@ -7,7 +9,7 @@ const named = 3
 export const showFiles = (files: ReadonlyArray<string>, most = named): string => {
   const shown = files
     .slice(0, most)
-    .map((f) => (/^[\x21-\x7e\u00a1-\ufffc]+$/.test(f) ? f : JSON.stringify(f)))
+    .map((f) => (/^[\x21-\x7e\u00a1-\ufffc]+$/.test(f) && shownName(f) === f ? f : shownName(JSON.stringify(f))))
     .join(', ')
   return files.length > most ? `${shown} and ${files.length - most} more` : shown
 }

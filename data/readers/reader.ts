@@ -1,6 +1,6 @@
 /**
- * A reader is one record: how its files are told, how they are opened, and how a dataset is opened again from its origin. Adding one is
- * adding its record to `index.ts`; help, faults, notes and worker threads read it from there.
+ * A reader is one record: how its files are recognised, how they are opened, and how a dataset is opened again from its origin. Adding
+ * one is adding its record to `index.ts`; help, faults, notes and worker threads read it from there.
  */
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
@@ -25,6 +25,8 @@ export interface OpenOptions {
   readonly progress?: Progress
   /** Told how many files have been found so far, of many. */
   readonly listed?: (files: number) => void
+  /** Bytes that one image, volume or array may take once it is unpacked; 4 GiB by default. */
+  readonly itemBytes?: number
   /** Pictures' values: in 0..1 ('unit', the default), or 0..255 and 0..65535. */
   readonly values?: 'unit' | 'stored'
   /**

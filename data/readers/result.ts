@@ -18,7 +18,7 @@ export interface Opened {
   readonly notes: ReadonlyArray<string>
 }
 
-/** Told how many of how many are done. */
+/** Output how many of how many are done. */
 export type Progress = (done: number, total: number) => void
 
 /** Channels of the images that a reader gives: a number that all are turned into, or as each file has them. */
@@ -94,7 +94,7 @@ export const readable =
 
 /**
  * The same dataset, in which an item that cannot be read is replaced by the next one that can, so that batches keep
- * their size; `report` is told of each fault. Fault: no item can be read.
+ * their size; `report` receives each fault. Fault: no item can be read.
  */
 export const substituting =
   (report: (f: Fault) => void) =>

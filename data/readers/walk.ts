@@ -112,7 +112,7 @@ export const list = async (root: string, listed: (files: number) => void = () =>
   return { files: files.sort(byText), left, faults }
 }
 
-/** Paths of the files below `root` that `wanted` accepts (it is told the path), sorted. Throws what the file system throws. */
+/** Paths of the files below `root` that `wanted` accepts (it receives the path), sorted. Throws what the file system throws. */
 export const walk = async (root: string, wanted: (path: string) => boolean): Promise<ReadonlyArray<string>> =>
   (await list(root)).files.filter(wanted)
 

@@ -11,7 +11,7 @@ import { vit } from '../vit.ts'
 import type { Anchors } from './prefix.ts'
 import type { HuggingFaceType } from './types.ts'
 
-/** A tensor of a file, or so many zeros, numbers all in all, that no file holds. */
+/** A tensor of a file, or a number of zeros that no file holds. */
 export type Part = { readonly name: string; readonly shape: Shape } | { readonly zeros: number }
 
 export interface Mapping {

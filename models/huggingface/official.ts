@@ -7,12 +7,12 @@ import { sizeOf } from '../../core/type.ts'
 import type { Part } from './names.ts'
 
 /** A tensor by its official name: its shape, and which tensors of the file it is, one after the other. */
-export interface Told {
+export interface Output {
   readonly shape: Shape
   readonly parts: ReadonlyArray<Part>
 }
 
-export type Officially = ReadonlyMap<string, Told>
+export type Officially = ReadonlyMap<string, Output>
 
 /**
  * Blocks of chunked models, `blocks.<chunk>.<block>.` with blocks counted over all chunks, as `blocks.<block>.` (dinov2 `block_chunks`).
@@ -55,7 +55,7 @@ const renamed =
 const isSquare = (n: number): boolean => n > 0 && Number.isInteger(Math.sqrt(n))
 
 /** Positions without a row for the class token: a row of zeros is what they mean. */
-const withClassRow = (t: Told): Told => {
+const withClassRow = (t: Output): Output => {
   const [one, rows, width] = t.shape
   if (t.shape.length !== 3 || !isSquare(rows) || isSquare(rows - 1)) return t
   return { shape: [one, rows + 1, width], parts: [{ zeros: width }, ...t.parts] }
@@ -64,7 +64,7 @@ const withClassRow = (t: Told): Told => {
 const slices = ['query', 'key', 'value']
 
 /** Queries, keys and values that are three tensors, as one; a bias that only two of them have is zeros for the third. */
-const fused = (all: Map<string, Told>): void => {
+const fused = (all: Map<string, Output>): void => {
   for (const [name, query] of [...all]) {
     const [, at = '', tensor = ''] = /^(.*\.attn\.)query\.(weight|bias)$/.exec(name) ?? []
     if (at === '') continue
@@ -86,7 +86,7 @@ export const officially = (shapes: ReadonlyMap<string, Shape>): Officially => {
   const first = new Map([...shapes].map(([name, shape]) => [renamed(renames)(unchunked(name)), shape] as const))
   const again = renamed(dependent(new Set(first.keys()), first))
   const all = new Map(
-    [...shapes].map(([name, shape]): readonly [string, Told] => [
+    [...shapes].map(([name, shape]): readonly [string, Output] => [
       again(renamed(renames)(unchunked(name))),
       { shape, parts: [{ name, shape }] },
     ]),

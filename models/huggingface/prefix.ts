@@ -21,7 +21,7 @@ export const unwrapped = (name: string): string =>
     .filter((part) => !wrappers.has(part))
     .join('.')
 
-/** Whether a tensor is one rank's flat share of a sharded network, from which no layer can be told. */
+/** Whether a tensor is one rank's flat share of a sharded network, from which no layer can be recognised. */
 export const isShare = (name: string): boolean => /(?:^|\.)_?flat_param(?:_\d+)?$/.test(name)
 
 /** Names that a backbone is known by: the first of them, and one of each further list. */
@@ -43,7 +43,7 @@ const isTrained = (prefix: string): boolean => /(?:^|[._])(?:student|online|enco
 
 /**
  * Of several paths the one that is meant: of a pair that of the average (or of what is trained), else the only one that is neither.
- * Undefined: it cannot be told.
+ * Undefined where it cannot be determined.
  */
 export const chosenPrefix = (prefixes: ReadonlyArray<string>, network: 'teacher' | 'student'): string | undefined => {
   if (prefixes.length === 1) return prefixes[0]

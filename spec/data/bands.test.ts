@@ -109,7 +109,7 @@ describe('bands, signs and pages of TIFF', () => {
     else expect([Math.min(...image.data), Math.max(...image.data)]).toEqual([0, 1])
   })
 
-  test('pages are images, smaller copies are not, and both are told', async () => {
+  test('pages are images, smaller copies are not, and both are reported', async () => {
     const page = (v: number, more: Partial<Page> = {}): Page => ({ bands: 1, photometric: 1, bits: 8, values: () => v, ...more })
     const { d, items, notes } = await open({ 's.tif': tiff([page(5), page(30), page(55), page(9, { side: 3 })]) })
     expect([d.length, items.map((x) => [x.source, x.frame, x.image.data[0]])]).toEqual([
@@ -138,7 +138,7 @@ describe('bands, signs and pages of TIFF', () => {
     expect([rgba.d.channels, ...[0, 40, 80].map((i) => Math.round(rgba.items[0].image.data[i] * 255))]).toEqual([3, 200, 100, 50])
   })
 
-  test('a few 12-bit values in 16-bit pictures are told, and what the note says sees them', async () => {
+  test('a few 12-bit values in 16-bit pictures are reported, and what the note says sees them', async () => {
     const dark = await sharp(
       Uint16Array.from({ length: 256 }, (_, i) => i * 16),
       { raw: { width: 16, height: 16, channels: 1 } },

@@ -36,7 +36,7 @@ describe('texts of numbers', () => {
     expect(numbersIn(text)).toEqual({ values, comma })
   })
 
-  test('a decimal comma loses neither spacing nor window nor position nor rescale, and is told', async () => {
+  test('a decimal comma loses neither spacing nor window nor position nor rescale, and is reported', async () => {
     const opened = right(await open({ '00280030 DS': '0,8\\0,7', '00281053 DS': '2,0', '00281050 DS': '40,5', '00281051 DS': '300,5' }))
     const item = right(await right(datasetOf(opened)).item(0)())
     expect([item.spacing, item.windows, item.image.data[1] - item.image.data[0]]).toEqual([[0.8, 0.7], [{ centre: 40.5, width: 300.5 }], 2])

@@ -1,5 +1,5 @@
 /**
- * Origins: what a dataset is made of, as other threads are told it. Readers are one record each, so a new one is shown here as a record.
+ * Origins: what a dataset is made of, as other threads receive it. Readers are one record each, so a new one is shown here as a record.
  */
 import { copyFile, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -231,7 +231,7 @@ describe('a new reader is its record', () => {
     expect(wrong.tag).toBe('wrong')
   })
 
-  test('tags are told apart', () => {
+  test('tags are distinguished', () => {
     const tags = reopeners.map((r) => r.tag)
     expect(new Set(tags).size).toBe(tags.length)
     expect(

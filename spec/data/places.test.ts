@@ -29,7 +29,7 @@ describe('places of slices are checked', () => {
     expect(notes[0]).toContain('or nowhere: IM002.dcm')
   })
 
-  test('missing slices and uneven steps are told with the files beside them', async () => {
+  test('missing slices and uneven steps are reported with the files beside them', async () => {
     const gap = Object.fromEntries(Object.entries(seriesFiles(9)).filter((_, k) => k < 4 || k > 5))
     expect((await open(gap)).notes).toEqual([
       'slices are 5 mm apart, but 1 of the steps is 15 mm: slices are missing, or steps are uneven: IM003.dcm, IM006.dcm',

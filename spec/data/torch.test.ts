@@ -144,7 +144,7 @@ describe('other files', () => {
   ])('%j is named', async (content, name) => {
     expect(left(await openTensors(at('stranger.safetensors', text(content)))()).found).toContain(name)
   })
-  it('that are archives are told apart', async () => {
+  it('that are archives are distinguished', async () => {
     expect(left(await openTensors(at('x.npz', archive([['a.npy', text('\x93NUMPY')]])))()).found).toContain('.npz')
     expect(
       left(

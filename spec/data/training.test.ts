@@ -72,7 +72,7 @@ describe('data to train on', () => {
     expect(normalisation?.mean[0]).toBeCloseTo(sum / n, 5)
   })
 
-  test('what cannot be read stops it, or is told and counted; labelled images are checked before', async () => {
+  test('what cannot be read stops it, or is reported and counted; labelled images are checked before', async () => {
     const root = await mkdtemp(join(tmpdir(), 'dinograph-training-'))
     for (let i = 0; i < 10; i++) {
       const bytes = await sharp({ create: { width: 8, height: 8, channels: 3, background: { r: i * 20, g: 0, b: 0 } } })

@@ -181,6 +181,30 @@ describe('a thread that ends', () => {
     f.close()
   })
 
+  test('once: its rows are read again by another, to the bit, and it is told', async () => {
+    const died = join(await scratch(), 'died')
+    const f = await filler(
+      `import { existsSync, writeFileSync } from 'node:fs'
+       if (existsSync(${JSON.stringify(died)})) await import(${JSON.stringify(new URL('../../data/loading/thread.js', import.meta.url).href)})
+       else { writeFileSync(${JSON.stringify(died)}, ''); setTimeout(() => process.exit(9), 50); (await import('node:worker_threads')).parentPort.on('message', () => {}) }`,
+    )
+    const whole = { ...job, canvases: new Float32Array(new SharedArrayBuffer(3 * 3 * 64 * 4)) }
+    const [again, other] = await Promise.all([
+      f.fill(whole)(),
+      f.fill({ ...job, canvases: new Float32Array(new SharedArrayBuffer(3 * 3 * 64 * 4)) })(),
+    ])
+    const undisturbed = { ...job, canvases: new Float32Array(3 * 3 * 64) }
+    right(await hereFiller(await pictures(), options).fill(undisturbed)())
+    expect([...whole.canvases]).toEqual([...undisturbed.canvases])
+    expect(
+      [...right(again), ...right(other)]
+        .map((r) => r.note)
+        .filter((n) => n !== undefined)
+        .join(),
+    ).toMatch(/code 9.*another reads what it was asked/)
+    f.close()
+  })
+
   test('answers nothing: it is given up', async () => {
     const f = await filler(`import { parentPort } from 'node:worker_threads'; parentPort.on('message', () => {})`, 300)
     expect(left(await f.fill(job)()).found).toBe('no answer for 0.3 seconds')

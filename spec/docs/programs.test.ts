@@ -1,6 +1,9 @@
-/** The programs that docs/ shows: each is taken out of its page, type-checked as a user's file is, and trained for two steps. */
+/**
+ * The code that README and docs/ show: programs are taken out of their pages, type-checked as a user's file is, and run; commands are
+ * typed.
+ */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as t from 'io-ts'
@@ -25,7 +28,7 @@ interface Shown {
 
 /** Blocks of TypeScript, each under the heading that it stands below. */
 const programsIn = (page: string): ReadonlyArray<Shown> => {
-  const sections = readFileSync(join(root, 'docs', page), 'utf8').split(/^## /m)
+  const sections = readFileSync(join(root, page), 'utf8').split(/^## /m)
   return sections.flatMap((section) =>
     [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], i) => {
       const title = section.split('\n')[0]
@@ -36,7 +39,10 @@ const programsIn = (page: string): ReadonlyArray<Shown> => {
   )
 }
 
-const shown = ['methods.md', 'strategies.md'].flatMap(programsIn)
+const shown = ['docs/methods.md', 'docs/strategies.md'].flatMap(programsIn)
+const [language] = programsIn('docs/language.md')
+const [, called] = programsIn('README.md')
+const programs = [...shown, language, called]
 
 test('there is a loss, a backbone and a strategy', () => {
   expect(shown.map((s) => s.title)).toEqual(['A loss of your own', 'A backbone of your own', 'A strategy of your own'])
@@ -46,10 +52,10 @@ test('they type-check', { timeout: 300_000 }, () => {
   const host = { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined }
   const config = ts.getParsedCommandLineOfConfigFile(join(root, 'tsconfig.json'), {}, host)
   const program = ts.createProgram(
-    shown.map((s) => s.file),
+    programs.map((s) => s.file),
     config?.options ?? {},
   )
-  const wrong = shown.flatMap((s) => ts.getPreEmitDiagnostics(program, program.getSourceFile(s.file)))
+  const wrong = programs.flatMap((s) => ts.getPreEmitDiagnostics(program, program.getSourceFile(s.file)))
   expect(wrong.map((d) => `${basename(d.file?.fileName ?? '')}: ${ts.flattenDiagnosticMessageText(d.messageText, '\n')}`)).toEqual([])
 })
 
@@ -78,5 +84,57 @@ describe('they train', { timeout: 300_000 }, () => {
     const report = right(decodeAs(final, 'data', 'the last line', 'none')(JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')))
     expect(report.steps).toBe(2)
     for (const name of [...(terms[title] ?? ['loss.dino']), 'knn_after']) expect(report.metrics[name], name).toBeGreaterThanOrEqual(0)
+  })
+})
+
+const started = (file: string): ReturnType<typeof spawnSync> & { readonly stdout: string; readonly stderr: string } =>
+  spawnSync(process.execPath, ['--import', 'tsx', file], { cwd: folder, encoding: 'utf8' })
+
+describe('they run', { timeout: 300_000 }, () => {
+  it("the language's prints what its page shows", () => {
+    const done = started(language.file)
+    expect(done.status, done.stderr).toBe(0)
+    const [, printed = ''] = /^```\n(graph regression\n.*?)^```$/ms.exec(readFileSync(join(root, 'docs/language.md'), 'utf8')) ?? []
+    // what the page leaves out stands as dots
+    for (const part of printed.split(/^ +…\n/m)) expect(done.stdout).toContain(part)
+  })
+  it("README's second program", () => {
+    const file = join(folder, 'called.ts')
+    const code = readFileSync(called.file, 'utf8')
+    expect(code).toContain('steps: 300')
+    writeFileSync(file, code.replace('steps: 300', 'steps: 2, data: { train: 200, test: 50 }'))
+    const done = started(file)
+    expect(done.status, done.stderr).toBe(0)
+    expect(done.stdout).toContain('results in ')
+  })
+})
+
+/** Command lines of a page that need no network of the reader's own to be understood. */
+const linesIn = (page: string): ReadonlyArray<string> =>
+  [...readFileSync(join(root, page), 'utf8').matchAll(/^```sh\n(.*?)^```$/gms)]
+    .flatMap(([, block]) => block.split('\n'))
+    .map((line) => line.replace(/ {2,}#.*$/, '').trim())
+    .filter((line) => /^npm run (data|evaluate|features|attention|hf|report|ir) |^npx tsx examples.* --data /.test(line))
+
+const typed = [
+  'README.md',
+  ...readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => join('docs', name)),
+].flatMap(linesIn)
+
+describe('commands are understood: what is not there is what stops them', { timeout: 300_000 }, () => {
+  it('there are some', () => {
+    expect(typed.length).toBeGreaterThan(10)
+  })
+  it.each(typed)('%s', (line) => {
+    const words = line
+      .replace(/^npm run (\w+)/, 'npx tsx train/cli/dinograph.ts $1')
+      .replace(' -- ', ' ')
+      .split(' ')
+      .slice(2)
+    const done = spawnSync(process.execPath, ['--import', 'tsx', ...words], { cwd: root, encoding: 'utf8' })
+    if (done.status !== 0) expect(done.stderr).toMatch(/^(io|data|model|format|graph) fault at /m)
+    expect(done.stderr).not.toMatch(/^(usage|config) fault/m)
   })
 })

@@ -103,7 +103,7 @@ describe('a model by its id', () => {
     )
     expect(right(await readBackbone(folder)()).weights).toEqual(weightsOf(backbones.dinov2))
   })
-  it('is not downloaded again, and serves without the hub, or where it is told to stay offline', async () => {
+  it('is not downloaded again, and serves without the hub, or where it is set to stay offline', async () => {
     const folder = right(await get(envOf('first'), 'owner/plain'))
     expect(hub.behaviour.seen.filter((s) => s.includes('/resolve/'))).toEqual([])
     expect(await get(envOf('first', { HF_ENDPOINT: 'http://127.0.0.1:9' }), 'owner/plain')).toEqual(E.right(folder))

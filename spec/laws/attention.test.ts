@@ -35,7 +35,7 @@ import { derive, rewriteForward, rewriteStep } from '../../train/step/step.ts'
 import { freeze } from '../../train/step/strategies/freeze.ts'
 import { dora, lora } from '../../train/step/strategies/lora.ts'
 import { half } from '../../train/step/strategies/precision.ts'
-import { all, none } from '../../train/step/strategies/strategy.ts'
+import { strategies, noStrategy } from '../../train/step/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 import { programOf, run, stage } from '../strategies/networks.ts'
 import { expectClose, wave } from '../support/tensor.ts'
@@ -148,11 +148,11 @@ describe('strategies', () => {
   const adapters = lora({ targets: ['qkv', 'proj'], rank: 2 })
   // three blocks, in the student's global and local crops and in the teacher
   it.each([
-    ['none', none, 6],
+    ['none', noStrategy, 6],
     ['lora', adapters, 6],
     ['dora', dora({ targets: ['qkv'], rank: 2 }), 6],
     ['half', half(), 6],
-    ['lora in half', all([adapters, half()]), 6],
+    ['lora in half', strategies([adapters, half()]), 6],
   ] as const)('%s', { timeout: 60000 }, (_, s, gradients) => {
     const p = programOf(s, { whole: true })
     expect(regions(p)).toBe(9)
@@ -160,7 +160,7 @@ describe('strategies', () => {
   })
 
   it('of a last block of which class tokens alone are read, one query looks at the keys: products, no region', () => {
-    const p = programOf(none)
+    const p = programOf(noStrategy)
     expect(regions(p)).toBe(6)
     expect(count(partsOf(p))).toEqual({ output: 6, rows: 4, gradient: 4 })
   })
@@ -172,8 +172,8 @@ describe('strategies', () => {
 
   it('recomputation computes outputs and rows again, and gives the same', { timeout: 60000 }, async () => {
     const [plain, again] = [
-      programOf(none, { whole: true }),
-      right(pipe(stage({ whole: true }), rewriteForward(none), derive, rewriteStep(remat())).program),
+      programOf(noStrategy, { whole: true }),
+      right(pipe(stage({ whole: true }), rewriteForward(noStrategy), derive, rewriteStep(remat())).program),
     ]
     expect(count(partsOf(again))).toEqual({ output: 15, rows: 6, gradient: 6 })
     const [a, b] = [await run(plain, 2), await run(again, 2)]
@@ -181,7 +181,7 @@ describe('strategies', () => {
   })
 
   it('a step has as many gradients as regions that are trained, and is taken apart whole', () => {
-    const apart = right(pipe(takeApart(() => false).run(programOf(none).graph), E.map(nodesOf)))
+    const apart = right(pipe(takeApart(() => false).run(programOf(noStrategy).graph), E.map(nodesOf)))
     expect(apart.some((e) => Object.values(attending).some((p) => O.isSome(p.match(e))))).toBe(false)
   })
 })

@@ -16,7 +16,7 @@ usage: npm run conformance -- DIR [--only NAME,...] [--target T] [--json]
 
   DIR            a folder of case folders, or one case folder
   --only NAMES   only the cases of these names, separated by commas; may be repeated
-  --target T     reference (default), native, gpujs:webgpu, gpujs:headlessgl, gpujs:webasm, gpujs:cpu, auto
+  --target T     reference (default), native, gpujs:webgpu, gpujs:headlessgl, gpujs:webasm, gpujs:cpu, pjrt:cpu, …, auto
   --json         make the last line of stdout one JSON object
   --help         show this text
 

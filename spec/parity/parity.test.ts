@@ -18,7 +18,7 @@ const casesIn = (folder: string): ReadonlyArray<string> => readdirSync(folder).f
 const folder = folderOf('fixtures')
 const cases = casesIn(folder)
 
-for (const target of ['reference', 'native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
+for (const target of ['reference', 'native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu', 'pjrt:cpu']) {
   const opened = await openTarget(target)()
   if (E.isRight(opened)) opened.right.close()
   else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)
@@ -34,11 +34,11 @@ for (const target of ['reference', 'native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs
   })
 }
 
-for (const target of ['reference', 'native']) {
+for (const target of ['reference', 'native', 'pjrt:cpu']) {
   const opened = await openTarget(target)()
   if (E.isRight(opened)) opened.right.close()
   else console.warn(`${target} is not tested here: ${showFault(opened.left)}`)
-  describe.skipIf(E.isLeft(opened))(`${target}, own cases`, () => {
+  describe.skipIf(E.isLeft(opened) && (target === 'native' || isOptional(target)))(`${target}, own cases`, () => {
     test.each(casesIn(folderOf('own')))(
       '%s',
       async (name) => {

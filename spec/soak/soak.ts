@@ -1,4 +1,4 @@
-/** The command that runs all generators on all targets with fresh seeds, for as long as it is told to. */
+/** The command that runs all generators on all targets with fresh seeds, for as long as it is asked to. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomInt } from 'node:crypto'

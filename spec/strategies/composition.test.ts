@@ -27,7 +27,7 @@ import { freeze } from '../../train/step/strategies/freeze.ts'
 import { lora } from '../../train/step/strategies/lora.ts'
 import { half } from '../../train/step/strategies/precision.ts'
 import type { Strategy } from '../../train/step/strategies/strategy.ts'
-import { all, none, strategyMonoid, withinNetwork } from '../../train/step/strategies/strategy.ts'
+import { strategies, noStrategy, strategyMonoid, withinNetwork } from '../../train/step/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 import { runs } from '../support/arbitrary.ts'
 import { expectClose } from '../support/tensor.ts'
@@ -115,10 +115,10 @@ const refused = (f: Fault, ks: ReadonlyArray<Kind>): void => {
 const show = (ks: ReadonlyArray<Kind>): string => JSON.stringify(ks)
 
 test('values stay at initialisation, graphs are verified, nothing frozen is trained, and no tensor is held twice', async () => {
-  const before = (await run(programOf(none), 1)).values[0]
+  const before = (await run(programOf(noStrategy), 1)).values[0]
   await fc.assert(
     fc.asyncProperty(pipelines, async (kinds) => {
-      const o = all(kinds.map(strategyOf))(plain())
+      const o = strategies(kinds.map(strategyOf))(plain())
       if (E.isLeft(o)) {
         refused(o.left, kinds)
         return
@@ -155,12 +155,14 @@ test('strategies are a monoid', () => {
   }
   fc.assert(
     fc.property(pipelines, pipelines, pipelines, (a, b, c) => {
-      const [f, g, h] = [a, b.filter((k) => k._tag === 'freeze'), c.filter((k) => k._tag === 'freeze')].map((ks) => all(ks.map(strategyOf)))
-      if (E.isLeft(all([f, g, h])(plain()))) return
+      const [f, g, h] = [a, b.filter((k) => k._tag === 'freeze'), c.filter((k) => k._tag === 'freeze')].map((ks) =>
+        strategies(ks.map(strategyOf)),
+      )
+      if (E.isLeft(strategies([f, g, h])(plain()))) return
       const { concat } = strategyMonoid
       expect(text(concat(concat(f, g), h))).toBe(text(concat(f, concat(g, h))))
-      expect(text(concat(f, none))).toBe(text(f))
-      expect(text(concat(none, f))).toBe(text(f))
+      expect(text(concat(f, noStrategy))).toBe(text(f))
+      expect(text(concat(noStrategy, f))).toBe(text(f))
     }),
     runs(6),
   )
@@ -169,7 +171,7 @@ test('strategies are a monoid', () => {
 test('remat and accumulation preserve the step of any pipeline', async () => {
   await fc.assert(
     fc.asyncProperty(pipelines, fc.boolean(), async (kinds, both) => {
-      const o = all(kinds.map(strategyOf))(plain())
+      const o = strategies(kinds.map(strategyOf))(plain())
       if (E.isLeft(o)) return
       const s: StepStage = pipe(
         stage(),
@@ -207,16 +209,16 @@ describe('distillation with other strategies', () => {
     )
   const kindsOf = (ks: ReadonlyArray<Kind | 'distilled'>): ReadonlyArray<Kind> => ks.filter((k): k is Kind => k !== 'distilled')
 
-  test('the teacher is another network that stands still, and the product follows the student or shares what is frozen', async () => {
+  test('the teacher is another network that is frozen, and the product follows the student or shares what is frozen', async () => {
     const plainStep: Program = right(pipe(begun, rewriteForward(distilled), derive).program)
     const before = (await run(plainStep, 1)).values[0]
     await fc.assert(
       fc.asyncProperty(parts, async (kinds) => {
-        const o = all(kinds.map((k) => (k === 'distilled' ? distilled : strategyOf(k))))(right(begun.objective))
+        const o = strategies(kinds.map((k) => (k === 'distilled' ? distilled : strategyOf(k))))(right(begun.objective))
         const text = JSON.stringify(kinds)
         if (E.isLeft(o)) {
           const late = kinds.findIndex((k) => k !== 'distilled' && k._tag === 'lora') < kinds.indexOf('distilled')
-          if (o.left.remedy === 'let the teacher stand still before LoRA (distilled)') expect(late, text).toBe(true)
+          if (o.left.remedy === 'freeze the teacher before LoRA (distilled)') expect(late, text).toBe(true)
           else refused(o.left, kindsOf(kinds))
           return
         }

@@ -25,7 +25,7 @@ import { averaged, distilled, ofStudent } from '../../train/step/strategies/dist
 import { freeze } from '../../train/step/strategies/freeze.ts'
 import { lora } from '../../train/step/strategies/lora.ts'
 import type { Strategy } from '../../train/step/strategies/strategy.ts'
-import { all } from '../../train/step/strategies/strategy.ts'
+import { strategies } from '../../train/step/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 import { wave } from '../support/tensor.ts'
 
@@ -143,7 +143,7 @@ test("the product is an average of the student's backbone, and begins equal to i
     expect(x).toBeCloseTo(0.5 * before[i] + 0.5 * after[i], 10)
   })
   expect(
-    E.isLeft(all([averaged(), averaged()])({ graph: p.graph, residents: p.residents.filter((r) => !r.path.startsWith('ema.')) })),
+    E.isLeft(strategies([averaged(), averaged()])({ graph: p.graph, residents: p.residents.filter((r) => !r.path.startsWith('ema.')) })),
   ).toBe(true)
 })
 
@@ -153,18 +153,18 @@ test('several students cost one teacher', () => {
   expect(teacherNodes(several())).toBe(teacherNodes(features()))
 })
 
-test('with LoRA and freezing: the product shares what stands still, and averages the adapters', () => {
-  const p = features(all([distilled, lora({ targets: ['fc1'], rank: 2, base: (path) => path.startsWith('backbone.') })]))
+test('with LoRA and freezing: the product shares what is frozen, and averages the adapters', () => {
+  const p = features(strategies([distilled, lora({ targets: ['fc1'], rank: 2, base: (path) => path.startsWith('backbone.') })]))
   expect(p.residents.filter((r) => r.path.startsWith('ema.')).map((r) => r.path)).toEqual([
     'ema.backbone.blocks.0.mlp.fc1.lora_A.weight',
     'ema.backbone.blocks.0.mlp.fc1.lora_B.weight',
   ])
   expect(p.residents.some((r) => r.path.startsWith('teacher.') && r.path.includes('lora'))).toBe(false)
-  const late = all([lora({ targets: ['fc1'], rank: 2 }), distilled])(
+  const late = strategies([lora({ targets: ['fc1'], rank: 2 }), distilled])(
     right(trainingStep({ model: featurePair({ student: small, teacher: small }), loss: matching, batch, optimizer: adamw() }).objective),
   )
   expect(E.isLeft(late) ? late.left.place : '').toBe('fixedTeacher')
-  const q = features(all([freeze({ patchEmbed: true }), distilled]))
+  const q = features(strategies([freeze({ patchEmbed: true }), distilled]))
   expect(q.residents.some((r) => r.path.startsWith('ema.backbone.patch_embed'))).toBe(false)
   expect(q.residents.some((r) => r.path.startsWith('teacher.backbone.patch_embed'))).toBe(true)
 })

@@ -5,7 +5,7 @@ import { blockOf, isFrozen } from '../../models/freeze.ts'
 import { adamw } from '../../train/step/optimizer.ts'
 import { dora, lora } from '../../train/step/strategies/lora.ts'
 import { freeze, freezeUntil } from '../../train/step/strategies/freeze.ts'
-import { all, none } from '../../train/step/strategies/strategy.ts'
+import { strategies, noStrategy } from '../../train/step/strategies/strategy.ts'
 import { chain } from '../../train/step/transform.ts'
 import { right } from '../data/either.ts'
 import { cost, count, faultOf, firstValues, losses, paths, plain, programOf, run } from './networks.ts'
@@ -63,14 +63,14 @@ describe('a frozen prefix', () => {
       leavesOfGraph(q.graph)
         .filter((l) => l.source._tag === 'Draw')
         .map((l) => l.path)
-    expect(drawn(programOf(none, o)).filter((x) => x.includes('blocks.1.')).length).toBe(4)
+    expect(drawn(programOf(noStrategy, o)).filter((x) => x.includes('blocks.1.')).length).toBe(4)
     expect(drawn(p).every((x) => x.includes('blocks.2.'))).toBe(true)
   })
 })
 
 describe('what a frozen prefix saves', { timeout: 60_000 }, () => {
   const o = { depth: 4, width: 16, images: 4, image: 16, locals: 2, whole: true }
-  const [full, half, most] = [none, freeze({ prefix: 2 }), freeze({ prefix: 4 })].map((s) => programOf(s, o))
+  const [full, half, most] = [noStrategy, freeze({ prefix: 2 }), freeze({ prefix: 4 })].map((s) => programOf(s, o))
   const [a, b, c] = [full, half, most].map((p) => cost(p.graph))
   it('kernels, arithmetic and planned memory, by as much as theory says', () => {
     // a trained block costs a forward pass of the teacher and three passes of the student, forward and twice back (local crops add a
@@ -102,14 +102,14 @@ describe('what a frozen prefix saves', { timeout: 60_000 }, () => {
 })
 
 test('a frozen prefix is computed once for student and teacher', () => {
-  const teacher = (s: typeof none): number => paths(programOf(s), 'average').filter((x) => x.includes('blocks.0')).length
-  expect([teacher(none), teacher(freeze({ prefix: 1 }))]).toEqual([12, 0])
+  const teacher = (s: typeof noStrategy): number => paths(programOf(s), 'average').filter((x) => x.includes('blocks.0')).length
+  expect([teacher(noStrategy), teacher(freeze({ prefix: 1 }))]).toEqual([12, 0])
 })
 
 test('freezing on a schedule: nothing moves until its step, and then it does', async () => {
   const { transform, hyper } = freezeUntil('backbone', 2, { paths: /^backbone\./ })
   const o = { optimizer: chain([transform, adamw()]) }
-  const p = programOf(none, o)
+  const p = programOf(noStrategy, o)
   const at = async (steps: number): Promise<ReadonlyMap<string, Float32Array>> =>
     (await run(p, steps, o, new Map([['hyper.backbone', Float32Array.of(hyper(steps - 1))]]))).state
   const first = firstValues(p)
@@ -124,11 +124,11 @@ test('freezing on a schedule: nothing moves until its step, and then it does', a
 
 describe('with LoRA', () => {
   it('modules that were frozen get no adapters', () => {
-    const adapters = right(all([freeze({ prefix: 2 }), lora({ targets: ['qkv', 'fc1'], rank: 2 })])(plain())).adapters ?? []
+    const adapters = right(strategies([freeze({ prefix: 2 }), lora({ targets: ['qkv', 'fc1'], rank: 2 })])(plain())).adapters ?? []
     expect([...new Set(adapters.map((a) => blockOf(a.module)))]).toEqual([2])
   })
   it('adapters that are frozen afterwards are fixed and shared too', () => {
-    const p = programOf(all([dora({ targets: ['qkv', 'fc1'], rank: 2 }), freeze({ prefix: 2 })]))
+    const p = programOf(strategies([dora({ targets: ['qkv', 'fc1'], rank: 2 }), freeze({ prefix: 2 })]))
     expect(paths(p, 'trained').every((x) => !/blocks\.[01]\./.test(x))).toBe(true)
     expect(p.residents.some((r) => /^teacher\..*blocks\.[01]\./.test(r.path))).toBe(false)
   })

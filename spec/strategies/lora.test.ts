@@ -14,7 +14,7 @@ import { byPattern, layerOf, matches } from '../../models/target.ts'
 import type { Program } from '../../train/step/step.ts'
 import { networkValues } from '../../train/step/values.ts'
 import { dora, lora } from '../../train/step/strategies/lora.ts'
-import { none } from '../../train/step/strategies/strategy.ts'
+import { noStrategy } from '../../train/step/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 import { backbone, faultOf, firstValues, losses, paths, plain, programOf, run } from './networks.ts'
@@ -30,7 +30,7 @@ const strategies = {
 }
 
 describe.each(Object.entries(strategies))('%s', (name, strategy) => {
-  const base = programOf(none)
+  const base = programOf(noStrategy)
   const p = programOf(strategy)
   it('leaves every value as it was at initialisation', async () => {
     const [before, after] = [await run(base, 1), await run(p, 1)]

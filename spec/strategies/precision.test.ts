@@ -18,7 +18,7 @@ import { accumulate } from '../../train/step/strategies/accumulate.ts'
 import { lora } from '../../train/step/strategies/lora.ts'
 import { half } from '../../train/step/strategies/precision.ts'
 import type { Strategy } from '../../train/step/strategies/strategy.ts'
-import { all, none } from '../../train/step/strategies/strategy.ts'
+import { strategies, noStrategy } from '../../train/step/strategies/strategy.ts'
 import { left, right } from '../data/either.ts'
 import { expectClose } from '../support/tensor.ts'
 import type { SmallOptions } from './networks.ts'
@@ -28,7 +28,7 @@ const stored = (s: Strategy, o: SmallOptions = {}): Program =>
   right(pipe(stage(o), rewriteForward(s), derive, rewriteStep(halfStorage())).program)
 
 test.each([
-  ['full', none],
+  ['full', noStrategy],
   ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })],
 ] as const)('the loss is the same, and training nearly: %s', async (_, s) => {
   const [full, half] = [await run(programOf(s), 3), await run(stored(s), 3)]
@@ -42,7 +42,7 @@ test.each([
 
 test('planned memory falls', () => {
   const o = { depth: 4, width: 16, images: 4, image: 16, whole: true }
-  const [full, half] = [cost(programOf(none, o).graph), cost(stored(none, o).graph)]
+  const [full, half] = [cost(programOf(noStrategy, o).graph), cost(stored(noStrategy, o).graph)]
   expect(half.temporaryBytes / full.temporaryBytes).toBeLessThan(0.85)
 }, 60_000)
 
@@ -51,12 +51,12 @@ describe('contractions in f16', () => {
     right(
       pipe(
         stage({ ...(o.scale === undefined ? {} : { lossScale: o.scale }), weight: o.weight ?? 1, whole: true }),
-        rewriteForward(all([o.strategy ?? none, half()])),
+        rewriteForward(strategies([o.strategy ?? noStrategy, half()])),
         derive,
       ).program,
     )
   it.each([
-    ['full', none],
+    ['full', noStrategy],
     ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })],
   ] as const)('train as f32 does, nearly: %s', async (_, strategy) => {
     const [full, halves] = [await run(programOf(strategy), 4), await run(halved({ strategy }), 4)]
@@ -81,7 +81,7 @@ describe('contractions in f16', () => {
     const o = { depth: 4, width: 16, images: 4, image: 16, whole: true }
     const small = right(pipe(stage(o), rewriteForward(half()), derive, rewriteStep(halfStorage())).program)
     // neither keeps probabilities of attention as they are: what is left to be narrower is less
-    expect(cost(small.graph).temporaryBytes / cost(programOf(none, o).graph).temporaryBytes).toBeLessThan(0.83)
+    expect(cost(small.graph).temporaryBytes / cost(programOf(noStrategy, o).graph).temporaryBytes).toBeLessThan(0.83)
   }, 60_000)
   it('lose small gradients, unless the loss is scaled', async () => {
     const first = (p: Program): ReadonlyMap<string, Float32Array> => firstValues(p)
@@ -136,13 +136,13 @@ describe('contractions in f16', () => {
     }
   })
   it('are asked for once, and where there are blocks', () => {
-    expect(E.isLeft(all([half(), half()])(plain())) && 'left').toBe('left')
+    expect(E.isLeft(strategies([half(), half()])(plain())) && 'left').toBe('left')
     expect(left(half({ chosen: () => false })(plain())).remedy).toContain('regions that the network has')
   })
 })
 
 test('a target without f16 says so, and does not run', async () => {
-  const p = stored(none)
+  const p = stored(noStrategy)
   expect(nodesOf(p.graph).some((e) => e.type.dtype === 'f16')).toBe(true)
   const device = right(await openTarget('gpujs:webasm')())
   right(await writeResidents(device, p.residents)(firstValues(p))())
@@ -159,7 +159,7 @@ test('a target with f16 agrees with the reference', async (context) => {
   }
   const device = opened.right
   device.close()
-  for (const p of [stored(none), right(pipe(stage({ lossScale: {} }), rewriteForward(half()), derive).program)]) {
+  for (const p of [stored(noStrategy), right(pipe(stage({ lossScale: {} }), rewriteForward(half()), derive).program)]) {
     const own = right(await openTarget('native')())
     right(await writeResidents(own, p.residents)(firstValues(p))())
     const x = right(await own.compile(p.graph)())

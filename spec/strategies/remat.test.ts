@@ -10,7 +10,7 @@ import type { Graph } from '../../core/graph.ts'
 import { nodesOf } from '../../core/graph.ts'
 import { verify } from '../../core/verify.ts'
 import { lora } from '../../train/step/strategies/lora.ts'
-import { none } from '../../train/step/strategies/strategy.ts'
+import { noStrategy } from '../../train/step/strategies/strategy.ts'
 import { left, right } from '../data/either.ts'
 import type { SmallOptions } from './networks.ts'
 import { cost, programOf, road, run } from './networks.ts'
@@ -19,7 +19,7 @@ const rewritten = (g: Graph, o: RematOptions = {}): Graph => right(verify(right(
 
 describe('values', () => {
   it.each([
-    ['full', none],
+    ['full', noStrategy],
     ['lora with dropout', lora({ targets: ['qkv', 'fc1'], rank: 2, dropout: 0.2 })],
   ] as const)('are the same to the bit: %s', async (_, strategy) => {
     const o: SmallOptions = { dropPath: 0.3 }
@@ -38,7 +38,7 @@ describe('values', () => {
 // planning takes its time
 describe('memory', { timeout: 60_000 }, () => {
   const o: SmallOptions = { depth: 6, width: 32, images: 8, image: 16, locals: 2, whole: true }
-  const p = programOf(none, o)
+  const p = programOf(noStrategy, o)
   const before = cost(p.graph)
   it('falls: of six blocks the activations of one are left, and their inputs', () => {
     const after = cost(rewritten(p.graph))
@@ -55,7 +55,7 @@ describe('memory', { timeout: 60_000 }, () => {
     expect(half).toBeGreaterThan(all)
     expect(half).toBeLessThan(before.temporaryBytes * 0.7)
   })
-  const q = programOf(none, { depth: 4, width: 16, images: 4, image: 16 })
+  const q = programOf(noStrategy, { depth: 4, width: 16, images: 4, image: 16 })
   it('fits into what it is asked to fit into, by recomputing no more than that takes', () => {
     const planned = plannedBytes(road)
     const whole = right(planned(q.graph))
@@ -76,7 +76,7 @@ describe('memory', { timeout: 60_000 }, () => {
 })
 
 describe('regions', () => {
-  const p = programOf(none)
+  const p = programOf(noStrategy)
   it('are the blocks of the student by group of crops', () => {
     expect(right(regionsOf(blocksAsRegions())(p.graph)).map((r) => r.name)).toEqual(
       ['global', 'local'].flatMap((g) => [0, 1, 2].map((i) => `student.${g}.backbone.blocks.${i}`)),

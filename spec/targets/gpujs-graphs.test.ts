@@ -3,4 +3,4 @@ import { holds } from './graphs.ts'
 import { preys } from './preys.ts'
 import { isOptional } from '../support/optional.ts'
 
-for (const prey of preys) if (prey.name !== 'native') await holds(prey, isOptional(prey.name))
+for (const prey of preys) if (prey.name.startsWith('gpujs:')) await holds(prey, isOptional(prey.name))

@@ -65,7 +65,7 @@ describe('the cache', () => {
     },
   )
 
-  it('is told apart from other compilers, and a compiler that fails is explained', { timeout: 60000 }, async () => {
+  it('is distinguished from other compilers, and a compiler that fails is explained', { timeout: 60000 }, async () => {
     const compiler = join(place.folder, 'failing-cc')
     await writeFile(
       compiler,

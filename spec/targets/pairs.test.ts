@@ -21,7 +21,7 @@ afterAll(() => {
 
 const ones = (n: number): Float32Array => new Float32Array(n).fill(1)
 
-for (const target of ['native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu']) {
+for (const target of ['native', 'gpujs:cpu', 'gpujs:webasm', 'gpujs:webgpu', 'pjrt:cpu']) {
   const here = await openTarget(target)()
   if (E.isRight(here)) opened.push(here.right)
   else console.warn(`${target} is not tested here: ${showFault(here.left)}`)

@@ -9,21 +9,22 @@ import { showFault } from '../../core/fault.ts'
 import type { Prey } from '../support/hunt.ts'
 
 const full = { mixed: 150, extents: 150, networks: 60 }
-/** A software driver compiles few kernels a second: a network takes it minutes. */
-const few = { mixed: 150, extents: 10 }
+/** A software driver compiles few kernels a second: a network takes it ten seconds and more. */
+const few = { mixed: 150, extents: 10, networks: 4 }
 
 const prey = (
   name: string,
   together: number,
   opens: ReadonlyArray<TaskEither<Fault, Device>> = [openTarget(name)],
   counts: Readonly<Record<string, number>> = full,
-): Prey => ({ name, opens, half: name === 'native', together, counts })
+): Prey => ({ name, opens, half: name === 'native' || name.startsWith('pjrt:'), together, counts })
 
 export const preys: ReadonlyArray<Prey> = [
   // by one thread, and by two that share every kernel
   prey('native', 20, [nativeWith({ threads: 1 }).open, nativeWith({ threads: 2, least: 1 }).open]),
   prey('gpujs:webasm', 10),
   prey('gpujs:cpu', 10),
+  prey('pjrt:cpu', 20),
   prey('gpujs:webgpu', 2, [openTarget('gpujs:webgpu')], few),
 ]
 

@@ -46,6 +46,7 @@ describe('the command line', () => {
       seed: O.none,
       steps: O.none,
       resume: false,
+      overwrite: false,
       preview: O.none,
       model: O.none,
       json: false,

@@ -34,7 +34,7 @@ const said = (text: string): readonly [string, ReadonlyArray<number>, ReadonlyAr
   [...text.matchAll(/\b(?:objective|schedule|optimizer|augmentation|head)\.\w+/g)].map((m) => m[0]),
 ]
 
-test('each cause is told once, with its numbers and what to change', () => {
+test('each cause is reported once, with its numbers and what to change', () => {
   const all = toldBy((s) => ({ entropy: s < 400 ? Math.log(512) : 0.01, spread: 0.001 }))
   expect(all.map(said)).toEqual([
     ['warning at step 109', [0.001, 0.125], ['optimizer.lr', 'augmentation.globalScale', 'objective.kind']],

@@ -109,6 +109,7 @@ describe('MLflow', () => {
     name: 'a run',
     config: { steps: 60, model: { width: 8 }, crops: [1, 2] },
     resumeAt: undefined,
+    environment: {},
     now: () => 5,
     say: (text) => {
       said.push(text)

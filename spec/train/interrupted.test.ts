@@ -139,13 +139,14 @@ describe('a run', () => {
     }
   })
 
-  test('prints one JSON object with --json, and nothing on stdout without', () => {
+  test('prints one JSON object with --json, and nothing on stdout without', async () => {
+    const out = join(await folder(), 'run')
     const stdout = (extra: ReadonlyArray<string>): string =>
       spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words, '--steps', '1', ...extra], {
         encoding: 'utf8',
       }).stdout
-    expect(stdout(['--out', join(tmpdir(), 'dinograph-json')])).toBe('')
-    const printed: unknown = JSON.parse(stdout(['--json', '--out', join(tmpdir(), 'dinograph-json')]))
+    expect(stdout(['--out', out])).toBe('')
+    const printed: unknown = JSON.parse(stdout(['--json', '--overwrite', '--out', out]))
     expect(Object.keys(typeof printed === 'object' && printed !== null ? printed : {})).toEqual([
       'steps',
       'loss',

@@ -46,17 +46,28 @@ export interface Lived {
   readonly signal: string | null
   readonly seconds: number
   readonly stderr: string
+  readonly stdout: string
 }
 
 /** Runs `npm run train` as one process; `signal` (SIGKILL by default) is sent after `after` seconds, or once it has said something. */
 export const live = (
   words: ReadonlyArray<string>,
-  how: { readonly after?: number; readonly whenSaid?: RegExp; readonly signal?: NodeJS.Signals } = {},
+  how: {
+    readonly after?: number
+    readonly whenSaid?: RegExp
+    readonly signal?: NodeJS.Signals
+    readonly env?: Readonly<Record<string, string>>
+  } = {},
 ): Promise<Lived> =>
   new Promise((resolve) => {
     const began = performance.now()
     const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...how.env },
+    })
+    let stdout = ''
+    child.stdout.on('data', (data: Buffer) => {
+      stdout += data.toString()
     })
     let stderr = ''
     let asked = false
@@ -69,7 +80,7 @@ export const live = (
     const timer = how.after === undefined ? undefined : setTimeout(() => child.kill(how.signal ?? 'SIGKILL'), 1000 * how.after)
     child.on('close', (code, signal) => {
       clearTimeout(timer)
-      resolve({ code, signal, seconds: (performance.now() - began) / 1000, stderr })
+      resolve({ code, signal, seconds: (performance.now() - began) / 1000, stderr, stdout })
     })
   })
 

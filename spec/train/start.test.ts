@@ -1,4 +1,4 @@
-/** Runs that start from networks of another generation: the features stay wherever they can, and what does not is told. */
+/** Runs that start from networks of another generation: the features stay wherever they can, and what does not is reported. */
 import { describe, expect, it } from 'vitest'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import type { Expr } from '../../core/expr.ts'
@@ -109,7 +109,7 @@ describe('features stay', () => {
   })
 })
 
-describe('what differs is told', () => {
+describe('what differs is reported', () => {
   it('registers by their other name, positions that only one has', () => {
     const { notes, values } = started(vit(v3), source(vit({ ...sizes, generation: 2, registers: 2, layerScale: 1, maskToken: true })))
     expect(notes).toEqual(['pos_embed: left out: the network has none'])

@@ -115,7 +115,7 @@ describe('a run', () => {
     for (const r of residents.filter((x: Resident) => x.role === 'average'))
       expect(a.get(r.path)).toEqual(a.get(r.path.replace('teacher.', 'student.')))
   })
-  it('withholds the last layer without compiling again: weights, moments and step count stand still', async () => {
+  it('withholds the last layer without compiling again: weights, moments and step count do not change', async () => {
     const p = program(step())
     const device = await started(p, 3)
     const executable = right(await device.compile(p.graph)())
@@ -151,7 +151,7 @@ describe('a run', () => {
     })
     device.close()
   })
-  it('brings the student to a teacher that stands still', async () => {
+  it('brings the student to a teacher that is frozen', async () => {
     const p = program(step())
     const device = await started(p, 7)
     // another teacher than the student: that of another seed

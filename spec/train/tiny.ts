@@ -32,7 +32,7 @@ import { method } from '../../train/step/method.ts'
 import { constant } from '../../train/step/schedule.ts'
 import { rewriteStep } from '../../train/step/step.ts'
 import { freeze } from '../../train/step/strategies/freeze.ts'
-import { none } from '../../train/step/strategies/strategy.ts'
+import { noStrategy } from '../../train/step/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 import { wave } from '../support/tensor.ts'
 
@@ -60,7 +60,7 @@ const pictures = arrayDataset({
 
 type Changes = Partial<Pick<ExperimentOptions<Tiny>, 'phases' | 'hypers'>>
 
-/** The phases by default: the first `frozen` blocks stand still before step `thaw`. */
+/** The phases by default: the first `frozen` blocks are frozen before step `thaw`. */
 export const tiny = (changes: Changes = {}): Experiment =>
   experimentOf({
     name: 'tiny',
@@ -82,7 +82,7 @@ export const tiny = (changes: Changes = {}): Experiment =>
     },
     update: () => ({ optimizer: adamw() }),
     hypers: () => E.right({ lr: constant(0.01), wd: constant(0.04), momentum: constant(0.9), teacher_temp: constant(0.04) }),
-    strategy: (s) => (s.frozen > 0 ? freeze({ prefix: s.frozen }) : none),
+    strategy: (s) => (s.frozen > 0 ? freeze({ prefix: s.frozen }) : noStrategy),
     rewrite: (s) => (s.remat ? rewriteStep(remat()) : (step) => step),
     accumulate: (s) => s.micro,
     phases: (s) =>

@@ -68,6 +68,8 @@ export interface Arguments {
   readonly seed: Option<number>
   readonly steps: Option<number>
   readonly resume: boolean
+  /** An earlier run in the folder is moved aside. */
+  readonly overwrite: boolean
   /** Where to write a contact sheet of crops. */
   readonly preview: Option<string>
   readonly json: boolean
@@ -88,10 +90,11 @@ export const commonOptions: ReadonlyArray<OptionSpec> = [
   { name: 'model', value: 'DIR|FILE|ID', text: 'start from this run, Hugging Face folder, official file, or model of the hub' },
   { name: 'out', value: 'DIR', text: 'write results into this folder' },
   { name: 'target', value: 'NAME', choices: targetNames, text: 'run on this target' },
-  { name: 'threads', value: 'N', text: 'use so many threads' },
+  { name: 'threads', value: 'N', text: 'number of threads' },
   { name: 'seed', value: 'N', text: 'the seed of every random draw' },
-  { name: 'steps', value: 'N', text: 'stop after so many steps' },
+  { name: 'steps', value: 'N', text: 'number of steps' },
   { name: 'resume', text: 'continue from the newest whole checkpoint' },
+  { name: 'overwrite', text: 'move an earlier run in the folder aside, to NAME.1, and begin anew' },
   { name: 'preview', value: 'FILE.png', text: 'write a contact sheet of crops first: what the network sees' },
   { name: 'json', text: 'make the last line of stdout one JSON object' },
   { name: 'help', text: 'show this text' },
@@ -263,6 +266,7 @@ export const parseArguments =
         seed: seed.right,
         steps: steps.right,
         resume: given.has('resume'),
+        overwrite: given.has('overwrite'),
         preview: text('preview'),
         json: given.has('json'),
         extra,

@@ -6,7 +6,6 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { exitCode, showFault } from '../../core/fault.ts'
 import { endWithParent, isRelayed, restarted, stopOnSignals } from './signals.ts'
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
@@ -19,6 +18,8 @@ import { startProgress } from '../run/log/progress.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
 import { isBegun } from '../run/resumption.ts'
+import { print, tell } from './terminal.ts'
+import { guardedProgram, tellFault, watchRun } from './unexpected.ts'
 
 /** How an experiment is started: what help and hints say. */
 interface Called {
@@ -41,8 +42,20 @@ export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readon
     TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
   )
 
+/** A command as it was typed. */
+interface Typed {
+  readonly call: string
+  readonly words: ReadonlyArray<string>
+}
+
+/** What a person pastes who finds an earlier run in the folder: to go on with it, or to begin the one that was typed. */
+const linesOf = ({ call, words }: Typed, out: string): { readonly resume: string; readonly overwrite: string } => ({
+  resume: `${call} --resume --out ${quoted(out)}`,
+  overwrite: [call, ...words.map(quoted), '--overwrite'].join(' '),
+})
+
 /** Runs an experiment as a command line says; a signal stops it after a step. */
-export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> => {
+export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<Fault, Report> => {
   const progress = startProgress()
   const stopping = stopOnSignals(
     () => {
@@ -52,12 +65,30 @@ export const execute = (e: Experiment, a: Arguments): TaskEither<Fault, Report> 
       process.exit(130)
     },
   )
-  return pipe(
+  const watch = watchRun()
+  const run = pipe(
     decided(e, a),
     TE.chain(({ r, out }) =>
-      runResolved(r, { out, resume: a.resume, ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}), progress, stopping }),
+      runResolved(r, {
+        out,
+        resume: a.resume,
+        overwrite: a.overwrite,
+        ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}),
+        ...(typed === undefined ? {} : { lines: linesOf(typed, out) }),
+        progress,
+        stopping: () => stopping() || watch.fault() !== undefined,
+      }),
     ),
   )
+  return async () => {
+    try {
+      const report = await run()
+      const fault = watch.fault()
+      return fault === undefined ? report : E.left(fault)
+    } finally {
+      watch.end()
+    }
+  }
 }
 
 const text = (r: Report): string => {
@@ -88,27 +119,26 @@ export const stoppedText = (call: string, r: Report): string =>
   `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
 
 const run =
-  (c: Called) =>
+  (c: Called, words: ReadonlyArray<string>) =>
   (a: Arguments): TaskEither<Fault, void> =>
     pipe(
-      execute(c.experiment, a),
+      execute(c.experiment, a, { call: c.call, words }),
       TE.map((report) => {
         const { stopped, ...final } = report
-        process.stderr.write(`${stopped ? stoppedText(c.call, report) : text(report)}\n`)
-        if (a.json) process.stdout.write(`${JSON.stringify(final)}\n`)
+        tell(stopped ? stoppedText(c.call, report) : text(report))
+        if (a.json) print(JSON.stringify(final))
       }),
     )
 
 const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, void>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
-    process.stdout.write(`${parsed.right.text}\n`)
+    print(parsed.right.text)
     return 0
   }
   const done = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await body(parsed.right.arguments)() : E.right(undefined)
   if (E.isRight(done)) return 0
-  process.stderr.write(`${showFault(done.left)}\n`)
-  return exitCode(done.left)
+  return tellFault(done.left)
 }
 
 /** A program that may train for long: what its command line asks for, with signals answered. Gives the exit code. */
@@ -123,7 +153,7 @@ export const answeringMain = (
 }
 
 /** Runs the command; gives the exit code. */
-export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c))
+export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c, argv))
 
 /**
  * Runs the experiment when its file, `import.meta.url` or in CommonJS `__filename`, is the program that was started, and does nothing
@@ -131,7 +161,7 @@ export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> =>
  */
 export const command = (module: string, e: Experiment): Experiment => {
   if (isProgram(module))
-    void main({ experiment: e, call: startedAs() }, process.argv.slice(2)).then((code) => {
+    void guardedProgram(() => main({ experiment: e, call: startedAs() }, process.argv.slice(2))).then((code) => {
       process.exit(code)
     })
   return e

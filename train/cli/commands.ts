@@ -20,8 +20,13 @@ export const commands: Readonly<Record<string, Command>> = {
   },
   features: { about: 'writes class and patch features of images', load: () => import('./commands/features.ts') },
   attention: { about: 'draws where a network looks in an image', load: () => import('./commands/attention.ts') },
+  export: { about: 'writes a network as ONNX', load: () => import('./commands/export.ts') },
   hf: { about: 'exports, imports and inspects Hugging Face folders', load: () => import('./commands/hf.ts') },
   data: { about: 'inspects images, and writes them as they are read', load: () => import('./commands/data.ts') },
   report: { about: 'writes the page of a run again', load: () => import('./commands/report.ts') },
   ir: { about: 'prints the training step of an experiment at any stage of the compiler', load: () => import('./commands/ir.ts') },
+  accelerator: {
+    about: 'lists and installs plugins for GPUs and TPUs, for the targets pjrt:…',
+    load: () => import('./commands/accelerator.ts'),
+  },
 }

@@ -1,24 +1,28 @@
 #!/usr/bin/env node
 /** `npm run dinograph -- COMMAND …`: one entry for every command. */
-import { faultsOf, showFault, exitCode } from '../../core/fault.ts'
+import { faultsOf } from '../../core/fault.ts'
 import { nearest } from '../config/spelling.ts'
 import { commands } from './commands.ts'
+import { print } from './terminal.ts'
+import { guardedProgram, tellFault } from './unexpected.ts'
 
 const names = Object.keys(commands)
+
+/** Names stand in one column, and what they are for behind it. */
+const width = Math.max(...names.map((name) => name.length)) + 2
 
 const help = [
   'usage: dinograph COMMAND [options]',
   '',
-  ...names.map((name) => `  ${name.padEnd(11)}${commands[name].about}`),
+  ...names.map((name) => `  ${name.padEnd(width)}${commands[name].about}`),
   '',
   'dinograph COMMAND --help says what a command can do.',
-  '',
 ].join('\n')
 
-const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<void> => {
+const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<number> => {
   if (name === '--help' || name === '-h') {
-    process.stdout.write(help)
-    return
+    print(help)
+    return 0
   }
   if (name === undefined || !Object.hasOwn(commands, name)) {
     const near = name === undefined ? undefined : nearest(name, names)
@@ -28,15 +32,13 @@ const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<void> => {
       names.join(', '),
       near === undefined ? 'see dinograph --help' : `did you mean ${near}?`,
     )
-    process.stderr.write(`${showFault(wrong)}\n`)
-    process.exitCode = exitCode(wrong)
-    return
+    return tellFault(wrong)
   }
   const { load, ends } = commands[name]
   const { main } = await load()
   const code = await main(rest)
   if (ends === true) process.exit(code)
-  process.exitCode = code
+  return code
 }
 
-await run(process.argv.slice(2))
+process.exitCode = await guardedProgram(() => run(process.argv.slice(2)))

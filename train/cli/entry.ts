@@ -1,4 +1,4 @@
-/** The file that Node was started with: whether a module is it, and how somebody types it again. */
+/** The file that Node was started with: whether a module is it, and how it is typed again. */
 import { realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { relative } from 'node:path'

@@ -7,16 +7,21 @@ import type { Fault } from '../../core/fault.ts'
 import { given } from '../config/settings.ts'
 import type { Experiment, Surroundings } from '../run/experiment.ts'
 import { decided } from '../run/experiment.ts'
+import { made } from '../run/origin.ts'
 import { judge } from '../judge/judge.ts'
+import { isBegun } from '../run/resumption.ts'
 import { runExperiment } from '../run/run.ts'
 
 /** Runs an experiment with some of its settings changed, into a folder within that of the run it comes before; gives the folder. */
 export const pretrained = (e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> => {
-  const out = join(how.out, 'before')
+  const out = join(how.out, made.before)
   return pipe(
     decided(e)([given(settings, 'the run before')]),
-    TE.chain((r) =>
-      runExperiment(r, { name: e.name, out, device: how.device, resume: false, judge, progress: how.progress, stopping: () => false }),
+    // of the run that it comes before, which has its folder to itself: where that is continued this one is too
+    TE.bindTo('r'),
+    TE.bind('resume', () => TE.fromTask(() => isBegun(out))),
+    TE.chain(({ r, resume }) =>
+      runExperiment(r, { name: e.name, out, device: how.device, resume, judge, progress: how.progress, stopping: () => false }),
     ),
     TE.map(() => out),
   )

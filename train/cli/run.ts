@@ -10,39 +10,34 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { guarded, makeFolder } from '../../data/formats/file.ts'
-import { checkBegun } from '../run/resumption.ts'
 import type { Layer } from '../config/layers.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided } from '../run/experiment.ts'
 import { startProgress } from '../run/log/progress.ts'
 import { judge } from '../judge/judge.ts'
+import type { Taking } from '../run/folder.ts'
+import { takeFolder } from '../run/folder.ts'
 import type { Report, RunOptions } from '../run/run.ts'
 import { runExperiment } from '../run/run.ts'
 
-/** Makes a run's folder. */
-const madeFolder = (out: string): TaskEither<Fault, void> =>
-  guarded(
-    'io',
-    out,
-  )(async () => {
-    await makeFolder(join(out, 'checkpoints'))
-    return E.right(undefined)
-  })
-
-/** Where and how a run goes, its name and its judge aside. */
-export type Where = Omit<RunOptions, 'name' | 'judge'>
+/** Where and how a run goes, its name and its judge aside; and what becomes of an earlier run in its folder. */
+export type Where = Omit<RunOptions, 'name' | 'judge'> & Pick<Taking, 'overwrite' | 'lines'>
 
 /**
- * Runs an experiment whose settings are decided, in a folder that is made. Faults: a folder that cannot be made; no run to resume; all of
+ * Runs an experiment whose settings are decided, in a folder that no other run has meanwhile. Faults: those of `takeFolder`; all of
  * training.
  */
-export const runResolved = (r: Resolved, o: Where): TaskEither<Fault, Report> =>
-  pipe(
-    checkBegun(o.out, o.resume),
-    TE.chain(() => madeFolder(o.out)),
-    TE.chain(() => runExperiment(r, { ...o, name: r.name, judge })),
-  )
+export const runResolved =
+  (r: Resolved, { overwrite = false, lines, ...o }: Where): TaskEither<Fault, Report> =>
+  async () => {
+    const taken = await takeFolder(o.out, { resume: o.resume, overwrite, say: o.progress.say, ...(lines === undefined ? {} : { lines }) })()
+    if (E.isLeft(taken)) return taken
+    try {
+      return await runExperiment(r, { ...o, name: r.name, judge })()
+    } finally {
+      await taken.right.release()
+    }
+  }
 
 export interface ProgramOptions extends Partial<Where> {
   /** Layers over the experiment's own settings, such as a file (`readLayer`). */

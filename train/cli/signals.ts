@@ -39,7 +39,7 @@ export const endWithParent = (): void => {
 /** Milliseconds within which signals are one: a terminal sends to all processes, and some pass on what the others have had already. */
 const together = 500
 
-/** Whether somebody asked to stop. `again` is called where somebody asks once more. */
+/** Whether a stop was requested. `again` is called at a second request. */
 export const stopOnSignals = (asked: () => void, again: () => void): (() => boolean) => {
   let first = 0
   const stop = (): void => {

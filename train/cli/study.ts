@@ -15,6 +15,8 @@ import { withNetwork } from './commands/program.ts'
 import { given, settingsOf } from '../config/settings.ts'
 import type { Experiment } from '../run/experiment.ts'
 import type { Report } from '../run/run.ts'
+import { print, tell } from './terminal.ts'
+import { guardedProgram } from './unexpected.ts'
 
 /** A network on a device, images in 0..1 to use it on, and a folder for results. */
 export interface Shown extends Ready {
@@ -61,11 +63,8 @@ const showOn = (s: Study, e: Experiment, a: Arguments, model: string, trained: O
             r.data(ready.progress.say),
             TE.chain((images) => s.show({ ...ready, images, out })),
             TE.map(({ text, metrics }) => {
-              process.stdout.write(`${text}\n`)
-              if (a.json)
-                process.stdout.write(
-                  `${JSON.stringify({ ...trained, metrics: { ...trained.metrics, ...metrics }, target: ready.device.name, out })}\n`,
-                )
+              print(text)
+              if (a.json) print(JSON.stringify({ ...trained, metrics: { ...trained.metrics, ...metrics }, target: ready.device.name, out }))
             }),
           ),
       ),
@@ -77,11 +76,11 @@ const run =
   (a: Arguments): TaskEither<Fault, void> => {
     if (O.isSome(a.model)) return showOn(s, e, a, a.model.value, untrained(''))
     return pipe(
-      execute(e, a),
+      execute(e, a, { call, words: process.argv.slice(2) }),
       TE.chain(({ stopped, ...report }) => {
         if (!stopped) return showOn(s, e, a, report.out, report)
-        process.stderr.write(`${stoppedText(call, { ...report, stopped })}\n`)
-        if (a.json) process.stdout.write(`${JSON.stringify(report)}\n`)
+        tell(stoppedText(call, { ...report, stopped }))
+        if (a.json) print(JSON.stringify(report))
         return TE.right(undefined)
       }),
     )
@@ -113,7 +112,7 @@ export const study = (module: string, s: Study): Experiment => {
     ],
   }
   if (isProgram(module))
-    void answeringMain(spec, process.argv.slice(2), run(s, e, call)).then((code) => {
+    void guardedProgram(() => answeringMain(spec, process.argv.slice(2), run(s, e, call))).then((code) => {
       process.exit(code)
     })
   return e

@@ -9,7 +9,7 @@ const last = text('', 'the last parts of a name, such as attn.qkv')
 
 const modules = (initial: string, about: string) => orList(expression(initial, about), list(last, [], about))
 
-export const adapters = section('low-rank adapters on the backbone, which itself stands still', {
+export const adapters = section('low-rank adapters on the backbone, which itself is frozen', {
   targets: modules('backbone\\.blocks\\..*', 'modules that get them: an expression for the whole name, last parts of names, or all-linear'),
   exclude: modules('', 'modules that get none, named so too'),
   layers: optional(list(whole(0, 'a block'), [], 'only blocks of these numbers')),

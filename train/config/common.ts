@@ -1,4 +1,5 @@
 /** What every experiment's settings say, whatever else they do. */
+import { masked } from '../../core/text.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
 import type { Field, ValueOf } from './field.ts'
 import { flag, oneOf, optional, real, text, whole } from './field.ts'
@@ -12,20 +13,35 @@ export const evaluation = section('k-NN on features while training', {
 
 export const checkpoints = section('what is saved of a run', {
   every: whole(0, 'steps between checkpoints; 0: ten in a run'),
-  keepLast: whole(2, 'the newest so many stay', { min: 1 }),
-  keepEvery: whole(0, 'those at multiples of so many steps stay for ever; 0: none'),
+  keepLast: whole(2, 'number of newest checkpoints retained', { min: 1 }),
+  keepEvery: whole(0, 'checkpoints at multiples of this many steps are retained for ever; 0: none'),
 })
 
-export const mlflow = section('a tracking server of MLflow', {
-  uri: text('http://127.0.0.1:5000', 'its address'),
-  experiment: text('dinograph', 'the experiment to which runs are added; made where there is none'),
-})
+export const mlflow = section(
+  'a tracking server of MLflow',
+  {
+    uri: text(
+      'http://127.0.0.1:5000',
+      'its address; who logs in is in the environment, as MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD',
+    ),
+    experiment: text('dinograph', 'the experiment to which runs are added; made where there is none'),
+  },
+  [
+    {
+      at: 'uri',
+      of: ['uri'],
+      holds: ({ uri }) => masked(uri) === uri,
+      allowed: () => 'an address without a user and a password, as settings are written into the folder of the run',
+      remedy: 'leave them out, and set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD in the environment',
+    },
+  ],
+)
 
 export const runtime = section('how a run goes', {
   checkpoints,
   nonFinite: oneOf(['stop', 'skip'], 'a loss or gradient that is no finite number: stop the run, or leave that step out'),
   skips: whole(10, 'steps in a row that may be left out before the run stops', { min: 1 }),
-  collapse: oneOf(['warn', 'ignore'], 'whether signs of collapse are told'),
+  collapse: oneOf(['warn', 'ignore'], 'whether signs of collapse are reported'),
   tensorboard: flag(true, 'write events for TensorBoard'),
   mlflow: optional(mlflow),
 })

@@ -47,8 +47,9 @@ export class Field<A> extends t.Type<A> implements AnyField {
 /** The values of a field. */
 export type ValueOf<F> = F extends Field<infer A> ? A : never
 
-/** A field of values that a guard tells. */
-const told = <A>(facts: Facts, is: (u: unknown) => u is A): Field<A> => new Field(facts, (u, c) => (is(u) ? t.success(u) : t.failure(u, c)))
+/** A field of values that a guard recognises. */
+const guardedField = <A>(facts: Facts, is: (u: unknown) => u is A): Field<A> =>
+  new Field(facts, (u, c) => (is(u) ? t.success(u) : t.failure(u, c)))
 
 /** Ends of a range: inclusive `min` and `max`, exclusive `above` and `below`. */
 export interface Ends {
@@ -82,7 +83,7 @@ const endsSchema = (e: Ends): Schema => ({
 /** A whole number: `whole(64, 'images of one step', { min: 1 })`. Default ends: at least 0. */
 export const whole = (initial: number, about: string, ends: Ends = { min: 0 }): Field<number> => {
   const good = within(ends)
-  return told(
+  return guardedField(
     { initial, about, allowed: `a whole number${showEnds(ends)}`, schema: { type: 'integer', ...endsSchema(ends) } },
     (u): u is number => typeof u === 'number' && Number.isSafeInteger(u) && good(u),
   )
@@ -91,7 +92,7 @@ export const whole = (initial: number, about: string, ends: Ends = { min: 0 }): 
 /** A finite number: `real(0.04, 'weight decay', { min: 0 })`. */
 export const real = (initial: number, about: string, ends: Ends = {}): Field<number> => {
   const good = within(ends)
-  return told(
+  return guardedField(
     { initial, about, allowed: `a number${showEnds(ends)}`, schema: { type: 'number', ...endsSchema(ends) } },
     (u): u is number => typeof u === 'number' && Number.isFinite(u) && good(u),
   )
@@ -101,10 +102,10 @@ export const real = (initial: number, about: string, ends: Ends = {}): Field<num
 export const share = (initial: number, about: string): Field<number> => real(initial, about, { min: 0, max: 1 })
 
 export const flag = (initial: boolean, about: string): Field<boolean> =>
-  told({ initial, about, allowed: 'true or false', schema: { type: 'boolean' } }, (u): u is boolean => typeof u === 'boolean')
+  guardedField({ initial, about, allowed: 'true or false', schema: { type: 'boolean' } }, (u): u is boolean => typeof u === 'boolean')
 
 export const text = (initial: string, about: string): Field<string> =>
-  told({ initial, about, allowed: 'a text', schema: { type: 'string' } }, (u): u is string => typeof u === 'string')
+  guardedField({ initial, about, allowed: 'a text', schema: { type: 'string' } }, (u): u is string => typeof u === 'string')
 
 /** One of some names, the first of which is the default: `oneOf(['stop', 'skip'], '…')`. */
 export const oneOf = <const N extends readonly [string, ...ReadonlyArray<string>]>(
@@ -126,7 +127,7 @@ export const oneOf = <const N extends readonly [string, ...ReadonlyArray<string>
 /** Two numbers of a range, the second no smaller than the first. */
 export const pair = (initial: readonly [number, number], about: string, ends: Ends = {}): Field<readonly [number, number]> => {
   const good = within(ends)
-  return told(
+  return guardedField(
     {
       initial,
       about,
@@ -186,7 +187,7 @@ const isExpression = (u: unknown): u is string => {
 
 /** A regular expression. */
 export const expression = (initial: string, about: string): Field<string> =>
-  told({ initial, about, allowed: 'a regular expression', schema: { type: 'string', format: 'regex' } }, isExpression)
+  guardedField({ initial, about, allowed: 'a regular expression', schema: { type: 'string', format: 'regex' } }, isExpression)
 
 /** What one field is, or else another, whose values are lists. */
 export const orList = <A, B>(one: Field<A>, several: Field<ReadonlyArray<B>>): Field<A | ReadonlyArray<B>> =>

@@ -1,12 +1,13 @@
 /**
  * Layers of a configuration: a file, the files that it extends, the environment, `--set`. Each is a tree of values that remembers
- * where every value was written; later ones lie over earlier ones. What cannot be read is remembered too, so that it is told
+ * where every value was written; later ones lie over earlier ones. What cannot be read is remembered too, so that it is reported
  * together with what is wrong in all that can.
  */
 import { readFile, readdir } from 'node:fs/promises'
 import { basename, dirname, join as joinPath, relative, resolve as resolvePath } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
 import type { Task } from 'fp-ts/lib/Task.js'
 import type { Document } from 'yaml'
 import { LineCounter, isMap, isPair, isScalar, isSeq, parseDocument, visit } from 'yaml'
@@ -50,22 +51,47 @@ export const layerAt = (path: string, value: unknown, place: string): Layer => (
 
 const wrong = faultsOf('config')
 
+/** What is wrong with a text of YAML, and where it begins. */
+interface Wrong {
+  readonly at: number
+  readonly text: string
+}
+
+/** A text of YAML with its value, or all that its grammar has against it; names of values that are nowhere, or stand for too much, too. */
+const parsed = (
+  text: string,
+  lines?: LineCounter,
+): Either<readonly [Wrong, ...ReadonlyArray<Wrong>], { readonly doc: Document.Parsed; readonly value: unknown }> => {
+  try {
+    const doc = parseDocument(text, lines === undefined ? {} : { lineCounter: lines })
+    const [first, ...rest] = doc.errors.map((e) => ({ at: e.pos[0], text: messageOf(e).split('\n')[0] }))
+    if (first !== undefined) return E.left([first, ...rest])
+    const value: unknown = doc.toJS()
+    // what refers to itself has no end
+    JSON.stringify(value)
+    return E.right({ doc, value })
+  } catch (e) {
+    return E.left([{ at: 0, text: messageOf(e).split('\n')[0] }])
+  }
+}
+
 /** A text of the command line or the environment, read as YAML: `0.1` is a number, `true` a flag, `[0.4, 1]` a list. */
-export const layerOfText = (path: string, text: string, place: string): Either<Fault, Layer> => {
-  const doc = parseDocument(text)
-  const [first] = doc.errors
-  const value: unknown = doc.toJS()
-  return first === undefined
-    ? E.right(layerAt(path, value, place))
-    : E.left(
+export const layerOfText = (path: string, text: string, place: string): Either<Fault, Layer> =>
+  pipe(
+    parsed(text),
+    E.bimap(
+      ([first]) =>
         wrong(
           `${place}: ${path}`,
-          `${text}: ${messageOf(first).split('\n')[0]}`,
+          `${text.length > 60 ? `${text.slice(0, 60)}…` : text}: ${first.text}`,
           'a number, a text, true, false, null, or a list like [0.4, 1]',
-          'correct the value, and quote it for the shell',
+          /^[*&!]/.test(text)
+            ? `${text[0]} begins something else in YAML: put it in quotes, and these in quotes for the shell: '${path}="${text}"'`
+            : 'correct the value, and quote it for the shell',
         ),
-      )
-}
+      ({ value }) => layerAt(path, value, place),
+    ),
+  )
 
 /** The line of every key of a document, by path. */
 const originsOf = (doc: Document.Parsed, file: string, lines: LineCounter): ReadonlyMap<string, string> => {
@@ -92,21 +118,24 @@ const originsOf = (doc: Document.Parsed, file: string, lines: LineCounter): Read
 /** A YAML text as a layer, or every error that its grammar has. */
 export const layerOfYaml = (file: string, text: string): Either<Fault, Layer> => {
   const lines = new LineCounter()
-  const doc = parseDocument(text, { lineCounter: lines })
-  const [first, ...rest] = doc.errors.map((e) => {
-    const { line, col } = lines.linePos(e.pos[0])
-    return wrong(
-      `${file}:${line}:${col}`,
-      messageOf(e).split('\n')[0],
-      'YAML: names, a colon, values, and the same indentation within a section',
-      'correct the line',
-    )
-  })
-  if (first !== undefined) return E.left(together([first, ...rest]))
+  const read = parsed(text, lines)
+  if (E.isLeft(read)) {
+    const faultAt = ({ at, text: found }: Wrong): Fault => {
+      const { line, col } = lines.linePos(at)
+      return wrong(
+        `${file}:${line}:${col}`,
+        found,
+        'YAML: names, a colon, values, and the same indentation within a section',
+        'correct the line',
+      )
+    }
+    const [first, ...rest] = read.left
+    return E.left(together([faultAt(first), ...rest.map(faultAt)]))
+  }
+  const { doc, value: tree } = read.right
   if (doc.contents === null) return E.right(noLayer)
   if (!isMap(doc.contents))
-    return E.left(wrong(file, showValue(doc.toJS()), 'sections with values', 'write names with their values, such as "steps: 300"'))
-  const tree: unknown = doc.toJS()
+    return E.left(wrong(file, showValue(tree), 'sections with values', 'write names with their values, such as "steps: 300"'))
   return E.right({ tree, origins: originsOf(doc, file, lines), faults: [] })
 }
 

@@ -50,7 +50,11 @@ export const merged = (under: unknown, over: unknown): unknown => {
   if (over === undefined) return under
   if (!isRecord(under) || !isRecord(over)) return over
   if (over['kind'] !== undefined && under['kind'] !== undefined && over['kind'] !== under['kind']) return over
-  return Object.fromEntries([...new Set([...Object.keys(under), ...Object.keys(over)])].map((k) => [k, merged(under[k], over[k])]))
+  // names that every record inherits, such as constructor, are none of its own
+  const own = (r: Readonly<Record<string, unknown>>, k: string): unknown => (Object.hasOwn(r, k) ? r[k] : undefined)
+  return Object.fromEntries(
+    [...new Set([...Object.keys(under), ...Object.keys(over)])].map((k) => [k, merged(own(under, k), own(over, k))]),
+  )
 }
 
 const isJson = (u: unknown): u is Json => JsonValue.is(u)
@@ -98,7 +102,9 @@ const withDefault = (f: AnyField, given: unknown): AnyField =>
       }
 
 const withDefaults = (parts: Parts, given: unknown): Parts =>
-  isRecord(given) ? Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, withDefault(f, given[k])])) : parts
+  isRecord(given)
+    ? Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, withDefault(f, Object.hasOwn(given, k) ? given[k] : undefined)]))
+    : parts
 
 const initialOf = (parts: Parts): unknown => Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, f.facts.initial]))
 

@@ -4,6 +4,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault, together } from '../../core/fault.ts'
+import { masked } from '../../core/text.ts'
 import { join } from '../../core/tree.ts'
 import { showValue } from '../../data/formats/codec.ts'
 import { nearest } from './spelling.ts'
@@ -77,14 +78,14 @@ const problem =
         remedy: meant(root, path, at.names),
       })
     const name = path.slice(path.lastIndexOf('.') + 1)
-    const found = JSON.stringify(e.value) ?? 'nothing'
+    const found = masked(JSON.stringify(e.value) ?? 'nothing')
     const choices =
       typeof e.value === 'string' && at !== undefined && at.name.startsWith('one of ')
         ? nearest(e.value, at.name.slice('one of '.length).split(', '))
         : undefined
     return fault('config', {
       place,
-      found: found.length <= 60 ? found : showValue(e.value),
+      found: found.length <= 60 ? found : masked(showValue(e.value)),
       allowed: at?.name ?? 'something else',
       remedy:
         at instanceof Together

@@ -123,7 +123,7 @@ export const channelsOf = ({ image_mean: m, image_std: s }: Preprocessor): numbe
 const inFloats: ReadonlySet<string> = new Set(['DINOv3ViT', 'timm', ''])
 
 /**
- * What a preprocessor_config.json says for a network of so many channels; `official`: in floats throughout, whatever its class does.
+ * What a preprocessor_config.json says for a network of a number of channels; `official`: in floats throughout, whatever its class does.
  * Faults, each by its key: sizes and filters that are none of those read here.
  */
 export const preprocessOf = (

@@ -6,20 +6,25 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
+import { fault, faultsOf } from '../../core/fault.ts'
 import { whatIs } from '../../data/formats/file.ts'
 import type { HostTensor, HostTensors } from '../../data/formats/tensor.ts'
 import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
-import type { LoraOptions } from '../../models/lora.ts'
+import type { Adapter, LoraOptions } from '../../models/lora.ts'
 import { adaptersFor } from '../../models/lora.ts'
+import type { Values } from '../step/values.ts'
 import { merge } from './merge.ts'
+import { baseOf, originIn } from './origin.ts'
+import { configFile, tensorsFile, writeAdapters } from './peft/folder.ts'
+import { namesFor } from './peft/names.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
 import { checkpointsIn, latest } from '../run/checkpoints.ts'
 import type { Network } from './network.ts'
 import type { Backbone } from './huggingface/reader.ts'
-import { adapters as adapterSettings, adaptersOf } from '../config/adapters.ts'
+import { loraIn, readingIn } from './settings.ts'
+import { handedOn } from './huggingface/handing-on.ts'
+import { seenBy } from './seen.ts'
 import { firstStudent, productRoot } from '../step/strategies/distil.ts'
 import { fromState, readBackbone } from './huggingface/reader.ts'
 import { writeBackbone } from './huggingface/writer.ts'
@@ -28,30 +33,6 @@ export interface RunOptions {
   readonly network: Network
   /** Adds trained adapters into their weights. */
   readonly mergeLora: boolean
-}
-
-/** What a run's configuration says of its backbone and its adapters, under any of the usual keys. */
-const network = t.partial({ heads: t.number, eps: t.number })
-
-const settings = t.partial({ model: network, vit: network, backbone: network, lora: t.unknown, strategies: t.partial({ lora: t.unknown }) })
-
-type RunSettings = t.TypeOf<typeof settings>
-
-const settingsOf = (c: Checkpoint): RunSettings =>
-  pipe(
-    settings.decode(c.config),
-    E.getOrElse((): RunSettings => ({})),
-  )
-
-/** The adapters of a run, as its settings say them. */
-const loraOf = (s: RunSettings): LoraOptions | undefined => {
-  const given = s.lora ?? s.strategies?.lora ?? undefined
-  return given === undefined
-    ? undefined
-    : pipe(
-        adapterSettings.decode(given),
-        E.match(() => undefined, adaptersOf),
-      )
 }
 
 const below = (state: HostTensors, root: string): HostTensors =>
@@ -80,46 +61,52 @@ const adapted = (place: string, adapters: ReadonlyArray<string>, remedy: string)
     remedy,
   })
 
-/** Adapters added into their weights, by the run's own options of them. */
-const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefined): Either<Fault, HostTensors> => {
-  if (lora === undefined)
-    return E.left(
-      adapted(
-        place,
-        [...tensors.keys()].filter(isAdapter),
-        'the configuration of the run has no "lora": merge them where the run was made',
-      ),
-    )
-  const weights = [...tensors].filter(([path, x]) => path.endsWith('.weight') && !isAdapter(path) && x.shape.length > 1)
-  // the options name modules as the run does, under `backbone`; what was frozen has none
-  const adapters = weights
+/** The adapters of a run's tensors, by its own options of them, with paths as the run has them; what was frozen has none. */
+const adaptersIn = (tensors: HostTensors, lora: LoraOptions): ReadonlyArray<Adapter> =>
+  [...tensors]
+    .filter(([path, x]) => path.endsWith('.weight') && !isAdapter(path) && x.shape.length > 1)
     .flatMap(([path, x]) => adaptersFor(lora)({ path: `backbone.${path}`, out: x.shape[0], inputs: x.shape.slice(1) }))
-    .map((a) => ({ ...a, module: a.module.replace(/^backbone\./, ''), weight: a.weight.replace(/^backbone\./, '') }))
-    .filter((a) => tensors.has(`${a.module}.lora_A.weight`))
-  return pipe(
+    .filter((a) => tensors.has(`${a.module.replace(/^backbone\./, '')}.lora_A.weight`))
+
+const valuesOf = (tensors: HostTensors): Either<Fault, Values> =>
+  pipe(
     [...tensors],
     E.traverseArray(([path, x]) =>
       pipe(
         floatsOf(path)(x),
-        E.map((values) => [path, values] as const),
+        E.map((values) => [`backbone.${path}`, values] as const),
       ),
     ),
-    E.chain((values) => merge(adapters)(new Map(values))),
-    E.map(
-      ({ values }) =>
-        new Map<string, HostTensor>(
-          [...values].map(([path, data]) => [path, floatTensor(tensors.get(path)?.shape ?? [data.length], data)]),
-        ),
-    ),
+    E.map((all) => new Map(all)),
   )
-}
 
-const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<Fault, Backbone> => {
-  const s = settingsOf(c)
+const unknownAdapters = (place: string, tensors: HostTensors): Fault =>
+  adapted(place, [...tensors.keys()].filter(isAdapter), 'the configuration of the run has no "lora": merge them where the run was made')
+
+/** Adapters added into their weights. */
+const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefined): Either<Fault, HostTensors> =>
+  lora === undefined
+    ? E.left(unknownAdapters(place, tensors))
+    : pipe(
+        valuesOf(tensors),
+        E.chain(merge(adaptersIn(tensors, lora))),
+        E.map(
+          ({ values }) =>
+            new Map<string, HostTensor>(
+              [...values].map(([path, data]) => {
+                const own = path.replace(/^backbone\./, '')
+                return [own, floatTensor(tensors.get(own)?.shape ?? [data.length], data)]
+              }),
+            ),
+        ),
+      )
+
+/** The tensors of a run's backbone, adapters merged, whatever it computes of them; and what its configuration says. */
+const plainTensors = (place: string, c: Checkpoint, o: RunOptions): Either<Fault, HostTensors> => {
   const tensors = backboneState(c.state, o.network)
   const adapters = [...tensors.keys()].filter(isAdapter)
   if (tensors.size === 0)
-    return TE.left(
+    return E.left(
       fault('checkpoint', {
         place,
         found: 'no backbone',
@@ -127,15 +114,41 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<F
         remedy: 'name the folder of a run of this project',
       }),
     )
-  if (adapters.length > 0 && !o.mergeLora) return TE.left(adapted(place, adapters, 'pass --merge-lora'))
-  const { heads, eps } = { ...s.backbone, ...s.vit, ...s.model }
-  return pipe(
-    TE.fromEither(adapters.length > 0 ? merged(place, tensors, loraOf(s)) : E.right(tensors)),
-    TE.chain((plain) =>
-      fromState(place, plain, { ...(heads === undefined ? {} : { heads }), ...(eps === undefined ? {} : { change: { eps } }) }),
-    ),
-  )
+  if (adapters.length > 0 && !o.mergeLora) return E.left(adapted(place, adapters, 'pass --merge-lora'))
+  return adapters.length > 0 ? merged(place, tensors, loraIn(c.config)) : E.right(tensors)
 }
+
+/** Where a run writes a backbone that no other program has a class for. */
+export const ownFolder = 'backbone'
+
+const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<Fault, Backbone> =>
+  pipe(
+    TE.fromEither(plainTensors(place, c, o)),
+    TE.filterOrElse(
+      () => c.backbone !== 'own',
+      () =>
+        fault('usage', {
+          place,
+          found: 'a backbone of its own, which only the program that trained it can compute',
+          allowed: 'a run whose backbone is a Vision Transformer',
+          remedy: `take ${ownFolder}/backbone.onnx of the run, which has its features; training goes on from it in its own program (start.from)`,
+        }),
+    ),
+    TE.chain((plain) => fromState(place, plain, readingIn(c.config, plain.has('blocks.0.ls1.gamma')))),
+  )
+
+/** What a run's newest checkpoint has of its backbone: tensors by path, and the heads of its attention where they are known. */
+export interface RunTensors {
+  readonly tensors: HostTensors
+  readonly heads: number | undefined
+}
+
+/** The same for a network that goes on from a run, and knows itself what to compute. */
+export const tensorsOfRun = (place: string, c: Checkpoint, o: RunOptions): Either<Fault, RunTensors> =>
+  pipe(
+    plainTensors(place, c, o),
+    E.map((tensors) => ({ tensors, heads: readingIn(c.config, false).heads })),
+  )
 
 /** Whether a path is the folder of a run that has checkpoints. */
 export const isRun = (path: string): TaskEither<Fault, boolean> =>
@@ -158,11 +171,60 @@ export const isRun = (path: string): TaskEither<Fault, boolean> =>
 export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbone> =>
   pipe(
     latest(join(folder, 'checkpoints')),
-    TE.chain(({ found }) => (O.isSome(found) ? ofCheckpoint(found.value.path, found.value.checkpoint, o) : readBackbone(folder))),
+    TE.chain(({ found }) =>
+      O.isNone(found)
+        ? readBackbone(folder)
+        : pipe(
+            ofCheckpoint(found.value.path, found.value.checkpoint, o),
+            TE.bindTo('backbone'),
+            TE.bind('seen', () => seenBy(folder)),
+            TE.map(({ backbone, seen }): Backbone => ({ ...backbone, preprocessor: O.toUndefined(seen) })),
+          ),
+    ),
   )
 
 /** Writes the moving average of a run into its `huggingface` folder. Faults: as `readRun` and `writeBackbone`. */
 export const exportRun = (
   folder: string,
   o: RunOptions = { network: 'teacher', mergeLora: true },
-): TaskEither<Fault, ReadonlyArray<string>> => pipe(readRun(folder, o), TE.chain(writeBackbone(join(folder, 'huggingface'))))
+): TaskEither<Fault, ReadonlyArray<string>> =>
+  pipe(
+    readRun(folder, o),
+    TE.chain((b) => writeBackbone(join(folder, 'huggingface'), handedOn(b))(b)),
+  )
+
+/** The adapters of a run's newest checkpoint as a folder of peft, with the model that they belong to where that is known. */
+export const exportAdapters = (folder: string, out: string, network: Network): TaskEither<Fault, ReadonlyArray<string>> =>
+  pipe(
+    latest(join(folder, 'checkpoints')),
+    TE.chainEitherK(({ found }) =>
+      E.fromOption(() => faultsOf('checkpoint')(folder, 'no checkpoint', 'the folder of a run', 'name the folder of a run that has begun'))(
+        found,
+      ),
+    ),
+    TE.bindTo('found'),
+    TE.bind('tensors', ({ found }) => TE.right(backboneState(found.checkpoint.state, network))),
+    TE.bind('lora', ({ found, tensors }) =>
+      TE.fromEither(
+        [...tensors.keys()].some(isAdapter)
+          ? E.fromNullable(unknownAdapters(found.path, tensors))(loraIn(found.checkpoint.config))
+          : E.left(faultsOf('usage')(found.path, 'no adapters', 'a run with strategies.lora', 'export it without --adapter')),
+      ),
+    ),
+    TE.bind('backbone', ({ found }) => ofCheckpoint(found.path, found.checkpoint, { network, mergeLora: true })),
+    TE.bind('values', ({ tensors }) => TE.fromEither(valuesOf(tensors))),
+    TE.bind('base', ({ found }) => baseOf(originIn(found.checkpoint.config), folder)),
+    TE.chain(({ tensors, lora, backbone, values, base }) =>
+      writeAdapters(
+        out,
+        {
+          names: namesFor(backbone.model),
+          lora,
+          ...(base === undefined ? {} : { base }),
+          shapes: new Map([...tensors].map(([path, x]) => [`backbone.${path}`, x.shape])),
+        },
+        adaptersIn(tensors, lora),
+      )(values),
+    ),
+    TE.map(() => [configFile, tensorsFile]),
+  )

@@ -42,22 +42,18 @@ const attention: Finish = (f) => {
   )
 }
 
-/** `huggingface/`: the evaluated backbone. */
-const huggingFace: Finish = (f) => {
-  const { root, vit } = f.assembled.method.evaluated
-  return O.isNone(vit)
-    ? TE.right({})
-    : pipe(
-        writeNetwork(join(f.out, 'huggingface'), root, vit.value)(f),
-        TE.map(() => ({})),
-      )
-}
+/** `huggingface/`: the evaluated backbone; `backbone/` where no class of transformers computes the same. */
+const product: Finish = (f) =>
+  pipe(
+    writeNetwork(f.assembled.method.evaluated)(f),
+    TE.map(() => ({})),
+  )
 
 /** What the experiment itself makes of its networks. */
 const own: Finish = (f) => f.run.after(f)
 
 /** All of them, in order: what was trained first, then pictures of it; the report, which shows all numbers, last. */
-export const finishes: ReadonlyArray<Finish> = [huggingFace, attention, own, reportFinished]
+export const finishes: ReadonlyArray<Finish> = [product, attention, own, reportFinished]
 
 /**
  * One after the other; each sees the numbers of those before it. Gives all numbers. Where one fails, those after it are made all the

@@ -1,6 +1,9 @@
 /** The judge of runs: k-NN on features, and everything that is made of a run at its end. */
+import { join } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
+import { writeJson } from '../../data/formats/json.ts'
+import { preprocessorOfRun } from '../exchange/seen.ts'
 import type { Judge } from '../run/judge.ts'
 import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
 
@@ -12,6 +15,8 @@ export const judge: Judge = {
       TE.map((eye) => knnAccuracy(o, train, test)(eye.rows)),
     ),
   pixels: ({ train, test }, o) => knnAccuracy(o, train, test)(pixelRows),
+  begun: ({ out, assembled, images }) =>
+    pipe(writeJson(join(out, 'preprocessor_config.json'), { ...preprocessorOfRun(assembled, images.channels) })),
   finished: (f) =>
     pipe(
       TE.fromTask(() => import('./finish.ts')),

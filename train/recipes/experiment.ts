@@ -16,7 +16,7 @@ import type { Numbers } from '../run/judge.ts'
 import type { Method } from '../step/method.ts'
 import type { StepStage, UpdateOptions } from '../step/step.ts'
 import type { Strategy } from '../step/strategies/strategy.ts'
-import { all } from '../step/strategies/strategy.ts'
+import { strategies } from '../step/strategies/strategy.ts'
 import type { Values } from '../step/values.ts'
 import type { Learning } from './learning.ts'
 import type { Part } from './part.ts'
@@ -80,7 +80,7 @@ const adaptersSaved =
     lora === null
       ? TE.right({})
       : pipe(
-          saveAdapters(adaptersOf(lora), start.from)(t),
+          saveAdapters(adaptersOf(lora), start)(t),
           TE.map(() => ({})),
         )
 
@@ -96,12 +96,12 @@ export const optionsOf = <D extends object, L extends object, S extends Standard
   name: o.name,
   about: o.about,
   settings,
-  data: (s, say) => o.data.make(s.data)(say, s.start.from),
+  data: (s, say) => o.data.make(s.data)(say, s.start.from, s.start.base === '' ? undefined : s.start.base),
   augmentation: (s) => pipe((o.augmentation ?? crops()).make(s.augmentation), o.method.views?.(s) ?? ((a) => a)),
   method: o.method.method,
   update: o.update ?? updateOf,
   hypers: (s) => hypersOf(s, o.method.hypers?.(s)),
-  strategy: (s) => all([...(o.strategy === undefined ? [] : [o.strategy(s)]), strategyOf(s.strategies)]),
+  strategy: (s) => strategies([...(o.strategy === undefined ? [] : [o.strategy(s)]), strategyOf(s.strategies)]),
   rewrite: (s, planned) => (step) => rewriteOf(s.strategies, planned)(o.rewrite?.(s)(step) ?? step),
   accumulate: (s) => s.strategies.accumulate,
   phases: (s) => thawed(s, o.method.phases?.(s)),

@@ -5,14 +5,17 @@
 import { join } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
+import { shownText } from '../../core/text.ts'
 import type { Layer } from '../config/layers.ts'
 import { stacked } from '../config/layers.ts'
 import type { Given } from '../config/section.ts'
 import { isRecord } from '../config/section.ts'
-import { vit as made } from '../../models/vit.ts'
+import { made } from '../run/origin.ts'
+import { vit } from '../../models/vit.ts'
 import type { Described } from '../exchange/transfer/description.ts'
 import { described, writeInitial } from '../exchange/transfer/description.ts'
 import type { Beginning, Experiment } from '../run/experiment.ts'
@@ -56,20 +59,35 @@ const saidIn = (layers: ReadonlyArray<Layer>, section: string, name: string): un
   return isRecord(within) ? within[name] : undefined
 }
 
+/** What an experiment's own defaults say, where layers say nothing. */
+export interface Said {
+  readonly from?: string | undefined
+  readonly base?: string | undefined
+  readonly heads?: number | undefined
+}
+
+/** What layers (or else an experiment's own defaults) name to go on from; none where they name nothing. */
+export const predecessorIn = (layers: ReadonlyArray<Layer>, own: Said = {}): TaskEither<Fault, Option<Predecessor>> => {
+  const from = saidIn(layers, 'start', 'from') ?? own.from
+  const base = saidIn(layers, 'start', 'base') ?? own.base
+  const heads = saidIn(layers, 'model', 'heads') ?? own.heads
+  if (typeof from !== 'string' || from === '') return TE.right(O.none)
+  const say = (text: string): void => {
+    process.stderr.write(`${shownText(text)}\n`)
+  }
+  return pipe(
+    described(from, say, {
+      ...(typeof heads === 'number' ? { heads } : {}),
+      ...(typeof base === 'string' && base !== '' ? { base } : {}),
+    }),
+    TE.map((d) => O.some(predecessor(d))),
+  )
+}
+
 /** An experiment as it is made of the network that `start.from` (`--model`) names; `alone` is what is taken where nothing is named. */
 export const goingOn = (alone: Predecessor, make: (p: Predecessor) => Experiment): Experiment => ({
   ...make(alone),
-  adapted: (layers) => {
-    const [from, heads] = [saidIn(layers, 'start', 'from'), saidIn(layers, 'model', 'heads')]
-    if (typeof from !== 'string' || from === '') return TE.right(make(alone))
-    const say = (text: string): void => {
-      process.stderr.write(`${text}\n`)
-    }
-    return pipe(
-      described(from, say, typeof heads === 'number' ? { heads } : {}),
-      TE.map((d) => make(predecessor(d))),
-    )
-  },
+  adapted: (layers) => pipe(predecessorIn(layers), TE.map(O.match(() => make(alone), make))),
 })
 
 /** The settings that say what is gone on from. */
@@ -80,9 +98,9 @@ interface Going {
 
 /** What is gone on from: what is named, or where nothing is, a folder of random weights that is made for it. */
 export const namedOrMade = ({ start: { from }, seed }: Going, how: Beginning): TaskEither<Fault, string> => {
-  const { vit } = how.method.evaluated
-  if (from !== '' || O.isNone(vit)) return TE.right(from)
+  const own = how.method.evaluated.vit
+  if (from !== '' || O.isNone(own)) return TE.right(from)
   how.say('no --model was given: a folder of random weights is made, and continued from')
   // of colour images, without a token for hidden patches: as most folders are
-  return writeInitial(join(how.out, 'model'), made({ ...vit.value.options, channels: 3, maskToken: false }), seed)
+  return writeInitial(join(how.out, made.model), vit({ ...own.value.options, channels: 3, maskToken: false }), seed)
 }

@@ -9,6 +9,8 @@
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { ValueOf } from '../config/field.ts'
@@ -22,6 +24,7 @@ import type { Experiment, Resolved } from '../run/experiment.ts'
 import { resolved } from '../run/experiment.ts'
 import { firstStudent } from '../step/strategies/distil.ts'
 import { optionsOf } from './experiment.ts'
+import { predecessorIn } from './going-on.ts'
 import { learningOf, networks, usualNetworks } from './kinds.ts'
 import { crops } from './parts/crops.ts'
 import { images } from './parts/images.ts'
@@ -97,7 +100,7 @@ const sensible = (c: Config): Either<Fault, Config> =>
       )
     : E.right(c)
 
-/** The configuration by what is usual for a kind of objective; an unknown kind is told when all settings are. */
+/** The configuration by what is usual for a kind of objective; an unknown kind is reported when all settings are. */
 const configFor = (kind: unknown): Section<Config> =>
   pipe(
     objective.decode(kind === undefined ? {} : { kind }),
@@ -113,9 +116,12 @@ const kindIn = (layers: ReadonlyArray<Layer>): unknown => {
   return isRecord(tree) && isRecord(tree['objective']) ? tree['objective']['kind'] : undefined
 }
 
-/** An experiment from a configuration: what is said here are its defaults, which files and options may change. */
-export const recipe = (defaults: Given<Config> = {}): Experiment => {
-  const settingsOf = (layers: ReadonlyArray<Layer>): Section<Config> => configFor(kindIn(layers) ?? defaults.objective?.kind).with(defaults)
+/** The experiment: `taken` is what the network that it goes on from makes usual, `defaults` what its program says. */
+const experimentOf = (defaults: Given<Config>, taken: Given<Config>): Experiment => {
+  const settingsOf = (layers: ReadonlyArray<Layer>): Section<Config> =>
+    configFor(kindIn(layers) ?? defaults.objective?.kind)
+      .with(taken)
+      .with(defaults)
   return {
     name: defaults.name ?? 'train',
     about,
@@ -130,3 +136,21 @@ export const recipe = (defaults: Given<Config> = {}): Experiment => {
     },
   }
 }
+
+/**
+ * An experiment from a configuration: what is said here are its defaults, which files and options may change. A run that goes on from a
+ * network (`start.from`) has that network's shape, and crops and statistics as it has seen, where neither says otherwise.
+ */
+export const recipe = (defaults: Given<Config> = {}): Experiment => ({
+  ...experimentOf(defaults, {}),
+  adapted: (layers) =>
+    pipe(
+      predecessorIn(layers, { from: defaults.start?.from, base: defaults.start?.base, heads: defaults.model?.heads }),
+      TE.map(
+        O.match(
+          () => experimentOf(defaults, {}),
+          (p) => experimentOf(defaults, p),
+        ),
+      ),
+    ),
+})

@@ -28,7 +28,7 @@ import type { ForwardStage, Program, StepStage, UpdateOptions } from '../step/st
 import { derive, rewriteForward, rewriteStep } from '../step/step.ts'
 import { accumulate } from '../step/strategies/accumulate.ts'
 import type { Strategy } from '../step/strategies/strategy.ts'
-import { none, withinNetwork } from '../step/strategies/strategy.ts'
+import { noStrategy, withinNetwork } from '../step/strategies/strategy.ts'
 import { chain } from '../step/transform.ts'
 
 /** What the images are like: their channels, and the side of the canvases that hold them. */
@@ -158,7 +158,7 @@ const turnsOf = (k: number, rewrite: (s: StepStage) => StepStage, step: StepStag
 const skipping = (s: CommonSettings, step: StepStage): StepStage =>
   s.runtime.nonFinite === 'skip' ? rewriteStep(skipNonFinite)(step) : step
 
-/** Crops for batches of so many of the images at hand. */
+/** Crops for batches of a number of the images. */
 const cropsFor = (images: Imagery, augmentation: Augmentation, batch: number): Either<Fault, MultiCrop> =>
   multiCrop(augmentation, { batch, channels: images.channels, side: images.side })
 
@@ -187,7 +187,7 @@ const forwardOf = <S extends CommonSettings>(
     update: { ...update, optimizer },
   }
   const trainedBefore = new Set([...begun.keys()].map((path) => join('student', path)))
-  return pipe(plain, rewriteForward(o.strategy?.(s) ?? none), rewriteForward(keepAverages(trainedBefore)))
+  return pipe(plain, rewriteForward(o.strategy?.(s) ?? noStrategy), rewriteForward(keepAverages(trainedBefore)))
 }
 
 /** What the settings of a phase make of images: each once. */

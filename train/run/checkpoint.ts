@@ -34,6 +34,8 @@ import type { HostTensors } from '../../data/formats/tensor.ts'
 /** The version that is written; others are refused by name. */
 export const checkpointVersion = 1
 
+export type BackboneKind = 'vit' | 'own'
+
 /** Everything from which a run continues as if it had never stopped. */
 export interface Checkpoint {
   /** Steps done: the next step has this number. */
@@ -44,6 +46,8 @@ export interface Checkpoint {
   readonly config: Json
   /** Where the data and the schedules stand (epoch, batch, phase), as far as the step alone does not say it. */
   readonly position: Json
+  /** Whether the backbone computes what a ViT of its tensors does, or its own program alone knows what. Not said before 0.2. */
+  readonly backbone?: BackboneKind
   /** The resident state by path: student, teacher, moments, centres, counters. */
   readonly state: HostTensors
 }
@@ -52,15 +56,18 @@ const magic = new TextEncoder().encode('DINOGRAF')
 const prefixBytes = 48
 const maxHeaderBytes = 256 * 1024 * 1024
 
-const Header = t.type({
-  step: Whole,
-  seed: Whole,
-  config: JsonValue,
-  position: JsonValue,
-  tensors: t.array(t.tuple([t.string, t.string])),
-  bodyBytes: Whole,
-  bodySha256: t.string,
-})
+const Header = t.intersection([
+  t.type({
+    step: Whole,
+    seed: Whole,
+    config: JsonValue,
+    position: JsonValue,
+    tensors: t.array(t.tuple([t.string, t.string])),
+    bodyBytes: Whole,
+    bodySha256: t.string,
+  }),
+  t.partial({ backbone: t.keyof({ vit: null, own: null }) }),
+])
 
 type Header = t.TypeOf<typeof Header>
 
@@ -131,8 +138,17 @@ export const writeCheckpoint =
       TE.apS('body', TE.fromEither(layOut(path)({ tensors: checkpoint.state, metadata: {} }))),
       TE.bind('bodySha256', ({ body }) => digestOf(path, body.chunks)),
       TE.bind('header', ({ body, bodySha256 }) => {
-        const { step, seed, config, position, state } = checkpoint
-        const header = { step, seed, config, position, tensors: indexOf(state), bodyBytes: body.length, bodySha256 }
+        const { step, seed, config, position, backbone, state } = checkpoint
+        const header = {
+          step,
+          seed,
+          config,
+          position,
+          ...(backbone === undefined ? {} : { backbone }),
+          tensors: indexOf(state),
+          bodyBytes: body.length,
+          bodySha256,
+        }
         return TE.fromEither(encodeHeader(path, header))
       }),
       TE.chain(({ body, header }) => writeFile('checkpoint', path)([() => prefixOf(header), () => header, ...body.chunks])),
@@ -163,7 +179,7 @@ const decodeHeader = (path: string, prefix: Uint8Array, header: Uint8Array, file
   return pipe(
     E.tryCatch(
       (): unknown => unpack(header),
-      (e) => wrong(path, `a header that does not unpack: ${messageOf(e)}`, 'a MessagePack record'),
+      () => wrong(path, 'a header that is no MessagePack', 'a MessagePack record'),
     ),
     E.chain(decodeAs(Header, 'checkpoint', path, remedy)),
     E.filterOrElse(
@@ -208,10 +224,10 @@ export const readCheckpoint = (path: string): TaskEither<Fault, Checkpoint> =>
       if (hash.digest('hex') !== header.right.bodySha256) {
         return E.left(wrong(path, 'damaged tensors: their sha256 differs', 'the tensors as they were written'))
       }
-      const { step, seed, config, position, tensors } = header.right
+      const { step, seed, config, position, tensors, backbone } = header.right
       if (!sameIndex(tensors, indexOf(body.right.tensors))) {
         return E.left(wrong(path, 'other tensors than the header lists', 'the tensors that the header lists'))
       }
-      return E.right({ step, seed, config, position, state: body.right.tensors })
+      return E.right({ step, seed, config, position, ...(backbone === undefined ? {} : { backbone }), state: body.right.tensors })
     }),
   )

@@ -1,5 +1,5 @@
 /**
- * Signs of collapse while training, from the metrics that losses hand back anyway (losses/collapse.ts, losses/dino.ts). A cause is told
+ * Signs of collapse while training, from the metrics that losses hand back anyway (losses/collapse.ts, losses/dino.ts). A cause is reported
  * once in a run, with what to change. Small batches and few prototypes are where this happens first.
  */
 
@@ -47,19 +47,19 @@ const text = (cause: Cause, w: Watched, values: ReadonlyMap<string, number>): st
   }
 }
 
-/** How long each sign has shown by now, and which causes were told. */
+/** How long each sign has shown by now, and which causes were reported. */
 export interface Watching {
   readonly inRow: ReadonlyMap<Cause, number>
-  readonly told: ReadonlySet<Cause>
+  readonly reported: ReadonlySet<Cause>
 }
 
-export const calm: Watching = { inRow: new Map(), told: new Set() }
+export const calm: Watching = { inRow: new Map(), reported: new Set() }
 
-/** After one more step: what to remember, and what to tell. Law, tested: no cause is told twice. */
+/** After one more step: what to remember, and what to report. Law, tested: no cause is reported twice. */
 export const watch =
   (w: Watched, step: number, values: ReadonlyMap<string, number>) =>
   (before: Watching): readonly [Watching, ReadonlyArray<string>] => {
     const inRow = new Map(signs(w, step, values).map((c) => [c, (before.inRow.get(c) ?? 0) + 1] as const))
-    const now = [...inRow].filter(([c, n]) => n >= patience && !before.told.has(c)).map(([c]) => c)
-    return [{ inRow, told: new Set([...before.told, ...now]) }, now.map((c) => `warning at step ${step}: ${text(c, w, values)}`)]
+    const now = [...inRow].filter(([c, n]) => n >= patience && !before.reported.has(c)).map(([c]) => c)
+    return [{ inRow, reported: new Set([...before.reported, ...now]) }, now.map((c) => `warning at step ${step}: ${text(c, w, values)}`)]
   }

@@ -11,6 +11,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
+import { withoutSecrets } from '../../core/text.ts'
 import { decodeAs } from '../../data/formats/codec.ts'
 import { guarded, writeFile } from '../../data/formats/file.ts'
 import { readJson } from '../../data/formats/json.ts'
@@ -53,8 +54,8 @@ const ownPackage = (folder: URL = new URL('.', import.meta.url)): URL => {
 
 /** The versions that package.json pins. */
 const versions: TaskEither<Fault, Readonly<Record<string, string>>> = pipe(
-  guarded('io', 'package.json')(async () => E.right(await readFile(ownPackage(), 'utf8'))),
-  TE.chainEitherK((text) => decodeAs(packageCodec, 'data', 'package.json', 'restore the file')(JSON.parse(text))),
+  guarded('io', 'package.json')(async () => E.right<Fault, unknown>(JSON.parse(await readFile(ownPackage(), 'utf8')))),
+  TE.chainEitherK((text: unknown) => decodeAs(packageCodec, 'data', 'package.json', 'restore the file')(text)),
   TE.map((p) => ({ [p.name]: p.version, ...p.dependencies })),
 )
 
@@ -65,7 +66,7 @@ export const sessionOf = (name: string, device: Device): TaskEither<Fault, Sessi
     TE.map((known): Session => ({
       started: new Date().toISOString(),
       name,
-      command: process.argv.slice(1).map((w) => w.replace(`${process.cwd()}/`, '')),
+      command: process.argv.slice(1).map((w) => withoutSecrets(process.env)(w.replace(`${process.cwd()}/`, ''))),
       target: device.name,
       device: device.description,
       node: process.version,

@@ -6,7 +6,7 @@ import type { TrainingSplit } from '../../data/loading/training.ts'
 import type { Split } from '../../data/readers/split.ts'
 import type { Evaluation } from '../config/common.ts'
 import type { Resolved, Trained } from './experiment.ts'
-import type { FeatureProgram } from './assembly.ts'
+import type { Assembled, FeatureProgram, Imagery } from './assembly.ts'
 import type { Progress } from './log/progress.ts'
 
 /** Numbers that a run is reported with, by name. */
@@ -32,6 +32,8 @@ export interface Judge {
   ) => TaskEither<Fault, TaskEither<Fault, number>>
   /** The accuracy of the pixels themselves, which features have to beat. Fault: images of several sizes. */
   readonly pixels: (data: Split, o: Evaluation) => TaskEither<Fault, number>
+  /** Notes in a run's folder what others need to know of it while it still goes: how it sees images. */
+  readonly begun: (o: { readonly out: string; readonly assembled: Assembled; readonly images: Imagery }) => TaskEither<Fault, void>
   /** Makes what is made of a finished run. Gives all its numbers. */
   readonly finished: (f: Finished) => TaskEither<Fault, Numbers>
   /** The same of a run that was stopped. */

@@ -4,14 +4,13 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { Device, Executable, HostValues } from '../../compiler/target.ts'
+import type { Executable, HostValues } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
-import type { Json } from '../../data/formats/codec.ts'
+import { fault, unexpected } from '../../core/fault.ts'
 import type { Batch, Loader } from '../../data/loading/loader.ts'
-import { save } from './checkpoints.ts'
+import type { Saving, State } from './saving.ts'
+import { checkpoint, rescued } from './saving.ts'
 import type { Assembled, AssembledPhase } from './assembly.ts'
-import type { Position } from './resumption.ts'
 import type { Watching } from './collapse.ts'
 import { calm, watch } from './collapse.ts'
 import type { Log } from './log/log.ts'
@@ -19,7 +18,6 @@ import type { Progress } from './log/progress.ts'
 import { skippedName } from '../step/finiteness.ts'
 import type { CommonSettings } from '../config/common.ts'
 import { enter, microBatchAt, phaseAt } from './phases.ts'
-import { finiteState, readState } from './state.ts'
 
 /** A phase as it runs: an executable for each of its turns, and its batches. */
 export interface RunningPhase {
@@ -28,25 +26,18 @@ export interface RunningPhase {
   readonly accuracy: TaskEither<Fault, number>
 }
 
-export interface LoopOptions {
-  readonly device: Device
-  readonly assembled: Assembled
+export interface LoopOptions extends Saving {
   /** One for each phase of `assembled`. */
   readonly running: ReadonlyArray<RunningPhase>
-  readonly settings: CommonSettings
-  readonly config: Json
   /** The first step to do. */
   readonly from: number
-  readonly position: Position
   readonly logs: Log
   readonly progress: Progress
-  /** The folder of checkpoints. */
-  readonly dir: string
   /** After these steps the accuracy is shown and recorded. */
   readonly evaluateAfter: ReadonlySet<number>
   /** Called before every step. */
   readonly between: (step: number) => TaskEither<Fault, void>
-  /** Whether somebody asked the run to stop after the step at hand. */
+  /** Whether the run was asked to stop after the present step. */
   readonly stopping: () => boolean
   /** Seconds of a steady clock. */
   readonly clock: () => number
@@ -139,7 +130,7 @@ const guidedShare = ({ crops }: AssembledPhase, { drawn }: Batch): ReadonlyArray
 }
 
 /** One run of a program. */
-const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: number): TaskEither<Fault, Outcome> => {
+const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: number, state: State): TaskEither<Fault, Outcome> => {
   const { seed } = o.settings
   const micro =
     microBatchAt(
@@ -151,9 +142,11 @@ const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: nu
     running.loader.batch(micro),
     TE.map((batch) => ({ batch, waited: o.clock() - asked })),
     TE.bind('crops', ({ batch }) => TE.fromEither(phase.crops.feed(seed, batch))),
-    TE.bind('values', ({ crops }) =>
-      running.turns[turn].run({ values: new Map([...crops, ...phase.feed(seed, micro), ...hypersAt(phase, step)]), seed, step: micro }),
-    ),
+    TE.map((ready) => ({ ...ready, fed: new Map([...ready.crops, ...phase.feed(seed, micro), ...hypersAt(phase, step)]) })),
+    TE.chainFirstIOK(() => () => {
+      state.whole = undefined
+    }),
+    TE.bind('values', ({ fed }) => running.turns[turn].run({ values: fed, seed, step: micro })),
     TE.map(({ batch, values, waited }) => ({
       values: new Map([...scalars(values), ...guidedShare(phase, batch)]),
       notes: batch.notes,
@@ -162,10 +155,10 @@ const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: nu
   )
 }
 
-const oneStep = (o: LoopOptions, now: Now, step: number): TaskEither<Fault, Outcome> =>
+const oneStep = (o: LoopOptions, now: Now, step: number, state: State): TaskEither<Fault, Outcome> =>
   pipe(
     now.running.turns.map((_, turn) => turn),
-    TE.traverseSeqArray((turn) => oneTurn(o, now, step, turn)),
+    TE.traverseSeqArray((turn) => oneTurn(o, now, step, turn, state)),
     TE.map((turns) => ({
       values: together(turns.map((t) => t.values)),
       notes: turns.flatMap((t) => t.notes),
@@ -180,15 +173,6 @@ const begin = (o: LoopOptions, step: number): TaskEither<Fault, void> => {
   o.progress.say(`step ${step}: ${o.assembled.phases[n].name}`)
   return n === 0 ? TE.right(undefined) : enter(o.device, o.assembled.residents, o.assembled.phases, n)
 }
-
-/** Saves the state after `step` steps. Faults: a state that is not finite, which is not saved; what the system refuses. */
-const checkpoint = (o: LoopOptions, step: number, position: Position): TaskEither<Fault, string> =>
-  pipe(
-    readState(o.device, o.assembled.residents),
-    TE.chainEitherK(finiteState(step)),
-    TE.chain((state) => save(o.dir, o.settings.runtime.checkpoints)({ step, seed: o.settings.seed, config: o.config, position, state })),
-    TE.map((saved) => saved.path),
-  )
 
 /** Steps between checkpoints: ten in a run where nothing is said. */
 const everyOf = ({ steps, runtime }: CommonSettings): number =>
@@ -232,14 +216,17 @@ const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyM
 }
 
 /** One step with everything that belongs to it; gives what is carried on. */
-const turn = async (o: LoopOptions, step: number, carried: Carried): Promise<Either<Fault, Carried>> => {
+const turn = async (o: LoopOptions, step: number, carried: Carried, state: State): Promise<Either<Fault, Carried>> => {
   const now = nowAt(o, step)
   const asked = o.clock()
-  const outcome = await pipe(
+  state.whole = undefined
+  const begun = await pipe(
     begin(o, step),
     TE.chain(() => o.between(step)),
-    TE.chain(() => oneStep(o, now, step)),
   )()
+  if (E.isLeft(begun)) return begun
+  state.whole = step
+  const outcome = await oneStep(o, now, step, state)()
   if (E.isLeft(outcome)) return outcome
   const { values, notes, waited } = outcome.right
   const seconds = Math.max(1e-9, o.clock() - asked)
@@ -266,14 +253,14 @@ const turn = async (o: LoopOptions, step: number, carried: Carried): Promise<Eit
   })()
   if (E.isLeft(written)) return written
   const next: Carried = { values, lastSaved: carried.lastSaved, skipped: skipped.right, watching: watched(o, now, done, values, carried) }
-  if (!(done % everyOf(o.settings) === 0 || done === steps || o.stopping())) return E.right(next)
-  return E.map((path: string): Carried => ({ ...next, lastSaved: path }))(
-    await checkpoint(o, done, {
-      ...o.position,
-      skipped: next.skipped,
-      values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))),
-    })(),
-  )
+  if (done % everyOf(o.settings) === 0 || done === steps || o.stopping()) {
+    const saved = await checkpoint(o, done, next)()
+    if (E.isLeft(saved)) return saved
+    state.whole = done
+    return E.right({ ...next, lastSaved: saved.right })
+  }
+  state.whole = done
+  return E.right(next)
 }
 
 /** Runs until the last step, a fault, or a request to stop; the last two leave a checkpoint behind where there is a good state. */
@@ -287,13 +274,15 @@ export const loop =
       skipped: o.position.skipped,
       watching: calm,
     }
+    const state: State = { whole: undefined }
     let step = o.from
     for (; step < steps && !(step > o.from && o.stopping()); step++) {
-      const next = await turn(o, step, carried)
+      const next = await turn(o, step, carried, state).catch((e: unknown) => E.left(unexpected(e)))
       if (E.isLeft(next)) {
         o.progress.end()
+        const fault = await rescued(o, next.left, { ...carried, from: o.from }, state)
         await o.logs.close('failed')()
-        return next
+        return E.left(fault)
       }
       carried = next.right
       // timers and signals are served between steps, also on targets that compute on this thread

@@ -4,7 +4,7 @@
  *
  * ```
  * phases: (s) => [
- *   { name: 'head', from: 0, settings: { ...s, frozen: 12 } },           the backbone stands still, which costs it no gradients
+ *   { name: 'head', from: 0, settings: { ...s, frozen: 12 } },           the backbone is frozen, which costs it no gradients
  *   { name: 'all', from: 500, settings: { ...s, frozen: 0 } },
  * ]
  * ```

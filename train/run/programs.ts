@@ -25,7 +25,7 @@ export interface ProgramOptions {
   readonly side: number
   readonly judge: Judge
   readonly progress: Progress
-  /** Whether somebody asked to stop. */
+  /** Whether a stop was requested. */
   readonly stopping: () => boolean
   /** Where to write a contact sheet of the first crops. */
   readonly preview: string | undefined

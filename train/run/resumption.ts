@@ -1,5 +1,5 @@
 /** Where a run begins: at first values, or where an earlier one of the same configuration was left. */
-import { mkdir, readdir, rename, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -10,26 +10,30 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
-import { join as joinPath } from '../../core/tree.ts'
 import type { Json } from '../../data/formats/codec.ts'
-import { guarded } from '../../data/formats/file.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { checkpointsIn, latest } from './checkpoints.ts'
+import { latest } from './checkpoints.ts'
 import type { Resolved, Surroundings } from './experiment.ts'
 import type { Assembled } from './assembly.ts'
+import type { Identity } from './identity.ts'
+import { boundary, identityCodec, sameImages, sameSettings } from './identity.ts'
 import { initialize } from '../step/initialization.ts'
 import { stateValues } from './state.ts'
 import { startAdapters } from '../step/strategies/adapters.ts'
 
 /** What the step alone does not say of a run. */
-const positionCodec = t.type({
-  /** Evaluations before training. */
-  before: t.readonly(t.record(t.string, t.number)),
-  /** Steps in a row that were left out, up to here. */
-  skipped: t.number,
-  /** What the last step said. */
-  values: t.readonly(t.record(t.string, t.number)),
-})
+const positionCodec = t.intersection([
+  t.type({
+    /** Evaluations before training. */
+    before: t.readonly(t.record(t.string, t.number)),
+    /** Steps in a row that were left out, up to here. */
+    skipped: t.number,
+    /** What the last step said. */
+    values: t.readonly(t.record(t.string, t.number)),
+  }),
+  /** What it is of. */
+  t.partial({ identity: identityCodec }),
+])
 
 export type Position = t.TypeOf<typeof positionCodec>
 
@@ -44,44 +48,29 @@ export interface Start {
 
 export interface StartOptions extends Surroundings {
   readonly resume: boolean
+  /** What the run is of, now. */
+  readonly identity: Identity
 }
 
-const isTree = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
+const pathOf = (config: Json): unknown =>
+  pipe(
+    pathCodec.decode(config),
+    E.match(
+      () => undefined,
+      (c) => c.data.path,
+    ),
+  )
 
-/** The first path at which two configurations differ. */
-const difference = (was: unknown, now: unknown, at = ''): string | undefined => {
-  if (!isTree(was) || !isTree(now)) return JSON.stringify(was) === JSON.stringify(now) ? undefined : at
-  for (const key of new Set([...Object.keys(was), ...Object.keys(now)])) {
-    const found = difference(was[key], now[key], joinPath(at, key))
-    if (found !== undefined) return found
-  }
-  return undefined
-}
+const pathCodec = t.type({ data: t.type({ path: t.unknown }) })
 
-/** What may change when a run is continued: how long it is, how it goes, and where it is computed. */
-const changeable = ['steps', 'runtime', 'accelerator']
-
-const fixedPart = (config: Json): unknown =>
-  isTree(config) ? Object.fromEntries(Object.entries(config).filter(([k]) => !changeable.includes(k))) : config
-
-const at = (config: unknown, path: string): unknown => path.split('.').reduce((u: unknown, k) => (isTree(u) ? u[k] : undefined), config)
-
-const shown = (u: unknown): string => (u === undefined ? 'nothing' : JSON.stringify(u))
-
-/** A run may only be continued as it was begun. */
-const checkResume = (out: string, r: Resolved, c: Checkpoint): Either<Fault, Checkpoint> => {
+/** A run may only be continued as it was begun, on the same images. */
+const checkResume = ({ out, identity }: StartOptions, r: Resolved, c: Checkpoint, position: Position): Either<Fault, Checkpoint> => {
   // what an earlier release did not know yet is as it was then
   const began = r.completed(c.config)
-  const path = difference(fixedPart(began), fixedPart(r.config))
-  if (path !== undefined)
-    return E.left(
-      fault('checkpoint', {
-        place: `${out}: ${path}`,
-        found: shown(at(r.config, path)),
-        allowed: `${shown(at(began, path))}, as the run began; only ${changeable.join(', ')} may change`,
-        remedy: `resume without this setting: --resume alone takes the configuration from ${join(out, 'config.yaml')}`,
-      }),
-    )
+  const settings = sameSettings(out, began, r.config)
+  if (E.isLeft(settings)) return settings
+  const images = sameImages(out, position.identity, identity, [pathOf(began), pathOf(r.config)])
+  if (E.isLeft(images)) return images
   return c.step <= r.settings.steps
     ? E.right(c)
     : E.left(
@@ -92,34 +81,6 @@ const checkResume = (out: string, r: Resolved, c: Checkpoint): Either<Fault, Che
           remedy: 'give more --steps, or begin another run with --out',
         }),
       )
-}
-
-/** Files of events, which TensorBoard would show as one run with the next. */
-const isEvents = (name: string): boolean => name.startsWith('events.out.tfevents.')
-
-/** Checkpoints and events of an earlier run in the same folder are moved aside: nothing is lost, and nothing is mixed up. */
-const asideOld = (o: StartOptions): TaskEither<Fault, void> => {
-  const dir = join(o.out, 'checkpoints')
-  return pipe(
-    checkpointsIn(dir),
-    TE.chain((files) =>
-      files.length === 0
-        ? TE.right(undefined)
-        : guarded(
-            'io',
-            dir,
-          )(async () => {
-            const taken = await readdir(o.out)
-            let n = 1
-            while (taken.includes(`checkpoints.${n}`)) n++
-            await rename(dir, join(o.out, `checkpoints.${n}`))
-            await mkdir(dir)
-            for (const events of taken.filter(isEvents)) await rename(join(o.out, events), join(o.out, `checkpoints.${n}`, events))
-            o.progress.say(`checkpoints and events of an earlier run are now in ${join(o.out, `checkpoints.${n}`)}`)
-            return E.right(undefined)
-          }),
-    ),
-  )
 }
 
 /** Whether a run was begun in a folder. */
@@ -133,12 +94,11 @@ export const isBegun = async (out: string): Promise<boolean> => {
 
 const fresh = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, Start> =>
   pipe(
-    asideOld(o),
-    TE.chain(() => r.first({ ...o, method: a.method, residents: a.residents, say: o.progress.say })),
+    r.first({ ...o, method: a.method, residents: a.residents, say: o.progress.say }),
     TE.chainEitherK((given) =>
       startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given])),
     ),
-    TE.map((values) => ({ step: 0, values, position: beginning })),
+    TE.map((values) => ({ step: 0, values, position: { ...beginning, identity: o.identity } })),
   )
 
 const nothing = (out: string): Fault =>
@@ -156,13 +116,22 @@ const continued = (
   found: { readonly path: string; readonly checkpoint: Checkpoint },
 ): Either<Fault, Start> =>
   pipe(
-    checkResume(o.out, r, found.checkpoint),
-    E.chain((c) => stateValues(a.residents)(c.state)),
-    E.map((values): Start => {
-      o.progress.say(`continuing from ${found.path} at step ${found.checkpoint.step}`)
-      const position = positionCodec.decode(found.checkpoint.position)
-      return { step: found.checkpoint.step, values, position: E.isRight(position) ? position.right : beginning }
-    }),
+    positionCodec.decode(found.checkpoint.position),
+    E.match(
+      () => beginning,
+      (position) => position,
+    ),
+    (position) =>
+      pipe(
+        checkResume(o, r, found.checkpoint, position),
+        E.chain((c) => stateValues(a.residents)(c.state)),
+        E.map((values): Start => {
+          const { step } = found.checkpoint
+          o.progress.say(`continuing from ${found.path} at step ${step}`)
+          for (const note of boundary(position.identity, o.identity, step)) o.progress.say(note)
+          return { step, values, position: { ...position, identity: o.identity } }
+        }),
+      ),
   )
 
 /**

@@ -31,6 +31,8 @@ import type { Ended, RunningPhase } from './loop.ts'
 import { loop } from './loop.ts'
 import { compiledPhases } from './programs.ts'
 import type { Start } from './resumption.ts'
+import { fitting } from './memory.ts'
+import { identityOf } from './identity.ts'
 import { checkBegun, startOf } from './resumption.ts'
 import { readValues, writeResidents } from './state.ts'
 
@@ -153,8 +155,9 @@ const writeConfig = (o: RunOptions, r: Resolved, device: Device): TaskEither<Fau
 /** Where a run begins; its values are on the device, and the host holds them no more. */
 type Begun = Omit<Start, 'values'>
 
-const begun = async ({ options: o, run, device, surroundings, assembled }: Traced): Promise<Either<Fault, Begun>> => {
-  const start = await startOf(surroundings, assembled, run)()
+const begun = async ({ options: o, run, data, device, surroundings, assembled }: Traced): Promise<Either<Fault, Begun>> => {
+  const identity = identityOf(data, device.name, run.settings.accelerator)
+  const start = await startOf({ ...surroundings, identity }, assembled, run)()
   if (E.isLeft(start)) return start
   const { values, ...rest } = start.right
   for (const effect of [
@@ -245,6 +248,8 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
     say,
   })()
   if (E.isLeft(logs)) return logs
+  const noted = await o.judge.begun({ out: o.out, assembled, images: t.images })()
+  if (E.isLeft(noted)) return noted
   const before = await evaluatedBefore(t, start.right, phases.right[0].accuracy)
   if (E.isLeft(before)) return before
   const ended = await loop({
@@ -289,10 +294,13 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   const images = await imageryOf(data)
   if (E.isLeft(images)) return images
   const made = assembledFor(images.right, (i) => run.assemble(i, device.planned), o.progress.say)
-  return E.isLeft(made) ? made : trained({ ...open, ...made.right })
+  if (E.isLeft(made)) return made
+  const fits = fitting(made.right.assembled)
+  return E.isLeft(fits) ? fits : trained({ ...open, ...made.right })
 }
 
-const targetOf = (a: Accelerator): TaskEither<Fault, Device> => openTarget(a.target, a.threads === 0 ? {} : { threads: a.threads })
+const targetOf = (a: Accelerator, say: (text: string) => void): TaskEither<Fault, Device> =>
+  openTarget(a.target, { say, ...(a.threads === 0 ? {} : { threads: a.threads }) })
 
 /** Runs an experiment from its resolved settings; the device is closed whatever happens. */
 export const runExperiment =
@@ -305,7 +313,7 @@ export const runExperiment =
     if (E.isLeft(data)) return data
     const judged = judgedOf(data.right, progress.say)
     if (E.isLeft(judged)) return judged
-    const opening = options.device ?? targetOf(run.settings.accelerator)
+    const opening = options.device ?? targetOf(run.settings.accelerator, progress.say)
     const device = await opening()
     if (E.isLeft(device)) return device
     const result = await onDevice({

@@ -23,7 +23,7 @@ const groupFactor = (group: ReadonlyArray<Proposal>, limit: number): Expr =>
   factor(sqrt(group.map((p) => whileOpen(p.gate, sum()(square(p.update)), 0)).reduce((x, y) => add(x, y))), limit)
 
 /**
- * Every group of tensors by one norm: g <- g min(1, limit / (|group| + 1e-6)); groups are submodules unless told (dinov2 and
+ * Every group of tensors by one norm: g <- g min(1, limit / (|group| + 1e-6)); groups are submodules by default (dinov2 and
  * dinov3 `train/train.py`, one clip_grad_norm_ for each submodule).
  */
 export const clipGroups = (limit: number, groupOf: (p: Parameter) => string = submoduleOf): GradientTransform => ({

@@ -6,7 +6,7 @@
  * after   %bad = sum over all next states and the loss of (select(less(abs(%x), limit), 0, 1))
  *         state w = select(less(0, %bad), state w, %next);   value skipped = select(less(0, %bad), 1, 0)
  * ```
- * Everything stands still at such a step, moments and centres too; the random draws and the data go on.
+ * Nothing is updated at such a step, moments and centres too; the random draws and the data go on.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Expr } from '../../core/expr.ts'

@@ -1,6 +1,6 @@
 /**
  * A method as a value: networks, what they are judged by, and what a step is fed besides crops. It is built once for settings and images;
- * the types of its networks' parameters are known where it is built, and nobody's concern after that.
+ * the types of its networks' parameters are known where it is built, and do not matter after that.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -11,6 +11,7 @@ import type { HostValues } from '../../compiler/target.ts'
 import type { Expr } from '../../core/expr.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Exprs, Model } from '../../core/model.ts'
+import { input } from '../../core/leaves.ts'
 import { call, context, leavesOf } from '../../core/model.ts'
 import { join } from '../../core/tree.ts'
 import type { Loss } from '../../losses/loss.ts'
@@ -20,7 +21,7 @@ import type { Batch } from './batch.ts'
 import type { Objective } from './objective.ts'
 import { objective } from './objective.ts'
 import type { Strategy } from './strategies/strategy.ts'
-import { none } from './strategies/strategy.ts'
+import { noStrategy } from './strategies/strategy.ts'
 
 /** What a backbone says of whole images; where its class token looks, if it has attention. */
 export interface SeeingFeatures extends BackboneFeatures {
@@ -36,7 +37,7 @@ export interface Backbone<B, I = Expr> extends Model<B, I, SeeingFeatures> {
   readonly patch: number
   /** Blocks, where the learning rate falls from one to the next (`blocks.N` in the names of their parameters). Default 0. */
   readonly blocks?: number
-  /** Itself, where it is a Vision Transformer: what other programs can read it as. */
+  /** Itself, where it is a Vision Transformer: what other programs can read it as. Not taken at its word: features must be equal. */
   readonly vit?: Vit
 }
 
@@ -44,16 +45,40 @@ export interface Backbone<B, I = Expr> extends Model<B, I, SeeingFeatures> {
 export interface AnyBackbone {
   /** Its features of images, with its parameters under `ROOT.backbone`. */
   readonly features: (root: string, images: Expr) => SeeingFeatures
+  /** Pixels along the side of a patch. */
+  readonly patch: number
   readonly vit: Option<Vit>
 }
 
-export const anyBackbone = <B>(b: Backbone<B>): AnyBackbone => ({
-  vit: O.fromNullable(b.vit),
-  features: (root, images) => {
+const featuresOf =
+  <B>(b: Model<B, Expr, SeeingFeatures>) =>
+  (root: string, images: Expr): SeeingFeatures => {
     const leaves: Exprs<B> = leavesOf(join(root, 'backbone'), b.params)
     return call(b, context('eval'), 'features', leaves, images)
-  },
-})
+  }
+
+/**
+ * Whether features are those of a Vision Transformer: equal expressions are one object. What was made of a ViT may have another stem, other
+ * blocks, or the mean of patches in place of the class token.
+ */
+const isVit = (features: AnyBackbone['features'], model: Vit): boolean => {
+  const { channels, patch } = model.options
+  const images = input('images', [1, channels, 2 * patch, 3 * patch])
+  const [own, plain] = [features('', images), featuresOf(model)('', images)]
+  return own.cls === plain.cls && own.patches === plain.patches
+}
+
+export const anyBackbone = <B>(b: Backbone<B>): AnyBackbone => {
+  const features = featuresOf(b)
+  return {
+    features,
+    patch: b.patch,
+    vit: pipe(
+      O.fromNullable(b.vit),
+      O.filter((model) => isVit(features, model)),
+    ),
+  }
+}
 
 /** A network that is judged, and where its tensors live: `teacher`, `ema`. */
 export interface Judged extends AnyBackbone {
@@ -93,9 +118,9 @@ export interface MethodOptions<B, P, Q, S, T> {
   readonly feed?: StepFeed
   /** The root of the evaluated network. Default `teacher`. */
   readonly evaluated?: string
-  /** Default: none. */
+  /** Default: noStrategy. */
   readonly beside?: Readonly<Record<string, Compared>>
-  /** Default: none. */
+  /** Default: noStrategy. */
   readonly prototypes?: ReadonlyArray<string>
   /** Roles other than those of a teacher that follows its student. Default: these. */
   readonly roles?: Strategy
@@ -103,7 +128,7 @@ export interface MethodOptions<B, P, Q, S, T> {
 
 /** Makes a method of its networks and its loss. */
 export const method = <B, P, Q, S, T>(o: MethodOptions<B, P, Q, S, T>): Method => ({
-  objective: (batch) => pipe(objective({ model: o.pair, loss: o.loss, batch }), E.chain(o.roles ?? none)),
+  objective: (batch) => pipe(objective({ model: o.pair, loss: o.loss, batch }), E.chain(o.roles ?? noStrategy)),
   feed: o.feed ?? (() => new Map()),
   evaluated: { root: o.evaluated ?? 'teacher', ...anyBackbone(o.backbone) },
   beside: o.beside ?? {},

@@ -30,7 +30,7 @@ const correction = (beta: number, steps: Expr): Expr => fromOne(mul(steps, -Math
 
 const counter: Declaration = param([], zeros, false)
 
-/** Parameters behind one gate share a step count, which stands still while the gate is closed; those of a later phase count from there. */
+/** Parameters behind one gate share a step count, which is frozen while the gate is closed; those of a later phase count from there. */
 const counterOf = ({ gate, begun }: Proposal): Kept => {
   const path = ['step', ...compact([begun, gate])].reduce((x, y) => join(x, y))
   const old = before({ path, declaration: counter })

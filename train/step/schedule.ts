@@ -253,7 +253,7 @@ export const stepTemperature = (o: TemperatureOptions & { readonly warmup: numbe
  */
 export type LearningRateRule = 'none' | 'linear_wrt_256' | 'sqrt_wrt_1024' | 'four_sqrt_wrt_1024'
 
-/** The factor of a rule for a batch of so many images. */
+/** The factor of a rule for a batch of a number of images. */
 export const learningRateFactor = (rule: LearningRateRule, batch: number): number => {
   switch (rule) {
     case 'none':

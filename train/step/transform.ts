@@ -79,7 +79,7 @@ export const whileOpen = (gate: Option<string>, x: Expr, y: Operand): Expr =>
 
 /**
  * Puts the parameters that `applies` names behind the scalar `hyper.name`. Where it is 0 they have no gradient at that step: their
- * moments, decay and step count stand still, as in PyTorch when `grad` is None, and nothing is recompiled.
+ * moments, decay and step count do not change, as in PyTorch when `grad` is None, and nothing is recompiled.
  */
 export const gated = (name: string, applies: (p: Parameter) => boolean): GradientTransform =>
   each((p) => (applies(p) ? { ...p, gate: O.some(name) } : p))

@@ -2,7 +2,8 @@
  * Functions that gpu.js does not have, written out in terms that it has. Written out, not called: WebAssembly vector lanes
  * do not go through calls, and what two functions have in common (the exponential of erf and of its derivative) is shared.
  */
-import type { Term, TermTable } from '../../kernel/term.ts'
+import type { TermTable } from '../../kernel/table.ts'
+import type { Term } from '../../kernel/term.ts'
 import { termsOf } from '../../kernel/term.ts'
 
 /**

@@ -176,7 +176,7 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
 declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
   import { type Ast, FunctionNode } from 'gpu.js/src/backend/function-node.js'
   import type { WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/web-assembly/wasm-builder.js'
-  /** What the code generator is told about the module that it emits into. */
+  /** What the code generator knows of the module that it emits into. */
   export interface Assembler {
     readonly module: WasmModuleBuilder
     readonly globals: { readonly threadX: number; readonly threadY: number; readonly threadZ: number }

@@ -146,7 +146,7 @@ const joined = (output: Fused, rows: Fused): Fused => {
 
 /**
  * before: k1 = rows (q, k);  k2 = output (q, k, v)
- * after:  k = output and rows (q, k, v), where nobody needs the rows before
+ * after:  k = output and rows (q, k, v), where the rows are not needed before
  */
 export const joinAttention = (kernels: ReadonlyArray<Fused>): ReadonlyArray<Fused> => {
   const at: Array<Fused | undefined> = [...kernels]

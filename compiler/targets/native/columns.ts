@@ -1,7 +1,7 @@
 /**
  * Sums over rows for a few columns (gradients of biases and of scales, norms): cutting the columns would leave threads little and have
- * each read strips of memory. So the rows are cut, into chunks whose number depends on the kernel alone; whoever finishes last adds the
- * chunks' sums, always in the same order.
+ * each read strips of memory. So the rows are cut, into chunks whose number depends on the kernel alone; the thread that finishes last
+ * adds the chunks' sums, always in the same order.
  *
  * ```
  * y[n] = f(sum over r of x[r, n])   →   p[c, n] = sum over r in chunk c of x[r, n];   y[n] = f(sum over c of p[c, n])

@@ -1,24 +1,30 @@
 /**
  * The system's C compiler, and what it has made before: libraries by the hash of their source, the compiler, its flags
- * and the processor, in the user's cache folder. A library appears there whole or not at all, whoever else is compiling.
+ * and the processor, in the user's cache folder. A library appears there whole or not at all, whatever else is compiling.
  */
 import { spawn } from 'node:child_process'
-import { createHash, randomUUID } from 'node:crypto'
-import { access, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir, cpus } from 'node:os'
+import { createHash } from 'node:crypto'
+import { access, mkdtemp, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { constants, readFileSync } from 'node:fs'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
+import type { Say } from './cache.ts'
+import { digestFile, making, openCache, putLibrary, stateOf } from './cache.ts'
 import { markUsed } from './prune.ts'
 
 export interface Compiler {
   readonly command: string
+  /** Words that come before all others. */
+  readonly words: ReadonlyArray<string>
   /** What it says of itself: part of every library's name. */
   readonly version: string
   readonly flags: ReadonlyArray<string>
   readonly cache: string
+  /** Tells a person what is not as it should be with the cache. */
+  readonly say: Say
   /** The runtime's own sources and headers, by file name. */
   readonly runtime: ReadonlyMap<string, string>
   /** The processor, in words that differ where code may. */
@@ -28,9 +34,9 @@ export interface Compiler {
 const runtimeFolder = fileURLToPath(new URL('runtime/', import.meta.url))
 
 /** In a process group of its own: Ctrl-C stops a run after its step, not the compiler in the middle of a file. */
-const run = (command: string, args: ReadonlyArray<string>): Promise<{ readonly ok: boolean; readonly text: string }> =>
+const run = (command: string, args: ReadonlyArray<string>, cwd?: string): Promise<{ readonly ok: boolean; readonly text: string }> =>
   new Promise((done) => {
-    const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd === undefined ? {} : { cwd }) })
     const said = { out: '', err: '' }
     child.stdout.on('data', (text: Buffer) => {
       said.out += text.toString()
@@ -60,17 +66,27 @@ const inPath = async (name: string): Promise<boolean> => {
   return false
 }
 
-/** `CC`, or else the first of the usual names. */
-const findCommand = async (): Promise<string | Fault> => {
-  const asked = process.env.CC?.trim()
-  const names = asked === undefined || asked === '' ? ['cc', 'gcc', 'clang'] : [asked]
-  for (const name of names) if (await inPath(name)) return name
+/** What is called: the program, and words that come before all others, as of `CC="ccache gcc"`. */
+type Called = readonly [program: string, ...words: ReadonlyArray<string>]
+
+/** `CC`, or else the first of the usual names. A path with spaces is one word where there is such a file. */
+const findCommand = async (): Promise<Called | Fault> => {
+  const asked = process.env.CC?.trim() ?? ''
+  if (asked !== '' && (await isFile(asked, constants.X_OK))) return [asked]
+  const named: ReadonlyArray<Called> = asked === '' ? [['cc'], ['gcc'], ['clang']] : [splitWords(asked)]
+  for (const called of named) if (await inPath(called[0])) return called
+  const names = named.map(([program]) => program)
   return fault('target', {
     place: 'native',
     found: `no C compiler: ${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} not in PATH`,
     allowed: 'GCC 9 or Clang 11, or later',
     remedy: 'install one (apt install gcc, xcode-select --install), or name it in CC; or use --target gpujs:webasm',
   })
+}
+
+const splitWords = (text: string): Called => {
+  const [program = text, ...words] = text.split(/\s+/)
+  return [program, ...words]
 }
 
 /** Part of the name of every library: another processor may lack the instructions. */
@@ -82,11 +98,6 @@ const processorOf = (): string => {
   } catch {
     return model
   }
-}
-
-export const cacheFolder = (): string => {
-  const given = process.env.XDG_CACHE_HOME
-  return join(given === undefined || given === '' ? join(homedir(), '.cache') : given, 'dinograph', 'native')
 }
 
 const flagsFor = (extra: ReadonlyArray<string>, clang: boolean): ReadonlyArray<string> => [
@@ -106,10 +117,16 @@ const flagsFor = (extra: ReadonlyArray<string>, clang: boolean): ReadonlyArray<s
   ...extra,
 ]
 
-export const findCompiler = async (extra: ReadonlyArray<string> = []): Promise<Compiler | Fault> => {
-  const command = await findCommand()
-  if (typeof command !== 'string') return command
-  const version = await run(command, ['--version'])
+/** Where nobody listens, a person is still told. */
+const toTerminal: Say = (text) => {
+  process.stderr.write(`${text}\n`)
+}
+
+export const findCompiler = async (extra: ReadonlyArray<string> = [], say: Say = toTerminal): Promise<Compiler | Fault> => {
+  const called = await findCommand()
+  if ('_tag' in called) return called
+  const [command, ...words] = called
+  const version = await run(command, [...words, '--version'])
   if (!version.ok)
     return fault('target', {
       place: `native (${command})`,
@@ -122,16 +139,18 @@ export const findCompiler = async (extra: ReadonlyArray<string> = []): Promise<C
   for (const f of files) runtime.set(f, await readFile(join(runtimeFolder, f), 'utf8'))
   return {
     command,
+    words,
     version: version.text,
     flags: flagsFor(extra, version.text.includes('clang')),
-    cache: cacheFolder(),
+    cache: await openCache(say),
+    say,
     runtime,
     processor: processorOf(),
   }
 }
 
 /** Everything that decides what a text is compiled to. */
-export const identityOf = (c: Compiler): ReadonlyArray<string> => [c.version, ...c.flags, c.processor, ...c.runtime.values()]
+export const identityOf = (c: Compiler): ReadonlyArray<string> => [c.version, ...c.words, ...c.flags, c.processor, ...c.runtime.values()]
 
 const nameOf = (c: Compiler, text: string): string => {
   const hash = createHash('sha256')
@@ -156,31 +175,41 @@ const compileFault = (c: Compiler, file: string, text: string): Fault =>
     remedy: `look at ${file}; try another compiler by CC, or use --target gpujs:webasm`,
   })
 
-/** The path of the library of a source: found in the cache, or compiled now. Its C text lies beside it. */
+/** Whether a library may be loaded. Where it is there and is not what was put there, a person is told. */
+const mayLoad = async (c: Compiler, library: string): Promise<boolean> => {
+  const state = await stateOf(library)
+  if (state === 'damaged') c.say(`native: ${library} is not as it was compiled (damaged, or changed by somebody): it is compiled again`)
+  return state === 'whole'
+}
+
+/** The path of the library of a source: found in the cache whole, or compiled now. Its C text and the digest of its bytes lie beside it. */
 export const libraryOf = async (c: Compiler, name: string, sources: ReadonlyArray<string>): Promise<string | Fault> => {
-  const base = join(c.cache, `${name}-${nameOf(c, sources.join('\0'))}`)
+  const stem = `${name}-${nameOf(c, sources.join('\0'))}`
+  const base = join(c.cache, stem)
   const path = `${base}.so`
-  if (await isFile(path)) {
-    await markUsed([path, ...sources.map((_, i) => `${base}.${i}.c`)])
+  if (await mayLoad(c, path)) {
+    await markUsed([path, digestFile(path), ...sources.map((_, i) => `${base}.${i}.c`)])
     return path
   }
-  const own = `${base}.${process.pid}.${randomUUID().slice(0, 8)}`
+  // in a folder of its own, under the same names each time: who else compiles this makes the same bytes
+  let own: string | undefined
   try {
-    await mkdir(c.cache, { recursive: true })
-    const files: Array<string> = []
-    for (const [i, text] of sources.entries()) {
-      const file = `${own}.${i}.c`
-      await writeFile(file, text)
-      files.push(file)
-    }
-    const made = await run(c.command, [...c.flags, `-I${runtimeFolder}`, ...files, '-o', `${own}.so`, '-lm', '-lpthread', '-ldl'])
-    if (!made.ok) return compileFault(c, files[0], made.text)
-    for (const [i, file] of files.entries()) await rename(file, `${base}.${i}.c`)
-    await rename(`${own}.so`, path)
+    own = await mkdtemp(join(c.cache, making))
+    const files = sources.map((_, i) => `${stem}.${i}.c`)
+    for (const [i, text] of sources.entries()) await writeFile(join(own, files[i]), text)
+    const made = await run(
+      c.command,
+      [...c.words, ...c.flags, `-I${runtimeFolder}`, ...files, '-o', `${stem}.so`, '-lm', '-lpthread', '-ldl'],
+      own,
+    )
+    for (const file of files) await rename(join(own, file), join(c.cache, file))
+    if (!made.ok) return compileFault(c, `${base}.0.c`, made.text)
+    await putLibrary(join(own, `${stem}.so`), path)
     return path
   } catch (e) {
-    await rm(`${own}.so`, { force: true }).catch(() => undefined)
     return cacheFault(c, e)
+  } finally {
+    if (own !== undefined) await rm(own, { recursive: true, force: true }).catch(() => undefined)
   }
 }
 

@@ -8,6 +8,7 @@ import type { Graph } from '../../../core/graph.ts'
 import { sizeOf } from '../../../core/type.ts'
 import { plannedBytes } from '../../road.ts'
 import type { CompileOptions, Device, Target } from '../../target.ts'
+import { memoryBytes } from '../machine.ts'
 import { asFault, openResidents } from '../residents.ts'
 import type { Compiler } from './compiler.ts'
 import { findCompiler, runtimeLibrary } from './compiler.ts'
@@ -28,6 +29,8 @@ export interface NativeOptions {
   readonly least?: number
   /** Bytes that stay near while others are made: what is read again later than that may be computed again. */
   readonly near?: number
+  /** Tells a person what is not as it should be, such as a damaged cache; by default on the terminal. */
+  readonly say?: (text: string) => void
   /** Further flags for the compiler, such as sanitizers'. */
   readonly flags?: ReadonlyArray<string>
 }
@@ -37,12 +40,12 @@ export interface NativeDevice extends Device {
   readonly compile: (g: Graph, options?: CompileOptions) => TE.TaskEither<Fault, NativeExecutable>
 }
 
-const noMemory = (bytes: number): Fault =>
+const noMemory = (bytes: number, taken: number): Fault =>
   fault('target', {
     place: 'native',
-    found: `no memory for ${bytes} bytes`,
-    allowed: 'what the machine has free',
-    remedy: 'use a smaller batch or model, or remat',
+    found: `no memory for ${bytes} bytes beside ${taken} that are taken`,
+    allowed: `what the machine, or the limit of its control group, has: ${memoryBytes()} bytes`,
+    remedy: 'use a smaller batch or model, or recompute (strategies.remat)',
   })
 
 /** What a device is opened with. */
@@ -55,9 +58,12 @@ interface Parts extends Required<Pick<NativeOptions, 'threads' | 'least' | 'near
 
 const deviceOf = ({ compiler, code, runtime, threads, least, near }: Parts): NativeDevice => {
   const memories: Array<Memory> = []
+  let taken = 0
   const allocate = (bytes: number): E.Either<Fault, Memory> => {
-    const m = runtime.allocate(bytes)
-    if (m === undefined) return E.left(noMemory(bytes))
+    // the system gives what it has not, and ends the process when it is used: a plan that cannot fit is refused before
+    const m = taken + bytes > memoryBytes() ? undefined : runtime.allocate(bytes)
+    if (m === undefined) return E.left(noMemory(bytes, taken))
+    taken += bytes
     memories.push(m)
     return E.right(m)
   }
@@ -107,7 +113,7 @@ export const openNative =
   async () => {
     try {
       keepYoungSmall()
-      const compiler = await findCompiler(o.flags)
+      const compiler = await findCompiler(o.flags, o.say)
       if ('_tag' in compiler) return E.left(compiler)
       const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])
       if (typeof path !== 'string') return E.left(path)

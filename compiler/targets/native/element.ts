@@ -1,7 +1,8 @@
 /** A fused kernel as a C function: its loops, the outermost shared among threads. */
 import type { Kernel, Write } from '../../kernel/kernel.ts'
 import { nest } from '../../kernel/nest.ts'
-import type { Term, TermTable, Var } from '../../kernel/term.ts'
+import type { TermTable } from '../../kernel/table.ts'
+import type { Term, Var } from '../../kernel/term.ts'
 import { elementOf } from './print.ts'
 import type { Statement } from '../../kernel/nest.ts'
 import type { Target, Tree } from './statements.ts'

@@ -1,6 +1,6 @@
 /**
  * What a plan depends on, as one hash: every node of the graph with what its elements are, and this compiler's own code. Equal
- * fingerprints mean equal plans, whoever traced the graph and whatever its primitives are called.
+ * fingerprints mean equal plans, however the graph was traced and whatever its primitives are called.
  */
 import { createHash } from 'node:crypto'
 import type { Hash } from 'node:crypto'
@@ -49,7 +49,7 @@ export const graphFingerprint = (context: ReadonlyArray<string>, g: Graph): stri
   const hash: Hash = createHash('sha256')
   for (const c of context) hash.update(`${c.length} `).update(c)
   const position = new Map<unknown, number>()
-  const told = new Set<string>()
+  const described = new Set<string>()
   for (const e of nodesOf(g)) {
     if (e._tag === 'Invalid') return undefined
     position.set(e, position.size)
@@ -62,8 +62,8 @@ export const graphFingerprint = (context: ReadonlyArray<string>, g: Graph): stri
     hash.update(
       `${op} (${e.args.map((a) => position.get(a)).join()}) ${e.region._tag === 'Some' ? `@${e.region.value}` : ''} ${scopeOf(e)}\n`,
     )
-    if (!told.has(op)) hash.update(`${meaningText(e)}\n`)
-    told.add(op)
+    if (!described.has(op)) hash.update(`${meaningText(e)}\n`)
+    described.add(op)
   }
   for (const o of g.outputs) hash.update(`${o.role} ${o.path} ${position.get(o.expr)}\n`)
   return hash.digest('hex').slice(0, 40)

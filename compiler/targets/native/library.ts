@@ -1,12 +1,7 @@
-/** The runtime and compiled units as JavaScript sees them. The one file that uses koffi. */
-import koffi from 'koffi'
+/** The runtime and compiled units as JavaScript sees them. */
 import { availableParallelism } from 'node:os'
 import { messageOf } from '../../../core/fault.ts'
-
-/** Asynchronous calls run on a stack of this size: koffi's own of 128 KB is too small for kernels' tables. */
-const stackBytes = 4 << 20
-
-koffi.config({ async_stack_size: stackBytes })
+import { koffi } from '../foreign.ts'
 
 /** Memory outside of JavaScript's heap, and its view without a copy. */
 export interface Memory {
@@ -27,7 +22,7 @@ export interface RunCall {
 }
 
 export interface Runtime {
-  /** Held, as koffi unloads a library that nobody refers to. */
+  /** Held, as koffi unloads a library without references. */
   readonly library: unknown
   readonly allocate: (bytes: number) => Memory | undefined
   readonly free: (m: Memory) => void
@@ -81,7 +76,7 @@ export const openRuntime = (path: string): Runtime => {
   }
 }
 
-/** A loaded unit: the addresses of its kernels, good for as long as somebody holds the library. */
+/** A loaded unit: the addresses of its kernels, good for as long as the library is held. */
 export interface LoadedUnit {
   readonly kernels: ReadonlyArray<bigint>
   readonly library: unknown

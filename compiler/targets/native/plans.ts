@@ -2,8 +2,8 @@
  * Graphs on their way to libraries, and those that have been there before: a graph's blueprint and the names of its libraries lie in the
  * cache under the graph's fingerprint, whole or not at all. What cannot be read, or names a library that is gone, is made again.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
@@ -18,7 +18,8 @@ import { stopped } from '../stop.ts'
 import type { Blueprint } from './blueprint.ts'
 import { blueprint, blueprintOf } from './blueprint.ts'
 import type { Compiler } from './compiler.ts'
-import { cacheFault, identityOf, isFile, libraryOf } from './compiler.ts'
+import { digestFile, stateOf, writeWhole } from './cache.ts'
+import { cacheFault, identityOf, libraryOf } from './compiler.ts'
 import { graphFingerprint } from './fingerprint.ts'
 import { markUsed, prune } from './prune.ts'
 import type { Unit } from './source.ts'
@@ -45,11 +46,11 @@ const found = async (c: Compiler, path: string): Promise<Built | undefined> => {
     const decoded = stored.decode(unpack(body))
     if (E.isLeft(decoded)) return undefined
     const libraries = decoded.right.libraries.map((name) => join(c.cache, name))
-    const whole = await Promise.all(libraries.map((l) => isFile(l)))
-    if (!whole.every((x) => x)) return undefined
+    const whole = await Promise.all(libraries.map((l) => stateOf(l)))
+    if (!whole.every((x) => x === 'whole')) return undefined
     const texts = libraries.map((l) => l.replace(/\.so$/, '.0.c'))
     const source = await Promise.all(texts.map((f) => readFile(f, 'utf8')))
-    await markUsed([path, ...libraries, ...texts])
+    await markUsed([path, ...libraries, ...libraries.map(digestFile), ...texts])
     return { blueprint: decoded.right.blueprint, libraries, source }
   } catch {
     return undefined
@@ -57,24 +58,14 @@ const found = async (c: Compiler, path: string): Promise<Built | undefined> => {
 }
 
 const keep = async (c: Compiler, path: string, built: Built): Promise<Fault | undefined> => {
-  const own = `${path}.${process.pid}.${randomUUID().slice(0, 8)}`
   try {
-    await mkdir(c.cache, { recursive: true })
     const body = pack(
       stored.encode({ format: 'dinograph-plan-1', libraries: built.libraries.map((l) => basename(l)), blueprint: built.blueprint }),
     )
-    const handle = await open(own, 'w')
-    try {
-      await handle.writeFile(Buffer.concat([digestOf(body), body]))
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(own, path)
+    await writeWhole(path, Buffer.concat([digestOf(body), body]))
     await prune(c.cache)
     return undefined
   } catch (e) {
-    await rm(own, { force: true }).catch(() => undefined)
     return cacheFault(c, e)
   }
 }

@@ -4,7 +4,7 @@ import type { HostArray } from '../../target.ts'
 import { half } from '../../numerics.ts'
 
 /** The bits of a number that has been rounded to half precision. */
-const bitsOf = (x: number): number => {
+export const halfBits = (x: number): number => {
   const sign = x < 0 || Object.is(x, -0) ? 0x8000 : 0
   const a = Math.abs(x)
   if (Number.isNaN(x)) return 0x7e00
@@ -34,7 +34,7 @@ export const store = (dtype: DType, memory: ArrayBuffer, offset: number, data: H
       new Uint8Array(memory, offset, data.length).set(data.map((x) => (x === 0 ? 0 : 1)))
       return
     case 'f16':
-      new Uint16Array(memory, offset, data.length).set(Array.from(data, (x) => bitsOf(half(x))))
+      new Uint16Array(memory, offset, data.length).set(Array.from(data, (x) => halfBits(half(x))))
   }
 }
 

@@ -1,6 +1,6 @@
 /**
  * Python's pickles as data (protocols 0 to 5; CPython `Lib/pickletools.py` describes the codes). A pickle is a program for a stack
- * machine that may name any function of Python and have it called. Here nothing is ever called: whoever reads says what a name with
+ * machine that may name any function of Python and have it called. Here nothing is ever called: the caller says what a name with
  * arguments stands for, and every other name ends the reading.
  */
 import * as E from 'fp-ts/lib/Either.js'
@@ -38,7 +38,7 @@ export interface Read<T> {
   readonly end: number
 }
 
-/** How a code's argument lies behind it: so many bytes, lines, or as many bytes as the 1, 4 or 8 before say. */
+/** How a code's argument lies behind it: a number of bytes, lines, or as many bytes as the 1, 4 or 8 before say. */
 type Argument = number | 'line' | 'two lines' | 'counted 1' | 'counted 4' | 'counted 8'
 
 const argumentsOf: ReadonlyArray<readonly [Argument, string]> = [
@@ -245,7 +245,7 @@ const machine = <T>(maker: Maker<T>) => {
       const [of, ...args] = marked() ?? []
       return called(of, args)
     },
-    // what an object is told of itself beside its values changes none of them
+    // what an object is given beside its values changes none of them
     b: () => (pop() === undefined || top() === undefined ? broken : undefined),
     P: (_, line) => pushed(maker.outside(line)),
     Q: () => {

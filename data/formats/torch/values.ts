@@ -107,7 +107,7 @@ const containers: Readonly<Record<string, 'Dict' | 'List' | 'Tuple' | 'Set'>> = 
 
 const isType = (name: string): boolean => /^torch\.(?:cuda\.)?\w+$/.test(name) && Object.hasOwn(torchTypes, lastPart(name))
 
-/** Types that are named, and whose values nobody here can read. */
+/** Types that are named, and whose values cannot be read here. */
 const isForeignType = (name: string): boolean =>
   /^torch\.(?:cuda\.|storage\.)?(?:\w+Storage|(?:float|u?int|q?u?int|bfloat|complex|bits)\w*)$/.test(name)
 

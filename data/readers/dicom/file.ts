@@ -11,6 +11,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { guarded, withFile } from '../../formats/file.ts'
+import { deflateRatio } from '../../formats/limits.ts'
 import { fileSource, memorySource } from '../../formats/source.ts'
 import type { Source } from '../../formats/source.ts'
 import { namesVr, parseElements, parseMeta, showTag, textOf } from './element.ts'
@@ -27,7 +28,7 @@ export interface DicomFile {
   readonly path: string
   readonly syntax: Syntax
   readonly header: DicomHeader
-  /** The pixels' VR, which tells bytes from words. */
+  /** The pixels' VR, which distinguishes bytes from words. */
   readonly vr: string
   /** Whether pixels come as coded fragments. */
   readonly encapsulated: boolean
@@ -142,7 +143,7 @@ const beginningOf = (bytes: Uint8Array, whole: boolean): Either<string, Beginnin
   if (syntax.deflated && !whole) return undefined
   const body = syntax.deflated
     ? E.tryCatch(
-        () => inflateRawSync(bytes.subarray(at), { maxOutputLength: mostInflated }),
+        () => inflateRawSync(bytes.subarray(at), { maxOutputLength: Math.min(mostInflated, (bytes.length - at + 1) * deflateRatio) }),
         (e) => `deflated data that cannot be unfolded: ${messageOf(e)}`,
       )
     : E.right(bytes)

@@ -80,7 +80,8 @@ const readFragments = async (source: Source, from: number): Promise<Either<strin
 
 /** Groups fragments so that each group begins at one of these offsets from the first fragment's item. */
 const byOffsets = (f: Fragments, offsets: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<Extent>> | undefined => {
-  const starts = offsets.map((o) => f.all.findIndex((e) => e.offset - 8 === f.first + o))
+  const places = new Map(f.all.map((e, i) => [e.offset - 8 - f.first, i]))
+  const starts = offsets.map((o) => places.get(o) ?? -1)
   const rising = starts.every((s, i) => s >= 0 && (i === 0 ? s === 0 : s > starts[i - 1]))
   return rising ? starts.map((s, i) => f.all.slice(s, starts[i + 1] ?? f.all.length)) : undefined
 }

@@ -1,4 +1,4 @@
-/** What a DICOM image is: what tells slices from report pages, masks, doses and scouts (PS3.4 Annex B.5, PS3.3 C.7.6.1.1.2). */
+/** What a DICOM image is: what distinguishes slices from report pages, masks, doses and scouts (PS3.4 Annex B.5, PS3.3 C.7.6.1.1.2). */
 import type { Kind } from '../kinds.ts'
 import type { DicomHeader } from './header.ts'
 

@@ -38,7 +38,7 @@ const stepOf = (places: ReadonlyArray<number>): number | undefined => {
   return steps.length === 0 ? undefined : Number(steps[steps.length >> 1].toFixed(6))
 }
 
-/** Direction cosines that are told apart, to a hundredth; images without a place are apart. */
+/** Direction cosines that are distinguished, to a hundredth; images without a place are apart. */
 const planeOf = (f: DicomFile): string =>
   f.header.planes[0].position === undefined
     ? 'nowhere'

@@ -36,7 +36,7 @@ const namesOf = (names: ReadonlyArray<string>): Names => ({
   stems: grouped(names, (n) => stemOf(n).normalize('NFC')),
 })
 
-const nobody: Names = { exact: new Map(), stems: new Map() }
+const noNames: Names = { exact: new Map(), stems: new Map() }
 
 /** Files below a folder by their names, and by those without endings. */
 interface Below {
@@ -57,7 +57,7 @@ const decoded = (text: string): string => {
 export const finder = (root: string, isRead: (path: string) => boolean): ((text: string) => Promise<Found>) => {
   const folders = new Map<string, Promise<Names>>()
   const inFolder = (folder: string): Promise<Names> => {
-    const at = folders.get(folder) ?? readdir(folder).then(namesOf, () => nobody)
+    const at = folders.get(folder) ?? readdir(folder).then(namesOf, () => noNames)
     folders.set(folder, at)
     return at
   }

@@ -39,7 +39,7 @@ const parseJson = (text: string): unknown => {
   } catch (e) {
     const plain = text.replace(/([:[,]\s*)(?:NaN|-?Infinity)(?=\s*[,\]}])/g, '$1null')
     if (plain === text) throw e
-    return JSON.parse(plain)
+    return parseJson(plain)
   }
 }
 

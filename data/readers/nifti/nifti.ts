@@ -17,6 +17,7 @@ import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Image, Item } from '../dataset.ts'
+import { allowedBytes, deflatable } from '../../formats/limits.ts'
 import { codeOf, readAt, systemFault, whatIs, withFile } from '../../formats/file.ts'
 import { recent } from '../../formats/cache.ts'
 import type { Recent } from '../../formats/cache.ts'
@@ -42,10 +43,18 @@ export interface NiftiOptions {
   readonly progress?: Progress
   /** Memory for volumes that were read lately; 1 GiB by default. */
   readonly cacheBytes?: number
+  /** Bytes that the voxels of one file may take; 4 GiB by default. */
+  readonly itemBytes?: number
   /** Which of several volumes of a file: one, counted from 0, or all, the default. */
   readonly volume?: number | 'all'
   /** Which kinds, where there are several: see `chooseKind`. */
   readonly select?: ReadonlyArray<string>
+}
+
+/** `count` volumes from one on. */
+interface Volumes {
+  readonly first: number
+  readonly count: number
 }
 
 /** An opened file. */
@@ -57,7 +66,7 @@ export interface NiftiFile {
   readonly zipped: boolean
   readonly header: NiftiHeader
   /** Volumes that are read, by their numbers. */
-  readonly volumes: ReadonlyArray<number>
+  readonly volumes: Volumes
 }
 
 const wrong = (path: string, found: string): Fault =>
@@ -134,11 +143,11 @@ const isFile = async (path: string): Promise<boolean> => {
   return E.isRight(what) && what.right === 'file'
 }
 
-const volumesOf = (path: string, h: NiftiHeader, wanted: NiftiOptions['volume']): Either<Fault, ReadonlyArray<number>> =>
+const volumesOf = (path: string, h: NiftiHeader, wanted: NiftiOptions['volume']): Either<Fault, Volumes> =>
   wanted === undefined || wanted === 'all'
-    ? E.right(Array.from({ length: h.volumes }, (_, t) => t))
+    ? E.right({ first: 0, count: h.volumes })
     : wanted < h.volumes
-      ? E.right([wanted])
+      ? E.right({ first: wanted, count: 1 })
       : E.left({
           ...wrong(path, `no volume ${wanted}`),
           allowed: `volumes 0 to ${h.volumes - 1}`,
@@ -149,7 +158,7 @@ const isSingle = (path: string): boolean => /\.nii(\.gz)?$/i.test(path)
 
 /** Opens a file: its header, and for plain files whether all voxels are there. */
 const openNifti =
-  (volume: NiftiOptions['volume']) =>
+  ({ volume, itemBytes }: NiftiOptions) =>
   (path: string): TaskEither<Fault, NiftiFile> =>
     pipe(
       isZipped(path),
@@ -176,14 +185,22 @@ const openNifti =
       TE.map((known): NiftiFile => ({ path, ...known })),
       TE.chainFirst(({ header, voxels, zipped }) => {
         const needed = header.offset + voxelsIn(header)
-        return zipped
-          ? TE.right(undefined)
-          : withFile(
-              'data',
-              voxels,
-            )((_, length) =>
-              Promise.resolve(length < needed ? E.left(wrong(voxels, `${length} bytes, where ${needed} belong`)) : E.right(undefined)),
-            )
+        return withFile(
+          'data',
+          voxels,
+        )((_, length) =>
+          Promise.resolve(
+            zipped
+              ? pipe(
+                  deflatable(length, needed),
+                  E.mapLeft((found) => wrong(voxels, found)),
+                  E.chain(() => allowedBytes(voxels, needed, itemBytes)),
+                )
+              : length < needed
+                ? E.left(wrong(voxels, `${length} bytes, where ${needed} belong`))
+                : allowedBytes(voxels, volumeBytes(header), itemBytes),
+          ),
+        )
       }),
     )
 
@@ -243,7 +260,7 @@ const readPlane = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, t:
 
 const readSlice = (kept: Recent<Fault, Uint8Array>, f: NiftiFile, axis: Axis, frame: number): TaskEither<Fault, Image> => {
   const { size, planes, volumes } = f.header
-  const [t, k] = [f.volumes[Math.floor(frame / size[axis])], frame % size[axis]]
+  const [t, k] = [f.volumes.first + Math.floor(frame / size[axis]), frame % size[axis]]
   return pipe(
     Array.from({ length: planes }, (_, c) => c),
     TE.traverseSeqArray((c) => readPlane(kept, f, axis, c * volumes + t, k)),
@@ -290,10 +307,19 @@ const origin = originOf<NiftiParts>('nifti')
 const niftiDataset = (parts: NiftiParts): Dataset => {
   const { name, root, files, axis } = parts
   const kept = recent<Fault, Uint8Array>(parts.cacheBytes)
-  const index: Array<readonly [file: number, frame: number]> = []
-  files.forEach(({ header: h }, f) => {
-    for (let k = 0; k < h.size[axis] * files[f].volumes.length; k++) index.push([f, k])
-  })
+  // where the slices of each file begin, and where all end
+  const starts = [0]
+  for (const f of files) starts.push(starts[starts.length - 1] + f.header.size[axis] * f.volumes.count)
+  const length = starts[files.length]
+  const fileOf = (i: number): number => {
+    let [low, high] = [0, files.length - 1]
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (starts[middle] <= i) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
   const colour = files.some((f) => channelsIn(f.header) > 1)
   const channels = parts.channels ?? (colour ? 3 : 1)
   const ranges = files.map((f) => rangeOf(f.header))
@@ -301,23 +327,23 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
   const sourceOf = (path: string): string => relative(root, path).split(sep).join('/')
   return {
     name,
-    length: index.length,
+    length,
     channels: channels === 'stored' ? channelsIn(files[0].header) : channels,
     range,
     units: 'stored',
     origin: TE.right(origin.of(parts)),
     classes: [],
     label: () => O.none,
-    sourceOf: (i) => sourceOf(files[index[i][0]].path),
+    sourceOf: (i) => sourceOf(files[fileOf(i)].path),
     sizeOf: (i) => {
-      const { size } = files[index[i][0]].header
+      const { size } = files[fileOf(i)].header
       const [p, q] = [0, 1, 2].filter((a) => a !== axis)
       return { height: size[q], width: size[p] }
     },
     item: (i) => {
-      if (!(i in index)) return TE.left(outside(name, i, index.length))
-      const [f, frame] = index[i]
-      const file = files[f]
+      if (!(Number.isInteger(i) && i >= 0 && i < length)) return TE.left(outside(name, i, length))
+      const file = files[fileOf(i)]
+      const frame = i - starts[fileOf(i)]
       const { spacing } = file.header
       const [p, q] = [0, 1, 2].filter((a) => a !== axis)
       return pipe(
@@ -407,7 +433,7 @@ export const nifti = (name: string, root: string, paths: ReadonlyArray<string>, 
     TE.traverseSeqArray((p) =>
       TE.fromTask(async () => ((await isFile(p.replace(isImg, '.hdr.gz'))) ? p.replace(isImg, '.hdr.gz') : p.replace(isImg, '.hdr'))),
     ),
-    TE.chain((more) => openAll(openNifti(options.volume), options.onError ?? 'stop', options.progress)([...headers, ...more])),
+    TE.chain((more) => openAll(openNifti(options), options.onError ?? 'stop', options.progress)([...headers, ...more])),
     TE.chainEitherK(({ read: files, skipped }): Either<Fault, Opened> =>
       files.length === 0
         ? E.left(skipped.length > 0 ? skipped[0] : wrong(root, 'no NIfTI file'))
@@ -416,7 +442,7 @@ export const nifti = (name: string, root: string, paths: ReadonlyArray<string>, 
               file,
               kind: kindOf(file.header),
               path: relative(root, file.path).split(sep).join('/'),
-              images: file.header.size[options.axis ?? 2] * file.volumes.length,
+              images: file.header.size[options.axis ?? 2] * file.volumes.count,
             })),
             chooseKind(root, options.select),
             E.map((chosen) => ({

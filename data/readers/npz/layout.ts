@@ -71,7 +71,7 @@ const inferred = (s: ReadonlyArray<number>, several: boolean): { readonly text: 
 }
 
 /** A layout, and what is to be said where it is a guess. */
-export interface Told {
+export interface Output {
   readonly layout: Layout
   readonly note: string | undefined
 }
@@ -79,8 +79,8 @@ export interface Told {
 const shown = (l: Layout): string =>
   `${counted(l.count, l.volume ? 'volume' : 'image')}${l.volume ? ` of ${counted(l.sides[0], 'slice')}` : ''}, ${counted(l.channels, 'channel')} of ${l.sides[1]} x ${l.sides[2]}`
 
-/** The layout of a shape. Left: what was found, of an array that holds no images as far as can be told. */
-export const layoutOf = (shape: ReadonlyArray<number>, { layout, several }: Context): Either<string, Told> => {
+/** The layout of a shape. Left: what was found, of an array that holds no images as far as can be determined. */
+export const layoutOf = (shape: ReadonlyArray<number>, { layout, several }: Context): Either<string, Output> => {
   const array = `an array of shape [${shape.join(', ')}]`
   if (shape.some((s) => s < 1)) return E.left(`${array}, which holds no images`)
   if (layout !== undefined)

@@ -18,6 +18,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Item, SplitName, Splits } from '../dataset.ts'
 import { readAt, withFile } from '../../formats/file.ts'
+import { allowedBytes } from '../../formats/limits.ts'
 import { sharedBytes } from '../../formats/memory.ts'
 import { originOf } from '../origin.ts'
 import { reopener } from '../reader.ts'
@@ -30,7 +31,7 @@ import { npyHeader, npyHeaderBytes, npyNumbers, npyRange, rowMajor } from '../..
 import { labelsIn } from './labels.ts'
 import type { Labels, ReadLabels } from './labels.ts'
 import { depthOf, layoutOf, layouts, sliceOf, sliceSize } from './layout.ts'
-import type { Context, Layout, Told } from './layout.ts'
+import type { Context, Layout, Output } from './layout.ts'
 import { labelsBeside, named, pairsOf } from './names.ts'
 import type { Named, Pair } from './names.ts'
 import type { NpyHeader } from '../../formats/npy.ts'
@@ -47,8 +48,10 @@ export interface NpzOptions {
   /** Names of arrays of images; by default those that are called so. */
   readonly keys?: ReadonlyArray<string>
   readonly channels?: Channels
-  /** Arrays up to so many bytes are kept in memory, as they are stored; 512 MiB by default. */
+  /** Arrays up to this many bytes are kept in memory, as they are stored; 512 MiB by default. */
   readonly memoryBytes?: number
+  /** Bytes that one array may take; 4 GiB by default. */
+  readonly itemBytes?: number
   /** Where large packed arrays are unpacked; a folder of the user's below the system's temporary one by default. */
   readonly folder?: string
 }
@@ -102,7 +105,7 @@ const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault
   )
 }
 
-/** The fault of arrays that are whole but no images as far as can be told. */
+/** The fault of arrays that are whole but no images as far as can be determined. */
 const unclear = (place: string, found: string): Fault =>
   fault('data', {
     place,
@@ -111,11 +114,20 @@ const unclear = (place: string, found: string): Fault =>
     remedy: 'say how its axes lie (--set data.layout=nhwc), or which array holds the images (--set data.select=NAME)',
   })
 
-const readLabels = (a: Either<Fault, NpyArray>, count: number, none: ReadonlyArray<string>): TaskEither<Fault, ReadLabels> => {
+/** Bytes that a label takes on its way from a file to a number. */
+const labelBytes = 64
+
+const readLabels = (
+  a: Either<Fault, NpyArray>,
+  count: number,
+  none: ReadonlyArray<string>,
+  itemBytes: number | undefined,
+): TaskEither<Fault, ReadLabels> => {
   if (E.isLeft(a)) return TE.right({ labels: undefined, notes: [`${a.left.place}: ${a.left.found}: read without labels`] })
   const { header, content, place } = a.right
   return pipe(
-    content,
+    TE.fromEither(allowedBytes(place, countOf(header.shape) * labelBytes, itemBytes)),
+    TE.chain(() => content),
     TE.chain((c) => contentBytes(c)(0, countOf(header.shape) * header.bytes)),
     TE.map((bytes) => {
       const read = labelsIn(header, bytes, count, none)
@@ -208,7 +220,7 @@ interface Part {
 const defaultMemory = 512 * 1024 * 1024
 
 /** The layout of an array of images. */
-const layoutIn = (a: NpyArray, context: Context): Either<Fault, Told> =>
+const layoutIn = (a: NpyArray, context: Context): Either<Fault, Output> =>
   a.header.type === 'S' || a.header.type === 'U'
     ? E.left(unclear(a.place, `texts [${a.header.shape.join(', ')}], which are no images`))
     : E.mapLeft((found: string) => unclear(a.place, found))(layoutOf(a.header.shape, context))
@@ -219,27 +231,34 @@ const partOf =
     pipe(
       arrayOf(path, images.array, memoryBytes),
       TE.bindTo('images'),
-      TE.bind('told', ({ images: a }) =>
+      TE.bind('inferred', ({ images: a }) =>
         TE.fromEither(
           layoutIn(a, { several: images.several || labels !== undefined, ...(o.layout === undefined ? {} : { layout: o.layout }) }),
         ),
       ),
-      TE.bind('read', ({ told: { layout } }): TaskEither<Fault, ReadLabels> =>
+      TE.bind('read', ({ inferred: { layout } }): TaskEither<Fault, ReadLabels> =>
         labels === undefined
           ? TE.right({ labels: undefined, notes: [] })
           : pipe(
               TE.fromTask(arrayOf(path, labels.array, memoryBytes)),
-              TE.chain((a) => readLabels(a, layout.count, o.unlabelled ?? [])),
+              TE.chain((a) => readLabels(a, layout.count, o.unlabelled ?? [], o.itemBytes)),
             ),
       ),
-      TE.map(({ images: a, told, read }): Part => ({
+      TE.map(({ images: a, inferred, read }): Part => ({
         split,
         images: a,
-        layout: told.layout,
+        layout: inferred.layout,
         labels: read.labels,
-        notes: [...(told.note === undefined ? [] : [`${a.place}: ${told.note}`]), ...read.notes],
+        notes: [...(inferred.note === undefined ? [] : [`${a.place}: ${inferred.note}`]), ...read.notes],
       })),
     )
+
+/** The number of classes that labels name, at least `least`. */
+const mostOf = (values: Labels['values'], least: number): number => {
+  let most = least
+  for (const v of values) if (v >= most) most = v + 1
+  return most
+}
 
 /** Classes of all splits together: their names where labels are texts, else numbers up to the largest. */
 const classesOf = (parts: ReadonlyArray<Part>): ReadonlyArray<string> => {
@@ -250,7 +269,7 @@ const classesOf = (parts: ReadonlyArray<Part>): ReadonlyArray<string> => {
         ? n
         : labels.perEntry > 1
           ? Math.max(n, labels.perEntry)
-          : labels.values.reduce((m, v) => Math.max(m, v + 1), n),
+          : mostOf(labels.values, n),
     0,
   )
   return names.length > 0 ? names : Array.from({ length: most }, (_, c) => String(c))
@@ -334,7 +353,7 @@ export const npz = (path: string, options: NpzOptions = {}): TaskEither<Fault, P
         TE.fromTask(() => besides(path)),
         TE.chain((paths) => TE.traverseArray(bareMember)(paths)),
       )
-    : zipMembers(path, { memoryBytes, folder })
+    : zipMembers(path, { memoryBytes, folder, ...(options.itemBytes === undefined ? {} : { itemBytes: options.itemBytes }) })
   return pipe(
     members,
     TE.chainEitherK((all) => {
@@ -390,12 +409,13 @@ export const npzReader: Reader = {
   open: {
     _tag: 'One',
     joins: true,
-    file: (path, { axis, layout, channels, select, unlabelled }) =>
+    file: (path, { axis, layout, channels, select, itemBytes, unlabelled }) =>
       npz(path, {
         ...(unlabelled === undefined ? {} : { unlabelled }),
         ...(axis === undefined ? {} : { axis }),
         ...(layout === undefined ? {} : { layout }),
         ...(channels === undefined ? {} : { channels }),
+        ...(itemBytes === undefined ? {} : { itemBytes }),
         keys: (select ?? []).filter((w) => w !== 'all'),
       }),
   },

@@ -13,6 +13,7 @@ import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Image } from '../dataset.ts'
 import { guarded } from '../../formats/file.ts'
+import { allowedBytes } from '../../formats/limits.ts'
 import { toChannels } from '../result.ts'
 import { apngFrame, framesOf } from './apng.ts'
 import { bmpRaster, isBmp } from './bmp.ts'
@@ -37,6 +38,8 @@ export interface PictureOptions {
   readonly page?: number
   /** 'unit': in 0..1, 8-bit values / 255 and 16-bit values / 65535. 'stored': 0..255 or 0..65535. Default 'unit'. */
   readonly values?: 'unit' | 'stored'
+  /** Bytes that the numbers of one picture may take; 4 GiB by default. */
+  readonly itemBytes?: number
 }
 
 /** The endings of files that are read, in any case. */
@@ -88,7 +91,7 @@ const unreadable = (path: string, reason: string): Fault => {
   })
 }
 
-/** How a page's samples are told apart: gray or colours, with an alpha channel where one is declared; else bands. */
+/** How a page's samples are distinguished: gray or colours, with an alpha channel where one is declared; else bands. */
 export const pageKind = (p: TiffPage): { readonly colours: number; readonly alpha: boolean; readonly measured: boolean } => {
   // inks become colours
   if (p.photometric === 5) return { colours: 3, alpha: false, measured: false }
@@ -127,6 +130,14 @@ const pageImage = (bytes: Uint8Array, t: Tiff, p: TiffPage, { channels = 3, valu
   return E.right(toChannels(channels, values === 'unit' && !measured ? 1 : top)(image))
 }
 
+/** Whether a page can be in its file, which a packed one is larger than, and may be so large. */
+const pageAllowed = (place: string, bytes: Uint8Array, p: TiffPage, limit: number | undefined): Either<Fault, void> => {
+  const samples = p.width * p.height * p.samples
+  return p.compression === 1 && (samples * p.bits) / 8 > bytes.length
+    ? E.left(unreadable(place, `${bytes.length} bytes for a page of ${p.height} x ${p.width} pixels`))
+    : allowedBytes(place, samples * Math.max(4, p.bits / 8), limit)
+}
+
 const jpeg2000 = jpeg2000Pictures()
 
 /** A picture of a format that the system's decoder does not read; undefined for all others. */
@@ -142,7 +153,8 @@ const rasterOf = async (bytes: Uint8Array, page: number): Promise<Either<string,
 
 /** The options of the system's decoder. */
 const decoding = (page: number, upright: boolean) =>
-  ({ failOn: 'error', ignoreIcc: true, autoOrient: upright, ...(page === 0 ? {} : { page }) }) as const
+  // what a picture may take is asked here
+  ({ failOn: 'error', ignoreIcc: true, limitInputPixels: false, autoOrient: upright, ...(page === 0 ? {} : { page }) }) as const
 
 /**
  * Decodes the bytes of one picture, the values as stored (colour profiles are not applied, and CMYK becomes RGB, both as in Pillow); of
@@ -158,7 +170,11 @@ export const decodePicture =
       const page = E.isRight(tiff) ? tiff.right.pages.at(wanted) : undefined
       // a page that stands upright; others are turned by the system's decoder
       if (E.isRight(tiff) && page !== undefined && isPlain(page) && (!upright || (page.tags.get(274)?.[0] ?? 1) === 1)) {
-        return E.mapLeft((found: string) => unreadable(place, found))(pageImage(bytes, tiff.right, page, options))
+        const allowed = pageAllowed(place, bytes, page, options.itemBytes)
+        return pipe(
+          allowed,
+          E.chain(() => E.mapLeft((found: string) => unreadable(place, found))(pageImage(bytes, tiff.right, page, options))),
+        )
       }
       const raster = await rasterOf(bytes, wanted)
       if (raster !== undefined) {
@@ -169,7 +185,9 @@ export const decodePicture =
       }
       const { default: sharp } = await import('sharp')
       const picture = sharp(bytes, decoding(wanted, upright))
-      const { depth, channels: stored, hasAlpha, space, orientation = 1 } = await picture.metadata()
+      const { depth, channels: stored, hasAlpha, space, orientation = 1, width, height } = await picture.metadata()
+      const allowed = allowedBytes(place, width * height * Math.max(3, stored) * 4, options.itemBytes)
+      if (E.isLeft(allowed)) return allowed
       if (depth !== 'uchar' && depth !== 'ushort') return E.left(unreadable(place, `pixels of type ${depth}`))
       const deep = depth === 'ushort'
       const inks = space === 'cmyk'

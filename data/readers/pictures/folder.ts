@@ -217,7 +217,11 @@ export const pictureReader: Reader = {
         })
         const measured = known.flatMap((s) => (s.measured === undefined ? [] : [s.measured]))
         const channels = o.channels ?? (measured.length > 0 ? 'stored' : known.length > 0 && known.every((s) => s.channels <= 2) ? 1 : 3)
-        const options = { channels, values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit') }
+        const options = {
+          channels,
+          values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit'),
+          ...(o.itemBytes === undefined ? {} : { itemBytes: o.itemBytes }),
+        }
         const paged = files.some((p) => (seen.get(p)?.pages ?? [0]).some((page) => page > 0))
         const entries = paged ? files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page }))) : []
         const range =

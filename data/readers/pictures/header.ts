@@ -102,7 +102,7 @@ export const beginsAsPicture = (head: Uint8Array): boolean => {
   )
 }
 
-/** Whether a picture's EXIF orientation turns it. No where its header cannot be read: whoever reads it says why. */
+/** Whether a picture's EXIF orientation turns it. No where its header cannot be read: reading it says why. */
 export const isTurned = async (path: string): Promise<boolean> => {
   const { default: sharp } = await import('sharp')
   return sharp(path)

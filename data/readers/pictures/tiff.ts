@@ -6,6 +6,7 @@ import { inflateSync } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { messageOf } from '../../../core/fault.ts'
+import { codeOf } from '../../formats/file.ts'
 import { widenF16 } from '../../formats/half.ts'
 import { unpackBits, unpackLzw } from './unpack.ts'
 
@@ -155,6 +156,15 @@ export const isPlain = (p: TiffPage): boolean =>
   (p.photometric === 5 && p.bits === 8 && p.samples >= 4 && [1, 5, 8, 32773, 32946].includes(p.compression)) ||
   (p.photometric === 6 && p.bits === 8 && p.compression === 1 && (p.tags.get(530) ?? [1, 1]).every((s) => s === 1))
 
+/** What is unpacked beyond `length` belongs to nothing. */
+const inflated = (bytes: Uint8Array, length: number): Uint8Array => {
+  try {
+    return inflateSync(bytes, { maxOutputLength: length + 65536 })
+  } catch (e) {
+    throw new Error(codeOf(e) === 'ERR_BUFFER_TOO_LARGE' ? `more than the ${length} bytes that belong in a strip or tile` : messageOf(e))
+  }
+}
+
 const unpack = (bytes: Uint8Array, compression: number, length: number): Uint8Array => {
   switch (compression) {
     case 5:
@@ -164,7 +174,7 @@ const unpack = (bytes: Uint8Array, compression: number, length: number): Uint8Ar
     case 1:
       return bytes
     default:
-      return inflateSync(bytes)
+      return inflated(bytes, length)
   }
 }
 
@@ -234,8 +244,7 @@ export const tiffPlanes = (bytes: Uint8Array, little: boolean, p: TiffPage): Eit
   const perBlock = separate ? 1 : samples
   const size = p.bits / 8
   const predictor = tags.get(317)?.[0] ?? 1
-  if (!(blockWidth > 0 && blockHeight > 0) || width * height * samples > 2 ** 31)
-    return E.left(`a page of ${height} x ${width} with ${samples} samples`)
+  if (!(blockWidth > 0 && blockHeight > 0)) return E.left(`a page of ${height} x ${width} with ${samples} samples`)
   if (predictor > 3 || (predictor === 3 && p.kind !== 'float')) return E.left(`values packed by the predictor ${predictor}`)
   if (offsets.length < across * down * (separate ? samples : 1)) return E.left('fewer strips or tiles than the page has')
   const out = new Float32Array(width * height * samples)

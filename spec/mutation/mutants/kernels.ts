@@ -27,19 +27,19 @@ export const kernelMutants: ReadonlyArray<Mutant> = [
     breaks: 'an index that data gave may be the last',
   },
   {
-    file: 'term.ts',
+    file: 'kernel/table.ts',
     find: 'return x.hi < y.lo ? truth(true) : x.lo >= y.hi',
     replace: 'return x.hi <= y.lo ? truth(true) : x.lo >= y.hi',
     breaks: 'a comparison that ranges decide is strict',
   },
   {
-    file: 'term.ts',
+    file: 'kernel/affine.ts',
     find: "_tag: 'Binary', dtype: 'i32', op: 'mod', x: inside, y, lo: 0, hi: n - 1 })",
     replace: "_tag: 'Binary', dtype: 'i32', op: 'mod', x: inside, y, lo: 0, hi: n - 2 })",
     breaks: 'a remainder may be n - 1',
   },
   {
-    file: 'term.ts',
+    file: 'kernel/affine.ts',
     find: 'return within(lo, hi) ? ',
     replace: 'return true ? ',
     breaks: 'sums of integers wrap around',

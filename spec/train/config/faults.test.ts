@@ -32,12 +32,12 @@ const faults = async (
   return E.isLeft(r) ? showFault(r.left).replaceAll(`${dir}/`, '').replaceAll(dir, 'DIR').replaceAll(process.cwd(), 'HERE') : 'no fault'
 }
 
-test('a rule between values is told at the line that broke it, where the other value is a default', async () => {
+test('a rule between values is reported at the line that broke it, where the other value is a default', async () => {
   expect((await faults({ 'a.yaml': 'model:\n  heads: 32\n  rope: {}\n' })).split('\n')[0]).toBe('config fault at a.yaml:3: model.rope')
   expect((await faults({ 'a.yaml': 'model:\n  width: 51\n' })).split('\n')[0]).toBe('config fault at a.yaml:2: model.heads')
 })
 
-test('ten mistakes of files, environment and options are told at once, with line, path, range and the nearest name', async () => {
+test('ten mistakes of files, environment and options are reported at once, with line, path, range and the nearest name', async () => {
   expect(
     await faults(
       {

@@ -43,7 +43,7 @@ describe('AUC', () => {
   test('of two classes is that of the second', () => {
     expect(right(auc('binary-class')(oneOf([0, 0, 1, 1], 2), Float64Array.of(0.9, 0.1, 0.6, 0.4, 0.7, 0.3, 0.2, 0.8)))).toBe(0.75)
   })
-  test('cannot be told where all items are of one kind', () => {
+  test('are undefined where all items are of one kind', () => {
     expect(left(auc('multi-class')(oneOf([0, 1], 3), Float64Array.of(1, 0, 0, 0, 1, 0))).place).toBe('AUC of class 2')
   })
 })

@@ -14,9 +14,9 @@ import { contactSheet, writePng } from '../../../data/readers/pictures/picture.t
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { unitImage } from '../../judge/evaluate/encoder.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
-import type { Seen } from '../../judge/interpret/look.ts'
-import { boxed, components, lookAt, masked, overlay, shownImage } from '../../judge/interpret/look.ts'
-import type { Told } from './program.ts'
+import { lookAt } from '../../judge/interpret/look.ts'
+import { picturesOf } from '../../judge/interpret/pictures.ts'
+import type { Output } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 const spec: CommandSpec = {
@@ -65,27 +65,7 @@ const imageAt = (path: string, item: number, say: (text: string) => void): TaskE
     }),
   )
 
-/** File names and pictures. */
-const pictures = (s: Seen, mass: number): E.Either<Fault, ReadonlyArray<readonly [string, Image]>> =>
-  pipe(
-    [...s.heads.map((m, i) => [`attention-${i}`, m] as const), ['attention-mean', s.mean] as const],
-    E.traverseArray(([name, map]) =>
-      pipe(
-        overlay(s, map),
-        E.map((image) => [name, image] as const),
-      ),
-    ),
-    E.map((maps) => [
-      ['image', shownImage(s.image)] as const,
-      ...maps,
-      ['mask-mean', masked(s, s.mean, mass)] as const,
-      ['boxes', boxed(s)] as const,
-      ['pca', components(s, 'all')] as const,
-      ['pca-foreground', components(s, 'foreground')] as const,
-    ]),
-  )
-
-const attention = (a: Arguments): TaskEither<Fault, Told> =>
+const attention = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
@@ -100,7 +80,7 @@ const attention = (a: Arguments): TaskEither<Fault, Told> =>
           TE.Do,
           TE.bind('image', () => imageAt(path, item, progress.say)),
           TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
-          TE.bind('drawn', ({ seen }) => TE.fromEither(pictures(seen, mass))),
+          TE.bind('drawn', ({ seen }) => TE.fromEither(picturesOf(mass)(seen))),
           TE.bind('sheet', ({ drawn }) =>
             TE.fromEither(
               contactSheet({ columns: Math.min(6, Math.ceil(Math.sqrt(drawn.length))), gap: 6 })(drawn.map(([, image]) => image)),
@@ -126,7 +106,7 @@ const attention = (a: Arguments): TaskEither<Fault, Told> =>
               ),
             ),
           ),
-          TE.map(({ seen, files }): Told => ({
+          TE.map(({ seen, files }): Output => ({
             text: `${seen.boxes.length === 0 ? 'no region is large enough for a box' : tableText(seen.boxes.map((b) => ({ x: b.x, y: b.y, width: b.width, height: b.height, score: b.score })))}\n${files.length} pictures in ${out}`,
             json: {
               model,

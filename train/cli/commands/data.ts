@@ -7,7 +7,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, faultsOf, showFault } from '../../../core/fault.ts'
+import { fault, faultsOf } from '../../../core/fault.ts'
 import { dumpItems } from '../../../data/loading/dump.ts'
 import { oddValues, showOpened, showSummary, summarize } from '../../../data/loading/summary.ts'
 import { datasetOf } from '../../../data/readers/split.ts'
@@ -20,6 +20,8 @@ import { writeSafetensors } from '../../../data/formats/safetensors.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
+import { print, tell } from '../terminal.ts'
+import { tellFault } from '../unexpected.ts'
 
 const spec: CommandSpec = {
   call: commandLine('data'),
@@ -104,17 +106,17 @@ const open = (r: Request, onError: 'stop' | 'skip'): TaskEither<Fault, OpenedDat
 
 const brief = (f: Fault): { readonly file: string; readonly reason: string } => ({ file: f.place, reason: f.found })
 
-const tell = (faults: ReadonlyArray<Fault>): void => {
-  for (const f of faults) process.stderr.write(`cannot read ${f.place}: ${f.found}\n`)
+const tellFaults = (faults: ReadonlyArray<Fault>): void => {
+  for (const f of faults) tell(`cannot read ${f.place}: ${f.found}`)
 }
 
 /** What a command says, and whether what it checked failed. */
-interface Told {
+interface Output {
   readonly text: string
   readonly failed: boolean
 }
 
-const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, Told> =>
+const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, Output> =>
   pipe(
     open(r, 'skip'),
     TE.chain((opened) => async () => {
@@ -132,7 +134,7 @@ const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, 
         texts.push(showSummary(name, s))
         notes.push(...oddValues(s).map((n) => (opened.splits.size === 1 ? n : `${name}: ${n}`)))
       }
-      tell(unreadable)
+      tellFaults(unreadable)
       texts.push(...notes.map((n) => `note: ${n}`))
       if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
       const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
@@ -166,8 +168,8 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
     TE.chain((opened) => async () => {
       const { file, count, unreadable } = await dumpItems([...opened.splits], r.limit, progressTo(process.stderr, 'read'))
       const faults = [...opened.skipped, ...unreadable]
-      tell(faults)
-      for (const line of showOpened(opened)) process.stderr.write(`${line}\n`)
+      tellFaults(faults)
+      for (const line of showOpened(opened)) tell(line)
       if (faults.length > 0 && !r.skip)
         return E.left({ ...faults[0], remedy: `${faults[0].remedy}; ${faults.length} could not be read and nothing was written` })
       if (count === 0)
@@ -181,7 +183,7 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
     }),
   )
 
-const act = (a: Arguments): TaskEither<Fault, Told> =>
+const act = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     readingFrom(a),
     TE.chainEitherK((reading) => requestOf(a, reading)),
@@ -191,22 +193,21 @@ const act = (a: Arguments): TaskEither<Fault, Told> =>
         ? TE.left(usage('--out', 'nothing', '--out FILE.safetensors', 'name the file to write'))
         : pipe(
             dump(r, a.out.value, a.json),
-            TE.map((text): Told => ({ text, failed: false })),
+            TE.map((text): Output => ({ text, failed: false })),
           )
     }),
   )
 
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
-  const told = E.isLeft(parsed)
+  const outcome = E.isLeft(parsed)
     ? parsed
     : parsed.right._tag === 'Help'
       ? E.right({ text: parsed.right.text, failed: false })
       : await act(parsed.right.arguments)()
-  if (E.isLeft(told)) {
-    process.stderr.write(`${showFault(told.left)}\n`)
-    return exitCode(told.left)
+  if (E.isLeft(outcome)) {
+    return tellFault(outcome.left)
   }
-  process.stdout.write(`${told.right.text}\n`)
-  return told.right.failed ? 1 : 0
+  print(outcome.right.text)
+  return outcome.right.failed ? 1 : 0
 }

@@ -15,10 +15,10 @@ import { logisticDefaults } from '../../judge/evaluate/logistic.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 import { partsOf, splitsAt } from '../../judge/evaluate/parts.ts'
 import { officialRates } from '../../judge/evaluate/probe.ts'
-import type { Told } from './program.ts'
+import type { Output } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, numbersOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
-/** Steps of a linear probe unless told: officially 12,500 for a million images, here enough for tens of thousands. */
+/** Steps of a linear probe by default: officially 12,500 for a million images, here enough for tens of thousands. */
 const probeSteps = 2500
 
 const spec: CommandSpec = {
@@ -30,6 +30,9 @@ const spec: CommandSpec = {
     "  linear     the grid of linear classifiers of DINOv2's evaluation; the best is chosen by validation",
     '  logistic   logistic regression with an L2 penalty; C is chosen by validation',
     '  medmnist   ACC and AUC as MedMNIST reports them, by logistic regression',
+    '',
+    'knn, logistic and medmnist take L2-normalised features (every vector divided by its length), linear takes them as they are, as the official',
+    'code does each; the command features writes them as they are.',
   ].join('\n'),
   operands: [{ name: 'EVALUATION', text: 'what to evaluate', choices: Object.keys(evaluations) }],
   answers: ['target', 'threads', 'set'],
@@ -71,9 +74,9 @@ const optionsOf = (a: Arguments): Either<Fault, EvaluationOptions> =>
   )
 
 const percent = (name: string, x: number): string =>
-  `${name} ${Number.isFinite(x) ? `${(100 * x).toFixed(2)} %` : 'cannot be told: a class has no images'}`
+  `${name} ${Number.isFinite(x) ? `${(100 * x).toFixed(2)} %` : 'is undefined: a class has no images'}`
 
-const evaluate = (a: Arguments): TaskEither<Fault, Told> =>
+const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('name', () =>
@@ -99,7 +102,7 @@ const evaluate = (a: Arguments): TaskEither<Fault, Told> =>
           TE.chainEitherK((splits) => partsOf(splits, progress.say)),
           TE.bindTo('parts'),
           TE.bind('result', ({ parts }) => evaluations[name]({ device, frozen, root, parts, progress, options })),
-          TE.map(({ parts, result }): Told => ({
+          TE.map(({ parts, result }): Output => ({
             text: `${tableText(result.table)}\n${Object.entries(result.metrics)
               .map(([k, v]) => percent(k, v))
               .join(', ')}`,

@@ -11,29 +11,35 @@ import { fault } from '../../../core/fault.ts'
 import { sizeOf } from '../../../core/type.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import { subset } from '../../../data/readers/subset.ts'
-import { writeSafetensors } from '../../../data/formats/safetensors.ts'
-import type { HostTensor } from '../../../data/formats/tensor.ts'
-import { floatTensor, intTensor } from '../../../data/formats/tensor.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import type { Encoder } from '../../judge/evaluate/encoder.ts'
 import { encoder } from '../../judge/evaluate/encoder.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
-import type { Ready, Told } from './program.ts'
+import type { Table, Tables } from '../../judge/evaluate/table.ts'
+import { digestOf, formatOf, formats, tableOf, tensorsOf } from '../../judge/evaluate/table.ts'
+import type { Ready, Output } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
 const spec: CommandSpec = {
   call: commandLine('features'),
   about: [
-    'Writes the features of every image to a safetensors file: cls [n, D], patches [n, N, D] in rows of the grid, and label [n] where all have one.',
-    'Where the data have several splits, names begin with theirs: train/cls.',
+    'Writes the features of every image: cls [n, D], patches [n, N, D] in rows of the grid, and label [n] where all have one. Where the data have',
+    'several splits, names begin with theirs: train/cls. Beside them stand the files of the images, the names of the classes (files, classes), and the',
+    "sha256 of the network's numbers (model_sha256): in safetensors as metadata, the lists as JSON. A csv has one row for each image.",
   ].join('\n'),
   answers: ['target', 'threads', 'set'],
   settings: readingSettings,
   options: [
     ...modelOptions,
     { name: 'data', value: 'DIR|FILE', text: 'images; mnist for the digits that are shipped' },
-    { name: 'out', value: 'FILE.safetensors', text: 'the file to write' },
+    { name: 'out', value: 'FILE', text: 'the file to write' },
+    {
+      name: 'format',
+      value: 'NAME',
+      choices: Object.keys(formats),
+      text: 'the kind of file; by default as its ending says, else safetensors',
+    },
     { name: 'split', value: 'NAME', choices: ['train', 'val', 'test', 'all'], text: 'only this split' },
     { name: 'limit', value: 'N', text: 'only the first images of each split' },
     { name: 'no-patches', text: 'leave patch features out: they are large' },
@@ -60,11 +66,6 @@ const chosen = (a: Arguments, splits: ReadonlyMap<string, Dataset>): Either<Faul
         )
 }
 
-const labelsOf = (d: Dataset): Int32Array | undefined => {
-  const all = Array.from({ length: d.length }, (_, i) => O.toUndefined(d.label(i)))
-  return all.every((l) => l !== undefined) ? Int32Array.from(all) : undefined
-}
-
 const first =
   (limit: number) =>
   (d: Dataset): Either<Fault, Dataset> =>
@@ -75,11 +76,9 @@ const first =
           d.name,
         )(d)
 
-type Named = ReadonlyArray<readonly [string, HostTensor]>
-
 const featuresOf =
-  (r: Ready, eye: Encoder, prefix: string, dim: number) =>
-  (d: Dataset): TaskEither<Fault, Named> => {
+  (r: Ready, eye: Encoder, split: string, dim: number) =>
+  (d: Dataset): TaskEither<Fault, Table> => {
     if (4 * d.length * dim >= largest)
       return TE.left(
         fault('usage', {
@@ -89,13 +88,9 @@ const featuresOf =
           remedy: 'pass --no-patches, or fewer images with --limit',
         }),
       )
-    const labels = labelsOf(d)
     return pipe(
       eye.encode(d, r.progress),
-      TE.map((e): Named => [
-        ...[...e].map(([name, x]) => [`${prefix}${name}`, floatTensor([d.length, ...x.shape], x.data)] as const),
-        ...(labels === undefined ? [] : [[`${prefix}label`, intTensor([d.length], labels)] as const]),
-      ]),
+      TE.map((e) => tableOf(split, d, e)),
       TE.chainFirst(() =>
         TE.fromIO(() => {
           r.progress.end()
@@ -104,7 +99,7 @@ const featuresOf =
     )
   }
 
-const features = (a: Arguments): TaskEither<Fault, Told> =>
+const features = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
@@ -129,7 +124,7 @@ const features = (a: Arguments): TaskEither<Fault, Told> =>
               a.extra.has('no-patches') ? { cls: look.cls } : { cls: look.cls, patches: look.patches },
             ),
           ),
-          TE.bind('tensors', ({ splits, eye }) =>
+          TE.bind('tables', ({ splits, eye }) =>
             pipe(
               [...splits],
               TE.traverseSeqArray(([name, d]) =>
@@ -139,7 +134,7 @@ const features = (a: Arguments): TaskEither<Fault, Told> =>
                     featuresOf(
                       r,
                       eye,
-                      splits.size > 1 ? `${name}/` : '',
+                      name,
                       a.extra.has('no-patches')
                         ? r.frozen.width
                         : r.frozen.width * Math.max(1, (eye.size.height * eye.size.width) / r.frozen.patch ** 2),
@@ -147,17 +142,19 @@ const features = (a: Arguments): TaskEither<Fault, Told> =>
                   ),
                 ),
               ),
-              TE.map((all) => all.flat()),
+              TE.map((tables): Tables => ({ splits: tables, metadata: { model, data: path, model_sha256: digestOf(r.frozen) } })),
             ),
           ),
-          TE.chainFirst(({ tensors }) => writeSafetensors(out)({ tensors: new Map(tensors), metadata: { model, data: path } })),
-          TE.map(({ tensors, eye }): Told => ({
+          TE.chainFirst(({ tables }) => formats[textOption(a, 'format') ?? formatOf(out)](out, tables)),
+          TE.bind('tensors', ({ tables }) => TE.right([...tensorsOf(tables)])),
+          TE.map(({ tables, tensors, eye }): Output => ({
             text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
             json: {
               model,
               data: path,
               target: r.device.name,
               out,
+              model_sha256: tables.metadata['model_sha256'],
               size: eye.size,
               tensors: Object.fromEntries(tensors.map(([name, x]) => [name, x.shape])),
               numbers: tensors.reduce((n, [, x]) => n + sizeOf(x.shape), 0),

@@ -8,7 +8,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
 import { writeSafetensors } from '../../../data/formats/safetensors.ts'
 import type { HostTensor } from '../../../data/formats/tensor.ts'
@@ -27,12 +27,16 @@ import type { ModelOptions } from '../../exchange/model.ts'
 import { readModel } from '../../exchange/model.ts'
 import { frozenOptions, modelOptions } from './program.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
-import { readRun } from '../../exchange/run.ts'
+import { handedOn } from '../../exchange/huggingface/handing-on.ts'
+import { readConfig } from '../../exchange/peft/folder.ts'
+import { exportAdapters, readRun } from '../../exchange/run.ts'
 import type { ReadSwinOptions, SwinBackbone } from '../../exchange/huggingface/swin.ts'
 import { isSwin, readSwin, writeSwin } from '../../exchange/huggingface/swin.ts'
 import type { Precision, Weights } from '../../exchange/huggingface/weights.ts'
 import type { WriteOptions } from '../../exchange/huggingface/writer.ts'
 import { writeBackbone } from '../../exchange/huggingface/writer.ts'
+import { print, tell } from '../terminal.ts'
+import { tellFault } from '../unexpected.ts'
 
 const types = Object.keys(huggingFaceTypes)
 const precisions = ['f32', 'f16', 'bf16']
@@ -45,7 +49,8 @@ const spec: CommandSpec = {
   about: [
     "Backbones in and out of Hugging Face's format.",
     '',
-    '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json',
+    '  export --run DIR --out DIR     writes the backbone of a run as config.json, model.safetensors and preprocessor_config.json;',
+    '                                 with --adapter, its adapters as adapter_config.json and adapter_model.safetensors',
     '  import --model DIR --out DIR   reads a folder of Hugging Face, timm or peft, a model of the hub by its id, or a file of weights (.safetensors,',
     '                                 .pth, .pt, .bin), adapts it where asked, and writes a folder of Hugging Face, with official.safetensors beside it',
     '  inspect --model DIR            says what a folder, model or file holds, and whether it is whole',
@@ -65,12 +70,13 @@ const spec: CommandSpec = {
       choices: ['teacher', 'student'],
       text: 'of a run, or of a file with both: the moving average (default) or the network that is trained',
     },
+    { name: 'adapter', text: 'of a run with LoRA: write its adapters alone, as a folder of peft' },
     { name: 'merge-lora', text: 'add trained adapters into their weights' },
     { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
-    { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond so many bytes; 5e9 by default' },
-    { name: 'channels', value: 'N', text: 'adapt the patch embedding to so many channels' },
+    { name: 'shard', value: 'BYTES', text: 'begin a new file where one would grow beyond this many bytes; 5e9 by default' },
+    { name: 'channels', value: 'N', text: 'adapt the patch embedding to this many channels' },
     { name: 'channel-rule', value: 'RULE', choices: channelRules, text: 'how channels are adapted; sum by default' },
-    { name: 'image', value: 'PIXELS', text: 'interpolate learned positions for square images of so many pixels' },
+    { name: 'image', value: 'PIXELS', text: 'interpolate learned positions for square images of this many pixels a side' },
     { name: 'unknown', value: 'WHAT', choices: ['refuse', 'ignore'], text: 'tensors that have no place in the model; refuse by default' },
   ],
 }
@@ -107,14 +113,14 @@ const readOptions = (a: Arguments): Either<Fault, ModelOptions> =>
     E.Do,
     E.bind('channels', () => whole(a, 'channels')),
     E.bind('image', () => whole(a, 'image')),
-    E.bind('told', () => frozenOptions(spec, a)),
-    E.map(({ channels, image, told }) => {
+    E.bind('asked', () => frozenOptions(spec, a)),
+    E.map(({ channels, image, asked }) => {
       const rule = oneOf<ChannelRule>(channelRules, textOf(a, 'channel-rule'))
       const change: Partial<VitOptions> = { ...(channels === undefined ? {} : { channels }), ...(image === undefined ? {} : { image }) }
       return {
         change,
         ...(rule === undefined ? {} : { channelRule: rule }),
-        ...told,
+        ...asked,
         unknown: oneOf(['refuse', 'ignore'] as const, textOf(a, 'unknown')) ?? 'refuse',
       }
     }),
@@ -137,17 +143,17 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> =>
   )
 
 /** What was done and found, for a person and for `--json`. */
-type Told = Readonly<Record<string, unknown>>
+type Output = Readonly<Record<string, unknown>>
 
-const told = (note: string): void => {
-  process.stderr.write(`${note}\n`)
+const report = (note: string): void => {
+  tell(note)
 }
 
 /** The folder or file of `--model`, downloaded where it is an id. */
 const source = (a: Arguments): TaskEither<Fault, string> =>
-  pipe(TE.fromEither(needed(a, 'model', textOf(a, 'model'))), TE.chain(localModel(process.env, told)))
+  pipe(TE.fromEither(needed(a, 'model', textOf(a, 'model'))), TE.chain(localModel(process.env, report)))
 
-const summary = (b: Backbone): Told => {
+const summary = (b: Backbone): Output => {
   const {
     model: { options: o, params },
     source,
@@ -177,21 +183,21 @@ const summary = (b: Backbone): Told => {
 
 const text = (v: unknown): string => (typeof v === 'string' ? v : JSON.stringify(v))
 
-const shown = (s: Told): string =>
+const shown = (s: Output): string =>
   Object.entries(s)
     .map(([k, v]) => `${k.padEnd(11)} ${Array.isArray(v) ? v.map(text).join('; ') || '-' : text(v)}`)
     .join('\n')
 
 const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> =>
   TE.fromIO(() => {
-    for (const n of notes) process.stderr.write(`${n}\n`)
+    for (const n of notes) tell(n)
   })
 
 /** The weights under the names that official files have. */
 const stateOf = (b: { readonly model: { readonly params: unknown }; readonly weights: Weights }): ReadonlyMap<string, HostTensor> =>
   new Map(declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]))
 
-const exporting = (a: Arguments): TaskEither<Fault, Told> =>
+const exporting = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
@@ -204,8 +210,25 @@ const exporting = (a: Arguments): TaskEither<Fault, Told> =>
       }),
     ),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
-    TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, options)(backbone)),
+    TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, { ...options, ...handedOn(backbone) })(backbone)),
     TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
+  )
+
+const exportingAdapters = (a: Arguments): TaskEither<Fault, Output> =>
+  pipe(
+    TE.Do,
+    TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
+    TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
+    TE.bind('files', ({ run, out }) => exportAdapters(run, out, oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher')),
+    TE.bind('config', ({ out }) => readConfig(out)),
+    TE.map(({ out, files, config }) => ({
+      out,
+      files,
+      base: config.base_model_name_or_path ?? null,
+      targets: config.target_modules,
+      rank: config.r,
+      alpha: config.lora_alpha,
+    })),
   )
 
 /** `heads`: what no tensor says; reading the file again needs no --heads then. */
@@ -215,17 +238,19 @@ const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0], heads?: nu
     metadata: { format: 'pt', ...(heads === undefined ? {} : { heads: String(heads) }) },
   })
 
-const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> =>
+const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
   pipe(
-    readModel(from, wishes, told),
+    readModel(from, wishes, report),
     TE.bindTo('backbone'),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
-    TE.bind('files', ({ backbone }) => writeBackbone(out, options)(backbone)),
+    TE.bind('files', ({ backbone }) =>
+      writeBackbone(out, { ...options, ...handedOn(backbone, wishes.change?.image !== undefined) })(backbone),
+    ),
     TE.chainFirst(({ backbone }) => writeOfficial(out, backbone, backbone.model.options.heads)),
     TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
   )
 
-const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Told => ({
+const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Output => ({
   source: 'swin',
   writes_as: 'swin',
   parameters: parameterCount(params),
@@ -240,7 +265,7 @@ const swinWishes = ({ change, channelRule, unknown }: ModelOptions): ReadSwinOpt
   ...(unknown === undefined ? {} : { unknown }),
 })
 
-const importingSwin = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Told> =>
+const importingSwin = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
   pipe(
     readSwin(from, swinWishes(wishes)),
     TE.bindTo('backbone'),
@@ -250,7 +275,7 @@ const importingSwin = (from: string, out: string, wishes: ModelOptions, options:
     TE.map(({ backbone, files }) => ({ ...swinSummary(backbone), out, files: [...files, officialFile] })),
   )
 
-const importing = (a: Arguments): TaskEither<Fault, Told> =>
+const importing = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('from', () => source(a)),
@@ -261,13 +286,13 @@ const importing = (a: Arguments): TaskEither<Fault, Told> =>
     TE.chain(({ from, out, wishes, options, hierarchical }) => (hierarchical ? importingSwin : importingVit)(from, out, wishes, options)),
   )
 
-const inspectingVit = (from: string, wishes: ModelOptions): TaskEither<Fault, Told> =>
+const inspectingVit = (from: string, wishes: ModelOptions): TaskEither<Fault, Output> =>
   pipe(
-    readModel(from, wishes, told),
+    readModel(from, wishes, report),
     TE.map((b) => ({ ...summary(b), ...(b.preprocessor === undefined ? {} : { preprocessor: b.preprocessor }) })),
   )
 
-const inspecting = (a: Arguments): TaskEither<Fault, Told> =>
+const inspecting = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('from', () => source(a)),
@@ -278,8 +303,8 @@ const inspecting = (a: Arguments): TaskEither<Fault, Told> =>
     ),
   )
 
-const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>>> = {
-  export: exporting,
+const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Output>>> = {
+  export: (a) => (a.extra.has('adapter') ? exportingAdapters : exporting)(a),
   import: importing,
   inspect: inspecting,
 }
@@ -287,16 +312,15 @@ const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Told>
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
-    process.stdout.write(`${parsed.right.text}\n`)
+    print(parsed.right.text)
     return 0
   }
   const a = E.isRight(parsed) && parsed.right._tag === 'Run' ? parsed.right.arguments : undefined
-  const told = E.isLeft(parsed) ? parsed : a === undefined ? E.right({}) : await actions[a.operands[0]](a)()
-  if (E.isLeft(told)) {
-    process.stderr.write(`${showFault(told.left)}\n`)
-    return exitCode(told.left)
+  const outcome = E.isLeft(parsed) ? parsed : a === undefined ? E.right({}) : await actions[a.operands[0]](a)()
+  if (E.isLeft(outcome)) {
+    return tellFault(outcome.left)
   }
-  process.stdout.write(`${shown(told.right)}\n`)
-  if (a?.json === true) process.stdout.write(`${JSON.stringify(told.right)}\n`)
+  print(shown(outcome.right))
+  if (a?.json === true) print(JSON.stringify(outcome.right))
   return 0
 }

@@ -19,7 +19,7 @@ import type { Device } from '../../../compiler/target.ts'
 import { openTarget } from '../../../compiler/targets/open.ts'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, messageOf, showFault } from '../../../core/fault.ts'
+import { fault, messageOf } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
 import { isUnderTsx } from '../entry.ts'
@@ -31,6 +31,7 @@ import { initialize } from '../../step/initialization.ts'
 import { writeResidents } from '../../run/state.ts'
 import { nearest } from '../../config/spelling.ts'
 import type { Program } from '../../step/step.ts'
+import { tellFault } from '../unexpected.ts'
 
 const spec: CommandSpec = {
   call: commandLine('ir'),
@@ -231,8 +232,7 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
       ? E.right(`${parsed.right.text}\n`)
       : await show(parsed.right.arguments)()
   if (E.isLeft(text)) {
-    process.stderr.write(`${showFault(text.left)}\n`)
-    return exitCode(text.left)
+    return tellFault(text.left)
   }
   process.stdout.write(text.right)
   return 0

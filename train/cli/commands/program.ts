@@ -8,7 +8,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../../compiler/target.ts'
 import { openTarget } from '../../../compiler/targets/open.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, showFault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec, OptionSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
 import type { Dialect } from '../../../models/huggingface/config.ts'
@@ -19,14 +19,16 @@ import type { Frozen, FrozenOptions } from '../../judge/evaluate/network.ts'
 import { placeFrozen, readFrozen } from '../../judge/evaluate/network.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
+import { print } from '../terminal.ts'
+import { tellFault } from '../unexpected.ts'
 
 /** What a command has done: lines for a person, and one object for a program. */
-export interface Told {
+export interface Output {
   readonly text: string
   readonly json: Readonly<Record<string, unknown>>
 }
 
-/** What names a network, and what tells of it what it does not say itself. */
+/** What names a network, and what says of it what its files do not. */
 export const modelOptions: ReadonlyArray<OptionSpec> = [
   {
     name: 'model',
@@ -175,24 +177,22 @@ export const tableText = (rows: ReadonlyArray<Readonly<Record<string, string | n
 export const runProgram = async (
   c: CommandSpec,
   argv: ReadonlyArray<string>,
-  run: (a: Arguments) => TaskEither<Fault, Told>,
+  run: (a: Arguments) => TaskEither<Fault, Output>,
 ): Promise<number> => {
   const parsed = parseArguments(c)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
-    process.stdout.write(`${parsed.right.text}\n`)
+    print(parsed.right.text)
     return 0
   }
-  const told = E.isLeft(parsed)
+  const outcome = E.isLeft(parsed)
     ? parsed
     : parsed.right._tag === 'Run'
       ? await run(parsed.right.arguments)()
       : E.right({ text: '', json: {} })
-  if (E.isLeft(told)) {
-    process.stderr.write(`${showFault(told.left)}\n`)
-    return exitCode(told.left)
+  if (E.isLeft(outcome)) {
+    return tellFault(outcome.left)
   }
-  process.stdout.write(`${told.right.text}\n`)
-  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json)
-    process.stdout.write(`${JSON.stringify(told.right.json)}\n`)
+  print(outcome.right.text)
+  if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) print(JSON.stringify(outcome.right.json))
   return 0
 }

@@ -23,7 +23,7 @@ import { networkSections } from '../../judge/report/network.ts'
 import { readRecord } from '../../judge/report/record.ts'
 import { writeReport } from '../../judge/report/report.ts'
 import type { Section } from '../../judge/report/sections.ts'
-import type { Told } from './program.ts'
+import type { Output } from './program.ts'
 import { needed, runProgram, textOption } from './program.ts'
 
 const names = Object.keys(evaluations)
@@ -109,7 +109,7 @@ const lookedAt = (a: Arguments, run: string, config: unknown): TaskEither<Fault,
   )
 }
 
-const report = (a: Arguments): TaskEither<Fault, Told> =>
+const report = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.fromEither(needed(spec, 'run', textOption(a, 'run'))),
     TE.bindTo('run'),
@@ -118,7 +118,7 @@ const report = (a: Arguments): TaskEither<Fault, Told> =>
     TE.chain(({ run, seen }) =>
       pipe(
         writeReport(run, seen),
-        TE.map((path): Told => ({ text: path, json: { run, report: path, sections: seen.map((s) => s.id) } })),
+        TE.map((path): Output => ({ text: path, json: { run, report: path, sections: seen.map((s) => s.id) } })),
       ),
     ),
   )

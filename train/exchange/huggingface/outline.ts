@@ -40,7 +40,7 @@ const periodsOf = (periods: ArrayLike<number> | undefined): RopePeriods => {
 /** Heads in every released model of a width, for a hint: nothing in a file says it. */
 const usualHeads = (width: number): string => (width % 64 === 0 ? ` (released models of this width: ${width / 64})` : '')
 
-/** Left: no backbone of the family, or heads that have to be told. */
+/** Left: no backbone of the family, or heads that have to be given. */
 export const inferOptions = ({ shapes, periods }: StateOutline, heads?: number): Either<Misuse, VitOptions> => {
   const [cls, proj] = [shapes.get('cls_token'), shapes.get('patch_embed.proj.weight')]
   const has = (name: string): boolean => shapes.has(name)
@@ -52,10 +52,10 @@ export const inferOptions = ({ shapes, periods }: StateOutline, heads?: number):
       remedy: 'name the file of a DINO, DINOv2 or DINOv3 backbone',
     })
   const width = cls[2]
-  const told = periods === undefined || periods.length === 0 ? undefined : width / (4 * periods.length)
-  if (told !== undefined && heads !== undefined && told !== heads)
-    return E.left({ allowed: `${told} heads, as the periods of the file say (asked for: ${heads})`, remedy: 'leave --heads out' })
-  const each = told ?? heads
+  const stated = periods === undefined || periods.length === 0 ? undefined : width / (4 * periods.length)
+  if (stated !== undefined && heads !== undefined && stated !== heads)
+    return E.left({ allowed: `${stated} heads, as the periods of the file say (asked for: ${heads})`, remedy: 'leave --heads out' })
+  const each = stated ?? heads
   if (each === undefined || !Number.isInteger(each) || width % each !== 0)
     return E.left({
       allowed: `a number of heads that divides the width ${width}; ${each === undefined ? 'nothing here says it' : `${each} does not`}`,

@@ -1,6 +1,5 @@
 /** What a finished run gives to others: its networks as Hugging Face folders, its adapters as folders of the package peft. */
-import { join, resolve } from 'node:path'
-import * as E from 'fp-ts/lib/Either.js'
+import { join } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -8,12 +7,17 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
-import { whatIs } from '../../../data/formats/file.ts'
-import { configOf, typeOf } from '../../../models/huggingface/config.ts'
 import type { LoraOptions } from '../../../models/lora.ts'
+import type { Origin } from '../origin.ts'
+import { baseOf } from '../origin.ts'
+import { namesFor } from '../peft/names.ts'
 import type { ModuleNames } from '../peft/peft.ts'
 import type { Vit } from '../../../models/vit.ts'
-import { preprocessorOfCrops } from '../preprocess.ts'
+import { writeOwn } from '../own.ts'
+import { preprocessorOfRun } from '../seen.ts'
+import { ownFolder } from '../run.ts'
+import type { Judged } from '../../step/method.ts'
+import type { Values } from '../../step/values.ts'
 import type { Trained } from '../../run/experiment.ts'
 import type { Numbers } from '../../run/judge.ts'
 import { mergedNetwork } from '../merge.ts'
@@ -22,54 +26,58 @@ import { writeAdapters } from '../peft/folder.ts'
 import { trainedCount, withinNetwork } from '../../step/strategies/strategy.ts'
 import { writeBackbone } from './writer.ts'
 
-/** A statistic of every channel of the images; one number for all where the augmentation has another number of channels. */
-const perChannel = (values: ReadonlyArray<number>, channels: number): ReadonlyArray<number> =>
-  values.length === channels
-    ? values
-    : Array.from({ length: channels }, () => values.reduce((a, b) => a + b, 0) / Math.max(1, values.length))
+/** As transformers reads it. Left with the kind `usage`: no type there can hold it. */
+const asVit = (folder: string, model: Vit, values: Values, t: Trained): TaskEither<Fault, void> =>
+  pipe(
+    writeBackbone(folder, { preprocessor: preprocessorOfRun(t.assembled, model.options.channels) })({
+      model,
+      weights: new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()])),
+    }),
+    TE.map(() => {
+      t.progress.say(`for Hugging Face: ${folder}`)
+    }),
+  )
 
-/** The backbone of the network under `root`, its adapters merged, as transformers reads it. What no type there can hold is said. */
+/** Why, in words that a person can act upon. */
+const whyNot = (bad: Fault): string => `${bad.found}: ${bad.allowed}`
+
+/** A trained backbone, adapters merged: as Hugging Face's where a class there computes the same, else as what any program can run. */
 export const writeNetwork =
-  (folder: string, root: string, model: Vit) =>
+  (n: Judged, ending = '') =>
   (t: Trained): TaskEither<Fault, void> => {
-    const {
-      normalisation: { mean, std },
-      global: { size },
-    } = last(t.assembled.phases).crops.augmentation
-    const { channels } = model.options
-    // whole images as this run evaluates them, so that figures of the folder are those of the run
-    const preprocessor = preprocessorOfCrops({ size, mean: perChannel(mean, channels), std: perChannel(std, channels) })
+    const own = (why: string, values: Values): TaskEither<Fault, void> => {
+      t.progress.say(`not written for Hugging Face: ${why}`)
+      const shapes = new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape]))
+      const { channels } = t.images
+      const { size } = last(t.assembled.phases).crops.augmentation.global
+      return writeOwn(join(t.out, `${ownFolder}${ending}`), {
+        network: n,
+        values,
+        shapes,
+        channels,
+        size,
+        preprocessor: preprocessorOfRun(t.assembled, channels),
+        say: t.progress.say,
+      })
+    }
     return pipe(
-      TE.fromEither(mergedNetwork(t.assembled.program.adapters, root)(t.state)),
-      TE.map(
-        (values) =>
-          new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()] as const)),
+      TE.fromEither(mergedNetwork(t.assembled.program.adapters, n.root)(t.state)),
+      TE.chain((values) =>
+        O.isNone(n.vit)
+          ? own('no class of transformers computes what this backbone does', values)
+          : pipe(
+              asVit(join(t.out, `huggingface${ending}`), n.vit.value, values, t),
+              TE.orElse((bad) => (bad.kind === 'usage' ? own(whyNot(bad), values) : TE.left(bad))),
+            ),
       ),
-      TE.chain((weights) => writeBackbone(folder, { preprocessor })({ model, weights })),
-      TE.map(() => {
-        t.progress.say(`for Hugging Face: ${folder}`)
-      }),
-      TE.orElse((bad): TaskEither<Fault, void> => {
-        if (bad.kind !== 'usage') return TE.left(bad)
-        t.progress.say(`not written for Hugging Face: ${bad.found}: ${bad.allowed}`)
-        return TE.right(undefined)
-      }),
     )
   }
 
-/** Whose names the modules of adapters get: those of the type that the backbone is written as, or our own where no type can hold it. */
-const namesFor = (model: Vit | undefined): ModuleNames => {
-  if (model === undefined) return 'own'
-  const type = typeOf(model.options)
-  return E.isRight(configOf(type, model.options)) ? type : 'own'
-}
-
 /**
- * `adapter/`: the adapters of the evaluated network, and what of its backbone was trained as a whole. `base`: what the run started from,
- * which they belong to.
+ * `adapter/`: the adapters of the evaluated network, and what of its backbone was trained as a whole, with the model that they belong to.
  */
 export const saveAdapters =
-  (lora: LoraOptions, base = '') =>
+  (lora: LoraOptions, origin: Origin = { from: '', network: 'teacher' }) =>
   (t: Trained): TaskEither<Fault, void> => {
     const {
       program,
@@ -81,14 +89,16 @@ export const saveAdapters =
     return program.adapters.length === 0
       ? TE.right(undefined)
       : pipe(
-          whatIs(base),
-          // a path must be found from anywhere, an id is one anywhere
-          TE.map((what) => (base === '' ? {} : { base: what === 'nothing' ? base : resolve(base) })),
+          baseOf(origin, t.out),
+          TE.map((base) => (base === undefined ? {} : { base })),
           TE.chain((named) =>
             writeAdapters(
               folder,
               {
-                names: namesFor(O.toUndefined(vit)),
+                names: pipe(
+                  vit,
+                  O.match((): ModuleNames => 'own', namesFor),
+                ),
                 lora,
                 ...named,
                 shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])),
@@ -104,7 +114,7 @@ export const saveAdapters =
 
 /** Saves the adapters, and judges the network with them merged: `knn_merged`, and how many numbers were trained. */
 export const adaptersJudged =
-  (lora: LoraOptions) =>
+  (lora: LoraOptions, from = '') =>
   (t: Trained): TaskEither<Fault, Numbers> => {
     const {
       program,
@@ -113,7 +123,7 @@ export const adaptersJudged =
       },
     } = t.assembled
     return pipe(
-      saveAdapters(lora)(t),
+      saveAdapters(lora, { from, network: 'teacher' })(t),
       TE.chain(() => TE.fromEither(mergedNetwork(program.adapters, root)(t.state))),
       TE.chain((network) => t.accuracyOf('knn_merged', network)),
       TE.map((merged) => ({

@@ -173,20 +173,20 @@ const fromFolder = (folder: string, o: ReadOptions): TaskEither<Fault, Backbone>
 const fromTimm = (folder: string, json: unknown, stored: Stored, o: ReadOptions): TaskEither<Fault, Backbone> =>
   pipe(
     TE.fromEither(timmOf(join(folder, 'config.json'), json)),
-    TE.chain((told) =>
+    TE.chain((known) =>
       pipe(
-        rawOfState(folder, stored, { ...(told.heads === undefined ? {} : { heads: told.heads }), ...o }, told.change),
-        TE.chainEitherK((raw) => finished(raw, told.preprocessor, o)),
+        rawOfState(folder, stored, { ...(known.heads === undefined ? {} : { heads: known.heads }), ...o }, known.change),
+        TE.chainEitherK((raw) => finished(raw, known.preprocessor, o)),
       ),
     ),
   )
 
 /** Each of our tensors by those of the file that it is. */
-const planOf = (options: VitOptions, told: Officially): Plan => ({
+const planOf = (options: VitOptions, known: Officially): Plan => ({
   mappings: declarations(vit(options).params).map(([official, d]) => ({
     official,
     shape: d.shape,
-    parts: told.get(official)?.parts ?? [{ name: official, shape: d.shape }],
+    parts: known.get(official)?.parts ?? [{ name: official, shape: d.shape }],
     neutral: 0,
   })),
   extras: [],
@@ -199,22 +199,22 @@ const rawOfState = (place: string, stored: Stored, o: ReadOptions, change: Parti
   pipe(
     TE.fromEither(locate(place, stored.tensors, stateAnchors, o.network ?? 'teacher')),
     TE.bindTo('located'),
-    TE.bind('told', ({ located: { inside } }) => TE.right(officially(new Map([...inside].map(([name, x]) => [name, x.shape]))))),
-    TE.bind('periods', ({ located: { inside }, told }) =>
+    TE.bind('known', ({ located: { inside } }) => TE.right(officially(new Map([...inside].map(([name, x]) => [name, x.shape]))))),
+    TE.bind('periods', ({ located: { inside }, known }) =>
       pipe(
         readStored(
           inside,
-          (told.get('rope_embed.periods')?.parts ?? []).flatMap((p) => ('name' in p ? [p.name] : [])),
+          (known.get('rope_embed.periods')?.parts ?? []).flatMap((p) => ('name' in p ? [p.name] : [])),
         ),
         TE.map((read) => [...read.values()][0]?.data),
       ),
     ),
-    TE.chain(({ located, told, periods }) =>
+    TE.chain(({ located, known, periods }) =>
       pipe(
         TE.fromEither(
           pipe(
             inferOptions(
-              { shapes: new Map([...told].map(([name, { shape }]) => [name, shape])), ...(periods === undefined ? {} : { periods }) },
+              { shapes: new Map([...known].map(([name, { shape }]) => [name, shape])), ...(periods === undefined ? {} : { periods }) },
               o.heads ?? headsIn(stored),
             ),
             E.mapLeft(misused(place, `${located.inside.size} tensors: ${listOf([...located.inside.keys()])}`)),
@@ -228,21 +228,21 @@ const rawOfState = (place: string, stored: Stored, o: ReadOptions, change: Parti
               ? { position: { ...inferred.position, offset: 0 } }
               : {}),
           }
-          const plan = planOf(options, told)
+          const plan = planOf(options, known)
           const wanted = new Set(plan.mappings.map((m) => m.official))
           const used = new Map(
-            [...told].flatMap(([official, { parts }]) => parts.flatMap((p) => ('name' in p ? [[p.name, official] as const] : []))),
+            [...known].flatMap(([official, { parts }]) => parts.flatMap((p) => ('name' in p ? [[p.name, official] as const] : []))),
           )
           const beside = (name: string): boolean => isBesideBackbone(used.get(name) ?? name)
-          const missing = [...wanted].filter((name) => !told.has(name))
+          const missing = [...wanted].filter((name) => !known.has(name))
           const strange = [...used].filter(([name, official]) => !wanted.has(official) && !beside(name)).map(([name]) => name)
           if (missing.length > 0) return TE.left(misfit(place, missing, strange))
-          const unlike = plan.mappings.find((m) => !sameButOnes(told.get(m.official)?.shape ?? [], m.shape))
+          const unlike = plan.mappings.find((m) => !sameButOnes(known.get(m.official)?.shape ?? [], m.shape))
           if (unlike !== undefined)
             return TE.left(
               fault('data', {
                 place: `${place}: ${unlike.official}`,
-                found: showShape(told.get(unlike.official)?.shape ?? []),
+                found: showShape(known.get(unlike.official)?.shape ?? []),
                 allowed: showShape(unlike.shape),
                 remedy: 'check that all tensors of the file are of one model',
               }),
@@ -265,7 +265,7 @@ const rawOfState = (place: string, stored: Stored, o: ReadOptions, change: Parti
 /** The number of heads that goes with a file, where this project has written it. */
 const headsIn = ({ metadata }: Stored): number | undefined => (/^\d{1,4}$/.test(metadata.heads ?? '') ? Number(metadata.heads) : undefined)
 
-/** Weights of a state dict in memory with official names. Faults: as of folders; the number of heads where nothing tells it. */
+/** Weights of a state dict in memory with official names. Faults: as of folders; the number of heads where nothing says it. */
 export const fromState = (place: string, state: HostTensors, o: ReadOptions): TaskEither<Fault, Backbone> =>
   fromStored(place, { tensors: storedInMemory(state), metadata: {}, notes: [] }, o)
 

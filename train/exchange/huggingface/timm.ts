@@ -43,8 +43,8 @@ const heads: ReadonlyArray<readonly [RegExp, number]> = [
   [/_so400m_/, 16],
 ]
 
-/** What such a configuration tells beside the tensors. */
-export interface Told {
+/** What such a configuration says beside the tensors. */
+export interface Output {
   readonly heads?: number
   readonly change: Partial<VitOptions>
   readonly preprocessor?: Preprocessor
@@ -70,10 +70,10 @@ const preprocessorOf = (c: t.TypeOf<typeof codec>['pretrained_cfg']): Preprocess
 }
 
 /** Faults: keys of another type. */
-export const timmOf = (place: string, u: unknown): Either<Fault, Told> =>
+export const timmOf = (place: string, u: unknown): Either<Fault, Output> =>
   pipe(
     decodeAs(codec, 'data', place, 'correct config.json, or name the file of weights and --heads')(u),
-    E.map(({ architecture, model_args, pretrained_cfg }): Told => {
+    E.map(({ architecture, model_args, pretrained_cfg }): Output => {
       const known = model_args?.num_heads ?? heads.find(([size]) => size.test(architecture))?.[1]
       const preprocessor = preprocessorOf(pretrained_cfg)
       return {

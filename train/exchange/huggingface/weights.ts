@@ -20,7 +20,7 @@ export type Weights = ReadonlyMap<string, Float32Array>
 /** What to do with tensors of a file that have no place in the model. */
 export type Unknown = 'refuse' | 'ignore'
 
-/** At most so many names in one message. */
+/** At most this many names in one message. */
 const named = 8
 
 export const listOf = (names: ReadonlyArray<string>): string =>

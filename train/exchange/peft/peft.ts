@@ -90,7 +90,7 @@ const dinov2In5: Renamed = [
 
 /**
  * Modules of transformers 5 that had other names in 4 (`transformers/conversion_mapping.py`). Files of weights keep the old names, which
- * transformers translates; files of adapters have those of the model that they were made with, which nobody translates.
+ * transformers translates; files of adapters have those of the model that they were made with, which are not translated.
  */
 const in5: Readonly<Record<HuggingFaceType, Renamed>> = {
   vit: [

@@ -68,8 +68,8 @@ const readConfigured = (path: string, config: HuggingFaceConfig): TaskEither<Fau
     ),
   )
 
-/** What tells of a model what it does not say itself. */
-type DescribeOptions = Pick<ModelOptions, 'heads'>
+/** What says of a model what its files do not. */
+type DescribeOptions = Pick<ModelOptions, 'heads' | 'base'>
 
 /** The backbone at a path, and how it sees images; of a Hugging Face folder, from its configuration alone. */
 export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> =>
@@ -128,9 +128,7 @@ export const optionsAt = (path: string): TaskEither<Fault, FullOptions> =>
 /** Programs that train have settings where commands have options. */
 const inSettings = (f: Fault): Fault => ({
   ...f,
-  remedy: f.remedy
-    .replace('--heads N', '--set model.heads=N')
-    .replace(/(?:name that model with|or name the base with) --base.*$/, 'write it into adapter_config.json as base_model_name_or_path'),
+  remedy: f.remedy.replace('--heads N', '--set model.heads=N').replace(/--base(?: DIR\|FILE\|ID)?$/, '--set start.base=DIR|FILE|ID'),
 })
 
 /** The backbone that a run, a folder, a file or the id of a model names, and how it sees images. */

@@ -12,15 +12,15 @@ import { declarations } from '../../../core/model.ts'
 import { openTensors } from '../../../data/formats/foreign.ts'
 import type { StoredTensors } from '../../../data/formats/stored.ts'
 import { readStored, storedInMemory } from '../../../data/formats/stored.ts'
-import type { HostTensors } from '../../../data/formats/tensor.ts'
 import { floatsOf } from '../../../data/formats/tensor.ts'
+import type { Checkpoint } from '../../run/checkpoint.ts'
 import { latest } from '../../run/checkpoints.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import type { Backbone } from '../huggingface/reader.ts'
 import type { ModelOptions } from '../model.ts'
 import { readModel } from '../model.ts'
 import type { Network } from '../network.ts'
-import { readRun } from '../run.ts'
+import { readRun, tensorsOfRun } from '../run.ts'
 import { unwrapped } from '../../../models/huggingface/prefix.ts'
 import { isSwin, readSwin } from '../huggingface/swin.ts'
 import type { Weights } from '../huggingface/weights.ts'
@@ -99,15 +99,29 @@ const headsIn = (place: string, tensors: StoredTensors, network: Network): TaskE
   )
 }
 
-const fromRun = (folder: string, place: string, state: HostTensors, network: Network): TaskEither<Fault, Source> =>
+/** The backbone of a run: as the network that it is, or as bare tensors of one that only its own program knows. */
+const backboneOf = (folder: string, place: string, c: Checkpoint, network: Network): TaskEither<Fault, Source> =>
+  c.backbone !== 'own'
+    ? pipe(readRun(folder, { network, mergeLora: true }), TE.map(ofBackbone))
+    : pipe(
+        TE.fromEither(tensorsOfRun(place, c, { network, mergeLora: true })),
+        TE.chain(({ tensors, heads }) =>
+          pipe(
+            renamed(place, storedInMemory(tensors), (path) => path),
+            TE.map((backbone): Source => ({ backbone, heads: new Map(), kept: new Map(), attentionHeads: heads, notes: [] })),
+          ),
+        ),
+      )
+
+const fromRun = (folder: string, place: string, c: Checkpoint, network: Network): TaskEither<Fault, Source> =>
   pipe(
     TE.Do,
-    TE.bind('backbone', () => readRun(folder, { network, mergeLora: true })),
-    TE.bind('heads', () => headsIn(place, storedInMemory(state), network)),
+    TE.bind('backbone', () => backboneOf(folder, place, c, network)),
+    TE.bind('heads', () => headsIn(place, storedInMemory(c.state), network)),
     TE.bind('kept', () =>
-      renamed(place, storedInMemory(state), (path) => (path.startsWith('loss.') ? path.slice('loss.'.length) : undefined)),
+      renamed(place, storedInMemory(c.state), (path) => (path.startsWith('loss.') ? path.slice('loss.'.length) : undefined)),
     ),
-    TE.map(({ backbone, heads, kept }) => ({ ...ofBackbone(backbone), heads, kept })),
+    TE.map(({ backbone, heads, kept }) => ({ ...backbone, heads, kept })),
   )
 
 const fromFile = (file: string, o: SourceOptions): TaskEither<Fault, Source> =>
@@ -142,7 +156,7 @@ const fromFolder = (folder: string, o: SourceOptions): TaskEither<Fault, Source>
     ),
   )
 
-/** Which network of a run, and what else tells of a source what it does not say. */
+/** Which network of a run, and what else says of a source what it does not. */
 export interface SourceOptions extends Pick<ModelOptions, 'heads' | 'base'> {
   readonly network: Network
 }
@@ -157,7 +171,7 @@ export const readSource = (path: string, o: SourceOptions): TaskEither<Fault, So
         : pipe(
             latest(join(path, 'checkpoints')),
             TE.chain(({ found }) =>
-              O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint.state, o.network) : fromFolder(path, o),
+              O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint, o.network) : fromFolder(path, o),
             ),
           ),
     ),

@@ -1,6 +1,6 @@
 /**
  * A run that starts from an earlier run, a Hugging Face folder or model, or a file of official weights, with whatever objective: DINO's
- * weights trained on with DINOv2's, the reverse, and so on. All that differs is told; optimizer state begins anew.
+ * weights trained on with DINOv2's, the reverse, and so on. All that differs is reported; optimizer state begins anew.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -28,9 +28,11 @@ export interface StartOptions {
   readonly heads?: 'take' | 'new'
   /** Which network of a run; both networks begin as it. Default `teacher`. */
   readonly network?: Network
+  /** The model that adapters belong to, where they do not say it. */
+  readonly base?: string
   /** How a patch embedding changes its channels. Default `sum`. */
   readonly channelRule?: ChannelRule
-  /** The attention heads of the network, which no tensor tells: a source of another number is refused. */
+  /** The attention heads of the network, which no tensor says: a source of another number is refused. */
   readonly attentionHeads?: number
   /** The networks that begin so, beside those that average them. Default: the student and a Gram teacher. */
   readonly roots?: ReadonlyArray<string>
@@ -126,7 +128,11 @@ export const startFrom =
     pipe(
       localModel(process.env, say)(path),
       TE.chain((local) =>
-        readSource(local, { network: o.network ?? 'teacher', ...(o.attentionHeads === undefined ? {} : { heads: o.attentionHeads }) }),
+        readSource(local, {
+          network: o.network ?? 'teacher',
+          ...(o.attentionHeads === undefined ? {} : { heads: o.attentionHeads }),
+          ...(o.base === undefined ? {} : { base: o.base }),
+        }),
       ),
       TE.bindTo('source'),
       TE.bind('carried', ({ source }) => TE.fromEither(carryOver(residents, source, o))),

@@ -48,7 +48,7 @@ export const usualView = ({ image, channels }: { readonly image: number; readonl
  * What the folder at a path says, that which a file lies in, the model that adapters belong to, or the `huggingface` folder of a run;
  * none where nowhere is a processor. Faults: those of `preprocessOf`.
  */
-export const viewAt = (path: string, usual: number): TaskEither<Fault, Option<CropView>> =>
+export const viewAt = (path: string, usual: number, base?: string): TaskEither<Fault, Option<CropView>> =>
   pipe(
     whatIs(path),
     TE.chain((what) => {
@@ -72,8 +72,8 @@ export const viewAt = (path: string, usual: number): TaskEither<Fault, Option<Cr
             ? TE.right(own)
             : adapters
               ? pipe(
-                  baseAt(path, undefined, () => undefined),
-                  TE.chain((base) => viewAt(base, usual)),
+                  baseAt(path, base, () => undefined),
+                  TE.chain((found) => viewAt(found, usual)),
                 )
               : read(join(path, 'huggingface')),
         ),

@@ -1,6 +1,6 @@
 /**
  * L-BFGS (Nocedal and Wright 2006, algorithms 7.4 and 7.5) for smooth convex functions, as a generator: it asks for gradients at points and
- * is told them, so that many problems may be solved side by side by one program that computes all their gradients at once.
+ * receives them, so that many problems may be solved side by side by one program that computes all their gradients at once.
  *
  * The line search looks at slopes alone, which for convex functions say on which side of the least value a step ends: gradients in float32
  * still tell that where differences of values have long been lost to rounding.

@@ -18,6 +18,7 @@ import { join as joinPath } from '../../../core/tree.ts'
 import { tensorType } from '../../../core/type.ts'
 import { imagenet } from '../../../data/augment/presets.ts'
 import { intermediate } from '../../../models/intermediate.ts'
+import type { Vit } from '../../../models/vit.ts'
 import type { Values } from '../../step/values.ts'
 import { checkpointsIn } from '../../run/checkpoints.ts'
 import { whatIs } from '../../../data/formats/file.ts'
@@ -62,6 +63,8 @@ export interface Frozen {
   readonly params: unknown
   /** The network over the parameters that lie under a root on the device. */
   readonly look: (root: string) => (pixels: Expr) => Look
+  /** Itself, where it is a Vision Transformer. */
+  readonly vit: O.Option<Vit>
   /** What a person should know of how it was read. */
   readonly notes: ReadonlyArray<string>
 }
@@ -72,6 +75,7 @@ const ofVit = (place: string, { model, weights, notes }: Backbone, preprocess: P
   weights,
   notes,
   params: model.params,
+  vit: O.some(model),
   channels: model.options.channels,
   patch: model.patch,
   width: model.width,
@@ -87,6 +91,7 @@ const ofSwin = (place: string, { model, weights, notes }: SwinBackbone, preproce
   preprocess,
   weights,
   params: model.params,
+  vit: O.none,
   channels: model.options.channels,
   patch: model.patch,
   width: model.width,

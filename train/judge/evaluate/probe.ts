@@ -42,7 +42,7 @@ export interface ProbeOptions {
   readonly seed: number
 }
 
-/** Which features a probe reads: the class tokens of the last so many blocks, and the mean of the last block's patches. */
+/** Which features a probe reads: the class tokens of the last n blocks, and the mean of the last block's patches. */
 export interface Variant {
   readonly blocks: number
   readonly average: boolean

@@ -1,8 +1,12 @@
 /** How well attention finds what is marked by boxes: no detection head, no training. */
 import type { Size } from '../../../data/augment/geometry.ts'
 import type { Box } from '../../../data/readers/dataset.ts'
+import { framedBoxes } from '../../exchange/preprocess.ts'
+import type { Frozen } from '../evaluate/network.ts'
 import type { Detection } from './boxes.ts'
 import { averagePrecision, enlargeMap, iou, pointsAt } from './boxes.ts'
+import type { Seen } from './look.ts'
+import type { Subject } from './subject.ts'
 
 /** One image with true boxes: its map over patches, and the boxes found in it, all in pixels of `size`. */
 export interface Pointed {
@@ -12,6 +16,17 @@ export interface Pointed {
   readonly found: ReadonlyArray<Detection>
   readonly truth: ReadonlyArray<Box>
 }
+
+/** What was seen in an image, beside the boxes that it comes with. */
+export const pointed =
+  (f: Frozen) =>
+  (subject: Subject, { image, grid, mean, boxes }: Seen): Pointed => ({
+    size: image,
+    grid,
+    map: mean,
+    found: boxes,
+    truth: framedBoxes(f.preprocess, subject.image)(subject.boxes),
+  })
 
 export interface DetectionScores {
   readonly images: number
@@ -37,3 +52,7 @@ export const detectionScores = (all: ReadonlyArray<Pointed>): DetectionScores =>
     ap50: averagePrecision(marked),
   }
 }
+
+/** The scores in one line. */
+export const showDetection = ({ images, boxes, iou: best, pointing, ap50 }: DetectionScores): string =>
+  `${boxes} true boxes in ${images} images: mean best IoU ${best.toFixed(3)}, pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}`

@@ -1,4 +1,4 @@
-/** One image looked at whole: attention of every head, regions and boxes, and its patches' principal components. */
+/** One image looked at whole: attention of every head, boxes made of it, and the features of its patches. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -8,17 +8,14 @@ import type { Device } from '../../../compiler/target.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Size } from '../../../data/augment/geometry.ts'
-import { resizeImage } from '../../../data/augment/canvas.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
-import { blend, heatMap, visible } from '../../../data/readers/pictures/picture.ts'
 import { encoder, outputOf } from '../evaluate/encoder.ts'
 import type { Frozen } from '../evaluate/network.ts'
 import type { Preprocess } from '../../exchange/preprocess.ts'
 import { framed, resizedSize } from '../../exchange/preprocess.ts'
 import type { BoxOptions, Detection } from './boxes.ts'
-import { attentionBoxes, enlargeMap } from './boxes.ts'
-import { clsMaps, gridOf, massMask, meanMap } from './maps.ts'
-import { componentPictures, foreground } from './pca.ts'
+import { attentionBoxes } from './boxes.ts'
+import { clsMaps, gridOf, meanMap } from './maps.ts'
 
 export interface Seen {
   /** The image as the network saw it, in 0..1. */
@@ -54,7 +51,7 @@ export const wholeImage = (f: Frozen, { height, width }: Size, side?: number): P
   return { ...f.preprocess, resize: { kind: 'exact', height: whole(h), width: whole(w) }, crop: undefined }
 }
 
-/** Patches of an image that are looked at together: attention takes the square of their number, 64 MiB a head for so many. */
+/** Patches of an image that are looked at together: attention takes the square of their number, 64 MiB a head for this many. */
 const mostPatches = 4096
 
 /** The fault of an image so long, or so large, that attention over it would take the memory of the machine. */
@@ -108,68 +105,3 @@ export const lookAt =
       }),
     )
   }
-
-/** Pictures are shown at least so many pixels wide. */
-const least = 224
-
-/** The size at which an image is shown: whole times larger where it is small. */
-export const shownSize = ({ height, width }: Size): Size => {
-  const times = Math.max(1, Math.ceil(least / Math.min(height, width)))
-  return { height: height * times, width: width * times }
-}
-
-const nearest = { filter: 'nearest', antialias: false } as const
-
-/** The image as a person is shown it: RGB, pixels repeated where it is small. */
-export const shownImage = (image: Image): Image => resizeImage(visible(image), shownSize(image), [0, 1], nearest)
-
-/** A map as colours over the image, smoothly. */
-export const overlay = (s: Seen, map: Float32Array): Either<Fault, Image> => {
-  const below = shownImage(s.image)
-  return pipe(
-    heatMap({ height: below.height, width: below.width, scale: 1 })(enlargeMap(map, s.grid, below)),
-    E.chain((heat) => blend(0.65, heat)(below)),
-  )
-}
-
-/** The patches that hold a share of a map's mass; what is beyond them is dimmed. */
-export const masked = (s: Seen, map: Float32Array, mass: number): Image => {
-  const below = shownImage(s.image)
-  const large = resizeImage(
-    { channels: 1, height: s.grid[0], width: s.grid[1], data: Float32Array.from(massMask(mass)(map)) },
-    below,
-    [0, 1],
-    nearest,
-  ).data
-  const n = below.height * below.width
-  return { ...below, data: below.data.map((v, i) => (large[i % n] > 0.5 ? v : 0.2 * v)) }
-}
-
-const yellow = [1, 0.78, 0.1] as const
-
-/** Boxes drawn over the image, two pixels wide. */
-export const boxed = (s: Seen): Image => {
-  const below = shownImage(s.image)
-  const data = Float32Array.from(below.data)
-  const times = below.width / s.image.width
-  const { height, width } = below
-  for (const b of s.boxes) {
-    const [x0, y0, x1, y1] = [b.x, b.y, b.x + b.width, b.y + b.height].map((v) => Math.round(v * times))
-    for (let y = y0; y < y1; y++) {
-      for (let x = x0; x < x1; x++) {
-        if (Math.min(x - x0, x1 - 1 - x, y - y0, y1 - 1 - y) < 2)
-          yellow.forEach((v, c) => {
-            data[(c * height + y) * width + x] = v
-          })
-      }
-    }
-  }
-  return { ...below, data }
-}
-
-/** Principal components of the patches as colours, of all or of the foreground alone. */
-export const components = (s: Seen, only: 'all' | 'foreground'): Image => {
-  const rows = { rows: s.patches, dim: s.dim, grid: s.grid }
-  const [picture] = componentPictures(rows, only === 'all' ? undefined : foreground(rows))
-  return resizeImage(picture, shownSize(s.image), [0, 1], nearest)
-}

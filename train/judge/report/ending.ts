@@ -38,7 +38,7 @@ const orWhy = (seen: TaskEither<Fault, ReadonlyArray<Section>>, say: (text: stri
 
 /**
  * Writes `summary.json` and `report.html`, and gives the numbers as they are. The run itself is saved by now: where its page cannot be
- * written, that is told, with the command that does it later, and the run has succeeded all the same.
+ * written, that is reported, with the command that does it later, and the run has succeeded all the same.
  */
 const reportEnding =
   (

@@ -51,7 +51,7 @@ const resultOf = (name: EvaluationName, r: Result): Html =>
     )}${r.table.length > longest ? html`<p class="note">The best ${longest} of ${r.table.length}.</p>` : html``}
   </div>`
 
-/** One that cannot be made of these data is told; the others stand. */
+/** One that cannot be made of these data is reported; the others stand. */
 export const evaluationSection =
   (e: Evaluated, names: ReadonlyArray<EvaluationName>, whole: boolean): TaskEither<Fault, ReadonlyArray<Section>> =>
   async () => {

@@ -8,9 +8,8 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
 import { blend, heatMap, visible } from '../../../data/readers/pictures/picture.ts'
-import { framedBoxes } from '../../exchange/preprocess.ts'
 import type { Pointed } from '../interpret/detection.ts'
-import { detectionScores } from '../interpret/detection.ts'
+import { detectionScores, pointed } from '../interpret/detection.ts'
 import type { Seen } from '../interpret/look.ts'
 import { massMask } from '../interpret/maps.ts'
 import { componentPictures, foreground } from '../interpret/pca.ts'
@@ -18,8 +17,10 @@ import type { Eye } from '../interpret/eye.ts'
 import type { Html } from './html.ts'
 import { html, table, when } from './html.ts'
 import { outlines, pictured, shrunk, squares } from './picture.ts'
-import type { Sample, Subject } from './sample.ts'
-import { byTurns, subjects } from './sample.ts'
+import type { Subject } from '../interpret/subject.ts'
+import { subjects } from '../interpret/subject.ts'
+import type { Sample } from './sample.ts'
+import { byTurns } from './sample.ts'
 import type { Section } from './sections.ts'
 import { percent } from '../../run/log/numbers.ts'
 
@@ -59,12 +60,10 @@ const kept = (below: Image, s: Seen, map: Float32Array): Image => {
 interface Looked {
   readonly subject: Subject
   readonly seen: Seen
-  readonly truth: Pointed['truth']
+  readonly found: Pointed
 }
 
-const pointed = ({ seen, truth }: Looked): Pointed => ({ size: seen.image, grid: seen.grid, map: seen.mean, found: seen.boxes, truth })
-
-const tilesOf = ({ subject, seen, truth }: Looked, [all, front]: readonly [Image, Image]): TaskEither<Fault, Html> => {
+const tilesOf = ({ subject, seen, found: { truth } }: Looked, [all, front]: readonly [Image, Image]): TaskEither<Fault, Html> => {
   const below = shrunk(256)(visible(seen.image))
   const heat = (map: Float32Array, name: string): TaskEither<Fault, Html> =>
     tile(
@@ -111,7 +110,7 @@ const componentsOf = (looked: ReadonlyArray<Looked>): ReadonlyArray<readonly [Im
 }
 
 const scored = (looked: ReadonlyArray<Looked>): Html => {
-  const s = detectionScores(looked.map(pointed))
+  const s = detectionScores(looked.map((l) => l.found))
   return when(
     s.images > 0,
     () =>
@@ -134,7 +133,7 @@ const scored = (looked: ReadonlyArray<Looked>): Html => {
 
 /** Those with boxes first, up to half of what is shown; then in turn of their classes. */
 const chosen = (looked: ReadonlyArray<Looked>): ReadonlyArray<Looked> => {
-  const marked = looked.filter((l) => l.truth.length > 0).slice(0, shownImages / 2)
+  const marked = looked.filter((l) => l.found.truth.length > 0).slice(0, shownImages / 2)
   return [...marked, ...looked.filter((l) => !marked.includes(l))].slice(0, shownImages)
 }
 
@@ -155,9 +154,7 @@ export const gallerySection = (eye: Eye, sample: Sample): TaskEither<Fault, Read
       return both.some((s) => s.boxes.length > 0) ? both : both.slice(0, shownImages)
     }),
     TE.bind('seen', ({ all }) => eye.look(all.map((s) => s.image))),
-    TE.let('looked', ({ all, seen }) =>
-      seen.map((s, i): Looked => ({ subject: all[i], seen: s, truth: framedBoxes(eye.frozen.preprocess, all[i].image)(all[i].boxes) })),
-    ),
+    TE.let('looked', ({ all, seen }) => seen.map((s, i): Looked => ({ subject: all[i], seen: s, found: pointed(eye.frozen)(all[i], s) }))),
     TE.chain(({ looked }) => {
       const some = chosen(looked)
       if (some.length === 0) return TE.right([])

@@ -1,4 +1,5 @@
 /** HTML as values: what is put into a template is escaped, unless it is HTML itself. */
+import { shownText } from '../../../core/text.ts'
 
 export interface Html {
   readonly _tag: 'Html'
@@ -13,7 +14,7 @@ export const raw = (text: string): Html => ({ _tag: 'Html', text })
 const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
 /** Text for the inside of an element or of a quoted attribute. */
-export const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (c) => escapes[c])
+export const escaped = (text: string): string => shownText(text).replaceAll(/[&<>"']/g, (c) => escapes[c])
 
 const isList = (p: Part): p is ReadonlyArray<Html> => Array.isArray(p)
 

@@ -16,7 +16,8 @@ import type { Eye } from '../interpret/eye.ts'
 import type { Html } from './html.ts'
 import { html, raw, when } from './html.ts'
 import { pictured, shrunk } from './picture.ts'
-import { byTurns, labelOf, subjects } from './sample.ts'
+import { labelOf, subjects } from '../interpret/subject.ts'
+import { byTurns } from './sample.ts'
 import type { Section } from './sections.ts'
 
 /** Images that are asked for, and neighbours of each. */
@@ -79,7 +80,7 @@ export const neighbourSection = (eye: Eye, d: Dataset, rows: Rows): TaskEither<F
   )
 }
 
-/** Classes that a map tells apart by colour; the rest of them share one. */
+/** Classes that a map distinguishes by colour; the rest of them share one. */
 interface Colouring {
   readonly names: ReadonlyArray<string>
   readonly others: number
@@ -101,7 +102,7 @@ const colouring = (d: Dataset): Colouring => {
   return { names, others: counts.size - names.length, of: (i) => names.indexOf(labels[i] ?? '') }
 }
 
-/** Neighbours that a map is made by, and that its trustworthiness is told for. */
+/** Neighbours that a map is made by, and that its trustworthiness is reported for. */
 const around = 15
 
 const scatter = (places: Float64Array, c: Colouring): TopLevelSpec => ({

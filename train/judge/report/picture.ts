@@ -69,7 +69,7 @@ export const pictured = (image: Image, alt: string): TaskEither<Fault, Html> =>
     TE.map((src) => html`<img src="${src}" alt="${alt}" />`),
   )
 
-/** Boxes over a picture of so many pixels, sharp at any size. */
+/** Boxes over a picture of a size in pixels, sharp at any size. */
 export const outlines = (
   size: { readonly height: number; readonly width: number },
   groups: ReadonlyArray<{ readonly kind: 'found' | 'true'; readonly boxes: ReadonlyArray<Box> }>,

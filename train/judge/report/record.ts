@@ -1,4 +1,4 @@
-/** What the folder of a run tells of it: configuration, numbers, environment and summary. */
+/** What the folder of a run says of it: configuration, numbers, environment and summary. */
 import { createReadStream } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'

@@ -3,14 +3,11 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
-import * as TE from 'fp-ts/lib/TaskEither.js'
-import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { permutation, stream } from '../../../core/random.ts'
 import type { Fault } from '../../../core/fault.ts'
-import type { Box, Dataset, Image } from '../../../data/readers/dataset.ts'
+import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { Split } from '../../../data/readers/split.ts'
 import { subset } from '../../../data/readers/subset.ts'
-import { unitImage } from '../evaluate/encoder.ts'
 
 export interface Sample {
   /** Those that neighbours and maps are made of: the first of the part to evaluate with, or where that has too few, of the other. */
@@ -46,44 +43,6 @@ export const sampleOf = (split: Split, sizes: Sizes, seed: number): Either<Fault
       )(s[s.of]),
     ),
   )
-
-/** An image to look at, in 0..1. */
-export interface Subject {
-  readonly image: Image
-  readonly source: string
-  readonly label: string | undefined
-  readonly boxes: ReadonlyArray<Box>
-}
-
-/** The name of a class; undefined where an item has none. */
-export const labelOf = (d: Dataset, i: number): string | undefined =>
-  pipe(
-    d.label(i),
-    O.map((k) => d.classes[k] ?? String(k)),
-    O.toUndefined,
-  )
-
-/** Some items, read; those that cannot be read are left out. */
-export const subjects =
-  (d: Dataset, indices: ReadonlyArray<number>): TaskEither<Fault, ReadonlyArray<Subject>> =>
-  async () => {
-    const read = await Promise.all(
-      indices.map((i) =>
-        pipe(
-          TE.Do,
-          TE.bind('item', () => d.item(i)),
-          TE.bind('image', () => unitImage(d, i)),
-          TE.map(({ item, image }): Subject => ({
-            image,
-            source: item.source,
-            label: labelOf(d, i),
-            boxes: item.boxes ?? (item.box === undefined ? [] : [item.box]),
-          })),
-        )(),
-      ),
-    )
-    return E.right(read.flatMap((r) => (E.isRight(r) ? [r.right] : [])))
-  }
 
 /** Items in turn of their classes, so that the first few show as many as there are. */
 export const byTurns = (d: Dataset): ReadonlyArray<number> => {

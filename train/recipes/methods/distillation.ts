@@ -1,7 +1,5 @@
 /** Distillation: a network that learned before is only read, and one or several small ones learn its features. */
-import { join as joinPath } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
-import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
@@ -76,9 +74,7 @@ export const compared = (t: Trained): TaskEither<Fault, Numbers> =>
     Object.entries(t.assembled.method.beside),
     TE.traverseSeqArray(([name, network]) =>
       pipe(
-        O.isNone(network.vit) || !network.isMade
-          ? TE.right(undefined)
-          : writeNetwork(joinPath(t.out, `huggingface-${name}`), network.root, network.vit.value)(t),
+        network.isMade ? writeNetwork(network, `-${name}`)(t) : TE.right(undefined),
         TE.chain(() => t.accuracyOf(`knn_${name}`, networkValues(network.root)(t.state), network)),
       ),
     ),

@@ -26,6 +26,11 @@ import { part } from '../part.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
 import { viewAt } from '../../exchange/transfer/view.ts'
 
+/** Sizes that files state are not believed beyond these. */
+const limits = section('what one file may take', {
+  item: whole(4096, 'MiB of one image, volume or array once it is unpacked; a file that states more is refused', { min: 1, max: 2 ** 22 }),
+})
+
 /** The columns of a table that has other names than those that are known. */
 const columns = section('columns of a table; empty: by their names, and by what they hold', {
   path: text('', 'paths of images'),
@@ -87,6 +92,7 @@ const settings = section(
     ),
     prefetch: whole(2, 'batches that are begun before they are needed', { min: 0, max: 64 }),
     cache: whole(512, 'MiB for decoded images that are kept'),
+    limits,
   },
   [
     {
@@ -142,8 +148,8 @@ const intensityOf = ({ intensity, windows, ends: [low, high] }: Images): Either<
   }
 }
 
-/** What the network at `from` was normalised by, told with its numbers. Faults: no network is gone on from; those of its file. */
-const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
+/** What the network at `from` was normalised by, reported with its numbers. Faults: no network is gone on from; those of its file. */
+const ofModel = (from: string, base: string | undefined, say: Say): TaskEither<Fault, NormalisationChoice | undefined> =>
   from === ''
     ? TE.left(
         fault('config', {
@@ -155,7 +161,7 @@ const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice 
       )
     : pipe(
         localModel(process.env, say)(from),
-        TE.chain((path) => viewAt(path, 0)),
+        TE.chain((path) => viewAt(path, 0, base)),
         TE.map(
           O.match(
             () => {
@@ -173,10 +179,11 @@ const ofModel = (from: string, say: Say): TaskEither<Fault, NormalisationChoice 
 const normalisationOf = (
   { normalisation, mean, std }: Images,
   from: string,
+  base: string | undefined,
   say: Say,
 ): TaskEither<Fault, NormalisationChoice | undefined> =>
   normalisation === 'model'
-    ? ofModel(from, say)
+    ? ofModel(from, base, say)
     : TE.right(normalisation === 'recipe' ? undefined : normalisation === 'given' ? { mean, std } : normalisation)
 
 const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({
@@ -189,6 +196,7 @@ const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({
 /** How data are read, as the settings say: the same for a run, for `inspect`, and for an evaluation. */
 export const readingOf = (o: Images): OpenOptions => ({
   onError: o.onError,
+  itemBytes: o.limits.item * 2 ** 20,
   ...(o.select.length === 0 ? {} : { select: o.select }),
   folders: o.folders,
   annotations: o.annotations,
@@ -214,15 +222,18 @@ const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): Ta
     ),
   )
 
-/** Opens images to train on and to evaluate with; `from`: the network that the run goes on from, or empty. Faults: those of the readers. */
-export type Source = (say: Say, from: string) => TaskEither<Fault, TrainingSplit>
+/**
+ * Opens images to train on and to evaluate with; `from`: the network that the run goes on from, or empty; `base`: what its adapters belong
+ * to. Faults: those of the readers.
+ */
+export type Source = (say: Say, from: string, base?: string) => TaskEither<Fault, TrainingSplit>
 
 const sourceOf =
   (o: Images): Source =>
-  (say, from) =>
+  (say, from, base) =>
     pipe(
       TE.Do,
-      TE.bind('normalisation', () => normalisationOf(o, from, say)),
+      TE.bind('normalisation', () => normalisationOf(o, from, base, say)),
       TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
       TE.chain(({ normalisation, intensity }) =>
         o.path === ''
@@ -250,5 +261,5 @@ export const shownAs =
   (f: (s: TrainingSplit) => TrainingSplit) =>
   <D extends object>(p: Part<D, Source>): Part<D, Source> => ({
     settings: p.settings,
-    make: (s) => (say, from) => pipe(p.make(s)(say, from), TE.map(f)),
+    make: (s) => (say, from, base) => pipe(p.make(s)(say, from, base), TE.map(f)),
   })

@@ -18,7 +18,7 @@ export const hiddenSettings = section('patches that are hidden from the student'
 
 export type Hidden = ValueOf<typeof hiddenSettings>
 
-/** Masks for the global crops that a step sees, in patches of so many pixels. */
+/** Masks for the global crops that a step sees, in patches of `patch` pixels. */
 export type Hiding = (patch: number, seen: AtHand) => Masking
 
 /** Patches of the global crops that a student does not see. */

@@ -161,7 +161,7 @@ export interface Head<H> extends Model<H, Expr, { readonly logits: Expr }> {
 
 const lastLayer = 'last_layer'
 
-/** The projection head on class tokens, and on patches where there are any, for features of so many components. */
+/** The projection head on class tokens, and on patches where there are any, for features of a width. */
 export const prototypes = part(headSettings, (o) => (width: number): Head<HeadParams> => ({
   ...head({ in: width, ...o }),
   prototypes: lastLayer,

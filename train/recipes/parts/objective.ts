@@ -33,7 +33,7 @@ export const objective = variants(
       patchHead,
       masks: hiddenSettings.with({ sampler: 'exact' }),
     }),
-    distil: section('the features of another network, which stands still', {
+    distil: section('the features of another network, which is frozen', {
       teacher: text('', 'a run, or a Hugging Face folder, that holds it'),
       network: networkSettings,
       cls: weight(1, 'weight of class tokens'),

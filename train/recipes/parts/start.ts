@@ -14,6 +14,7 @@ import { startFrom } from '../../exchange/transfer/transfer.ts'
 
 export const startSettings = section('where networks begin; also --model', {
   from: text('', 'a run, a Hugging Face folder, a file of official weights, or the id of a model; empty: at random values'),
+  base: text('', 'the model that adapters belong to, where "from" is a folder of them that does not say it, or says another'),
   heads: oneOf(['take', 'new'], 'whether heads are taken over where there are any, or the backbone alone'),
   network: oneOf(['teacher', 'student'], 'which network of a run'),
   channels: oneOf(channelRules, 'how a patch embedding is made for other channels'),
@@ -25,7 +26,7 @@ export type Start = ValueOf<typeof startSettings>
  * The first values that such settings give; `roots` are the networks that begin so. Faults: those of reading; a backbone that does not fit.
  */
 export const beginningOf =
-  ({ from, heads, network, channels }: Start, roots?: ReadonlyArray<string>) =>
+  ({ from, base, heads, network, channels }: Start, roots?: ReadonlyArray<string>) =>
   (how: Beginning): TaskEither<Fault, Values> =>
     from === ''
       ? TE.right(new Map())
@@ -33,6 +34,7 @@ export const beginningOf =
           heads,
           network,
           channelRule: channels,
+          ...(base === '' ? {} : { base }),
           ...(roots === undefined ? {} : { roots }),
           ...pipe(
             how.method.evaluated.vit,

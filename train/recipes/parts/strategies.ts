@@ -15,7 +15,7 @@ import { freeze } from '../../step/strategies/freeze.ts'
 import { lora } from '../../step/strategies/lora.ts'
 import { half } from '../../step/strategies/precision.ts'
 import type { Strategy } from '../../step/strategies/strategy.ts'
-import { all } from '../../step/strategies/strategy.ts'
+import { strategies } from '../../step/strategies/strategy.ts'
 import { adapters, adaptersOf } from '../../config/adapters.ts'
 
 /** Whether anything is named. */
@@ -34,7 +34,7 @@ interface Freezing {
 }
 
 export const freezing: Field<Freezing> = section<Freezing>(
-  'what of the networks stands still',
+  'what of the networks is frozen',
   {
     prefix: whole(0, 'first blocks, with all that comes before them'),
     blocks: list(whole(0, 'a block'), [], 'blocks by number'),
@@ -51,7 +51,7 @@ export const freezing: Field<Freezing> = section<Freezing>(
       of: ['prefix', 'blocks', 'patchEmbed', 'position', 'tokens', 'norms', 'paths', 'until'],
       holds: (f) => f.until === 0 || freezes(f),
       allowed: () => '0 where nothing is frozen',
-      remedy: 'name what stands still until then, such as prefix: 6 or paths: ^backbone',
+      remedy: 'name what is frozen until then, such as prefix: 6 or paths: ^backbone',
     },
   ],
 )
@@ -112,7 +112,7 @@ const freezeOf = ({ prefix, blocks, paths, patchEmbed, position, tokens, norms }
 
 /** What they change of the objective, in the order that makes sense: what is frozen gets no adapters, and adapters are contractions too. */
 export const strategyOf = (o: Strategies): Strategy =>
-  all([
+  strategies([
     ...(freezes(o.freeze) ? [freeze(freezeOf(o.freeze))] : []),
     ...(o.lora === null ? [] : [lora(adaptersOf(o.lora))]),
     ...(o.half.contractions ? [half()] : []),
@@ -155,7 +155,7 @@ const moving = <S extends Frozen>(s: S): S => ({
   },
 })
 
-/** Phases of which each is two where something stands still for a while: so what is frozen costs nothing as long as it is. */
+/** Phases of which each is two where something is frozen for a while: so what is frozen costs nothing as long as it is. */
 export const thawed = <S extends Frozen>(
   s: S,
   phases: ReadonlyArray<Phase<S>> = [{ name: '', from: 0, settings: s }],

@@ -44,7 +44,7 @@ export const scheduleSettings = section('what changes from step to step', {
   temperature: real(0.05, 'of the teacher, after its warm-up', { above: 0 }),
   temperatureWarmup: whole(500, 'steps of that warm-up'),
   decay: oneOf(['cosine', 'warmup-decay'], 'the learning rate as DINO and DINOv2 have it, or as the later configurations of DINOv3'),
-  freezeLastLayer: whole(0, 'first steps at which the prototypes stand still'),
+  freezeLastLayer: whole(0, 'first steps at which the prototypes are frozen'),
   frozenBy: oneOf(
     ['gradient', 'rate'],
     'how: without gradients, moments and counts (DINO), or at a rate of 0, while those go on (DINOv2, DINOv3)',
@@ -64,7 +64,7 @@ const groupsOf = (o: Optimizer, blocks: number): GroupRule => {
   return o.groups === 'v1' ? v1Groups : o.groups === 'v2' ? v2Groups(layers) : v3Groups(layers)
 }
 
-/** Clipping, AdamW, and prototypes that stand still at first (`hyper.last_layer`), by `frozenBy`; for the networks of a method. */
+/** Clipping, AdamW, and prototypes that are frozen at first (`hyper.last_layer`), by `frozenBy`; for the networks of a method. */
 export const optimizerOf = (o: Optimizer, frozenBy: Schedules['frozenBy'], m: Pick<Method, 'blocks' | 'prototypes'>): GradientTransform =>
   chain([
     ...(o.clip === 0 ? [] : [o.clipBy === 'tensor' ? clipEach(o.clip) : clipGroups(o.clip)]),

@@ -1,4 +1,4 @@
-/** A log of a run: told the numbers of every step, and how the run ended. */
+/** A log of a run: it receives the numbers of every step, and how the run ended. */
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import type { StepRecord } from './metrics.ts'
@@ -6,7 +6,7 @@ import type { StepRecord } from './metrics.ts'
 /** How a run ended. */
 export type Ending = 'finished' | 'stopped' | 'failed'
 
-/** Something that is told the numbers of every step. */
+/** Something that receives the numbers of every step. */
 export interface Log {
   readonly append: (record: StepRecord) => TaskEither<Fault, void>
   readonly close: (ending: Ending) => TaskEither<Fault, void>

@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly say: (text: string) => void
 }
 
-/** All of them as one, each told in turn. */
+/** All of them as one, each called in turn. */
 export const everyLog = (logs: ReadonlyArray<Log>): Log => {
   const each = (f: (l: Log) => TaskEither<Fault, void>): TaskEither<Fault, void> =>
     pipe(
@@ -46,7 +46,7 @@ export const openLogs =
     const logs: Array<Log> = [{ append, close: () => close }]
     const others = [
       ...(tensorboard ? [openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 })] : []),
-      ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now })]),
+      ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now, environment: process.env })]),
     ]
     for (const open of others) {
       const log = await open()

@@ -12,6 +12,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
+import { masked } from '../../../core/text.ts'
 import { join as joinPath } from '../../../core/tree.ts'
 import type { Json } from '../../../data/formats/codec.ts'
 import { decodeAs } from '../../../data/formats/codec.ts'
@@ -30,6 +31,8 @@ export interface MlflowOptions {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly say: (text: string) => void
+  /** Who logs in: the variables that MLflow's own clients read. */
+  readonly environment: Readonly<Record<string, string | undefined>>
 }
 
 /** Steps that are sent together. */
@@ -40,26 +43,56 @@ const patience = 10_000
 
 const away = (uri: string, found: string): Fault =>
   fault('io', {
-    place: `MLflow at ${uri}`,
-    found,
+    place: `MLflow at ${masked(uri)}`,
+    found: masked(found),
     allowed: 'a tracking server that answers',
     remedy: 'start the server, correct runtime.mlflow.uri, or set runtime.mlflow to null',
   })
+
+/** The server does not know who asks. */
+const locked = (uri: string, status: number, known: boolean): Fault =>
+  fault('io', {
+    place: `MLflow at ${masked(uri)}`,
+    found: `status ${status}: ${known ? 'the user and password, or the token, of the environment are refused' : 'it asks for a user and a password'}`,
+    allowed: 'MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the environment',
+    remedy: known ? 'correct them' : 'set them',
+  })
+
+/** What says who asks, by the environment: HTTP's Basic (RFC 7617), or a token. */
+const authorization = ({
+  MLFLOW_TRACKING_USERNAME: user,
+  MLFLOW_TRACKING_PASSWORD: password,
+  MLFLOW_TRACKING_TOKEN: token,
+}: MlflowOptions['environment']): Readonly<Record<string, string>> =>
+  user !== undefined && user !== '' && password !== undefined
+    ? { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` }
+    : token !== undefined && token !== ''
+      ? { authorization: `Bearer ${token}` }
+      : {}
 
 interface Answer {
   readonly status: number
   readonly body: unknown
 }
 
+/** A server, and who asks it. */
+type Server = Pick<MlflowOptions, 'uri' | 'environment'>
+
 const call =
-  (uri: string, method: 'GET' | 'POST', path: string, body?: Json): TaskEither<Fault, Answer> =>
+  ({ uri, environment }: Server, method: 'GET' | 'POST', path: string, body?: Json): TaskEither<Fault, Answer> =>
   async () => {
     try {
+      const known = authorization(environment)
       const response = await fetch(`${uri.replace(/\/+$/, '')}/api/2.0/mlflow/${path}`, {
         method,
         signal: AbortSignal.timeout(patience),
-        ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+        headers: { ...known, ...(body === undefined ? {} : { 'content-type': 'application/json' }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       })
+      if (response.status === 401 || response.status === 403) {
+        await response.body?.cancel()
+        return E.left(locked(uri, response.status, 'authorization' in known))
+      }
       const text = await response.text()
       const parsed: unknown = text === '' ? {} : JSON.parse(text)
       return E.right({ status: response.status, body: parsed })
@@ -70,13 +103,18 @@ const call =
   }
 
 /** A call that must succeed. */
-const done = <A>(uri: string, path: string, codec: t.Type<A, unknown>, body: Json): TaskEither<Fault, A> =>
+const done = <A>(server: Server, path: string, codec: t.Type<A, unknown>, body: Json): TaskEither<Fault, A> =>
   pipe(
-    call(uri, 'POST', path, body),
+    call(server, 'POST', path, body),
     TE.chainEitherK((a): Either<Fault, A> =>
       a.status === 200
-        ? decodeAs(codec, 'io', `MLflow at ${uri}: ${path}`, 'check the version of the server: its REST interface 2.0 is used')(a.body)
-        : E.left(away(uri, `${path}: status ${a.status}, ${JSON.stringify(a.body).slice(0, 200)}`)),
+        ? decodeAs(
+            codec,
+            'io',
+            `MLflow at ${masked(server.uri)}: ${path}`,
+            'check the version of the server: its REST interface 2.0 is used',
+          )(a.body)
+        : E.left(away(server.uri, `${path}: status ${a.status}, ${JSON.stringify(a.body).slice(0, 200)}`)),
     ),
   )
 
@@ -89,13 +127,13 @@ const kept = t.type({ uri: t.string, run_id: t.string })
 /** The experiment's id; a server says 404 where there is none yet. */
 const experimentOf = (o: MlflowOptions): TaskEither<Fault, string> =>
   pipe(
-    call(o.uri, 'GET', `experiments/get-by-name?experiment_name=${encodeURIComponent(o.experiment)}`),
+    call(o, 'GET', `experiments/get-by-name?experiment_name=${encodeURIComponent(o.experiment)}`),
     TE.chain((a) => {
       const known = found.decode(a.body)
       if (a.status === 200 && E.isRight(known)) return TE.right(known.right.experiment.experiment_id)
       return a.status === 404
         ? pipe(
-            done(o.uri, 'experiments/create', made, { name: o.experiment }),
+            done(o, 'experiments/create', made, { name: o.experiment }),
             TE.map((m) => m.experiment_id),
           )
         : TE.left(away(o.uri, `status ${a.status} for the experiment ${o.experiment}`))
@@ -124,7 +162,7 @@ const begin = (o: MlflowOptions): TaskEither<Fault, string> =>
   pipe(
     experimentOf(o),
     TE.chain((id) =>
-      done(o.uri, 'runs/create', begun, {
+      done(o, 'runs/create', begun, {
         experiment_id: id,
         run_name: o.name,
         start_time: o.now(),
@@ -138,7 +176,7 @@ const begin = (o: MlflowOptions): TaskEither<Fault, string> =>
         Array.from({ length: Math.ceil(parametersOf(o.config).length / 100) }, (_, i) =>
           parametersOf(o.config).slice(100 * i, 100 * (i + 1)),
         ),
-        TE.traverseSeqArray((params) => done(o.uri, 'runs/log-batch', nothing, { run_id, params })),
+        TE.traverseSeqArray((params) => done(o, 'runs/log-batch', nothing, { run_id, params })),
       ),
     ),
     TE.chainFirst((run_id) =>
@@ -161,7 +199,7 @@ const metricsOf = ({ step, ...values }: StepRecord, timestamp: number): Readonly
 
 const statusOf: { readonly [E in Ending]: string } = { finished: 'FINISHED', stopped: 'KILLED', failed: 'FAILED' }
 
-/** Tells a run's numbers to the server, some steps at a time. A server that goes away later is told once, and training goes on. */
+/** Sends the numbers of a run to the server, some steps at a time. A server that goes away later is reported once, and training goes on. */
 const over = (o: MlflowOptions, run_id: string): Log => {
   let waiting: ReadonlyArray<Metric> = []
   let silent = false
@@ -178,7 +216,7 @@ const over = (o: MlflowOptions, run_id: string): Log => {
       ? TE.right(undefined)
       : pipe(
           parts,
-          TE.traverseSeqArray((metrics) => done(o.uri, 'runs/log-batch', nothing, { run_id, metrics: [...metrics] })),
+          TE.traverseSeqArray((metrics) => done(o, 'runs/log-batch', nothing, { run_id, metrics: [...metrics] })),
           TE.map(() => undefined),
           TE.orElse(lost),
         )
@@ -191,9 +229,7 @@ const over = (o: MlflowOptions, run_id: string): Log => {
     close: (ending) =>
       pipe(
         flush(),
-        TE.chain(() =>
-          silent ? TE.right({}) : done(o.uri, 'runs/update', nothing, { run_id, status: statusOf[ending], end_time: o.now() }),
-        ),
+        TE.chain(() => (silent ? TE.right({}) : done(o, 'runs/update', nothing, { run_id, status: statusOf[ending], end_time: o.now() }))),
         TE.map(() => undefined),
         TE.orElse(lost),
       ),

@@ -5,6 +5,7 @@
 
 import { performance } from 'node:perf_hooks'
 import pc from 'picocolors'
+import { shownText, withoutSecrets } from '../../../core/text.ts'
 import { showDuration, showNumber } from './numbers.ts'
 
 /** What one step reports. */
@@ -29,7 +30,7 @@ export interface Pace {
 export const noPace: Pace = { stepSeconds: 0, imagesPerSecond: 0, observed: 0 }
 
 /**
- * The pace after a step that took so many seconds: a mean of the first 20 steps, then an exponential one of that length.
+ * The pace after a step, given its seconds: a mean of the first 20 steps, then an exponential one of that length.
  */
 export const observe =
   (seconds: number, images: number) =>
@@ -138,7 +139,7 @@ export const startProgress = (options: ProgressOptions = {}): Progress => {
       }
     },
     say: (text) => {
-      terminal.write(`${erase}${text}\n`)
+      terminal.write(`${erase}${withoutSecrets(process.env)(shownText(text))}\n`)
       if (terminal.live && last !== undefined) show(last)
     },
     end: () => {

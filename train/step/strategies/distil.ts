@@ -1,5 +1,5 @@
 /**
- * Distillation as roles of an objective: the teacher stands still, and a moving average of the student is the product.
+ * Distillation as roles of an objective: the teacher is frozen, and a moving average of the student is the product.
  *
  * ```
  * before  teacher.backbone.…: average
@@ -14,7 +14,7 @@ import type { Loss } from '../../../losses/loss.ts'
 import { scoped } from '../../../losses/loss.ts'
 import type { Resident } from '../objective.ts'
 import type { Strategy } from './strategy.ts'
-import { all, withinNetwork } from './strategy.ts'
+import { strategies, withinNetwork } from './strategy.ts'
 
 /** The teacher is only read, and is another network than the student. Fault: it has adapters of the student's already. */
 export const fixedTeacher: Strategy = (o) => {
@@ -25,7 +25,7 @@ export const fixedTeacher: Strategy = (o) => {
         place: 'fixedTeacher',
         found: `a teacher with the student's adapters, such as ${adapter.path}`,
         allowed: 'a teacher of its own',
-        remedy: 'let the teacher stand still before LoRA',
+        remedy: 'freeze the teacher before LoRA',
       }),
     )
   return E.right({
@@ -64,7 +64,7 @@ export const averaged =
   }
 
 /** Both: what distillation of a teacher into a student asks for. */
-export const distilled: Strategy = all([fixedTeacher, averaged()])
+export const distilled: Strategy = strategies([fixedTeacher, averaged()])
 
 /** A loss of one of several students, under its name (models/distil.ts `severalStudents`). */
 export const ofStudent =

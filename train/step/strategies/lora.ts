@@ -149,8 +149,8 @@ const planned = (o: LoraStrategy, objective: Objective): Either<Fault, ReadonlyM
     return E.left(
       wrong(
         `a teacher that is another network: ${other} has another shape there`,
-        'a teacher that averages the student, or one that stands still',
-        'let the teacher stand still before LoRA (distilled)',
+        'a teacher that averages the student, or one that is frozen',
+        'freeze the teacher before LoRA (distilled)',
       ),
     )
   const whole = isSaved(o)

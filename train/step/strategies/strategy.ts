@@ -2,7 +2,7 @@
  * Strategies: rewrites of the forward stage, which change the objective's graph and the roles of its tensors together. They are a
  * Monoid: `concat(f, g)` is f, then g, and the graph is verified after each.
  *
- *     pipe(trainingStep(…), rewriteForward(all([freeze({ prefix: 2 }), lora({ targets: ['attn.qkv'] })])), derive)
+ *     pipe(trainingStep(…), rewriteForward(strategies([freeze({ prefix: 2 }), lora({ targets: ['attn.qkv'] })])), derive)
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -31,9 +31,9 @@ export const strategyMonoid: Monoid<Strategy> = {
 }
 
 /** Nothing changes. */
-export const none: Strategy = strategyMonoid.empty
+export const noStrategy: Strategy = strategyMonoid.empty
 
-export const all: (strategies: ReadonlyArray<Strategy>) => Strategy = concatAll(strategyMonoid)
+export const strategies: (of: ReadonlyArray<Strategy>) => Strategy = concatAll(strategyMonoid)
 
 /** A path without its network: `student.backbone.norm.weight` -> `backbone.norm.weight`. */
 export const withinNetwork = (path: string): string => path.slice(path.indexOf('.') + 1)

@@ -104,7 +104,7 @@ const arrayOf = (bytes: Uint8Array, bits: number, signed: boolean): Samples['dat
 
 /**
  * Readies a decoder of which one instance serves all calls until one fails.
- * The file's frame header decides whether samples are signed; the stream's own word only tells how they are laid out.
+ * The file's frame header decides whether samples are signed; the stream's own word only says how they are laid out.
  */
 const streamDecoder = (
   name: string,

@@ -1,0 +1,23 @@
+/** koffi, which calls compiled libraries, with stacks that they need: the settings are one for a process, whoever loads it first. */
+import koffi from 'koffi'
+
+/** Calls run on stacks of this size, the largest that koffi takes: its own of 128 KB is too small for kernels' tables and for XLA. */
+const stackBytes = 16 << 20
+
+koffi.config({ sync_stack_size: stackBytes, async_stack_size: stackBytes })
+
+/** RTLD_LAZY, and RTLD_NODELETE as Linux and macOS have it. */
+const keeping: Partial<Record<NodeJS.Platform, number>> = { linux: 0x1001, darwin: 0x81 }
+
+/**
+ * Keeps a library that has been loaded until the process is over. koffi unloads what nobody holds, and all when Node ends; a library with
+ * threads and exit handlers of its own must still be there then.
+ */
+export const keepLoaded = (path: string): void => {
+  const flags = keeping[process.platform]
+  if (flags === undefined) return
+  const open: (path: string, flags: number) => unknown = koffi.load(null).func('int64_t dlopen(const char *path, int flags)')
+  open(path, flags)
+}
+
+export { koffi }

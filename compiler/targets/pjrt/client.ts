@@ -1,0 +1,223 @@
+/**
+ * A plugin's client: a device's buffers and executables. Whatever a plugin hands out is freed here or by who asked for it; calls that
+ * take long run off the main thread, so that loading and logging go on.
+ */
+import type { Fault } from '../../../core/fault.ts'
+import { fault, isFault } from '../../../core/fault.ts'
+import type { DType, TensorType } from '../../../core/type.ts'
+import { bytesOf, sizeOf } from '../../../core/type.ts'
+import type { HostArray } from '../../target.ts'
+import { load as loadHost, store } from '../native/storage.ts'
+import type { Api } from './api.ts'
+import { openApi } from './api.ts'
+import type { Scratch } from './memory.ts'
+import { bytesAt, textAt, withScratch, withScratchLater, wordsAt } from './memory.ts'
+import type { Settings } from './options.ts'
+
+/** A tensor on the device, by the address of its PJRT_Buffer. */
+export interface DeviceBuffer {
+  readonly handle: bigint
+}
+
+/** Bytes on the device, as the compiler has planned them. */
+export interface MemoryUse {
+  readonly arguments: number
+  readonly outputs: number
+  /** Of the outputs, those that lie where an argument lay. */
+  readonly aliased: number
+  readonly temporaries: number
+}
+
+export interface Loaded {
+  /** Runs once. Arguments that are donated are gone afterwards. */
+  readonly run: (args: ReadonlyArray<DeviceBuffer>) => Promise<ReadonlyArray<DeviceBuffer>>
+  readonly serialized: () => Uint8Array
+  readonly memory: () => MemoryUse
+  /** The program as XLA has changed it, as an HloModuleProto. */
+  readonly optimized: () => Uint8Array
+  readonly free: () => void
+}
+
+export interface Client {
+  /** `cpu`, `cuda`, … */
+  readonly platform: string
+  /** What the plugin says of its own version. */
+  readonly version: string
+  readonly api: readonly [number, number]
+  /** The device that is used, in the plugin's words. */
+  readonly device: string
+  readonly put: (type: TensorType, data: HostArray) => DeviceBuffer
+  /** Copies of tensors, as the host has them. */
+  readonly get: (wanted: ReadonlyArray<readonly [TensorType, DeviceBuffer]>) => Promise<ReadonlyArray<HostArray>>
+  readonly free: (b: DeviceBuffer) => void
+  /** Where a buffer lies, for tests of donation. */
+  readonly addressOf: (b: DeviceBuffer) => bigint
+  readonly compile: (text: string, options: Uint8Array) => Promise<Loaded>
+  readonly deserialize: (bytes: Uint8Array) => Promise<Loaded>
+  readonly close: () => void
+}
+
+/** PJRT_Buffer_Type */
+const bufferTypes: { readonly [D in DType]: number } = { bool: 1, i32: 4, f16: 10, f32: 11 }
+
+/** PJRT_NamedValue: size, extension, name and its length, kind (0 text, 1 whole number, 4 bool), value, its length. */
+const namedValues = (s: Scratch, values: Settings): readonly [bigint, number] => {
+  const entries = Object.entries(values)
+  const words = entries.flatMap(([name, value]) => {
+    const isText = typeof value === 'string'
+    const kind = isText ? 0 : typeof value === 'boolean' ? 4 : 1
+    return [...[56, 0, s.text(name).address, name.length, kind], ...(isText ? [s.text(value).address, value.length] : [BigInt(value), 1])]
+  })
+  return [s.words(words).address, entries.length]
+}
+
+const awaited = async (api: Api, event: bigint): Promise<void> => {
+  try {
+    await api.later('Event_Await', [event])
+  } finally {
+    api.call('Event_Destroy', [event])
+  }
+}
+
+/** A dense layout of the host, the last axis the nearest (PJRT_Buffer_MemoryLayout, tiled, without tiles). */
+const rowMajor = (s: Scratch, rank: number): bigint => {
+  const order = s.words(Array.from({ length: rank }, (_, i) => rank - 1 - i)).address
+  return s.struct([...[56, 0, order, rank, 0, 0, 0], 0]).address
+}
+
+const loadedOf = (api: Api, handle: bigint): Loaded => {
+  const [, executable] = api.call('LoadedExecutable_GetExecutable', [handle, 0])
+  const [, count] = api.call('Executable_NumOutputs', [executable, 0])
+  const outputs = Number(count)
+  return {
+    run: async (args) =>
+      withScratchLater(async (s) => {
+        const [list, out, event] = [s.words(args.map((a) => a.handle)), s.allocate(8 * outputs), s.allocate(8)]
+        const [lists, outs] = [s.words([list.address]), s.words([out.address])]
+        const options = s.struct(new Array<number>(12).fill(0))
+        await api.later('LoadedExecutable_Execute', [
+          ...[handle, options.address, lists.address, 1, args.length],
+          ...[outs.address, event.address, 0],
+        ])
+        const results = wordsAt(out.address, outputs).map((h): DeviceBuffer => ({ handle: h }))
+        try {
+          await awaited(api, wordsAt(event.address, 1)[0])
+        } catch (e) {
+          for (const r of results) api.call('Buffer_Destroy', [r.handle])
+          throw e
+        }
+        return results
+      }),
+    serialized: () => {
+      const [, bytes, size, owner, release] = api.call('Executable_Serialize', [executable, 0, 0, 0, 0])
+      const copy = bytesAt(bytes, Number(size))
+      api.release(release, owner)
+      return copy
+    },
+    memory: () => {
+      const w = api.call('Executable_GetCompiledMemoryStats', [executable, ...new Array<number>(11).fill(0)])
+      const [args, outs, aliased, temporaries] = [...w.subarray(2, 6)].map(Number)
+      return { arguments: args, outputs: outs, aliased, temporaries }
+    },
+    optimized: () =>
+      withScratch((s) => {
+        const asked = s.struct([0, 0, 0, 0])
+        api.call('Executable_OptimizedProgram', [executable, asked.address])
+        const [, , , size] = wordsAt(asked.address, 4)
+        const code = s.allocate(Number(size))
+        const again = s.struct([code.address, size, 0, 0])
+        api.call('Executable_OptimizedProgram', [executable, again.address])
+        return bytesAt(code.address, Number(size))
+      }),
+    free: () => {
+      api.call('Executable_Destroy', [executable])
+      api.call('LoadedExecutable_Destroy', [handle])
+    },
+  }
+}
+
+const noDevice = (path: string): Fault =>
+  fault('target', {
+    place: path,
+    found: 'a plugin that sees no device',
+    allowed: 'a device that this process may use',
+    remedy: 'check the driver of the hardware (nvidia-smi, rocm-smi) and CUDA_VISIBLE_DEVICES; or choose another target',
+  })
+
+/** Opens a client of a plugin. What is thrown is a fault. */
+export const openClient = (path: string, settings: Settings): Client => {
+  const api = openApi(path)
+  if (isFault(api)) throw api
+  const handle = withScratch((s) => {
+    const [values, count] = namedValues(s, settings)
+    return api.call('Client_Create', [values, count, 0, 0, 0, 0, 0, 0, 0])[6]
+  })
+  const text = (name: 'Client_PlatformName' | 'Client_PlatformVersion'): string => {
+    const [, at, size] = api.call(name, [handle, 0, 0])
+    return textAt(at, Number(size))
+  }
+  const [, list, count] = api.call('Client_AddressableDevices', [handle, 0, 0])
+  if (count === 0n) {
+    api.call('Client_Destroy', [handle])
+    throw noDevice(path)
+  }
+  const [device] = wordsAt(list, 1)
+  const [, description] = api.call('Device_GetDescription', [device, 0])
+  const [, kind, length] = api.call('DeviceDescription_Kind', [description, 0, 0])
+  return {
+    platform: text('Client_PlatformName'),
+    version: text('Client_PlatformVersion'),
+    api: api.version,
+    device: textAt(kind, Number(length)),
+    put: (type, data) =>
+      withScratch((s) => {
+        const host = s.allocate(sizeOf(type.shape) * bytesOf(type.dtype))
+        store(type.dtype, host.view, 0, data)
+        const dims = s.words(type.shape)
+        // 0: the memory is copied before the call is over
+        const r = api.call('Client_BufferFromHostBuffer', [
+          ...[handle, host.address, bufferTypes[type.dtype], dims.address, type.shape.length],
+          ...[0, 0, 0, device, 0, 0, 0, 0],
+        ])
+        api.call('Event_Destroy', [r[11]])
+        return { handle: r[12] }
+      }),
+    get: async (wanted) =>
+      withScratchLater(async (s) => {
+        // all copies are under way before the first is awaited
+        const copies = wanted.map(([type, b]) => {
+          const size = sizeOf(type.shape)
+          const bytes = size * bytesOf(type.dtype)
+          const host = s.allocate(bytes)
+          const r = api.call('Buffer_ToHostBuffer', [b.handle, rowMajor(s, type.shape.length), host.address, bytes, 0])
+          return { type, size, host, event: r[4] }
+        })
+        const failed: Array<unknown> = []
+        // each, as memory is freed behind the last
+        for (const c of copies) await awaited(api, c.event).catch((e: unknown) => failed.push(e))
+        if (failed.length > 0) throw failed[0]
+        return copies.map((c) => loadHost(c.type.dtype, c.host.view, 0, c.size))
+      }),
+    free: (b) => {
+      api.call('Buffer_Destroy', [b.handle])
+    },
+    addressOf: (b) => api.call('Buffer_UnsafePointer', [b.handle, 0])[1],
+    compile: async (program, options) =>
+      withScratchLater(async (s) => {
+        const length = Buffer.byteLength(program)
+        // the parser looks one byte beyond its text
+        const [code, format, asked] = [s.text(program), s.text('mlir'), s.bytes(options)]
+        const struct = s.struct([code.address, length, format.address, 4])
+        const r = await api.later('Client_Compile', [handle, struct.address, asked.address, options.length, 0])
+        return loadedOf(api, r[4])
+      }),
+    deserialize: async (bytes) =>
+      withScratchLater(async (s) => {
+        const r = await api.later('Executable_DeserializeAndLoad', [handle, s.bytes(bytes).address, bytes.length, 0, 0, 0])
+        return loadedOf(api, r[3])
+      }),
+    close: () => {
+      api.call('Client_Destroy', [handle])
+    },
+  }
+}

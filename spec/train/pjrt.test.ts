@@ -1,0 +1,64 @@
+/** Runs on `pjrt:cpu` as processes: an example with its defaults, what `ir` prints of it, and a run that is killed and resumed. */
+import { spawnSync } from 'node:child_process'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { findPlugin } from '../../compiler/targets/pjrt/plugin.ts'
+import { isFault, showFault } from '../../core/fault.ts'
+import { isOptional } from '../support/optional.ts'
+import { differs, killedAt, live, remains, shortRun } from './killed.ts'
+
+const plugin = findPlugin('cpu')
+if (isFault(plugin)) console.warn(`runs on pjrt:cpu are not tested here: ${showFault(plugin)}`)
+
+const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-'))
+
+const command = (...words: ReadonlyArray<string>) => {
+  const r = spawnSync(process.execPath, ['--import', 'tsx', ...words], { encoding: 'utf8', maxBuffer: 1 << 26 })
+  expect(r.status, r.stderr).toBe(0)
+  return r
+}
+
+const set = (...settings: ReadonlyArray<string>): ReadonlyArray<string> => settings.flatMap((s) => ['--set', s])
+
+describe.skipIf(isFault(plugin) && isOptional('pjrt:cpu'))('on pjrt:cpu', { timeout: 900_000 }, () => {
+  test('an example trains as it stands', async () => {
+    const { stdout, stderr } = command('examples/dinov1.ts', '--target', 'pjrt:cpu', '--steps', '3', '--out', await folder(), '--json')
+    const said: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
+    expect(said).toMatchObject({ steps: 3, target: 'pjrt:cpu' })
+    expect(stderr).toContain('XLA by PJRT')
+  })
+
+  test('ir prints its stages, and the text that XLA is given', () => {
+    const ir = ['train/cli/dinograph.ts', 'ir', 'examples/dinov1.ts', '--target', 'pjrt:cpu']
+    expect(
+      command(...ir, '--stages')
+        .stdout.trim()
+        .split('\n')
+        .slice(0, 6),
+    ).toEqual(['traced', 'grad', 'narrow', 'apart', 'simplify', 'source'])
+    const small = set('model.width=16', 'model.depth=1', 'model.heads=2', 'head.prototypes=16', 'augmentation.locals=1')
+    const { stdout } = command(...ir, '--stage', 'source', ...small)
+    expect(stdout).toContain('func.func public @main(')
+    expect(stdout).toContain('tf.aliasing_output = ')
+    expect(stdout).toContain('1 launches on pjrt:cpu')
+  })
+
+  test('a run that is killed and resumed equals the one that nobody disturbed, bit for bit', async () => {
+    const small = set('model.width=16', 'model.depth=1', 'model.heads=2', 'head.hidden=16', 'head.bottleneck=8', 'head.prototypes=16')
+    const words = [...shortRun, ...small, ...set('augmentation.locals=1'), '--target', 'pjrt:cpu']
+    // the second finds what the first has compiled, as the others will
+    expect((await live([...words, '--out', await folder()])).code).toBe(0)
+    const out = await folder()
+    const undisturbed = await live([...words, '--out', out])
+    expect(undisturbed.code, undisturbed.stderr).toBe(0)
+    const whole = await remains(out)
+    expect(whole.step).toBe(150)
+    for (const share of [0.5, 0.8]) {
+      const m = await killedAt(words, await folder(), share * undisturbed.seconds, whole)
+      expect(m.difference, `resumed from ${m.resumedFrom}`).toBe(undefined)
+    }
+    expect(differs(whole, await remains(out))).toBe(undefined)
+  })
+})
