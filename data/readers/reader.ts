@@ -23,7 +23,7 @@ export interface OpenOptions {
   /** How the axes of arrays lie, a letter each: n images, c channels, d slices, h rows, w columns. By default as their lengths say. */
   readonly layout?: string
   readonly progress?: Progress
-  /** Told how many files have been found so far, of many. */
+  /** Output how many files have been found so far, of many. */
   readonly listed?: (files: number) => void
   /** Bytes that one image, volume or array may take once it is unpacked; 4 GiB by default. */
   readonly itemBytes?: number
