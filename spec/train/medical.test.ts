@@ -31,11 +31,11 @@ describe('recipes of medical data', () => {
     const dir = await mkdtemp(join(tmpdir(), 'dinograph-medical-'))
     const path = join(dir, 'nodulemnist3d.npz')
     const parts = ['train', 'val', 'test'].flatMap((s, k) => [
-      [`${s}_images`, volumes(k === 0 ? 6 : 4, 2, 28)] as const,
+      [`${s}_images`, volumes(k === 0 ? 6 : 4, 28, 28)] as const,
       [`${s}_labels`, labels(k === 0 ? 6 : 4)] as const,
     ])
     await writeFile(path, archive(Object.fromEntries(parts)))
-    expect(right(volumesOf(right(datasetOf(right(await openData(path)())))))?.members.map((m) => m.length)).toEqual([2, 2, 2, 2, 2, 2])
+    expect(right(volumesOf(right(datasetOf(right(await openData(path)())))))?.members.map((m) => m.length)).toEqual(new Array<number>(6).fill(28))
   }, 300_000)
 
   test('ct-series.yaml: series of a table, which are judged as wholes', async () => {
