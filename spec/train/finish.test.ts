@@ -29,5 +29,5 @@ test('what fails at the end of a run costs nothing that comes after it, and is i
 })
 
 test('exports come before pictures', () => {
-  expect(finishes.map((f) => f.name).slice(0, 2)).toEqual(['huggingFace', 'attention'])
+  expect(finishes.map((f) => f.name).slice(0, 2)).toEqual(['product', 'attention'])
 })
