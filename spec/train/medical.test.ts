@@ -35,7 +35,8 @@ describe('recipes of medical data', () => {
       [`${s}_labels`, labels(k === 0 ? 6 : 4)] as const,
     ])
     await writeFile(path, archive(Object.fromEntries(parts)))
-    expect(right(volumesOf(right(datasetOf(right(await openData(path)())))))?.members.map((m) => m.length)).toEqual(new Array<number>(6).fill(28))
+    const d = right(datasetOf(right(await openData(path)())))
+    expect(right(volumesOf(d))?.members.map((m) => m.length)).toEqual(new Array<number>(6).fill(28))
   }, 300_000)
 
   test('ct-series.yaml: series of a table, which are judged as wholes', async () => {
