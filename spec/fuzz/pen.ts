@@ -29,6 +29,8 @@ export interface Outcome {
   readonly wrong: ReadonlyArray<{ readonly input: number; readonly found: string }>
   /** The input at which the child was lost. */
   readonly lost?: number
+  /** It was lost for its memory. */
+  readonly full?: boolean
 }
 
 export interface Pen {
@@ -38,7 +40,7 @@ export interface Pen {
 
 export const openPen = (): Pen => {
   let child: ChildProcess | undefined
-  const ask = (o: Order): Promise<Outcome> =>
+  const once = (o: Order): Promise<Outcome> =>
     new Promise((done) => {
       const own = (child ??= fork(program, {
         execArgv: ['--import', 'tsx', '--max-old-space-size=768'],
@@ -74,10 +76,23 @@ export const openPen = (): Pen => {
         child = undefined
         const found =
           state.why === '' ? `the process ended with ${signal ?? `code ${code}`}: ${state.stderr.trim().slice(-600)}` : state.why
-        finish({ read: 0, refused: 0, wrong: [...wrong, { input: state.input, found }], lost: state.input })
+        const full = state.why.endsWith('memory')
+        finish({ read: 0, refused: 0, wrong: [...wrong, { input: state.input, found }], lost: state.input, full })
       })
       own.send(o)
     })
+  /** Memory that inputs before it have left counts with an input's own: one that goes over the limit is read alone, in a new process. */
+  const ask = async (o: Order): Promise<Outcome> => {
+    const r = await once(o)
+    if (r.lost === undefined || r.full !== true || o._tag === 'File' || o.count === 1) return r
+    const alone = await once({ ...o, from: r.lost, count: 1 })
+    return {
+      read: r.read + alone.read,
+      refused: r.refused + alone.refused,
+      wrong: [...r.wrong.filter((w) => w.input !== r.lost), ...alone.wrong],
+      lost: r.lost,
+    }
+  }
   return {
     ask,
     close: () => {

@@ -116,6 +116,8 @@ export const movement = {
     ),
   ),
   pad: operator(windowing.pad, (s) => {
+    // onnxruntime pads no scalars
+    if (s.shape.length === 0) return right(s.args[0])
     const [x] = fullArgs(s)
     const pads = s.b.sizes([...s.sizesOf((p) => p.low), ...s.sizesOf((p) => p.high)])
     return right(plainValue(s.b.node('Pad', [x.name, pads, s.b.constant(s.dtype, [], [0])]), s.dtype, s.shape))

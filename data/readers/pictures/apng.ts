@@ -37,11 +37,17 @@ const chunksOf = function* (bytes: Uint8Array): Generator<Chunk> {
 
 const word = (bytes: Uint8Array, at: number): number => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(at)
 
-/** How many frames a PNG says that it has, 1 where it is not animated: from its first bytes. */
-export const framesOf = (head: Uint8Array): number => {
+/** Bytes that a frame takes at least: its control chunk, and one of data. */
+const frameBytes = 12 + 26 + 12
+
+/**
+ * How many frames a PNG of `size` bytes says that it has, 1 where it is not animated, and never more than it has room for: from its first
+ * bytes.
+ */
+export const framesOf = (head: Uint8Array, size: number): number => {
   if (!isPng(head)) return 1
   for (const { name, data } of chunksOf(head)) {
-    if (name === 'acTL' && data.length >= 4) return Math.max(1, word(data, 0))
+    if (name === 'acTL' && data.length >= 4) return Math.max(1, Math.min(word(data, 0), Math.floor(size / frameBytes)))
     if (name === 'IDAT') return 1
   }
   return 1

@@ -145,7 +145,7 @@ const rasterOf = async (bytes: Uint8Array, page: number): Promise<Either<string,
   if (isBmp(bytes)) return bmpRaster(bytes)
   if (isPnm(bytes)) return pnmRaster(bytes)
   if (isJpeg2000(bytes)) return jpeg2000(bytes)
-  if (page === 0 || framesOf(bytes) === 1) return undefined
+  if (page === 0 || framesOf(bytes, bytes.length) === 1) return undefined
   const { default: sharp } = await import('sharp')
   const frame = await apngFrame(bytes, page, (png) => sharp(png, { ignoreIcc: true }).toColourspace('srgb').ensureAlpha().raw().toBuffer())
   return frame === undefined ? E.left(`no frame ${page}`) : E.right(frame)

@@ -1,5 +1,5 @@
 /** What the first bytes of pictures say: their channels, sides and pages, without decoding them. */
-import { readFile } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { headOf } from '../sorting.ts'
@@ -72,8 +72,9 @@ export const peekPicture = async (file: string | Uint8Array): Promise<Peeked | u
       const tiff = tiffOf(typeof file === 'string' ? await readFile(file) : file)
       if (E.isRight(tiff)) return peekTiff(tiff.right)
     }
+    const size = typeof file === 'string' ? (await stat(file)).size : file.length
     const { default: sharp } = await import('sharp')
-    const { channels, depth, space, width, height, orientation = 1, pages = framesOf(head) } = await sharp(file).metadata()
+    const { channels, depth, space, width, height, orientation = 1, pages = framesOf(head, size) } = await sharp(file).metadata()
     return {
       channels: space === 'cmyk' ? 3 : channels,
       deep: depth === 'ushort',
