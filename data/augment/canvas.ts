@@ -38,10 +38,24 @@ const resizeAxis = (x: Float32Array, rows: number, from: number, inner: number, 
   return out
 }
 
-/** The image at another size, on the host; values stay within `range`. */
-export const resizeImage = (image: Image, size: Size, range: readonly [number, number], r: Resampling = bicubic): Image => {
+/**
+ * The image at another size, on the host; values stay within `range`. Of `levels`, they are rounded to whole ones after each axis, as
+ * Pillow and torchvision do that resize bytes: 255 of them, first along the width.
+ */
+export const resizeImage = (
+  image: Image,
+  size: Size,
+  [low, high]: readonly [number, number],
+  r: Resampling = bicubic,
+  levels?: number,
+): Image => {
   const { channels, height, width } = image
-  const held = (x: Float32Array): Float32Array => x.map((v) => Math.max(range[0], Math.min(range[1], v)))
+  const step = levels === undefined ? 0 : (high - low) / levels
+  const held = (x: Float32Array): Float32Array =>
+    x.map((v) => {
+      const within = Math.max(low, Math.min(high, v))
+      return step === 0 ? within : low + step * Math.round((within - low) / step)
+    })
   const narrow = held(resizeAxis(image.data, channels * height, width, 1, size.width, r))
   return { channels, ...size, data: held(resizeAxis(narrow, channels, height, size.width, size.height, r)) }
 }

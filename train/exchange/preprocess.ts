@@ -218,9 +218,6 @@ export const centreCrop =
     return { channels, ...size, data: out }
   }
 
-const inBytes = (p: Preprocess, image: Image): Image =>
-  p.rounds ? { ...image, data: image.data.map((v) => Math.round(v * 255) / 255) } : image
-
 /**
  * Resized and cropped, still in 0..1: what a person should be shown of what the network sees. `[C, H, W]` of any size in, of the crop's
  * out.
@@ -230,7 +227,9 @@ export const framed =
   (image: Image): Image => {
     const size = resizedSize(p.resize, image)
     const resized =
-      size.height === image.height && size.width === image.width ? image : inBytes(p, resizeImage(image, size, [0, 1], p.resampling))
+      size.height === image.height && size.width === image.width
+        ? image
+        : resizeImage(image, size, [0, 1], p.resampling, p.rounds ? 255 : undefined)
     return p.crop === undefined ? resized : centreCrop(p.crop)(resized)
   }
 
