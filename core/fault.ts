@@ -77,7 +77,11 @@ const plainly: ReadonlyArray<readonly [said: RegExp, means: string]> = [
 export const messageOf = (e: unknown): string =>
   plainly.reduce((text, [said, means]) => text.replace(said, means), e instanceof Error ? e.message : String(e))
 
-/** What was thrown and nobody expected, as a fault: too large for memory, or a mistake of this program. */
+/** The system's error code (`ENOSPC`), or '' where there is none. */
+export const codeOf = (e: unknown): string =>
+  typeof e === 'object' && e !== null && 'code' in e && typeof e.code === 'string' ? e.code : ''
+
+/** What was thrown and not expected, as a fault: too large for memory, or a mistake of this program. */
 export const unexpected = (e: unknown): Fault => {
   if (isFault(e)) return e
   const [found, stack] = [messageOf(e), e instanceof Error ? (e.stack ?? e.message) : String(e)]

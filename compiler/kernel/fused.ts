@@ -32,7 +32,7 @@ export interface Fused {
   readonly writes: ReadonlyArray<Made>
 }
 
-/** The same kernel between other tensors. Whoever works on a kernel makes terms in its table, so it has one of its own. */
+/** The same kernel between other tensors. A pass that works on a kernel makes terms in its table, so it has one of its own. */
 export const betweenOthers = (kernel: Kernel, name: string, reads: ReadonlyArray<Tensor>, writes: ReadonlyArray<Made>): Fused => ({
   kernel: { ...kernel, name, table: kernel.table.copy() },
   reads,

@@ -1,4 +1,4 @@
-/** koffi, which calls compiled libraries, with stacks that they need: the settings are one for a process, whoever loads it first. */
+/** koffi, which calls compiled libraries, with stacks that they need: the settings are one for a process, whatever loads it first. */
 import koffi from 'koffi'
 
 /** Calls run on stacks of this size, the largest that koffi takes: its own of 128 KB is too small for kernels' tables and for XLA. */
@@ -10,7 +10,7 @@ koffi.config({ sync_stack_size: stackBytes, async_stack_size: stackBytes })
 const keeping: Partial<Record<NodeJS.Platform, number>> = { linux: 0x1001, darwin: 0x81 }
 
 /**
- * Keeps a library that has been loaded until the process is over. koffi unloads what nobody holds, and all when Node ends; a library with
+ * Keeps a library that has been loaded until the process is over. koffi unloads what is not held, and all when Node ends; a library with
  * threads and exit handlers of its own must still be there then.
  */
 export const keepLoaded = (path: string): void => {

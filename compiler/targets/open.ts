@@ -16,7 +16,7 @@ import { mayHaveDriver } from './vulkan.ts'
 export interface OpenOptions {
   /** Threads of the native target; all cores when not given. */
   readonly threads?: number
-  /** Tells a person what is not as it should be, such as a damaged cache. */
+  /** Reports what is not as it should be, such as a damaged cache. */
   readonly say?: (text: string) => void
 }
 
@@ -59,7 +59,8 @@ const native = (o: OpenOptions): Opening => loaded('native', async () => (await 
 
 const gpujs = (mode: Mode): Opening => loaded(`gpujs:${mode}`, async () => (await import('./gpujs/device.ts')).gpujs(mode))
 
-const pjrt = (platform: Platform): Opening => loaded(`pjrt:${platform}`, async () => (await import('./pjrt/device.ts')).pjrt(platform))
+const pjrt = (platform: Platform, { say }: OpenOptions): Opening =>
+  loaded(`pjrt:${platform}`, async () => (await import('./pjrt/device.ts')).pjrt(platform, say === undefined ? {} : { say }))
 
 /** What runs where no plugin was installed: a graphics processor, else compiled C, else WebAssembly. */
 const portable = (o: OpenOptions, also: string): Opening =>
@@ -80,7 +81,7 @@ const auto = (o: OpenOptions): Opening => {
   const platform = platforms.find((p) => p !== 'cpu' && installedPlugin(p) !== undefined)
   if (platform === undefined) return portable(o, '')
   return pipe(
-    pjrt(platform),
+    pjrt(platform, o),
     TE.map(because(`the plugin for ${platform} was installed, and its device opens`)),
     TE.orElse((f) => portable(o, `; pjrt:${platform} was installed and does not open: ${f.found.split('\n', 1)[0]}`)),
   )
@@ -95,10 +96,10 @@ const targets: { readonly [N in TargetName]: (o: OpenOptions) => Opening } = {
   'gpujs:headlessgl': () => gpujs('headlessgl'),
   'gpujs:webasm': () => gpujs('webasm'),
   'gpujs:cpu': () => gpujs('cpu'),
-  'pjrt:cpu': () => pjrt('cpu'),
-  'pjrt:cuda': () => pjrt('cuda'),
-  'pjrt:rocm': () => pjrt('rocm'),
-  'pjrt:tpu': () => pjrt('tpu'),
+  'pjrt:cpu': (o) => pjrt('cpu', o),
+  'pjrt:cuda': (o) => pjrt('cuda', o),
+  'pjrt:rocm': (o) => pjrt('rocm', o),
+  'pjrt:tpu': (o) => pjrt('tpu', o),
 }
 
 /** Opens a target by its name. Faults: an unknown name; a number of threads for a target that chooses its own. */

@@ -80,3 +80,6 @@ export const decodeAs =
       }),
     )
   }
+
+/** An object with named values, as JSON has them; no list. */
+export const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)

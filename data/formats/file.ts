@@ -10,7 +10,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { fault, messageOf } from '../../core/fault.ts'
+import { codeOf, fault, messageOf } from '../../core/fault.ts'
 import type { Fault, FaultKind } from '../../core/fault.ts'
 
 /** A piece of a file, made when its turn comes. */
@@ -18,10 +18,6 @@ export type Chunk = () => Uint8Array
 
 /** Bytes of one read or write call: the system takes no more than 2 GiB at once. */
 const pieceBytes = 64 * 1024 * 1024
-
-/** The system's error code (`ENOSPC`), or '' where there is none. */
-export const codeOf = (e: unknown): string =>
-  typeof e === 'object' && e !== null && 'code' in e && typeof e.code === 'string' ? e.code : ''
 
 const remedies: ReadonlyMap<string, readonly [allowed: string, remedy: string]> = new Map([
   ['ENOENT', ['an existing path', 'check the path for a typing error']],
@@ -113,6 +109,16 @@ export const makeFolder = async (path: string): Promise<void> => {
     await syncFolder(dirname(folder))
   }
 }
+
+/** Makes a folder with its parents, as a task. Faults: what the system refuses. */
+export const folderMade = (path: string): TaskEither<Fault, void> =>
+  guarded(
+    'io',
+    path,
+  )(async () => {
+    await makeFolder(path)
+    return E.right(undefined)
+  })
 
 /** The name under which `path` is written before it is renamed. A crash may leave it behind; it is never read. */
 export const temporaryOf = (path: string): string => join(dirname(path), `.${basename(path)}.tmp`)

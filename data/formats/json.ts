@@ -6,10 +6,10 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type * as t from 'io-ts'
-import { fault, messageOf } from '../../core/fault.ts'
+import { codeOf, fault, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { decodeAs } from './codec.ts'
-import { codeOf, systemFault, writeFile } from './file.ts'
+import { systemFault, writeFile } from './file.ts'
 
 /** A JSON file, decoded; none where there is no such file. Faults name the file and the path of the first wrong value. */
 export const readJson =

@@ -17,7 +17,7 @@ export const showBytes = (n: number): string => {
   return `${unit === 0 ? n : Number((n / 2 ** (10 * unit)).toPrecision(3))} ${units[unit]}`
 }
 
-/** Whether so many bytes may be taken for one thing. Fault: more than the limit, which is named with its setting. */
+/** Whether a number of bytes may be taken for one thing. Fault: more than the limit, which is named with its setting. */
 export const allowedBytes = (place: string, bytes: number, limit: number = itemBytes): Either<Fault, void> =>
   bytes <= limit
     ? E.right(undefined)

@@ -8,10 +8,15 @@ export const sharedBytes = (bytes: Uint8Array): Uint8Array => {
   return out
 }
 
-/** The same numbers in memory that threads share. */
-export const sharedFloats = (x: Float32Array): Float32Array => {
-  if (x.buffer instanceof SharedArrayBuffer) return x
-  const out = new Float32Array(new SharedArrayBuffer(4 * x.length))
-  out.set(x)
+/** Numbers in memory that threads share, in an array of a kind. */
+export const sharedNumbers = <A extends Float32Array | Float64Array | Uint32Array | Int32Array>(
+  kind: { readonly BYTES_PER_ELEMENT: number; new (memory: SharedArrayBuffer): A },
+  from: ArrayLike<number>,
+): A => {
+  const out = new kind(new SharedArrayBuffer(kind.BYTES_PER_ELEMENT * from.length))
+  out.set(from)
   return out
 }
+
+/** The same numbers in memory that threads share. */
+export const sharedFloats = (x: Float32Array): Float32Array => (x.buffer instanceof SharedArrayBuffer ? x : sharedNumbers(Float32Array, x))

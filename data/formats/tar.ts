@@ -11,7 +11,7 @@ export interface TarMember {
   readonly name: string
   readonly offset: number
   readonly length: number
-  /** Its first bytes, at most so many. */
+  /** Its first bytes, at most `n`. */
   readonly head: (n: number) => Uint8Array
 }
 

@@ -18,9 +18,9 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import yauzl from 'yauzl'
 import type { Entry, ZipFile } from 'yauzl'
-import { fault, messageOf } from '../../core/fault.ts'
+import { codeOf, fault, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import { codeOf, readAt, systemFault, withFile } from './file.ts'
+import { readAt, systemFault, withFile } from './file.ts'
 import { allowedBytes, deflatable } from './limits.ts'
 
 /** A member of an archive. */

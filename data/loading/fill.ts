@@ -74,7 +74,7 @@ export interface Filler {
   readonly close: () => void
 }
 
-/** So many items in a row that cannot be read are no accident. */
+/** This many items in a row that cannot be read are no accident. */
 const mostSkipped = 1000
 
 /** A sound item. What a decoder throws, such as of an image that is too large for memory, is a fault of the item. */

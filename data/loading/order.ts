@@ -5,7 +5,7 @@
 import { permutation, stream } from '../../core/random.ts'
 import type { Dataset } from '../readers/dataset.ts'
 
-/** Items that are shuffled among each other where a data set lies in shards: what a buffer of so many would hold. */
+/** Items that are shuffled among each other where a data set lies in shards: what a buffer of this size would hold. */
 export const buffered = 2048
 
 /** Items by their shards, in the order of shards that is given; within a shard in their own order. */

@@ -2,7 +2,7 @@
 
 import { shownName } from '../../core/text.ts'
 
-/** So many files are named; the others are counted. */
+/** At most this many files are named; the others are counted. */
 const named = 3
 
 /** `a.bmp, b.bmp, c.bmp and 27 more` */

@@ -3,9 +3,9 @@
 import type { Dirent } from 'node:fs'
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fault } from '../../core/fault.ts'
+import { codeOf, fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import { codeOf, systemFault } from '../formats/file.ts'
+import { systemFault } from '../formats/file.ts'
 
 /** Compares by code units: the same order on every system and in every language. */
 export const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
@@ -60,7 +60,7 @@ const unnamed = (path: string): Fault =>
   })
 
 /** Files after which it is said how many there are so far. */
-const told = 100_000
+const reportedEvery = 100_000
 
 /**
  * What lies below `root`. Hidden files and folders are left out, links are followed once, and what cannot be listed is a fault of the
@@ -103,7 +103,7 @@ export const list = async (root: string, listed: (files: number) => void = () =>
       } else others.push([strange(entry), path])
     }
     open.push(...folders.reverse())
-    if (files.length >= said + told) {
+    if (files.length >= said + reportedEvery) {
       said = files.length
       listed(files.length)
     }

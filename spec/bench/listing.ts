@@ -17,6 +17,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import sharp from 'sharp'
 import { showFault } from '../../core/fault.ts'
 import { openData } from '../../data/readers/index.ts'
+import { tarMember } from '../data/tar-files.ts'
 
 const { values } = parseArgs({
   options: { items: { type: 'string' }, kind: { type: 'string' }, at: { type: 'string' }, list: { type: 'string' } },
@@ -54,23 +55,6 @@ const makeTable = async (dir: string): Promise<void> => {
   await new Promise<void>((r) => out.end(r))
 }
 
-const member = (name: string, body: Buffer): Buffer => {
-  const h = Buffer.alloc(512)
-  h.write(name, 0)
-  h.write(`${body.length.toString(8).padStart(11, '0')}\0`, 124)
-  h.write('0', 156)
-  h.write('ustar\x0000', 257)
-  h.fill(' ', 148, 156)
-  h.write(
-    `${h
-      .reduce((a, b) => a + b, 0)
-      .toString(8)
-      .padStart(6, '0')}\0 `,
-    148,
-  )
-  return Buffer.concat([h, body, Buffer.alloc((512 - (body.length % 512)) % 512)])
-}
-
 const makeTar = async (dir: string): Promise<void> => {
   mkdirSync(dir, { recursive: true })
   const bytes = await picture()
@@ -81,8 +65,8 @@ const makeTar = async (dir: string): Promise<void> => {
       writeSync(
         fd,
         Buffer.concat([
-          member(`${String(i).padStart(8, '0')}.jpg`, bytes),
-          member(`${String(i).padStart(8, '0')}.cls`, Buffer.from(String(i % classes))),
+          tarMember(`${String(i).padStart(8, '0')}.jpg`, bytes),
+          tarMember(`${String(i).padStart(8, '0')}.cls`, Buffer.from(String(i % classes))),
         ]),
       )
     writeSync(fd, Buffer.alloc(1024))

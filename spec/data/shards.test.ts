@@ -13,37 +13,13 @@ import type { OpenOptions } from '../../data/readers/reader.ts'
 import { datasetOf } from '../../data/readers/split.ts'
 import { left, right } from './either.ts'
 import { expectSameImages, fixtures, itemsOf } from './readers-reference.ts'
+import { tarHeader, tarMember } from './tar-files.ts'
 
 /** A picture in which everything is k. */
 const picture = (k: number): Promise<Buffer> =>
   sharp({ create: { width: 5, height: 4, channels: 3, background: { r: k, g: k, b: k } } })
     .png()
     .toBuffer()
-
-const header = (name: string, length: number, kind = '0'): Buffer => {
-  const h = Buffer.alloc(512)
-  h.write(name.slice(0, 100), 0)
-  h.write(`${length.toString(8).padStart(11, '0')}\0`, 124)
-  h.write(kind, 156)
-  h.write('ustar\x0000', 257)
-  h.fill(' ', 148, 156)
-  h.write(
-    `${h
-      .reduce((a, b) => a + b, 0)
-      .toString(8)
-      .padStart(6, '0')}\0 `,
-    148,
-  )
-  return h
-}
-
-const filled = (b: Buffer): Buffer => Buffer.concat([b, Buffer.alloc((512 - (b.length % 512)) % 512)])
-
-const member = (name: string, body: Buffer | string): Buffer => {
-  const bytes = Buffer.from(body)
-  const long = name.length > 100 ? [header('././@LongLink', name.length + 1, 'L'), filled(Buffer.from(`${name}\0`))] : []
-  return Buffer.concat([...long, header(name, bytes.length), filled(bytes)])
-}
 
 const tar = (...members: ReadonlyArray<Buffer>): Buffer => Buffer.concat([...members, Buffer.alloc(1024)])
 
@@ -59,7 +35,7 @@ const shards = async (...counts: ReadonlyArray<number>): Promise<Readonly<Record
   let i = 0
   for (const [s, n] of counts.entries()) {
     const members: Buffer[] = []
-    for (let k = 0; k < n; k++, i++) members.push(member(`${i}.png`, await picture(i)), member(`${i}.cls`, String(i % 3)))
+    for (let k = 0; k < n; k++, i++) members.push(tarMember(`${i}.png`, await picture(i)), tarMember(`${i}.cls`, String(i % 3)))
     out[`a-${String(s).padStart(6, '0')}.tar`] = tar(...members)
   }
   return out
@@ -86,11 +62,15 @@ describe('WebDataset shards', () => {
   test('splits by the names of shards, labels in JSON, long names, folders in names, members that are not read', async () => {
     const far = `${'deep/'.repeat(30)}x1`
     const root = await folderOf({
-      'set-train-000000.tar': tar(member(`${far}.png`, await picture(9)), member(`${far}.json`, '{"label": 4}'), member('b.txt', 'words')),
+      'set-train-000000.tar': tar(
+        tarMember(`${far}.png`, await picture(9)),
+        tarMember(`${far}.json`, '{"label": 4}'),
+        tarMember('b.txt', 'words'),
+      ),
       'set-val-000000.tar': tar(
-        header('folder/', 0, '5'),
-        member('folder/c.json', '{"label": 2}'),
-        member('folder/c.jpg.png', await picture(7)),
+        tarHeader('folder/', 0, '5'),
+        tarMember('folder/c.json', '{"label": 2}'),
+        tarMember('folder/c.jpg.png', await picture(7)),
       ),
     })
     const { opened, said } = await open(root)
@@ -115,7 +95,7 @@ describe('WebDataset shards', () => {
   })
 
   test('an archive without pictures says what is in it', async () => {
-    const f = left(await openData(join(await folderOf({ 'a.tar': tar(member('a.npy', 'x'), member('b.npy', 'x')) }), 'a.tar'))())
+    const f = left(await openData(join(await folderOf({ 'a.tar': tar(tarMember('a.npy', 'x'), tarMember('b.npy', 'x')) }), 'a.tar'))())
     expect([f.found, f.remedy.startsWith('unpack')]).toEqual(['archives without a picture: 2 .npy', true])
   })
 })

@@ -3,8 +3,8 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { commands } from '../../train/cli/commands.ts'
-import { isRecord } from '../../train/config/section.ts'
 import { config } from '../../train/recipes/recipe.ts'
+import { isRecord } from '../../data/formats/codec.ts'
 
 const root = join(import.meta.dirname, '../..')
 const pages = [

@@ -21,10 +21,12 @@ import { runOnce, writeAll } from './kind.ts'
 
 const config = t.intersection([
   t.type({ in_dim: t.number, out_dim: t.number }),
-  t.partial({ nlayers: t.number, hidden_dim: t.number, bottleneck_dim: t.number, mlp_bias: t.boolean }),
+  t.partial({ norm_last_layer: t.boolean, nlayers: t.number, hidden_dim: t.number, bottleneck_dim: t.number, mlp_bias: t.boolean }),
 ])
 
-const optionsOf = (o: t.TypeOf<typeof config>): PlainHeadOptions => ({
+type Config = t.TypeOf<typeof config>
+
+const optionsOf = (o: Config): PlainHeadOptions => ({
   in: o.in_dim,
   prototypes: o.out_dim,
   layers: Math.max(1, o.nlayers ?? 3),
@@ -37,7 +39,8 @@ const optionsOf = (o: t.TypeOf<typeof config>): PlainHeadOptions => ({
 export const headCase = <P>(
   c: Case,
   device: Device,
-  make: (o: PlainHeadOptions) => Model<P, Expr, Projected>,
+  make: (o: PlainHeadOptions, given: Config) => Model<P, Expr, Projected>,
+  mode: 'train' | 'eval' = 'train',
 ): TaskEither<Fault, Computed> =>
   pipe(
     TE.fromEither(configOf(config, c)),
@@ -48,9 +51,9 @@ export const headCase = <P>(
     TE.bind('cts', () => TE.fromEither(floats(c, 'in/cotangent'))),
     TE.chainFirst(() => writeAll(device, 'head.', below(c, 'state/'))),
     TE.chain(({ o, x, xs, cotangent, cts }) => {
-      const model = make(optionsOf(o))
+      const model = make(optionsOf(o), o)
       const rows = input('x', x.shape)
-      const { logits, bottleneck } = call(model, context('train'), 'head', leavesOf('head', model.params), rows)
+      const { logits, bottleneck } = call(model, context(mode), 'head', leavesOf('head', model.params), rows)
       const trained = declarations(model.params).filter(([, d]) => d.trainable)
       const named = [['in/x', rows] as const, ...trained.map(([path, d]) => [path, parameter(`head.${path}`, d)] as const)]
       const gradients = vjpAll(

@@ -43,7 +43,7 @@ const mapped = (): ReadonlySet<string> =>
     readFileSync('/proc/self/maps', 'utf8')
       .split('\n')
       .map((line) => line.slice(line.indexOf('/')))
-      .filter((path) => path.startsWith(cacheFolder())),
+      .filter((path) => path.startsWith(cacheFolder('native'))),
   )
 
 describe('the runtime', () => {

@@ -1,6 +1,6 @@
 /** `pjrt:cpu` as a device: states stay in place, nothing is left behind, programs are found again; and why it does not open. */
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
@@ -140,6 +140,20 @@ describe.skipIf(absent)('a program', () => {
     expect((await readFile(path)).length).toBe(bytes.length)
     expect(await plans()).toEqual([first])
     expect(sums).toEqual([1, 2, 1, 2, 1, 2].map((n) => n * size))
+  })
+
+  it('is not taken from a folder in which others could write: it is emptied and closed to them', async () => {
+    const folder = join(place.folder, 'dinograph', 'pjrt')
+    const said: Array<string> = []
+    await mkdir(folder, { recursive: true })
+    await writeFile(join(folder, 'plan-planted.msgpack'), 'x')
+    await chmod(folder, 0o777)
+    if (!isFault(plugin)) vi.stubEnv('DINOGRAPH_PJRT_PLUGIN', plugin.path)
+    vi.stubEnv('XDG_CACHE_HOME', place.folder)
+    const d = await must(openPjrt('cpu', { say: (text) => said.push(text) }))
+    d.close()
+    expect(said).toEqual([`pjrt: others could write in ${folder}: it is emptied and closed to them`])
+    expect([(await stat(folder)).mode & 0o777, await plans()]).toEqual([0o700, []])
   })
 })
 

@@ -6,7 +6,7 @@ import sharp from 'sharp'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { differs, live, remains } from './killed.ts'
 import type { Remains } from './killed.ts'
-import { quick } from './quick.ts'
+import { quickOn } from './quick.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-elsewhere-'))
 
@@ -28,17 +28,7 @@ const pictures = async (): Promise<string> => {
   return root
 }
 
-const words = (data: string, out: string): ReadonlyArray<string> => [
-  ...quick,
-  '--data',
-  data,
-  '--set',
-  'data.workers=0',
-  '--steps',
-  '8',
-  '--out',
-  out,
-]
+const words = (data: string, out: string): ReadonlyArray<string> => quickOn(data, out, 8)
 
 let [data, begun] = ['', '']
 let whole: Remains

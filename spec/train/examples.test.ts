@@ -8,7 +8,6 @@ import { print } from '../../core/print.ts'
 import dinov1 from '../../examples/dinov1.ts'
 import dinov2 from '../../examples/dinov2.ts'
 import dinov3 from '../../examples/dinov3.ts'
-import { isRecord } from '../../train/config/section.ts'
 import { readLayer } from '../../train/config/layers.ts'
 import { given } from '../../train/config/settings.ts'
 import { recipe } from '../../train/recipes/recipe.ts'
@@ -20,6 +19,7 @@ import type { Assembled } from '../../train/run/assembly.ts'
 import type { Experiment, Resolved } from '../../train/run/experiment.ts'
 import { dino } from '../../losses/dino.ts'
 import { right } from '../data/either.ts'
+import { isRecord } from '../../data/formats/codec.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = join(root, 'examples')

@@ -29,7 +29,7 @@ const ran = (out: string, how: string, ...words: ReadonlyArray<string>) =>
     { encoding: 'utf8', env: { ...process.env, HOW: how, HF_TOKEN: 'hf_tokenOfTheHub', TMPDIR: out.replace(/\/run$/, '') } },
   )
 
-describe('an error that nobody expected', () => {
+describe('an error that was not expected', () => {
   test.each([
     ['step', 'in a step'],
     ['nowhere', 'in a callback of its own'],

@@ -6,7 +6,7 @@ import { spawn } from 'node:child_process'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { differs, live, remains } from './killed.ts'
-import { quick } from './quick.ts'
+import { quickOn } from './quick.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-vanishing-'))
 
@@ -25,23 +25,8 @@ const pictures = async (): Promise<string> => {
   return root
 }
 
-const words = (data: string, out: string): ReadonlyArray<string> => [
-  ...quick,
-  '--data',
-  data,
-  '--set',
-  'data.workers=0',
-  '--set',
-  'data.prefetch=0',
-  '--set',
-  'data.cache=0',
-  '--set',
-  'runtime.checkpoints.every=1000',
-  '--steps',
-  '12',
-  '--out',
-  out,
-]
+const words = (data: string, out: string): ReadonlyArray<string> =>
+  quickOn(data, out, 12, { 'data.prefetch': 0, 'data.cache': 0, 'runtime.checkpoints.every': 1000 })
 
 /** Runs, and does something to its images once it has trained a step. */
 const disturbed = (

@@ -6,7 +6,6 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import type { Split } from '../../data/readers/split.ts'
-import { guarded, makeFolder } from '../../data/formats/file.ts'
 import type { Arguments, CommandSpec } from './arguments.ts'
 import { answeringMain, decided, execute, stoppedText } from './command.ts'
 import { isProgram, startedAs } from './entry.ts'
@@ -17,6 +16,7 @@ import type { Experiment } from '../run/experiment.ts'
 import type { Report } from '../run/run.ts'
 import { print, tell } from './terminal.ts'
 import { guardedProgram } from './unexpected.ts'
+import { folderMade } from '../../data/formats/file.ts'
 
 /** A network on a device, images in 0..1 to use it on, and a folder for results. */
 export interface Shown extends Ready {
@@ -41,15 +41,7 @@ const untrained = (out: string): Omit<Report, 'stopped'> => ({ steps: 0, loss: N
 const showOn = (s: Study, e: Experiment, a: Arguments, model: string, trained: Omit<Report, 'stopped'>): TaskEither<Fault, void> =>
   pipe(
     decided(e, { ...a, model: O.none }),
-    TE.chainFirst(({ out }) =>
-      guarded(
-        'io',
-        out,
-      )(async () => {
-        await makeFolder(out)
-        return E.right(undefined)
-      }),
-    ),
+    TE.chainFirst(({ out }) => folderMade(out)),
     TE.chain(({ r, out }) =>
       withNetwork(
         {

@@ -1,6 +1,6 @@
 /**
- * What nobody expected: an error that no edge has turned into a fault. It is told as a fault of this program, with its stack in a file
- * for whoever mends it; a run that is on saves what it has first.
+ * What was not expected: an error that no edge has turned into a fault. It is reported as a fault of this program, with its stack in a file
+ * for those who mend it; a run that is on saves what it has first.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { arch, platform, release, tmpdir } from 'node:os'
@@ -29,7 +29,7 @@ const written = (f: Fault): string | undefined => {
   }
 }
 
-/** Tells a fault; of one of this program the stack goes into a file that is named. Gives the exit code. */
+/** Reports a fault; of one of this program the stack goes into a file that is named. Gives the exit code. */
 export const tellFault = (f: Fault): number => {
   const file = f.stack === undefined ? undefined : written(f)
   tell(showFault(file === undefined ? f : { ...f, remedy: `${f.remedy}; its stack is in ${file}` }))
@@ -46,7 +46,7 @@ export interface Watch {
   readonly end: () => void
 }
 
-/** Watches for errors that nobody catches while a run is on. */
+/** Watches for errors that are not caught while a run is on. */
 export const watchRun = (): Watch => {
   const state: { came: Fault | undefined } = { came: undefined }
   const listener = (e: unknown): void => {
@@ -68,7 +68,7 @@ export const watchRun = (): Watch => {
 /** Runs a program to its exit code, whatever is thrown in it. */
 export const guardedProgram = async (body: () => Promise<number>): Promise<number> => {
   process.on('uncaughtException', (e) => {
-    // whoever reads what is printed has read enough
+    // the reader of what is printed has read enough
     if ('code' in e && e.code === 'EPIPE') process.exit(141)
     // a run that is on watches itself
     if (process.listenerCount('uncaughtException') === 1) process.exit(tellFault(unexpected(e)))

@@ -55,7 +55,7 @@ export type Evaluation = ValueOf<typeof evaluation>
 export type Runtime = ValueOf<typeof runtime>
 export type Accelerator = ValueOf<typeof accelerator>
 
-/** Tells a person something. */
+/** Reports something. */
 export type Say = (text: string) => void
 
 /** The settings that all experiments have. */

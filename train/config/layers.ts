@@ -12,12 +12,12 @@ import type { Task } from 'fp-ts/lib/Task.js'
 import type { Document } from 'yaml'
 import { LineCounter, isMap, isPair, isScalar, isSeq, parseDocument, visit } from 'yaml'
 import type { Fault } from '../../core/fault.ts'
-import { faultsOf, messageOf, together } from '../../core/fault.ts'
+import { codeOf, faultsOf, messageOf, together } from '../../core/fault.ts'
 import { join } from '../../core/tree.ts'
-import { showValue } from '../../data/formats/codec.ts'
-import { codeOf, systemFault } from '../../data/formats/file.ts'
+import { isRecord, showValue } from '../../data/formats/codec.ts'
+import { systemFault } from '../../data/formats/file.ts'
 import { nearest } from './spelling.ts'
-import { isRecord, merged } from './section.ts'
+import { merged } from './section.ts'
 
 export interface Layer {
   readonly tree: unknown

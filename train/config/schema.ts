@@ -2,7 +2,7 @@
 import type { Json } from '../../data/formats/codec.ts'
 import type { AnyField, Schema } from './field.ts'
 import { extendsKey, ownFileKey } from './layers.ts'
-import { isRecord } from './section.ts'
+import { isRecord } from '../../data/formats/codec.ts'
 
 const isJson = (u: unknown): u is Schema => isRecord(u)
 

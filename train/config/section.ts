@@ -5,7 +5,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import type { Json } from '../../data/formats/codec.ts'
-import { JsonValue } from '../../data/formats/codec.ts'
+import { JsonValue, isRecord } from '../../data/formats/codec.ts'
 import type { AnyField, Schema } from './field.ts'
 import { Field, oneOf } from './field.ts'
 
@@ -40,8 +40,6 @@ export interface Rule<A> {
   readonly allowed: (a: A) => string
   readonly remedy: string
 }
-
-export const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
 
 /**
  * The second over the first: records name by name, all else as a whole, and so a record of another kind. What is undefined is not given.

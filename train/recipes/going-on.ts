@@ -13,7 +13,6 @@ import { shownText } from '../../core/text.ts'
 import type { Layer } from '../config/layers.ts'
 import { stacked } from '../config/layers.ts'
 import type { Given } from '../config/section.ts'
-import { isRecord } from '../config/section.ts'
 import { made } from '../run/origin.ts'
 import { vit } from '../../models/vit.ts'
 import type { Described } from '../exchange/transfer/description.ts'
@@ -24,6 +23,7 @@ import type { Images } from './parts/images.ts'
 import type { Network } from './parts/network.ts'
 import { networkOf } from './parts/network.ts'
 import type { Start } from './parts/start.ts'
+import { isRecord } from '../../data/formats/codec.ts'
 
 /** What an experiment takes of the network that it goes on from. */
 export interface Predecessor {

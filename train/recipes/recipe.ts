@@ -19,7 +19,7 @@ import type { Layer } from '../config/layers.ts'
 import { stacked } from '../config/layers.ts'
 import { resolve } from '../config/settings.ts'
 import type { Given, Section } from '../config/section.ts'
-import { isRecord, section } from '../config/section.ts'
+import { section } from '../config/section.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { resolved } from '../run/experiment.ts'
 import { firstStudent } from '../step/strategies/distil.ts'
@@ -31,6 +31,7 @@ import { images } from './parts/images.ts'
 import type { Objective } from './parts/objective.ts'
 import { objective } from './parts/objective.ts'
 import { standard } from './standard.ts'
+import { isRecord } from '../../data/formats/codec.ts'
 
 const data = images()
 

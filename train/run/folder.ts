@@ -8,8 +8,8 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
-import { codeOf, guarded, makeFolder, whatIs } from '../../data/formats/file.ts'
+import { codeOf, fault } from '../../core/fault.ts'
+import { guarded, makeFolder, whatIs } from '../../data/formats/file.ts'
 import { hold, isLock } from './lock.ts'
 import { checkBegun, isBegun } from './resumption.ts'
 
@@ -30,7 +30,7 @@ export interface Taken {
 
 const checkpointsOf = (out: string): string => join(out, 'checkpoints')
 
-/** Files within a folder, by their paths from there, at most so many; the lock of a run is none. Empty folders hold nothing. */
+/** Files within a folder, by their paths from there, at most `most`; the lock of a run is none. Empty folders hold nothing. */
 const filesIn = async (folder: string, most: number, under = ''): Promise<ReadonlyArray<string>> => {
   const files: Array<string> = []
   for (const entry of await readdir(join(folder, under), { withFileTypes: true })) {

@@ -13,6 +13,7 @@ import type { Json } from '../../data/formats/codec.ts'
 import type { Dataset } from '../../data/readers/dataset.ts'
 import type { Split } from '../../data/readers/split.ts'
 import type { Accelerator } from '../config/common.ts'
+import { isRecord } from '../../data/formats/codec.ts'
 
 /** What a run is of, beside its settings. */
 export const identityCodec = t.readonly(
@@ -54,12 +55,10 @@ export const identityOf = (split: Split, target: string, { threads }: Accelerato
   computed: target === 'native' ? `native with ${threads === 0 ? availableParallelism() : threads} threads` : target,
 })
 
-const isTree = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
-
 /** The first path at which two configurations differ. */
 const difference = (was: unknown, now: unknown, at = ''): string | undefined => {
   if (changeable.includes(at)) return undefined
-  if (!isTree(was) || !isTree(now)) return JSON.stringify(was) === JSON.stringify(now) ? undefined : at
+  if (!isRecord(was) || !isRecord(now)) return JSON.stringify(was) === JSON.stringify(now) ? undefined : at
   for (const key of new Set([...Object.keys(was), ...Object.keys(now)])) {
     const found = difference(was[key], now[key], joinPath(at, key))
     if (found !== undefined) return found
@@ -80,7 +79,7 @@ const reasons: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(seed)$/, ': every random draw follows from it'],
 ]
 
-const at = (config: unknown, path: string): unknown => path.split('.').reduce((u: unknown, k) => (isTree(u) ? u[k] : undefined), config)
+const at = (config: unknown, path: string): unknown => path.split('.').reduce((u: unknown, k) => (isRecord(u) ? u[k] : undefined), config)
 
 const shown = (u: unknown): string => (u === undefined ? 'nothing' : JSON.stringify(u))
 

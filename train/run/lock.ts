@@ -1,6 +1,6 @@
 /**
  * A folder has one run at a time: `run.lock` names the process that writes there. It appears whole (written aside and linked), is removed
- * when the run ends, and is told to be left behind where that process is gone, the machine was started again, or another process has
+ * when the run ends, and is known to be left behind where that process is gone, the machine was started again, or another process has
  * the number by now.
  */
 import { randomUUID } from 'node:crypto'
@@ -12,8 +12,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
-import { fault } from '../../core/fault.ts'
-import { codeOf } from '../../data/formats/file.ts'
+import { codeOf, fault } from '../../core/fault.ts'
 
 const holderCodec = t.type({
   pid: t.number,
@@ -22,7 +21,7 @@ const holderCodec = t.type({
   started: t.string,
   /** Of the machine: another one each time that it is started; '' where the system does not say. */
   boot: t.string,
-  /** Of the process: when it began, in the system's own count, so that another one with its number is told apart. */
+  /** Of the process: when it began, in the system's own count, so that another one with its number is distinguished. */
   birth: t.string,
   /** Within which processes are numbered: a container has numbers of its own. */
   space: t.string,
@@ -125,7 +124,7 @@ const placed = async (own: string, path: string): Promise<boolean> => {
   }
 }
 
-/** Removes a lock that was left behind, and nobody else's: what another process has put there meanwhile is put back. */
+/** Removes a lock that was left behind, and no other: what another process has put there meanwhile is put back. */
 const removed = async (path: string, text: string, aside: string): Promise<void> => {
   await rename(path, aside).catch((e: unknown) => {
     if (codeOf(e) !== 'ENOENT') throw e

@@ -203,7 +203,7 @@ const prototypesOf = ({
 }: Assembled): number | undefined =>
   root === undefined ? undefined : residents.find((r) => r.path.startsWith(`student.${root}.`))?.declaration.shape[0]
 
-/** Tells signs of collapse, where they are asked for. */
+/** Reports signs of collapse, where they are asked for. */
 const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyMap<string, number>, carried: Carried): Watching => {
   if (o.settings.runtime.collapse === 'ignore') return carried.watching
   const [next, texts] = watch(

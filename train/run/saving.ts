@@ -32,7 +32,8 @@ interface Said {
 }
 
 /**
- * How far the run is: the state on the device is that of so many steps, all of them recorded, and of nothing else; undefined within a step.
+ * How far the run is: the state on the device is that of a number of steps, all of them recorded, and of nothing else; undefined within a
+ * step.
  */
 export interface State {
   whole: number | undefined

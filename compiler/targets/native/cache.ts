@@ -7,18 +7,21 @@ import { chmod, lstat, mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat
 import type { Stats } from 'node:fs'
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
-import { messageOf } from '../../../core/fault.ts'
+import { codeOf, messageOf } from '../../../core/fault.ts'
 
 /** What a program does with a line for a person. */
 export type Say = (text: string) => void
 
-/** The folder that is asked for: `XDG_CACHE_HOME`, or that of the user. */
-export const cacheFolder = (): string => {
-  const given = process.env.XDG_CACHE_HOME
-  return join(given === undefined || given === '' ? join(homedir(), '.cache') : given, 'dinograph', 'native')
+/** Lines for a person where no one else takes them. */
+export const toTerminal: Say = (text) => {
+  process.stderr.write(`${text}\n`)
 }
 
-const codeOf = (e: unknown): unknown => (typeof e === 'object' && e !== null && 'code' in e ? e.code : undefined)
+/** The folder of a name that is asked for: below `XDG_CACHE_HOME`, or the cache of the user. */
+export const cacheFolder = (name: string, env: Readonly<Record<string, string | undefined>> = process.env): string => {
+  const given = env.XDG_CACHE_HOME
+  return join(given === undefined || given === '' ? join(env.HOME ?? homedir(), '.cache') : given, 'dinograph', name)
+}
 
 const thereOr = async (path: string): Promise<Stats | undefined> => {
   try {
@@ -51,7 +54,7 @@ const notOurs = (s: Stats): boolean => self() !== -1 && s.uid !== self()
 export const making = 'making-'
 
 /** Makes a folder that only this user may enter. A text: why it cannot be had. */
-const ownFolder = async (path: string, say: Say): Promise<string | undefined> => {
+const ownFolder = async (name: string, path: string, say: Say): Promise<string | undefined> => {
   try {
     await made(path, 0o700)
     const [link, s] = [await lstat(path), await stat(path)]
@@ -59,7 +62,7 @@ const ownFolder = async (path: string, say: Say): Promise<string | undefined> =>
     if (notOurs(link) || notOurs(s)) return `${path} belongs to another user`
     if (writableByOthers(s)) {
       // whatever lies there may have been put there by anybody, digests too
-      say(`native: others could write in ${path}: it is emptied and closed to them`)
+      say(`${name}: others could write in ${path}: it is emptied and closed to them`)
       await chmod(path, 0o700)
       for (const name of await readdir(path)) await rm(join(path, name), { recursive: true, force: true })
     } else if (self() !== -1 && (s.mode & 0o077) !== 0) await chmod(path, 0o700)
@@ -75,20 +78,20 @@ const ownFolder = async (path: string, say: Say): Promise<string | undefined> =>
 const patience = 20_000
 
 /** The folder of compiled code: the one that is asked for; where that cannot be had, or does not answer, a private one, which is said. */
-export const openCache = async (say: Say): Promise<string> => {
-  const wanted = cacheFolder()
+export const openCache = async (name: string, say: Say): Promise<string> => {
+  const wanted = cacheFolder(name)
   const timer: { id?: ReturnType<typeof setTimeout> } = {}
   const late = new Promise<string>((done) => {
     timer.id = setTimeout(() => {
       done(`${wanted} does not answer`)
     }, patience)
   })
-  const why = await Promise.race([ownFolder(wanted, say), late])
+  const why = await Promise.race([ownFolder(name, wanted, say), late])
   clearTimeout(timer.id)
   if (why === undefined) return wanted
-  const lasting = join(tmpdir(), `dinograph-native-${self()}`)
-  const folder = (await ownFolder(lasting, say)) === undefined ? lasting : await mkdtemp(join(tmpdir(), 'dinograph-native-'))
-  say(`native: compiled code is kept in ${folder}, as the cache cannot be used: ${why}; XDG_CACHE_HOME names another place`)
+  const lasting = join(tmpdir(), `dinograph-${name}-${self()}`)
+  const folder = (await ownFolder(name, lasting, say)) === undefined ? lasting : await mkdtemp(join(tmpdir(), `dinograph-${name}-`))
+  say(`${name}: compiled code is kept in ${folder}, as the cache cannot be used: ${why}; XDG_CACHE_HOME names another place`)
   return folder
 }
 

@@ -12,7 +12,7 @@ import { constants, readFileSync } from 'node:fs'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import type { Say } from './cache.ts'
-import { digestFile, making, openCache, putLibrary, stateOf } from './cache.ts'
+import { digestFile, making, openCache, putLibrary, stateOf, toTerminal } from './cache.ts'
 import { markUsed } from './prune.ts'
 
 export interface Compiler {
@@ -23,7 +23,7 @@ export interface Compiler {
   readonly version: string
   readonly flags: ReadonlyArray<string>
   readonly cache: string
-  /** Tells a person what is not as it should be with the cache. */
+  /** Reports what is not as it should be with the cache. */
   readonly say: Say
   /** The runtime's own sources and headers, by file name. */
   readonly runtime: ReadonlyMap<string, string>
@@ -117,11 +117,6 @@ const flagsFor = (extra: ReadonlyArray<string>, clang: boolean): ReadonlyArray<s
   ...extra,
 ]
 
-/** Where nobody listens, a person is still told. */
-const toTerminal: Say = (text) => {
-  process.stderr.write(`${text}\n`)
-}
-
 export const findCompiler = async (extra: ReadonlyArray<string> = [], say: Say = toTerminal): Promise<Compiler | Fault> => {
   const called = await findCommand()
   if ('_tag' in called) return called
@@ -142,7 +137,7 @@ export const findCompiler = async (extra: ReadonlyArray<string> = [], say: Say =
     words,
     version: version.text,
     flags: flagsFor(extra, version.text.includes('clang')),
-    cache: await openCache(say),
+    cache: await openCache('native', say),
     say,
     runtime,
     processor: processorOf(),
@@ -175,10 +170,10 @@ const compileFault = (c: Compiler, file: string, text: string): Fault =>
     remedy: `look at ${file}; try another compiler by CC, or use --target gpujs:webasm`,
   })
 
-/** Whether a library may be loaded. Where it is there and is not what was put there, a person is told. */
+/** Whether a library may be loaded. Where it is there and is not what was put there, that is reported. */
 const mayLoad = async (c: Compiler, library: string): Promise<boolean> => {
   const state = await stateOf(library)
-  if (state === 'damaged') c.say(`native: ${library} is not as it was compiled (damaged, or changed by somebody): it is compiled again`)
+  if (state === 'damaged') c.say(`native: ${library} is not as it was compiled (damaged, or changed since): it is compiled again`)
   return state === 'whole'
 }
 

@@ -29,7 +29,7 @@ export interface NativeOptions {
   readonly least?: number
   /** Bytes that stay near while others are made: what is read again later than that may be computed again. */
   readonly near?: number
-  /** Tells a person what is not as it should be, such as a damaged cache; by default on the terminal. */
+  /** Reports what is not as it should be, such as a damaged cache; by default on the terminal. */
   readonly say?: (text: string) => void
   /** Further flags for the compiler, such as sanitizers'. */
   readonly flags?: ReadonlyArray<string>

@@ -2,13 +2,11 @@
  * Graphs on their way to libraries, and those that have been there before: a graph's blueprint and the names of its libraries lie in the
  * cache under the graph's fingerprint, whole or not at all. What cannot be read, or names a library that is gone, is made again.
  */
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import { pack, unpack } from 'msgpackr'
 import type { Fault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
 import type { KernelRoad } from '../../road.ts'
@@ -18,12 +16,13 @@ import { stopped } from '../stop.ts'
 import type { Blueprint } from './blueprint.ts'
 import { blueprint, blueprintOf } from './blueprint.ts'
 import type { Compiler } from './compiler.ts'
-import { digestFile, stateOf, writeWhole } from './cache.ts'
+import { digestFile, stateOf } from './cache.ts'
 import { cacheFault, identityOf, libraryOf } from './compiler.ts'
 import { graphFingerprint } from './fingerprint.ts'
 import { markUsed, prune } from './prune.ts'
 import type { Unit } from './source.ts'
 import { unitsOf } from './source.ts'
+import { readSealed, writeSealed } from './sealed.ts'
 
 /** A graph's blueprint and its compiled units: paths of libraries and their C text. */
 export interface Built {
@@ -34,24 +33,18 @@ export interface Built {
 
 const stored = t.strict({ format: t.literal('dinograph-plan-1'), libraries: t.readonlyArray(t.string), blueprint })
 
-const digestOf = (bytes: Uint8Array): Uint8Array => createHash('sha256').update(bytes).digest()
-const digestBytes = 32
-
 /** What lies under a path, if it is whole and all of its libraries are there. */
 const found = async (c: Compiler, path: string): Promise<Built | undefined> => {
   try {
-    const bytes = await readFile(path)
-    const body = bytes.subarray(digestBytes)
-    if (!bytes.subarray(0, digestBytes).equals(digestOf(body))) return undefined
-    const decoded = stored.decode(unpack(body))
-    if (E.isLeft(decoded)) return undefined
-    const libraries = decoded.right.libraries.map((name) => join(c.cache, name))
+    const kept = await readSealed(path, stored)
+    if (kept === undefined) return undefined
+    const libraries = kept.libraries.map((name) => join(c.cache, name))
     const whole = await Promise.all(libraries.map((l) => stateOf(l)))
     if (!whole.every((x) => x === 'whole')) return undefined
     const texts = libraries.map((l) => l.replace(/\.so$/, '.0.c'))
     const source = await Promise.all(texts.map((f) => readFile(f, 'utf8')))
     await markUsed([path, ...libraries, ...libraries.map(digestFile), ...texts])
-    return { blueprint: decoded.right.blueprint, libraries, source }
+    return { blueprint: kept.blueprint, libraries, source }
   } catch {
     return undefined
   }
@@ -59,10 +52,8 @@ const found = async (c: Compiler, path: string): Promise<Built | undefined> => {
 
 const keep = async (c: Compiler, path: string, built: Built): Promise<Fault | undefined> => {
   try {
-    const body = pack(
-      stored.encode({ format: 'dinograph-plan-1', libraries: built.libraries.map((l) => basename(l)), blueprint: built.blueprint }),
-    )
-    await writeWhole(path, Buffer.concat([digestOf(body), body]))
+    const libraries = built.libraries.map((l) => basename(l))
+    await writeSealed(path, stored, { format: 'dinograph-plan-1', libraries, blueprint: built.blueprint })
     await prune(c.cache)
     return undefined
   } catch (e) {

@@ -4,7 +4,7 @@ import { castTo } from './builder.ts'
 import type { OnnxValue } from './file.ts'
 import type { Open } from './size.ts'
 
-/** Sides in pixels; or any, of patches of so many pixels. */
+/** Sides in pixels; or any, of patches of a number of pixels. */
 export type Sides =
   { readonly _tag: 'Fixed'; readonly height: number; readonly width: number } | { readonly _tag: 'Open'; readonly patch: number }
 

@@ -1,6 +1,6 @@
 /** The targets `pjrt:…`: graphs as StableHLO, compiled and run by the PJRT plugin of the hardware. */
 import { cpus } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -25,9 +25,11 @@ import { withLog } from './logs.ts'
 import type { Built } from './plans.ts'
 import { builtOf } from './plans.ts'
 import type { Plugin } from './plugin.ts'
-import { acceleratorFolder, findPlugin, identityOf } from './plugin.ts'
+import { findPlugin, identityOf } from './plugin.ts'
 import { moduleOf } from './print.ts'
 import { estimate, pjrtRoad } from './road.ts'
+import type { Say } from '../native/cache.ts'
+import { openCache, toTerminal } from '../native/cache.ts'
 
 /** Where a resident tensor lies now: a donated buffer is gone, and its result takes its place. */
 interface Cell {
@@ -48,6 +50,8 @@ export interface PjrtDevice extends Device {
 export interface PjrtOptions {
   /** Settings of XLA by name. */
   readonly xla?: Settings
+  /** Reports what is not as it should be with the cache; by default on the terminal. */
+  readonly say?: Say
 }
 
 /** Options of clients: one device that shows itself, and memory taken as it is needed. */
@@ -66,17 +70,13 @@ const lost = (place: string, path: string): Fault =>
     remedy: 'write the residents again, or resume from the last checkpoint',
   })
 
-/** Where compiled programs are kept. */
-const planFolder = (): string => join(dirname(acceleratorFolder()), 'pjrt')
-
-/** What plugins say while they are opened. */
-const logFile = (): string => join(planFolder(), 'plugin.log')
-
 /** Everything that a device is made of. */
 interface Parts {
   readonly name: string
   readonly client: Client
   readonly plugin: Plugin
+  /** Where compiled programs are kept, and what plugins say while they are opened. */
+  readonly folder: string
   readonly code: string
   readonly options: Uint8Array
 }
@@ -87,7 +87,7 @@ const described = ({ client, plugin }: Parts): string => {
 }
 
 const deviceOf = (parts: Parts): PjrtDevice => {
-  const { name, client, plugin, code, options } = parts
+  const { name, client, plugin, folder, code, options } = parts
   const programs = new Set<Built>()
   const cells = new Set<Cell>()
   const replace = (cell: Cell, buffer: DeviceBuffer | undefined): void => {
@@ -184,7 +184,7 @@ const deviceOf = (parts: Parts): PjrtDevice => {
   }
   const maker = {
     client,
-    folder: planFolder(),
+    folder,
     options,
     print: (g: Graph) => pipe(g, followGraph(pjrtRoad), E.chain(moduleOf)),
     context: [code, identityOf(plugin), client.version, client.api.join('.'), client.device, cpus()[0]?.model ?? ''],
@@ -259,17 +259,18 @@ export const openPjrt =
       const beside = loadBeside(plugin)
       if (beside !== undefined) return E.left(beside)
       const code = await codeFingerprint()
+      const folder = await openCache('pjrt', o.say ?? toTerminal)
       // of what it says later, errors alone
       process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
-      const client = withLog(logFile(), () => clientOf(plugin, platform))
+      const client = withLog(join(folder, 'plugin.log'), () => clientOf(plugin, platform))
       if (client.platform !== platform) {
         client.close()
         return E.left(otherPlatform(name, plugin, client.platform))
       }
-      return E.right(deviceOf({ name, client, plugin, code, options: compileOptions(o.xla) }))
+      return E.right(deviceOf({ name, client, plugin, folder, code, options: compileOptions(o.xla) }))
     } catch (e) {
       return E.left(asFault(name)(e))
     }
   }
 
-export const pjrt = (platform: Platform): Target => ({ name: `pjrt:${platform}`, open: openPjrt(platform) })
+export const pjrt = (platform: Platform, o: PjrtOptions = {}): Target => ({ name: `pjrt:${platform}`, open: openPjrt(platform, o) })

@@ -8,7 +8,7 @@ export interface Piece {
 }
 
 export interface Scratch {
-  /** So many bytes, all zero. */
+  /** A number of bytes, all zero. */
   readonly allocate: (bytes: number) => Piece
   readonly bytes: (data: Uint8Array) => Piece
   /** UTF-8, with a zero behind it. */
@@ -31,7 +31,7 @@ export const wordsAt = (address: bigint, count: number): ReadonlyArray<bigint> =
 
 /**
  * A struct of PJRT: its size, an extension, its fields. Behind them is room: a plugin that is newer than the interface that is known here
- * believes the struct to be longer, reads zeros there, which ask for nothing, and writes there what nobody reads.
+ * believes the struct to be longer, reads zeros there, which ask for nothing, and writes there what is never read.
  */
 export const structOf = (fields: ReadonlyArray<bigint | number>): BigInt64Array => {
   const room = 32

@@ -2,12 +2,9 @@
  * Compiled programs, and those that have been compiled before: an executable lies in the cache under the fingerprint of its graph, the
  * plugin and the options, whole or not at all. What cannot be read, or what the plugin does not take, is compiled again.
  */
-import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
-import { pack, unpack } from 'msgpackr'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
@@ -15,6 +12,7 @@ import { graphFingerprint } from '../native/fingerprint.ts'
 import { markUsed, prune } from '../native/prune.ts'
 import type { Client, Loaded } from './client.ts'
 import type { Module } from './print.ts'
+import { readSealed, writeSealed } from '../native/sealed.ts'
 
 /** A program as it is called: what it is given and what it gives, by path. */
 export interface Built {
@@ -38,17 +36,11 @@ const stored = t.strict({
   executable: bytes,
 })
 
-const digestOf = (b: Uint8Array): Uint8Array => createHash('sha256').update(b).digest()
-const digestBytes = 32
-
 const found = async (client: Client, path: string): Promise<Built | undefined> => {
   try {
-    const file = await readFile(path)
-    const body = file.subarray(digestBytes)
-    if (!file.subarray(0, digestBytes).equals(digestOf(body))) return undefined
-    const decoded = stored.decode(unpack(body))
-    if (E.isLeft(decoded)) return undefined
-    const { text, given, executable } = decoded.right
+    const kept = await readSealed(path, stored)
+    if (kept === undefined) return undefined
+    const { text, given, executable } = kept
     const loaded = await client.deserialize(executable)
     await markUsed([path])
     return { loaded, text, given }
@@ -58,23 +50,12 @@ const found = async (client: Client, path: string): Promise<Built | undefined> =
 }
 
 const keep = async (folder: string, path: string, built: Built): Promise<Fault | undefined> => {
-  const own = `${path}.${process.pid}.${randomUUID().slice(0, 8)}`
   try {
-    await mkdir(folder, { recursive: true })
     const { text, given, loaded } = built
-    const body = pack(stored.encode({ format: 'dinograph-pjrt-1', text, given, executable: loaded.serialized() }))
-    const handle = await open(own, 'w')
-    try {
-      await handle.writeFile(Buffer.concat([digestOf(body), body]))
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(own, path)
+    await writeSealed(path, stored, { format: 'dinograph-pjrt-1', text, given, executable: loaded.serialized() })
     await prune(folder)
     return undefined
   } catch (e) {
-    await rm(own, { force: true }).catch(() => undefined)
     return fault('io', {
       place: folder,
       found: messageOf(e),

@@ -3,13 +3,13 @@
  * Python environment that is active.
  */
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Platform } from './accelerators.ts'
 import { accelerators } from './accelerators.ts'
+import { cacheFolder } from '../native/cache.ts'
 
 export interface Plugin {
   readonly path: string
@@ -22,10 +22,7 @@ export interface Plugin {
 type Env = Readonly<Record<string, string | undefined>>
 
 /** Where accelerators are installed: a folder of packages for each. */
-export const acceleratorFolder = (env: Env = process.env): string => {
-  const given = env.XDG_CACHE_HOME
-  return join(given === undefined || given === '' ? join(env.HOME ?? homedir(), '.cache') : given, 'dinograph', 'accelerators')
-}
+export const acceleratorFolder = (env: Env = process.env): string => cacheFolder('accelerators', env)
 
 const foldersIn = (path: string): ReadonlyArray<string> => {
   try {
@@ -97,7 +94,7 @@ export const findPlugin = (platform: Platform, env: Env = process.env): Plugin |
   )
 }
 
-/** What tells one build of a plugin from another without reading hundreds of megabytes. */
+/** What distinguishes one build of a plugin from another without reading hundreds of megabytes. */
 export const identityOf = (p: Plugin): string => {
   const { size, mtimeMs } = statSync(p.path)
   return `${basename(p.path)} ${size} ${Math.round(mtimeMs)}`

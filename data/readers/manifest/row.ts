@@ -13,6 +13,7 @@ import { labelText, onlyOne, singleLabels, vectorLabels, wordLabels } from './la
 import type { Labels } from './labels.ts'
 import { isFile, placeOf } from './table.ts'
 import type { Table } from './table.ts'
+import { isRecord } from '../../formats/codec.ts'
 
 /** One row, decoded. What it does not say is not there. */
 export interface Row {
@@ -48,8 +49,6 @@ const wrong = (place: string, found: string, allowed: string): Fault =>
     allowed,
     'correct the row, or leave out what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
   )
-
-const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
 
 /** A cell as text: what a person wrote, or a record of a file (`{"path": …}`, as Hugging Face has it). */
 export const cellText = (u: unknown): string => {

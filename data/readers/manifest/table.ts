@@ -8,6 +8,7 @@ import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { CsvTable } from '../../formats/csv.ts'
 import { parseCsv } from '../../formats/csv.ts'
+import { isRecord } from '../../formats/codec.ts'
 
 export interface Table {
   readonly file: string
@@ -29,8 +30,6 @@ export const placeOf = (t: Pick<Table, 'file' | 'lines'>, row: number): string =
 
 const wrong = (place: string, found: string, allowed: string): Fault =>
   fault('data', { place, found, allowed, remedy: 'correct the table: one row for each image, a column with its path' })
-
-const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
 
 /** JSON as Python writes it, with NaN, which JSON has not: nothing. */
 const parseJson = (text: string): unknown => {

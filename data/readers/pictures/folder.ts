@@ -10,11 +10,11 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import { fault } from '../../../core/fault.ts'
+import { codeOf, fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Sides } from '../dataset.ts'
-import { codeOf, systemFault } from '../../formats/file.ts'
+import { systemFault } from '../../formats/file.ts'
 import { isPicture, pictureEndings, readPicture } from './file.ts'
 import type { PictureOptions } from './file.ts'
 import { beginsAsPicture, peekPicture } from './header.ts'
@@ -120,7 +120,7 @@ export const folder =
     }
   }
 
-/** Pictures whose headers are looked at beside those that may have several pages: all of them, or so many spread over all. */
+/** Pictures whose headers are looked at beside those that may have several pages: all of them, or this many spread over all. */
 const looked = 4096
 
 const mayHavePages = (path: string): boolean => /\.(tiff?|webp|gif|apng)$/i.test(path)

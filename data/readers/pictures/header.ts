@@ -72,13 +72,14 @@ export const peekPicture = async (file: string | Uint8Array): Promise<Peeked | u
       const tiff = tiffOf(typeof file === 'string' ? await readFile(file) : file)
       if (E.isRight(tiff)) return peekTiff(tiff.right)
     }
-    const size = typeof file === 'string' ? (await stat(file)).size : file.length
     const { default: sharp } = await import('sharp')
-    const { channels, depth, space, width, height, orientation = 1, pages = framesOf(head, size) } = await sharp(file).metadata()
+    const { channels, depth, space, width, height, orientation = 1, pages } = await sharp(file).metadata()
+    const isAnimated = pages === undefined && framesOf(head, Infinity) > 1
+    const frames = isAnimated ? framesOf(head, typeof file === 'string' ? (await stat(file)).size : file.length) : (pages ?? 1)
     return {
       channels: space === 'cmyk' ? 3 : channels,
       deep: depth === 'ushort',
-      pages: upTo(pages),
+      pages: upTo(frames),
       others: 0,
       size: turned({ height, width }, orientation),
     }
@@ -87,7 +88,7 @@ export const peekPicture = async (file: string | Uint8Array): Promise<Peeked | u
   }
 }
 
-/** Whether a file begins as pictures do that are told by their first bytes. */
+/** Whether a file begins as pictures do that are recognised by their first bytes. */
 export const beginsAsPicture = (head: Uint8Array): boolean => {
   const is = (at: number, text: string): boolean => text === String.fromCharCode(...head.subarray(at, at + text.length))
   return (

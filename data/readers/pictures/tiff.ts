@@ -5,8 +5,7 @@
 import { inflateSync } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import { messageOf } from '../../../core/fault.ts'
-import { codeOf } from '../../formats/file.ts'
+import { codeOf, messageOf } from '../../../core/fault.ts'
 import { widenF16 } from '../../formats/half.ts'
 import { unpackBits, unpackLzw } from './unpack.ts'
 

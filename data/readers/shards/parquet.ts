@@ -21,6 +21,8 @@ import type { OpenOptions, Parts, Reader } from '../reader.ts'
 import { look, packed, partsOf } from './packed.ts'
 import type { PackedParts, Source } from './packed.ts'
 import { compressors } from './compressors.ts'
+import { isRecord } from '../../formats/codec.ts'
+import { sharedNumbers } from '../../formats/memory.ts'
 
 /** Rows of a file that are read together. */
 interface Group {
@@ -73,8 +75,6 @@ const withTable = <A>(path: string, use: (file: AsyncBuffer) => Promise<Either<F
       return E.left(wrong(path, `a table that cannot be read: ${messageOf(e)}`))
     }
   })
-
-const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)
 
 /** The bytes of a cell: itself, or what it holds under that name. */
 const bytesIn = (cell: unknown): Uint8Array | undefined => {
@@ -300,7 +300,14 @@ export const parquet =
         at += r.labels.length
       }
       if (labels.length === 0) continue
-      const parts = { root, column: image, groups, shards: shared(shards), labels: shared(labels), classes }
+      const parts = {
+        root,
+        column: image,
+        groups,
+        shards: sharedNumbers(Int32Array, shards),
+        labels: sharedNumbers(Int32Array, labels),
+        classes,
+      }
       const { notes: seen, ...decoding } = await look(labels.length, source(parts).bytes, o)
       notes.push(...seen)
       datasets.set(
@@ -310,12 +317,6 @@ export const parquet =
     }
     return E.right({ splits: datasets, skipped, left, notes: [...new Set(notes)] })
   }
-
-const shared = (from: ReadonlyArray<number>): Int32Array => {
-  const out = new Int32Array(new SharedArrayBuffer(4 * from.length))
-  out.set(from)
-  return out
-}
 
 export const parquetReader: Reader = {
   ...reopener(origin, (parts) => TE.right(parquetDataset(parts))),

@@ -9,7 +9,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { guarded, readAt, withFile } from '../../formats/file.ts'
-import { sharedBytes } from '../../formats/memory.ts'
+import { sharedBytes, sharedNumbers } from '../../formats/memory.ts'
 import { eachTarMember } from '../../formats/tar.ts'
 import type { TarMember } from '../../formats/tar.ts'
 import type { Dataset, SplitName } from '../dataset.ts'
@@ -136,16 +136,6 @@ const listed = async (
   )
 }
 
-const shared = <A extends Float64Array | Uint32Array | Int32Array>(
-  make: (b: SharedArrayBuffer) => A,
-  bytes: number,
-  from: ArrayLike<number>,
-): A => {
-  const out = make(new SharedArrayBuffer(bytes * from.length))
-  out.set(from)
-  return out
-}
-
 /** Opens shards, their splits by their names. Faults: with onError 'stop' the first archive that is damaged; no picture in any. */
 export const webdataset = (name: string, root: string, files: ReadonlyArray<string>, o: OpenOptions): TE.TaskEither<Fault, Parts> =>
   guarded(
@@ -183,11 +173,11 @@ export const webdataset = (name: string, root: string, files: ReadonlyArray<stri
     const all = {
       root,
       files,
-      offsets: shared((b) => new Float64Array(b), 8, found.offsets),
-      lengths: shared((b) => new Uint32Array(b), 4, found.lengths),
-      shards: shared((b) => new Int32Array(b), 4, found.shards),
-      ends: shared((b) => new Uint32Array(b), 4, found.ends),
-      labels: shared((b) => new Int32Array(b), 4, single ?? new Int32Array(found.ends.length).fill(-1)),
+      offsets: sharedNumbers(Float64Array, found.offsets),
+      lengths: sharedNumbers(Uint32Array, found.lengths),
+      shards: sharedNumbers(Int32Array, found.shards),
+      ends: sharedNumbers(Uint32Array, found.ends),
+      labels: sharedNumbers(Int32Array, single ?? new Int32Array(found.ends.length).fill(-1)),
       keys,
       classes,
     }
@@ -257,10 +247,10 @@ const picked = (
   return {
     keys,
     ends,
-    offsets: shared((b) => new Float64Array(b), 8, of(all.offsets)),
-    lengths: shared((b) => new Uint32Array(b), 4, of(all.lengths)),
-    shards: shared((b) => new Int32Array(b), 4, of(all.shards)),
-    labels: shared((b) => new Int32Array(b), 4, of(all.labels)),
+    offsets: sharedNumbers(Float64Array, of(all.offsets)),
+    lengths: sharedNumbers(Uint32Array, of(all.lengths)),
+    shards: sharedNumbers(Int32Array, of(all.shards)),
+    labels: sharedNumbers(Int32Array, of(all.labels)),
   }
 }
 

@@ -1,69 +1,7 @@
-/** DINOHead: logits, bottleneck, and gradients of the sum of logits times a cotangent. */
-import * as E from 'fp-ts/lib/Either.js'
-import * as O from 'fp-ts/lib/Option.js'
-import * as TE from 'fp-ts/lib/TaskEither.js'
-import { pipe } from 'fp-ts/lib/function.js'
-import * as t from 'io-ts'
-import { vjpAll } from '../../../compiler/grad.ts'
-import { value } from '../../../core/graph.ts'
-import { input, parameter } from '../../../core/leaves.ts'
-import { call, context, declarations, leavesOf } from '../../../core/model.ts'
-import { trace } from '../../../core/trace.ts'
+/** DINO's DINOHead. */
 import { head } from '../../../models/head.ts'
-import { below, configOf, floats, inputOf } from '../case.ts'
+import { headCase } from '../heads.ts'
 import type { Kind } from '../kind.ts'
-import { runOnce, writeAll } from '../kind.ts'
-
-const config = t.intersection([
-  t.type({ in_dim: t.number, out_dim: t.number }),
-  t.partial({ norm_last_layer: t.boolean, nlayers: t.number, hidden_dim: t.number, bottleneck_dim: t.number }),
-])
 
 export const kind: Kind = (c, device) =>
-  pipe(
-    TE.fromEither(E.Do),
-    TE.bind('o', () => TE.fromEither(configOf(config, c))),
-    TE.bind('x', () => TE.fromEither(inputOf(c, 'in/x'))),
-    TE.bind('xs', () => TE.fromEither(floats(c, 'in/x'))),
-    TE.bind('cotangent', () => TE.fromEither(inputOf(c, 'in/cotangent'))),
-    TE.bind('cts', () => TE.fromEither(floats(c, 'in/cotangent'))),
-    TE.chainFirst(() => writeAll(device, 'head.', below(c, 'state/'))),
-    TE.chain(({ o, x, xs, cotangent, cts }) => {
-      const model = head({
-        in: o.in_dim,
-        prototypes: o.out_dim,
-        layers: Math.max(1, o.nlayers ?? 3),
-        hidden: o.hidden_dim ?? 2048,
-        bottleneck: o.bottleneck_dim ?? 256,
-        normLastLayer: o.norm_last_layer ?? true,
-      })
-      const rows = input('x', x.shape)
-      const { logits, bottleneck } = call(model, context('eval'), 'head', leavesOf('head', model.params), rows)
-      const trained = declarations(model.params).filter(([, d]) => d.trainable)
-      const named = [['in/x', rows] as const, ...trained.map(([path, d]) => [path, parameter(`head.${path}`, d)] as const)]
-      const gradients = vjpAll(
-        [{ y: logits, ct: input('cotangent', cotangent.shape) }],
-        named.map(([, e]) => e),
-      )
-      return runOnce(
-        device,
-        trace('head', [
-          value('out/y', logits),
-          value('out/bottleneck', bottleneck),
-          ...named.flatMap(([path], i) =>
-            pipe(
-              gradients[i],
-              O.match(
-                () => [],
-                (g) => [value(`grad/${path}`, g)],
-              ),
-            ),
-          ),
-        ]),
-        new Map([
-          ['x', xs],
-          ['cotangent', cts],
-        ]),
-      )
-    }),
-  )
+  headCase(c, device, (o, { norm_last_layer: normLastLayer = true }) => head({ ...o, normLastLayer }), 'eval')

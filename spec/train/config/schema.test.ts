@@ -5,9 +5,9 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { resolve, given } from '../../../train/config/settings.ts'
 import { schemaOf } from '../../../train/config/schema.ts'
-import { isRecord } from '../../../train/config/section.ts'
 import { config } from '../../../train/recipes/recipe.ts'
 import { right } from '../../data/either.ts'
+import { isRecord } from '../../../data/formats/codec.ts'
 
 const keywords = new Set([
   '$schema',

@@ -1,6 +1,5 @@
 /** `npm run attention -- --model DIR --image FILE --out DIR`: where a network looks in an image, and what is alike in it, as PNG. */
 import { join } from 'node:path'
-import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -9,7 +8,6 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
-import { guarded, makeFolder } from '../../../data/formats/file.ts'
 import { contactSheet, writePng } from '../../../data/readers/pictures/picture.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { unitImage } from '../../judge/evaluate/encoder.ts'
@@ -18,6 +16,7 @@ import { lookAt } from '../../judge/interpret/look.ts'
 import { picturesOf } from '../../judge/interpret/pictures.ts'
 import type { Output } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+import { folderMade } from '../../../data/formats/file.ts'
 
 const spec: CommandSpec = {
   call: commandLine('attention'),
@@ -86,15 +85,7 @@ const attention = (a: Arguments): TaskEither<Fault, Output> =>
               contactSheet({ columns: Math.min(6, Math.ceil(Math.sqrt(drawn.length))), gap: 6 })(drawn.map(([, image]) => image)),
             ),
           ),
-          TE.chainFirst(() =>
-            guarded(
-              'io',
-              out,
-            )(async () => {
-              await makeFolder(out)
-              return E.right(undefined)
-            }),
-          ),
+          TE.chainFirst(() => folderMade(out)),
           TE.bind('files', ({ drawn, sheet }) =>
             pipe(
               [...drawn, ['overview', sheet] as const],

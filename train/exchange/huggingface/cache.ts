@@ -14,8 +14,8 @@ import * as O from 'fp-ts/lib/Option.js'
 import type { Option } from 'fp-ts/lib/Option.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
-import { fault, messageOf } from '../../../core/fault.ts'
-import { codeOf, guarded, makeFolder, systemFault, writeFile } from '../../../data/formats/file.ts'
+import { codeOf, fault, messageOf } from '../../../core/fault.ts'
+import { guarded, makeFolder, systemFault, writeFile } from '../../../data/formats/file.ts'
 
 export const storageOf = (cache: string, name: string): string => join(cache, `models--${name.replace('/', '--')}`)
 

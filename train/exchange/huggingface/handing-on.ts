@@ -2,7 +2,7 @@
 import type { Backbone } from './reader.ts'
 import type { WriteOptions } from './writer.ts'
 
-/** Statistics for so many channels: theirs, or their mean for each. */
+/** Statistics for a number of channels: theirs, or their mean for each. */
 const forChannels = (x: number | ReadonlyArray<number>, channels: number): number | ReadonlyArray<number> =>
   typeof x !== 'object' || x.length === channels || x.length === 1
     ? x

@@ -6,17 +6,13 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../../compiler/target.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { fault } from '../../../core/fault.ts'
 import type { Dataset, Image } from '../../../data/readers/dataset.ts'
 import { subset } from '../../../data/readers/subset.ts'
-import type { Encoding } from '../evaluate/encoder.ts'
 import { encoder, outputOf, preparedSize } from '../evaluate/encoder.ts'
 import type { Frozen } from '../evaluate/network.ts'
 import type { Rows } from '../evaluate/neighbours.ts'
-import { framed } from '../../exchange/preprocess.ts'
-import { attentionBoxes } from './boxes.ts'
 import type { Seen } from './look.ts'
-import { clsMaps, gridOf, meanMap } from './maps.ts'
+import { seenIn } from './look.ts'
 
 export interface Eye {
   readonly frozen: Frozen
@@ -28,34 +24,6 @@ export interface Eye {
 
 /** Items whose attention is held at once, while only their class tokens are wanted. */
 const atOnce = 100
-
-const seenIn = (f: Frozen, e: Encoding, image: Image, i: number): Either<Fault, Seen> => {
-  const [attention, patches] = [outputOf(e, 'attention'), outputOf(e, 'patches')]
-  const [heads = 1, tokens = 1] = attention.shape
-  const [n = 0, dim = 0] = patches.shape
-  const shown = framed(f.preprocess)(image)
-  const grid = gridOf(shown, f.patch, n)
-  if (grid === undefined)
-    return E.left(
-      fault('graph', {
-        place: f.place,
-        found: `${n} patches of ${shown.height} x ${shown.width} pixels`,
-        allowed: `one for each square of ${f.patch} x ${f.patch}`,
-        remedy: 'correct the size in preprocessor_config.json',
-      }),
-    )
-  const maps = clsMaps({ data: attention.data.subarray(i * attention.dim, (i + 1) * attention.dim), heads, prefix: tokens - n, grid })
-  const mean = meanMap(maps)
-  return E.right({
-    image: shown,
-    grid,
-    heads: maps,
-    mean,
-    boxes: attentionBoxes({}, shown)(mean, grid),
-    patches: patches.data.slice(i * patches.dim, (i + 1) * patches.dim),
-    dim,
-  })
-}
 
 /** Compiles the network whose weights lie under `root`. Faults: as `encoder`. */
 export const openEye = (device: Device, frozen: Frozen, root: string): TaskEither<Fault, Eye> =>
@@ -71,7 +39,7 @@ export const openEye = (device: Device, frozen: Frozen, root: string): TaskEithe
               TE.chainEitherK((e) =>
                 pipe(
                   images.map((image, i) => [image, i] as const),
-                  E.traverseArray(([image, i]) => seenIn(frozen, e, image, i)),
+                  E.traverseArray(([image, i]) => seenIn(frozen, 'correct the size in preprocessor_config.json')(e, image, i)),
                 ),
               ),
             ),

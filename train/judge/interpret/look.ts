@@ -9,6 +9,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Size } from '../../../data/augment/geometry.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
+import type { Encoding } from '../evaluate/encoder.ts'
 import { encoder, outputOf } from '../evaluate/encoder.ts'
 import type { Frozen } from '../evaluate/network.ts'
 import type { Preprocess } from '../../exchange/preprocess.ts'
@@ -74,6 +75,37 @@ export const tooMany = (f: Pick<Frozen, 'patch'>, image: Size, { resize }: Pick<
   })
 }
 
+/** Item `i` of what a network with attention and patches made of images; `image` is it before it was framed. `remedy`: of another size. */
+export const seenIn = (f: Frozen, remedy: string, o: BoxOptions = {}) => {
+  return (e: Encoding, image: Image, i: number): Either<Fault, Seen> => {
+    const [attention, patches] = [outputOf(e, 'attention'), outputOf(e, 'patches')]
+    const [heads = 1, tokens = 1] = attention.shape
+    const [n = 0, dim = 0] = patches.shape
+    const shown = framed(f.preprocess)(image)
+    const grid = gridOf(shown, f.patch, n)
+    if (grid === undefined)
+      return E.left(
+        fault('graph', {
+          place: f.place,
+          found: `${n} patches of ${shown.height} x ${shown.width} pixels`,
+          allowed: `one for each square of ${f.patch} x ${f.patch}`,
+          remedy,
+        }),
+      )
+    const maps = clsMaps({ data: attention.data.subarray(i * attention.dim, (i + 1) * attention.dim), heads, prefix: tokens - n, grid })
+    const mean = meanMap(maps)
+    return E.right({
+      image: shown,
+      grid,
+      heads: maps,
+      mean,
+      boxes: attentionBoxes(o, shown)(mean, grid),
+      patches: patches.data.slice(i * patches.dim, (i + 1) * patches.dim),
+      dim,
+    })
+  }
+}
+
 /** Looks at one image in 0..1 by a network whose weights lie under `root`. Faults: of compilation, and images of other channels. */
 export const lookAt =
   (device: Device, f: Frozen, root: string, o: BoxOptions & { readonly side?: number }) =>
@@ -84,24 +116,6 @@ export const lookAt =
     return pipe(
       encoder(device, f, root, (look) => ({ attention: look.attention, patches: look.patches }), { preprocess }),
       TE.chain((eye) => eye.encodeImages([image])),
-      TE.chainEitherK((e): Either<Fault, Seen> => {
-        const [attention, patches] = [outputOf(e, 'attention'), outputOf(e, 'patches')]
-        const [heads = 1, tokens = 1] = attention.shape
-        const [n = 0, dim = 0] = patches.shape
-        const shown = framed(preprocess)(image)
-        const grid = gridOf(shown, f.patch, n)
-        if (grid === undefined)
-          return E.left(
-            fault('graph', {
-              place: f.place,
-              found: `${n} patches of ${shown.height} x ${shown.width} pixels`,
-              allowed: `one for each square of ${f.patch} x ${f.patch}`,
-              remedy: 'give another --size',
-            }),
-          )
-        const maps = clsMaps({ data: attention.data, heads, prefix: tokens - n, grid })
-        const mean = meanMap(maps)
-        return E.right({ image: shown, grid, heads: maps, mean, boxes: attentionBoxes(o, shown)(mean, grid), patches: patches.data, dim })
-      }),
+      TE.chainEitherK((e) => seenIn({ ...f, preprocess }, 'give another --size', o)(e, image, 0)),
     )
   }

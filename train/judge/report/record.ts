@@ -15,12 +15,12 @@ import { parse } from 'yaml'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import { guarded, whatIs } from '../../../data/formats/file.ts'
-import { isRecord } from '../../config/section.ts'
 import { readJson, writeJson } from '../../../data/formats/json.ts'
 import type { Curves } from './curves.ts'
 import { gather } from './curves.ts'
 import type { Session } from '../../run/environment.ts'
 import { sessionsIn, summaryIn } from '../../run/environment.ts'
+import { isRecord } from '../../../data/formats/codec.ts'
 
 const summaryCodec = t.type({ ending: t.keyof({ finished: null, stopped: null }), metrics: t.readonly(t.record(t.string, t.number)) })
 

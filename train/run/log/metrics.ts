@@ -9,9 +9,9 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import { fault } from '../../../core/fault.ts'
+import { codeOf, fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { codeOf, guarded, writeFile } from '../../../data/formats/file.ts'
+import { guarded, writeFile } from '../../../data/formats/file.ts'
 
 /** What is recorded of a step. A number that is not finite is written as null, since JSON has none. */
 export interface StepRecord {
