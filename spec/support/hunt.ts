@@ -17,6 +17,8 @@ export interface Prey {
   readonly opens: ReadonlyArray<TaskEither<Fault, Device>>
   /** Whether it keeps f16 in memory. */
   readonly half: boolean
+  /** Whether it adds the terms of a sum one after another, in single precision. */
+  readonly addsInOrder?: boolean
   /** Graphs that are compiled as one. */
   readonly together: number
   /** How many graphs of a generator are run in CI. */
@@ -97,7 +99,7 @@ export const hunted = async (prey: Prey, generator: Generator, seed: number, cou
     for (; members.length < Math.min(prey.together, count - graphs) && next < lists.length; next++) {
       const r = renamed(`${next}.`, generator.make(lists[next], { half: prey.half }))
       const own = usesHalf(r) && !prey.half ? undefined : await expectedOf(r)
-      if (own === undefined || !(await isConditioned(r, own))) {
+      if (own === undefined || !(await isConditioned(r, own, prey.addsInOrder === true))) {
         unfit++
         continue
       }
