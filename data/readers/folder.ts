@@ -2,7 +2,7 @@
  * Opens a folder: its files by the reader that knows most of them, a dataset for each part, and says of every other file why it is not
  * read.
  */
-import { basename, join } from 'node:path'
+import { basename, join, posix } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -159,6 +159,8 @@ const openMany = (reader: Reader, root: string, f: Folders, o: OpenOptions): Tas
 
 interface Piece {
   readonly split: SplitName
+  /** Where it lies, from the folder that is read. */
+  readonly folder: string
   readonly label: number
   readonly dataset: Dataset
 }
@@ -198,6 +200,7 @@ const openJoined =
         for (const [split, dataset] of r.right.splits) {
           pieces.push({
             split: p.split !== 'all' ? p.split : split === 'all' ? (named ?? 'all') : split,
+            folder: posix.join(p.folder, posix.dirname(path)),
             label: f.classes.indexOf(path.split('/')[0]),
             dataset,
           })
@@ -218,7 +221,9 @@ const openJoined =
       const d =
         own.length === 1 && !byFolder
           ? E.right(own[0].dataset)
-          : joined({ name, classes, labels: own.map((p) => (byFolder ? p.label : -1)) })(own.map((p) => p.dataset))
+          : joined({ name, classes, labels: own.map((p) => (byFolder ? p.label : -1)), folders: own.map((p) => p.folder) })(
+              own.map((p) => p.dataset),
+            )
       if (E.isLeft(d)) return d
       const first = reads.length === 0
       reads.push({

@@ -12,10 +12,14 @@ import { originOf } from './origin.ts'
 import type { Origin } from './origin.ts'
 import { reopener } from './reader.ts'
 
-/** A dataset of several. `labels`: the class of all items of one, -1 where its own count. */
+/**
+ * A dataset of several. `labels`: the class of all items of one, -1 where its own count; `folders`: where each lies, as files of one name in
+ * several folders are several sources.
+ */
 interface Joining {
   readonly name: string
   readonly labels: ReadonlyArray<number>
+  readonly folders: ReadonlyArray<string>
   readonly classes: ReadonlyArray<string>
 }
 
@@ -53,6 +57,11 @@ export const joined =
       }
       return low
     }
+    const within = (k: number, source: string): string => (j.folders[k] === '.' ? source : `${j.folders[k]}/${source}`)
+    const sourceOf = (i: number): string => {
+      const k = owner(i)
+      return within(k, all[k].sourceOf?.(i - starts[k]) ?? all[k].name)
+    }
     const [units, modality] = [common(all.map((d) => d.units)), common(all.map((d) => d.modality))]
     const origins = all.flatMap((d) => (d.origin === undefined ? [] : [d.origin]))
     return E.right({
@@ -79,7 +88,7 @@ export const joined =
       },
       group: (i) => {
         const k = owner(i)
-        return all[k].group?.(i - starts[k]) ?? all[k].sourceOf?.(i - starts[k]) ?? all[k].name
+        return all[k].group?.(i - starts[k]) ?? sourceOf(i)
       },
       ...(all.every((d) => d.sizeOf === undefined)
         ? {}
@@ -89,16 +98,17 @@ export const joined =
               return all[k].sizeOf?.(i - starts[k])
             },
           }),
-      sourceOf: (i) => {
-        const k = owner(i)
-        return all[k].sourceOf?.(i - starts[k]) ?? all[k].name
-      },
+      sourceOf,
       item: (i) => {
         if (!isIndex(i, length)) return TE.left(outside(j.name, i, length))
         const k = owner(i)
         return pipe(
           all[k].item(i - starts[k]),
-          TE.map((item): Item => (j.labels[k] >= 0 ? { ...item, label: j.labels[k] } : item)),
+          TE.map((item): Item => ({
+            ...item,
+            source: within(k, item.source),
+            ...(j.labels[k] >= 0 ? { label: j.labels[k] } : {}),
+          })),
         )
       },
     })

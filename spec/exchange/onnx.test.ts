@@ -1,12 +1,9 @@
 /** `dinograph export --onnx`, as a process: what onnxruntime computes from the file is what the network says here, at several sizes. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import * as O from 'fp-ts/lib/Option.js'
-import { InferenceSession, Tensor } from 'onnxruntime-web'
 import { describe, expect, it } from 'vitest'
-import { evaluate } from '../../compiler/targets/reference.ts'
-import { input } from '../../core/leaves.ts'
 import type { Expr } from '../../core/expr.ts'
 import { call, context, declarations, leavesOf } from '../../core/model.ts'
 import { sizeOf } from '../../core/type.ts'
@@ -25,12 +22,12 @@ import type { FeatureNetwork } from '../../train/exchange/onnx.ts'
 import { onnxFeatures, writeOnnx } from '../../train/exchange/onnx.ts'
 import { writeSwin } from '../../train/exchange/huggingface/swin.ts'
 import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
-import { readFrozen } from '../../train/judge/evaluate/network.ts'
 import { save } from '../../train/run/checkpoints.ts'
 import { left, right } from '../data/either.ts'
+import type { Size } from './agreement.ts'
+import { agrees, networkAt } from './agreement.ts'
 import { backbones, temporary, weightsOf } from '../huggingface/backbones.ts'
-import { runSession } from '../support/onnx.ts'
-import { expectClose, wave } from '../support/tensor.ts'
+import { wave } from '../support/tensor.ts'
 
 const at = temporary()
 const root = new URL('../..', import.meta.url).pathname
@@ -41,30 +38,6 @@ const exporting = (...words: ReadonlyArray<string>): { readonly code: number | n
     encoding: 'utf8',
   })
   return { code: done.status, out: done.stdout, err: done.stderr }
-}
-
-type Size = readonly [batch: number, height: number, width: number]
-
-/** A file against the network that it was written from, on the reference. */
-const agrees = async (file: string, n: FeatureNetwork, sizes: ReadonlyArray<Size>): Promise<void> => {
-  // WebAssembly sees no files: what lies beside one is handed over
-  const beside = existsSync(`${file}.data`) ? [{ path: basename(`${file}.data`), data: readFileSync(`${file}.data`) }] : []
-  const session = await InferenceSession.create(file, { externalData: beside })
-  for (const [batch, height, width] of sizes) {
-    const shape = [batch, n.channels, height, width]
-    const data = Float32Array.from(wave(sizeOf(shape), height))
-    const out = right(await runSession(session, { pixels: new Tensor('float32', data, shape) })())
-    const { cls, patches } = n.features(input('pixels', shape))
-    const expected = evaluate([cls, patches], new Map([...n.weights, ['pixels', data]]))
-    expectClose(out.get('cls') ?? [], expected[0], 1e-5, `cls of ${shape.join()}`)
-    expectClose(out.get('patches') ?? [], expected[1], 1e-5, `patches of ${shape.join()}`)
-  }
-}
-
-/** What `--model` names. */
-const networkAt = async (model: string, options: Parameters<typeof readFrozen>[1] = {}): Promise<FeatureNetwork> => {
-  const f = right(await readFrozen(model, options)())
-  return { features: f.look(''), weights: f.weights, channels: f.channels, vit: f.vit }
 }
 
 const inMemory = (model: Vit): FeatureNetwork => ({

@@ -259,13 +259,16 @@ export const normalised =
     return { ...image, data: image.data.map((v, i) => (p.gain * v - p.mean[Math.floor(i / n)]) / p.std[Math.floor(i / n)]) }
   }
 
-/** An image of other channels for a network: gray repeated, colours as their luma (ITU-R BT.601). Fault: any other difference. */
+/** Channels that gray may stand for: those of colours. More are bands, each of which measures something else. */
+const colours = 4
+
+/** An image of other channels for a network: gray repeated as colours, colours as their luma (ITU-R BT.601). Fault: any other difference. */
 export const withChannels =
   (place: string, channels: number) =>
   (image: Image): Either<Fault, Image> => {
     const n = image.height * image.width
     if (image.channels === channels) return E.right(image)
-    if (image.channels === 1) {
+    if (image.channels === 1 && channels <= colours) {
       const data = new Float32Array(channels * n)
       for (let c = 0; c < channels; c++) data.set(image.data, c * n)
       return E.right({ ...image, channels, data })
@@ -283,8 +286,11 @@ export const withChannels =
           fault('data', {
             place,
             found: `an image of ${image.channels} channels`,
-            allowed: `${channels} channels, or gray`,
-            remedy: `adapt the network: ${commandLine('hf')} import --channels N`,
+            allowed: channels <= colours ? `${channels} channels, or gray` : `${channels} channels`,
+            remedy:
+              channels <= colours
+                ? `adapt the network: ${commandLine('hf')} import --channels ${image.channels}`
+                : `give images of ${channels} bands (--set data.layout=chw takes an array of bands as one image), or adapt the network: ${commandLine('hf')} import --channels ${image.channels}`,
           }),
         )
   }

@@ -56,7 +56,10 @@ const inferred = (s: ReadonlyArray<number>, several: boolean): { readonly text: 
     case 3:
       if (!several && colours(last) && a >= 8 && b >= 8) return { text: 'hwc', other: 'nhw' }
       if (!several && (a === 3 || a === 4) && b >= 8 && c >= 8) return { text: 'chw', other: 'nhw' }
-      return several ? { text: 'nhw' } : { text: 'nhw', other: 'dhw' }
+      if (!several && a === b && bands(c, a)) return { text: 'hwc', other: 'nhw' }
+      if (!several && b === c && bands(a, b)) return { text: 'chw', other: 'nhw' }
+      // a few of them alone in a file may be bands, more are slices
+      return several ? { text: 'nhw' } : { text: 'nhw', other: a <= 13 ? 'chw' : 'dhw' }
     case 4:
       if (last === 1 || last === 3 || last === 4) return { text: 'nhwc' }
       if (last === 2 && c > 4) return { text: 'nhwc', other: 'ndhw' }

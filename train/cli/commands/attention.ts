@@ -8,9 +8,11 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
+import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { contactSheet, writePng } from '../../../data/readers/pictures/picture.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { unitImage } from '../../judge/evaluate/encoder.ts'
+import { readingFrom, readingSettings } from '../reading.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
 import { lookAt } from '../../judge/interpret/look.ts'
 import { picturesOf } from '../../judge/interpret/pictures.ts'
@@ -29,7 +31,8 @@ const spec: CommandSpec = {
     '  pca.png, pca-foreground.png           three principal components of the patches as colours',
     '  overview.png                          all of them on one sheet',
   ].join('\n'),
-  answers: ['target', 'threads'],
+  answers: ['target', 'threads', 'set'],
+  settings: readingSettings,
   options: [
     ...modelOptions,
     { name: 'image', value: 'FILE', text: 'a picture, DICOM, NIfTI or npz file' },
@@ -45,9 +48,9 @@ const spec: CommandSpec = {
 }
 
 /** One image of a file, in 0..1. */
-const imageAt = (path: string, item: number, say: (text: string) => void): TaskEither<Fault, Image> =>
+const imageAt = (path: string, item: number, reading: OpenOptions, say: (text: string) => void): TaskEither<Fault, Image> =>
   pipe(
-    splitsAt(path, say),
+    splitsAt(path, say, undefined, reading),
     TE.mapLeft((f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') })),
     TE.chain((splits) => {
       const [d] = splits.values()
@@ -73,11 +76,12 @@ const attention = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('item', () => TE.fromEither(numberOption(spec, a, 'item', 0, (n) => n === 0 || isWhole(n), 'a whole number from 0'))),
     TE.bind('side', () => TE.fromEither(numberOption(spec, a, 'size', 0, isWhole, 'a whole number of pixels'))),
     TE.bind('mass', () => TE.fromEither(numberOption(spec, a, 'mass', 0.6, (n) => n > 0 && n <= 1, 'a share above 0, up to 1'))),
-    TE.chain(({ model, path, out, item, side, mass }) =>
+    TE.bind('reading', () => readingFrom(a)),
+    TE.chain(({ model, path, out, item, side, mass, reading }) =>
       withNetwork(a, model, ({ device, frozen, root, progress }) =>
         pipe(
           TE.Do,
-          TE.bind('image', () => imageAt(path, item, progress.say)),
+          TE.bind('image', () => imageAt(path, item, reading, progress.say)),
           TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
           TE.bind('drawn', ({ seen }) => TE.fromEither(picturesOf(mass)(seen))),
           TE.bind('sheet', ({ drawn }) =>
