@@ -262,7 +262,7 @@ export const normalised =
 /** Channels that gray may stand for: those of colours. More are bands, each of which measures something else. */
 const colours = 4
 
-/** An image of other channels for a network: gray repeated as colours, colours as their luma (ITU-R BT.601). Fault: any other difference. */
+/** An image of other channels for a network: gray repeated as colours, colours as luma (ITU-R BT.601). Fault: any other difference. */
 export const withChannels =
   (place: string, channels: number) =>
   (image: Image): Either<Fault, Image> => {

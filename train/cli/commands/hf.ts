@@ -11,7 +11,6 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
 import { writeSafetensors } from '../../../data/formats/safetensors.ts'
-import type { HostTensor } from '../../../data/formats/tensor.ts'
 import { floatTensor } from '../../../data/formats/tensor.ts'
 import { parameterCount } from '../../../models/count.ts'
 import type { ChannelRule } from '../../exchange/huggingface/imagery.ts'
@@ -32,17 +31,14 @@ import { readConfig } from '../../exchange/peft/folder.ts'
 import { exportAdapters, readRun } from '../../exchange/run.ts'
 import type { ReadSwinOptions, SwinBackbone } from '../../exchange/huggingface/swin.ts'
 import { isSwin, readSwin, writeSwin } from '../../exchange/huggingface/swin.ts'
-import type { Precision, Weights } from '../../exchange/huggingface/weights.ts'
+import type { Precision } from '../../exchange/huggingface/weights.ts'
 import type { WriteOptions } from '../../exchange/huggingface/writer.ts'
-import { writeBackbone } from '../../exchange/huggingface/writer.ts'
+import { forms, officialFile } from '../../exchange/huggingface/forms.ts'
 import { print, tell } from '../terminal.ts'
 import { tellFault } from '../unexpected.ts'
 
 const types = Object.keys(huggingFaceTypes)
 const precisions = ['f32', 'f16', 'bf16']
-
-/** What import writes beside the folder's own files. */
-const officialFile = 'official.safetensors'
 
 const spec: CommandSpec = {
   call: commandLine('hf'),
@@ -63,6 +59,12 @@ const spec: CommandSpec = {
   options: [
     { name: 'run', value: 'DIR', text: 'the folder of a run' },
     ...modelOptions.filter(({ name }) => name !== 'network'),
+    {
+      name: 'format',
+      value: 'NAME',
+      choices: Object.keys(forms),
+      text: 'write a folder of Hugging Face (default), official names, or a folder of timm',
+    },
     { name: 'type', value: 'TYPE', choices: types, text: 'write this type; by default the one that fits the backbone' },
     {
       name: 'network',
@@ -142,6 +144,8 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> =>
     }),
   )
 
+const writer = (a: Arguments): (typeof forms)[string] => forms[O.getOrElse(() => 'huggingface')(textOf(a, 'format'))]
+
 /** What was done and found, for a person and for `--json`. */
 type Output = Readonly<Record<string, unknown>>
 
@@ -193,10 +197,6 @@ const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> =>
     for (const n of notes) tell(n)
   })
 
-/** The weights under the names that official files have. */
-const stateOf = (b: { readonly model: { readonly params: unknown }; readonly weights: Weights }): ReadonlyMap<string, HostTensor> =>
-  new Map(declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]))
-
 const exporting = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
@@ -210,7 +210,7 @@ const exporting = (a: Arguments): TaskEither<Fault, Output> =>
       }),
     ),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
-    TE.bind('files', ({ backbone, out, options }) => writeBackbone(out, { ...options, ...handedOn(backbone) })(backbone)),
+    TE.bind('files', ({ backbone, out, options }) => writer(a)(out, { ...options, ...handedOn(backbone) })(backbone)),
     TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
   )
 
@@ -231,23 +231,29 @@ const exportingAdapters = (a: Arguments): TaskEither<Fault, Output> =>
     })),
   )
 
-/** `heads`: what no tensor says; reading the file again needs no --heads then. */
-const writeOfficial = (out: string, b: Parameters<typeof stateOf>[0], heads?: number): TaskEither<Fault, void> =>
+/** The weights of a Swin by the names that the model flattens to. */
+const writeFlat = (out: string, b: SwinBackbone): TaskEither<Fault, void> =>
   writeSafetensors(join(out, officialFile))({
-    tensors: stateOf(b),
-    metadata: { format: 'pt', ...(heads === undefined ? {} : { heads: String(heads) }) },
+    tensors: new Map(
+      declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]),
+    ),
+    metadata: { format: 'pt' },
   })
 
-const importingVit = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
+const importingVit = (a: Arguments, from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
   pipe(
     readModel(from, wishes, report),
     TE.bindTo('backbone'),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
     TE.bind('files', ({ backbone }) =>
-      writeBackbone(out, { ...options, ...handedOn(backbone, wishes.change?.image !== undefined) })(backbone),
+      pipe(
+        // an official file is always there, alone or beside what is asked for
+        [writer(a), ...(writer(a) === forms.official ? [] : [forms.official])],
+        TE.traverseSeqArray((write) => write(out, { ...options, ...handedOn(backbone, wishes.change?.image !== undefined) })(backbone)),
+        TE.map((files) => [...new Set(files.flat())]),
+      ),
     ),
-    TE.chainFirst(({ backbone }) => writeOfficial(out, backbone, backbone.model.options.heads)),
-    TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files: [...files, officialFile] })),
+    TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files })),
   )
 
 const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Output => ({
@@ -265,13 +271,13 @@ const swinWishes = ({ change, channelRule, unknown }: ModelOptions): ReadSwinOpt
   ...(unknown === undefined ? {} : { unknown }),
 })
 
-const importingSwin = (from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
+const importingSwin = (_: Arguments, from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
   pipe(
     readSwin(from, swinWishes(wishes)),
     TE.bindTo('backbone'),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
     TE.bind('files', ({ backbone }) => writeSwin(out, options)(backbone)),
-    TE.chainFirst(({ backbone }) => writeOfficial(out, backbone)),
+    TE.chainFirst(({ backbone }) => writeFlat(out, backbone)),
     TE.map(({ backbone, files }) => ({ ...swinSummary(backbone), out, files: [...files, officialFile] })),
   )
 
@@ -283,7 +289,9 @@ const importing = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('wishes', () => TE.fromEither(readOptions(a))),
     TE.bind('options', () => TE.fromEither(writeOptions(a))),
     TE.bind('hierarchical', ({ from }) => isSwin(from)),
-    TE.chain(({ from, out, wishes, options, hierarchical }) => (hierarchical ? importingSwin : importingVit)(from, out, wishes, options)),
+    TE.chain(({ from, out, wishes, options, hierarchical }) =>
+      (hierarchical ? importingSwin : importingVit)(a, from, out, wishes, options),
+    ),
   )
 
 const inspectingVit = (from: string, wishes: ModelOptions): TaskEither<Fault, Output> =>

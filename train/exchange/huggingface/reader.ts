@@ -223,6 +223,7 @@ const rawOfState = (place: string, stored: Stored, o: ReadOptions, change: Parti
         TE.chain((inferred) => {
           const options = {
             ...inferred,
+            ...epsIn(stored),
             ...change,
             ...(o.dialect === 'huggingface' && inferred.position?.kind === 'learned'
               ? { position: { ...inferred.position, offset: 0 } }
@@ -264,6 +265,12 @@ const rawOfState = (place: string, stored: Stored, o: ReadOptions, change: Parti
 
 /** The number of heads that goes with a file, where this project has written it. */
 const headsIn = ({ metadata }: Stored): number | undefined => (/^\d{1,4}$/.test(metadata.heads ?? '') ? Number(metadata.heads) : undefined)
+
+/** The epsilon of norms, the same. */
+const epsIn = ({ metadata }: Stored): Partial<VitOptions> => {
+  const eps = Number(metadata.eps ?? NaN)
+  return eps > 0 && eps < 1 ? { eps } : {}
+}
 
 /** Weights of a state dict in memory with official names. Faults: as of folders; the number of heads where nothing says it. */
 export const fromState = (place: string, state: HostTensors, o: ReadOptions): TaskEither<Fault, Backbone> =>

@@ -122,7 +122,8 @@ export const gatherWeights =
 /** How numbers are stored. */
 export type Precision = 'f32' | 'f16' | 'bf16'
 
-const stored = (precision: Precision, shape: Shape, data: Float32Array): HostTensor =>
+/** Numbers as a tensor of a file. */
+export const storedAs = (precision: Precision, shape: Shape, data: Float32Array): HostTensor =>
   precision === 'f32' ? floatTensor(shape, data) : { dtype: precision, shape, data }
 
 /** A folder's tensors of weights: what the type demands and the backbone has not is filled with what changes nothing. */
@@ -135,10 +136,10 @@ export const scatterWeights =
       let at = 0
       for (const part of m.parts) {
         const length = isNamed(part) ? sizeOf(part.shape) : part.zeros
-        if (isNamed(part)) out.set(part.name, stored(precision, part.shape, values.slice(at, at + length)))
+        if (isNamed(part)) out.set(part.name, storedAs(precision, part.shape, values.slice(at, at + length)))
         at += length
       }
     }
-    for (const x of plan.extras) out.set(x.name, stored(precision, x.shape, x.values))
+    for (const x of plan.extras) out.set(x.name, storedAs(precision, x.shape, x.values))
     return new Map([...out].sort(([a], [b]) => (a < b ? -1 : 1)))
   }
