@@ -132,6 +132,12 @@ export const npyTexts = (h: NpyHeader, bytes: Uint8Array): ReadonlyArray<string>
   })
 }
 
+/** The numbers that fill `bytes`, each read when it is asked for. */
+export const npyAt = (h: NpyHeader, bytes: Uint8Array): ((i: number) => number) => {
+  const read = readerOf(h, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))
+  return (i) => read(i * h.bytes)
+}
+
 /** The numbers that fill `bytes`, in the order in which they are stored. */
 export const npyNumbers = (h: NpyHeader, bytes: Uint8Array): Float64Array => {
   const read = readerOf(h, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength))

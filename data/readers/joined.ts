@@ -13,8 +13,8 @@ import type { Origin } from './origin.ts'
 import { reopener } from './reader.ts'
 
 /**
- * A dataset of several. `labels`: the class of all items of one, -1 where its own count; `folders`: where each lies, as files of one name in
- * several folders are several sources.
+ * A dataset of several. `labels`: the class of all items of one, -1 where its own count; `folders`: where each lies, since files of one
+ * name in several folders are several sources.
  */
 interface Joining {
   readonly name: string

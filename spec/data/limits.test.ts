@@ -10,8 +10,11 @@ import { parseCsv } from '../../data/formats/csv.ts'
 import { npyHeader } from '../../data/formats/npy.ts'
 import { zipMembers } from '../../data/formats/zip.ts'
 import { openData } from '../../data/readers/index.ts'
+import { labelsIn } from '../../data/readers/npz/labels.ts'
 import { npz } from '../../data/readers/npz/npz.ts'
+import { readPicture } from '../../data/readers/pictures/file.ts'
 import { datasetOf } from '../../data/readers/split.ts'
+import { dicomBytes, slice } from './dicom-files.ts'
 import { left, right, rightOf } from './either.ts'
 import { archive, counting, npy } from './npy-files.ts'
 
@@ -55,6 +58,31 @@ const packed = (name: string, plain: Buffer, stated = plain.length): Buffer => {
   end.writeUInt32LE(central.length, 12)
   end.writeUInt32LE(local.length, 16)
   return Buffer.concat([local, central, end])
+}
+
+/** A bitmap of runs none of which says anything: 1 kB whatever its sides. */
+const emptyBitmap = (side: number): Buffer => {
+  const b = Buffer.alloc(54 + 1024 + 2)
+  b.write('BM', 0, 'latin1')
+  b.writeUInt32LE(54 + 1024, 10)
+  b.writeUInt32LE(40, 14)
+  b.writeInt32LE(side, 18)
+  b.writeInt32LE(side, 22)
+  b.writeUInt16LE(8, 28)
+  b.writeUInt32LE(1, 30)
+  b.writeUInt8(1, 54 + 1025)
+  return b
+}
+
+/** The main header of a JPEG 2000 codestream of one component (ITU-T T.800 A.5.1), and room behind it. */
+const codestream = (side: number): Buffer => {
+  const b = Buffer.alloc(4000)
+  b.writeUInt32BE(0xff4fff51, 0)
+  b.writeUInt16BE(41, 4)
+  ;[side, side, 0, 0, side, side, 0, 0].forEach((v, i) => b.writeUInt32BE(v, 8 + 4 * i))
+  b.writeUInt16BE(1, 40)
+  b.set([7, 1, 1], 42)
+  return b
 }
 
 const fileOf = async (name: string, bytes: Uint8Array): Promise<string> => {
@@ -122,6 +150,9 @@ describe('what may be taken for one thing', () => {
           .toBuffer(),
       46,
     ],
+    ['picture.bmp', () => Promise.resolve(emptyBitmap(2000)), 46],
+    ['picture.pgm', () => Promise.resolve(Buffer.concat([Buffer.from('P5 2000 2000 255\n'), Buffer.alloc(4e6)])), 46],
+    ['slice.dcm', () => Promise.resolve(dicomBytes(slice(0, {}, 2000))), 16],
   ] as const)('is limited for %s, and the setting that the fault names reads it', async (name, bytes, MiBs) => {
     const path = await fileOf(name, await bytes())
     const read = async (limit: number) => E.chain(datasetOf)(await openData(path, { itemBytes: limit })())
@@ -131,6 +162,34 @@ describe('what may be taken for one thing', () => {
     const named = Number(/data\.limits\.item=(\d+)/.exec(refused.remedy)?.[1])
     expect(named).toBeLessThanOrEqual(MiBs)
     right(await right(await read(named * MiB)).item(0)())
+  })
+})
+
+describe('a decoder', () => {
+  test.each([
+    ['bmp', emptyBitmap(16000)],
+    ['j2k', codestream(20000)],
+    ['pgm', Buffer.from('P2 20000 20000 255\n1 2 3')],
+  ])('makes nothing of the size that a header of %s states before it is allowed', async (ending, bytes) => {
+    const path = await fileOf(`a.${ending}`, bytes)
+    let allowed = ''
+    const memory = await grown(async () => {
+      allowed = left(await readPicture(path, { itemBytes: 64 * MiB })()).allowed
+    })
+    expect(allowed).toBe('at most 64 MiB')
+    expect(memory).toBeLessThan(32 * MiB)
+  })
+
+  test('of labels keeps them as small as they are stored: four million in 4 kB', async () => {
+    const n = 4e6
+    const header = npyHeader(npy('|u1', [n], new Uint8Array(0)))
+    const stored = Uint8Array.from({ length: n }, (_, i) => i % 3)
+    const memory = await grown(() => {
+      const { labels } = labelsIn(rightOf(header), stored, n, [])
+      expect([labels?.values instanceof Int8Array, labels?.values[4]]).toEqual([true, 1])
+      return Promise.resolve()
+    })
+    expect(memory).toBeLessThan(24 * MiB)
   })
 })
 

@@ -4,6 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { chmod, lstat, mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { lstatSync, statSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { homedir, tmpdir, userInfo } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -49,6 +50,26 @@ const self = (): number => userInfo().uid
 const writableByOthers = (s: Stats): boolean => self() !== -1 && (s.mode & 0o022) !== 0
 
 const notOurs = (s: Stats): boolean => self() !== -1 && s.uid !== self()
+
+/**
+ * Why what lies at `path`, within `folder`, may be another's: one of the folders on the way, or it itself, belongs to another user (root
+ * aside), or others could write there. Nothing where it is the user's alone.
+ */
+export const untrusted = (folder: string, path: string): string | undefined => {
+  if (self() === -1) return undefined
+  const way = [folder]
+  for (let at = path; at.length > folder.length; at = dirname(at)) way.push(at)
+  // within a folder that nobody else may enter it does not matter who could write
+  let closed = false
+  for (const at of way.sort((a, b) => a.length - b.length)) {
+    for (const s of [lstatSync(at), statSync(at)]) {
+      if (notOurs(s) && s.uid !== 0) return `${at} belongs to another user`
+      if (!closed && !s.isSymbolicLink() && writableByOthers(s)) return `others could write in ${at}`
+      closed ||= s.isDirectory() && s.uid === self() && (s.mode & 0o077) === 0
+    }
+  }
+  return undefined
+}
 
 /** What folders begin with in which something is compiled. One that is left behind is of a process that was killed. */
 export const making = 'making-'

@@ -82,7 +82,8 @@ export const installAccelerator =
     const folder = join(acceleratorFolder(), a.name)
     const own = `${folder}.${process.pid}.${randomUUID().slice(0, 8)}`
     try {
-      await mkdir(own, { recursive: true })
+      // what is loaded from there runs with all rights of the user
+      await mkdir(own, { recursive: true, mode: 0o700 })
       const list = join(own, 'requirements.txt')
       await writeFile(list, requirementsOf(a))
       const args = [

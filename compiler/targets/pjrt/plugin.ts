@@ -3,13 +3,13 @@
  * Python environment that is active.
  */
 import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
-import { basename, delimiter, join } from 'node:path'
+import { basename, delimiter, dirname, join } from 'node:path'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Platform } from './accelerators.ts'
 import { accelerators } from './accelerators.ts'
-import { cacheFolder } from '../native/cache.ts'
+import { cacheFolder, untrusted } from '../native/cache.ts'
 
 export interface Plugin {
   readonly path: string
@@ -44,12 +44,23 @@ const sitePackages = (env: Env): ReadonlyArray<string> => [
     ),
 ]
 
-/** What a user has installed for a platform by `dinograph accelerator install`. */
-export const installedPlugin = (platform: Platform, env: Env = process.env): Plugin | undefined => {
+/** A library that is not the user's own alone is not loaded: it would run with all rights of the user. */
+const foreign = (path: string, packages: string, why: string): Fault =>
+  fault('target', {
+    place: path,
+    found: why,
+    allowed: 'a plugin in folders of your own, in which nobody else may write',
+    remedy: `if it is yours: chmod -R go-w ${dirname(packages)}; else remove it and install it again (${commandLine('accelerator')} install), or set XDG_CACHE_HOME to a folder of your own`,
+  })
+
+/** What a user has installed for a platform by `dinograph accelerator install`. Fault: it lies where others can write. */
+export const installedPlugin = (platform: Platform, env: Env = process.env): Plugin | Fault | undefined => {
   for (const a of accelerators) {
     const packages = join(acceleratorFolder(env), a.name)
     const path = join(packages, a.library)
-    if (a.platform === platform && existsSync(path)) return { path, packages, found: 'the cache' }
+    if (a.platform !== platform || !existsSync(path)) continue
+    const why = untrusted(acceleratorFolder(env), path)
+    return why === undefined ? { path, packages, found: 'the cache' } : foreign(path, packages, why)
   }
   return undefined
 }

@@ -36,6 +36,8 @@ export interface DicomOptions {
   readonly progress?: Progress
   /** Which kinds of images, where there are several: see `chooseKind`. */
   readonly select?: ReadonlyArray<string>
+  /** Bytes that one frame may take; 4 GiB by default. */
+  readonly itemBytes?: number
 }
 
 /** The least and the largest value that stored bits can give after rescale. */
@@ -83,6 +85,7 @@ export interface DicomParts {
   readonly root: string
   readonly placed: ReadonlyArray<Placed>
   readonly channels: Channels | undefined
+  readonly itemBytes: number | undefined
 }
 
 const origin = originOf<DicomParts>('dicom')
@@ -98,7 +101,7 @@ const dicomDataset = (parts: DicomParts): Dataset => {
   const channels = parts.channels ?? (headers.some(isColour) ? 3 : 1)
   const ranges = headers.map(rangeOf)
   const range = [ranges.reduce((m, r) => Math.min(m, r[0]), Infinity), ranges.reduce((m, r) => Math.max(m, r[1]), -Infinity)] as const
-  const read = readFrame(codecs())
+  const read = readFrame(codecs(), parts.itemBytes)
   const modality = common(headers.map((h) => h.modality))
   // images of several units have no range in common: each is seen by its own values
   const measures = headers.map((h) => (isColour(h) ? '' : h.units))
@@ -192,7 +195,7 @@ export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, 
         E.map((chosen) => {
           const { placed, notes: places } = orderFiles(chosen.files, (p) => below(root, p))
           return {
-            dataset: dicomDataset({ name, root, placed, channels: options.channels }),
+            dataset: dicomDataset({ name, root, placed, channels: options.channels, itemBytes: options.itemBytes }),
             skipped,
             notes: [...notes, ...strange, ...chosen.notes, ...places],
           }

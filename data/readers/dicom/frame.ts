@@ -7,6 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
+import { allowedBytes } from '../../formats/limits.ts'
 import type { Image } from '../dataset.ts'
 import { checkSize, parseJpeg, withTransform } from './codecs/jpeg.ts'
 import { decodeLossless } from './codecs/lossless.ts'
@@ -184,13 +185,14 @@ const imageOf = (file: DicomFile, frame: number, { samples, coding, rgb }: Decod
 
 /**
  * Reads one frame: gray in the modality's units, or RGB with values from 0 to 2^bits - 1.
- * Faults name the file and the frame: pixels that cannot be read or decoded, or that contradict the header.
+ * Faults name the file and the frame: one larger than `itemBytes`, pixels that cannot be decoded, or that contradict the header.
  */
 export const readFrame =
-  (c: Codecs) =>
+  (c: Codecs, itemBytes?: number) =>
   (file: DicomFile, frame: number): TaskEither<Fault, Frame> =>
     pipe(
-      frameBytes(file, frame),
+      TE.fromEither(allowedBytes(file.path, 4 * file.header.rows * file.header.columns * file.header.samples, itemBytes)),
+      TE.chain(() => frameBytes(file, frame)),
       TE.chain((bytes) => async () => {
         const wrong = (found: string): Fault => wrongDicom(file.path, file.header.frames === 1 ? found : `${found} (frame ${frame})`)
         try {

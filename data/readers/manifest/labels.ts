@@ -32,14 +32,20 @@ const sparse = 1000
 const isMeasured = (given: ReadonlyArray<string>, rows: number): boolean =>
   given.length > Math.max(20, rows / 10) && given.every((w) => Number.isFinite(Number(w))) && given.some((w) => !isWhole(w))
 
+/** Classes, and the number of each text that is one; nothing where there are no classes. */
+export interface Classes {
+  readonly classes: ReadonlyArray<string>
+  readonly place: ReadonlyMap<string, number> | undefined
+  readonly said: ReadonlyArray<string>
+}
+
 /**
- * Classes and each row's: small numbers stay as they are, others and names are numbered in their order. `none`: texts that stand for no
- * label.
+ * Classes of texts and how often each was found: small numbers stay as they are, others and names are numbered in their order. `none`:
+ * texts that stand for no label.
  */
-export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<string>): Labels => {
+export const classesOf = (counts: ReadonlyMap<string, number>, none: ReadonlyArray<string>): Classes => {
   const asked = new Set(none.map((w) => w.toLowerCase()))
-  const counts = new Map<string, number>()
-  for (const t of texts) counts.set(t, (counts.get(t) ?? 0) + 1)
+  const rows = [...counts.values()].reduce((n, k) => n + k, 0)
   // numbers below 0 among those that count from 0
   const below = [...counts.keys()].every((t) => nothing.has(t.toLowerCase()) || isWhole(t) || isNegative(t))
   const isNone = (text: string): boolean =>
@@ -48,18 +54,17 @@ export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<s
   const said: string[] = []
   const blank = [...counts].filter(([t]) => isNone(t))
   const missing = blank.reduce((n, [, k]) => n + k, 0)
-  if (words.length === 0) return { classes: [], said: missing === 0 ? [] : ['no row has a label'] }
+  if (words.length === 0) return { classes: [], place: undefined, said: missing === 0 ? [] : ['no row has a label'] }
   // 255, as segmentations and some sets of 8 bits write it, where no other class comes near
   const beyond =
     asked.size === 0 && words.length > 1 && counts.has('255') && words.every((w) => w === '255' || (isWhole(w) && Number(w) < 128))
   const given = beyond ? words.filter((w) => w !== '255') : words
-  if (missing > 0)
-    said.push(`${missing} of ${texts.length} rows have no label (${blank.map(([t]) => (t === '' ? 'blank' : t)).join(', ')})`)
+  if (missing > 0) said.push(`${missing} of ${rows} rows have no label (${blank.map(([t]) => (t === '' ? 'blank' : t)).join(', ')})`)
   if (beyond)
     said.push(`${counts.get('255') ?? 0} rows with 255 are taken for rows without a label (--set data.unlabelled=-1 makes it a class)`)
-  if (isMeasured(given, texts.length)) {
+  if (isMeasured(given, rows)) {
     said.push(`${given.length} numbers such as ${given.find((w) => !isWhole(w)) ?? ''}, which are no classes: read without labels`)
-    return { classes: [], said }
+    return { classes: [], place: undefined, said }
   }
   const numbers = given.map(Number)
   const numeric = given.every((w) => /^-?\d+(\.\d+)?$/.test(w))
@@ -69,7 +74,15 @@ export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<s
   const classes = dense ? Array.from({ length: top + 1 }, (_, i) => String(i)) : sorted
   if (numeric && !dense) said.push(`${given.length} numbers up to ${top} are classes in their order, not by their value`)
   const place = new Map(dense ? given.map((w) => [w, Number(w)]) : sorted.map((w, i) => [w, i]))
-  return { classes, single: Int32Array.from(texts, (t) => place.get(t) ?? -1), said }
+  return { classes, place, said }
+}
+
+/** Each row's class by its text. */
+export const singleLabels = (texts: ReadonlyArray<string>, none: ReadonlyArray<string>): Labels => {
+  const counts = new Map<string, number>()
+  for (const t of texts) counts.set(t, (counts.get(t) ?? 0) + 1)
+  const { classes, place, said } = classesOf(counts, none)
+  return place === undefined ? { classes, said } : { classes, single: Int32Array.from(texts, (t) => place.get(t) ?? -1), said }
 }
 
 /** Several labels a row, by words. */

@@ -1,16 +1,20 @@
 /** Labels of the entries of an array: numbers or names, one or several each. Labels never stop training without them. */
 import type { NpyHeader } from '../../formats/npy.ts'
-import { npyNumbers, npyTexts } from '../../formats/npy.ts'
-import { labelText, onlyOne, singleLabels, vectorLabels } from '../manifest/labels.ts'
+import { npyAt, npyTexts } from '../../formats/npy.ts'
+import { classesOf, labelText, onlyOne } from '../manifest/labels.ts'
 import { countOf } from '../../formats/tensor.ts'
 
-/** One number for each entry, -1 for none, or a vector of several classes. */
+/** One number for each entry, -1 for none, or a vector of several classes: in as many bytes as classes need. */
 export interface Labels {
   readonly perEntry: number
-  readonly values: Float64Array
+  readonly values: Int8Array | Int16Array | Int32Array | Uint8Array
   /** Names of the classes, where labels are text. */
   readonly names: ReadonlyArray<string> | undefined
 }
+
+/** Numbers from -1 to below `classes`. */
+const small = (length: number, classes: number): Int8Array | Int16Array | Int32Array =>
+  classes <= 2 ** 7 ? new Int8Array(length) : classes <= 2 ** 15 ? new Int16Array(length) : new Int32Array(length)
 
 /** Labels as far as there are any, and what is to be said of them. */
 export interface ReadLabels {
@@ -20,30 +24,51 @@ export interface ReadLabels {
 
 const without = (note: string): ReadLabels => ({ labels: undefined, notes: [`${note}: read without labels`] })
 
-/** One label an entry, by the rules that tables have (`manifest/labels.ts`). Classes that are counted from 0 keep their numbers. */
-const single = (texts: ReadonlyArray<string>, none: ReadonlyArray<string>): ReadLabels => {
-  const { classes, single: own, said } = singleLabels(texts, none)
-  if (own === undefined) return { labels: undefined, notes: said }
-  const counted = classes.every((c, i) => c === String(i))
-  return { labels: { perEntry: 1, values: Float64Array.from(own), names: counted ? undefined : classes }, notes: said }
+/** One label an entry, by the rules that tables have. Classes that are counted from 0 keep their numbers. */
+const single = (count: number, textOf: (i: number) => string, none: ReadonlyArray<string>): ReadLabels => {
+  const counts = new Map<string, number>()
+  for (let i = 0; i < count; i++) counts.set(textOf(i), (counts.get(textOf(i)) ?? 0) + 1)
+  const { classes, place, said } = classesOf(counts, none)
+  if (place === undefined) return { labels: undefined, notes: said }
+  const values = small(count, classes.length)
+  for (let i = 0; i < count; i++) values[i] = place.get(textOf(i)) ?? -1
+  return { labels: { perEntry: 1, values, names: classes.every((c, i) => c === String(i)) ? undefined : classes }, notes: said }
 }
 
-/** Several labels an entry, by the rules that tables have. */
-const several = (perEntry: number, values: Float64Array): ReadLabels => {
-  const bad = values.find((v) => !(Number.isNaN(v) || Number.isSafeInteger(v)))
-  if (bad !== undefined) return without(`label vectors with values such as ${bad}, which are no classes`)
-  const rows = Array.from({ length: values.length / perEntry }, (_, i) =>
-    Array.from(values.subarray(i * perEntry, (i + 1) * perEntry), labelText),
-  )
+/** Texts of numbers, of which most come again. */
+const textsOf = (numberOf: (i: number) => number): ((i: number) => string) => {
+  const known = new Map<number, string>()
+  return (i) => {
+    const v = numberOf(i)
+    const text = known.get(v) ?? labelText(v)
+    // as many as classes can be
+    if (known.size < 65536) known.set(v, text)
+    return text
+  }
+}
+
+/** Several labels an entry, by the rules that tables have: 1 is yes, all else no. */
+const several = (perEntry: number, count: number, numberOf: (i: number) => number): ReadLabels => {
+  const values = new Uint8Array(perEntry * count)
+  let unknown = 0
+  for (let i = 0; i < values.length; i++) {
+    const v = numberOf(i)
+    if (!(Number.isNaN(v) || Number.isSafeInteger(v))) return without(`label vectors with values such as ${v}, which are no classes`)
+    if (v > 0) values[i] = 1
+    else if (v !== 0) unknown++
+  }
   const names = Array.from({ length: perEntry }, (_, c) => String(c))
-  const read = onlyOne(vectorLabels(rows, names))
+  const said = unknown === 0 ? [] : [`${unknown} labels that are blank or below 0 count as 0`]
+  const read = onlyOne({ classes: names, several: { values, given: new Uint8Array(count).fill(1) }, said })
   if (read.single !== undefined) {
+    const own = small(count, perEntry)
+    own.set(read.single)
     return {
-      labels: { perEntry: 1, values: Float64Array.from(read.single), names },
+      labels: { perEntry: 1, values: own, names },
       notes: [`label vectors with one 1 each are taken as one class of ${perEntry}`],
     }
   }
-  return { labels: { perEntry, values: Float64Array.from(read.several?.values ?? []), names: undefined }, notes: read.said }
+  return { labels: { perEntry, values, names: undefined }, notes: said }
 }
 
 /** The labels of `count` entries in an array's bytes; `none`: texts that stand for no label. */
@@ -53,8 +78,11 @@ export const labelsIn = (h: NpyHeader, bytes: Uint8Array, count: number, none: R
   const single1 = shape.length === 0 && count === 1
   if (!single1 && (shape.length < 1 || shape.length > 2 || shape[0] !== count || perEntry < 1))
     return without(`labels of shape [${shape.join(', ')}] for ${count} images`)
-  if (h.type === 'S' || h.type === 'U')
-    return perEntry === 1 ? single(npyTexts(h, bytes).map(labelText), none) : without(`${perEntry} texts as labels of each image`)
-  const values = npyNumbers(h, bytes)
-  return perEntry === 1 ? single(Array.from(values, labelText), none) : several(perEntry, values)
+  if (h.type === 'S' || h.type === 'U') {
+    if (perEntry !== 1) return without(`${perEntry} texts as labels of each image`)
+    const texts = npyTexts(h, bytes).map(labelText)
+    return single(count, (i) => texts[i], none)
+  }
+  const numberOf = npyAt(h, bytes)
+  return perEntry === 1 ? single(count, textsOf(numberOf), none) : several(perEntry, count, numberOf)
 }

@@ -114,8 +114,8 @@ const unclear = (place: string, found: string): Fault =>
     remedy: 'say how its axes lie (--set data.layout=nhwc), or which array holds the images (--set data.select=NAME)',
   })
 
-/** Bytes that a label takes on its way from a file to a number. */
-const labelBytes = 64
+/** Bytes that a label takes on its way from a file to a number: what is stored and what is kept, texts as JavaScript has them. */
+const labelBytes = (h: NpyHeader): number => (h.type === 'S' || h.type === 'U' ? 64 : h.bytes + 4)
 
 const readLabels = (
   a: Either<Fault, NpyArray>,
@@ -126,7 +126,7 @@ const readLabels = (
   if (E.isLeft(a)) return TE.right({ labels: undefined, notes: [`${a.left.place}: ${a.left.found}: read without labels`] })
   const { header, content, place } = a.right
   return pipe(
-    TE.fromEither(allowedBytes(place, countOf(header.shape) * labelBytes, itemBytes)),
+    TE.fromEither(allowedBytes(place, countOf(header.shape) * labelBytes(header), itemBytes)),
     TE.chain(() => content),
     TE.chain((c) => contentBytes(c)(0, countOf(header.shape) * header.bytes)),
     TE.map((bytes) => {

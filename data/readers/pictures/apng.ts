@@ -2,7 +2,7 @@
  * Frames of animated PNG (PNG third edition, 11.3.7): each is a picture in itself, laid over those before it as its control chunk says.
  */
 import { crc32 } from 'node:zlib'
-import type { Raster } from './raster.ts'
+import type { Raster, RasterHead } from './raster.ts'
 
 interface Chunk {
   readonly name: string
@@ -52,6 +52,10 @@ export const framesOf = (head: Uint8Array, size: number): number => {
   }
   return 1
 }
+
+/** What the header of a file says, of whose frames all are drawn on one canvas; undefined for one that is no PNG. */
+export const apngHead = (bytes: Uint8Array): RasterHead | undefined =>
+  isPng(bytes) && bytes.length >= 24 ? { width: word(bytes, 16), height: word(bytes, 20), channels: 4, deep: false } : undefined
 
 /** What is drawn of a file: the chunks that all frames share, and the frames. */
 const parsed = (bytes: Uint8Array): { readonly shared: ReadonlyArray<Chunk>; readonly frames: ReadonlyArray<Frame> } => {

@@ -15,12 +15,12 @@ import type { Image } from '../dataset.ts'
 import { guarded } from '../../formats/file.ts'
 import { allowedBytes } from '../../formats/limits.ts'
 import { toChannels } from '../result.ts'
-import { apngFrame, framesOf } from './apng.ts'
-import { bmpRaster, isBmp } from './bmp.ts'
+import { apngFrame, apngHead, framesOf } from './apng.ts'
+import { bmpHead, bmpRaster, isBmp } from './bmp.ts'
 import { cmykPixels, cmykPlanes, yccPlanes } from './colours.ts'
-import { isJpeg2000, jpeg2000Pictures } from './jpeg2000.ts'
-import { isPnm, pnmRaster } from './pnm.ts'
-import type { Raster } from './raster.ts'
+import { isJpeg2000, jpeg2000Head, jpeg2000Pictures } from './jpeg2000.ts'
+import { isPnm, pnmHead, pnmRaster } from './pnm.ts'
+import type { Raster, RasterHead } from './raster.ts'
 import { isPlain, noData, tiffOf, tiffPlanes } from './tiff.ts'
 import type { Tiff, TiffPage } from './tiff.ts'
 import type { Channels } from '../result.ts'
@@ -140,6 +140,13 @@ const pageAllowed = (place: string, bytes: Uint8Array, p: TiffPage, limit: numbe
 
 const jpeg2000 = jpeg2000Pictures()
 
+/** What the header of such a picture says, before anything is made of that size; undefined for all others. */
+const rasterHead = (bytes: Uint8Array, page: number): RasterHead | undefined => {
+  const head = isBmp(bytes) ? bmpHead(bytes) : isPnm(bytes) ? pnmHead(bytes) : isJpeg2000(bytes) ? jpeg2000Head(bytes) : undefined
+  if (head !== undefined) return E.isRight(head) ? head.right : undefined
+  return page > 0 ? apngHead(bytes) : undefined
+}
+
 /** A picture of a format that the system's decoder does not read; undefined for all others. */
 const rasterOf = async (bytes: Uint8Array, page: number): Promise<Either<string, Raster> | undefined> => {
   if (isBmp(bytes)) return bmpRaster(bytes)
@@ -175,6 +182,12 @@ export const decodePicture =
           allowed,
           E.chain(() => E.mapLeft((found: string) => unreadable(place, found))(pageImage(bytes, tiff.right, page, options))),
         )
+      }
+      const head = rasterHead(bytes, wanted)
+      if (head !== undefined) {
+        const { width, height, channels: stored } = head
+        const allowed = allowedBytes(place, width * height * Math.max(3, stored) * 4, options.itemBytes)
+        if (E.isLeft(allowed)) return allowed
       }
       const raster = await rasterOf(bytes, wanted)
       if (raster !== undefined) {
