@@ -12,9 +12,12 @@ import type { Network } from '../../train/recipes/parts/network.ts'
 
 import { backboneOf, networkOf, networkSettings } from '../../train/recipes/parts/network.ts'
 import { optionsAt, writeInitial } from '../../train/exchange/transfer/description.ts'
+import { readModel } from '../../train/exchange/model.ts'
+import { readBackbone } from '../../train/exchange/huggingface/reader.ts'
 import { viewAt } from '../../train/exchange/transfer/view.ts'
 import { left, right } from '../data/either.ts'
 import { backbones } from '../huggingface/backbones.ts'
+import { expectClose } from '../support/tensor.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'continue-'))
 afterAll(() => {
@@ -82,6 +85,36 @@ describe('continue', { timeout: 240_000 }, () => {
     expect(code).toBe(0)
     expect(err).toContain('no --model was given: a folder of random weights is made')
     expect(existsSync(join(root, 'fresh', 'model', 'model.safetensors'))).toBe(true)
+  })
+  it('from adapters trains adapters that belong to a model which there is', async () => {
+    const lora = ['--set', 'strategies.lora.rank=2', '--set', 'optimizer.lr=0.01']
+    expect(run('adapted', ...lora, '--set', 'model.width=8', '--set', 'model.depth=1', '--set', 'model.heads=2').code).toBe(0)
+    const { code, err } = run('again', ...lora, '--model', join(root, 'adapted', 'adapter'))
+    expect(code, err).toBe(0)
+    const [adapter, exported] = [join(root, 'again', 'adapter'), join(root, 'exported')]
+    // the same from the checkpoint, of a run that was stopped before it wrote anything
+    rmSync(join(root, 'again', 'base'), { recursive: true })
+    const words = [
+      '--import',
+      'tsx',
+      'train/cli/dinograph.ts',
+      'hf',
+      'export',
+      '--run',
+      join(root, 'again'),
+      '--adapter',
+      '--out',
+      exported,
+    ]
+    expect(spawnSync(process.execPath, words, { encoding: 'utf8' }).status).toBe(0)
+    const whole = right(await readBackbone(join(root, 'again', 'huggingface'))()).weights
+    for (const folder of [adapter, exported]) {
+      expect(JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'))).toMatchObject({
+        base_model_name_or_path: join(root, 'again', 'base'),
+      })
+      const own = right(await readModel(folder)()).weights
+      for (const [path, values] of whole) expectClose(own.get(path) ?? [], values, 1e-6, path)
+    }
   })
   it('explains a model that is not there', () => {
     const { code, err } = run('none', '--model', join(root, 'nothing'))

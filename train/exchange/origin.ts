@@ -2,13 +2,23 @@
 import { join, resolve } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
+import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
 import { whatIs } from '../../data/formats/file.ts'
+import { readJson } from '../../data/formats/json.ts'
+import { nullIsAbsent } from '../../models/huggingface/codec.ts'
+import { huggingFaceTypes } from '../../models/huggingface/types.ts'
+import type { HuggingFaceType } from '../../models/huggingface/types.ts'
+import type { Vit } from '../../models/vit.ts'
 import { made } from '../run/origin.ts'
 import type { Network } from './network.ts'
+import { configFile } from './peft/folder.ts'
+import { namesFor } from './peft/names.ts'
+import type { ModuleNames } from './peft/peft.ts'
 
 /** What a run has gone on from: a run and a network of it, a folder, a file or an id; empty: what it made itself, or nothing. */
 export interface Origin {
@@ -22,8 +32,41 @@ const isThere = (path: string): TaskEither<Fault, boolean> =>
     TE.map((what) => what !== 'nothing'),
   )
 
-/** The model that adapters name: a path that is found from anywhere, or an id; of a run its average as transformers reads it. */
-export const baseOf = ({ from, network }: Origin, out: string): TaskEither<Fault, string | undefined> =>
+/** The model that adapters of a run belong to. */
+export interface Base {
+  /** A path that is found from anywhere, or an id; none where the run began with nothing. */
+  readonly name: string | undefined
+  /** Whether it is nowhere yet, and the run has to write it: what it went on from were another's adapters with their model. */
+  readonly unwritten: boolean
+  /** Whose names modules have there. */
+  readonly names: ModuleNames
+}
+
+/** Where a run writes the model that its adapters belong to, if there is none. */
+const ownBase = 'base'
+
+const described = nullIsAbsent(t.partial({ model_type: t.string }))
+
+const isType = (s: string | undefined): s is HuggingFaceType => s !== undefined && Object.hasOwn(huggingFaceTypes, s)
+
+/** What adapters of a network name: the model that a run has gone on from; of a run its average as transformers reads it. */
+export const baseOf = (origin: Origin, out: string, model: Option<Vit>): TaskEither<Fault, Base> => {
+  const own: ModuleNames = O.isNone(model) ? 'own' : namesFor(model.value)
+  return pipe(
+    namedBy(origin, out),
+    TE.bindTo('name'),
+    TE.bind('adapters', ({ name }) => (name === undefined ? TE.right(false) : isThere(join(name, configFile)))),
+    TE.bind('config', ({ name }) => (name === undefined ? TE.right(O.none) : readJson(join(name, 'config.json'), described))),
+    TE.map(({ name, adapters, config }): Base => {
+      const { model_type: type } = O.toUndefined(config) ?? {}
+      if (name === undefined || O.isNone(model)) return { name, unwritten: false, names: own }
+      if (adapters) return { name: resolve(out, ownBase), unwritten: true, names: own }
+      return { name, unwritten: false, names: isType(type) && own !== 'own' ? type : own }
+    }),
+  )
+}
+
+const namedBy = ({ from, network }: Origin, out: string): TaskEither<Fault, string | undefined> =>
   pipe(
     [made.before, made.model].map((name) => join(out, name)),
     TE.traverseSeqArray((path) =>

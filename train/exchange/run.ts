@@ -17,7 +17,6 @@ import type { Values } from '../step/values.ts'
 import { merge } from './merge.ts'
 import { baseOf, originIn } from './origin.ts'
 import { configFile, tensorsFile, writeAdapters } from './peft/folder.ts'
-import { namesFor } from './peft/names.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
 import { checkpointsIn, latest } from '../run/checkpoints.ts'
 import type { Network } from './network.ts'
@@ -193,6 +192,16 @@ export const exportRun = (
     TE.chain((b) => writeBackbone(join(folder, 'huggingface'), handedOn(b))(b)),
   )
 
+/** The frozen network below adapters, as a folder of Hugging Face. */
+const baseWritten = (out: string, place: string, c: Checkpoint, tensors: HostTensors): TaskEither<Fault, void> => {
+  const plain = new Map([...tensors].filter(([path]) => !isAdapter(path)))
+  return pipe(
+    fromState(place, plain, readingIn(c.config, plain.has('blocks.0.ls1.gamma'))),
+    TE.chain((b) => writeBackbone(out, handedOn(b))(b)),
+    TE.map(() => undefined),
+  )
+}
+
 /** The adapters of a run's newest checkpoint as a folder of peft, with the model that they belong to where that is known. */
 export const exportAdapters = (folder: string, out: string, network: Network): TaskEither<Fault, ReadonlyArray<string>> =>
   pipe(
@@ -213,14 +222,17 @@ export const exportAdapters = (folder: string, out: string, network: Network): T
     ),
     TE.bind('backbone', ({ found }) => ofCheckpoint(found.path, found.checkpoint, { network, mergeLora: true })),
     TE.bind('values', ({ tensors }) => TE.fromEither(valuesOf(tensors))),
-    TE.bind('base', ({ found }) => baseOf(originIn(found.checkpoint.config), folder)),
-    TE.chain(({ tensors, lora, backbone, values, base }) =>
+    TE.bind('base', ({ found, backbone }) => baseOf(originIn(found.checkpoint.config), folder, O.some(backbone.model))),
+    TE.chainFirst(({ base, found, tensors }) =>
+      base.unwritten && base.name !== undefined ? baseWritten(base.name, found.path, found.checkpoint, tensors) : TE.right(undefined),
+    ),
+    TE.chain(({ tensors, lora, values, base }) =>
       writeAdapters(
         out,
         {
-          names: namesFor(backbone.model),
+          names: base.names,
           lora,
-          ...(base === undefined ? {} : { base }),
+          ...(base.name === undefined ? {} : { base: base.name }),
           shapes: new Map([...tensors].map(([path, x]) => [`backbone.${path}`, x.shape])),
         },
         adaptersIn(tensors, lora),

@@ -1,4 +1,4 @@
-/** `npm run hf -- export|import|inspect`: backbones in and out of Hugging Face's format. */
+/** `npm run hf -- export|import|inspect|push`: backbones in and out of Hugging Face's format. */
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -28,12 +28,14 @@ import { frozenOptions, modelOptions } from './program.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
 import { handedOn } from '../../exchange/huggingface/handing-on.ts'
 import { readConfig } from '../../exchange/peft/folder.ts'
+import type { RunOptions } from '../../exchange/run.ts'
 import { exportAdapters, readRun } from '../../exchange/run.ts'
 import type { ReadSwinOptions, SwinBackbone } from '../../exchange/huggingface/swin.ts'
 import { isSwin, readSwin, writeSwin } from '../../exchange/huggingface/swin.ts'
 import type { Precision } from '../../exchange/huggingface/weights.ts'
 import type { WriteOptions } from '../../exchange/huggingface/writer.ts'
 import { forms, officialFile } from '../../exchange/huggingface/forms.ts'
+import { push } from '../pushing.ts'
 import { print, tell } from '../terminal.ts'
 import { tellFault } from '../unexpected.ts'
 
@@ -49,12 +51,13 @@ const spec: CommandSpec = {
     '                                 with --adapter, its adapters as adapter_config.json and adapter_model.safetensors',
     '  import --model DIR --out DIR   reads a folder of Hugging Face, timm or peft, a model of the hub by its id, or a file of weights (.safetensors,',
     '                                 .pth, .pt, .bin), adapts it where asked, and writes a folder of Hugging Face, with official.safetensors beside it',
+    '  push --run DIR --repo ID       sends the backbone of a run, its preprocessor and a card written from the run to the hub; the token is HF_TOKEN',
     '  inspect --model DIR            says what a folder, model or file holds, and whether it is whole',
     '',
     "A model's id is owner/name or owner/name@revision. It is downloaded into the cache that Python shares; HF_ENDPOINT, HF_HOME,",
     'HF_HUB_CACHE, HF_TOKEN and HF_HUB_OFFLINE are honoured.',
   ].join('\n'),
-  operands: [{ name: 'ACTION', text: 'what to do', choices: ['export', 'import', 'inspect'] }],
+  operands: [{ name: 'ACTION', text: 'what to do', choices: ['export', 'import', 'inspect', 'push'] }],
   answers: ['out'],
   options: [
     { name: 'run', value: 'DIR', text: 'the folder of a run' },
@@ -72,6 +75,9 @@ const spec: CommandSpec = {
       choices: ['teacher', 'student'],
       text: 'of a run, or of a file with both: the moving average (default) or the network that is trained',
     },
+    { name: 'repo', value: 'OWNER/NAME', text: 'push: the repository, which is made where there is none' },
+    { name: 'license', value: 'ID', text: 'push: the licence that the card names, such as apache-2.0; left to be filled by default' },
+    { name: 'private', text: 'push: a repository that has to be made is private' },
     { name: 'adapter', text: 'of a run with LoRA: write its adapters alone, as a folder of peft' },
     { name: 'merge-lora', text: 'add trained adapters into their weights' },
     { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
@@ -197,18 +203,32 @@ const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> =>
     for (const n of notes) tell(n)
   })
 
+const runOptions = (a: Arguments): RunOptions => ({
+  network: oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher',
+  mergeLora: a.extra.has('merge-lora'),
+})
+
+const pushing = (a: Arguments): TaskEither<Fault, Output> =>
+  pipe(
+    TE.Do,
+    TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
+    TE.bind('repo', () => TE.fromEither(needed(a, 'repo', textOf(a, 'repo')))),
+    TE.bind('writing', () => TE.fromEither(writeOptions(a))),
+    TE.chain(({ run, repo, writing }) =>
+      push(
+        { run, repo, writing, license: O.toUndefined(textOf(a, 'license')), hidden: a.extra.has('private'), reading: runOptions(a) },
+        report,
+      ),
+    ),
+  )
+
 const exporting = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
     TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
     TE.bind('options', () => TE.fromEither(writeOptions(a))),
-    TE.bind('backbone', ({ run }) =>
-      readRun(run, {
-        network: oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher',
-        mergeLora: a.extra.has('merge-lora'),
-      }),
-    ),
+    TE.bind('backbone', ({ run }) => readRun(run, runOptions(a))),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
     TE.bind('files', ({ backbone, out, options }) => writer(a)(out, { ...options, ...handedOn(backbone) })(backbone)),
     TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
@@ -315,6 +335,7 @@ const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Outpu
   export: (a) => (a.extra.has('adapter') ? exportingAdapters : exporting)(a),
   import: importing,
   inspect: inspecting,
+  push: pushing,
 }
 
 export const main = async (argv: ReadonlyArray<string>): Promise<number> => {

@@ -10,8 +10,6 @@ import { declarations } from '../../../core/model.ts'
 import type { LoraOptions } from '../../../models/lora.ts'
 import type { Origin } from '../origin.ts'
 import { baseOf } from '../origin.ts'
-import { namesFor } from '../peft/names.ts'
-import type { ModuleNames } from '../peft/peft.ts'
 import type { Vit } from '../../../models/vit.ts'
 import { writeOwn } from '../own.ts'
 import { preprocessorOfRun } from '../seen.ts'
@@ -89,18 +87,19 @@ export const saveAdapters =
     return program.adapters.length === 0
       ? TE.right(undefined)
       : pipe(
-          baseOf(origin, t.out),
-          TE.map((base) => (base === undefined ? {} : { base })),
-          TE.chain((named) =>
+          baseOf(origin, t.out, vit),
+          TE.chainFirst(({ name, unwritten }) =>
+            unwritten && name !== undefined && O.isSome(vit)
+              ? asVit(name, vit.value, networkValues(root)(t.state), t)
+              : TE.right(undefined),
+          ),
+          TE.chain(({ name, names }) =>
             writeAdapters(
               folder,
               {
-                names: pipe(
-                  vit,
-                  O.match((): ModuleNames => 'own', namesFor),
-                ),
+                names,
                 lora,
-                ...named,
+                ...(name === undefined ? {} : { base: name }),
                 shapes: new Map(t.assembled.residents.map((r) => [withinNetwork(r.path), r.declaration.shape])),
               },
               program.adapters,
