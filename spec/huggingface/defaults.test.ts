@@ -1,0 +1,73 @@
+/** What a folder does not say counts as the classes of transformers have it: `defaults.json`, made of them by spec/interop/defaults.py. */
+import { readFileSync } from 'node:fs'
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as t from 'io-ts'
+import { describe, expect, test } from 'vitest'
+import { optionsOf } from '../../models/huggingface/config.ts'
+import { configCodec } from '../../models/huggingface/keys.ts'
+import { swinCodec, swinOptionsOf } from '../../models/huggingface/swin.ts'
+import { fullOptions } from '../../models/options.ts'
+import { preprocessorCodec } from '../../train/exchange/huggingface/preprocessor.ts'
+import { preprocessOf } from '../../train/exchange/preprocess.ts'
+import { rightOf } from '../data/either.ts'
+
+type Keys = Readonly<Record<string, unknown>>
+
+const facts = rightOf(
+  pipe(
+    t
+      .type({ configurations: t.record(t.string, t.UnknownRecord), processors: t.record(t.string, t.UnknownRecord) })
+      .decode(JSON.parse(readFileSync(new URL('defaults.json', import.meta.url), 'utf8'))),
+    E.mapLeft(() => 'defaults.json is not what defaults.py writes'),
+  ),
+)
+
+/** The options that a configuration gives, with all of their own defaults; in words what is wrong with it. */
+const read = (c: Keys): Either<unknown, unknown> =>
+  c['model_type'] === 'swin'
+    ? pipe(swinCodec.decode(c), E.chainW(swinOptionsOf))
+    : pipe(
+        configCodec.decode(c),
+        E.chainW((x) => optionsOf(x)),
+        E.map(fullOptions),
+      )
+
+/** Sizes, which every folder has. */
+const sizes = ['model_type', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'embed_dim', 'depths', 'num_heads']
+
+/** What nothing is computed of when features are taken. */
+const silent = /dropout|initializer|encoder_stride|pooler|apply_layernorm|reshape_hidden_states|num_layers/
+
+const other = (v: unknown): unknown =>
+  typeof v === 'boolean' ? !v : typeof v === 'number' ? (v === 0 ? 1 : v < 1 ? v / 2 : 2 * v) : v === null ? 2 : 'relu'
+
+describe.each(Object.entries(facts.configurations))('%s', (_, whole) => {
+  const bare = Object.fromEntries(Object.entries(whole).filter(([k]) => sizes.includes(k)))
+
+  test('says nothing that is not taken for granted: alone, and key by key', () => {
+    expect(read(bare)).toEqual(read(whole))
+    expect(E.isRight(read(whole)), JSON.stringify(read(whole))).toBe(true)
+    for (const key of Object.keys(whole).filter((k) => !sizes.includes(k))) {
+      expect(read({ ...bare, [key]: whole[key] }), key).toEqual(read(bare))
+      expect(read(Object.fromEntries(Object.entries(whole).filter(([k]) => k !== key))), `without ${key}`).toEqual(read(whole))
+    }
+  })
+
+  test('and every key that changes what is computed changes it here, or is refused', () => {
+    for (const key of Object.keys(whole).filter((k) => !sizes.includes(k) && !silent.test(k)))
+      expect(read({ ...whole, [key]: other(whole[key]) }), key).not.toEqual(read(whole))
+  })
+})
+
+test.each(Object.entries(facts.processors))('%s sees pictures as it does where nothing is said', (name, whole) => {
+  const seen = (keys: Keys): Either<unknown, unknown> =>
+    pipe(
+      preprocessorCodec.decode({ image_processor_type: name, ...keys }),
+      E.chainW((p) => preprocessOf(name, p, 3)),
+    )
+  expect(E.isRight(seen(whole))).toBe(true)
+  expect(seen({})).toEqual(seen(whole))
+  for (const key of Object.keys(whole)) expect(seen({ [key]: whole[key] }), key).toEqual(seen(whole))
+})
