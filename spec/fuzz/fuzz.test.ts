@@ -1,6 +1,9 @@
 /** A few damaged files of every kind, and all that were once read wrong. `npm run fuzz -- --minutes N` reads more. */
 import { existsSync, readdirSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
 import { afterAll, describe, expect, test } from 'vitest'
 import { kinds } from './kinds.ts'
 import { openPen } from './pen.ts'
@@ -18,6 +21,21 @@ describe('damaged files', () => {
     expect(o.read + o.refused).toBe(count)
     expect(o.refused).toBeGreaterThan(0)
   })
+})
+
+/** Damage of a file that is refused in any case says nothing. */
+test.each(kinds.map((k) => [k.name, k] as const))('a whole file of %s is read', async (_, kind) => {
+  const folder = await mkdtemp(join(tmpdir(), 'dinograph-fuzz-'))
+  for (const [name, bytes] of Object.entries((await kind.beside?.()) ?? {})) await writeFile(join(folder, name), bytes)
+  const read: boolean[] = []
+  for (const bytes of await kind.seeds()) {
+    const path = join(folder, kind.file)
+    await writeFile(path, bytes)
+    const outcome = await kind.read(path, bytes)
+    read.push(E.isRight(outcome))
+    if (E.isRight(outcome)) expect(outcome.right).toBeUndefined()
+  }
+  expect(read).toContain(true)
 })
 
 const corpus = 'spec/fuzz/corpus'

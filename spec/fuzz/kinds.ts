@@ -1,11 +1,14 @@
 /** What is damaged and read: each kind with whole files to begin from, how it is read, and what tells a wrong value where something can. */
-import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { stringify } from 'yaml'
 import type { Fault } from '../../core/fault.ts'
 import { faultsOf } from '../../core/fault.ts'
+import { declarations } from '../../core/model.ts'
+import { sizeOf } from '../../core/type.ts'
 import { parseCsv } from '../../data/formats/csv.ts'
 import { openTensors } from '../../data/formats/foreign.ts'
 import { encodeSafetensors, decodeSafetensors } from '../../data/formats/safetensors.ts'
@@ -13,9 +16,13 @@ import { readStored } from '../../data/formats/stored.ts'
 import type { HostTensors } from '../../data/formats/tensor.ts'
 import { openData } from '../../data/readers/index.ts'
 import { datasetOf } from '../../data/readers/split.ts'
+import type { Vit } from '../../models/vit.ts'
+import { vit } from '../../models/vit.ts'
 import type { Layer } from '../../train/config/layers.ts'
 import { layerOfYaml } from '../../train/config/layers.ts'
 import { readBackbone } from '../../train/exchange/huggingface/reader.ts'
+import type { Weights } from '../../train/exchange/huggingface/weights.ts'
+import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { readConfig } from '../../train/exchange/peft/folder.ts'
 import type { Resolved } from '../../train/run/experiment.ts'
 import { recipe } from '../../train/recipes/recipe.ts'
@@ -146,23 +153,67 @@ const yaml: Kind['read'] = (_, bytes) => {
   )
 }
 
-const config = {
-  model_type: 'dinov2',
-  hidden_size: 8,
-  num_hidden_layers: 1,
-  num_attention_heads: 2,
-  mlp_ratio: 4,
-  image_size: 8,
-  patch_size: 4,
-  num_channels: 3,
-  layerscale_value: 1,
+/** Small backbones of two types, whose weights lie beside a config.json that is damaged. */
+const backbones = {
+  dinov2: vit({
+    patch: 4,
+    width: 8,
+    depth: 1,
+    heads: 2,
+    image: 8,
+    generation: 2,
+    layerScale: 1,
+    maskToken: true,
+    position: { kind: 'learned', offset: 0 },
+  }),
+  dinov3: vit({
+    patch: 4,
+    width: 8,
+    depth: 1,
+    heads: 2,
+    image: 8,
+    generation: 3,
+    layerScale: 1,
+    maskToken: true,
+    eps: 1e-5,
+    maskKeyBias: true,
+    position: { kind: 'rope' },
+  }),
 }
 
-/** The folder of Hugging Face of a config.json; it has no weights, so that nothing is read in the end. */
-const huggingface: Kind['read'] = async (path) => {
-  await writeFile(join(dirname(path), 'model.safetensors'), right(encodeSafetensors({ tensors, metadata: {} })))
-  return E.map(() => undefined)(await readBackbone(dirname(path))())
+const weightsOf = (model: Vit): Weights =>
+  new Map(
+    declarations(model.params).map(([path, d], i) => {
+      const values = Float32Array.from({ length: sizeOf(d.shape) }, (_, k) => Math.sin(k + 3 * i))
+      if (model.options.maskKeyBias && path.endsWith('qkv.bias')) values.fill(0, values.length / 3, (2 * values.length) / 3)
+      return [path, values]
+    }),
+  )
+
+/** The files of such a folder. */
+const folderOf = async (model: Vit): Promise<Readonly<Record<string, Buffer>>> => {
+  const folder = await mkdtemp(join(tmpdir(), 'dinograph-fuzz-'))
+  const names = right(await writeBackbone(folder)({ model, weights: weightsOf(model) })())
+  const files = await Promise.all(names.map(async (name) => [name, await readFile(join(folder, name))] as const))
+  await rm(folder, { recursive: true })
+  return Object.fromEntries(files)
 }
+
+/** A folder of Hugging Face: where it is read, every number is that of its weights; the token for hidden patches may be left out. */
+const huggingface = (name: string, model: Vit): Kind => ({
+  name,
+  file: 'config.json',
+  structure: 'text',
+  beside: () => folderOf(model),
+  seeds: async () => [(await folderOf(model))['config.json'] ?? Buffer.alloc(0)],
+  read: async (path) => {
+    const read = await readBackbone(dirname(path))()
+    if (E.isLeft(read)) return read
+    const { weights } = read.right
+    const odd = [...weightsOf(model)].find(([at, values]) => at !== 'mask_token' && weights.get(at)?.join() !== values.join())
+    return E.right(odd === undefined ? undefined : `other values of ${odd[0]}`)
+  },
+})
 
 const adapter = { peft_type: 'LORA', r: 4, lora_alpha: 8, target_modules: ['query', 'value'], bias: 'none', base_model_name_or_path: 'x' }
 
@@ -256,13 +307,8 @@ export const kinds: ReadonlyArray<Kind> = [
     },
     read: dino,
   },
-  {
-    name: 'huggingface',
-    file: 'config.json',
-    structure: 'text',
-    seeds: () => Promise.resolve([json(config), json({ ...config, model_type: 'dinov3_vit', rope_theta: 100 })]),
-    read: huggingface,
-  },
+  huggingface('huggingface', backbones.dinov2),
+  huggingface('huggingface-rotary', backbones.dinov3),
   {
     name: 'peft',
     file: 'adapter_config.json',

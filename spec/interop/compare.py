@@ -2,6 +2,7 @@
 
     python3 -m venv VENV && VENV/bin/pip install torch torchvision pillow transformers safetensors
     VENV/bin/python spec/interop/compare.py [--target gpujs:webasm] [--only swin]
+    VENV/bin/python spec/interop/compare.py --random 40 [--seed 1]    # configurations that are drawn, each at five sizes
 
 For each model: the folder that save_pretrained writes is read here and its tokens are compared on the same pixels, at the
 size of the positions and at another one (`read`); the folder is imported and written again, loaded with
@@ -11,6 +12,7 @@ largest difference over the largest value. Exit code 0 if all are below 1e-4 and
 import argparse
 import json
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
@@ -41,6 +43,40 @@ def models():
     # transformers has no relative places for grids that are smaller than the window
     yield "swin, window 7", T.SwinModel(T.SwinConfig(embed_dim=16, depths=[2, 2], num_heads=[1, 2], image_size=56, window_size=7)), {}
     yield "swin, window 4", T.SwinModel(T.SwinConfig(embed_dim=16, depths=[2, 2, 2], num_heads=[1, 2, 4], image_size=64, window_size=4, mlp_ratio=2.0)), {}
+
+
+def drawn(count, seed):
+    """Configurations of the four types: sizes, heads, registers, gates, biases, types of numbers."""
+    r = random.Random(seed)
+    for n in range(count):
+        kind = ["vit", "dinov2", "dinov2_with_registers", "dinov3_vit", "swin"][n % 5]
+        saving = dict(dtype=r.choice([torch.float32, torch.float32, torch.float16, torch.bfloat16]), max_shard_size=r.choice(["5GB", "50KB"]))
+        heads = r.choice([1, 2, 3, 4, 6])
+        patch = r.choice([2, 4, 7, 8, 14, 16])
+        c = dict(hidden_size=heads * r.choice([4, 8, 12, 16]), num_attention_heads=heads, num_hidden_layers=r.randint(1, 4), patch_size=patch,
+                 image_size=patch * r.randint(2, 7), num_channels=r.choice([1, 3, 3, 5]), layer_norm_eps=r.choice([1e-12, 1e-6, 1e-5, 1e-3]))
+        if kind == "vit":
+            model = T.ViTModel(T.ViTConfig(**c, intermediate_size=r.choice([24, 50, 96]), qkv_bias=r.random() < 0.7), add_pooling_layer=r.random() < 0.5)
+        elif kind.startswith("dinov2"):
+            c |= dict(mlp_ratio=r.choice([2, 3, 4]), use_swiglu_ffn=r.random() < 0.5, qkv_bias=r.random() < 0.7, layerscale_value=r.choice([1.0, 1e-5]))
+            model = T.Dinov2Model(T.Dinov2Config(**c)) if kind == "dinov2" else T.Dinov2WithRegistersModel(T.Dinov2WithRegistersConfig(**c, num_register_tokens=r.randint(1, 6)))
+        elif kind == "dinov3_vit":
+            gated, bias = r.random() < 0.5, r.random() < 0.6
+            c |= dict(intermediate_size=r.choice([24, 48, 96]), use_gated_mlp=gated, hidden_act="silu" if gated else "gelu", query_bias=bias, value_bias=bias,
+                      key_bias=bias and r.random() < 0.5, proj_bias=r.random() < 0.7, mlp_bias=r.random() < 0.7, rope_theta=r.choice([100.0, 50.0, 1000.0]), num_register_tokens=r.randint(0, 5))
+            model = T.DINOv3ViTModel(T.DINOv3ViTConfig(**c))
+        else:
+            stages, window = r.randint(1, 3), r.choice([3, 4, 7])
+            model = T.SwinModel(T.SwinConfig(embed_dim=16, depths=[r.randint(1, 3) for _ in range(stages)], num_heads=[2**i for i in range(stages)], window_size=window,
+                                             image_size=4 * window * 2**stages, mlp_ratio=r.choice([2.0, 4.0]), qkv_bias=r.random() < 0.7, num_channels=c["num_channels"]))
+        yield f"{n} {kind} {str(saving['dtype'])[6:]}", model, saving
+
+
+def sizes(model, patch, size):
+    """The size of the positions last: transformers' swin forgets to shift its windows once it has seen a grid of one window."""
+    if isinstance(model, T.SwinModel):
+        return {"larger": (size + 26, 2 * size + 2), "wide": (size, size + 34), "native": (size, size)}
+    return {"larger": (9 * patch, 9 * patch), "wide": (6 * patch, 9 * patch), "odd": (5 * patch + patch // 2, 7 * patch + 1), "small": (2 * patch, 3 * patch), "native": (size, size)}
 
 
 def randomised(model):
@@ -74,9 +110,7 @@ def compared(name, model, saving, target, at):
     randomised(model).to(dtype).save_pretrained(at / "theirs", **saving)
     reference = type(model).from_pretrained(at / "theirs", dtype=torch.float32).eval()
     channels, patch, size = reference.config.num_channels, reference.config.patch_size, reference.config.image_size
-    larger = (90, 130) if isinstance(model, T.SwinModel) else (6 * patch, 9 * patch)
-    # larger first: transformers' swin forgets to shift its windows once it has seen a grid of one window
-    pixels = {"pixels.larger": torch.randn(1, channels, *larger), "pixels.native": torch.randn(2, channels, size, size)}
+    pixels = {f"pixels.{name}": torch.randn(1 if name == "larger" else 2, channels, *at_size) for name, at_size in sizes(model, patch, size).items()}
     save_file(pixels, at / "pixels.safetensors")
     expected = tokens(reference, pixels)
     run("npx", "tsx", "spec/interop/features.ts", at / "theirs", at / "pixels.safetensors", at / "ours.safetensors", target)
@@ -91,6 +125,8 @@ def compared(name, model, saving, target, at):
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("--target", default="gpujs:webasm")
+    options.add_argument("--random", type=int, default=0, help="this many configurations that are drawn")
+    options.add_argument("--seed", type=int, default=0)
     options.add_argument("--only", default="", help="models whose name begins so")
     words = options.parse_args()
     target = words.target
@@ -99,7 +135,7 @@ def main():
     print(f"torch {torch.__version__}, transformers {T.__version__}, safetensors {safetensors.__version__}, {target}\n")
     print(f"{'model':32} {'read':>9} {'written':>9}  missing or unexpected keys")
     good = True
-    for name, model, saving in models():
+    for name, model, saving in drawn(words.random, words.seed) if words.random else models():
         if not name.startswith(words.only):
             continue
         with tempfile.TemporaryDirectory() as folder:
