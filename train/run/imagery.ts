@@ -97,24 +97,24 @@ const neededSide = (a: Assembled): number =>
   Math.max(...[...a.phases.flatMap((p) => [p.crops, p.features.crops]), a.plain.crops].map((c) => atlasSide(c.plan.groups)))
 
 /**
- * What is traced for the images: where some are larger than the usual canvases, for canvases that hold their crops. Faults: those of
- * tracing.
+ * What is traced for the images: where some are larger than the usual canvases (`large`), for canvases that hold their crops. Faults: those
+ * of tracing.
  */
 export const assembledFor = (
   { sizes, shrunk, train, ...images }: Seen,
   assemble: (images: Imagery) => Either<Fault, Assembled>,
   say: (text: string) => void,
-): Either<Fault, { readonly images: Imagery; readonly assembled: Assembled }> => {
+): Either<Fault, { readonly images: Imagery; readonly assembled: Assembled; readonly large: boolean }> => {
   const first = assemble(images)
   if (E.isLeft(first)) return first
   const large = !shrunk && sizes.some((s) => longest(s) > images.side)
   const side = large ? Math.max(images.side, neededSide(first.right)) : images.side
   for (const line of canvasNotes(train, sizes, side, shrunk)) say(`note: ${line}`)
-  if (side === images.side) return E.right({ images, assembled: first.right })
+  if (side === images.side) return E.right({ images, assembled: first.right, large })
   const wider = { ...images, side }
   return pipe(
     assemble(wider),
-    E.map((assembled) => ({ images: wider, assembled })),
+    E.map((assembled) => ({ images: wider, assembled, large })),
   )
 }
 

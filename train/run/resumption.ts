@@ -11,6 +11,7 @@ import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Json } from '../../data/formats/codec.ts'
+import { isRecord } from '../../data/formats/codec.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { latest } from './checkpoints.ts'
 import type { Resolved, Surroundings } from './experiment.ts'
@@ -44,6 +45,8 @@ export interface Start {
   readonly step: number
   readonly values: ReadonlyMap<string, Float32Array>
   readonly position: Position
+  /** Whether it was begun by a release that shrank large images, and knew no setting of it. */
+  readonly shrank: boolean
 }
 
 export interface StartOptions extends Surroundings {
@@ -63,10 +66,20 @@ const pathOf = (config: Json): unknown =>
 
 const pathCodec = t.type({ data: t.type({ path: t.unknown }) })
 
+const canvasCodec = t.type({ data: t.type({ canvas: t.union([t.null, t.number]) }) })
+
+/** A configuration of a release that knew no `data.canvas`, with what is said of it now: both readings go on from there. */
+const withCanvas =
+  (began: Json, now: Json) =>
+  (completed: Json): Json =>
+    canvasCodec.is(began) || !canvasCodec.is(now) || !isRecord(completed) || !isRecord(completed['data'])
+      ? completed
+      : { ...completed, data: { ...completed['data'], canvas: now.data.canvas } }
+
 /** A run may only be continued as it was begun, on the same images. */
 const checkResume = ({ out, identity }: StartOptions, r: Resolved, c: Checkpoint, position: Position): Either<Fault, Checkpoint> => {
   // what an earlier release did not know yet is as it was then
-  const began = r.completed(c.config)
+  const began = withCanvas(c.config, r.config)(r.completed(c.config))
   const settings = sameSettings(out, began, r.config)
   if (E.isLeft(settings)) return settings
   const images = sameImages(out, position.identity, identity, [pathOf(began), pathOf(r.config)])
@@ -98,7 +111,7 @@ const fresh = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<Fault, St
     TE.chainEitherK((given) =>
       startAdapters(a.phases.flatMap((p) => p.turns[0].adapters))(new Map([...initialize(r.settings.seed)(a.residents), ...given])),
     ),
-    TE.map((values) => ({ step: 0, values, position: { ...beginning, identity: o.identity } })),
+    TE.map((values) => ({ step: 0, values, position: { ...beginning, identity: o.identity }, shrank: false })),
   )
 
 const nothing = (out: string): Fault =>
@@ -129,7 +142,7 @@ const continued = (
           const { step } = found.checkpoint
           o.progress.say(`continuing from ${found.path} at step ${step}`)
           for (const note of boundary(position.identity, o.identity, step)) o.progress.say(note)
-          return { step, values, position: { ...position, identity: o.identity } }
+          return { step, values, position: { ...position, identity: o.identity }, shrank: !canvasCodec.is(found.checkpoint.config) }
         }),
       ),
   )

@@ -75,6 +75,8 @@ interface Open {
 interface Traced extends Open {
   readonly images: Imagery
   readonly assembled: Assembled
+  /** Whether crops of some images are cut from more pixels than canvases hold. */
+  readonly large: boolean
 }
 
 const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.train.length > 0 && split.test.length > 0
@@ -224,6 +226,10 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
   const start = await begun(t)
   if (E.isLeft(start)) return start
   for (const note of new Set(assembled.phases.flatMap((p) => p.crops.notes))) say(`augmentation: ${note}`)
+  if (start.right.shrank && t.large)
+    say(
+      'note: this run was begun by version 0.1, which shrank images of more than 512 pixels before it cut crops; from here on crops are cut from all of their pixels (--set data.canvas=512 shrinks them as then)',
+    )
   for (const line of foreseen(assembled, run.settings.evaluation.k, isLabelled(judged) ? judged.train.length : undefined))
     say(`note: ${line}`)
   const phases = await compiledPhases({
