@@ -1,0 +1,31 @@
+/** What evaluation and pictures make of settings that do not quite fit is said before step 1; following the note ends it. */
+import { expect, test } from 'vitest'
+import { reference } from '../../compiler/targets/reference.ts'
+import { given } from '../../train/config/settings.ts'
+import { recipe } from '../../train/recipes/recipe.ts'
+import { foreseen } from '../../train/run/imagery.ts'
+import { right } from '../data/either.ts'
+
+const small = { patch: 7, width: 16, depth: 1, heads: 2 }
+
+const told = async (augmentation: Readonly<Record<string, number>>, k: number, compared: number | undefined) => {
+  const device = right(await reference.open())
+  const run = right(
+    recipe({ name: 'small', objective: { kind: 'dinov1' }, model: small, steps: 2 }).resolve([
+      given({ augmentation: { ...augmentation } }),
+    ]),
+  )
+  return foreseen(right(run.assemble({ channels: 1, side: 32 }, device.planned)), k, compared)
+}
+
+test('crops that are no whole patches, and neighbours that there are not', async () => {
+  expect(await told({ globalSize: 30, localSize: 16 }, 20, 8)).toEqual([
+    'crops of 30 and 16 pixels are no whole patches of 7: their last 2 and 2 rows and columns are not seen (--set augmentation.globalSize (or localSize) of a multiple of 7 sees all)',
+    '20 neighbours are asked for and there are 8 images to compare with: all of them vote (--set evaluation.k=20 asks for the nearest)',
+  ])
+  expect(await told({ globalSize: 28, localSize: 14 }, 8, 8)).toEqual([])
+  // without labels there is nothing to compare
+  expect(await told({ globalSize: 28, localSize: 14 }, 20, undefined)).toEqual([])
+  // local crops that are not made are not spoken of
+  expect(await told({ globalSize: 28, localSize: 16, locals: 0 }, 20, 20)).toEqual([])
+})
