@@ -12,6 +12,7 @@ import { inputLeaf } from '../../data/augment/program.ts'
 import type { Linear } from '../../data/augment/warp.ts'
 import { drawWarp, inverse, unwarped, warped } from '../../data/augment/warp.ts'
 import { tensorType } from '../../core/type.ts'
+import { wholeImage } from '../../train/run/assembly.ts'
 import { left, right } from './either.ts'
 
 /** Crops `[1, maps, 1, side, side]` of one picture, one for each map. */
@@ -146,4 +147,20 @@ test('boxes and masks turn with the pixels', () => {
   }
   expect(decided).toBeGreaterThan(9000)
   expect(seen).toBeGreaterThan(500)
+})
+
+test('an image that is evaluated is seen whole and unchanged, whatever its crops are', () => {
+  const busy = { probability: 1, brightness: 1, contrast: 1, saturation: 1, hue: 0.5 }
+  for (const make of Object.values(augmentations)) {
+    const r = wholeImage({
+      ...make({ warp: { probability: 1, rotation: 90, shear: 1 }, gramSize: 14 }),
+      jitter: busy,
+      grayscale: 1,
+      flip: 1,
+    })
+    const c = right(multiCrop(r, { batch: 1, channels: 3, side: 32 }))
+    expect([...c.inputs.keys()]).toEqual(['augment.canvas', 'augment.global.first', 'augment.global.weights'])
+    const drawn = (seed: number) => right(c.draw(seed, 0, [{ size: { height: 32, width: 32 }, regions: [] }])).values
+    expect(drawn(1)).toEqual(drawn(2))
+  }
 })
