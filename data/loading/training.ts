@@ -45,6 +45,9 @@ export interface TrainingOptions extends OpenOptions {
 /** Images that are looked at for a description. */
 const looked = 32
 
+/** A number as a person reads it: whole, or four digits. */
+const short = (x: number): number => (Number.isInteger(x) ? x : Number(x.toPrecision(4)))
+
 /** What a person should know about the images: how many, of what kind, size and spacing, which values. */
 const describe =
   (d: Dataset, say: (text: string) => void): TaskEither<Fault, void> =>
@@ -60,7 +63,9 @@ const describe =
       ...(s.series === 0 ? [] : [`${s.series} series`]),
       some(s.shapes, ' x '),
       ...(s.spacing.length === 0 ? [] : [`spacing ${some(s.spacing, ' x ')} mm`]),
-      ...(s.values === undefined ? [] : [`values ${s.values[0]} to ${s.values[1]}${d.units === undefined ? '' : ` ${d.units}`}`]),
+      ...(s.values === undefined
+        ? []
+        : [`values ${short(s.values[0])} to ${short(s.values[1])}${d.units === undefined ? '' : ` ${d.units}`}`]),
       ...(s.boxes === 0 ? [] : [`${s.boxes} boxes`]),
     ]
     say(`${d.name}: ${parts.join(', ')}${d.length > looked ? ` (looked at ${looked})` : ''}`)

@@ -122,6 +122,16 @@ describe('a folder of a run', () => {
     expect(small.code, small.stderr).toBe(0)
   })
 
+  test('is no file: what to name instead is said', async () => {
+    const out = join(await folder(), 'experiment.ts')
+    await writeFile(out, '')
+    const taken = await takeFolder(out, { resume: false, say: quiet })()
+    expect(E.isLeft(taken) && [taken.left.allowed, taken.left.remedy]).toEqual([
+      'a folder, or a path where nothing is',
+      'name another path: a file is there',
+    ])
+  })
+
   test('with files that are not of a run is refused, and they stay', async () => {
     const out = await folder()
     await writeFile(join(out, 'thesis.tex'), 'years')
