@@ -18,6 +18,7 @@ import { normalisationFor } from './measure.ts'
 import type { NormalisationChoice } from './measure.ts'
 import { trainAndTest } from '../readers/split.ts'
 import { openData } from '../readers/index.ts'
+import type { OpenedData } from '../readers/folder.ts'
 import type { OpenOptions } from '../readers/reader.ts'
 import { readable } from '../readers/result.ts'
 
@@ -40,6 +41,8 @@ export interface TrainingOptions extends OpenOptions {
   /** What values that are no numbers are: air by default. */
   readonly nan?: Nan
   readonly say: (text: string) => void
+  /** What opens the path. Default: the readers. */
+  readonly open?: (path: string, o: OpenOptions) => TaskEither<Fault, OpenedData>
 }
 
 /** Images that are looked at for a description. */
@@ -101,7 +104,7 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
     }
   const settle = o.nan === undefined || o.nan === 'air' ? (d: Dataset) => d : settled(o.nan)
   return pipe(
-    openData(path, {
+    (o.open ?? openData)(path, {
       ...o,
       listed: (n) => {
         say(`${n} files so far`)

@@ -1,6 +1,6 @@
 /** Two runs and one folder: each a process of its own, with the defaults. */
 import { spawn } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
@@ -118,6 +118,12 @@ describe('a folder of a run', () => {
     const [, remedy] = /\((--set batch=\d+)\)/.exec(large.stderr) ?? []
     expect(remedy, large.stderr).toBeDefined()
     expect(await readdir(root)).toEqual([])
+    await writeFile(join(data, 'a', '9.png'), 'no picture')
+    const damaged = await live([...line, ...remedy.split(' ')])
+    expect(damaged.code, damaged.stderr).toBe(1)
+    expect(damaged.stderr).toContain('9.png')
+    expect(await readdir(root)).toEqual([])
+    await rm(join(data, 'a', '9.png'))
     const small = await live([...line, ...remedy.split(' ')])
     expect(small.code, small.stderr).toBe(0)
   })

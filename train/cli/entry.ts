@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
 
 /** A file by its name on the disk, from `import.meta.url` or, in CommonJS, `__filename`. */
 const fileOf = (module: string): string => realpathSync(module.startsWith('file:') ? fileURLToPath(module) : module)
@@ -16,9 +17,9 @@ const namedBy = (word: string): string | undefined => {
   }
 }
 
-/** Whether a module is the program that was started. */
+/** Whether a module is the program that was started; for a worker thread, which imports it, nothing is. */
 export const isProgram = (module: string, started: string | undefined = process.argv[1]): boolean =>
-  started !== undefined && namedBy(started) === fileOf(module)
+  isMainThread && started !== undefined && namedBy(started) === fileOf(module)
 
 /** A word of a command line, quoted for a shell where it has to be. */
 export const quoted = (word: string): string => (/^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)

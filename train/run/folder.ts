@@ -103,8 +103,8 @@ const emptied = async (out: string, o: Taking): Promise<Either<Fault, void>> => 
   return E.right(undefined)
 }
 
-/** What a run has written before its first step: its configuration, its start, and logs without a number. */
-const beginning = /^(config\.yaml|environment\.json|metrics\.jsonl|events\.out\.tfevents\.[^/]*)$/
+/** What a run has written before its first step: its configuration, its start, how it sees pictures, and logs without a number. */
+const beginning = /^(config\.yaml|environment\.json|preprocessor_config\.json|metrics\.jsonl|events\.out\.tfevents\.[^/]*)$/
 
 /** Removes what a run has written that ended before its first step: there is nothing to go on with, and the folder is free again. */
 const forgotten = async (out: string): Promise<void> => {
