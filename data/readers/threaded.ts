@@ -6,8 +6,8 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
-import { codeOf, fault, messageOf } from '../../core/fault.ts'
-import { isRecord } from '../formats/codec.ts'
+import { fault, messageOf } from '../../core/fault.ts'
+import { isUnderTsx } from '../../core/command.ts'
 import type { Dataset } from './dataset.ts'
 import { originOf } from './origin.ts'
 import { reopener } from './reader.ts'
@@ -20,6 +20,8 @@ interface Called {
   readonly module: string
   readonly name: string
   readonly parts: unknown
+  /** Whether tsx reads the program that it is part of. */
+  readonly isUnderTsx: boolean
 }
 
 const origin = originOf<Called>('threaded')
@@ -36,27 +38,28 @@ export const threaded =
       open(parts),
       TE.map((d): Dataset => {
         const url = module.startsWith('file:') ? module : pathToFileURL(module).href
-        return { ...d, origin: TE.right(origin.of({ module: url, name, parts })) }
+        return { ...d, origin: TE.right(origin.of({ module: url, name, parts, isUnderTsx: isUnderTsx() })) }
       }),
     )
 
-/** A file as its program loads it: with tsx of its own project, where Node itself does not read it. */
-const imported = async (module: string): Promise<unknown> => {
-  try {
-    return await import(module)
-  } catch (e) {
-    if (codeOf(e) !== 'ERR_UNKNOWN_FILE_EXTENSION') throw e
-    const tsx: unknown = await import(pathToFileURL(createRequire(module).resolve('tsx/esm/api')).href)
-    if (!isRecord(tsx) || typeof tsx['register'] !== 'function') throw e
-    Reflect.apply(tsx['register'], undefined, [])
-    return import(module)
-  }
+const property = (u: unknown, name: string): unknown => (typeof u === 'object' && u !== null ? Reflect.get(u, name) : undefined)
+
+/** What a file exports under a name; of a file in CommonJS all lies below `default`. */
+const exported = (file: unknown, name: string): unknown => property(file, name) ?? property(property(file, 'default'), name)
+
+const called = (f: unknown): void => {
+  if (typeof f === 'function') Reflect.apply(f, undefined, [])
+}
+
+/** Lets tsx read what this thread imports, as it reads the file's program: tsx of that project, in both kinds of modules. */
+const readByTsx = async (module: string): Promise<void> => {
+  const require = createRequire(module)
+  called(exported(require('tsx/cjs/api'), 'register'))
+  // `require` finds the half that is for it; that for `import` lies beside it
+  called(exported(await import(pathToFileURL(require.resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href), 'register'))
 }
 
 const isOpen = (u: unknown): u is Open<unknown> => typeof u === 'function'
-
-/** What a file exports under a name; a file that was compiled to CommonJS has it below `default` as well. */
-const exported = (file: unknown, name: string): unknown => (typeof file === 'object' && file !== null ? Reflect.get(file, name) : undefined)
 
 const missing = ({ module, name }: Called, found: string): Fault =>
   fault('data', {
@@ -66,11 +69,12 @@ const missing = ({ module, name }: Called, found: string): Fault =>
     remedy: `export const ${name} = threaded(import.meta.url, '${name}', …) at the top of that file, or set workers to 0`,
   })
 
-export const threadedView = reopener(origin, (called): TaskEither<Fault, Dataset> => async () => {
+export const threadedView = reopener(origin, (c): TaskEither<Fault, Dataset> => async () => {
   try {
-    const open = exported(await imported(called.module), called.name)
-    return isOpen(open) ? await open(called.parts)() : E.left(missing(called, `no function ${called.name} among its exports`))
+    if (c.isUnderTsx) await readByTsx(c.module)
+    const open = exported(await import(c.module), c.name)
+    return isOpen(open) ? await open(c.parts)() : E.left(missing(c, `no function ${c.name} among its exports`))
   } catch (e) {
-    return E.left(missing(called, messageOf(e)))
+    return E.left(missing(c, messageOf(e)))
   }
 })
