@@ -58,7 +58,7 @@ export interface Client {
 }
 
 /** PJRT_Buffer_Type */
-const bufferTypes: { readonly [D in DType]: number } = { bool: 1, i32: 4, f16: 10, f32: 11 }
+const bufferTypes: { readonly [D in DType]: number } = { bool: 1, i32: 4, f16: 10, f32: 11, bf16: 13 }
 
 /** PJRT_NamedValue: size, extension, name and its length, kind (0 text, 1 whole number, 4 bool), value, its length. */
 const namedValues = (s: Scratch, values: Settings): readonly [bigint, number] => {

@@ -6,7 +6,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import type { Apply, Json } from '../../../core/expr.ts'
 import type { Primitive } from '../../../core/primitive.ts'
 import type { DType, TensorType } from '../../../core/type.ts'
-import { range, tensorType } from '../../../core/type.ts'
+import { isHalf, range, tensorType } from '../../../core/type.ts'
 import type { attending } from '../../../ops/attention.ts'
 import type { PrimitiveName } from '../../../ops/vocabulary.ts'
 import { vocabulary } from '../../../ops/vocabulary.ts'
@@ -27,8 +27,8 @@ const entry =
 const converted = (w: Writer, x: string, from: TensorType, to: DType): string =>
   from.dtype === to ? x : w.emit(`stablehlo.convert ${x} : ${signature([from], tensorType(to, from.shape))}`)
 
-/** Sums of half precision are made in single: the language rounds their results, not what they are made of. */
-const wide = (t: TensorType): TensorType => tensorType(t.dtype === 'f16' ? 'f32' : t.dtype, t.shape)
+/** Sums of 16 bits are made in 32: the language rounds their results, not what they are made of. */
+const wide = (t: TensorType): TensorType => tensorType(isHalf(t.dtype) ? 'f32' : t.dtype, t.shape)
 
 const lowest = (dtype: DType): number => (dtype === 'i32' ? -(2 ** 31) : -Infinity)
 
