@@ -177,7 +177,16 @@ export const operations: { readonly [N in Exclude<PrimitiveName, Taken>]: Entry 
   iota: entry(v.iota, ({ axis }, { out }, w) => w.emit(`stablehlo.iota dim = ${axis} : ${typeText(out)}`)),
   dot: entry(v.dot, (p, { args: [x, y], types, out }, w) => {
     const axes = `batching_dims = [${p.leftBatch.join(', ')}] x [${p.rightBatch.join(', ')}], contracting_dims = [${p.left.join(', ')}] x [${p.right.join(', ')}]`
-    const product = w.emit(`stablehlo.dot_general ${x}, ${y}, ${axes}, precision = [HIGHEST, HIGHEST] : ${signature(types, wide(out))}`)
+    const as = (name: string, t: TensorType, to: DType): readonly [string, TensorType] => [
+      converted(w, name, t, to),
+      tensorType(to, t.shape),
+    ]
+    const operand = w.precision === 'bf16' && out.dtype === 'f32' ? 'bf16' : out.dtype
+    const [[a, left], [b, right]] = [as(x, types[0], operand), as(y, types[1], operand)]
+    const exactly = w.precision === 'tf32' ? 'HIGH' : 'HIGHEST'
+    const product = w.emit(
+      `stablehlo.dot_general ${a}, ${b}, ${axes}, precision = [${exactly}, ${exactly}] : ${signature([left, right], wide(out))}`,
+    )
     return converted(w, product, wide(out), out.dtype)
   }),
 }

@@ -19,7 +19,7 @@ import { operations } from './operations.ts'
 import type { Bounds, Unit } from './outline.ts'
 import { boundsOf, isConstant, unitsOf } from './outline.ts'
 import { denseText, typeText } from './syntax.ts'
-import type { Writer } from './writer.ts'
+import type { Precision, Writer } from './writer.ts'
 import { openWriter } from './writer.ts'
 
 export interface Module {
@@ -60,7 +60,11 @@ interface Body {
   readonly w: Writer
 }
 
-const bodyOf = (names: Iterable<readonly [Expr, string]>): Body => ({ names: new Map(names), barred: new Map(), w: openWriter() })
+const bodyOf = (names: Iterable<readonly [Expr, string]>, precision: Precision): Body => ({
+  names: new Map(names),
+  barred: new Map(),
+  w: openWriter(precision),
+})
 
 const regionOf = (e: Expr): string | undefined => (e._tag === 'Apply' && e.region._tag === 'Some' ? e.region.value : undefined)
 
@@ -90,8 +94,11 @@ const written = (b: Body, applications: ReadonlyArray<Apply>): Fault | undefined
 const typesOf = (xs: ReadonlyArray<Expr>): string => xs.map((x) => typeText(x.type)).join(', ')
 
 /** A unit as a function without its name: equal texts are equal functions. */
-const functionText = ({ body, reads, results }: Bounds): string | Fault => {
-  const b = bodyOf(reads.map((e, i) => [e, `%arg${i}`]))
+const functionText = ({ body, reads, results }: Bounds, precision: Precision): string | Fault => {
+  const b = bodyOf(
+    reads.map((e, i) => [e, `%arg${i}`]),
+    precision,
+  )
   const wrong = written(b, body)
   if (wrong !== undefined) return wrong
   const returned = results.map((r) => nameOf(b, r)).join(', ')
@@ -111,7 +118,8 @@ const readers = (g: Graph, units: ReadonlyArray<Unit>): ReadonlySet<Expr> => {
   return read
 }
 
-export const moduleOf = (g: Graph): E.Either<Fault, Module> => {
+/** `precision`: that of products of f32. */
+export const moduleOf = (g: Graph, precision: Precision = 'highest'): E.Either<Fault, Module> => {
   const bad = nodesOf(g).find((e) => e._tag === 'Invalid')
   if (bad !== undefined) return E.left(unknown(bad))
   const leaves = leavesOfGraph(g)
@@ -121,13 +129,16 @@ export const moduleOf = (g: Graph): E.Either<Fault, Module> => {
   const texts: Array<string | undefined> = []
   const times = new Map<string, number>()
   for (const b of bounds) {
-    const text = b.body.length === 1 ? undefined : functionText(b)
+    const text = b.body.length === 1 ? undefined : functionText(b, precision)
     if (isFault(text)) return E.left(text)
     texts.push(text)
     if (text !== undefined) times.set(text, (times.get(text) ?? 0) + 1)
   }
   const functions = new Map([...times].filter(([, n]) => n > 1).map(([text], i) => [text, `@block${i}`]))
-  const main = bodyOf(leaves.map((l, i) => [l.leaf, `%arg${i}`]))
+  const main = bodyOf(
+    leaves.map((l, i) => [l.leaf, `%arg${i}`]),
+    precision,
+  )
   for (const [i, { body, reads, results }] of bounds.entries()) {
     const name = functions.get(texts[i] ?? '')
     if (name === undefined) {
