@@ -53,14 +53,38 @@ const constantOf = (l: Leaf, w: Writer): string | undefined =>
 const donated = (leaves: ReadonlyArray<NamedLeaf>, outputs: ReadonlyArray<Output>): ReadonlyMap<string, number> =>
   new Map(outputs.flatMap((o, i) => (o.role === 'state' && leaves.some((l) => isResident(l) && l.path === o.path) ? [[o.path, i]] : [])))
 
+/** A scalar that so many tensors read is worth a barrier. */
+const many = 8
+
+/**
+ * Scalars that many tensors read, such as a schedule's value: XLA would compute each again in every kernel that reads it, and compile that
+ * as often.
+ */
+const sharedScalars = (g: Graph): ReadonlySet<Expr> => {
+  const readers = new Map<Expr, number>()
+  for (const e of nodesOf(g)) {
+    if (e._tag !== 'Apply' || e.type.shape.length === 0) continue
+    for (const a of e.args) if (a._tag === 'Apply' && a.type.shape.length === 0) readers.set(a, (readers.get(a) ?? 0) + 1)
+  }
+  return new Set([...readers].flatMap(([e, n]) => (n < many ? [] : [e])))
+}
+
 /** A function that is being written: the names of what it has, and its lines. */
 interface Body {
+  readonly shared: ReadonlySet<Expr>
   readonly names: Map<Expr, string>
   readonly barred: Map<string, string>
   readonly w: Writer
 }
 
-const bodyOf = (names: Iterable<readonly [Expr, string]>, precision: Precision): Body => ({
+/** What all functions of a module are written with. */
+interface Manner {
+  readonly precision: Precision
+  readonly shared: ReadonlySet<Expr>
+}
+
+const bodyOf = (names: Iterable<readonly [Expr, string]>, { precision, shared }: Manner): Body => ({
+  shared,
   names: new Map(names),
   barred: new Map(),
   w: openWriter(precision),
@@ -70,12 +94,14 @@ const regionOf = (e: Expr): string | undefined => (e._tag === 'Apply' && e.regio
 
 const nameOf = ({ names, w }: Body, e: Expr): string => names.get(e) ?? (e._tag === 'Leaf' ? constantOf(e, w) : undefined) ?? ''
 
+const barred = (w: Writer, name: string, e: Expr): string => w.emit(`stablehlo.optimization_barrier ${name} : ${typeText(e.type)}`)
+
 /** What an application reads, in its own region. */
 const argument = (b: Body, e: Apply, a: Expr): string => {
   const region = regionOf(e)
   if (region === undefined || region === regionOf(a) || isConstant(a)) return nameOf(b, a)
   const key = `${region} ${a.id}`
-  const name = b.barred.get(key) ?? b.w.emit(`stablehlo.optimization_barrier ${nameOf(b, a)} : ${typeText(a.type)}`)
+  const name = b.barred.get(key) ?? barred(b.w, nameOf(b, a), a)
   b.barred.set(key, name)
   return name
 }
@@ -86,7 +112,7 @@ const written = (b: Body, applications: ReadonlyArray<Apply>): Fault | undefined
     const operands = { args: e.args.map((a) => argument(b, e, a)), types: e.args.map((a) => a.type), out: e.type }
     const name = entries.get(e.op.name)?.(operands, b.w, e)
     if (name === undefined) return unknown(e)
-    b.names.set(e, name)
+    b.names.set(e, b.shared.has(e) ? barred(b.w, name, e) : name)
   }
   return undefined
 }
@@ -94,10 +120,10 @@ const written = (b: Body, applications: ReadonlyArray<Apply>): Fault | undefined
 const typesOf = (xs: ReadonlyArray<Expr>): string => xs.map((x) => typeText(x.type)).join(', ')
 
 /** A unit as a function without its name: equal texts are equal functions. */
-const functionText = ({ body, reads, results }: Bounds, precision: Precision): string | Fault => {
+const functionText = ({ body, reads, results }: Bounds, manner: Manner): string | Fault => {
   const b = bodyOf(
     reads.map((e, i) => [e, `%arg${i}`]),
-    precision,
+    manner,
   )
   const wrong = written(b, body)
   if (wrong !== undefined) return wrong
@@ -122,6 +148,7 @@ const readers = (g: Graph, units: ReadonlyArray<Unit>): ReadonlySet<Expr> => {
 export const moduleOf = (g: Graph, precision: Precision = 'highest'): E.Either<Fault, Module> => {
   const bad = nodesOf(g).find((e) => e._tag === 'Invalid')
   if (bad !== undefined) return E.left(unknown(bad))
+  const manner = { precision, shared: sharedScalars(g) }
   const leaves = leavesOfGraph(g)
   const units = unitsOf(g)
   const read = readers(g, units)
@@ -129,7 +156,7 @@ export const moduleOf = (g: Graph, precision: Precision = 'highest'): E.Either<F
   const texts: Array<string | undefined> = []
   const times = new Map<string, number>()
   for (const b of bounds) {
-    const text = b.body.length === 1 ? undefined : functionText(b, precision)
+    const text = b.body.length === 1 ? undefined : functionText(b, manner)
     if (isFault(text)) return E.left(text)
     texts.push(text)
     if (text !== undefined) times.set(text, (times.get(text) ?? 0) + 1)
@@ -137,7 +164,7 @@ export const moduleOf = (g: Graph, precision: Precision = 'highest'): E.Either<F
   const functions = new Map([...times].filter(([, n]) => n > 1).map(([text], i) => [text, `@block${i}`]))
   const main = bodyOf(
     leaves.map((l, i) => [l.leaf, `%arg${i}`]),
-    precision,
+    manner,
   )
   for (const [i, { body, reads, results }] of bounds.entries()) {
     const name = functions.get(texts[i] ?? '')
