@@ -194,7 +194,7 @@ const deviceOf = (parts: Parts): PjrtDevice => {
       pipe(
         g,
         followGraph(pjrtRoad),
-        E.chain((graph) => moduleOf(graph, precision)),
+        E.chain((graph) => moduleOf(graph, { precision, apart: client.platform === 'cpu' })),
       ),
     context: [precision, code, identityOf(plugin), client.version, client.api.join('.'), client.device, cpus()[0]?.model ?? ''],
   }

@@ -13,6 +13,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Apply, Expr, Leaf } from '../../../core/expr.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault } from '../../../core/fault.ts'
+import { usersOf } from '../../../core/order.ts'
 import type { Graph, NamedLeaf, Output } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph, nodesOf } from '../../../core/graph.ts'
 import { operations } from './operations.ts'
@@ -61,12 +62,13 @@ const many = 8
  * as often.
  */
 const sharedScalars = (g: Graph): ReadonlySet<Expr> => {
-  const readers = new Map<Expr, number>()
-  for (const e of nodesOf(g)) {
-    if (e._tag !== 'Apply' || e.type.shape.length === 0) continue
-    for (const a of e.args) if (a._tag === 'Apply' && a.type.shape.length === 0) readers.set(a, (readers.get(a) ?? 0) + 1)
-  }
-  return new Set([...readers].flatMap(([e, n]) => (n < many ? [] : [e])))
+  const order = nodesOf(g)
+  const users = usersOf(order)
+  const of = (e: Expr): ReadonlyArray<Expr> => users.get(e) ?? []
+  // a scalar is read as often as what it is repeated to
+  const readers = (e: Expr): number =>
+    of(e).reduce((n, u) => n + (u.type.shape.length === 0 ? 0 : u._tag === 'Apply' && u.op.name === 'broadcast' ? of(u).length : 1), 0)
+  return new Set(order.filter((e) => e._tag === 'Apply' && e.type.shape.length === 0 && readers(e) >= many))
 }
 
 /** A function that is being written: the names of what it has, and its lines. */
@@ -77,9 +79,15 @@ interface Body {
   readonly w: Writer
 }
 
-/** What all functions of a module are written with. */
-interface Manner {
+export interface Printing {
+  /** Of products of f32. */
   readonly precision: Precision
+  /** Whether blocks stay functions in what is compiled: else XLA puts them where they are called before it does anything else. */
+  readonly apart: boolean
+}
+
+/** What all functions of a module are written with. */
+interface Manner extends Printing {
   readonly shared: ReadonlySet<Expr>
 }
 
@@ -136,6 +144,9 @@ const functionText = ({ body, reads, results }: Bounds, manner: Manner): string 
   ].join('\n')
 }
 
+/** What keeps XLA from putting a function in its call's place. */
+const stays = ' {mhlo.frontend_attributes = {inlineable = "false"}}'
+
 /** Who reads an expression from outside of its unit. */
 const readers = (g: Graph, units: ReadonlyArray<Unit>): ReadonlySet<Expr> => {
   const unitOf = new Map<Expr, Unit>(units.flatMap((u) => u.map((e) => [e, u] as const)))
@@ -144,11 +155,10 @@ const readers = (g: Graph, units: ReadonlyArray<Unit>): ReadonlySet<Expr> => {
   return read
 }
 
-/** `precision`: that of products of f32. */
-export const moduleOf = (g: Graph, precision: Precision = 'highest'): E.Either<Fault, Module> => {
+export const moduleOf = (g: Graph, how: Printing): E.Either<Fault, Module> => {
   const bad = nodesOf(g).find((e) => e._tag === 'Invalid')
   if (bad !== undefined) return E.left(unknown(bad))
-  const manner = { precision, shared: sharedScalars(g) }
+  const manner = { ...how, shared: sharedScalars(g) }
   const leaves = leavesOfGraph(g)
   const units = unitsOf(g)
   const read = readers(g, units)
@@ -173,7 +183,7 @@ export const moduleOf = (g: Graph, precision: Precision = 'highest'): E.Either<F
       if (wrong !== undefined) return E.left(wrong)
       continue
     }
-    const call = `func.call ${name}(${reads.map((e) => nameOf(main, e)).join(', ')}) : (${typesOf(reads)}) -> (${typesOf(results)})`
+    const call = `func.call ${name}(${reads.map((e) => nameOf(main, e)).join(', ')})${how.apart ? stays : ''} : (${typesOf(reads)}) -> (${typesOf(results)})`
     const called = main.w.emit(call, results.length)
     results.forEach((r, k) => main.names.set(r, results.length === 1 ? called : called.replace(/#0$/, `#${k}`)))
   }
