@@ -12,9 +12,9 @@ cd "$(dirname "$0")/../.."
 pack() {
   mkdir -p .device
   tar -c -C "$(dirname "$(readlink -f "$(command -v node)")")" node | xz -T0 -6 > .device/node.tar.xz
-  # what compiling and running needs: no browsers' drivers, no linters
-  tar -c --exclude='*.map' --exclude='*.md' node_modules/{tsx,esbuild,@esbuild,get-tsconfig,resolve-pkg-maps,koffi,fp-ts,io-ts,msgpackr,yaml} 2>/dev/null |
-    xz -T0 -6 > .device/packages.tar.xz || true
+  # what compiling and running needs: no drivers of browsers, no linters
+  tar -c --exclude='*.map' --exclude='*.md' node_modules/{tsx,esbuild,@esbuild,get-tsconfig,resolve-pkg-maps,koffi,@koromix,fp-ts,io-ts,msgpackr,yaml} |
+    xz -T0 -6 > .device/packages.tar.xz
   du -sh .device
 }
 

@@ -1,6 +1,6 @@
 /**
  * Random graphs of odd and tiny extents and of ranks 0 to 5: sums and norms of different reach over one tensor, kernels that differ in
- * one thing alone, several outputs with shared parts, f16 and bf16 in memory, states that are replaced while others read them, and gradients.
+ * one thing alone, several outputs with shared parts, f16 and bf16 in memory, states that are replaced while others read them, gradients.
  *
  * Values stay of the order of 1. What jumps (a maximum, a comparison) is asked of given values and their moves alone, which every target
  * holds exactly.
