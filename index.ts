@@ -6,7 +6,7 @@
 // Faults, and the types that a program meets.
 export type { Fault } from './core/fault.ts'
 export { fault, showFault } from './core/fault.ts'
-export type { Image, Box } from './data/readers/dataset.ts'
+export type { Image, Box, Dataset } from './data/readers/dataset.ts'
 
 // Losses; sums of them are in `dinograph/losses`.
 export type { Loss } from './losses/loss.ts'
@@ -32,6 +32,7 @@ export { featurePair, logitPair, severalStudents } from './models/distil.ts'
 
 // Data.
 export { openData } from './data/readers/index.ts'
+export { threaded } from './data/readers/threaded.ts'
 export { negatives } from './data/loading/negative.ts'
 export { contactSheet, writePng } from './data/readers/pictures/picture.ts'
 
@@ -46,8 +47,11 @@ export type { Parts } from './train/recipes/experiment.ts'
 export { experiment, experimentWith } from './train/recipes/experiment.ts'
 export type { Experiment, Trained } from './train/run/experiment.ts'
 export { command } from './train/cli/command.ts'
-export type { Shown, Study } from './train/cli/study.ts'
+export type { Finding, Shown, Study } from './train/cli/study.ts'
 export { study } from './train/cli/study.ts'
+export { judged } from './train/cli/judging.ts'
+export type { LookOptions } from './train/cli/looking.ts'
+export { looks } from './train/cli/looking.ts'
 export { pretrained, pretrainedUnless } from './train/cli/pretraining.ts'
 export type { Report } from './train/run/run.ts'
 export { run } from './train/cli/run.ts'
@@ -57,7 +61,7 @@ export { recipe } from './train/recipes/recipe.ts'
 // Their parts: data, views, networks, heads; each brings its own settings.
 export type { Part } from './train/recipes/part.ts'
 export { part } from './train/recipes/part.ts'
-export { images, shownAs } from './train/recipes/parts/images.ts'
+export { images, imagesBy, shownAs } from './train/recipes/parts/images.ts'
 export { crops } from './train/recipes/parts/crops.ts'
 export { hidden } from './train/recipes/parts/masks.ts'
 export type { Asked, Head } from './train/recipes/parts/network.ts'

@@ -5,3 +5,7 @@ const isCheckout = new URL(import.meta.url).pathname.endsWith('.ts')
 
 /** A command as one can type it here; options may follow. */
 export const commandLine = (command: string): string => (isCheckout ? `npm run ${command} --` : `npx dinograph ${command}`)
+
+/** Whether tsx reads what this process loads. */
+export const isUnderTsx = (execArgv: ReadonlyArray<string> = process.execArgv): boolean =>
+  execArgv.some((word) => /[\\/]tsx[\\/]|^tsx$/.test(word))

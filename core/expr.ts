@@ -6,6 +6,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { Option } from 'fp-ts/lib/Option.js'
 import type { Fault } from './fault.ts'
 import { fault } from './fault.ts'
+import { userLine } from './place.ts'
 import type { Scalar, Scatter } from './scalar.ts'
 import type { DType, Shape, TensorType } from './type.ts'
 import { showType, tensorType } from './type.ts'
@@ -169,38 +170,14 @@ export const applied = (op: Op, args: ReadonlyArray<Expr>, type: TensorType, reg
     region,
   }))
 
-/** A path without the codes of addresses; as it is, where it has a percent sign of its own. */
-const decoded = (address: string): string => {
-  try {
-    return decodeURIComponent(address)
-  } catch {
-    return address
-  }
-}
-
-/** A place of a stack line as a path: stacks write `file:///a%20b.ts` and `/a b.ts` for the same file. */
-const asPath = (place: string): string =>
-  (place.startsWith('file://') ? decoded(place.slice('file://'.length)) : place).replaceAll('\\', '/').replace(/^\/(?=[A-Za-z]:)/, '')
-
-const libraryRoot = asPath(new URL('..', import.meta.url).href)
-
-/** What stands beside the library's rooms in a checkout: programs of users. */
-const users = ['examples/', 'spec/']
-
-const isOwn = (path: string): boolean => path.startsWith(libraryRoot) && !users.some((u) => path.startsWith(u, libraryRoot.length))
-
-/** The `path:line:column` of one stack line, where it has one. */
-const placeOf = (line: string): string =>
-  asPath(/^at (?:.*? \()(.+:\d+:\d+)\)$/.exec(line)?.[1] ?? /^at (?:async )?(.+:\d+:\d+)$/.exec(line)?.[1] ?? '')
-
-/** The first line of the stack that lies outside of the library: the user's own, however deep the library stands on it. */
+/** The line of the user's program that the library was called from, in brackets; nothing where none of it is waiting. */
 const sourceLine = (): string => {
   const limit = Error.stackTraceLimit
   Error.stackTraceLimit = Infinity
   const stack = new Error().stack ?? ''
   Error.stackTraceLimit = limit
-  const places = stack.split('\n').map((l) => placeOf(l.trim()))
-  return places.find((p) => p !== '' && !isOwn(p) && !/^node:|\/node_modules\/|^<anonymous>/.test(p)) ?? 'an unknown line'
+  const line = userLine(stack)
+  return line === undefined ? '' : ` (${line})`
 }
 
 /** A misuse of `op`: carries the fault in place of a value, with the type that later ops may go on with. */
@@ -208,7 +185,7 @@ export const invalid = (op: string, found: string, misuse: Misuse, type: TensorT
   _tag: 'Invalid',
   id: interning.next++,
   type,
-  fault: fault('type', { place: `${op} (${sourceLine()})`, found, ...misuse }),
+  fault: fault('type', { place: `${op}${sourceLine()}`, found, ...misuse }),
 })
 
 /** The scope (`blocks.3.attn.qkv`) in which an expression was first made; empty at top level. */

@@ -2,6 +2,7 @@
  * A fault is bad input explained: where it is, what was found there, what is allowed, and what to do about it.
  * Every failure that a user can cause travels as a `Fault` in the left of an Either or TaskEither.
  */
+import { userLine } from './place.ts'
 
 /**
  * What kind of thing was wrong. `usage` and `config` end a command with exit code 2, all others with 1; `program` is a mistake of this
@@ -81,6 +82,21 @@ export const messageOf = (e: unknown): string =>
 export const codeOf = (e: unknown): string =>
   typeof e === 'object' && e !== null && 'code' in e && typeof e.code === 'string' ? e.code : ''
 
+/** Where an error was thrown, of its stack. */
+const innermost = (stack: string): string | undefined => /^\s*at (.+)$/m.exec(stack)?.[1]
+
+/** Whose mistake an error is that no rule has foreseen: tsx does not check types, so what a program of a user passes may be of any. */
+const blame = (stack: string): Pick<Fault, 'allowed' | 'remedy'> => {
+  const line = userLine(stack)
+  if (line === undefined) return { allowed: 'no such error: this is a mistake of this program', remedy: 'please report it' }
+  return userLine(`at ${innermost(stack) ?? ''}`) === undefined
+    ? {
+        allowed: `values of the types that are called for at ${line}`,
+        remedy: 'check the types there, which tsx does not (npx tsc --noEmit); if they are right, please report it',
+      }
+    : { allowed: 'a program that throws no error', remedy: `correct it at ${line}` }
+}
+
 /** What was thrown and not expected, as a fault: too large for memory, or a mistake of this program. */
 export const unexpected = (e: unknown): Fault => {
   if (isFault(e)) return e
@@ -93,15 +109,5 @@ export const unexpected = (e: unknown): Fault => {
         remedy: 'make it smaller: the batch, the crops, the model or the prototypes of its head',
         stack,
       })
-    : fault('program', {
-        place:
-          stack
-            .split('\n')
-            .find((line) => line.trimStart().startsWith('at '))
-            ?.trim() ?? 'this program',
-        found,
-        allowed: 'no such error: this is a mistake of this program',
-        remedy: 'please report it',
-        stack,
-      })
+    : fault('program', { place: innermost(stack) ?? 'this program', found, ...blame(stack), stack })
 }

@@ -9,6 +9,7 @@ export { subset } from './readers/subset.ts'
 // Readers.
 export { readers, openData } from './readers/index.ts'
 export type { OpenOptions, Reader } from './readers/reader.ts'
+export { threaded } from './readers/threaded.ts'
 export type { ImageArray } from './readers/array.ts'
 export { array } from './readers/array.ts'
 export type { MnistOptions } from './readers/mnist.ts'

@@ -107,7 +107,16 @@ export const scoped =
     },
   })
 
-const valueOf = (t: Term): Expr => t.factors.reduce((x, f) => mul(x, f), t.scale === 1 ? t.value : mul(t.value, t.scale))
+/** The value of a term; a misuse that names it where it is not one number. */
+const scalarOf = ({ name, value }: Term): Expr =>
+  value.type.shape.length === 0
+    ? value
+    : misuse(`the loss ${name}`, [value], {
+        allowed: 'one number, of shape []',
+        remedy: 'reduce it with mean() or sum() of dinograph/ops',
+      })
+
+const valueOf = (t: Term): Expr => t.factors.reduce((x, f) => mul(x, f), t.scale === 1 ? scalarOf(t) : mul(scalarOf(t), t.scale))
 
 /** The objective: the sum of all terms, shape `[]`. */
 export const total = (outcome: Outcome): Expr => {

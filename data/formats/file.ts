@@ -28,6 +28,7 @@ const remedies: ReadonlyMap<string, readonly [allowed: string, remedy: string]> 
   ['EFBIG', ['a file size that the system permits', 'raise the file size limit, or write less']],
   ['EROFS', ['a writable disk', 'choose a folder on a writable disk']],
   ['EISDIR', ['a file', 'name a file, not a folder']],
+  ['EEXIST', ['a folder, or a path where nothing is', 'name another path: a file is there']],
   ['ENOTDIR', ['a folder', 'name a folder, not a file']],
   ['EMFILE', ['fewer open files', 'raise the limit of open files (ulimit -n)']],
   ['EIO', ['a working disk', 'check the disk']],

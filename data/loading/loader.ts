@@ -91,8 +91,8 @@ const workersFor = (d: Dataset, o: LoaderOptions): TaskEither<Fault, { readonly 
       fault('data', {
         place: `loader of ${d.name}`,
         found: `${workers} worker threads for a data set of a program's own functions`,
-        allowed: 'threads for data sets that are opened from files or arrays',
-        remedy: 'set workers to 0',
+        allowed: 'threads for data sets of readers and arrays, and of functions that are threaded (dinograph/data)',
+        remedy: 'set workers to 0, or open them by threaded(import.meta.url, …), so that threads can open them too',
       }),
     )
   return pipe(

@@ -18,6 +18,7 @@ import { normalisationFor } from './measure.ts'
 import type { NormalisationChoice } from './measure.ts'
 import { trainAndTest } from '../readers/split.ts'
 import { openData } from '../readers/index.ts'
+import type { OpenedData } from '../readers/folder.ts'
 import type { OpenOptions } from '../readers/reader.ts'
 import { readable } from '../readers/result.ts'
 
@@ -40,10 +41,15 @@ export interface TrainingOptions extends OpenOptions {
   /** What values that are no numbers are: air by default. */
   readonly nan?: Nan
   readonly say: (text: string) => void
+  /** What opens the path. Default: the readers. */
+  readonly open?: (path: string, o: OpenOptions) => TaskEither<Fault, OpenedData>
 }
 
 /** Images that are looked at for a description. */
 const looked = 32
+
+/** A number as a person reads it: whole, or four digits. */
+const short = (x: number): number => (Number.isInteger(x) ? x : Number(x.toPrecision(4)))
 
 /** What a person should know about the images: how many, of what kind, size and spacing, which values. */
 const describe =
@@ -60,7 +66,9 @@ const describe =
       ...(s.series === 0 ? [] : [`${s.series} series`]),
       some(s.shapes, ' x '),
       ...(s.spacing.length === 0 ? [] : [`spacing ${some(s.spacing, ' x ')} mm`]),
-      ...(s.values === undefined ? [] : [`values ${s.values[0]} to ${s.values[1]}${d.units === undefined ? '' : ` ${d.units}`}`]),
+      ...(s.values === undefined
+        ? []
+        : [`values ${short(s.values[0])} to ${short(s.values[1])}${d.units === undefined ? '' : ` ${d.units}`}`]),
       ...(s.boxes === 0 ? [] : [`${s.boxes} boxes`]),
     ]
     say(`${d.name}: ${parts.join(', ')}${d.length > looked ? ` (looked at ${looked})` : ''}`)
@@ -96,7 +104,7 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
     }
   const settle = o.nan === undefined || o.nan === 'air' ? (d: Dataset) => d : settled(o.nan)
   return pipe(
-    openData(path, {
+    (o.open ?? openData)(path, {
       ...o,
       listed: (n) => {
         say(`${n} files so far`)

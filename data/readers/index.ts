@@ -11,6 +11,7 @@ import { parquetReader } from './shards/parquet.ts'
 import { webdatasetReader } from './shards/webdataset.ts'
 import { joinedView } from './joined.ts'
 import { subsetView } from './subset.ts'
+import { threadedView } from './threaded.ts'
 
 export const readers: ReadonlyArray<Reader> = [
   dicomReader,
@@ -23,6 +24,6 @@ export const readers: ReadonlyArray<Reader> = [
 ]
 
 /** What opens datasets again, of every origin that there is in this room. */
-export const reopeners: ReadonlyArray<Reopener> = [...readers, array, subsetView, joinedView]
+export const reopeners: ReadonlyArray<Reopener> = [...readers, array, subsetView, joinedView, threadedView]
 
 export const openData = openWith(readers)

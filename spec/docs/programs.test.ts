@@ -8,7 +8,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as t from 'io-ts'
 import ts from 'typescript'
-import { afterAll, describe, expect, it, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { decodeAs } from '../../data/formats/codec.ts'
 import { right } from '../data/either.ts'
 
@@ -42,7 +42,9 @@ const programsIn = (page: string): ReadonlyArray<Shown> => {
 const shown = ['docs/methods.md', 'docs/strategies.md'].flatMap(programsIn)
 const [language] = programsIn('docs/language.md')
 const [, called] = programsIn('README.md')
-const programs = [...shown, language, called]
+const [data] = programsIn('docs/data.md')
+const extending = programsIn('docs/extending.md')
+const programs = [...shown, language, called, data, ...extending]
 
 test('there is a loss, a backbone and a strategy', () => {
   expect(shown.map((s) => s.title)).toEqual(['A loss of your own', 'A backbone of your own', 'A strategy of your own'])
@@ -98,6 +100,14 @@ describe('they run', { timeout: 300_000 }, () => {
     // what the page leaves out stands as dots
     for (const part of printed.split(/^ +…\n/m)) expect(done.stdout).toContain(part)
   })
+  it.each(extending)("what extending.md's print: $title", ({ title, file }) => {
+    const done = started(file)
+    expect(done.status, done.stderr).toBe(0)
+    const [, section = ''] = readFileSync(join(root, 'docs/extending.md'), 'utf8').split(`## ${title}\n`)
+    // what closes the program, what opens the text
+    const [, , printed = 'nothing'] = section.split(/^```\n/m)
+    expect(done.stdout.trim()).toBe(printed.trim())
+  })
   it("README's second program", () => {
     const file = join(folder, 'called.ts')
     const code = readFileSync(called.file, 'utf8')
@@ -106,6 +116,42 @@ describe('they run', { timeout: 300_000 }, () => {
     const done = started(file)
     expect(done.status, done.stderr).toBe(0)
     expect(done.stdout).toContain('results in ')
+  })
+})
+
+describe('they are read by threads', { timeout: 300_000 }, () => {
+  const raw = join(folder, 'raw')
+  const train = (file: string, out: string, workers: number) => {
+    const set = [`data.workers=${workers}`, ...settings.filter((s) => !/^data/.test(s)), 'model.depth=1', 'model.heads=2', 'data.share=0.5']
+    const line = ['--data', raw, '--steps', '2', '--target', 'gpujs:cpu', '--out', join(folder, out), ...set.flatMap((s) => ['--set', s])]
+    return spawnSync(process.execPath, ['--import', 'tsx', file, ...line], { cwd: root, encoding: 'utf8' })
+  }
+  const lossesOf = (out: string): ReadonlyArray<string> =>
+    readFileSync(join(folder, out, 'metrics.jsonl'), 'utf8').match(/"loss":[\d.]+/g) ?? []
+
+  beforeAll(() => {
+    mkdirSync(raw)
+    for (const n of Array.from({ length: 12 }, (_, i) => i)) {
+      const values = Float32Array.from({ length: 28 * 28 }, (_, i) => -1000 + ((i * (n + 3)) % 29) * 60)
+      writeFileSync(join(raw, `${n}.f32`), new Uint8Array(values.buffer))
+      writeFileSync(join(raw, `${n}.json`), JSON.stringify({ height: 28, width: 28, label: n % 2 === 0 ? 'even' : 'odd' }))
+    }
+  })
+  it('data of your own: a name that the file does not export is a fault; by its remedy they give the losses of no threads', () => {
+    const other = data.file.replace(/\.ts$/, '-other.ts')
+    writeFileSync(other, readFileSync(data.file, 'utf8').replace("'openRaw', (dir", "'openRow', (dir"))
+    const wrong = train(other, 'threads', 2)
+    expect(wrong.status).toBe(1)
+    expect(wrong.stderr).toContain('found:   no function openRow among its exports')
+    expect(wrong.stderr).toContain("remedy:  export const openRow = threaded(import.meta.url, 'openRow', …)")
+    writeFileSync(other, readFileSync(data.file, 'utf8').replaceAll('openRaw', 'openRow'))
+    for (const [file, out, workers] of [[data.file, 'none', 0] as const, [other, 'threads', 2] as const]) {
+      const done = train(file, out, workers)
+      expect(done.status, done.stderr).toBe(0)
+      expect(done.stderr).toContain('intensity: window')
+    }
+    expect(lossesOf('none')).toHaveLength(2)
+    expect(lossesOf('threads')).toEqual(lossesOf('none'))
   })
 })
 

@@ -34,16 +34,38 @@ const traced = trace('user', [value('y', deep(20))])
 console.log(traced._tag === 'Left' ? traced.left.place : 'no fault')
 `
 
-const placeUnderTsx = (folder: string): string => {
+const placeUnderTsx = (folder: string, text = program): string => {
   const at = join(home, folder)
   mkdirSync(at, { recursive: true })
-  writeFileSync(join(at, 'user.ts'), program)
+  writeFileSync(join(at, 'user.ts'), text)
   return execFileSync(process.execPath, ['--import', 'tsx', join(at, 'user.ts')], { cwd: root, encoding: 'utf8' }).trim()
 }
 
 describe('the place of a misuse under tsx', () => {
   it.each(['data/models', 'core', 'a (b)/ops'])('is the line of a program in %s', { timeout: 30000 }, (folder) => {
     expect(placeUnderTsx(folder)).toBe(`add (${join(home, folder)}/user.ts:11:7) in 1`)
+  })
+})
+
+describe('an error that no rule has foreseen', () => {
+  const failing = (call: string) => `import { unexpected } from '${root}/core/fault.ts'
+import { iota } from '${root}/ops/gather.ts'
+try {
+  ${call}
+} catch (e) {
+  const { place, allowed, remedy } = unexpected(e)
+  console.log([place, allowed, remedy].join('\\n'))
+}
+`
+  const here = join(home, 'wrong/user.ts')
+  it('names the line that passed a value of another type, which tsx does not check', { timeout: 30000 }, () => {
+    const [place, allowed, remedy] = placeUnderTsx('wrong', failing('iota(3)')).split('\n')
+    expect(place).toMatch(/ops\/gather\.ts:\d+:\d+/)
+    expect(allowed).toMatch(new RegExp(`^values of the types that are called for at ${here}:4:\\d+$`))
+    expect(remedy).toContain('npx tsc --noEmit')
+  })
+  it('is corrected where the user’s program has thrown it', { timeout: 30000 }, () => {
+    expect(placeUnderTsx('wrong', failing("throw new Error('mine')")).split('\n')[2]).toMatch(new RegExp(`^correct it at ${here}:4:\\d+$`))
   })
 })
 

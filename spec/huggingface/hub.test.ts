@@ -219,6 +219,12 @@ describe('the environment', () => {
     expect(await of({ XDG_CACHE_HOME: '/c' })).toBe('/c/huggingface/hub')
     expect(right(await hubOf({ HF_HOME: '/b' })())).toMatchObject({ endpoint: 'https://huggingface.co', offline: false, token: undefined })
   })
+  it('that reads as a path into a folder that is here may have meant one: what is there is named, and the nearest of it', async () => {
+    const f = left(await get(envOf('paths', { HF_ENDPOINT: 'http://127.0.0.1:9' }), 'examples/recipe'))
+    expect(f.found).toMatch(/^nothing in the folder examples; and as the id of a model: .*ECONNREFUSED|fetch failed/)
+    expect(f.allowed).toContain('examples/attention.ts')
+    expect(f.remedy).toBe('did you mean examples/recipes?')
+  })
   it('tells ids from paths', () => {
     expect(['facebook/dinov2-small', 'a/b@v1.0'].map((x) => O.isSome(parseId(x)))).toEqual([true, true])
     expect(['runs/a/b', '../up', 'folder', 'a/b.safetensors', '/a/b', 'a/b@../../x'].map((x) => O.isSome(parseId(x)))).toEqual([

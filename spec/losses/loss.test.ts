@@ -1,14 +1,19 @@
 /** The laws of losses, on the very expressions that they build. */
 import fc from 'fast-check'
+import * as E from 'fp-ts/lib/Either.js'
 import { concatAll } from 'fp-ts/lib/Monoid.js'
 import { describe, expect, it } from 'vitest'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import type { Expr } from '../../core/expr.ts'
+import { value } from '../../core/graph.ts'
 import { input, resident } from '../../core/leaves.ts'
 import { param, zeros } from '../../core/model.ts'
+import { trace } from '../../core/trace.ts'
 import type { Loss, LossState, Outcome } from '../../losses/loss.ts'
 import { kept, lossMonoid, pureLoss, scheduled, scoped, total, watch, weighted } from '../../losses/loss.ts'
 import { add, mul } from '../../ops/elementwise.ts'
+import { mean } from '../../ops/reduce.ts'
+import { left } from '../data/either.ts'
 
 type F = { readonly x: Expr }
 
@@ -81,6 +86,17 @@ describe('losses are a Monoid', () => {
     )
     expect(v[0]).toBe(2 * 5 + 0.5 * 12 + 10 * 4)
     expect(evaluate([total(outcome(empty))])[0][0]).toBe(0)
+  })
+})
+
+describe('a loss that is no number', () => {
+  it('is a fault that names it, whatever else is in the sum, and is one when it is reduced', () => {
+    const barlow = (f: (x: Expr) => Expr) => pureLoss<F>('barlow', () => f(input('y', [2, 3])))
+    const traced = (l: Loss<F>) => trace('loss', [value('loss', total(outcome(concat(keeping('a', 1), weighted(2)(l)))))])
+    const wrong = left(traced(barlow((x) => x)))
+    expect([wrong.place, wrong.found]).toEqual([expect.stringMatching(/^the loss barlow/), 'f32[2, 3]'])
+    expect(wrong.remedy).toContain('mean()')
+    expect(E.isRight(traced(barlow(mean())))).toBe(true)
   })
 })
 

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
-import { isProgram, isUnderTsx, startedAs } from '../../train/cli/entry.ts'
+import { isUnderTsx } from '../../core/command.ts'
+import { isProgram, startedAs } from '../../train/cli/entry.ts'
 import { isRelayed, withoutRelay } from '../../train/cli/signals.ts'
 
 const folder = realpathSync(mkdtempSync(join(tmpdir(), 'dinograph-entry-')))

@@ -1,6 +1,6 @@
 /** Two runs and one folder: each a process of its own, with the defaults. */
 import { spawn } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
@@ -105,6 +105,38 @@ describe('a folder of a run', () => {
       expect(await readdir(root)).toEqual(['empty'])
     },
   )
+
+  test('is free again after a fault of the first batch: the remedy is followed in the same folder', { timeout: 120000 }, async () => {
+    const [root, data] = [await folder(), await folder()]
+    for (const word of ['a', 'b']) {
+      await mkdir(join(data, word))
+      for (let i = 0; i < 3; i++) await copyFile('spec/data/fixtures/pictures/gray.png', join(data, word, `${i}.png`))
+    }
+    const line = [...quick, '--data', data, '--steps', '1', '--out', join(root, 'run')]
+    const large = await live([...line, '--set', 'batch=64'])
+    expect(large.code, large.stderr).toBe(1)
+    const [, remedy] = /\((--set batch=\d+)\)/.exec(large.stderr) ?? []
+    expect(remedy, large.stderr).toBeDefined()
+    expect(await readdir(root)).toEqual([])
+    await writeFile(join(data, 'a', '9.png'), 'no picture')
+    const damaged = await live([...line, ...remedy.split(' ')])
+    expect(damaged.code, damaged.stderr).toBe(1)
+    expect(damaged.stderr).toContain('9.png')
+    expect(await readdir(root)).toEqual([])
+    await rm(join(data, 'a', '9.png'))
+    const small = await live([...line, ...remedy.split(' ')])
+    expect(small.code, small.stderr).toBe(0)
+  })
+
+  test('is no file: what to name instead is said', async () => {
+    const out = join(await folder(), 'experiment.ts')
+    await writeFile(out, '')
+    const taken = await takeFolder(out, { resume: false, say: quiet })()
+    expect(E.isLeft(taken) && [taken.left.allowed, taken.left.remedy]).toEqual([
+      'a folder, or a path where nothing is',
+      'name another path: a file is there',
+    ])
+  })
 
   test('with files that are not of a run is refused, and they stay', async () => {
     const out = await folder()

@@ -24,6 +24,12 @@ export interface Shown extends Ready {
   readonly out: string
 }
 
+/** Lines for a person, and numbers that join the report. */
+export interface Finding {
+  readonly text: string
+  readonly metrics: Readonly<Record<string, number>>
+}
+
 export interface Study {
   readonly name: string
   readonly about: string
@@ -31,8 +37,8 @@ export interface Study {
   readonly trains: Experiment
   /** Settings of it that differ here. */
   readonly settings: unknown
-  /** Lines for a person, and numbers that join the report. */
-  readonly show: (s: Shown) => TaskEither<Fault, { readonly text: string; readonly metrics: Readonly<Record<string, number>> }>
+  /** `judged(…)`, `looks(…)`, or a function of one's own. */
+  readonly show: (s: Shown) => TaskEither<Fault, Finding>
 }
 
 /** What is left of a program that trained nothing. */

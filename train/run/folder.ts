@@ -2,7 +2,7 @@
  * The folder of a run: one run at a time, and one run altogether. What an earlier one has left there is gone on with or moved aside, never
  * written over.
  */
-import { mkdir, readdir, rename, rmdir } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -103,6 +103,17 @@ const emptied = async (out: string, o: Taking): Promise<Either<Fault, void>> => 
   return E.right(undefined)
 }
 
+/** What a run has written before its first step: its configuration, its start, how it sees pictures, and logs without a number. */
+const beginning = /^(config\.yaml|environment\.json|preprocessor_config\.json|metrics\.jsonl|events\.out\.tfevents\.[^/]*)$/
+
+/** Removes what a run has written that ended before its first step: there is nothing to go on with, and the folder is free again. */
+const forgotten = async (out: string): Promise<void> => {
+  const files = await filesIn(out, Infinity)
+  if (!files.every((f) => beginning.test(f))) return
+  const taken = files.includes('metrics.jsonl') ? (await stat(join(out, 'metrics.jsonl'))).size : 0
+  if (taken === 0) for (const f of files) await rm(join(out, f), { force: true })
+}
+
 /**
  * Takes a folder for a run, and makes it. Faults (`usage`, exit code 2): another run is under way there; an earlier one was there and
  * neither `resume` nor `overwrite` is asked for, or both; files that are not of a run. Further: nothing to resume; what the system refuses.
@@ -122,6 +133,7 @@ export const takeFolder = (out: string, o: Taking): TaskEither<Fault, Taken> =>
     const { before, release } = held.right
     // what a run that never began has made goes with it
     const released = async (): Promise<void> => {
+      if (!o.resume) await forgotten(out).catch(() => undefined)
       await release()
       await rmdir(checkpointsOf(out)).catch(() => undefined)
       if (E.isRight(there) && there.right === 'nothing') await rmdir(out).catch(() => undefined)

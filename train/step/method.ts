@@ -118,11 +118,11 @@ export interface MethodOptions<B, P, Q, S, T> {
   readonly feed?: StepFeed
   /** The root of the evaluated network. Default `teacher`. */
   readonly evaluated?: string
-  /** Default: noStrategy. */
+  /** Networks that are judged beside it when training is over, by name. Default: none. */
   readonly beside?: Readonly<Record<string, Compared>>
-  /** Default: noStrategy. */
+  /** Where the student's prototypes are: `head.last_layer`. Default: nowhere. */
   readonly prototypes?: ReadonlyArray<string>
-  /** Roles other than those of a teacher that follows its student. Default: these. */
+  /** Other roles than those of a teacher that follows its student. Default: noStrategy. */
   readonly roles?: Strategy
 }
 

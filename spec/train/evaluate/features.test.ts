@@ -1,7 +1,7 @@
 /** Files of features: the same numbers in every kind, with files, classes and the network that they are of. */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -160,5 +160,12 @@ describe('features', { timeout: 120_000 }, () => {
     const npz = features('g.csv', '--format', 'npz')
     expect(npz.code, npz.err).toBe(0)
     expect(readFileSync(at('g.csv')).subarray(0, 2).toString()).toBe('PK')
+  })
+  it('are of a kind that their ending names, or it is refused before anything is computed', () => {
+    const wrong = features('g.parquet')
+    expect(wrong.code).toBe(2)
+    expect(wrong.err).toContain('found:   the ending .parquet')
+    expect(wrong.err).toContain(`write --out ${at('g')}.safetensors`)
+    expect(existsSync(at('g.parquet'))).toBe(false)
   })
 })

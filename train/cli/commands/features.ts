@@ -1,4 +1,5 @@
 /** `npm run features -- --model DIR --data DIR|FILE --out FILE.safetensors`: class tokens and patch features of every image. */
+import { extname } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -17,7 +18,7 @@ import { encoder } from '../../judge/evaluate/encoder.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Table, Tables } from '../../judge/evaluate/table.ts'
-import { digestOf, formatOf, formats, tableOf, tensorsOf } from '../../judge/evaluate/table.ts'
+import { digestOf, formats, isFormat, tableOf, tensorsOf } from '../../judge/evaluate/table.ts'
 import type { Ready, Output } from './program.ts'
 import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 
@@ -38,7 +39,7 @@ const spec: CommandSpec = {
       name: 'format',
       value: 'NAME',
       choices: Object.keys(formats),
-      text: 'the kind of file; by default as its ending says, else safetensors',
+      text: 'the kind of file; by default as its ending says',
     },
     { name: 'split', value: 'NAME', choices: ['train', 'val', 'test', 'all'], text: 'only this split' },
     { name: 'limit', value: 'N', text: 'only the first images of each split' },
@@ -64,6 +65,25 @@ const chosen = (a: Arguments, splits: ReadonlyMap<string, Dataset>): Either<Faul
             remedy: 'name a split that the data have',
           }),
         )
+}
+
+/** The kind of file that is written. Fault: an ending that is none, where no option says the kind. */
+const formatFor = (a: Arguments, out: string): Either<Fault, keyof typeof formats> => {
+  const asked = textOption(a, 'format')
+  const ending = extname(out).slice(1)
+  const format = asked ?? (ending === '' ? 'safetensors' : ending)
+  return isFormat(format)
+    ? E.right(format)
+    : E.left(
+        fault('usage', {
+          place: `--out ${out}`,
+          found: `the ending .${ending}`,
+          allowed: Object.keys(formats)
+            .map((name) => `.${name}`)
+            .join(', '),
+          remedy: `write --out ${out.slice(0, -ending.length)}safetensors, for example, or name the kind with --format`,
+        }),
+      )
 }
 
 const first =
@@ -109,7 +129,8 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
       TE.fromEither(numberOption(spec, a, 'limit', Infinity, (n) => n === Infinity || isWhole(n), 'a whole number from 1')),
     ),
     TE.bind('reading', () => readingFrom(a)),
-    TE.chain(({ model, path, out, limit, reading }) =>
+    TE.bind('format', ({ out }) => TE.fromEither(formatFor(a, out))),
+    TE.chain(({ model, path, out, format, limit, reading }) =>
       withNetwork(a, model, (r) =>
         pipe(
           TE.Do,
@@ -145,7 +166,7 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
               TE.map((tables): Tables => ({ splits: tables, metadata: { model, data: path, model_sha256: digestOf(r.frozen) } })),
             ),
           ),
-          TE.chainFirst(({ tables }) => formats[textOption(a, 'format') ?? formatOf(out)](out, tables)),
+          TE.chainFirst(({ tables }) => formats[format](out, tables)),
           TE.bind('tensors', ({ tables }) => TE.right([...tensorsOf(tables)])),
           TE.map(({ tables, tensors, eye }): Output => ({
             text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,

@@ -17,6 +17,7 @@ import { fault, messageOf } from '../../../core/fault.ts'
 import { cachedSnapshot, keep, setRef, storageOf } from './cache.ts'
 import type { RemoteFile, Source } from './cache.ts'
 import { weightsFile } from './files.ts'
+import { orPath } from './beside.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -263,6 +264,7 @@ export const localModel =
                   pipe(
                     hubOf(env),
                     TE.chain((hub) => downloadModel(hub, id, say)),
+                    TE.orElse(orPath(path)),
                   ),
               ),
             ),

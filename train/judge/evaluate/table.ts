@@ -1,6 +1,5 @@
 /** Features with what they are of: files, classes, the network; and the kinds of files that they are written to. */
 import { createHash } from 'node:crypto'
-import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
@@ -127,12 +126,10 @@ const asCsv = (path: string, all: Tables): TaskEither<Fault, void> =>
     : writeFile('data', path)(Array.from(csvLines(all), (line) => () => new TextEncoder().encode(line)))
 
 /** The kinds of files, by their endings. */
-export const formats: Readonly<Record<string, (path: string, all: Tables) => TaskEither<Fault, void>>> = {
+export const formats = {
   safetensors: asSafetensors,
   npz: asNpz,
   csv: asCsv,
-}
+} satisfies Readonly<Record<string, (path: string, all: Tables) => TaskEither<Fault, void>>>
 
-/** The kind that a file's ending names; safetensors where it names none. */
-export const formatOf = (path: string): string =>
-  pipe(path.slice(path.lastIndexOf('.') + 1), (end) => (Object.hasOwn(formats, end) ? end : 'safetensors'))
+export const isFormat = (name: string): name is keyof typeof formats => Object.hasOwn(formats, name)

@@ -24,7 +24,7 @@ const orWhy = (seen: TaskEither<Fault, ReadonlyArray<Section>>, say: (text: stri
   pipe(
     seen,
     TE.orElse((f) => {
-      say(`no pictures in the report:\n${showFault(f)}`)
+      say(`no pictures in the report: ${f.found}`)
       return TE.right<Fault, ReadonlyArray<Section>>([
         {
           id: 'network',

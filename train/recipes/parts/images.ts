@@ -12,11 +12,12 @@ import { parseWindow, windowPresets } from '../../../data/loading/intensity.ts'
 import type { Loading } from '../../../data/loading/loader.ts'
 import type { NormalisationChoice } from '../../../data/loading/measure.ts'
 import { normalisationFor } from '../../../data/loading/measure.ts'
+import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { layouts } from '../../../data/readers/npz/layout.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { openTraining } from '../../../data/loading/training.ts'
-import type { TrainingSplit } from '../../../data/loading/training.ts'
+import type { TrainingOptions, TrainingSplit } from '../../../data/loading/training.ts'
 import type { Say } from '../../config/common.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { list, oneOf, optional, pair, real, text, whole } from '../../config/field.ts'
@@ -228,7 +229,17 @@ const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): Ta
  */
 export type Source = (say: Say, from: string, base?: string) => TaskEither<Fault, TrainingSplit>
 
+type Open = TrainingOptions['open']
+
+const unnamed = fault('config', {
+  place: 'data.path',
+  found: 'nothing',
+  allowed: 'the path that the data are opened from',
+  remedy: 'name it with --data, or where the part is made: imagesBy(open)({ path })',
+})
+
 const sourceOf =
+  (open?: Open) =>
   (o: Images): Source =>
   (say, from, base) =>
     pipe(
@@ -237,7 +248,9 @@ const sourceOf =
       TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
       TE.chain(({ normalisation, intensity }) =>
         o.path === ''
-          ? digitsOf(o, normalisation)
+          ? open === undefined
+            ? digitsOf(o, normalisation)
+            : TE.left(unnamed)
           : pipe(
               openTraining(o.path, {
                 ...readingOf(o),
@@ -245,6 +258,7 @@ const sourceOf =
                 share: o.share,
                 loading: loadingOf(o),
                 say,
+                ...(open === undefined ? {} : { open }),
                 ...(intensity === undefined ? {} : { intensity }),
                 ...(normalisation === undefined ? {} : { normalisation }),
               }),
@@ -254,7 +268,22 @@ const sourceOf =
     )
 
 /** Images at a path, or digits. */
-export const images = part(settings, sourceOf)
+export const images = part(settings, sourceOf())
+
+/**
+ * Images that a function of one's own opens from a path, with all settings of `images`: `imagesBy(openRaw)({ path: 'scans' })`. Worker
+ * threads open them too where the function is `threaded`; else they are read on the thread of the run.
+ */
+export const imagesBy = (open: (path: string) => TaskEither<Fault, Dataset>) =>
+  part(
+    settings,
+    sourceOf((path) =>
+      pipe(
+        open(path),
+        TE.map((d) => ({ kind: 'own', splits: new Map([['all', d]] as const), skipped: [], notes: [] })),
+      ),
+    ),
+  )
 
 /** The same images, changed once they are open: `shownAs(negatives)(images())`. */
 export const shownAs =
