@@ -1,5 +1,6 @@
-/** Arithmetic that JavaScript does not have: the error function in float64, half precision, division of whole numbers. */
+/** Arithmetic that JavaScript does not have: the error function in float64, halves, division of whole numbers. */
 import type { UnaryName } from '../core/scalar.ts'
+import type { HalfType } from '../core/type.ts'
 
 /** erf by its series with positive terms, 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) / (2n+1)!!; for |x| up to 2. */
 const erfSeries = (x: number): number => {
@@ -28,19 +29,30 @@ export const erf = (x: number): number => {
   return x < 0 ? -y : y
 }
 
+/** Rounding to floats of so many bits of mantissa, whose least exponent and largest number these are: the nearest, ties to even. */
+const roundingTo =
+  (mantissa: number, least: number, largest: number) =>
+  (x: number): number => {
+    const a = Math.abs(x)
+    if (a === 0 || !(a < Infinity)) return x
+    // just below a power of two the logarithm may round up to it
+    let exponent = Math.floor(Math.log2(a))
+    if (2 ** exponent > a) exponent--
+    const grid = 2 ** (Math.max(exponent, least) - mantissa)
+    // adding and taking away 2^52 rounds to a whole number, ties to even
+    const rounded = (a / grid + 2 ** 52 - 2 ** 52) * grid
+    const y = rounded > largest ? Infinity : rounded
+    return x < 0 ? -y : y
+  }
+
 /** The nearest number of half precision (IEEE 754 binary16), ties to even; beyond 65,519 infinite. */
-export const half = (x: number): number => {
-  const a = Math.abs(x)
-  if (a === 0 || !(a < Infinity)) return x
-  // just below a power of two the logarithm may round up to it
-  let exponent = Math.floor(Math.log2(a))
-  if (2 ** exponent > a) exponent--
-  const grid = 2 ** (Math.max(exponent, -14) - 10)
-  // adding and taking away 2^52 rounds to a whole number, ties to even
-  const rounded = (a / grid + 2 ** 52 - 2 ** 52) * grid
-  const y = rounded > 65504 ? Infinity : rounded
-  return x < 0 ? -y : y
-}
+export const half = roundingTo(10, -14, 65504)
+
+/** The nearest bfloat16, ties to even: f32 without its last 16 bits. */
+export const bfloat = roundingTo(7, -126, (2 - 2 ** -7) * 2 ** 127)
+
+/** Which rounding a type of 16 bits asks for. */
+export const roundings: { readonly [D in HalfType]: (x: number) => number } = { f16: half, bf16: bfloat }
 
 /** i32 division rounded towards minus infinity; the float64 quotient of two 32-bit whole numbers never rounds up to one. */
 export const idiv = (x: number, y: number): number => Math.floor(x / y) | 0

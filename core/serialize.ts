@@ -21,7 +21,7 @@ import { verify } from './verify.ts'
 /** What `load` needs of the vocabulary: an op from its saved name and parameters. */
 export type LoadOp = (name: string, params: unknown) => O.Option<Op>
 
-const dtype: t.Type<DType, DType> = t.keyof({ f32: null, f16: null, i32: null, bool: null })
+const dtype: t.Type<DType, DType> = t.keyof({ f32: null, f16: null, bf16: null, i32: null, bool: null })
 const type = t.strict({ dtype, shape: t.readonlyArray(t.number) })
 const distribution = t.union([
   t.strict({ _tag: t.literal('Uniform'), low: t.number, high: t.number }),

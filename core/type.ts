@@ -1,8 +1,8 @@
 /** Tensor types: an element type and a static shape. */
 
-export type DType = 'f32' | 'f16' | 'i32' | 'bool'
+export type DType = 'f32' | 'f16' | 'bf16' | 'i32' | 'bool'
 
-export const dtypes: ReadonlyArray<DType> = ['f32', 'f16', 'i32', 'bool']
+export const dtypes: ReadonlyArray<DType> = ['f32', 'f16', 'bf16', 'i32', 'bool']
 
 export type Shape = ReadonlyArray<number>
 
@@ -13,7 +13,12 @@ export interface TensorType {
 
 export const tensorType = (dtype: DType, shape: Shape): TensorType => ({ dtype, shape })
 
-export const isFloat = (d: DType): boolean => d === 'f32' || d === 'f16'
+/** Floats of 16 bits: f16 has 5 bits of exponent and 10 of mantissa (IEEE 754 binary16), bf16 8 and 7, the range of f32. */
+export type HalfType = Extract<DType, 'f16' | 'bf16'>
+
+export const isHalf = (d: DType): d is HalfType => d === 'f16' || d === 'bf16'
+
+export const isFloat = (d: DType): boolean => d === 'f32' || isHalf(d)
 
 /** Whether a number is one that a tensor of this dtype can hold: i32 and bool hold whole numbers of their range only. */
 export const isValueOf = (dtype: DType, x: number): boolean => isFloat(dtype) || (dtype === 'i32' ? (x | 0) === x : x === 0 || x === 1)
@@ -26,7 +31,7 @@ export const sizeOf = (shape: Shape): number => {
 }
 
 /** Bytes that one element takes in memory; a bool is stored as one byte. */
-export const bytesOf = (dtype: DType): number => (dtype === 'bool' ? 1 : dtype === 'f16' ? 2 : 4)
+export const bytesOf = (dtype: DType): number => (dtype === 'bool' ? 1 : isHalf(dtype) ? 2 : 4)
 
 /** Row-major strides, in elements. */
 export const stridesOf = (shape: Shape): ReadonlyArray<number> => {

@@ -19,8 +19,8 @@ import { broadcastPair } from './broadcast.ts'
 type Typed = E.Either<Misuse, TensorType>
 type Vjp = (pull: Pull) => ReadonlyArray<Option<Expr>>
 
-const floats: ReadonlyArray<DType> = ['f32', 'f16']
-const numbers: ReadonlyArray<DType> = ['f32', 'f16', 'i32']
+const floats: ReadonlyArray<DType> = ['f32', 'f16', 'bf16']
+const numbers: ReadonlyArray<DType> = ['f32', 'f16', 'bf16', 'i32']
 const bits: ReadonlyArray<DType> = ['i32', 'bool']
 const zeroGradient: Vjp = ({ args }) => args.map(() => none)
 
@@ -147,7 +147,7 @@ export const elementwise = {
   }),
   /** To i32 rounds towards zero; to bool is `x != 0`. */
   cast: primitive('cast', {
-    params: t.strict({ to: t.keyof({ f32: null, f16: null, i32: null, bool: null }) }),
+    params: t.strict({ to: t.keyof({ f32: null, f16: null, bf16: null, i32: null, bool: null }) }),
     arity: 1,
     type: ({ to }, [x]): Typed => E.right(tensorType(to, x.shape)),
     vjp: ({ to }, { args: [x], ct }) => [isFloat(to) && isFloat(x.type.dtype) ? some(cast(x.type.dtype)(ct)) : none],

@@ -5,6 +5,7 @@
 import { keyOf } from '../../core/expr.ts'
 import type { Scalar } from '../../core/scalar.ts'
 import type { DType } from '../../core/type.ts'
+import { isHalf } from '../../core/type.ts'
 import type { TermTable } from './table.ts'
 import type { Term, Var } from './term.ts'
 import { operandsOf, termsOf } from './term.ts'
@@ -53,12 +54,14 @@ export interface Kernel {
 /** Elements of the loop nest. */
 export const pointsOf = (k: Kernel): number => k.loops.reduce((n, v) => n * v.extent, 1)
 
-/** A constant to the bit, and its type: `3` is an i32, `3.0` an f32, `3.0h` an f16. */
+/** A constant to the bit, and its type: `3` is an i32, `3.0` an f32, `3.0h` an f16, `3.0w` a bf16. */
+const suffixes: { readonly [D in DType]: string } = { f32: '', f16: 'h', bf16: 'w', i32: '', bool: '' }
+
 const showNum = (dtype: DType, value: number): string => {
   if (dtype === 'bool') return value === 0 ? 'false' : 'true'
   const digits = Object.is(value, -0) ? '-0' : `${value}`
   if (dtype === 'i32') return digits
-  return `${/^-?\d+$/.test(digits) ? `${digits}.0` : digits}${dtype === 'f16' ? 'h' : ''}`
+  return `${/^-?\d+$/.test(digits) ? `${digits}.0` : digits}${suffixes[dtype]}`
 }
 
 const show = (t: Term, name: (t: Term) => string): string => {
@@ -134,7 +137,7 @@ export interface Work {
   readonly contraction: boolean
 }
 
-const bytesOfBuffer = (b: Buffer): number => b.length * (b.dtype === 'f16' ? 2 : 4)
+const bytesOfBuffer = (b: Buffer): number => b.length * (isHalf(b.dtype) ? 2 : 4)
 
 /** A sum whose body is a product of two reads: the structure that a target's matrix kernel stands for. */
 export const isContraction = (t: Term): boolean => {

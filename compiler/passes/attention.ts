@@ -18,7 +18,7 @@ import { nodesOf, roots } from '../../core/graph.ts'
 import { usersOf } from '../../core/order.ts'
 import { apply } from '../../core/primitive.ts'
 import type { Rewrite } from '../../core/rewrite.ts'
-import { equalShape, range } from '../../core/type.ts'
+import { equalShape, isHalf, range } from '../../core/type.ts'
 import { attending } from '../../ops/attention.ts'
 import { broadcasting } from '../../ops/broadcast.ts'
 import { contracting } from '../../ops/contract.ts'
@@ -105,7 +105,7 @@ const productOf = (scores: Expr): { readonly dot: Expr; readonly scale: number; 
     } else if (shrink !== undefined) {
       scale /= shrink
       now = numerator
-    } else if (narrow?.type.dtype === 'f16') now = narrow
+    } else if (narrow !== undefined && isHalf(narrow.type.dtype)) now = narrow
     else if (argsOf(elementwise.add, bare(now)).length > 0) return 'something is added to its scores'
     else if (argsOf(elementwise.select, bare(now)).length > 0) return 'its scores are masked'
     else return 'its scores are no scaled products of queries and keys'
@@ -153,7 +153,7 @@ const sidesOf = (e: Expr): readonly [Side, Side] | undefined => {
 const isOne = (s: Side): boolean => s.summed.length === 1 && s.free.length === 1
 
 /** Without a rounding to half precision. */
-const unrounded = (x: Expr): Expr => (x.type.dtype === 'f16' ? (argsOf(elementwise.cast, x)[0] ?? x) : x)
+const unrounded = (x: Expr): Expr => (isHalf(x.type.dtype) ? (argsOf(elementwise.cast, x)[0] ?? x) : x)
 
 interface Reading {
   readonly users: ReadonlyMap<Expr, ReadonlyArray<Expr>>

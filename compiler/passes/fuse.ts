@@ -15,7 +15,7 @@ import type { Expr } from '../../core/expr.ts'
 import { keyOf, scopeOf } from '../../core/expr.ts'
 import type { Graph } from '../../core/graph.ts'
 import { nodesOf } from '../../core/graph.ts'
-import { showType, sizeOf } from '../../core/type.ts'
+import { isHalf, showType, sizeOf } from '../../core/type.ts'
 import type { Fused, Kernels, Tensor } from '../kernel/fused.ts'
 import { betweenOthers, isHyper } from '../kernel/fused.ts'
 import { flatten, inRange, instantiate } from '../kernel/instantiate.ts'
@@ -150,7 +150,7 @@ const fused =
       const m = meaning(e)
       if (m.whole || uses.some((u) => u.draft.whole && !isPlace(u.draft.table, m, u.index))) return false
       // a region that makes floats narrower wants them kept, not computed again
-      if (e._tag === 'Apply' && e.region._tag === 'Some' && e.type.dtype === 'f16' && e.args.every((a) => a.type.dtype === 'f32'))
+      if (e._tag === 'Apply' && e.region._tag === 'Some' && isHalf(e.type.dtype) && e.args.every((a) => a.type.dtype === 'f32'))
         return false
       const size = sizeOf(e.type.shape)
       const evaluations = uses.reduce((n, u) => n + u.evaluations, 0)

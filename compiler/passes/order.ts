@@ -11,6 +11,7 @@
  * has read the old one before, so that it can take its place.
  */
 import type { Graph } from '../../core/graph.ts'
+import { isHalf } from '../../core/type.ts'
 import type { Fused, Kernels, Tensor } from '../kernel/fused.ts'
 import { bytesOfTensor, outputsOf, residentPath } from '../kernel/fused.ts'
 import { kernelPass } from '../pass.ts'
@@ -25,7 +26,7 @@ const isOfRegion = (k: Fused): boolean => k.writes.some((w) => w._tag === 'Apply
 
 /** Makes a value narrower, to be kept in its place. */
 const isNarrowing = (k: Fused): boolean =>
-  isOfRegion(k) && k.writes.every((w) => w.type.dtype === 'f16') && k.reads.every((r) => r !== 'hyper' && r.type.dtype === 'f32')
+  isOfRegion(k) && k.writes.every((w) => isHalf(w.type.dtype)) && k.reads.every((r) => r !== 'hyper' && r.type.dtype === 'f32')
 
 /** Which kernels wait until they are needed: those of recompute regions, and copies of what these make. */
 const lateOf = (kernels: ReadonlyArray<Fused>): ReadonlyArray<boolean> => {

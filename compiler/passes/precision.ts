@@ -1,5 +1,5 @@
 /**
- * Half precision by region: of what is kept, and of what is multiplied.
+ * Floats of 16 bits by region: of what is kept, and of what is multiplied. They are f16, or bf16 where it is asked for.
  *
  * Storage: what gradients read of a region is kept as f16 between the two passes. The forward pass and all arithmetic
  * stay f32, gradients too, so no loss needs to be scaled.
@@ -13,7 +13,7 @@
  *
  * Contractions: their operands are rounded to f16, once for both passes, and so are their results and the gradients of these. Sums within
  * a contraction, and everything else (norms, softmax, losses, parameters, optimizer), stay f32, as under PyTorch's autocast. Gradients that
- * f16 cannot hold ask for a scaled loss (train/step/loss-scale.ts).
+ * f16 cannot hold ask for a scaled loss (train/step/loss-scale.ts); bf16 has the range of f32, and 3 bits less of mantissa.
  *
  * ```
  * before  %y = dot(%x, %w)                                             # blocks.0
@@ -21,12 +21,12 @@
  *         %q = cast {"to":"f16"} (%w) @blocks.0
  *         %y = cast {"to":"f32"} (dot(%p, %q))
  * ```
- * Regions are those of remat.ts. A target without f16 says so when it compiles the step.
+ * Regions are those of remat.ts. A target without them says so when it compiles the step.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
-import type { Apply, Expr } from '../../core/expr.ts'
+import type { Apply, Expr, Op } from '../../core/expr.ts'
 import { labelScope, mark, scopeOf } from '../../core/expr.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
@@ -34,12 +34,19 @@ import type { Graph } from '../../core/graph.ts'
 import { nodesOf } from '../../core/graph.ts'
 import { apply } from '../../core/primitive.ts'
 import type { Rewrite } from '../../core/rewrite.ts'
+import type { HalfType } from '../../core/type.ts'
+import { isHalf } from '../../core/type.ts'
 import { contracting } from '../../ops/contract.ts'
 import { cast, elementwise } from '../../ops/elementwise.ts'
 import type { RematOptions } from './remat.ts'
 import { blocksAsRegions, insteadOfKeeping } from './remat.ts'
 
-const toHalf = elementwise.cast.op({ to: 'f16' })
+export interface HalfOptions extends RematOptions {
+  /** Default: f16. */
+  readonly dtype?: HalfType
+}
+
+const toHalf = (o: HalfOptions): Op => elementwise.cast.op({ to: o.dtype ?? 'f16' })
 
 /** Whether every element is one of the argument's: that is done again, on what is kept of the argument. */
 const moves = (e: Apply): boolean =>
@@ -48,31 +55,33 @@ const moves = (e: Apply): boolean =>
     e.type,
   )._tag === 'Read'
 
-const kept = insteadOfKeeping('halfStorage', (e, args, region) => {
-  if (moves(e)) return apply(e.op, args)
-  return e.type.dtype === 'f32' ? cast('f32')(apply(toHalf, [e], O.some(region))) : e
-})
+const kept = (narrow: Op): ReturnType<typeof insteadOfKeeping> =>
+  insteadOfKeeping('halfStorage', (e, args, region) => {
+    if (moves(e)) return apply(e.op, args)
+    return e.type.dtype === 'f32' ? cast('f32')(apply(narrow, [e], O.some(region))) : e
+  })
 
 /**
- * Faults: those of `remat`. Law, tested: the loss is the same to the bit, gradients change by what f16 rounds, and planned memory falls.
+ * Faults: those of `remat`. Law, tested: the loss is the same to the bit, gradients change by what is rounded, and planned memory falls.
  */
-export const halfStorage = (o: RematOptions = {}): Rewrite<'step'> => kept(o)
+export const halfStorage = (o: HalfOptions = {}): Rewrite<'step'> => kept(toHalf(o))(o)
 
-/** Contractions of regions in f16, before gradients are derived. Faults: none in any region; some that are so already. */
+/** Contractions of regions in f16 or bf16, before gradients are derived. Faults: none in any region; some that are so already. */
 export const halfContractions =
-  (o: RematOptions = {}) =>
+  (o: HalfOptions = {}) =>
   (g: Graph): Either<Fault, Graph> => {
     const [regionOf, chosen] = [o.regions ?? blocksAsRegions(), o.chosen ?? ((): boolean => true)]
+    const narrow = toHalf(o)
     const done = new Map<Expr, Expr>()
     const of = (e: Expr): Expr => done.get(e) ?? e
     let found = 0
     for (const e of nodesOf(g)) {
       if (e._tag !== 'Apply') continue
-      if (e.type.dtype === 'f16')
+      if (isHalf(e.type.dtype))
         return E.left(
           fault('graph', {
             place: 'halfContractions',
-            found: 'a graph with f16 in it',
+            found: `a graph with ${e.type.dtype} in it`,
             allowed: 'one such rewrite in a pipeline',
             remedy: 'choose all regions in one rewrite',
           }),
@@ -86,7 +95,7 @@ export const halfContractions =
         ? cast('f32')(
             apply(
               e.op,
-              e.args.map((a) => apply(toHalf, [of(a)], O.some(region))),
+              e.args.map((a) => apply(narrow, [of(a)], O.some(region))),
             ),
           )
         : apply(e.op, e.args.map(of), e.region)

@@ -7,7 +7,7 @@ import type { BinaryName, Scalar, UnaryName } from '../../core/scalar.ts'
 import { partsOf } from '../../core/scalar.ts'
 import type { DType, TensorType } from '../../core/type.ts'
 import { showType, stridesOf } from '../../core/type.ts'
-import { erf, half, idiv, mod } from '../numerics.ts'
+import { bfloat, erf, half, idiv, mod } from '../numerics.ts'
 
 /** Fills `out` from the arguments, all row-major. */
 export type Compute = (args: ReadonlyArray<Float64Array>, out: Float64Array) => void
@@ -82,12 +82,16 @@ const binary = (op: BinaryName, dtype: DType, x: string, y: string): string => {
   }
 }
 
+/** Rounded where the type is of 16 bits. */
+const rounded = (dtype: DType, x: string): string => (dtype === 'f16' ? `half(${x})` : dtype === 'bf16' ? `bfloat(${x})` : x)
+
 const converted = (from: DType, to: DType, x: string): string => {
   switch (to) {
     case 'f32':
       return x
     case 'f16':
-      return `half(${x})`
+    case 'bf16':
+      return rounded(to, x)
     case 'bool':
       return from === 'bool' ? x : `(${x} !== 0 ? 1 : 0)`
     case 'i32':
@@ -196,14 +200,14 @@ export const kernelOf = (e: Apply): Kernel => {
     'let o = 0',
     ...e.type.shape.map((d, k) => `for (let i${k} = 0; i${k} < ${d}; i${k}++) {`),
     ...lines,
-    `out[o++] = ${e.type.dtype === 'f16' ? `half(${value})` : value}`,
+    `out[o++] = ${rounded(e.type.dtype, value)}`,
     ...e.type.shape.map(() => '}'),
   ].join('\n')
-  const f = new Function('erf', 'half', 'idiv', 'mod', 'args', 'out', source)
+  const f = new Function('erf', 'half', 'bfloat', 'idiv', 'mod', 'args', 'out', source)
   return {
     source,
     compute: (inputs, out) => {
-      f(erf, half, idiv, mod, inputs, out)
+      f(erf, half, bfloat, idiv, mod, inputs, out)
     },
   }
 }

@@ -8,6 +8,7 @@ import type { Mode } from './gpujs/engine.ts'
 import type { TargetName } from './names.ts'
 import { isTargetName, targetNames } from './names.ts'
 import type { Platform } from './pjrt/accelerators.ts'
+import type { Precision } from './pjrt/writer.ts'
 import { platforms } from './pjrt/accelerators.ts'
 import { installedPlugin } from './pjrt/plugin.ts'
 import { reference } from './reference.ts'
@@ -16,6 +17,8 @@ import { mayHaveDriver } from './vulkan.ts'
 export interface OpenOptions {
   /** Threads of the native target; all cores when not given. */
   readonly threads?: number
+  /** How exactly the targets `pjrt:…` multiply f32; at the highest precision when not given. */
+  readonly precision?: Precision
   /** Reports what is not as it should be, such as a damaged cache. */
   readonly say?: (text: string) => void
 }
@@ -59,8 +62,8 @@ const native = (o: OpenOptions): Opening => loaded('native', async () => (await 
 
 const gpujs = (mode: Mode): Opening => loaded(`gpujs:${mode}`, async () => (await import('./gpujs/device.ts')).gpujs(mode))
 
-const pjrt = (platform: Platform, { say }: OpenOptions): Opening =>
-  loaded(`pjrt:${platform}`, async () => (await import('./pjrt/device.ts')).pjrt(platform, say === undefined ? {} : { say }))
+const pjrt = (platform: Platform, o: OpenOptions): Opening =>
+  loaded(`pjrt:${platform}`, async () => (await import('./pjrt/device.ts')).pjrt(platform, o))
 
 /** What runs where no plugin was installed: a graphics processor, else compiled C, else WebAssembly. */
 const portable = (o: OpenOptions, also: string): Opening =>
@@ -102,10 +105,19 @@ const targets: { readonly [N in TargetName]: (o: OpenOptions) => Opening } = {
   'pjrt:tpu': (o) => pjrt('tpu', o),
 }
 
-/** Opens a target by its name. Faults: an unknown name; a number of threads for a target that chooses its own. */
+/** Opens a target by its name. Faults: an unknown name; a number of threads, or a precision, for a target that chooses its own. */
 export const openTarget = (name: string, o: OpenOptions = {}): Opening => {
   if (!isTargetName(name))
     return TE.left(fault('usage', { place: '--target', found: name, allowed: targetNames.join(', '), remedy: 'name one of these' }))
+  if (o.precision !== undefined && o.precision !== 'highest' && !name.startsWith('pjrt:'))
+    return TE.left(
+      fault('usage', {
+        place: 'accelerator.precision',
+        found: `${o.precision} for ${name}`,
+        allowed: 'highest, but for the targets pjrt:…',
+        remedy: 'name a target, such as --target pjrt:cuda, or leave precision at highest',
+      }),
+    )
   return o.threads !== undefined && name !== 'native' && name !== 'auto'
     ? TE.left(
         fault('usage', {

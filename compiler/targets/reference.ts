@@ -1,6 +1,6 @@
 /**
- * The oracle: every node by itself, in float64, from its `Scalar` alone. f16 results are rounded to half precision, i32
- * wraps, f32 is not rounded. Other targets are right when they agree with it.
+ * The oracle: every node by itself, in float64, from its `Scalar` alone. f16 and bf16 results are rounded,
+ * i32 wraps, f32 is not rounded. Other targets are right when they agree with it.
  */
 import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -12,7 +12,7 @@ import type { Graph, NamedSource } from '../../core/graph.ts'
 import { roots } from '../../core/graph.ts'
 import { topological } from '../../core/order.ts'
 import type { TensorType } from '../../core/type.ts'
-import { sizeOf } from '../../core/type.ts'
+import { isHalf, sizeOf } from '../../core/type.ts'
 import { verify } from '../../core/verify.ts'
 import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, Target } from '../target.ts'
 import type { Compute } from './javascript.ts'
@@ -20,17 +20,17 @@ import type { Road } from '../road.ts'
 import { followGraph } from '../road.ts'
 import { fed, fitting } from './feed.ts'
 import { kernelCache } from './javascript.ts'
-import { half } from '../numerics.ts'
+import { roundings } from '../numerics.ts'
 import type { Residents } from './residents.ts'
 import { openResidents } from './residents.ts'
 
 type Values = Float64Array
 type NamedValue = (type: TensorType, source: NamedSource) => E.Either<Fault, Values>
 
-/** Host memory as the reference keeps it; a bool is 0 or 1, and f16 has been rounded. */
+/** Host memory as the reference keeps it; a bool is 0 or 1, and halves have been rounded. */
 const toValues = (type: TensorType, data: ArrayLike<number>): Values => {
   const out = Float64Array.from(data)
-  if (type.dtype === 'f16') for (let i = 0; i < out.length; i++) out[i] = half(out[i])
+  if (isHalf(type.dtype)) out.set(out.map(roundings[type.dtype]))
   if (type.dtype === 'bool') for (let i = 0; i < out.length; i++) out[i] = out[i] === 0 ? 0 : 1
   return out
 }

@@ -10,6 +10,7 @@ import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
+import { precisions } from '../../compiler/targets/pjrt/writer.ts'
 import { allCores } from '../../compiler/targets/native/library.ts'
 import { showProfile } from '../../compiler/targets/native/profile.ts'
 import { compare } from './peers/compare.ts'
@@ -27,6 +28,7 @@ Workloads: ${named.map((w) => w.name).join(', ')}, mm-M-K-N, block-B-N-D
 
   --target T    ${targetNames.join(', ')} (default native)
   --threads N   threads of the native target (default: all cores)
+  --precision P ${precisions.join(', ')}: products of f32 on the targets pjrt:…
   --steps N     timed steps after two for warming up (default 5)
   --profile     also the time of each kernel of the native target, worst first
   --peers       beside PyTorch (Debian's python3-torch, or --python PATH), step for step in turns
@@ -38,6 +40,7 @@ Workloads: ${named.map((w) => w.name).join(', ')}, mm-M-K-N, block-B-N-D
 const options = {
   target: { type: 'string', default: 'native' },
   threads: { type: 'string' },
+  precision: { type: 'string', default: 'highest' },
   steps: { type: 'string', default: '5' },
   profile: { type: 'boolean', default: false },
   peers: { type: 'boolean', default: false },
@@ -150,6 +153,7 @@ const main = async (): Promise<void> => {
     name === 'all' ? everything : [...named.filter((w) => w.name === name), ...[sizedWorkload(name ?? '')].filter((w) => w !== undefined)]
   if (chosen.length === 0) stop(wrong(name ?? 'no workload', `${named.map((w) => w.name).join(', ')}, all, mm-M-K-N, block-B-N-D`))
   const threads = values.threads === undefined ? undefined : Number(values.threads)
+  const precision = precisions.find((p) => p === values.precision) ?? stop(wrong(`--precision ${values.precision}`, precisions.join(', ')))
   const [steps, rounds] = [Number(values.steps), Number(values.rounds)]
   if (![steps, rounds, threads ?? 1].every((n) => Number.isInteger(n) && n > 0))
     stop(wrong(`--steps ${values.steps} --rounds ${values.rounds} --threads ${values.threads ?? ''}`, 'positive whole numbers'))
@@ -170,6 +174,8 @@ const main = async (): Promise<void> => {
       ...(threads === undefined ? [] : ['--threads', `${threads}`]),
       '--target',
       values.target,
+      '--precision',
+      precision,
       '--steps',
       `${steps}`,
       ...(values.profile ? ['--profile'] : []),
@@ -180,7 +186,9 @@ const main = async (): Promise<void> => {
     if (done.length < chosen.length) process.exitCode = 1
     return
   }
-  const [one] = await Promise.all(chosen.map((w) => runOne(w, { target: values.target, threads, steps, profile: values.profile }, peak)))
+  const [one] = await Promise.all(
+    chosen.map((w) => runOne(w, { target: values.target, threads, precision, steps, profile: values.profile }, peak)),
+  )
   process.stdout.write(`${values.json ? JSON.stringify(one) : show([one])}\n`)
 }
 

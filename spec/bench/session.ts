@@ -4,6 +4,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { exitCode, showFault } from '../../core/fault.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
+import type { Precision } from '../../compiler/targets/pjrt/writer.ts'
 import { openNative } from '../../compiler/targets/native/device.ts'
 import type { Profile } from '../../compiler/targets/native/profile.ts'
 import type { Executable, Progress, HostValues } from '../../compiler/target.ts'
@@ -12,6 +13,8 @@ import type { Workload } from './workload.ts'
 export interface Settings {
   readonly target: string
   readonly threads: number | undefined
+  /** Of products of f32 on the targets pjrt; the highest when not given. */
+  readonly precision?: Precision
 }
 
 export interface Session {
@@ -56,7 +59,7 @@ const progress = ({ done, total, unit }: Progress): void => {
 export const openSession = async (w: Workload, s: Settings): Promise<Session> => {
   const threads = s.threads === undefined ? {} : { threads: s.threads }
   const own = s.target === 'native' ? await must(openNative(threads)) : undefined
-  const d = own ?? (await must(openTarget(s.target, threads)))
+  const d = own ?? (await must(openTarget(s.target, { ...threads, ...(s.precision === undefined ? {} : { precision: s.precision }) })))
   const from = seconds()
   const { graph, residents, values } = await must(() => Promise.resolve(w.prepare()))
   const traced = seconds()

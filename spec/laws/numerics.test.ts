@@ -1,9 +1,9 @@
-/** The arithmetic of the reference that JavaScript lacks, against exact arithmetic and against the bits of half precision. */
+/** The arithmetic of the reference that JavaScript lacks, against exact arithmetic and against the bits of floats of 16 bits. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { erf, half, idiv, mod } from '../../compiler/numerics.ts'
+import { bfloat, erf, half, idiv, mod } from '../../compiler/numerics.ts'
 import { range } from '../../core/type.ts'
-import { narrowF16, widenF16 } from '../../data/formats/half.ts'
+import { narrowBF16, narrowF16, widenBF16, widenF16 } from '../../data/formats/half.ts'
 import { runs, word } from '../support/arbitrary.ts'
 
 const scale = 10n ** 60n
@@ -35,24 +35,27 @@ describe('erf', () => {
   })
 })
 
-describe('half', () => {
-  const all = [...widenF16(Uint16Array.from({ length: 65536 }, (_, i) => i))]
-  it('keeps every number of half precision', () => {
-    expect(all.every((x) => Object.is(half(x), x))).toBe(true)
+describe.each([
+  { name: 'half', round: half, widen: widenF16, narrow: narrowF16, infinity: 0x7c00, beyond: 2 ** 16, bits: 10 },
+  { name: 'bfloat', round: bfloat, widen: widenBF16, narrow: narrowBF16, infinity: 0x7f80, beyond: 2 ** 128, bits: 7 },
+])('$name', ({ round, widen, narrow, infinity, beyond, bits }) => {
+  const all = [...widen(Uint16Array.from({ length: 65536 }, (_, i) => i))]
+  it('keeps every number of its own', () => {
+    expect(all.every((x) => Object.is(round(x), x))).toBe(true)
   })
   it('rounds to the nearest, ties to even, as the bits do', () => {
-    const finite = all.slice(0, 0x7c00)
+    const finite = all.slice(0, infinity)
     const between = finite.flatMap((x, i) => {
-      const next = finite[i + 1] ?? 65536
+      const next = finite[i + 1] ?? beyond
       return [x + (next - x) / 2, x + (next - x) * 0.499, x + (next - x) * 0.501]
     })
-    const expected = widenF16(narrowF16(Float32Array.from(between)))
-    expect(between.filter((x, i) => half(Math.fround(x)) !== expected[i])).toEqual([])
-    expect(between.filter((x, i) => half(-Math.fround(x)) !== -expected[i])).toEqual([])
+    const expected = widen(narrow(Float32Array.from(between)))
+    expect(between.filter((x, i) => round(Math.fround(x)) !== expected[i])).toEqual([])
+    expect(between.filter((x, i) => round(-Math.fround(x)) !== -expected[i])).toEqual([])
   })
   it('does not round twice', () => {
-    // just above a tie of half precision, by less than single precision can tell
-    expect(half(1 + 2 ** -11 + 2 ** -40)).toBe(1 + 2 ** -10)
+    // just above a tie, by less than single precision can tell
+    expect(round(1 + 2 ** -(bits + 1) + 2 ** -40)).toBe(1 + 2 ** -bits)
   })
 })
 

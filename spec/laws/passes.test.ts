@@ -8,6 +8,7 @@ import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
 import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import { roots } from '../../core/graph.ts'
+import { isHalf } from '../../core/type.ts'
 import { right } from '../data/either.ts'
 import { seed } from '../support/arbitrary.ts'
 import type { Generator } from '../support/generator.ts'
@@ -16,6 +17,7 @@ import type { RandomGraph } from '../support/graphs.ts'
 import { interpreted } from '../support/kernels.ts'
 import { expectClose } from '../support/tensor.ts'
 import { valuesOf } from '../support/values.ts'
+import { tolerance } from '../support/verdict.ts'
 
 const roads: ReadonlyArray<readonly [string, KernelRoad]> = [
   ['gpujs', gpujsRoad({ maxInputs: 7, packs: true })],
@@ -29,11 +31,11 @@ const counts: Readonly<Record<string, number>> = { mixed: 60, extents: 40, netwo
 const graphsOf = (g: Generator, half = false): ReadonlyArray<RandomGraph> =>
   listsOf(g, seed, counts[g.name] ?? 20).map((list) => g.make(list, { half }))
 
-/** float64 everywhere: only the order of sums differs, and f16 where it is rounded. */
+/** float64 everywhere: only the order of sums differs, and 16 bits where they are rounded. */
 const close = (r: RandomGraph, what: string, got: ReadonlyArray<ArrayLike<number>>, expected: ReadonlyArray<ArrayLike<number>>): void => {
-  const half = r.graph.outputs.some((o) => o.expr.type.dtype === 'f16')
+  const narrow = r.graph.outputs.flatMap((o) => (isHalf(o.expr.type.dtype) ? [tolerance[o.expr.type.dtype]] : []))
   r.graph.outputs.forEach((o, i) => {
-    expectClose(got[i], expected[i], half ? 4e-3 : 1e-8, `${o.path} after ${what}`)
+    expectClose(got[i], expected[i], Math.max(1e-8, ...narrow), `${o.path} after ${what}`)
   })
 }
 

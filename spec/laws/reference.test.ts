@@ -84,6 +84,12 @@ describe('evaluation', () => {
   it('rounds half precision, wraps whole numbers, and leaves f32 in float64', () => {
     const third = fill('f32', [], 1 / 3)
     const big = fill('i32', [], 2147483647)
-    expect(evaluate([third, cast('f16')(third), add(big, big), mul(big, big)]).map((v) => v[0])).toEqual([1 / 3, 0.333251953125, -2, 1])
+    expect(evaluate([third, cast('f16')(third), cast('bf16')(third), add(big, big), mul(big, big)]).map((v) => v[0])).toEqual([
+      1 / 3,
+      0.333251953125,
+      0.333984375,
+      -2,
+      1,
+    ])
   })
 })

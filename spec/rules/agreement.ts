@@ -11,7 +11,8 @@ import type { Expr } from '../../core/expr.ts'
 import { value } from '../../core/graph.ts'
 import { apply, showArgs } from '../../core/primitive.ts'
 import { trace } from '../../core/trace.ts'
-import { isFloat } from '../../core/type.ts'
+import type { HalfType } from '../../core/type.ts'
+import { isFloat, isHalf } from '../../core/type.ts'
 import { runs } from '../support/arbitrary.ts'
 import { expectClose, hostArray, input } from '../support/tensor.ts'
 import type { Case, Sample } from './sample.ts'
@@ -22,9 +23,12 @@ export const must = async <A>(task: TaskEither<Fault, A>): Promise<A> => {
   return E.isRight(r) ? r.right : expect.fail(showFault(r.left))
 }
 
+/** Two places of the last bit: what is rounded may be rounded the other way. */
+const precisions: { readonly [D in HalfType]: number } = { f16: 2e-3, bf16: 16e-3 }
+
 /**
  * Runs `count` cases of a sample on a device and on the oracle. Floats agree within `tolerance` of 1 + |expected|,
- * whole numbers and bools exactly. `half`: whether the device takes f16; it is asked for nothing else where it does not.
+ * whole numbers and bools exactly. `half`: whether the device takes f16 and bf16; it is asked for nothing else where it does not.
  */
 export const agreesWithReference = async (
   device: Device,
@@ -37,7 +41,7 @@ export const agreesWithReference = async (
   }
   const isTaken = (c: Case): boolean => {
     const { leaves, expr } = applied(c, 0)
-    return half || [expr, ...leaves].every((e) => e.type.dtype !== 'f16')
+    return half || [expr, ...leaves].every((e) => !isHalf(e.type.dtype))
   }
   const cases = fc.sample(sample.cases.filter(isTaken), runs(count)).map(applied)
   const values = new Map(cases.flatMap((c, n) => c.args.map((a, k) => [`${n}.${k}`, hostArray(a)] as const)))
@@ -56,7 +60,8 @@ export const agreesWithReference = async (
   const results = await must((await must(device.compile(graph))).run({ values }))
   cases.forEach((c, n) => {
     const what = `${c.expr._tag === 'Apply' ? c.expr.op.key : c.expr._tag} (${showArgs(c.leaves)}) on ${device.name}`
-    const allowed = isFloat(c.expr.type.dtype) ? (c.expr.type.dtype === 'f16' ? Math.max(tolerance, 2e-3) : tolerance) : 0
+    const { dtype } = c.expr.type
+    const allowed = isHalf(dtype) ? Math.max(tolerance, precisions[dtype]) : isFloat(dtype) ? tolerance : 0
     expectClose(results.get(`${n}`) ?? [], expected[n], allowed, what)
   })
 }

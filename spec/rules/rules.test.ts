@@ -4,13 +4,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { grad, hvp, jvp, vjp } from '../../compiler/grad.ts'
 import { evaluate, reference } from '../../compiler/targets/reference.ts'
-import { half } from '../../compiler/numerics.ts'
+import { roundings } from '../../compiler/numerics.ts'
 import type { Expr, Leaf } from '../../core/expr.ts'
 import { value } from '../../core/graph.ts'
 import { print } from '../../core/print.ts'
 import { apply } from '../../core/primitive.ts'
 import { load, save } from '../../core/serialize.ts'
-import { isFloat, isValueOf, sizeOf, tensorType } from '../../core/type.ts'
+import type { HalfType } from '../../core/type.ts'
+import { isFloat, isHalf, isValueOf, sizeOf, tensorType } from '../../core/type.ts'
 import { mul } from '../../ops/elementwise.ts'
 import { sum } from '../../ops/reduce.ts'
 import type { PrimitiveName } from '../../ops/vocabulary.ts'
@@ -74,9 +75,9 @@ const differences = (
   return up.map((u, k) => u.map((y, i) => (y - down[k][i]) / (2 * h)))
 }
 
-/** Differences of f16 would measure its rounding. */
+/** Differences of 16 bits would measure their rounding. */
 const isSmooth = (c: Case, a: Applied): boolean =>
-  a.floats.length > 0 && a.out.type.dtype === 'f32' && c.args.every((x) => x.type.dtype !== 'f16')
+  a.floats.length > 0 && a.out.type.dtype === 'f32' && c.args.every((x) => !isHalf(x.type.dtype))
 
 const property = (name: PrimitiveName, n: number, check: (c: Case, a: Applied) => void): void => {
   fc.assert(
@@ -87,13 +88,16 @@ const property = (name: PrimitiveName, n: number, check: (c: Case, a: Applied) =
   )
 }
 
-/** The case in half precision, where the op takes it. */
-const halved = (c: Case): Case | undefined => {
+/** The case in floats of 16 bits, where the op takes them. */
+const halved = (c: Case, dtype: HalfType): Case | undefined => {
   const args = c.args.map((a): Tensor =>
-    a.type.dtype === 'f32' ? { type: tensorType('f16', a.type.shape), values: a.values.map(half) } : a,
+    a.type.dtype === 'f32' ? { type: tensorType(dtype, a.type.shape), values: a.values.map(roundings[dtype]) } : a,
   )
   return E.isRight(c.op.type(args.map((a) => a.type))) ? { ...c, args } : undefined
 }
+
+/** Of what is rounded twice. */
+const precisions: { readonly [D in HalfType]: number } = { f16: 1e-3, bf16: 8e-3 }
 
 const checkMeaning = (c: Case, a: Applied): void => {
   expect(a.out._tag).toBe('Apply')
@@ -101,15 +105,18 @@ const checkMeaning = (c: Case, a: Applied): void => {
   expect(result.length).toBe(sizeOf(a.out.type.shape))
   expect(result.every((x) => isValueOf(a.out.type.dtype, x))).toBe(true)
   const expected = tabulate(a.out.type, (i) => c.formula(c.args.map(getter), i)).values
-  expectClose(result, a.out.type.dtype === 'f16' ? expected.map(half) : expected, a.out.type.dtype === 'f16' ? 1e-3 : 1e-12, c.op.key)
+  const { dtype } = a.out.type
+  expectClose(result, isHalf(dtype) ? expected.map(roundings[dtype]) : expected, isHalf(dtype) ? precisions[dtype] : 1e-12, c.op.key)
 }
 
 describe.each(names)('%s', (name) => {
   it('has the type and the value that its formula gives, in every precision', () => {
     property(name, 40, (c, a) => {
       checkMeaning(c, a)
-      const h = halved(c)
-      if (h !== undefined) checkMeaning(h, applied(h))
+      for (const dtype of ['f16', 'bf16'] as const) {
+        const h = halved(c, dtype)
+        if (h !== undefined) checkMeaning(h, applied(h))
+      }
     })
   })
 

@@ -80,7 +80,7 @@ const logic = (onBits: (x: boolean, y: boolean) => boolean, onWords: (x: bigint,
 const any = (shape: Shape): fc.Arbitrary<Tensor> =>
   fc.oneof(tensors('f32', shape, odd), tensors('i32', shape, word), tensors('bool', shape, bit))
 
-const cast = fc.tuple(shapes(), fc.constantFrom<DType[]>('f32', 'i32', 'bool', 'f16')).chain(([shape, to]) =>
+const cast = fc.tuple(shapes(), fc.constantFrom<DType[]>('f32', 'i32', 'bool', 'f16', 'bf16')).chain(([shape, to]) =>
   fc
     .oneof(
       tensors('f32', shape, odd),

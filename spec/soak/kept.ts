@@ -28,7 +28,7 @@ const file = t.strict({
   values: t.record(
     t.string,
     t.strict({
-      dtype: t.keyof({ f32: null, f16: null, i32: null, bool: null }),
+      dtype: t.keyof({ f32: null, f16: null, bf16: null, i32: null, bool: null }),
       shape: t.readonlyArray(t.number),
       values: t.readonlyArray(real),
     }),

@@ -9,6 +9,7 @@ import { openTarget } from '../../compiler/targets/open.ts'
 import { showFault } from '../../core/fault.ts'
 import { scopeOf } from '../../core/expr.ts'
 import { leavesOfGraph, nodesOf } from '../../core/graph.ts'
+import type { HalfType } from '../../core/type.ts'
 import { contracting } from '../../ops/contract.ts'
 import { writeResidents } from '../../train/run/state.ts'
 import type { LossScale } from '../../train/step/loss-scale.ts'
@@ -47,21 +48,28 @@ test('planned memory falls', () => {
 }, 60_000)
 
 describe('contractions in f16', () => {
-  const halved = (o: { readonly strategy?: Strategy; readonly scale?: LossScale; readonly weight?: number } = {}): Program =>
+  interface Halved {
+    readonly strategy?: Strategy
+    readonly scale?: LossScale
+    readonly weight?: number
+    readonly dtype?: HalfType
+  }
+  const halved = (o: Halved = {}): Program =>
     right(
       pipe(
         stage({ ...(o.scale === undefined ? {} : { lossScale: o.scale }), weight: o.weight ?? 1, whole: true }),
-        rewriteForward(strategies([o.strategy ?? noStrategy, half()])),
+        rewriteForward(strategies([o.strategy ?? noStrategy, half({ dtype: o.dtype ?? 'f16' })])),
         derive,
       ).program,
     )
   it.each([
-    ['full', noStrategy],
-    ['lora', lora({ targets: ['qkv', 'fc1'], rank: 2 })],
-  ] as const)('train as f32 does, nearly: %s', async (_, strategy) => {
-    const [full, halves] = [await run(programOf(strategy), 4), await run(halved({ strategy }), 4)]
+    ['f16', noStrategy, 5e-3],
+    ['f16', lora({ targets: ['qkv', 'fc1'], rank: 2 }), 5e-3],
+    ['bf16', noStrategy, 2e-2],
+  ] as const)('train as f32 does, nearly: %s', async (dtype, strategy, tolerance) => {
+    const [full, halves] = [await run(programOf(strategy), 4), await run(halved({ strategy, dtype }), 4)]
     full.values.forEach((v, i) => {
-      expectClose(halves.values[i].get('loss') ?? [], v.get('loss') ?? [], 5e-3)
+      expectClose(halves.values[i].get('loss') ?? [], v.get('loss') ?? [], tolerance)
     })
     expect(halves.values[0].get('loss')).not.toEqual(full.values[0].get('loss'))
   })
@@ -94,6 +102,8 @@ describe('contractions in f16', () => {
     expect(first(scaled).get('optimizer.loss_scale')?.[0]).toBe(65536)
     expect(await moved(plain)).toBeLessThan(0.5)
     expect(await moved(scaled)).toBeGreaterThan(0.9)
+    // bf16 has them as f32 does
+    expect(await moved(halved({ weight: 1e-6, dtype: 'bf16' }))).toBeGreaterThan(0.9)
   })
   it('give the same steps whatever the scale', async () => {
     const [one, other] = [await run(halved({ scale: { initial: 2 ** 8 } }), 3), await run(halved({ scale: { initial: 2 ** 10 } }), 3)]

@@ -1,6 +1,6 @@
 /**
  * Random graphs of odd and tiny extents and of ranks 0 to 5: sums and norms of different reach over one tensor, kernels that differ in
- * one thing alone, several outputs with shared parts, f16 in memory, states that are replaced while others read them, and gradients.
+ * one thing alone, several outputs with shared parts, f16 and bf16 in memory, states that are replaced while others read them, gradients.
  *
  * Values stay of the order of 1. What jumps (a maximum, a comparison) is asked of given values and their moves alone, which every target
  * holds exactly.
@@ -9,7 +9,8 @@ import type { Expr } from '../../core/expr.ts'
 import { fill, leaf, table } from '../../core/expr.ts'
 import type { Output } from '../../core/graph.ts'
 import { state, value } from '../../core/graph.ts'
-import { isFloat, range, sizeOf, tensorType } from '../../core/type.ts'
+import type { DType } from '../../core/type.ts'
+import { isFloat, isHalf, range, sizeOf, tensorType } from '../../core/type.ts'
 import { dot } from '../../ops/contract.ts'
 import * as e from '../../ops/elementwise.ts'
 import { iota, scatterAdd } from '../../ops/gather.ts'
@@ -168,7 +169,7 @@ const grown =
         return c.bit() ? make(e.where(when, y, c.of([0, -1, 0.5]))) : make(e.add(e.where(when, g, y), y))
       }
       default: {
-        if (asked.half && c.nat(3) > 0) return make(e.cast('f32')(e.cast('f16')(x)))
+        if (asked.half && c.nat(3) > 0) return make(e.cast('f32')(e.cast(c.of(['f16', 'bf16'] as const))(x)))
         const t = ranked(x)
         const at = c.nat(rank(t))
         return make(scatterAdd(at, 5)(t, positions(dims(t)[at], 5, c.nat(5))))
@@ -191,7 +192,7 @@ const leavesOf = (choices: ReadonlyArray<number>, { half }: Asked): Leaves => {
     values.set(path, uniformOf(path, shape))
     return input(path, shape)
   }
-  const kept = (tag: 'Param' | 'State', path: string, shape: ReadonlyArray<number>, dtype: 'f32' | 'f16' = 'f32'): Expr => {
+  const kept = (tag: 'Param' | 'State', path: string, shape: ReadonlyArray<number>, dtype: DType = 'f32'): Expr => {
     values.set(path, { type: tensorType(dtype, shape), values: uniformOf(path, shape).values })
     return leaf(tensorType(dtype, shape), { _tag: tag, path })
   }
@@ -199,7 +200,7 @@ const leavesOf = (choices: ReadonlyArray<number>, { half }: Asked): Leaves => {
   const frozen = kept('Param', 'frozen', second.slice(-1))
   const weight = kept('Param', 'w', first.slice(-1))
   const states = range(3).map((i) => kept('State', `s${i}`, held))
-  const narrow = half ? [kept('Param', 'h', first.slice(-2), 'f16'), kept('State', 't', held, 'f16')] : []
+  const narrow = half ? [kept('Param', 'h', first.slice(-2), 'f16'), kept('State', 't', held, 'bf16')] : []
   const step = leaf(tensorType('f32', []), { _tag: 'Hyper', path: 'hyper.step' })
   values.set('hyper.step', tensor('f32', [], [0.3]))
   const noise = leaf(tensorType('f32', second), { _tag: 'Draw', path: 'noise', distribution: { _tag: 'Normal', mean: 0, std: 1 } })
@@ -235,7 +236,7 @@ const updates = (c: Chooser, states: ReadonlyArray<Expr>, p: Pool): ReadonlyArra
     () => [fill('f32', dims(a), 0.25), e.tanh(e.add(a, b)), e.tanh(e.add(a, b))],
   ]
   const after = c.of(ways)()
-  return states.map((s, i) => state(i === 3 ? 't' : `s${i}`, s.type.dtype === 'f16' ? e.cast('f16')(mixed(wide(s), a)) : after[i]))
+  return states.map((s, i) => state(i === 3 ? 't' : `s${i}`, isHalf(s.type.dtype) ? e.cast(s.type.dtype)(mixed(wide(s), a)) : after[i]))
 }
 
 const make = ([first = [], ...rest]: Steps, asked: Asked): RandomGraph => {

@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { grad } from '../../compiler/grad.ts'
 import { nodesOf, value } from '../../core/graph.ts'
+import { isHalf } from '../../core/type.ts'
 import { sum } from '../../ops/reduce.ts'
 import { cast } from '../../ops/elementwise.ts'
 import { extentGraphs } from './extents.ts'
@@ -33,4 +34,4 @@ export const listsOf = (g: Generator, seed: number, count: number): ReadonlyArra
     { seed, numRuns: count },
   )
 
-export const usesHalf = (r: RandomGraph): boolean => nodesOf(r.graph).some((e) => e.type.dtype === 'f16')
+export const usesHalf = (r: RandomGraph): boolean => nodesOf(r.graph).some((e) => isHalf(e.type.dtype))

@@ -2,10 +2,10 @@
 import type { Fused, Kernels, Tensor } from '../../compiler/kernel/fused.ts'
 import { hypersOf, isHyper } from '../../compiler/kernel/fused.ts'
 import type { Term, Var } from '../../compiler/kernel/term.ts'
-import { half, idiv, mod, unaryValues } from '../../compiler/numerics.ts'
+import { idiv, mod, roundings, unaryValues } from '../../compiler/numerics.ts'
 import type { BinaryName } from '../../core/scalar.ts'
 import type { DType } from '../../core/type.ts'
-import { sizeOf } from '../../core/type.ts'
+import { isHalf, sizeOf } from '../../core/type.ts'
 
 type Values = ReadonlyMap<string, ArrayLike<number>>
 
@@ -28,7 +28,7 @@ const binaries: { readonly [N in BinaryName]: (x: number, y: number, dtype: DTyp
   mod,
 }
 
-const stored = (dtype: DType, x: number): number => (dtype === 'i32' ? x | 0 : dtype === 'f16' ? half(x) : x)
+const stored = (dtype: DType, x: number): number => (dtype === 'i32' ? x | 0 : isHalf(dtype) ? roundings[dtype](x) : x)
 
 const evaluate = (t: Term, at: ReadonlyMap<Var, number>, read: (buffer: number, offset: number) => number): number => {
   const of = (x: Term): number => evaluate(x, at, read)

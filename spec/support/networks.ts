@@ -86,7 +86,7 @@ const make = ([first = [], ...rest]: Steps, asked: Asked): RandomGraph => {
     begin,
   )
   const normed = untied({ c, sizes, name: 'norms', parameters: p })(end)
-  const features = asked.half && c.nat(3) === 0 ? cast('f32')(cast('f16')(normed)) : normed
+  const features = asked.half && c.nat(3) === 0 ? cast('f32')(cast(c.of(['f16', 'bf16'] as const))(normed)) : normed
   const { loss, outputs } = objective(chooser([...first].reverse()), sizes, p, features)
   const trained = p.all()
   const gradients = gradOptions(

@@ -18,7 +18,7 @@ import { leavesOfGraph } from '../../core/graph.ts'
 import { fed, fitting } from '../../compiler/targets/feed.ts'
 import type { DType, TensorType } from '../../core/type.ts'
 
-const words: Readonly<Record<DType, 'float32' | 'float16' | 'int32' | 'bool'>> = {
+const words: Readonly<Record<Exclude<DType, 'bf16'>, 'float32' | 'float16' | 'int32' | 'bool'>> = {
   f32: 'float32',
   f16: 'float16',
   i32: 'int32',

@@ -12,13 +12,14 @@ import type { Expr } from '../../core/expr.ts'
 import type { Graph } from '../../core/graph.ts'
 import { leavesOfGraph, isResident, nodesOf } from '../../core/graph.ts'
 import { rewriteBottomUp } from '../../core/rewrite.ts'
+import type { HalfType } from '../../core/type.ts'
 import { isFloat, sizeOf } from '../../core/type.ts'
 import { mul } from '../../ops/elementwise.ts'
 import type { RandomGraph } from './graphs.ts'
 import { hostArray } from './tensor.ts'
 
-/** Relative to 1 and the largest entry of a tensor. What has been rounded to f16 may be rounded the other way. */
-export const tolerance = { f32: 2e-5, f16: 4e-3 }
+/** Relative to 1 and the largest entry of a tensor. What has been rounded to 16 bits may be rounded the other way. */
+export const tolerance = { f32: 2e-5, f16: 4e-3, bf16: 32e-3 }
 
 const runs = 2
 
@@ -55,8 +56,8 @@ export const resultsOf = async (device: Device, r: RandomGraph): Promise<E.Eithe
   return E.right(results)
 }
 
-/** Outputs that f16 has a part in, by way of states as well. */
-const narrowed = (g: Graph): ReadonlySet<string> => {
+/** Outputs that floats of 16 bits have a part in, by way of states as well. */
+const narrowed = (g: Graph, dtype: HalfType): ReadonlySet<string> => {
   const paths = new Set<string>()
   for (let round = 0; round <= runs; round++) {
     const touched = new Set<Expr>()
@@ -65,7 +66,7 @@ const narrowed = (g: Graph): ReadonlySet<string> => {
         x._tag === 'Apply'
           ? x.args.some((a) => touched.has(a))
           : x._tag === 'Leaf' && (x.source._tag === 'Param' || x.source._tag === 'State') && paths.has(x.source.path)
-      if (through || x.type.dtype === 'f16') touched.add(x)
+      if (through || x.type.dtype === dtype) touched.add(x)
     }
     for (const o of g.outputs) if (touched.has(o.expr)) paths.add(o.path)
   }
@@ -92,13 +93,14 @@ const largest = (xs: ArrayLike<number>): number => {
 
 /** Differences of results; a difference in what is no float is a flaw, whatever its size. */
 export const compared = (g: Graph, got: Results, expected: Results): Verdict => {
-  const half = narrowed(g)
+  const [half, bfloat] = [narrowed(g, 'f16'), narrowed(g, 'bf16')]
+  const toleranceOf = (path: string): number => (bfloat.has(path) ? tolerance.bf16 : half.has(path) ? tolerance.f16 : tolerance.f32)
   const flaws: Array<Flaw> = []
   let [worst, place] = [0, '']
   for (const o of g.outputs) {
     for (let run = 1; run <= runs; run++) {
       const [a, b] = [got.get(`${run} ${o.path}`) ?? new Float32Array(), expected.get(`${run} ${o.path}`) ?? new Float32Array()]
-      const allowed = isFloat(o.expr.type.dtype) ? (half.has(o.path) ? tolerance.f16 : tolerance.f32) * (1 + largest(b)) : 0
+      const allowed = isFloat(o.expr.type.dtype) ? toleranceOf(o.path) * (1 + largest(b)) : 0
       const size = sizeOf(o.expr.type.shape)
       const off = (i: number): number =>
         a[i] === b[i] || (Number.isNaN(a[i]) && Number.isNaN(b[i])) ? 0 : allowed === 0 ? Infinity : Math.abs(a[i] - b[i]) / allowed

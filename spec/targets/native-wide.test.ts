@@ -92,6 +92,7 @@ const cases: Readonly<Record<string, Expr>> = {
   'truth values': e.and(e.less(x, y), e.not(e.equal(i, 0))),
   'a choice': e.where(e.less(x, y), e.exp(x), e.neg(y)),
   'half precision': e.cast('f32')(e.add(e.cast('f16')(x), e.cast('f16')(y))),
+  bfloat16: e.cast('f32')(e.mul(e.cast('bf16')(x), e.cast('bf16')(y))),
   'positions as numbers': e.cast('f32')(e.mul(iota([37, 150], 1), iota([37, 150], 0))),
   'a product, nt': einsum('mk,nk->mn')(x, w),
   'a product, tn': einsum('km,kn->mn')(x, y),

@@ -5,6 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { roundings } from '../../compiler/numerics.ts'
+import { openTarget } from '../../compiler/targets/open.ts'
+import { evaluate } from '../../compiler/targets/reference.ts'
+import type { Precision } from '../../compiler/targets/pjrt/writer.ts'
 import type { PjrtDevice } from '../../compiler/targets/pjrt/device.ts'
 import { openPjrt } from '../../compiler/targets/pjrt/device.ts'
 import { findPlugin } from '../../compiler/targets/pjrt/plugin.ts'
@@ -14,13 +18,15 @@ import type { Graph } from '../../core/graph.ts'
 import { value } from '../../core/graph.ts'
 import { apply } from '../../core/primitive.ts'
 import { tensorType } from '../../core/type.ts'
-import { add, exp, mul } from '../../ops/elementwise.ts'
+import { add, cast, exp, mul } from '../../ops/elementwise.ts'
+import { einsum } from '../../ops/contract.ts'
 import { sum } from '../../ops/reduce.ts'
 import { some } from 'fp-ts/lib/Option.js'
 import { left, right } from '../data/either.ts'
 import { must } from '../rules/agreement.ts'
 import { isOptional } from '../support/optional.ts'
-import { input } from '../support/tensor.ts'
+import { expectClose, hostArray, input } from '../support/tensor.ts'
+import { uniformOf } from '../support/values.ts'
 
 const plugin = findPlugin('cpu')
 if (isFault(plugin)) console.warn(`pjrt:cpu is not tested here: ${showFault(plugin)}`)
@@ -114,6 +120,50 @@ describe.skipIf(absent)('a device', () => {
     const r = right(await program.run(feed)())
     expect(r.get('again')).toEqual(r.get('y'))
     d.close()
+  })
+})
+
+describe.skipIf(absent)('precision', () => {
+  const [a, b] = [uniformOf('a', [8, 96]), uniformOf('b', [96, 8])]
+  const [x, y] = [input('a', [8, 96]), input('b', [96, 8])]
+  const given = {
+    values: new Map([
+      ['a', hostArray(a)],
+      ['b', hostArray(b)],
+    ]),
+  }
+  const product = einsum('mk,kn->mn')(x, y)
+
+  it.each(['f16', 'bf16'] as const)('what is rounded to %s has been rounded, also where it is widened again', async (dtype) => {
+    const d = await open()
+    const program = right(await d.compile({ name: 'rounded', outputs: [value('x', cast('f32')(cast(dtype)(x)))] })())
+    expect(right(await program.run(given)()).get('x')).toEqual(Float32Array.from(hostArray(a), roundings[dtype]))
+    d.close()
+  })
+
+  it('of products is a setting: bf16 rounds their operands, tf32 is asked of the hardware', async () => {
+    ;(await open()).close()
+    const of = async (precision: Precision) => {
+      const d = right(await openTarget('pjrt:cpu', { precision })())
+      const program = right(await d.compile({ name: 'product', outputs: [value('y', product)] })())
+      const said = { text: program.source.join(''), y: right(await program.run(given)()).get('y') ?? [], description: d.description }
+      d.close()
+      return said
+    }
+    const [highest, tf32, bf16] = [await of('highest'), await of('tf32'), await of('bf16')]
+    const rounded = einsum('mk,kn->mn')(cast('f32')(cast('bf16')(x)), cast('f32')(cast('bf16')(y)))
+    const [exact, coarse] = evaluate([product, rounded], new Map([...given.values].map(([path, x]) => [path, Float64Array.from(x)])))
+    expectClose(highest.y, exact, 1e-6)
+    expectClose(bf16.y, coarse, 1e-6)
+    expect(Math.max(...exact.map((x, i) => Math.abs(x - coarse[i])))).toBeGreaterThan(1e-3)
+    expect([highest, tf32].map((x) => /precision = \[(\w+)/.exec(x.text)?.[1])).toEqual(['HIGHEST', 'HIGH'])
+    expect([highest, bf16].map((x) => x.description.includes('products in bf16'))).toEqual([false, true])
+  })
+
+  it('of products is no setting of other targets', async () => {
+    const f = left(await openTarget('native', { precision: 'bf16' })())
+    expect([f.place, f.found]).toEqual(['accelerator.precision', 'bf16 for native'])
+    expect(E.isRight(await openTarget('reference', { precision: 'highest' })())).toBe(true)
   })
 })
 

@@ -8,7 +8,7 @@ import type { Expr } from '../../core/expr.ts'
 import { labelScope, leaf, mark } from '../../core/expr.ts'
 import type { Graph } from '../../core/graph.ts'
 import { nodesOf, value } from '../../core/graph.ts'
-import { tensorType } from '../../core/type.ts'
+import { range, tensorType } from '../../core/type.ts'
 import { exp, mul, sub } from '../../ops/elementwise.ts'
 import { noStrategy } from '../../train/step/strategies/strategy.ts'
 import { right } from '../data/either.ts'
@@ -16,7 +16,7 @@ import { programOf } from '../strategies/networks.ts'
 import { input } from '../support/tensor.ts'
 
 const stepOf = (depth: number): Graph => right(followGraph(pjrtRoad)(programOf(noStrategy, { depth }).graph))
-const textOf = (g: Graph): string => right(moduleOf(g)).text
+const textOf = (g: Graph, apart = false): string => right(moduleOf(g, { precision: 'highest', apart })).text
 const count = (text: string, what: string): number => text.split(what).length - 1
 
 /** All applications once, each behind what it reads. */
@@ -40,6 +40,22 @@ describe('the text of a step', () => {
     expect(count(eight, 'func.func private')).toBe(functions)
     // a block that reads its gradients in another order may stand alone
     expect(count(eight, 'func.call') - count(four, 'func.call')).toBeGreaterThanOrEqual(3 * functions)
+  })
+
+  it('says of functions whether they stay in what is compiled', () => {
+    const g = stepOf(3)
+    const [inlined, apart] = [textOf(g), textOf(g, true)]
+    expect(count(apart, 'inlineable = "false"')).toBe(count(apart, 'func.call'))
+    expect(apart.replaceAll(' {mhlo.frontend_attributes = {inlineable = "false"}}', '')).toBe(inlined)
+  })
+
+  it('has a scalar that many tensors read behind a barrier, which XLA does not compute again in each', () => {
+    const scalar = exp(input('s', []))
+    const of = (n: number): string =>
+      textOf({ name: 'scalars', outputs: range(n).map((i) => value(`${i}`, mul(input(`x${i}`, [4]), scalar))) })
+    expect(count(of(8), 'stablehlo.optimization_barrier')).toBe(1)
+    expect(of(8)).toMatch(/optimization_barrier %\d+ : tensor<f32>/)
+    expect(count(of(3), 'stablehlo.optimization_barrier')).toBe(0)
   })
 
   it('defines every name before it is used, once', () => {

@@ -25,6 +25,10 @@ export const commands: Readonly<Record<string, Command>> = {
   data: { about: 'inspects images, and writes them as they are read', load: () => import('./commands/data.ts') },
   report: { about: 'writes the page of a run again', load: () => import('./commands/report.ts') },
   ir: { about: 'prints the training step of an experiment at any stage of the compiler', load: () => import('./commands/ir.ts') },
+  compile: {
+    about: 'compiles a training step for a GPU or TPU that is not here, and says what it takes there',
+    load: () => import('./commands/compile.ts'),
+  },
   accelerator: {
     about: 'lists and installs plugins for GPUs and TPUs, for the targets pjrt:…',
     load: () => import('./commands/accelerator.ts'),

@@ -1,6 +1,7 @@
 /** What every experiment's settings say, whatever else they do. */
 import { masked } from '../../core/text.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
+import { precisions } from '../../compiler/targets/pjrt/writer.ts'
 import type { Field, ValueOf } from './field.ts'
 import { flag, oneOf, optional, real, text, whole } from './field.ts'
 import { section } from './section.ts'
@@ -49,6 +50,10 @@ export const runtime = section('how a run goes', {
 export const accelerator = section('where it is computed; may be the name of a file of its own', {
   target: oneOf(targetNames, 'the target'),
   threads: whole(0, 'threads of the native target; 0: as many as there are cores', { min: 0, max: 1024 }),
+  precision: oneOf(
+    precisions,
+    'products of f32 on the targets pjrt:…: as they are, or with operands in tf32 or bf16, for hardware that is faster with them',
+  ),
 })
 
 export type Evaluation = ValueOf<typeof evaluation>

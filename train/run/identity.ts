@@ -22,7 +22,7 @@ export const identityCodec = t.readonly(
     listing: t.string,
     /** Images to train on, and to evaluate with. */
     images: t.readonlyArray(t.number),
-    /** The target, with its threads where rounding depends on them. */
+    /** The target, with its threads and precision where rounding depends on them. */
     computed: t.string,
   }),
 )
@@ -49,10 +49,15 @@ const listingOf = ({ train, test }: Split): string => {
 }
 
 /** The identity of a run on a target. */
-export const identityOf = (split: Split, target: string, { threads }: Accelerator): Identity => ({
+export const identityOf = (split: Split, target: string, { threads, precision }: Accelerator): Identity => ({
   listing: listingOf(split),
   images: [split.train.length, split.test.length],
-  computed: target === 'native' ? `native with ${threads === 0 ? availableParallelism() : threads} threads` : target,
+  computed:
+    target === 'native'
+      ? `native with ${threads === 0 ? availableParallelism() : threads} threads`
+      : precision === 'highest'
+        ? target
+        : `${target} with products in ${precision}`,
 })
 
 /** The first path at which two configurations differ. */

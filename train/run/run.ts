@@ -306,7 +306,7 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
 }
 
 const targetOf = (a: Accelerator, say: (text: string) => void): TaskEither<Fault, Device> =>
-  openTarget(a.target, { say, ...(a.threads === 0 ? {} : { threads: a.threads }) })
+  openTarget(a.target, { say, precision: a.precision, ...(a.threads === 0 ? {} : { threads: a.threads }) })
 
 /** Runs an experiment from its resolved settings; the device is closed whatever happens. */
 export const runExperiment =

@@ -8,7 +8,7 @@ import { fault } from '../../../core/fault.ts'
 import type { Graph, NamedLeaf } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph, nodesOf } from '../../../core/graph.ts'
 import type { TensorType } from '../../../core/type.ts'
-import { sizeOf } from '../../../core/type.ts'
+import { isHalf, sizeOf } from '../../../core/type.ts'
 import type { Place, Plan } from '../../memory/plan.ts'
 import { follow, plannedBytes } from '../../road.ts'
 import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, Target } from '../../target.ts'
@@ -37,17 +37,19 @@ const valuesOf = (e: Expr): HostArray =>
     ? Float64Array.from(e.source.values)
     : new Float64Array(sizeOf(e.type.shape)).fill(e._tag === 'Leaf' && e.source._tag === 'Fill' ? e.source.value : 0)
 
-const noHalf = (g: Graph, name: string): E.Either<Fault, Graph> =>
-  nodesOf(g).some((e) => e.type.dtype === 'f16')
-    ? E.left(
+const noHalf = (g: Graph, name: string): E.Either<Fault, Graph> => {
+  const found = nodesOf(g).find((e) => isHalf(e.type.dtype))
+  return found === undefined
+    ? E.right(g)
+    : E.left(
         fault('target', {
           place: name,
-          found: 'f16 tensors in the graph',
+          found: `${found.type.dtype} tensors in the graph`,
           allowed: 'f32, i32 and bool',
           remedy: 'leave precision at f32 for this target',
         }),
       )
-    : E.right(g)
+}
 
 const deviceOf = (name: string, engine: Engine): Device => {
   const road = roadOf(engine)

@@ -60,7 +60,11 @@ export const blueprint = t.strict({
   hypers: t.readonlyArray(t.string),
   /** Elements of constants; a single one is repeated. */
   constants: t.readonlyArray(
-    t.strict({ dtype: t.keyof({ f32: null, f16: null, i32: null, bool: null }), length: t.number, values: t.readonlyArray(real) }),
+    t.strict({
+      dtype: t.keyof({ f32: null, f16: null, bf16: null, i32: null, bool: null }),
+      length: t.number,
+      values: t.readonlyArray(real),
+    }),
   ),
   values: t.readonlyArray(t.strict({ path: t.string, place: t.number })),
 })

@@ -9,17 +9,24 @@
  * into it: its value is then never used, but its address exists.
  */
 import type { UnaryName } from '../../../core/scalar.ts'
-import type { DType } from '../../../core/type.ts'
+import type { DType, HalfType } from '../../../core/type.ts'
+import { isHalf } from '../../../core/type.ts'
 import type { Read, Term, Var } from '../../kernel/term.ts'
 
-/** How an element type is computed: f16 as f32, rounded. */
+/** How an element type is computed: f16 and bf16 as f32, rounded. */
 export type Kind = 'f' | 'i' | 'b'
 export const kindOf = (d: DType): Kind => (d === 'i32' ? 'i' : d === 'bool' ? 'b' : 'f')
 
-/** The suffix of the runtime's loads and stores. */
-export const storageOf = (d: DType): string => (d === 'f16' ? 'h' : kindOf(d))
+/** The runtime's names for floats of 16 bits: the suffix of loads and stores, and the rounding. */
+const halves: { readonly [D in HalfType]: { readonly storage: string; readonly round: string } } = {
+  f16: { storage: 'h', round: 'round16' },
+  bf16: { storage: 'w', round: 'roundw' },
+}
 
-const elements = { f32: 'float', f16: 'uint16_t', i32: 'int32_t', bool: 'uint8_t' }
+/** The suffix of the runtime's loads and stores. */
+export const storageOf = (d: DType): string => (isHalf(d) ? halves[d].storage : kindOf(d))
+
+const elements = { f32: 'float', f16: 'uint16_t', bf16: 'uint16_t', i32: 'int32_t', bool: 'uint8_t' }
 export const elementOf = (d: DType): string => elements[d]
 
 const types = { f: ['float', 'vf'], i: ['int32_t', 'vi'], b: ['int32_t', 'vi'] }
@@ -84,8 +91,8 @@ const readText = (s: Scope, t: Read): string => {
 
 const infix: Partial<Record<string, string>> = { add: '+', sub: '-', mul: '*', div: '/', lt: '<', le: '<=', eq: '==' }
 
-/** Rounds to half precision where the term is f16. */
-const rounded = (t: Term, p: string, text: string): string => (t.dtype === 'f16' ? `${p}round16(${text})` : text)
+/** Rounds where the term is of 16 bits. */
+const rounded = (t: Term, p: string, text: string): string => (isHalf(t.dtype) ? `${p}${halves[t.dtype].round}(${text})` : text)
 
 const affineText = (s: Scope, t: Extract<Term, { readonly _tag: 'Affine' }>, vector: boolean): string => {
   if (!vector) return `(int32_t)${offsetText(s, t)}`

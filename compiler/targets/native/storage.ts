@@ -1,7 +1,7 @@
-/** How tensors lie in memory: f32 and i32 as they are, a bool as one byte, f16 as its bits. */
+/** How tensors lie in memory: f32 and i32 as they are, a bool as one byte, f16 and bf16 as their bits. */
 import type { DType } from '../../../core/type.ts'
 import type { HostArray } from '../../target.ts'
-import { half } from '../../numerics.ts'
+import { bfloat, half } from '../../numerics.ts'
 
 /** The bits of a number that has been rounded to half precision. */
 export const halfBits = (x: number): number => {
@@ -14,6 +14,16 @@ export const halfBits = (x: number): number => {
   const exponent = 2 ** e > a ? e - 1 : e
   return sign | ((exponent + 15) << 10) | ((a / 2 ** exponent - 1) * 1024)
 }
+
+/** The bits of a number that has been rounded to bfloat16. */
+export const bfloatBits = (x: number): number => {
+  const view = new DataView(new ArrayBuffer(4))
+  view.setFloat32(0, x)
+  return view.getUint16(0)
+}
+
+/** Numbers of bfloat16, which are the upper halves of those of f32. */
+const widened = (bits: Uint16Array): Float32Array => new Float32Array(Uint32Array.from(bits, (b) => b << 16).buffer)
 
 const fromBits = (h: number): number => {
   const [e, m] = [(h >> 10) & 31, h & 1023]
@@ -35,6 +45,9 @@ export const store = (dtype: DType, memory: ArrayBuffer, offset: number, data: H
       return
     case 'f16':
       new Uint16Array(memory, offset, data.length).set(Array.from(data, (x) => halfBits(half(x))))
+      return
+    case 'bf16':
+      new Uint16Array(memory, offset, data.length).set(Array.from(data, (x) => bfloatBits(bfloat(x))))
   }
 }
 
@@ -49,5 +62,7 @@ export const load = (dtype: DType, memory: ArrayBuffer, offset: number, length: 
       return new Uint8Array(memory, offset, length).slice()
     case 'f16':
       return Float32Array.from(new Uint16Array(memory, offset, length), fromBits)
+    case 'bf16':
+      return widened(new Uint16Array(memory, offset, length))
   }
 }

@@ -2,7 +2,7 @@
  * Nodes and constants of an ONNX graph as it grows. A value that repeats along axes is kept once, since most operators repeat such axes
  * themselves.
  */
-import type { DType } from '../../../core/type.ts'
+import type { DType, HalfType } from '../../../core/type.ts'
 import { isFloat } from '../../../core/type.ts'
 import type { Attributes, ElementType, OnnxNode, OnnxTensor } from './file.ts'
 import { elementTypes } from './file.ts'
@@ -36,8 +36,8 @@ export interface Builder {
   readonly open: (name: string, value: string) => void
 }
 
-/** Elements as a file holds them; halves are cast where they are used. */
-const bytesFor = (type: Exclude<ElementType, 'f16'>, values: ReadonlyArray<number | bigint>): Uint8Array => {
+/** Elements as a file holds them; those of 16 bits are cast where they are used. */
+const bytesFor = (type: Exclude<ElementType, HalfType>, values: ReadonlyArray<number | bigint>): Uint8Array => {
   const plain = (): ReadonlyArray<number> => values.map(Number)
   switch (type) {
     case 'f32':
@@ -72,8 +72,8 @@ export const openBuilder = (): Builder => {
     const known = constants.get(key)
     if (known !== undefined) return known
     const made =
-      type === 'f16'
-        ? node('Cast', [fixed('f32', shape, values)], { to: elementTypes.f16 })
+      type === 'f16' || type === 'bf16'
+        ? node('Cast', [fixed('f32', shape, values)], { to: elementTypes[type] })
         : named({ name: `constant_${tensors.length}`, type, shape, elements: { _tag: 'Here', bytes: bytesFor(type, values) } })
     constants.set(key, made)
     return made

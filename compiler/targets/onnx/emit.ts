@@ -147,6 +147,8 @@ export const onnxOf = (o: OnnxOptions): Either<Fault, OnnxModel> => {
   const made: Array<Value> = []
   for (const n of all.right.nodes) {
     const [e] = n.at
+    if (e.type.dtype === 'bf16')
+      return E.left(refused('a tensor', 'bf16', 'f32, f16, i32 and bool, which runtimes of ONNX compute with', 'write the network in f32'))
     const v = e._tag === 'Leaf' ? leafValue(o, b, inputs, n, e) : applied(o, b, made, n)
     if (E.isLeft(v)) return v
     made.push(v.right)

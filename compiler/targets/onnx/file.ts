@@ -10,7 +10,7 @@ export const versions = { ir: 8, opset: 17 } as const
 export type ElementType = DType | 'i64' | 'u32'
 
 /** TensorProto.DataType */
-export const elementTypes: Readonly<Record<ElementType, number>> = { f32: 1, i32: 6, i64: 7, bool: 9, f16: 10, u32: 12 }
+export const elementTypes: Readonly<Record<ElementType, number>> = { f32: 1, i32: 6, i64: 7, bool: 9, f16: 10, u32: 12, bf16: 16 }
 
 export type Attribute = number | string | ReadonlyArray<number> | { readonly float: number }
 

@@ -28,13 +28,17 @@ export interface MemoryUse {
   readonly temporaries: number
 }
 
-export interface Loaded {
+/** What a plugin says of a program that it has compiled. */
+export interface About {
+  readonly memory: () => MemoryUse
+  /** The program as XLA has changed it, and the name of its format: `hlo` or `hlo_with_config`. */
+  readonly optimized: () => { readonly program: Uint8Array; readonly format: string }
+}
+
+export interface Loaded extends About {
   /** Runs once. Arguments that are donated are gone afterwards. */
   readonly run: (args: ReadonlyArray<DeviceBuffer>) => Promise<ReadonlyArray<DeviceBuffer>>
   readonly serialized: () => Uint8Array
-  readonly memory: () => MemoryUse
-  /** The program as XLA has changed it, as an HloModuleProto. */
-  readonly optimized: () => Uint8Array
   readonly free: () => void
 }
 
@@ -58,10 +62,10 @@ export interface Client {
 }
 
 /** PJRT_Buffer_Type */
-const bufferTypes: { readonly [D in DType]: number } = { bool: 1, i32: 4, f16: 10, f32: 11 }
+const bufferTypes: { readonly [D in DType]: number } = { bool: 1, i32: 4, f16: 10, f32: 11, bf16: 13 }
 
 /** PJRT_NamedValue: size, extension, name and its length, kind (0 text, 1 whole number, 4 bool), value, its length. */
-const namedValues = (s: Scratch, values: Settings): readonly [bigint, number] => {
+export const namedValues = (s: Scratch, values: Settings): readonly [bigint, number] => {
   const entries = Object.entries(values)
   const words = entries.flatMap(([name, value]) => {
     const isText = typeof value === 'string'
@@ -84,6 +88,25 @@ const rowMajor = (s: Scratch, rank: number): bigint => {
   const order = s.words(Array.from({ length: rank }, (_, i) => rank - 1 - i)).address
   return s.struct([...[56, 0, order, rank, 0, 0, 0], 0]).address
 }
+
+export const aboutOf = (api: Api, executable: bigint): About => ({
+  memory: () => {
+    const w = api.call('Executable_GetCompiledMemoryStats', [executable, ...new Array<number>(11).fill(0)])
+    const [args, outs, aliased, temporaries] = [...w.subarray(2, 6)].map(Number)
+    return { arguments: args, outputs: outs, aliased, temporaries }
+  },
+  optimized: () =>
+    withScratch((s) => {
+      // asked twice: for the size, and for the program
+      const asked = s.struct([0, 0, 0, 0])
+      api.call('Executable_OptimizedProgram', [executable, asked.address])
+      const [, , , size, format, length] = wordsAt(asked.address, 6)
+      const code = s.allocate(Number(size))
+      const again = s.struct([code.address, size, format, length])
+      api.call('Executable_OptimizedProgram', [executable, again.address])
+      return { program: bytesAt(code.address, Number(size)), format: textAt(format, Number(length)) }
+    }),
+})
 
 const loadedOf = (api: Api, handle: bigint): Loaded => {
   const [, executable] = api.call('LoadedExecutable_GetExecutable', [handle, 0])
@@ -114,21 +137,7 @@ const loadedOf = (api: Api, handle: bigint): Loaded => {
       api.release(release, owner)
       return copy
     },
-    memory: () => {
-      const w = api.call('Executable_GetCompiledMemoryStats', [executable, ...new Array<number>(11).fill(0)])
-      const [args, outs, aliased, temporaries] = [...w.subarray(2, 6)].map(Number)
-      return { arguments: args, outputs: outs, aliased, temporaries }
-    },
-    optimized: () =>
-      withScratch((s) => {
-        const asked = s.struct([0, 0, 0, 0])
-        api.call('Executable_OptimizedProgram', [executable, asked.address])
-        const [, , , size] = wordsAt(asked.address, 4)
-        const code = s.allocate(Number(size))
-        const again = s.struct([code.address, size, 0, 0])
-        api.call('Executable_OptimizedProgram', [executable, again.address])
-        return bytesAt(code.address, Number(size))
-      }),
+    ...aboutOf(api, executable),
     free: () => {
       api.call('Executable_Destroy', [executable])
       api.call('LoadedExecutable_Destroy', [handle])
@@ -150,7 +159,12 @@ export const openClient = (path: string, settings: Settings): Client => {
   if (isFault(api)) throw api
   const handle = withScratch((s) => {
     const [values, count] = namedValues(s, settings)
-    return api.call('Client_Create', [values, count, 0, 0, 0, 0, 0, 0, 0])[6]
+    try {
+      return api.call('Client_Create', [values, count, 0, 0, 0, 0, 0, 0, 0])[6]
+    } catch (e) {
+      // CUDA's and ROCm's words where there is no card, or no driver
+      throw isFault(e) && /no visible gpu device|no supported devices found|CUDA_ERROR_NO_DEVICE/i.test(e.found) ? noDevice(path) : e
+    }
   })
   const text = (name: 'Client_PlatformName' | 'Client_PlatformVersion'): string => {
     const [, at, size] = api.call(name, [handle, 0, 0])

@@ -28,6 +28,7 @@ import type { Plugin } from './plugin.ts'
 import { findPlugin, identityOf } from './plugin.ts'
 import { moduleOf } from './print.ts'
 import { estimate, pjrtRoad } from './road.ts'
+import type { Precision } from './writer.ts'
 import type { Say } from '../native/cache.ts'
 import { openCache, toTerminal } from '../native/cache.ts'
 
@@ -48,6 +49,8 @@ export interface PjrtDevice extends Device {
 }
 
 export interface PjrtOptions {
+  /** That of products of f32; by default the highest. */
+  readonly precision?: Precision
   /** Settings of XLA by name. */
   readonly xla?: Settings
   /** Reports what is not as it should be with the cache; by default on the terminal. */
@@ -79,15 +82,16 @@ interface Parts {
   readonly folder: string
   readonly code: string
   readonly options: Uint8Array
+  readonly precision: Precision
 }
 
-const described = ({ client, plugin }: Parts): string => {
+const described = ({ client, plugin, precision }: Parts): string => {
   const tried = accelerators.find((a) => plugin.path.endsWith(a.library))?.tried ?? 'not tried'
-  return `XLA by PJRT ${client.api.join('.')} on ${client.device} (plugin of ${plugin.found}${tried === 'run' ? '' : `; by this version ${tried}`})`
+  return `XLA by PJRT ${client.api.join('.')} on ${client.device} (plugin of ${plugin.found}${tried === 'run' ? '' : `; by this version ${tried}`})${precision === 'highest' ? '' : `, products in ${precision}`}`
 }
 
 const deviceOf = (parts: Parts): PjrtDevice => {
-  const { name, client, plugin, folder, code, options } = parts
+  const { name, client, plugin, folder, code, options, precision } = parts
   const programs = new Set<Built>()
   const cells = new Set<Cell>()
   const replace = (cell: Cell, buffer: DeviceBuffer | undefined): void => {
@@ -186,8 +190,13 @@ const deviceOf = (parts: Parts): PjrtDevice => {
     client,
     folder,
     options,
-    print: (g: Graph) => pipe(g, followGraph(pjrtRoad), E.chain(moduleOf)),
-    context: [code, identityOf(plugin), client.version, client.api.join('.'), client.device, cpus()[0]?.model ?? ''],
+    print: (g: Graph) =>
+      pipe(
+        g,
+        followGraph(pjrtRoad),
+        E.chain((graph) => moduleOf(graph, { precision, apart: client.platform === 'cpu' })),
+      ),
+    context: [precision, code, identityOf(plugin), client.version, client.api.join('.'), client.device, cpus()[0]?.model ?? ''],
   }
   return {
     name,
@@ -267,7 +276,7 @@ export const openPjrt =
         client.close()
         return E.left(otherPlatform(name, plugin, client.platform))
       }
-      return E.right(deviceOf({ name, client, plugin, folder, code, options: compileOptions(o.xla) }))
+      return E.right(deviceOf({ name, client, plugin, folder, code, options: compileOptions(o.xla), precision: o.precision ?? 'highest' }))
     } catch (e) {
       return E.left(asFault(name)(e))
     }

@@ -11,7 +11,7 @@ const same =
   (x, w) =>
     w.emit(`stablehlo.${op} ${x.args.join(', ')} : ${typeText(x.out)}`)
 
-const kinds: { readonly [D in DType]: string } = { f32: 'FLOAT', f16: 'FLOAT', i32: 'SIGNED', bool: 'UNSIGNED' }
+const kinds: { readonly [D in DType]: string } = { f32: 'FLOAT', f16: 'FLOAT', bf16: 'FLOAT', i32: 'SIGNED', bool: 'UNSIGNED' }
 
 /** The kind of comparison that elements of a type ask for. */
 export const kindOf = (dtype: DType): string => kinds[dtype]

@@ -6,7 +6,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import type { Apply, Json } from '../../../core/expr.ts'
 import type { Primitive } from '../../../core/primitive.ts'
 import type { DType, TensorType } from '../../../core/type.ts'
-import { range, tensorType } from '../../../core/type.ts'
+import { isHalf, range, tensorType } from '../../../core/type.ts'
 import type { attending } from '../../../ops/attention.ts'
 import type { PrimitiveName } from '../../../ops/vocabulary.ts'
 import { vocabulary } from '../../../ops/vocabulary.ts'
@@ -27,8 +27,8 @@ const entry =
 const converted = (w: Writer, x: string, from: TensorType, to: DType): string =>
   from.dtype === to ? x : w.emit(`stablehlo.convert ${x} : ${signature([from], tensorType(to, from.shape))}`)
 
-/** Sums of half precision are made in single: the language rounds their results, not what they are made of. */
-const wide = (t: TensorType): TensorType => tensorType(t.dtype === 'f16' ? 'f32' : t.dtype, t.shape)
+/** Sums of 16 bits are made in 32: the language rounds their results, not what they are made of. */
+const wide = (t: TensorType): TensorType => tensorType(isHalf(t.dtype) ? 'f32' : t.dtype, t.shape)
 
 const lowest = (dtype: DType): number => (dtype === 'i32' ? -(2 ** 31) : -Infinity)
 
@@ -177,7 +177,16 @@ export const operations: { readonly [N in Exclude<PrimitiveName, Taken>]: Entry 
   iota: entry(v.iota, ({ axis }, { out }, w) => w.emit(`stablehlo.iota dim = ${axis} : ${typeText(out)}`)),
   dot: entry(v.dot, (p, { args: [x, y], types, out }, w) => {
     const axes = `batching_dims = [${p.leftBatch.join(', ')}] x [${p.rightBatch.join(', ')}], contracting_dims = [${p.left.join(', ')}] x [${p.right.join(', ')}]`
-    const product = w.emit(`stablehlo.dot_general ${x}, ${y}, ${axes}, precision = [HIGHEST, HIGHEST] : ${signature(types, wide(out))}`)
+    const as = (name: string, t: TensorType, to: DType): readonly [string, TensorType] => [
+      converted(w, name, t, to),
+      tensorType(to, t.shape),
+    ]
+    const operand = w.precision === 'bf16' && out.dtype === 'f32' ? 'bf16' : out.dtype
+    const [[a, left], [b, right]] = [as(x, types[0], operand), as(y, types[1], operand)]
+    const exactly = w.precision === 'tf32' ? 'HIGH' : 'HIGHEST'
+    const product = w.emit(
+      `stablehlo.dot_general ${a}, ${b}, ${axes}, precision = [${exactly}, ${exactly}] : ${signature([left, right], wide(out))}`,
+    )
     return converted(w, product, wide(out), out.dtype)
   }),
 }

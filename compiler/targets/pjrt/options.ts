@@ -30,9 +30,12 @@ const text = (field: number, s: string): ReadonlyArray<number> => message(field,
 const setting = (value: boolean | number | string): ReadonlyArray<number> =>
   typeof value === 'string' ? text(1, value) : typeof value === 'boolean' ? int(2, value ? 1 : 0) : int(3, value)
 
+/** What the language asks of XLA whatever is compiled: what is rounded to 16 bits has been rounded, also where it is widened again. */
+const always: Settings = { xla_allow_excess_precision: false }
+
 /** executable_build_options 3 { num_replicas 4, num_partitions 5 }, env_option_overrides 7 { key 1, value 2 }. */
 export const compileOptions = (settings: Settings = {}): Uint8Array =>
   Uint8Array.from([
     ...message(3, [...int(4, 1), ...int(5, 1)]),
-    ...Object.entries(settings).flatMap(([name, value]) => message(7, [...text(1, name), ...message(2, setting(value))])),
+    ...Object.entries({ ...always, ...settings }).flatMap(([name, value]) => message(7, [...text(1, name), ...message(2, setting(value))])),
   ])

@@ -13,13 +13,14 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Apply, Expr, Leaf } from '../../../core/expr.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault } from '../../../core/fault.ts'
+import { usersOf } from '../../../core/order.ts'
 import type { Graph, NamedLeaf, Output } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph, nodesOf } from '../../../core/graph.ts'
 import { operations } from './operations.ts'
 import type { Bounds, Unit } from './outline.ts'
 import { boundsOf, isConstant, unitsOf } from './outline.ts'
 import { denseText, typeText } from './syntax.ts'
-import type { Writer } from './writer.ts'
+import type { Precision, Writer } from './writer.ts'
 import { openWriter } from './writer.ts'
 
 export interface Module {
@@ -53,25 +54,62 @@ const constantOf = (l: Leaf, w: Writer): string | undefined =>
 const donated = (leaves: ReadonlyArray<NamedLeaf>, outputs: ReadonlyArray<Output>): ReadonlyMap<string, number> =>
   new Map(outputs.flatMap((o, i) => (o.role === 'state' && leaves.some((l) => isResident(l) && l.path === o.path) ? [[o.path, i]] : [])))
 
+/** A scalar that so many tensors read is worth a barrier. */
+const many = 8
+
+/**
+ * Scalars that many tensors read, such as a schedule's value: XLA would compute each again in every kernel that reads it, and compile that
+ * as often.
+ */
+const sharedScalars = (g: Graph): ReadonlySet<Expr> => {
+  const order = nodesOf(g)
+  const users = usersOf(order)
+  const of = (e: Expr): ReadonlyArray<Expr> => users.get(e) ?? []
+  // a scalar is read as often as what it is repeated to
+  const readers = (e: Expr): number =>
+    of(e).reduce((n, u) => n + (u.type.shape.length === 0 ? 0 : u._tag === 'Apply' && u.op.name === 'broadcast' ? of(u).length : 1), 0)
+  return new Set(order.filter((e) => e._tag === 'Apply' && e.type.shape.length === 0 && readers(e) >= many))
+}
+
 /** A function that is being written: the names of what it has, and its lines. */
 interface Body {
+  readonly shared: ReadonlySet<Expr>
   readonly names: Map<Expr, string>
   readonly barred: Map<string, string>
   readonly w: Writer
 }
 
-const bodyOf = (names: Iterable<readonly [Expr, string]>): Body => ({ names: new Map(names), barred: new Map(), w: openWriter() })
+export interface Printing {
+  /** Of products of f32. */
+  readonly precision: Precision
+  /** Whether blocks stay functions in what is compiled: else XLA puts them where they are called before it does anything else. */
+  readonly apart: boolean
+}
+
+/** What all functions of a module are written with. */
+interface Manner extends Printing {
+  readonly shared: ReadonlySet<Expr>
+}
+
+const bodyOf = (names: Iterable<readonly [Expr, string]>, { precision, shared }: Manner): Body => ({
+  shared,
+  names: new Map(names),
+  barred: new Map(),
+  w: openWriter(precision),
+})
 
 const regionOf = (e: Expr): string | undefined => (e._tag === 'Apply' && e.region._tag === 'Some' ? e.region.value : undefined)
 
 const nameOf = ({ names, w }: Body, e: Expr): string => names.get(e) ?? (e._tag === 'Leaf' ? constantOf(e, w) : undefined) ?? ''
+
+const barred = (w: Writer, name: string, e: Expr): string => w.emit(`stablehlo.optimization_barrier ${name} : ${typeText(e.type)}`)
 
 /** What an application reads, in its own region. */
 const argument = (b: Body, e: Apply, a: Expr): string => {
   const region = regionOf(e)
   if (region === undefined || region === regionOf(a) || isConstant(a)) return nameOf(b, a)
   const key = `${region} ${a.id}`
-  const name = b.barred.get(key) ?? b.w.emit(`stablehlo.optimization_barrier ${nameOf(b, a)} : ${typeText(a.type)}`)
+  const name = b.barred.get(key) ?? barred(b.w, nameOf(b, a), a)
   b.barred.set(key, name)
   return name
 }
@@ -82,7 +120,7 @@ const written = (b: Body, applications: ReadonlyArray<Apply>): Fault | undefined
     const operands = { args: e.args.map((a) => argument(b, e, a)), types: e.args.map((a) => a.type), out: e.type }
     const name = entries.get(e.op.name)?.(operands, b.w, e)
     if (name === undefined) return unknown(e)
-    b.names.set(e, name)
+    b.names.set(e, b.shared.has(e) ? barred(b.w, name, e) : name)
   }
   return undefined
 }
@@ -90,8 +128,11 @@ const written = (b: Body, applications: ReadonlyArray<Apply>): Fault | undefined
 const typesOf = (xs: ReadonlyArray<Expr>): string => xs.map((x) => typeText(x.type)).join(', ')
 
 /** A unit as a function without its name: equal texts are equal functions. */
-const functionText = ({ body, reads, results }: Bounds): string | Fault => {
-  const b = bodyOf(reads.map((e, i) => [e, `%arg${i}`]))
+const functionText = ({ body, reads, results }: Bounds, manner: Manner): string | Fault => {
+  const b = bodyOf(
+    reads.map((e, i) => [e, `%arg${i}`]),
+    manner,
+  )
   const wrong = written(b, body)
   if (wrong !== undefined) return wrong
   const returned = results.map((r) => nameOf(b, r)).join(', ')
@@ -103,6 +144,9 @@ const functionText = ({ body, reads, results }: Bounds): string | Fault => {
   ].join('\n')
 }
 
+/** What keeps XLA from putting a function in its call's place. */
+const stays = ' {mhlo.frontend_attributes = {inlineable = "false"}}'
+
 /** Who reads an expression from outside of its unit. */
 const readers = (g: Graph, units: ReadonlyArray<Unit>): ReadonlySet<Expr> => {
   const unitOf = new Map<Expr, Unit>(units.flatMap((u) => u.map((e) => [e, u] as const)))
@@ -111,9 +155,10 @@ const readers = (g: Graph, units: ReadonlyArray<Unit>): ReadonlySet<Expr> => {
   return read
 }
 
-export const moduleOf = (g: Graph): E.Either<Fault, Module> => {
+export const moduleOf = (g: Graph, how: Printing): E.Either<Fault, Module> => {
   const bad = nodesOf(g).find((e) => e._tag === 'Invalid')
   if (bad !== undefined) return E.left(unknown(bad))
+  const manner = { ...how, shared: sharedScalars(g) }
   const leaves = leavesOfGraph(g)
   const units = unitsOf(g)
   const read = readers(g, units)
@@ -121,13 +166,16 @@ export const moduleOf = (g: Graph): E.Either<Fault, Module> => {
   const texts: Array<string | undefined> = []
   const times = new Map<string, number>()
   for (const b of bounds) {
-    const text = b.body.length === 1 ? undefined : functionText(b)
+    const text = b.body.length === 1 ? undefined : functionText(b, manner)
     if (isFault(text)) return E.left(text)
     texts.push(text)
     if (text !== undefined) times.set(text, (times.get(text) ?? 0) + 1)
   }
   const functions = new Map([...times].filter(([, n]) => n > 1).map(([text], i) => [text, `@block${i}`]))
-  const main = bodyOf(leaves.map((l, i) => [l.leaf, `%arg${i}`]))
+  const main = bodyOf(
+    leaves.map((l, i) => [l.leaf, `%arg${i}`]),
+    manner,
+  )
   for (const [i, { body, reads, results }] of bounds.entries()) {
     const name = functions.get(texts[i] ?? '')
     if (name === undefined) {
@@ -135,7 +183,7 @@ export const moduleOf = (g: Graph): E.Either<Fault, Module> => {
       if (wrong !== undefined) return E.left(wrong)
       continue
     }
-    const call = `func.call ${name}(${reads.map((e) => nameOf(main, e)).join(', ')}) : (${typesOf(reads)}) -> (${typesOf(results)})`
+    const call = `func.call ${name}(${reads.map((e) => nameOf(main, e)).join(', ')})${how.apart ? stays : ''} : (${typesOf(reads)}) -> (${typesOf(results)})`
     const called = main.w.emit(call, results.length)
     results.forEach((r, k) => main.names.set(r, results.length === 1 ? called : called.replace(/#0$/, `#${k}`)))
   }

@@ -1,10 +1,10 @@
 /** Types and constants as StableHLO writes them (openxla/stablehlo, docs/spec.md; MLIR's builtin attributes). */
 import type { DType, TensorType } from '../../../core/type.ts'
 import { sizeOf, tensorType } from '../../../core/type.ts'
-import { half } from '../../numerics.ts'
-import { halfBits } from '../native/storage.ts'
+import { bfloat, half } from '../../numerics.ts'
+import { bfloatBits, halfBits } from '../native/storage.ts'
 
-const elements: { readonly [D in DType]: string } = { f32: 'f32', f16: 'f16', i32: 'i32', bool: 'i1' }
+const elements: { readonly [D in DType]: string } = { f32: 'f32', f16: 'f16', bf16: 'bf16', i32: 'i32', bool: 'i1' }
 
 /** `tensor<2x3xf32>` */
 export const typeText = (t: TensorType): string => `tensor<${[...t.shape, elements[t.dtype]].join('x')}>`
@@ -27,6 +27,7 @@ const hex = (bits: number, digits: number): string => bits.toString(16).toUpperC
 export const numberText: { readonly [D in DType]: (x: number) => string } = {
   f32: (x) => `0x${hex(floatBits(x), 8)}`,
   f16: (x) => `0x${hex(halfBits(half(x)), 4)}`,
+  bf16: (x) => `0x${hex(bfloatBits(bfloat(x)), 4)}`,
   i32: (x) => `${x | 0}`,
   bool: (x) => (x === 0 ? 'false' : 'true'),
 }

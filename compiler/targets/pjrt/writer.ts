@@ -2,7 +2,13 @@
 import type { TensorType } from '../../../core/type.ts'
 import { splatText, typeText } from './syntax.ts'
 
+/** How exactly f32 is multiplied in products: as it is, or with operands of fewer bits where the hardware is faster with them. */
+export const precisions = ['highest', 'tf32', 'bf16'] as const
+
+export type Precision = (typeof precisions)[number]
+
 export interface Writer {
+  readonly precision: Precision
   /** Adds an operation and gives its result's name; of several results, the name of the one numbered `pick`. */
   readonly emit: (text: string, results?: number, pick?: number) => string
   /** A constant of one repeated value. */
@@ -12,7 +18,7 @@ export interface Writer {
   readonly lines: () => ReadonlyArray<string>
 }
 
-export const openWriter = (): Writer => {
+export const openWriter = (precision: Precision): Writer => {
   const lines: Array<string> = []
   const constants = new Map<string, string>()
   const count = { names: 0 }
@@ -27,7 +33,7 @@ export const openWriter = (): Writer => {
     constants.set(text, known)
     return known
   }
-  return { emit, dense, splat: (type, value) => dense(type, splatText(type, value)), lines: () => lines }
+  return { precision, emit, dense, splat: (type, value) => dense(type, splatText(type, value)), lines: () => lines }
 }
 
 /** What an operation is given: its arguments' names and types, and the type of its result. */

@@ -86,6 +86,7 @@ const others: Readonly<Record<string, readonly [Given<Strategies>, Given<Strateg
   'freeze.norms': [{ freeze: { norms: true } }],
   'freeze.paths': [{ freeze: { paths: '^head' } }],
   'freeze.until': [{ freeze: { norms: true, until: 4 } }, { freeze: { norms: true } }],
+  'half.type': [{ half: { type: 'bf16', storage: true } }, { half: { storage: true } }],
   'half.contractions': [{ half: { contractions: true } }],
   'half.storage': [{ half: { storage: true } }],
   'half.lossScale.initial': [{ half: { contractions: true, lossScale: { initial: 0 } } }, { half: { contractions: true } }],
@@ -221,6 +222,12 @@ describe('half precision', () => {
       true,
       false,
     ])
+  })
+  test('of bf16 needs no scaled loss, and has no f16 in it', () => {
+    const a = assembled({ half: { type: 'bf16', contractions: true, storage: true } })
+    expect(halves(a)).toBe(0)
+    expect(nodesOf(graphOf(a)).some((e) => e.type.dtype === 'bf16')).toBe(true)
+    expect(a.residents.some((r) => r.path === 'optimizer.loss_scale')).toBe(false)
   })
   test('is refused by a target without f16, before anything is trained', async () => {
     const r = await live([

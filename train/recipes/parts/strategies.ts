@@ -4,7 +4,7 @@ import { halfStorage } from '../../../compiler/passes/precision.ts'
 import { blocksAsRegions, remat } from '../../../compiler/passes/remat.ts'
 import type { FreezeOptions } from '../../../models/freeze.ts'
 import type { Field, ValueOf } from '../../config/field.ts'
-import { expression, flag, list, optional, real, whole } from '../../config/field.ts'
+import { expression, flag, list, oneOf, optional, real, whole } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
 import type { Planned } from '../../run/assembly.ts'
 import type { LossScale } from '../../step/loss-scale.ts'
@@ -63,9 +63,13 @@ const lossScale = section('the loss is multiplied and gradients are divided, so 
   interval: whole(2000, 'steps in a row without an overflow after which it rises', { min: 1 }),
 })
 
-export const halving = section('half precision of blocks; a target without f16 says so', {
-  contractions: flag(false, 'their products have operands and results in f16, and sums in f32'),
-  storage: flag(false, 'what gradients read of them is kept as f16; all arithmetic stays f32'),
+export const halving = section('floats of 16 bits in blocks; a target without them says so', {
+  type: oneOf(
+    ['f16', 'bf16'],
+    'which: f16, whose gradients need a scaled loss, or bf16, which has the range of f32 and rounds 8 times as much',
+  ),
+  contractions: flag(false, 'their products have operands and results of 16 bits, and sums in f32'),
+  storage: flag(false, 'what gradients read of them is kept in 16 bits; all arithmetic stays f32'),
   lossScale,
 })
 
@@ -115,7 +119,7 @@ export const strategyOf = (o: Strategies): Strategy =>
   strategies([
     ...(freezes(o.freeze) ? [freeze(freezeOf(o.freeze))] : []),
     ...(o.lora === null ? [] : [lora(adaptersOf(o.lora))]),
-    ...(o.half.contractions ? [half()] : []),
+    ...(o.half.contractions ? [half({ dtype: o.half.type })] : []),
   ])
 
 /** What they change of the derived step. */
@@ -125,12 +129,12 @@ export const rewriteOf =
     const regions = blocksAsRegions(o.regions)
     if (o.remat) return rewriteStep(remat({ regions }))(step)
     if (o.fit > 0) return rewriteStep(fit({ bytes: o.fit * 2 ** 20, planned, regions }))(step)
-    return o.half.storage ? rewriteStep(halfStorage({ regions }))(step) : step
+    return o.half.storage ? rewriteStep(halfStorage({ regions, dtype: o.half.type }))(step) : step
   }
 
-/** How the loss is scaled: where contractions are halved. */
-export const scalingOf = ({ half: { contractions, lossScale: scale } }: Strategies): { readonly lossScale?: LossScale } =>
-  contractions && scale.initial > 0 ? { lossScale: scale } : {}
+/** How the loss is scaled: where contractions are in f16. */
+export const scalingOf = ({ half: { type, contractions, lossScale: scale } }: Strategies): { readonly lossScale?: LossScale } =>
+  contractions && type === 'f16' && scale.initial > 0 ? { lossScale: scale } : {}
 
 interface Frozen {
   readonly steps: number

@@ -23,7 +23,7 @@ import { random } from '../../../core/leaves.ts'
 import type { Exprs } from '../../../core/model.ts'
 import { declarations, leavesOf } from '../../../core/model.ts'
 import { join } from '../../../core/tree.ts'
-import { equalShape } from '../../../core/type.ts'
+import { equalShape, isHalf } from '../../../core/type.ts'
 import { verify } from '../../../core/verify.ts'
 import type { Adapter, AdapterParams, LoraOptions, Standing } from '../../../models/lora.ts'
 import { adaptersFor, isSaved, isTrainedWhole, joined, magnitudeScale, moduleOf } from '../../../models/lora.ts'
@@ -136,7 +136,7 @@ const planned = (o: LoraStrategy, objective: Objective): Either<Fault, ReadonlyM
         'name all modules in one strategy, with rank and alpha patterns where they differ',
       ),
     )
-  if (nodesOf(objective.graph).some((e) => e.type.dtype === 'f16'))
+  if (nodesOf(objective.graph).some((e) => isHalf(e.type.dtype)))
     return E.left(
       wrong(
         'contractions in half precision already, whose weights are rounded copies',

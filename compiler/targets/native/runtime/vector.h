@@ -1,6 +1,6 @@
 /*
  * Vectors of VW lanes by GCC's and Clang's vector extensions: one source for AVX-512, AVX2, SSE and NEON.
- * A bool is 0 or 1 as a scalar and a mask (all bits of a lane) as a vector. f16 is computed in f32 and rounded.
+ * A bool is 0 or 1 as a scalar and a mask (all bits of a lane) as a vector. f16 and bf16 are computed in f32 and rounded.
  * Prefix v_: vectors; s_: the same of one number.
  */
 #pragma once
@@ -67,24 +67,42 @@ INLINE uint16_t s_tohalf(float x) {
 INLINE float s_round16(float x) { return s_half(s_tohalf(x)); }
 INLINE vf v_round16(vf x) { vf r = x; LANES r[l] = s_round16(x[l]); return r; }
 
+/* bfloat16: the upper half of an f32, ties to even; a NaN keeps a bit of its own */
+INLINE float s_wide(uint16_t w) { union { uint32_t u; float f; } r = {(uint32_t)w << 16}; return r.f; }
+INLINE uint16_t s_tow(float x) {
+  union { float f; uint32_t u; } v = {x};
+  if (x != x) return (uint16_t)(v.u >> 16 | 0x40);
+  return (uint16_t)((v.u + 0x7fff + (v.u >> 16 & 1)) >> 16);
+}
+INLINE float s_roundw(float x) { return s_wide(s_tow(x)); }
+INLINE vu v_tow(vf x) {
+  vu u = (vu)x;
+  return (vu)v_seli(x != x, (vi)(u | 0x400000), (vi)(u + 0x7fff + (u >> 16 & 1))) & 0xffff0000u;
+}
+INLINE vf v_roundw(vf x) { return (vf)v_tow(x); }
+
 /* whole loads and stores at any address */
 INLINE vf v_ldf(const float *p) { return *(const vf_any *)p; }
 INLINE vi v_ldi(const int32_t *p) { return *(const vi_any *)p; }
 INLINE vi v_ldb(const uint8_t *p) { return __builtin_convertvector(*(const vb_any *)p, vi) != 0; }
 INLINE vf v_ldh(const uint16_t *p) { vf r = {0}; LANES r[l] = s_half(p[l]); return r; }
+INLINE vf v_ldw(const uint16_t *p) { return (vf)(__builtin_convertvector(*(const vh_any *)p, vu) << 16); }
 INLINE void v_stf(float *p, vf x) { *(vf_any *)p = x; }
 INLINE void v_sti(int32_t *p, vi x) { *(vi_any *)p = x; }
 INLINE void v_stb(uint8_t *p, vi m) { *(vb_any *)p = __builtin_convertvector(-m, vb); }
 INLINE void v_sth(uint16_t *p, vf x) { LANES p[l] = s_tohalf(x[l]); }
+INLINE void v_stw(uint16_t *p, vf x) { *(vh_any *)p = __builtin_convertvector(v_tow(x) >> 16, vh); }
 
 INLINE float s_ldf(const float *p) { return *p; }
 INLINE int32_t s_ldi(const int32_t *p) { return *p; }
 INLINE int32_t s_ldb(const uint8_t *p) { return *p != 0; }
 INLINE float s_ldh(const uint16_t *p) { return s_half(*p); }
+INLINE float s_ldw(const uint16_t *p) { return s_wide(*p); }
 INLINE void s_stf(float *p, float x) { *p = x; }
 INLINE void s_sti(int32_t *p, int32_t x) { *p = x; }
 INLINE void s_stb(uint8_t *p, int32_t x) { *p = (uint8_t)x; }
 INLINE void s_sth(uint16_t *p, float x) { *p = s_tohalf(x); }
+INLINE void s_stw(uint16_t *p, float x) { *p = s_tow(x); }
 
 /* an index that may be out of range is brought back: its value is never used, but its address must exist */
 INLINE long s_clamp(long i, long n) { return i < 0 ? 0 : i >= n ? n - 1 : i; }
@@ -108,6 +126,7 @@ LOADS(f, float, vf, SAME)
 LOADS(i, int32_t, vi, SAME)
 LOADS(b, uint8_t, vi, MASK)
 LOADS(h, uint16_t, vf, SAME)
+LOADS(w, uint16_t, vf, SAME)
 
 /* folds of the lanes, always in the same order */
 INLINE float h_sumf(vf x) { for (int w = VW / 2; w > 0; w /= 2) for (int l = 0; l < w; l++) x[l] += x[l + w]; return x[0]; }

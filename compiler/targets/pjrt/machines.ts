@@ -1,0 +1,55 @@
+/** Machines that programs are compiled for where they are not: by the name that a user gives, what their plugin is told of them. */
+import type { Fault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
+import type { Platform } from './accelerators.ts'
+import type { Settings } from './options.ts'
+
+export interface Machine {
+  readonly name: string
+  readonly platform: Platform
+  /** The name of the topology, and its options. */
+  readonly topology: string
+  readonly create: Settings
+  /** Settings of XLA that compiling without the hardware asks for. */
+  readonly xla: Settings
+  /** Variables of the environment that the plugin reads when it is loaded. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/**
+ * NVIDIA's H100 SXM as XLA describes it (openxla/xla, xla/backends/gpu/target_config/specs/h100_sxm.txtpb): a GpuTargetConfigProto. Its
+ * 132 multiprocessors, 80 GB and bandwidth decide how XLA tiles and fuses.
+ */
+const h100 = [
+  'gpu_device_info { threads_per_block_limit: 1024 threads_per_warp: 32 shared_memory_per_block: 49152 shared_memory_per_core: 233472',
+  'threads_per_core_limit: 2048 core_count: 132 fpus_per_core: 128 block_dim_limit_x: 2147483647 block_dim_limit_y: 65535',
+  'block_dim_limit_z: 65535 memory_bandwidth: 3352320000000 l2_cache_size: 52428800 clock_rate_ghz: 1.98 device_memory_size: 84929347584',
+  'shared_memory_per_block_optin: 232448 cuda_compute_capability { major: 9 } registers_per_core_limit: 65536',
+  'registers_per_block_limit: 65536 } platform_name: "CUDA" dnn_version_info { major: 9 minor: 7 }',
+  'runtime_version { major: 13 minor: 0 patch: 0 } device_description_str: "NVIDIA H100 80GB HBM3"',
+].join(' ')
+
+/** TPUs by generation and the grid of their chips, as Google names slices: `v5e:2x4`. */
+const slice = /^v\d+[a-z]*:\d+x\d+(?:x\d+)?$/
+
+/** The machine of a name. Fault: an unknown one. */
+export const machineOf = (name: string): Machine | Fault => {
+  // no algorithm can be tried out on a card that is not there
+  if (name === 'h100')
+    return {
+      name,
+      platform: 'cuda',
+      topology: 'cuda',
+      create: { topology: '1x1x1', target_config: h100 },
+      xla: { xla_gpu_autotune_level: 0 },
+      environment: {},
+    }
+  // without it the plugin asks Google's cloud about the machine that it is on
+  if (slice.test(name)) return { name, platform: 'tpu', topology: name, create: {}, xla: {}, environment: { TPU_SKIP_MDS_QUERY: '1' } }
+  return fault('usage', {
+    place: '--for',
+    found: name,
+    allowed: 'h100, or a slice of TPUs by generation and grid, such as v5e:2x4',
+    remedy: 'name one of these',
+  })
+}
