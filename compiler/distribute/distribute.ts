@@ -82,7 +82,8 @@ const gone = (g: Graph, o: DistributeOptions, meaningOf: (e: Apply) => Scalar, s
   /** A part of what all ranks have, without computing the whole where that can be. */
   const partOf = (e: Expr, to: Split, left: number): Expr => {
     const h = heldOf(e)
-    const shared = e._tag === 'Apply' && left > 0 && e.args.every((a) => heldOf(a).at._tag === 'Same')
+    const isShared = ({ at: place }: Held): boolean => place._tag === 'Same' || (isSplit(place) && place.of === 'state')
+    const shared = e._tag === 'Apply' && h.at._tag === 'Same' && left > 0 && e.args.every((a) => isShared(heldOf(a)))
     const meaning = shared ? meaningOf(e) : undefined
     const way = shared && meaning !== undefined && isPlain(meaning) ? wayTo(e, meaning, to, o.ranks) : undefined
     return way === undefined || e._tag !== 'Apply'
@@ -90,7 +91,7 @@ const gone = (g: Graph, o: DistributeOptions, meaningOf: (e: Apply) => Scalar, s
       : way.make(
           e.args.map((a, i) => {
             const want = way.wants[i]
-            return isSplit(want) ? at(a, want, e, left - 1) : heldOf(a).expr
+            return at(a, isSplit(want) ? want : same, e, left - 1)
           }),
         )
   }

@@ -129,9 +129,10 @@ const blocksOfList = (list: Expr, k: Known): ReadonlyArray<number> | undefined =
 const ofGather = (e: Apply, at: ReadonlyArray<Placement>, k: Known): Way | undefined => {
   const m = gathering.gather.match(e)
   const [x] = at
-  if (O.isNone(m) || !isSplit(x) || x.axis !== m.value.params.axis || x.of !== 'batch' || at[1]._tag !== 'Same' || e.type.dtype === 'bool')
-    return undefined
+  if (O.isNone(m) || !isSplit(x) || x.axis !== m.value.params.axis || x.of !== 'batch' || e.type.dtype === 'bool') return undefined
   const { axis, batch } = m.value.params
+  // a list for each image stays with the image
+  if (batch > 0 && at[1]._tag !== 'Same') return undefined
   k.lists.set(e.args[1], x)
   return {
     wants: [x, same],

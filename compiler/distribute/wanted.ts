@@ -5,6 +5,7 @@ import { nodesOf } from '../../core/graph.ts'
 import type { Scalar } from '../../core/scalar.ts'
 import type { Split } from './placement.ts'
 import { reach } from './reach.ts'
+import { isPlain } from './ways.ts'
 
 /** Of each expression that a split state is made of along the split axis: its split. */
 export const wantedSplits = (g: Graph, parts: ReadonlyMap<string, Split>, meaningOf: (e: Apply) => Scalar): ReadonlyMap<Expr, Split> => {
@@ -15,7 +16,7 @@ export const wantedSplits = (g: Graph, parts: ReadonlyMap<string, Split>, meanin
   }
   for (const e of [...nodesOf(g)].reverse()) {
     const split = wanted.get(e)
-    if (e._tag !== 'Apply' || split === undefined) continue
+    if (e._tag !== 'Apply' || split === undefined || !isPlain(meaningOf(e))) continue
     const v = { _tag: 'Axis', id: split.axis, extent: e.type.shape[split.axis] } as const
     const at = reach(
       meaningOf(e),

@@ -80,14 +80,15 @@ const whole = (e: Apply): Way => ({ wants: e.args.map(() => same), gives: same, 
 
 /**
  * Images before state: what has a part of the images goes on with it, and gathers what is split of parameters. Parts of state go on as
- * parts where nothing grows. Else all ranks compute the same.
+ * parts where nothing grows, and are gathered for products. Else all ranks compute the same.
  */
 export const chosenWay = (e: Apply, meaning: Scalar, at: ReadonlyArray<Placement>, k: Known): Way => {
   const splits = at.flatMap((p, i) => (isSplit(p) ? [{ arg: i, split: p }] : []))
   const ofBatch = splits.filter(({ split }) => split.of === 'batch')
   const considered = ofBatch.length > 0 ? ofBatch : splits
   const largest = Math.max(0, ...splits.map(({ arg }) => elements(e.args[arg])))
-  if (considered.length === 0 || (ofBatch.length === 0 && elements(e) > largest)) return asAddends(e, meaning, at) ?? whole(e)
+  const isGathered = ofBatch.length === 0 && (elements(e) > largest || isProduct(meaning))
+  if (considered.length === 0 || isGathered) return asAddends(e, meaning, at) ?? whole(e)
   let best: Way | undefined
   for (const { arg, split } of considered) {
     const way = special(e, split, at, k) ?? along(e, meaning, arg, split, k.ranks)
@@ -95,6 +96,10 @@ export const chosenWay = (e: Apply, meaning: Scalar, at: ReadonlyArray<Placement
   }
   return best ?? whole(e)
 }
+
+/** Whether a meaning puts two arguments together in a sum: a product of matrices. */
+const isProduct = (meaning: Scalar): boolean =>
+  under(meaning).some((s) => s._tag === 'Reduce' && new Set(under(s).flatMap((x) => (x._tag === 'Read' ? [x.arg] : []))).size > 1)
 
 /** Whether a meaning sums over nothing: what it takes to compute a part of the result is a part of the arguments. */
 export const isPlain = (meaning: Scalar): boolean => !under(meaning).some((s) => s._tag === 'Reduce')

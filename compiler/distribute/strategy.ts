@@ -1,0 +1,85 @@
+/** The two ways in which a training step is distributed: which leaves are split, and what follows from that. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import type { Fault } from '../../core/fault.ts'
+import { fault } from '../../core/fault.ts'
+import type { Graph, NamedLeaf } from '../../core/graph.ts'
+import { isResident, leavesOfGraph } from '../../core/graph.ts'
+import { range, sizeOf } from '../../core/type.ts'
+import { blocksAsRegions } from '../passes/remat.ts'
+import { bucketed } from './buckets.ts'
+import { distributed } from './distribute.ts'
+import type { Distributed, Split } from './placement.ts'
+
+/**
+ * `ddp`: the batch is split by images, all ranks have all state, and gradients are summed (Li et al. 2020, "PyTorch Distributed"). `fsdp`:
+ * parameters, moments and teacher are split too, gathered where a block uses them and again in its backward pass, and each rank has its
+ * part of a gradient's sum (Zhao et al. 2023, "PyTorch FSDP"; Rajbhandari et al. 2020, "ZeRO", stage 3).
+ */
+export type DistributionName = 'ddp' | 'fsdp'
+
+export const distributionNames: ReadonlyArray<DistributionName> = ['ddp', 'fsdp']
+
+export interface DistributionOptions {
+  readonly strategy: DistributionName
+  /** N */
+  readonly ranks: number
+  /** Images of the whole batch. */
+  readonly images: number
+  /** Tensors of fewer elements are the same on all ranks. Default 1024. */
+  readonly least?: number
+}
+
+/** What is given for the images of a batch: rows of all of them, once or several times. */
+const ofImages = (l: NamedLeaf, images: number): Split | undefined => {
+  const [rows] = l.type.shape
+  return l.source._tag === 'Input' && l.path.startsWith('batch.') && rows !== undefined && rows % images === 0
+    ? { _tag: 'Split', axis: 0, blocks: range(rows / images).map(() => images), of: 'batch' }
+    : undefined
+}
+
+/** The largest axis that the ranks divide, the first of such. */
+const ofState = (l: NamedLeaf, ranks: number, least: number): Split | undefined => {
+  const { shape } = l.type
+  const extent = Math.max(0, ...shape.filter((d) => d % ranks === 0))
+  return isResident(l) && sizeOf(shape) >= least && extent > 1
+    ? { _tag: 'Split', axis: shape.indexOf(extent), blocks: [extent], of: 'state' }
+    : undefined
+}
+
+const blocks = blocksAsRegions()
+
+/** What is gathered together: a block, or else a part of a network such as a head. */
+const gatheredIn = (scope: string): string => {
+  const block = blocks(scope)
+  return block === '' ? scope.split('.').slice(0, 2).join('.') : block
+}
+
+/** Which leaves of a step are split. */
+export const partsOf = (g: Graph, { strategy, ranks, images, least = 1024 }: DistributionOptions): ReadonlyMap<string, Split> =>
+  new Map(
+    leavesOfGraph(g).flatMap((l) => {
+      const split = ofImages(l, images) ?? (strategy === 'fsdp' ? ofState(l, ranks, least) : undefined)
+      return split === undefined ? [] : [[l.path, split] as const]
+    }),
+  )
+
+/** The step of one rank among N. Fault: a batch that the ranks cannot share evenly. */
+export const distribute =
+  (o: DistributionOptions) =>
+  (g: Graph): Either<Fault, Distributed> =>
+    o.images % o.ranks !== 0
+      ? E.left(
+          fault('config', {
+            place: 'batch',
+            found: `${o.images} images for ${o.ranks} ranks`,
+            allowed: `a multiple of ${o.ranks}: every rank has as many images`,
+            remedy: `set batch=${Math.max(1, Math.round(o.images / o.ranks)) * o.ranks}, or start another number of ranks`,
+          }),
+        )
+      : pipe(
+          g,
+          distributed({ ranks: o.ranks, images: o.images, parts: partsOf(g, o), regionOf: o.strategy === 'fsdp' ? gatheredIn : () => '' }),
+          E.chain(bucketed()),
+        )
