@@ -6,6 +6,7 @@ import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Graph, NamedLeaf } from '../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../core/graph.ts'
+import type { TensorType } from '../../core/type.ts'
 import { range, sizeOf } from '../../core/type.ts'
 import { blocksAsRegions } from '../passes/remat.ts'
 import { bucketed } from './buckets.ts'
@@ -25,7 +26,7 @@ export interface DistributionOptions {
   readonly strategy: DistributionName
   /** N */
   readonly ranks: number
-  /** Images of the whole batch. */
+  /** Images of the whole batch; 0: what is given is the same on all ranks. */
   readonly images: number
   /** Tensors of fewer elements are the same on all ranks. Default 1024. */
   readonly least?: number
@@ -34,18 +35,15 @@ export interface DistributionOptions {
 /** What is given for the images of a batch: rows of all of them, once or several times. */
 const ofImages = (l: NamedLeaf, images: number): Split | undefined => {
   const [rows] = l.type.shape
-  return l.source._tag === 'Input' && l.path.startsWith('batch.') && rows !== undefined && rows % images === 0
+  return l.source._tag === 'Input' && l.path.startsWith('batch.') && rows !== undefined && images > 0 && rows % images === 0
     ? { _tag: 'Split', axis: 0, blocks: range(rows / images).map(() => images), of: 'batch' }
     : undefined
 }
 
-/** The largest axis that the ranks divide, the first of such. */
-const ofState = (l: NamedLeaf, ranks: number, least: number): Split | undefined => {
-  const { shape } = l.type
+/** How a tensor that lives on the device is split: along the largest axis that the ranks divide, the first of such. */
+export const stateSplit = ({ shape }: TensorType, ranks: number, least = 1024): Split | undefined => {
   const extent = Math.max(0, ...shape.filter((d) => d % ranks === 0))
-  return isResident(l) && sizeOf(shape) >= least && extent > 1
-    ? { _tag: 'Split', axis: shape.indexOf(extent), blocks: [extent], of: 'state' }
-    : undefined
+  return sizeOf(shape) >= least && extent > 1 ? { _tag: 'Split', axis: shape.indexOf(extent), blocks: [extent], of: 'state' } : undefined
 }
 
 const blocks = blocksAsRegions()
@@ -57,10 +55,10 @@ const gatheredIn = (scope: string): string => {
 }
 
 /** Which leaves of a step are split. */
-export const partsOf = (g: Graph, { strategy, ranks, images, least = 1024 }: DistributionOptions): ReadonlyMap<string, Split> =>
+export const partsOf = (g: Graph, { strategy, ranks, images, least }: DistributionOptions): ReadonlyMap<string, Split> =>
   new Map(
     leavesOfGraph(g).flatMap((l) => {
-      const split = ofImages(l, images) ?? (strategy === 'fsdp' ? ofState(l, ranks, least) : undefined)
+      const split = ofImages(l, images) ?? (strategy === 'fsdp' && isResident(l) ? stateSplit(l.type, ranks, least) : undefined)
       return split === undefined ? [] : [[l.path, split] as const]
     }),
   )

@@ -104,7 +104,7 @@ describe('on targets of one rank', () => {
       ].join('\n'),
     )
     // which is what the remedy says
-    expectClose(evaluate(roots(right(stack({ graph: program, ranks: 2, parts: new Map() }))), new Map([['x', [1, 2, 3]]]))[0], [2, 4, 6], 0)
+    expectClose(evaluate(roots(right(stack({ graph: program, ranks: 2, parts: new Map() }))), new Map([['x', Float32Array.of(1, 2, 3)]]))[0], [2, 4, 6], 0)
   })
 
   it('a misfit is explained where it was written', () => {
