@@ -18,9 +18,9 @@ import type { Distributed, Split } from './placement.ts'
  * parameters, moments and teacher are split too, gathered where a block uses them and again in its backward pass, and each rank has its
  * part of a gradient's sum (Zhao et al. 2023, "PyTorch FSDP"; Rajbhandari et al. 2020, "ZeRO", stage 3).
  */
-export type DistributionName = 'ddp' | 'fsdp'
+export const distributionNames = ['ddp', 'fsdp'] as const
 
-export const distributionNames: ReadonlyArray<DistributionName> = ['ddp', 'fsdp']
+export type DistributionName = (typeof distributionNames)[number]
 
 export interface DistributionOptions {
   readonly strategy: DistributionName

@@ -14,10 +14,11 @@ import { settingsOf } from '../config/settings.ts'
 import { layersOf } from './sources.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided as decidedBy } from '../run/experiment.ts'
-import { startProgress } from '../run/log/progress.ts'
+import { silentTerminal, startProgress } from '../run/log/progress.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
 import { isBegun } from '../run/resumption.ts'
+import { inTurn, isSilent } from './ranks.ts'
 import { print, tell } from './terminal.ts'
 import { guardedProgram, tellFault, watchRun } from './unexpected.ts'
 
@@ -56,7 +57,7 @@ const linesOf = ({ call, words }: Typed, out: string): { readonly resume: string
 
 /** Runs an experiment as a command line says; a signal stops it after a step. */
 export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<Fault, Report> => {
-  const progress = startProgress()
+  const progress = startProgress(isSilent() ? { terminal: silentTerminal } : {})
   const stopping = stopOnSignals(
     () => {
       progress.say('stopping after this step; press again to stop at once')
@@ -138,6 +139,7 @@ const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Ar
   }
   const done = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await body(parsed.right.arguments)() : E.right(undefined)
   if (E.isRight(done)) return 0
+  await inTurn()
   return tellFault(done.left)
 }
 

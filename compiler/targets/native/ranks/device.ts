@@ -12,6 +12,7 @@ import { partShape } from '../../../distribute/placement.ts'
 import type { DistributionName } from '../../../distribute/strategy.ts'
 import { distribute, stateSplit } from '../../../distribute/strategy.ts'
 import type { Fault } from '../../../../core/fault.ts'
+import { fault } from '../../../../core/fault.ts'
 import type { Graph } from '../../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../../core/graph.ts'
 import type { TensorType } from '../../../../core/type.ts'
@@ -26,7 +27,28 @@ import type { Ranks } from './ranks.ts'
 export interface RankedOptions extends NativeOptions {
   readonly ranks: Ranks
   readonly strategy: DistributionName
+  /** Whether this rank was asked to stop; and what becomes of it once all ranks know, before the same run of a program. */
+  readonly stopping?: () => boolean
+  readonly stopped?: () => void
 }
+
+/** Seconds that ranks may be apart when a program is run for the first time: they have compiled it, and read images. */
+const begun = 1800
+
+const late = (seconds: number): Fault =>
+  fault('target', {
+    place: 'ranks',
+    found: `another rank has not come to the same step within ${seconds} seconds`,
+    allowed: 'ranks that take the same steps at about the same time',
+    remedy: 'see what the other ranks are doing, and go on with --resume; accelerator.patience allows more time',
+  })
+
+const differ: Fault = fault('target', {
+  place: 'ranks',
+  found: 'ranks that are at different steps',
+  allowed: 'one folder of the run that all ranks see',
+  remedy: 'put --out on a file system that all machines share',
+})
 
 /** Elements that stand together: of each block before the axis, rank r's share. */
 const runs = (
@@ -80,7 +102,10 @@ const wholeOf = (parts: HostArray, type: TensorType, split: Split, ranks: number
   return whole
 }
 
-const ranked = (inner: Device, { ranks: { rank, ranks, gather, library }, strategy }: RankedOptions): Device => {
+const ranked = (
+  inner: Device,
+  { ranks: { rank, ranks, gather, library, meet, patience }, strategy, stopping, stopped }: RankedOptions,
+): Device => {
   const wholes = new Map<string, TensorType>()
   const splitOf = (type: TensorType): Split | undefined => (strategy === 'fsdp' ? stateSplit(type, ranks) : undefined)
   const local = (type: TensorType, s: Split): TensorType => tensorType(type.dtype, partShape(ranks, s, type.shape))
@@ -88,6 +113,15 @@ const ranked = (inner: Device, { ranks: { rank, ranks, gather, library }, strate
   const distributed = (g: Graph, images = 0): Either<Fault, Distributed> => distribute({ strategy, ranks, images })(g)
 
   const feeding = (d: Distributed, g: Graph, run: Executable['run']): Executable['run'] => {
+    const state = { runs: 0 }
+    /** All ranks come to the same run of the same step, or none goes on. */
+    const together = async (step: number): Promise<Either<Fault, void>> => {
+      const seconds = state.runs++ === 0 ? Math.max(begun, patience) : patience
+      const met = await meet(stopping?.() === true ? 1 : 0, step, seconds)
+      if (met._tag !== 'Met') return E.left(met._tag === 'Late' ? late(seconds) : differ)
+      if (met.most === 1) stopped?.()
+      return E.right(undefined)
+    }
     const types = new Map(leavesOfGraph(g).flatMap((l) => (isResident(l) ? [] : [[l.path, l.type] as const])))
     return (feed: Feed) => {
       const values = new Map<string, HostArray>()
@@ -101,7 +135,11 @@ const ranked = (inner: Device, { ranks: { rank, ranks, gather, library }, strate
         if (E.isLeft(fits)) return TE.left(fits.left)
         values.set(path, partOf(fits.right, type, split, ranks, rank))
       }
-      return run({ ...feed, values })
+      return pipe(
+        TE.tryCatch(() => together(feed.step ?? 0), asFault('ranks')),
+        TE.chain(TE.fromEither),
+        TE.chain(() => run({ ...feed, values })),
+      )
     }
   }
 

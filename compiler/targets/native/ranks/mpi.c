@@ -2,12 +2,14 @@
  * Ranks by MPI. Sums are made here, in order of ranks: whatever the library, its algorithm and the network, all ranks have the same bits, and have
  * them again in the next run. A reduction that is scattered is an exchange of parts and a sum, which moves as much as a ring does.
  */
+#define _GNU_SOURCE
 #include <mpi.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include "collective.h"
 
@@ -16,9 +18,60 @@ static int rank, ranks;
 /* seconds that a rank waits for others within a step */
 static double patience = 60;
 
-/* 1: on; 0: the library takes no calls from threads that change */
+#if defined(__linux__) && defined(SYS_pidfd_open) && defined(SYS_pidfd_getfd)
+/* A word of a file of /proc, and whether it is there: `name` is followed by its value. */
+static int proc_word(long pid, const char *file, const char *name, char end, char *value, size_t room) {
+  char path[64], text[65536];
+  snprintf(path, sizeof path, "/proc/%ld/%s", pid, file);
+  FILE *f = fopen(path, "r");
+  if (f == NULL) return 0;
+  const size_t n = fread(text, 1, sizeof text - 1, f), long_name = strlen(name);
+  fclose(f);
+  text[n] = 0;
+  for (size_t i = 0; i + long_name < n; i++)
+    if ((i == 0 || text[i - 1] == end) && strncmp(text + i, name, long_name) == 0) {
+      size_t k = 0;
+      for (i += long_name; i < n && text[i] != end && k + 1 < room; i++) value[k++] = text[i];
+      value[k] = 0;
+      return 1;
+    }
+  return 0;
+}
+
+/*
+ * MPICH's launcher hands its process a socket by number, PMI_FD. Node hands no such thing to the processes that it starts, and npx, npm and tsx
+ * are of Node: it is fetched from the one that has it. 0: it cannot be had.
+ */
+static int fetch_socket(void) {
+  const char *number = getenv("PMI_FD");
+  if (number == NULL) return 1;
+  char value[64];
+  long first = getpid();
+  for (long pid = first; pid > 1;) {
+    if (!proc_word(pid, "environ", "PMI_FD=", 0, value, sizeof value) || strcmp(value, number) != 0) break;
+    first = pid;
+    if (!proc_word(pid, "status", "PPid:", '\n', value, sizeof value)) break;
+    pid = atol(value);
+  }
+  if (first == getpid()) return 1;
+  const int process = (int)syscall(SYS_pidfd_open, (pid_t)first, 0);
+  if (process < 0) return 0;
+  const int fd = (int)syscall(SYS_pidfd_getfd, process, atoi(number), 0);
+  close(process);
+  if (fd < 0) return 0;
+  char text[16];
+  snprintf(text, sizeof text, "%d", fd);
+  setenv("PMI_FD", text, 1);
+  return 1;
+}
+#else
+static int fetch_socket(void) { return 1; }
+#endif
+
+/* 1: on; 0: the library takes no calls from threads that change; -1: the launcher's socket has not come through to here */
 int32_t dg_join(void) {
   int on, level;
+  if (!fetch_socket()) return -1;
   MPI_Initialized(&on);
   if (!on) MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &level);
   else MPI_Query_thread(&level);
@@ -198,11 +251,13 @@ void dg_gather(const void *x, void *all, int64_t n) {
   finish(&q);
 }
 
-/* Whether all ranks have come within some seconds (0: however long it takes); then the largest of what they have brought, else -1. */
-int32_t dg_meet(int32_t brought, double seconds) {
+/* The largest of what all ranks bring; -1 where one has not come within some seconds (0: however long it takes), -2 where `same` is not the same on all. */
+int32_t dg_meet(int32_t brought, int32_t same, double seconds) {
   MPI_Request q;
-  static int32_t mine, most;
-  mine = brought;
-  MPI_Iallreduce(&mine, &most, 1, MPI_INT, MPI_MAX, world, &q);
-  return waited(&q, seconds) ? most : -1;
+  static int32_t mine[3], most[3];
+  mine[0] = brought;
+  mine[1] = same;
+  mine[2] = -same;
+  MPI_Iallreduce(mine, most, 3, MPI_INT, MPI_MAX, world, &q);
+  return !waited(&q, seconds) ? -1 : most[1] != -most[2] ? -2 : most[0];
 }

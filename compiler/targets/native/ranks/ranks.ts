@@ -13,6 +13,8 @@ import type { Async, Call } from '../library.ts'
 import { asAddress } from '../library.ts'
 import type { Launched } from './launcher.ts'
 
+export type Met = { readonly _tag: 'Met'; readonly most: number } | { readonly _tag: 'Late' } | { readonly _tag: 'Differ' }
+
 /** This process among others. All that waits runs off the main thread, and every rank has to call the same in the same order. */
 export interface Ranks {
   readonly rank: number
@@ -23,10 +25,12 @@ export interface Ranks {
   readonly library: string
   /** Where programs reach the others (runtime/collective.h). */
   readonly collective: bigint
+  /** Seconds that a rank waits for others within a step. */
+  readonly patience: number
   /** The bytes of all ranks, one after the other. */
   readonly gather: (bytes: Uint8Array) => Promise<Uint8Array>
-  /** The largest of what all ranks bring; nothing where one has not come within some seconds (0: however long it takes). */
-  readonly meet: (brought: number, seconds: number) => Promise<number | undefined>
+  /** The largest of what all ranks bring, where `same` is the same on all; within some seconds (0: however long it takes). */
+  readonly meet: (brought: number, same: number, seconds: number) => Promise<Met>
   /** Ends all ranks, at once, with an exit code. */
   readonly abort: (code: number) => void
   /** Called by all ranks before they end well. */
@@ -72,7 +76,7 @@ export const joinRanks =
       const abort: Call = lib.func('void dg_abort(int32_t code)')
       const leave: Call = lib.func('void dg_leave()')
       const gather: Async = lib.func('void dg_gather(void *x, void *all, int64_t n)')
-      const meet: Async = lib.func('int32_t dg_meet(int32_t brought, double seconds)')
+      const meet: Async = lib.func('int32_t dg_meet(int32_t brought, int32_t same, double seconds)')
       const called = <A>(f: Async, args: ReadonlyArray<unknown>, of: (r: unknown) => A): Promise<A> =>
         new Promise((done, fail) => {
           f.async(...args, (e: unknown, r: unknown) => {
@@ -81,6 +85,15 @@ export const joinRanks =
           })
         })
       const joined = join()
+      if (joined === -1)
+        return E.left(
+          fault('target', {
+            place: 'ranks',
+            found: 'a launcher whose socket (PMI_FD) did not come through the programs between it and this one',
+            allowed: 'a launcher that may be reached',
+            remedy: 'start the run with mpirun -pmi-port …, or without npx and npm: mpirun -n N node --import tsx FILE.ts',
+          }),
+        )
       const text = new Uint8Array(8192)
       library(text)
       const name = new TextDecoder()
@@ -106,6 +119,7 @@ export const joinRanks =
         rank: Number(rank()),
         ranks: all,
         near: Number(near()),
+        patience,
         library: name,
         collective: asAddress(address()),
         gather: async (bytes) => {
@@ -113,10 +127,10 @@ export const joinRanks =
           await called(gather, [bytes, whole, bytes.length], () => undefined)
           return whole
         },
-        meet: (brought, seconds) =>
-          called(meet, [brought, seconds], (r) => {
+        meet: (brought, same, seconds) =>
+          called(meet, [brought, same, seconds], (r): Met => {
             const most = Number(r)
-            return most < 0 ? undefined : most
+            return most === -1 ? { _tag: 'Late' } : most === -2 ? { _tag: 'Differ' } : { _tag: 'Met', most }
           }),
         abort: (code) => {
           abort(code)
