@@ -32,12 +32,14 @@ export interface DistributionOptions {
   readonly least?: number
 }
 
-/** What is given for the images of a batch: rows of all of them, once or several times. */
+/**
+ * What is given for the images of a batch: along its first axis of all images, once or several times. Whichever axis that is, the same is
+ * computed; of another axis than that of the images more has to be sent.
+ */
 const ofImages = (l: NamedLeaf, images: number): Split | undefined => {
-  const [rows] = l.type.shape
-  return l.source._tag === 'Input' && l.path.startsWith('batch.') && rows !== undefined && images > 0 && rows % images === 0
-    ? { _tag: 'Split', axis: 0, blocks: range(rows / images).map(() => images), of: 'batch' }
-    : undefined
+  const { shape } = l.type
+  const axis = l.source._tag === 'Input' && images > 0 ? shape.findIndex((d) => d % images === 0) : -1
+  return axis < 0 ? undefined : { _tag: 'Split', axis, blocks: range(shape[axis] / images).map(() => images), of: 'batch' }
 }
 
 /** How a tensor that lives on the device is split: along the largest axis that the ranks divide, the first of such. */
