@@ -13,11 +13,12 @@ import { openRanked } from '../../compiler/targets/native/ranks/device.ts'
 import type { Launched } from '../../compiler/targets/native/ranks/launcher.ts'
 import { launchedBy } from '../../compiler/targets/native/ranks/launcher.ts'
 import { joinRanks } from '../../compiler/targets/native/ranks/ranks.ts'
-import type { Fault } from '../../core/fault.ts'
+import type { Fault, FaultKind } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Resolved } from '../run/experiment.ts'
 import { silentTerminal, startProgress } from '../run/log/progress.ts'
 import type { Report } from '../run/run.ts'
+import { tellFault } from './unexpected.ts'
 import type { Where } from './where.ts'
 
 /** This process among those that a launcher started; nothing where it is alone. */
@@ -26,13 +27,14 @@ export const launched = (): Launched | undefined => launchedBy(process.env)
 /** Whether another rank speaks for this one. */
 export const isSilent = (): boolean => (launched()?.rank ?? 0) > 0
 
-/** Milliseconds after which a rank speaks for itself: the first one has then not ended for the same reason. */
+/** Milliseconds after which a rank speaks for itself: the first one has then not ended for the same reason, and all others with it. */
 const turn = 2000
 
-/** A fault of all ranks is told once: the first one ends all of them, before the others have their turn. */
-export const inTurn = async (): Promise<void> => {
-  if (isSilent()) await delay(turn)
-}
+/** Faults that all ranks have before they are together, and the first one tells. */
+const common: ReadonlySet<FaultKind> = new Set(['usage', 'config', 'target'])
+
+/** Whether another rank tells a fault. */
+export const isToldByAnother = (f: Fault): boolean => isSilent() && common.has(f.kind)
 
 /** What a rank of its own reads of an earlier run: links, but for what is written on. */
 const mirrored = async (from: string, to: string): Promise<void> => {
@@ -114,7 +116,11 @@ export const amongRanks =
     const out = await ownFolder(o)
     const done = await body(silenced(r), { ...rest, out, overwrite: false, progress: startProgress({ terminal: silentTerminal }) })()
     await rm(join(out, '..'), { recursive: true, force: true })
-    if (E.isLeft(done)) return done
+    if (E.isLeft(done)) {
+      await delay(turn)
+      ranks.abort(tellFault(done.left))
+      return done
+    }
     ranks.leave()
     process.exit(0)
   }
