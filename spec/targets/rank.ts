@@ -13,8 +13,8 @@ import { valuesOf } from '../support/values.ts'
 import { expectClose } from '../support/tensor.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import { roots } from '../../core/graph.ts'
-import { clipped, options, steps } from './ranked.ts'
-import { feed, firstValues } from '../strategies/networks.ts'
+import { clipped, fed, options, steps } from './ranked.ts'
+import { firstValues } from '../strategies/networks.ts'
 
 const launched = launchedBy(process.env)
 if (launched === undefined) throw new Error('to be started by mpirun')
@@ -49,7 +49,7 @@ for (const strategy of distributionNames) {
     const program = right(await device.compile(p.graph, { images: options.images })())
     const losses: Array<number> = []
     for (let step = 0; step < steps; step++)
-      losses.push(right(await program.run({ values: feed(options, 3 * step), seed: 1, step })()).get('loss')?.[0] ?? NaN)
+      losses.push(right(await program.run({ values: fed(step), seed: 1, step })()).get('loss')?.[0] ?? NaN)
     const hash = createHash('sha256')
     const state: Record<string, number> = {}
     for (const r of p.residents) {

@@ -6,7 +6,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../../core/fault.ts'
 import { fault, messageOf } from '../../../../core/fault.ts'
-import { koffi } from '../../foreign.ts'
+import { keepLoaded, koffi } from '../../foreign.ts'
 import type { Compiler } from '../compiler.ts'
 import { findCompiler, libraryOf } from '../compiler.ts'
 import type { Async, Call } from '../library.ts'
@@ -35,6 +35,18 @@ export interface Ranks {
   readonly abort: (code: number) => void
   /** Called by all ranks before they end well. */
   readonly leave: () => void
+}
+
+/**
+ * What UCX and libfabric, which MPICH stands on, must not do in Node: to learn of memory that is unmapped they take its calls over, and try
+ * that out by moving the end of the heap, while Node's threads do so too. One page of the heap was lost in one of 15 starts. And signals are
+ * Node's own. Whoever sets these variables knows better.
+ */
+const quiet: Readonly<Record<string, string>> = {
+  UCX_MEM_EVENTS: 'no',
+  UCX_MEM_MMAP_HOOK_MODE: 'none',
+  UCX_HANDLE_ERRORS: 'none',
+  FI_MR_CACHE_MONITOR: 'disabled',
 }
 
 const source = fileURLToPath(new URL('mpi.c', import.meta.url))
@@ -67,7 +79,11 @@ export const joinRanks =
       if ('_tag' in mpi) return E.left(mpi)
       const path = await libraryOf(mpi, 'ranks', [await readFile(source, 'utf8')])
       if (typeof path !== 'string') return E.left(path)
+      // read when the libraries are loaded
+      for (const [name, value] of Object.entries(quiet)) process.env[name] ??= value
       const lib = koffi.load(path)
+      // programs call into it by address, and MPI has handlers of its own
+      keepLoaded(path)
       const join: Call = lib.func('int32_t dg_join()')
       const [rank, ranks, near]: ReadonlyArray<Call> = ['rank', 'ranks', 'near'].map((f) => lib.func(`int32_t dg_${f}()`))
       const library: Call = lib.func('void dg_library(void *text)')
