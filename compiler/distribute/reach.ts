@@ -1,6 +1,6 @@
 /**
  * What becomes of an op where an axis is split, read off its meaning. An axis of an argument is read at a variable of the op: an axis of
- * the result, which is then split too, or the variable of a sum, of which each rank has an addend. Nothing else may depend on that variable.
+ * the result, which is then split too, or the variable of a sum, of which each rank has an addend. Nothing else may depend on it.
  */
 import type { Scalar } from '../../core/scalar.ts'
 import { partsOf, under } from '../../core/scalar.ts'
@@ -51,7 +51,7 @@ export const reach = (meaning: Scalar, v: Variable, args: ReadonlyArray<TensorTy
   return at.every((k, i) => k === -1 || (k >= 0 && args[i].shape[k] === v.extent)) ? at : undefined
 }
 
-/** How the parts of a reduction by variable `id` make the whole: only where the meaning is that reduction, or one of the same kind of it. */
+/** How the parts of a reduction by variable `id` make the whole: where the meaning is that reduction, or one of the same kind of it. */
 export const partialOf = (meaning: Scalar, id: number): 'sum' | 'max' | undefined => {
   if (under(meaning).filter((s) => s._tag === 'Reduce' && s.id === id).length !== 1) return undefined
   for (let s = meaning; s._tag === 'Reduce' && s.op === (meaning._tag === 'Reduce' ? meaning.op : s.op) && s.op !== 'argmax'; s = s.body)

@@ -1,4 +1,5 @@
 /** `native` as two ranks by MPI against one rank, and against the reference. */
+import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { describe, expect, test } from 'vitest'
 import { native } from '../../compiler/targets/native/device.ts'
@@ -8,7 +9,7 @@ import { right } from '../data/either.ts'
 import { firstValues } from '../strategies/networks.ts'
 import { noRanks, underMpi } from '../support/mpi.ts'
 import { expectClose } from '../support/tensor.ts'
-import { clipped, fed, options, steps } from './ranked.ts'
+import { clipped, fed, steps } from './ranked.ts'
 
 const run = t.type({ losses: t.array(t.number), digests: t.array(t.string), state: t.record(t.string, t.number), checked: t.number })
 const told = t.type({ ranks: t.number, ddp: run, fsdp: run, alike: t.boolean })
@@ -35,7 +36,8 @@ describe.skipIf(noRanks !== undefined)(`two ranks${noRanks === undefined ? '' : 
   test('compute what one computes, the same again to the bit, and all of them the same', { timeout: 240_000 }, async () => {
     const ended = await underMpi(2, ['node', '--import', 'tsx', 'spec/targets/rank.ts'])
     expect(ended.code, ended.err).toBe(0)
-    const two = right(told.decode(JSON.parse(ended.out)) as never) as t.TypeOf<typeof told>
+    const decoded = told.decode(JSON.parse(ended.out))
+    const two = E.isRight(decoded) ? decoded.right : expect.fail(ended.out)
     const device = right(await native.open())
     const p = clipped()
     right(await writeResidents(device, p.residents)(firstValues(p))())

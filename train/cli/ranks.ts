@@ -9,10 +9,8 @@ import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import { openRanked } from '../../compiler/targets/native/ranks/device.ts'
 import type { Launched } from '../../compiler/targets/native/ranks/launcher.ts'
 import { launchedBy } from '../../compiler/targets/native/ranks/launcher.ts'
-import { joinRanks } from '../../compiler/targets/native/ranks/ranks.ts'
 import type { Fault, FaultKind } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Resolved } from '../run/experiment.ts'
@@ -87,6 +85,11 @@ export const amongRanks =
     const bad = wrong(r, l.ranks)
     if (bad !== undefined) return E.left(bad)
     const { accelerator } = r.settings
+    // what calls libraries is loaded when there are ranks
+    const [{ joinRanks }, { openRanked }] = await Promise.all([
+      import('../../compiler/targets/native/ranks/ranks.ts'),
+      import('../../compiler/targets/native/ranks/device.ts'),
+    ])
     const joined = await joinRanks(l, accelerator.patience)()
     if (E.isLeft(joined)) return joined
     const ranks = joined.right
@@ -112,9 +115,9 @@ export const amongRanks =
       if (E.isRight(done)) ranks.leave()
       return done
     }
-    const { preview: _, ...rest } = shared
     const out = await ownFolder(o)
-    const done = await body(silenced(r), { ...rest, out, overwrite: false, progress: startProgress({ terminal: silentTerminal }) })()
+    const { resume, stopping } = shared
+    const done = await body(silenced(r), { out, resume, device, stopping, progress: startProgress({ terminal: silentTerminal }) })()
     await rm(join(out, '..'), { recursive: true, force: true })
     if (E.isLeft(done)) {
       await delay(turn)

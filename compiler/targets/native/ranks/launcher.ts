@@ -9,7 +9,7 @@ export interface Launched {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** What launchers call rank, number of ranks, and ranks of a machine: Open MPI's `mpirun`, MPICH's, and SLURM's `srun` with PMIx or PMI-2. */
+/** What launchers call rank, number of ranks, and ranks of a machine: `mpirun` of Open MPI and of MPICH, `srun` with PMIx or PMI-2. */
 const names: ReadonlyArray<readonly [rank: string, ranks: string, near: string]> = [
   ['OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_SIZE'],
   ['PMI_RANK', 'PMI_SIZE', 'MPI_LOCALNRANKS'],

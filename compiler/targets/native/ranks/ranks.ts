@@ -39,7 +39,7 @@ export interface Ranks {
 
 /**
  * What UCX and libfabric, which MPICH stands on, must not do in Node: to learn of memory that is unmapped they take its calls over, and try
- * that out by moving the end of the heap, while Node's threads do so too. One page of the heap was lost in one of 15 starts. And signals are
+ * that out by moving the end of the heap, while Node's threads do so too. A page was lost in one of 15 starts. And signals are
  * Node's own. Whoever sets these variables knows better.
  */
 const quiet: Readonly<Record<string, string>> = {
