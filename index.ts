@@ -91,7 +91,7 @@ export { rewriteForward, rewriteStep } from './train/step/step.ts'
 export { adaptersJudged } from './train/exchange/huggingface/product.ts'
 
 // What a trained network is worth, and what it looks at.
-export type { EvaluationOptions, Evaluated } from './train/judge/evaluate/evaluations.ts'
+export type { EvaluationOptions, Evaluated } from './train/judge/evaluate/evaluation.ts'
 export { evaluations } from './train/judge/evaluate/evaluations.ts'
 export { logisticDefaults } from './train/judge/evaluate/logistic.ts'
 export { officialRates } from './train/judge/evaluate/probe.ts'

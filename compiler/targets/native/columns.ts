@@ -13,7 +13,7 @@ import type { Reduce, Term, Var } from '../../kernel/term.ts'
 import { operandsOf, termsOf } from '../../kernel/term.ts'
 import { chainOf } from './contraction.ts'
 import { loopsOf, pointers, storeTree } from './element.ts'
-import type { Target } from './statements.ts'
+import type { Span, Target } from './statements.ts'
 import { printAll, runsAlongLanes } from './statements.ts'
 
 /** Numbers that a kernel's parts may share: the runtime's SHARED. */
@@ -102,10 +102,7 @@ export const columnsSource = (k: Kernel, c: Columns, name: string): ReadonlyArra
   const width = c.column?.extent ?? 1
   const shared = k.reads.length + k.writes.length
   const lengths = [...[...k.reads, ...k.writes].map((b) => b.length), c.chunks * sums.length * width]
-  const print = (
-    targets: ReadonlyArray<readonly [Target, ReadonlyArray<Var>]>,
-    bounds: ReadonlyMap<Var, readonly [string, string]>,
-  ): ReadonlyArray<string> => {
+  const print = (targets: ReadonlyArray<readonly [Target, ReadonlyArray<Var>]>, bounds: ReadonlyMap<Var, Span>): ReadonlyArray<string> => {
     const { roots, stores } = storeTree(table, targets)
     return printAll({ stores, bounds }, nest(roots), { scopes: [{ names: new Map(), lane: undefined, shift: 0, lengths }] })
   }
@@ -125,7 +122,7 @@ export const columnsSource = (k: Kernel, c: Columns, name: string): ReadonlyArra
     if (width <= narrow)
       return print(
         g.sums.map((r) => store(r, r)),
-        new Map([[first, [from, to]]]),
+        new Map([[first, { lo: from, hi: to, grain: 1 }]]),
       )
     // a wide row is read from end to end, as memory likes it, and the sums wait near
     const body = print(

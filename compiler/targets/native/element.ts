@@ -72,9 +72,9 @@ export const elementSource = (k: Kernel, name: string): ReadonlyArray<string> =>
     ]
   }
   const statements = nest(roots)
-  const tree: Tree = { stores, bounds: new Map([[outer, ['lo', 'hi']]]) }
   const top = outermost(statements)
-  const grain = top !== undefined && runsAlongLanes(tree, top) ? 64 : 1
+  const grain = top !== undefined && runsAlongLanes({ stores, bounds: new Map() }, top) ? 64 : 1
+  const tree: Tree = { stores, bounds: new Map([[outer, { lo: 'lo', hi: 'hi', grain }]]) }
   const bounds = [
     `const long lo = share(${outer.extent}, t, T, ${grain}), end = share(${outer.extent}, t + 1, T, ${grain}), hi = end < ${outer.extent} ? end : ${outer.extent};`,
   ]

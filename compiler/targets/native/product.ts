@@ -102,7 +102,7 @@ const storeSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<str
   )
   const lengths = [...[...k.reads, ...k.writes].map((b) => b.length), inner.extent]
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
-  const body = printAll({ stores, bounds: new Map([[inner, ['lo', 'hi']]]) }, nest(roots), { scopes: [scope] })
+  const body = printAll({ stores, bounds: new Map([[inner, { lo: 'lo', hi: 'hi', grain: 1 }]]) }, nest(roots), { scopes: [scope] })
   const columns =
     outer.length === 0
       ? ['  const long lo = n0, hi = n0 + nr;', `  const float *const b${sums} = sums + i * ld - n0;`, ...body.map((l) => `  ${l}`)]

@@ -22,12 +22,19 @@ export interface Target {
   readonly buffer: number
 }
 
+/** Where a loop begins and ends that is shared among threads or given from outside. */
+export interface Span {
+  readonly lo: string
+  readonly hi: string
+  /** Both are multiples of it, unless the end is that of the loop. */
+  readonly grain: number
+}
+
 /** What stands behind the reductions of a tree: real ones, and loops that store. */
 export interface Tree {
   /** Pseudo-reductions over the kernel's own loops; the innermost names what is stored there. */
   readonly stores: ReadonlyMap<Term, ReadonlyArray<Target>>
-  /** Bounds of the loop that is shared among threads or given from outside. */
-  readonly bounds: ReadonlyMap<Var, readonly [string, string]>
+  readonly bounds: ReadonlyMap<Var, Span>
 }
 
 /** Buffers from here on do not exist: a read of one marks where something is stored. */
@@ -160,10 +167,17 @@ const widthsOf = (tree: Tree, loop: Loop): ReadonlyArray<number> => {
   return (isColumns && inner.every((l) => realOf(l).length <= 2)) || real.length <= 2 ? [4, 1] : [1]
 }
 
+/** Lanes of the widest vectors that the runtime has. */
+const widest = 16
+
+const spanOf = (tree: Tree, v: Var): Span => tree.bounds.get(v) ?? { lo: '0', hi: `${v.extent}`, grain: v.extent }
+
 const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): ReadonlyArray<string> => {
   const v = loop.variable
   const name = `v${v.index}`
-  const [lo, hi] = tree.bounds.get(v) ?? ['0', `${v.extent}`]
+  const { lo, hi, grain } = spanOf(tree, v)
+  // nothing is left over of any vectors: half of the text less to compile
+  const isEven = v.extent % widest === 0 && grain % widest === 0
   const real = loop.reductions.filter((r) => !tree.stores.has(r))
   const accumulators = (width: number): ReadonlyArray<string> =>
     real.flatMap((r) =>
@@ -195,9 +209,7 @@ const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): Readon
       ...accumulators(width),
       ...widths.flatMap(wide),
       ...folded,
-      `for (; ${name} < hi${v.index}; ${name}++) {`,
-      ...indented(pass(tree, loop, single, (r) => `r${r.id}`)),
-      '}',
+      ...(isEven ? [] : [`for (; ${name} < hi${v.index}; ${name}++) {`, ...indented(pass(tree, loop, single, (r) => `r${r.id}`)), '}']),
     ]),
     '}',
   ]
@@ -205,7 +217,7 @@ const lanesLoop = (tree: Tree, loop: Loop, scope: Jam['scopes'][number]): Readon
 
 const plainLoop = (tree: Tree, loop: Loop, jam: Jam): ReadonlyArray<string> => {
   const name = `v${loop.variable.index}`
-  const [lo, hi] = tree.bounds.get(loop.variable) ?? ['0', `${loop.variable.extent}`]
+  const { lo, hi } = spanOf(tree, loop.variable)
   const real = loop.reductions.filter((r) => !tree.stores.has(r))
   return [
     ...openReductions(jam, real),

@@ -4,7 +4,7 @@
  */
 #pragma once
 #include <math.h>
-#include "vector.h"
+#include "instructions.h"
 
 /* integers */
 INLINE int32_t s_idiv(int32_t x, int32_t y) { if (y <= 0) return 0; int32_t q = x / y; return q - (x % y < 0); }
@@ -42,33 +42,12 @@ INLINE int32_t h_maxi(vi x) { int32_t m = x[0]; for (int l = 1; l < VW; l++) m =
 INLINE vf v_absf(vf x) { return (vf)((vi)x & 0x7fffffff); }
 INLINE vf v_signed(vf magnitude, vf sign) { return (vf)((vi)magnitude | ((vi)sign & (int32_t)0x80000000)); }
 
-/* x > y ? x : y and x < y ? x : y, which pass y on where one of them is NaN */
-#if VW == 16
-# define GREATER(x, y) ((vf)_mm512_max_ps((__m512)(x), (__m512)(y)))
-# define LESS(x, y) ((vf)_mm512_min_ps((__m512)(x), (__m512)(y)))
-#elif VW == 8
-# define GREATER(x, y) ((vf)_mm256_max_ps((__m256)(x), (__m256)(y)))
-# define LESS(x, y) ((vf)_mm256_min_ps((__m256)(x), (__m256)(y)))
-#elif defined(__SSE2__)
-# define GREATER(x, y) ((vf)_mm_max_ps((__m128)(x), (__m128)(y)))
-# define LESS(x, y) ((vf)_mm_min_ps((__m128)(x), (__m128)(y)))
-#else
-# define GREATER(x, y) v_self((x) > (y), x, y)
-# define LESS(x, y) v_self((x) < (y), x, y)
-#endif
-
 /* x between two bounds; NaN stays */
 INLINE vf v_between(vf x, float lo, float hi) { return GREATER(bcf(lo), LESS(bcf(hi), x)); }
 
 INLINE vf v_sqrt(vf x) {
-#if VW == 16
-  return (vf)_mm512_sqrt_ps((__m512)x);
-#elif VW == 8
-  return (vf)_mm256_sqrt_ps((__m256)x);
-#elif defined(__SSE2__)
-  return (vf)_mm_sqrt_ps((__m128)x);
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-  return (vf)vsqrtq_f32((float32x4_t)x);
+#if defined(ROOT)
+  return ROOT(x);
 #else
   LANES x[l] = __builtin_sqrtf(x[l]);
   return x;
@@ -104,8 +83,8 @@ INLINE vf v_exp(vf x) {
   p = p * r + 1.6666665459e-1f;
   p = p * r + 5.0000001201e-1f;
   p = p * (r * r) + r + 1.0f;
-#if VW == 16
-  return (vf)_mm512_scalef_ps((__m512)p, (__m512)n);
+#if defined(SCALED)
+  return SCALED(p, n);
 #else
   /* the low bits of t hold n, as a difference from 12582912's own */
   vi k = (vi)t - 0x4b400000;

@@ -1,4 +1,7 @@
 /* Packs operands into panels that tiles read in order: of MR or NR rows, k-major, padded with zeros. */
+#if defined(__AVX__)
+# include <immintrin.h>
+#endif
 #include "lanes.h"
 #include "runtime.h"
 

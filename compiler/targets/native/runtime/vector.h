@@ -16,14 +16,6 @@
 #  define VW 4
 # endif
 #endif
-#if defined(__AVX__)
-# include <immintrin.h>
-#elif defined(__SSE2__)
-# include <emmintrin.h>
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-# include <arm_neon.h>
-#endif
-
 typedef float vf __attribute__((vector_size(VW * 4)));
 typedef int32_t vi __attribute__((vector_size(VW * 4)));
 typedef uint32_t vu __attribute__((vector_size(VW * 4)));
