@@ -16,4 +16,4 @@ export const clipped = (): Program => programOf(noStrategy, { ...options, optimi
 
 /** With a learning rate at which rounding does not grow from step to step. */
 export const fed = (step: number): ReadonlyMap<string, HostArray> =>
-  new Map([...feed(options, 3 * step), ['hyper.lr', Float32Array.of(0.002)]])
+  new Map([...feed(options, 3 * step), ['hyper.lr', Float32Array.of(0.0001)]])
