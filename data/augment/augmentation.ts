@@ -7,6 +7,7 @@ import type { BlurKind } from './blur.ts'
 import type { ColourName } from './colour.ts'
 import type { CropRange, Guidance, Range } from './geometry.ts'
 import type { Resampling } from './taps.ts'
+import type { Warp } from './warp.ts'
 
 /** Crops of one size. Lists have one entry per crop. */
 export interface CropGroup extends CropRange {
@@ -50,6 +51,8 @@ export interface Augmentation {
   readonly resampling: Resampling
   /** How often a crop is mirrored. */
   readonly flip: number
+  /** Turns and slants of crops. Default: none. */
+  readonly warp?: Warp | undefined
   readonly jitter: Jitter
   /** One jitter for all crops of an image. */
   readonly sharedJitter: boolean
@@ -148,6 +151,18 @@ export const checkAugmentation = (r: Augmentation): Either<Fault, Augmentation> 
         ]),
     share('flip', r.flip),
     share('grayscale', r.grayscale),
+    ...(r.warp === undefined
+      ? []
+      : [
+          share('warp.probability', r.warp.probability),
+          {
+            path: 'warp.rotation',
+            found: r.warp.rotation,
+            good: r.warp.rotation >= 0 && r.warp.rotation <= 180,
+            allowed: 'degrees in [0, 180]',
+          },
+          { path: 'warp.shear', found: r.warp.shear, good: r.warp.shear >= 0 && r.warp.shear <= 1, allowed: 'a number in [0, 1]' },
+        ]),
     share('jitter.probability', r.jitter.probability),
     ...(['brightness', 'contrast', 'saturation'] as const).map((k): Check => ({
       path: `jitter.${k}`,

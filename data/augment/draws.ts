@@ -19,6 +19,8 @@ import type { Augmentation, CropGroup, Jitter } from './augmentation.ts'
 import { jitterNames } from './augmentation.ts'
 import type { Resampling } from './taps.ts'
 import { writeTaps } from './taps.ts'
+import type { Linear } from './warp.ts'
+import { drawWarp, unwarped } from './warp.ts'
 
 /** Inputs by path. */
 export type InputValues = ReadonlyMap<string, Float32Array | Int32Array>
@@ -41,6 +43,7 @@ const at = {
   grayscale: cropDraws + 4,
   guided: cropDraws + 5,
   region: cropDraws + 6,
+  warp: cropDraws + 7,
 }
 /** Positions in a jitter's stream: whether, the four factors, the order. */
 const jitterAt = { apply: 0, factor: 1, order: 8 }
@@ -91,7 +94,7 @@ export const cropStream = (seed: number, group: GroupPlan['name'], crop: number,
 const jitterStream = (seed: number, r: Augmentation, group: GroupPlan['name'], crop: number, sample: number): Stream =>
   stream(seed, r.sharedJitter ? 'augment.jitter' : `augment.${group}.${crop}.jitter`, sample)
 
-const tableNames = ['first', 'weights', 'colour', 'blur', 'solarise'] as const
+const tableNames = ['first', 'weights', 'colour', 'blur', 'solarise', 'warp'] as const
 
 /** A group's arrays, filled image by image; empty ones are not fed. */
 interface GroupTables {
@@ -100,6 +103,7 @@ interface GroupTables {
   readonly colour: Float32Array
   readonly blur: Float32Array
   readonly solarise: Float32Array
+  readonly warp: Float32Array
 }
 
 /** The arrays of a batch, for each of the plan's groups. */
@@ -123,6 +127,7 @@ export const tablesOf = (p: Plan, allocate: Allocate): Tables =>
       colour: floats('colour'),
       blur: floats('blur'),
       solarise: floats('solarise'),
+      warp: floats('warp'),
     }
   })
 
@@ -152,12 +157,19 @@ export interface CropPlace extends DrawnBox {
   readonly flip: boolean
   /** Side of the square. */
   readonly size: number
+  readonly warp: Linear
 }
 
 /** The place of crop `k` of the image that is sample `sample` of the run: what boxes and masks are carried by (carry.ts). */
 export const placeOf = (p: Plan, g: GroupPlan, seed: number, k: number, sample: number, subject: Subject): CropPlace => {
   const s = cropStream(seed, g.name, k, sample)
-  return { ...drawBox(s, g.group, subject), flip: s.unit(at.flip) < p.augmentation.flip, size: g.group.size }
+  const { warp, flip } = p.augmentation
+  return {
+    ...drawBox(s, g.group, subject),
+    flip: s.unit(at.flip) < flip,
+    size: g.group.size,
+    warp: warp === undefined ? unwarped : drawWarp(s, at.warp, warp),
+  }
 }
 
 /** Where crops are cut from: the canvas, or an image that is larger, whose crops are laid onto the canvas as they are drawn. */
@@ -183,7 +195,7 @@ const writeCrop = (
   const r = p.augmentation
   const s = cropStream(seed, g.name, k, sample)
   const row = k * p.layout.batch + b
-  const { box, guided, flip } = placeOf(p, g, seed, k, sample, subject)
+  const { box, guided, flip, warp } = placeOf(p, g, seed, k, sample, subject)
   if (whole === undefined) writeBox(p, g, t, row, box, flip, r.resampling)
   else {
     const [{ image, range, canvas }, corner] = whole
@@ -198,6 +210,7 @@ const writeCrop = (
     const sigma = s.unit(at.blur) < g.group.blur[k] ? between(s.unit(at.sigma), r.sigma) : undefined
     writeBlur(r.blurKind, sigma, g.blurTaps, t.blur, row * g.blurTaps)
   }
+  if (g.warps) t.warp.set(warp, row * 4)
   if (g.solarises) t.solarise[row] = solariseAt(s.unit(at.solarise) < g.group.solarise[k])
   return guided
 }

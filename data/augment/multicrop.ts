@@ -152,8 +152,8 @@ const assemble = (augmentation: Augmentation, layout: Layout, notes: ReadonlyArr
   const crops = expressions(plan)
   const { global, local, gram } = crops(canvas)
   const tables = plan.groups.flatMap((g) => {
-    const { first, weights, colour, blur, solarise } = groupInputs(plan, g)
-    return Object.entries({ first, weights, colour, blur, solarise }).flatMap(
+    const { first, weights, colour, blur, solarise, warp } = groupInputs(plan, g)
+    return Object.entries({ first, weights, colour, blur, solarise, warp }).flatMap(
       ([name, type]): ReadonlyArray<readonly [string, TensorType]> => (type === undefined ? [] : [[`augment.${g.name}.${name}`, type]]),
     )
   })

@@ -29,6 +29,7 @@ export interface GroupPlan {
   /** Taps of the blur; 0 where no crop is ever blurred. */
   readonly blurTaps: number
   readonly solarises: boolean
+  readonly warps: boolean
 }
 
 const planGroup = (r: Augmentation, l: Layout, name: GroupPlan['name'], group: CropGroup, coloured: boolean): GroupPlan => {
@@ -40,6 +41,7 @@ const planGroup = (r: Augmentation, l: Layout, name: GroupPlan['name'], group: C
     colour: coloured ? colourChain(jitterNames(r.jitter), r.grayscale > 0) : colourChain([], false),
     blurTaps: blurs ? blurTaps(r.blurKind, r.sigma[1]) : 0,
     solarises: group.solarise.some((p) => p > 0),
+    warps: (r.warp?.probability ?? 0) > 0,
   }
 }
 
@@ -85,6 +87,8 @@ export interface GroupInputs {
   readonly blur?: TensorType
   /** Thresholds f32 `[n, B]`. */
   readonly solarise?: TensorType
+  /** f32 `[n, B, 4]`: where pixels are read from. */
+  readonly warp?: TensorType
 }
 
 export const groupInputs = (p: Plan, g: GroupPlan): GroupInputs => {
@@ -96,6 +100,7 @@ export const groupInputs = (p: Plan, g: GroupPlan): GroupInputs => {
     ...(g.colour.width > 0 ? { colour: tensorType('f32', [...lead, g.colour.width]) } : {}),
     ...(g.blurTaps > 0 ? { blur: tensorType('f32', [...lead, g.blurTaps]) } : {}),
     ...(g.solarises ? { solarise: tensorType('f32', lead) } : {}),
+    ...(g.warps ? { warp: tensorType('f32', [...lead, 4]) } : {}),
   }
 }
 

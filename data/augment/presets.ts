@@ -41,6 +41,8 @@ export interface AugmentationOptions {
    */
   readonly blur?: 'intended' | 'as-released'
   readonly sharedJitter?: boolean
+  /** Turns and slants. Default none. */
+  readonly warp?: Augmentation['warp']
   readonly normalisation?: Normalisation
   /** Local crops on known regions of interest. */
   readonly guided?: CropGroup['guided']
@@ -106,6 +108,7 @@ const fromRelease =
       ...(o.gramSize === undefined ? {} : { gram: { size: o.gramSize } }),
       resampling: bicubic,
       flip: o.flip ?? release.flip,
+      warp: o.warp,
       jitter: colourJitter,
       sharedJitter: o.sharedJitter ?? false,
       grayscale: 0.2,
@@ -160,6 +163,7 @@ const digits = (o: AugmentationOptions = {}): Augmentation => {
     ...(o.gramSize === undefined ? {} : { gram: { size: o.gramSize } }),
     resampling: bicubic,
     flip: o.flip ?? 0,
+    warp: o.warp,
     jitter: o.jitter ?? noJitter,
     sharedJitter: false,
     grayscale: 0,

@@ -14,6 +14,7 @@ import { blurPasses } from './blur.ts'
 import { clampUnit, colour, solarise } from './colour.ts'
 import type { GroupPlan, Plan } from './plan.ts'
 import { groupInputs, inputPath } from './plan.ts'
+import { warped } from './warp.ts'
 
 export const inputLeaf = (type: TensorType, path: string): Expr => leaf(type, { _tag: 'Input', path })
 
@@ -24,11 +25,12 @@ interface Leaves {
   readonly colour: Expr | undefined
   readonly blur: Expr | undefined
   readonly solarise: Expr | undefined
+  readonly warp: Expr | undefined
 }
 
 const leavesOf = (p: Plan, g: GroupPlan): Leaves => {
   const types = groupInputs(p, g)
-  const optional = (name: 'colour' | 'blur' | 'solarise'): Expr | undefined => {
+  const optional = (name: 'colour' | 'blur' | 'solarise' | 'warp'): Expr | undefined => {
     const type = types[name]
     return type === undefined ? undefined : inputLeaf(type, inputPath(g, name))
   }
@@ -38,6 +40,7 @@ const leavesOf = (p: Plan, g: GroupPlan): Leaves => {
     colour: optional('colour'),
     blur: optional('blur'),
     solarise: optional('solarise'),
+    warp: optional('warp'),
   }
 }
 
@@ -67,7 +70,7 @@ export const resampleClamped = (x: Expr, rows: Taps, columns: Taps): Expr =>
 
 /**
  * One group of crops: canvases `[B, C, S, S]` -> `[nB, C, O, O]`, crop 0 of all images first. The order is the official
- * one: crop and mirror, jitter, grayscale, blur, solarise, normalise.
+ * one: crop and mirror, jitter, grayscale, blur, solarise, normalise; a warp comes behind the crop.
  */
 export const cropsOf = (p: Plan, g: GroupPlan, canvas: Expr): Expr => {
   const { batch, channels, side } = p.layout
@@ -77,7 +80,8 @@ export const cropsOf = (p: Plan, g: GroupPlan, canvas: Expr): Expr => {
   const taps = (k: number): Taps => ({ first: pick(0, k)(l.first), weights: pick(0, k)(l.weights) })
   const resize = p.augmentation.resampling.filter === 'bicubic' ? resampleClamped : resampleBoth
   const cropped = resize(copies, taps(0), taps(1))
-  const coloured = l.colour === undefined ? cropped : colour(g.colour)(cropped, l.colour)
+  const turned = l.warp === undefined ? cropped : warped(cropped, l.warp)
+  const coloured = l.colour === undefined ? turned : colour(g.colour)(turned, l.colour)
   const smooth = l.blur === undefined ? coloured : blur(p.augmentation.blurKind)(coloured, l.blur)
   const solarised = l.solarise === undefined ? smooth : solarise(smooth, l.solarise)
   const { mean, std } = p.augmentation.normalisation

@@ -6,6 +6,7 @@ import { stream } from '../../core/random.ts'
 import { carryBox, carryMask } from '../../data/augment/carry.ts'
 import type { CropPlace } from '../../data/augment/draws.ts'
 import { placeOf } from '../../data/augment/draws.ts'
+import { unwarped } from '../../data/augment/warp.ts'
 import { guidedPlainCrop, plainCrop } from '../../data/augment/geometry.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
 import type { Augmentation, CropGroup } from '../../data/augment/augmentation.ts'
@@ -75,7 +76,7 @@ describe('boxes and masks follow the pixels of their crop', () => {
   })
 
   test('a mirrored crop mirrors them; what lies outside has no box', () => {
-    const place: CropPlace = { box: { x: 10, y: 0, width: 20, height: 10 }, flip: true, size: 10, guided: false }
+    const place: CropPlace = { box: { x: 10, y: 0, width: 20, height: 10 }, flip: true, size: 10, guided: false, warp: unwarped }
     expect(carryBox(place)({ x: 5, y: 2, width: 15, height: 3 })).toEqual(O.some({ x: 5, y: 2, width: 5, height: 3 }))
     expect(carryBox(place)({ x: 30, y: 2, width: 5, height: 3 })).toEqual(O.none)
     expect(carryBox(place)({ x: 0, y: 0, width: 40, height: 40 })).toEqual(O.some({ x: 0, y: 0, width: 10, height: 10 }))

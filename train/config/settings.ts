@@ -53,7 +53,8 @@ const meant = (root: AnyField, path: string, siblings: ReadonlyArray<string>): s
   const here = nearest(name, siblings)
   if (here !== undefined) return `did you mean ${join(section, here)}?`
   const elsewhere = settingsOf(root).map((s) => s.path)
-  const same = elsewhere.find((p) => p.slice(p.lastIndexOf('.') + 1) === name) ?? nearest(path, elsewhere)
+  const called = (n: string | undefined): string | undefined => elsewhere.find((p) => p.slice(p.lastIndexOf('.') + 1) === n)
+  const same = called(name) ?? nearest(path, elsewhere) ?? called(nearest(name, [...namesOf(root)]))
   if (same === path) return `remove it, or choose another ${join(section, 'kind')}: other kinds have it`
   return same === undefined ? 'remove it; --help lists all settings' : `did you mean ${same}?`
 }

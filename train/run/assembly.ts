@@ -100,16 +100,25 @@ export interface FeatureProgram {
   readonly batch: number
 }
 
-/** The whole image, its middle square at the size of the global crops, nothing else changed. */
-export const wholeImage = (r: Augmentation): Augmentation => ({
-  ...r,
+/**
+ * The whole image, its middle square at the size of the global crops, nothing else changed. Every field is named: what an augmentation
+ * learns to do is switched off here before it compiles.
+ */
+export const wholeImage = (r: Augmentation): Required<Augmentation> => ({
   name: `${r.name}, whole images`,
   global: { count: 1, size: r.global.size, scale: [1, 1], ratio: [1, 1], blur: [0], solarise: [0] },
   local: { count: 0, size: r.local.size, scale: r.local.scale, ratio: r.local.ratio, blur: [], solarise: [] },
-  flip: 0,
-  grayscale: 0,
-  jitter: { ...r.jitter, probability: 0 },
   gram: undefined,
+  resampling: r.resampling,
+  flip: 0,
+  warp: undefined,
+  jitter: { ...r.jitter, probability: 0 },
+  sharedJitter: false,
+  grayscale: 0,
+  blurKind: r.blurKind,
+  sigma: r.sigma,
+  normalisation: r.normalisation,
+  notes: r.notes,
 })
 
 /** An augmentation with the statistics of the images at hand. */

@@ -122,7 +122,7 @@ const logistic: Evaluation = (e) =>
           table: all.map(({ r, m }) => ({
             C: Number(r.c.toPrecision(3)),
             'val ACC': m.acc,
-            iterations: r.iterations,
+            iterations: r.converged ? r.iterations : `${r.iterations}, not converged`,
             gradient: Number(r.slope.toPrecision(2)),
             chosen: r.c === chosen.c ? '*' : '',
           })),

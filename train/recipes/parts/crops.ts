@@ -20,6 +20,11 @@ const settings = section('crops of each image', {
   localSize: whole(14, 'pixels along their side', { min: 5 }),
   localScale: pair([0.15, 0.5], 'share of the area that they show', area),
   flip: share(0, 'how often a crop is mirrored'),
+  warp: section('turns and slants of crops about their middle', {
+    probability: share(0, 'how often a crop has one'),
+    rotation: real(10, 'by up to so many degrees to either side', { min: 0, max: 180 }),
+    shear: real(0.2, 'by up to so many columns a row', { min: 0, max: 1 }),
+  }),
   blur: section('of the recipe digits', {
     probability: share(0, 'how often a crop is blurred'),
     sigma: pair([0.1, 1.5], 'by how much', { above: 0 }),
