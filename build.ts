@@ -11,7 +11,12 @@ const { resolve } = createRequire(import.meta.url)
 const built = (path: string): string => join(root, 'dist', path)
 
 /** What is found beside the code that reads it: C for the compiler of the user's machine, and a program of threads that is JavaScript. */
-const beside = ['compiler/targets/native/runtime', 'compiler/targets/gpujs/webasm-worker.js', 'compiler/targets/gpujs/webasm-worker.d.ts']
+const beside = [
+  'compiler/targets/native/runtime',
+  'compiler/targets/native/ranks/mpi.c',
+  'compiler/targets/gpujs/webasm-worker.js',
+  'compiler/targets/gpujs/webasm-worker.d.ts',
+]
 
 /**
  * The inner files of gpu.js come along in the one file that names them, since gpu.js itself brings 90 MB that none of its code generators

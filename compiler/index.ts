@@ -19,6 +19,12 @@ export { blocksAsRegions, remat } from './passes/remat.ts'
 export type { FitOptions } from './passes/fit.ts'
 export { fit } from './passes/fit.ts'
 
+// A step for several ranks, and all ranks in one program.
+export type { Distributed, Placement, Split } from './distribute/placement.ts'
+export type { DistributionName, DistributionOptions } from './distribute/strategy.ts'
+export { distribute } from './distribute/strategy.ts'
+export { stack } from './distribute/stack.ts'
+
 // A road to a target, stage by stage, as text.
 export type { Road, Stage } from './road.ts'
 export { follow, stagesOf, plannedBytes } from './road.ts'

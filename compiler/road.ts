@@ -7,6 +7,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../core/fault.ts'
 import type { Graph } from '../core/graph.ts'
 import { verify } from '../core/verify.ts'
+import { alone } from './distribute/alone.ts'
 import type { Kernels } from './kernel/fused.ts'
 import type { Plan } from './memory/plan.ts'
 import { residentBytes, temporaryBytes } from './memory/plan.ts'
@@ -18,12 +19,17 @@ export interface KernelRoad {
   readonly fuse: Pass<Graph, Kernels>
   readonly kernels: ReadonlyArray<Pass<Kernels>>
   readonly memory: Pass<Kernels, Plan>
+  /** Whether programs of several ranks go this way. */
+  readonly ranks?: boolean
 }
 
 /** The road of a target that runs graphs has passes over graphs alone. */
-export type Road = KernelRoad | Pick<KernelRoad, 'graph'>
+export type Road = KernelRoad | Pick<KernelRoad, 'graph' | 'ranks'>
 
 export const isKernelRoad = (r: Road): r is KernelRoad => 'fuse' in r
+
+/** What a road begins with: a graph that is well formed, and of one rank where the target has no others. */
+const entered = (road: Road, g: Graph): E.Either<Fault, Graph> => (road.ranks === true ? verify(g) : E.chain(alone)(verify(g)))
 
 const along = <A>(passes: ReadonlyArray<Pass<A>>, start: E.Either<Fault, A>): E.Either<Fault, A> =>
   passes.reduce((at, pass) => E.chain(pass.run)(at), start)
@@ -32,7 +38,7 @@ const along = <A>(passes: ReadonlyArray<Pass<A>>, start: E.Either<Fault, A>): E.
 export const followGraph =
   (road: Road) =>
   (g: Graph): E.Either<Fault, Graph> =>
-    pipe(along(road.graph, verify(g)), E.chain(verify))
+    pipe(along(road.graph, entered(road, g)), E.chain(verify))
 
 /** The kernels, before they have memory. */
 export const followKernels =
@@ -76,7 +82,7 @@ export const stagesOf =
           return b
         }),
       )
-    const graph = pipe(road.graph.reduce<E.Either<Fault, Graph>>(through, verify(g)), E.chain(verify))
+    const graph = pipe(road.graph.reduce<E.Either<Fault, Graph>>(through, entered(road, g)), E.chain(verify))
     const done = isKernelRoad(road)
       ? through(road.kernels.reduce<E.Either<Fault, Kernels>>(through, through(graph, road.fuse)), road.memory)
       : graph

@@ -40,6 +40,8 @@ export interface Progress {
 
 export interface CompileOptions {
   readonly progress?: (p: Progress) => void
+  /** Images of the batch that the program is run on, which ranks share where there are several. Default: none, all have all. */
+  readonly images?: number
   /** Whether a stop was requested: compiling then ends with a fault, as soon as what is being compiled is done. */
   readonly stopping?: () => boolean
 }

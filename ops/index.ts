@@ -78,6 +78,10 @@ export {
 export type { Taps, Border } from './image.ts'
 export { resample, resampleBoth, convolve } from './image.ts'
 
+// Of several ranks.
+export type { Cut } from './collective.ts'
+export { allReduce, vary, allGather, reduceScatter, shard, place } from './collective.ts'
+
 // Draws.
 export { uniform, bernoulli, normal } from './random.ts'
 

@@ -4,6 +4,7 @@ import { none } from 'fp-ts/lib/Option.js'
 import type { Op } from '../core/expr.ts'
 import { attending } from './attention.ts'
 import { broadcasting } from './broadcast.ts'
+import { collective } from './collective.ts'
 import { contracting } from './contract.ts'
 import { elementwise } from './elementwise.ts'
 import { gathering } from './gather.ts'
@@ -20,6 +21,7 @@ export const vocabulary = {
   ...reducing,
   ...contracting,
   ...attending,
+  ...collective,
 }
 
 export type PrimitiveName = keyof typeof vocabulary

@@ -2,10 +2,11 @@
  * A kernel: a loop nest that computes one or more tensors from others. Its buffers are numbered; which tensors they are
  * is said where it is launched, so that equal kernels are compiled once.
  */
+import type { Json } from '../../core/expr.ts'
 import { keyOf } from '../../core/expr.ts'
 import type { Scalar } from '../../core/scalar.ts'
-import type { DType } from '../../core/type.ts'
-import { isHalf } from '../../core/type.ts'
+import type { DType, TensorType } from '../../core/type.ts'
+import { isHalf, showType } from '../../core/type.ts'
 import type { TermTable } from './table.ts'
 import type { Term, Var } from './term.ts'
 import { operandsOf, termsOf } from './term.ts'
@@ -35,6 +36,17 @@ export interface Operand {
 export interface Whole {
   readonly meanings: ReadonlyArray<Scalar>
   readonly operands: ReadonlyArray<Operand>
+  /** What ranks do together, which no meaning of one rank says; its argument lies in its buffer from the first element on. */
+  readonly together?: Together
+}
+
+export interface Together {
+  /** The key of the op. */
+  readonly op: string
+  readonly name: string
+  readonly params: Json
+  readonly from: TensorType
+  readonly to: TensorType
 }
 
 export interface Kernel {
@@ -127,7 +139,11 @@ export const showKernel = (k: Unnamed): string => {
 }
 
 /** Everything that the code of a kernel depends on: its text, and the meaning of what the target runs by a kernel of its own. */
-export const kernelKey = (k: Unnamed): string => [showKernel(k), ...(k.whole?.meanings ?? []).map(keyOf)].join('\n')
+export const kernelKey = (k: Unnamed): string => {
+  const together = k.whole?.together
+  const ranks = together === undefined ? [] : [`${together.op} ${showType(together.from)} ${showType(together.to)}`]
+  return [showKernel(k), ...(k.whole?.meanings ?? []).map(keyOf), ...ranks].join('\n')
+}
 
 /** Work of one run of the kernel: floating-point operations (a multiply-add is two) and bytes that must move. */
 export interface Work {

@@ -3,6 +3,7 @@ import type { Apply, Expr } from '../../core/expr.ts'
 import type { Scalar } from '../../core/scalar.ts'
 import * as S from '../../core/scalar.ts'
 import { showType } from '../../core/type.ts'
+import { ranksOf } from '../distribute/alone.ts'
 import { flatten, inRange, instantiate } from './instantiate.ts'
 import type { Operand, Whole } from './kernel.ts'
 import type { TermTable } from './table.ts'
@@ -15,6 +16,8 @@ export interface Costs {
   readonly transcendental: number
   /** Meanings that the target has a kernel of its own for: each is a kernel by itself that reads its arguments from memory. */
   readonly whole?: (meaning: Scalar) => boolean
+  /** Whether the target has ranks: what they do together is a kernel by itself. */
+  readonly ranks?: boolean
 }
 
 /** A constant that costs no read. */
@@ -31,6 +34,8 @@ export interface Meaning {
   readonly reduces: boolean
   /** It is a kernel of the target's own. */
   readonly whole: boolean
+  /** Of one that ranks run together: its arguments are read as they lie in memory. */
+  readonly together: boolean
 }
 
 type Measure = Pick<Meaning, 'cost' | 'ops' | 'reduces'>
@@ -62,9 +67,26 @@ const measure = (s: Scalar, costs: Costs): Measure => {
 
 const ofApply = (e: Apply, costs: Costs): Omit<Meaning, 'args'> => {
   const scalar = scalarOf(e)
+  // ranks read each other's memory, which no scalar says: fusion is told that something is read, and no more
+  if (costs.ranks === true && ranksOf(e) > 1) {
+    const [x] = e.args
+    const first = S.read(
+      0,
+      x.type,
+      x.type.shape.map(() => S.int(0)),
+    )
+    return {
+      scalar: e.type.dtype === x.type.dtype ? first : S.cast(e.type.dtype, first),
+      cost: 1,
+      ops: 1,
+      reduces: true,
+      whole: true,
+      together: true,
+    }
+  }
   const measured = measure(scalar, costs)
   // only what reduces is worth a kernel of the target's own
-  return { scalar, ...measured, whole: measured.reduces && costs.whole?.(scalar) === true }
+  return { scalar, ...measured, whole: measured.reduces && costs.whole?.(scalar) === true, together: false }
 }
 
 /** Meanings of expressions, each kind of application measured once. A leaf that is an output is copied. */
@@ -75,7 +97,7 @@ export const meanings = (costs: Costs): ((e: Expr) => Meaning) => {
     if (e._tag !== 'Apply') {
       const scalar: Scalar =
         e._tag === 'Leaf' && e.source._tag === 'Fill' ? S.num(e.type.dtype, e.source.value) : S.read(0, e.type, S.axesOf(e.type))
-      return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false, whole: false }
+      return { scalar, args: isFree(e) ? [] : [e], cost: 0, ops: 0, reduces: false, whole: false, together: false }
     }
     const kind = [e.op.key, ...e.args.map((a) => showType(a.type)), showType(e.type)].join(' ')
     const found = kinds.get(kind) ?? ofApply(e, costs)
@@ -109,9 +131,12 @@ export const isPlace = (table: TermTable, m: Meaning, index: ReadonlyArray<Term>
 
 /** Where the arguments of a kernel of the target's own lie. */
 export const wholeOf = (root: Expr, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Expr>, bufferIndex: (e: Expr) => number): Whole => {
-  const { scalar, args } = meaning(root)
+  const { scalar, args, together } = meaning(root)
   return {
     meanings: [scalar],
+    ...(together && root._tag === 'Apply'
+      ? { together: { op: root.op.key, name: root.op.name, params: root.op.params, from: root.args[0].type, to: root.type } }
+      : {}),
     operands: args.map((given): Operand => {
       const table = termTable()
       const axes = given.type.shape.map((n) => table.variable(n))

@@ -60,6 +60,7 @@ interface Draft {
   size: number
   heavy: boolean
   readonly whole: boolean
+  readonly together: boolean
 }
 
 const bufferOf = (e: Expr): Expr | 'hyper' => (isHyper(e) ? 'hyper' : e)
@@ -114,6 +115,7 @@ const fused =
         size: 0,
         heavy: false,
         whole: meaning(e).whole,
+        together: meaning(e).together,
       }
       drafts.push(d)
       place(d, e, loops, d.points)
@@ -148,7 +150,7 @@ const fused =
 
     const worthwhile = (e: Expr, uses: ReadonlyArray<Use>): boolean => {
       const m = meaning(e)
-      if (m.whole || uses.some((u) => u.draft.whole && !isPlace(u.draft.table, m, u.index))) return false
+      if (m.whole || uses.some((u) => u.draft.together || (u.draft.whole && !isPlace(u.draft.table, m, u.index)))) return false
       // a region that makes floats narrower wants them kept, not computed again
       if (e._tag === 'Apply' && e.region._tag === 'Some' && isHalf(e.type.dtype) && e.args.every((a) => a.type.dtype === 'f32'))
         return false

@@ -14,6 +14,7 @@ import { topological } from '../../core/order.ts'
 import type { TensorType } from '../../core/type.ts'
 import { isHalf, sizeOf } from '../../core/type.ts'
 import { verify } from '../../core/verify.ts'
+import { alone } from '../distribute/alone.ts'
 import type { CompileOptions, Device, Executable, Feed, HostArray, HostValues, Target } from '../target.ts'
 import type { Compute } from './javascript.ts'
 import type { Road } from '../road.ts'
@@ -206,7 +207,7 @@ export const evaluate = (exprs: ReadonlyArray<Expr>, values: HostValues = new Ma
           : fitting(s._tag.toLowerCase(), s.path, type, values.get(s.path)),
       ),
     ),
-  )(verify({ name: 'evaluate', outputs }))
+  )(E.chain(alone)(verify({ name: 'evaluate', outputs })))
   if (E.isLeft(results)) throw new Error(showFault(results.left))
   return results.right.map((v) => v.slice())
 }

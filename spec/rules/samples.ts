@@ -13,6 +13,7 @@ import type { Element } from '../support/arbitrary.ts'
 import { axesOf, bit, dimension, distinct, divisor, odd, positive, shapes, small, tensors, word } from '../support/arbitrary.ts'
 import type { Tensor } from '../support/tensor.ts'
 import { indices } from '../support/tensor.ts'
+import { cuts, reductions, varied } from './collectives.ts'
 import { attentionGradients, attentionRows, attentions } from './attentions.ts'
 import { dots } from './dots.ts'
 import { gathers, scatters } from './gathers.ts'
@@ -385,4 +386,10 @@ export const samples: { readonly [K in PrimitiveName]: Sample } = {
   attention: sample(v.attention, attentions),
   attentionRows: sample(v.attentionRows, attentionRows),
   attentionGradient: sample(v.attentionGradient, attentionGradients),
+  allReduce: sample(v.allReduce, reductions),
+  vary: sample(v.vary, varied),
+  allGather: sample(v.allGather, cuts(true)),
+  reduceScatter: sample(v.reduceScatter, cuts(false)),
+  shard: sample(v.shard, cuts(true)),
+  place: sample(v.place, cuts(false)),
 }

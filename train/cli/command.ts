@@ -6,6 +6,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
+import { exitCode } from '../../core/fault.ts'
 import { endWithParent, isRelayed, restarted, stopOnSignals } from './signals.ts'
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
 import { parseArguments } from './arguments.ts'
@@ -14,10 +15,11 @@ import { settingsOf } from '../config/settings.ts'
 import { layersOf } from './sources.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided as decidedBy } from '../run/experiment.ts'
-import { startProgress } from '../run/log/progress.ts'
+import { silentTerminal, startProgress } from '../run/log/progress.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
 import { isBegun } from '../run/resumption.ts'
+import { isSilent, isToldByAnother } from './ranks.ts'
 import { print, tell } from './terminal.ts'
 import { guardedProgram, tellFault, watchRun } from './unexpected.ts'
 
@@ -56,7 +58,7 @@ const linesOf = ({ call, words }: Typed, out: string): { readonly resume: string
 
 /** Runs an experiment as a command line says; a signal stops it after a step. */
 export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<Fault, Report> => {
-  const progress = startProgress()
+  const progress = startProgress(isSilent() ? { terminal: silentTerminal } : {})
   const stopping = stopOnSignals(
     () => {
       progress.say('stopping after this step; press again to stop at once')
@@ -138,7 +140,7 @@ const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Ar
   }
   const done = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await body(parsed.right.arguments)() : E.right(undefined)
   if (E.isRight(done)) return 0
-  return tellFault(done.left)
+  return isToldByAnother(done.left) ? exitCode(done.left) : tellFault(done.left)
 }
 
 /** A program that may train for long: what its command line asks for, with signals answered. Gives the exit code. */

@@ -3,6 +3,7 @@
 import { faultsOf } from '../../core/fault.ts'
 import { nearest } from '../config/spelling.ts'
 import { commands } from './commands.ts'
+import { isSilent } from './ranks.ts'
 import { print } from './terminal.ts'
 import { guardedProgram, tellFault } from './unexpected.ts'
 
@@ -35,6 +36,8 @@ const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<number> => {
     return tellFault(wrong)
   }
   const { load, ends } = commands[name]
+  // what trains is one run of all ranks; everything else the first one does alone
+  if (ends !== true && isSilent()) return 0
   const { main } = await load()
   const code = await main(rest)
   if (ends === true) process.exit(code)

@@ -15,19 +15,13 @@ import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided } from '../run/experiment.ts'
 import { startProgress } from '../run/log/progress.ts'
 import { judge } from '../judge/judge.ts'
-import type { Taking } from '../run/folder.ts'
 import { takeFolder } from '../run/folder.ts'
-import type { Report, RunOptions } from '../run/run.ts'
+import type { Report } from '../run/run.ts'
 import { runExperiment } from '../run/run.ts'
+import { amongRanks, launched } from './ranks.ts'
+import type { Where } from './where.ts'
 
-/** Where and how a run goes, its name and its judge aside; and what becomes of an earlier run in its folder. */
-export type Where = Omit<RunOptions, 'name' | 'judge'> & Pick<Taking, 'overwrite' | 'lines'>
-
-/**
- * Runs an experiment whose settings are decided, in a folder that no other run has meanwhile. Faults: those of `takeFolder`; all of
- * training.
- */
-export const runResolved =
+const alone =
   (r: Resolved, { overwrite = false, lines, ...o }: Where): TaskEither<Fault, Report> =>
   async () => {
     const taken = await takeFolder(o.out, { resume: o.resume, overwrite, say: o.progress.say, ...(lines === undefined ? {} : { lines }) })()
@@ -38,6 +32,19 @@ export const runResolved =
       await taken.right.release()
     }
   }
+
+/**
+ * Runs an experiment whose settings are decided, in a folder that no other run has meanwhile; as one of several ranks where a launcher of
+ * MPI has started this process. Faults: those of `takeFolder`; all of training.
+ */
+export const runResolved = (r: Resolved, o: Where): TaskEither<Fault, Report> => {
+  const l = launched()
+  if (l !== undefined) return amongRanks(l, alone)(r, o)
+  const { strategy } = r.settings.accelerator
+  if (strategy !== 'auto')
+    o.progress.say(`note: accelerator.strategy=${strategy} shares nothing in a run of one process: mpirun -n N starts one of N`)
+  return alone(r, o)
+}
 
 export interface ProgramOptions extends Partial<Where> {
   /** Layers over the experiment's own settings, such as a file (`readLayer`). */

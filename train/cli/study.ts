@@ -14,6 +14,7 @@ import { withNetwork } from './commands/program.ts'
 import { given, settingsOf } from '../config/settings.ts'
 import type { Experiment } from '../run/experiment.ts'
 import type { Report } from '../run/run.ts'
+import { isSilent } from './ranks.ts'
 import { print, tell } from './terminal.ts'
 import { guardedProgram } from './unexpected.ts'
 import { folderMade } from '../../data/formats/file.ts'
@@ -72,6 +73,7 @@ const showOn = (s: Study, e: Experiment, a: Arguments, model: string, trained: O
 const run =
   (s: Study, e: Experiment, call: string) =>
   (a: Arguments): TaskEither<Fault, void> => {
+    if (O.isSome(a.model) && isSilent()) return TE.right(undefined)
     if (O.isSome(a.model)) return showOn(s, e, a, a.model.value, untrained(''))
     return pipe(
       execute(e, a, { call, words: process.argv.slice(2) }),

@@ -1,5 +1,6 @@
 /** What every experiment's settings say, whatever else they do. */
 import { masked } from '../../core/text.ts'
+import { distributionNames } from '../../compiler/distribute/strategy.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
 import { precisions } from '../../compiler/targets/pjrt/writer.ts'
 import type { Field, ValueOf } from './field.ts'
@@ -49,11 +50,13 @@ export const runtime = section('how a run goes', {
 
 export const accelerator = section('where it is computed; may be the name of a file of its own', {
   target: oneOf(targetNames, 'the target'),
-  threads: whole(0, 'threads of the native target; 0: as many as there are cores', { min: 0, max: 1024 }),
+  threads: whole(0, 'threads of the native target; 0: as many as there are cores, shared by the ranks of a machine', { min: 0, max: 1024 }),
   precision: oneOf(
     precisions,
     'products of f32 on the targets pjrt:…: as they are, or with operands in tf32 or bf16, for hardware that is faster with them',
   ),
+  strategy: oneOf(['auto', ...distributionNames], 'how ranks under mpirun or srun share the work; auto: ddp'),
+  patience: whole(60, 'seconds that a rank waits for the others before the run ends', { min: 1, max: 86400 }),
 })
 
 export type Evaluation = ValueOf<typeof evaluation>

@@ -61,7 +61,11 @@ const turnsOf = async (
     const made =
       known !== undefined
         ? E.right(known)
-        : await o.device.compile(p.graph, { progress: reporting(o, nameOf(o.assembled, phase, p)), stopping: o.stopping })()
+        : await o.device.compile(p.graph, {
+            images: phase.batch,
+            progress: reporting(o, nameOf(o.assembled, phase, p)),
+            stopping: o.stopping,
+          })()
     if (E.isLeft(made)) return made
     compiled.set(p, made.right)
     turns.push(made.right)

@@ -6,13 +6,14 @@ import * as t from 'io-ts'
 import type { Expr } from '../../../core/expr.ts'
 import { isResident, leavesOfGraph } from '../../../core/graph.ts'
 import { real } from '../../../core/serialize.ts'
-import { bytesOf, sizeOf } from '../../../core/type.ts'
+import { bytesOf, showType, sizeOf } from '../../../core/type.ts'
 import type { Kernel } from '../../kernel/kernel.ts'
 import { pointsOf, workOf } from '../../kernel/kernel.ts'
 import { termsOf } from '../../kernel/term.ts'
 import type { Place, Plan } from '../../memory/plan.ts'
 import { temporaryBytes } from '../../memory/plan.ts'
 import { attentionFlops, attentionOf } from './attention.ts'
+import { ranksIn } from './collective.ts'
 import type { Contraction } from './contraction.ts'
 import { contractionOf, extentOf } from './contraction.ts'
 import type { Unit } from './source.ts'
@@ -31,7 +32,7 @@ export type BlueprintPlace = t.TypeOf<typeof place>
 const part = t.strict({
   /** What it computes: the ops fused in it, and the scope of its first use. */
   name: t.string,
-  kind: t.keyof({ product: null, 'batched product': null, attention: null, rows: null, elements: null }),
+  kind: t.keyof({ collective: null, product: null, 'batched product': null, attention: null, rows: null, elements: null }),
   /** Of a product batch, rows, depth and columns; of attention heads, tokens and width; else the number of results. */
   size: t.string,
   /** Of one run. What is done to a product's sums is not counted. */
@@ -88,6 +89,11 @@ const sizeText = (k: Kernel, c: Contraction | undefined): string => {
 const partOf = (k: Kernel): Part => {
   const [a, c] = [attentionOf(k), contractionOf(k)]
   const work = workOf(k)
+  const together = k.whole?.together
+  if (together !== undefined) {
+    const size = `${showType(together.from)} of ${ranksIn(together)}`
+    return { name: k.name, kind: 'collective', size, flops: 0, bytes: work.bytes, points: pointsOf(k) }
+  }
   if (a !== undefined)
     return {
       name: k.name,

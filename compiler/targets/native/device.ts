@@ -31,6 +31,8 @@ export interface NativeOptions {
   readonly near?: number
   /** Reports what is not as it should be, such as a damaged cache; by default on the terminal. */
   readonly say?: (text: string) => void
+  /** Where programs reach other ranks (ranks/ranks.ts); default: there are none. */
+  readonly collective?: bigint
   /** Further flags for the compiler, such as sanitizers'. */
   readonly flags?: ReadonlyArray<string>
 }
@@ -54,9 +56,11 @@ interface Parts extends Required<Pick<NativeOptions, 'threads' | 'least' | 'near
   /** The fingerprint of the compiler's own code. */
   readonly code: string
   readonly runtime: Runtime
+  /** Whether it has others to speak to. */
+  readonly ranks: boolean
 }
 
-const deviceOf = ({ compiler, code, runtime, threads, least, near }: Parts): NativeDevice => {
+const deviceOf = ({ compiler, code, runtime, threads, least, near, ranks }: Parts): NativeDevice => {
   const memories: Array<Memory> = []
   let taken = 0
   const allocate = (bytes: number): E.Either<Fault, Memory> => {
@@ -80,7 +84,7 @@ const deviceOf = ({ compiler, code, runtime, threads, least, near }: Parts): Nat
     runtime.trim()
   }
   const host: Host = { runtime, threads, least, allocate, settle, resident: residents.find }
-  const road = nativeRoad(near)
+  const road = nativeRoad(near, ranks)
   const maker = { compiler, road, context: [code, `near ${near}`] }
   return {
     name: 'native',
@@ -118,7 +122,10 @@ export const openNative =
       const [path, code] = await Promise.all([runtimeLibrary(compiler), codeFingerprint()])
       if (typeof path !== 'string') return E.left(path)
       const threads = Math.max(1, o.threads ?? allCores())
-      return E.right(deviceOf({ compiler, code, runtime: openRuntime(path), threads, least: o.least ?? 20000, near: o.near ?? nearBytes }))
+      const runtime = openRuntime(path)
+      if (o.collective !== undefined) runtime.speak(o.collective)
+      const ranks = o.collective !== undefined
+      return E.right(deviceOf({ compiler, code, runtime, threads, least: o.least ?? 20000, near: o.near ?? nearBytes, ranks }))
     } catch (e) {
       return E.left(asFault('native')(e))
     }

@@ -28,16 +28,18 @@ export interface Runtime {
   readonly free: (m: Memory) => void
   /** Gives the system what others have freed and the process has kept. */
   readonly trim: () => void
+  /** Programs reach other ranks by the function at this address (runtime/collective.h). */
+  readonly speak: (collective: bigint) => void
   /** Runs a program off the main thread. */
   readonly run: (c: RunCall) => Promise<void>
 }
 
-type Call = (...args: ReadonlyArray<unknown>) => unknown
-interface Async {
+export type Call = (...args: ReadonlyArray<unknown>) => unknown
+export interface Async {
   readonly async: (...args: ReadonlyArray<unknown>) => void
 }
 
-const asAddress = (x: unknown): bigint => (typeof x === 'bigint' ? x : typeof x === 'number' ? BigInt(x) : koffi.address(x))
+export const asAddress = (x: unknown): bigint => (typeof x === 'bigint' ? x : typeof x === 'number' ? BigInt(x) : koffi.address(x))
 
 /** Programs of one process run one after the other: the pool of threads is one. */
 const queue = { last: Promise.resolve() }
@@ -47,6 +49,7 @@ export const openRuntime = (path: string): Runtime => {
   const allocate: Call = lib.func('int64_t dg_allocate(int64_t bytes)')
   const free: Call = lib.func('void dg_free(int64_t p, int64_t bytes)')
   const trim: Call = lib.func('void dg_trim()')
+  const speak: Call = lib.func('void dg_speak(int64_t collective)')
   const run: Async = lib.func('void dg_run(void *steps, int64_t n, void *buffers, int32_t threads, void *times)')
   return {
     library: lib,
@@ -59,6 +62,9 @@ export const openRuntime = (path: string): Runtime => {
     },
     trim: () => {
       trim()
+    },
+    speak: (collective) => {
+      speak(collective)
     },
     run: (c) => {
       const now = queue.last.then(

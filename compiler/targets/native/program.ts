@@ -41,7 +41,7 @@ export interface NativeExecutable extends Executable {
  * themselves.
  */
 const pieces = (p: Part, h: Host): number => {
-  if (h.threads === 1) return 1
+  if (h.threads === 1 || p.kind === 'collective') return 1
   const work = Math.max(p.points, p.flops)
   const most = p.kind === 'rows' || p.kind === 'elements' ? 4 : p.kind === 'attention' && work > 1e8 ? 3 : 1
   return Math.max(1, Math.min(Math.floor(work / h.least), most * h.threads))

@@ -33,11 +33,15 @@ export const nearBytes = 16e6
 
 const join: Pass<Kernels> = kernelPass('join', ({ graph, kernels }) => ({ graph, kernels: joinAttention(kernels) }))
 
-/** What is read again after more than `near` bytes have been made is computed again where that costs less. */
-export const nativeRoad = (near = nearBytes): KernelRoad => ({
+/**
+ * What is read again after more than `near` bytes have been made is computed again where that costs less. `ranks`: whether the device has
+ * others to speak to.
+ */
+export const nativeRoad = (near = nearBytes, ranks = false): KernelRoad => ({
+  ranks,
   // a training step has had the first two done before gradients were taken; graphs without gradients come as they are
   graph: [graphPass(recogniseAttention), graphPass(narrow), graphPass(takeApart((e) => isAttention(scalarOf(e)))), graphPass(simplify)],
-  fuse: fuse(limits),
+  fuse: fuse({ ...limits, ranks }),
   kernels: [
     join,
     // rows of up to 64 K elements are near when they are read again

@@ -1,6 +1,7 @@
 /** Distinct kernels as C translation units. */
 import type { Kernel } from '../../kernel/kernel.ts'
 import { attentionOf, attentionSource } from './attention.ts'
+import { collectiveSource } from './collective.ts'
 import { columnsOf, columnsSource } from './columns.ts'
 import { contractionOf } from './contraction.ts'
 import { elementSource } from './element.ts'
@@ -13,6 +14,7 @@ export interface Unit {
 }
 
 const linesOf = (k: Kernel, name: string): ReadonlyArray<string> => {
+  if (k.whole?.together !== undefined) return collectiveSource(k.whole.together, name)
   const [attention, product] = [attentionOf(k), contractionOf(k)]
   if (attention !== undefined) return attentionSource(k, attention, name)
   if (product !== undefined) return productSource(k, product, name)

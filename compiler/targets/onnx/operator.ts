@@ -45,6 +45,9 @@ export const operator =
 /** What no graph has any more when it is written. */
 export const takenApart: Operator = () => E.left('a region that is taken apart before')
 
+/** A collective, which of one rank is the identity: programs of several do not come here. */
+export const ofOneRank: Operator = (s) => E.right(s.args[0])
+
 export const unsayable =
   (why: string): Operator =>
   () =>

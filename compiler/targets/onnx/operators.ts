@@ -4,7 +4,7 @@ import { arithmetic } from './arithmetic.ts'
 import { contraction } from './contraction.ts'
 import { movement } from './movement.ts'
 import type { Operator } from './operator.ts'
-import { takenApart } from './operator.ts'
+import { ofOneRank, takenApart } from './operator.ts'
 
 export const operators: Readonly<Record<PrimitiveName, Operator>> = {
   ...arithmetic,
@@ -13,6 +13,12 @@ export const operators: Readonly<Record<PrimitiveName, Operator>> = {
   attention: takenApart,
   attentionRows: takenApart,
   attentionGradient: takenApart,
+  allReduce: ofOneRank,
+  vary: ofOneRank,
+  allGather: ofOneRank,
+  reduceScatter: ofOneRank,
+  shard: ofOneRank,
+  place: ofOneRank,
 }
 
 export const isKnown = (name: string): name is PrimitiveName => Object.hasOwn(operators, name)

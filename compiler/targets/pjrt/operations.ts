@@ -134,6 +134,9 @@ const box = (start: ReadonlyArray<number>, size: ReadonlyArray<number>): string 
 
 const v = vocabulary
 
+/** A collective, which of one rank is the identity: the road lets no program of several pass. */
+const ofOneRank: Entry = ({ args: [x] }) => x
+
 /** Attention is taken apart on the road. */
 type Taken = keyof typeof attending
 
@@ -146,6 +149,12 @@ export const operations: { readonly [N in Exclude<PrimitiveName, Taken>]: Entry 
       : converted(w, x.args[0], x.types[0], to),
   ),
   stopGradient: ({ args: [x] }) => x,
+  allReduce: ofOneRank,
+  vary: ofOneRank,
+  allGather: ofOneRank,
+  reduceScatter: ofOneRank,
+  shard: ofOneRank,
+  place: ofOneRank,
   reshape: ({ args: [x], types, out }, w) => w.emit(`stablehlo.reshape ${x} : ${signature(types, out)}`),
   transpose: entry(v.transpose, ({ perm }, { args: [x], types, out }, w) =>
     w.emit(`stablehlo.transpose ${x}, dims = [${perm.join(', ')}] : ${signature(types, out)}`),

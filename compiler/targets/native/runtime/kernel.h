@@ -1,6 +1,7 @@
 /* What generated kernels and the runtime know of each other. Memory and threads are the runtime's. */
 #pragma once
 #include "arithmetic.h"
+#include "collective.h"
 
 /* The block of a product that is held in registers: MR rows of NR = NV vectors. */
 #if VW == 8
@@ -61,6 +62,8 @@ struct Runtime {
   /* what the parts of one kernel leave for each other, and whether the caller is the last of T parts to be here */
   float *shared;
   int (*last)(int T);
+  /* what all ranks do together; NULL on a target of one */
+  void (*collective)(const Collective *c, const void *x, void *y);
 };
 
 /* The first of n units that part t of T has, at a multiple of `grain`. */

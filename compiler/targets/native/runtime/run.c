@@ -216,10 +216,15 @@ static void stay(void) {
   if (dladdr((void *)&pool, &own) != 0) (void)dlopen(own.dli_fname, RTLD_NOW);
 }
 
+/* How this process speaks to other ranks, where there are any. */
+static void (*speaks)(const Collective *c, const void *x, void *y);
+
+void dg_speak(int64_t collective) { speaks = (void (*)(const Collective *, const void *, void *))(intptr_t)collective; }
+
 static void ensure(int threads) {
   if (pool.made == 1 && threads > 1) stay();
   if (threads > MAX_THREADS) threads = MAX_THREADS;
-  for (int t = 0; t < threads; t++) runtimes[t] = (Runtime){.product = dg_product, .attention = dg_attention, .attention_back = dg_attention_back, .scratch = &scratches[t], .shared = shared, .last = last};
+  for (int t = 0; t < threads; t++) runtimes[t] = (Runtime){.product = dg_product, .attention = dg_attention, .attention_back = dg_attention_back, .scratch = &scratches[t], .shared = shared, .last = last, .collective = speaks};
   for (; pool.made < threads; pool.made++) {
     pthread_t id;
     pthread_attr_t attr;

@@ -1,0 +1,201 @@
+/**
+ * The target `native` as one rank among others. To the rest of the house it is a device like any: graphs and tensors are given and handed
+ * back whole, and are the same on all ranks. Here each rank keeps its part, and runs its part of the program.
+ */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Distributed, Split } from '../../../distribute/placement.ts'
+import { partShape } from '../../../distribute/placement.ts'
+import type { DistributionName } from '../../../distribute/strategy.ts'
+import { distribute, stateSplit } from '../../../distribute/strategy.ts'
+import type { Fault } from '../../../../core/fault.ts'
+import { fault } from '../../../../core/fault.ts'
+import type { Graph } from '../../../../core/graph.ts'
+import { isResident, leavesOfGraph } from '../../../../core/graph.ts'
+import type { TensorType } from '../../../../core/type.ts'
+import { sizeOf, tensorType } from '../../../../core/type.ts'
+import type { CompileOptions, Device, Executable, Feed, HostArray } from '../../../target.ts'
+import { fitting } from '../../feed.ts'
+import { asFault } from '../../residents.ts'
+import type { NativeOptions } from '../device.ts'
+import { openNative } from '../device.ts'
+import type { Ranks } from './ranks.ts'
+
+export interface RankedOptions extends NativeOptions {
+  readonly ranks: Ranks
+  readonly strategy: DistributionName
+  /** Whether this rank was asked to stop; and what becomes of it once all ranks know, before the same run of a program. */
+  readonly stopping?: () => boolean
+  readonly stopped?: () => void
+}
+
+/** Seconds that ranks may be apart when a program is run for the first time: they have compiled it, and read images. */
+const begun = 1800
+
+const late = (seconds: number): Fault =>
+  fault('target', {
+    place: 'ranks',
+    found: `another rank has not come to the same step within ${seconds} seconds`,
+    allowed: 'ranks that take the same steps at about the same time',
+    remedy: 'see what the other ranks are doing, and go on with --resume; accelerator.patience allows more time',
+  })
+
+const differ: Fault = fault('target', {
+  place: 'ranks',
+  found: 'ranks that are at different steps',
+  allowed: 'one folder of the run that all ranks see',
+  remedy: 'put --out on a file system that all machines share',
+})
+
+/** Elements that stand together: of each block before the axis, rank r's share. */
+const runs = (
+  whole: TensorType,
+  { axis, blocks }: Split,
+  ranks: number,
+  rank: number,
+  move: (from: number, to: number, n: number) => void,
+): void => {
+  const before = sizeOf(whole.shape.slice(0, axis))
+  const after = sizeOf(whole.shape.slice(axis + 1))
+  const extent = whole.shape[axis]
+  for (let p = 0; p < before; p++) {
+    let start = 0
+    for (const block of blocks) {
+      const share = block / ranks
+      move((p * extent + start + rank * share) * after, (p * (extent / ranks) + start / ranks) * after, share * after)
+      start += block
+    }
+  }
+}
+
+type Typed = Float32Array | Float64Array | Int32Array | Uint8Array
+
+const like = (a: HostArray, n: number): Typed =>
+  a instanceof Float32Array
+    ? new Float32Array(n)
+    : a instanceof Float64Array
+      ? new Float64Array(n)
+      : a instanceof Int32Array
+        ? new Int32Array(n)
+        : new Uint8Array(n)
+
+/** A rank's part of a whole tensor. */
+const partOf = (data: HostArray, type: TensorType, split: Split, ranks: number, rank: number): HostArray => {
+  const part = like(data, data.length / ranks)
+  runs(type, split, ranks, rank, (from, to, n) => {
+    part.set(data.subarray(from, from + n), to)
+  })
+  return part
+}
+
+/** The whole of the parts of all ranks, which lie one after the other. */
+const wholeOf = (parts: HostArray, type: TensorType, split: Split, ranks: number): HostArray => {
+  const whole = like(parts, parts.length)
+  const size = parts.length / ranks
+  for (let r = 0; r < ranks; r++)
+    runs(type, split, ranks, r, (from, to, n) => {
+      whole.set(parts.subarray(r * size + to, r * size + to + n), from)
+    })
+  return whole
+}
+
+const ranked = (
+  inner: Device,
+  { ranks: { rank, ranks, gather, library, meet, patience }, strategy, stopping, stopped }: RankedOptions,
+): Device => {
+  const wholes = new Map<string, TensorType>()
+  const splitOf = (type: TensorType): Split | undefined => (strategy === 'fsdp' ? stateSplit(type, ranks) : undefined)
+  const local = (type: TensorType, s: Split): TensorType => tensorType(type.dtype, partShape(ranks, s, type.shape))
+  /** Of a graph of which no batch is known, what is given is the same on all ranks. */
+  const distributed = (g: Graph, images = 0): Either<Fault, Distributed> => distribute({ strategy, ranks, images })(g)
+
+  const feeding = (d: Distributed, g: Graph, run: Executable['run']): Executable['run'] => {
+    const state = { runs: 0 }
+    /** All ranks come to the same run of the same step, or none goes on. */
+    const together = async (step: number): Promise<Either<Fault, void>> => {
+      const seconds = state.runs++ === 0 ? Math.max(begun, patience) : patience
+      const met = await meet(stopping?.() === true ? 1 : 0, step, seconds)
+      if (met._tag !== 'Met') return E.left(met._tag === 'Late' ? late(seconds) : differ)
+      if (met.most === 1) stopped?.()
+      return E.right(undefined)
+    }
+    const types = new Map(leavesOfGraph(g).flatMap((l) => (isResident(l) ? [] : [[l.path, l.type] as const])))
+    return (feed: Feed) => {
+      const values = new Map<string, HostArray>()
+      for (const [path, data] of feed.values) {
+        const [split, type] = [d.parts.get(path), types.get(path)]
+        if (split === undefined || type === undefined) {
+          values.set(path, data)
+          continue
+        }
+        const fits = fitting('input', path, type, data)
+        if (E.isLeft(fits)) return TE.left(fits.left)
+        values.set(path, partOf(fits.right, type, split, ranks, rank))
+      }
+      return pipe(
+        TE.tryCatch(() => together(feed.step ?? 0), asFault('ranks')),
+        TE.chain(TE.fromEither),
+        TE.chain(() => run({ ...feed, values })),
+      )
+    }
+  }
+
+  return {
+    name: inner.name,
+    description: `${inner.description}, rank ${rank} of ${ranks} by ${library}: ${strategy}`,
+    road: inner.road,
+    resident: () => new Map([...inner.resident()].map(([path, type]) => [path, wholes.get(path) ?? type])),
+    write: (path, type, data) => {
+      const split = splitOf(type)
+      if (split === undefined) return inner.write(path, type, data)
+      wholes.set(path, type)
+      return pipe(
+        TE.fromEither(fitting('resident', path, type, data)),
+        TE.chain((fits) => inner.write(path, local(type, split), partOf(fits, type, split, ranks, rank))),
+      )
+    },
+    read: (path) => {
+      const type = wholes.get(path)
+      const split = type === undefined ? undefined : splitOf(type)
+      if (type === undefined || split === undefined) return inner.read(path)
+      return pipe(
+        inner.read(path),
+        TE.chain((part): TaskEither<Fault, HostArray> =>
+          TE.tryCatch(async () => {
+            const bytes = await gather(new Uint8Array(part.buffer, part.byteOffset, part.byteLength))
+            const all = like(part, part.length * ranks)
+            new Uint8Array(all.buffer).set(bytes)
+            return wholeOf(all, type, split, ranks)
+          }, asFault('ranks')),
+        ),
+      )
+    },
+    planned: (g) =>
+      pipe(
+        distributed(g),
+        E.chain((d) => inner.planned(d.graph)),
+      ),
+    compile: (g, o: CompileOptions = {}) =>
+      pipe(
+        TE.fromEither(distributed(g, o.images)),
+        TE.chain((d) => {
+          // what a program makes first is held as its part too
+          for (const out of g.outputs) if (out.role === 'state' && d.parts.has(out.path)) wholes.set(out.path, out.expr.type)
+          return pipe(
+            inner.compile(d.graph, o),
+            TE.map((e): Executable => ({ ...e, run: feeding(d, g, e.run) })),
+          )
+        }),
+      ),
+    close: inner.close,
+  }
+}
+
+export const openRanked = (o: RankedOptions): TaskEither<Fault, Device> =>
+  pipe(
+    openNative({ ...o, collective: o.ranks.collective }),
+    TE.map((inner) => ranked(inner, o)),
+  )
