@@ -23,7 +23,7 @@ const told: Record<string, unknown> = { ranks: ranks.ranks }
 
 for (const strategy of distributionNames) {
   // graphs of every primitive, of which whatever two ranks can share is shared
-  const graphs = generators.flatMap((g) => listsOf(g, seed, g.name === 'networks' ? 1 : 3).map((list) => g.make(list, { half: false })))
+  const graphs = generators.flatMap((g) => listsOf(g, seed, g.name === 'networks' ? 1 : 3).map((list) => g.make(list, { half: true })))
   let checked = 0
   // what ddp splits fsdp splits too
   for (const r of strategy === 'fsdp' ? graphs : []) {
@@ -36,7 +36,7 @@ for (const strategy of distributionNames) {
     const got = right(await program.run({ values })())
     for (const [i, o] of r.graph.outputs.entries()) {
       const result = o.role === 'value' ? got.get(o.path) : right(await device.read(o.path)())
-      expectClose(result ?? [], expected[i], 2e-3, `${o.path} by ${strategy}`)
+      expectClose(result ?? [], expected[i], 1e-2, `${o.path} by ${strategy}`)
       checked++
     }
     device.close()

@@ -1,4 +1,5 @@
 /** Two runs and one folder: each a process of its own, with the defaults. */
+import { createHash } from 'node:crypto'
 import { spawn } from 'node:child_process'
 import { copyFile, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -163,6 +164,22 @@ describe('a lock', () => {
       const held = asked.filter(E.isRight)
       expect(held).toHaveLength(1)
       expect(asked.filter(E.isLeft).every((f) => f.left.kind === 'usage' && f.left.found.includes(`process ${process.pid}`))).toBe(true)
+      await held[0].right.release()
+      expect(await readdir(out)).toEqual([])
+    }
+  })
+
+  test('is given to one, however often many find one that was left behind', { timeout: 60_000 }, async () => {
+    const out = await folder()
+    for (let round = 0; round < 40; round++) {
+      const old = JSON.stringify({ ...holderHere(), birth: '1', round })
+      await writeFile(join(out, 'run.lock'), old)
+      // and, now and then, one who was about to remove it
+      const turn = `run.lock.${createHash('sha256').update(old).digest('hex').slice(0, 8)}`
+      if (round % 3 === 0) await writeFile(join(out, turn), JSON.stringify({ ...holderHere(), birth: '2', round }))
+      const asked = await Promise.all(Array.from({ length: 16 }, () => hold(out)))
+      const held = asked.filter(E.isRight)
+      expect(held).toHaveLength(1)
       await held[0].right.release()
       expect(await readdir(out)).toEqual([])
     }

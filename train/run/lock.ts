@@ -3,8 +3,8 @@
  * when the run ends, and is known to be left behind where that process is gone, the machine was started again, or another process has
  * the number by now.
  */
-import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, unlink, writeFile } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { link, readFile, unlink, writeFile } from 'node:fs/promises'
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -124,14 +124,27 @@ const placed = async (own: string, path: string): Promise<boolean> => {
   }
 }
 
-/** Removes a lock that was left behind, and no other: what another process has put there meanwhile is put back. */
-const removed = async (path: string, text: string, aside: string): Promise<void> => {
-  await rename(path, aside).catch((e: unknown) => {
-    if (codeOf(e) !== 'ENOENT') throw e
-  })
-  const moved = await textOf(aside)
-  if (moved !== undefined && moved !== text) await link(aside, path).catch(() => undefined)
-  if (moved !== undefined) await unlink(aside)
+/** Whether a file names a process that is no more. */
+const isLeft = (text: string): boolean => {
+  const holder = holderOf(text)
+  return holder === undefined || stateOf(holder) === 'gone'
+}
+
+/**
+ * Removes a lock that was left behind, if it still has this text, which no other ever has. Who may is decided by a second file, made for
+ * this text and this alone: without it two who saw the old lock could remove one that a third had put there meanwhile. That file is left
+ * behind in its turn where its maker ends, and removed in the same way.
+ */
+const removed = async (own: string, path: string, text: string): Promise<void> => {
+  const turn = `${path}.${createHash('sha256').update(text).digest('hex').slice(0, 8)}`
+  if (await placed(own, turn)) {
+    if ((await textOf(path)) === text) await unlink(path)
+    await unlink(turn)
+    return
+  }
+  const other = await textOf(turn)
+  if (other !== undefined && isLeft(other)) await removed(own, turn, other)
+  else await new Promise((done) => setTimeout(done, 10))
 }
 
 /** Times that a lock is tried for, others coming and going meanwhile. */
@@ -139,8 +152,9 @@ const tries = 20
 
 /** Holds a folder, which exists, for this process. Fault: another process has it. Throws what the system refuses. */
 export const hold = async (out: string): Promise<Either<Fault, Held>> => {
-  const [path, own] = [join(out, lockName), join(out, `${lockName}.${randomUUID().slice(0, 8)}`)]
-  const text = `${JSON.stringify(holderHere())}\n`
+  const id = randomUUID()
+  const [path, own] = [join(out, lockName), join(out, `${lockName}.${id}`)]
+  const text = `${JSON.stringify({ ...holderHere(), id })}\n`
   let before: Holder | undefined
   try {
     await writeFile(own, text)
@@ -159,7 +173,7 @@ export const hold = async (out: string): Promise<Either<Fault, Held>> => {
       if (holder === undefined) await new Promise((done) => setTimeout(done, 50))
       if ((await textOf(path)) !== found) continue
       before = holder
-      await removed(path, found, `${own}.old`)
+      await removed(own, path, found)
     }
     return E.left(
       fault('io', {
