@@ -121,8 +121,10 @@ describe('npm run features', () => {
 describe('npm run attention', () => {
   it('writes maps of every head, masks, boxes and components', () => {
     const out = join(root, 'maps')
-    const done = command('attention', '--model', model, '--image', join(pictures, 'left', '0.png'), '--out', out, '--size', '32', ...on)
+    const done = command('attention', '--model', model, '--image', join(pictures, 'left'), '--out', out, '--size', '32', ...on)
     expect(done.code, done.err).toBe(0)
+    // which of a folder's images it was
+    expect(done.err).toMatch(/left has \d+ images: the first is looked at, .*0\.png; --item N names another/)
     expect(done.json()).toMatchObject({ heads: 2, grid: [8, 8], size: { height: 32, width: 32 } })
     expect(readdirSync(out).sort()).toEqual([
       'attention-0.png',

@@ -7,6 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
+import { shownName } from '../../../core/text.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { contactSheet, writePng } from '../../../data/readers/pictures/picture.ts'
@@ -47,13 +48,18 @@ const spec: CommandSpec = {
   ],
 }
 
-/** One image of a file, in 0..1. */
-const imageAt = (path: string, item: number, reading: OpenOptions, say: (text: string) => void): TaskEither<Fault, Image> =>
+/** One image of a file, in 0..1. Which of several is looked at is said where nobody asked for one. */
+const imageAt = (path: string, asked: number | undefined, reading: OpenOptions, say: (text: string) => void): TaskEither<Fault, Image> =>
   pipe(
     splitsAt(path, say, undefined, reading),
     TE.mapLeft((f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') })),
     TE.chain((splits) => {
       const [d] = splits.values()
+      const item = asked ?? 0
+      if (asked === undefined && d !== undefined && d.length > 1)
+        say(
+          `${path} has ${d.length} images: the first is looked at${d.sourceOf === undefined ? '' : `, ${shownName(d.sourceOf(0))}`}; --item N names another`,
+        )
       return d === undefined || item >= d.length
         ? TE.left(
             fault('usage', {
@@ -81,7 +87,7 @@ const attention = (a: Arguments): TaskEither<Fault, Output> =>
       withNetwork(a, model, ({ device, frozen, root, progress }) =>
         pipe(
           TE.Do,
-          TE.bind('image', () => imageAt(path, item, reading, progress.say)),
+          TE.bind('image', () => imageAt(path, textOption(a, 'item') === undefined ? undefined : item, reading, progress.say)),
           TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
           TE.bind('drawn', ({ seen }) => TE.fromEither(picturesOf(mass)(seen))),
           TE.bind('sheet', ({ drawn }) =>
