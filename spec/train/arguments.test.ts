@@ -124,6 +124,7 @@ describe('the command line', () => {
     expect(bad(plain, '--steps', '--json').found).toMatch(/looks like an option/)
     expect(bad(plain, '--out').found).toBe('no value')
     expect(bad(plain, '--out=').found).toBe('no value')
+    expect(bad(plain, '--preview', 'a.b/crops.txt').remedy).toBe('write --preview a.b/crops.png')
     expect(bad(plain, '--resume=yes').found).toBe('the value "yes"')
     for (const n of ['0', '-1', '1.5', 'many', '1e3', '', '9'.repeat(16)]) bad(plain, `--steps=${n}`)
     expect(bad(plain, '--seed=9007199254740992').allowed).toMatch(/9007199254740991/)

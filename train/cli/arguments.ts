@@ -214,6 +214,16 @@ const wholeOf = (c: CommandSpec, given: Given, name: string, low: number, high: 
     : E.left(usage(c, `--${name}`, text.value, `a whole number in [${low}, ${high}]`, `write --${name} ${low === 0 ? 7 : 4}, for example`))
 }
 
+/** A picture is written, whatever it is called: another ending would be a lie. */
+const pictureOf = (c: CommandSpec, given: Given, name: string): Either<Fault, Option<string>> => {
+  const text = textOf(given, name)
+  return O.isNone(text) || /\.png$/i.test(text.value)
+    ? E.right(text)
+    : E.left(
+        usage(c, `--${name}`, text.value, 'a file name that ends in .png', `write --${name} ${text.value.replace(/\.[^./\\]*$/, '')}.png`),
+      )
+}
+
 const assignments = (c: CommandSpec, given: Given): Either<Fault, ReadonlyArray<Assignment>> => {
   const out: Assignment[] = []
   for (const text of given.get('set') ?? []) {
@@ -247,6 +257,8 @@ export const parseArguments =
     if (E.isLeft(seed)) return seed
     const steps = wholeOf(c, given, 'steps', 1, 1e12)
     if (E.isLeft(steps)) return steps
+    const preview = pictureOf(c, given, 'preview')
+    if (E.isLeft(preview)) return preview
     const extra = new Map<string, string | true>()
     for (const o of c.options ?? []) {
       const value = given.get(o.name)?.at(-1)
@@ -267,7 +279,7 @@ export const parseArguments =
         steps: steps.right,
         resume: given.has('resume'),
         overwrite: given.has('overwrite'),
-        preview: text('preview'),
+        preview: preview.right,
         json: given.has('json'),
         extra,
         operands,
