@@ -73,4 +73,16 @@ describe('images', () => {
       expect(differs(await remains(undisturbed), await remains(out))).toBeUndefined()
     },
   )
+
+  test('one of which is damaged is skipped when the run goes on as the remedy says', { timeout: 240000 }, async () => {
+    const [data, out] = [await pictures(), join(await folder(), 'run')]
+    const r = await disturbed(data, out, async () => {
+      for (const n of [3, 4]) await writeFile(join(data, `${n}.png`), (await readFile(join(data, `${n}.png`))).subarray(0, 60))
+    })
+    expect(r.code, r.stderr).toBe(1)
+    const remedy = /--set data\.onError=skip/.exec(r.stderr)?.[0] ?? expect.fail(r.stderr)
+    const again = await live(['--resume', '--out', out, ...remedy.split(' ')])
+    expect(again.code, again.stderr).toBe(0)
+    expect(again.stderr).toContain('3.png')
+  })
 })
