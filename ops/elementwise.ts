@@ -24,11 +24,15 @@ const numbers: ReadonlyArray<DType> = ['f32', 'f16', 'bf16', 'i32']
 const bits: ReadonlyArray<DType> = ['i32', 'bool']
 const zeroGradient: Vjp = ({ args }) => args.map(() => none)
 
+/** `f32, f16 or bf16` */
+const oneOf = (names: ReadonlyArray<string>): string =>
+  [names.slice(0, -1).join(', '), names.slice(-1).join()].filter((t) => t !== '').join(' or ')
+
 const unary = (name: UnaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rules<null> => ({
   params: t.null,
   arity: 1,
   type: (_, [x]) =>
-    accepted.includes(x.dtype) ? E.right(x) : E.left({ allowed: `a tensor of ${accepted.join(' or ')}`, remedy: 'cast it first' }),
+    accepted.includes(x.dtype) ? E.right(x) : E.left({ allowed: `a tensor of ${oneOf(accepted)}`, remedy: 'cast it first' }),
   vjp: (_, pull) => vjp(pull),
   lower: (_, [x], out) => S.unary(name, S.read(0, x, S.axesOf(out))),
 })
@@ -40,7 +44,7 @@ const binary = (name: BinaryName, accepted: ReadonlyArray<DType>, vjp: Vjp): Rul
     equalType(x, y) && accepted.includes(x.dtype)
       ? E.right(S.isComparison(name) ? tensorType('bool', x.shape) : x)
       : E.left({
-          allowed: `two tensors of one shape, both of ${accepted.join(' or ')}`,
+          allowed: `two tensors of one shape, both of ${oneOf(accepted)}`,
           remedy: 'cast or reshape the arguments so that they agree',
         }),
   vjp: (_, pull) => (isFloat(pull.args[0].type.dtype) ? vjp(pull) : zeroGradient(pull)),

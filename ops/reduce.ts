@@ -91,7 +91,7 @@ export const sum = reduction('sum', sumAxes)
 export const max = reduction('max', (x, axes) => (axes.length === 0 ? x : reducing.reduceMax({ axes }, x)))
 export const mean = reduction('mean', (x, axes) =>
   !isFloat(x.type.dtype)
-    ? misuse('mean', [x], { allowed: 'a tensor of f32 or f16', remedy: 'cast it first' })
+    ? misuse('mean', [x], { allowed: 'a tensor of f32, f16 or bf16', remedy: 'cast it first' })
     : axes.length === 0
       ? x
       : mul(sumAxes(x, axes), 1 / sizeOf(axes.map((a) => x.type.shape[a]))),

@@ -15,6 +15,7 @@ import type { Plan } from '../augment/plan.ts'
 import type { Dataset, Item } from '../readers/dataset.ts'
 import type { OnError } from '../readers/result.ts'
 import { laid, largeImage, soundImage } from './image.ts'
+import { together } from './together.ts'
 
 /** An image that has been laid onto its canvas: which item it really is, and what is known of it. */
 export interface Laid {
@@ -110,7 +111,7 @@ const readItem = async (d: Dataset, o: FillOptions, wanted: number) => {
   }
 }
 
-const fillRow = async (d: Dataset, o: FillOptions, job: Job, row: Row): Promise<Either<Fault, Filled>> => {
+const fillRow = async (d: Dataset, o: FillOptions, job: Job, row: Row, took: (numbers: number) => void): Promise<Either<Fault, Filled>> => {
   const pixels = d.channels * o.side * o.side
   const place = row.at * pixels
   const drawn = ({ subject }: Laid): number =>
@@ -122,6 +123,7 @@ const fillRow = async (d: Dataset, o: FillOptions, job: Job, row: Row): Promise<
   const read = await readItem(d, o, row.item)
   if (E.isLeft(read)) return read
   const { item, found, skipped } = read.right
+  took(found.image.data.length)
   const atlas = o.plan === undefined || o.shrink === true ? undefined : atlasOf(o.plan)
   const large = atlas === undefined ? undefined : largeImage(found, o.side)
   if (o.plan !== undefined && atlas !== undefined && large !== undefined) {
@@ -143,7 +145,7 @@ export const fillRows =
   (d: Dataset, o: FillOptions) =>
   (job: Job): TaskEither<Fault, ReadonlyArray<Filled>> =>
   async () =>
-    E.sequenceArray(await Promise.all(job.rows.map((row) => fillRow(d, o, job, row))))
+    E.sequenceArray(await together(job.rows, (row, took) => fillRow(d, o, job, row, took)))
 
 /** Fills on the calling thread. */
 export const hereFiller = (d: Dataset, o: FillOptions): Filler => ({ fill: fillRows(d, o), close: () => undefined })

@@ -12,6 +12,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { isDimension } from '../../core/type.ts'
+import type { Subject } from '../augment/draws.ts'
 import { inputsOf, tablesOf } from '../augment/draws.ts'
 import type { Canvases, MultiCrop } from '../augment/multicrop.ts'
 import type { Dataset } from '../readers/dataset.ts'
@@ -25,7 +26,7 @@ import type { OnError } from '../readers/result.ts'
 export interface Batch extends Canvases {
   readonly step: number
   readonly epoch: number
-  /** The items' numbers in the data set. */
+  /** The items' numbers in the data set: fewer than rows where the batch is the last of a pass (`whole`). */
   readonly indices: Int32Array
   /** -1 where an item has none. */
   readonly labels: Int32Array
@@ -34,7 +35,7 @@ export interface Batch extends Canvases {
 }
 
 export interface Loader {
-  /** Steps of one pass over the data set; items that do not fill a batch are left out of that pass. */
+  /** Steps of one pass over the data set. */
   readonly stepsPerEpoch: number
   readonly channels: number
   readonly side: number
@@ -61,6 +62,8 @@ export interface LoaderOptions {
   readonly cacheBytes?: number
   /** Visit the data set in its own order. */
   readonly ordered?: boolean
+  /** Items that do not fill a batch come in a last one, whose other rows stay empty; by default they are left out of a pass. */
+  readonly whole?: boolean
   /**
    * Threads that read, lay and draw beside the calling one; 0 reads on the calling thread. 'auto' (the default): none for
    * images in memory and for data sets of a program's own functions, else one less than there are cores, at least 1 and at most 4.
@@ -160,7 +163,7 @@ const wrongOptions = (d: Dataset, o: LoaderOptions): Fault | undefined => {
   const { workers = 'auto' } = o
   if (d.length === 0) return bad('an empty data set', 'at least one image', 'check the path and the kinds of files in it')
   if (!isDimension(o.batch)) return bad(`a batch of ${o.batch}`, 'a whole number of at least 1', 'correct the batch size')
-  if (o.batch > d.length)
+  if (o.batch > d.length && o.whole !== true)
     return bad(
       `a batch of ${o.batch} from ${d.length} images`,
       `at most ${d.length}`,
@@ -183,12 +186,15 @@ const wrongOptions = (d: Dataset, o: LoaderOptions): Fault | undefined => {
   return undefined
 }
 
+/** Of a row without an image. */
+const nothing: Subject = { size: { height: 1, width: 1 }, regions: [] }
+
 const shared = (count: number): SharedArrayBuffer => new SharedArrayBuffer(4 * count)
 
 /** Batches by a filler. */
 const batchesOf = (d: Dataset, o: LoaderOptions, cache: Cache, filler: Filler, workers: number): Loader => {
   const { from, to } = o.rows ?? { from: 0, to: o.batch }
-  const stepsPerEpoch = Math.floor(d.length / o.batch)
+  const stepsPerEpoch = o.whole === true ? Math.ceil(d.length / o.batch) : Math.floor(d.length / o.batch)
   const orderOf = orders(d, o.seed, o.ordered === true)
   const pixels = d.channels * o.side * o.side
   const skipped = new Map<string, Fault>()
@@ -211,7 +217,7 @@ const batchesOf = (d: Dataset, o: LoaderOptions, cache: Cache, filler: Filler, w
       const job: Job = {
         first: step * o.batch + from,
         rows: Array.from(wanted, (item, at) => cache.rowOf(at, item)),
-        canvases: new Float32Array(shared(wanted.length * pixels)),
+        canvases: new Float32Array(shared((to - from) * pixels)),
         tables: crops === undefined ? [] : tablesOf(crops.plan, shared),
       }
       const filled = await filler.fill(job)()
@@ -237,7 +243,8 @@ const batchesOf = (d: Dataset, o: LoaderOptions, cache: Cache, filler: Filler, w
         canvases: job.canvases,
         first: job.first,
         notes,
-        subjects: rows.map((r) => r.subject),
+        // rows without an image have no pixels, and need a size
+        subjects: Array.from({ length: to - from }, (_, i) => rows[i]?.subject ?? nothing),
         labels: indices.map((i) => O.getOrElse(() => -1)(d.label(i))),
         ...(crops === undefined
           ? {}
@@ -309,9 +316,9 @@ export const openLoader = (d: Dataset, o: LoaderOptions): TaskEither<Fault, Load
       )
 }
 
-/** The same loader, which begins to read the next `depth` batches as soon as one is asked for. */
+/** The same loader, which begins to read the next `depth` batches as soon as one is asked for, of those before step `end`. */
 export const ahead =
-  (depth: number) =>
+  (depth: number, end = Infinity) =>
   (l: Loader): Loader => {
     const begun = new Map<number, Promise<Either<Fault, Batch>>>()
     const begin = (step: number): Promise<Either<Fault, Batch>> => {
@@ -324,7 +331,7 @@ export const ahead =
       () => {
         for (const old of begun.keys()) if (old < step || old > step + depth) begun.delete(old)
         const now = begin(step)
-        for (let k = 1; k <= depth; k++) void begin(step + k)
+        for (let k = 1; k <= depth && step + k < end; k++) void begin(step + k)
         begun.delete(step)
         return now
       }

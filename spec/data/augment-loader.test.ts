@@ -52,6 +52,30 @@ describe('the loader', () => {
     expect(right(await right(loader(d, { seed: 6, batch: 3, side: 8 })).batch(7)()).indices).not.toEqual(right(await l.batch(7)()).indices)
   })
 
+  test('has what is left of a pass in a last batch, where that is asked for, and reads no image twice', async () => {
+    const read: number[] = []
+    const counted: Dataset = { ...d, item: (i) => (read.push(i), d.item(i)) }
+    const whole = right(loader(counted, { seed: 5, batch: 4, side: 8, ordered: true, whole: true, cacheBytes: 0 }))
+    expect(whole.stepsPerEpoch).toBe(3)
+    const last = right(await whole.batch(2)())
+    expect([...last.indices]).toEqual([8, 9, 10])
+    expect([last.subjects.length, last.canvases.length]).toEqual([4, 4 * 64])
+    expect(last.canvases.subarray(3 * 64).every((v) => v === 0)).toBe(true)
+    expect(read).toEqual([8, 9, 10])
+    // a batch larger than the data set is a last one
+    const larger = right(loader(counting(2), { seed: 5, batch: 4, side: 8, ordered: true, whole: true }))
+    expect([...right(await larger.batch(0)()).indices]).toEqual([0, 1])
+    expect(left(loader(counting(2), { seed: 5, batch: 4, side: 8, ordered: true })).found).toBe('a batch of 4 from 2 images')
+  })
+
+  test('reads ahead to where it is told to end', async () => {
+    const asked: number[] = []
+    const one = right(loader(d, { seed: 5, batch: 3, side: 8 }))
+    const l2 = ahead(2, 3)({ ...one, batch: (step) => (asked.push(step), one.batch(step)) })
+    for (const step of [0, 1, 2]) right(await l2.batch(step)())
+    expect(asked.sort()).toEqual([0, 1, 2])
+  })
+
   test('lays images in [0, 1] into the upper left corner', async () => {
     const b = right(await l.batch(2)())
     b.indices.forEach((index, k) => {

@@ -50,7 +50,7 @@ describe('the text of a misuse', () => {
     expect(explained('exp: whole numbers')).toMatchInlineSnapshot(`
       "type fault at exp (programs.ts:71:39)
         found:   i32[2]
-        allowed: a tensor of f32 or f16
+        allowed: a tensor of f32, f16 or bf16
         remedy:  cast it first"
     `)
   })
@@ -258,7 +258,7 @@ describe('the text of a misuse', () => {
     expect(explained('mean: whole numbers')).toMatchInlineSnapshot(`
       "type fault at mean (programs.ts:97:46)
         found:   i32[2]
-        allowed: a tensor of f32 or f16
+        allowed: a tensor of f32, f16 or bf16
         remedy:  cast it first"
     `)
   })

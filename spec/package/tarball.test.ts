@@ -22,7 +22,7 @@ const purposes: Readonly<Record<string, RegExp>> = {
   code: /^dist\/.+\.js$/,
   types: /^dist\/.+\.d\.ts$/,
   'lines of the sources, for debuggers and stacks': /^dist\/.+\.js\.map$/,
-  "the runtime of native, compiled on the user's machine": /^dist\/compiler\/targets\/native\/runtime\/\w+\.[ch]$/,
+  "the runtime of native, compiled on the user's machine": /^dist\/compiler\/targets\/native\/(runtime\/\w+\.[ch]|ranks\/mpi\.c)$/,
   'the licences of what is bundled': /^dist\/compiler\/targets\/gpujs\/inside\.LICENSE$/,
   'examples, to be copied': /^examples\/\w+\.ts$|^examples\/ct\/boxes\.csv$/,
   'configurations, to be named by --config and extends': /^examples\/recipes\/.+\.yaml$/,
@@ -117,7 +117,13 @@ describe('the tarball', () => {
     const runtime = readdirSync(join(root, 'compiler/targets/native/runtime')).map((name) => `compiler/targets/native/runtime/${name}`)
     expect(runtime.length).toBeGreaterThan(5)
     const threads = ['compiler/targets/gpujs/webasm-worker.js', 'data/loading/thread.js']
-    const beside = [...runtime, ...threads, 'train/cli/dinograph.js', ...faces.map((f) => `${f}/index.d.ts`)]
+    const beside = [
+      ...runtime,
+      'compiler/targets/native/ranks/mpi.c',
+      ...threads,
+      'train/cli/dinograph.js',
+      ...faces.map((f) => `${f}/index.d.ts`),
+    ]
     expect(beside.filter((path) => !paths.has(`dist/${path}`))).toEqual([])
   })
 })

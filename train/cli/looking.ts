@@ -31,7 +31,7 @@ export const looks =
   ({ device, frozen, root, images, out }: Shown): TaskEither<Fault, Finding> =>
     pipe(
       TE.Do,
-      TE.bind('subjects', () => firstSubjects(images, judged)),
+      TE.bind('subjects', () => firstSubjects(frozen)(images, judged)),
       TE.bind('eye', () => openEye(device, frozen, root)),
       TE.bind('seen', ({ subjects, eye }) => eye.look(subjects.map((s) => s.image))),
       TE.bind('rows', ({ seen }) => TE.fromEither(pipe(seen.slice(0, drawn), E.traverseArray(picturesOf())))),

@@ -105,9 +105,9 @@ export const nativeMutants: ReadonlyArray<Mutant> = [
   },
   {
     file: 'native/print.ts',
-    find: "t.dtype === 'f16' ? `${p}round16(${text})` : text",
+    find: 'isHalf(t.dtype) ? `${p}${halves[t.dtype].round}(${text})` : text',
     replace: 'text',
-    breaks: 'f16 is rounded at every step',
+    breaks: 'f16 and bf16 are rounded at every step',
   },
   {
     file: 'native/attention.ts',

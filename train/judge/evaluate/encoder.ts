@@ -14,7 +14,8 @@ import { trace } from '../../../core/trace.ts'
 import type { Shape } from '../../../core/type.ts'
 import { sizeOf } from '../../../core/type.ts'
 import type { Size } from '../../../data/augment/geometry.ts'
-import type { Dataset, Image } from '../../../data/readers/dataset.ts'
+import { together } from '../../../data/loading/together.ts'
+import type { Dataset, Image, Item } from '../../../data/readers/dataset.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import type { Frozen, Look } from './network.ts'
 import type { Preprocess } from '../../exchange/preprocess.ts'
@@ -36,6 +37,8 @@ export interface Encoder {
   readonly encode: (d: Dataset, progress?: Progress) => TaskEither<Fault, Encoding>
   /** Of images as a person has them, any size in 0..1: resized, cropped and normalised first. */
   readonly encodeImages: (images: ReadonlyArray<Image>) => TaskEither<Fault, Encoding>
+  /** Of images that have been resized and cropped already (`framed`). */
+  readonly encodeFramed: (images: ReadonlyArray<Image>) => TaskEither<Fault, Encoding>
 }
 
 export interface EncoderOptions {
@@ -66,14 +69,21 @@ const unitOf = (d: Dataset, image: Image): Image => ({
   data: image.data.map((v) => Math.max(0, Math.min(1, (v - d.range[0]) / (d.range[1] - d.range[0])))),
 })
 
-/** One item's image with values in 0..1. Fault: a data set whose values have no bounds. */
-export const unitImage = (d: Dataset, i: number): TaskEither<Fault, Image> =>
+/** One item, its image with values in 0..1. Fault: a data set whose values have no bounds. */
+export const unitItem = (d: Dataset, i: number): TaskEither<Fault, Item> =>
   d.range.every(Number.isFinite)
     ? pipe(
         d.item(i),
-        TE.map((item) => unitOf(d, item.image)),
+        TE.map((item) => ({ ...item, image: unitOf(d, item.image) })),
       )
     : TE.left(fault('data', { place: d.name, found: 'values without bounds', allowed: 'intensities', remedy: 'apply an intensity first' }))
+
+/** Its image alone. */
+export const unitImage = (d: Dataset, i: number): TaskEither<Fault, Image> =>
+  pipe(
+    unitItem(d, i),
+    TE.map((item) => item.image),
+  )
 
 interface Compiled {
   readonly run: Executable
@@ -94,13 +104,14 @@ const running = async (
   const steps = Math.ceil(n / batch)
   const pixels = async (step: number): Promise<Either<Fault, Float32Array>> => {
     const rows = Array.from({ length: Math.min(batch, n - step * batch) }, (_, k) => step * batch + k)
-    const read = await Promise.all(
-      rows.map((i) =>
-        pipe(
-          image(i),
-          TE.chainEitherK((x) => c.prepare(`${place}: item ${i}`, x)),
-        )(),
-      ),
+    const read = await together(rows, (i, took) =>
+      pipe(
+        image(i),
+        TE.chainEitherK((x) => {
+          took(x.data.length)
+          return c.prepare(`${place}: item ${i}`, x)
+        }),
+      )(),
     )
     return pipe(
       read,
@@ -160,11 +171,13 @@ export const encoder = (device: Device, f: Frozen, root: string, wanted: Wanted,
       const batch = Math.max(1, Math.min(100, Math.floor(tokensAtOnce / tokens)))
       const shape = [batch, f.channels, size.height, size.width]
       const outputs = Object.entries(wanted(f.look(root)(input('pixels', shape))))
-      const prepare = (place: string, image: Image): Either<Fault, Float32Array> =>
-        pipe(
-          withChannels(place, f.channels)(image),
-          E.map((x) => normalised(preprocess)(framed(preprocess)(x)).data),
-        )
+      const prepare =
+        (frame: (x: Image) => Image) =>
+        (place: string, image: Image): Either<Fault, Float32Array> =>
+          pipe(
+            withChannels(place, f.channels)(image),
+            E.map((x) => normalised(preprocess)(frame(x)).data),
+          )
       return pipe(
         TE.fromEither(
           trace(
@@ -177,7 +190,7 @@ export const encoder = (device: Device, f: Frozen, root: string, wanted: Wanted,
           const c: Compiled = {
             run,
             batch,
-            prepare,
+            prepare: prepare(framed(preprocess)),
             each: sizeOf(shape.slice(1)),
             outputs: outputs.map(([name, e]) => [name, e.type.shape.slice(1)] as const),
           }
@@ -185,6 +198,8 @@ export const encoder = (device: Device, f: Frozen, root: string, wanted: Wanted,
             size,
             encode: (d, progress) => () => running(c, d.length, (i) => unitImage(d, i), d.name, progress),
             encodeImages: (images) => () => running(c, images.length, (i) => TE.right(images[i]), 'images', undefined),
+            encodeFramed: (images) => () =>
+              running({ ...c, prepare: prepare((x) => x) }, images.length, (i) => TE.right(images[i]), 'images', undefined),
           }
         }),
       )

@@ -12,7 +12,6 @@ import { value } from '../../../core/graph.ts'
 import { trace } from '../../../core/trace.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import { labelsOf } from '../../../data/readers/dataset.ts'
-import { subset } from '../../../data/readers/subset.ts'
 import type { Loader, Loading } from '../../../data/loading/loader.ts'
 import { ahead, openLoader } from '../../../data/loading/loader.ts'
 import type { FeatureProgram } from '../../run/assembly.ts'
@@ -23,17 +22,6 @@ import { pooled, volumesOf } from './volumes.ts'
 
 export interface Extractor {
   readonly rows: (d: Dataset) => TaskEither<Fault, Rows>
-}
-
-/** The data set with its last item repeated until it fills whole batches. */
-const padded = (d: Dataset, batch: number): Either<Fault, Dataset> => {
-  const n = Math.ceil(d.length / batch) * batch
-  return n === d.length
-    ? E.right(d)
-    : subset(
-        Array.from({ length: n }, (_, i) => Math.min(i, d.length - 1)),
-        d.name,
-      )(d)
 }
 
 const rowsOf = async (p: FeatureProgram, run: Executable, length: number, batches: Loader): Promise<Either<Fault, Rows>> => {
@@ -60,14 +48,12 @@ const extract =
   (p: FeatureProgram, run: Executable, loading: Loading) =>
   (d: Dataset): TaskEither<Fault, Rows> =>
   async () => {
-    const opened = await pipe(
-      TE.fromEither(padded(d, p.batch)),
-      TE.chain((full) =>
-        openLoader(full, { ...loading, crops: p.crops, seed: 0, batch: p.batch, side: p.crops.layout.side, ordered: true, cacheBytes: 0 }),
-      ),
-    )()
+    const { batch, crops } = p
+    const { side } = crops.layout
+    const opened = await openLoader(d, { ...loading, crops, seed: 0, batch, side, ordered: true, whole: true, cacheBytes: 0 })()
     if (E.isLeft(opened)) return opened
-    const rows = await rowsOf(p, run, d.length, opened.right.workers === 0 ? opened.right : ahead(loading.prefetch ?? 2)(opened.right))
+    const prefetched = ahead(loading.prefetch ?? 2, Math.ceil(d.length / batch))
+    const rows = await rowsOf(p, run, d.length, opened.right.workers === 0 ? opened.right : prefetched(opened.right))
     opened.right.close()
     return rows
   }
@@ -80,28 +66,43 @@ export const extractor = (device: Device, p: FeatureProgram, output: Expr, loadi
     TE.map((run) => ({ rows: extract(p, run, loading) })),
   )
 
-/** The pixels themselves, as rows: what features have to beat. */
+/** Pixels of all images together that are compared: 512 MiB. */
+const mostPixels = 2 ** 27
+
+/** The pixels themselves, as rows: what features have to beat. Faults: images of several sizes; more than can be held. */
 export const pixelRows =
   (d: Dataset): TaskEither<Fault, Rows> =>
   async () => {
-    const items = await Promise.all(Array.from({ length: d.length }, (_, i) => d.item(i)()))
-    const all = E.sequenceArray(items)
-    if (E.isLeft(all)) return all
-    const dim = all.right[0]?.image.data.length ?? 0
-    const other = all.right.find((x) => x.image.data.length !== dim)
-    if (other !== undefined)
-      return E.left(
-        fault('data', {
-          place: `${d.name}: ${other.source}`,
-          found: `an image of ${other.image.height} x ${other.image.width} pixels`,
-          allowed: 'images of one size',
-          remedy: 'compare features instead of pixels',
-        }),
-      )
-    const data = new Float32Array(d.length * dim)
-    all.right.forEach((item, i) => {
-      data.set(item.image.data, i * dim)
-    })
+    let data = new Float32Array()
+    let dim = 0
+    for (let i = 0; i < d.length; i++) {
+      const item = await d.item(i)()
+      if (E.isLeft(item)) return item
+      const { source, image } = item.right
+      if (i === 0) {
+        dim = image.data.length
+        if (d.length * dim > mostPixels)
+          return E.left(
+            fault('data', {
+              place: d.name,
+              found: `${d.length} images of ${dim} numbers`,
+              allowed: `at most ${mostPixels} numbers in all`,
+              remedy: 'compare features instead of pixels',
+            }),
+          )
+        data = new Float32Array(d.length * dim)
+      }
+      if (image.data.length !== dim)
+        return E.left(
+          fault('data', {
+            place: `${d.name}: ${source}`,
+            found: `an image of ${image.height} x ${image.width} pixels`,
+            allowed: 'images of one size',
+            remedy: 'compare features instead of pixels',
+          }),
+        )
+      data.set(image.data, i * dim)
+    }
     return E.right({ data, dim })
   }
 

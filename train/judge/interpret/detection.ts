@@ -25,7 +25,7 @@ export const pointed =
     grid,
     map: mean,
     found: boxes,
-    truth: framedBoxes(f.preprocess, subject.image)(subject.boxes),
+    truth: framedBoxes(f.preprocess, subject.size)(subject.boxes),
   })
 
 export interface DetectionScores {

@@ -16,7 +16,7 @@ import { seenIn } from './look.ts'
 
 export interface Eye {
   readonly frozen: Frozen
-  /** Looks at images in 0..1, of any size. */
+  /** Looks at images in 0..1 that are framed as the network sees them. */
   readonly look: (images: ReadonlyArray<Image>) => TaskEither<Fault, ReadonlyArray<Seen>>
   /** Class tokens, a row for each item. */
   readonly rows: (d: Dataset) => TaskEither<Fault, Rows>
@@ -35,7 +35,7 @@ export const openEye = (device: Device, frozen: Frozen, root: string): TaskEithe
         images.length === 0
           ? TE.right([])
           : pipe(
-              coder.encodeImages(images),
+              coder.encodeFramed(images),
               TE.chainEitherK((e) =>
                 pipe(
                   images.map((image, i) => [image, i] as const),

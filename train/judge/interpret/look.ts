@@ -75,13 +75,12 @@ export const tooMany = (f: Pick<Frozen, 'patch'>, image: Size, { resize }: Pick<
   })
 }
 
-/** Item `i` of what a network with attention and patches made of images; `image` is it before it was framed. `remedy`: of another size. */
+/** Item `i` of what a network with attention and patches made of images; `shown` is it as it was framed. `remedy`: of another size. */
 export const seenIn = (f: Frozen, remedy: string, o: BoxOptions = {}) => {
-  return (e: Encoding, image: Image, i: number): Either<Fault, Seen> => {
+  return (e: Encoding, shown: Image, i: number): Either<Fault, Seen> => {
     const [attention, patches] = [outputOf(e, 'attention'), outputOf(e, 'patches')]
     const [heads = 1, tokens = 1] = attention.shape
     const [n = 0, dim = 0] = patches.shape
-    const shown = framed(f.preprocess)(image)
     const grid = gridOf(shown, f.patch, n)
     if (grid === undefined)
       return E.left(
@@ -115,7 +114,9 @@ export const lookAt =
     if (many !== undefined) return TE.left(many)
     return pipe(
       encoder(device, f, root, (look) => ({ attention: look.attention, patches: look.patches }), { preprocess }),
-      TE.chain((eye) => eye.encodeImages([image])),
-      TE.chainEitherK((e) => seenIn({ ...f, preprocess }, 'give another --size', o)(e, image, 0)),
+      TE.bindTo('eye'),
+      TE.let('shown', () => framed(preprocess)(image)),
+      TE.bind('e', ({ eye, shown }) => eye.encodeFramed([shown])),
+      TE.chainEitherK(({ e, shown }) => seenIn({ ...f, preprocess }, 'give another --size', o)(e, shown, 0)),
     )
   }

@@ -23,6 +23,23 @@ const shownSize = ({ height, width }: Size): Size => {
 
 const nearest = { filter: 'nearest', antialias: false } as const
 
+const antialiased = { filter: 'bilinear', antialias: true } as const
+
+/** An image of at most `side` pixels along its longer side. */
+export const shrunk =
+  (side: number) =>
+  (image: Image): Image => {
+    const scale = Math.min(1, side / Math.max(image.height, image.width))
+    return scale === 1
+      ? image
+      : resizeImage(
+          image,
+          { height: Math.max(1, Math.round(image.height * scale)), width: Math.max(1, Math.round(image.width * scale)) },
+          [0, 1],
+          antialiased,
+        )
+  }
+
 /** The image as a person is shown it: RGB, pixels repeated where it is small. */
 const shownImage = (image: Image): Image => resizeImage(visible(image), shownSize(image), [0, 1], nearest)
 

@@ -10,6 +10,7 @@ import type { Fault } from '../../../core/fault.ts'
 import type { Dataset, Image } from '../../../data/readers/dataset.ts'
 import { subset } from '../../../data/readers/subset.ts'
 import { blend, contactSheet, enlarge, heatMap, visible, writePng } from '../../../data/readers/pictures/picture.ts'
+import { shrunk } from './pictures.ts'
 import { extractor } from '../evaluate/features.ts'
 import type { FeatureProgram } from '../../run/assembly.ts'
 
@@ -18,8 +19,12 @@ export interface AttentionOptions {
   readonly heads: number
 }
 
-/** `image` with values in 0 .. 1. */
-const unit = (d: Dataset, image: Image): Image => ({ ...image, data: image.data.map((v) => (v - d.range[0]) / (d.range[1] - d.range[0])) })
+/** Larger images are shown shrunk to this, along their longer side. */
+const largest = 448
+
+/** `image` with values in 0 .. 1, as small as it is shown. */
+const unit = (d: Dataset, image: Image): Image =>
+  shrunk(largest)({ ...image, data: image.data.map((v) => (v - d.range[0]) / (d.range[1] - d.range[0])) })
 
 /**
  * One row of tiles per image: the image, then for every head where the class token of the last block looks, from its
@@ -29,12 +34,13 @@ const tiles = (d: Dataset, image: Image, attention: Float32Array, heads: number)
   const tokens = Math.round(Math.sqrt(attention.length / heads))
   // what is no square of patches are the class token and registers, which come first
   const grid = Math.floor(Math.sqrt(tokens - 1))
-  const scale = Math.max(1, Math.round(112 / Math.max(image.height, image.width)))
+  const shown = unit(d, image)
+  const scale = Math.max(1, Math.round(112 / Math.max(shown.height, shown.width)))
   const maps = Array.from({ length: heads }, (_, h) =>
     attention.subarray(h * tokens * tokens + tokens - grid * grid, h * tokens * tokens + tokens),
   )
   return pipe(
-    enlarge(scale)(visible(unit(d, image))),
+    enlarge(scale)(visible(shown)),
     E.chain((big) =>
       pipe(
         maps,
@@ -71,17 +77,18 @@ export const attentionSheet = (
     ),
     TE.bind('look', () => extractor(device, p, attention)),
     TE.bind('rows', ({ look, some }) => look.rows(some)),
-    TE.bind('items', ({ some }) => TE.sequenceSeqArray(Array.from({ length: some.length }, (_, i) => some.item(i)))),
-    TE.chainEitherK(({ rows, items }) =>
+    TE.bind('all', ({ some, rows }) =>
+      // one after the other: of a large image only what is shown is held
       pipe(
-        items,
-        E.traverseArray((item) => {
-          const i = items.indexOf(item)
-          return tiles(d, item.image, rows.data.subarray(i * rows.dim, (i + 1) * rows.dim), o.heads)
-        }),
-        E.map((all) => all.flat()),
-        E.chain(contactSheet({ columns: o.heads + 1, gap: 4 })),
+        Array.from({ length: some.length }, (_, i) => i),
+        TE.traverseSeqArray((i) =>
+          pipe(
+            some.item(i),
+            TE.chainEitherK((item) => tiles(d, item.image, rows.data.subarray(i * rows.dim, (i + 1) * rows.dim), o.heads)),
+          ),
+        ),
       ),
     ),
+    TE.chainEitherK(({ all }) => contactSheet({ columns: o.heads + 1, gap: 4 })(all.flat())),
     TE.chain(writePng(path)),
   )

@@ -5,13 +5,19 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
+import type { Size } from '../../../data/augment/geometry.ts'
 import type { Box, Dataset, Image } from '../../../data/readers/dataset.ts'
 import type { Split } from '../../../data/readers/split.ts'
-import { unitImage } from '../evaluate/encoder.ts'
+import { framed } from '../../exchange/preprocess.ts'
+import { unitItem } from '../evaluate/encoder.ts'
+import type { Frozen } from '../evaluate/network.ts'
 
-/** An image to look at, in 0..1. */
+/** An image to look at. */
 export interface Subject {
+  /** In 0..1, as the network sees it: the image itself may be too large for many of them to be held. */
   readonly image: Image
+  /** Of the image itself, in whose pixels boxes are. */
+  readonly size: Size
   readonly source: string
   readonly label: string | undefined
   readonly boxes: ReadonlyArray<Box>
@@ -25,37 +31,44 @@ export const labelOf = (d: Dataset, i: number): string | undefined =>
     O.toUndefined,
   )
 
-/** Some items, read; those that cannot be read are left out. */
+/** Some items, read one after the other; those that cannot be read are left out. */
 export const subjects =
+  ({ preprocess }: Pick<Frozen, 'preprocess'>) =>
   (d: Dataset, indices: ReadonlyArray<number>): TaskEither<Fault, ReadonlyArray<Subject>> =>
   async () => {
-    const read = await Promise.all(
-      indices.map((i) =>
-        pipe(
-          TE.Do,
-          TE.bind('item', () => d.item(i)),
-          TE.bind('image', () => unitImage(d, i)),
-          TE.map(({ item, image }): Subject => ({
-            image,
-            source: item.source,
-            label: labelOf(d, i),
-            boxes: item.boxes ?? (item.box === undefined ? [] : [item.box]),
-          })),
-        )(),
-      ),
-    )
-    return E.right(read.flatMap((r) => (E.isRight(r) ? [r.right] : [])))
+    const all: Array<Subject> = []
+    for (const i of indices) {
+      const item = await unitItem(d, i)()
+      if (E.isLeft(item)) continue
+      const { image, source, box, boxes } = item.right
+      const { height, width } = image
+      all.push({
+        image: framed(preprocess)(image),
+        size: { height, width },
+        source,
+        label: labelOf(d, i),
+        boxes: boxes ?? (box === undefined ? [] : [box]),
+      })
+    }
+    return E.right(all)
   }
 
 /** The first `n`, of the part to test with and then of the other, that can be read. */
-export const firstSubjects = ({ test, train }: Split, n: number): TaskEither<Fault, ReadonlyArray<Subject>> =>
-  pipe(
-    [test, train].map((d) =>
-      subjects(
+export const firstSubjects =
+  (f: Pick<Frozen, 'preprocess'>) =>
+  ({ test, train }: Split, n: number): TaskEither<Fault, ReadonlyArray<Subject>> => {
+    const first = (d: Dataset, most: number) =>
+      subjects(f)(
         d,
-        Array.from({ length: Math.min(n, d.length) }, (_, i) => i),
+        Array.from({ length: Math.min(most, d.length) }, (_, i) => i),
+      )
+    return pipe(
+      first(test, n),
+      TE.chain((tested) =>
+        pipe(
+          first(train, n - tested.length),
+          TE.map((more) => [...tested, ...more]),
+        ),
       ),
-    ),
-    TE.sequenceSeqArray,
-    TE.map((both) => both.flat().slice(0, n)),
-  )
+    )
+  }

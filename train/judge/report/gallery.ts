@@ -16,7 +16,8 @@ import { componentPictures, foreground } from '../interpret/pca.ts'
 import type { Eye } from '../interpret/eye.ts'
 import type { Html } from './html.ts'
 import { html, table, when } from './html.ts'
-import { outlines, pictured, shrunk, squares } from './picture.ts'
+import { shrunk } from '../interpret/pictures.ts'
+import { outlines, pictured, squares } from './picture.ts'
 import type { Subject } from '../interpret/subject.ts'
 import { subjects } from '../interpret/subject.ts'
 import type { Sample } from './sample.ts'
@@ -141,11 +142,11 @@ const chosen = (looked: ReadonlyArray<Looked>): ReadonlyArray<Looked> => {
 export const gallerySection = (eye: Eye, sample: Sample): TaskEither<Fault, ReadonlyArray<Section>> =>
   pipe(
     TE.Do,
-    TE.bind('first', () => subjects(sample.shown, byTurns(sample.shown).slice(0, lookedAt))),
+    TE.bind('first', () => subjects(eye.frozen)(sample.shown, byTurns(sample.shown).slice(0, lookedAt))),
     TE.bind('more', ({ first }) =>
       sample.of === 'train' || first.length >= lookedAt
         ? TE.right([])
-        : subjects(sample.train, byTurns(sample.train).slice(0, lookedAt - first.length)),
+        : subjects(eye.frozen)(sample.train, byTurns(sample.train).slice(0, lookedAt - first.length)),
     ),
     TE.let('all', ({ first, more }) => {
       const known = new Set(first.map((s) => s.source))

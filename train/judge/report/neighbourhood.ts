@@ -8,14 +8,14 @@ import type { Fault } from '../../../core/fault.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { Rows } from '../evaluate/neighbours.ts'
 import { nearestOf } from '../evaluate/neighbours.ts'
-import { framed } from '../../exchange/preprocess.ts'
 import { trustworthiness } from '../interpret/trust.ts'
 import { umap } from '../interpret/umap.ts'
 import { classColours, draw } from './chart.ts'
 import type { Eye } from '../interpret/eye.ts'
 import type { Html } from './html.ts'
 import { html, raw, when } from './html.ts'
-import { pictured, shrunk } from './picture.ts'
+import { shrunk } from '../interpret/pictures.ts'
+import { pictured } from './picture.ts'
 import { labelOf, subjects } from '../interpret/subject.ts'
 import { byTurns } from './sample.ts'
 import type { Section } from './sections.ts'
@@ -31,12 +31,12 @@ const neighbourRow = (eye: Eye, d: Dataset, row: ReadonlyArray<number>, similari
   pipe(
     row.map((i, k) =>
       pipe(
-        subjects(d, [i]),
+        subjects(eye.frozen)(d, [i]),
         TE.chain((found): TaskEither<Fault, Html> =>
           found.length === 0
             ? TE.right(html`<figure><figcaption>cannot be read</figcaption></figure>`)
             : pipe(
-                pictured(shrunk(thumbnail)(framed(eye.frozen.preprocess)(found[0].image)), found[0].source),
+                pictured(shrunk(thumbnail)(found[0].image), found[0].source),
                 TE.map((img) => {
                   const [own, label] = [labelOf(d, row[0]), labelOf(d, i)]
                   const kind = k === 0 || own === undefined || label === undefined ? '' : own === label ? 'same' : 'other'

@@ -7,6 +7,7 @@ import { fault, messageOf } from '../../../core/fault.ts'
 import { resizeImage } from '../../../data/augment/canvas.ts'
 import type { Box, Image } from '../../../data/readers/dataset.ts'
 import { encodePng, visible } from '../../../data/readers/pictures/picture.ts'
+import { shrunk } from '../interpret/pictures.ts'
 import type { Html } from './html.ts'
 import { html, raw } from './html.ts'
 
@@ -17,23 +18,6 @@ const largest = 256
 const small = 64
 
 const nearest = { filter: 'nearest', antialias: false } as const
-
-const antialiased = { filter: 'bilinear', antialias: true } as const
-
-/** An image of at most `side` pixels along its longer side. */
-export const shrunk =
-  (side: number) =>
-  (image: Image): Image => {
-    const scale = Math.min(1, side / Math.max(image.height, image.width))
-    return scale === 1
-      ? image
-      : resizeImage(
-          image,
-          { height: Math.max(1, Math.round(image.height * scale)), width: Math.max(1, Math.round(image.width * scale)) },
-          [0, 1],
-          antialiased,
-        )
-  }
 
 /** A map over patches at an image's size, each patch one square. */
 export const squares = (
