@@ -1,4 +1,4 @@
 /** Training steps on WebGPU. */
 import { stepsHold } from './steps.ts'
 
-await stepsHold('gpujs:webgpu')
+await stepsHold('gpujs:webgpu', false)

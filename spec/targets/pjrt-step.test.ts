@@ -1,4 +1,4 @@
 /** Training steps on XLA. */
 import { stepsHold } from './steps.ts'
 
-await stepsHold('pjrt:cpu')
+await stepsHold('pjrt:cpu', true)
