@@ -13,9 +13,13 @@ import type { Frozen } from '../evaluate/network.ts'
 import type { Rows } from '../evaluate/neighbours.ts'
 import type { Seen } from './look.ts'
 import { seenIn } from './look.ts'
+import type { ReadSubjects } from './subject.ts'
+import { subjects } from './subject.ts'
 
 export interface Eye {
   readonly frozen: Frozen
+  /** Items as it sees them. */
+  readonly subjects: ReadSubjects
   /** Looks at images in 0..1 that are framed as the network sees them. */
   readonly look: (images: ReadonlyArray<Image>) => TaskEither<Fault, ReadonlyArray<Seen>>
   /** Class tokens, a row for each item. */
@@ -31,6 +35,7 @@ export const openEye = (device: Device, frozen: Frozen, root: string): TaskEithe
     encoder(device, frozen, root, (look) => ({ cls: look.cls, attention: look.attention, patches: look.patches })),
     TE.map((coder): Eye => ({
       frozen,
+      subjects: subjects(frozen),
       look: (images) =>
         images.length === 0
           ? TE.right([])

@@ -31,34 +31,45 @@ export const labelOf = (d: Dataset, i: number): string | undefined =>
     O.toUndefined,
   )
 
-/** Some items, read one after the other; those that cannot be read are left out. */
-export const subjects =
-  ({ preprocess }: Pick<Frozen, 'preprocess'>) =>
-  (d: Dataset, indices: ReadonlyArray<number>): TaskEither<Fault, ReadonlyArray<Subject>> =>
-  async () => {
+/** Reads items; those that cannot be read are left out. */
+export type ReadSubjects = (d: Dataset, indices: ReadonlyArray<number>) => TaskEither<Fault, ReadonlyArray<Subject>>
+
+/** One after the other, and each once: it is remembered as the network sees it. */
+export const subjects = ({ preprocess }: Pick<Frozen, 'preprocess'>): ReadSubjects => {
+  const known = new Map<Dataset, Map<number, Subject | undefined>>()
+  const read = async (d: Dataset, i: number): Promise<Subject | undefined> => {
+    const item = await unitItem(d, i)()
+    if (E.isLeft(item)) return undefined
+    const { image, source, box, boxes } = item.right
+    const { height, width } = image
+    return {
+      image: framed(preprocess)(image),
+      size: { height, width },
+      source,
+      label: labelOf(d, i),
+      boxes: boxes ?? (box === undefined ? [] : [box]),
+    }
+  }
+  return (d, indices) => async () => {
+    const own = known.get(d) ?? new Map<number, Subject | undefined>()
+    known.set(d, own)
     const all: Array<Subject> = []
     for (const i of indices) {
-      const item = await unitItem(d, i)()
-      if (E.isLeft(item)) continue
-      const { image, source, box, boxes } = item.right
-      const { height, width } = image
-      all.push({
-        image: framed(preprocess)(image),
-        size: { height, width },
-        source,
-        label: labelOf(d, i),
-        boxes: boxes ?? (box === undefined ? [] : [box]),
-      })
+      const subject = own.has(i) ? own.get(i) : await read(d, i)
+      own.set(i, subject)
+      if (subject !== undefined) all.push(subject)
     }
     return E.right(all)
   }
+}
 
 /** The first `n`, of the part to test with and then of the other, that can be read. */
 export const firstSubjects =
   (f: Pick<Frozen, 'preprocess'>) =>
   ({ test, train }: Split, n: number): TaskEither<Fault, ReadonlyArray<Subject>> => {
+    const read = subjects(f)
     const first = (d: Dataset, most: number) =>
-      subjects(f)(
+      read(
         d,
         Array.from({ length: Math.min(most, d.length) }, (_, i) => i),
       )

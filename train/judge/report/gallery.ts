@@ -19,7 +19,6 @@ import { html, table, when } from './html.ts'
 import { shrunk } from '../interpret/pictures.ts'
 import { outlines, pictured, squares } from './picture.ts'
 import type { Subject } from '../interpret/subject.ts'
-import { subjects } from '../interpret/subject.ts'
 import type { Sample } from './sample.ts'
 import { byTurns } from './sample.ts'
 import type { Section } from './sections.ts'
@@ -142,11 +141,11 @@ const chosen = (looked: ReadonlyArray<Looked>): ReadonlyArray<Looked> => {
 export const gallerySection = (eye: Eye, sample: Sample): TaskEither<Fault, ReadonlyArray<Section>> =>
   pipe(
     TE.Do,
-    TE.bind('first', () => subjects(eye.frozen)(sample.shown, byTurns(sample.shown).slice(0, lookedAt))),
+    TE.bind('first', () => eye.subjects(sample.shown, byTurns(sample.shown).slice(0, lookedAt))),
     TE.bind('more', ({ first }) =>
       sample.of === 'train' || first.length >= lookedAt
         ? TE.right([])
-        : subjects(eye.frozen)(sample.train, byTurns(sample.train).slice(0, lookedAt - first.length)),
+        : eye.subjects(sample.train, byTurns(sample.train).slice(0, lookedAt - first.length)),
     ),
     TE.let('all', ({ first, more }) => {
       const known = new Set(first.map((s) => s.source))

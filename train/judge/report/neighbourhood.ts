@@ -16,7 +16,7 @@ import type { Html } from './html.ts'
 import { html, raw, when } from './html.ts'
 import { shrunk } from '../interpret/pictures.ts'
 import { pictured } from './picture.ts'
-import { labelOf, subjects } from '../interpret/subject.ts'
+import { labelOf } from '../interpret/subject.ts'
 import { byTurns } from './sample.ts'
 import type { Section } from './sections.ts'
 
@@ -31,7 +31,7 @@ const neighbourRow = (eye: Eye, d: Dataset, row: ReadonlyArray<number>, similari
   pipe(
     row.map((i, k) =>
       pipe(
-        subjects(eye.frozen)(d, [i]),
+        eye.subjects(d, [i]),
         TE.chain((found): TaskEither<Fault, Html> =>
           found.length === 0
             ? TE.right(html`<figure><figcaption>cannot be read</figcaption></figure>`)
