@@ -29,7 +29,7 @@ export const erf = (x: number): number => {
   return x < 0 ? -y : y
 }
 
-/** Rounding to floats of so many bits of mantissa, whose least exponent and largest number these are: the nearest, ties to even. */
+/** Rounding to floats of a number of bits of mantissa, whose least exponent and largest number these are: the nearest, ties to even. */
 const roundingTo =
   (mantissa: number, least: number, largest: number) =>
   (x: number): number => {

@@ -8,7 +8,7 @@ import { add, equal, floorDiv, less, mod, mul, sub, where } from '../../ops/elem
 import { allGather, allReduce, reduceScatter, shard } from '../../ops/collective.ts'
 import { reshape } from '../../ops/reshape.ts'
 import type { Placement, Split } from './placement.ts'
-import { cutOf, elements, isSplit, partOf, sameCut } from './placement.ts'
+import { cutOf, elements, isSplit, partOf, sameCut, starts } from './placement.ts'
 
 /** What it costs, in elements that travel. */
 export const costOf = (e: Expr, from: Placement, to: Placement): number => {
@@ -46,7 +46,7 @@ export interface Own {
 export const own = (ranks: number, { blocks }: Split, positions: Expr, scope: string): Own => {
   const since = mark()
   const rank = reshape([])(shard({ ranks, axis: 0, blocks: [ranks] })(table('i32', [ranks], range(ranks))))
-  const starts = blocks.map((_, i) => blocks.slice(0, i).reduce((n, b) => n + b, 0))
+  const from = starts(blocks)
   const inBlock = (block: Expr | number, begin: Expr | number, extent: number): { readonly owner: Expr; readonly at: Expr } => {
     const share = extent / ranks
     const q = sub(positions, begin)
@@ -58,9 +58,9 @@ export const own = (ranks: number, { blocks }: Split, positions: Expr, scope: st
   const { owner, at } = uniform
     ? inBlock(mul(block, first / ranks), mul(block, first), first)
     : blocks
-        .map((b, i) => inBlock(starts[i] / ranks, starts[i], b))
+        .map((b, i) => inBlock(from[i] / ranks, from[i], b))
         .reduceRight((rest, here, i) => {
-          const isHere = less(positions, starts[i] + blocks[i])
+          const isHere = less(positions, from[i] + blocks[i])
           return { owner: where(isHere, here.owner, rest.owner), at: where(isHere, here.at, rest.at) }
         })
   const mine = equal(owner, rank)

@@ -53,7 +53,7 @@ interface Held {
   readonly at: Placement
 }
 
-/** How far a part is asked of what everybody has; beyond, it is computed whole and cut. */
+/** How far a part is asked of what all ranks have; beyond, it is computed whole and cut. */
 const depth = 64
 
 interface Gone {

@@ -9,7 +9,7 @@ import { concat, pad, slice } from '../../ops/window.ts'
 
 /**
  * A rank has the part of an axis that `blocks` says (ops/collective.ts). `batch`: a part of the images; `state`: a part of a tensor that
- * lives on the device, which whoever computes with images gathers first.
+ * lives on the device, which is gathered before images are computed with.
  */
 export interface Split {
   readonly _tag: 'Split'
@@ -34,7 +34,8 @@ export const sameCut = (a: Split, b: Split): boolean => a.axis === b.axis && equ
 export const cutOf = (ranks: number, { axis, blocks }: Split): Cut => ({ ranks, axis, blocks })
 
 /** The shape of a rank's part. */
-export const partShape = (ranks: number, { axis }: Split, shape: Shape): Shape => shape.map((d, a) => (a === axis ? d / ranks : d))
+export const partShape = (ranks: number, { axis }: Pick<Split, 'axis'>, shape: Shape): Shape =>
+  shape.map((d, a) => (a === axis ? d / ranks : d))
 
 /** A graph of one rank among N: leaves and states of its paths are parts where `parts` says so. */
 export interface Distributed {
@@ -43,18 +44,16 @@ export interface Distributed {
   readonly parts: ReadonlyMap<string, Split>
 }
 
-const starts = (blocks: ReadonlyArray<number>): ReadonlyArray<number> => blocks.map((_, i) => blocks.slice(0, i).reduce((n, b) => n + b, 0))
+/** Where each block begins. */
+export const starts = (blocks: ReadonlyArray<number>): ReadonlyArray<number> =>
+  blocks.map((_, i) => blocks.slice(0, i).reduce((n, b) => n + b, 0))
 
 /** Rank r's part of a whole tensor. */
 export const partOf =
   ({ ranks, axis, blocks }: Cut, rank: number) =>
   (x: Expr): Expr =>
     x._tag === 'Leaf' && x.source._tag === 'Fill'
-      ? fill(
-          x.type.dtype,
-          x.type.shape.map((d, a) => (a === axis ? d / ranks : d)),
-          x.source.value,
-        )
+      ? fill(x.type.dtype, partShape(ranks, { axis }, x.type.shape), x.source.value)
       : concat(axis)(
           starts(blocks).map((from, i) => {
             const share = blocks[i] / ranks

@@ -65,21 +65,27 @@ export const partsOf = (g: Graph, { strategy, ranks, images, least }: Distributi
     }),
   )
 
+/** The fault of a batch that ranks cannot share evenly; `by` is said beside. */
+export const unevenly = (images: number, ranks: number, by = ''): Fault | undefined =>
+  images % ranks === 0
+    ? undefined
+    : fault('config', {
+        place: 'batch',
+        found: `${images} images for ${ranks} ranks${by}`,
+        allowed: `a multiple of ${ranks}: every rank has as many images`,
+        remedy: `set batch=${Math.max(1, Math.round(images / ranks)) * ranks}, or start another number of ranks`,
+      })
+
 /** The step of one rank among N. Fault: a batch that the ranks cannot share evenly. */
 export const distribute =
   (o: DistributionOptions) =>
-  (g: Graph): Either<Fault, Distributed> =>
-    o.images % o.ranks !== 0
-      ? E.left(
-          fault('config', {
-            place: 'batch',
-            found: `${o.images} images for ${o.ranks} ranks`,
-            allowed: `a multiple of ${o.ranks}: every rank has as many images`,
-            remedy: `set batch=${Math.max(1, Math.round(o.images / o.ranks)) * o.ranks}, or start another number of ranks`,
-          }),
-        )
+  (g: Graph): Either<Fault, Distributed> => {
+    const uneven = unevenly(o.images, o.ranks)
+    return uneven !== undefined
+      ? E.left(uneven)
       : pipe(
           g,
           distributed({ ranks: o.ranks, images: o.images, parts: partsOf(g, o), regionOf: o.strategy === 'fsdp' ? gatheredIn : () => '' }),
           E.chain(bucketed()),
         )
+  }

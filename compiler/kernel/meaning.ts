@@ -67,7 +67,7 @@ const measure = (s: Scalar, costs: Costs): Measure => {
 
 const ofApply = (e: Apply, costs: Costs): Omit<Meaning, 'args'> => {
   const scalar = scalarOf(e)
-  // ranks read each other's memory, which no scalar says: fusion is told that something is read, and no more
+  // ranks read each other's memory, which no scalar says: for fusion something is read, and no more is known
   if (costs.ranks === true && ranksOf(e) > 1) {
     const [x] = e.args
     const first = S.read(

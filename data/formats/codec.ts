@@ -81,5 +81,9 @@ export const decodeAs =
     )
   }
 
+/** What lies under some names within each other; undefined where one is missing. */
+export const valueAt = (u: unknown, ...path: ReadonlyArray<string>): unknown =>
+  path.reduce((v, key) => (isRecord(v) ? v[key] : undefined), u)
+
 /** An object with named values, as JSON has them; no list. */
 export const isRecord = (u: unknown): u is Readonly<Record<string, unknown>> => typeof u === 'object' && u !== null && !Array.isArray(u)

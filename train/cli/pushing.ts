@@ -57,6 +57,7 @@ export const push = (p: Pushing, say: (text: string) => void): TaskEither<Fault,
         (folder) =>
           pipe(
             writeBackbone(folder, { ...p.writing, ...handedOn(backbone) })(backbone),
+            TE.map(modelFiles),
             TE.bindTo('files'),
             TE.bind('address', ({ files }) =>
               pushModel(
@@ -64,14 +65,14 @@ export const push = (p: Pushing, say: (text: string) => void): TaskEither<Fault,
                 {
                   repo: p.repo,
                   folder,
-                  files: modelFiles(files),
+                  files,
                   card: modelCard(record, { repo: p.repo, license: p.license, network: factsOf(backbone) }),
                   hidden: p.hidden,
                 },
                 say,
               ),
             ),
-            TE.map(({ files, address }) => ({ address, files: [...modelFiles(files), 'README.md'] })),
+            TE.map(({ files, address }) => ({ address, files: [...files, 'README.md'] })),
           ),
         removed,
       ),

@@ -9,11 +9,13 @@ import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { unevenly } from '../../compiler/distribute/strategy.ts'
 import type { Launched } from '../../compiler/targets/native/ranks/launcher.ts'
 import { launchedBy } from '../../compiler/targets/native/ranks/launcher.ts'
 import type { Fault, FaultKind } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Resolved } from '../run/experiment.ts'
+import { isLock } from '../run/lock.ts'
 import { silentTerminal, startProgress } from '../run/log/progress.ts'
 import type { Report } from '../run/run.ts'
 import { tellFault } from './unexpected.ts'
@@ -41,7 +43,7 @@ const mirrored = async (from: string, to: string): Promise<void> => {
     const [source, copy] = [join(from, entry.name), join(to, entry.name)]
     if (entry.isDirectory()) await mirrored(source, copy)
     else if (entry.name.endsWith('.jsonl')) await copyFile(source, copy)
-    else if (entry.isFile() && !entry.name.startsWith('run.lock')) await symlink(source, copy)
+    else if (entry.isFile() && !isLock(entry.name)) await symlink(source, copy)
   }
 }
 
@@ -61,14 +63,7 @@ const wrong = (r: Resolved, ranks: number): Fault | undefined => {
       allowed: 'native, which speaks to other ranks by MPI',
       remedy: 'use --target native, or start the run without mpirun',
     })
-  return r.settings.batch % ranks === 0
-    ? undefined
-    : fault('config', {
-        place: 'batch',
-        found: `${r.settings.batch} images for ${ranks} ranks (${strategy})`,
-        allowed: `a multiple of ${ranks}: every rank has as many images`,
-        remedy: `set batch=${Math.max(1, Math.round(r.settings.batch / ranks)) * ranks}, or start another number of ranks`,
-      })
+  return unevenly(r.settings.batch, ranks, ` (${strategy})`)
 }
 
 /** Of the settings what a rank does that another one speaks for. */

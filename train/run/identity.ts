@@ -13,7 +13,7 @@ import type { Json } from '../../data/formats/codec.ts'
 import type { Dataset } from '../../data/readers/dataset.ts'
 import type { Split } from '../../data/readers/split.ts'
 import type { Accelerator } from '../config/common.ts'
-import { isRecord } from '../../data/formats/codec.ts'
+import { isRecord, valueAt } from '../../data/formats/codec.ts'
 
 /** What a run is of, beside its settings. */
 export const identityCodec = t.readonly(
@@ -95,7 +95,7 @@ const reasons: ReadonlyArray<readonly [RegExp, string]> = [
   [/^(seed)$/, ': every random draw follows from it'],
 ]
 
-const at = (config: unknown, path: string): unknown => path.split('.').reduce((u: unknown, k) => (isRecord(u) ? u[k] : undefined), config)
+const at = (config: unknown, path: string): unknown => valueAt(config, ...path.split('.'))
 
 const shown = (u: unknown): string => (u === undefined ? 'nothing' : JSON.stringify(u))
 

@@ -59,7 +59,7 @@ export const untrusted = (folder: string, path: string): string | undefined => {
   if (self() === -1) return undefined
   const way = [folder]
   for (let at = path; at.length > folder.length; at = dirname(at)) way.push(at)
-  // within a folder that nobody else may enter it does not matter who could write
+  // within a folder that no other user may enter it does not matter who could write
   let closed = false
   for (const at of way.sort((a, b) => a.length - b.length)) {
     for (const s of [lstatSync(at), statSync(at)]) {

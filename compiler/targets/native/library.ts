@@ -1,7 +1,7 @@
 /** The runtime and compiled units as JavaScript sees them. */
 import { availableParallelism } from 'node:os'
-import { messageOf } from '../../../core/fault.ts'
-import { koffi } from '../foreign.ts'
+import type { Async, Call } from '../foreign.ts'
+import { asAddress, koffi, later } from '../foreign.ts'
 
 /** Memory outside of JavaScript's heap, and its view without a copy. */
 export interface Memory {
@@ -34,13 +34,6 @@ export interface Runtime {
   readonly run: (c: RunCall) => Promise<void>
 }
 
-export type Call = (...args: ReadonlyArray<unknown>) => unknown
-export interface Async {
-  readonly async: (...args: ReadonlyArray<unknown>) => void
-}
-
-export const asAddress = (x: unknown): bigint => (typeof x === 'bigint' ? x : typeof x === 'number' ? BigInt(x) : koffi.address(x))
-
 /** Programs of one process run one after the other: the pool of threads is one. */
 const queue = { last: Promise.resolve() }
 
@@ -67,15 +60,9 @@ export const openRuntime = (path: string): Runtime => {
       speak(collective)
     },
     run: (c) => {
-      const now = queue.last.then(
-        () =>
-          new Promise<void>((done, fail) => {
-            run.async(c.steps, c.steps.length / 4, c.buffers, c.threads, c.times, (e: unknown) => {
-              if (e === null || e === undefined) done()
-              else fail(new Error(messageOf(e)))
-            })
-          }),
-      )
+      const now = queue.last.then(async () => {
+        await later(run, c.steps, c.steps.length / 4, c.buffers, c.threads, c.times)
+      })
       queue.last = now.catch(() => undefined)
       return now
     },

@@ -9,14 +9,13 @@ import { followGraph } from '../../road.ts'
 import { asFault } from '../residents.ts'
 import type { Api } from './api.ts'
 import { openApi } from './api.ts'
-import { loadBeside } from './beside.ts'
+import { readyPlugin } from './beside.ts'
 import type { MemoryUse } from './client.ts'
 import { aboutOf, namedValues } from './client.ts'
 import { operationsIn } from './hlo.ts'
 import type { Machine } from './machines.ts'
 import { withScratchLater } from './memory.ts'
 import { compileOptions } from './options.ts'
-import { findPlugin } from './plugin.ts'
 import { moduleOf } from './print.ts'
 import { pjrtRoad } from './road.ts'
 import type { Precision } from './writer.ts'
@@ -72,12 +71,9 @@ export const compileAhead =
     )
     if (E.isLeft(module)) return module
     try {
-      const plugin = findPlugin(m.platform)
-      if (isFault(plugin)) return E.left(plugin)
       for (const [name, value] of Object.entries(m.environment)) process.env[name] ??= value
-      const beside = loadBeside(plugin)
-      if (beside !== undefined) return E.left(beside)
-      process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
+      const plugin = readyPlugin(m.platform)
+      if (isFault(plugin)) return E.left(plugin)
       const api = openApi(plugin.path)
       return isFault(api) ? E.left(api) : E.right(await compiled(api, module.right.text, m))
     } catch (e) {

@@ -5,7 +5,8 @@
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault, messageOf } from '../../../core/fault.ts'
-import { keepLoaded, koffi } from '../foreign.ts'
+import type { Async, Call } from '../foreign.ts'
+import { asAddress, keepLoaded, koffi, later } from '../foreign.ts'
 import { asFault } from '../residents.ts'
 import { structOf, textAt, viewOf, wordsAt } from './memory.ts'
 
@@ -52,8 +53,6 @@ export interface Api {
   readonly release: (f: bigint, argument: bigint) => void
 }
 
-type Call = (...args: ReadonlyArray<unknown>) => unknown
-
 /** What the struct of the table begins with: its own size and an extension, then those of the version and its two numbers. */
 const header = 40
 
@@ -62,8 +61,6 @@ const leastMinor = 70
 
 /** Codes of errors (absl::StatusCode) that have a remedy of their own. */
 const exhausted = 8
-
-const asAddress = (x: unknown): bigint => (typeof x === 'bigint' ? x : typeof x === 'number' ? BigInt(x) : koffi.address(x))
 
 const versionFault = (path: string, found: string): Fault =>
   fault('target', {
@@ -89,9 +86,7 @@ const faultOf = (name: FunctionName, code: number, found: string): Fault =>
       })
 
 /** A function of a library as koffi gives it. */
-interface Foreign extends Call {
-  readonly async: (...args: ReadonlyArray<unknown>) => void
-}
+type Foreign = Call & Async
 
 const isForeign = (u: unknown): u is Foreign => typeof u === 'function' && 'async' in u
 
@@ -145,15 +140,13 @@ const apiOf = (table: bigint): Api => {
       if (error !== 0n) throw failed(name, error)
       return w.subarray(2, 2 + fields.length)
     },
-    later: (name, fields) =>
-      new Promise((done, fail) => {
-        const w = structOf(fields)
-        functions.get(name)?.async(w, (thrown: unknown, error: unknown) => {
-          if (thrown !== null && thrown !== undefined) fail(new Error(messageOf(thrown)))
-          else if (asAddress(error) !== 0n) fail(failed(name, asAddress(error)))
-          else done(w.subarray(2, 2 + fields.length))
-        })
-      }),
+    later: async (name, fields) => {
+      const w = structOf(fields)
+      const f = functions.get(name)
+      const error = f === undefined ? 0n : asAddress(await later(f, w))
+      if (error !== 0n) throw failed(name, error)
+      return w.subarray(2, 2 + fields.length)
+    },
     release: (f, argument) => {
       if (f !== 0n) koffi.call(f, koffi.proto('void', ['int64_t']), argument)
     },

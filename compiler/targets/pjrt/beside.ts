@@ -3,16 +3,18 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { fault, messageOf } from '../../../core/fault.ts'
+import { fault, isFault, messageOf } from '../../../core/fault.ts'
 import { keepLoaded, koffi } from '../foreign.ts'
 import { accelerators } from './accelerators.ts'
+import type { Platform } from './accelerators.ts'
 import type { Plugin } from './plugin.ts'
+import { findPlugin } from './plugin.ts'
 
 /**
  * Loads what lies beside a plugin, before the plugin itself, so that it is found by name whatever the machine has elsewhere. XLA reads
  * where its compiler's files are when it is loaded. What is not there the plugin looks for in the system.
  */
-export const loadBeside = (p: Plugin): Fault | undefined => {
+const loadBeside = (p: Plugin): Fault | undefined => {
   const { packages } = p
   const known = accelerators.find((a) => p.path.endsWith(a.library))
   if (known === undefined || packages === undefined) return undefined
@@ -36,4 +38,14 @@ export const loadBeside = (p: Plugin): Fault | undefined => {
     }
   }
   return undefined
+}
+
+/** The plugin of a platform, ready to be loaded: what lies beside it is, and it will report errors alone. Fault: none, or not whole. */
+export const readyPlugin = (platform: Platform): Plugin | Fault => {
+  const plugin = findPlugin(platform)
+  if (isFault(plugin)) return plugin
+  const beside = loadBeside(plugin)
+  if (beside !== undefined) return beside
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
+  return plugin
 }

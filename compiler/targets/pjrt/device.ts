@@ -16,7 +16,7 @@ import { codeFingerprint } from '../native/fingerprint.ts'
 import { asFault, openResidents } from '../residents.ts'
 import type { Platform } from './accelerators.ts'
 import { accelerators } from './accelerators.ts'
-import { loadBeside } from './beside.ts'
+import { readyPlugin } from './beside.ts'
 import type { Client, DeviceBuffer, MemoryUse } from './client.ts'
 import { openClient } from './client.ts'
 import type { Settings } from './options.ts'
@@ -25,7 +25,7 @@ import { withLog } from './logs.ts'
 import type { Built } from './plans.ts'
 import { builtOf } from './plans.ts'
 import type { Plugin } from './plugin.ts'
-import { findPlugin, identityOf } from './plugin.ts'
+import { identityOf } from './plugin.ts'
 import { moduleOf } from './print.ts'
 import { estimate, pjrtRoad } from './road.ts'
 import type { Precision } from './writer.ts'
@@ -263,14 +263,10 @@ export const openPjrt =
   async () => {
     const name = `pjrt:${platform}`
     try {
-      const plugin = findPlugin(platform)
+      const plugin = readyPlugin(platform)
       if (isFault(plugin)) return E.left(plugin)
-      const beside = loadBeside(plugin)
-      if (beside !== undefined) return E.left(beside)
       const code = await codeFingerprint()
       const folder = await openCache('pjrt', o.say ?? toTerminal)
-      // of what it says later, errors alone
-      process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
       const client = withLog(join(folder, 'plugin.log'), () => clientOf(plugin, platform))
       if (client.platform !== platform) {
         client.close()

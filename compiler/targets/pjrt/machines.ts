@@ -1,4 +1,4 @@
-/** Machines that programs are compiled for where they are not: by the name that a user gives, what their plugin is told of them. */
+/** Machines that programs are compiled for where they are not: by the name that a user gives, what their plugin is given. */
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Platform } from './accelerators.ts'

@@ -2,12 +2,15 @@
  * Primitives in StableHLO (openxla/stablehlo, docs/spec.md): one entry for each, so that one that is missing does not compile. This
  * target names primitives, as no other does: what it prints to has operations of its own, which say more than loops would.
  */
+import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import * as R from 'fp-ts/lib/Record.js'
 import type { Apply, Json } from '../../../core/expr.ts'
 import type { Primitive } from '../../../core/primitive.ts'
 import type { DType, TensorType } from '../../../core/type.ts'
 import { isHalf, range, tensorType } from '../../../core/type.ts'
 import type { attending } from '../../../ops/attention.ts'
+import { collective } from '../../../ops/collective.ts'
 import type { PrimitiveName } from '../../../ops/vocabulary.ts'
 import { vocabulary } from '../../../ops/vocabulary.ts'
 import { chosen, comparison, functions, kindOf } from './functions.ts'
@@ -149,12 +152,10 @@ export const operations: { readonly [N in Exclude<PrimitiveName, Taken>]: Entry 
       : converted(w, x.args[0], x.types[0], to),
   ),
   stopGradient: ({ args: [x] }) => x,
-  allReduce: ofOneRank,
-  vary: ofOneRank,
-  allGather: ofOneRank,
-  reduceScatter: ofOneRank,
-  shard: ofOneRank,
-  place: ofOneRank,
+  ...pipe(
+    collective,
+    R.map(() => ofOneRank),
+  ),
   reshape: ({ args: [x], types, out }, w) => w.emit(`stablehlo.reshape ${x} : ${signature(types, out)}`),
   transpose: entry(v.transpose, ({ perm }, { args: [x], types, out }, w) =>
     w.emit(`stablehlo.transpose ${x}, dims = [${perm.join(', ')}] : ${signature(types, out)}`),

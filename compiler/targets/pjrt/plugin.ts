@@ -49,7 +49,7 @@ const foreign = (path: string, packages: string, why: string): Fault =>
   fault('target', {
     place: path,
     found: why,
-    allowed: 'a plugin in folders of your own, in which nobody else may write',
+    allowed: 'a plugin in folders of your own, in which no other user may write',
     remedy: `if it is yours: chmod -R go-w ${dirname(packages)}; else remove it and install it again (${commandLine('accelerator')} install), or set XDG_CACHE_HOME to a folder of your own`,
   })
 

@@ -54,7 +54,7 @@ const constantOf = (l: Leaf, w: Writer): string | undefined =>
 const donated = (leaves: ReadonlyArray<NamedLeaf>, outputs: ReadonlyArray<Output>): ReadonlyMap<string, number> =>
   new Map(outputs.flatMap((o, i) => (o.role === 'state' && leaves.some((l) => isResident(l) && l.path === o.path) ? [[o.path, i]] : [])))
 
-/** A scalar that so many tensors read is worth a barrier. */
+/** A scalar that this many tensors read is worth a barrier. */
 const many = 8
 
 /**

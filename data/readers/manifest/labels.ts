@@ -99,21 +99,29 @@ export const wordLabels = (rows: ReadonlyArray<ReadonlyArray<string>>): Labels =
   return { classes, several: { values, given: Uint8Array.from(rows, (row) => (row.some((w) => w !== '') ? 1 : 0)) }, said: [] }
 }
 
+/** Numbers as yes and no: above 0 is yes, all else no; what is neither 0 nor above it is counted. */
+export const marked = (
+  count: number,
+  numberAt: (i: number) => number,
+): { readonly values: Uint8Array; readonly said: ReadonlyArray<string> } => {
+  const values = new Uint8Array(count)
+  let unknown = 0
+  for (let i = 0; i < count; i++) {
+    const v = numberAt(i)
+    if (v > 0) values[i] = 1
+    else if (v !== 0) unknown++
+  }
+  return { values, said: unknown === 0 ? [] : [`${unknown} labels that are blank or below 0 count as 0`] }
+}
+
 /** Several labels a row, by a number for each class: 1 is yes, all else no. */
 export const vectorLabels = (rows: ReadonlyArray<ReadonlyArray<string> | undefined>, classes: ReadonlyArray<string>): Labels => {
-  const values = new Uint8Array(rows.length * classes.length)
-  let unknown = 0
-  rows.forEach((row, r) =>
-    row?.forEach((v, c) => {
-      if (Number(v) > 0) values[r * classes.length + c] = 1
-      else if (v !== '0') unknown++
-    }),
-  )
-  return {
-    classes,
-    several: { values, given: Uint8Array.from(rows, (row) => (row === undefined ? 0 : 1)) },
-    said: unknown === 0 ? [] : [`${unknown} labels that are blank or below 0 count as 0`],
-  }
+  const n = classes.length
+  const { values, said } = marked(rows.length * n, (i) => {
+    const v = rows[Math.floor(i / n)]?.[i % n] ?? '0'
+    return v === '0' ? 0 : Number(v) > 0 ? 1 : NaN
+  })
+  return { classes, several: { values, given: Uint8Array.from(rows, (row) => (row === undefined ? 0 : 1)) }, said }
 }
 
 /** Labels of which exactly one holds in each row are one class a row. */

@@ -1,7 +1,7 @@
 /** Labels of the entries of an array: numbers or names, one or several each. Labels never stop training without them. */
 import type { NpyHeader } from '../../formats/npy.ts'
 import { npyAt, npyTexts } from '../../formats/npy.ts'
-import { classesOf, labelText, onlyOne } from '../manifest/labels.ts'
+import { classesOf, labelText, marked, onlyOne } from '../manifest/labels.ts'
 import { countOf } from '../../formats/tensor.ts'
 
 /** One number for each entry, -1 for none, or a vector of several classes: in as many bytes as classes need. */
@@ -49,16 +49,13 @@ const textsOf = (numberOf: (i: number) => number): ((i: number) => string) => {
 
 /** Several labels an entry, by the rules that tables have: 1 is yes, all else no. */
 const several = (perEntry: number, count: number, numberOf: (i: number) => number): ReadLabels => {
-  const values = new Uint8Array(perEntry * count)
-  let unknown = 0
-  for (let i = 0; i < values.length; i++) {
+  const total = perEntry * count
+  for (let i = 0; i < total; i++) {
     const v = numberOf(i)
     if (!(Number.isNaN(v) || Number.isSafeInteger(v))) return without(`label vectors with values such as ${v}, which are no classes`)
-    if (v > 0) values[i] = 1
-    else if (v !== 0) unknown++
   }
+  const { values, said } = marked(total, numberOf)
   const names = Array.from({ length: perEntry }, (_, c) => String(c))
-  const said = unknown === 0 ? [] : [`${unknown} labels that are blank or below 0 count as 0`]
   const read = onlyOne({ classes: names, several: { values, given: new Uint8Array(count).fill(1) }, said })
   if (read.single !== undefined) {
     const own = small(count, perEntry)

@@ -140,9 +140,13 @@ const pageAllowed = (place: string, bytes: Uint8Array, p: TiffPage, limit: numbe
 
 const jpeg2000 = jpeg2000Pictures()
 
-/** What the header of such a picture says, before anything is made of that size; undefined for all others. */
+/** What the header of a picture says that our own decoders read; undefined for all others. */
+export const ownHead = (bytes: Uint8Array): Either<string, RasterHead> | undefined =>
+  isBmp(bytes) ? bmpHead(bytes) : isPnm(bytes) ? pnmHead(bytes) : isJpeg2000(bytes) ? jpeg2000Head(bytes) : undefined
+
+/** The same before anything is made of that size, frames of animated PNG too. */
 const rasterHead = (bytes: Uint8Array, page: number): RasterHead | undefined => {
-  const head = isBmp(bytes) ? bmpHead(bytes) : isPnm(bytes) ? pnmHead(bytes) : isJpeg2000(bytes) ? jpeg2000Head(bytes) : undefined
+  const head = ownHead(bytes)
   if (head !== undefined) return E.isRight(head) ? head.right : undefined
   return page > 0 ? apngHead(bytes) : undefined
 }

@@ -1,14 +1,10 @@
 /** What the first bytes of pictures say: their channels, sides and pages, without decoding them. */
 import { readFile, stat } from 'node:fs/promises'
 import * as E from 'fp-ts/lib/Either.js'
-import type { Either } from 'fp-ts/lib/Either.js'
 import { headOf } from '../sorting.ts'
 import { framesOf } from './apng.ts'
-import { bmpHead, isBmp } from './bmp.ts'
-import { pageKind } from './file.ts'
-import { isJpeg2000, jpeg2000Head } from './jpeg2000.ts'
-import { isPnm, pnmHead } from './pnm.ts'
-import type { RasterHead } from './raster.ts'
+import { ownHead, pageKind } from './file.ts'
+import { isJpeg2000 } from './jpeg2000.ts'
 import { isPlain, tiffOf } from './tiff.ts'
 import type { Tiff, TiffPage } from './tiff.ts'
 
@@ -54,15 +50,12 @@ const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_,
 /** Bytes that hold what a header says, of formats that are looked at here. */
 const headBytes = 4096
 
-const peekHead = (head: Uint8Array): Either<string, RasterHead> | undefined =>
-  isBmp(head) ? bmpHead(head) : isPnm(head) ? pnmHead(head) : isJpeg2000(head) ? jpeg2000Head(head) : undefined
-
 /** What the header of a picture says: of a file by its path, or of bytes. None where it cannot be read. */
 export const peekPicture = async (file: string | Uint8Array): Promise<Peeked | undefined> => {
   try {
     const head = typeof file === 'string' ? await headOf(file, headBytes) : file
     if (head === undefined) return undefined
-    const own = peekHead(head)
+    const own = ownHead(head)
     if (own !== undefined) {
       if (E.isLeft(own)) return undefined
       const { channels, deep, height, width } = own.right

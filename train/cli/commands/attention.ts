@@ -48,7 +48,7 @@ const spec: CommandSpec = {
   ],
 }
 
-/** One image of a file, in 0..1. Which of several is looked at is said where nobody asked for one. */
+/** One image of a file, in 0..1. Which of several is looked at is said where none was asked for. */
 const imageAt = (path: string, asked: number | undefined, reading: OpenOptions, say: (text: string) => void): TaskEither<Fault, Image> =>
   pipe(
     splitsAt(path, say, undefined, reading),

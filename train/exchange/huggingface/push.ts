@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as O from 'fp-ts/lib/Option.js'
-import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
@@ -99,4 +98,4 @@ export const pushModel = (hub: Hub, p: Push, say: (text: string) => void): TaskE
 
 /** The files of a folder of Hugging Face that make the model, with what pictures become. */
 export const modelFiles = (written: ReadonlyArray<string>): ReadonlyArray<string> =>
-  pipe(written, (names) => names.filter((n) => /\.(?:json|safetensors)$/.test(n)))
+  written.filter((n) => /\.(?:json|safetensors)$/.test(n))

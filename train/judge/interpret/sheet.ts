@@ -11,6 +11,7 @@ import type { Dataset, Image } from '../../../data/readers/dataset.ts'
 import { subset } from '../../../data/readers/subset.ts'
 import { blend, contactSheet, enlarge, heatMap, visible, writePng } from '../../../data/readers/pictures/picture.ts'
 import { shrunk } from './pictures.ts'
+import { unitItem } from '../evaluate/encoder.ts'
 import { extractor } from '../evaluate/features.ts'
 import type { FeatureProgram } from '../../run/assembly.ts'
 
@@ -22,19 +23,14 @@ export interface AttentionOptions {
 /** Larger images are shown shrunk to this, along their longer side. */
 const largest = 448
 
-/** `image` with values in 0 .. 1, as small as it is shown. */
-const unit = (d: Dataset, image: Image): Image =>
-  shrunk(largest)({ ...image, data: image.data.map((v) => (v - d.range[0]) / (d.range[1] - d.range[0])) })
-
 /**
  * One row of tiles per image: the image, then for every head where the class token of the last block looks, from its
  * attention `[heads, 1 + N, 1 + N]`: row 0 without the columns of the class token itself and of registers (dino `visualize_attention.py`).
  */
-const tiles = (d: Dataset, image: Image, attention: Float32Array, heads: number): Either<Fault, ReadonlyArray<Image>> => {
+const tiles = (shown: Image, attention: Float32Array, heads: number): Either<Fault, ReadonlyArray<Image>> => {
   const tokens = Math.round(Math.sqrt(attention.length / heads))
   // what is no square of patches are the class token and registers, which come first
   const grid = Math.floor(Math.sqrt(tokens - 1))
-  const shown = unit(d, image)
   const scale = Math.max(1, Math.round(112 / Math.max(shown.height, shown.width)))
   const maps = Array.from({ length: heads }, (_, h) =>
     attention.subarray(h * tokens * tokens + tokens - grid * grid, h * tokens * tokens + tokens),
@@ -83,8 +79,8 @@ export const attentionSheet = (
         Array.from({ length: some.length }, (_, i) => i),
         TE.traverseSeqArray((i) =>
           pipe(
-            some.item(i),
-            TE.chainEitherK((item) => tiles(d, item.image, rows.data.subarray(i * rows.dim, (i + 1) * rows.dim), o.heads)),
+            unitItem(some, i),
+            TE.chainEitherK(({ image }) => tiles(shrunk(largest)(image), rows.data.subarray(i * rows.dim, (i + 1) * rows.dim), o.heads)),
           ),
         ),
       ),

@@ -1,7 +1,7 @@
 /** A model card of a run: what Hugging Face shows of a model. What only its maker knows, the licence first of all, is left to be filled. */
 import { basename } from 'node:path'
 import * as O from 'fp-ts/lib/Option.js'
-import { isRecord } from '../../../data/formats/codec.ts'
+import { valueAt } from '../../../data/formats/codec.ts'
 import { shownName } from '../../../core/text.ts'
 import type { RunRecord } from './record.ts'
 
@@ -13,8 +13,6 @@ export interface CardFacts {
   /** What the backbone is, in words and numbers. */
   readonly network: ReadonlyArray<readonly [what: string, is: string]>
 }
-
-const at = (u: unknown, ...path: ReadonlyArray<string>): unknown => path.reduce((v, key) => (isRecord(v) ? v[key] : undefined), u)
 
 const text = (u: unknown): string | undefined =>
   typeof u === 'string' ? (u === '' ? undefined : u) : typeof u === 'number' || typeof u === 'boolean' ? String(u) : undefined
@@ -30,7 +28,7 @@ const table = (head: readonly [string, string], rows: ReadonlyArray<readonly [st
 
 const figure = (n: number): string => (Number.isInteger(n) ? String(n) : n.toPrecision(4))
 
-/** Where data lie, and what a run began with, by name alone: folders of a machine are nobody's business. */
+/** Where data lie, and what a run began with, by name alone: the folders of a machine are private. */
 const named = (u: unknown): string | undefined => {
   const path = text(u)
   return path === undefined ? undefined : /^\w[\w.-]*\/\w[\w.-]*(?:@\S+)?$/.test(path) && !path.startsWith('runs/') ? path : basename(path)
@@ -49,10 +47,10 @@ const settings: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
 /** The card as Markdown, with the metadata that the hub reads. */
 export const modelCard = ({ name, config, summary }: RunRecord, { repo, license, network }: CardFacts): string => {
   const said = settings.flatMap(([what, path]) => {
-    const is = text(at(config, ...path))
+    const is = text(valueAt(config, ...path))
     return is === undefined ? [] : [[what, is] as const]
   })
-  const start = named(at(config, 'start', 'from'))
+  const start = named(valueAt(config, 'start', 'from'))
   const figures = O.isSome(summary) ? Object.entries(summary.value.metrics).map(([k, v]) => [k, figure(v)] as const) : []
   return [
     '---',
@@ -81,7 +79,7 @@ export const modelCard = ({ name, config, summary }: RunRecord, { repo, license,
     '',
     '## Training',
     '',
-    ...table(['', ''], [['data', named(at(config, 'data', 'path')) ?? 'the digits that the package mnist ships'], ...said]),
+    ...table(['', ''], [['data', named(valueAt(config, 'data', 'path')) ?? 'the digits that the package mnist ships'], ...said]),
     '',
     '## Figures',
     '',

@@ -6,11 +6,10 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../../core/fault.ts'
 import { fault, messageOf } from '../../../../core/fault.ts'
-import { keepLoaded, koffi } from '../../foreign.ts'
+import type { Async, Call } from '../../foreign.ts'
+import { asAddress, keepLoaded, koffi, later } from '../../foreign.ts'
 import type { Compiler } from '../compiler.ts'
 import { findCompiler, libraryOf } from '../compiler.ts'
-import type { Async, Call } from '../library.ts'
-import { asAddress } from '../library.ts'
 import type { Launched } from './launcher.ts'
 
 export type Met = { readonly _tag: 'Met'; readonly most: number } | { readonly _tag: 'Late' } | { readonly _tag: 'Differ' }
@@ -40,7 +39,7 @@ export interface Ranks {
 /**
  * What UCX and libfabric, which MPICH stands on, must not do in Node: to learn of memory that is unmapped they take its calls over, and try
  * that out by moving the end of the heap, while Node's threads do so too. A page was lost in one of 15 starts. And signals are
- * Node's own. Whoever sets these variables knows better.
+ * Node's own. A user who sets these variables knows better.
  */
 const quiet: Readonly<Record<string, string>> = {
   UCX_MEM_EVENTS: 'no',
@@ -93,13 +92,6 @@ export const joinRanks =
       const leave: Call = lib.func('void dg_leave()')
       const gather: Async = lib.func('void dg_gather(void *x, void *all, int64_t n)')
       const meet: Async = lib.func('int32_t dg_meet(int32_t brought, int32_t same, double seconds)')
-      const called = <A>(f: Async, args: ReadonlyArray<unknown>, of: (r: unknown) => A): Promise<A> =>
-        new Promise((done, fail) => {
-          f.async(...args, (e: unknown, r: unknown) => {
-            if (e === null || e === undefined) done(of(r))
-            else fail(new Error(messageOf(e)))
-          })
-        })
       const joined = join()
       if (joined === -1)
         return E.left(
@@ -140,14 +132,13 @@ export const joinRanks =
         collective: asAddress(address()),
         gather: async (bytes) => {
           const whole = new Uint8Array(bytes.length * all)
-          await called(gather, [bytes, whole, bytes.length], () => undefined)
+          await later(gather, bytes, whole, bytes.length)
           return whole
         },
-        meet: (brought, same, seconds) =>
-          called(meet, [brought, same, seconds], (r): Met => {
-            const most = Number(r)
-            return most === -1 ? { _tag: 'Late' } : most === -2 ? { _tag: 'Differ' } : { _tag: 'Met', most }
-          }),
+        meet: async (brought, same, seconds) => {
+          const most = Number(await later(meet, brought, same, seconds))
+          return most === -1 ? { _tag: 'Late' } : most === -2 ? { _tag: 'Differ' } : { _tag: 'Met', most }
+        },
         abort: (code) => {
           abort(code)
         },
