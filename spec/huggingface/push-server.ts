@@ -1,6 +1,9 @@
 /** A small hub that models are sent to: it makes repositories, says which files are large, and takes them and commits. */
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import * as t from 'io-ts'
+import { decodeAs } from '../../data/formats/codec.ts'
+import { right } from '../data/either.ts'
 import { sha256 } from './hub-server.ts'
 
 export interface PushHub {
@@ -12,14 +15,24 @@ export interface PushHub {
   readonly seen: ReadonlyArray<string>
 }
 
-interface Line {
-  readonly key: string
-  readonly value: { readonly path: string; readonly content?: string; readonly oid?: string }
+const repository = t.type({ organization: t.string, name: t.string })
+const asked = t.type({ files: t.readonlyArray(t.type({ path: t.string })) })
+const info = t.type({ objects: t.readonlyArray(t.type({ oid: t.string, size: t.number })) })
+const line = t.union([
+  t.type({ key: t.literal('file'), value: t.type({ path: t.string, content: t.string }) }),
+  t.type({ key: t.literal('lfsFile'), value: t.type({ path: t.string, oid: t.string }) }),
+  t.type({ key: t.literal('header'), value: t.UnknownRecord }),
+])
+
+/** What a client has sent, or a failed test. */
+const sent = <A>(codec: t.Type<A, unknown>, text: string): A => {
+  const json: unknown = JSON.parse(text)
+  return right(decodeAs(codec, 'data', 'a request', 'send what the hub takes')(json))
 }
 
 const bodyOf = async (q: IncomingMessage): Promise<Buffer> => {
   const parts: Buffer[] = []
-  for await (const part of q) parts.push(Buffer.from(part as Uint8Array))
+  for await (const part of q) if (part instanceof Uint8Array) parts.push(Buffer.from(part))
   return Buffer.concat(parts)
 }
 
@@ -52,10 +65,9 @@ export const startPushHub = async (token: string): Promise<PushHub> => {
       reply(401, { error: 'Invalid credentials' })
       return
     }
-    const json = (): Record<string, never> => JSON.parse(body.toString()) as Record<string, never>
     if (path === '/api/repos/create') {
-      const { organization, name } = json()
-      const full = `${String(organization)}/${String(name)}`
+      const { organization, name } = sent(repository, body.toString())
+      const full = `${organization}/${name}`
       if (repositories.has(full)) {
         reply(409, { error: 'You already created this model repo' })
         return
@@ -71,16 +83,16 @@ export const startPushHub = async (token: string): Promise<PushHub> => {
       return
     }
     if (what === 'preupload') {
-      const asked = json()['files'] as ReadonlyArray<{ readonly path: string }>
-      reply(200, { files: asked.map((f) => ({ path: f.path, uploadMode: f.path.endsWith('.safetensors') ? 'lfs' : 'regular' })) })
+      const wanted = sent(asked, body.toString())
+      reply(200, { files: wanted.files.map((f) => ({ path: f.path, uploadMode: f.path.endsWith('.safetensors') ? 'lfs' : 'regular' })) })
     } else if (what === 'info') {
-      const objects = json()['objects'] as ReadonlyArray<{ readonly oid: string; readonly size: number }>
+      const { objects } = sent(info, body.toString())
       reply(200, { transfer: 'basic', objects: objects.map((o) => ({ ...o, actions: { upload: { href: `${url}/upload/${o.oid}` } } })) })
     } else {
-      for (const line of body.toString().split('\n')) {
-        const { key, value } = JSON.parse(line) as Line
-        if (key === 'file') files.set(value.path, Buffer.from(value.content ?? '', 'base64'))
-        else if (key === 'lfsFile') files.set(value.path, large.get(value.oid ?? '') ?? Buffer.alloc(0))
+      for (const text of body.toString().split('\n')) {
+        const { key, value } = sent(line, text)
+        if (key === 'file') files.set(value.path, Buffer.from(value.content, 'base64'))
+        else if (key === 'lfsFile') files.set(value.path, large.get(value.oid) ?? Buffer.alloc(0))
       }
       reply(200, { success: true, commitOid: 'c'.repeat(40), commitUrl: `${url}/${name}/commit/${'c'.repeat(40)}`, hookOutput: '' })
     }
