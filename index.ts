@@ -77,6 +77,7 @@ export { adapters, adaptersOf } from './train/config/adapters.ts'
 
 // Methods.
 export type { Backbone, Method } from './train/step/method.ts'
+export { backbone } from './train/step/method.ts'
 export { method } from './train/step/method.ts'
 export type { Learning } from './train/recipes/learning.ts'
 export { dinov1 } from './train/recipes/methods/dinov1.ts'

@@ -8,9 +8,6 @@ import { call, inScope, isExpr, param, zeros } from '../core/model.ts'
 import { misuse } from '../core/primitive.ts'
 import { isDimension } from '../core/type.ts'
 import { broadcastTo } from '../ops/broadcast.ts'
-import { dot } from '../ops/contract.ts'
-import { mul } from '../ops/elementwise.ts'
-import { softmax } from '../ops/nn.ts'
 import { mean } from '../ops/reduce.ts'
 import { expandDims, reshape, transpose } from '../ops/reshape.ts'
 import { concat, pad, slice } from '../ops/window.ts'
@@ -25,6 +22,7 @@ import type { PatchParams } from './patch.ts'
 import { patchEmbed } from './patch.ts'
 import { maskedPatches } from './tokens.ts'
 import type { VitInput } from './vit.ts'
+import { similarity } from './similarity.ts'
 import type { WindowAttentionParams } from './window-attention.ts'
 import { windowAttention } from './window-attention.ts'
 
@@ -158,11 +156,6 @@ const spread = (mask: Expr, grid: readonly [number, number], last: readonly [num
   )
   return reshape([b, grid[0] * grid[1]])(slice(2, 0, grid[1])(slice(1, 0, grid[0])(large)))
 }
-
-const similarity = (tokens: Expr): Expr =>
-  expandDims(1)(
-    softmax(-1)(mul(dot({ leftBatch: [0], rightBatch: [0], left: [2], right: [2] })(tokens, tokens), (tokens.type.shape[2] ?? 1) ** -0.5)),
-  )
 
 const embedded = (o: FullSwinOptions, embed: Model<PatchParams, Expr, Expr>, c: Context, p: Exprs<SwinParams>, images: Expr): Expr => {
   const patches = call(embed, c, 'patch_embed', p.patch_embed, images)

@@ -48,6 +48,7 @@ export { gramOf } from './recipes/parts/anchor.ts'
 
 // Methods: networks, loss and feed, built once for settings and images.
 export type { Backbone, Method, MethodOptions, SeeingFeatures, StepFeed } from './step/method.ts'
+export { backbone } from './step/method.ts'
 export { method } from './step/method.ts'
 export type { AtHand } from './run/assembly.ts'
 export type { Learning } from './recipes/learning.ts'

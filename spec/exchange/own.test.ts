@@ -1,7 +1,10 @@
 /** Backbones that no class of transformers computes: never written as one, but as tensors and ONNX; and what such a run is good for. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as t from 'io-ts'
 import { InferenceSession, Tensor } from 'onnxruntime-web'
 import { describe, expect, it } from 'vitest'
 import { evaluate } from '../../compiler/targets/reference.ts'
@@ -10,6 +13,7 @@ import { input } from '../../core/leaves.ts'
 import { sizeOf } from '../../core/type.ts'
 import { readSafetensors } from '../../data/formats/safetensors.ts'
 import { floatsOf } from '../../data/formats/tensor.ts'
+import { writePng } from '../../data/readers/pictures/picture.ts'
 import { resolve } from '../../train/config/settings.ts'
 import type { SeeingFeatures } from '../../train/index.ts'
 import { network } from '../../train/index.ts'
@@ -28,6 +32,9 @@ const node = (...words: ReadonlyArray<string>): { readonly code: number | null; 
   const done = spawnSync(process.execPath, ['--import', 'tsx', ...words], { cwd: root, encoding: 'utf8' })
   return { code: done.status, out: done.stdout, err: done.stderr }
 }
+
+const accuracyOf = t.type({ metrics: t.type({ top1: t.number }) })
+const finalOf = t.type({ metrics: t.type({ knn_after: t.number }) })
 
 const asked = { channels: 1, image: 28, maskToken: false }
 
@@ -83,7 +90,7 @@ describe.each(cases)('a run with $name', ({ name, features, sides, shapes }) => 
     }
   })
 
-  it('is no ViT for any command, and is gone on from by its own program', { timeout: 120_000 }, () => {
+  it('is no ViT for any command, and is looked at and gone on from by its own program', { timeout: 300_000 }, async () => {
     const exported = node('train/cli/dinograph.ts', 'hf', 'export', '--run', out, '--out', at(`${name}-hf`))
     expect(exported.code).toBe(2)
     expect(exported.err).toContain('a backbone of its own')
@@ -92,6 +99,33 @@ describe.each(cases)('a run with $name', ({ name, features, sides, shapes }) => 
     expect(node('train/cli/dinograph.ts', 'features', '--model', out, '--data', 'mnist', '--out', at('f.safetensors')).err).toContain(
       'a backbone of its own',
     )
+    // its program computes it: the same features as its ONNX file has, on the images of the run
+    const own = ['--model', out, '--program', `spec/exchange/${name}.ts`]
+    const knn = node('train/cli/dinograph.ts', 'evaluate', 'knn', ...own, '--k', '20', '--json')
+    expect(knn.code, knn.err).toBe(0)
+    const summary: unknown = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8'))
+    const said: unknown = JSON.parse(knn.out.trim().split('\n').at(-1) ?? '')
+    expect(E.isRight(accuracyOf.decode(said))).toBe(true)
+    expect(
+      pipe(
+        accuracyOf.decode(said),
+        E.map((x) => x.metrics.top1),
+      ),
+    ).toEqual(
+      pipe(
+        finalOf.decode(summary),
+        E.map((x) => x.metrics.knn_after),
+      ),
+    )
+    const picture = at('digit.png')
+    right(await writePng(picture)({ channels: 1, height: 28, width: 28, data: Float32Array.from(wave(784)) })())
+    const looked = node('train/cli/dinograph.ts', 'attention', ...own, '--image', picture, '--out', at(`${name}-maps`))
+    expect(looked.code, looked.err).toBe(0)
+    expect(readdirSync(at(`${name}-maps`))).toContain('overview.png')
+    const other = cases.find((c) => c.name !== name)?.name ?? ''
+    const wrong = node('train/cli/dinograph.ts', 'evaluate', 'knn', '--model', out, '--program', `spec/exchange/${other}.ts`)
+    expect(wrong.code).toBe(2)
+    expect(wrong.err).toMatch(/as the program declares it|unknown setting/)
     const again = node(`spec/exchange/${name}.ts`, '--model', out, '--out', `${out}-again`, '--steps', '1')
     expect(again.code, again.err).toBe(0)
     expect(again.err).toContain(`starting from ${out}`)

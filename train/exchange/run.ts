@@ -130,7 +130,7 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<F
           place,
           found: 'a backbone of its own, which only the program that trained it can compute',
           allowed: 'a run whose backbone is a Vision Transformer',
-          remedy: `take ${ownFolder}/backbone.onnx of the run, which has its features; training goes on from it in its own program (start.from)`,
+          remedy: `name its program: evaluate, features and attention take --program FILE; ${ownFolder}/backbone.onnx of the run has its features for others; training goes on from it in its own program (start.from)`,
         }),
     ),
     TE.chain((plain) => fromState(place, plain, readingIn(c.config, plain.has('blocks.0.ls1.gamma')))),

@@ -41,8 +41,13 @@ export interface Backbone<B, I = Expr> extends Model<B, I, SeeingFeatures> {
   readonly vit?: Vit
 }
 
+/** A backbone as it is, its parameters' type read off them: `backbone({ width, patch, params, apply: (context, p) => (images) => … })`. */
+export const backbone = <B, I = Expr>(b: Backbone<B, I>): Backbone<B, I> => b
+
 /** A backbone whatever its parameters are, as evaluations see it. */
 export interface AnyBackbone {
+  /** Its parameters as declared. */
+  readonly params: unknown
   /** Its features of images, with its parameters under `ROOT.backbone`. */
   readonly features: (root: string, images: Expr) => SeeingFeatures
   /** Pixels along the side of a patch. */
@@ -71,6 +76,7 @@ const isVit = (features: AnyBackbone['features'], model: Vit): boolean => {
 export const anyBackbone = <B>(b: Backbone<B>): AnyBackbone => {
   const features = featuresOf(b)
   return {
+    params: b.params,
     features,
     patch: b.patch,
     vit: pipe(

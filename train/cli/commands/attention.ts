@@ -18,7 +18,7 @@ import { splitsAt } from '../../judge/evaluate/parts.ts'
 import { lookAt } from '../../judge/interpret/look.ts'
 import { picturesOf } from '../../judge/interpret/pictures.ts'
 import type { Output } from './program.ts'
-import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+import { isWhole, modelOptions, needed, programOptions, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
 import { folderMade } from '../../../data/formats/file.ts'
 
 const spec: CommandSpec = {
@@ -36,6 +36,7 @@ const spec: CommandSpec = {
   settings: readingSettings,
   options: [
     ...modelOptions,
+    ...programOptions,
     { name: 'image', value: 'FILE', text: 'a picture, DICOM, NIfTI or npz file' },
     { name: 'out', value: 'DIR', text: 'the folder to write into' },
     { name: 'item', value: 'N', text: 'which image, slice or frame of the file, from 0; 0 by default' },

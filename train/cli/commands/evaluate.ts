@@ -13,10 +13,24 @@ import type { EvaluationOptions } from '../../judge/evaluate/evaluation.ts'
 import { evaluations, isEvaluation } from '../../judge/evaluate/evaluations.ts'
 import { logisticDefaults } from '../../judge/evaluate/logistic.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
-import { partsOf, splitsAt } from '../../judge/evaluate/parts.ts'
+import { partsOf } from '../../judge/evaluate/parts.ts'
 import { officialRates } from '../../judge/evaluate/probe.ts'
 import type { Output } from './program.ts'
-import { isWhole, modelOptions, needed, numberOption, numbersOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+import {
+  isWhole,
+  modelOptions,
+  programOptions,
+  namedImages,
+  placeOfImages,
+  imagesOf,
+  needed,
+  numberOption,
+  numbersOption,
+  runProgram,
+  tableText,
+  textOption,
+  withNetwork,
+} from './program.ts'
 
 /** Steps of a linear probe by default: officially 12,500 for a million images, here enough for tens of thousands. */
 const probeSteps = 2500
@@ -39,6 +53,7 @@ const spec: CommandSpec = {
   settings: readingSettings,
   options: [
     ...modelOptions,
+    ...programOptions,
     {
       name: 'data',
       value: 'DIR|FILE',
@@ -92,13 +107,14 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
       ),
     ),
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-    TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
+    TE.bind('path', () => TE.fromEither(placeOfImages(spec, a))),
     TE.bind('options', () => TE.fromEither(optionsOf(a))),
     TE.bind('reading', () => readingFrom(a)),
     TE.chain(({ name, model, path, options, reading }) =>
-      withNetwork(a, model, ({ device, frozen, root, progress }) =>
-        pipe(
-          splitsAt(path, progress.say, undefined, reading),
+      withNetwork(a, model, (r) => {
+        const { device, frozen, root, progress } = r
+        return pipe(
+          imagesOf(r, path, reading),
           TE.chainEitherK((splits) => partsOf(splits, progress.say)),
           TE.bindTo('parts'),
           TE.bind('result', ({ parts }) => evaluations[name]({ device, frozen, root, parts, progress, options })),
@@ -109,7 +125,7 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
             json: {
               evaluation: name,
               model,
-              data: path,
+              data: namedImages(a, path),
               target: device.name,
               train: parts.train.length,
               ...(parts.val === undefined ? {} : { val: parts.val.length }),
@@ -119,8 +135,8 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
               ...result.details,
             },
           })),
-        ),
-      ),
+        )
+      }),
     ),
   )
 

@@ -16,11 +16,23 @@ import type { Arguments, CommandSpec } from '../arguments.ts'
 import type { Encoder } from '../../judge/evaluate/encoder.ts'
 import { encoder } from '../../judge/evaluate/encoder.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
-import { splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Table, Tables } from '../../judge/evaluate/table.ts'
 import { digestOf, formats, isFormat, tableOf, tensorsOf } from '../../judge/evaluate/table.ts'
 import type { Ready, Output } from './program.ts'
-import { isWhole, modelOptions, needed, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+import {
+  isWhole,
+  modelOptions,
+  programOptions,
+  namedImages,
+  placeOfImages,
+  imagesOf,
+  needed,
+  numberOption,
+  runProgram,
+  tableText,
+  textOption,
+  withNetwork,
+} from './program.ts'
 
 const spec: CommandSpec = {
   call: commandLine('features'),
@@ -33,6 +45,7 @@ const spec: CommandSpec = {
   settings: readingSettings,
   options: [
     ...modelOptions,
+    ...programOptions,
     { name: 'data', value: 'DIR|FILE', text: 'images; mnist for the digits that are shipped' },
     { name: 'out', value: 'FILE', text: 'the file to write' },
     {
@@ -123,7 +136,7 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-    TE.bind('path', () => TE.fromEither(needed(spec, 'data', O.toUndefined(a.data)))),
+    TE.bind('path', () => TE.fromEither(placeOfImages(spec, a))),
     TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
     TE.bind('limit', () =>
       TE.fromEither(numberOption(spec, a, 'limit', Infinity, (n) => n === Infinity || isWhole(n), 'a whole number from 1')),
@@ -136,7 +149,7 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
           TE.Do,
           TE.bind('splits', () =>
             pipe(
-              splitsAt(path, r.progress.say, undefined, reading),
+              imagesOf(r, path, reading),
               TE.chainEitherK((s) => chosen(a, s)),
             ),
           ),
@@ -163,7 +176,10 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
                   ),
                 ),
               ),
-              TE.map((tables): Tables => ({ splits: tables, metadata: { model, data: path, model_sha256: digestOf(r.frozen) } })),
+              TE.map((tables): Tables => ({
+                splits: tables,
+                metadata: { model, data: namedImages(a, path), model_sha256: digestOf(r.frozen) },
+              })),
             ),
           ),
           TE.chainFirst(({ tables }) => formats[format](out, tables)),
@@ -172,7 +188,7 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
             text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
             json: {
               model,
-              data: path,
+              data: namedImages(a, path),
               target: r.device.name,
               out,
               model_sha256: tables.metadata['model_sha256'],

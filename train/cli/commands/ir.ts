@@ -1,8 +1,4 @@
 /** `npm run ir -- examples/NAME.ts [--stage …] [--target …]`: the whole training step of an example, stage by stage. */
-import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { basename, dirname, join, resolve as resolvePath } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -17,19 +13,19 @@ import { follow, isKernelRoad, stagesOf } from '../../../compiler/road.ts'
 import { operationsOf, showGraph } from '../../../compiler/show.ts'
 import type { Device } from '../../../compiler/target.ts'
 import { openTarget } from '../../../compiler/targets/open.ts'
-import { commandLine, isUnderTsx } from '../../../core/command.ts'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { fault, messageOf } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
+import { experimentAt } from '../program-file.ts'
 import { layersOf } from '../sources.ts'
-import type { Experiment } from '../../run/experiment.ts'
 import { decided } from '../../run/experiment.ts'
 import type { Assembled, AssembledPhase } from '../../run/assembly.ts'
 import { initialize } from '../../step/initialization.ts'
 import { writeResidents } from '../../run/state.ts'
-import { nearest } from '../../config/spelling.ts'
 import type { Program } from '../../step/step.ts'
+import { nearest } from '../../config/spelling.ts'
 import { tellFault } from '../unexpected.ts'
 
 const spec: CommandSpec = {
@@ -44,55 +40,6 @@ const spec: CommandSpec = {
     { name: 'phase', value: 'NAME', text: 'which phase of a run that has several; the last by default' },
   ],
 }
-
-const isExperiment = (x: unknown): x is Experiment =>
-  typeof x === 'object' && x !== null && 'resolve' in x && 'settings' in x && 'name' in x
-
-/** A path that names no file: what may have been meant. */
-const noSuchFile = async (path: string): Promise<Fault> => {
-  const names = await readdir(dirname(path)).catch((): ReadonlyArray<string> => [])
-  const programs = names.filter((n) => n.endsWith('.ts'))
-  const near = nearest(basename(path), programs)
-  return fault('usage', {
-    place: path,
-    found: 'no such file',
-    allowed: programs.map((n) => join(dirname(path), n)).join(', ') || 'a file like examples/dinov1.ts',
-    remedy: near === undefined ? 'name a file like examples/dinov1.ts' : `did you mean ${join(dirname(path), near)}?`,
-  })
-}
-
-/** From here on this process loads TypeScript, as modules and by `require`. */
-const readTypeScript = async (): Promise<void> => {
-  const [modules, common] = await Promise.all([import('tsx/esm/api'), import('tsx/cjs/api')])
-  modules.register()
-  common.register()
-}
-
-const defaultOf = (module: unknown): unknown =>
-  typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined
-
-const load =
-  (path: string): TaskEither<Fault, Experiment> =>
-  async () => {
-    if (!existsSync(path)) return E.left(await noSuchFile(path))
-    const wrong = (found: string): Fault =>
-      fault('usage', {
-        place: path,
-        found,
-        allowed: 'a module whose default export is an experiment',
-        remedy: 'name a file like examples/dinov1.ts',
-      })
-    try {
-      if (/\.[cm]?tsx?$/.test(path) && !isUnderTsx()) await readTypeScript()
-      const module: unknown = await import(pathToFileURL(resolvePath(path)).href)
-      const main = defaultOf(module)
-      // of a CommonJS module, the default is all that it exports
-      const found = [main, defaultOf(main)].find(isExperiment)
-      return found === undefined ? E.left(wrong('no experiment as its default export')) : E.right(found)
-    } catch (e) {
-      return E.left(wrong(messageOf(e)))
-    }
-  }
 
 const phaseOf = (a: Assembled, name: string | undefined): Either<Fault, AssembledPhase> => {
   const found = name === undefined ? last(a.phases) : a.phases.find((p) => p.name === name)
@@ -204,7 +151,7 @@ const summary = (stage: string, phase: AssembledPhase, device: Device): Either<F
 
 const show = (a: Arguments): TaskEither<Fault, string> =>
   pipe(
-    load(a.operands[0] ?? ''),
+    experimentAt(a.operands[0] ?? ''),
     TE.bindTo('experiment'),
     TE.bind('layers', ({ experiment }) => TE.fromTask(layersOf(experiment.settings, a, process.env))),
     TE.bind('resolved', ({ experiment, layers }) => decided(experiment)(layers)),

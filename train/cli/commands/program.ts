@@ -11,12 +11,17 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec, OptionSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
+import { readProgramRun } from '../program-run.ts'
+import type { Dataset } from '../../../data/readers/dataset.ts'
+import type { OpenOptions } from '../../../data/readers/reader.ts'
+import type { Split } from '../../../data/readers/split.ts'
 import type { Dialect } from '../../../models/huggingface/config.ts'
 import { dialects } from '../../../models/huggingface/config.ts'
 import type { Network } from '../../exchange/network.ts'
 import { networks } from '../../exchange/network.ts'
 import type { Frozen, FrozenOptions } from '../../judge/evaluate/network.ts'
 import { placeFrozen, readFrozen } from '../../judge/evaluate/network.ts'
+import { splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
 import { print } from '../terminal.ts'
@@ -48,6 +53,15 @@ export const modelOptions: ReadonlyArray<OptionSpec> = [
     value: 'NAME',
     choices: networks,
     text: 'of a file with two: the moving average (default) or the network that is trained',
+  },
+]
+
+/** What names the program of a run whose backbone no other one computes. */
+export const programOptions: ReadonlyArray<OptionSpec> = [
+  {
+    name: 'program',
+    value: 'FILE',
+    text: "the experiment's file, for a run of a backbone of its own; its images are taken where none are named",
   },
 ]
 
@@ -122,6 +136,8 @@ export interface Ready {
   readonly frozen: Frozen
   readonly root: string
   readonly progress: Progress
+  /** The images of the program that was named, as its run has them. */
+  readonly ofProgram: O.Option<TaskEither<Fault, Split>>
 }
 
 const root = 'frozen'
@@ -136,25 +152,53 @@ export const withNetwork = <A>(
   c: CommandSpec = unnamed,
 ): TaskEither<Fault, A> => {
   const progress = startProgress()
+  const program = textOption(a, 'program')
   return pipe(
     TE.fromEither(frozenOptions(c, a)),
-    TE.chain((o) => readFrozen(model, o, progress.say)),
-    TE.bindTo('frozen'),
+    TE.chain((o) =>
+      program === undefined
+        ? pipe(
+            readFrozen(model, o, progress.say),
+            TE.map((frozen) => ({ frozen, ofProgram: O.none })),
+          )
+        : pipe(
+            readProgramRun(a, { file: program, run: model, options: o, say: progress.say }),
+            TE.map(({ frozen, images }) => ({ frozen, ofProgram: O.some(images) })),
+          ),
+    ),
     TE.bind('device', () =>
       openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {}),
     ),
-    TE.chain(({ frozen, device }) => async () => {
+    TE.chain(({ frozen, ofProgram, device }) => async () => {
       progress.say(`${model} on ${device.name}: ${device.description}`)
       for (const note of frozen.notes) progress.say(note)
       const result = await pipe(
         placeFrozen(device, root, frozen),
-        TE.chain(() => use({ device, frozen, root, progress })),
+        TE.chain(() => use({ device, frozen, root, progress, ofProgram })),
       )()
       device.close()
       return result
     }),
   )
 }
+
+/** Where a command's images lie: as named, or nowhere, where a program has its own. Fault: neither. */
+export const placeOfImages = (c: CommandSpec, a: Arguments): Either<Fault, O.Option<string>> =>
+  O.isSome(a.data) || textOption(a, 'program') !== undefined
+    ? E.right(a.data)
+    : E.left(wrong(c, '--data', 'nothing', '--data with a value'))
+
+/** The same in words: a path, or the program whose images are taken. */
+export const namedImages = (a: Arguments, place: O.Option<string>): string => O.getOrElse(() => textOption(a, 'program') ?? '')(place)
+
+/** Those images, as intensities: every split that lies there. */
+export const imagesOf = (r: Ready, place: O.Option<string>, reading: OpenOptions): TaskEither<Fault, ReadonlyMap<string, Dataset>> =>
+  O.isNone(place) && O.isSome(r.ofProgram)
+    ? pipe(
+        r.ofProgram.value,
+        TE.map(({ train, test }) => new Map(Object.entries({ train, test }))),
+      )
+    : splitsAt(O.getOrElse(() => '')(place), r.progress.say, undefined, reading)
 
 const show = (x: string | number): string => (typeof x === 'number' && !Number.isInteger(x) ? x.toPrecision(4) : String(x))
 

@@ -19,6 +19,7 @@ import { partsOf, splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
 import { images } from '../../recipes/parts/images.ts'
+import { readFrozen } from '../../judge/evaluate/network.ts'
 import { networkSections } from '../../judge/report/network.ts'
 import { readRecord } from '../../judge/report/record.ts'
 import { writeReport } from '../../judge/report/report.ts'
@@ -95,7 +96,7 @@ const lookedAt = (a: Arguments, run: string, config: unknown): TaskEither<Fault,
     TE.chain(({ which, split, device }) => async () => {
       progress.say(`${run} on ${device.name}: ${device.description}`)
       const sections = await networkSections({
-        model: run,
+        network: readFrozen(run),
         device,
         split,
         seed: seedOf(config),

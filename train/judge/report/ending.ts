@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../../compiler/target.ts'
@@ -10,6 +11,10 @@ import type { Fault } from '../../../core/fault.ts'
 import { showFault } from '../../../core/fault.ts'
 import type { Split } from '../../../data/readers/split.ts'
 import type { Progress } from '../../run/log/progress.ts'
+import type { AnyBackbone } from '../../step/method.ts'
+import type { Frozen } from '../evaluate/network.ts'
+import { readFrozen } from '../evaluate/network.ts'
+import { readOwn } from '../evaluate/own.ts'
 import { html } from './html.ts'
 import { networkSections } from './network.ts'
 import type { Summary } from './record.ts'
@@ -88,8 +93,13 @@ export interface Ended {
   readonly split: Split
   readonly progress: Progress
   readonly run: { readonly settings: { readonly seed: number } }
+  readonly assembled: { readonly method: { readonly evaluated: AnyBackbone } }
   readonly metrics: Numbers
 }
+
+/** What the run wrote, as any command reads it; a backbone that no other program computes is the run's own. */
+const networkOf = ({ out, assembled: { method } }: Ended): TaskEither<Fault, Frozen> =>
+  O.isSome(method.evaluated.vit) ? readFrozen(out) : readOwn(out, () => E.right(method.evaluated), {})
 
 export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> =>
   reportEnding(
@@ -97,7 +107,7 @@ export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> =>
     'finished',
     f.metrics,
     networkSections({
-      model: f.out,
+      network: networkOf(f),
       device: f.open,
       split: f.split,
       seed: f.run.settings.seed,

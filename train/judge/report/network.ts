@@ -13,7 +13,7 @@ import { substituting } from '../../../data/readers/result.ts'
 import type { EvaluationOptions } from '../evaluate/evaluation.ts'
 import type { EvaluationName } from '../evaluate/evaluations.ts'
 import type { Frozen } from '../evaluate/network.ts'
-import { placeFrozen, readFrozen } from '../evaluate/network.ts'
+import { placeFrozen } from '../evaluate/network.ts'
 import { logisticDefaults } from '../evaluate/logistic.ts'
 import type { Rows } from '../evaluate/neighbours.ts'
 import { officialRates } from '../evaluate/probe.ts'
@@ -29,8 +29,8 @@ import { sampleOf } from './sample.ts'
 import type { Section } from './sections.ts'
 
 export interface Looking {
-  /** The folder of the run, or another that a network can be read from. */
-  readonly model: string
+  /** The network that is looked at. */
+  readonly network: TaskEither<Fault, Frozen>
   readonly device: Device
   readonly split: Split
   readonly seed: number
@@ -113,7 +113,7 @@ const evaluated = (o: Looking, r: Ready, tokens: (d: Dataset) => TaskEither<Faul
   )
 }
 
-/** Sections of what the network in a folder shows on images. Faults: no network there that can be read; images of other channels. */
+/** Sections of what a network shows on images. Faults: those of reading it; images of other channels. */
 export const networkSections = (o: Looking): TaskEither<Fault, ReadonlyArray<Section>> => {
   const missing = new Set<string>()
   const readable = substituting((f) => {
@@ -121,7 +121,7 @@ export const networkSections = (o: Looking): TaskEither<Fault, ReadonlyArray<Sec
   })
   const split: Split = { train: readable(o.split.train), test: o.split.test.length === 0 ? o.split.test : readable(o.split.test) }
   return pipe(
-    readFrozen(o.model),
+    o.network,
     TE.bindTo('frozen'),
     TE.chainFirst(({ frozen }) => placeFrozen(o.device, reportRoot, frozen)),
     TE.bind('sample', ({ frozen }) =>

@@ -1,0 +1,58 @@
+/** A run as its own program computes it: the only way to a backbone, or to images, that no other program knows. */
+import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import type { Split } from '../../data/readers/split.ts'
+import type { Frozen, FrozenOptions } from '../judge/evaluate/network.ts'
+import { readOwn } from '../judge/evaluate/own.ts'
+import { decided } from '../run/experiment.ts'
+import type { Arguments } from './arguments.ts'
+import { experimentAt } from './program-file.ts'
+import { layersOf } from './sources.ts'
+
+/** Options that say what a command does, not what the run was. */
+const elsewhere: Partial<Arguments> = { data: O.none, model: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none }
+
+export interface ProgramRun {
+  readonly frozen: Frozen
+  /** The images that the run was made of. */
+  readonly images: TaskEither<Fault, Split>
+}
+
+/**
+ * The network of the run `run` as the program `file` computes it, with the run's own configuration and what `--set` changes of it. Faults:
+ * no such program; a configuration or tensors that are not of it.
+ */
+export const readProgramRun = (
+  a: Arguments,
+  {
+    file,
+    run,
+    options,
+    say,
+  }: { readonly file: string; readonly run: string; readonly options: FrozenOptions; readonly say: (text: string) => void },
+): TaskEither<Fault, ProgramRun> =>
+  pipe(
+    experimentAt(file),
+    TE.bindTo('experiment'),
+    TE.bind('layers', ({ experiment }) =>
+      TE.fromTask(layersOf(experiment.settings, { ...a, ...elsewhere, config: O.some(join(run, 'config.yaml')) }, {})),
+    ),
+    TE.bind('resolved', ({ experiment, layers }) => decided(experiment)(layers)),
+    TE.bind('frozen', ({ resolved }) =>
+      readOwn(
+        run,
+        (channels, side) =>
+          pipe(
+            resolved.assemble({ channels, side }),
+            E.map(({ method }) => method.evaluated),
+          ),
+        options,
+      ),
+    ),
+    TE.map(({ resolved, frozen }) => ({ frozen, images: resolved.data(say) })),
+  )
