@@ -10,7 +10,7 @@ import { evaluate } from '../../compiler/targets/reference.ts'
 import { roots } from '../../core/graph.ts'
 import { isHalf } from '../../core/type.ts'
 import { right } from '../data/either.ts'
-import { isReseeded, seed } from '../support/arbitrary.ts'
+import { drawn, seed } from '../support/arbitrary.ts'
 import type { Generator } from '../support/generator.ts'
 import { generators, listsOf } from '../support/generators.ts'
 import type { RandomGraph } from '../support/graphs.ts'
@@ -28,11 +28,8 @@ const roads: ReadonlyArray<readonly [string, KernelRoad]> = [
 /** Graphs of each kind. */
 const counts: Readonly<Record<string, number>> = { mixed: 60, extents: 40, networks: 12 }
 
-/** A third of them where the seed is another one: kernels of some networks take seconds to interpret. */
-const graphsOf = (g: Generator, half = false): ReadonlyArray<RandomGraph> => {
-  const count = counts[g.name] ?? 20
-  return listsOf(g, seed, isReseeded ? Math.ceil(count / 3) : count).map((list) => g.make(list, { half }))
-}
+const graphsOf = (g: Generator, half = false): ReadonlyArray<RandomGraph> =>
+  listsOf(g, seed, drawn(counts[g.name] ?? 20)).map((list) => g.make(list, { half }))
 
 /** float64 everywhere: only the order of sums differs, and 16 bits where they are rounded. */
 const close = (r: RandomGraph, what: string, got: ReadonlyArray<ArrayLike<number>>, expected: ReadonlyArray<ArrayLike<number>>): void => {

@@ -3,12 +3,19 @@ import { execFileSync, spawn } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
+/** Specification files that are run together. */
+export interface Group {
+  readonly tests: ReadonlyArray<string>
+  /** Of the graphs that they draw. */
+  readonly share: number
+}
+
 /** How some specification files ended. */
 export type Ended = { readonly _tag: 'Passed' } | { readonly _tag: 'Failed'; readonly said: string } | { readonly _tag: 'Hung' }
 
 export interface Bench {
-  /** Runs specification files until the first failure. */
-  readonly run: (tests: ReadonlyArray<string>, seconds: number) => Promise<Ended>
+  /** Runs specification files until the first failure, with a share of the graphs that they draw. */
+  readonly run: (group: Group, seconds: number) => Promise<Ended>
   /** Runs `body` while a file has another text. */
   readonly changed: <A>(path: string, change: (text: string) => string, body: () => Promise<A>) => Promise<A>
   readonly remove: () => void
@@ -35,14 +42,14 @@ const failureIn = (output: string): string => {
 
 const runIn =
   (folder: string, cache: string) =>
-  (tests: ReadonlyArray<string>, seconds: number): Promise<Ended> =>
+  ({ tests, share }: Group, seconds: number): Promise<Ended> =>
     new Promise((done) => {
       const child = spawn(join(folder, 'node_modules/.bin/vitest'), ['run', '--bail=1', '--maxWorkers=1', ...tests], {
         cwd: folder,
         detached: true,
         stdio: ['ignore', 'pipe', 'pipe'],
         // failures are looked at by nobody: they need not be cut down
-        env: { ...process.env, XDG_CACHE_HOME: cache, DINOGRAPH_TRIES: '0', CI: '1' },
+        env: { ...process.env, XDG_CACHE_HOME: cache, DINOGRAPH_TRIES: '0', DINOGRAPH_SHARE: String(share), CI: '1' },
       })
       let output = ''
       const hear = (data: Buffer): void => {

@@ -1,5 +1,5 @@
 /** Runs the specification against one mutant: nearest files first, until one notices. */
-import type { Bench, Ended } from './bench.ts'
+import type { Bench, Ended, Group } from './bench.ts'
 import type { Imports } from './imports.ts'
 import { distancesTo, testsOf } from './imports.ts'
 import type { Found } from './mutant.ts'
@@ -21,8 +21,11 @@ const importedAs = (path: string): string => (path.endsWith('.ts') ? path : 'com
 /** Files that take minutes come after others that are a little further away. */
 const slow = /parity|-graphs\.test|spec\/train|native-sanitizers|spec\/data/
 
+/** Files that draw graphs. */
+const generated = /-graphs\.test|laws\/passes\.test/
+
 /** Specification files for a mutant, in groups that are run one after the other. */
-export const groupsOf = (imports: Imports, path: string): ReadonlyArray<ReadonlyArray<string>> => {
+export const groupsOf = (imports: Imports, path: string): ReadonlyArray<Group> => {
   const distances = distancesTo(imports, importedAs(path))
   const far = (t: string): number => (distances.get(t) ?? 99) + (slow.test(t) ? 4 : 0)
   // one target's own code is not in the way of another's
@@ -30,17 +33,23 @@ export const groupsOf = (imports: Imports, path: string): ReadonlyArray<Readonly
   const tests = testsOf(imports, importedAs(path))
     .filter((t) => foreign === undefined || !t.startsWith(`spec/targets/${foreign}`))
     .sort((a, b) => far(a) - far(b))
-  const quick = tests.filter((t) => !slow.test(t))
-  // the generators are made to notice: after the nearest
-  const graphs = tests.filter((t) => t.endsWith('-graphs.test.ts'))
-  const rest = [...quick.slice(3), ...tests.filter((t) => slow.test(t) && !graphs.includes(t))]
-  return [quick.slice(0, 3), quick.slice(3, 8), ...graphs.map((t) => [t]), rest.filter((t) => !quick.slice(3, 8).includes(t))].filter(
-    (g) => g.length > 0,
-  )
+  const quick = tests.filter((t) => !slow.test(t) && !generated.test(t))
+  // the generators are made to notice, mostly within their first graphs; gpu.js needs no compiler
+  const graphs = tests.filter((t) => generated.test(t)).sort((a, b) => Number(b.includes('gpujs')) - Number(a.includes('gpujs')))
+  const rest = tests.filter((t) => slow.test(t) && !generated.test(t))
+  const whole = (some: ReadonlyArray<string>): Group => ({ tests: some, share: 1 })
+  return [
+    whole(quick.slice(0, 3)),
+    ...graphs.map((t) => ({ tests: [t], share: 0.1 })),
+    whole(quick.slice(3, 8)),
+    whole(quick.slice(8)),
+    ...graphs.map((t) => whole([t])),
+    whole(rest),
+  ].filter((g) => g.tests.length > 0)
 }
 
 /** Tests that fail without any mutant too; each is tried once. */
-export type Sound = (tests: ReadonlyArray<string>) => Promise<boolean>
+export type Sound = (group: Group) => Promise<boolean>
 
 const limit = 1200
 
@@ -57,9 +66,9 @@ export const check = async (bench: Bench, imports: Imports, { path, mutant }: Fo
     for (const group of groupsOf(imports, path)) {
       const ended: Ended = await bench.run(group, limit)
       if (ended._tag === 'Passed') continue
-      const file = ended._tag === 'Failed' ? group.find((t) => ended.said.includes(t)) : undefined
-      const by = file ?? group.join(' ')
-      return (await sound(file === undefined ? group : [file]))
+      const file = ended._tag === 'Failed' ? group.tests.find((t) => ended.said.includes(t)) : undefined
+      const by = file ?? group.tests.join(' ')
+      return (await sound(file === undefined ? group : { ...group, tests: [file] }))
         ? result('noticed', by, ended._tag === 'Hung' ? `no end in ${limit} s` : ended.said)
         : result('broken', by, 'fails without the mutant')
     }

@@ -80,9 +80,9 @@ const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => 
   const imports = importsOf()
   const clean = openBench(root, join(folder, 'clean'), join(folder, 'cache'))
   const known = new Map<string, Promise<boolean>>()
-  const sound: Sound = (tests) => {
-    const key = tests.join()
-    const tried = known.get(key) ?? clean.run(tests, 1200).then((e) => e._tag === 'Passed')
+  const sound: Sound = (group) => {
+    const key = `${group.share} ${group.tests.join()}`
+    const tried = known.get(key) ?? clean.run(group, 1200).then((e) => e._tag === 'Passed')
     known.set(key, tried)
     return tried
   }

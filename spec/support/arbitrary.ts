@@ -52,5 +52,13 @@ export const seed = given === '' ? 20240229 : Number(given)
 /** Whether this is a run with a seed of its own, beside the one that is always the same. */
 export const isReseeded = given !== ''
 
+const wanted = Number(process.env.DINOGRAPH_SHARE ?? '')
+
+/**
+ * How many graphs are drawn where a property has so many: all of them; a third with a seed of its own, since kernels of some networks take
+ * seconds to interpret; or the share that `DINOGRAPH_SHARE` says, for a first look (`npm run mutate`).
+ */
+export const drawn = (count: number): number => Math.ceil(count * (wanted > 0 && wanted < 1 ? wanted : isReseeded ? 1 / 3 : 1))
+
 /** Seed and size of a property. */
 export const runs = (numRuns: number): { readonly seed: number; readonly numRuns: number } => ({ seed, numRuns })

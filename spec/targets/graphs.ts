@@ -3,7 +3,7 @@
  * same with ever new seeds.
  */
 import { describe, expect, test } from 'vitest'
-import { isReseeded, seed } from '../support/arbitrary.ts'
+import { drawn, seed } from '../support/arbitrary.ts'
 import { generatorOf } from '../support/generators.ts'
 import type { Prey } from '../support/hunt.ts'
 import { hunted, showFailure } from '../support/hunt.ts'
@@ -17,8 +17,7 @@ export const holds = async (prey: Prey, optional = false): Promise<void> => {
     test.each(Object.entries(prey.counts))('%s', { timeout: 1_200_000 }, async (name, count) => {
       const generator = generatorOf(name)
       if (generator === undefined) return expect.fail(`no generator ${name}`)
-      // a third of them where the seed is another one
-      const wanted = isReseeded ? Math.ceil(count / 3) : count
+      const wanted = drawn(count)
       const bag = await hunted(prey, generator, seed, wanted)
       console.log(
         `${prey.name}: ${bag.graphs - bag.failures.length} of ${bag.graphs} ${name} of seed ${seed} agree (${bag.unfit} left out), worst ratio ${bag.worst.toPrecision(2)} at ${bag.at}, ${bag.seconds.toFixed(0)} s`,
