@@ -9,6 +9,8 @@ import { section } from './section.ts'
 
 export const evaluation = section('k-NN on features while training', {
   during: whole(1, 'evaluations during training, besides before and after'),
+  before: flag(true, 'evaluate the untrained network, and the pixels themselves'),
+  report: flag(true, 'write the page of curves and pictures when the run ends; the command report makes it later too'),
   k: whole(20, 'neighbours', { min: 1 }),
   temperature: real(0.07, 'of the votes of neighbours', { above: 0 }),
 })

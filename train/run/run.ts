@@ -138,7 +138,7 @@ const evaluatedBefore = async (
   start: Begun,
   accuracy: TaskEither<Fault, number>,
 ): Promise<Either<Fault, Numbers>> => {
-  if (!isLabelled(data) || start.step > 0) return E.right(start.position.before)
+  if (!isLabelled(data) || start.step > 0 || !run.settings.evaluation.before) return E.right(start.position.before)
   // pixels of images of several sizes cannot be compared
   const pixels = await judge.pixels(data, run.settings.evaluation)()
   const before = await accuracy()

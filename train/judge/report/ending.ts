@@ -92,7 +92,7 @@ export interface Ended {
   readonly open: Device
   readonly split: Split
   readonly progress: Progress
-  readonly run: { readonly settings: { readonly seed: number } }
+  readonly run: { readonly settings: { readonly seed: number; readonly evaluation: { readonly report: boolean } } }
   readonly assembled: { readonly method: { readonly evaluated: AnyBackbone } }
   readonly metrics: Numbers
 }
@@ -101,8 +101,13 @@ export interface Ended {
 const networkOf = ({ out, assembled: { method } }: Ended): TaskEither<Fault, Frozen> =>
   O.isSome(method.evaluated.vit) ? readFrozen(out) : readOwn(out, () => E.right(method.evaluated), {})
 
-export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> =>
-  reportEnding(
+export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> => {
+  if (!f.run.settings.evaluation.report)
+    return pipe(
+      recordSummary(f.out, { ending: 'finished', metrics: f.metrics }),
+      TE.map(() => f.metrics),
+    )
+  return reportEnding(
     f,
     'finished',
     f.metrics,
@@ -116,3 +121,4 @@ export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> =>
       whole: false,
     }),
   )
+}
