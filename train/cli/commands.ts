@@ -14,6 +14,11 @@ export interface Command {
 
 export const commands: Readonly<Record<string, Command>> = {
   train: { about: 'trains what a configuration says', load: () => import('./commands/train.ts'), ends: true },
+  search: {
+    about: 'looks for settings that a method learns best with on some images',
+    load: () => import('./commands/search.ts'),
+    ends: true,
+  },
   evaluate: {
     about: 'judges the features of a trained network: knn, linear, logistic, medmnist',
     load: () => import('./commands/evaluate.ts'),
