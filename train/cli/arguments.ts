@@ -89,6 +89,11 @@ export const commonOptions: ReadonlyArray<OptionSpec> = [
   { name: 'data', value: 'DIR|FILE', text: 'train on these images instead of the shipped ones' },
   { name: 'model', value: 'DIR|FILE|ID', text: 'start from this run, Hugging Face folder, official file, or model of the hub' },
   { name: 'out', value: 'DIR', text: 'write results into this folder' },
+  {
+    name: 'preset',
+    value: 'NAME',
+    text: 'crops, network and schedule for a kind of images, where nothing else says them; usual: what suits them',
+  },
   { name: 'target', value: 'NAME', choices: targetNames, text: 'run on this target' },
   { name: 'threads', value: 'N', text: 'number of threads' },
   { name: 'seed', value: 'N', text: 'the seed of every random draw' },
@@ -231,6 +236,8 @@ const assignments = (c: CommandSpec, given: Given): Either<Fault, ReadonlyArray<
     if (m === null) return E.left(usage(c, '--set', String(text), 'PATH=VALUE', 'write --set optimizer.lr=0.001, for example'))
     out.push({ path: m[1], value: m[2] })
   }
+  // a setting by another name, whose values its codec knows
+  for (const name of given.get('preset') ?? []) out.push({ path: 'preset', value: String(name) })
   return E.right(out)
 }
 

@@ -5,6 +5,8 @@ import { targetNames } from '../../compiler/targets/names.ts'
 import { precisions } from '../../compiler/targets/pjrt/writer.ts'
 import type { Field, ValueOf } from './field.ts'
 import { flag, oneOf, optional, real, text, whole } from './field.ts'
+import type { PresetName } from './preset.ts'
+import { presetNames } from './preset.ts'
 import { section } from './section.ts'
 
 export const evaluation = section('k-NN on features while training', {
@@ -70,6 +72,7 @@ export type Say = (text: string) => void
 
 /** The settings that all experiments have. */
 export interface CommonSettings {
+  readonly preset: 'usual' | 'none' | PresetName
   readonly seed: number
   readonly steps: number
   /** Images of one step. */
@@ -85,6 +88,10 @@ export const common = (d: {
   readonly batch: number
 }): { readonly [K in keyof CommonSettings]: Field<CommonSettings[K]> } => ({
   seed: whole(0, 'the seed of every random draw', { min: 0 }),
+  preset: oneOf(
+    ['usual', 'none', ...presetNames],
+    'what crops, network and schedule follow where images are named: usual, what suits them; none, the program',
+  ),
   steps: whole(d.steps, 'steps of the whole run', { min: 1, max: 1e12 }),
   batch: whole(d.batch, 'images of one step', { min: 1 }),
   evaluation,

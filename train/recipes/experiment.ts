@@ -27,6 +27,7 @@ import { beginningOf } from './parts/start.ts'
 import { rewriteOf, strategyOf, thawed } from './parts/strategies.ts'
 import type { Standard, StandardDefaults } from './standard.ts'
 import { hypersOf, standard, updateOf } from './standard.ts'
+import { suited } from './suited.ts'
 
 /** The parts of an experiment: `S` are all its settings, of which the method's are `L`. */
 export interface Parts<D extends object, L extends object, S extends Standard<D> & L> extends StandardDefaults {
@@ -116,6 +117,6 @@ export const experimentWith = <D extends object, L extends object, X extends obj
   o: Parts<D, L, Standard<D> & L & X>,
 ): Experiment => experimentOf(optionsOf(settingsOf(o).and(own), o))
 
-/** Makes an experiment of its parts. */
+/** Makes an experiment of its parts. Written for the shipped digits, it follows other data by presets (config/preset.ts). */
 export const experiment = <D extends object, L extends object>(o: Parts<D, L, Standard<D> & L>): Experiment =>
-  experimentOf(optionsOf(settingsOf(o), o))
+  suited(experimentOf(optionsOf(settingsOf(o), o)))

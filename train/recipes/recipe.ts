@@ -31,6 +31,7 @@ import { images } from './parts/images.ts'
 import type { Objective } from './parts/objective.ts'
 import { objective } from './parts/objective.ts'
 import { standard } from './standard.ts'
+import { suited } from './suited.ts'
 import { isRecord } from '../../data/formats/codec.ts'
 
 const data = images()
@@ -138,11 +139,7 @@ const experimentOf = (defaults: Given<Config>, taken: Given<Config>): Experiment
   }
 }
 
-/**
- * An experiment from a configuration: what is said here are its defaults, which files and options may change. A run that goes on from a
- * network (`start.from`) has that network's shape, and crops and statistics as it has seen, where neither says otherwise.
- */
-export const recipe = (defaults: Given<Config> = {}): Experiment => ({
+const goingOnFrom = (defaults: Given<Config>): Experiment => ({
   ...experimentOf(defaults, {}),
   adapted: (layers) =>
     pipe(
@@ -155,3 +152,10 @@ export const recipe = (defaults: Given<Config> = {}): Experiment => ({
       ),
     ),
 })
+
+/**
+ * An experiment from a configuration: what is said here are its defaults, which files and options may change. A run that goes on from a
+ * network (`start.from`) has that network's shape, and crops and statistics as it has seen, where neither says otherwise.
+ * Other data than digits are followed by a preset, where the configuration says nothing of networks and crops.
+ */
+export const recipe = (defaults: Given<Config> = {}): Experiment => suited(goingOnFrom(defaults))

@@ -1,0 +1,118 @@
+/** Settings that follow the data: the table by itself, and runs on images that no program was written for, as processes. */
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as fc from 'fast-check'
+import * as E from 'fp-ts/lib/Either.js'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { valueAt } from '../../data/formats/codec.ts'
+import { writePng } from '../../data/readers/pictures/picture.ts'
+import type { Kind, Machine } from '../../train/config/preset.ts'
+import { presetFor, presetNames, presets } from '../../train/config/preset.ts'
+import { layerAt } from '../../train/config/layers.ts'
+import { recipe } from '../../train/index.ts'
+import { right } from '../data/either.ts'
+import { runs } from '../support/arbitrary.ts'
+import { wave } from '../support/tensor.ts'
+import { live } from './killed.ts'
+
+const kinds: fc.Arbitrary<Kind> = fc.record(
+  {
+    images: fc.integer({ min: 1, max: 1e7 }),
+    channels: fc.integer({ min: 1, max: 13 }),
+    side: fc.integer({ min: 1, max: 8000 }),
+    units: fc.constantFrom('HU', 'stored'),
+    modality: fc.constantFrom('CT', 'MR', 'US'),
+  },
+  { requiredKeys: ['images', 'channels', 'side'] },
+)
+const machines: fc.Arbitrary<Machine> = fc.record({ cores: fc.integer({ min: 1, max: 256 }), accelerated: fc.boolean() })
+
+describe('the table', () => {
+  it('has whole patches in every crop, batches that the images fill, and settings that go together', () => {
+    fc.assert(
+      fc.property(kinds, machines, fc.constantFrom(...presetNames), (k, m, name) => {
+        const s = presets[name].settings(k, m)
+        const made = recipe().resolve(Object.entries(s).map(([path, v]) => layerAt(path, v, name)))
+        expect(E.isRight(made), JSON.stringify(made)).toBe(true)
+        if (!('model.patch' in s)) return
+        for (const size of [s['augmentation.globalSize'], s['augmentation.localSize']])
+          expect(Number(size) % Number(s['model.patch'])).toBe(0)
+        expect(s['batch']).toBeLessThanOrEqual(Math.max(2, k.images / 2))
+        expect(s['schedule.warmup']).toBeLessThan(Number(s['steps']))
+      }),
+      runs(100),
+    )
+  })
+
+  it('knows photographs, slices, thumbnails and digits', () => {
+    const of = (channels: number, side: number, more: Partial<Kind> = {}): string => presetFor({ images: 1000, channels, side, ...more })
+    expect(of(3, 480)).toBe('natural')
+    expect(of(3, 32)).toBe('natural')
+    expect(of(1, 28)).toBe('digits')
+    expect(of(1, 512)).toBe('gray')
+    expect(of(13, 64)).toBe('gray')
+    expect(of(1, 512, { units: 'HU' })).toBe('ct')
+    expect(of(3, 512, { units: 'HU' })).toBe('ct')
+    expect(of(1, 256, { units: 'stored', modality: 'MR' })).toBe('gray')
+  })
+})
+
+/** Labelled pictures. */
+const pictures = async (channels: number, side: number): Promise<string> => {
+  const folder = await mkdtemp(join(tmpdir(), 'dinograph-pictures-'))
+  for (let i = 0; i < 8; i++) {
+    const data = Float32Array.from(wave(channels * side * side), (x) => (Math.abs(x) + i / 10) % 1)
+    await mkdir(join(folder, i % 2 === 0 ? 'a' : 'b'), { recursive: true })
+    right(await writePng(join(folder, i % 2 === 0 ? 'a' : 'b', `${i}.png`))({ channels, height: side, width: side, data })())
+  }
+  return folder
+}
+
+const small = ['--steps', '1', '--set', 'evaluation.report=false', '--set', 'evaluation.before=false', '--set', 'batch=2']
+const tiny = [...small, ...['depth=1', 'width=16', 'heads=2'].flatMap((s) => ['--set', `model.${s}`])]
+
+/** What a run was decided to be. */
+const trained = async (words: ReadonlyArray<string>): Promise<{ readonly said: string; readonly config: unknown }> => {
+  const out = join(await mkdtemp(join(tmpdir(), 'dinograph-suited-')), 'run')
+  const run = await live([...words, '--out', out])
+  expect(run.code, run.stderr).toBe(0)
+  return { said: run.stderr, config: parse(await readFile(join(out, 'config.yaml'), 'utf8')) }
+}
+
+describe('as a process', { timeout: 240_000 }, () => {
+  let photos = ''
+  beforeAll(async () => {
+    photos = await pictures(3, 128)
+  })
+
+  it('photographs get crops, network and batch of their own, with reasons; what is set stays', async () => {
+    const { said, config } = await trained(['--data', photos, ...tiny])
+    expect(said).toMatch(/preset natural, as the data are \d images of 3 channels/)
+    expect(said).toMatch(/crops of 96 and 48 pixels in patches of \d+: what \d+ cores compute/)
+    expect(said).toContain('a network 16 wide with 1 blocks')
+    expect(valueAt(config, 'augmentation', 'globalSize')).toBe(96)
+    expect(valueAt(config, 'augmentation', 'recipe')).toBe('v2')
+    expect(valueAt(config, 'model', 'width')).toBe(16)
+  })
+
+  it('none leaves them, and a file that says otherwise is kept with a note whose remedy does it', async () => {
+    const none = await trained(['--data', photos, '--preset', 'none', ...tiny])
+    expect(none.said).not.toContain('preset natural')
+    expect(valueAt(none.config, 'augmentation', 'globalSize')).toBe(28)
+    const file = ['--config', 'examples/recipes/v2.yaml', '--data', photos, ...tiny]
+    const kept = await trained(file)
+    expect(kept.said).toMatch(/note: crops of 28 pixels are cut from images of 128 .* --preset natural has others/)
+    expect(valueAt(kept.config, 'augmentation', 'globalSize')).toBe(28)
+    const followed = await trained([...file, '--preset', 'natural'])
+    expect(valueAt(followed.config, 'augmentation', 'globalSize')).toBe(96)
+    expect(valueAt(followed.config, 'objective', 'kind')).toBe('dinov2')
+  })
+
+  it('a name that is none is refused with the nearest', async () => {
+    const bad = await live(['--data', photos, '--preset', 'natura'])
+    expect(bad.code).toBe(2)
+    expect(bad.stderr).toContain('did you mean natural?')
+  })
+})

@@ -1,0 +1,140 @@
+/** Experiments whose settings follow the data, where these are other data than those that they were written for. */
+import { availableParallelism } from 'node:os'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import type { Fault } from '../../core/fault.ts'
+import { shownText } from '../../core/text.ts'
+import { isRecord, valueAt } from '../../data/formats/codec.ts'
+import type { Dataset } from '../../data/readers/dataset.ts'
+import { openData } from '../../data/readers/index.ts'
+import { trainAndTest } from '../../data/readers/split.ts'
+import type { Layer } from '../config/layers.ts'
+import { layerAt, stacked } from '../config/layers.ts'
+import { section } from '../config/section.ts'
+import { resolve, settingsOf } from '../config/settings.ts'
+import type { Experiment } from '../run/experiment.ts'
+import { images, readingOf } from './parts/images.ts'
+import type { Choice, Kind, Machine } from '../config/preset.ts'
+import { isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
+
+const data = section('what is read', { data: images().settings })
+
+/** Images that are read where headers say no sizes. */
+const looked = 8
+
+/** The shorter side of most images. */
+const sideOf = async (d: Dataset): Promise<number | undefined> => {
+  const sides: Array<number> = []
+  for (let i = 0; i < d.length; i++) {
+    const s = d.sizeOf?.(i)
+    if (s !== undefined) sides.push(Math.min(s.height, s.width))
+  }
+  for (let k = 0; sides.length === 0 && k < Math.min(looked, d.length); k++) {
+    const item = await d.item(Math.floor((k * d.length) / Math.min(looked, d.length)))()
+    if (E.isRight(item)) sides.push(Math.min(item.right.image.height, item.right.image.width))
+  }
+  sides.sort((a, b) => a - b)
+  return sides[Math.floor(sides.length / 2)]
+}
+
+/** What lies at the path that layers name. Nothing: it cannot be read, which the run itself explains. */
+const kindAt = async (tree: unknown): Promise<Kind | undefined> => {
+  const said = isRecord(tree) ? tree['data'] : undefined
+  const read = resolve(data)([{ tree: { data: said }, origins: new Map(), faults: [] }])
+  if (E.isLeft(read)) return undefined
+  const settings = read.right.data
+  const opened = await pipe(openData(settings.path, readingOf(settings)), TE.chainEitherK(trainAndTest))()
+  if (E.isLeft(opened)) return undefined
+  const { train } = opened.right
+  const side = await sideOf(train)
+  return side === undefined
+    ? undefined
+    : {
+        images: train.length,
+        channels: settings.windows.length > 0 ? settings.windows.length : train.channels,
+        side,
+        ...(train.units === undefined ? {} : { units: train.units }),
+        ...(train.modality === undefined ? {} : { modality: train.modality }),
+      }
+}
+
+const machineFor = (tree: unknown): Machine => {
+  const target = valueAt(tree, 'accelerator', 'target')
+  return {
+    cores: availableParallelism(),
+    accelerated: typeof target === 'string' && /^(pjrt:(?!cpu)|gpujs:(webgpu|headlessgl))/.test(target),
+  }
+}
+
+/** What a preset sets: without these it would be half of one. */
+const needed = ['augmentation.globalSize', 'model.patch', 'model.width', 'head.prototypes', 'data.path']
+
+const chosen = (c: Choice, name: string): ReadonlyArray<Layer> =>
+  Object.entries(c).map(([path, v]) => layerAt(path, v, `the preset ${name}`))
+
+const say = (text: string): void => {
+  process.stderr.write(`${shownText(text)}\n`)
+}
+
+/** A choice among layers: below all, but over those before the one that names a preset, as a file is before the command line. */
+const among = (layers: ReadonlyArray<Layer>, choice: ReadonlyArray<Layer>): ReadonlyArray<Layer> => {
+  const at = Math.max(
+    0,
+    layers.findLastIndex(({ tree }) => valueAt(tree, 'preset') !== undefined),
+  )
+  return [...layers.slice(0, at), ...choice, ...layers.slice(at)]
+}
+
+/** What says how large crops are: whoever says one of them has thought of the images. */
+const shaping = ['augmentation.globalSize', 'augmentation.recipe', 'model.patch']
+
+/** Images that are so many times as large as the crops of digits look like none of them. */
+const farApart = 3
+
+/**
+ * The experiment with settings that suit the data, where layers name data, the experiment was written for the shipped digits, goes on from
+ * no network, and layers say nothing of how large crops are; or where they name a preset. What layers say stays as they say it, but
+ * for a file's settings where the command line names the preset.
+ */
+const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>): Promise<Experiment> => {
+  const { tree } = stacked(layers)
+  const saidAt = (path: string): unknown => valueAt(tree, ...path.split('.'))
+  const asked = saidAt('preset') ?? 'usual'
+  const named = isPreset(asked) ? asked : undefined
+  const path = saidAt('data.path')
+  const paths = new Set(settingsOf(e.settings).map((s) => s.path))
+  if (typeof path !== 'string' || path === '' || !needed.every((p) => paths.has(p))) return e
+  if (saidAt('start') !== undefined || saidAt('objective.kind') === 'distil' || (named === undefined && asked !== 'usual')) return e
+  const own = e.resolve([])
+  const forDigits = E.isRight(own) && valueAt(own.right.config, 'data', 'path') === '' && valueAt(own.right.config, 'start', 'from') === ''
+  if (named === undefined && !forDigits) return e
+  const kind = await kindAt(tree)
+  if (kind === undefined) return e
+  const name = named ?? presetFor(kind)
+  if (named === undefined && shaping.some((p) => saidAt(p) !== undefined)) {
+    const size = saidAt('augmentation.globalSize')
+    if (typeof size === 'number' && farApart * size <= kind.side)
+      say(
+        `note: crops of ${size} pixels are cut from images of ${kind.side} pixels and more a side, as the configuration says; --preset ${name} has others`,
+      )
+    return e
+  }
+  const machine = machineFor(tree)
+  const settings = Object.fromEntries(Object.entries(presets[name].settings(kind, machine)).filter(([p]) => paths.has(p)))
+  const decided = stacked(among(layers, chosen(settings, name))).tree
+  for (const line of saidOf(name, kind, machine, (at) => (settings[at] === undefined ? undefined : valueAt(decided, ...at.split('.')))))
+    say(line)
+  return { ...e, resolve: (more) => e.resolve(among(more, chosen(settings, name))) }
+}
+
+/** The experiment whose settings follow the data, where nothing else decides them. */
+export const suited = (e: Experiment): Experiment => ({
+  ...e,
+  adapted: (layers): TaskEither<Fault, Experiment> =>
+    pipe(
+      e.adapted === undefined ? TE.right(e) : e.adapted(layers),
+      TE.chain((own) => TE.fromTask(() => suitedTo(own, layers))),
+    ),
+})
