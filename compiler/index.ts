@@ -4,7 +4,7 @@
 export { grad, valueAndGrad, vjp, jvp, hvp } from './grad.ts'
 
 // Targets, and devices that run graphs.
-export type { HostArray, HostValues, Feed, Executable, CompileOptions, Device, Target } from './target.ts'
+export type { HostArray, HostValues, Feed, Executable, CompileOptions, Device, Share, Target } from './target.ts'
 export type { TargetName } from './targets/names.ts'
 export { targetNames, isTargetName } from './targets/names.ts'
 export type { OpenOptions } from './targets/open.ts'

@@ -42,8 +42,21 @@ export interface CompileOptions {
   readonly progress?: (p: Progress) => void
   /** Images of the batch that the program is run on, which ranks share where there are several. Default: none, all have all. */
   readonly images?: number
+  /**
+   * Inputs of which a rank is given its own images alone, each with the axis along which images lie, once or several times (crop-major).
+   * Of all others it is given those of all ranks, and takes its own. Default: none.
+   */
+  readonly own?: ReadonlyMap<string, number>
   /** Whether a stop was requested: compiling then ends with a fault, as soon as what is being compiled is done. */
   readonly stopping?: () => boolean
+}
+
+/** One process of several that run the same programs on their own images. */
+export interface Share {
+  readonly rank: number
+  readonly ranks: number
+  /** What every rank says, in their order. All of them come here with the same number, such as that of a step. */
+  readonly exchange: (said: string, step: number) => TaskEither<Fault, ReadonlyArray<string>>
 }
 
 export interface Device {
@@ -53,6 +66,8 @@ export interface Device {
   readonly description: string
   /** What a graph goes through on its way to being run here. */
   readonly road: Road
+  /** Which process this is, where several are one device. */
+  readonly share?: Share
   /** Sets a resident tensor (a param or a state); its size is fixed by the first write. */
   readonly write: (path: string, type: TensorType, data: HostArray) => TaskEither<Fault, void>
   readonly read: (path: string) => TaskEither<Fault, HostArray>

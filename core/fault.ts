@@ -4,11 +4,13 @@
  */
 import { userLine } from './place.ts'
 
+const kinds = ['program', 'usage', 'config', 'type', 'graph', 'target', 'data', 'checkpoint', 'numeric', 'io'] as const
+
 /**
  * What kind of thing was wrong. `usage` and `config` end a command with exit code 2, all others with 1; `program` is a mistake of this
  * program itself.
  */
-export type FaultKind = 'program' | 'usage' | 'config' | 'type' | 'graph' | 'target' | 'data' | 'checkpoint' | 'numeric' | 'io'
+export type FaultKind = (typeof kinds)[number]
 
 export interface Fault {
   readonly _tag: 'Fault'
@@ -34,6 +36,20 @@ export const faultsOf =
   (kind: FaultKind) =>
   (place: string, found: string, allowed: string, remedy: string): Fault =>
     fault(kind, { place, found, allowed, remedy })
+
+/** Whether something of which nothing is known, such as what another process says, is a fault with all its parts. */
+export const isWholeFault = (u: unknown): u is Fault => {
+  if (typeof u !== 'object' || u === null) return false
+  const parts: ReadonlyMap<string, unknown> = new Map(Object.entries(u))
+  const also = parts.get('also')
+  return (
+    parts.get('_tag') === 'Fault' &&
+    kinds.some((k) => k === parts.get('kind')) &&
+    ['place', 'found', 'allowed', 'remedy'].every((name) => typeof parts.get(name) === 'string') &&
+    ['string', 'undefined'].includes(typeof parts.get('stack')) &&
+    (also === undefined || (Array.isArray(also) && also.every(isWholeFault)))
+  )
+}
 
 /** Whether something that was thrown is a fault already. */
 export const isFault = (e: unknown): e is Fault => typeof e === 'object' && e !== null && '_tag' in e && e._tag === 'Fault'

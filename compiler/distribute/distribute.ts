@@ -15,6 +15,7 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
 import type { Option } from 'fp-ts/lib/Option.js'
 import { none, some } from 'fp-ts/lib/Option.js'
 import type { Apply, Expr } from '../../core/expr.ts'
@@ -31,10 +32,10 @@ import { ranksOf } from './alone.ts'
 import { converted, cutFrom } from './convert.ts'
 import type { Distributed, Placement, Split } from './placement.ts'
 import { isSplit, keyOfPlacement, partShape, same, sameCut } from './placement.ts'
-import type { Known } from './special.ts'
+import type { Known, Way } from './special.ts'
 import { splitOfList } from './special.ts'
 import { wantedSplits } from './wanted.ts'
-import { chosenWay, isPlain, wayTo } from './ways.ts'
+import { chosenWay, isPlain, wayTo, whole } from './ways.ts'
 
 export interface DistributeOptions {
   /** N */
@@ -45,6 +46,8 @@ export interface DistributeOptions {
   readonly parts: ReadonlyMap<string, Split>
   /** The region in which parameters are gathered by scope, `''` for none: apart in the forward pass and after it. */
   readonly regionOf: (scope: string) => string
+  /** The ways of another program of the same graph (`waysOf`), whose sums this one makes of the same addends. Default: none. */
+  readonly like?: ReadonlyMap<Expr, Way>
 }
 
 /** A value as a rank has it. */
@@ -60,6 +63,19 @@ interface Gone {
   readonly outputs: Graph['outputs']
   /** Addends that had to be summed, and to what. */
   readonly demands: ReadonlyMap<Expr, ReadonlyArray<Placement>>
+  /** How each expression is computed. */
+  readonly ways: ReadonlyMap<Expr, Way>
+}
+
+/**
+ * A way with the sums of another program, so that both round alike. What is summed there of parts of the state, such as the norm of a
+ * gradient, is summed here of the same parts, which all ranks have; what is summed there before something is done with it, here too.
+ */
+const alike = (e: Apply, own: Way, places: ReadonlyArray<Placement>, other: Way | undefined): Way => {
+  if (other === undefined || places.some(isSplit)) return own
+  const isSum = (w: Way): boolean => w.gives._tag === 'Partial'
+  if (isSum(other)) return other.wants.some(isSplit) ? other : own
+  return isSum(own) ? whole(e) : own
 }
 
 /** Goes through the graph; `settled`: where addends are summed as soon as they are made. */
@@ -70,6 +86,7 @@ const gone = (g: Graph, o: DistributeOptions, meaningOf: (e: Apply) => Scalar, s
   const held = new Map<Expr, Held>()
   const made = new Map<string, Expr>()
   const demands = new Map<Expr, Array<Placement>>()
+  const ways = new Map<Expr, Way>()
   const heldOf = (e: Expr): Held => held.get(e) ?? { expr: e, at: same }
 
   const regionFor = (reader: Expr | undefined): Option<string> => {
@@ -121,7 +138,8 @@ const gone = (g: Graph, o: DistributeOptions, meaningOf: (e: Apply) => Scalar, s
     if (e._tag !== 'Apply') continue
     const since = mark()
     const places = e.args.map((a) => heldOf(a).at)
-    const way = chosenWay(e, meaningOf(e), places, known)
+    const way = alike(e, chosenWay(e, meaningOf(e), places, known), places, o.like?.get(e))
+    ways.set(e, way)
     const now = way.make(e.args.map((a, i) => at(a, way.wants[i], e)))
     labelScope(scopeOf(e), since, [now])
     held.set(e, { expr: now, at: way.gives })
@@ -134,7 +152,7 @@ const gone = (g: Graph, o: DistributeOptions, meaningOf: (e: Apply) => Scalar, s
     ...x,
     expr: at(x.expr, (x.role === 'state' ? o.parts.get(x.path) : undefined) ?? same, undefined),
   }))
-  return { outputs, demands }
+  return { outputs, demands, ways }
 }
 
 /** Where addends are summed that several have asked for: in the way that the state wants them, or all agree on. */
@@ -155,31 +173,39 @@ const checked = (g: Graph, o: DistributeOptions): Either<Fault, Graph> => {
     : E.left(bad('distribute', `${o.ranks} ranks`, 'whole numbers of at least 1', 'correct the number of ranks'))
 }
 
+/** Goes through the graph until no addends are left that several have asked for. */
+const settling = (graph: Graph, o: DistributeOptions): Gone => {
+  const meanings = new Map<Expr, Scalar>()
+  const meaningOf = (e: Apply): Scalar => {
+    const seen = meanings.get(e)
+    if (seen !== undefined) return seen
+    const m = e.op.lower(
+      e.args.map((a) => a.type),
+      e.type,
+    )
+    meanings.set(e, m)
+    return m
+  }
+  const wanted = wantedSplits(graph, o.parts, meaningOf)
+  const settled = new Map<Expr, Placement>()
+  // what is summed once is summed for all its readers; ends, as each round settles more of the graph's nodes
+  for (;;) {
+    const done = gone(graph, o, meaningOf, settled)
+    const more = [...done.demands].filter(([e]) => !settled.has(e))
+    if (more.length === 0) return done
+    for (const [e, to] of more) settled.set(e, agreed(to, wanted.get(e)))
+  }
+}
+
+/** How each expression of a graph is computed. */
+export const waysOf = (graph: Graph, o: DistributeOptions): ReadonlyMap<Expr, Way> => settling(graph, o).ways
+
 /** The program of one rank among N. Law, tested: `stack` of it computes what the graph computes. */
 export const distributed =
   (o: DistributeOptions) =>
-  (graph: Graph): Either<Fault, Distributed> => {
-    const ready = checked(graph, o)
-    if (E.isLeft(ready)) return ready
-    const meanings = new Map<Expr, Scalar>()
-    const meaningOf = (e: Apply): Scalar => {
-      const seen = meanings.get(e)
-      if (seen !== undefined) return seen
-      const m = e.op.lower(
-        e.args.map((a) => a.type),
-        e.type,
-      )
-      meanings.set(e, m)
-      return m
-    }
-    const wanted = wantedSplits(graph, o.parts, meaningOf)
-    const settled = new Map<Expr, Placement>()
-    // what is summed once is summed for all its readers; ends, as each round settles more of the graph's nodes
-    for (;;) {
-      const { outputs, demands } = gone(graph, o, meaningOf, settled)
-      const more = [...demands].filter(([e]) => !settled.has(e))
-      for (const [e, to] of more) settled.set(e, agreed(to, wanted.get(e)))
-      if (more.length > 0) continue
-      return E.map((g: Graph): Distributed => ({ graph: g, ranks: o.ranks, parts: o.parts }))(verify({ name: graph.name, outputs }))
-    }
-  }
+  (graph: Graph): Either<Fault, Distributed> =>
+    pipe(
+      checked(graph, o),
+      E.chain(() => verify({ name: graph.name, outputs: settling(graph, o).outputs })),
+      E.map((g): Distributed => ({ graph: g, ranks: o.ranks, parts: o.parts })),
+    )

@@ -10,7 +10,8 @@ import type { TensorType } from '../../core/type.ts'
 import { range, sizeOf } from '../../core/type.ts'
 import { blocksAsRegions } from '../passes/remat.ts'
 import { bucketed } from './buckets.ts'
-import { distributed } from './distribute.ts'
+import type { DistributeOptions } from './distribute.ts'
+import { distributed, waysOf } from './distribute.ts'
 import type { Distributed, Split } from './placement.ts'
 
 /**
@@ -28,17 +29,19 @@ export interface DistributionOptions {
   readonly ranks: number
   /** Images of the whole batch; 0: what is given is the same on all ranks. */
   readonly images: number
+  /** Inputs whose axis of images is known, by path. Default: none. */
+  readonly own?: ReadonlyMap<string, number>
   /** Tensors of fewer elements are the same on all ranks. Default 1024. */
   readonly least?: number
 }
 
 /**
- * What is given for the images of a batch: along its first axis of all images, once or several times. Whichever axis that is, the same is
- * computed; of another axis than that of the images more has to be sent.
+ * What is given for the images of a batch: along the axis that is said, or else its first of all images, once or several times. Whichever
+ * axis that is, the same is computed; of another axis than that of the images more has to be sent.
  */
-const ofImages = (l: NamedLeaf, images: number): Split | undefined => {
+const ofImages = (l: NamedLeaf, images: number, own: ReadonlyMap<string, number> | undefined): Split | undefined => {
   const { shape } = l.type
-  const axis = l.source._tag === 'Input' && images > 0 ? shape.findIndex((d) => d % images === 0) : -1
+  const axis = l.source._tag === 'Input' && images > 0 ? (own?.get(l.path) ?? shape.findIndex((d) => d % images === 0)) : -1
   return axis < 0 ? undefined : { _tag: 'Split', axis, blocks: range(shape[axis] / images).map(() => images), of: 'batch' }
 }
 
@@ -57,10 +60,10 @@ const gatheredIn = (scope: string): string => {
 }
 
 /** Which leaves of a step are split. */
-export const partsOf = (g: Graph, { strategy, ranks, images, least }: DistributionOptions): ReadonlyMap<string, Split> =>
+export const partsOf = (g: Graph, { strategy, ranks, images, own, least }: DistributionOptions): ReadonlyMap<string, Split> =>
   new Map(
     leavesOfGraph(g).flatMap((l) => {
-      const split = ofImages(l, images) ?? (strategy === 'fsdp' && isResident(l) ? stateSplit(l.type, ranks, least) : undefined)
+      const split = ofImages(l, images, own) ?? (strategy === 'fsdp' && isResident(l) ? stateSplit(l.type, ranks, least) : undefined)
       return split === undefined ? [] : [[l.path, split] as const]
     }),
   )
@@ -76,16 +79,17 @@ export const unevenly = (images: number, ranks: number, by = ''): Fault | undefi
         remedy: `set batch=${Math.max(1, Math.round(images / ranks)) * ranks}, or start another number of ranks`,
       })
 
-/** The step of one rank among N. Fault: a batch that the ranks cannot share evenly. */
+/**
+ * The step of one rank among N. Both strategies make the same sums in the same order, so that a target whose kernels do so gives the same
+ * bits. Fault: a batch that the ranks cannot share evenly.
+ */
 export const distribute =
   (o: DistributionOptions) =>
   (g: Graph): Either<Fault, Distributed> => {
     const uneven = unevenly(o.images, o.ranks)
-    return uneven !== undefined
-      ? E.left(uneven)
-      : pipe(
-          g,
-          distributed({ ranks: o.ranks, images: o.images, parts: partsOf(g, o), regionOf: o.strategy === 'fsdp' ? gatheredIn : () => '' }),
-          E.chain(bucketed()),
-        )
+    if (uneven !== undefined) return E.left(uneven)
+    const { ranks, images } = o
+    const sharded = { ranks, images, parts: partsOf(g, { ...o, strategy: 'fsdp' }), regionOf: gatheredIn }
+    const whole = (): DistributeOptions => ({ ranks, images, parts: partsOf(g, o), regionOf: () => '', like: waysOf(g, sharded) })
+    return pipe(g, distributed(o.strategy === 'fsdp' ? sharded : whole()), E.chain(bucketed()))
   }

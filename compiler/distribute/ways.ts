@@ -76,7 +76,8 @@ const asAddends = (e: Apply, meaning: Scalar, at: ReadonlyArray<Placement>): Way
     : undefined
 }
 
-const whole = (e: Apply): Way => ({ wants: e.args.map(() => same), gives: same, make: (args) => apply(e.op, args, e.region) })
+/** All ranks compute the same. */
+export const whole = (e: Apply): Way => ({ wants: e.args.map(() => same), gives: same, make: (args) => apply(e.op, args, e.region) })
 
 /**
  * Images before state: what has a part of the images goes on with it, and gathers what is split of parameters. Parts of state go on as

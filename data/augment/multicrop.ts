@@ -199,3 +199,23 @@ export const multiCrop = (augmentation: Augmentation, layout: Layout): Either<Fa
       ]),
     ),
   )
+
+/** The crops of a rank's images, and of each input the axis along which images lie. */
+export interface Shared {
+  readonly crops: MultiCrop
+  readonly axes: ReadonlyMap<string, number>
+}
+
+/** The crops for an N-th of the images: the axis of images is the one along which their inputs are shorter. Fault: an uneven share. */
+export const sharedAmong =
+  (ranks: number) =>
+  (m: MultiCrop): Either<Fault, Shared> =>
+    pipe(
+      multiCrop(m.augmentation, { ...m.layout, batch: m.layout.batch / ranks }),
+      E.map((crops) => ({
+        crops,
+        axes: new Map(
+          [...m.inputs].map(([path, { shape }]) => [path, shape.findIndex((d, axis) => d !== crops.inputs.get(path)?.shape[axis])]),
+        ),
+      })),
+    )

@@ -18,6 +18,7 @@ import type { Canvases, MultiCrop } from '../augment/multicrop.ts'
 import type { Dataset } from '../readers/dataset.ts'
 import type { Filled, FillOptions, Filler, Job, Laid, Row } from './fill.ts'
 import { hereFiller } from './fill.ts'
+import type { Order } from './order.ts'
 import { epochOrder } from './order.ts'
 import { poolFiller } from './pool.ts'
 import type { Origin } from '../readers/origin.ts'
@@ -107,6 +108,9 @@ const workersFor = (d: Dataset, o: LoaderOptions): TaskEither<Fault, { readonly 
   )
 }
 
+/** What is said of an item that could not be read, and in whose place another stands. */
+export const skippedNote = (f: Fault): string => `skipped ${f.place}: ${f.found}`
+
 /** Which canvases are kept: the first that fit. With random orders no other choice would hit more often. */
 interface Cache {
   readonly memory: Float32Array
@@ -147,11 +151,10 @@ const cacheOf = (items: number, pixels: number, bytes: number): Cache => {
 }
 
 /** The order of an epoch; the last one asked for is remembered. */
-const orders = (d: Dataset, seed: number, ordered: boolean): ((epoch: number) => Int32Array) => {
-  let last: { readonly epoch: number; readonly order: Int32Array } | undefined
+const orders = (d: Dataset, seed: number, ordered: boolean): ((epoch: number) => Order) => {
+  let last: { readonly epoch: number; readonly order: Order } | undefined
   return (epoch) => {
-    if (last === undefined || last.epoch !== epoch)
-      last = { epoch, order: ordered ? Int32Array.from({ length: d.length }, (_, i) => i) : epochOrder(d, seed, epoch) }
+    if (last === undefined || last.epoch !== epoch) last = { epoch, order: ordered ? (i) => i : epochOrder(d, seed, epoch) }
     return last.order
   }
 }
@@ -213,7 +216,9 @@ const batchesOf = (d: Dataset, o: LoaderOptions, cache: Cache, filler: Filler, w
         )
       const epoch = Math.floor(step / stepsPerEpoch)
       const start = (step % stepsPerEpoch) * o.batch
-      const wanted = orderOf(epoch).slice(start + from, start + to)
+      const order = orderOf(epoch)
+      const first = start + from
+      const wanted = Int32Array.from({ length: Math.max(0, Math.min(start + to, d.length) - first) }, (_, i) => order(first + i))
       const job: Job = {
         first: step * o.batch + from,
         rows: Array.from(wanted, (item, at) => cache.rowOf(at, item)),
@@ -232,7 +237,7 @@ const batchesOf = (d: Dataset, o: LoaderOptions, cache: Cache, filler: Filler, w
         if (r.note !== undefined) notes.push(r.note)
         for (const f of r.skipped.filter((x) => !skipped.has(x.place))) {
           skipped.set(f.place, f)
-          notes.push(`skipped ${f.place}: ${f.found}`)
+          notes.push(skippedNote(f))
         }
       }
       const indices = Int32Array.from(rows, (r) => r.item)

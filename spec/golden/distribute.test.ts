@@ -59,8 +59,8 @@ const counted = (g: Graph): Readonly<Record<string, ReadonlyArray<number>>> => {
 }
 
 const expected: Readonly<Record<DistributionName, Readonly<Record<string, ReadonlyArray<number>>>>> = {
-  // the loss, and all gradients in one bucket: 24 + 6 + 12 + 2
-  ddp: { allReduce: [45] },
+  // the loss, and all gradients in one bucket: 24 + 6 + 12 + 2; then the squares of both norms, each rank of its part as in fsdp
+  ddp: { allReduce: [45, 2], shard: [24, 12] },
   // each weight once forward, and the second again backward: of the images no gradient is asked. Gradients of what is split are scattered;
   // the loss, the gradients of biases and the squares of both parts' norms are one bucket: 1 + 6 + 2 + 2
   fsdp: { allGather: [24, 12, 12], reduceScatter: [24, 12], allReduce: [11] },

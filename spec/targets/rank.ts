@@ -13,7 +13,8 @@ import { valuesOf } from '../support/values.ts'
 import { expectClose } from '../support/tensor.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import { roots } from '../../core/graph.ts'
-import { clipped, fed, options, steps } from './ranked.ts'
+import { clipped, fed, options, recipesOfRanks, steps } from './ranked.ts'
+import { assembledBy, stepped } from '../strategies/assembled.ts'
 import { firstValues } from '../strategies/networks.ts'
 
 const launched = launchedBy(process.env)
@@ -63,6 +64,23 @@ for (const strategy of distributionNames) {
     device.close()
   }
 }
+// 20 steps of recipes, by either strategy
+const recipes: Record<string, Record<string, string>> = {}
+for (const [name, config] of Object.entries(recipesOfRanks)) {
+  const a = assembledBy(config)
+  const by: Record<string, string> = {}
+  for (const strategy of distributionNames) {
+    const device = right(await openRanked({ ranks, strategy, threads: 1 })())
+    const { losses, state } = await stepped(device, a, steps)
+    const hash = createHash('sha256').update(JSON.stringify(losses))
+    for (const data of state.values()) hash.update(new Uint8Array(Float32Array.from(data).buffer))
+    by[strategy] = hash.digest('hex')
+    by[`${strategy} losses`] = losses.join(' ')
+    device.close()
+  }
+  recipes[name] = by
+}
+told['recipes'] = recipes
 // every rank has the same state, to the bit
 const mine = new TextEncoder().encode(JSON.stringify(told))
 const size = new Uint8Array(await ranks.gather(new Uint8Array(Int32Array.of(mine.length).buffer)))

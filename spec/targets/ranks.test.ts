@@ -9,10 +9,10 @@ import { right } from '../data/either.ts'
 import { firstValues } from '../strategies/networks.ts'
 import { noRanks, underMpi } from '../support/mpi.ts'
 import { expectClose } from '../support/tensor.ts'
-import { clipped, fed, steps } from './ranked.ts'
+import { clipped, fed, recipesOfRanks, steps } from './ranked.ts'
 
 const run = t.type({ losses: t.array(t.number), digests: t.array(t.string), state: t.record(t.string, t.number), checked: t.number })
-const told = t.type({ ranks: t.number, ddp: run, fsdp: run, alike: t.boolean })
+const told = t.type({ ranks: t.number, ddp: run, fsdp: run, alike: t.boolean, recipes: t.record(t.string, t.record(t.string, t.string)) })
 
 test('launchers say in the environment who a process is', () => {
   expect(launchedBy({ PMI_RANK: '1', PMI_SIZE: '4', MPI_LOCALNRANKS: '2' })).toEqual({ rank: 1, ranks: 4, near: 2 })
@@ -33,7 +33,7 @@ test('launchers say in the environment who a process is', () => {
 })
 
 describe.skipIf(noRanks !== undefined)(`two ranks${noRanks === undefined ? '' : ` (left out: ${noRanks})`}`, () => {
-  test('compute what one computes, the same again to the bit, and all of them the same', { timeout: 240_000 }, async () => {
+  test('compute what one computes, the same again to the bit, and all of them the same', { timeout: 600_000 }, async () => {
     const ended = await underMpi(2, ['node', '--import', 'tsx', 'spec/targets/rank.ts'])
     expect(ended.code, ended.err).toBe(0)
     const decoded = told.decode(JSON.parse(ended.out))
@@ -56,5 +56,13 @@ describe.skipIf(noRanks !== undefined)(`two ranks${noRanks === undefined ? '' : 
       }
     }
     device.close()
+    // both strategies, to the bit: of a step that clips, of 20 steps of DINOv2, and of adapters
+    expect(two.fsdp.losses).toEqual(two.ddp.losses)
+    expect(two.fsdp.digests).toEqual(two.ddp.digests)
+    expect(Object.keys(two.recipes)).toEqual(Object.keys(recipesOfRanks))
+    for (const [name, r] of Object.entries(two.recipes)) {
+      expect(r['fsdp losses'], name).toBe(r['ddp losses'])
+      expect(r['fsdp'], name).toBe(r['ddp'])
+    }
   })
 })

@@ -8,12 +8,14 @@ export interface CommandFile {
 export interface Command {
   readonly about: string
   readonly load: () => Promise<CommandFile>
+  /** All ranks take part where a launcher has started several; by default the first one does it alone. */
+  readonly shared?: boolean
   /** Ends the process with the command: what a run has opened (threads, devices) may outlive it. */
   readonly ends?: boolean
 }
 
 export const commands: Readonly<Record<string, Command>> = {
-  train: { about: 'trains what a configuration says', load: () => import('./commands/train.ts'), ends: true },
+  train: { about: 'trains what a configuration says', load: () => import('./commands/train.ts'), shared: true, ends: true },
   search: {
     about: 'looks for settings that a method learns best with on some images',
     load: () => import('./commands/search.ts'),
@@ -22,8 +24,9 @@ export const commands: Readonly<Record<string, Command>> = {
   evaluate: {
     about: 'judges the features of a trained network: knn, linear, logistic, medmnist',
     load: () => import('./commands/evaluate.ts'),
+    shared: true,
   },
-  features: { about: 'writes class and patch features of images', load: () => import('./commands/features.ts') },
+  features: { about: 'writes class and patch features of images', load: () => import('./commands/features.ts'), shared: true },
   attention: { about: 'draws where a network looks in an image', load: () => import('./commands/attention.ts') },
   export: { about: 'writes a network as ONNX', load: () => import('./commands/export.ts') },
   hf: { about: 'exports, imports, inspects and sends Hugging Face folders', load: () => import('./commands/hf.ts') },

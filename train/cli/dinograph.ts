@@ -35,9 +35,8 @@ const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<number> => {
     )
     return tellFault(wrong)
   }
-  const { load, ends } = commands[name]
-  // what trains is one run of all ranks; everything else the first one does alone
-  if (ends !== true && isSilent()) return 0
+  const { load, shared, ends } = commands[name]
+  if (shared !== true && isSilent()) return 0
   const { main } = await load()
   const code = await main(rest)
   if (ends === true) process.exit(code)

@@ -13,12 +13,11 @@ import type { Fault } from '../../core/fault.ts'
 import type { Layer } from '../config/layers.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided } from '../run/experiment.ts'
-import { startProgress } from '../run/log/progress.ts'
 import { judge } from '../judge/judge.ts'
 import { takeFolder } from '../run/folder.ts'
 import type { Report } from '../run/run.ts'
 import { runExperiment } from '../run/run.ts'
-import { amongRanks, launched } from './ranks.ts'
+import { amongRanks, launched, spokenProgress } from './ranks.ts'
 import type { Where } from './where.ts'
 
 const alone =
@@ -58,5 +57,5 @@ export interface ProgramOptions extends Partial<Where> {
 export const run = (e: Experiment, { layers = [], ...o }: ProgramOptions = {}): TaskEither<Fault, Report> =>
   pipe(
     decided(e)(layers),
-    TE.chain((r) => runResolved(r, { out: join('runs', r.name), resume: false, progress: startProgress(), stopping: () => false, ...o })),
+    TE.chain((r) => runResolved(r, { out: join('runs', r.name), resume: false, progress: spokenProgress(), stopping: () => false, ...o })),
   )

@@ -52,6 +52,9 @@ export const runtime = section('how a run goes', {
   mlflow: optional(mlflow),
 })
 
+/** Seconds that ranks wait for each other where nothing else is said. */
+export const usualPatience = 60
+
 export const accelerator = section('where it is computed; may be the name of a file of its own', {
   target: oneOf(targetNames, 'the target'),
   threads: whole(0, 'threads of the native target; 0: as many as there are cores, shared by the ranks of a machine', { min: 0, max: 1024 }),
@@ -60,7 +63,7 @@ export const accelerator = section('where it is computed; may be the name of a f
     'products of f32 on the targets pjrt:…: as they are, or with operands in tf32 or bf16, for hardware that is faster with them',
   ),
   strategy: oneOf(['auto', ...distributionNames], 'how ranks under mpirun or srun share the work; auto: ddp'),
-  patience: whole(60, 'seconds that a rank waits for the others before the run ends', { min: 1, max: 86400 }),
+  patience: whole(usualPatience, 'seconds that a rank waits for the others before the run ends', { min: 1, max: 86400 }),
 })
 
 export type Evaluation = ValueOf<typeof evaluation>

@@ -127,8 +127,8 @@ const normalisedBy =
   (r: Augmentation): Augmentation =>
     normalisation === undefined ? r : { ...r, normalisation }
 
-/** Rows of one evaluation run. */
-const evaluationBatch = 100
+/** Rows of one evaluation run, as many for each rank. */
+const evaluationBatch = (ranks: number): number => ranks * Math.ceil(100 / ranks)
 
 /** The root of a plain network's tensors. */
 export const plainRoot = 'plain'
@@ -217,11 +217,12 @@ const assembledPhase = <S extends CommonSettings>(
   phase: Phase<S>,
   { augmentation, method }: Made,
   begun: Begun,
+  ranks: number,
 ): Either<Fault, AssembledPhase> => {
   const { name, from, settings: s } = phase
   const crops = cropsFor(images, augmentation, s.batch)
   if (E.isLeft(crops)) return crops
-  const whole = cropsFor(images, wholeImage(augmentation), evaluationBatch)
+  const whole = cropsFor(images, wholeImage(augmentation), evaluationBatch(ranks))
   if (E.isLeft(whole)) return whole
   const hypers = o.hypers(s)
   if (E.isLeft(hypers)) return hypers
@@ -249,7 +250,7 @@ const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> 
 /** Traces all phases of a run. Faults: whatever is wrong in them. */
 export const assembled =
   <S extends CommonSettings>(o: AssemblyOptions<S>, s: S) =>
-  (images: Imagery, planned: Planned = plannedBytes(nativeRoad())): Either<Fault, Assembled> => {
+  (images: Imagery, planned: Planned = plannedBytes(nativeRoad()), ranks = 1): Either<Fault, Assembled> => {
     const checked = checkPhases(s.steps, o.phases?.(s) ?? [{ name: 'training', from: 0, settings: s }])
     if (E.isLeft(checked)) return checked
     const whole = madeOf(o, images, s)
@@ -257,7 +258,7 @@ export const assembled =
     /** The phase in which each parameter was trained first, undefined for that from step 0. */
     const begun = new Map<string, string | undefined>()
     for (const p of checked.right) {
-      const next = assembledPhase(o, images, planned, p, p.settings === s ? whole : madeOf(o, images, p.settings), begun)
+      const next = assembledPhase(o, images, planned, p, p.settings === s ? whole : madeOf(o, images, p.settings), begun, ranks)
       if (E.isLeft(next)) return next
       phases.push(next.right)
       for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
@@ -265,7 +266,7 @@ export const assembled =
     const [first, ...others] = phases
     const residents = residentsOver(phases.flatMap((p) => p.turns))
     if (E.isLeft(residents)) return residents
-    const crops = cropsFor(images, wholeImage(whole.augmentation), evaluationBatch)
+    const crops = cropsFor(images, wholeImage(whole.augmentation), evaluationBatch(ranks))
     if (E.isLeft(crops)) return crops
     const plain = plainFeatures(whole.method.evaluated, crops.right, plainRoot)
     if (E.isLeft(plain)) return plain

@@ -85,8 +85,11 @@ export interface Resolved {
   /** A configuration of an earlier release of this experiment, with what it does not say yet. */
   readonly completed: (config: Json) => Json
   readonly data: (say: Say) => TaskEither<Fault, TrainingSplit>
-  /** `planned`: bytes that a step takes on the target (`Device.planned`). Default: as planned for `native`. */
-  readonly assemble: (images: Imagery, planned?: Planned) => Either<Fault, Assembled>
+  /**
+   * `planned`: bytes that a step takes on the target (`Device.planned`), by default as planned for `native`; `ranks`: that share the images
+   * of an evaluation, one by default.
+   */
+  readonly assemble: (images: Imagery, planned?: Planned, ranks?: number) => Either<Fault, Assembled>
   readonly first: (how: Beginning) => TaskEither<Fault, Values>
   readonly between: (run: Ongoing) => (step: number) => TaskEither<Fault, void>
   readonly after: (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>

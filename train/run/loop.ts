@@ -7,6 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Executable, HostValues } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault, unexpected } from '../../core/fault.ts'
+import type { MultiCrop } from '../../data/augment/multicrop.ts'
 import type { Batch, Loader } from '../../data/loading/loader.ts'
 import type { Saving, State } from './saving.ts'
 import { checkpoint, rescued } from './saving.ts'
@@ -22,6 +23,8 @@ import { enter, microBatchAt, phaseAt } from './phases.ts'
 /** A phase as it runs: an executable for each of its turns, and its batches. */
 export interface RunningPhase {
   readonly turns: ReadonlyArray<Executable>
+  /** Of the images that this process loads. */
+  readonly crops: MultiCrop
   readonly loader: Loader
   readonly accuracy: TaskEither<Fault, number>
 }
@@ -141,7 +144,7 @@ const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: nu
   return pipe(
     running.loader.batch(micro),
     TE.map((batch) => ({ batch, waited: o.clock() - asked })),
-    TE.bind('crops', ({ batch }) => TE.fromEither(phase.crops.feed(seed, batch))),
+    TE.bind('crops', ({ batch }) => TE.fromEither(running.crops.feed(seed, batch))),
     TE.map((ready) => ({ ...ready, fed: new Map([...ready.crops, ...phase.feed(seed, micro), ...hypersAt(phase, step)]) })),
     TE.chainFirstIOK(() => () => {
       state.whole = undefined

@@ -4,6 +4,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import type { Device, Executable, Progress as Compiling } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
+import type { CompileOptions } from '../../compiler/target.ts'
 import { ahead, openLoader } from '../../data/loading/loader.ts'
 import type { TrainingSplit } from '../../data/loading/training.ts'
 import type { Program } from '../step/step.ts'
@@ -13,6 +14,7 @@ import type { Judge } from './judge.ts'
 import type { Progress } from './log/progress.ts'
 import type { RunningPhase } from './loop.ts'
 import { previewSheet } from './preview.ts'
+import { amongOthers, partOf } from './share.ts'
 
 export interface ProgramOptions {
   readonly device: Device
@@ -53,6 +55,7 @@ const reporting = (o: ProgramOptions, name: string) => {
 const turnsOf = async (
   o: ProgramOptions,
   phase: AssembledPhase,
+  images: CompileOptions,
   compiled: Map<Program, Executable>,
 ): Promise<Either<Fault, ReadonlyArray<Executable>>> => {
   const turns: Array<Executable> = []
@@ -62,7 +65,7 @@ const turnsOf = async (
       known !== undefined
         ? E.right(known)
         : await o.device.compile(p.graph, {
-            images: phase.batch,
+            ...images,
             progress: reporting(o, nameOf(o.assembled, phase, p)),
             stopping: o.stopping,
           })()
@@ -88,18 +91,22 @@ const compiledPhase = async (
       settings: { seed, evaluation },
     },
   } = o
-  const batches = await openLoader(data.train, { ...data.loading, seed, batch: phase.batch, side: o.side, crops: phase.crops })()
+  const part = partOf(device.share, phase.crops)
+  if (E.isLeft(part)) return part
+  const { crops, rows, compile } = part.right
+  const batches = await openLoader(data.train, { ...data.loading, ...rows, seed, batch: phase.batch, side: o.side })()
   if (E.isLeft(batches)) return batches
   if (preview !== undefined) {
-    const sheet = await previewSheet(device, phase.crops, batches.right, seed, preview)()
+    const sheet = await previewSheet(device, crops, batches.right, seed, preview)()
     if (E.isLeft(sheet)) return sheet
     o.progress.say(`what the network sees: ${preview}`)
   }
-  const turns = await turnsOf(o, phase, compiled)
+  const turns = await turnsOf(o, phase, compile, compiled)
   if (E.isLeft(turns)) return turns
   const accuracy = await judge.accuracy(device, phase.features, judged, evaluation)()
   if (E.isLeft(accuracy)) return accuracy
-  return E.right({ turns: turns.right, loader: ahead(data.loading?.prefetch ?? 2)(batches.right), accuracy: accuracy.right })
+  const loader = amongOthers(device.share)(ahead(data.loading?.prefetch ?? 2)(batches.right))
+  return E.right({ turns: turns.right, crops, loader, accuracy: accuracy.right })
 }
 
 /** Compiles the programs of all phases, so that what cannot run is known before anything is trained. */

@@ -134,17 +134,20 @@ const accuracyOn =
 
 /** k-NN of the untrained network and of the pixels; a run that is continued remembers it. */
 const evaluatedBefore = async (
-  { options: { judge, progress }, run, judged: data }: Open,
+  { options: { judge, progress }, run, judged: data, device }: Open,
   start: Begun,
   accuracy: TaskEither<Fault, number>,
 ): Promise<Either<Fault, Numbers>> => {
   if (!isLabelled(data) || start.step > 0 || !run.settings.evaluation.before) return E.right(start.position.before)
-  // pixels of images of several sizes cannot be compared
-  const pixels = await judge.pixels(data, run.settings.evaluation)()
   const before = await accuracy()
   if (E.isLeft(before)) return before
-  progress.say(`before training: k-NN ${percent(before.right)}${E.isRight(pixels) ? ` (raw pixels ${percent(pixels.right)})` : ''}`)
-  return E.right({ knn_before: before.right, ...(E.isRight(pixels) ? { knn_pixels: pixels.right } : {}) })
+  // what the first rank says is said of all, and pixels are compared by one; those of images of several sizes cannot be
+  const pixels = (device.share?.rank ?? 0) > 0 ? undefined : await judge.pixels(data, run.settings.evaluation)()
+  const known: Numbers = pixels === undefined || E.isLeft(pixels) ? {} : { knn_pixels: pixels.right }
+  progress.say(
+    `before training: k-NN ${percent(before.right)}${'knn_pixels' in known ? ` (raw pixels ${percent(known['knn_pixels'])})` : ''}`,
+  )
+  return E.right({ knn_before: before.right, ...known })
 }
 
 /** `config.yaml`: everything decided, the target too, so that the file alone gives the run again. */
@@ -299,7 +302,7 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   if (E.isLeft(ready)) return ready
   const images = await imageryOf(data)
   if (E.isLeft(images)) return images
-  const made = assembledFor(images.right, (i) => run.assemble(i, device.planned), o.progress.say)
+  const made = assembledFor(images.right, (i) => run.assemble(i, device.planned, device.share?.ranks), o.progress.say)
   if (E.isLeft(made)) return made
   const fits = fitting(made.right.assembled)
   return E.isLeft(fits) ? fits : trained({ ...open, ...made.right })

@@ -1,4 +1,5 @@
 /** What is saved of a run on its way: at its checkpoints, and where a fault ends it. */
+import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
@@ -9,6 +10,7 @@ import type { Fault } from '../../core/fault.ts'
 import type { Json } from '../../data/formats/codec.ts'
 import type { CommonSettings } from '../config/common.ts'
 import type { Assembled } from './assembly.ts'
+import type { Saved } from './checkpoints.ts'
 import { checkpointName, save } from './checkpoints.ts'
 import type { Position } from './resumption.ts'
 import { finiteState, readState } from './state.ts'
@@ -46,23 +48,28 @@ const positionOf = (o: Saving, { skipped, values }: Said): Position => ({
   values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))),
 })
 
-/** Saves the state after `step` steps. Faults: a state that is not finite, which is not saved; what the system refuses. */
+/**
+ * Saves the state after `step` steps, to which all ranks bring their parts, and the first one writes it. Faults: a state that is not
+ * finite, which is not saved; what the system refuses.
+ */
 export const checkpoint = (o: Saving, step: number, said: Said): TaskEither<Fault, string> =>
   pipe(
     readState(o.device, o.assembled.residents),
     TE.chainEitherK(finiteState(step)),
-    TE.chain((state) =>
-      save(
-        o.dir,
-        o.settings.runtime.checkpoints,
-      )({
-        step,
-        seed: o.settings.seed,
-        config: o.config,
-        position: positionOf(o, said),
-        backbone: O.isSome(o.assembled.method.evaluated.vit) ? 'vit' : 'own',
-        state,
-      }),
+    TE.chain((state): TaskEither<Fault, Pick<Saved, 'path'>> =>
+      (o.device.share?.rank ?? 0) > 0
+        ? TE.right({ path: join(o.dir, checkpointName(step)) })
+        : save(
+            o.dir,
+            o.settings.runtime.checkpoints,
+          )({
+            step,
+            seed: o.settings.seed,
+            config: o.config,
+            position: positionOf(o, said),
+            backbone: O.isSome(o.assembled.method.evaluated.vit) ? 'vit' : 'own',
+            state,
+          }),
     ),
     TE.map((saved) => saved.path),
   )

@@ -125,7 +125,9 @@ export const openNative =
       const runtime = openRuntime(path)
       if (o.collective !== undefined) runtime.speak(o.collective)
       const ranks = o.collective !== undefined
-      return E.right(deviceOf({ compiler, code, runtime, threads, least: o.least ?? 20000, near: o.near ?? nearBytes, ranks }))
+      // fused or not, each operation rounds by itself: so ranks have the same bits whatever their strategy lets be one kernel
+      const units = ranks ? { ...compiler, flags: [...compiler.flags, '-ffp-contract=off'] } : compiler
+      return E.right(deviceOf({ compiler: units, code, runtime, threads, least: o.least ?? 20000, near: o.near ?? nearBytes, ranks }))
     } catch (e) {
       return E.left(asFault('native')(e))
     }

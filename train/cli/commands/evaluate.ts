@@ -111,32 +111,37 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('options', () => TE.fromEither(optionsOf(a))),
     TE.bind('reading', () => readingFrom(a)),
     TE.chain(({ name, model, path, options, reading }) =>
-      withNetwork(a, model, (r) => {
-        const { device, frozen, root, progress } = r
-        return pipe(
-          imagesOf(r, path, reading),
-          TE.chainEitherK((splits) => partsOf(splits, progress.say)),
-          TE.bindTo('parts'),
-          TE.bind('result', ({ parts }) => evaluations[name]({ device, frozen, root, parts, progress, options })),
-          TE.map(({ parts, result }): Output => ({
-            text: `${tableText(result.table)}\n${Object.entries(result.metrics)
-              .map(([k, v]) => percent(k, v))
-              .join(', ')}`,
-            json: {
-              evaluation: name,
-              model,
-              data: namedImages(a, path),
-              target: device.name,
-              train: parts.train.length,
-              ...(parts.val === undefined ? {} : { val: parts.val.length }),
-              test: parts.test.length,
-              ...result.metrics,
-              metrics: result.metrics,
-              ...result.details,
-            },
-          })),
-        )
-      }),
+      withNetwork(
+        a,
+        model,
+        (r) =>
+          pipe(
+            imagesOf(r, path, reading),
+            TE.chainEitherK((splits) => partsOf(splits, r.progress.say)),
+            TE.bindTo('parts'),
+            TE.bind('result', ({ parts }) =>
+              evaluations[name]({ device: r.device, frozen: r.frozen, root: r.root, parts, progress: r.progress, options }),
+            ),
+            TE.map(({ parts, result }): Output => ({
+              text: `${tableText(result.table)}\n${Object.entries(result.metrics)
+                .map(([k, v]) => percent(k, v))
+                .join(', ')}`,
+              json: {
+                evaluation: name,
+                model,
+                data: namedImages(a, path),
+                target: r.device.name,
+                train: parts.train.length,
+                ...(parts.val === undefined ? {} : { val: parts.val.length }),
+                test: parts.test.length,
+                ...result.metrics,
+                metrics: result.metrics,
+                ...result.details,
+              },
+            })),
+          ),
+        { isShared: true },
+      ),
     ),
   )
 

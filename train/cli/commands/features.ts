@@ -18,6 +18,7 @@ import { encoder } from '../../judge/evaluate/encoder.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 import type { Table, Tables } from '../../judge/evaluate/table.ts'
 import { digestOf, formats, isFormat, tableOf, tensorsOf } from '../../judge/evaluate/table.ts'
+import { isSilent } from '../ranks.ts'
 import type { Ready, Output } from './program.ts'
 import {
   isWhole,
@@ -132,6 +133,10 @@ const featuresOf =
     )
   }
 
+/** By the first of the ranks that have made them. */
+const writtenOnce = (format: keyof typeof formats, out: string, tables: Tables): TaskEither<Fault, void> =>
+  isSilent() ? TE.right(undefined) : formats[format](out, tables)
+
 const features = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
@@ -144,60 +149,64 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('reading', () => readingFrom(a)),
     TE.bind('format', ({ out }) => TE.fromEither(formatFor(a, out))),
     TE.chain(({ model, path, out, format, limit, reading }) =>
-      withNetwork(a, model, (r) =>
-        pipe(
-          TE.Do,
-          TE.bind('splits', () =>
-            pipe(
-              imagesOf(r, path, reading),
-              TE.chainEitherK((s) => chosen(a, s)),
+      withNetwork(
+        a,
+        model,
+        (r) =>
+          pipe(
+            TE.Do,
+            TE.bind('splits', () =>
+              pipe(
+                imagesOf(r, path, reading),
+                TE.chainEitherK((s) => chosen(a, s)),
+              ),
             ),
-          ),
-          TE.bind('eye', () =>
-            encoder(r.device, r.frozen, r.root, (look) =>
-              a.extra.has('no-patches') ? { cls: look.cls } : { cls: look.cls, patches: look.patches },
+            TE.bind('eye', () =>
+              encoder(r.device, r.frozen, r.root, (look) =>
+                a.extra.has('no-patches') ? { cls: look.cls } : { cls: look.cls, patches: look.patches },
+              ),
             ),
-          ),
-          TE.bind('tables', ({ splits, eye }) =>
-            pipe(
-              [...splits],
-              TE.traverseSeqArray(([name, d]) =>
-                pipe(
-                  TE.fromEither(first(limit)(d)),
-                  TE.chain(
-                    featuresOf(
-                      r,
-                      eye,
-                      name,
-                      a.extra.has('no-patches')
-                        ? r.frozen.width
-                        : r.frozen.width * Math.max(1, (eye.size.height * eye.size.width) / r.frozen.patch ** 2),
+            TE.bind('tables', ({ splits, eye }) =>
+              pipe(
+                [...splits],
+                TE.traverseSeqArray(([name, d]) =>
+                  pipe(
+                    TE.fromEither(first(limit)(d)),
+                    TE.chain(
+                      featuresOf(
+                        r,
+                        eye,
+                        name,
+                        a.extra.has('no-patches')
+                          ? r.frozen.width
+                          : r.frozen.width * Math.max(1, (eye.size.height * eye.size.width) / r.frozen.patch ** 2),
+                      ),
                     ),
                   ),
                 ),
+                TE.map((tables): Tables => ({
+                  splits: tables,
+                  metadata: { model, data: namedImages(a, path), model_sha256: digestOf(r.frozen) },
+                })),
               ),
-              TE.map((tables): Tables => ({
-                splits: tables,
-                metadata: { model, data: namedImages(a, path), model_sha256: digestOf(r.frozen) },
-              })),
             ),
+            TE.chainFirst(({ tables }) => writtenOnce(format, out, tables)),
+            TE.bind('tensors', ({ tables }) => TE.right([...tensorsOf(tables)])),
+            TE.map(({ tables, tensors, eye }): Output => ({
+              text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
+              json: {
+                model,
+                data: namedImages(a, path),
+                target: r.device.name,
+                out,
+                model_sha256: tables.metadata['model_sha256'],
+                size: eye.size,
+                tensors: Object.fromEntries(tensors.map(([name, x]) => [name, x.shape])),
+                numbers: tensors.reduce((n, [, x]) => n + sizeOf(x.shape), 0),
+              },
+            })),
           ),
-          TE.chainFirst(({ tables }) => formats[format](out, tables)),
-          TE.bind('tensors', ({ tables }) => TE.right([...tensorsOf(tables)])),
-          TE.map(({ tables, tensors, eye }): Output => ({
-            text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
-            json: {
-              model,
-              data: namedImages(a, path),
-              target: r.device.name,
-              out,
-              model_sha256: tables.metadata['model_sha256'],
-              size: eye.size,
-              tensors: Object.fromEntries(tensors.map(([name, x]) => [name, x.shape])),
-              numbers: tensors.reduce((n, [, x]) => n + sizeOf(x.shape), 0),
-            },
-          })),
-        ),
+        { isShared: true },
       ),
     ),
   )

@@ -18,6 +18,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
+import { costingOf, costText, netNames } from '../costing.ts'
 import { experimentAt } from '../program-file.ts'
 import { layersOf } from '../sources.ts'
 import { decided } from '../../run/experiment.ts'
@@ -38,6 +39,10 @@ const spec: CommandSpec = {
     { name: 'stage', value: 'STAGE', text: 'which stage to print; fused by default. --stages lists those of a target' },
     { name: 'stages', text: 'lists the stages of the target' },
     { name: 'phase', value: 'NAME', text: 'which phase of a run that has several; the last by default' },
+    { name: 'cost', text: 'what a step costs when ranks share it, on paper: what they send each other, and how long that takes' },
+    { name: 'ranks', value: 'N,N,…', text: 'with --cost: how many; 2 by default' },
+    { name: 'net', value: 'NAME', choices: netNames, text: 'with --cost: what connects them; 10GbE by default' },
+    { name: 'peak', value: 'TFLOPS', text: 'with --cost: what a rank computes, in 10^12 operations a second; 1 by default' },
   ],
 }
 
@@ -164,7 +169,14 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
         resolved.assemble(images, device.planned),
         E.chain((assembled) => phaseOf(assembled, phaseName(a))),
       )
-      const text = E.isLeft(phase) ? phase : await textOf(phase.right, device, a)()
+      const text = E.isLeft(phase)
+        ? phase
+        : a.extra.get('cost') === true
+          ? pipe(
+              costingOf(spec, a),
+              E.chain((c) => costText(phase.right, c, a.json)),
+            )
+          : await textOf(phase.right, device, a)()
       device.close()
       return text
     }),

@@ -23,9 +23,9 @@ import type { Frozen, FrozenOptions } from '../../judge/evaluate/network.ts'
 import { placeFrozen, readFrozen } from '../../judge/evaluate/network.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Progress } from '../../run/log/progress.ts'
-import { startProgress } from '../../run/log/progress.ts'
 import { print } from '../terminal.ts'
-import { tellFault } from '../unexpected.ts'
+import type { Together } from '../ranks.ts'
+import { isSilent, launched, openTogether, spokenProgress, tellOnce } from '../ranks.ts'
 
 /** What a command has done: lines for a person, and one object for a program. */
 export interface Output {
@@ -144,14 +144,33 @@ const root = 'frozen'
 
 const unnamed: CommandSpec = { call: 'npm run dinograph --', about: '' }
 
+/** The target that is asked for, of this process alone or, where a launcher has started several and a command shares its work, of all. */
+const opened = (a: Arguments, isShared: boolean, say: (text: string) => void): TaskEither<Fault, Together> => {
+  const [target, threads] = [O.getOrElse((): string => 'auto')(a.target), O.getOrElse(() => 0)(a.threads)]
+  const l = isShared ? launched() : undefined
+  return l === undefined
+    ? pipe(
+        openTarget(target, threads === 0 ? {} : { threads }),
+        TE.map((device) => ({ device, end: () => Promise.resolve() })),
+      )
+    : openTogether(l, target, threads, say)
+}
+
+/** How a command wants its network. */
+export interface NetworkOptions {
+  readonly spec?: CommandSpec
+  /** Images are shared among the ranks that a launcher has started. */
+  readonly isShared?: boolean
+}
+
 /** Opens the target, reads the network, and puts it there; says how it was read. The device is closed whatever happens. */
 export const withNetwork = <A>(
   a: Arguments,
   model: string,
   use: (r: Ready) => TaskEither<Fault, A>,
-  c: CommandSpec = unnamed,
+  { spec: c = unnamed, isShared = false }: NetworkOptions = {},
 ): TaskEither<Fault, A> => {
-  const progress = startProgress()
+  const progress = spokenProgress()
   const program = textOption(a, 'program')
   return pipe(
     TE.fromEither(frozenOptions(c, a)),
@@ -166,10 +185,8 @@ export const withNetwork = <A>(
             TE.map(({ frozen, images }) => ({ frozen, ofProgram: O.some(images) })),
           ),
     ),
-    TE.bind('device', () =>
-      openTarget(O.getOrElse((): string => 'auto')(a.target), O.isSome(a.threads) ? { threads: a.threads.value } : {}),
-    ),
-    TE.chain(({ frozen, ofProgram, device }) => async () => {
+    TE.bind('open', () => opened(a, isShared, progress.say)),
+    TE.chain(({ frozen, ofProgram, open: { device, end } }) => async () => {
       progress.say(`${model} on ${device.name}: ${device.description}`)
       for (const note of frozen.notes) progress.say(note)
       const result = await pipe(
@@ -177,6 +194,7 @@ export const withNetwork = <A>(
         TE.chain(() => use({ device, frozen, root, progress, ofProgram })),
       )()
       device.close()
+      await end(E.isLeft(result) ? result.left : undefined)
       return result
     }),
   )
@@ -225,7 +243,7 @@ export const runProgram = async (
 ): Promise<number> => {
   const parsed = parseArguments(c)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
-    print(parsed.right.text)
+    if (!isSilent()) print(parsed.right.text)
     return 0
   }
   const outcome = E.isLeft(parsed)
@@ -233,9 +251,8 @@ export const runProgram = async (
     : parsed.right._tag === 'Run'
       ? await run(parsed.right.arguments)()
       : E.right({ text: '', json: {} })
-  if (E.isLeft(outcome)) {
-    return tellFault(outcome.left)
-  }
+  if (E.isLeft(outcome)) return tellOnce(outcome.left)
+  if (isSilent()) return 0
   print(outcome.right.text)
   if (E.isRight(parsed) && parsed.right._tag === 'Run' && parsed.right.arguments.json) print(JSON.stringify(outcome.right.json))
   return 0

@@ -4,7 +4,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { Device, Executable } from '../../../compiler/target.ts'
+import type { Device, Executable, Share } from '../../../compiler/target.ts'
 import type { Expr } from '../../../core/expr.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
@@ -17,6 +17,7 @@ import type { Size } from '../../../data/augment/geometry.ts'
 import { together } from '../../../data/loading/together.ts'
 import type { Dataset, Image, Item } from '../../../data/readers/dataset.ts'
 import type { Progress } from '../../run/log/progress.ts'
+import { agreed } from '../../run/share.ts'
 import type { Frozen, Look } from './network.ts'
 import type { Preprocess } from '../../exchange/preprocess.ts'
 import { framed, normalised, withChannels } from '../../exchange/preprocess.ts'
@@ -87,7 +88,9 @@ export const unitImage = (d: Dataset, i: number): TaskEither<Fault, Image> =>
 
 interface Compiled {
   readonly run: Executable
+  /** Images of one run of the program, of which each rank prepares its own. */
   readonly batch: number
+  readonly share: Share | undefined
   readonly prepare: (place: string, image: Image) => Either<Fault, Float32Array>
   readonly outputs: ReadonlyArray<readonly [string, Shape]>
   readonly each: number
@@ -100,10 +103,12 @@ const running = async (
   place: string,
   progress: Progress | undefined,
 ): Promise<Either<Fault, Encoding>> => {
-  const { batch, each } = c
+  const { batch, each, share } = c
   const steps = Math.ceil(n / batch)
+  const own = batch / (share?.ranks ?? 1)
   const pixels = async (step: number): Promise<Either<Fault, Float32Array>> => {
-    const rows = Array.from({ length: Math.min(batch, n - step * batch) }, (_, k) => step * batch + k)
+    const from = step * batch + (share?.rank ?? 0) * own
+    const rows = Array.from({ length: Math.max(0, Math.min(own, n - from)) }, (_, k) => from + k)
     const read = await together(rows, (i, took) =>
       pipe(
         image(i),
@@ -117,8 +122,8 @@ const running = async (
       read,
       E.sequenceArray,
       E.map((all) => {
-        const out = new Float32Array(batch * each)
-        for (let k = 0; k < batch; k++) out.set(all[Math.min(k, all.length - 1)], k * each)
+        const out = new Float32Array(own * each)
+        for (let k = 0; k < own && all.length > 0; k++) out.set(all[Math.min(k, all.length - 1)], k * each)
         return out
       }),
     )
@@ -128,10 +133,10 @@ const running = async (
   )
   let next = steps > 0 ? pixels(0) : undefined
   for (let step = 0; next !== undefined; step++) {
-    const ready = await next
+    const ready = await agreed(share, step)(await next)()
     if (E.isLeft(ready)) return ready
     next = step + 1 < steps ? pixels(step + 1) : undefined
-    const out = await c.run.run({ values: new Map([['pixels', ready.right]]) })()
+    const out = await c.run.run({ values: new Map([['pixels', ready.right]]), step })()
     if (E.isLeft(out)) {
       await next
       return out
@@ -168,7 +173,9 @@ export const encoder = (device: Device, f: Frozen, root: string, wanted: Wanted,
     TE.fromEither(preparedSize(f.place, preprocess)),
     TE.chain((size) => {
       const tokens = Math.max(1, (size.height * size.width) / f.patch ** 2)
-      const batch = Math.max(1, Math.min(100, Math.floor(tokensAtOnce / tokens)))
+      const { share } = device
+      const ranks = share?.ranks ?? 1
+      const batch = ranks * Math.ceil(Math.max(1, Math.min(100, Math.floor(tokensAtOnce / tokens))) / ranks)
       const shape = [batch, f.channels, size.height, size.width]
       const outputs = Object.entries(wanted(f.look(root)(input('pixels', shape))))
       const prepare =
@@ -185,11 +192,12 @@ export const encoder = (device: Device, f: Frozen, root: string, wanted: Wanted,
             outputs.map(([name, e]) => value(name, e)),
           ),
         ),
-        TE.chain((g) => device.compile(g)),
+        TE.chain((g) => device.compile(g, { images: batch, own: new Map([['pixels', 0]]) })),
         TE.map((run): Encoder => {
           const c: Compiled = {
             run,
             batch,
+            share,
             prepare: prepare(framed(preprocess)),
             each: sizeOf(shape.slice(1)),
             outputs: outputs.map(([name, e]) => [name, e.type.shape.slice(1)] as const),

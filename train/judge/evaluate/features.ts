@@ -15,6 +15,8 @@ import { labelsOf } from '../../../data/readers/dataset.ts'
 import type { Loader, Loading } from '../../../data/loading/loader.ts'
 import { ahead, openLoader } from '../../../data/loading/loader.ts'
 import type { FeatureProgram } from '../../run/assembly.ts'
+import type { Part } from '../../run/share.ts'
+import { amongOthers, partOf } from '../../run/share.ts'
 import type { LabelledFeatures } from './knn.ts'
 import { knn } from './knn.ts'
 import type { Rows } from './neighbours.ts'
@@ -24,13 +26,20 @@ export interface Extractor {
   readonly rows: (d: Dataset) => TaskEither<Fault, Rows>
 }
 
-const rowsOf = async (p: FeatureProgram, run: Executable, length: number, batches: Loader): Promise<Either<Fault, Rows>> => {
+/** Of all images: what a rank makes of its own, the program puts together. */
+const rowsOf = async (
+  p: FeatureProgram,
+  { crops }: Part,
+  run: Executable,
+  length: number,
+  batches: Loader,
+): Promise<Either<Fault, Rows>> => {
   const parts: Array<Float32Array> = []
   for (let step = 0; step * p.batch < length; step++) {
     const out = await pipe(
       batches.batch(step),
-      TE.chainEitherK((b) => p.crops.feed(0, b)),
-      TE.chain((values) => run.run({ values })),
+      TE.chainEitherK((b) => crops.feed(0, b)),
+      TE.chain((values) => run.run({ values, step })),
     )()
     if (E.isLeft(out)) return out
     parts.push(Float32Array.from(out.right.get('rows') ?? []))
@@ -45,15 +54,16 @@ const rowsOf = async (p: FeatureProgram, run: Executable, length: number, batche
 
 /** `loading`: as the run loads its images, with as many threads. */
 const extract =
-  (p: FeatureProgram, run: Executable, loading: Loading) =>
+  ({ share }: Device, p: FeatureProgram, part: Part, run: Executable, loading: Loading) =>
   (d: Dataset): TaskEither<Fault, Rows> =>
   async () => {
-    const { batch, crops } = p
-    const { side } = crops.layout
-    const opened = await openLoader(d, { ...loading, crops, seed: 0, batch, side, ordered: true, whole: true, cacheBytes: 0 })()
+    const { batch } = p
+    const { side } = p.crops.layout
+    const opened = await openLoader(d, { ...loading, ...part.rows, seed: 0, batch, side, ordered: true, whole: true, cacheBytes: 0 })()
     if (E.isLeft(opened)) return opened
     const prefetched = ahead(loading.prefetch ?? 2, Math.ceil(d.length / batch))
-    const rows = await rowsOf(p, run, d.length, opened.right.workers === 0 ? opened.right : prefetched(opened.right))
+    const own = opened.right.workers === 0 ? opened.right : prefetched(opened.right)
+    const rows = await rowsOf(p, part, run, d.length, amongOthers(share)(own))
     opened.right.close()
     return rows
   }
@@ -61,9 +71,11 @@ const extract =
 /** Compiles one output of a feature program for data sets: `[batch, ...]`, a row for each image. */
 export const extractor = (device: Device, p: FeatureProgram, output: Expr, loading: Loading = {}): TaskEither<Fault, Extractor> =>
   pipe(
-    TE.fromEither(trace('features', [value('rows', output)])),
-    TE.chain((g) => device.compile(g)),
-    TE.map((run) => ({ rows: extract(p, run, loading) })),
+    TE.Do,
+    TE.bind('graph', () => TE.fromEither(trace('features', [value('rows', output)]))),
+    TE.bind('part', () => TE.fromEither(partOf(device.share, p.crops))),
+    TE.bind('run', ({ graph, part }) => device.compile(graph, part.compile)),
+    TE.map(({ part, run }) => ({ rows: extract(device, p, part, run, loading) })),
   )
 
 /** Pixels of all images together that are compared: 512 MiB. */

@@ -17,7 +17,7 @@ import type { Graph } from '../../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../../core/graph.ts'
 import type { TensorType } from '../../../../core/type.ts'
 import { sizeOf, tensorType } from '../../../../core/type.ts'
-import type { CompileOptions, Device, Executable, Feed, HostArray } from '../../../target.ts'
+import type { CompileOptions, Device, Executable, Feed, HostArray, Share } from '../../../target.ts'
 import { fitting } from '../../feed.ts'
 import { asFault } from '../../residents.ts'
 import type { NativeOptions } from '../device.ts'
@@ -102,17 +102,40 @@ const wholeOf = (parts: HostArray, type: TensorType, split: Split, ranks: number
   return whole
 }
 
-const ranked = (
-  inner: Device,
-  { ranks: { rank, ranks, gather, library, meet, patience }, strategy, stopping, stopped }: RankedOptions,
-): Device => {
+/** Text of all ranks: they say how long theirs is, and send it where one has any. */
+const exchanging = ({ ranks, gather, meet, patience }: Ranks): Share['exchange'] => {
+  const state = { rounds: 0 }
+  return (said, step) =>
+    pipe(
+      TE.tryCatch(async (): Promise<Either<Fault, ReadonlyArray<string>>> => {
+        const text = new TextEncoder().encode(said)
+        const seconds = state.rounds++ === 0 ? Math.max(begun, patience) : patience
+        const met = await meet(text.length, step, seconds)
+        if (met._tag !== 'Met') return E.left(met._tag === 'Late' ? late(seconds) : differ)
+        const padded = new Uint8Array(met.most)
+        padded.set(text)
+        const all = met.most === 0 ? new Uint8Array() : await gather(padded)
+        const ofRank = (r: number): string => {
+          const own = all.subarray(r * met.most, (r + 1) * met.most)
+          const end = own.indexOf(0)
+          return new TextDecoder().decode(end < 0 ? own : own.subarray(0, end))
+        }
+        return E.right(Array.from({ length: ranks }, (_, r) => ofRank(r)))
+      }, asFault('ranks')),
+      TE.chain(TE.fromEither),
+    )
+}
+
+const ranked = (inner: Device, { ranks: among, strategy, stopping, stopped }: RankedOptions): Device => {
+  const { rank, ranks, gather, library, meet, patience } = among
   const wholes = new Map<string, TensorType>()
   const splitOf = (type: TensorType): Split | undefined => (strategy === 'fsdp' ? stateSplit(type, ranks) : undefined)
   const local = (type: TensorType, s: Split): TensorType => tensorType(type.dtype, partShape(ranks, s, type.shape))
   /** Of a graph of which no batch is known, what is given is the same on all ranks. */
-  const distributed = (g: Graph, images = 0): Either<Fault, Distributed> => distribute({ strategy, ranks, images })(g)
+  const distributed = (g: Graph, { images = 0, own }: CompileOptions = {}): Either<Fault, Distributed> =>
+    distribute({ strategy, ranks, images, ...(own === undefined ? {} : { own }) })(g)
 
-  const feeding = (d: Distributed, g: Graph, run: Executable['run']): Executable['run'] => {
+  const feeding = (d: Distributed, g: Graph, { own }: CompileOptions, run: Executable['run']): Executable['run'] => {
     const state = { runs: 0 }
     /** All ranks come to the same run of the same step, or none goes on. */
     const together = async (step: number): Promise<Either<Fault, void>> => {
@@ -126,7 +149,7 @@ const ranked = (
     return (feed: Feed) => {
       const values = new Map<string, HostArray>()
       for (const [path, data] of feed.values) {
-        const [split, type] = [d.parts.get(path), types.get(path)]
+        const [split, type] = [own?.has(path) === true ? undefined : d.parts.get(path), types.get(path)]
         if (split === undefined || type === undefined) {
           values.set(path, data)
           continue
@@ -147,6 +170,7 @@ const ranked = (
     name: inner.name,
     description: `${inner.description}, rank ${rank} of ${ranks} by ${library}: ${strategy}`,
     road: inner.road,
+    share: { rank, ranks, exchange: exchanging(among) },
     resident: () => new Map([...inner.resident()].map(([path, type]) => [path, wholes.get(path) ?? type])),
     write: (path, type, data) => {
       const split = splitOf(type)
@@ -180,13 +204,13 @@ const ranked = (
       ),
     compile: (g, o: CompileOptions = {}) =>
       pipe(
-        TE.fromEither(distributed(g, o.images)),
+        TE.fromEither(distributed(g, o)),
         TE.chain((d) => {
           // what a program makes first is held as its part too
           for (const out of g.outputs) if (out.role === 'state' && d.parts.has(out.path)) wholes.set(out.path, out.expr.type)
           return pipe(
             inner.compile(d.graph, o),
-            TE.map((e): Executable => ({ ...e, run: feeding(d, g, e.run) })),
+            TE.map((e): Executable => ({ ...e, run: feeding(d, g, o, e.run) })),
           )
         }),
       ),
