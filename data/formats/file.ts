@@ -4,14 +4,15 @@
  * to the disk: after a crash at any moment either the old or the new content is there, never a part.
  */
 
-import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
+import { open, rename, stat, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { codeOf, fault, messageOf } from '../../core/fault.ts'
 import type { Fault, FaultKind } from '../../core/fault.ts'
+import { makeFolder, syncFolder } from '../../core/folder.ts'
 
 /** A piece of a file, made when its turn comes. */
 export type Chunk = () => Uint8Array
@@ -71,43 +72,6 @@ const writeAll = async (handle: FileHandle, bytes: Uint8Array): Promise<void> =>
   while (done < bytes.length) {
     const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, pieceBytes))
     done += bytesWritten
-  }
-}
-
-/** Forces a folder's entries to the disk. Windows has no such call and needs none. */
-const syncFolder = async (path: string): Promise<void> => {
-  if (process.platform === 'win32') return
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isDirectory() === true
-
-/**
- * Makes a folder with its parents, each forced to the disk; throws what the system refuses. One by one: Node's own recursion never ends
- * where a file system says of a new folder that there is no such path, as /proc does, and says so itself of folders on a read-only disk.
- */
-export const makeFolder = async (path: string): Promise<void> => {
-  if (await isFolder(path)) return
-  const missing: string[] = [resolve(path)]
-  const isThere = (at: string): Promise<boolean> =>
-    stat(at).then(
-      () => true,
-      () => false,
-    )
-  for (let at = dirname(missing[0]); !(await isThere(at)) && at !== dirname(at); at = dirname(at)) missing.push(at)
-  for (const folder of missing.reverse()) {
-    try {
-      await mkdir(folder)
-    } catch (e) {
-      // made by another process in the meantime
-      if (codeOf(e) !== 'EEXIST' || !(await isFolder(folder))) throw e
-    }
-    await syncFolder(dirname(folder))
   }
 }
 

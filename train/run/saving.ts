@@ -10,6 +10,7 @@ import type { Json } from '../../data/formats/codec.ts'
 import type { CommonSettings } from '../config/common.ts'
 import type { Assembled } from './assembly.ts'
 import { checkpointName, save } from './checkpoints.ts'
+import type { Log } from './log/log.ts'
 import type { Position } from './resumption.ts'
 import { finiteState, readState } from './state.ts'
 
@@ -23,6 +24,8 @@ export interface Saving {
   readonly position: Position
   /** The folder of checkpoints. */
   readonly dir: string
+  /** Where the numbers of the steps are: of those that a checkpoint has, none may be lost. */
+  readonly logs: Log
 }
 
 /** What the last step said. */
@@ -46,10 +49,14 @@ const positionOf = (o: Saving, { skipped, values }: Said): Position => ({
   values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))),
 })
 
-/** Saves the state after `step` steps. Faults: a state that is not finite, which is not saved; what the system refuses. */
+/**
+ * Saves the state after `step` steps, when their numbers are on the disk: a run that is gone on with from here has them all, whatever came
+ * between. Faults: a state that is not finite, which is not saved; what the system refuses.
+ */
 export const checkpoint = (o: Saving, step: number, said: Said): TaskEither<Fault, string> =>
   pipe(
-    readState(o.device, o.assembled.residents),
+    o.logs.settle,
+    TE.chain(() => readState(o.device, o.assembled.residents)),
     TE.chainEitherK(finiteState(step)),
     TE.chain((state) =>
       save(
