@@ -6,6 +6,7 @@
 
 import { open, rename, stat, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -135,6 +136,37 @@ export const withFile =
         await handle.close()
       }
     })
+
+/** What tells a file that was looked at from another one in its place: its length, and when it was written. */
+export type Stamp = string
+
+const stampOf = ({ size, mtimeMs }: Stats): Stamp => `${size} ${mtimeMs}`
+
+/** The stamp of a file; throws what the system refuses. */
+export const stamped = async (path: string): Promise<Stamp> => stampOf(await stat(path))
+
+/**
+ * Opens a file again of which it is known what lies where. Fault: it is not the one that was looked at, whose bytes would be read as what
+ * they are not.
+ */
+export const withSameFile =
+  (kind: FaultKind, path: string, stamp: Stamp) =>
+  <A>(use: (handle: FileHandle, length: number) => Promise<Either<Fault, A>>): TaskEither<Fault, A> =>
+    withFile(
+      kind,
+      path,
+    )(async (handle, length) =>
+      stampOf(await handle.stat()) === stamp
+        ? use(handle, length)
+        : E.left(
+            fault(kind, {
+              place: path,
+              found: 'a file that has changed since it was listed',
+              allowed: 'files that stay as they are while they are read',
+              remedy: 'put it back as it was, or begin anew with the files as they are now',
+            }),
+          ),
+    )
 
 /** Reads exactly `length` bytes at `position`. Left: the file ends before. */
 export const readAt =

@@ -71,7 +71,8 @@ export const survivals: ReadonlyArray<Survival> = [
 /** Each change by a draw. */
 export const drawn = (name: string, unit: () => number): Survival => ({ name, names: () => unit() < 0.5, bytes: () => unit() < 0.5 })
 
-type Edit = { readonly _tag: 'Bytes'; readonly at: number; readonly bytes: Uint8Array } | { readonly _tag: 'Length'; readonly length: number }
+type Edit =
+  { readonly _tag: 'Bytes'; readonly at: number; readonly bytes: Uint8Array } | { readonly _tag: 'Length'; readonly length: number }
 
 interface File {
   readonly _tag: 'File'

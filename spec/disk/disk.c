@@ -6,7 +6,7 @@
  *   DISK_FULL     PART:BYTES  files whose path has PART can take so many bytes together, then ENOSPC; a write across the end is cut short
  *   DISK_FOLDERS  1           folders cannot be forced to the disk: EINVAL, as some network file systems say
  *   DISK_SLOW     N           every call takes N microseconds more
- *   DISK_CLOCK    1           the time of day runs backwards
+ *   DISK_CLOCK    N           the time of day runs backwards, from N seconds ago
  *   DISK_LOG      a file that every change is written into, in order, for crash.ts
  */
 #define _GNU_SOURCE
@@ -41,7 +41,8 @@ static int log_fd = -1;
 static long full_left = -1;
 static char full_part[256];
 static long slow;
-static int no_folders, backwards;
+static int no_folders;
+static long long backwards = -1;
 static char under[1024];
 static size_t under_length;
 
@@ -78,7 +79,8 @@ __attribute__((constructor)) static void begin(void) {
   text = getenv("DISK_SLOW");
   slow = text == NULL ? 0 : atol(text);
   no_folders = getenv("DISK_FOLDERS") != NULL;
-  backwards = getenv("DISK_CLOCK") != NULL;
+  text = getenv("DISK_CLOCK");
+  if (text != NULL) backwards = atoll(text);
   text = getenv("DISK_LOG");
   if (text != NULL) log_fd = (int)syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
@@ -298,10 +300,10 @@ int mkdir(const char *path, mode_t mode) { NAMED('M', path, REAL(mkdir)(path, mo
 static long long first_seen = -1;
 
 static void turned(time_t *seconds, long *fraction, long scale) {
-  if (!backwards) return;
+  if (backwards < 0) return;
   long long now = (long long)*seconds * scale + *fraction;
   if (first_seen < 0) first_seen = (long long)*seconds;
-  long long then = 2 * first_seen * scale - now;
+  long long then = (2 * first_seen - backwards) * scale - now;
   *seconds = (time_t)(then / scale);
   *fraction = (long)(then % scale);
 }

@@ -14,8 +14,8 @@ export interface Disk {
   readonly foldersRefused?: boolean
   /** Milliseconds that each call takes more. */
   readonly slow?: number
-  /** The time of day runs backwards. */
-  readonly clockBack?: boolean
+  /** The time of day runs backwards, from so many seconds ago. */
+  readonly clockBack?: number
   /** Where all changes are written down (crash.ts). */
   readonly log?: string
 }
@@ -39,6 +39,6 @@ export const onDisk = (d: Disk): Readonly<Record<string, string>> => ({
   ...(d.full === undefined ? {} : { DISK_FULL: `${d.full.part}:${d.full.bytes}` }),
   ...(d.foldersRefused === true ? { DISK_FOLDERS: '1' } : {}),
   ...(d.slow === undefined ? {} : { DISK_SLOW: `${Math.round(1000 * d.slow)}` }),
-  ...(d.clockBack === true ? { DISK_CLOCK: '1' } : {}),
+  ...(d.clockBack === undefined ? {} : { DISK_CLOCK: `${d.clockBack}` }),
   ...(d.log === undefined ? {} : { DISK_LOG: d.log }),
 })

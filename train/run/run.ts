@@ -319,7 +319,7 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   if (E.isLeft(images)) return images
   const made = assembledFor(images.right, (i) => run.assemble(i, device.planned), o.progress.say)
   if (E.isLeft(made)) return made
-  const fits = fitting(made.right.assembled)
+  const fits = fitting(device, made.right.assembled)
   return E.isLeft(fits) ? fits : trained({ ...open, ...made.right })
 }
 

@@ -146,6 +146,7 @@ const ranked = (
   return {
     name: inner.name,
     description: `${inner.description}, rank ${rank} of ${ranks} by ${library}: ${strategy}`,
+    memory: inner.memory,
     road: inner.road,
     resident: () => new Map([...inner.resident()].map(([path, type]) => [path, wholes.get(path) ?? type])),
     write: (path, type, data) => {
