@@ -1,5 +1,5 @@
 /** Tests that take too long for CI: each under a name, with what is tried and how many of it were right. */
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stream } from '../../core/random.ts'
@@ -36,18 +36,21 @@ export interface Long {
 const set = (...settings: ReadonlyArray<string>): ReadonlyArray<string> => settings.flatMap((s) => ['--set', s])
 
 /** A run of seconds with every kind of moment: compiling, evaluating, training, saving. */
-const short = (threads: number): ReadonlyArray<string> => [
+const short = (threads: number, steps: number): ReadonlyArray<string> => [
   ...quick.map((word) => (word === 'gpujs:cpu' ? 'native' : word)),
   '--steps',
-  '60',
-  ...set(`accelerator.threads=${threads}`, 'evaluation.during=2', 'runtime.checkpoints.every=4'),
+  `${steps}`,
+  ...set(`accelerator.threads=${threads}`, 'evaluation.during=2', `runtime.checkpoints.every=${Math.ceil(steps / 30)}`),
 ]
+
+/** Enough that most moments of a run's life are in training. */
+const killedSteps = 1500
 
 /** What a run may have that has a state of its own. */
 const variants: Readonly<Record<string, ReadonlyArray<string>>> = {
   plain: [],
   adapters: set('strategies.lora.rank=2', 'strategies.lora.dropout=0.1'),
-  phases: set('strategies.freeze.prefix=1', 'strategies.freeze.until=30'),
+  phases: set('strategies.freeze.prefix=1', `strategies.freeze.until=${killedSteps / 2}`),
   accumulated: set('strategies.accumulate=2'),
   'worker threads': set('data.workers=2', 'data.prefetch=3'),
 }
@@ -66,7 +69,8 @@ const killed: Long = {
         ? [['as asked', words]]
         : [1, 2].flatMap((threads) =>
             Object.entries(variants).map(
-              ([name, more]) => [`${name}, ${threads} thread${threads === 1 ? '' : 's'}`, [...short(threads), ...more]] as const,
+              ([name, more]) =>
+                [`${name}, ${threads} thread${threads === 1 ? '' : 's'}`, [...short(threads, killedSteps), ...more]] as const,
             ),
           )
     const done: Array<Row> = []
@@ -87,9 +91,10 @@ const power: Long = {
   count: 100,
   run: async ({ count, seed, say, words: asked }) => {
     if (disk === undefined) throw new Error('no C compiler, or a system that does not load what LD_PRELOAD names')
-    const words = asked ?? [...short(1), ...variants['adapters'], '--steps', '12']
+    const words = asked ?? [...short(1, 12), ...variants['adapters']]
     const root = await mkdtemp(join(tmpdir(), 'dinograph-power-'))
     const [out, log] = [join(root, 'disk', 'run'), join(root, 'log')]
+    await mkdir(join(root, 'disk'))
     const recorded = await live([...words, '--out', out], { env: onDisk({ under: join(root, 'disk'), log }) })
     if (recorded.code !== 0) throw new Error(recorded.stderr)
     const whole = await remains(out)
@@ -134,7 +139,7 @@ const full: Long = {
   count: 50,
   run: async ({ count, seed, say, words: asked }) => {
     if (disk === undefined) throw new Error('no C compiler, or a system that does not load what LD_PRELOAD names')
-    const words = asked ?? [...short(1), ...variants['adapters'], '--steps', '12']
+    const words = asked ?? [...short(1, 12), ...variants['adapters']]
     const root = await mkdtemp(join(tmpdir(), 'dinograph-full-'))
     const undisturbed = join(root, 'whole')
     // what a run writes altogether is found by a disk that is large enough

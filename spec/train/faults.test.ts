@@ -1,7 +1,7 @@
 /** Misfortunes while a run is under way, one after the other, each in a process of its own: the end is that of a run that had none. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, readdir } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
@@ -69,7 +69,7 @@ const signalled = (
 
 describe.skipIf(disk === undefined)('a run', () => {
   let whole: Remains
-  let [undisturbed, changes]: [string, ReadonlyArray<Change>] = ['', []]
+  let [undisturbed, pictures, changes]: [string, string, ReadonlyArray<Change>] = ['', '', []]
 
   beforeAll(async () => {
     undisturbed = join(await folder(), 'run')
@@ -78,6 +78,8 @@ describe.skipIf(disk === undefined)('a run', () => {
     expect(r.code, r.stderr).toBe(0)
     whole = await remains(undisturbed)
     changes = changesIn(await readFile(log))
+    pictures = await folder()
+    for (const name of ['a.png', 'b.png']) await copyFile('spec/data/fixtures/pictures/gray.png', join(pictures, name))
   }, 600_000)
 
   test(
@@ -86,15 +88,16 @@ describe.skipIf(disk === undefined)('a run', () => {
     async () => {
       const out = join(await folder(), 'run')
       let given = words(out)
+      const line = (await readFile(join(undisturbed, 'metrics.jsonl'))).length / 6
       for (const [part, bytes, saved] of [
-        ['/config.yaml', 100, 0],
-        ['/metrics.jsonl', 1000, 2],
-        ['/events.out.tfevents', 900, 2],
+        ['config.yaml', 100, 0],
+        ['/metrics.jsonl', 3.5 * line, 2],
+        ['/events.out.tfevents', 400, 2],
         ['/checkpoints/', 1000, 2],
-        ['/huggingface/model.safetensors', 100, 6],
-        ['/adapter/adapter_model.safetensors', 100, 6],
+        ['/.model.safetensors', 100, 6],
+        ['/.adapter_model.safetensors', 100, 6],
       ] as const) {
-        const r = await on({ under: out, full: { part, bytes } }, given)
+        const r = await on({ under: out, full: { part, bytes: Math.floor(bytes) } }, given)
         expect(r.code, `${part}: ${r.stderr}`).toBe(1)
         expect(r.stderr, part).toMatch(/found: +[^\n]*ENOSPC[^\n]*\n {2}allowed: a disk with room\n {2}remedy: +free space on the disk/)
         expect(await unfinished(out).catch(() => []), part).toEqual([])
@@ -103,7 +106,8 @@ describe.skipIf(disk === undefined)('a run', () => {
         if (existsSync(join(out, 'config.yaml'))) given = again(out)
       }
       // the run is there without its page
-      const r = await on({ under: out, full: { part: '/report.html', bytes: 1000 } }, given)
+      await rm(join(out, 'report.html'), { force: true })
+      const r = await on({ under: out, full: { part: 'report.html', bytes: 1000 } }, given)
       expect(r.code, r.stderr).toBe(0)
       expect(r.stderr).toMatch(/ENOSPC[^]*no \S+report\.html was written; for another try: npm run report -- --run \S+/)
       expect(differs(whole, await remains(out))).toBeUndefined()
@@ -115,14 +119,11 @@ describe.skipIf(disk === undefined)('a run', () => {
   )
 
   test.each([
-    [
-      'features',
-      (at: string) => ['features', '--model', undisturbed, '--data', 'spec/data/fixtures/pictures', '--out', join(at, 'x.safetensors')],
-    ],
+    ['features', (at: string) => ['features', '--model', undisturbed, '--data', pictures, '--out', join(at, 'x.safetensors')]],
     ['a network', (at: string) => ['export', '--model', undisturbed, '--onnx', join(at, 'x.onnx')]],
   ] as const)('of a command that writes %s to a full disk leaves no part of a file', { timeout: 600_000 }, async (_, given) => {
     const at = await folder()
-    const r = await command(given(at), onDisk({ under: at, full: { part: '/x', bytes: 100 } }))
+    const r = await command(given(at), onDisk({ under: at, full: { part: '/', bytes: 100 } }))
     expect(r.code, r.stderr).toBe(1)
     expect(r.stderr).toMatch(/ENOSPC[^\n]*\n {2}allowed: a disk with room/)
     expect(await readdir(at)).toEqual([])
@@ -144,7 +145,7 @@ describe.skipIf(disk === undefined)('a run', () => {
       })
       expect(first.code, first.stderr).toBe(130)
       // once: when it is saved
-      const second = await signalled({ ...odd, slow: 20, clockBack: 3600 }, again(out), async ({ kill }) => {
+      const second = await signalled({ ...odd, slow: 60, clockBack: 3600 }, again(out), async ({ kill }) => {
         await until(() => existsSync(join(out, 'checkpoints', '.step-00000004.dino.tmp')))
         kill('SIGTERM')
       })
@@ -153,7 +154,7 @@ describe.skipIf(disk === undefined)('a run', () => {
       const third = await on({ ...odd, slow: 5, clockBack: 7200 }, again(out))
       expect(third.code, third.stderr).toBe(0)
       expect(third.stderr).toContain('step-00000004.dino at step 4')
-      expect(third.stderr).not.toMatch(/left -|NaN/)
+      expect(third.stderr).not.toMatch(/left \?|NaN/)
       expect(differs(whole, await remains(out))).toBeUndefined()
       // TensorBoard reads files by their names: the parts of the run are in order, whatever the clock said
       const events = (await readdir(out)).filter((name) => name.startsWith('events')).sort()
@@ -187,7 +188,7 @@ describe.skipIf(disk === undefined)('a run', () => {
 test('whose step cannot be in memory is refused before anything is made of its size', { timeout: 600_000 }, async () => {
   const out = join(await folder(), 'run')
   const large = ['--set', 'augmentation.globalSize=1792', '--set', 'model.patch=4', '--set', 'augmentation.localSize=28']
-  const r = await live([...quick, ...large, '--out', out])
+  const r = await live([...quick.map((w) => (w === 'gpujs:cpu' ? 'reference' : w)), ...large, '--out', out])
   expect(r.code, r.stderr).toBe(2)
   expect(r.stderr).toMatch(/config fault at the training step\n {2}found: +[\d.]+ [GTP]iB that it takes, beside [^]*a smaller batch/)
   expect(existsSync(out)).toBe(false)

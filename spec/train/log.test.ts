@@ -182,9 +182,9 @@ describe('several logs', () => {
     const log = (name: string, fails: boolean): Log => ({
       append: () => TE.right(undefined),
       settle: TE.right(undefined),
-      close: () => async () => {
+      close: () => () => {
         closed.push(name)
-        return Promise.resolve(await (fails ? TE.left(bad) : TE.right(undefined))())
+        return (fails ? TE.left(bad) : TE.right(undefined))()
       },
     })
     expect(left(await everyLog([log('first', true), log('second', false)]).close('failed')())).toBe(bad)

@@ -175,6 +175,11 @@ const begun = async ({ options: o, run, data, device, surroundings, assembled }:
   return E.right(rest)
 }
 
+/** Ends what reads images. */
+const closeLoaders = (phases: Phases): void => {
+  for (const p of phases) p.loader.close()
+}
+
 /** Says what could not be read. */
 const saySkipped = (phases: Phases, say: (text: string) => void): void => {
   const skipped = new Set(phases.flatMap((p) => p.loader.skipped().map((f) => f.place)))
@@ -241,6 +246,7 @@ const steps = async (t: Traced, start: Begun, phases: Phases, logs: Log): Promis
   })()
   if (E.isLeft(ended)) return ended
   saySkipped(phases, say)
+  closeLoaders(phases)
   const metrics = await concluded(t, ended.right, before.right, last(phases).accuracy)
   if (E.isLeft(metrics)) return metrics
   const { step, stopped, values, imagesPerSecond } = ended.right
@@ -270,7 +276,7 @@ const logged = async (t: Traced, start: Begun, phases: Phases): Promise<Either<F
   const report = await steps(t, start, phases, logs.right).catch((e: unknown) => E.left(unexpected(e)))
   const ending = E.isLeft(report) ? 'failed' : report.right.stopped ? 'stopped' : 'finished'
   const closed = await logs.right.close(ending)()
-  for (const p of phases) p.loader.close()
+  closeLoaders(phases)
   return E.isRight(report) && E.isLeft(closed) ? closed : report
 }
 
