@@ -46,14 +46,25 @@ const short = (threads: number, steps: number): ReadonlyArray<string> => [
 /** Enough that most moments of a run's life are in training. */
 const killedSteps = 1500
 
+/** A run that others with adapters begin from. */
+const base = async (say: (line: string) => void): Promise<string> => {
+  const out = join(await mkdtemp(join(tmpdir(), 'dinograph-base-')), 'base')
+  const ended = await live([...short(1, 12), '--out', out])
+  if (ended.code !== 0) throw new Error(ended.stderr)
+  say(`begun from ${out}`)
+  return out
+}
+
+const adapters = (from: string): ReadonlyArray<string> => set(`start.from=${from}`, 'strategies.lora.rank=2', 'strategies.lora.dropout=0.1')
+
 /** What a run may have that has a state of its own. */
-const variants: Readonly<Record<string, ReadonlyArray<string>>> = {
+const variants = (from: string): Readonly<Record<string, ReadonlyArray<string>>> => ({
   plain: [],
-  adapters: set('strategies.lora.rank=2', 'strategies.lora.dropout=0.1'),
+  adapters: adapters(from),
   phases: set('strategies.freeze.prefix=1', `strategies.freeze.until=${killedSteps / 2}`),
   accumulated: set('strategies.accumulate=2'),
   'worker threads': set('data.workers=2', 'data.prefetch=3'),
-}
+})
 
 /** How often each of `n` is tried, of `count` altogether. */
 const shares = (count: number, n: number): ReadonlyArray<number> =>
@@ -64,15 +75,16 @@ const killed: Long = {
   about: 'kill -9 at random moments of runs on native, with 1 and 2 threads, then --resume: equal to the bit',
   count: 100,
   run: async ({ count, seed, say, words }) => {
-    const rows: ReadonlyArray<readonly [string, ReadonlyArray<string>]> =
-      words !== undefined
-        ? [['as asked', words]]
-        : [1, 2].flatMap((threads) =>
-            Object.entries(variants).map(
-              ([name, more]) =>
-                [`${name}, ${threads} thread${threads === 1 ? '' : 's'}`, [...short(threads, killedSteps), ...more]] as const,
-            ),
-          )
+    const asked = async (): Promise<ReadonlyArray<readonly [string, ReadonlyArray<string>]>> => {
+      if (words !== undefined) return [['as asked', words]]
+      const all = Object.entries(variants(await base(say)))
+      return [1, 2].flatMap((threads) =>
+        all.map(
+          ([name, more]) => [`${name}, ${threads} thread${threads === 1 ? '' : 's'}`, [...short(threads, killedSteps), ...more]] as const,
+        ),
+      )
+    }
+    const rows = await asked()
     const done: Array<Row> = []
     for (const [i, times] of shares(count, rows.length).entries()) {
       if (times === 0) continue
@@ -91,7 +103,7 @@ const power: Long = {
   count: 100,
   run: async ({ count, seed, say, words: asked }) => {
     if (disk === undefined) throw new Error('no C compiler, or a system that does not load what LD_PRELOAD names')
-    const words = asked ?? [...short(1, 12), ...variants['adapters']]
+    const words = asked ?? [...short(1, 12), ...adapters(await base(say))]
     const root = await mkdtemp(join(tmpdir(), 'dinograph-power-'))
     const [out, log] = [join(root, 'disk', 'run'), join(root, 'log')]
     await mkdir(join(root, 'disk'))
@@ -139,7 +151,7 @@ const full: Long = {
   count: 50,
   run: async ({ count, seed, say, words: asked }) => {
     if (disk === undefined) throw new Error('no C compiler, or a system that does not load what LD_PRELOAD names')
-    const words = asked ?? [...short(1, 12), ...variants['adapters']]
+    const words = asked ?? [...short(1, 12), ...adapters(await base(say))]
     const root = await mkdtemp(join(tmpdir(), 'dinograph-full-'))
     const undisturbed = join(root, 'whole')
     // what a run writes altogether is found by a disk that is large enough

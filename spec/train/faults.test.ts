@@ -15,8 +15,14 @@ import { quick } from './quick.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-faults-'))
 
+/** A short run that others begin from. */
+const first = (out: string): ReadonlyArray<string> => [...quick, '--steps', '1', '--out', out]
+
 /** With adapters, whose export is a folder of its own. */
-const words = (out: string): ReadonlyArray<string> => [...quick, '--set', 'strategies.lora.rank=2', '--steps', '6', '--out', out]
+const adapting = (from: string, out: string): ReadonlyArray<string> => [
+  ...quick,
+  ...['--set', `start.from=${from}`, '--set', 'strategies.lora.rank=2', '--steps', '6', '--out', out],
+]
 
 const again = (out: string): ReadonlyArray<string> => ['--resume', '--out', out]
 
@@ -69,9 +75,14 @@ const signalled = (
 
 describe.skipIf(disk === undefined)('a run', () => {
   let whole: Remains
+  let words: (out: string) => ReadonlyArray<string>
   let [undisturbed, pictures, changes]: [string, string, ReadonlyArray<Change>] = ['', '', []]
 
   beforeAll(async () => {
+    const base = join(await folder(), 'base')
+    const begun = await live(first(base))
+    expect(begun.code, begun.stderr).toBe(0)
+    words = (out) => adapting(base, out)
     undisturbed = join(await folder(), 'run')
     const log = join(await folder(), 'log')
     const r = await on({ under: join(undisturbed, '..'), log }, words(undisturbed))
@@ -187,7 +198,7 @@ describe.skipIf(disk === undefined)('a run', () => {
 
 test('whose step cannot be in memory is refused before anything is made of its size', { timeout: 600_000 }, async () => {
   const out = join(await folder(), 'run')
-  const large = ['--set', 'augmentation.globalSize=1792', '--set', 'model.patch=4', '--set', 'augmentation.localSize=28']
+  const large = ['data.train=8000', 'batch=8000', 'model.width=4096'].flatMap((setting) => ['--set', setting])
   const r = await live([...quick.map((w) => (w === 'gpujs:cpu' ? 'reference' : w)), ...large, '--out', out])
   expect(r.code, r.stderr).toBe(2)
   expect(r.stderr).toMatch(/config fault at the training step\n {2}found: +[\d.]+ [GTP]iB that it takes, beside [^]*a smaller batch/)
