@@ -2,6 +2,7 @@
 import { copyFile, mkdtemp, readFile, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, test } from 'vitest'
 import { openData } from '../../data/readers/index.ts'
 import { npz } from '../../data/readers/npz/npz.ts'
@@ -40,8 +41,8 @@ describe('a file that becomes another one is refused', () => {
     expect(f.found).toBe('a file that has changed since it was listed')
     expect(f.place).toContain(path)
     // as the remedy says: with the files as they are now
-    const again = await (await openData(path))()
-    if (again._tag === 'Right') await right(datasetOf(again.right)).item(0)()
+    const again = await openData(path)()
+    if (E.isRight(again)) await right(datasetOf(again.right)).item(0)()
   })
 
   test('an array that is read in place', async () => {

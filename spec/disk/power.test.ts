@@ -59,7 +59,7 @@ const wrongWith = async (held: Contents, saved: number): Promise<string | undefi
   return values(state) === values(checkpointAt(step, size).state) ? undefined : `other values of step ${step}`
 }
 
-/** The power goes after each change, and each time the disk loses what it may; what is wrong, up to `most`, and how many disks were read. */
+/** The power goes after each change, and the disk loses what it may; what is wrong, up to `most`, and how many disks were read. */
 const tried = async (root: string, changes: ReadonlyArray<Change>, seed: number, most = Infinity) => {
   const wrong: Array<string> = []
   const random = stream(seed, 'power', 0)

@@ -1,6 +1,6 @@
 /**
- * Runs that are killed, resumed, and held against a run that nobody disturbed: weights bit for bit, and every number of metrics.jsonl but the
- * timings. `npm run long -- kills` does so at a hundred moments.
+ * Runs that are killed, resumed, and held against a run that nobody disturbed: weights bit for bit, and every number of metrics.jsonl but
+ * the timings. `npm run long -- kills` does so at a hundred moments.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'

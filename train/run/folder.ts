@@ -91,8 +91,8 @@ const madeBeside = async (out: string, n = 1): Promise<string> => {
 }
 
 /**
- * Moves all that is in a folder to another one beside it, which is returned; the lock stays. The configuration goes first: whoever is killed
- * on the way leaves no run behind that seems to be whole.
+ * Moves all that is in a folder to another one beside it, which is returned; the lock stays. The configuration goes first: whoever is
+ * killed on the way leaves no run behind that seems to be whole.
  */
 const movedAside = async (out: string): Promise<string> => {
   const aside = await madeBeside(resolve(out))
