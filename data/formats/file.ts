@@ -36,11 +36,16 @@ const remedies: ReadonlyMap<string, readonly [allowed: string, remedy: string]> 
   ['EIO', ['a working disk', 'check the disk']],
 ])
 
+const memory = ['what memory holds', 'make room in memory, or leave the file out'] as const
+
+/** Whether an engine has said that an array cannot be made. */
+const isNoMemory = (e: unknown): boolean => e instanceof RangeError && messageOf(e) !== e.message
+
 /** A system error as a fault. */
 export const systemFault =
   (kind: FaultKind, place: string) =>
   (e: unknown): Fault => {
-    const known = remedies.get(codeOf(e)) ?? ['an operation that the system carries out', 'see the reason above']
+    const known = remedies.get(codeOf(e)) ?? (isNoMemory(e) ? memory : ['an operation that the system carries out', 'see the reason above'])
     return fault(kind, { place, found: messageOf(e), allowed: known[0], remedy: known[1] })
   }
 

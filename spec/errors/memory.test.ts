@@ -47,7 +47,7 @@ const failing = async <A>(which: number, body: () => Promise<A>): Promise<{ read
 }
 
 /** Allocations that are made to fail, at most, of one file. */
-const most = 25
+const most = 12
 
 const thrownBy = (kind: Kind, path: string, bytes: Buffer) => async (): Promise<string | undefined> => {
   try {
@@ -65,7 +65,7 @@ describe('memory that there is not', () => {
     for (const [name, bytes] of Object.entries((await kind.beside?.()) ?? {})) await writeFile(join(folder, name), bytes)
     const path = join(folder, kind.file)
     const thrown: Array<string> = []
-    for (const bytes of (await kind.seeds()).slice(0, 6)) {
+    for (const bytes of (await kind.seeds()).slice(0, 4)) {
       await writeFile(path, bytes)
       // what is made once for all files is made before
       await kind.read(path, bytes)

@@ -351,7 +351,7 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
       const { spacing } = file.header
       const [p, q] = [0, 1, 2].filter((a) => a !== axis)
       return pipe(
-        readSlice(kept, file, axis, frame),
+        guarded('data', file.path)(readSlice(kept, file, axis, frame)),
         TE.map((image): Item => ({
           image: toChannels(channels, range[1])(image),
           source: sourceOf(file.path),
