@@ -64,6 +64,8 @@ export interface Device {
   readonly name: string
   /** The device in words, for the one line that says what runs where. */
   readonly description: string
+  /** Whether tensors lie in the memory of the machine, which all processes share, or in memory of the device's own. */
+  readonly memory: 'machine' | 'own'
   /** What a graph goes through on its way to being run here. */
   readonly road: Road
   /** Which process this is, where several are one device. */

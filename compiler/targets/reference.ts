@@ -177,6 +177,7 @@ const openDevice = (): Device => {
   return {
     name: 'reference',
     description: 'the reference interpreter: one CPU thread, float64, nothing fused',
+    memory: 'machine',
     road,
     ...residents.device,
     planned: (g) => E.map(peakBytes)(followGraph(road)(g)),

@@ -4,14 +4,16 @@
  * to the disk: after a crash at any moment either the old or the new content is there, never a part.
  */
 
-import { mkdir, open, rename, stat, unlink } from 'node:fs/promises'
+import { open, rename, stat, unlink } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import type { Stats } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { codeOf, fault, messageOf } from '../../core/fault.ts'
 import type { Fault, FaultKind } from '../../core/fault.ts'
+import { makeFolder, syncFolder } from '../../core/folder.ts'
 
 /** A piece of a file, made when its turn comes. */
 export type Chunk = () => Uint8Array
@@ -34,11 +36,16 @@ const remedies: ReadonlyMap<string, readonly [allowed: string, remedy: string]> 
   ['EIO', ['a working disk', 'check the disk']],
 ])
 
+const memory = ['what memory holds', 'make room in memory, or leave the file out'] as const
+
+/** Whether an engine has said that an array cannot be made. */
+const isNoMemory = (e: unknown): boolean => e instanceof RangeError && messageOf(e) !== e.message
+
 /** A system error as a fault. */
 export const systemFault =
   (kind: FaultKind, place: string) =>
   (e: unknown): Fault => {
-    const known = remedies.get(codeOf(e)) ?? ['an operation that the system carries out', 'see the reason above']
+    const known = remedies.get(codeOf(e)) ?? (isNoMemory(e) ? memory : ['an operation that the system carries out', 'see the reason above'])
     return fault(kind, { place, found: messageOf(e), allowed: known[0], remedy: known[1] })
   }
 
@@ -71,43 +78,6 @@ const writeAll = async (handle: FileHandle, bytes: Uint8Array): Promise<void> =>
   while (done < bytes.length) {
     const { bytesWritten } = await handle.write(bytes, done, Math.min(bytes.length - done, pieceBytes))
     done += bytesWritten
-  }
-}
-
-/** Forces a folder's entries to the disk. Windows has no such call and needs none. */
-const syncFolder = async (path: string): Promise<void> => {
-  if (process.platform === 'win32') return
-  const handle = await open(path, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-const isFolder = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined))?.isDirectory() === true
-
-/**
- * Makes a folder with its parents, each forced to the disk; throws what the system refuses. One by one: Node's own recursion never ends
- * where a file system says of a new folder that there is no such path, as /proc does, and says so itself of folders on a read-only disk.
- */
-export const makeFolder = async (path: string): Promise<void> => {
-  if (await isFolder(path)) return
-  const missing: string[] = [resolve(path)]
-  const isThere = (at: string): Promise<boolean> =>
-    stat(at).then(
-      () => true,
-      () => false,
-    )
-  for (let at = dirname(missing[0]); !(await isThere(at)) && at !== dirname(at); at = dirname(at)) missing.push(at)
-  for (const folder of missing.reverse()) {
-    try {
-      await mkdir(folder)
-    } catch (e) {
-      // made by another process in the meantime
-      if (codeOf(e) !== 'EEXIST' || !(await isFolder(folder))) throw e
-    }
-    await syncFolder(dirname(folder))
   }
 }
 
@@ -171,6 +141,37 @@ export const withFile =
         await handle.close()
       }
     })
+
+/** What tells a file that was looked at from another one in its place: its length, and when it was written. */
+export type Stamp = string
+
+const stampOf = ({ size, mtimeMs }: Stats): Stamp => `${size} ${mtimeMs}`
+
+/** The stamp of a file; throws what the system refuses. */
+export const stamped = async (path: string): Promise<Stamp> => stampOf(await stat(path))
+
+/**
+ * Opens a file again of which it is known what lies where. Fault: it is not the one that was looked at, whose bytes would be read as what
+ * they are not.
+ */
+export const withSameFile =
+  (kind: FaultKind, path: string, stamp: Stamp) =>
+  <A>(use: (handle: FileHandle, length: number) => Promise<Either<Fault, A>>): TaskEither<Fault, A> =>
+    withFile(
+      kind,
+      path,
+    )(async (handle, length) =>
+      stampOf(await handle.stat()) === stamp
+        ? use(handle, length)
+        : E.left(
+            fault(kind, {
+              place: path,
+              found: 'a file that has changed since it was listed',
+              allowed: 'files that stay as they are while they are read',
+              remedy: 'put it back as it was, or begin anew with the files as they are now',
+            }),
+          ),
+    )
 
 /** Reads exactly `length` bytes at `position`. Left: the file ends before. */
 export const readAt =

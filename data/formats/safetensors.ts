@@ -13,7 +13,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { faultsOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { elementNames, elements, tensorOfBytes, writerOf } from './element.ts'
-import { readAt, withFile, writeFile } from './file.ts'
+import { readAt, systemFault, withFile, writeFile } from './file.ts'
 import type { Chunk } from './file.ts'
 import { maxHeaderBytes, parseHeader, reservedName, unknownType } from './header.ts'
 import type { SafetensorsIndex, TensorEntry } from './header.ts'
@@ -73,18 +73,25 @@ export const decodeSafetensors =
   (bytes: Uint8Array): Either<Fault, Safetensors> =>
     pipe(
       indexOf(file)(bytes),
-      E.chain((index) => {
-        const start = bytes.length - index.bodyBytes
-        const tensors = new Map<string, HostTensor>()
-        for (const entry of index.entries) {
-          const own = new Uint8Array(entry.end - entry.begin)
-          own.set(bytes.subarray(start + entry.begin, start + entry.end))
-          const tensor = tensorOf(file, entry, own.buffer)
-          if (E.isLeft(tensor)) return tensor
-          tensors.set(entry.name, tensor.right)
-        }
-        return E.right({ tensors, metadata: index.metadata })
-      }),
+      E.chain((index) =>
+        E.flatten(
+          E.tryCatch(
+            (): Either<Fault, Safetensors> => {
+              const start = bytes.length - index.bodyBytes
+              const tensors = new Map<string, HostTensor>()
+              for (const entry of index.entries) {
+                const own = new Uint8Array(entry.end - entry.begin)
+                own.set(bytes.subarray(start + entry.begin, start + entry.end))
+                const tensor = tensorOf(file, entry, own.buffer)
+                if (E.isLeft(tensor)) return tensor
+                tensors.set(entry.name, tensor.right)
+              }
+              return E.right({ tensors, metadata: index.metadata })
+            },
+            systemFault('data', file),
+          ),
+        ),
+      ),
     )
 
 const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)

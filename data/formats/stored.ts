@@ -5,6 +5,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { elementNames } from './element.ts'
+import { guarded } from './file.ts'
 import type { HostTensor, HostTensors } from './tensor.ts'
 
 export interface StoredTensor {
@@ -35,8 +36,9 @@ export const readStored =
   async (): Promise<Either<Fault, HostTensors>> => {
     const out = new Map<string, HostTensor>()
     for (const name of names) {
-      const read = await all.get(name)?.read()
-      if (read === undefined) continue
+      const stored = all.get(name)
+      if (stored === undefined) continue
+      const read = await guarded('data', name)(stored.read)()
       if (E.isLeft(read)) return read
       out.set(name, read.right)
     }

@@ -20,7 +20,8 @@ import yauzl from 'yauzl'
 import type { Entry, ZipFile } from 'yauzl'
 import { codeOf, fault, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
-import { readAt, systemFault, withFile } from './file.ts'
+import type { Stamp } from './file.ts'
+import { readAt, stamped, systemFault, withFile, withSameFile } from './file.ts'
 import { allowedBytes, deflatable } from './limits.ts'
 
 /** A member of an archive. */
@@ -34,16 +35,19 @@ export interface Member {
   readonly content: TaskEither<Fault, Content>
 }
 
-/** Unpacked bytes: in memory that threads share, or in a file from `base` on. */
+/** Unpacked bytes: in memory that threads share, or in a file from `base` on; of a file that others may change, with its stamp. */
 export type Content =
   | { readonly _tag: 'Memory'; readonly place: string; readonly bytes: Uint8Array }
-  | { readonly _tag: 'File'; readonly path: string; readonly base: number }
+  | { readonly _tag: 'File'; readonly path: string; readonly base: number; readonly stamp?: Stamp }
 
 /** Bytes [offset, offset + n) of a content. Fault: it ends before. */
 export const contentBytes =
   (c: Content) =>
   (offset: number, n: number): TaskEither<Fault, Uint8Array> => {
-    if (c._tag === 'File') return withFile('data', c.path)((handle) => readAt('data', c.path)(handle, c.base + offset, n))
+    if (c._tag === 'File') {
+      const opened = c.stamp === undefined ? withFile('data', c.path) : withSameFile('data', c.path, c.stamp)
+      return opened((handle) => readAt('data', c.path)(handle, c.base + offset, n))
+    }
     return TE.fromEither(
       offset + n <= c.bytes.length
         ? E.right(c.bytes.subarray(offset, offset + n))
@@ -222,15 +226,15 @@ const believable = (path: string, entry: Entry, o: ZipOptions): Either<Fault, vo
   )
 
 /** Where a member's bytes will be, decided when they are first asked for. */
-const contentOf = async (path: string, entry: Entry, o: ZipOptions): Promise<Content> => {
+const contentOf = async (path: string, stamp: Stamp, entry: Entry, o: ZipOptions): Promise<Content> => {
   if (entry.uncompressedSize <= o.memoryBytes)
     return { _tag: 'Memory', place: `${path}: ${entry.fileName}`, bytes: await toMemory(path, entry) }
   return entry.compressionMethod === 0
-    ? { _tag: 'File', path, base: await placeInFile(path, entry) }
+    ? { _tag: 'File', path, base: await placeInFile(path, entry), stamp }
     : { _tag: 'File', path: await toFile(path, entry, o.folder), base: 0 }
 }
 
-const memberOf = (path: string, entry: Entry, o: ZipOptions): Member => {
+const memberOf = (path: string, stamp: Stamp, entry: Entry, o: ZipOptions): Member => {
   let content: Promise<Either<Fault, Content>> | undefined
   return {
     name: entry.fileName,
@@ -249,7 +253,7 @@ const memberOf = (path: string, entry: Entry, o: ZipOptions): Member => {
     content: () =>
       (content ??= pipe(
         TE.fromEither(believable(path, entry, o)),
-        TE.chain(() => attempt(path, () => contentOf(path, entry, o))),
+        TE.chain(() => attempt(path, () => contentOf(path, stamp, entry, o))),
       )()),
   }
 }
@@ -257,9 +261,10 @@ const memberOf = (path: string, entry: Entry, o: ZipOptions): Member => {
 /** The members of an archive. Faults: no archive, a damaged directory, what the system refuses. */
 export const zipMembers = (path: string, o: ZipOptions): TaskEither<Fault, ReadonlyArray<Member>> =>
   attempt(path, async () => {
+    const stamp = await stamped(path)
     const zip = await openZip(path)
     try {
-      return (await listEntries(zip)).map((e) => memberOf(path, e, o))
+      return (await listEntries(zip)).map((e) => memberOf(path, stamp, e, o))
     } finally {
       zip.close()
     }

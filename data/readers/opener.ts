@@ -127,8 +127,16 @@ export const openWith =
       readers.map((r) => r.tag),
     )
     const o: OpenOptions = { ...options, select: selection.words }
-    return pipe(
-      kindOf(path),
-      TE.chain((kind) => (kind === 'folder' ? openFolder(readers, path, selection, o, openListed(readers, o)) : openOne(readers, path, o))),
+    // tables and lists are made of the size of what is there
+    return guarded(
+      'data',
+      path,
+    )(
+      pipe(
+        kindOf(path),
+        TE.chain((kind) =>
+          kind === 'folder' ? openFolder(readers, path, selection, o, openListed(readers, o)) : openOne(readers, path, o),
+        ),
+      ),
     )
   }

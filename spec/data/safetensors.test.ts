@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { elementNames } from '../../data/formats/element.ts'
 import { narrowBF16, narrowF16, widenBF16, widenE4M3, widenE5M2, widenF16 } from '../../data/formats/half.ts'
-import { makeFolder, writeFile } from '../../data/formats/file.ts'
+import { makeFolder } from '../../core/folder.ts'
+import { writeFile } from '../../data/formats/file.ts'
 import {
   decodeSafetensors,
   encodeSafetensors,

@@ -65,6 +65,7 @@ export const onnxDevice = (): Device => {
   return {
     name: 'onnx',
     description: 'onnxruntime',
+    memory: 'machine',
     road: { graph: [] },
     write: (path, type, data) =>
       TE.fromIO(() => {

@@ -43,6 +43,17 @@ describe('event files', () => {
     }
     expect(records).toBe(6)
   })
+  test('come behind those before by their names, also where the clock was set back', async () => {
+    const out = await folder()
+    for (const now of [1000, 500, 500]) {
+      const log = right(await openEvents({ out, resumeAt: now === 1000 ? undefined : 2, config: '', now: () => now })())
+      right(await log.append({ step: 3, loss: now })())
+      right(await log.settle())
+      right(await log.close('finished')())
+    }
+    const seconds = (await readdir(out)).map((n) => Number(/tfevents\.(\d+)/.exec(n)?.[1])).sort((a, b) => a - b)
+    expect(seconds).toEqual([1000, 1001, 1002])
+  })
 })
 
 interface Call {
@@ -149,6 +160,17 @@ describe('MLflow', () => {
       right(await again.close('finished')())
       expect(calls.slice(7).map((c) => c.path)).toEqual(['runs/log-batch', 'runs/update'])
       expect(said).toEqual([])
+    })
+  })
+  test('has all steps that a checkpoint has', async () => {
+    await served(async (uri, calls) => {
+      const log = right(await openMlflow(options(uri, await folder(), []))())
+      for (let step = 1; step <= 3; step++) right(await log.append({ step, loss: 1 })())
+      right(await log.settle())
+      expect(calls.at(-1)?.body).toEqual({
+        run_id: 'r1',
+        metrics: [1, 2, 3].map((step) => ({ key: 'loss', value: 1, timestamp: 5, step })),
+      })
     })
   })
   test('that does not answer is a fault before training, and told once after', async () => {

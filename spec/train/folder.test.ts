@@ -148,6 +148,15 @@ describe('a folder of a run', () => {
     }
     expect(await readdir(out)).toEqual(['thesis.tex'])
   })
+
+  test('in which a run was killed while it wrote its first file is free', async () => {
+    const out = await folder()
+    await writeFile(join(out, '.config.yaml.tmp'), 'steps: ')
+    await mkdir(join(out, 'checkpoints'))
+    await right(await takeFolder(out, { resume: false, say: quiet })()).release()
+    await writeFile(join(out, '.thesis.tex.tmp'), 'years')
+    expect(E.isLeft(await takeFolder(out, { resume: false, say: quiet })())).toBe(true)
+  })
 })
 
 describe('a lock', () => {

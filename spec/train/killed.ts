@@ -1,12 +1,6 @@
 /**
- * Kills a run at random moments, resumes each time, and holds the end against a run that nobody disturbed: weights bit for bit, and
- * every number of metrics.jsonl but the timings.
- *
- *     npx tsx spec/train/killed.ts [MOMENTS] [SEED] [-- ARGUMENTS OF npm run train]
- *
- * Each moment is drawn over the whole life of the process, start-up and closing included; where the machine is faster by then and the run
- * had ended, another is drawn, over the life of that one. A run that was killed before it had begun
- * (no config.yaml) is started again. Exits 1 where anything differs.
+ * Runs that are killed, resumed, and held against a run that nobody disturbed: weights bit for bit, and every number of metrics.jsonl but
+ * the timings. `npm run long -- kills` does so at a hundred moments.
  */
 import { spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -132,12 +126,18 @@ export interface Moment {
 }
 
 /** One run that is killed after so many seconds, and resumed to its end. */
-export const killedAt = async (words: ReadonlyArray<string>, out: string, after: number, whole: Remains): Promise<Moment> => {
-  const first = await live([...words, '--out', out], { after })
+export const killedAt = async (
+  words: ReadonlyArray<string>,
+  out: string,
+  after: number,
+  whole: Remains,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Moment> => {
+  const first = await live([...words, '--out', out], { after, env })
   if (first.signal === null)
     return { after, resumedFrom: 'nothing: it had ended', difference: differs(whole, await remains(out)), ended: first.seconds }
   const begun = await isBegun(out)
-  const again = await live([...(begun ? ['--resume'] : words), '--out', out])
+  const again = await live([...(begun ? ['--resume'] : words), '--out', out], { env })
   const from = /at step (\d+)/.exec(again.stderr)?.[1]
   const resumedFrom = !begun
     ? 'its beginning: nothing was written'
@@ -151,32 +151,48 @@ export const killedAt = async (words: ReadonlyArray<string>, out: string, after:
   }
 }
 
-const main = async (argv: ReadonlyArray<string>): Promise<number> => {
-  const end = argv.indexOf('--')
-  const [count = '20', seed = '0'] = end < 0 ? argv : argv.slice(0, end)
-  const words = end < 0 ? shortRun : argv.slice(end + 1)
-  const dir = await mkdtemp(join(tmpdir(), 'dinograph-killed-'))
-  // the second one finds what the first has compiled, as all others will
-  const [, undisturbed] = [await live([...words, '--out', join(dir, 'first')]), await live([...words, '--out', join(dir, 'whole')])]
-  if (undisturbed.code !== 0) throw new Error(undisturbed.stderr)
-  const whole = await remains(join(dir, 'whole'))
-  process.stdout.write(`undisturbed: ${undisturbed.seconds.toFixed(1)} s, ${whole.metrics.length} steps, ${whole.state.length} tensors\n`)
-  const random = stream(Number(seed), 'killed', 0)
-  let [wrong, killed, life] = [0, 0, undisturbed.seconds]
-  for (let i = 0; killed < Number(count); i++) {
-    const out = join(dir, `run-${i}`)
-    const m = await killedAt(words, out, random.unit(i) * life, whole)
-    if (m.difference !== undefined) wrong++
-    if (m.ended === undefined) killed++
-    else life = m.ended
-    process.stdout.write(
-      `${m.ended === undefined ? String(killed).padStart(3) : '  -'}: killed after ${m.after.toFixed(2)} s, resumed from ${m.resumedFrom}: ${m.difference ?? 'equal'}\n`,
-    )
-    await rm(out, { recursive: true, force: true })
-  }
-  process.stdout.write(`${killed - wrong} of ${killed} that were killed are equal (weights, metrics, exported weights)\n`)
-  if (wrong === 0) await rm(dir, { recursive: true, force: true })
-  return wrong === 0 ? 0 : 1
+/** What came of killing a run again and again. */
+export interface Kills {
+  readonly killed: number
+  readonly equal: number
 }
 
-if (process.argv[1] !== undefined && process.argv[1].endsWith('killed.ts')) process.exit(await main(process.argv.slice(2)))
+/**
+ * Kills a run at `count` random moments, each drawn over the whole life of the process; where the machine is faster by then and the run had
+ * ended, another is drawn, over the life of that one. Says what came of each.
+ */
+export const kills = async (
+  words: ReadonlyArray<string>,
+  count: number,
+  seed: number,
+  say: (line: string) => void,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Kills> => {
+  const dir = await mkdtemp(join(tmpdir(), 'dinograph-killed-'))
+  // the second one finds what the first has compiled, as all others will
+  await live([...words, '--out', join(dir, 'first')], { env: environment })
+  const undisturbed = await live([...words, '--out', join(dir, 'whole')], { env: environment })
+  if (undisturbed.code !== 0) throw new Error(undisturbed.stderr)
+  const whole = await remains(join(dir, 'whole'))
+  say(`undisturbed: ${undisturbed.seconds.toFixed(1)} s, ${whole.metrics.length} steps, ${whole.state.length} tensors`)
+  const random = stream(seed, 'killed', 0)
+  let [equal, killed, life] = [0, 0, undisturbed.seconds]
+  for (let i = 0; killed < count; i++) {
+    const out = join(dir, `run-${i}`)
+    const m = await killedAt(words, out, random.unit(i) * life, whole, environment)
+    if (m.ended === undefined) {
+      killed++
+      if (m.difference === undefined) equal++
+    } else {
+      if (m.difference !== undefined) throw new Error(`a run that nobody killed: ${m.difference}`)
+      life = m.ended
+    }
+    say(
+      `${m.ended === undefined ? String(killed).padStart(3) : '  -'}: killed after ${m.after.toFixed(2)} s, resumed from ${m.resumedFrom}: ${m.difference ?? 'equal'}`,
+    )
+    // what went wrong stays to be looked at
+    if (m.difference === undefined) await rm(out, { recursive: true, force: true })
+  }
+  if (equal === killed) await rm(dir, { recursive: true, force: true })
+  return { killed, equal }
+}

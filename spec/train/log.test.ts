@@ -4,6 +4,10 @@ import { join } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import { fault } from '../../core/fault.ts'
+import type { Log } from '../../train/run/log/log.ts'
+import { everyLog } from '../../train/run/log/logs.ts'
 import { keepUpTo, metricsLine, openMetrics } from '../../train/run/log/metrics.ts'
 import { showBytes, showDuration, showNumber } from '../../train/run/log/numbers.ts'
 import { noPace, observe, progressLine, secondsLeft, startProgress } from '../../train/run/log/progress.ts'
@@ -168,5 +172,22 @@ describe('metrics.jsonl', () => {
         expect(kept.startsWith(keepUpTo(last)(text.slice(0, cut % (text.length + 1))))).toBe(true)
       }),
     )
+  })
+})
+
+describe('several logs', () => {
+  test('are closed all of them, whatever one of them cannot do', async () => {
+    const closed: Array<string> = []
+    const bad = fault('io', { place: 'a disk', found: 'ENOSPC', allowed: 'room', remedy: 'make some' })
+    const log = (name: string, fails: boolean): Log => ({
+      append: () => TE.right(undefined),
+      settle: TE.right(undefined),
+      close: () => () => {
+        closed.push(name)
+        return (fails ? TE.left(bad) : TE.right(undefined))()
+      },
+    })
+    expect(left(await everyLog([log('first', true), log('second', false)]).close('failed')())).toBe(bad)
+    expect(closed).toEqual(['first', 'second'])
   })
 })

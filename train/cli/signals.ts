@@ -4,6 +4,7 @@
  * signals on: it always answers, and every step is finished and saved. The one that computes ends when the other is gone.
  */
 import { spawn } from 'node:child_process'
+import { performance } from 'node:perf_hooks'
 
 const isRelay = (word: string): boolean => /tsx[\\/]dist[\\/]preflight\.cjs$/.test(word)
 
@@ -43,7 +44,8 @@ const together = 500
 export const stopOnSignals = (asked: () => void, again: () => void): (() => boolean) => {
   let first = 0
   const stop = (): void => {
-    const now = Date.now()
+    // of a steady clock: the time of day may be set back
+    const now = performance.now()
     if (first === 0) {
       first = now
       asked()

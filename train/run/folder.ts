@@ -9,7 +9,8 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { codeOf, fault } from '../../core/fault.ts'
-import { guarded, makeFolder, whatIs } from '../../data/formats/file.ts'
+import { makeFolder } from '../../core/folder.ts'
+import { guarded, whatIs } from '../../data/formats/file.ts'
 import { hold, isLock } from './lock.ts'
 import { checkBegun, isBegun } from './resumption.ts'
 
@@ -30,14 +31,20 @@ export interface Taken {
 
 const checkpointsOf = (out: string): string => join(out, 'checkpoints')
 
-/** Files within a folder, by their paths from there, at most `most`; the lock of a run is none. Empty folders hold nothing. */
+/** What a run has written before its first step: its configuration, its start, how it sees pictures, and logs without a number. */
+const beginning = /^(config\.yaml|environment\.json|preprocessor_config\.json|metrics\.jsonl|events\.out\.tfevents\.[^/]*)$/
+
+/** Whether an entry is part of a lock, or what a run was writing before its first step when it was killed: nobody reads it. */
+const isNothing = (name: string): boolean => isLock(name) || beginning.test(/^\.(.*)\.tmp$/.exec(name)?.[1] ?? '')
+
+/** Files within a folder, by their paths from there, at most `most`; leftovers are none. Empty folders hold nothing. */
 const filesIn = async (folder: string, most: number, under = ''): Promise<ReadonlyArray<string>> => {
   const files: Array<string> = []
   for (const entry of await readdir(join(folder, under), { withFileTypes: true })) {
     if (files.length >= most) break
     const path = join(under, entry.name)
     if (entry.isDirectory()) files.push(...(await filesIn(folder, most - files.length, path)))
-    else if (under !== '' || !isLock(entry.name)) files.push(path)
+    else if (under !== '' || !isNothing(entry.name)) files.push(path)
   }
   return files
 }
@@ -83,10 +90,15 @@ const madeBeside = async (out: string, n = 1): Promise<string> => {
   }
 }
 
-/** Moves all that is in a folder to another one beside it, which is returned; the lock stays. */
+/**
+ * Moves all that is in a folder to another one beside it, which is returned; the lock stays. The configuration goes first: whoever is
+ * killed on the way leaves no run behind that seems to be whole.
+ */
 const movedAside = async (out: string): Promise<string> => {
   const aside = await madeBeside(resolve(out))
-  for (const name of await readdir(out)) if (!isLock(name)) await rename(join(out, name), join(aside, name))
+  const names = (await readdir(out)).filter((name) => !isLock(name))
+  for (const name of [...names].sort((a, b) => Number(b === 'config.yaml') - Number(a === 'config.yaml')))
+    await rename(join(out, name), join(aside, name))
   return aside
 }
 
@@ -102,9 +114,6 @@ const emptied = async (out: string, o: Taking): Promise<Either<Fault, void>> => 
   await makeFolder(checkpointsOf(out))
   return E.right(undefined)
 }
-
-/** What a run has written before its first step: its configuration, its start, how it sees pictures, and logs without a number. */
-const beginning = /^(config\.yaml|environment\.json|preprocessor_config\.json|metrics\.jsonl|events\.out\.tfevents\.[^/]*)$/
 
 /** Removes what a run has written that ended before its first step: there is nothing to go on with, and the folder is free again. */
 const forgotten = async (out: string): Promise<void> => {

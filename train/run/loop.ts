@@ -14,7 +14,6 @@ import { checkpoint, rescued } from './saving.ts'
 import type { Assembled, AssembledPhase } from './assembly.ts'
 import type { Watching } from './collapse.ts'
 import { calm, watch } from './collapse.ts'
-import type { Log } from './log/log.ts'
 import type { Progress } from './log/progress.ts'
 import { skippedName } from '../step/finiteness.ts'
 import type { CommonSettings } from '../config/common.ts'
@@ -34,7 +33,6 @@ export interface LoopOptions extends Saving {
   readonly running: ReadonlyArray<RunningPhase>
   /** The first step to do. */
   readonly from: number
-  readonly logs: Log
   readonly progress: Progress
   /** After these steps the accuracy is shown and recorded. */
   readonly evaluateAfter: ReadonlySet<number>
@@ -283,9 +281,7 @@ export const loop =
       const next = await turn(o, step, carried, state).catch((e: unknown) => E.left(unexpected(e)))
       if (E.isLeft(next)) {
         o.progress.end()
-        const fault = await rescued(o, next.left, { ...carried, from: o.from }, state)
-        await o.logs.close('failed')()
-        return E.left(fault)
+        return E.left(await rescued(o, next.left, { ...carried, from: o.from }, state))
       }
       carried = next.right
       // timers and signals are served between steps, also on targets that compute on this thread

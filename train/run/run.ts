@@ -10,6 +10,7 @@ import { stringify } from 'yaml'
 import type { Device } from '../../compiler/target.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
+import { unexpected } from '../../core/fault.ts'
 import { isResident, leavesOfGraph, value } from '../../core/graph.ts'
 import { trace } from '../../core/trace.ts'
 import { writeFile } from '../../data/formats/file.ts'
@@ -24,6 +25,7 @@ import type { Assembled, Imagery } from './assembly.ts'
 import { plainFeatures, plainRoot } from './assembly.ts'
 import { assembledFor, foreseen, imageryOf } from './imagery.ts'
 import type { Judge, Numbers } from './judge.ts'
+import type { Log } from './log/log.ts'
 import { openLogs } from './log/logs.ts'
 import { percent } from './log/numbers.ts'
 import type { Progress } from './log/progress.ts'
@@ -176,12 +178,16 @@ const begun = async ({ options: o, run, data, device, surroundings, assembled }:
   return E.right(rest)
 }
 
-/** Ends what reads images, and says what could not be read. */
-const closeLoaders = (phases: ReadonlyArray<RunningPhase>, say: (text: string) => void): void => {
+/** Ends what reads images. */
+const closeLoaders = (phases: Phases): void => {
+  for (const p of phases) p.loader.close()
+}
+
+/** Says what could not be read. */
+const saySkipped = (phases: Phases, say: (text: string) => void): void => {
   const skipped = new Set(phases.flatMap((p) => p.loader.skipped().map((f) => f.place)))
   if (skipped.size > 0)
     say(`${skipped.size} image${skipped.size === 1 ? '' : 's'} could not be read and ${skipped.size === 1 ? 'was' : 'were'} left out`)
-  for (const p of phases) p.loader.close()
 }
 
 /** What is made of a run at its end; gives the numbers that it is reported with. */
@@ -214,6 +220,69 @@ const concluded = async (
   return after !== undefined && E.isLeft(after) ? after : made
 }
 
+type Phases = readonly [RunningPhase, ...ReadonlyArray<RunningPhase>]
+
+/** Evaluates, trains, and evaluates again. */
+const steps = async (t: Traced, start: Begun, phases: Phases, logs: Log): Promise<Either<Fault, Report>> => {
+  const { options: o, run, judged, device, assembled } = t
+  const { settings: s, config } = run
+  const { say } = o.progress
+  const noted = await o.judge.begun({ out: o.out, assembled, images: t.images })()
+  if (E.isLeft(noted)) return noted
+  const before = await evaluatedBefore(t, start, phases[0].accuracy)
+  if (E.isLeft(before)) return before
+  const ended = await loop({
+    device,
+    assembled,
+    running: phases,
+    settings: s,
+    config,
+    from: start.step,
+    position: { ...start.position, before: before.right },
+    logs,
+    progress: o.progress,
+    dir: join(o.out, 'checkpoints'),
+    evaluateAfter: isLabelled(judged) ? evaluationSteps(s.steps, s.evaluation.during) : new Set(),
+    between: run.between({ device, assembled, say }),
+    stopping: o.stopping,
+    clock: () => performance.now() / 1000,
+  })()
+  if (E.isLeft(ended)) return ended
+  saySkipped(phases, say)
+  closeLoaders(phases)
+  const metrics = await concluded(t, ended.right, before.right, last(phases).accuracy)
+  if (E.isLeft(metrics)) return metrics
+  const { step, stopped, values, imagesPerSecond } = ended.right
+  return E.right({
+    steps: step,
+    loss: values.get('loss') ?? NaN,
+    metrics: metrics.right,
+    images_per_s: imagesPerSecond,
+    target: device.name,
+    out: o.out,
+    stopped,
+  })
+}
+
+/** From the first number that is written down to the last; whatever comes between, the logs are closed. */
+const logged = async (t: Traced, start: Begun, phases: Phases): Promise<Either<Fault, Report>> => {
+  const { options: o, run } = t
+  const logs = await openLogs({
+    out: o.out,
+    name: o.name,
+    config: run.config,
+    runtime: run.settings.runtime,
+    resumeAt: o.resume ? start.step : undefined,
+    say: o.progress.say,
+  })()
+  if (E.isLeft(logs)) return logs
+  const report = await steps(t, start, phases, logs.right).catch((e: unknown) => E.left(unexpected(e)))
+  const ending = E.isLeft(report) ? 'failed' : report.right.stopped ? 'stopped' : 'finished'
+  const closed = await logs.right.close(ending)()
+  closeLoaders(phases)
+  return E.isRight(report) && E.isLeft(closed) ? closed : report
+}
+
 const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
   const {
     options: o,
@@ -224,7 +293,6 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
     assembled,
     images: { side },
   } = t
-  const { settings: s, config } = run
   const { say } = o.progress
   const start = await begun(t)
   if (E.isLeft(start)) return start
@@ -248,51 +316,7 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
     preview: o.preview,
   })
   if (E.isLeft(phases)) return phases
-  const logs = await openLogs({
-    out: o.out,
-    name: o.name,
-    config,
-    runtime: s.runtime,
-    resumeAt: o.resume ? start.right.step : undefined,
-    say,
-  })()
-  if (E.isLeft(logs)) return logs
-  const noted = await o.judge.begun({ out: o.out, assembled, images: t.images })()
-  if (E.isLeft(noted)) return noted
-  const before = await evaluatedBefore(t, start.right, phases.right[0].accuracy)
-  if (E.isLeft(before)) return before
-  const ended = await loop({
-    device,
-    assembled,
-    running: phases.right,
-    settings: s,
-    config,
-    from: start.right.step,
-    position: { ...start.right.position, before: before.right },
-    logs: logs.right,
-    progress: o.progress,
-    dir: join(o.out, 'checkpoints'),
-    evaluateAfter: isLabelled(judged) ? evaluationSteps(s.steps, s.evaluation.during) : new Set(),
-    between: run.between({ device, assembled, say }),
-    stopping: o.stopping,
-    clock: () => performance.now() / 1000,
-  })()
-  if (E.isLeft(ended)) return ended
-  closeLoaders(phases.right, say)
-  const metrics = await concluded(t, ended.right, before.right, last(phases.right).accuracy)
-  if (E.isLeft(metrics)) return metrics
-  const { step, stopped, values, imagesPerSecond } = ended.right
-  const closed = await logs.right.close(stopped ? 'stopped' : 'finished')()
-  if (E.isLeft(closed)) return closed
-  return E.right({
-    steps: step,
-    loss: values.get('loss') ?? NaN,
-    metrics: metrics.right,
-    images_per_s: imagesPerSecond,
-    target: device.name,
-    out: o.out,
-    stopped,
-  })
+  return logged(t, start.right, phases.right)
 }
 
 const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
@@ -304,7 +328,7 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   if (E.isLeft(images)) return images
   const made = assembledFor(images.right, (i) => run.assemble(i, device.planned, device.share?.ranks), o.progress.say)
   if (E.isLeft(made)) return made
-  const fits = fitting(made.right.assembled)
+  const fits = fitting(device, made.right.assembled)
   return E.isLeft(fits) ? fits : trained({ ...open, ...made.right })
 }
 

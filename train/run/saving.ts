@@ -12,6 +12,7 @@ import type { CommonSettings } from '../config/common.ts'
 import type { Assembled } from './assembly.ts'
 import type { Saved } from './checkpoints.ts'
 import { checkpointName, save } from './checkpoints.ts'
+import type { Log } from './log/log.ts'
 import type { Position } from './resumption.ts'
 import { finiteState, readState } from './state.ts'
 
@@ -25,6 +26,8 @@ export interface Saving {
   readonly position: Position
   /** The folder of checkpoints. */
   readonly dir: string
+  /** Where the numbers of the steps are: of those that a checkpoint has, none may be lost. */
+  readonly logs: Log
 }
 
 /** What the last step said. */
@@ -49,12 +52,14 @@ const positionOf = (o: Saving, { skipped, values }: Said): Position => ({
 })
 
 /**
- * Saves the state after `step` steps, to which all ranks bring their parts, and the first one writes it. Faults: a state that is not
- * finite, which is not saved; what the system refuses.
+ * Saves the state after `step` steps, when their numbers are on the disk: a run that is gone on with from here has them all, whatever came
+ * between. All ranks bring their parts, and the first one writes it. Faults: a state that is not finite, which is not saved; what the
+ * system refuses.
  */
 export const checkpoint = (o: Saving, step: number, said: Said): TaskEither<Fault, string> =>
   pipe(
-    readState(o.device, o.assembled.residents),
+    o.logs.settle,
+    TE.chain(() => readState(o.device, o.assembled.residents)),
     TE.chainEitherK(finiteState(step)),
     TE.chain((state): TaskEither<Fault, Pick<Saved, 'path'>> =>
       (o.device.share?.rank ?? 0) > 0

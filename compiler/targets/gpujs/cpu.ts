@@ -51,6 +51,7 @@ export const openCpu = (): Engine => {
     mode: 'cpu',
     limits,
     describe: `JavaScript on one core (${process.version})`,
+    memory: 'machine',
     slot: (length) => slots.add({ length, data: new Float32Array(length) }),
     write: (slot, data) => {
       slots.forWriting(slot, data.length).data.set(data)

@@ -124,6 +124,7 @@ const deviceOf = (name: string, engine: Engine): Device => {
   return {
     name,
     description: engine.describe,
+    memory: engine.memory,
     road,
     ...residents.device,
     planned: plannedBytes(road),

@@ -47,6 +47,8 @@ export interface Engine {
   readonly limits: Limits
   /** The device in words. */
   readonly describe: string
+  /** Where slots lie: in the machine's memory, or in that of a graphics card. */
+  readonly memory: 'machine' | 'own'
   /** A new slot, filled with zeros. Throws a Fault where there is no room for it. */
   readonly slot: (length: number) => Slot
   readonly write: (slot: Slot, data: Float32Array) => void

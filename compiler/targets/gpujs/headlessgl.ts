@@ -83,6 +83,7 @@ export const openHeadlessGl = (): TE.TaskEither<Fault, Engine> =>
         mode: 'headlessgl',
         limits,
         describe: 'OpenGL through the package gl',
+        memory: 'own',
         slot: (length) => slots.add({ length, data: new Float32Array(length) }),
         write: (slot, data) => {
           slots.forWriting(slot, data.length).data.set(data)

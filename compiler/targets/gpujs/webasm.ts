@@ -55,6 +55,7 @@ export const openWebasm = (): Engine => {
     mode: 'webasm',
     limits,
     describe: `WebAssembly SIMD on ${pool.threads} cores (${process.version})`,
+    memory: 'machine',
     slot: (length) => slots.add(allocate(length)),
     write: (slot, data) => {
       view(slots.forWriting(slot, data.length)).set(data)

@@ -172,6 +172,7 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
     mode: 'webgpu',
     limits,
     describe: [adapter.info.vendor, adapter.info.architecture, adapter.info.description].filter((s) => s !== '').join(' '),
+    memory: 'own',
     slot: (length) => {
       if (length > limits.maxElements) throw deviceFault('slot', `${length} floats, the device allows ${limits.maxElements}`)
       const buffer = device.createBuffer({ size: Math.max(length, 1) * 4, usage: usage.storage | usage.copySrc | usage.copyDst })

@@ -3,12 +3,13 @@
  * user's own and closed to others, and beside every library lies the digest of its bytes.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { chmod, lstat, mkdir, mkdtemp, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdtemp, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises'
 import { lstatSync, statSync } from 'node:fs'
 import type { Stats } from 'node:fs'
 import { homedir, tmpdir, userInfo } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join } from 'node:path'
 import { codeOf, messageOf } from '../../../core/fault.ts'
+import { makeFolder } from '../../../core/folder.ts'
 
 /** What a program does with a line for a person. */
 export type Say = (text: string) => void
@@ -30,17 +31,6 @@ const thereOr = async (path: string): Promise<Stats | undefined> => {
   } catch (e) {
     if (codeOf(e) === 'ENOENT') return undefined
     throw e
-  }
-}
-
-/** Makes a folder with its parents, one by one: Node's own recursion does not end where a file system denies what it has just made. */
-const made = async (path: string, mode: number): Promise<void> => {
-  const missing: Array<string> = []
-  for (let at = resolve(path); (await thereOr(at)) === undefined && at !== dirname(at); at = dirname(at)) missing.push(at)
-  for (const folder of missing.reverse()) {
-    await mkdir(folder, { mode }).catch((e: unknown) => {
-      if (codeOf(e) !== 'EEXIST') throw e
-    })
   }
 }
 
@@ -77,7 +67,7 @@ export const making = 'making-'
 /** Makes a folder that only this user may enter. A text: why it cannot be had. */
 const ownFolder = async (name: string, path: string, say: Say): Promise<string | undefined> => {
   try {
-    await made(path, 0o700)
+    await makeFolder(path, 0o700)
     const [link, s] = [await lstat(path), await stat(path)]
     if (!s.isDirectory()) return `${path} is no folder`
     if (notOurs(link) || notOurs(s)) return `${path} belongs to another user`

@@ -89,6 +89,7 @@ const deviceOf = ({ compiler, code, runtime, threads, least, near, ranks }: Part
   return {
     name: 'native',
     description: `C by ${compiler.version.split('\n')[0]}, ${threads} thread${threads === 1 ? '' : 's'}`,
+    memory: 'machine',
     road,
     ...residents.device,
     planned: plannedBytes(road),

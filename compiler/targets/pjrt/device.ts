@@ -201,6 +201,7 @@ const deviceOf = (parts: Parts): PjrtDevice => {
   return {
     name,
     description: described(parts),
+    memory: client.platform === 'cpu' ? 'machine' : 'own',
     road: pjrtRoad,
     ...residents.device,
     planned: plannedBytes(estimate),

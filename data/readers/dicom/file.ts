@@ -3,14 +3,14 @@
  * to open it; pixels are read frame by frame when they are asked for.
  */
 
-import { readFile } from 'node:fs/promises'
 import { inflateRawSync } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { guarded, withFile } from '../../formats/file.ts'
+import type { Stamp } from '../../formats/file.ts'
+import { stamped, withFile, withSameFile } from '../../formats/file.ts'
 import { deflateRatio } from '../../formats/limits.ts'
 import { fileSource, memorySource } from '../../formats/source.ts'
 import type { Source } from '../../formats/source.ts'
@@ -26,6 +26,8 @@ import type { Syntax } from './syntax.ts'
 /** An opened image file. */
 export interface DicomFile {
   readonly path: string
+  /** Of the file in which the pixels lie where it was said. */
+  readonly stamp: Stamp
   readonly syntax: Syntax
   readonly header: DicomHeader
   /** The pixels' VR, which distinguishes bytes from words. */
@@ -188,7 +190,7 @@ const readBeginning = async (path: string, source: Source): Promise<Either<Fault
 export type Opened =
   { readonly _tag: 'Image'; readonly file: DicomFile } | { readonly _tag: 'Other'; readonly path: string; readonly modality: string }
 
-const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>> => {
+const open = async (path: string, stamp: Stamp, outer: Source): Promise<Either<Fault, Opened>> => {
   const beginning = await readBeginning(path, outer)
   if (E.isLeft(beginning)) return beginning
   const { dataSet, pixels, inflated } = beginning.right
@@ -212,12 +214,15 @@ const open = async (path: string, outer: Source): Promise<Either<Fault, Opened>>
   ]
   const frames = await locateFrames(source, dataSet, pixels, header.right)
   if (E.isLeft(frames)) return E.left(typeof frames.left === 'string' ? wrongDicom(path, frames.left) : frames.left)
-  return E.right({ _tag: 'Image', file: { path, syntax, header: header.right, vr: vrOf(pixels), encapsulated, frames: frames.right, odd } })
+  return E.right({
+    _tag: 'Image',
+    file: { path, stamp, syntax, header: header.right, vr: vrOf(pixels), encapsulated, frames: frames.right, odd },
+  })
 }
 
 /** Opens a DICOM file. Faults: no DICOM, a syntax that is not read, a damaged header, pixels that are missing or cut off. */
 export const openDicom = (path: string): TaskEither<Fault, Opened> =>
-  withFile('data', path)((handle, length) => open(path, fileSource(path, handle, length)))
+  withFile('data', path)(async (handle, length) => open(path, await stamped(path), fileSource(path, handle, length)))
 
 /** The coded or stored bytes of one frame. Faults: what the system refuses, a file that has changed. */
 export const frameBytes = (file: DicomFile, frame: number): TaskEither<Fault, Uint8Array> => {
@@ -230,12 +235,13 @@ export const frameBytes = (file: DicomFile, frame: number): TaskEither<Fault, Ui
     }
     return E.right(pieces.length === 1 ? pieces[0] : Buffer.concat(pieces))
   }
-  if (!file.syntax.deflated) return withFile('data', file.path)((handle, length) => collect(fileSource(file.path, handle, length)))
-  return guarded(
+  return withSameFile(
     'data',
     file.path,
-  )(async () => {
-    const b = beginningOf(await readFile(file.path), true)
+    file.stamp,
+  )(async (handle, length) => {
+    if (!file.syntax.deflated) return collect(fileSource(file.path, handle, length))
+    const b = beginningOf(await handle.readFile(), true)
     if (b === undefined || E.isLeft(b)) return E.left(wrongDicom(file.path, b === undefined ? 'too few bytes' : b.left))
     return collect(memorySource(file.path, b.right.inflated ?? new Uint8Array(0)))
   })

@@ -18,7 +18,8 @@ import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Image, Item } from '../dataset.ts'
 import { allowedBytes, deflatable } from '../../formats/limits.ts'
-import { readAt, systemFault, whatIs, withFile } from '../../formats/file.ts'
+import type { Stamp } from '../../formats/file.ts'
+import { guarded, readAt, stamped, systemFault, whatIs, withFile, withSameFile } from '../../formats/file.ts'
 import { recent } from '../../formats/cache.ts'
 import type { Recent } from '../../formats/cache.ts'
 import { originOf } from '../origin.ts'
@@ -64,6 +65,8 @@ export interface NiftiFile {
   readonly voxels: string
   /** Whether the voxels' file is gzipped, as its first bytes say. */
   readonly zipped: boolean
+  /** Of the voxels' file, as its header says where they lie. */
+  readonly stamp: Stamp
   readonly header: NiftiHeader
   /** Volumes that are read, by their numbers. */
   readonly volumes: Volumes
@@ -181,6 +184,7 @@ const openNifti =
       TE.bindTo('header'),
       TE.bind('voxels', ({ header }) => (header.pair ? firstThere(path) : TE.right(path))),
       TE.bind('zipped', ({ voxels }) => isZipped(voxels)),
+      TE.bind('stamp', ({ voxels }) => guarded('data', voxels)(async () => E.right<Fault, Stamp>(await stamped(voxels)))),
       TE.bind('volumes', ({ header }) => TE.fromEither(volumesOf(path, header, volume))),
       TE.map((known): NiftiFile => ({ path, ...known })),
       TE.chainFirst(({ header, voxels, zipped }) => {
@@ -217,11 +221,11 @@ const readVoxels = (
   if (f.zipped) {
     const needed = header.offset + voxelsIn(header)
     return pipe(
-      kept(f.voxels, needed, gunzip(f.voxels, needed, true)),
+      kept(f.voxels, needed, withSameFile('data', f.voxels, f.stamp)(gunzip(f.voxels, needed, true))),
       TE.map((all) => all.subarray(from, from + length)),
     )
   }
-  return withFile('data', f.voxels)((handle) => readAt('data', f.voxels)(handle, from, length))
+  return withSameFile('data', f.voxels, f.stamp)((handle) => readAt('data', f.voxels)(handle, from, length))
 }
 
 /** The slice k along `axis` of a volume, or of a part of one: `strides` are in voxels of `bytes`. */
@@ -347,7 +351,7 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
       const { spacing } = file.header
       const [p, q] = [0, 1, 2].filter((a) => a !== axis)
       return pipe(
-        readSlice(kept, file, axis, frame),
+        guarded('data', file.path)(readSlice(kept, file, axis, frame)),
         TE.map((image): Item => ({
           image: toChannels(channels, range[1])(image),
           source: sourceOf(file.path),

@@ -17,7 +17,7 @@ import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Item, SplitName, Splits } from '../dataset.ts'
-import { readAt, withFile } from '../../formats/file.ts'
+import { guarded, readAt, stamped, withFile, withSameFile } from '../../formats/file.ts'
 import { allowedBytes } from '../../formats/limits.ts'
 import { sharedBytes } from '../../formats/memory.ts'
 import { originOf } from '../origin.ts'
@@ -177,18 +177,23 @@ const framed = ({ name, header, layout, labels, classes, axis, channels }: NpzFr
       if (!inRange(i)) return TE.left(outside(name, i, length))
       const [entry, k] = [Math.floor(i / depth), i % depth]
       const label = labelOf(entry)
-      return pipe(
-        content,
-        TE.chain((c) => contentBytes(c)(entry * entryBytes, entryBytes)),
-        TE.map((bytes): Item => ({
-          image: toChannels(channels, range[1])(sliceOf(layout, axis, k, npyNumbers(header, bytes))),
-          source: `${name}/${entry}`,
-          frame: k,
-          ...(label === undefined ? {} : { label }),
-          ...(labels === undefined || labels.perEntry === 1
-            ? {}
-            : { labels: Array.from(labels.values.subarray(entry * labels.perEntry, (entry + 1) * labels.perEntry)) }),
-        })),
+      return guarded(
+        'data',
+        `${name}/${entry}`,
+      )(
+        pipe(
+          content,
+          TE.chain((c) => contentBytes(c)(entry * entryBytes, entryBytes)),
+          TE.map((bytes): Item => ({
+            image: toChannels(channels, range[1])(sliceOf(layout, axis, k, npyNumbers(header, bytes))),
+            source: `${name}/${entry}`,
+            frame: k,
+            ...(label === undefined ? {} : { label }),
+            ...(labels === undefined || labels.perEntry === 1
+              ? {}
+              : { labels: Array.from(labels.values.subarray(entry * labels.perEntry, (entry + 1) * labels.perEntry)) }),
+          })),
+        ),
       )
     },
   }
@@ -320,16 +325,15 @@ const bareMember = (path: string): TaskEither<Fault, Member> =>
   withFile(
     'data',
     path,
-  )((_, length) =>
-    Promise.resolve(
-      E.right({
-        name: basename(path),
-        length,
-        head: (n: number) => withFile('data', path)((handle) => readAt('data', path)(handle, 0, Math.min(n, length))),
-        content: TE.right<Fault, Content>({ _tag: 'File', path, base: 0 }),
-      }),
-    ),
-  )
+  )(async (_, length) => {
+    const stamp = await stamped(path)
+    return E.right({
+      name: basename(path),
+      length,
+      head: (n: number) => withSameFile('data', path, stamp)((handle) => readAt('data', path)(handle, 0, Math.min(n, length))),
+      content: TE.right<Fault, Content>({ _tag: 'File', path, base: 0, stamp }),
+    })
+  })
 
 const shapeOf =
   (path: string, memoryBytes: number) =>

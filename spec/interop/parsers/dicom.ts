@@ -7,6 +7,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
 import * as E from 'fp-ts/lib/Either.js'
+import { stamped } from '../../../data/formats/file.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
 import type { DataSet, Element } from '../../../data/readers/dicom/element.ts'
 import { openDicom } from '../../../data/readers/dicom/file.ts'
@@ -157,9 +158,11 @@ export const theirDicom = (library: DicomParser, scratch: string): Reader => {
         : plain(pixels, header.right, !syntax.encoding.little && pixels.vr === 'OW' && header.right.allocated === 8 ? 16 : 8)
       if (typeof frames === 'string') return refused(frames)
       if (unfolded !== undefined) await writeFile(scratch, unfolded)
+      const lies = unfolded === undefined ? path : scratch
       return imagesOf(
         {
-          path: unfolded === undefined ? path : scratch,
+          path: lies,
+          stamp: await stamped(lies),
           syntax: { ...syntax, deflated: false },
           header: header.right,
           encapsulated,

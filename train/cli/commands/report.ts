@@ -72,7 +72,8 @@ const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress)
       )
     : pipe(
         TE.fromEither(decodeAs(configCodec, 'data', `${run}/config.yaml`, 'name the images with --data')(config)),
-        TE.chain((c) => images().make(c.data)(progress.say, '')),
+        // how they are normalised, the network itself says
+        TE.chain((c) => images().make({ ...c.data, normalisation: 'recipe' })(progress.say, '')),
       )
 
 const seedOf = (config: unknown): number =>

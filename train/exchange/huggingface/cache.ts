@@ -15,7 +15,8 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { codeOf, fault, messageOf } from '../../../core/fault.ts'
-import { guarded, makeFolder, systemFault, writeFile } from '../../../data/formats/file.ts'
+import { makeFolder } from '../../../core/folder.ts'
+import { guarded, systemFault, writeFile } from '../../../data/formats/file.ts'
 
 export const storageOf = (cache: string, name: string): string => join(cache, `models--${name.replace('/', '--')}`)
 

@@ -7,6 +7,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Shape } from '../../../core/type.ts'
 import { equalShape, showShape, sizeOf } from '../../../core/type.ts'
+import { guarded } from '../../../data/formats/file.ts'
 import type { StoredTensor, StoredTensors } from '../../../data/formats/stored.ts'
 import { readStored } from '../../../data/formats/stored.ts'
 import type { HostTensor, HostTensors } from '../../../data/formats/tensor.ts'
@@ -61,9 +62,11 @@ export const sameButOnes = (a: Shape, b: Shape): boolean =>
 const isNamed = (p: Part): p is Extract<Part, { readonly name: string }> => 'name' in p
 
 /** One of our tensors; nothing is allocated before the file's own shapes fit. */
-const gathered =
-  (place: string, tensors: StoredTensors, m: Mapping): TaskEither<Fault, readonly [string, Float32Array]> =>
-  async () => {
+const gathered = (place: string, tensors: StoredTensors, m: Mapping): TaskEither<Fault, readonly [string, Float32Array]> =>
+  guarded(
+    'data',
+    place,
+  )(async (): Promise<E.Either<Fault, readonly [string, Float32Array]>> => {
     for (const part of m.parts.filter(isNamed)) {
       const tensor = tensors.get(part.name)
       if (tensor === undefined) return E.left(misfit(place, [part.name], []))
@@ -86,7 +89,7 @@ const gathered =
       at += isNamed(part) ? sizeOf(part.shape) : part.zeros
     }
     return E.right([m.official, out])
-  }
+  })
 
 /** What was read, and what had no place. */
 export interface Gathered {

@@ -2,7 +2,7 @@
  * TensorBoard's event files: records of Event messages (tensorflow `core/util/event.proto`, `core/framework/summary.proto`), each
  * framed as length, checksum of the length, data, checksum of the data (`core/lib/io/record_writer.h`).
  */
-import { open } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -137,6 +137,13 @@ const over = (path: string, handle: FileHandle, now: () => number): Log => {
           ),
         ),
       ),
+    settle: guarded(
+      'io',
+      path,
+    )(async () => {
+      await handle.sync()
+      return E.right(undefined)
+    }),
     close: () =>
       guarded(
         'io',
@@ -149,14 +156,22 @@ const over = (path: string, handle: FileHandle, now: () => number): Log => {
   }
 }
 
-/** Opens a new event file in a folder, beside those of earlier parts of the run. Faults: what the system refuses. */
-export const openEvents = (o: EventsOptions): TaskEither<Fault, Log> => {
-  const seconds = o.now()
-  const path = join(o.out, `events.out.tfevents.${Math.floor(seconds)}.${hostname()}.${process.pid}.0`)
-  return guarded(
+/** The newest second in the names of event files of a folder. TensorBoard reads files in the order of their names. */
+const newestIn = async (folder: string): Promise<number> =>
+  Math.max(-1, ...(await readdir(folder)).map((name) => Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? -1)))
+
+/**
+ * Opens a new event file in a folder, behind those of earlier parts of the run by its name, also where the clock was set back meanwhile.
+ * Faults: what the system refuses.
+ */
+export const openEvents = (o: EventsOptions): TaskEither<Fault, Log> =>
+  guarded(
     'io',
-    path,
+    o.out,
   )(async () => {
+    const seconds = o.now()
+    const named = Math.max(Math.floor(seconds), 1 + (await newestIn(o.out)))
+    const path = join(o.out, `events.out.tfevents.${named}.${hostname()}.${process.pid}.0`)
     const handle = await open(path, 'a')
     const first = [
       versionEvent(seconds),
@@ -166,4 +181,3 @@ export const openEvents = (o: EventsOptions): TaskEither<Fault, Log> => {
     await handle.appendFile(joined(first.map(record)))
     return E.right(over(path, handle, o.now))
   })
-}

@@ -9,5 +9,7 @@ export type Ending = 'finished' | 'stopped' | 'failed'
 /** Something that receives the numbers of every step. */
 export interface Log {
   readonly append: (record: StepRecord) => TaskEither<Fault, void>
+  /** What was appended stays, whatever happens now: forced to the disk, or sent. Called before what was trained is saved. */
+  readonly settle: TaskEither<Fault, void>
   readonly close: (ending: Ending) => TaskEither<Fault, void>
 }

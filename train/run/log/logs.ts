@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly say: (text: string) => void
 }
 
-/** All of them as one, each called in turn. */
+/** All of them as one, each called in turn; they are closed all of them, whatever one of them cannot do. */
 export const everyLog = (logs: ReadonlyArray<Log>): Log => {
   const each = (f: (l: Log) => TaskEither<Fault, void>): TaskEither<Fault, void> =>
     pipe(
@@ -31,7 +31,15 @@ export const everyLog = (logs: ReadonlyArray<Log>): Log => {
       TE.traverseSeqArray(f),
       TE.map(() => undefined),
     )
-  return { append: (record) => each((l) => l.append(record)), close: (ending) => each((l) => l.close(ending)) }
+  return {
+    append: (record) => each((l) => l.append(record)),
+    settle: each((l) => l.settle),
+    close: (ending) => async () => {
+      const closed: Array<E.Either<Fault, void>> = []
+      for (const l of logs) closed.push(await l.close(ending)())
+      return closed.find(E.isLeft) ?? E.right(undefined)
+    },
+  }
 }
 
 /** Opens all that the settings ask for. Faults: what the system or a server refuses. */
@@ -42,8 +50,8 @@ export const openLogs =
     const now = (): number => Date.now()
     const metrics = await openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt)()
     if (E.isLeft(metrics)) return metrics
-    const { append, close } = metrics.right
-    const logs: Array<Log> = [{ append, close: () => close }]
+    const { append, settle, close } = metrics.right
+    const logs: Array<Log> = [{ append, settle, close: () => close }]
     const others = [
       ...(tensorboard ? [openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 })] : []),
       ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now, environment: process.env })]),

@@ -22,6 +22,8 @@ export interface StepRecord {
 /** An open file of metrics. */
 export interface Metrics {
   readonly append: (record: StepRecord) => TaskEither<Fault, void>
+  /** Forces what was written to the disk. */
+  readonly settle: TaskEither<Fault, void>
   /** Forces what was written to the disk and closes the file. */
   readonly close: TaskEither<Fault, void>
 }
@@ -76,6 +78,13 @@ const over = (path: string, handle: FileHandle): Metrics => ({
           return E.right(undefined)
         })
       : TE.left(fault('io', { place: path, found: `step ${record.step}`, allowed: 'a finite step', remedy: 'number the steps' })),
+  settle: guarded(
+    'io',
+    path,
+  )(async () => {
+    await handle.sync()
+    return E.right(undefined)
+  }),
   close: guarded(
     'io',
     path,

@@ -226,6 +226,7 @@ const over = (o: MlflowOptions, run_id: string): Log => {
       waiting = [...waiting, ...metricsOf(record, o.now())]
       return record.step % batchSteps === 0 ? flush() : TE.right(undefined)
     },
+    settle: () => flush()(),
     close: (ending) =>
       pipe(
         flush(),

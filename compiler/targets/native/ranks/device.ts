@@ -169,6 +169,7 @@ const ranked = (inner: Device, { ranks: among, strategy, stopping, stopped }: Ra
   return {
     name: inner.name,
     description: `${inner.description}, rank ${rank} of ${ranks} by ${library}: ${strategy}`,
+    memory: inner.memory,
     road: inner.road,
     share: { rank, ranks, exchange: exchanging(among) },
     resident: () => new Map([...inner.resident()].map(([path, type]) => [path, wholes.get(path) ?? type])),
