@@ -12,6 +12,19 @@ export interface CsvTable {
   readonly lines: ReadonlyArray<number>
 }
 
+/** Texts of a column of which each is kept once, as long as there are few different ones. */
+const keptOnce = (): ((text: string) => string) => {
+  const most = 65_536
+  let known: Map<string, string> | undefined = new Map()
+  return (text) => {
+    const same = known?.get(text)
+    if (same !== undefined || known === undefined) return same ?? text
+    if (known.size < most) known.set(text, text)
+    else known = undefined
+    return text
+  }
+}
+
 const [quote, newline] = ['"', '\n'].map((c) => c.charCodeAt(0))
 
 /** The end of a quoted cell that begins at `from`: where its closing quote stands, -1 for none. */
@@ -85,16 +98,20 @@ export const parseCsv = (text: string): Either<string, CsvTable> => {
   const separator = separatorOf(/^\n*(.*)/.exec(plain)?.[1] ?? '')
   let names: ReadonlyArray<string> | undefined
   const columns: string[][] = []
+  const once: Array<(text: string) => string> = []
   const lines: number[] = []
   const wrong = eachLine(plain, separator, (line, cells) => {
     if (names === undefined) {
       names = cells
-      for (let c = 0; c < cells.length; c++) columns.push([])
+      for (let c = 0; c < cells.length; c++) {
+        columns.push([])
+        once.push(keptOnce())
+      }
       return new Set(cells.map((c) => c.toLowerCase())).size === cells.length ? undefined : 'two columns with one name'
     }
     if (cells.length !== names.length) return `${cells.length} cells in line ${line}, where there are ${names.length} columns`
     cells.forEach((cell, c) => {
-      columns[c].push(cell)
+      columns[c].push(once[c](cell))
     })
     lines.push(line)
     return undefined

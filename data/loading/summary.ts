@@ -44,6 +44,8 @@ export interface Summary {
   /** Images of one value alone. */
   readonly constant: number
   readonly unreadable: ReadonlyArray<Fault>
+  /** Files of which no image could be read; 0 where images lie in shards. */
+  readonly unreadFiles: number
 }
 
 /**
@@ -54,6 +56,10 @@ export const showOpened = ({ files, notes }: OpenedData): ReadonlyArray<string> 
   ...(files === undefined ? [] : [showCount(files)]),
   ...notes.map((n) => `note: ${n}`),
 ]
+
+/** Data of which some files turned out not to be readable: they count as faults. */
+export const recounted = (o: OpenedData, unread: number): OpenedData =>
+  o.files === undefined || unread === 0 ? o : { ...o, files: { ...o.files, read: o.files.read - unread, faults: o.files.faults + unread } }
 
 /** Counts of values that are distinguished by their text, the most frequent first. */
 const tally = <A>(): { readonly add: (value: A) => void; readonly counts: () => ReadonlyArray<Count<A>> } => {
@@ -95,11 +101,14 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
   const labels: Record<string, number> = {}
   const series = new Set<string>()
   const unreadable: Fault[] = []
+  const [sound, broken] = [new Set<string>(), new Set<string>()]
   let [low, high, boxes, inverted, read, pixels, padding, missing, constant] = [Infinity, -Infinity, 0, 0, 0, 0, 0, 0, 0]
   const countLabel = (name: string): void => {
     labels[name] = (labels[name] ?? 0) + 1
   }
   await eachItem(d, limit, progress, (i, e) => {
+    const source = d.shard === undefined ? d.sourceOf?.(i) : undefined
+    if (source !== undefined) (E.isLeft(e) ? broken : sound).add(source)
     if (E.isLeft(e)) {
       unreadable.push(e.left)
       return
@@ -143,6 +152,7 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
     series: series.size,
     inverted,
     unreadable,
+    unreadFiles: [...broken].filter((f) => !sound.has(f)).length,
     pixels,
     padding,
     missing,
@@ -172,6 +182,10 @@ const isDark = ({ values, range: [low, high], units }: Summary): boolean =>
   values[1] > low &&
   (values[1] - low) / (high - low) < 1 / 8
 
+/** Where in the range the largest value lies, in percent. */
+const shareOf = ({ values, range: [low, high] }: Summary): string =>
+  (values === undefined || low === null || high === null ? 0 : (100 * (values[1] - low)) / (high - low)).toPrecision(2)
+
 /** What of the values is to be said: by `inspect`, and in a run's first lines. */
 export const oddValues = (s: Summary): ReadonlyArray<string> => [
   ...(s.padding === 0 ? [] : [note(`${s.padding} of ${s.pixels} values are padding: they are air, and in no statistics`)]),
@@ -187,7 +201,7 @@ export const oddValues = (s: Summary): ReadonlyArray<string> => [
   ...(isDark(s)
     ? [
         note(
-          `the largest value is ${s.values?.[1] ?? 0} of ${s.range[1] ?? 0} that there can be: through the full range the images are dark`,
+          `the largest value is at ${shareOf(s)} % of the range: through all of it the images are dark`,
           [],
           'data.intensity=percentiles sees them in the range of their values',
         ),

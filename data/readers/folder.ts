@@ -2,116 +2,30 @@
  * Opens a folder: its files by the reader that knows most of them, a dataset for each part, and says of every other file why it is not
  * read.
  */
-import { basename, join, posix } from 'node:path'
+import { basename, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
-import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
 import { guarded } from '../formats/file.ts'
-import type { Dataset, SplitName } from './dataset.ts'
-import { foldersOf, partOf } from './folders.ts'
+import { byFolder } from './by-folder.ts'
+import { choose } from './choice.ts'
+import { areClasses, foldersOf } from './folders.ts'
 import type { Folder, Folders } from './folders.ts'
-import { joined } from './joined.ts'
-import { masksOf, selectingMasks } from './masks.ts'
 import { counted, note } from './note.ts'
+import { openJoined } from './pieces.ts'
+import type { Read } from './pieces.ts'
 import type { FileCount, OpenFiles, OpenOptions, Parts, Reader } from './reader.ts'
 import type { Opened } from './result.ts'
 import type { Selection } from './select.ts'
-import { byEnding, sorted, unknown } from './sorting.ts'
-import type { Sorted } from './sorting.ts'
-import { grouped, list } from './walk.ts'
+import { sorted } from './sorting.ts'
+import { list } from './walk.ts'
 import type { Left, Listing } from './walk.ts'
 
 /** Opened data, and the tag of the reader that opened them. */
 export interface OpenedData extends Parts {
   readonly kind: string
-}
-
-/** The files that are to be read, by one reader. */
-interface Chosen {
-  readonly reader: Reader
-  readonly paths: ReadonlyArray<string>
-  readonly left: ReadonlyArray<Left>
-}
-
-const isTable = (r: Reader): boolean => r.open._tag === 'One' && !r.open.joins
-
-/** The kind that most files have; of equals the first reader's. A table counts only where there is nothing else. */
-const choose = (
-  readers: ReadonlyArray<Reader>,
-  root: string,
-  found: Sorted,
-  s: Selection,
-  before: ReadonlyArray<Left>,
-): Either<Fault, Chosen> => {
-  const masks = s.everything ? new Set<string>() : masksOf(found.known.filter((k) => !isTable(k.reader)).flatMap((k) => k.paths))
-  const aside = new Set(found.known.flatMap((k) => k.reader.aside?.(k.paths) ?? []))
-  const images = found.known
-    .map((k) => ({ ...k, paths: masks.size + aside.size === 0 ? k.paths : k.paths.filter((p) => !masks.has(p) && !aside.has(p)) }))
-    .filter((k) => k.paths.length > 0)
-  const tables = images.filter((k) => isTable(k.reader))
-  const asked = images.filter((k) => s.tags.length === 0 || s.tags.includes(k.reader.tag))
-  const among = asked.some((k) => !isTable(k.reader)) ? asked.filter((k) => !isTable(k.reader)) : asked
-  const [most] = [...among].sort((a, b) => b.paths.length - a.paths.length)
-  const total = found.unknown.length + found.known.reduce((n, k) => n + k.paths.length, 0)
-  if (most === undefined) {
-    const kinds = [...byEnding(found.unknown), ...images.map((k) => ({ what: k.reader.tag, paths: k.paths }))].map(
-      (l) => `${l.paths.length} ${l.what}`,
-    )
-    const selected = before.length === 0 ? '' : `; not looked at: ${before.map((l) => `${l.paths.length} ${l.what}`).join(', ')}`
-    return E.left(
-      unknown(
-        readers,
-        root,
-        total === 0
-          ? `no file${selected}`
-          : `no file of a kind that is ${s.tags.length > 0 ? 'asked for' : 'read'} among ${counted(total, 'file')}: ${kinds.join(', ')}${selected}`,
-        found.unknown,
-      ),
-    )
-  }
-  if (isTable(most.reader) && most.paths.length > 1) {
-    return E.left(unknown(readers, root, `${most.paths.length} tables and no images: ${most.paths.slice(0, 5).join(', ')}`))
-  }
-  const others = images.filter((k) => k !== most && !tables.includes(k))
-  return E.right({
-    reader: most.reader,
-    paths: most.paths,
-    left: [
-      ...(masks.size === 0
-        ? []
-        : [
-            {
-              what: masks.size === 1 ? 'mask of an image' : 'masks of images',
-              setting: selectingMasks(masks),
-              paths: [...masks],
-            },
-          ]),
-      ...(aside.size === 0
-        ? []
-        : [{ what: `${aside.size === 1 ? 'file' : 'files'} of labels, which are read with their images`, paths: [...aside] }]),
-      ...others.map((k) => ({ what: k.reader.tag, setting: `data.select=${k.reader.tag} reads them`, paths: k.paths })),
-      ...tables
-        .filter((k) => k !== most)
-        .map((k) => ({
-          what: `${k.paths.length === 1 ? 'table' : 'tables'} (--data ${join(root, k.paths[0])} reads the images that it lists, with its labels)`,
-          paths: k.paths,
-        })),
-      ...byEnding(found.unknown),
-    ],
-  })
-}
-
-/** What became of a part of the folder: where its files lie, which came into a dataset, and what came of them. */
-interface Read {
-  readonly dataset: Dataset
-  readonly split: SplitName
-  readonly used: number
-  readonly left: ReadonlyArray<string>
-  readonly skipped: ReadonlyArray<Fault>
-  readonly notes: ReadonlyArray<string>
 }
 
 /** Which files came into a dataset, were faults, or were left out by the reader for reasons that its notes say. */
@@ -134,6 +48,26 @@ const readOf = (root: string, p: Folder, opened: Opened): Read => {
   }
 }
 
+/** What a reader that knows no classes has opened, with those that its folders are called after. */
+const withClasses =
+  (folders: ReadonlyArray<string>, o: OpenOptions) =>
+  (opened: Opened): Opened => {
+    if (opened.dataset.classes.length > 0 || folders.length < 2) return opened
+    if (o.folders === 'classes' || areClasses(folders))
+      return {
+        ...opened,
+        dataset: byFolder(folders)(opened.dataset),
+        notes: [...opened.notes, note('folders are taken for classes', folders, 'data.folders=none reads them without labels')],
+      }
+    return {
+      ...opened,
+      notes: [
+        ...opened.notes,
+        note('folders are taken for patients, studies or series, and no classes', folders, 'data.folders=classes takes them for classes'),
+      ],
+    }
+  }
+
 /** Files of which all make one dataset. */
 const openMany = (reader: Reader, root: string, f: Folders, o: OpenOptions): TaskEither<Fault, ReadonlyArray<Read>> =>
   pipe(
@@ -150,93 +84,12 @@ const openMany = (reader: Reader, root: string, f: Folders, o: OpenOptions): Tas
               },
               o,
             ),
-            TE.map((opened) => readOf(root, p, opened)),
+            TE.map((opened) => readOf(root, p, withClasses(f.classes, o)(opened))),
           )
         : TE.right<Fault, Read | undefined>(undefined),
     ),
     TE.map((all) => all.filter((r) => r !== undefined)),
   )
-
-interface Piece {
-  readonly split: SplitName
-  /** Where it lies, from the folder that is read. */
-  readonly folder: string
-  readonly label: number
-  readonly dataset: Dataset
-}
-
-/** Notes of files: what is true of several is said once. */
-const together = (notes: ReadonlyArray<readonly [file: string, note: string]>): ReadonlyArray<string> =>
-  [...grouped(notes, ([file, text]) => text.split(`${basename(file)}: `).join(''))].map(([text, own]) => {
-    const files = [...new Set(own.map(([f]) => f))]
-    return files.length === 1
-      ? `${files[0]}: ${own[0][1].replace(`${basename(files[0])}: `, '')}`
-      : `${files.length} files, as ${files[0]}: ${text}`
-  })
-
-/** Files that are a dataset each, joined part by part; a file whose name is a part's is of that part. */
-const openJoined =
-  (reader: Reader, root: string, f: Folders, o: OpenOptions, listed: OpenFiles): TaskEither<Fault, ReadonlyArray<Read>> =>
-  async () => {
-    const { open } = reader
-    const pieces: Piece[] = []
-    const skipped: Fault[] = []
-    const notes: Array<readonly [file: string, note: string]> = []
-    let used = 0
-    for (const p of f.parts) {
-      for (const path of p.paths) {
-        const r = open._tag === 'One' ? await open.file(join(root, p.folder, path), o, listed)() : undefined
-        if (r === undefined) continue
-        if (E.isLeft(r)) {
-          if (o.onError !== 'skip') return r
-          skipped.push(r.left)
-          continue
-        }
-        used++
-        skipped.push(...r.right.skipped)
-        const full = join(root, p.folder, path)
-        notes.push(...r.right.notes.map((n) => [path, n.startsWith(full) ? n.slice(full.length + 2) : n] as const))
-        const named = partOf(basename(path).replace(/\.[^.]*$/, ''))
-        for (const [split, dataset] of r.right.splits) {
-          pieces.push({
-            split: p.split !== 'all' ? p.split : split === 'all' ? (named ?? 'all') : split,
-            folder: posix.join(p.folder, posix.dirname(path)),
-            label: f.classes.indexOf(path.split('/')[0]),
-            dataset,
-          })
-        }
-      }
-    }
-    if (pieces.length === 0) return E.left(skipped[0])
-    // folders are classes where the files themselves know none
-    const byFolder = f.classes.length > 1 && pieces.every((p) => p.dataset.classes.length === 0)
-    const classes = byFolder
-      ? f.classes
-      : pieces.reduce<ReadonlyArray<string>>((best, p) => (p.dataset.classes.length > best.length ? p.dataset.classes : best), [])
-    const reads: Read[] = []
-    for (const split of ['train', 'val', 'test', 'all'] as const) {
-      const own = pieces.filter((p) => p.split === split)
-      if (own.length === 0) continue
-      const name = split === 'all' ? basename(root) : `${basename(root)}/${split}`
-      const d =
-        own.length === 1 && !byFolder
-          ? E.right(own[0].dataset)
-          : joined({ name, classes, labels: own.map((p) => (byFolder ? p.label : -1)), folders: own.map((p) => p.folder) })(
-              own.map((p) => p.dataset),
-            )
-      if (E.isLeft(d)) return d
-      const first = reads.length === 0
-      reads.push({
-        dataset: d.right,
-        split,
-        used: first ? used : 0,
-        left: [],
-        skipped: first ? skipped : [],
-        notes: first ? together(notes) : [],
-      })
-    }
-    return E.right(reads)
-  }
 
 /** `read 4 of 34 files; not read: 29 .bmp, 1 with a fault` */
 export const showCount = ({ found, read, left, faults }: FileCount): string => {
@@ -264,7 +117,7 @@ const openedOf = (reader: Reader, listing: Listing, f: Folders, before: Readonly
       ...left.map((l) => note(`not read: ${l.paths.length} ${l.what}`, l.paths, l.setting)),
       ...f.notes,
       ...(labelled ? f.labelNotes : []),
-      ...reads.flatMap((r) => r.notes),
+      ...new Set(reads.flatMap((r) => r.notes)),
     ],
     files: { found, read: reads.reduce((n, r) => n + r.used, 0), left, faults: skipped.length },
   }

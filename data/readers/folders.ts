@@ -3,6 +3,7 @@
  * parts belongs to none of them.
  */
 import type { SplitName } from './dataset.ts'
+import { isPatient } from './groups.ts'
 import { counted, note, showFiles } from './note.ts'
 import { splitOf } from './split.ts'
 import { byText, classesOf, folderOf, grouped } from './walk.ts'
@@ -46,6 +47,17 @@ const holder = /^(images?|imgs?|pictures?|photos?|pics|data|all|unknown)$/i
 
 /** Parts for cross-validation, which are no classes. */
 const fold = /^(fold|split|cv|part)[-_ ]?\d+$/i
+
+/** Words that part the files of patients or of a study, and name no class. */
+const sorting =
+  /^(ct|mri?|pe?t|us|cr|dx|xa|nm|t1\w*|t2\w*|flair|dwi|adc|dicom|dcm|nifti|series|study|studies|scans?|slices?|volumes?|raw|axial|coronal|sagittal)$/i
+
+/**
+ * Whether folders of scans are called as classes are: scans lie in folders of patients, studies and series, whose names are numbers and
+ * identifiers, more often than in classes.
+ */
+export const areClasses = (names: ReadonlyArray<string>): boolean =>
+  names.length > 1 && names.every((n) => /\p{L}/u.test(n) && !/\d/.test(n) && !sorting.test(n) && !holder.test(n))
 
 const within =
   (folder: string) =>
@@ -158,9 +170,32 @@ const parted = (paths: ReadonlyArray<string>, nameOf: (p: string) => string, fol
   }
 }
 
-/** What the folders of these paths are. 'classes': the first ones are classes, whatever they are called. */
-export const foldersOf = (paths: ReadonlyArray<string>, choice: 'usual' | 'classes' = 'usual'): Folders => {
+/** What the folders of these paths are. 'classes': the first ones are classes, whatever they are called; 'none': they mean nothing. */
+export const foldersOf = (paths: ReadonlyArray<string>, choice: 'usual' | 'classes' | 'none' = 'usual'): Folders => {
   if (choice === 'classes') return whole('', paths)
+  if (choice === 'none') return { ...whole('', paths), classes: [], labelNotes: [] }
+  return withoutPatients(usualFolders(paths))
+}
+
+/** Folders of patients are no classes: what would be told apart by them are persons. */
+const withoutPatients = (f: Folders): Folders =>
+  f.classes.length === 0 || !f.classes.every(isPatient)
+    ? f
+    : {
+        ...f,
+        classes: [],
+        labelNotes: [],
+        notes: [
+          ...f.notes,
+          note(
+            `${counted(f.classes.length, 'folder is a patient, and no class', 'folders are patients, and no classes')}`,
+            f.classes,
+            'data.folders=classes takes them for classes',
+          ),
+        ],
+      }
+
+const usualFolders = (paths: ReadonlyArray<string>): Folders => {
   const wrapper = wrapperOf(paths)
   const inner = wrapper === '' ? paths : paths.map(within(wrapper))
   const put = (f: Folders): Folders =>

@@ -9,14 +9,14 @@ import { grouped } from './walk.ts'
 /** Folders that are called as patients are: CheXpert's patient00001, BIDS' sub-01, MIMIC's p10000032. */
 const patient = /^(?:patient|pat|subject|sub|subj|case|participant|pt)[-_ ]?\d\w*$|^p\d{6,}$/i
 
+/** Whether a folder is called as a patient's is. */
+export const isPatient = (folder: string): boolean => patient.test(folder)
+
 /** nnU-Net's contrasts of one case: la_003_0000.nii.gz. */
 const contrast = /_\d{4}\.nii(\.gz)?$/i
 
 const patientOf = (source: string): string | undefined =>
-  source
-    .split('/')
-    .slice(0, -1)
-    .find((f) => patient.test(f)) ?? (contrast.test(source) ? source.replace(contrast, '') : undefined)
+  source.split('/').slice(0, -1).find(isPatient) ?? (contrast.test(source) ? source.replace(contrast, '') : undefined)
 
 /** The group of each item: what the data say, else a patient's folder, else the file or volume that it comes from. */
 const groupNames = (d: Dataset): ReadonlyArray<string> =>

@@ -1,5 +1,6 @@
 /** Every reader. A folder of several kinds is opened by the reader that knows most of its files, of equals by the first. */
 import { array } from './array.ts'
+import { byFolderView } from './by-folder.ts'
 import { dicomReader } from './dicom/dicom.ts'
 import { manifestReader } from './manifest/manifest.ts'
 import { niftiReader } from './nifti/nifti.ts'
@@ -24,6 +25,6 @@ export const readers: ReadonlyArray<Reader> = [
 ]
 
 /** What opens datasets again, of every origin that there is in this room. */
-export const reopeners: ReadonlyArray<Reopener> = [...readers, array, subsetView, joinedView, threadedView]
+export const reopeners: ReadonlyArray<Reopener> = [...readers, array, subsetView, joinedView, byFolderView, threadedView]
 
 export const openData = openWith(readers)

@@ -36,8 +36,8 @@ export interface OpenOptions {
    * list: what suits most.
    */
   readonly select?: ReadonlyArray<string>
-  /** What folders are: 'usual', parts where they are called so, or 'classes' whatever they are called. */
-  readonly folders?: 'usual' | 'classes'
+  /** What folders are: 'usual', parts or classes where they are called so, 'classes' whatever they are called, or 'none'. */
+  readonly folders?: 'usual' | 'classes' | 'none'
   /** Columns of tables by what they hold, where their names do not say; 'none' for a label that is not wanted. */
   readonly columns?: Partial<ColumnNames>
   /** Texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others. */

@@ -1,12 +1,14 @@
 /** Parts of a dataset: by what folders and arrays are called, by numbers, by a share of each class. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { isIndex } from './dataset.ts'
 import type { Dataset, SplitName, Splits } from './dataset.ts'
 import { heldOut, labelledItems } from './groups.ts'
+import { counted, note } from './note.ts'
 import { subset } from './subset.ts'
 
 /** What splits are called. */
@@ -97,11 +99,40 @@ export const datasetOf = (o: { readonly splits: Splits }, split?: SplitName): Ei
     : E.right(d)
 }
 
+/** A note of classes that only the test has: no image of theirs can be told. */
+const notLearned = (train: Dataset, test: Dataset): ReadonlyArray<string> => {
+  const learned = new Set<number>()
+  for (let i = 0; i < train.length; i++) learned.add(O.getOrElse(() => -1)(train.label(i)))
+  const strange = new Set<number>()
+  for (let i = 0; i < test.length; i++) {
+    const label = O.getOrElse(() => -1)(test.label(i))
+    if (label >= 0 && !learned.has(label)) strange.add(label)
+  }
+  return strange.size === 0 || learned.size < 2
+    ? []
+    : [
+        note(
+          `${counted(strange.size, 'class', 'classes')} of the test ${strange.size === 1 ? 'has' : 'have'} no image that is trained on`,
+          [...strange].map((c) => test.classes[c] ?? String(c)),
+        ),
+      ]
+}
+
 /**
- * Data to train on and to test with: the splits of these names (validation where there is no test), or the only split
- * divided so that each class gives the same share to the test.
+ * Data to train on and to test with: the splits of these names (validation where there is no test, what belongs to no part where there is
+ * nothing to train on), or the only split divided so that each class gives the same share to the test.
  */
 export const trainAndTest = (o: { readonly splits: Splits }, share = 0.2): Either<Fault, Split> => {
-  const [train, test] = [o.splits.get('train'), o.splits.get('test') ?? o.splits.get('val')]
-  return train !== undefined && test !== undefined ? E.right({ train, test }) : E.chain(splitByLabel(share))(datasetOf(o))
+  const [all, test] = [o.splits.get('all'), o.splits.get('test') ?? o.splits.get('val')]
+  const train = o.splits.get('train') ?? (test === undefined ? undefined : all)
+  const beside =
+    all === undefined || all === train || o.splits.size === 1
+      ? []
+      : [note(`${counted(all.length, 'image')} of no part ${all.length === 1 ? 'is' : 'are'} neither trained on nor tested with`)]
+  const strangers = train === undefined || test === undefined ? [] : notLearned(train, test)
+  const split = train !== undefined && test !== undefined ? E.right<Fault, Split>({ train, test }) : undefined
+  return pipe(
+    split ?? E.chain(splitByLabel(share))(train === undefined ? datasetOf(o) : E.right(train)),
+    E.map((s) => (beside.length + strangers.length === 0 ? s : { ...s, said: [...(s.said ?? []), ...beside, ...strangers] })),
+  )
 }

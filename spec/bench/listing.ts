@@ -1,7 +1,7 @@
 /**
- * How long it takes to list data of ImageNet's size, and the memory of it: folders of files, a table of them, WebDataset shards.
+ * How long it takes to list data of ImageNet's size, and the memory of it: folders of files, a table of them, WebDataset shards, Parquet.
  *
- *     npx tsx spec/bench/listing.ts [--items 1300000] [--kind folder|table|tar] [--at DIR]
+ *     npx tsx spec/bench/listing.ts [--items 1300000] [--kind folder|table|tar|parquet] [--at DIR]
  *
  * The data are made first (hard links of one picture for each class; archives of about 2 kB a sample) and stay in DIR for the next time.
  * Each listing runs in a process of its own; progress goes to stderr, one line of JSON for each to stdout.
@@ -17,6 +17,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import sharp from 'sharp'
 import { showFault } from '../../core/fault.ts'
 import { openData } from '../../data/readers/index.ts'
+import { parquetFile } from '../data/parquet-files.ts'
 import { tarMember } from '../data/tar-files.ts'
 
 const { values } = parseArgs({
@@ -74,6 +75,21 @@ const makeTar = async (dir: string): Promise<void> => {
   }
 }
 
+const makeParquet = async (dir: string): Promise<void> => {
+  mkdirSync(dir, { recursive: true })
+  const bytes = await picture()
+  const each = 10_000
+  const shards = Math.ceil(items / each)
+  for (let shard = 0; shard < shards; shard++) {
+    const numbers = Array.from({ length: Math.min(each, items - shard * each) }, (_, k) => shard * each + k)
+    const columns = [
+      { name: 'image', bytes: numbers.map(() => bytes) },
+      { name: 'label', whole: numbers.map((i) => i % classes) },
+    ]
+    writeFileSync(join(dir, `train-${String(shard).padStart(5, '0')}-of-${String(shards).padStart(5, '0')}.parquet`), parquetFile(columns))
+  }
+}
+
 const list = async (kind: string, path: string): Promise<void> => {
   const started = performance.now()
   let said = 0
@@ -93,15 +109,21 @@ const list = async (kind: string, path: string): Promise<void> => {
   )
 }
 
-const paths: Readonly<Record<string, string>> = { folder: join(root, 'folder'), table: join(root, 'table.csv'), tar: join(root, 'tar') }
+const paths: Readonly<Record<string, string>> = {
+  folder: join(root, 'folder'),
+  table: join(root, 'table.csv'),
+  tar: join(root, 'tar'),
+  parquet: join(root, 'parquet'),
+}
 
 if (values.list !== undefined) await list(values.list, paths[values.list])
 else {
-  const kinds = values.kind === undefined ? ['folder', 'table', 'tar'] : [values.kind]
+  const kinds = values.kind === undefined ? ['folder', 'table', 'tar', 'parquet'] : [values.kind]
   for (const kind of kinds) {
-    if (kind !== 'tar' && !existsSync(paths.folder)) await makeFolder(paths.folder)
+    if ((kind === 'folder' || kind === 'table') && !existsSync(paths.folder)) await makeFolder(paths.folder)
     if (kind === 'table' && !existsSync(paths.table)) await makeTable(paths.folder)
     if (kind === 'tar' && !existsSync(paths.tar)) await makeTar(paths.tar)
+    if (kind === 'parquet' && !existsSync(paths.parquet)) await makeParquet(paths.parquet)
     execFileSync(
       process.execPath,
       ['--import', 'tsx', fileURLToPath(import.meta.url), '--list', kind, '--at', root, '--items', String(items)],

@@ -49,6 +49,28 @@ describe('arrays of other makers', () => {
     if (other !== undefined) expect(rightOf(layoutOf(shape, { several, layout: other })).layout.text).toBe(other)
   })
 
+  test.each([
+    ['trainImages', 'trainLabels', 'testImages'],
+    ['Xtrain', 'ytrain', 'Xtest'],
+    ['X_tr', 'y_tr', 'X_te'],
+    ['train-x', 'train-y', 'val.x'],
+  ])('parts in names: %s, %s, %s', async (images, labels, held) => {
+    const { opened, d } = await open({
+      [images]: counting('|u1', [4, 8, 8]),
+      [labels]: counting('|u1', [4], (i) => i % 2),
+      [held]: counting('|u1', [2, 8, 8]),
+    })
+    expect([[...opened.splits.values()].map((s) => s.length), d.classes]).toEqual([
+      [4, 2],
+      ['0', '1'],
+    ])
+  })
+
+  test('images along the last axis are not taken for volumes', () => {
+    const told = layoutOf([32, 32, 3, 100], { several: true })
+    expect(told).toMatchObject({ _tag: 'Left', left: expect.stringContaining('np.moveaxis(images, -1, 0)') })
+  })
+
   test('channels first are colours of one image, each where it belongs, and the note says how to take them as slices', async () => {
     const members = { x_train: counting('|u1', [6, 3, 8, 8], (i) => i % 251), y_train: counting('|u1', [6], (i) => i % 2) }
     const { d, notes } = await open(members)

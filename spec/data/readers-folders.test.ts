@@ -1,65 +1,17 @@
 import { execFile } from 'node:child_process'
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-import fc from 'fast-check'
-import * as E from 'fp-ts/lib/Either.js'
-import sharp from 'sharp'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openTraining } from '../../data/loading/training.ts'
 import { showOpened } from '../../data/loading/summary.ts'
 import { openData } from '../../data/readers/index.ts'
 import type { OpenOptions } from '../../data/readers/reader.ts'
 import { left, right } from './either.ts'
-import { fixtures, itemsOf } from './readers-reference.ts'
+import { folders, names } from './folder-files.ts'
+import { itemsOf } from './readers-reference.ts'
 
-let dir = ''
-let number = 0
-
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'dinograph-folders-'))
-})
-afterAll(async () => {
-  await rm(dir, { recursive: true })
-})
-
-const picture = await sharp({ create: { width: 6, height: 5, channels: 3, background: { r: 200, g: 30, b: 90 } } })
-  .png()
-  .toBuffer()
-
-/** Numbers as a .npy file of bytes. */
-const npy = (shape: ReadonlyArray<number>): Uint8Array => {
-  const head = `{'descr': '|u1', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`
-  const padded = `${head.padEnd(117)}\n`
-  return Buffer.concat([
-    Buffer.from([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0, padded.length, 0]),
-    Buffer.from(padded, 'latin1'),
-    Buffer.alloc(
-      shape.reduce((a, b) => a * b, 1),
-      7,
-    ),
-  ])
-}
-
-/** A new folder with these files: pictures, copies of fixtures where they end as those do, else any text. */
-const folder = async (...paths: ReadonlyArray<string>): Promise<string> => {
-  const root = join(dir, String(number++))
-  await mkdir(root)
-  for (const p of paths) {
-    const path = join(root, p)
-    await mkdir(dirname(path), { recursive: true })
-    if (/\.(png|jpg)$/i.test(p)) await writeFile(path, picture)
-    else if (p.endsWith('.dcm')) await copyFile(join(fixtures, 'pydicom/MR_small.dcm'), path)
-    else if (p.endsWith('.nii')) await copyFile(join(fixtures, 'nifti/n1_u1.nii'), path)
-    else if (p.endsWith('.npy')) await writeFile(path, npy([2, 5, 6]))
-    else await writeFile(path, 'x')
-  }
-  return root
-}
-
-const names = (prefix: string, n: number, ending: string): ReadonlyArray<string> =>
-  Array.from({ length: n }, (_, i) => `${prefix}${i}${ending}`)
+const folder = folders()
 
 const opened = async (root: string, o: OpenOptions = {}) => {
   const data = right(await openData(root, o)())
@@ -118,11 +70,12 @@ describe('parts and classes', () => {
   })
 
   test('a class may be called train or mask; what has no class is said', async () => {
-    const cars = await opened(await folder('bus/0.png', 'train/0.png', 'car/0.png', 'loose.png'))
+    const traffic = await folder('bus/0.png', 'train/0.png', 'car/0.png', 'loose.png')
+    const cars = await opened(traffic)
     expect([cars.counts, cars.classes]).toEqual([{ all: 4 }, ['bus', 'car', 'train']])
     expect(cars.said).toMatch(/the folder train is taken as a class[^]*data\.select=train\/\*/)
     expect(cars.said).toContain('1 file beside the folders of classes has no label: loose.png')
-    expect((await opened(join(dir, String(number - 1)), { select: ['train/*'] })).counts).toEqual({ train: 1 })
+    expect((await opened(traffic, { select: ['train/*'] })).counts).toEqual({ train: 1 })
     expect((await opened(await folder('mask/0.png', 'no_mask/0.png'))).classes).toEqual(['mask', 'no_mask'])
     const some = await opened(await folder('a/0.png', 'b/0.png', 'unlabeled/0.png'))
     expect([some.classes, (await itemsOf([...some.data.splits.values()][0])).map((i) => i.label)]).toEqual([
@@ -215,7 +168,7 @@ describe('what is no file', () => {
 
   test('a name that is not UTF-8 stops, or is left out', async () => {
     const root = await folder('0.png')
-    await writeFile(Buffer.concat([Buffer.from(`${root}/caf`), Buffer.from([0xe9]), Buffer.from('.png')]), picture)
+    await writeFile(Buffer.concat([Buffer.from(`${root}/caf`), Buffer.from([0xe9]), Buffer.from('.png')]), 'x')
     const stop = left(await openData(root)())
     expect([stop.found, stop.remedy.includes('data.onError=skip')]).toEqual(['a name that is not UTF-8', true])
     const { files, data } = await opened(root, { onError: 'skip' })
@@ -247,61 +200,3 @@ test('a run says the same as inspect', async () => {
   )
   expect(said.slice(0, 3)).toEqual((await opened(root)).said.split('\n').slice(0, 3))
 })
-
-/** Parts of paths that people have, and endings of all kinds, read or not. */
-const word = fc.constantFrom(
-  'train',
-  'val',
-  'test',
-  'imagesTr',
-  'labelsTr',
-  'a',
-  'b',
-  'masks',
-  'images',
-  'unlabeled',
-  'wrap',
-  '.git',
-  'sub-01',
-  'derivatives',
-)
-const name = fc
-  .tuple(
-    fc.constantFrom('0', '1', 'x_mask', 'x', 'x_seg', 'train', '.hidden', 'y_0000'),
-    fc.constantFrom('.png', '.PNG', '.jpg', '.dcm', '.nii', '.npy', '.tga', '.txt', '.zip', ''),
-  )
-  .map(([stem, ending]) => stem + ending)
-const oddFile = fc.tuple(fc.array(word, { maxLength: 3 }), name).map(([folders, n]) => [...folders, n].join('/'))
-
-test('of any folder, every file is read, left with its reason, or a fault', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.uniqueArray(oddFile, { minLength: 1, maxLength: 14 }),
-      fc.constantFrom<OpenOptions>({}, { folders: 'classes' }, { select: ['all'] }, { select: ['train/*'] }, { select: ['pictures'] }),
-      async (paths, o) => {
-        // a file cannot be a folder too
-        const files = paths.filter((p) => !paths.some((q) => q.startsWith(`${p}/`)))
-        const root = await folder(...files)
-        const data = await openData(root, { ...o, onError: 'skip' })()
-        if (E.isLeft(data)) {
-          expect(data.left.found).toMatch(/^no file|tables and no images/)
-          return
-        }
-        const count = data.right.files
-        if (count === undefined) return
-        const left = count.left.reduce((n, l) => n + l.paths.length, 0)
-        expect([count.read + left + count.faults, count.faults], files.join(' ')).toEqual([count.found, data.right.skipped.length])
-        // hidden folders are one each, and what is in them is not looked at
-        const hidden = (p: string): string => {
-          const parts = p.split('/')
-          const at = parts.findIndex((x) => x.startsWith('.'))
-          return at < 0 ? p : parts.slice(0, at + 1).join('/')
-        }
-        expect(count.found, files.join(' ')).toBe(new Set(files.map(hidden)).size)
-        // inspect and a run say it
-        for (const l of count.left) expect(data.right.notes.join('\n')).toContain(`not read: ${l.paths.length} ${l.what}`)
-      },
-    ),
-    { numRuns: 60 },
-  )
-}, 60_000)

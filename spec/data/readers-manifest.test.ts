@@ -104,13 +104,14 @@ describe('manifests', () => {
     expect([none.found, none.remedy.includes('data.columns.path=NAME')]).toEqual(['no paths in the columns words, more', true])
     expect((await file('m.csv', 'path,label\nx.png\n')).found).toBe('1 cells in line 2, where there are 2 columns')
     expect((await file('m.csv', 'path\n"x.png\n')).found).toBe('a quote in line 2 that is not closed')
-    expect((await file('m.csv', 'path,split\nx.png,train\nx.png,holdout\n')).found).toBe('the split "holdout"')
-    expect((await file('m.csv', 'path,x,y,width,height\nx.png,1,2,0,4\n')).found).toBe('the box [1,2,0,4]')
-    expect((await file('m.csv', 'path,boxes\nx.png,"[[1,2"\n')).place).toBe('m.csv: line 2: boxes')
+    expect((await file('m.csv', 'path,split\na.png,train\na.png,holdout\n')).found).toBe('the split "holdout"')
+    expect((await file('m.csv', 'path,x,y,width,height\na.png,1,2,0,4\n')).found).toBe('the box [1,2,0,4]')
+    expect((await file('m.csv', 'path,boxes\na.png,"[[1,2"\n')).place).toBe('m.csv: line 2: boxes')
     expect((await file('m.csv', '')).found).toBe('no line with the names of columns')
     expect((await file('m.csv', 'path\n')).found).toBe('no row')
-    expect((await file('m.jsonl', '{"path": "a"}\n{"path": [3]}')).place).toMatch(/^m\.jsonl: line 2/)
+    expect((await file('m.jsonl', '{"path": "a.png"}\n{"path": [3]}')).place).toMatch(/^m\.jsonl: line 2/)
     expect((await file('m.jsonl', '{"path"')).found).not.toBe('')
+    await write('none.png', '')
     const far = await write(
       'far.jsonl',
       '{"path": "a.png", "box": [100, 0, 5, 5]}\n{"path": "none.png"}\n{"path": "a.png", "mask": "none.png"}',

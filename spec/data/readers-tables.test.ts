@@ -247,8 +247,52 @@ describe('paths as people write them', () => {
   })
 
   test('what is not there is counted before anything is read, and left out where that is asked for', async () => {
-    const r = await read('gone.csv', csv('path,label', '0.png,1', 'gone.png,0'))
+    const gone = csv('path,label', '0.png,1', 'gone.png,0')
+    const r = await read('gone.csv', gone, { onError: 'skip' })
     expect(r.said).toContain('1 of 2 paths lead to no file: gone.png (--set data.onError=skip leaves them out)')
-    expect((await read('web.csv', csv('path', '0.png', 'https://example.org/a.png'))).said).toContain('web addresses')
+    expect([r.sources, r.labels, r.skipped.map((f) => f.place)]).toEqual([['0.png'], [1], [join(dir, 'set/gone.png')]])
+    const stopped = left(await openData(join(dir, 'set/gone.csv'))())
+    expect([stopped.place, stopped.found]).toEqual([
+      join(dir, 'set/gone.png'),
+      `no such file, which ${join(dir, 'set/gone.csv')}: line 3 names`,
+    ])
+    const web = await read('web.csv', csv('path', '0.png', 'https://example.org/a.png'), { onError: 'skip' })
+    expect([web.said.includes('web addresses'), web.skipped[0].remedy]).toEqual([true, 'download the file, and name where it lies'])
+  })
+
+  test('numbers that happen to be names of files are no paths where another column has paths', async () => {
+    await writeFile(join(dir, 'set/web.csv'), csv('path,label', 'https://example.org/a.png,1', 'https://example.org/b.png,0'))
+    const f = left(await openData(join(dir, 'set/web.csv'), { onError: 'skip' })())
+    expect(f.found).toContain('2 of 2 paths are web addresses, which have to be downloaded first')
+    await writeFile(join(dir, 'set/moved.csv'), csv('id,file,label', '0,elsewhere/a.png,1', '1,elsewhere/b.png,0'))
+    expect(left(await openData(join(dir, 'set/moved.csv'))()).place).toBe(join(dir, 'set/elsewhere/a.png'))
+  })
+
+  test("a row may name a folder: all of its files are read, with the row's label", async () => {
+    const r = await read('folders.csv', csv('scan,label', 'train/p1,1', 'deep,0', '3.png,1'), { columns: { path: 'scan' } })
+    expect([r.sources, r.labels]).toEqual([
+      ['train/p1/view.png', 'deep/far.png', '3.png'],
+      [1, 0, 1],
+    ])
+    expect(r.said).toContain('2 paths found as a folder, of which all files are read: train/p1, deep')
+  })
+
+  test('masks are found as images are', async () => {
+    const r = await read('masks.csv', csv('path,mask', '0.png,train\\p1\\view.png'))
+    expect(right(await r.d.item(0)()).mask?.length).toBe(30)
+    expect(r.said).toContain('masks: 1 path found with / for')
+    await writeFile(join(dir, 'set/lost.csv'), csv('path,mask', '0.png,none.png'))
+    expect(left(await openData(join(dir, 'set/lost.csv'))()).place).toBe(join(dir, 'set/none.png'))
+  })
+
+  test('rows without a group belong to their file alone', async () => {
+    const r = await read('g.csv', csv('path,patient', '0.png,', '1.png,a', '2.png,a', '3.png,b'))
+    expect([0, 1, 2, 3].map((i) => r.d.group?.(i))).toEqual(['0.png', 'a', 'a', 'b'])
+  })
+
+  test('sides of boxes are no labels, a column called y alone is one', async () => {
+    const boxes = await read('boxes.csv', csv('path,x,y,width,height', '0.png,1,1,2,2', '1.png,0,2,3,3'))
+    expect([boxes.classes, right(await boxes.d.item(1)()).box]).toEqual([[], { x: 0, y: 2, width: 3, height: 3 }])
+    expect((await read('y.csv', csv('path,y', '0.png,1', '1.png,0'))).labels).toEqual([1, 0])
   })
 })

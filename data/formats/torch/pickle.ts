@@ -5,6 +5,7 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import { escaped, littleEndian, quoted, signed, whole } from './literals.ts'
 
 /** What a pickle holds; `T` is what the reader makes of names and of references to things outside. */
 export type Pickled<T> =
@@ -58,32 +59,6 @@ const argumentAt: ReadonlyMap<string, Argument> = new Map(argumentsOf.flatMap(([
 
 const latin1 = new TextDecoder('latin1')
 const utf8 = new TextDecoder('utf-8')
-
-const littleEndian = (bytes: Uint8Array): number => bytes.reduceRight((n, b) => n * 256 + b, 0)
-
-/** Two's complement of any length. */
-const signed = (bytes: Uint8Array): number | bigint => {
-  const all = bytes.reduceRight((n, b) => n * 256n + BigInt(b), 0n)
-  const n = bytes.length > 0 && bytes[bytes.length - 1] > 127 ? all - (1n << BigInt(8 * bytes.length)) : all
-  return Number.isSafeInteger(Number(n)) ? Number(n) : n
-}
-
-/** `12`, `12L`, and `01` for true. */
-const whole = (line: string): boolean | number | bigint | undefined => {
-  if (line === '01' || line === '00') return line === '01'
-  const text = line.replace(/L$/, '')
-  return /^-?\d{1,400}$/.test(text) ? (Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text)) : undefined
-}
-
-/** A text between quotes, with its escapes. */
-const quoted = (line: string): string =>
-  line
-    .slice(1, -1)
-    .replace(/\\(?:x([0-9a-f]{2})|(.))/g, (_, hex: string | undefined, c: string) =>
-      hex !== undefined ? String.fromCharCode(parseInt(hex, 16)) : c === 'n' ? '\n' : c === 't' ? '\t' : c === 'r' ? '\r' : c,
-    )
-
-const escaped = (line: string): string => line.replace(/\\u([0-9a-fA-F]{4})/g, (_, hex: string) => String.fromCharCode(parseInt(hex, 16)))
 
 const marker = Symbol('mark')
 

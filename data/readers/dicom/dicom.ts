@@ -67,6 +67,13 @@ const common = (xs: ReadonlyArray<string>): string | undefined => {
   return distinct.length === 1 && distinct[0] !== '' ? distinct[0] : undefined
 }
 
+/** What images belong together by: their patients, or below those where all are called alike, as anonymous ones are. */
+const groupLevels = (headers: ReadonlyArray<DicomHeader>): ReadonlyArray<'patient' | 'study' | 'series'> => {
+  const all = ['patient', 'study', 'series'] as const
+  const first = all.findIndex((level) => new Set(headers.map((h) => h[level])).size > 1)
+  return all.slice(Math.max(0, first))
+}
+
 const itemFields = (p: Placed, frame: number): Omit<Item, 'image' | 'source'> => {
   const { header: h } = p.file
   const { spacing } = h.planes[frame % h.planes.length]
@@ -106,6 +113,7 @@ const dicomDataset = (parts: DicomParts): Dataset => {
   // images of several units have no range in common: each is seen by its own values
   const measures = headers.map((h) => (isColour(h) ? '' : h.units))
   const units = new Set(measures).size > 1 ? severalUnits : common(measures)
+  const levels = groupLevels(headers)
   return {
     name,
     length: index.length,
@@ -117,8 +125,8 @@ const dicomDataset = (parts: DicomParts): Dataset => {
     classes: [],
     label: () => O.none,
     group: (i) => {
-      const { path, header: h } = placed[index[i][0]].file
-      return [h.patient, h.study, h.series].find((x) => x !== '') ?? below(root, path)
+      const { path, header } = placed[index[i][0]].file
+      return levels.map((level) => header[level]).find((x) => x !== '') ?? below(root, path)
     },
     sourceOf: (i) => below(root, placed[index[i][0]].file.path),
     volume: (i) => {

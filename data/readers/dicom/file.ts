@@ -52,7 +52,12 @@ const vrOf = (e: Element): string => (e.tag === 0x7fe00008 ? 'OF' : e.tag === 0x
  */
 const isOther = (kind: string): boolean =>
   kind === '1.2.840.10008.1.3.10' ||
-  /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.(481\.([3-9]|1\d)|88\.\d+|104\.\d+|11\.\d+|9\.\d+\.\d+|66|66\.[1-35-9]|67|68\.\d|4\.2)$/.test(kind)
+  /^1\.2\.840\.10008\.5\.1\.4\.1\.1\.(481\.([3-9]|1\d)|88\.\d+|104\.\d+|11\.\d+|9\.\d+\.\d+|66|66\.[1-35-9]|67|68\.\d|4\.2|77\.1\.5\.3|7[89]\.\d|80\.1|90\.\d|131)$/.test(
+    kind,
+  ) ||
+  /^1\.2\.840\.10008\.5\.1\.4\.(38|39|43|44|45)\.\d+$/.test(kind) ||
+  // vendors' own: raw data, protocols, what a workstation remembers
+  (kind !== '' && !kind.startsWith('1.2.840.10008.'))
 
 /** How much of a file is read at first to find its pixels. */
 const firstBytes = 128 * 1024
@@ -195,12 +200,12 @@ const open = async (path: string, stamp: Stamp, outer: Source): Promise<Either<F
   if (E.isLeft(beginning)) return beginning
   const { dataSet, pixels, inflated } = beginning.right
   const source = inflated === undefined ? outer : memorySource(path, inflated)
-  if (pixels === undefined) {
+  const { kind } = beginning.right
+  if (!isImage(dataSet) && isOther(kind === '' ? textOf(dataSet, 0x00080016) : kind)) {
     const modality = textOf(dataSet, 0x00080060)
-    return isImage(dataSet) || !isOther(beginning.right.kind)
-      ? E.left(wrongDicom(path, 'no pixels: the file ends before them, or has none'))
-      : E.right({ _tag: 'Other', path, modality: modality === '' ? 'no modality' : modality })
+    return E.right({ _tag: 'Other', path, modality: modality === '' ? 'no modality' : modality })
   }
+  if (pixels === undefined) return E.left(wrongDicom(path, 'no pixels: the file ends before them, or has none'))
   const header = dicomHeader(dataSet, pixels.tag)
   if (E.isLeft(header)) return E.left(wrongDicom(path, header.left))
   const encapsulated = pixels.length < 0

@@ -268,6 +268,9 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
       ...(high === stored - 1
         ? []
         : [`${stored} bits are stored up to bit ${high}: they are taken from below where there is something below them`]),
+      ...(modality === 'CT' && textOf(d, 0x00281054) === 'US' && isRescaled(d)
+        ? ['what rescaled values measure is said to be unspecified (US), and taken as HU']
+        : []),
       ...oddNumbers(d),
       ...oddSpacing(d),
     ],

@@ -95,7 +95,8 @@ const distinct = (
     seen.add(f.header.uid)
     return known
   })
-  return { own: files.filter((f) => !copies.includes(f)), copies }
+  const again = new Set(copies)
+  return { own: files.filter((f) => !again.has(f)), copies }
 }
 
 /**
@@ -107,7 +108,7 @@ export const orderFiles = (files: ReadonlyArray<DicomFile>, name: (path: string)
   const series = [...grouped(own, (f) => (f.header.series === '' ? `file ${f.path}` : f.header.series)).values()]
   const names = (fs: ReadonlyArray<DicomFile>): ReadonlyArray<string> => fs.map((f) => name(f.path))
   const stacks: Stack[] = []
-  const notes: string[] = []
+  const notes: string[] = [...sharedFrames(own, names)]
   if (copies.length > 0)
     notes.push(
       note(
@@ -151,12 +152,37 @@ export const orderFiles = (files: ReadonlyArray<DicomFile>, name: (path: string)
   return { placed: stacks.flatMap((s) => s.placed), notes }
 }
 
+/** Where the frames of a file lie, where all say so, and how many places these are. */
+const framePlaces = ({ header: { planes } }: DicomFile): { readonly places: ReadonlyArray<number>; readonly different: number } => {
+  const places = planes.length < 2 ? [] : planes.map(placeAlong(planes[0]))
+  return places.every(Number.isFinite)
+    ? { places, different: new Set(places.map((p) => Math.round(p / samePlace))).size }
+    : { places: [], different: 0 }
+}
+
 /** The frames of a file by their places, where each has one of its own; else as they are stored. */
 export const frameOrder = (f: DicomFile): ReadonlyArray<number> => {
-  const { planes, frames } = f.header
+  const { frames } = f.header
+  const { places, different } = framePlaces(f)
   const stored = Array.from({ length: frames }, (_, k) => k)
-  if (planes.length < 2) return stored
-  const places = planes.map(placeAlong(planes[0]))
-  const oneEach = places.every(Number.isFinite) && new Set(places.map((p) => Math.round(p / samePlace))).size === frames
-  return oneEach ? stored.sort((a, b) => places[a] - places[b]) : stored
+  return different === frames && places.length === frames ? stored.sort((a, b) => places[a] - places[b]) : stored
+}
+
+/** A note of files whose frames share places, as those of several times or contrasts do. */
+const sharedFrames = (
+  files: ReadonlyArray<DicomFile>,
+  names: (fs: ReadonlyArray<DicomFile>) => ReadonlyArray<string>,
+): ReadonlyArray<string> => {
+  const shared = files.filter((f) => {
+    const { places, different } = framePlaces(f)
+    return different > 1 && different < places.length
+  })
+  return shared.length === 0
+    ? []
+    : [
+        note(
+          `several frames lie at one place, in time or contrast, and are read in the order in which they are stored, in ${counted(shared.length, 'file')}`,
+          names(shared),
+        ),
+      ]
 }

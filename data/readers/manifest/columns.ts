@@ -141,13 +141,13 @@ const binary = new Set(['', '0', '1', '-1', 'nan'])
 export const binaryColumns = (t: Table, taken: ReadonlySet<number>): ReadonlyArray<number> => {
   const all = t.names.flatMap((name, c) => {
     if (taken.has(c) || name === '') return []
-    let ones = 0
+    let said = false
     for (const v of t.columns[c]) {
       const text = labelText(v).toLowerCase()
       if (!binary.has(text)) return []
-      if (text === '1') ones++
+      said ||= text !== '' && text !== 'nan'
     }
-    return ones > 0 || t.columns[c].some((v) => labelText(v) === '0') ? [c] : []
+    return said ? [c] : []
   })
   return all.length >= 2 ? all : []
 }

@@ -2,9 +2,10 @@
  * Paths of a table as files that are there. People write them from another folder, with backslashes, without an ending, or composed
  * otherwise than the disk has them; every folder is listed once.
  */
-import { readdir } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { grouped, list } from '../walk.ts'
+import { isFile } from './table.ts'
 
 /** How a path was understood; '' as it stands. */
 export type Reading =
@@ -16,27 +17,33 @@ export type Reading =
   | 'with %20 and its like as the characters that they stand for'
   | 'without its first folders'
   | 'by its name, in the folders below'
+  | 'as a folder, of which all files are read'
 
 export interface Found {
   /** Below the table's folder, with `/`. */
   readonly path: string
   readonly how: Reading | 'missing'
+  /** Of a path that is a folder: all files below it, below the table's folder. */
+  readonly within?: ReadonlyArray<string>
 }
 
 /** Names in folders, as the disk has them, by how they may be written. */
 interface Names {
   readonly exact: ReadonlyMap<string, string>
-  readonly stems: ReadonlyMap<string, ReadonlyArray<string>>
+  readonly stems: () => ReadonlyMap<string, ReadonlyArray<string>>
 }
 
 const stemOf = (name: string): string => name.replace(/\.gz$/i, '').replace(/\.[^.]*$/, '')
 
-const namesOf = (names: ReadonlyArray<string>): Names => ({
-  exact: new Map(names.map((n) => [n.normalize('NFC'), n])),
-  stems: grouped(names, (n) => stemOf(n).normalize('NFC')),
-})
+const namesOf = (names: ReadonlyArray<string>): Names => {
+  let stems: ReadonlyMap<string, ReadonlyArray<string>> | undefined
+  return {
+    exact: new Map(names.map((n) => [n.normalize('NFC'), n])),
+    stems: () => (stems ??= grouped(names, (n) => stemOf(n).normalize('NFC'))),
+  }
+}
 
-const noNames: Names = { exact: new Map(), stems: new Map() }
+const noNames = namesOf([])
 
 /** Files below a folder by their names, and by those without endings. */
 interface Below {
@@ -53,8 +60,47 @@ const decoded = (text: string): string => {
   }
 }
 
-/** What finds the files of a table that lies in `root`. */
-export const finder = (root: string, isRead: (path: string) => boolean): ((text: string) => Promise<Found>) => {
+/** What finds the files of a table. */
+export interface Finder {
+  /** Where a path leads, however it is written. */
+  readonly find: (text: string) => Promise<Found>
+  /** The numbers of those texts that may be no paths of images just as they are written, in their order. Folders are listed one by one. */
+  readonly here: (texts: ReadonlyArray<string>) => Promise<ReadonlyArray<number>>
+}
+
+const folderPart = (text: string): string => text.slice(0, text.lastIndexOf('/') + 1)
+
+/** Texts by the folders that they name: the last of each, and of every text the one before it; -1 for none. */
+const byFolder = (texts: ReadonlyArray<string>): { readonly last: ReadonlyMap<string, number>; readonly before: Int32Array } => {
+  const last = new Map<string, number>()
+  const before = new Int32Array(texts.length)
+  for (let r = 0; r < texts.length; r++) {
+    const folder = folderPart(texts[r])
+    before[r] = last.get(folder) ?? -1
+    last.set(folder, r)
+  }
+  return { last, before }
+}
+
+/** Texts that lead to an image below `root` as they are written need nothing more: which may not, by their numbers. */
+const otherwise = async (root: string, texts: ReadonlyArray<string>): Promise<ReadonlyArray<number>> => {
+  const { last, before } = byFolder(texts)
+  const rest: number[] = []
+  for (const [folder, end] of last) {
+    // a path that goes up, or begins at the root of all, is not below the table
+    const plain = !isAbsolute(folder) && folder.split('/').every((p, k, all) => k === all.length - 1 || !['', '.', '..'].includes(p))
+    const there = new Set(plain ? await readdir(join(root, folder)).catch(() => []) : [])
+    for (let r = end; r >= 0; r = before[r]) {
+      const name = texts[r].slice(folder.length)
+      // what is called otherwise may be a folder
+      if (!there.has(name) || !isFile(name)) rest.push(r)
+    }
+  }
+  return rest.sort((a, b) => a - b)
+}
+
+/** What finds the files of a table that lies in `root`, of which `isRead` are images. */
+export const finder = (root: string, isRead: (path: string) => boolean): Finder => {
   const folders = new Map<string, Promise<Names>>()
   const inFolder = (folder: string): Promise<Names> => {
     const at = folders.get(folder) ?? readdir(folder).then(namesOf, () => noNames)
@@ -80,22 +126,12 @@ export const finder = (root: string, isRead: (path: string) => boolean): ((text:
   }
   const only = (xs: ReadonlyArray<string> | undefined): string | undefined => (xs?.length === 1 ? xs[0] : undefined)
   const withEnding = async (path: string): Promise<string | undefined> => {
-    const known = only((await inFolder(dirname(path))).stems.get(basename(path).normalize('NFC'))?.filter(isRead))
+    const known = only((await inFolder(dirname(path))).stems().get(basename(path).normalize('NFC'))?.filter(isRead))
     return known === undefined ? undefined : join(dirname(path), known)
   }
-  /** Folders that are listed, by how tables write them: most paths need no more. */
-  const ready = new Map<string, { readonly names: Names; readonly below: string }>()
-  return async (text) => {
-    const slash = text.lastIndexOf('/')
-    const near = ready.get(text.slice(0, slash + 1))
-    const found = near?.names.exact.get(text.slice(slash + 1))
-    if (near !== undefined && found !== undefined) return { path: near.below + found, how: '' }
-    const here = await at(resolve(root, text))
-    if (here !== undefined) {
-      const path = belowRoot(here)
-      ready.set(text.slice(0, slash + 1), { names: await inFolder(dirname(here)), below: path.slice(0, path.lastIndexOf('/') + 1) })
-      return { path, how: '' }
-    }
+  const place = async (text: string): Promise<Found> => {
+    const written = await at(resolve(root, text))
+    if (written !== undefined) return { path: belowRoot(written), how: '' }
     const slashed = text.replace(/\\/g, '/')
     const parts = slashed.split('/').filter((p) => p !== '' && p !== '.')
     const name = parts.lastIndexOf(basename(root))
@@ -130,4 +166,18 @@ export const finder = (root: string, isRead: (path: string) => boolean): ((text:
       ? { path: belowRoot(resolve(root, text)), how: 'missing' }
       : { path: far, how: 'by its name, in the folders below' }
   }
+  /** The place with its files, where it is a folder. */
+  const find = async (text: string): Promise<Found> => {
+    const found = await place(text)
+    if (found.how === 'missing' || isFile(found.path)) return found
+    const folder = await stat(resolve(root, found.path)).then(
+      (s) => s.isDirectory(),
+      () => false,
+    )
+    if (!folder) return found
+    const { files } = await list(resolve(root, found.path))
+    const within = files.filter(isRead).map((f) => belowRoot(resolve(root, found.path, f)))
+    return { ...found, how: found.how === '' ? 'as a folder, of which all files are read' : found.how, within }
+  }
+  return { find, here: (texts) => otherwise(root, texts) }
 }

@@ -1,35 +1,54 @@
-/** The rows of a table, decoded: a file with what is known of it. What a column means, `columns.ts` says; paths are found by `paths.ts`. */
-
+/** The rows of a table, decoded: each a file with what is known of it. They are kept by columns, as there may be millions. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import { faultsOf, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
+import { sharedBytes, sharedNumbers } from '../../formats/memory.ts'
 import type { Box, SplitName } from '../dataset.ts'
 import { counted, note } from '../note.ts'
 import { splitNames, splitOf } from '../split.ts'
-import { binaryColumns, candidates, named } from './columns.ts'
+import { boxColumns, boxesIn, cellText, wrongRow } from './boxes.ts'
+import { candidates, named } from './columns.ts'
 import type { ColumnNames, Role } from './columns.ts'
-import { labelText, onlyOne, singleLabels, vectorLabels, wordLabels } from './labels.ts'
-import type { Labels } from './labels.ts'
-import { isFile, placeOf } from './table.ts'
+import { labelsOf, meaningOf } from './meaning.ts'
+import type { Meaning } from './meaning.ts'
+import { placeOf } from './table.ts'
 import type { Table } from './table.ts'
-import { isRecord } from '../../formats/codec.ts'
 
-/** One row, decoded. What it does not say is not there. */
+/** One row. What it does not say is not there. */
 export interface Row {
   readonly line: number
-  readonly path: string
-  readonly split: SplitName
   readonly label?: number
   readonly labels?: ReadonlyArray<number>
   readonly boxes?: ReadonlyArray<Box>
   readonly mask?: string
-  readonly frame?: number
-  readonly group?: string
 }
 
+/** The splits, in the order of their numbers. */
+export const splitOrder: ReadonlyArray<SplitName> = ['train', 'val', 'test', 'all']
+
+/** Rows by columns, as plain data that threads share. */
 export interface Rows {
-  readonly rows: ReadonlyArray<Row>
+  readonly lines: Int32Array
+  /** A class for each, -1 for none. */
+  readonly labels: Int32Array
+  /** 0 or 1 for each of `width` classes, one row after the other; and which rows say anything. */
+  readonly several?: { readonly width: number; readonly values: Uint8Array; readonly given: Uint8Array }
+  /** By the rows that have some. */
+  readonly boxes: Readonly<Record<number, ReadonlyArray<Box> | undefined>>
+  readonly masks: Readonly<Record<number, string | undefined>>
+  /** What rows belong to, by numbers, -1 for none. */
+  readonly groups?: { readonly names: ReadonlyArray<string>; readonly of: Int32Array }
+}
+
+/** What is needed of rows to find their images. */
+export interface Reading {
+  readonly rows: Rows
+  /** The file of each row, a number of `files`. */
+  readonly fileOf: Int32Array
+  readonly files: ReadonlyArray<string>
+  /** The split of each, a number of `splitOrder`. */
+  readonly splits: Uint8Array
+  readonly frames: ReadonlyMap<number, number>
   readonly classes: ReadonlyArray<string>
   readonly skipped: ReadonlyArray<Fault>
   readonly notes: ReadonlyArray<string>
@@ -42,129 +61,37 @@ export interface RowOptions {
   readonly skip: boolean
 }
 
-const wrong = (place: string, found: string, allowed: string): Fault =>
-  faultsOf('data')(
-    place,
-    found,
-    allowed,
-    'correct the row, or leave out what cannot be read (npm run data: --on-error skip; training: --set data.onError=skip)',
-  )
-
-/** A cell as text: what a person wrote, or a record of a file (`{"path": …}`, as Hugging Face has it). */
-export const cellText = (u: unknown): string => {
-  if (typeof u === 'string') return u.trim()
-  if (typeof u === 'number' || typeof u === 'boolean') return String(u)
-  return isRecord(u) ? cellText(u['path'] ?? u['file_name'] ?? u['src']) : ''
-}
-
-const numbersOf = (u: unknown): ReadonlyArray<number> =>
-  Array.isArray(u) ? u.map(Number) : isRecord(u) ? ['x', 'y', 'width', 'height'].map((k) => Number(u[k])) : []
-
-/** A box, or why it is none. */
-const boxOf = (place: string, u: unknown): Either<Fault, Box> => {
-  const [x = NaN, y = NaN, width = NaN, height = NaN, ...rest] = numbersOf(u)
-  return rest.length === 0 && [x, y, width, height].every(Number.isFinite) && width > 0 && height > 0
-    ? E.right({ x, y, width, height })
-    : E.left(
-        wrong(
-          place,
-          `the box ${JSON.stringify(isRecord(u) ? Object.values(u) : u)}`,
-          'x, y, width and height in pixels, the latter two above 0',
-        ),
-      )
-}
-
-/** A cell that may be a list in JSON, or numbers with blanks between. */
-const listIn = (place: string, u: unknown): Either<Fault, unknown> => {
-  if (typeof u !== 'string' || u === '') return E.right(u === '' ? undefined : u)
-  if (/^[-\d. ,]+$/.test(u)) return E.right(u.trim().split(/[ ,]+/).map(Number))
-  return E.tryCatch(
-    (): unknown => JSON.parse(u),
-    (e) => wrong(place, messageOf(e), 'a list in JSON'),
-  )
-}
-
-const boxesOf = (t: Table, r: number): Either<Fault, ReadonlyArray<Box>> => {
-  const out: unknown[] = []
-  for (const role of ['box', 'boxes'] as const) {
-    const [c] = candidates(t, role)
-    if (c === undefined) continue
-    const parsed = listIn(`${placeOf(t, r)}: ${t.names[c]}`, t.columns[c][r])
-    if (E.isLeft(parsed)) return parsed
-    if (parsed.right === undefined || parsed.right === null) continue
-    const all: ReadonlyArray<unknown> = role === 'boxes' && Array.isArray(parsed.right) ? parsed.right : [parsed.right]
-    out.push(...all)
+/** Row r. */
+export const rowAt = (rows: Rows, r: number): Row => {
+  const { lines, labels, several, boxes, masks } = rows
+  const [own, mask] = [boxes[r], masks[r]]
+  return {
+    line: lines[r],
+    ...(labels[r] < 0 ? {} : { label: labels[r] }),
+    ...(several === undefined || several.given[r] === 0
+      ? {}
+      : { labels: Array.from(several.values.subarray(r * several.width, (r + 1) * several.width)) }),
+    ...(own === undefined ? {} : { boxes: own }),
+    ...(mask === undefined ? {} : { mask }),
   }
-  const cell = (name: string): string => {
-    const c = named(t, name)
-    return c === undefined ? '' : cellText(t.columns[c][r])
+}
+
+/** Texts as numbers of those that there are. */
+export const numbered = (texts: Iterable<string>, count: number): { readonly names: ReadonlyArray<string>; readonly of: Int32Array } => {
+  const at = new Map<string, number>()
+  const names: string[] = []
+  const of = new Int32Array(count).fill(-1)
+  let r = 0
+  for (const text of texts) {
+    const known = text === '' ? -1 : at.get(text)
+    if (known === undefined) {
+      at.set(text, names.length)
+      of[r] = names.length
+      names.push(text)
+    } else of[r] = known
+    r++
   }
-  const sides = ['x', 'y', 'width', 'height'].map(cell)
-  if (sides.every((s) => s !== '')) out.push(sides.map(Number))
-  const [left, top, right, bottom] = ['xmin', 'ymin', 'xmax', 'ymax'].map(cell)
-  if ([left, top, right, bottom].every((s) => s !== ''))
-    out.push([Number(left), Number(top), Number(right) - Number(left), Number(bottom) - Number(top)])
-  return E.traverseArray((b: unknown) => boxOf(placeOf(t, r), b))(out)
-}
-
-/** Names of boxes in columns of their own. */
-const sides = ['x', 'y', 'width', 'height', 'xmin', 'ymin', 'xmax', 'ymax']
-
-interface Meaning {
-  readonly labels: Labels
-  /** The columns that labels come from. */
-  readonly from: ReadonlyArray<number>
-  readonly how: string
-}
-
-/** A column of labels: a class a row, or several where cells are lists or have `|` or `;` between. */
-const ofColumn = (t: Table, c: number, none: ReadonlyArray<string>): Meaning => {
-  const cells = t.columns[c].map((u) =>
-    typeof u === 'string' && /^\[.*\]$/.test(u) ? E.getOrElse<Fault, unknown>(() => u)(listIn('', u)) : u,
-  )
-  const from = [c]
-  if (cells.some(Array.isArray)) {
-    const lists = cells.map((u): ReadonlyArray<string> | undefined => (Array.isArray(u) ? u.map(labelText) : undefined))
-    const vectors =
-      lists.every((l) => l === undefined || l.every((v) => /^(-?\d+)?$/.test(v))) &&
-      new Set(lists.flatMap((l) => (l === undefined ? [] : [l.length]))).size === 1
-    const n = lists.find((l) => l !== undefined)?.length ?? 0
-    return {
-      from,
-      how: 'several a row',
-      labels: vectors
-        ? vectorLabels(
-            lists,
-            Array.from({ length: n }, (_, i) => String(i)),
-          )
-        : wordLabels(lists.map((l) => l ?? [])),
-    }
-  }
-  const texts = cells.map(labelText)
-  const mark = ['|', ';'].find((m) => texts.some((x) => x.includes(m)))
-  if (mark !== undefined)
-    return { from, how: `several a row, with ${mark} between`, labels: wordLabels(texts.map((x) => x.split(mark).map((w) => w.trim()))) }
-  return texts.some((x) => x !== '') && texts.every((x) => x === '' || isFile(x))
-    ? { from: [], how: '', labels: { classes: [], said: [`the column ${t.names[c]} names files and is no label`] } }
-    : { from, how: '', labels: singleLabels(texts, none) }
-}
-
-const unlabelled: Meaning = { labels: { classes: [], said: [] }, from: [], how: '' }
-
-const labelsOf = (t: Table, o: RowOptions, taken: ReadonlySet<number>): Meaning => {
-  if (o.columns.label === 'none') return unlabelled
-  const chosen =
-    o.columns.label === '' ? [...candidates(t, 'label'), ...candidates(t, 'labels')].find((c) => !taken.has(c)) : named(t, o.columns.label)
-  if (chosen !== undefined) return ofColumn(t, chosen, o.unlabelled)
-  const binary = binaryColumns(t, taken)
-  if (binary.length === 0) return unlabelled
-  const labels = onlyOne(
-    vectorLabels(
-      t.lines.map((_, r) => binary.map((c) => labelText(t.columns[c][r]))),
-      binary.map((c) => t.names[c]),
-    ),
-  )
-  return { labels, from: binary, how: labels.single === undefined ? 'several a row' : 'one of the columns' }
+  return { names, of }
 }
 
 /** What of the columns is what, in one line. */
@@ -183,33 +110,47 @@ const described = (t: Table, path: number, m: Meaning, split: number | undefined
     ...m.from,
     split,
     group,
-    ...(['box', 'boxes', 'mask', 'frame', 'labels'] as const).flatMap((r) => candidates(t, r).slice(0, 1)),
-    ...sides.map((s) => named(t, s)),
+    ...(['mask', 'frame', 'labels'] as const).flatMap((r) => candidates(t, r).slice(0, 1)),
+    ...boxColumns(t),
   ])
   const rest = t.names.filter((_, c) => !used.has(c) && t.names[c] !== '')
   return `columns: ${parts.join('; ')}${rest.length === 0 ? '' : `; not used: ${rest.slice(0, 8).join(', ')}${rest.length > 8 ? ` and ${rest.length - 8} more` : ''}`}`
 }
 
 /** A note of images that rows call differently. */
-const contradictions = (rows: ReadonlyArray<Row>): ReadonlyArray<string> => {
-  const first = new Map<string, number | undefined>()
-  const odd = new Set<string>()
-  for (const r of rows) {
-    const key = r.frame === undefined ? r.path : `${r.path} ${r.frame}`
-    if (first.has(key) && first.get(key) !== r.label) odd.add(r.path)
-    else first.set(key, r.label)
+const contradictions = ({ rows: { labels }, fileOf, files, frames }: Omit<Reading, 'notes'>): ReadonlyArray<string> => {
+  const none = -2
+  const first = new Int32Array(files.length).fill(none)
+  const ofFrames = new Map<string, number>()
+  const odd = new Set<number>()
+  for (let r = 0; r < labels.length; r++) {
+    const [file, frame] = [fileOf[r], frames.get(r)]
+    const key = frame === undefined ? '' : `${file} ${frame}`
+    const known = frame === undefined ? first[file] : (ofFrames.get(key) ?? none)
+    if (known !== none && known !== labels[r]) odd.add(file)
+    else if (frame === undefined) first[file] = labels[r]
+    else ofFrames.set(key, labels[r])
   }
   if (odd.size === 0) return []
   return [
-    note(`${counted(odd.size, 'image is', 'images are')} in several rows with different labels: each row is an image of its own`, [...odd]),
+    note(
+      `${counted(odd.size, 'image is', 'images are')} in several rows with different labels: each row is an image of its own`,
+      [...odd].map((f) => files[f]),
+    ),
   ]
 }
 
 /**
- * The rows of a table whose column `path` has paths, found as `paths`. Faults name the line: an empty path, a split of no such name, a
- * box that is none.
+ * The rows of a table whose column `path` has paths, found as `paths`; those of which none is there are left out. `maskOf`: where masks
+ * were found. Faults name the line: an empty path, a split of no such name, a box that is none.
  */
-export const rowsOf = (t: Table, path: number, paths: ReadonlyArray<string>, o: RowOptions): Either<Fault, Rows> => {
+export const rowsOf = (
+  t: Table,
+  path: number,
+  paths: ReadonlyArray<string | undefined>,
+  maskOf: (text: string) => string,
+  o: RowOptions,
+): Either<Fault, Reading> => {
   const only = (role: Exclude<Role, 'path' | 'label' | 'labels'>): number | undefined => candidates(t, role).find((c) => c !== path)
   const chosen = (role: 'split' | 'group'): number | undefined =>
     o.columns[role] === 'none' ? undefined : o.columns[role] === '' ? only(role) : named(t, o.columns[role])
@@ -217,55 +158,107 @@ export const rowsOf = (t: Table, path: number, paths: ReadonlyArray<string>, o: 
   const isSplit = given !== undefined && t.columns[given].some((u) => splitOf(cellText(u)) !== undefined)
   const split = isSplit ? given : undefined
   const [group, mask, frame] = [chosen('group'), only('mask'), only('frame')]
-  const m = labelsOf(t, o, new Set([path, given ?? path, group ?? path, mask ?? path, frame ?? path]))
+  const m = labelsOf(
+    t,
+    o.columns.label,
+    o.unlabelled,
+    new Set([path, given ?? path, group ?? path, mask ?? path, frame ?? path, ...boxColumns(t)]),
+  )
   const [vectors] = candidates(t, 'labels')
     .filter((c) => !m.from.includes(c))
-    .map((c) => ofColumn(t, c, o.unlabelled))
+    .map((c) => meaningOf(t, c, o.unlabelled))
   const several = m.labels.several ?? vectors?.labels.several
   const width = m.labels.several === undefined ? (vectors?.labels.classes.length ?? 0) : m.labels.classes.length
-  const boxed = candidates(t, 'box').length + candidates(t, 'boxes').length > 0 || sides.some((s) => named(t, s) !== undefined)
-  const rows: Row[] = []
+  const boxesOf = boxColumns(t).length > 0 ? boxesIn(t) : undefined
+  const n = t.lines.length
+  const kept = new Int32Array(n)
+  const splits = new Uint8Array(n)
+  const [boxes, masks, frames] = [new Map<number, ReadonlyArray<Box>>(), new Map<number, string>(), new Map<number, number>()]
   const skipped: Fault[] = []
-  for (let r = 0; r < t.lines.length; r++) {
-    const row = ((): Either<Fault, Row> => {
-      if (paths[r] === '') return E.left(wrong(placeOf(t, r), 'an empty path', 'the path of a file'))
-      const word = split === undefined ? '' : cellText(t.columns[split][r])
-      const part = word === '' ? 'all' : splitOf(word)
-      if (part === undefined) return E.left(wrong(placeOf(t, r), `the split ${JSON.stringify(word)}`, [...splitNames.keys()].join(', ')))
-      const boxes = boxed ? boxesOf(t, r) : E.right([])
-      if (E.isLeft(boxes)) return boxes
-      const number = frame === undefined ? '' : cellText(t.columns[frame][r])
-      if (number !== '' && !/^\d{1,9}$/.test(number))
-        return E.left(wrong(placeOf(t, r), `the frame ${JSON.stringify(number)}`, 'a whole number from 0'))
-      const label = m.labels.single === undefined ? -1 : m.labels.single[r]
-      const [of, over] = [group === undefined ? '' : cellText(t.columns[group][r]), mask === undefined ? '' : cellText(t.columns[mask][r])]
-      return E.right({
-        line: t.lines[r],
-        path: paths[r],
-        split: part,
-        ...(label < 0 ? {} : { label }),
-        ...(several === undefined || several.given[r] === 0
-          ? {}
-          : { labels: Array.from(several.values.subarray(r * width, (r + 1) * width)) }),
-        ...(boxes.right.length === 0 ? {} : { boxes: boxes.right }),
-        ...(over === '' ? {} : { mask: over }),
-        ...(number === '' ? {} : { frame: Number(number) }),
-        ...(of === '' ? {} : { group: of }),
-      })
-    })()
-    if (E.isRight(row)) rows.push(row.right)
-    else if (o.skip) skipped.push(row.left)
-    else return row
+  let count = 0
+  /** Decodes row r as the row number `count`. */
+  const take = (r: number): Fault | undefined => {
+    if (paths[r] === '') return wrongRow(placeOf(t, r), 'an empty path', 'the path of a file')
+    const word = split === undefined ? '' : cellText(t.columns[split][r])
+    const part = word === '' ? 'all' : splitOf(word)
+    if (part === undefined) return wrongRow(placeOf(t, r), `the split ${JSON.stringify(word)}`, [...splitNames.keys()].join(', '))
+    const own = boxesOf === undefined ? E.right([]) : boxesOf(r)
+    if (E.isLeft(own)) return own.left
+    const number = frame === undefined ? '' : cellText(t.columns[frame][r])
+    if (number !== '' && !/^\d{1,9}$/.test(number))
+      return wrongRow(placeOf(t, r), `the frame ${JSON.stringify(number)}`, 'a whole number from 0')
+    const over = mask === undefined ? '' : cellText(t.columns[mask][r])
+    kept[count] = r
+    splits[count] = splitOrder.indexOf(part)
+    if (own.right.length > 0) boxes.set(count, own.right)
+    if (over !== '') masks.set(count, maskOf(over))
+    if (number !== '') frames.set(count, Number(number))
+    count++
+    return undefined
+  }
+  for (let r = 0; r < n; r++) {
+    const wrong = paths[r] === undefined ? undefined : take(r)
+    if (wrong === undefined) continue
+    if (!o.skip) return E.left(wrong)
+    skipped.push(wrong)
+  }
+  const own = kept.subarray(0, count)
+  const texts = function* (of: (r: number) => string): Generator<string> {
+    for (let k = 0; k < count; k++) yield of(own[k])
+  }
+  const files = numbered(
+    texts((r) => paths[r] ?? ''),
+    count,
+  )
+  const groups =
+    group === undefined
+      ? undefined
+      : numbered(
+          texts((r) => cellText(t.columns[group][r])),
+          count,
+        )
+  const pick = (of: (r: number) => number): Int32Array => Int32Array.from(own, of)
+  const reading = {
+    rows: {
+      lines: sharedNumbers(
+        Int32Array,
+        pick((r) => t.lines[r]),
+      ),
+      labels: sharedNumbers(
+        Int32Array,
+        pick((r) => m.labels.single?.[r] ?? -1),
+      ),
+      ...(several === undefined
+        ? {}
+        : {
+            several: {
+              width,
+              given: sharedBytes(Uint8Array.from(own, (r) => several.given[r])),
+              values: sharedBytes(
+                count === n
+                  ? several.values
+                  : Uint8Array.from({ length: count * width }, (_, k) => several.values[own[Math.floor(k / width)] * width + (k % width)]),
+              ),
+            },
+          }),
+      boxes: Object.fromEntries(boxes),
+      masks: Object.fromEntries(masks),
+      ...(groups === undefined ? {} : { groups: { names: groups.names, of: sharedNumbers(Int32Array, groups.of) } }),
+    },
+    fileOf: files.of,
+    files: files.names,
+    splits: splits.subarray(0, count),
+    frames,
+    classes: m.labels.classes.length > 0 ? m.labels.classes : (vectors?.labels.classes ?? []),
+    skipped,
   }
   const unused = given !== undefined && !isSplit ? [`the column ${t.names[given]} names no split`] : []
   return E.right({
-    rows,
-    skipped,
-    classes: m.labels.classes.length > 0 ? m.labels.classes : (vectors?.labels.classes ?? []),
+    ...reading,
     notes: [
       note(described(t, path, m, split, group), [], 'data.columns.label=NAME, or path, split, group, chooses others'),
       ...(t.said ?? []),
-      ...contradictions(rows),
+      ...contradictions(reading),
       ...m.labels.said,
       ...(vectors?.labels.said ?? []),
       ...unused,

@@ -90,6 +90,9 @@ export const layoutOf = (shape: ReadonlyArray<number>, { layout, several }: Cont
     return layout.length === shape.length
       ? E.right({ layout: laid(layout, shape), note: undefined })
       : E.left(`${array}, which has not the ${layout.length} axes of ${layout}`)
+  const [rows, columns, colours, last] = shape
+  if (shape.length === 4 && rows === columns && rows > 4 && (colours === 1 || colours === 3) && last > 13)
+    return E.left(`${array}, whose images lie along its last axis: write it with np.moveaxis(images, -1, 0), or say otherwise`)
   const guess = inferred(shape, several)
   if (guess === undefined) return E.left(`${array}, which holds no images`)
   const l = laid(guess.text, shape)

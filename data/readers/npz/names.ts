@@ -39,10 +39,30 @@ export interface Named<A> {
   readonly several: boolean
 }
 
+/** Short words for parts, which are known beside a word for images or labels alone. */
+const short: ReadonlyMap<string, SplitName> = new Map([
+  ['tr', 'train'],
+  ['va', 'val'],
+  ['vl', 'val'],
+  ['te', 'test'],
+  ['ts', 'test'],
+])
+
+/** The words of a name: `trainImages`, `Xtrain`, `x-train` and `x_train` have two each. */
+const wordsOf = (name: string): ReadonlyArray<string> =>
+  name
+    .replace(/(\p{Ll})(\p{Lu})/gu, '$1_$2')
+    .toLowerCase()
+    .split(/[-_. ]+/)
+    .flatMap((w) => {
+      const m = /^(train|valid|val|test)(.+)$/.exec(w) ?? /^(.+)(train|valid|val|test)$/.exec(w)
+      return m !== null && m.slice(1).some((p) => imageWords.has(p) || labelWords.has(p)) ? m.slice(1) : [w]
+    })
+
 /** `train_images`, `x_train`, `X`, `imgs`. */
 export const named = <A>(array: A, name: string): Named<A> => {
-  const parts = name.toLowerCase().split('_')
-  const splits = parts.map(splitOf)
+  const parts = wordsOf(name)
+  const splits = parts.map((w) => splitOf(w) ?? (parts.length > 1 ? short.get(w) : undefined))
   const split = splits.find((s) => s !== undefined) ?? 'all'
   const rest = parts.filter((_, i) => splits[i] === undefined).join('_')
   const role = imageWords.has(rest) ? 'images' : labelWords.has(rest) ? 'labels' : 'other'

@@ -5,38 +5,33 @@
  */
 
 import { tmpdir, userInfo } from 'node:os'
-import { readdir } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { outside } from '../dataset.ts'
-import type { Dataset, Item, SplitName, Splits } from '../dataset.ts'
-import { guarded, readAt, stamped, withFile, withSameFile } from '../../formats/file.ts'
+import type { SplitName, Splits } from '../dataset.ts'
 import { allowedBytes } from '../../formats/limits.ts'
-import { sharedBytes } from '../../formats/memory.ts'
-import { originOf } from '../origin.ts'
 import { reopener } from '../reader.ts'
 import type { Parts, Reader } from '../reader.ts'
 import { counted, note, showFiles } from '../note.ts'
-import { toChannels } from '../result.ts'
 import type { Channels } from '../result.ts'
 import { countOf } from '../../formats/tensor.ts'
-import { npyHeader, npyHeaderBytes, npyNumbers, npyRange, rowMajor } from '../../formats/npy.ts'
 import { labelsIn } from './labels.ts'
 import type { Labels, ReadLabels } from './labels.ts'
-import { depthOf, layoutOf, layouts, sliceOf, sliceSize } from './layout.ts'
+import { layoutOf, layouts } from './layout.ts'
 import type { Context, Layout, Output } from './layout.ts'
+import { arrayOf, bareMember, besides } from './member.ts'
+import type { NpyArray } from './member.ts'
 import { labelsBeside, named, pairsOf } from './names.ts'
 import type { Named, Pair } from './names.ts'
 import type { NpyHeader } from '../../formats/npy.ts'
-import { contentBytes, wrongArchive, zipMembers } from '../../formats/zip.ts'
-import type { Content, Member } from '../../formats/zip.ts'
+import { contentBytes, zipMembers } from '../../formats/zip.ts'
+import type { Member } from '../../formats/zip.ts'
+import { lazily, npzDataset, npzOrigin } from './split.ts'
 
 export interface NpzOptions {
   /** The axis of volumes [D, H, W] along which slices are taken: 0 by default. */
@@ -54,55 +49,6 @@ export interface NpzOptions {
   readonly itemBytes?: number
   /** Where large packed arrays are unpacked; a folder of the user's below the system's temporary one by default. */
   readonly folder?: string
-}
-
-/** An array whose header has been read. */
-interface NpyArray {
-  readonly place: string
-  readonly header: NpyHeader
-  /** Its numbers, row-major. */
-  readonly content: TaskEither<Fault, Content>
-}
-
-/** What comes after the first `n` bytes. */
-const after =
-  (n: number) =>
-  (c: Content): Content =>
-    c._tag === 'File' ? { ...c, base: c.base + n } : { ...c, bytes: c.bytes.subarray(n) }
-
-/** The fault of an array that is whole, and of a type that is not read. */
-const notNumbers = (place: string, found: string): Fault =>
-  fault('data', {
-    place,
-    found,
-    allowed: 'whole numbers, floats, or texts of labels',
-    remedy: 'write it as an array of one type, for example images of one size by np.savez(FILE, images=np.stack(images).astype("float32"))',
-  })
-
-/** Reads a member's header and checks that its bytes are as many as its shape says. */
-const arrayOf = (path: string, m: Member, memoryBytes: number): TaskEither<Fault, NpyArray> => {
-  const place = `${path}: ${m.name}`
-  return pipe(
-    m.head(npyHeaderBytes),
-    TE.chainEitherK((head) =>
-      E.mapLeft((found: string) => (/NumPy's type/.test(found) ? notNumbers : wrongArchive)(place, found))(npyHeader(head)),
-    ),
-    TE.chainEitherK((header): Either<Fault, NpyArray> => {
-      const bytes = countOf(header.shape) * header.bytes
-      if (m.length !== header.offset + bytes)
-        return E.left(wrongArchive(place, `${m.length - header.offset} bytes for ${header.type}[${header.shape.join(', ')}]`))
-      if (!header.fortran) return E.right({ place, header, content: pipe(m.content, TE.map(after(header.offset))) })
-      if (bytes > memoryBytes)
-        return E.left(wrongArchive(place, `a column-major array of ${bytes} bytes, too large to be turned in memory`))
-      let turned: Promise<Either<Fault, Content>> | undefined
-      const turn = pipe(
-        m.content,
-        TE.chain((c) => contentBytes(c)(header.offset, bytes)),
-        TE.map((all): Content => ({ _tag: 'Memory', place, bytes: sharedBytes(rowMajor(header, all)) })),
-      )
-      return E.right({ place, header, content: () => (turned ??= turn()) })
-    }),
-  )
 }
 
 /** The fault of arrays that are whole but no images as far as can be determined. */
@@ -135,83 +81,6 @@ const readLabels = (
     }),
   )
 }
-
-/** What a split is made of, beside its images' bytes. */
-interface NpzFrame {
-  readonly name: string
-  readonly header: NpyHeader
-  readonly layout: Layout
-  readonly labels: Labels | undefined
-  readonly classes: ReadonlyArray<string>
-  readonly axis: number
-  readonly channels: Channels
-}
-
-/** What a split is made of. */
-export interface NpzParts extends NpzFrame {
-  readonly content: Content
-}
-
-const framed = ({ name, header, layout, labels, classes, axis, channels }: NpzFrame, content: TaskEither<Fault, Content>): Dataset => {
-  const depth = depthOf(layout, axis)
-  const length = layout.count * depth
-  const size = sliceSize(layout, axis)
-  const entryBytes = countOf(layout.sides) * layout.channels * header.bytes
-  const single = labels?.perEntry === 1 ? labels : undefined
-  const inRange = (i: number): boolean => Number.isSafeInteger(i) && i >= 0 && i < length
-  const range = npyRange(header.type)
-  const labelOf = (entry: number): number | undefined =>
-    single !== undefined && single.values[entry] >= 0 ? single.values[entry] : undefined
-  return {
-    name,
-    length,
-    range,
-    classes,
-    channels: channels === 'stored' ? layout.channels : channels,
-    // bytes are intensities; wider numbers measure something, of which their type does not know the ends
-    ...(header.bytes === 1 && header.type !== 'i1' ? {} : { units: 'stored' }),
-    label: (i) => (inRange(i) ? O.fromNullable(labelOf(Math.floor(i / depth))) : O.none),
-    sourceOf: (i) => `${name}/${Math.floor(i / depth)}`,
-    sizeOf: () => size,
-    item: (i) => {
-      if (!inRange(i)) return TE.left(outside(name, i, length))
-      const [entry, k] = [Math.floor(i / depth), i % depth]
-      const label = labelOf(entry)
-      return guarded(
-        'data',
-        `${name}/${entry}`,
-      )(
-        pipe(
-          content,
-          TE.chain((c) => contentBytes(c)(entry * entryBytes, entryBytes)),
-          TE.map((bytes): Item => ({
-            image: toChannels(channels, range[1])(sliceOf(layout, axis, k, npyNumbers(header, bytes))),
-            source: `${name}/${entry}`,
-            frame: k,
-            ...(label === undefined ? {} : { label }),
-            ...(labels === undefined || labels.perEntry === 1
-              ? {}
-              : { labels: Array.from(labels.values.subarray(entry * labels.perEntry, (entry + 1) * labels.perEntry)) }),
-          })),
-        ),
-      )
-    },
-  }
-}
-
-const origin = originOf<NpzParts>('npz')
-
-/** A split as a dataset. */
-const npzDataset = (parts: NpzParts): Dataset => ({ ...framed(parts, TE.right(parts.content)), origin: TE.right(origin.of(parts)) })
-
-/** The same, its bytes not looked for before they are needed. */
-const lazily = (frame: NpzFrame, content: TaskEither<Fault, Content>): Dataset => ({
-  ...framed(frame, content),
-  origin: pipe(
-    content,
-    TE.map((c) => origin.of({ ...frame, content: c })),
-  ),
-})
 
 /** What is known of a split once its headers and labels have been read. */
 interface Part {
@@ -311,30 +180,6 @@ const splitsOf = (name: string, parts: ReadonlyArray<Part>, o: NpzOptions): Spli
   )
 }
 
-/** A .npy file, with that of its labels where there is one. */
-const besides = async (path: string): Promise<ReadonlyArray<string>> => {
-  if (named(path, basename(path).replace(/\.npy$/i, '')).role !== 'images') return [path]
-  const folder = dirname(path)
-  const names = await readdir(folder).catch((): ReadonlyArray<string> => [])
-  const labels = labelsBeside(names).get(basename(path))
-  return labels === undefined ? [path] : [path, join(folder, labels)]
-}
-
-/** A .npy file as the only member of an archive. */
-const bareMember = (path: string): TaskEither<Fault, Member> =>
-  withFile(
-    'data',
-    path,
-  )(async (_, length) => {
-    const stamp = await stamped(path)
-    return E.right({
-      name: basename(path),
-      length,
-      head: (n: number) => withSameFile('data', path, stamp)((handle) => readAt('data', path)(handle, 0, Math.min(n, length))),
-      content: TE.right<Fault, Content>({ _tag: 'File', path, base: 0, stamp }),
-    })
-  })
-
 const shapeOf =
   (path: string, memoryBytes: number) =>
   (m: Named<Member>): TaskEither<Fault, string> =>
@@ -406,7 +251,7 @@ export const npz = (path: string, options: NpzOptions = {}): TaskEither<Fault, P
 }
 
 export const npzReader: Reader = {
-  ...reopener(origin, (parts) => TE.right(npzDataset(parts))),
+  ...reopener(npzOrigin, (parts) => TE.right(npzDataset(parts))),
   files: 'arrays (.npz, .npy)',
   matches: (path) => /\.np[yz]$/i.test(path),
   aside: (paths) => [...labelsBeside(paths).values()],

@@ -150,8 +150,8 @@ const kindOf = (p: Peeked | undefined): Kind => ({
   claim: 1,
 })
 
-/** What of the pictures is to be said: pages, and what lies beside each other that is seen differently. */
-const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe): ReadonlyArray<string> => {
+/** What of the pictures is to be said: pages, transparency unless it is kept, and what lies beside each other that is seen differently. */
+const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe, kept: boolean): ReadonlyArray<string> => {
   const among = paths.filter((p) => seen.has(p))
   const of = (f: (p: Peeked) => boolean): ReadonlyArray<string> =>
     among.filter((p) => {
@@ -160,6 +160,7 @@ const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe): ReadonlyArray<s
     })
   const [gray, colour] = [of((p) => p.channels <= 2 && p.measured === undefined), of((p) => p.channels > 2 && p.measured === undefined)]
   const [deep, flat] = [of((p) => p.deep && p.measured === undefined), of((p) => !p.deep && p.measured === undefined)]
+  const alpha = of((p) => (p.channels === 2 || p.channels === 4) && p.measured === undefined)
   const [stacks, others] = [of((p) => p.pages.length > 1), of((p) => p.others > 0)]
   const pages = stacks.reduce((n, p) => n + (seen.get(p)?.pages.length ?? 0), 0)
   return [
@@ -176,6 +177,15 @@ const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe): ReadonlyArray<s
             `${counted(gray.length, 'gray picture')} beside ${colour.length} with colours: gray is repeated where images have colours`,
             gray.length < colour.length ? gray : colour,
             'data.channels=1 turns all gray',
+          ),
+        ]),
+    ...(alpha.length === 0 || kept
+      ? []
+      : [
+          note(
+            `${counted(alpha.length, 'picture has', 'pictures have')} transparency, which is left out`,
+            alpha,
+            'data.channels=4 keeps it',
           ),
         ]),
     ...(deep.length === 0 || flat.length === 0
@@ -243,7 +253,7 @@ export const pictureReader: Reader = {
         return E.right({
           dataset,
           skipped: [],
-          notes: [...notes, ...notesOf(files, probed)],
+          notes: [...notes, ...notesOf(files, probed, o.channels === 2 || o.channels === 4)],
         })
       },
   },

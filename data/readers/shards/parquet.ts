@@ -4,23 +4,23 @@
  */
 import { basename, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
-import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { AsyncBuffer, FileMetaData } from 'hyparquet'
-import { fault, messageOf } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { recent } from '../../formats/cache.ts'
-import { readAt, withFile } from '../../formats/file.ts'
 import type { Dataset, SplitName } from '../dataset.ts'
 import { labelText, singleLabels } from '../manifest/labels.ts'
 import { note } from '../note.ts'
 import { originOf } from '../origin.ts'
 import { reopener } from '../reader.ts'
 import type { OpenOptions, Parts, Reader } from '../reader.ts'
+import { columnsOf } from './columns.ts'
+import type { Columns } from './columns.ts'
 import { look, packed, partsOf } from './packed.ts'
 import type { PackedParts, Source } from './packed.ts'
 import { compressors } from './compressors.ts'
+import { withTable, wrongTable } from './table.ts'
 import { isRecord } from '../../formats/codec.ts'
 import { sharedNumbers } from '../../formats/memory.ts'
 
@@ -44,37 +44,6 @@ const origin = originOf<ParquetParts>('parquet')
 
 /** Bytes of row groups that are kept unpacked. */
 const keptBytes = 256 * 1024 * 1024
-
-const isRead = (codec: string): boolean => codec === 'UNCOMPRESSED' || codec === 'SNAPPY' || codec in compressors
-
-const wrong = (place: string, found: string): Fault =>
-  fault('data', {
-    place,
-    found,
-    allowed: 'a whole Parquet file',
-    remedy:
-      'copy or download the file again, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
-  })
-
-/** Hands a file to the library, which reads parts of it. What it throws is a fault of the file. */
-const withTable = <A>(path: string, use: (file: AsyncBuffer) => Promise<Either<Fault, A>>): TaskEither<Fault, A> =>
-  withFile(
-    'data',
-    path,
-  )(async (handle, length) => {
-    try {
-      return await use({
-        byteLength: length,
-        slice: async (start, end = length) => {
-          const bytes = await readAt('data', path)(handle, start, end - start)
-          if (E.isLeft(bytes)) throw new Error(bytes.left.found)
-          return bytes.right.buffer
-        },
-      })
-    } catch (e) {
-      return E.left(wrong(path, `a table that cannot be read: ${messageOf(e)}`))
-    }
-  })
 
 /** The bytes of a cell: itself, or what it holds under that name. */
 const bytesIn = (cell: unknown): Uint8Array | undefined => {
@@ -131,83 +100,6 @@ const source = (p: Pick<ParquetParts, 'root' | 'column' | 'groups' | 'shards'>):
 }
 
 const parquetDataset = (p: ParquetParts): Dataset => ({ ...packed(p, source(p)), origin: TE.right(origin.of(p)) })
-
-/** What the columns of a table are. */
-interface Columns {
-  readonly image: string
-  readonly label: string | undefined
-  /** Names of the classes by their numbers, where the table's description has them. */
-  readonly names: ReadonlyArray<string> | undefined
-  readonly rest: ReadonlyArray<string>
-}
-
-const imageNames = ['image', 'img', 'jpg', 'png', 'picture', 'pixels', 'bytes', 'image_bytes', 'content', 'data']
-const labelNames = ['label', 'labels', 'class', 'cls', 'target', 'fine_label', 'category', 'y', 'class_name']
-
-/** The features that Hugging Face's description of a table names. */
-const featuresOf = (m: FileMetaData): ReadonlyMap<string, Readonly<Record<string, unknown>>> => {
-  try {
-    const u: unknown = JSON.parse(m.key_value_metadata?.find((k) => k.key === 'huggingface')?.value ?? 'null')
-    const info = isRecord(u) ? u['info'] : undefined
-    const features = isRecord(info) ? info['features'] : undefined
-    return new Map(isRecord(features) ? Object.entries(features).flatMap(([k, v]) => (isRecord(v) ? [[k, v] as const] : [])) : [])
-  } catch {
-    return new Map()
-  }
-}
-
-/** Which columns are pictures and labels. Left: the columns that there are. */
-const columnsOf = (place: string, m: FileMetaData, o: OpenOptions): Either<Fault, Columns> => {
-  const features = featuresOf(m)
-  const paths = m.row_groups.at(0)?.columns.flatMap((c) => (c.meta_data === undefined ? [] : [c.meta_data])) ?? []
-  const names = [...new Set(paths.map((c) => c.path_in_schema[0]))]
-  const binary = names.filter((n) =>
-    paths.some(
-      (c) => c.path_in_schema[0] === n && c.type === 'BYTE_ARRAY' && (c.path_in_schema.length === 1 || c.path_in_schema[1] === 'bytes'),
-    ),
-  )
-  const asked = o.columns?.path ?? ''
-  const image =
-    asked !== ''
-      ? names.find((n) => n === asked)
-      : (binary.find((n) => features.get(n)?.['_type'] === 'Image') ??
-        imageNames.map((w) => binary.find((n) => n.toLowerCase() === w)).find((n) => n !== undefined) ??
-        binary.find((n) => paths.some((c) => c.path_in_schema[0] === n && c.path_in_schema[1] === 'bytes')))
-  if (image === undefined)
-    return E.left(
-      fault('data', {
-        place,
-        found: names.length === 0 ? 'a table without rows' : `no column of pictures among ${names.join(', ')}`,
-        allowed: 'a column of encoded pictures: image, img, or one that the table calls an Image',
-        remedy: 'name the column: --set data.columns.path=NAME',
-      }),
-    )
-  const codec = paths.filter((c) => c.path_in_schema[0] === image).find((c) => !isRead(c.codec))?.codec
-  if (codec !== undefined)
-    return E.left(
-      fault('data', {
-        place,
-        found: `columns packed by ${codec}`,
-        allowed: 'SNAPPY, GZIP, BROTLI, or none',
-        remedy: "write the table again with compression='snappy' (pyarrow.parquet.write_table, or datasets' to_parquet)",
-      }),
-    )
-  const chosen = o.columns?.label ?? ''
-  const label =
-    chosen === 'none'
-      ? undefined
-      : chosen !== ''
-        ? names.find((n) => n === chosen)
-        : (names.find((n) => features.get(n)?.['_type'] === 'ClassLabel') ??
-          labelNames.map((w) => names.find((n) => n !== image && n.toLowerCase() === w)).find((n) => n !== undefined))
-  const given = label === undefined ? undefined : features.get(label)?.['names']
-  return E.right({
-    image,
-    label,
-    names: Array.isArray(given) ? given.map(String) : undefined,
-    rest: names.filter((n) => n !== image && n !== label),
-  })
-}
 
 /** What is known of a file once its end and its labels have been read. */
 interface Listed {
@@ -268,7 +160,8 @@ export const parquet =
       o.progress?.(k + 1, files.length)
     }
     const [first] = read
-    if (first === undefined || read.every((r) => r.labels.length === 0)) return E.left(skipped.at(0) ?? wrong(root, 'tables without rows'))
+    if (first === undefined || read.every((r) => r.labels.length === 0))
+      return E.left(skipped.at(0) ?? wrongTable(root, 'tables without rows'))
     const { image, label, names, rest } = first.columns
     const { classes, single, said } = labelled(
       read.flatMap((r) => r.labels),

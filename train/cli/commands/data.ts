@@ -9,7 +9,7 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, faultsOf } from '../../../core/fault.ts'
 import { dumpItems } from '../../../data/loading/dump.ts'
-import { oddValues, showOpened, showSummary, summarize } from '../../../data/loading/summary.ts'
+import { oddValues, recounted, showOpened, showSummary, summarize } from '../../../data/loading/summary.ts'
 import { datasetOf } from '../../../data/readers/split.ts'
 import { openData } from '../../../data/readers/index.ts'
 import type { OpenedData } from '../../../data/readers/opener.ts'
@@ -121,20 +121,24 @@ const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, 
     open(r, 'skip'),
     TE.chain((opened) => async () => {
       const splits: Record<string, unknown> = {}
-      const texts: string[] = [`${r.path}: ${opened.kind}`, ...showOpened(opened)]
+      const texts: string[] = []
       const unreadable: Fault[] = [...opened.skipped]
-      let read = 0
+      let [read, unread] = [0, 0]
       const notes: string[] = []
       for (const [name, d] of opened.splits) {
         const s = await summarize(d, r.limit, progressTo(process.stderr, `${name}: read`))
         unreadable.push(...s.unreadable)
         read += s.read
+        unread += s.unreadFiles
         const { unreadable: own, ...facts } = s
         splits[name] = { ...facts, values: s.values ?? null, units: s.units ?? null, modality: s.modality ?? null, unreadable: own.length }
         texts.push(showSummary(name, s))
         notes.push(...oddValues(s).map((n) => (opened.splits.size === 1 ? n : `${name}: ${n}`)))
       }
       tellFaults(unreadable)
+      const counted = recounted(opened, unread)
+      const { files } = counted
+      texts.unshift(`${r.path}: ${opened.kind}`, ...showOpened(counted))
       texts.push(...notes.map((n) => `note: ${n}`))
       if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
       const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
@@ -146,14 +150,14 @@ const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, 
             splits,
             unreadable: unreadable.map(brief),
             notes: [...opened.notes, ...notes],
-            ...(opened.files === undefined
+            ...(files === undefined
               ? {}
               : {
                   files: {
-                    found: opened.files.found,
-                    read: opened.files.read,
-                    left: opened.files.left.map((l) => ({ what: l.what, count: l.paths.length })),
-                    faults: opened.files.faults,
+                    found: files.found,
+                    read: files.read,
+                    left: files.left.map((l) => ({ what: l.what, count: l.paths.length })),
+                    faults: files.faults,
                   },
                 }),
           }),

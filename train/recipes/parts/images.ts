@@ -54,7 +54,10 @@ const settings = section(
       [],
       'what of the data is read, where it is not all of one kind: readers (dicom, nifti, pictures), patterns of paths with * or /, words of a reader (MR, SEG, a series), or all',
     ),
-    folders: oneOf(['usual', 'classes'], 'what folders are; usual: parts where they are called train, val, test, else classes'),
+    folders: oneOf(
+      ['usual', 'classes', 'none'],
+      'what folders are; usual: parts where they are called train, val, test, else classes, those of patients aside; none: nothing',
+    ),
     volume: oneOf(
       ['all', '0', '1', '2', '3', '4', '5', '6', '7'],
       'which of the volumes of a file (contrasts, times): all, or one, from 0',

@@ -1,0 +1,66 @@
+/** What the labels of a table are: a column of classes, of lists, of texts with marks between, or a column of 0 and 1 for each class. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Fault } from '../../../core/fault.ts'
+import { listIn } from './boxes.ts'
+import { binaryColumns, candidates, named } from './columns.ts'
+import { labelText, onlyOne, singleLabels, vectorLabels, wordLabels } from './labels.ts'
+import type { Labels } from './labels.ts'
+import { isFile } from './table.ts'
+import type { Table } from './table.ts'
+
+export interface Meaning {
+  readonly labels: Labels
+  /** The columns that labels come from. */
+  readonly from: ReadonlyArray<number>
+  readonly how: string
+}
+
+/** A column of labels: a class a row, or several where cells are lists or have `|` or `;` between. */
+export const meaningOf = (t: Table, c: number, none: ReadonlyArray<string>): Meaning => {
+  const cells = t.columns[c].map((u) =>
+    typeof u === 'string' && /^\[.*\]$/.test(u) ? E.getOrElse<Fault, unknown>(() => u)(listIn('', u)) : u,
+  )
+  const from = [c]
+  if (cells.some(Array.isArray)) {
+    const lists = cells.map((u): ReadonlyArray<string> | undefined => (Array.isArray(u) ? u.map(labelText) : undefined))
+    const vectors =
+      lists.every((l) => l === undefined || l.every((v) => /^(-?\d+)?$/.test(v))) &&
+      new Set(lists.flatMap((l) => (l === undefined ? [] : [l.length]))).size === 1
+    const n = lists.find((l) => l !== undefined)?.length ?? 0
+    return {
+      from,
+      how: 'several a row',
+      labels: vectors
+        ? vectorLabels(
+            lists,
+            Array.from({ length: n }, (_, i) => String(i)),
+          )
+        : wordLabels(lists.map((l) => l ?? [])),
+    }
+  }
+  const texts = cells.map(labelText)
+  const mark = ['|', ';'].find((m) => texts.some((x) => x.includes(m)))
+  if (mark !== undefined)
+    return { from, how: `several a row, with ${mark} between`, labels: wordLabels(texts.map((x) => x.split(mark).map((w) => w.trim()))) }
+  return texts.some((x) => x !== '') && texts.every((x) => x === '' || isFile(x))
+    ? { from: [], how: '', labels: { classes: [], said: [`the column ${t.names[c]} names files and is no label`] } }
+    : { from, how: '', labels: singleLabels(texts, none) }
+}
+
+const unlabelled: Meaning = { labels: { classes: [], said: [] }, from: [], how: '' }
+
+/** The labels of all rows, from the column of that name, from one that is called so, or from columns of 0 and 1 but those that are taken. */
+export const labelsOf = (t: Table, name: string, none: ReadonlyArray<string>, taken: ReadonlySet<number>): Meaning => {
+  if (name === 'none') return unlabelled
+  const chosen = name === '' ? [...candidates(t, 'label'), ...candidates(t, 'labels')].find((c) => !taken.has(c)) : named(t, name)
+  if (chosen !== undefined) return meaningOf(t, chosen, none)
+  const binary = binaryColumns(t, taken)
+  if (binary.length === 0) return unlabelled
+  const labels = onlyOne(
+    vectorLabels(
+      t.lines.map((_, r) => binary.map((c) => labelText(t.columns[c][r]))),
+      binary.map((c) => t.names[c]),
+    ),
+  )
+  return { labels, from: binary, how: labels.single === undefined ? 'several a row' : 'one of the columns' }
+}
