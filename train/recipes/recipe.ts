@@ -27,6 +27,7 @@ import { optionsOf } from './experiment.ts'
 import { predecessorIn } from './going-on.ts'
 import { learningOf, networks, usualNetworks } from './kinds.ts'
 import { crops } from './parts/crops.ts'
+import { patchOf } from './parts/any-network.ts'
 import { images } from './parts/images.ts'
 import type { Objective } from './parts/objective.ts'
 import { objective } from './parts/objective.ts'
@@ -52,7 +53,7 @@ export const config = section('a run', { name: text('train', 'of the run, and of
       at: 'model',
       of: ['model', 'augmentation'],
       holds: (c) =>
-        c.augmentation.globalSize >= c.model.patch && (c.augmentation.locals === 0 || c.augmentation.localSize >= c.model.patch),
+        c.augmentation.globalSize >= patchOf(c.model) && (c.augmentation.locals === 0 || c.augmentation.localSize >= patchOf(c.model)),
       allowed: (c) => `patches no larger than the crops: ${c.augmentation.globalSize} and ${c.augmentation.localSize} pixels`,
       remedy: 'make crops larger, or patches smaller',
     },
@@ -138,6 +139,10 @@ const experimentOf = (defaults: Given<Config>, taken: Given<Config>): Experiment
   }
 }
 
+/** The attention heads of a Vision Transformer, which no file of weights says. */
+const headsIn = (model: Given<Config>['model']): number | undefined =>
+  model !== undefined && 'heads' in model && typeof model.heads === 'number' ? model.heads : undefined
+
 /**
  * An experiment from a configuration: what is said here are its defaults, which files and options may change. A run that goes on from a
  * network (`start.from`) has that network's shape, and crops and statistics as it has seen, where neither says otherwise.
@@ -146,7 +151,7 @@ export const recipe = (defaults: Given<Config> = {}): Experiment => ({
   ...experimentOf(defaults, {}),
   adapted: (layers) =>
     pipe(
-      predecessorIn(layers, { from: defaults.start?.from, base: defaults.start?.base, heads: defaults.model?.heads }),
+      predecessorIn(layers, { from: defaults.start?.from, base: defaults.start?.base, heads: headsIn(defaults.model) }),
       TE.map(
         O.match(
           () => experimentOf(defaults, {}),

@@ -8,7 +8,9 @@ import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Json } from '../../data/formats/codec.ts'
 import type { CommonSettings } from '../config/common.ts'
+import type { AnyBackbone } from '../step/method.ts'
 import type { Assembled } from './assembly.ts'
+import type { BackboneKind } from './checkpoint.ts'
 import { checkpointName, save } from './checkpoints.ts'
 import type { Position } from './resumption.ts'
 import { finiteState, readState } from './state.ts'
@@ -46,6 +48,9 @@ const positionOf = (o: Saving, { skipped, values }: Said): Position => ({
   values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))),
 })
 
+/** What is to be read of the state again, by anyone. */
+const kindOf = ({ vit, pyramid }: AnyBackbone): BackboneKind => (O.isSome(vit) ? 'vit' : O.isSome(pyramid) ? 'pyramid' : 'own')
+
 /** Saves the state after `step` steps. Faults: a state that is not finite, which is not saved; what the system refuses. */
 export const checkpoint = (o: Saving, step: number, said: Said): TaskEither<Fault, string> =>
   pipe(
@@ -60,7 +65,7 @@ export const checkpoint = (o: Saving, step: number, said: Said): TaskEither<Faul
         seed: o.settings.seed,
         config: o.config,
         position: positionOf(o, said),
-        backbone: O.isSome(o.assembled.method.evaluated.vit) ? 'vit' : 'own',
+        backbone: kindOf(o.assembled.method.evaluated),
         state,
       }),
     ),
