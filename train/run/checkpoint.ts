@@ -46,7 +46,7 @@ export interface Checkpoint {
   readonly config: Json
   /** Where the data and the schedules stand (epoch, batch, phase), as far as the step alone does not say it. */
   readonly position: Json
-  /** Whether the backbone computes what a ViT, or a network with stages, of its tensors does, or its own program alone knows what. Not said before 0.2. */
+  /** Whether what the backbone computes is known: a ViT, or a network with stages. `own`: to its program alone. Not said before 0.2. */
   readonly backbone?: BackboneKind
   /** The resident state by path: student, teacher, moments, centres, counters. */
   readonly state: HostTensors
