@@ -9,7 +9,7 @@
  * ```
  */
 import type { Expr } from './expr.ts'
-import { labelScope, leaf, mark } from './expr.ts'
+import { invalid, labelScope, leaf, mark } from './expr.ts'
 import type { MapTree } from './tree.ts'
 import { flatten, join, mapTree } from './tree.ts'
 import type { DType, Shape } from './type.ts'
@@ -99,3 +99,24 @@ export const inScope = <O>(c: Context, name: string | number, body: (c: Context)
 /** Applies a model in the scope `name`. */
 export const call = <P, I, O>(m: Model<P, I, O>, c: Context, name: string | number, p: Exprs<P>, input: I): O =>
   inScope(c, name, (inner) => m.apply(inner, p)(input))
+
+/** The same model with parameters that are known by their paths alone: models of different kinds are then of one type. */
+export const byPath = <P, I, O>(m: Model<P, I, O>): Model<unknown, I, O> => ({
+  params: m.params,
+  apply: (c, p) => {
+    const at = new Map(expressions(p))
+    const named = mapTree<P, Declaration, Expr>(
+      isDeclaration,
+      (d, path) =>
+        at.get(path) ??
+        invalid(
+          'byPath',
+          'nothing',
+          { allowed: `the parameter ${path}`, remedy: 'give the parameters of this model' },
+          tensorType(d.dtype, d.shape),
+        ),
+      m.params,
+    )
+    return m.apply(c, named)
+  },
+})

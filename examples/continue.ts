@@ -8,7 +8,7 @@
  *     npx tsx examples/continue.ts --model runs/dinov1 --set start.heads=new --set strategies.freeze.prefix=1
  *     npx tsx examples/continue.ts                      without a model: makes a folder of random weights, says so, and continues from that
  */
-import { command, crops, dinov2, experiment, goingOn, hidden, images, namedOrMade, network, prototypes } from 'dinograph'
+import { anyNetwork, command, crops, dinov2, experiment, goingOn, hidden, images, namedOrMade, prototypes } from 'dinograph'
 import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 
 /** What is trained where no network is named. */
@@ -26,7 +26,7 @@ export default command(
       augmentation: crops({ locals: 4, ...from.augmentation }),
       method: dinov2({
         masks: hidden(),
-        model: network(from.model),
+        model: anyNetwork(from.model),
         head: prototypes({ hidden: 256, bottleneck: 64, prototypes: 1024, normLastLayer: false }),
         patchHead: 'shared',
         loss: ({ head: { prototypes } }) =>

@@ -8,6 +8,8 @@ export { learned, learnedAntialiased } from './options.ts'
 export { vitV2, vitV3 } from './presets.ts'
 export type { SwinParams, SwinOptions, SwinFeatures, Swin } from './swin.ts'
 export { swin } from './swin.ts'
+export type { ConvnextParams, ConvnextOptions, Convnext } from './convnext.ts'
+export { convnext } from './convnext.ts'
 export type { LayerFeatures } from './intermediate.ts'
 export { asMap, intermediate } from './intermediate.ts'
 

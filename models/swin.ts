@@ -7,10 +7,9 @@ import type { Context, Declaration, Exprs, Model } from '../core/model.ts'
 import { call, inScope, isExpr, param, zeros } from '../core/model.ts'
 import { misuse } from '../core/primitive.ts'
 import { isDimension } from '../core/type.ts'
-import { broadcastTo } from '../ops/broadcast.ts'
 import { mean } from '../ops/reduce.ts'
-import { expandDims, reshape, transpose } from '../ops/reshape.ts'
-import { concat, pad, slice } from '../ops/window.ts'
+import { reshape, transpose } from '../ops/reshape.ts'
+import { pad } from '../ops/window.ts'
 import { residual } from './drop-path.ts'
 import type { LinearParams } from './linear.ts'
 import { linear } from './linear.ts'
@@ -20,9 +19,10 @@ import type { NormParams } from './norm.ts'
 import { norm } from './norm.ts'
 import type { PatchParams } from './patch.ts'
 import { patchEmbed } from './patch.ts'
+import type { PyramidFeatures, PyramidModel, PyramidOptions } from './pyramid.ts'
+import { rateOf, similarity, spread } from './pyramid.ts'
 import { maskedPatches } from './tokens.ts'
 import type { VitInput } from './vit.ts'
-import { similarity } from './similarity.ts'
 import type { WindowAttentionParams } from './window-attention.ts'
 import { windowAttention } from './window-attention.ts'
 
@@ -47,7 +47,7 @@ export interface SwinParams {
   readonly norm: NormParams
 }
 
-export interface SwinOptions {
+export interface SwinOptions extends PyramidOptions {
   /** Width of the first stage; every further one is twice as wide, on a grid of half the side. */
   readonly width: number
   /** Blocks of each stage, and heads of each stage's blocks. */
@@ -63,37 +63,14 @@ export interface SwinOptions {
   readonly qkvBias?: boolean
   /** Default 1e-5. */
   readonly eps?: number
-  /** Default 3. */
-  readonly channels?: number
-  /** Pixels that the model was made for; any others will do. Default 224. */
-  readonly image?: number
-  /** Of the last block; it grows linearly from 0 in the first. Default 0. */
-  readonly dropPath?: number
-  /** Default false. */
-  readonly maskToken?: boolean
 }
 
 export type FullSwinOptions = Required<SwinOptions>
 
-/** What Swin says about images `[B, C, H, W]`: N tokens of the last stage, D wide. */
-export interface SwinFeatures {
-  /** The mean of the tokens, `[B, D]`. */
-  readonly cls: Expr
-  /** Tokens after the final norm, `[B, N, D]`, row-major. */
-  readonly patches: Expr
-  /**
-   * How alike tokens are after the final norm, softmax(t tᵀ / sqrt D) `[B, 1, 1 + N, 1 + N]`, the mean first: windows know no token that
-   * looks everywhere.
-   */
-  readonly attention: Expr
-  readonly grid: readonly [number, number]
-}
+/** `cls` is the mean of the tokens after the final norm. */
+export type SwinFeatures = PyramidFeatures
 
-export interface Swin extends Model<SwinParams, Expr | VitInput, SwinFeatures> {
-  /** D of the last stage. */
-  readonly width: number
-  /** Pixels along the side of what one token of the last stage stands for. */
-  readonly patch: number
+export interface Swin extends PyramidModel<SwinParams> {
   readonly options: FullSwinOptions
 }
 
@@ -130,9 +107,7 @@ const merging = (width: number): Model<{ readonly reduction: LinearParams; reado
 }
 
 const stageOf = (o: FullSwinOptions, stage: number): Model<SwinStageParams, Expr, Expr> => {
-  const before = o.depths.slice(0, stage).reduce((n, d) => n + d, 0)
-  const last = Math.max(1, o.depths.reduce((n, d) => n + d, 0) - 1)
-  const blocks = Array.from({ length: o.depths[stage] }, (_, i) => block(o, stage, i % 2 === 1, (o.dropPath * (before + i)) / last))
+  const blocks = Array.from({ length: o.depths[stage] }, (_, i) => block(o, stage, i % 2 === 1, rateOf(o.depths, o.dropPath, stage, i)))
   const down = stage < o.depths.length - 1 ? merging(o.width * 2 ** stage) : undefined
   return {
     params: { blocks: blocks.map((b) => b.params), ...(down === undefined ? {} : { downsample: down.params }) },
@@ -141,20 +116,6 @@ const stageOf = (o: FullSwinOptions, stage: number): Model<SwinStageParams, Expr
       return down === undefined || p.downsample === undefined ? y : call(down, c, 'downsample', p.downsample, y)
     },
   }
-}
-
-/** A mask of the last stage's grid `[B, N]` for the first stage's `[B, h w]`. */
-const spread = (mask: Expr, grid: readonly [number, number], last: readonly [number, number], times: number): Expr => {
-  const [b] = mask.type.shape
-  if (mask.type.shape.length !== 2 || mask.type.shape[1] !== last[0] * last[1])
-    return misuse('mask', [mask], {
-      allowed: `a mask [B, ${last[0] * last[1]}] with one entry for each token of the last stage`,
-      remedy: 'make the masks for patches of the size that the backbone names',
-    })
-  const large = reshape([b, last[0] * times, last[1] * times])(
-    broadcastTo([b, last[0], times, last[1], times])(reshape([b, last[0], 1, last[1], 1])(mask)),
-  )
-  return reshape([b, grid[0] * grid[1]])(slice(2, 0, grid[1])(slice(1, 0, grid[0])(large)))
 }
 
 const embedded = (o: FullSwinOptions, embed: Model<PatchParams, Expr, Expr>, c: Context, p: Exprs<SwinParams>, images: Expr): Expr => {
@@ -217,7 +178,7 @@ const make = (given: SwinOptions): Swin => {
       const top = stages.reduce((x, s, i) => call(s, c, `layers.${i}`, p.layers[i], x), reshape([batch, ...grid, o.width])(first))
       const patches = call(last, c, 'norm', p.norm, reshape([batch, cells[0] * cells[1], o.width * times])(top))
       const cls = mean({ axes: [1] })(patches)
-      return { cls, patches, attention: similarity(concat(1)([expandDims(1)(cls), patches])), grid: cells }
+      return { cls, patches, attention: similarity(cls, patches), grid: cells }
     },
   }
 }

@@ -51,7 +51,7 @@ export { sum, max, mean, argmax } from './reduce.ts'
 // Shapes.
 export { reshape, transpose, expandDims } from './reshape.ts'
 export { broadcastTo } from './broadcast.ts'
-export { slice, pick, pad, concat, flip } from './window.ts'
+export { slice, pick, pad, concat, flip, runs } from './window.ts'
 
 // By index.
 export { gather, scatterAdd, iota } from './gather.ts'

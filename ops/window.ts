@@ -6,7 +6,8 @@ import type { Expr } from '../core/expr.ts'
 import { misuse, primitive } from '../core/primitive.ts'
 import * as S from '../core/scalar.ts'
 import { equalShape, range, showShape, tensorType } from '../core/type.ts'
-import { reshape } from './reshape.ts'
+import { broadcastTo } from './broadcast.ts'
+import { expandDims, reshape } from './reshape.ts'
 
 const counts = t.readonlyArray(t.number)
 const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0
@@ -204,3 +205,26 @@ export const flip =
   (axes: ReadonlyArray<number>) =>
   (x: Expr): Expr =>
     windowing.flip({ axes: axes.map((a) => axisOf(x, a)) }, x)
+
+/**
+ * Every run of `size` neighbours along an axis: `[.., n, ..] -> [.., size, n - size + 1, ..]`, entry (j, i) being the one at i + j. All of
+ * it is index arithmetic: copies in rows that are one longer begin one later each. Its adjoint adds runs up where they overlap.
+ *
+ *     a b c d, size 2:   a b c d a b c d 0 0   in rows of 5   a b c d a      without the last 2   a b c
+ *                                                             b c d 0 0                           b c d
+ */
+export const runs =
+  (axis: number, size: number) =>
+  (x: Expr): Expr => {
+    const at = axisOf(x, axis)
+    const n = x.type.shape[at]
+    if (n === undefined || !isCount(size) || size === 0 || size > n)
+      return misuse('runs', [x], {
+        allowed: `an axis of ${showShape(x.type.shape)} that is at least as long as a run (asked: runs of ${size} along ${axis})`,
+        remedy: 'name an existing axis, ask for shorter runs, or pad the tensor',
+      })
+    const [before, after] = [x.type.shape.slice(0, at), x.type.shape.slice(at + 1)]
+    const copies = broadcastTo([...before, size, n, ...after])(expandDims(at)(x))
+    const longer = pad(at, 0, size)(reshape([...before, size * n, ...after])(copies))
+    return slice(at + 1, 0, n - size + 1)(reshape([...before, size, n + 1, ...after])(longer))
+  }

@@ -44,6 +44,7 @@ export type { Hiding } from './recipes/parts/masks.ts'
 export { hidden } from './recipes/parts/masks.ts'
 export type { Asked, Head } from './recipes/parts/network.ts'
 export { network, prototypes, plainPrototypes } from './recipes/parts/network.ts'
+export { anyNetwork } from './recipes/parts/any-network.ts'
 export { gramOf } from './recipes/parts/anchor.ts'
 
 // Methods: networks, loss and feed, built once for settings and images.

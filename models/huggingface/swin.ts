@@ -1,15 +1,17 @@
 /** Hugging Face's `swin`: its config.json, and its tensors and ours (transformers `configuration_swin.py`, `modeling_swin.py`). */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as t from 'io-ts'
 import type { Misuse } from '../../core/expr.ts'
-import { declarations } from '../../core/model.ts'
+import type { Shape } from '../../core/type.ts'
 import type { FullSwinOptions, SwinOptions } from '../swin.ts'
 import { swin } from '../swin.ts'
 import { above, inRange, knowing, nullIsAbsent, sideUpTo, wholeIn } from './codec.ts'
 import { floatFields } from './config.ts'
-import type { Mapping, Part, Plan } from './names.ts'
-import type { Anchors } from './prefix.ts'
+import type { Unsaid } from './family.ts'
+import { countOf, familyOf } from './family.ts'
+import type { Part } from './names.ts'
 
 const sizes = { embed_dim: wholeIn(1, 65536), depths: t.readonlyArray(wholeIn(1, 1024)), num_heads: t.readonlyArray(wholeIn(1, 1024)) }
 
@@ -32,9 +34,6 @@ const keys = {
 
 const plain = t.intersection([t.type({ model_type: t.literal('swin'), ...sizes }), t.partial(keys)])
 
-/** What is read of a `config.json`; null means absent. */
-export const swinCodec = nullIsAbsent(knowing(plain, { model_type: null, ...sizes, ...keys }))
-
 export type SwinConfig = t.TypeOf<typeof plain>
 
 const number = (s: number | ReadonlyArray<number> | undefined, otherwise: number): number =>
@@ -43,8 +42,7 @@ const number = (s: number | ReadonlyArray<number> | undefined, otherwise: number
 const refuse = (allowed: string): Either<Misuse, never> =>
   E.left({ allowed, remedy: 'choose another model, or change config.json if it is wrong' })
 
-/** The options of the backbone that a config describes. Left: what it asks for that ours has not. */
-export const swinOptionsOf = (c: SwinConfig): Either<Misuse, SwinOptions> => {
+const optionsOf = (c: SwinConfig): Either<Misuse, SwinOptions> => {
   if (c.use_absolute_embeddings === true || !['gelu', 'gelu_python'].includes(c.hidden_act ?? 'gelu'))
     return refuse('relative positions alone, and hidden_act gelu')
   if (c.depths.length === 0 || c.depths.length > 8 || c.depths.length !== c.num_heads.length)
@@ -66,16 +64,7 @@ export const swinOptionsOf = (c: SwinConfig): Either<Misuse, SwinOptions> => {
   })
 }
 
-/** Which tensors name the backbone, whatever stands before them. */
-export const swinAnchors: Anchors = {
-  first: 'embeddings.patch_embeddings.projection.weight',
-  beside: ['encoder.layers.0.blocks.0.layernorm_before.weight'],
-}
-
-/** The fields that are no whole numbers by type. */
-export const swinFloats: ReadonlyArray<string> = [...floatFields, 'mlp_ratio']
-
-export const swinConfigOf = (o: FullSwinOptions): Readonly<Record<string, unknown>> => ({
+const configOf = (o: FullSwinOptions): Readonly<Record<string, unknown>> => ({
   architectures: ['SwinModel'],
   model_type: 'swin',
   embed_dim: o.width,
@@ -106,7 +95,6 @@ export const swinConfigOf = (o: FullSwinOptions): Readonly<Record<string, unknow
 const names: ReadonlyArray<readonly [RegExp, string]> = [
   [/^patch_embed\.proj\./, 'embeddings.patch_embeddings.projection.'],
   [/^patch_embed\.norm\./, 'embeddings.norm.'],
-  [/^mask_token$/, 'embeddings.mask_token'],
   [/\.norm1\./, '.layernorm_before.'],
   [/\.norm2\./, '.layernorm_after.'],
   [/\.attn\.relative_position_bias_table$/, '.attention.self.relative_position_bias_table'],
@@ -117,25 +105,58 @@ const names: ReadonlyArray<readonly [RegExp, string]> = [
   [/^norm\./, 'layernorm.'],
 ]
 
-const partsOf = (official: string, shape: ReadonlyArray<number>): ReadonlyArray<Part> => {
+const partsOf = (official: string, shape: Shape): ReadonlyArray<Part> => {
   const theirs = names.reduce((name, [pattern, to]) => name.replace(pattern, to), official)
-  if (!official.includes('.attn.qkv.')) return [{ name: theirs, shape: official === 'mask_token' ? [1, ...shape] : shape }]
+  if (!official.includes('.attn.qkv.')) return [{ name: theirs, shape }]
   return ['query', 'key', 'value'].map((slice) => ({
     name: theirs.replace('.attn.qkv.', `.attention.self.${slice}.`),
     shape: [shape[0] / 3, ...shape.slice(1)],
   }))
 }
 
-/** Which of their tensors make ours; the same to read and to write. A mask token is written by none of their backbones. */
-export const swinPlan = (o: FullSwinOptions): Plan => ({
-  mappings: declarations(swin({ ...o, maskToken: false }).params).map(([official, d]): Mapping => ({
-    official,
-    shape: d.shape,
-    parts: partsOf(official, d.shape),
-    neutral: 0,
-  })),
-  extras: [],
-})
+const outlined = (shapes: ReadonlyMap<string, Shape>, { eps, image }: Unsaid): O.Option<SwinOptions> => {
+  const stages = countOf(shapes, (i) => `layers.${i}.blocks.0.norm1.weight`)
+  const depths = Array.from({ length: stages }, (_, i) => countOf(shapes, (j) => `layers.${i}.blocks.${j}.norm1.weight`))
+  const tables = depths.map((_, i) => shapes.get(`layers.${i}.blocks.0.attn.relative_position_bias_table`))
+  const [width, channels, patch] = shapes.get('patch_embed.proj.weight') ?? []
+  const [hidden] = shapes.get('layers.0.blocks.0.mlp.fc1.weight') ?? []
+  const rows = tables[0]?.[0]
+  if (width === undefined || channels === undefined || hidden === undefined || rows === undefined || tables.includes(undefined))
+    return O.none
+  return O.some({
+    width,
+    depths,
+    heads: tables.map((table) => table?.[1] ?? 0),
+    ...(patch === undefined ? {} : { patch }),
+    window: (Math.sqrt(rows) + 1) / 2,
+    mlpRatio: hidden / width,
+    qkvBias: shapes.has('layers.0.blocks.0.attn.qkv.bias'),
+    channels,
+    maskToken: shapes.has('mask_token'),
+    ...(eps === undefined ? {} : { eps }),
+    ...(image === undefined ? {} : { image }),
+  })
+}
 
-/** Buffers that follow from the window. */
-export const isSwinBuffer = (name: string): boolean => name.endsWith('.relative_position_index') || name.endsWith('.attn_mask')
+export const swins = familyOf({
+  type: 'swin',
+  name: 'Swin',
+  sees: 'vit',
+  codec: nullIsAbsent(knowing(plain, { model_type: null, ...sizes, ...keys })),
+  optionsOf,
+  make: swin,
+  said: (options) => ({ kind: 'swin', options }),
+  configOf,
+  partsOf,
+  outlined,
+  stem: 'patch_embed.proj.weight',
+  anchors: {
+    first: 'embeddings.patch_embeddings.projection.weight',
+    beside: ['encoder.layers.0.blocks.0.layernorm_before.weight'],
+  },
+  officialAnchors: { first: 'patch_embed.proj.weight', beside: ['layers.0.blocks.0.norm1.weight'] },
+  flat: (name) => name,
+  isBuffer: (name) => /\.(?:relative_position_index|attn_mask)$/.test(name),
+  floats: [...floatFields, 'mlp_ratio'],
+  says: 'a Swin has no class token: the mean of its tokens stands for it, and its attention is how alike they are',
+})

@@ -1,4 +1,5 @@
 import * as E from 'fp-ts/lib/Either.js'
+import * as O from 'fp-ts/lib/Option.js'
 import { showFault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 
@@ -18,4 +19,10 @@ export const left = <A>(e: E.Either<Fault, A>): Fault => {
 export const rightOf = <A>(e: E.Either<string, A>): A => {
   if (E.isLeft(e)) throw new Error(e.left)
   return e.right
+}
+
+/** What an option holds, or a failed test. */
+export const some = <A>(o: O.Option<A>): A => {
+  if (O.isNone(o)) throw new Error('expected a value')
+  return o.value
 }

@@ -10,7 +10,8 @@ import { sizeOf } from '../../core/type.ts'
 import type { HostTensor } from '../../data/formats/tensor.ts'
 import { floatTensor } from '../../data/formats/tensor.ts'
 import type { FullOptions } from '../../models/options.ts'
-import { swin } from '../../models/swin.ts'
+import { convnexts } from '../../models/huggingface/convnext.ts'
+import { swins } from '../../models/huggingface/swin.ts'
 import type { Vit } from '../../models/vit.ts'
 import { vit } from '../../models/vit.ts'
 import { add, mul } from '../../ops/elementwise.ts'
@@ -20,7 +21,7 @@ import { table } from '../../core/expr.ts'
 import { range } from '../../core/type.ts'
 import type { FeatureNetwork } from '../../train/exchange/onnx.ts'
 import { onnxFeatures, writeOnnx } from '../../train/exchange/onnx.ts'
-import { writeSwin } from '../../train/exchange/huggingface/swin.ts'
+import { writePyramid } from '../../train/exchange/huggingface/pyramid.ts'
 import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { save } from '../../train/run/checkpoints.ts'
 import { left, right } from '../data/either.ts'
@@ -107,9 +108,9 @@ describe('fixed sides', () => {
   })
 
   it('of a Swin, whose windows they decide', { timeout: 60_000 }, async () => {
-    const model = swin({ width: 8, depths: [2, 2], heads: [1, 2], patch: 2, window: 3, image: 24 })
+    const model = swins.pyramid({ width: 8, depths: [2, 2], heads: [1, 2], patch: 2, window: 3, image: 24 })
     const weights = new Map(declarations(model.params).map(([path, d], i) => [path, Float32Array.from(wave(sizeOf(d.shape), i))]))
-    right(await writeSwin(at('swin'))({ model, weights })())
+    right(await writePyramid(at('swin'))({ model, weights })())
     expect(exported(at('swin'), at('swin.onnx')).inputs).toEqual({ pixels: ['batch', 3, 24, 24] })
     await agrees(at('swin.onnx'), await networkAt(at('swin')), [
       [1, 24, 24],
@@ -118,6 +119,19 @@ describe('fixed sides', () => {
     exported(at('swin'), at('wide.onnx'), '--size', '20x36')
     await agrees(at('wide.onnx'), await networkAt(at('swin')), [[3, 20, 36]])
   })
+})
+
+it('of a ConvNeXt, by the size that it sees pictures at', { timeout: 60_000 }, async () => {
+  const model = convnexts.pyramid({ widths: [4, 6], depths: [1, 2], image: 24 })
+  const weights = new Map(declarations(model.params).map(([path, d], i) => [path, Float32Array.from(wave(sizeOf(d.shape), i))]))
+  right(await writePyramid(at('convnext'))({ model, weights })())
+  expect(exported(at('convnext'), at('convnext.onnx')).inputs).toEqual({ pixels: ['batch', 3, 24, 24] })
+  await agrees(at('convnext.onnx'), await networkAt(at('convnext')), [
+    [1, 24, 24],
+    [2, 24, 24],
+  ])
+  exported(at('convnext'), at('convnext-wide.onnx'), '--size', '21x38')
+  await agrees(at('convnext-wide.onnx'), await networkAt(at('convnext')), [[2, 21, 38]])
 })
 
 describe('what is written', () => {

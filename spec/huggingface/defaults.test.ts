@@ -7,7 +7,7 @@ import * as t from 'io-ts'
 import { describe, expect, test } from 'vitest'
 import { optionsOf } from '../../models/huggingface/config.ts'
 import { configCodec } from '../../models/huggingface/keys.ts'
-import { swinCodec, swinOptionsOf } from '../../models/huggingface/swin.ts'
+import { families } from '../../models/huggingface/families.ts'
 import { fullOptions } from '../../models/options.ts'
 import { preprocessorCodec } from '../../train/exchange/huggingface/preprocessor.ts'
 import { preprocessOf } from '../../train/exchange/preprocess.ts'
@@ -25,17 +25,25 @@ const facts = rightOf(
 )
 
 /** The options that a configuration gives, with all of their own defaults; in words what is wrong with it. */
-const read = (c: Keys): Either<unknown, unknown> =>
-  c['model_type'] === 'swin'
-    ? pipe(swinCodec.decode(c), E.chainW(swinOptionsOf))
-    : pipe(
+const read = (c: Keys): Either<unknown, unknown> => {
+  const family = families.find(({ type }) => type === c['model_type'])
+  return family === undefined
+    ? pipe(
         configCodec.decode(c),
         E.chainW((x) => optionsOf(x)),
         E.map(fullOptions),
       )
+    : family.reading((codec, described) =>
+        pipe(
+          codec.decode(c),
+          E.chainW(described),
+          E.map(({ said }) => said),
+        ),
+      )
+}
 
 /** Sizes, which every folder has. */
-const sizes = ['model_type', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'embed_dim', 'depths', 'num_heads']
+const sizes = ['model_type', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'embed_dim', 'depths', 'num_heads', 'hidden_sizes']
 
 /** What nothing is computed of when features are taken. */
 const silent = /dropout|initializer|encoder_stride|pooler|apply_layernorm|reshape_hidden_states|num_layers/

@@ -14,12 +14,12 @@ import { readSafetensors, writeSafetensors } from '../../data/formats/safetensor
 import type { Vit } from '../../models/vit.ts'
 import { vit } from '../../models/vit.ts'
 import type { Backbone } from '../../train/exchange/huggingface/reader.ts'
-import { writeSwin, readSwin } from '../../train/exchange/huggingface/swin.ts'
+import { readPyramidFolder, writePyramid } from '../../train/exchange/huggingface/pyramid.ts'
 import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import type { Weights } from '../../train/exchange/huggingface/weights.ts'
 import { readModel } from '../../train/exchange/model.ts'
-import { swin } from '../../models/swin.ts'
-import { left, right } from '../data/either.ts'
+import { swins } from '../../models/huggingface/swin.ts'
+import { left, right, some } from '../data/either.ts'
 import { floats, torchArchive, torchLegacy } from '../support/torch-file.ts'
 import { wave } from '../support/tensor.ts'
 import { backbones, temporary, weightsOf } from './backbones.ts'
@@ -154,7 +154,7 @@ describe('a backbone is found', () => {
     expect(b.notes.join('; ')).toContain('decoder.0.weight')
   })
   it('of a Swin, under the prefix of a class for tasks', async () => {
-    const model = swin({ width: 4, depths: [2, 1], heads: [1, 2], patch: 2, window: 3, image: 12 })
+    const model = swins.pyramid({ width: 4, depths: [2, 1], heads: [1, 2], patch: 2, window: 3, image: 12 })
     const weights = new Map(
       declarations(model.params).map(([path, d], i) => [
         path,
@@ -166,7 +166,7 @@ describe('a backbone is found', () => {
         ),
       ]),
     )
-    right(await writeSwin(at('swin'))({ model, weights })())
+    right(await writePyramid(at('swin'))({ model, weights })())
     const { tensors } = right(await readSafetensors(join(at('swin'), 'model.safetensors'))())
     right(
       await writeSafetensors(join(at('swin'), 'model.safetensors'))({
@@ -174,7 +174,7 @@ describe('a backbone is found', () => {
         metadata: {},
       })(),
     )
-    const b = right(await readSwin(at('swin'))())
+    const b = some(right(await readPyramidFolder(at('swin'))()))
     expect(b.weights).toEqual(weights)
     expect(b.notes).toEqual(['the backbone lies under swin', 'left out, as no part of it: classifier.weight'])
   })

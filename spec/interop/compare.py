@@ -1,4 +1,4 @@
-"""Compares backbones with transformers on randomly initialised models of the four types, and of swin.
+"""Compares backbones with transformers on randomly initialised models of the four types, of swin and of dinov3_convnext.
 
     python3 -m venv VENV && VENV/bin/pip install torch torchvision pillow transformers safetensors
     VENV/bin/python spec/interop/compare.py [--target gpujs:webasm] [--only swin]
@@ -42,6 +42,9 @@ def models():
     yield "dinov3_vit, key bias, base 50", T.DINOv3ViTModel(T.DINOv3ViTConfig(**v3, num_register_tokens=1, key_bias=True, rope_theta=50.0)), {}
     # transformers has no relative places for grids that are smaller than the window
     yield "swin, window 7", T.SwinModel(T.SwinConfig(embed_dim=16, depths=[2, 2], num_heads=[1, 2], image_size=56, window_size=7)), {}
+    small = dict(hidden_sizes=[8, 12, 16], depths=[1, 2, 1])
+    yield "dinov3_convnext", T.DINOv3ConvNextModel(T.DINOv3ConvNextConfig(**small, image_size=48)), {}
+    yield "dinov3_convnext, 1 channel, 4 stages", T.DINOv3ConvNextModel(T.DINOv3ConvNextConfig(hidden_sizes=[4, 6, 8, 10], depths=[1, 1, 2, 1], image_size=64, num_channels=1)), {}
     yield "swin, window 4", T.SwinModel(T.SwinConfig(embed_dim=16, depths=[2, 2, 2], num_heads=[1, 2, 4], image_size=64, window_size=4, mlp_ratio=2.0)), {}
 
 
@@ -74,6 +77,9 @@ def drawn(count, seed):
 
 def sizes(model, patch, size):
     """The size of the positions last: transformers' swin forgets to shift its windows once it has seen a grid of one window."""
+    if isinstance(model, T.DINOv3ConvNextModel):
+        # whatever its stages leave over is dropped
+        return {"larger": (2 * size + 3, size + 26), "wide": (size, size + 34), "native": (size, size)}
     if isinstance(model, T.SwinModel):
         return {"larger": (size + 26, 2 * size + 2), "wide": (size, size + 34), "native": (size, size)}
     return {"larger": (9 * patch, 9 * patch), "wide": (6 * patch, 9 * patch), "odd": (5 * patch + patch // 2, 7 * patch + 1), "small": (2 * patch, 3 * patch), "native": (size, size)}
@@ -109,7 +115,8 @@ def compared(name, model, saving, target, at):
     dtype = saving.pop("dtype", torch.float32)
     randomised(model).to(dtype).save_pretrained(at / "theirs", **saving)
     reference = type(model).from_pretrained(at / "theirs", dtype=torch.float32).eval()
-    channels, patch, size = reference.config.num_channels, reference.config.patch_size, reference.config.image_size
+    channels, size = reference.config.num_channels, reference.config.image_size
+    patch = getattr(reference.config, "patch_size", size)
     pixels = {f"pixels.{name}": torch.randn(1 if name == "larger" else 2, channels, *at_size) for name, at_size in sizes(model, patch, size).items()}
     save_file(pixels, at / "pixels.safetensors")
     expected = tokens(reference, pixels)

@@ -11,7 +11,7 @@ import pathlib
 import transformers as T
 from PIL import Image
 
-CONFIGS = ["ViTConfig", "Dinov2Config", "Dinov2WithRegistersConfig", "DINOv3ViTConfig", "SwinConfig"]
+CONFIGS = ["ViTConfig", "Dinov2Config", "Dinov2WithRegistersConfig", "DINOv3ViTConfig", "SwinConfig", "DINOv3ConvNextConfig"]
 PROCESSORS = ["ViTImageProcessor", "BitImageProcessor", "DeiTImageProcessor", "CLIPImageProcessor", "DINOv3ViTImageProcessor", "DINOv3ViTImageProcessorFast"]
 KEYS = "size crop_size resample do_resize do_center_crop do_rescale rescale_factor do_normalize do_convert_rgb image_mean image_std".split()
 # keys of every class, which say nothing of the network

@@ -47,13 +47,14 @@ def main():
             at = pathlib.Path(folder)
             saving.pop("dtype", None)
             randomised(model).save_pretrained(at / "theirs", **saving)
-            config, swin = model.config, isinstance(model, T.SwinModel)
-            fixed = ["--size", str(config.image_size)] if swin else []
+            config, stages = model.config, isinstance(model, (T.SwinModel, T.DINOv3ConvNextModel))
+            fixed = ["--size", str(config.image_size)] if stages else []
             run("npx", "tsx", "train/cli/dinograph.ts", "export", "--model", at / "theirs", "--onnx", at / "model.onnx", *fixed)
             onnx.checker.check_model(at / "model.onnx", full_check=True)
             session = onnxruntime.InferenceSession(str(at / "model.onnx"), providers=["CPUExecutionProvider"])
-            patch, side = config.patch_size, config.image_size
-            sizes = [(side, side)] if swin else [(side, side), (6 * patch, 9 * patch), (3 * patch + 1, 2 * patch + 3)]
+            side = config.image_size
+            patch = side if stages else config.patch_size
+            sizes = [(side, side)] if stages else [(side, side), (6 * patch, 9 * patch), (3 * patch + 1, 2 * patch + 3)]
             worst = [0.0, 0.0]
             for batch, (height, width) in enumerate(sizes, 1):
                 pixels = torch.randn(batch, config.num_channels, height, width)

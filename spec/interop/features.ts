@@ -4,6 +4,7 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../compiler/target.ts'
@@ -19,8 +20,10 @@ import { tensorType } from '../../core/type.ts'
 import { readSafetensors, writeSafetensors } from '../../data/formats/safetensors.ts'
 import type { HostTensor } from '../../data/formats/tensor.ts'
 import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
+import { concat } from '../../ops/window.ts'
+import { expandDims } from '../../ops/reshape.ts'
 import { readBackbone } from '../../train/exchange/huggingface/reader.ts'
-import { isSwin, readSwin } from '../../train/exchange/huggingface/swin.ts'
+import { readPyramidFolder } from '../../train/exchange/huggingface/pyramid.ts'
 
 const [folder, pixels, out, target = 'gpujs:webasm'] = process.argv.slice(2)
 
@@ -32,18 +35,11 @@ interface Loaded {
 }
 
 const load: TaskEither<Fault, Loaded> = pipe(
-  isSwin(folder),
-  TE.chain((hierarchical) =>
-    hierarchical
-      ? pipe(
-          readSwin(folder),
-          TE.map(({ model, weights }): Loaded => ({
-            params: model.params,
-            weights,
-            tokens: (x) => call(model, context('eval'), 'model', leavesOf('model', model.params), x).patches,
-          })),
-        )
-      : pipe(
+  readPyramidFolder(folder),
+  TE.chain(
+    O.match(
+      () =>
+        pipe(
           readBackbone(folder, { dialect: 'huggingface' }),
           TE.map(({ model, weights }): Loaded => ({
             params: model.params,
@@ -51,6 +47,17 @@ const load: TaskEither<Fault, Loaded> = pipe(
             tokens: (x) => call(model, context('eval'), 'model', leavesOf('model', model.params), x).tokens,
           })),
         ),
+      ({ model, weights }) =>
+        TE.right<Fault, Loaded>({
+          params: model.params,
+          weights,
+          tokens: (x) => {
+            const { cls, patches } = call(model, context('eval'), 'model', leavesOf('model', model.params), x)
+            // last_hidden_state begins with what stands for the class token in a ConvNeXt, and has none in a Swin
+            return model.said.kind === 'convnext' ? concat(1)([expandDims(1)(cls), patches]) : patches
+          },
+        }),
+    ),
   ),
 )
 

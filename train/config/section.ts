@@ -6,7 +6,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import type { Json } from '../../data/formats/codec.ts'
 import { JsonValue, isRecord } from '../../data/formats/codec.ts'
-import type { AnyField, Schema } from './field.ts'
+import type { AnyField, Facts, Schema } from './field.ts'
 import { Field, oneOf } from './field.ts'
 
 /** A part of a section: what is not named stays as it is. */
@@ -183,20 +183,38 @@ type Variants = Readonly<Record<string, object>>
 /** A value of one of several sections, which `kind` names. */
 export type Variant<V extends Variants> = { readonly [K in keyof V & string]: { readonly kind: K } & V[K] }[keyof V & string]
 
-/** Sections of which `kind` chooses one; the first is the default. Names of another kind are unknown here. */
+/** One of several sections, with defaults of its own for some of its fields. */
+export class Choice<A extends object> extends Field<A> {
+  private readonly remade: (given: Given<A> | undefined) => Choice<A>
+
+  constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: Parts, remade: (given: Given<A> | undefined) => Choice<A>) {
+    super(facts, decode, parts)
+    this.remade = remade
+  }
+
+  /** The same with other defaults, of another kind where they name one: `network.with({ kind: 'swin', width: 24 })`. */
+  with(given?: Given<A>): Choice<A> {
+    return this.remade(given)
+  }
+}
+
+/** Sections of which `kind` chooses one; `initial` is the default. Names of another kind are unknown here. */
 export const variants = <V extends Variants>(
   about: string,
   kinds: { readonly [K in keyof V]: Section<V[K]> },
   initial: keyof V & string,
-): Field<Variant<V>> => {
+  given: unknown = {},
+): Choice<Variant<V>> => {
   const names = Object.keys(kinds)
   const sections = new Map(Object.entries<AnyField>(kinds))
+  const defaults = merged({ kind: initial }, given)
   const kind = oneOf([initial, ...names.filter((n) => n !== initial)], 'which one')
   const isVariant = (u: unknown): u is Variant<V> => isRecord(u) && sections.get(String(u['kind'])) !== undefined
   const decode = (u: unknown, c: t.Context): t.Validation<Variant<V>> => {
-    if (!isRecord(u)) return t.failure(u, c)
-    const { kind: given, ...rest } = u
-    const chosen = kind.validate(given, t.appendContext(c, 'kind', kind))
+    const whole = merged(defaults, u)
+    if (!isRecord(whole)) return t.failure(u, c)
+    const { kind: named, ...rest } = whole
+    const chosen = kind.validate(named, t.appendContext(c, 'kind', kind))
     if (E.isLeft(chosen)) return chosen
     const of = sections.get(chosen.right)
     if (of === undefined) return t.failure(u, c)
@@ -217,5 +235,6 @@ export const variants = <V extends Variants>(
       }
     }),
   }
-  return new Field({ initial: { kind: initial }, about, allowed: `a section of the kind ${names.join(', ')}`, schema }, decode, all)
+  const facts = { initial: defaults, about, allowed: `a section of the kind ${names.join(', ')}`, schema }
+  return new Choice(facts, decode, withDefaults(all, defaults), (more) => variants(about, kinds, initial, merged(defaults, more)))
 }

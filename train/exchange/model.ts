@@ -16,7 +16,9 @@ import { processorOf } from './huggingface/processor.ts'
 import type { Backbone, ReadOptions } from './huggingface/reader.ts'
 import { readBackbone } from './huggingface/reader.ts'
 import { configFile, readConfig, withAdapters } from './peft/folder.ts'
-import { isRun, readRun } from './run.ts'
+import type { PyramidBackbone, ReadPyramidOptions } from './huggingface/pyramid.ts'
+import { readPyramidFile, readPyramidFolder } from './huggingface/pyramid.ts'
+import { isRun, pyramidOfRun, readRun } from './run.ts'
 
 export interface ModelOptions extends ReadOptions {
   /** The model that adapters belong to, where their own configuration does not say it, or says another. */
@@ -107,4 +109,39 @@ export const readModel = (
             TE.chain((run) => (run ? readRun(path, { network: o.network ?? 'teacher', mergeLora: true }) : readBackbone(path, o))),
           ),
     ),
+  )
+
+/** Which of the wishes for a backbone one with stages can have. */
+const ofStages = ({ change, ...o }: Omit<ModelOptions, 'base'>): ReadPyramidOptions => {
+  const { channels, image, maskToken, dropPath } = change ?? {}
+  return {
+    ...o,
+    change: {
+      ...(channels === undefined ? {} : { channels }),
+      ...(image === undefined ? {} : { image }),
+      ...(maskToken === undefined ? {} : { maskToken }),
+      ...(dropPath === undefined ? {} : { dropPath }),
+    },
+  }
+}
+
+/**
+ * Reads a backbone with stages, a Swin or a ConvNeXt, from the folder of a run or of Hugging Face, or a file of weights; none where it is
+ * another backbone, which `readModel` reads. Faults: those of the readers.
+ */
+export const readPyramid = (path: string, o: Omit<ModelOptions, 'base'> = {}): TaskEither<Fault, O.Option<PyramidBackbone>> =>
+  pipe(
+    whatIs(path),
+    TE.chain((what) => {
+      if (what === 'nothing') return TE.right(O.none)
+      if (what === 'file') return readPyramidFile(path, ofStages(o))
+      return pipe(
+        isRun(path),
+        TE.chain((run) =>
+          run
+            ? pyramidOfRun(path, { ...ofStages(o), network: o.network ?? 'teacher', mergeLora: true })
+            : readPyramidFolder(path, ofStages(o)),
+        ),
+      )
+    }),
   )

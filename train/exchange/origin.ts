@@ -9,13 +9,12 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
 import { whatIs } from '../../data/formats/file.ts'
-import { readJson } from '../../data/formats/json.ts'
-import { nullIsAbsent } from '../../models/huggingface/codec.ts'
 import { huggingFaceTypes } from '../../models/huggingface/types.ts'
 import type { HuggingFaceType } from '../../models/huggingface/types.ts'
 import type { Vit } from '../../models/vit.ts'
 import { made } from '../run/origin.ts'
 import type { Network } from './network.ts'
+import { modelTypeAt } from './huggingface/type.ts'
 import { configFile } from './peft/folder.ts'
 import { namesFor } from './peft/names.ts'
 import type { ModuleNames } from './peft/peft.ts'
@@ -45,8 +44,6 @@ export interface Base {
 /** Where a run writes the model that its adapters belong to, if there is none. */
 const ownBase = 'base'
 
-const described = nullIsAbsent(t.partial({ model_type: t.string }))
-
 const isType = (s: string | undefined): s is HuggingFaceType => s !== undefined && Object.hasOwn(huggingFaceTypes, s)
 
 /** What adapters of a network name: the model that a run has gone on from; of a run its average as transformers reads it. */
@@ -56,9 +53,9 @@ export const baseOf = (origin: Origin, out: string, model: Option<Vit>): TaskEit
     namedBy(origin, out),
     TE.bindTo('name'),
     TE.bind('adapters', ({ name }) => (name === undefined ? TE.right(false) : isThere(join(name, configFile)))),
-    TE.bind('config', ({ name }) => (name === undefined ? TE.right(O.none) : readJson(join(name, 'config.json'), described))),
-    TE.map(({ name, adapters, config }): Base => {
-      const { model_type: type } = O.toUndefined(config) ?? {}
+    TE.bind('found', ({ name }) => (name === undefined ? TE.right(O.none) : modelTypeAt(name))),
+    TE.map(({ name, adapters, found }): Base => {
+      const type = O.toUndefined(found)
       if (name === undefined || O.isNone(model)) return { name, unwritten: false, names: own }
       if (adapters) return { name: resolve(out, ownBase), unwritten: true, names: own }
       return { name, unwritten: false, names: isType(type) && own !== 'own' ? type : own }

@@ -9,6 +9,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault, faultsOf } from '../../core/fault.ts'
 import { whatIs } from '../../data/formats/file.ts'
+import { storedInMemory } from '../../data/formats/stored.ts'
 import type { HostTensor, HostTensors } from '../../data/formats/tensor.ts'
 import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
 import type { Adapter, LoraOptions } from '../../models/lora.ts'
@@ -21,8 +22,10 @@ import type { Checkpoint } from '../run/checkpoint.ts'
 import { checkpointsIn, latest } from '../run/checkpoints.ts'
 import type { Network } from './network.ts'
 import type { Backbone } from './huggingface/reader.ts'
-import { loraIn, readingIn } from './settings.ts'
+import { loraIn, readingIn, unsaidIn } from './settings.ts'
 import { handedOn } from './huggingface/handing-on.ts'
+import type { PyramidBackbone, ReadPyramidOptions } from './huggingface/pyramid.ts'
+import { pyramidOfStored } from './huggingface/pyramid.ts'
 import { seenBy } from './seen.ts'
 import { firstStudent, productRoot } from '../step/strategies/distil.ts'
 import { fromState, readBackbone } from './huggingface/reader.ts'
@@ -124,6 +127,16 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<F
   pipe(
     TE.fromEither(plainTensors(place, c, o)),
     TE.filterOrElse(
+      () => c.backbone !== 'pyramid',
+      () =>
+        fault('usage', {
+          place,
+          found: 'a backbone with stages',
+          allowed: 'a run whose backbone is a Vision Transformer',
+          remedy: 'name the run as --model of a command, or its folder huggingface, which is written when it ends',
+        }),
+    ),
+    TE.filterOrElse(
       () => c.backbone !== 'own',
       () =>
         fault('usage', {
@@ -180,6 +193,30 @@ export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbo
             TE.map(({ backbone, seen }): Backbone => ({ ...backbone, preprocessor: O.toUndefined(seen) })),
           ),
     ),
+  )
+
+/** The backbone of a run, where it is one with stages. Faults: as `readRun`. */
+export const pyramidOfRun = (folder: string, o: RunOptions & ReadPyramidOptions): TaskEither<Fault, O.Option<PyramidBackbone>> =>
+  pipe(
+    latest(join(folder, 'checkpoints')),
+    TE.chain(({ found }) => {
+      if (O.isNone(found) || found.value.checkpoint.backbone !== 'pyramid') return TE.right(O.none)
+      const { path, checkpoint } = found.value
+      return pipe(
+        TE.fromEither(plainTensors(path, checkpoint, o)),
+        TE.chain((plain) =>
+          pyramidOfStored(path, { tensors: storedInMemory(plain), metadata: {}, notes: [] }, o, unsaidIn(checkpoint.config)),
+        ),
+        TE.bindTo('b'),
+        TE.bind('seen', () => seenBy(folder)),
+        TE.map(({ b, seen }) =>
+          pipe(
+            b,
+            O.map((x): PyramidBackbone => ({ ...x, preprocessor: O.toUndefined(seen) })),
+          ),
+        ),
+      )
+    }),
   )
 
 /** Writes the moving average of a run into its `huggingface` folder. Faults: as `readRun` and `writeBackbone`. */

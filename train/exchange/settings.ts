@@ -2,6 +2,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
+import type { Unsaid } from '../../models/huggingface/family.ts'
 import type { LoraOptions } from '../../models/lora.ts'
 import type { Position } from '../../models/options.ts'
 import { adapters as adapterSettings, adaptersOf } from '../config/adapters.ts'
@@ -17,7 +18,8 @@ const rotary = t.partial({
 })
 
 const network = t.partial({
-  heads: t.number,
+  // of each stage where there are several
+  heads: t.union([t.number, t.readonlyArray(t.number)]),
   eps: t.number,
   layerScale: t.union([t.null, t.number]),
   image: t.union([t.null, t.number]),
@@ -79,7 +81,7 @@ export const readingIn = (config: unknown, scaled: boolean): Pick<ReadOptions, '
   const image = position?.kind === 'rope' ? (n.image ?? said.augmentation?.globalSize) : undefined
   const { heads, eps, layerScale } = n
   return {
-    ...(heads === undefined ? {} : { heads }),
+    ...(typeof heads === 'number' ? { heads } : {}),
     change: {
       ...(eps === undefined ? {} : { eps }),
       ...(position === undefined ? {} : { position }),
@@ -87,4 +89,12 @@ export const readingIn = (config: unknown, scaled: boolean): Pick<ReadOptions, '
       ...(scaled && typeof layerScale === 'number' ? { layerScale } : {}),
     },
   }
+}
+
+/** What no tensor of a backbone with stages says. */
+export const unsaidIn = (config: unknown): Unsaid => {
+  const said = decoded(config)
+  const { eps, image } = said.model ?? {}
+  const seen = typeof image === 'number' ? image : said.augmentation?.globalSize
+  return { ...(eps === undefined ? {} : { eps }), ...(seen === undefined ? {} : { image: seen }) }
 }

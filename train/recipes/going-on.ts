@@ -20,33 +20,35 @@ import { described, writeInitial } from '../exchange/transfer/description.ts'
 import type { Beginning, Experiment } from '../run/experiment.ts'
 import type { Crops } from './parts/crops.ts'
 import type { Images } from './parts/images.ts'
-import type { Network } from './parts/network.ts'
+import type { AnyNetwork } from './parts/any-network.ts'
 import { networkOf } from './parts/network.ts'
+import { pyramidSettings } from './parts/pyramid.ts'
 import type { Start } from './parts/start.ts'
 import { isRecord } from '../../data/formats/codec.ts'
 
 /** What an experiment takes of the network that it goes on from. */
 export interface Predecessor {
-  readonly model: Given<Network>
+  readonly model: Given<AnyNetwork>
   readonly data: Given<Images>
   readonly augmentation: Given<Crops>
 }
 
 /** Pixels of a whole image as the network sees it: by its preprocessor_config.json, else what it was made for, up to DINO's 224. */
-const sideOf = ({ options, view }: Described): number =>
+const sideOf = ({ image, view }: Described): number =>
   pipe(
     view,
     O.match(
-      () => Math.min(224, options.image),
+      () => Math.min(224, image),
       (v) => v.size,
     ),
   )
 
 const predecessor = (d: Described): Predecessor => {
-  const { patch } = d.options
+  const { network } = d
+  const patch = network.kind === 'vit' ? network.options.patch : network.pyramid.patch
   const side = Math.max(4, Math.floor(sideOf(d) / patch))
   return {
-    model: networkOf(d.options),
+    model: network.kind === 'vit' ? { kind: 'vit', ...networkOf(network.options) } : pyramidSettings(network.pyramid.said),
     data: { normalisation: 'model' },
     augmentation: { recipe: 'v2', globalSize: side * patch, localSize: Math.max(1, Math.round(side * 0.43)) * patch },
   }

@@ -16,18 +16,20 @@ import { dinov2 } from './methods/dinov2.ts'
 import { compared, distilling, taught } from './methods/distillation.ts'
 import { followed as followedV3 } from './methods/dinov3.ts'
 import { hidden } from './parts/masks.ts'
-import type { Network, Prototypes } from './parts/network.ts'
-import { network, networkSettings, plainPrototypes, prototypes } from './parts/network.ts'
+import type { Prototypes } from './parts/network.ts'
+import { plainPrototypes, prototypes } from './parts/network.ts'
+import type { AnyNetwork } from './parts/any-network.ts'
+import { anyNetwork, anyNetworkSettings } from './parts/any-network.ts'
 import type { Objective, ObjectiveOf } from './parts/objective.ts'
 
 /** The settings that all kinds have. */
 export interface Networks {
-  readonly model: Network
+  readonly model: AnyNetwork
   readonly head: Prototypes
 }
 
 export const networks = section<Networks>('networks', {
-  model: networkSettings.with({ patch: 7, width: 64, depth: 3, heads: 4 }),
+  model: anyNetworkSettings.with({ kind: 'vit', patch: 7, width: 64, depth: 3, heads: 4 }),
   head: prototypes({ hidden: 128, bottleneck: 64, prototypes: 512 }).settings,
 })
 
@@ -40,7 +42,7 @@ const of = <L extends Networks>(learning: Learning<L>, whole: (s: Networks) => L
 
 const asDinov1 = (o: ObjectiveOf<'dinov1'>): Learning<Networks> =>
   dinov1({
-    model: network(),
+    model: anyNetwork(),
     head: prototypes(),
     loss: ({ head }) =>
       dino({
@@ -55,7 +57,7 @@ const asDinov2 = (o: ObjectiveOf<'dinov2'>): Learning<Networks> =>
   of(
     dinov2({
       masks: hidden(),
-      model: network(),
+      model: anyNetwork(),
       head: prototypes(),
       patchHead: o.patchHead,
       loss: ({ head }) => losses.dinov2({ prototypes: head.prototypes, centring: o.centring, weights: o }),
@@ -68,12 +70,12 @@ const asDinov3 = (o: ObjectiveOf<'dinov3'>): Learning<Networks> => ({
   ...of(
     dinov2({
       masks: hidden(),
-      model: network(),
+      model: anyNetwork(),
       head: plainPrototypes(),
       patchHead: o.patchHead,
       loss: ({ head }) => losses.dinov3({ prototypes: head.prototypes, neighbours: o.neighbours, weights: o }),
     }),
-    ({ model, head }) => ({ head, model: { ...model, generation: '3' }, masks: o.masks }),
+    ({ model, head }) => ({ head, model: model.kind === 'vit' ? { ...model, generation: '3' } : model, masks: o.masks }),
   ),
   usual: followedV3,
 })
@@ -84,7 +86,7 @@ const matched = (o: ObjectiveOf<'distil'>): Loss<Matched> =>
 const asDistil = (o: ObjectiveOf<'distil'>): Learning<Networks> => ({
   settings: networks,
   method: ({ model }, { channels, augmentation }) => {
-    const made = (n: Network) => network().make(n)({ channels, image: augmentation.global.size })
+    const made = (n: AnyNetwork) => anyNetwork().make(n)({ channels, image: augmentation.global.size })
     const others = Object.fromEntries(Object.entries(o.students).map(([name, n]) => [name, made(n)]))
     return distilling({ student: made(model), teacher: made(o.network), others }, matched(o))
   },
@@ -110,7 +112,7 @@ export const learningOf = (o: Objective): Learning<Networks> => {
 /** What networks of each kind are like where nothing else is said. */
 export const usualNetworks: { readonly [K in Objective['kind']]: Given<Networks> } = {
   dinov1: {},
-  dinov2: { model: { layerScale: 0.1 }, head: { normLastLayer: false } },
-  dinov3: { model: { layerScale: 0.1, registers: 2, eps: 1e-5, maskKeyBias: true, generation: '3', rope: { rescale: 2 } } },
+  dinov2: { model: { kind: 'vit', layerScale: 0.1 }, head: { normLastLayer: false } },
+  dinov3: { model: { kind: 'vit', layerScale: 0.1, registers: 2, eps: 1e-5, maskKeyBias: true, generation: '3', rope: { rescale: 2 } } },
   distil: {},
 }

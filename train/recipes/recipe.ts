@@ -27,6 +27,7 @@ import { optionsOf } from './experiment.ts'
 import { predecessorIn } from './going-on.ts'
 import { learningOf, networks, usualNetworks } from './kinds.ts'
 import { crops } from './parts/crops.ts'
+import { patchOf } from './parts/any-network.ts'
 import { images } from './parts/images.ts'
 import type { Objective } from './parts/objective.ts'
 import { objective } from './parts/objective.ts'
@@ -53,7 +54,7 @@ export const config = section('a run', { name: text('train', 'of the run, and of
       at: 'model',
       of: ['model', 'augmentation'],
       holds: (c) =>
-        c.augmentation.globalSize >= c.model.patch && (c.augmentation.locals === 0 || c.augmentation.localSize >= c.model.patch),
+        c.augmentation.globalSize >= patchOf(c.model) && (c.augmentation.locals === 0 || c.augmentation.localSize >= patchOf(c.model)),
       allowed: (c) => `patches no larger than the crops: ${c.augmentation.globalSize} and ${c.augmentation.localSize} pixels`,
       remedy: 'make crops larger, or patches smaller',
     },
@@ -139,11 +140,15 @@ const experimentOf = (defaults: Given<Config>, taken: Given<Config>): Experiment
   }
 }
 
+/** The attention heads of a Vision Transformer, which no file of weights says. */
+const headsIn = (model: Given<Config>['model']): number | undefined =>
+  model !== undefined && 'heads' in model && typeof model.heads === 'number' ? model.heads : undefined
+
 const goingOnFrom = (defaults: Given<Config>): Experiment => ({
   ...experimentOf(defaults, {}),
   adapted: (layers) =>
     pipe(
-      predecessorIn(layers, { from: defaults.start?.from, base: defaults.start?.base, heads: defaults.model?.heads }),
+      predecessorIn(layers, { from: defaults.start?.from, base: defaults.start?.base, heads: headsIn(defaults.model) }),
       TE.map(
         O.match(
           () => experimentOf(defaults, {}),

@@ -106,7 +106,13 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>): Promise<Ex
   const path = saidAt('data.path')
   const paths = new Set(settingsOf(e.settings).map((s) => s.path))
   if (typeof path !== 'string' || path === '' || !needed.every((p) => paths.has(p))) return e
-  if (saidAt('start') !== undefined || saidAt('objective.kind') === 'distil' || (named === undefined && asked !== 'usual')) return e
+  if (
+    saidAt('start') !== undefined ||
+    saidAt('objective.kind') === 'distil' ||
+    (saidAt('model.kind') ?? 'vit') !== 'vit' ||
+    (named === undefined && asked !== 'usual')
+  )
+    return e
   const own = e.resolve([])
   const forDigits = E.isRight(own) && valueAt(own.right.config, 'data', 'path') === '' && valueAt(own.right.config, 'start', 'from') === ''
   if (named === undefined && !forDigits) return e

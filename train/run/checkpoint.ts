@@ -34,7 +34,7 @@ import type { HostTensors } from '../../data/formats/tensor.ts'
 /** The version that is written; others are refused by name. */
 export const checkpointVersion = 1
 
-export type BackboneKind = 'vit' | 'own'
+export type BackboneKind = 'vit' | 'pyramid' | 'own'
 
 /** Everything from which a run continues as if it had never stopped. */
 export interface Checkpoint {
@@ -46,7 +46,7 @@ export interface Checkpoint {
   readonly config: Json
   /** Where the data and the schedules stand (epoch, batch, phase), as far as the step alone does not say it. */
   readonly position: Json
-  /** Whether the backbone computes what a ViT of its tensors does, or its own program alone knows what. Not said before 0.2. */
+  /** Whether what the backbone computes is known: a ViT, or a network with stages. `own`: to its program alone. Not said before 0.2. */
   readonly backbone?: BackboneKind
   /** The resident state by path: student, teacher, moments, centres, counters. */
   readonly state: HostTensors
@@ -66,7 +66,7 @@ const Header = t.intersection([
     bodyBytes: Whole,
     bodySha256: t.string,
   }),
-  t.partial({ backbone: t.keyof({ vit: null, own: null }) }),
+  t.partial({ backbone: t.keyof({ vit: null, pyramid: null, own: null }) }),
 ])
 
 type Header = t.TypeOf<typeof Header>

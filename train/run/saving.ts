@@ -9,7 +9,9 @@ import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Json } from '../../data/formats/codec.ts'
 import type { CommonSettings } from '../config/common.ts'
+import type { AnyBackbone } from '../step/method.ts'
 import type { Assembled } from './assembly.ts'
+import type { BackboneKind } from './checkpoint.ts'
 import type { Saved } from './checkpoints.ts'
 import { checkpointName, save } from './checkpoints.ts'
 import type { Log } from './log/log.ts'
@@ -51,6 +53,9 @@ const positionOf = (o: Saving, { skipped, values }: Said): Position => ({
   values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))),
 })
 
+/** What is to be read of the state again, by anyone. */
+const kindOf = ({ vit, pyramid }: AnyBackbone): BackboneKind => (O.isSome(vit) ? 'vit' : O.isSome(pyramid) ? 'pyramid' : 'own')
+
 /**
  * Saves the state after `step` steps, when their numbers are on the disk: a run that is gone on with from here has them all, whatever came
  * between. All ranks bring their parts, and the first one writes it. Faults: a state that is not finite, which is not saved; what the
@@ -72,7 +77,7 @@ export const checkpoint = (o: Saving, step: number, said: Said): TaskEither<Faul
             seed: o.settings.seed,
             config: o.config,
             position: positionOf(o, said),
-            backbone: O.isSome(o.assembled.method.evaluated.vit) ? 'vit' : 'own',
+            backbone: kindOf(o.assembled.method.evaluated),
             state,
           }),
     ),

@@ -20,7 +20,7 @@ export const v1Groups: GroupRule = ({ path, declaration }) => ({
 export interface LayerDecayOptions {
   /** The learning rate of a layer over that of the layer above it. */
   readonly decay: number
-  /** Blocks of the backbone; 0 for a head, whose layers all have the factor 1. */
+  /** Blocks of the backbone; 0 for a head or a backbone with stages, whose layers all have the factor 1. */
   readonly blocks: number
   /** An additional factor for the patch embedding. */
   readonly patchEmbed: number
@@ -40,7 +40,7 @@ const layerOf = (path: string, blocks: number): number => {
 export const layerRate =
   (o: LayerDecayOptions) =>
   (path: string): number =>
-    o.decay ** (o.blocks + 1 - layerOf(path, o.blocks)) * (path.includes('patch_embed') ? o.patchEmbed : 1)
+    (o.blocks === 0 ? 1 : o.decay ** (o.blocks + 1 - layerOf(path, o.blocks))) * (path.includes('patch_embed') ? o.patchEmbed : 1)
 
 /** DINOv2: no decay for biases, norms and layer scales. */
 export const v2Groups =

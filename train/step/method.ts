@@ -16,6 +16,7 @@ import { call, context, leavesOf } from '../../core/model.ts'
 import { join } from '../../core/tree.ts'
 import type { Loss } from '../../losses/loss.ts'
 import type { BackboneFeatures, Pair, Views } from '../../models/dino.ts'
+import type { Pyramid } from '../../models/huggingface/family.ts'
 import type { Vit } from '../../models/vit.ts'
 import type { Batch } from './batch.ts'
 import type { Objective } from './objective.ts'
@@ -39,6 +40,8 @@ export interface Backbone<B, I = Expr> extends Model<B, I, SeeingFeatures> {
   readonly blocks?: number
   /** Itself, where it is a Vision Transformer: what other programs can read it as. Not taken at its word: features must be equal. */
   readonly vit?: Vit
+  /** Itself, where it is a backbone with stages. The same holds of it. */
+  readonly pyramid?: Pyramid
 }
 
 /** A backbone as it is, its parameters' type read off them: `backbone({ width, patch, params, apply: (context, p) => (images) => … })`. */
@@ -53,6 +56,7 @@ export interface AnyBackbone {
   /** Pixels along the side of a patch. */
   readonly patch: number
   readonly vit: Option<Vit>
+  readonly pyramid: Option<Pyramid>
 }
 
 const featuresOf =
@@ -62,13 +66,19 @@ const featuresOf =
     return call(b, context('eval'), 'features', leaves, images)
   }
 
+/** A network that other programs know. */
+interface Known<B> extends Model<B, Expr, SeeingFeatures> {
+  readonly patch: number
+  readonly options: { readonly channels: number }
+}
+
 /**
- * Whether features are those of a Vision Transformer: equal expressions are one object. What was made of a ViT may have another stem, other
- * blocks, or the mean of patches in place of the class token.
+ * Whether features are those of a network that is known: equal expressions are one object. What was made of a ViT may have another stem,
+ * other blocks, or the mean of patches in place of the class token.
  */
-const isVit = (features: AnyBackbone['features'], model: Vit): boolean => {
-  const { channels, patch } = model.options
-  const images = input('images', [1, channels, 2 * patch, 3 * patch])
+const isOf = <B>(features: AnyBackbone['features'], model: Known<B>): boolean => {
+  const { patch, options } = model
+  const images = input('images', [1, options.channels, 2 * patch, 3 * patch])
   const [own, plain] = [features('', images), featuresOf(model)('', images)]
   return own.cls === plain.cls && own.patches === plain.patches
 }
@@ -81,7 +91,11 @@ export const anyBackbone = <B>(b: Backbone<B>): AnyBackbone => {
     patch: b.patch,
     vit: pipe(
       O.fromNullable(b.vit),
-      O.filter((model) => isVit(features, model)),
+      O.filter((model) => isOf(features, model)),
+    ),
+    pyramid: pipe(
+      O.fromNullable(b.pyramid),
+      O.filter((model) => isOf(features, model)),
     ),
   }
 }

@@ -1,5 +1,4 @@
 /** `npm run hf -- export|import|inspect|push`: backbones in and out of Hugging Face's format. */
-import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
@@ -9,9 +8,6 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
-import { declarations } from '../../../core/model.ts'
-import { writeSafetensors } from '../../../data/formats/safetensors.ts'
-import { floatTensor } from '../../../data/formats/tensor.ts'
 import { parameterCount } from '../../../models/count.ts'
 import type { ChannelRule } from '../../exchange/huggingface/imagery.ts'
 import { channelRules } from '../../exchange/huggingface/imagery.ts'
@@ -23,18 +19,17 @@ import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../arguments.ts'
 import type { Backbone } from '../../exchange/huggingface/reader.ts'
 import type { ModelOptions } from '../../exchange/model.ts'
-import { readModel } from '../../exchange/model.ts'
+import { readModel, readPyramid } from '../../exchange/model.ts'
 import { frozenOptions, modelOptions } from './program.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
 import { handedOn } from '../../exchange/huggingface/handing-on.ts'
 import { readConfig } from '../../exchange/peft/folder.ts'
 import type { RunOptions } from '../../exchange/run.ts'
-import { exportAdapters, readRun } from '../../exchange/run.ts'
-import type { ReadSwinOptions, SwinBackbone } from '../../exchange/huggingface/swin.ts'
-import { isSwin, readSwin, writeSwin } from '../../exchange/huggingface/swin.ts'
+import { exportAdapters, pyramidOfRun, readRun } from '../../exchange/run.ts'
+import { pyramidSummary, pyramidWritten } from '../pyramids.ts'
 import type { Precision } from '../../exchange/huggingface/weights.ts'
 import type { WriteOptions } from '../../exchange/huggingface/writer.ts'
-import { forms, officialFile } from '../../exchange/huggingface/forms.ts'
+import { forms } from '../../exchange/huggingface/forms.ts'
 import { push } from '../pushing.ts'
 import { print, tell } from '../terminal.ts'
 import { tellFault } from '../unexpected.ts'
@@ -150,7 +145,9 @@ const writeOptions = (a: Arguments): Either<Fault, WriteOptions> =>
     }),
   )
 
-const writer = (a: Arguments): (typeof forms)[string] => forms[O.getOrElse(() => 'huggingface')(textOf(a, 'format'))]
+const formOf = (a: Arguments): string => O.getOrElse(() => 'huggingface')(textOf(a, 'format'))
+
+const writer = (a: Arguments): (typeof forms)[string] => forms[formOf(a)]
 
 /** What was done and found, for a person and for `--json`. */
 type Output = Readonly<Record<string, unknown>>
@@ -228,10 +225,24 @@ const exporting = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
     TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
     TE.bind('options', () => TE.fromEither(writeOptions(a))),
-    TE.bind('backbone', ({ run }) => readRun(run, runOptions(a))),
+    TE.bind('pyramid', ({ run }) => pyramidOfRun(run, runOptions(a))),
+    TE.chain(({ run, out, options, pyramid }) =>
+      O.isNone(pyramid)
+        ? exportingVit(a, run, out, options)
+        : pipe(
+            say(pyramid.value.notes),
+            TE.chain(() => pyramidWritten(formOf(a), out, { ...options, ...handedOn(pyramid.value) }, false)(pyramid.value)),
+          ),
+    ),
+  )
+
+const exportingVit = (a: Arguments, run: string, out: string, options: WriteOptions): TaskEither<Fault, Output> =>
+  pipe(
+    readRun(run, runOptions(a)),
+    TE.bindTo('backbone'),
     TE.chainFirst(({ backbone }) => say(backbone.notes)),
-    TE.bind('files', ({ backbone, out, options }) => writer(a)(out, { ...options, ...handedOn(backbone) })(backbone)),
-    TE.map(({ backbone, out, files }) => ({ ...summary(backbone), out, files })),
+    TE.bind('files', ({ backbone }) => writer(a)(out, { ...options, ...handedOn(backbone) })(backbone)),
+    TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files })),
   )
 
 const exportingAdapters = (a: Arguments): TaskEither<Fault, Output> =>
@@ -251,15 +262,6 @@ const exportingAdapters = (a: Arguments): TaskEither<Fault, Output> =>
     })),
   )
 
-/** The weights of a Swin by the names that the model flattens to. */
-const writeFlat = (out: string, b: SwinBackbone): TaskEither<Fault, void> =>
-  writeSafetensors(join(out, officialFile))({
-    tensors: new Map(
-      declarations(b.model.params).map(([path, d]) => [path, floatTensor(d.shape, b.weights.get(path) ?? new Float32Array())]),
-    ),
-    metadata: { format: 'pt' },
-  })
-
 const importingVit = (a: Arguments, from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
   pipe(
     readModel(from, wishes, report),
@@ -276,31 +278,6 @@ const importingVit = (a: Arguments, from: string, out: string, wishes: ModelOpti
     TE.map(({ backbone, files }) => ({ ...summary(backbone), out, files })),
   )
 
-const swinSummary = ({ model: { options, params }, weights, notes }: SwinBackbone): Output => ({
-  source: 'swin',
-  writes_as: 'swin',
-  parameters: parameterCount(params),
-  tensors: weights.size,
-  ...options,
-  notes,
-})
-
-const swinWishes = ({ change, channelRule, unknown }: ModelOptions): ReadSwinOptions => ({
-  ...(change?.channels === undefined ? {} : { change: { channels: change.channels } }),
-  ...(channelRule === undefined ? {} : { channelRule }),
-  ...(unknown === undefined ? {} : { unknown }),
-})
-
-const importingSwin = (_: Arguments, from: string, out: string, wishes: ModelOptions, options: WriteOptions): TaskEither<Fault, Output> =>
-  pipe(
-    readSwin(from, swinWishes(wishes)),
-    TE.bindTo('backbone'),
-    TE.chainFirst(({ backbone }) => say(backbone.notes)),
-    TE.bind('files', ({ backbone }) => writeSwin(out, options)(backbone)),
-    TE.chainFirst(({ backbone }) => writeFlat(out, backbone)),
-    TE.map(({ backbone, files }) => ({ ...swinSummary(backbone), out, files: [...files, officialFile] })),
-  )
-
 const importing = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
@@ -308,9 +285,22 @@ const importing = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
     TE.bind('wishes', () => TE.fromEither(readOptions(a))),
     TE.bind('options', () => TE.fromEither(writeOptions(a))),
-    TE.bind('hierarchical', ({ from }) => isSwin(from)),
-    TE.chain(({ from, out, wishes, options, hierarchical }) =>
-      (hierarchical ? importingSwin : importingVit)(a, from, out, wishes, options),
+    TE.bind('pyramid', ({ from, wishes }) => readPyramid(from, wishes)),
+    TE.chain(({ from, out, wishes, options, pyramid }) =>
+      O.isNone(pyramid)
+        ? importingVit(a, from, out, wishes, options)
+        : pipe(
+            say(pyramid.value.notes),
+            // an official file is always there, alone or beside what is asked for
+            TE.chain(() =>
+              pyramidWritten(
+                formOf(a),
+                out,
+                { ...options, ...handedOn(pyramid.value, wishes.change?.image !== undefined) },
+                true,
+              )(pyramid.value),
+            ),
+          ),
     ),
   )
 
@@ -325,10 +315,8 @@ const inspecting = (a: Arguments): TaskEither<Fault, Output> =>
     TE.Do,
     TE.bind('from', () => source(a)),
     TE.bind('wishes', () => TE.fromEither(readOptions(a))),
-    TE.bind('hierarchical', ({ from }) => isSwin(from)),
-    TE.chain(({ from, wishes, hierarchical }) =>
-      hierarchical ? pipe(readSwin(from, swinWishes(wishes)), TE.map(swinSummary)) : inspectingVit(from, wishes),
-    ),
+    TE.bind('pyramid', ({ from, wishes }) => readPyramid(from, wishes)),
+    TE.chain(({ from, wishes, pyramid }) => (O.isSome(pyramid) ? TE.right(pyramidSummary(pyramid.value)) : inspectingVit(from, wishes))),
   )
 
 const actions: Readonly<Record<string, (a: Arguments) => TaskEither<Fault, Output>>> = {

@@ -1,6 +1,12 @@
 /** How pictures become pixels, handed on with a backbone that was read: as its source says it, in words of transformers. */
-import type { Backbone } from './reader.ts'
+import type { Preprocessor } from './preprocessor.ts'
 import type { WriteOptions } from './writer.ts'
+
+/** A backbone of any kind, with how its source sees pictures. */
+interface Seeing {
+  readonly model: { readonly options: { readonly channels: number } }
+  readonly preprocessor: Preprocessor | undefined
+}
 
 /** Statistics for a number of channels: theirs, or their mean for each. */
 const forChannels = (x: number | ReadonlyArray<number>, channels: number): number | ReadonlyArray<number> =>
@@ -12,7 +18,7 @@ const forChannels = (x: number | ReadonlyArray<number>, channels: number): numbe
 const numbers: Readonly<Record<string, number>> = { nearest: 0, bilinear: 2, bicubic: 3 }
 
 /** What to write of how a source sees pictures; nothing where it does not say it, or where another size of images was asked for. */
-export const handedOn = (b: Backbone, resized = false): Pick<WriteOptions, 'preprocessor'> => {
+export const handedOn = (b: Seeing, resized = false): Pick<WriteOptions, 'preprocessor'> => {
   const p = b.preprocessor
   if (p === undefined || resized) return {}
   const { channels } = b.model.options

@@ -22,14 +22,32 @@ import { mergedNetwork } from '../merge.ts'
 import { networkValues } from '../../step/values.ts'
 import { writeAdapters } from '../peft/folder.ts'
 import { trainedCount, withinNetwork } from '../../step/strategies/strategy.ts'
+import type { Pyramid } from '../../../models/huggingface/family.ts'
+import { writePyramid } from './pyramid.ts'
+import type { Weights } from './weights.ts'
 import { writeBackbone } from './writer.ts'
+
+const underBackbone = (params: unknown, values: Values): Weights =>
+  new Map(declarations(params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()]))
 
 /** As transformers reads it. Left with the kind `usage`: no type there can hold it. */
 const asVit = (folder: string, model: Vit, values: Values, t: Trained): TaskEither<Fault, void> =>
   pipe(
     writeBackbone(folder, { preprocessor: preprocessorOfRun(t.assembled, model.options.channels) })({
       model,
-      weights: new Map(declarations(model.params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()])),
+      weights: underBackbone(model.params, values),
+    }),
+    TE.map(() => {
+      t.progress.say(`for Hugging Face: ${folder}`)
+    }),
+  )
+
+/** A backbone with stages, the same. */
+const asPyramid = (folder: string, model: Pyramid, values: Values, t: Trained): TaskEither<Fault, void> =>
+  pipe(
+    writePyramid(folder, { preprocessor: preprocessorOfRun(t.assembled, model.options.channels) })({
+      model,
+      weights: underBackbone(model.params, values),
     }),
     TE.map(() => {
       t.progress.say(`for Hugging Face: ${folder}`)
@@ -61,12 +79,14 @@ export const writeNetwork =
     return pipe(
       TE.fromEither(mergedNetwork(t.assembled.program.adapters, n.root)(t.state)),
       TE.chain((values) =>
-        O.isNone(n.vit)
-          ? own('no class of transformers computes what this backbone does', values)
-          : pipe(
-              asVit(join(t.out, `huggingface${ending}`), n.vit.value, values, t),
-              TE.orElse((bad) => (bad.kind === 'usage' ? own(whyNot(bad), values) : TE.left(bad))),
-            ),
+        O.isSome(n.pyramid)
+          ? asPyramid(join(t.out, `huggingface${ending}`), n.pyramid.value, values, t)
+          : O.isNone(n.vit)
+            ? own('no class of transformers computes what this backbone does', values)
+            : pipe(
+                asVit(join(t.out, `huggingface${ending}`), n.vit.value, values, t),
+                TE.orElse((bad) => (bad.kind === 'usage' ? own(whyNot(bad), values) : TE.left(bad))),
+              ),
       ),
     )
   }

@@ -21,6 +21,7 @@ import { readStored, storedInMemory } from '../../../data/formats/stored.ts'
 import type { HostTensors } from '../../../data/formats/tensor.ts'
 import type { Dialect } from '../../../models/huggingface/config.ts'
 import { optionsOf } from '../../../models/huggingface/config.ts'
+import { families } from '../../../models/huggingface/families.ts'
 import type { HuggingFaceConfig } from '../../../models/huggingface/keys.ts'
 import { configCodec } from '../../../models/huggingface/keys.ts'
 import type { Plan } from '../../../models/huggingface/names.ts'
@@ -282,7 +283,7 @@ const fromStored = (place: string, stored: Stored, o: ReadOptions): TaskEither<F
     TE.chainEitherK((raw) => finished(raw, undefined, o)),
   )
 
-const huggingFaceAnchors = [anchorsOf('dinov2'), anchorsOf('dinov3_vit')]
+const huggingFaceAnchors = [anchorsOf('dinov2'), anchorsOf('dinov3_vit'), ...families.map(({ anchors }) => anchors)]
 
 /** A file by itself: names of Hugging Face need the configuration that lies beside it. */
 const fromFile = (file: string, o: ReadOptions): TaskEither<Fault, Backbone> =>
@@ -353,5 +354,5 @@ export const readBackbone = (path: string, o: ReadOptions = {}): TaskEither<Faul
   )
 
 /** A backbone's weights as first values of a run's tensors, under each of the roots: `student.backbone`, `teacher.backbone`. */
-export const underRoots = (b: Backbone, roots: ReadonlyArray<string>): ReadonlyMap<string, Float32Array> =>
+export const underRoots = (b: Pick<Backbone, 'weights'>, roots: ReadonlyArray<string>): ReadonlyMap<string, Float32Array> =>
   new Map(roots.flatMap((root) => [...b.weights].map(([path, x]) => [`${root}.${path}`, x] as const)))

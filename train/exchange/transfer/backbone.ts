@@ -14,6 +14,7 @@ import type { Fault } from '../../../core/fault.ts'
 import type { Declaration } from '../../../core/model.ts'
 import type { Shape } from '../../../core/type.ts'
 import { equalShape, showShape, sizeOf } from '../../../core/type.ts'
+import { families } from '../../../models/huggingface/families.ts'
 import type { ChannelRule } from '../huggingface/imagery.ts'
 import { adaptChannels, resizeGrid } from '../huggingface/imagery.ts'
 import type { Carried, Tensor, Tensors, Wanted } from './tensors.ts'
@@ -58,6 +59,9 @@ const isGamma = (path: string): boolean => path.endsWith('.gamma')
 const mayBeNew = (path: string): boolean =>
   /(^|\.)(cls_token|mask_token|register_tokens|storage_tokens|pos_embed)$|\.bias$|\.lora_/.test(path)
 
+/** The weights whose second axis are the channels of images. */
+const stems: ReadonlyArray<string> = ['patch_embed.proj.weight', ...families.map(({ stem }) => stem)]
+
 const side = (shape: Shape): number => Math.round(Math.sqrt((shape[1] ?? 1) - 1))
 
 /** A tensor of another shape made to fit, and how; none where there is no way. */
@@ -70,7 +74,7 @@ const adapted = (path: string, x: Tensor, d: Declaration, rule: ChannelRule): re
     )
   )
     return [x.values, '']
-  if (path === 'patch_embed.proj.weight' && a.length === 4 && a[0] === b[0] && a[2] === b[2] && a[3] === b[3])
+  if (stems.includes(path) && a.length === 4 && a[0] === b[0] && a[2] === b[2] && a[3] === b[3])
     return [
       adaptChannels(rule, { from: a[1], to: b[1], area: a[2] * a[3] })(x.values),
       `${a[1]} channels became ${b[1]} by the rule "${rule}"`,
@@ -114,7 +118,7 @@ export const carryBackbone = (wanted: Wanted, from: Tensors, rule: ChannelRule):
     else return E.left(unfit(path, x === undefined ? 'no such tensor' : showShape(x.shape), d))
   }
   const extra = [...source.keys()].filter((path) => !wanted.has(path))
-  const layer = extra.find((path) => /^(blocks|layers)\./.test(path) && !mayBeNew(path) && !/norm/.test(path))
+  const layer = extra.find((path) => /^(blocks|layers|stages|downsample_layers)\./.test(path) && !mayBeNew(path) && !/norm/.test(path))
   if (layer !== undefined) return E.left(unfit(layer, 'a layer that the network does not have', undefined))
   return E.right({
     values,

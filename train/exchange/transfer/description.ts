@@ -15,6 +15,7 @@ import { decodeAs } from '../../../data/formats/codec.ts'
 import { optionsOf } from '../../../models/huggingface/config.ts'
 import type { HuggingFaceConfig } from '../../../models/huggingface/keys.ts'
 import { configCodec } from '../../../models/huggingface/keys.ts'
+import type { Pyramid } from '../../../models/huggingface/family.ts'
 import type { FullOptions } from '../../../models/options.ts'
 import { fullOptions } from '../../../models/options.ts'
 import type { Vit } from '../../../models/vit.ts'
@@ -24,15 +25,24 @@ import { localModel } from '../huggingface/hub.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import { readJson } from '../../../data/formats/json.ts'
 import type { ModelOptions } from '../model.ts'
-import { readModel } from '../model.ts'
+import { describedPyramid } from '../huggingface/pyramid.ts'
+import { readModel, readPyramid } from '../model.ts'
 import { isRun, readRun } from '../run.ts'
 import { writeBackbone } from '../huggingface/writer.ts'
 import { initialValues } from '../../step/initialization.ts'
 import { usualView, viewAt, viewOf } from './view.ts'
 
+/** What it is: by the options of a Vision Transformer, or as a backbone with stages. */
+export type DescribedNetwork =
+  { readonly kind: 'vit'; readonly options: FullOptions } | { readonly kind: 'pyramid'; readonly pyramid: Pyramid }
+
+const vitOf = (options: FullOptions): Pick<Described, 'network' | 'image'> => ({ network: { kind: 'vit', options }, image: options.image })
+
 /** A network before its weights are read: its options, and how it sees images where its folder says. */
 export interface Described {
-  readonly options: FullOptions
+  readonly network: DescribedNetwork
+  /** Pixels along the side of the images that it was made for. */
+  readonly image: number
   readonly view: Option<CropView>
 }
 
@@ -43,7 +53,7 @@ const readWhole = (path: string, o: DescribeOptions): TaskEither<Fault, Describe
     TE.chainEitherK((b) =>
       pipe(
         b.preprocessor === undefined ? E.right(usualView(b.model.options)) : viewOf(path, b.preprocessor, b.model.options.image),
-        E.map((view): Described => ({ options: b.model.options, view: O.some(view) })),
+        E.map((view): Described => ({ ...vitOf(b.model.options), view: O.some(view) })),
       ),
     ),
   )
@@ -63,7 +73,7 @@ const readConfigured = (path: string, config: HuggingFaceConfig): TaskEither<Fau
     TE.chain((options) =>
       pipe(
         viewAt(path, options.image),
-        TE.map((view): Described => ({ options, view })),
+        TE.map((view): Described => ({ ...vitOf(options), view })),
       ),
     ),
   )
@@ -71,8 +81,29 @@ const readConfigured = (path: string, config: HuggingFaceConfig): TaskEither<Fau
 /** What says of a model what its files do not. */
 type DescribeOptions = Pick<ModelOptions, 'heads' | 'base'>
 
-/** The backbone at a path, and how it sees images; of a Hugging Face folder, from its configuration alone. */
-export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> =>
+/** A backbone with stages at a path; none where it is another one. */
+const describedStages = (path: string): TaskEither<Fault, Option<Described>> =>
+  pipe(
+    isRun(path),
+    TE.bindTo('run'),
+    TE.bind('what', () => whatIs(path)),
+    TE.chain(({ run, what }) =>
+      run || what === 'file' ? pipe(readPyramid(path), TE.map(O.map(({ model }) => model))) : describedPyramid(path),
+    ),
+    TE.chain(
+      O.match(
+        () => TE.right(O.none),
+        (pyramid) =>
+          pipe(
+            viewAt(path, pyramid.options.image),
+            TE.map((view) => O.some<Described>({ network: { kind: 'pyramid', pyramid }, image: pyramid.options.image, view })),
+          ),
+      ),
+    ),
+  )
+
+/** A Vision Transformer; of a Hugging Face folder, from its configuration alone. */
+const describedVit = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> =>
   pipe(
     isRun(path),
     TE.chain((run) =>
@@ -82,7 +113,7 @@ export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<F
             TE.chain(({ model: { options } }) =>
               pipe(
                 viewAt(path, options.image),
-                TE.map((view): Described => ({ options, view })),
+                TE.map((view): Described => ({ ...vitOf(options), view })),
               ),
             ),
           )
@@ -118,11 +149,26 @@ export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<F
     ),
   )
 
-/** The options of the backbone at a path. */
+/** The backbone at a path, and how it sees images; of a Hugging Face folder, from its configuration alone. */
+export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> =>
+  pipe(
+    describedStages(path),
+    TE.chain(
+      O.match(
+        () => describedVit(path, o),
+        (d) => TE.right(d),
+      ),
+    ),
+  )
+
+const noVit = (path: string): Fault =>
+  fault('data', { place: path, found: 'a backbone with stages', allowed: 'a Vision Transformer', remedy: 'name the folder of one' })
+
+/** The options of the Vision Transformer at a path. Fault: another backbone. */
 export const optionsAt = (path: string): TaskEither<Fault, FullOptions> =>
   pipe(
-    describedAt(path),
-    TE.map(({ options }) => options),
+    describedVit(path, {}),
+    TE.chain(({ network }) => (network.kind === 'vit' ? TE.right(network.options) : TE.left(noVit(path)))),
   )
 
 /** Programs that train have settings where commands have options. */

@@ -18,11 +18,11 @@ import { latest } from '../../run/checkpoints.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import type { Backbone } from '../huggingface/reader.ts'
 import type { ModelOptions } from '../model.ts'
-import { readModel } from '../model.ts'
+import { readModel, readPyramid } from '../model.ts'
 import type { Network } from '../network.ts'
 import { readRun, tensorsOfRun } from '../run.ts'
 import { unwrapped } from '../../../models/huggingface/prefix.ts'
-import { isSwin, readSwin } from '../huggingface/swin.ts'
+import type { PyramidBackbone } from '../huggingface/pyramid.ts'
 import type { Weights } from '../huggingface/weights.ts'
 import type { Tensor, Tensors } from './tensors.ts'
 
@@ -101,7 +101,7 @@ const headsIn = (place: string, tensors: StoredTensors, network: Network): TaskE
 
 /** The backbone of a run: as the network that it is, or as bare tensors of one that only its own program knows. */
 const backboneOf = (folder: string, place: string, c: Checkpoint, network: Network): TaskEither<Fault, Source> =>
-  c.backbone !== 'own'
+  c.backbone === undefined || c.backbone === 'vit'
     ? pipe(readRun(folder, { network, mergeLora: true }), TE.map(ofBackbone))
     : pipe(
         TE.fromEither(tensorsOfRun(place, c, { network, mergeLora: true })),
@@ -124,36 +124,37 @@ const fromRun = (folder: string, place: string, c: Checkpoint, network: Network)
     TE.map(({ backbone, heads, kept }) => ({ ...backbone, heads, kept })),
   )
 
+const ofPyramid = ({ model, weights, notes }: PyramidBackbone): Source => ({
+  backbone: tensorsOf(model.params, weights),
+  heads: new Map(),
+  kept: new Map(),
+  attentionHeads: undefined,
+  notes,
+})
+
+/** A folder or a file of a backbone, with stages or without. */
+const ofModel = (path: string, o: SourceOptions): TaskEither<Fault, Source> =>
+  pipe(
+    readPyramid(path, { network: o.network }),
+    TE.chain(
+      O.match(
+        () => pipe(readModel(path, o), TE.map(ofBackbone)),
+        (b) => TE.right(ofPyramid(b)),
+      ),
+    ),
+  )
+
 const fromFile = (file: string, o: SourceOptions): TaskEither<Fault, Source> =>
   pipe(
     TE.Do,
-    TE.bind('backbone', () => readModel(file, o)),
+    TE.bind('backbone', () => ofModel(file, o)),
     TE.bind('heads', () =>
       pipe(
         openTensors(file),
         TE.chain(({ tensors }) => headsIn(file, tensors, o.network)),
       ),
     ),
-    TE.map(({ backbone, heads }) => ({ ...ofBackbone(backbone), heads })),
-  )
-
-const fromFolder = (folder: string, o: SourceOptions): TaskEither<Fault, Source> =>
-  pipe(
-    isSwin(folder),
-    TE.chain((hierarchical) =>
-      !hierarchical
-        ? pipe(readModel(folder, o), TE.map(ofBackbone))
-        : pipe(
-            readSwin(folder),
-            TE.map(({ model, weights, notes }): Source => ({
-              backbone: tensorsOf(model.params, weights),
-              heads: new Map(),
-              kept: new Map(),
-              attentionHeads: undefined,
-              notes,
-            })),
-          ),
-    ),
+    TE.map(({ backbone, heads }) => ({ ...backbone, heads })),
   )
 
 /** Which network of a run, and what else says of a source what it does not. */
@@ -171,7 +172,7 @@ export const readSource = (path: string, o: SourceOptions): TaskEither<Fault, So
         : pipe(
             latest(join(path, 'checkpoints')),
             TE.chain(({ found }) =>
-              O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint, o.network) : fromFolder(path, o),
+              O.isSome(found) ? fromRun(path, found.value.path, found.value.checkpoint, o.network) : ofModel(path, o),
             ),
           ),
     ),

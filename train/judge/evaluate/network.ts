@@ -24,13 +24,11 @@ import { checkpointsIn } from '../../run/checkpoints.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import type { Preprocessor } from '../../exchange/huggingface/preprocessor.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
-import { processorOf } from '../../exchange/huggingface/processor.ts'
 import type { Backbone } from '../../exchange/huggingface/reader.ts'
 import type { ModelOptions } from '../../exchange/model.ts'
-import { readModel } from '../../exchange/model.ts'
+import { readModel, readPyramid } from '../../exchange/model.ts'
 import { readRun } from '../../exchange/run.ts'
-import type { SwinBackbone } from '../../exchange/huggingface/swin.ts'
-import { isSwin, readSwin } from '../../exchange/huggingface/swin.ts'
+import type { PyramidBackbone } from '../../exchange/huggingface/pyramid.ts'
 import type { CropView, Preprocess } from '../../exchange/preprocess.ts'
 import { preprocessOf, preprocessorOfCrops } from '../../exchange/preprocess.ts'
 
@@ -86,7 +84,7 @@ const ofVit = (place: string, { model, weights, notes }: Backbone, preprocess: P
   },
 })
 
-const ofSwin = (place: string, { model, weights, notes }: SwinBackbone, preprocess: Preprocess): Frozen => ({
+const ofPyramid = (place: string, { model, weights, notes }: PyramidBackbone, preprocess: Preprocess): Frozen => ({
   place,
   preprocess,
   weights,
@@ -96,7 +94,7 @@ const ofSwin = (place: string, { model, weights, notes }: SwinBackbone, preproce
   patch: model.patch,
   width: model.width,
   heads: 1,
-  notes: [...notes, 'a Swin has no class token: the mean of its tokens stands for it, and its attention is how alike they are'],
+  notes: [...notes, model.family.says],
   look: (root) => (pixels) => {
     const f = call(model, context('eval'), 'backbone', leavesOf(root, model.params), pixels)
     return { ...f, blocks: [f.cls], prefix: 1 }
@@ -181,21 +179,11 @@ const processed = (
 /** A folder of Hugging Face or timm, adapters, or a file of weights. */
 const ofFolder = (folder: string, o: FrozenOptions, say?: (text: string) => void): TaskEither<Fault, Frozen> =>
   pipe(
-    isSwin(folder),
-    TE.chain((hierarchical) =>
-      hierarchical
-        ? pipe(
-            readSwin(folder),
-            TE.bindTo('b'),
-            TE.bind('found', () => processorOf(folder)),
-            TE.chainEitherK(({ b, found }) =>
-              pipe(
-                processed(folder, O.toUndefined(found), b.model.options.image, b.model.options.channels, o),
-                E.map((p) => noted(ofSwin(folder, b, p.preprocess), p.notes)),
-              ),
-            ),
-          )
-        : pipe(
+    readPyramid(folder, o),
+    TE.chain(
+      O.match(
+        () =>
+          pipe(
             readModel(folder, o, say),
             TE.chainEitherK((b) =>
               pipe(
@@ -204,24 +192,44 @@ const ofFolder = (folder: string, o: FrozenOptions, say?: (text: string) => void
               ),
             ),
           ),
+        (b) =>
+          TE.fromEither(
+            pipe(
+              processed(folder, b.preprocessor, b.model.options.image, b.model.options.channels, o),
+              E.map((p) => noted(ofPyramid(folder, b, p.preprocess), p.notes)),
+            ),
+          ),
+      ),
     ),
   )
 
 /** The moving average in a run's newest checkpoint. */
-const ofCheckpoints = (folder: string): TaskEither<Fault, Frozen> =>
-  pipe(
+const ofCheckpoints = (folder: string): TaskEither<Fault, Frozen> => {
+  const seen = (
+    config: RunConfig,
+    { image, channels }: { readonly image: number; readonly channels: number },
+    frozen: (p: Preprocess) => Frozen,
+  ): Either<Fault, Frozen> => {
+    const { view, note } = assumed(config, image, channels)
+    return pipe(
+      preprocessOf(folder, preprocessorOfCrops(view), channels),
+      E.map((p) => noted(frozen(p), [`the newest checkpoint's teacher; ${note}`])),
+    )
+  }
+  return pipe(
     TE.Do,
-    TE.bind('backbone', () => readRun(folder, { network: 'teacher', mergeLora: true })),
     TE.bind('config', () => readConfig(folder)),
-    TE.chainEitherK(({ backbone, config }) => {
-      const { image, channels } = backbone.model.options
-      const { view, note } = assumed(config, image, channels)
-      return pipe(
-        preprocessOf(folder, preprocessorOfCrops(view), channels),
-        E.map((p) => noted(ofVit(folder, backbone, p), [`the newest checkpoint's teacher; ${note}`])),
-      )
-    }),
+    TE.bind('pyramid', () => readPyramid(folder)),
+    TE.chain(({ config, pyramid }) =>
+      O.isSome(pyramid)
+        ? TE.fromEither(seen(config, pyramid.value.model.options, (p) => ofPyramid(folder, pyramid.value, p)))
+        : pipe(
+            readRun(folder, { network: 'teacher', mergeLora: true }),
+            TE.chainEitherK((b) => seen(config, b.model.options, (p) => ofVit(folder, b, p))),
+          ),
+    ),
   )
+}
 
 const changedAt = async (path: string): Promise<number> => (await stat(path).catch(() => undefined))?.mtimeMs ?? -Infinity
 

@@ -13,9 +13,8 @@ import { declarations } from '../../../core/model.ts'
 import { showShape } from '../../../core/type.ts'
 import type { HostTensors } from '../../../data/formats/tensor.ts'
 import { floatsOf } from '../../../data/formats/tensor.ts'
-import { similarity } from '../../../models/similarity.ts'
-import { concat } from '../../../ops/window.ts'
-import { expandDims, reshape } from '../../../ops/reshape.ts'
+import { similarity } from '../../../models/pyramid.ts'
+import { reshape } from '../../../ops/reshape.ts'
 import type { AnyBackbone } from '../../step/method.ts'
 import type { Values } from '../../step/values.ts'
 import type { Preprocess } from '../../exchange/preprocess.ts'
@@ -64,7 +63,7 @@ const lookOf =
       // patches that are no grid of this many are a fault of types, where anything reads them
       patches: reshape([b, n, d])(reshape([b, ...grid, d])(patches)),
       blocks: [cls],
-      attention: attention ?? similarity(concat(1)([expandDims(1)(cls), patches])),
+      attention: attention ?? similarity(cls, patches),
       prefix: attention === undefined ? 1 : attention.type.shape[2] - n,
       grid,
     }

@@ -8,7 +8,7 @@ import { section } from '../../config/section.ts'
 import type { Backbone } from '../../step/method.ts'
 import { method } from '../../step/method.ts'
 import type { Learning } from '../learning.ts'
-import type { Part } from '../part.ts'
+import type { Maker, Part } from '../part.ts'
 import type { Asked, Head } from '../parts/network.ts'
 import { prototypesOf } from './prototypes.ts'
 
@@ -21,7 +21,7 @@ interface Settings<M, H> {
 }
 
 export interface Dinov1Parts<M extends object, H extends object, B, P> {
-  readonly model: Part<M, (o: Asked) => Backbone<B>>
+  readonly model: Maker<M, (o: Asked) => Backbone<B>>
   readonly head: Part<H, (width: number) => Head<P>>
   readonly loss: (s: Settings<M, H>) => Loss<Said>
 }

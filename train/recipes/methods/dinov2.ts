@@ -12,7 +12,7 @@ import type { AtHand } from '../../run/assembly.ts'
 import type { Backbone, Method } from '../../step/method.ts'
 import { method } from '../../step/method.ts'
 import type { Learning } from '../learning.ts'
-import type { Part } from '../part.ts'
+import type { Maker, Part } from '../part.ts'
 import type { Hiding } from '../parts/masks.ts'
 import type { Asked, Head } from '../parts/network.ts'
 import type { Usual } from '../parts/training.ts'
@@ -27,7 +27,7 @@ export interface MaskedSettings<K, M, H> {
 /** What methods with hidden patches are made of. */
 export interface MaskedParts<K extends object, M extends object, H extends object, B, P> {
   readonly masks: Part<K, Hiding>
-  readonly model: Part<M, (o: Asked) => Backbone<B, Expr | MaskedImages>>
+  readonly model: Maker<M, (o: Asked) => Backbone<B, Expr | MaskedImages>>
   readonly head: Part<H, (width: number) => Head<P>>
   /** `own` (the default): hidden patches have a head of their own, of the same kind. */
   readonly patchHead?: 'own' | 'shared'

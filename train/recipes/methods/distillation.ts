@@ -1,5 +1,6 @@
 /** Distillation: a network that learned before is only read, and one or several small ones learn its features. */
 import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
@@ -12,6 +13,7 @@ import type { Section } from '../../config/section.ts'
 import { section } from '../../config/section.ts'
 import { writeNetwork } from '../../exchange/huggingface/product.ts'
 import { underRoots } from '../../exchange/huggingface/reader.ts'
+import { readPyramid } from '../../exchange/model.ts'
 import { readRun } from '../../exchange/run.ts'
 import type { Beginning, Trained } from '../../run/experiment.ts'
 import type { Numbers } from '../../run/judge.ts'
@@ -21,7 +23,7 @@ import { distilled, firstStudent, ofStudent, productRoot } from '../../step/stra
 import type { Values } from '../../step/values.ts'
 import { networkValues } from '../../step/values.ts'
 import type { Learning } from '../learning.ts'
-import type { Part } from '../part.ts'
+import type { Maker } from '../part.ts'
 import type { Asked } from '../parts/network.ts'
 import type { Standard } from '../standard.ts'
 
@@ -64,8 +66,18 @@ export const distilling = <B, T>({ student, teacher, others = {} }: DistilledNet
 /** First values of the teacher: those of a run, or of a Hugging Face folder. */
 export const taught = (from: string): TaskEither<Fault, Values> =>
   pipe(
-    readRun(from, { network: 'teacher', mergeLora: true }),
-    TE.map((b) => underRoots(b, ['teacher.backbone'])),
+    readPyramid(from),
+    TE.chain(
+      O.match(
+        () =>
+          pipe(
+            readRun(from, { network: 'teacher', mergeLora: true }),
+            TE.map(({ weights }) => weights),
+          ),
+        ({ weights }) => TE.right(weights),
+      ),
+    ),
+    TE.map((weights) => underRoots({ weights }, ['teacher.backbone'])),
   )
 
 /** k-NN of the networks beside the evaluated one, each as `knn_NAME`; further students get a folder for Hugging Face each. */
@@ -87,9 +99,9 @@ interface Settings<M, T> {
 }
 
 export interface DistillationParts<M extends object, T extends object, X extends object, B, L> {
-  readonly model: Part<M, (o: Asked) => Backbone<B>>
+  readonly model: Maker<M, (o: Asked) => Backbone<B>>
   /** What the teacher is. */
-  readonly large: Part<T, (o: Asked) => Backbone<L>>
+  readonly large: Maker<T, (o: Asked) => Backbone<L>>
   /** Settings of the loss, and of where the teacher is. */
   readonly settings: Section<X>
   readonly loss: (s: X) => Loss<Matched>

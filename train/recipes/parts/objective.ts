@@ -3,7 +3,7 @@ import type { ValueOf } from '../../config/field.ts'
 import { oneOf, real, share, table, text, whole } from '../../config/field.ts'
 import { section, variants } from '../../config/section.ts'
 import { hiddenSettings } from './masks.ts'
-import { networkSettings } from './network.ts'
+import { anyNetworkSettings } from './any-network.ts'
 
 const weight = (initial: number, about: string) => real(initial, about, { min: 0 })
 
@@ -35,12 +35,12 @@ export const objective = variants(
     }),
     distil: section('the features of another network, which is frozen', {
       teacher: text('', 'a run, or a Hugging Face folder, that holds it'),
-      network: networkSettings,
+      network: anyNetworkSettings,
       cls: weight(1, 'weight of class tokens'),
       patches: weight(0.5, 'weight of patches'),
       relation: weight(1, 'weight of relations between images'),
       students: table(
-        networkSettings,
+        anyNetworkSettings,
         {},
         'further students by name, each as "model" is: they learn in the same step, the teacher runs once',
       ),
