@@ -188,7 +188,7 @@ const withoutPatients = (f: Folders): Folders =>
         notes: [
           ...f.notes,
           note(
-            `${counted(f.classes.length, 'folder is a patient, and no class', 'folders are patients, and no classes')}`,
+            counted(f.classes.length, 'folder is a patient, and no class', 'folders are patients, and no classes'),
             f.classes,
             'data.folders=classes takes them for classes',
           ),

@@ -68,7 +68,7 @@ describe('arrays of other makers', () => {
 
   test('images along the last axis are not taken for volumes', () => {
     const told = layoutOf([32, 32, 3, 100], { several: true })
-    expect(told).toMatchObject({ _tag: 'Left', left: expect.stringContaining('np.moveaxis(images, -1, 0)') })
+    expect(JSON.stringify(told)).toMatch(/^\{"_tag":"Left".*np\.moveaxis\(images, -1, 0\)/)
   })
 
   test('channels first are colours of one image, each where it belongs, and the note says how to take them as slices', async () => {

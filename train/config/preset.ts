@@ -93,7 +93,16 @@ const shaped = (k: Kind, m: Machine): Choice => {
   }
 }
 
+/** The teacher of the papers for batches of dozens of images; that of digits is sharper, and follows sooner. */
+const teacher: Choice = {
+  'schedule.momentum': 0.98,
+  'schedule.temperatureFrom': 0.04,
+  'schedule.temperature': 0.05,
+  'augmentation.warp.probability': 0,
+}
+
 const plain: Choice = {
+  ...teacher,
   'augmentation.recipe': 'digits',
   'augmentation.globalScale': [0.4, 1],
   'augmentation.localScale': [0.1, 0.4],
@@ -104,6 +113,7 @@ const plain: Choice = {
 }
 
 const coloured: Choice = {
+  ...teacher,
   'augmentation.recipe': 'v2',
   'augmentation.globalScale': [0.32, 1],
   'augmentation.localScale': [0.05, 0.32],

@@ -72,9 +72,9 @@ const difference = (was: unknown, now: unknown, at = ''): string | undefined => 
 }
 
 /**
- * What may change when a run is continued: how long it is, how it goes, how it is judged, where it is computed, how and from where its images are read. What
- * a step computes depends on none of these, but for the rounding of the target; and for what cannot be read, at which a run ended or had
- * another image in its place.
+ * What may change when a run is continued: how long it is, how it goes, how it is judged, where it is computed, how and from where its
+ * images are read. What a step computes depends on none of these, but for the rounding of the target; and for what cannot be read, at
+ * which a run ended or had another image in its place.
  */
 const changeable = [
   'steps',

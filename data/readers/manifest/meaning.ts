@@ -49,7 +49,7 @@ export const meaningOf = (t: Table, c: number, none: ReadonlyArray<string>): Mea
 
 const unlabelled: Meaning = { labels: { classes: [], said: [] }, from: [], how: '' }
 
-/** The labels of all rows, from the column of that name, from one that is called so, or from columns of 0 and 1 but those that are taken. */
+/** The labels of all rows, from the column of that name, one that is called so, or columns of 0 and 1 but those that are taken. */
 export const labelsOf = (t: Table, name: string, none: ReadonlyArray<string>, taken: ReadonlySet<number>): Meaning => {
   if (name === 'none') return unlabelled
   const chosen = name === '' ? [...candidates(t, 'label'), ...candidates(t, 'labels')].find((c) => !taken.has(c)) : named(t, name)

@@ -63,7 +63,7 @@ evaluation: often
   ).toMatchInlineSnapshot(`
     "config fault at a.yaml:2: stpes
       found:   an unknown setting: 300
-      allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, data, augmentation, optimizer, schedule, strategies, model, head, objective
+      allowed: name, seed, preset, steps, batch, evaluation, runtime, accelerator, start, data, augmentation, optimizer, schedule, strategies, model, head, objective
       remedy:  did you mean steps?
     config fault at a.yaml:3: batch
       found:   2.5
@@ -91,7 +91,7 @@ evaluation: often
       remedy:  correct globalScale
     config fault at a.yaml:13: evaluation
       found:   "often"
-      allowed: a section with during, k, temperature
+      allowed: a section with during, before, report, k, temperature
       remedy:  correct evaluation
     config fault at base.yaml:1: seed
       found:   -3
@@ -170,7 +170,7 @@ test('files that are not there do not hide what is wrong in those that are, and 
       remedy:  correct prototypes
     config fault at a.yaml:6: objectve
       found:   an unknown setting
-      allowed: name, seed, steps, batch, evaluation, runtime, accelerator, start, data, augmentation, optimizer, schedule, strategies, model, head, objective
+      allowed: name, seed, preset, steps, batch, evaluation, runtime, accelerator, start, data, augmentation, optimizer, schedule, strategies, model, head, objective
       remedy:  did you mean objective?
     config fault at --set: accelerator
       found:   no such file: HERE/other.yaml

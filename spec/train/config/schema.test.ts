@@ -119,7 +119,7 @@ describe('the schema', () => {
     [{ stpes: 3 }, '.stpes'],
     [{ steps: 0 }, '.steps'],
     [{ steps: 1.5 }, '.steps'],
-    [{ model: { width: 'wide' } }, '.model.width'],
+    [{ model: { width: 'wide' } }, '.model'],
     [{ optimizer: { groups: 'v4' } }, '.optimizer.groups'],
     [{ augmentation: { globalScale: [1] } }, '.augmentation.globalScale'],
     [{ augmentation: { globalScale: [0, 2] } }, '.augmentation.globalScale.0'],
