@@ -83,7 +83,7 @@ const partsOf = (official: string, shape: Shape): ReadonlyArray<Part> => {
   return [{ name: official.replace(pattern, theirs), shape }]
 }
 
-const outlined = (shapes: ReadonlyMap<string, Shape>, { eps, image }: Unsaid): O.Option<ConvnextOptions> => {
+const outlined = (shapes: ReadonlyMap<string, Shape>, { eps, image, layerScale }: Unsaid): O.Option<ConvnextOptions> => {
   const [, channels] = shapes.get('downsample_layers.0.0.weight') ?? []
   const stages = countOf(shapes, (i) => `downsample_layers.${i}.0.weight`)
   const widths = Array.from({ length: stages }, (_, i) => shapes.get(`downsample_layers.${i}.${i === 0 ? 0 : 1}.bias`)?.[0] ?? 0)
@@ -96,6 +96,7 @@ const outlined = (shapes: ReadonlyMap<string, Shape>, { eps, image }: Unsaid): O
         channels,
         maskToken: shapes.has('mask_token'),
         ...(eps === undefined ? {} : { eps }),
+        ...(layerScale === undefined ? {} : { layerScale }),
         ...(image === undefined ? {} : { image }),
       })
 }

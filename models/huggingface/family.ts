@@ -44,6 +44,8 @@ export interface Pyramid extends Model<unknown, Expr | VitInput, PyramidFeatures
 export interface Unsaid {
   readonly eps?: number
   readonly image?: number
+  /** Where LayerScale began. */
+  readonly layerScale?: number
 }
 
 export interface Family {

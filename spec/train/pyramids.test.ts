@@ -28,16 +28,21 @@ const networks = {
   convnext: '{kind: convnext, widths: [8, 16], depths: [1, 1], layerScale: 0.1}',
 }
 
+/** Settings with which a loss falls within 20 steps: without them the centre of DINO moves more than the networks do. */
+const objectives = {
+  dinov1:
+    'objective: {kind: dinov1, centring: sinkhorn}\naugmentation: {locals: 1, globalScale: [0.6, 1], localScale: [0.5, 0.9]}\noptimizer: {lr: 1e-3}',
+  dinov2: 'objective: {kind: dinov2}\naugmentation: {locals: 1}\noptimizer: {lr: 3e-4}',
+}
+
 /** The whole configuration: what is not said is as usual. */
 const configuration = (model: string, objective: string): string => `
 model: ${model}
-objective: {kind: ${objective}}
+${objective}
 head: {hidden: 32, bottleneck: 16, prototypes: 64}
-augmentation: {locals: 1}
 data: {train: 64, test: 32}
 batch: 16
 steps: 20
-optimizer: {lr: 3e-4}
 schedule: {warmup: 2}
 evaluation: {k: 3, during: 0}
 `
@@ -54,9 +59,9 @@ const mean = (xs: ReadonlyArray<number>): number => xs.reduce((a, b) => a + b, 0
 describe.each(Object.entries(networks))('%s', (name, model) => {
   const runOf = (objective: string): string => join(folder, `${name}-${objective}`)
 
-  it.each(['dinov1', 'dinov2'])('is trained by %s, whose loss falls', { timeout: 600_000 }, (objective) => {
+  it.each(Object.entries(objectives))('is trained by %s, whose loss falls', { timeout: 600_000 }, (objective, settings) => {
     const file = join(folder, `${name}-${objective}.yaml`)
-    writeFileSync(file, configuration(model, objective))
+    writeFileSync(file, configuration(model, settings))
     dinograph('train', '--config', file, '--out', runOf(objective))
     const all = losses(runOf(objective))
     expect(all).toHaveLength(20)

@@ -94,7 +94,11 @@ export const readingIn = (config: unknown, scaled: boolean): Pick<ReadOptions, '
 /** What no tensor of a backbone with stages says. */
 export const unsaidIn = (config: unknown): Unsaid => {
   const said = decoded(config)
-  const { eps, image } = said.model ?? {}
+  const { eps, image, layerScale } = said.model ?? {}
   const seen = typeof image === 'number' ? image : said.augmentation?.globalSize
-  return { ...(eps === undefined ? {} : { eps }), ...(seen === undefined ? {} : { image: seen }) }
+  return {
+    ...(eps === undefined ? {} : { eps }),
+    ...(seen === undefined ? {} : { image: seen }),
+    ...(typeof layerScale === 'number' ? { layerScale } : {}),
+  }
 }
