@@ -5,6 +5,7 @@
 import { permutation, stream, streamKey, threefry } from '../../core/random.ts'
 import type { Words } from '../../core/random.ts'
 import type { Dataset } from '../readers/dataset.ts'
+import { grouped } from '../readers/walk.ts'
 
 /** Items that are shuffled among each other where a data set lies in shards: what a buffer of this size would hold. */
 export const buffered = 2048
@@ -57,13 +58,7 @@ const runsOf = (n: number, shard: (i: number) => number): ReadonlyArray<Run> => 
 
 /** Items by their shards, in the order of shards that is given; within a shard in their own order. */
 const byShards = (runs: ReadonlyArray<Run>, order: (shards: number) => Int32Array): Order => {
-  const shards = new Map<number, Array<Run>>()
-  for (const r of runs) {
-    const known = shards.get(r.shard)
-    if (known === undefined) shards.set(r.shard, [r])
-    else known.push(r)
-  }
-  const all = [...shards.values()]
+  const all = [...grouped(runs, (r) => String(r.shard)).values()]
   const sorted = Array.from(order(all.length), (s) => all[s]).flat()
   const starts = new Float64Array(sorted.length)
   for (let k = 1; k < sorted.length; k++) starts[k] = starts[k - 1] + sorted[k - 1].count

@@ -11,6 +11,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import { fault } from '../../core/fault.ts'
 import dinov1 from '../../examples/dinov1.ts'
 import { given } from '../../train/config/settings.ts'
+import { percent } from '../../train/run/log/numbers.ts'
 import { startProgress } from '../../train/run/log/progress.ts'
 import type { Report } from '../../train/run/run.ts'
 import { judge } from '../../train/judge/judge.ts'
@@ -42,7 +43,6 @@ const reported = (r: Report, name: string): number =>
     }),
   )
 
-const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 /** Wrong answers after training for each wrong answer before it. */
 const ratio = ({ before, after }: Pick<Row, 'before' | 'after'>): number => (1 - after) / (1 - before)
 

@@ -29,17 +29,13 @@ import type { Size } from './agreement.ts'
 import { agrees, networkAt } from './agreement.ts'
 import { backbones, temporary, weightsOf } from '../huggingface/backbones.ts'
 import { wave } from '../support/tensor.ts'
+import type { Said } from '../support/command.ts'
+import { dinograph } from '../support/command.ts'
 
 const at = temporary()
 const root = new URL('../..', import.meta.url).pathname
 
-const exporting = (...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'export', ...words], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-  return { code: done.status, out: done.stdout, err: done.stderr }
-}
+const exporting = (...words: ReadonlyArray<string>): Said => dinograph('export', ...words)
 
 const inMemory = (model: Vit): FeatureNetwork => ({
   features: (pixels) => call(model, context('eval'), '', leavesOf('', model.params), pixels),

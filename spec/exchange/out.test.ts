@@ -1,19 +1,13 @@
 /** What runs hand on: adapters with their base, networks as they were trained, one preprocessor; and what runs take over. */
-import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { writeInitial } from '../../train/exchange/transfer/description.ts'
 import { right } from '../data/either.ts'
 import { backbones, temporary } from '../huggingface/backbones.ts'
+import { node } from '../support/command.ts'
 
 const at = temporary()
-const root = new URL('../..', import.meta.url).pathname
-
-const node = (...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', ...words], { cwd: root, encoding: 'utf8' })
-  return { code: done.status, out: done.stdout, err: done.stderr }
-}
 
 const succeed = (...words: ReadonlyArray<string>): string => {
   const { code, err } = node(...words)

@@ -1,5 +1,4 @@
 /** Backbones that no class of transformers computes: never written as one, but as tensors and ONNX; and what such a run is good for. */
-import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
@@ -24,14 +23,9 @@ import { runSession } from '../support/onnx.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 import { stemmed } from './convolutional-stem.ts'
 import { averaged } from './mean-of-patches.ts'
+import { node } from '../support/command.ts'
 
 const at = temporary()
-const root = new URL('../..', import.meta.url).pathname
-
-const node = (...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', ...words], { cwd: root, encoding: 'utf8' })
-  return { code: done.status, out: done.stdout, err: done.stderr }
-}
 
 const accuracyOf = t.type({ metrics: t.type({ top1: t.number }) })
 const finalOf = t.type({ metrics: t.type({ knn_after: t.number }) })

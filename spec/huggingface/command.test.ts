@@ -1,5 +1,4 @@
 /** The command, and the backbone of a run: the moving average or the student, adapters merged, as a folder. */
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -13,9 +12,10 @@ import { exportRun, readRun } from '../../train/exchange/run.ts'
 import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { left, right } from '../data/either.ts'
 import { backbones, temporary, weightsOf } from './backbones.ts'
+import type { Said } from '../support/command.ts'
+import { dinograph } from '../support/command.ts'
 
 const at = temporary()
-const root = new URL('../..', import.meta.url).pathname
 const model = backbones.vit
 const weights = weightsOf(model)
 
@@ -45,10 +45,7 @@ const run = async (
   return at(name)
 }
 
-const hf = (...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'hf', ...words], { cwd: root, encoding: 'utf8' })
-  return { code: done.status, out: done.stdout, err: done.stderr }
-}
+const hf = (...words: ReadonlyArray<string>): Said => dinograph('hf', ...words)
 
 describe('the backbone of a run', () => {
   const both = [...state('student.backbone', 2), ...state('teacher.backbone', 1)]

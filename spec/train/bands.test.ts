@@ -1,5 +1,4 @@
 /** Thirteen bands, as satellites have, on the whole road: a folder, training, features, attention, Hugging Face, ONNX. Each a process. */
-import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,6 +11,7 @@ import { counting } from '../data/npy-files.ts'
 import { tiff } from '../data/tiff-files.ts'
 import { agrees, networkAt } from '../exchange/agreement.ts'
 import { quickOn } from './quick.ts'
+import { dinograph as started } from '../support/command.ts'
 
 const [bands, side] = [13, 64]
 
@@ -19,9 +19,9 @@ const [bands, side] = [13, 64]
 const portable = ['--target', 'gpujs:cpu']
 
 const dinograph = (...words: ReadonlyArray<string>): string => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', ...words], { encoding: 'utf8' })
-  expect(done.status, `${words.join(' ')}\n${done.stderr}`).toBe(0)
-  return done.stderr + done.stdout
+  const { code, out, err } = started(...words)
+  expect(code, `${words.join(' ')}\n${err}`).toBe(0)
+  return err + out
 }
 
 /** Reflectances of image k at a band and a pixel: waves whose lengths differ by band, brighter in every other image. */

@@ -1,17 +1,12 @@
 /** The one entry of all commands, as a process. */
-import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { commands } from '../../train/cli/commands.ts'
+import { dinograph } from '../support/command.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-
-const dinograph = (...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', ...words], { cwd: root, encoding: 'utf8' })
-  return { code: done.status, out: done.stdout, err: done.stderr }
-}
 
 describe('dinograph', () => {
   it('lists every command', () => {

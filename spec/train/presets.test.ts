@@ -10,7 +10,7 @@ import { valueAt } from '../../data/formats/codec.ts'
 import { writePng } from '../../data/readers/pictures/picture.ts'
 import type { Kind, Machine } from '../../train/config/preset.ts'
 import { presetFor, presetNames, presets } from '../../train/config/preset.ts'
-import { layerAt } from '../../train/config/layers.ts'
+import { layersAt } from '../../train/config/layers.ts'
 import { recipe } from '../../train/index.ts'
 import { right } from '../data/either.ts'
 import { runs } from '../support/arbitrary.ts'
@@ -34,7 +34,7 @@ describe('the table', () => {
     fc.assert(
       fc.property(kinds, machines, fc.constantFrom(...presetNames), (k, m, name) => {
         const s = presets[name].settings(k, m)
-        const made = recipe().resolve(Object.entries(s).map(([path, v]) => layerAt(path, v, name)))
+        const made = recipe().resolve(layersAt(s, name))
         expect(E.isRight(made), JSON.stringify(made)).toBe(true)
         if (!('model.patch' in s)) return
         for (const size of [s['augmentation.globalSize'], s['augmentation.localSize']])
@@ -108,6 +108,12 @@ describe('as a process', { timeout: 240_000 }, () => {
     const followed = await trained([...file, '--preset', 'natural'])
     expect(valueAt(followed.config, 'augmentation', 'globalSize')).toBe(96)
     expect(valueAt(followed.config, 'objective', 'kind')).toBe('dinov2')
+  })
+
+  it('one that is named and cannot be taken says why', async () => {
+    const { said, config } = await trained(['--preset', 'natural', '--set', 'data.train=16', '--set', 'data.test=8', ...tiny])
+    expect(said).toContain('note: the preset natural is not taken: no data are named (--data PATH)')
+    expect(valueAt(config, 'augmentation', 'globalSize')).toBe(28)
   })
 
   it('a name that is none is refused with the nearest', async () => {

@@ -2,7 +2,6 @@
 import { mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { spawnSync } from 'node:child_process'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { eta, planFor, secondsOf } from '../../train/judge/search/halving.ts'
@@ -16,6 +15,8 @@ import { runs } from '../support/arbitrary.ts'
 import { wave } from '../support/tensor.ts'
 import { live } from './killed.ts'
 import { quick } from './quick.ts'
+import type { Said } from '../support/command.ts'
+import { dinograph } from '../support/command.ts'
 
 const axes: ReadonlyArray<Axis> = [
   { name: 'rate', choices: [{}, { 'optimizer.lr': 1 }, { 'optimizer.lr': 2 }] },
@@ -86,15 +87,7 @@ it('judges by images that training would see, and never by those of the test', a
   for (const x of await pixels(all.test)) expect(seen.has(x)).toBe(false)
 })
 
-const root = new URL('../..', import.meta.url).pathname
-
-const searched = (...words: ReadonlyArray<string>): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'search', ...words], {
-    cwd: root,
-    encoding: 'utf8',
-  })
-  return { code: done.status, out: done.stdout, err: done.stderr }
-}
+const searched = (...words: ReadonlyArray<string>): Said => dinograph('search', ...words)
 
 describe('as a process', () => {
   it('writes what it found, and a configuration that trains', { timeout: 300_000 }, async () => {

@@ -16,6 +16,7 @@ import { layersOf } from './sources.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided as decidedBy } from '../run/experiment.ts'
 import { silentTerminal, startProgress } from '../run/log/progress.ts'
+import { percent } from '../run/log/numbers.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
 import { isBegun } from '../run/resumption.ts'
@@ -94,17 +95,17 @@ export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<
 }
 
 const text = (r: Report): string => {
-  const percent = (x: number | undefined): string => (x === undefined ? '-' : `${(100 * x).toFixed(1)} %`)
+  const shown = (x: number | undefined): string => (x === undefined ? '-' : percent(x))
   const { knn_before, knn_after, knn_teacher, knn_pixels } = r.metrics
   const aside = [
-    ...(knn_teacher === undefined ? [] : [`its teacher ${percent(knn_teacher)}`]),
-    ...(knn_pixels === undefined ? [] : [`raw pixels ${percent(knn_pixels)}`]),
+    ...(knn_teacher === undefined ? [] : [`its teacher ${shown(knn_teacher)}`]),
+    ...(knn_pixels === undefined ? [] : [`raw pixels ${shown(knn_pixels)}`]),
   ]
   return [
     `${r.steps} steps, loss ${r.loss.toFixed(3)}, ${r.images_per_s.toFixed(0)} images/s on ${r.target}`,
     ...(knn_after === undefined
       ? []
-      : [`k-NN ${percent(knn_before)} before, ${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
+      : [`k-NN ${shown(knn_before)} before, ${shown(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
     `results in ${r.out}`,
   ].join('\n')
 }

@@ -12,10 +12,7 @@ import { readOwn } from '../judge/evaluate/own.ts'
 import { decided } from '../run/experiment.ts'
 import type { Arguments } from './arguments.ts'
 import { experimentAt } from './program-file.ts'
-import { layersOf } from './sources.ts'
-
-/** Options that say what a command does, not what the run was. */
-const elsewhere: Partial<Arguments> = { data: O.none, model: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none }
+import { layersOf, withoutSettings } from './sources.ts'
 
 export interface ProgramRun {
   readonly frozen: Frozen
@@ -40,7 +37,7 @@ export const readProgramRun = (
     experimentAt(file),
     TE.bindTo('experiment'),
     TE.bind('layers', ({ experiment }) =>
-      TE.fromTask(layersOf(experiment.settings, { ...a, ...elsewhere, config: O.some(join(run, 'config.yaml')) }, {})),
+      TE.fromTask(layersOf(experiment.settings, { ...withoutSettings(a), config: O.some(join(run, 'config.yaml')) }, {})),
     ),
     TE.bind('resolved', ({ experiment, layers }) => decided(experiment)(layers)),
     TE.bind('frozen', ({ resolved }) =>

@@ -12,7 +12,7 @@ import { section } from '../config/section.ts'
 import { resolve, settingsOf } from '../config/settings.ts'
 import { images, readingOf } from '../recipes/parts/images.ts'
 import type { Arguments } from './arguments.ts'
-import { layersOf } from './sources.ts'
+import { layersOf, withoutSettings } from './sources.ts'
 
 const settings = section('what is read', { data: images().settings })
 
@@ -26,7 +26,7 @@ export const readingFrom = (a: Arguments): TaskEither<Fault, OpenOptions> =>
     TE.fromTask(
       layersOf(
         settings,
-        { ...a, config: O.none, model: O.none, target: O.none, threads: O.none, seed: O.none, steps: O.none },
+        { ...withoutSettings(a), config: O.none, data: a.data },
         Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('DINOGRAPH__DATA__'))),
       ),
     ),

@@ -21,6 +21,17 @@ const fromOptions = (a: Arguments): ReadonlyArray<Layer> => [
   ...optionLayer('steps', 'steps', a.steps),
 ]
 
+/** A command line without the options that are settings by another name, for commands to which these say something else. */
+export const withoutSettings = (a: Arguments): Arguments => ({
+  ...a,
+  data: O.none,
+  model: O.none,
+  target: O.none,
+  threads: O.none,
+  seed: O.none,
+  steps: O.none,
+})
+
 /** Layers in the order in which they lie over each other: file, environment, `--set`, options. */
 export const layersOf =
   (settings: AnyField, a: Arguments, environment: Readonly<Record<string, string | undefined>>): Task<ReadonlyArray<Layer>> =>

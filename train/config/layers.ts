@@ -49,6 +49,13 @@ export const layerAt = (path: string, value: unknown, place: string): Layer => (
   faults: [],
 })
 
+/** Values of settings by path: `{ 'optimizer.lr': 0.002 }`. */
+export type Choice = Readonly<Record<string, unknown>>
+
+/** Each of them. */
+export const layersAt = (c: Choice, place: string): ReadonlyArray<Layer> =>
+  Object.entries(c).map(([path, value]) => layerAt(path, value, place))
+
 const wrong = faultsOf('config')
 
 /** What is wrong with a text of YAML, and where it begins. */

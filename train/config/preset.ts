@@ -2,6 +2,7 @@
  * What suits images that a program was not written for: crops, network, batch and length of a run, from what the images are and what
  * computes them. One table; nothing in it is said where a person says something else.
  */
+import type { Choice } from './layers.ts'
 
 /** What the images of a run are. */
 export interface Kind {
@@ -19,9 +20,6 @@ export interface Machine {
   /** Whether a graphics processor or the like was named. */
   readonly accelerated: boolean
 }
-
-/** Values of settings by path. */
-export type Choice = Readonly<Record<string, unknown>>
 
 interface Preset {
   readonly about: string

@@ -9,7 +9,6 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { shownText } from '../../core/text.ts'
 import type { Layer } from '../config/layers.ts'
 import { stacked } from '../config/layers.ts'
 import type { Given } from '../config/section.ts'
@@ -18,6 +17,7 @@ import { vit } from '../../models/vit.ts'
 import type { Described } from '../exchange/transfer/description.ts'
 import { described, writeInitial } from '../exchange/transfer/description.ts'
 import type { Beginning, Experiment } from '../run/experiment.ts'
+import { sayLine } from '../run/log/line.ts'
 import type { Crops } from './parts/crops.ts'
 import type { Images } from './parts/images.ts'
 import type { AnyNetwork } from './parts/any-network.ts'
@@ -74,11 +74,8 @@ export const predecessorIn = (layers: ReadonlyArray<Layer>, own: Said = {}): Tas
   const base = saidIn(layers, 'start', 'base') ?? own.base
   const heads = saidIn(layers, 'model', 'heads') ?? own.heads
   if (typeof from !== 'string' || from === '') return TE.right(O.none)
-  const say = (text: string): void => {
-    process.stderr.write(`${shownText(text)}\n`)
-  }
   return pipe(
-    described(from, say, {
+    described(from, sayLine, {
       ...(typeof heads === 'number' ? { heads } : {}),
       ...(typeof base === 'string' && base !== '' ? { base } : {}),
     }),

@@ -5,37 +5,29 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
-import { shownText } from '../../core/text.ts'
 import { isRecord, valueAt } from '../../data/formats/codec.ts'
 import type { Dataset } from '../../data/readers/dataset.ts'
 import { openData } from '../../data/readers/index.ts'
+import { substituting } from '../../data/readers/result.ts'
 import { trainAndTest } from '../../data/readers/split.ts'
-import type { Layer } from '../config/layers.ts'
-import { layerAt, stacked } from '../config/layers.ts'
+import type { Choice, Layer } from '../config/layers.ts'
+import { layersAt, stacked } from '../config/layers.ts'
 import { section } from '../config/section.ts'
 import { resolve, settingsOf } from '../config/settings.ts'
 import type { Experiment } from '../run/experiment.ts'
+import { sizesOf } from '../run/imagery.ts'
+import { sayLine } from '../run/log/line.ts'
 import { images, readingOf } from './parts/images.ts'
-import type { Choice, Kind, Machine } from '../config/preset.ts'
+import type { Kind, Machine } from '../config/preset.ts'
 import { isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
 
 const data = section('what is read', { data: images().settings })
 
-/** Images that are read where headers say no sizes. */
-const looked = 8
-
 /** The shorter side of most images. */
 const sideOf = async (d: Dataset): Promise<number | undefined> => {
-  const sides: Array<number> = []
-  for (let i = 0; i < d.length; i++) {
-    const s = d.sizeOf?.(i)
-    if (s !== undefined) sides.push(Math.min(s.height, s.width))
-  }
-  for (let k = 0; sides.length === 0 && k < Math.min(looked, d.length); k++) {
-    const item = await d.item(Math.floor((k * d.length) / Math.min(looked, d.length)))()
-    if (E.isRight(item)) sides.push(Math.min(item.right.image.height, item.right.image.width))
-  }
-  sides.sort((a, b) => a - b)
+  const sizes = await sizesOf(substituting(() => undefined)(d))()
+  if (E.isLeft(sizes)) return undefined
+  const sides = sizes.right.map((s) => Math.min(s.height, s.width)).sort((a, b) => a - b)
   return sides[Math.floor(sides.length / 2)]
 }
 
@@ -71,12 +63,7 @@ const machineFor = (tree: unknown): Machine => {
 /** What a preset sets: without these it would be half of one. */
 const needed = ['augmentation.globalSize', 'model.patch', 'model.width', 'head.prototypes', 'data.path']
 
-const chosen = (c: Choice, name: string): ReadonlyArray<Layer> =>
-  Object.entries(c).map(([path, v]) => layerAt(path, v, `the preset ${name}`))
-
-const say = (text: string): void => {
-  process.stderr.write(`${shownText(text)}\n`)
-}
+const chosen = (c: Choice, name: string): ReadonlyArray<Layer> => layersAt(c, `the preset ${name}`)
 
 /** A choice among layers: below all, but over those before the one that names a preset, as a file is before the command line. */
 const among = (layers: ReadonlyArray<Layer>, choice: ReadonlyArray<Layer>): ReadonlyArray<Layer> => {
@@ -105,24 +92,32 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>): Promise<Ex
   const named = isPreset(asked) ? asked : undefined
   const path = saidAt('data.path')
   const paths = new Set(settingsOf(e.settings).map((s) => s.path))
-  if (typeof path !== 'string' || path === '' || !needed.every((p) => paths.has(p))) return e
-  if (
-    saidAt('start') !== undefined ||
-    saidAt('objective.kind') === 'distil' ||
-    (saidAt('model.kind') ?? 'vit') !== 'vit' ||
-    (named === undefined && asked !== 'usual')
-  )
+  if (named === undefined && asked !== 'usual') return e
+  const reasons: ReadonlyArray<readonly [holds: boolean, why: string]> = [
+    [typeof path !== 'string' || path === '', 'no data are named (--data PATH)'],
+    [!needed.every((p) => paths.has(p)), 'the program has other settings'],
+    [saidAt('start') !== undefined, 'the network that is gone on from says more'],
+    [
+      saidAt('objective.kind') === 'distil' || (saidAt('model.kind') ?? 'vit') !== 'vit',
+      'it is for Vision Transformers that learn by themselves',
+    ],
+  ]
+  const why = reasons.find(([holds]) => holds)?.[1]
+  if (why !== undefined) {
+    if (named !== undefined) sayLine(`note: the preset ${named} is not taken: ${why}`)
     return e
+  }
   const own = e.resolve([])
   const forDigits = E.isRight(own) && valueAt(own.right.config, 'data', 'path') === '' && valueAt(own.right.config, 'start', 'from') === ''
   if (named === undefined && !forDigits) return e
+  const [size, shaped] = [saidAt('augmentation.globalSize'), named === undefined && shaping.some((p) => saidAt(p) !== undefined)]
+  if (shaped && typeof size !== 'number') return e
   const kind = await kindAt(tree)
   if (kind === undefined) return e
   const name = named ?? presetFor(kind)
-  if (named === undefined && shaping.some((p) => saidAt(p) !== undefined)) {
-    const size = saidAt('augmentation.globalSize')
+  if (shaped) {
     if (typeof size === 'number' && farApart * size <= kind.side)
-      say(
+      sayLine(
         `note: crops of ${size} pixels are cut from images of ${kind.side} pixels and more a side, as the configuration says; --preset ${name} has others`,
       )
     return e
@@ -131,7 +126,7 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>): Promise<Ex
   const settings = Object.fromEntries(Object.entries(presets[name].settings(kind, machine)).filter(([p]) => paths.has(p)))
   const decided = stacked(among(layers, chosen(settings, name))).tree
   for (const line of saidOf(name, kind, machine, (at) => (settings[at] === undefined ? undefined : valueAt(decided, ...at.split('.')))))
-    say(line)
+    sayLine(line)
   return { ...e, resolve: (more) => e.resolve(among(more, chosen(settings, name))) }
 }
 

@@ -3,6 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { commandLine } from '../../core/command.ts'
@@ -18,21 +19,23 @@ import type { Assembled, Imagery } from './assembly.ts'
 const looked = 64
 
 /** Sizes as headers say them, or those of some images. Fault: the first of these that cannot be read. */
-const sizesOf = async (d: Dataset): Promise<Either<Fault, ReadonlyArray<Sides>>> => {
-  const sizes: Sides[] = []
-  for (let i = 0; i < d.length; i++) {
-    const size = d.sizeOf?.(i)
-    if (size !== undefined) sizes.push(size)
+export const sizesOf =
+  (d: Dataset): TaskEither<Fault, ReadonlyArray<Sides>> =>
+  async () => {
+    const sizes: Sides[] = []
+    for (let i = 0; i < d.length; i++) {
+      const size = d.sizeOf?.(i)
+      if (size !== undefined) sizes.push(size)
+    }
+    if (sizes.length > 0) return E.right(sizes)
+    const n = Math.min(looked, d.length)
+    for (let k = 0; k < n; k++) {
+      const item = await d.item(Math.floor((k * d.length) / n))()
+      if (E.isLeft(item)) return item
+      sizes.push({ height: item.right.image.height, width: item.right.image.width })
+    }
+    return E.right(sizes)
   }
-  if (sizes.length > 0) return E.right(sizes)
-  const n = Math.min(looked, d.length)
-  for (let k = 0; k < n; k++) {
-    const item = await d.item(Math.floor((k * d.length) / n))()
-    if (E.isLeft(item)) return item
-    sizes.push({ height: item.right.image.height, width: item.right.image.width })
-  }
-  return E.right(sizes)
-}
 
 const longest = (s: Sides): number => Math.max(s.height, s.width)
 
@@ -70,7 +73,7 @@ export interface Seen extends Imagery {
 
 /** Channels, and the side of canvases that the images fit. */
 export const imageryOf = async ({ train, loading, normalisation, canvas }: TrainingSplit): Promise<Either<Fault, Seen>> => {
-  const sizes = await sizesOf(loading?.onError === 'skip' ? substituting(() => undefined)(train) : train)
+  const sizes = await sizesOf(loading?.onError === 'skip' ? substituting(() => undefined)(train) : train)()
   if (E.isLeft(sizes)) return sizes
   if (sizes.right.length === 0) {
     return E.left(

@@ -3,7 +3,6 @@ import { performance } from 'node:perf_hooks'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import { pipe } from 'fp-ts/lib/function.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { stringify } from 'yaml'
@@ -11,45 +10,25 @@ import type { Device } from '../../compiler/target.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
 import { unexpected } from '../../core/fault.ts'
-import { isResident, leavesOfGraph, value } from '../../core/graph.ts'
-import { trace } from '../../core/trace.ts'
 import { writeFile } from '../../data/formats/file.ts'
-import type { TrainingSplit } from '../../data/loading/training.ts'
-import { labelled } from '../../data/readers/split.ts'
-import type { Split } from '../../data/readers/split.ts'
 import type { Accelerator } from '../config/common.ts'
 import { merged } from '../config/section.ts'
 import { recordStart } from './environment.ts'
-import type { AccuracyOf, Resolved, Surroundings } from './experiment.ts'
-import type { Assembled, Imagery } from './assembly.ts'
-import { plainFeatures, plainRoot } from './assembly.ts'
+import type { Resolved } from './experiment.ts'
 import { assembledFor, foreseen, imageryOf } from './imagery.ts'
-import type { Judge, Numbers } from './judge.ts'
+import type { Numbers } from './judge.ts'
 import type { Log } from './log/log.ts'
 import { openLogs } from './log/logs.ts'
-import { percent } from './log/numbers.ts'
-import type { Progress } from './log/progress.ts'
 import type { Ended, RunningPhase } from './loop.ts'
 import { loop } from './loop.ts'
 import { compiledPhases } from './programs.ts'
 import type { Start } from './resumption.ts'
 import { fitting } from './memory.ts'
 import { identityOf } from './identity.ts'
+import { accuracyOn, evaluatedBefore, evaluationSteps, isLabelled, judgedOf, readyToJudge } from './accuracy.ts'
+import type { Open, RunOptions, Traced } from './opened.ts'
 import { checkBegun, startOf } from './resumption.ts'
 import { readValues, writeResidents } from './state.ts'
-
-export interface RunOptions {
-  readonly name: string
-  readonly out: string
-  readonly resume: boolean
-  /** Where to write a contact sheet of the first crops before training. */
-  readonly preview?: string
-  readonly progress: Progress
-  readonly stopping: () => boolean
-  readonly judge: Judge
-  /** Default: the target that the settings name. */
-  readonly device?: TaskEither<Fault, Device>
-}
 
 /** What is left of a run: the final line of every example. */
 export interface Report {
@@ -60,96 +39,6 @@ export interface Report {
   readonly target: string
   readonly out: string
   readonly stopped: boolean
-}
-
-/** A run with its data and its device open. */
-interface Open {
-  readonly options: RunOptions
-  readonly run: Resolved
-  readonly data: TrainingSplit
-  /** The same without what has no label: what features are judged on. */
-  readonly judged: TrainingSplit
-  readonly device: Device
-  readonly surroundings: Surroundings & { readonly resume: boolean }
-}
-
-/** The same with everything traced. */
-interface Traced extends Open {
-  readonly images: Imagery
-  readonly assembled: Assembled
-  /** Whether crops of some images are cut from more pixels than canvases hold. */
-  readonly large: boolean
-}
-
-const isLabelled = (split: Split): boolean => split.train.classes.length > 1 && split.train.length > 0 && split.test.length > 0
-
-/** The labelled part of data, and what is said where that is not all. */
-const judgedOf = (data: TrainingSplit, say: (text: string) => void): Either<Fault, TrainingSplit> =>
-  pipe(
-    E.Do,
-    E.apS('train', labelled(data.train)),
-    E.apS('test', labelled(data.test)),
-    E.map(({ train, test }): TrainingSplit => {
-      const [left, all] = [data.train.length + data.test.length - train.length - test.length, data.train.length + data.test.length]
-      if (data.train.classes.length > 1 && left > 0)
-        say(`note: ${left} of ${all} images have no label: they are trained on like all others, and left out of the evaluation`)
-      return { ...data, train, test }
-    }),
-  )
-
-/** Images of the test part that are shown when a run has ended. */
-const pictured = 8
-
-/** What evaluation and pictures need is read before anything is trained. Fault: the first image that cannot be read. */
-const readyToJudge = async ({ data, judged }: Open): Promise<Either<Fault, void>> => {
-  // labelled images are all read for the first evaluation
-  if (isLabelled(judged) || data.loading?.onError === 'skip') return E.right(undefined)
-  for (let i = 0; i < Math.min(pictured, data.test.length); i++) {
-    const item = await data.test.item(i)()
-    if (E.isLeft(item)) return item
-  }
-  return E.right(undefined)
-}
-
-/** Evenly spread over the run, its last step included. */
-const evaluationSteps = (steps: number, during: number): ReadonlySet<number> =>
-  new Set(Array.from({ length: during + 1 }, (_, i) => Math.round((steps * (i + 1)) / (during + 1))))
-
-/** k-NN of plain networks' values, which are written beside those of the run, each of another kind under a root of its own. */
-const accuracyOn =
-  ({ options: { judge }, run, judged: data, device, assembled: a }: Traced): AccuracyOf =>
-  (name, network, backbone) =>
-  async () => {
-    if (!isLabelled(data)) return E.right({})
-    const root = backbone === undefined ? plainRoot : `${plainRoot}_${name}`
-    const program = backbone === undefined ? E.right(a.plain) : plainFeatures(backbone, a.plain.crops, root)
-    if (E.isLeft(program)) return program
-    const graph = trace('plain', [value('cls', program.right.cls)])
-    if (E.isLeft(graph)) return graph
-    for (const l of leavesOfGraph(graph.right).filter(isResident)) {
-      const written = await device.write(l.path, l.type, network.get(l.path.slice(root.length + 1)) ?? new Float32Array())()
-      if (E.isLeft(written)) return written
-    }
-    const accuracy = await judge.accuracy(device, program.right, data, run.settings.evaluation)()
-    return E.isLeft(accuracy) ? accuracy : E.map((a: number): Numbers => ({ [name]: a }))(await accuracy.right())
-  }
-
-/** k-NN of the untrained network and of the pixels; a run that is continued remembers it. */
-const evaluatedBefore = async (
-  { options: { judge, progress }, run, judged: data, device }: Open,
-  start: Begun,
-  accuracy: TaskEither<Fault, number>,
-): Promise<Either<Fault, Numbers>> => {
-  if (!isLabelled(data) || start.step > 0 || !run.settings.evaluation.before) return E.right(start.position.before)
-  const before = await accuracy()
-  if (E.isLeft(before)) return before
-  // what the first rank says is said of all, and pixels are compared by one; those of images of several sizes cannot be
-  const pixels = (device.share?.rank ?? 0) > 0 ? undefined : await judge.pixels(data, run.settings.evaluation)()
-  const known: Numbers = pixels === undefined || E.isLeft(pixels) ? {} : { knn_pixels: pixels.right }
-  progress.say(
-    `before training: k-NN ${percent(before.right)}${'knn_pixels' in known ? ` (raw pixels ${percent(known['knn_pixels'])})` : ''}`,
-  )
-  return E.right({ knn_before: before.right, ...known })
 }
 
 /** `config.yaml`: everything decided, the target too, so that the file alone gives the run again. */

@@ -1,5 +1,4 @@
 /** The commands about trained networks as a user starts them: on a small folder, on digits that are pictures, and wrongly. */
-import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +9,8 @@ import { writeInitial } from '../../../train/exchange/transfer/description.ts'
 import { right } from '../../data/either.ts'
 import { backbones } from '../../huggingface/backbones.ts'
 import { normals } from './rows.ts'
+import type { Said } from '../../support/command.ts'
+import { dinograph } from '../../support/command.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'evaluate-'))
 afterAll(() => {
@@ -35,20 +36,12 @@ beforeAll(async () => {
   right(await writePng(join(alike, 'one.png'))({ channels: 1, height: 16, width: 16, data: new Float32Array(256).fill(0.5) })())
 })
 
-const command = (
-  name: string,
-  ...words: ReadonlyArray<string>
-): { readonly code: number | null; readonly out: string; readonly err: string; readonly json: () => Readonly<Record<string, unknown>> } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', name, ...words], {
-    cwd: new URL('../../..', import.meta.url).pathname,
-    encoding: 'utf8',
-  })
+const command = (name: string, ...words: ReadonlyArray<string>): Said & { readonly json: () => Readonly<Record<string, unknown>> } => {
+  const said = dinograph(name, ...words)
   return {
-    code: done.status,
-    out: done.stdout,
-    err: done.stderr,
+    ...said,
     json: () => {
-      const u: unknown = JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')
+      const u: unknown = JSON.parse(said.out.trim().split('\n').at(-1) ?? '')
       return Object.fromEntries(Object.entries(typeof u === 'object' && u !== null ? u : {}))
     },
   }

@@ -1,5 +1,4 @@
 /** Files of features: the same numbers in every kind, with files, classes and the network that they are of. */
-import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,6 +17,8 @@ import { writeInitial } from '../../../train/exchange/transfer/description.ts'
 import { right } from '../../data/either.ts'
 import { backbones, temporary } from '../../huggingface/backbones.ts'
 import { wave } from '../../support/tensor.ts'
+import type { Said } from '../../support/command.ts'
+import { dinograph } from '../../support/command.ts'
 
 const at = temporary()
 const files = ['a cat/0.png', 'a cat/1.png', 'Größe, 日/0.png', 'Größe, 日/1.png']
@@ -37,17 +38,8 @@ beforeAll(async () => {
   }
 })
 
-const features = (
-  out: string,
-  ...words: ReadonlyArray<string>
-): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const named = ['--model', at('model'), '--data', at('pictures'), '--out', at(out), '--target', 'gpujs:cpu', '--json', ...words]
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'features', ...named], {
-    cwd: new URL('../../..', import.meta.url).pathname,
-    encoding: 'utf8',
-  })
-  return { code: done.status, out: done.stdout, err: done.stderr }
-}
+const features = (out: string, ...words: ReadonlyArray<string>): Said =>
+  dinograph('features', '--model', at('model'), '--data', at('pictures'), '--out', at(out), '--target', 'gpujs:cpu', '--json', ...words)
 
 const stateOf = ({ model, weights }: Backbone) =>
   new Map(declarations(model.params).map(([path, d]) => [path, floatTensor(d.shape, weights.get(path) ?? new Float32Array())]))

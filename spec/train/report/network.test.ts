@@ -1,25 +1,14 @@
 /** Reports of real runs, each a process: labelled digits, and slices of a scan through two windows without labels. */
-import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { node } from '../../support/command.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'report-'))
 afterAll(() => {
   rmSync(root, { recursive: true, force: true })
 })
-
-const start = (
-  program: string,
-  ...words: ReadonlyArray<string>
-): { readonly code: number | null; readonly out: string; readonly err: string } => {
-  const done = spawnSync(process.execPath, ['--import', 'tsx', program, ...words], {
-    cwd: new URL('../../..', import.meta.url).pathname,
-    encoding: 'utf8',
-  })
-  return { code: done.status, out: done.stdout, err: done.stderr }
-}
 
 const set = (...settings: ReadonlyArray<string>): ReadonlyArray<string> => settings.flatMap((s) => ['--set', s])
 
@@ -42,7 +31,7 @@ const pictures = (page: string): number => [...page.matchAll(/<img src="data:ima
 describe('a run of labelled images', () => {
   const out = join(root, 'digits')
   it('writes everything that its network shows', () => {
-    const done = start(
+    const done = node(
       'examples/dinov1.ts',
       '--steps',
       '2',
@@ -83,7 +72,7 @@ describe('a run of labelled images', () => {
     expect(page).not.toMatch(/(?<![\w-])(?:src|href)="(?!data:|#)/)
   })
   it('is looked at again by the command, as its folder says', () => {
-    const done = start('train/cli/dinograph.ts', 'report', '--run', out, '--target', 'gpujs:cpu', '--evaluate', 'knn', '--json')
+    const done = node('train/cli/dinograph.ts', 'report', '--run', out, '--target', 'gpujs:cpu', '--evaluate', 'knn', '--json')
     expect(done.code, done.err).toBe(0)
     expect(JSON.parse(done.out.trim().split('\n').at(-1) ?? '')).toEqual({
       run: out,
@@ -100,7 +89,7 @@ describe('a run of labelled images', () => {
       [['--run', join(root, 'none')], 1, 'no config.yaml'],
       [['--run', out, '--evaluate', 'guess'], 2, 'knn, linear, logistic, medmnist'],
     ] as const) {
-      const done = start('train/cli/dinograph.ts', 'report', ...words)
+      const done = node('train/cli/dinograph.ts', 'report', ...words)
       expect(done.err).toContain(text)
       expect(done.code).toBe(code)
     }
@@ -110,7 +99,7 @@ describe('a run of labelled images', () => {
 describe('a run of slices through two windows, without labels', () => {
   it('shows the first channel, true boxes beside found ones, and no evaluation', () => {
     const out = join(root, 'ct')
-    const done = start(
+    const done = node(
       'examples/ct.ts',
       '--steps',
       '2',

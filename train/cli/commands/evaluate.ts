@@ -20,9 +20,7 @@ import {
   isWhole,
   modelOptions,
   programOptions,
-  namedImages,
-  placeOfImages,
-  imagesOf,
+  imagesAsked,
   needed,
   numberOption,
   numbersOption,
@@ -107,16 +105,16 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
       ),
     ),
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-    TE.bind('path', () => TE.fromEither(placeOfImages(spec, a))),
+    TE.bind('images', () => TE.fromEither(imagesAsked(spec, a))),
     TE.bind('options', () => TE.fromEither(optionsOf(a))),
     TE.bind('reading', () => readingFrom(a)),
-    TE.chain(({ name, model, path, options, reading }) =>
+    TE.chain(({ name, model, images, options, reading }) =>
       withNetwork(
         a,
         model,
         (r) =>
           pipe(
-            imagesOf(r, path, reading),
+            images.splits(r, reading),
             TE.chainEitherK((splits) => partsOf(splits, r.progress.say)),
             TE.bindTo('parts'),
             TE.bind('result', ({ parts }) =>
@@ -129,7 +127,7 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
               json: {
                 evaluation: name,
                 model,
-                data: namedImages(a, path),
+                data: images.name,
                 target: r.device.name,
                 train: parts.train.length,
                 ...(parts.val === undefined ? {} : { val: parts.val.length }),

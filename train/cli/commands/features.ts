@@ -24,9 +24,7 @@ import {
   isWhole,
   modelOptions,
   programOptions,
-  namedImages,
-  placeOfImages,
-  imagesOf,
+  imagesAsked,
   needed,
   numberOption,
   runProgram,
@@ -141,14 +139,14 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-    TE.bind('path', () => TE.fromEither(placeOfImages(spec, a))),
+    TE.bind('images', () => TE.fromEither(imagesAsked(spec, a))),
     TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
     TE.bind('limit', () =>
       TE.fromEither(numberOption(spec, a, 'limit', Infinity, (n) => n === Infinity || isWhole(n), 'a whole number from 1')),
     ),
     TE.bind('reading', () => readingFrom(a)),
     TE.bind('format', ({ out }) => TE.fromEither(formatFor(a, out))),
-    TE.chain(({ model, path, out, format, limit, reading }) =>
+    TE.chain(({ model, images, out, format, limit, reading }) =>
       withNetwork(
         a,
         model,
@@ -157,7 +155,7 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
             TE.Do,
             TE.bind('splits', () =>
               pipe(
-                imagesOf(r, path, reading),
+                images.splits(r, reading),
                 TE.chainEitherK((s) => chosen(a, s)),
               ),
             ),
@@ -186,7 +184,7 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
                 ),
                 TE.map((tables): Tables => ({
                   splits: tables,
-                  metadata: { model, data: namedImages(a, path), model_sha256: digestOf(r.frozen) },
+                  metadata: { model, data: images.name, model_sha256: digestOf(r.frozen) },
                 })),
               ),
             ),
@@ -196,7 +194,7 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
               text: `${tableText(tensors.map(([tensor, x]) => ({ tensor, type: x.dtype, shape: `[${x.shape.join(', ')}]` })))}\nwritten to ${out}`,
               json: {
                 model,
-                data: namedImages(a, path),
+                data: images.name,
                 target: r.device.name,
                 out,
                 model_sha256: tables.metadata['model_sha256'],

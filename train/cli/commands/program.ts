@@ -200,23 +200,26 @@ export const withNetwork = <A>(
   )
 }
 
-/** Where a command's images lie: as named, or nowhere, where a program has its own. Fault: neither. */
-export const placeOfImages = (c: CommandSpec, a: Arguments): Either<Fault, O.Option<string>> =>
-  O.isSome(a.data) || textOption(a, 'program') !== undefined
-    ? E.right(a.data)
-    : E.left(wrong(c, '--data', 'nothing', '--data with a value'))
+/** The images of a command: what they are called, and every split of them as intensities, once there is a network. */
+export interface Images {
+  readonly name: string
+  readonly splits: (r: Ready, reading: OpenOptions) => TaskEither<Fault, ReadonlyMap<string, Dataset>>
+}
 
-/** The same in words: a path, or the program whose images are taken. */
-export const namedImages = (a: Arguments, place: O.Option<string>): string => O.getOrElse(() => textOption(a, 'program') ?? '')(place)
-
-/** Those images, as intensities: every split that lies there. */
-export const imagesOf = (r: Ready, place: O.Option<string>, reading: OpenOptions): TaskEither<Fault, ReadonlyMap<string, Dataset>> =>
-  O.isNone(place) && O.isSome(r.ofProgram)
-    ? pipe(
-        r.ofProgram.value,
-        TE.map(({ train, test }) => new Map(Object.entries({ train, test }))),
-      )
-    : splitsAt(O.getOrElse(() => '')(place), r.progress.say, undefined, reading)
+/** Those that are named, else those of the program. Fault: neither. */
+export const imagesAsked = (c: CommandSpec, a: Arguments): Either<Fault, Images> => {
+  const program = textOption(a, 'program')
+  const ofProgram: Images['splits'] = (r) =>
+    pipe(
+      O.getOrElse(() => TE.left<Fault, Split>(wrong(c, '--data', 'nothing', '--data with a value')))(r.ofProgram),
+      TE.map(({ train, test }) => new Map(Object.entries({ train, test }))),
+    )
+  if (O.isNone(a.data) && program !== undefined) return E.right({ name: program, splits: ofProgram })
+  return pipe(
+    needed(c, 'data', O.toUndefined(a.data)),
+    E.map((path) => ({ name: path, splits: (r, reading) => splitsAt(path, r.progress.say, undefined, reading) })),
+  )
+}
 
 const show = (x: string | number): string => (typeof x === 'number' && !Number.isInteger(x) ? x.toPrecision(4) : String(x))
 

@@ -13,17 +13,17 @@ import { fault } from '../../../core/fault.ts'
 import { valueAt } from '../../../data/formats/codec.ts'
 import { folderMade, writeFile } from '../../../data/formats/file.ts'
 import { writeJson } from '../../../data/formats/json.ts'
-import type { Layer } from '../../config/layers.ts'
-import { layerAt, layerOfText } from '../../config/layers.ts'
-import { merged } from '../../config/section.ts'
+import type { Choice } from '../../config/layers.ts'
+import { layerOfText, layersAt, stacked } from '../../config/layers.ts'
 import { settingsOf } from '../../config/settings.ts'
 import { axesOf } from '../../judge/search/axes.ts'
 import type { Found } from '../../judge/search/search.ts'
 import { search } from '../../judge/search/search.ts'
-import type { Axis, Choice } from '../../judge/search/space.ts'
+import type { Axis } from '../../judge/search/space.ts'
 import { recipe } from '../../recipes/recipe.ts'
 import type { Experiment } from '../../run/experiment.ts'
 import { decided } from '../../run/experiment.ts'
+import { percent } from '../../run/log/numbers.ts'
 import { startProgress } from '../../run/log/progress.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { experimentAt } from '../program-file.ts'
@@ -86,13 +86,6 @@ const axesIn = (text: string): Either<Fault, ReadonlyArray<Axis>> =>
       () => wrongVary(text),
     ),
   )
-
-const layersOfChanges = (changes: Choice): ReadonlyArray<Layer> =>
-  Object.entries(changes).map(([path, value]) => layerAt(path, value, '--vary'))
-
-const treeOf = (changes: Choice): unknown => layersOfChanges(changes).reduce<unknown>((tree, l) => merged(tree, l.tree), {})
-
-const percent = (x: number | undefined): string => (x === undefined ? '-' : `${(100 * x).toFixed(1)} %`)
 
 const asText = (c: Choice): string =>
   Object.keys(c).length === 0
@@ -180,7 +173,7 @@ const searching = (a: Arguments): TaskEither<Fault, Output> => {
     TE.chainFirst(({ experiment, layers, axes }) =>
       pipe(
         textOption(a, 'vary') === undefined ? [] : axes.flatMap(({ choices }) => choices),
-        TE.traverseSeqArray((c) => decided(experiment)([...layers, ...layersOfChanges(c)])),
+        TE.traverseSeqArray((c) => decided(experiment)([...layers, ...layersAt(c, '--vary')])),
       ),
     ),
     TE.bind('found', ({ minutes, experiment, layers, now, valueOf, axes }) =>
@@ -190,19 +183,14 @@ const searching = (a: Arguments): TaskEither<Fault, Output> => {
           steps: now.settings.steps,
           seconds: 60 * minutes,
           seed: now.settings.seed,
-          resolve: (changes) => decided(experiment)([...layers, ...layersOfChanges(changes)]),
+          resolve: (changes) => decided(experiment)([...layers, ...layersAt(changes, '--vary')]),
           say: progress.say,
         },
         valueOf,
       ),
     ),
     // what the command line said belongs to what is found
-    TE.let('best', ({ layers, found }) =>
-      merged(
-        layers.reduce<unknown>((tree, l) => merged(tree, l.tree), {}),
-        treeOf(found.best.changes),
-      ),
-    ),
+    TE.let('best', ({ layers, found }) => stacked([...layers, ...layersAt(found.best.changes, '--vary')]).tree),
     TE.chainFirst(({ axes, found, best }) => written(out, axes, found, best)),
     TE.map(({ axes, found }): Output => ({
       text: textOf(axes, found, out, call),

@@ -10,7 +10,6 @@ import { declarations } from '../../../core/model.ts'
 import type { LoraOptions } from '../../../models/lora.ts'
 import type { Origin } from '../origin.ts'
 import { baseOf } from '../origin.ts'
-import type { Vit } from '../../../models/vit.ts'
 import { writeOwn } from '../own.ts'
 import { preprocessorOfRun } from '../seen.ts'
 import { ownFolder } from '../run.ts'
@@ -22,7 +21,7 @@ import { mergedNetwork } from '../merge.ts'
 import { networkValues } from '../../step/values.ts'
 import { writeAdapters } from '../peft/folder.ts'
 import { trainedCount, withinNetwork } from '../../step/strategies/strategy.ts'
-import type { Pyramid } from '../../../models/huggingface/family.ts'
+import type { Preprocessor } from './preprocessor.ts'
 import { writePyramid } from './pyramid.ts'
 import type { Weights } from './weights.ts'
 import { writeBackbone } from './writer.ts'
@@ -30,29 +29,25 @@ import { writeBackbone } from './writer.ts'
 const underBackbone = (params: unknown, values: Values): Weights =>
   new Map(declarations(params).map(([path]) => [path, values.get(`backbone.${path}`) ?? new Float32Array()]))
 
-/** As transformers reads it. Left with the kind `usage`: no type there can hold it. */
-const asVit = (folder: string, model: Vit, values: Values, t: Trained): TaskEither<Fault, void> =>
-  pipe(
-    writeBackbone(folder, { preprocessor: preprocessorOfRun(t.assembled, model.options.channels) })({
-      model,
-      weights: underBackbone(model.params, values),
-    }),
-    TE.map(() => {
-      t.progress.say(`for Hugging Face: ${folder}`)
-    }),
-  )
+/** What writes backbones of a kind into a folder. */
+type Writer<M> = (
+  folder: string,
+  o: { readonly preprocessor: Preprocessor },
+) => (b: { readonly model: M; readonly weights: Weights }) => TaskEither<Fault, unknown>
 
-/** A backbone with stages, the same. */
-const asPyramid = (folder: string, model: Pyramid, values: Values, t: Trained): TaskEither<Fault, void> =>
-  pipe(
-    writePyramid(folder, { preprocessor: preprocessorOfRun(t.assembled, model.options.channels) })({
-      model,
-      weights: underBackbone(model.params, values),
-    }),
-    TE.map(() => {
-      t.progress.say(`for Hugging Face: ${folder}`)
-    }),
-  )
+/** As transformers reads it. Left with the kind `usage`: no type there can hold it. */
+const written =
+  <M extends { readonly params: unknown; readonly options: { readonly channels: number } }>(write: Writer<M>) =>
+  (folder: string, model: M, values: Values, t: Trained): TaskEither<Fault, void> =>
+    pipe(
+      write(folder, { preprocessor: preprocessorOfRun(t.assembled, model.options.channels) })({
+        model,
+        weights: underBackbone(model.params, values),
+      }),
+      TE.map(() => {
+        t.progress.say(`for Hugging Face: ${folder}`)
+      }),
+    )
 
 /** Why, in words that a person can act upon. */
 const whyNot = (bad: Fault): string => `${bad.found}: ${bad.allowed}`
@@ -80,11 +75,11 @@ export const writeNetwork =
       TE.fromEither(mergedNetwork(t.assembled.program.adapters, n.root)(t.state)),
       TE.chain((values) =>
         O.isSome(n.pyramid)
-          ? asPyramid(join(t.out, `huggingface${ending}`), n.pyramid.value, values, t)
+          ? written(writePyramid)(join(t.out, `huggingface${ending}`), n.pyramid.value, values, t)
           : O.isNone(n.vit)
             ? own('no class of transformers computes what this backbone does', values)
             : pipe(
-                asVit(join(t.out, `huggingface${ending}`), n.vit.value, values, t),
+                written(writeBackbone)(join(t.out, `huggingface${ending}`), n.vit.value, values, t),
                 TE.orElse((bad) => (bad.kind === 'usage' ? own(whyNot(bad), values) : TE.left(bad))),
               ),
       ),
@@ -110,7 +105,7 @@ export const saveAdapters =
           baseOf(origin, t.out, vit),
           TE.chainFirst(({ name, unwritten }) =>
             unwritten && name !== undefined && O.isSome(vit)
-              ? asVit(name, vit.value, networkValues(root)(t.state), t)
+              ? written(writeBackbone)(name, vit.value, networkValues(root)(t.state), t)
               : TE.right(undefined),
           ),
           TE.chain(({ name, names }) =>

@@ -90,11 +90,10 @@ const frozenOf = (place: string, network: AnyBackbone, weights: Values, preproce
   }
 }
 
-/** How images were seen by a run, which writes it down when it begins. */
-const absent = (folder: string): Fault =>
+const absent = (folder: string, found: string): Fault =>
   fault('usage', {
     place: folder,
-    found: 'no preprocessor_config.json',
+    found,
     allowed: 'the folder of a run',
     remedy: 'name the run that --program trained with --model',
   })
@@ -109,11 +108,11 @@ const sideOf = ({ crop, resize }: Preprocess): number =>
 export const readOwn = (folder: string, program: Program, o: FrozenOptions): TaskEither<Fault, Frozen> =>
   pipe(
     TE.Do,
-    TE.bind('seen', () => pipe(seenBy(folder), TE.chain(TE.fromOption(() => absent(folder))))),
+    TE.bind('seen', () => pipe(seenBy(folder), TE.chain(TE.fromOption(() => absent(folder, 'no preprocessor_config.json'))))),
     TE.bind('found', () =>
       pipe(
         latest(join(folder, 'checkpoints')),
-        TE.chain(({ found }) => TE.fromOption(() => absent(folder))(found)),
+        TE.chain(({ found }) => TE.fromOption(() => absent(folder, 'no checkpoint'))(found)),
       ),
     ),
     TE.chainEitherK(({ seen, found: { path, checkpoint } }) => {

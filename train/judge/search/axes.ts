@@ -2,7 +2,8 @@
  * What a search varies where nothing else is named: settings that decide whether a method learns on small data, with choices around what
  * papers and examples have. An axis whose settings an experiment does not have is left out.
  */
-import type { Axis, Choice } from './space.ts'
+import type { Choice } from '../../config/layers.ts'
+import type { Axis } from './space.ts'
 
 /** The value that is there, times factors. */
 const times = (path: string, ...factors: ReadonlyArray<number>) => ({ path, factors })

@@ -6,10 +6,12 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
+import type { Choice } from '../../config/layers.ts'
 import type { Resolved } from '../../run/experiment.ts'
+import { percent } from '../../run/log/numbers.ts'
 import type { Cost, Round } from './halving.ts'
 import { eta, planFor, roundsOf, secondsOf } from './halving.ts'
-import type { Axis, Choice, Effect, Point } from './space.ts'
+import type { Axis, Effect, Point } from './space.ts'
 import { changesAt, effectsOf, pointsOf } from './space.ts'
 import type { Trial } from './trial.ts'
 import { bare, trial } from './trial.ts'
@@ -60,8 +62,6 @@ const shortened = (valueOf: (path: string) => unknown, whole: number, steps: num
     }),
   ),
 })
-
-const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
 
 const minutes = (seconds: number): string => (Math.ceil(seconds / 6) / 10).toFixed(1)
 

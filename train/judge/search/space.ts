@@ -1,12 +1,10 @@
 /** What a search varies: axes, each with a few choices, and the points that are tried, each a choice on every axis. */
 import { stream } from '../../../core/random.ts'
-
-/** Values of settings by path, such as `{ 'optimizer.lr': 0.002 }`. No entry is the setting as it stands. */
-export type Choice = Readonly<Record<string, unknown>>
+import type { Choice } from '../../config/layers.ts'
 
 export interface Axis {
   readonly name: string
-  /** The first is as things stand, and changes nothing where it has no entries. */
+  /** The first is as things stand, and changes nothing where it has no entries. Settings without one stay as they stand. */
   readonly choices: readonly [Choice, ...ReadonlyArray<Choice>]
 }
 

@@ -12,6 +12,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault, messageOf } from '../../../core/fault.ts'
 import { labelledItems } from '../../../data/readers/groups.ts'
 import { splitByLabel } from '../../../data/readers/split.ts'
+import type { Choice } from '../../config/layers.ts'
 import type { Resolved } from '../../run/experiment.ts'
 import { silentTerminal, startProgress } from '../../run/log/progress.ts'
 import { runExperiment } from '../../run/run.ts'
@@ -59,7 +60,7 @@ export const withoutTest = (run: Resolved): Resolved => ({
 })
 
 /** The settings of a search's runs: nothing is judged, shown or saved on the way. */
-export const bare: Readonly<Record<string, unknown>> = {
+export const bare: Choice = {
   'evaluation.before': false,
   'evaluation.during': 0,
   'evaluation.report': false,
