@@ -8,6 +8,7 @@ import type { ColourName } from './colour.ts'
 import type { CropRange, Guidance, Range } from './geometry.ts'
 import type { Resampling } from './taps.ts'
 import type { Warp } from './warp.ts'
+import { bendOf } from './warp.ts'
 
 /** Crops of one size. Lists have one entry per crop. */
 export interface CropGroup extends CropRange {
@@ -51,7 +52,7 @@ export interface Augmentation {
   readonly resampling: Resampling
   /** How often a crop is mirrored. */
   readonly flip: number
-  /** Turns and slants of crops. Default: none. */
+  /** Turns, slants and bends of crops. Default: none. */
   readonly warp?: Warp | undefined
   readonly jitter: Jitter
   /** One jitter for all crops of an image. */
@@ -105,6 +106,22 @@ const ordered = (path: string, r: Range, low: number, high: number): Check => ({
   good: r[0] > low && r[0] <= r[1] && r[1] <= high,
   allowed: `two ascending numbers above ${low}${high < Infinity ? ` up to ${high}` : ''}`,
 })
+
+/** Points of a grid that approach each other by more than this share of their distance could swap places in a few crops. */
+const steepest = 0.9
+
+const bends = ({ elastic, points }: ReturnType<typeof bendOf>): ReadonlyArray<Check> => {
+  const most = steepest / 2 / (points - 3)
+  return [
+    { path: 'warp.points', found: points, good: Number.isInteger(points) && points >= 4, allowed: 'an integer of at least 4' },
+    {
+      path: 'warp.elastic',
+      found: elastic,
+      good: elastic >= 0 && elastic <= most,
+      allowed: `a number in [0, ${most.toPrecision(2)}]: with ${points} points along a side, crops could fold beyond`,
+    },
+  ]
+}
 
 const checkGroup = (path: string, g: CropGroup, least: number): ReadonlyArray<Check> => [
   {
@@ -162,6 +179,7 @@ export const checkAugmentation = (r: Augmentation): Either<Fault, Augmentation> 
             allowed: 'degrees in [0, 180]',
           },
           { path: 'warp.shear', found: r.warp.shear, good: r.warp.shear >= 0 && r.warp.shear <= 1, allowed: 'a number in [0, 1]' },
+          ...bends(bendOf(r.warp)),
         ]),
     share('jitter.probability', r.jitter.probability),
     ...(['brightness', 'contrast', 'saturation'] as const).map((k): Check => ({

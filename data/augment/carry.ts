@@ -3,17 +3,27 @@ import * as O from 'fp-ts/lib/Option.js'
 import type { Option } from 'fp-ts/lib/Option.js'
 import type { Box } from '../readers/dataset.ts'
 import type { CropPlace } from './draws.ts'
-import type { Linear } from './warp.ts'
-import { inverse, unwarped } from './warp.ts'
+import type { Warping } from './warp.ts'
+import { movedTo, readFrom, unwarped } from './warp.ts'
+
+/** Points along each edge of a box by which a bent one is followed. */
+const edge = 16
 
 /** The box around a box that a warp has moved, cut to the crop. */
-const turnedBox = (warp: Linear, size: number, b: Box): Option<Box> => {
-  const [e, f, g, h] = inverse(warp)
-  const middle = size / 2
-  const corners = [b.y, b.y + b.height].flatMap((y) => [b.x, b.x + b.width].map((x) => [y - middle, x - middle] as const))
-  const cut = (p: number): number => Math.max(0, Math.min(size, p + middle))
-  const ys = corners.map(([y, x]) => cut(e * y + f * x))
-  const xs = corners.map(([y, x]) => cut(g * y + h * x))
+const turnedBox = (warp: Warping, size: number, b: Box): Option<Box> => {
+  const to = movedTo(warp, size)
+  // a straight edge stays one where no point moves
+  const along = warp.moves.length === 0 ? [0, 1] : Array.from({ length: edge + 1 }, (_, i) => i / edge)
+  const rim = along.flatMap((u) => [
+    [b.y + u * b.height, b.x],
+    [b.y + u * b.height, b.x + b.width],
+    [b.y, b.x + u * b.width],
+    [b.y + b.height, b.x + u * b.width],
+  ])
+  const cut = (p: number): number => Math.max(0, Math.min(size, p))
+  // edges of pixels lie half a pixel before their middles
+  const moved = rim.map(([y, x]) => to(y - 0.5, x - 0.5).map((p) => cut(p + 0.5)))
+  const [ys, xs] = [0, 1].map((k) => moved.map((p) => p[k]))
   const [top, left] = [Math.min(...ys), Math.min(...xs)]
   const [height, width] = [Math.max(...ys) - top, Math.max(...xs) - left]
   return height > 0 && width > 0 ? O.some({ x: left, y: top, width, height }) : O.none
@@ -36,16 +46,15 @@ export const carryBox =
 
 /** A mask `[height, width]` of the image as one of the crop, `[size, size]`: the pixel under each pixel's centre, 0 beyond the edges. */
 export const carryMask =
-  ({ box, flip, size, warp: [a, b, c, d] }: CropPlace) =>
+  ({ box, flip, size, warp }: CropPlace) =>
   (mask: Uint8Array, width: number): Uint8Array => {
     const out = new Uint8Array(size * size)
     const under = (o: number, start: number, extent: number): number =>
       start + Math.min(extent - 1, Math.floor(((o + 0.5) * extent) / size))
-    const middle = (size - 1) / 2
+    const from = readFrom(warp, size)
     for (let y = 0; y < size; y++)
       for (let x = 0; x < size; x++) {
-        const row = Math.round(a * (y - middle) + b * (x - middle) + middle)
-        const column = Math.round(c * (y - middle) + d * (x - middle) + middle)
+        const [row, column] = from(y, x).map(Math.round)
         if (row < 0 || row >= size || column < 0 || column >= size) continue
         out[y * size + x] = mask[under(row, box.y, box.height) * width + under(flip ? size - 1 - column : column, box.x, box.width)]
       }

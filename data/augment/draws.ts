@@ -19,7 +19,7 @@ import type { Augmentation, CropGroup, Jitter } from './augmentation.ts'
 import { jitterNames } from './augmentation.ts'
 import type { Resampling } from './taps.ts'
 import { writeTaps } from './taps.ts'
-import type { Linear } from './warp.ts'
+import type { Warping } from './warp.ts'
 import { drawWarp, unwarped } from './warp.ts'
 
 /** Inputs by path. */
@@ -157,7 +157,7 @@ export interface CropPlace extends DrawnBox {
   readonly flip: boolean
   /** Side of the square. */
   readonly size: number
-  readonly warp: Linear
+  readonly warp: Warping
 }
 
 /** The place of crop `k` of the image that is sample `sample` of the run: what boxes and masks are carried by (carry.ts). */
@@ -210,7 +210,10 @@ const writeCrop = (
     const sigma = s.unit(at.blur) < g.group.blur[k] ? between(s.unit(at.sigma), r.sigma) : undefined
     writeBlur(r.blurKind, sigma, g.blurTaps, t.blur, row * g.blurTaps)
   }
-  if (g.warps) t.warp.set(warp, row * 4)
+  if (g.warp > 0) {
+    t.warp.set(warp.linear, row * g.warp)
+    t.warp.set(warp.moves, row * g.warp + 4)
+  }
   if (g.solarises) t.solarise[row] = solariseAt(s.unit(at.solarise) < g.group.solarise[k])
   return guided
 }

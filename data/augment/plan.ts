@@ -11,6 +11,7 @@ import { longestSide } from './geometry.ts'
 import type { Augmentation, CropGroup } from './augmentation.ts'
 import { jitterNames } from './augmentation.ts'
 import { tapCount } from './taps.ts'
+import { warpWidth } from './warp.ts'
 
 /** Images of one batch: `[batch, channels, side, side]`, each in the upper left corner of its canvas. */
 export interface Layout {
@@ -29,7 +30,8 @@ export interface GroupPlan {
   /** Taps of the blur; 0 where no crop is ever blurred. */
   readonly blurTaps: number
   readonly solarises: boolean
-  readonly warps: boolean
+  /** Numbers of a crop's warp; 0 where no crop is ever warped. */
+  readonly warp: number
 }
 
 const planGroup = (r: Augmentation, l: Layout, name: GroupPlan['name'], group: CropGroup, coloured: boolean): GroupPlan => {
@@ -41,7 +43,7 @@ const planGroup = (r: Augmentation, l: Layout, name: GroupPlan['name'], group: C
     colour: coloured ? colourChain(jitterNames(r.jitter), r.grayscale > 0) : colourChain([], false),
     blurTaps: blurs ? blurTaps(r.blurKind, r.sigma[1]) : 0,
     solarises: group.solarise.some((p) => p > 0),
-    warps: (r.warp?.probability ?? 0) > 0,
+    warp: r.warp !== undefined && r.warp.probability > 0 ? warpWidth(r.warp) : 0,
   }
 }
 
@@ -87,7 +89,7 @@ export interface GroupInputs {
   readonly blur?: TensorType
   /** Thresholds f32 `[n, B]`. */
   readonly solarise?: TensorType
-  /** f32 `[n, B, 4]`: where pixels are read from. */
+  /** f32 `[n, B, 4 or more]`: where pixels are read from (warp.ts). */
   readonly warp?: TensorType
 }
 
@@ -100,7 +102,7 @@ export const groupInputs = (p: Plan, g: GroupPlan): GroupInputs => {
     ...(g.colour.width > 0 ? { colour: tensorType('f32', [...lead, g.colour.width]) } : {}),
     ...(g.blurTaps > 0 ? { blur: tensorType('f32', [...lead, g.blurTaps]) } : {}),
     ...(g.solarises ? { solarise: tensorType('f32', lead) } : {}),
-    ...(g.warps ? { warp: tensorType('f32', [...lead, 4]) } : {}),
+    ...(g.warp > 0 ? { warp: tensorType('f32', [...lead, g.warp]) } : {}),
   }
 }
 

@@ -41,7 +41,7 @@ export interface AugmentationOptions {
    */
   readonly blur?: 'intended' | 'as-released'
   readonly sharedJitter?: boolean
-  /** Turns and slants. Default none. */
+  /** Turns, slants and bends. Default none. */
   readonly warp?: Augmentation['warp']
   readonly normalisation?: Normalisation
   /** Local crops on known regions of interest. */

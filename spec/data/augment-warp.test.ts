@@ -9,21 +9,21 @@ import { placeOf } from '../../data/augment/draws.ts'
 import { multiCrop } from '../../data/augment/multicrop.ts'
 import { augmentationOf, augmentations } from '../../data/augment/presets.ts'
 import { inputLeaf } from '../../data/augment/program.ts'
-import type { Linear } from '../../data/augment/warp.ts'
-import { drawWarp, inverse, unwarped, warped } from '../../data/augment/warp.ts'
+import type { Warping } from '../../data/augment/warp.ts'
+import { drawWarp, inverse, movedTo, readFrom, unwarped, warped } from '../../data/augment/warp.ts'
 import { tensorType } from '../../core/type.ts'
 import { wholeImage } from '../../train/run/assembly.ts'
 import { left, right } from './either.ts'
 
 /** Crops `[1, maps, 1, side, side]` of one picture, one for each map. */
-const crops = (picture: ReadonlyArray<number>, side: number, maps: ReadonlyArray<Linear>): ReadonlyArray<Float32Array> => {
+const crops = (picture: ReadonlyArray<number>, side: number, maps: ReadonlyArray<Warping>): ReadonlyArray<Float32Array> => {
   const [x, m] = [
     inputLeaf(tensorType('f32', [1, maps.length, 1, side, side]), 'x'),
-    inputLeaf(tensorType('f32', [1, maps.length, 4]), 'm'),
+    inputLeaf(tensorType('f32', [1, maps.length, 4 + maps[0].moves.length]), 'm'),
   ]
   const values = new Map([
     ['x', Float32Array.from(maps.flatMap(() => picture))],
-    ['m', Float32Array.from(maps.flat())],
+    ['m', Float32Array.from(maps.flatMap((w) => [...w.linear, ...w.moves]))],
   ])
   const out = Float32Array.from(evaluate([warped(x, m)], values)[0])
   return maps.map((_, k) => out.subarray(k * side * side, (k + 1) * side * side))
@@ -40,7 +40,7 @@ const between = (picture: ReadonlyArray<number>, side: number, y: number, x: num
 describe('the pixels of a warp', () => {
   test('nothing changes without one; a quarter of a turn moves whole pixels', () => {
     const picture = [1, 2, 3, 4, 5, 6, 7, 8, 9]
-    const [same, turned] = crops(picture, 3, [unwarped, [0, -1, 1, 0]])
+    const [same, turned] = crops(picture, 3, [unwarped, { linear: [0, -1, 1, 0], moves: [] }])
     expect([...same]).toEqual(picture)
     expect([...turned]).toEqual([7, 4, 1, 8, 5, 2, 9, 6, 3])
   })
@@ -52,11 +52,12 @@ describe('the pixels of a warp', () => {
         const s = stream(seed, 'picture', 0)
         const picture = Array.from({ length: side * side }, (_, i) => Math.fround(s.unit(i)))
         const [a, b, c, d] = map.map(Math.fround)
-        const [out] = crops(picture, side, [map])
-        const middle = (side - 1) / 2
+        // half of them bend, by up to a fifth of the side
+        const moves = Array.from({ length: seed % 2 === 0 ? 0 : 50 }, (_, i) => Math.fround(0.4 * s.unit(side * side + i) - 0.2))
+        const warping: Warping = { linear: [a, b, c, d], moves }
+        const [out] = crops(picture, side, [warping])
         out.forEach((value, i) => {
-          const [y, x] = [Math.floor(i / side) - middle, (i % side) - middle]
-          const [row, column] = [a * y + b * x + middle, c * y + d * x + middle]
+          const [row, column] = readFrom(warping, side)(Math.floor(i / side), i % side)
           // where rounding decides whether a pixel lies beyond the edge, both are right
           const edge = (p: number): boolean => Math.min(Math.abs(p + 1), Math.abs(p - side), Math.abs(p), Math.abs(p - side + 1)) < 1e-4
           if (!edge(row) && !edge(column)) expect(Math.abs(value - between(picture, side, row, column))).toBeLessThan(1e-4)
@@ -75,18 +76,47 @@ describe('the draws of a warp', () => {
     const changed = drawn.filter((m) => m !== unwarped)
     expect(changed.length / drawn.length).toBeGreaterThan(0.6)
     expect(changed.length / drawn.length).toBeLessThan(0.8)
-    for (const [a, b, c, d] of changed) {
+    for (const {
+      linear: [a, b, c, d],
+    } of changed) {
       expect(a * d - b * c).toBeCloseTo(1, 12)
       const angle = Math.atan2(-b, a)
       expect(Math.abs(angle)).toBeLessThanOrEqual((15 * Math.PI) / 180)
       // what is left when the turn is undone
       expect(Math.abs(c * Math.cos(angle) - d * Math.sin(angle) + 0)).toBeLessThanOrEqual(0.3 + 1e-12)
     }
-    const [m] = changed
+    const [{ linear: m }] = changed
     const [e, f, g, h] = inverse(m)
     expect(
       [m[0] * e + m[1] * g, m[0] * f + m[1] * h, m[2] * e + m[3] * g, m[2] * f + m[3] * h].map((x) => Math.round(x * 1e9) / 1e9 + 0),
     ).toEqual([1, 0, 0, 1])
+  })
+
+  test('move each point of a grid within what is asked, never fold, and are undone', () => {
+    const gentle = fc.record({
+      rotation: fc.integer({ min: 0, max: 180 }),
+      shear: fc.double({ min: 0, max: 1, noNaN: true }),
+      points: fc.integer({ min: 4, max: 9 }),
+      share: fc.double({ min: 0.01, max: 1, noNaN: true }),
+    })
+    fc.assert(
+      fc.property(gentle, fc.integer({ min: 5, max: 64 }), fc.nat(), ({ rotation, shear, points, share }, side, seed) => {
+        const elastic = (share * 0.45) / (points - 3)
+        expect(augmentationOf('digits', { warp: { probability: 1, rotation, shear, elastic, points } })._tag).toBe('Right')
+        const drawn = drawWarp(stream(seed, 'x', 0), 0, { probability: 1, rotation, shear, elastic, points })
+        expect(drawn.moves.length).toBe(2 * points * points)
+        for (const move of drawn.moves) expect(Math.abs(move)).toBeLessThanOrEqual(elastic)
+        const bend: Warping = { linear: unwarped.linear, moves: drawn.moves }
+        const [from, to] = [readFrom(bend, side), movedTo(bend, side)]
+        const middle = (side - 1) / 2
+        // spline weights sum to one: no pixel moves further than its points
+        const [row, column] = from(middle, 1)
+        expect(Math.max(Math.abs(row - middle), Math.abs(column - 1))).toBeLessThanOrEqual(side * elastic + 1e-9)
+        const [y, x] = to(row, column)
+        expect(Math.hypot(y - middle, x - 1)).toBeLessThan(0.02)
+      }),
+      { numRuns: 100 },
+    )
   })
 
   test('are fed where an augmentation has them alone, to a Gram teacher too', () => {
@@ -104,17 +134,24 @@ describe('the draws of a warp', () => {
     expect(left(augmentationOf('digits', { warp: { ...w, shear: 2 } })).place).toBe('augmentation digits: warp.shear')
     expect(left(augmentationOf('digits', { warp: { ...w, rotation: -1 } })).place).toBe('augmentation digits: warp.rotation')
     expect(left(augmentationOf('digits', { warp: { ...w, probability: 2 } })).place).toBe('augmentation digits: warp.probability')
+    expect(left(augmentationOf('digits', { warp: { ...w, points: 3 } })).place).toBe('augmentation digits: warp.points')
+    const folded = left(augmentationOf('digits', { warp: { ...w, elastic: 0.3 } }))
+    expect([folded.place, folded.found, folded.allowed]).toEqual([
+      'augmentation digits: warp.elastic',
+      '0.3',
+      'a number in [0, 0.23]: with 5 points along a side, crops could fold beyond',
+    ])
   })
 })
 
-test('boxes and masks turn with the pixels', () => {
+test.each([0, 0.15])('boxes and masks turn and bend with the pixels: elastic %d', (elastic) => {
   const side = 48
   const box = { x: 11, y: 19, width: 13, height: 9 }
   const canvas = Float32Array.from({ length: side * side }, (_, i) => {
     const [x, y] = [i % side, Math.floor(i / side)]
     return Number(x >= box.x && x < box.x + box.width && y >= box.y && y < box.y + box.height)
   })
-  const warp = { probability: 1, rotation: 25, shear: 0.3 }
+  const warp = { probability: 1, rotation: 25, shear: 0.3, elastic }
   const c = right(
     multiCrop(augmentations.digits({ globalSize: 24, locals: 0, warp, normalisation: { mean: [0], std: [1] } }), {
       batch: 1,

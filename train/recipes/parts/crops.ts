@@ -20,10 +20,12 @@ const settings = section('crops of each image', {
   localSize: whole(14, 'pixels along their side', { min: 5 }),
   localScale: pair([0.15, 0.5], 'share of the area that they show', area),
   flip: share(0, 'how often a crop is mirrored'),
-  warp: section('turns and slants of crops about their middle', {
+  warp: section('turns and slants of crops about their middle, and elastic bends', {
     probability: share(0, 'how often a crop has one'),
     rotation: real(10, 'by up to so many degrees to either side', { min: 0, max: 180 }),
     shear: real(0.2, 'by up to so many columns a row', { min: 0, max: 1 }),
+    elastic: real(0, 'by up to this share of its side, each of a grid of points moves on its own', { min: 0, max: 0.45 }),
+    points: whole(5, 'points of that grid along a side; the outermost lie beyond the crop', { min: 4, max: 64 }),
   }),
   blur: section('of the recipe digits', {
     probability: share(0, 'how often a crop is blurred'),
