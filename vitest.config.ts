@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -13,6 +14,8 @@ export default defineConfig({
   },
   test: {
     include: ['spec/**/*.test.ts'],
+    // many files wait for processes of their own: two at a time, also on two cores
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     // nothing asserts a time: this only ends what hangs, also on a loaded machine
     testTimeout: 300_000,
     hookTimeout: 120_000,

@@ -11,7 +11,7 @@ import { readSafetensors, writeSafetensors } from '../../data/formats/safetensor
 import type { HostTensor } from '../../data/formats/tensor.ts'
 import { floatTensor } from '../../data/formats/tensor.ts'
 import { readBackbone } from '../../train/exchange/huggingface/reader.ts'
-import type { Backbone, ReadOptions } from '../../train/exchange/huggingface/reader.ts'
+import type { Backbone, ReadOptions } from '../../train/exchange/huggingface/backbone.ts'
 import type { WriteOptions } from '../../train/exchange/huggingface/writer.ts'
 import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { left, right } from '../data/either.ts'

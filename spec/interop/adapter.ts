@@ -23,7 +23,7 @@ import { readSafetensors, writeSafetensors } from '../../data/formats/safetensor
 import type { HostTensor } from '../../data/formats/tensor.ts'
 import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
 import type { Values } from '../../train/step/values.ts'
-import type { Backbone } from '../../train/exchange/huggingface/reader.ts'
+import type { Backbone } from '../../train/exchange/huggingface/backbone.ts'
 import { readBackbone } from '../../train/exchange/huggingface/reader.ts'
 import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { writeResidents } from '../../train/run/state.ts'

@@ -8,16 +8,16 @@ import type { Primitive } from '../../core/primitive.ts'
 import type { DType, Shape } from '../../core/type.ts'
 import { range } from '../../core/type.ts'
 import type { PrimitiveName } from '../../ops/vocabulary.ts'
-import { vocabulary as v } from '../../ops/vocabulary.ts'
 import type { Element } from '../support/arbitrary.ts'
-import { axesOf, bit, dimension, distinct, divisor, odd, positive, shapes, small, tensors, word } from '../support/arbitrary.ts'
-import type { Tensor } from '../support/tensor.ts'
-import { indices } from '../support/tensor.ts'
+import { bit, divisor, odd, positive, shapes, small, tensors, word } from '../support/arbitrary.ts'
 import { cuts, reductions, varied } from './collectives.ts'
 import { attentionGradients, attentionRows, attentions } from './attentions.ts'
 import { dots } from './dots.ts'
 import { gathers, scatters } from './gathers.ts'
 import type { Draft, Sample } from './sample.ts'
+import { vocabulary as v } from '../../ops/vocabulary.ts'
+import { broadcast, cast, concat, flip, pad, reshape, slice, transpose } from './movements.ts'
+import { argmax, reduceMax, sum } from './sums.ts'
 
 const sample = <P extends Json>(p: Primitive<P>, drafts: fc.Arbitrary<Draft<P>>, differentiable = true): Sample => ({
   cases: drafts.map(({ params, args, formula }) => ({ op: p.op(params), args, formula })),
@@ -76,142 +76,6 @@ const logic = (onBits: (x: boolean, y: boolean) => boolean, onWords: (x: bigint,
     bits([bit, bit], (x, y) => Number(onBits(x === 1, y === 1))),
     words([word, word], big(onWords)),
   )
-
-/** A tensor of any dtype, for what only moves elements. */
-const any = (shape: Shape): fc.Arbitrary<Tensor> =>
-  fc.oneof(tensors('f32', shape, odd), tensors('i32', shape, word), tensors('bool', shape, bit))
-
-const cast = fc.tuple(shapes(), fc.constantFrom<DType[]>('f32', 'i32', 'bool', 'f16', 'bf16')).chain(([shape, to]) =>
-  fc
-    .oneof(
-      tensors('f32', shape, odd),
-      tensors('f32', shape, small),
-      tensors('i32', shape, fc.integer({ min: -1000, max: 1000 })),
-      tensors('bool', shape, bit),
-    )
-    .map((x): Draft<{ to: DType }> => ({
-      params: { to },
-      args: [x],
-      formula: ([get], i) => (to === 'i32' ? Math.trunc(get(i)) : to === 'bool' ? Number(get(i) !== 0) : get(i)),
-    })),
-)
-
-const reshape = shapes()
-  .chain((shape) =>
-    fc.tuple(
-      any(shape),
-      fc.constantFrom([shape.reduce((n, d) => n * d, 1)], [1, ...shape], [...shape, 1], [...shape].reverse(), [
-        shape.slice(0, 2).reduce((n, d) => n * d, 1),
-        ...shape.slice(2),
-      ]),
-    ),
-  )
-  .map(([x, shape]): Draft<{ shape: Array<number> }> => {
-    const flat = indices(x.type.shape)
-    return { params: { shape }, args: [x], formula: ([get], i) => get(flat[i.reduce((n, k, a) => n * shape[a] + k, 0)]) }
-  })
-
-const transpose = shapes()
-  .chain((shape) => fc.tuple(any(shape), fc.shuffledSubarray([...range(shape.length)], { minLength: shape.length })))
-  .map(([x, perm]): Draft<{ perm: Array<number> }> => ({
-    params: { perm },
-    args: [x],
-    formula: ([get], i) => get(perm.map((_, a) => i[perm.indexOf(a)])),
-  }))
-
-const broadcast = shapes().chain((shape) =>
-  axesOf(shape).chain((axes) =>
-    any(axes.map((a) => shape[a])).map((x): Draft<{ shape: Shape; axes: ReadonlyArray<number> }> => ({
-      params: { shape, axes },
-      args: [x],
-      formula: ([get], i) => get(axes.map((a) => i[a])),
-    })),
-  ),
-)
-
-/** All elements of `shape` that agree with `kept` off the reduced axes, in order. */
-const reducedFrom = (shape: Shape, axes: ReadonlyArray<number>, kept: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> => {
-  const free = range(shape.length).filter((a) => !axes.includes(a))
-  return indices(shape).filter((i) => free.every((a, k) => i[a] === kept[k]))
-}
-
-const sum = shapes()
-  .chain((shape) => fc.tuple(fc.oneof(tensors('f32', shape, odd), tensors('i32', shape, word)), axesOf(shape)))
-  .map(([x, axes]): Draft<{ axes: ReadonlyArray<number> }> => ({
-    params: { axes },
-    args: [x],
-    formula: ([get], i) => {
-      const all = reducedFrom(x.type.shape, axes, i).map(get)
-      return x.type.dtype === 'i32' ? wrap(all.reduce((s, y) => s + BigInt(y), 0n)) : all.reduce((s, y) => s + y, 0)
-    },
-  }))
-
-const reduceMax = shapes(1)
-  .chain((shape) => fc.tuple(fc.oneof(distinct(shape), tensors('i32', shape, word)), axesOf(shape, 1)))
-  .map(([x, axes]): Draft<{ axes: ReadonlyArray<number> }> => ({
-    params: { axes },
-    args: [x],
-    formula: ([get], i) => Math.max(...reducedFrom(x.type.shape, axes, i).map(get)),
-  }))
-
-const argmax = shapes(1)
-  .chain((shape) =>
-    fc.tuple(fc.oneof(distinct(shape), tensors('f32', shape, small), tensors('i32', shape, word)), fc.nat(shape.length - 1)),
-  )
-  .map(([x, axis]): Draft<{ axis: number }> => ({
-    params: { axis },
-    args: [x],
-    formula: ([get], i) => {
-      const all = reducedFrom(x.type.shape, [axis], i).map(get)
-      return all.indexOf(Math.max(...all))
-    },
-  }))
-
-const box = fc.array(fc.record({ start: fc.nat(2), size: dimension, rest: fc.nat(2) }), { maxLength: 3 })
-
-const slice = box.chain((axes) =>
-  any(axes.map((a) => a.start + a.size + a.rest)).map((x): Draft<{ start: Array<number>; size: Array<number> }> => ({
-    params: { start: axes.map((a) => a.start), size: axes.map((a) => a.size) },
-    args: [x],
-    formula: ([get], i) => get(i.map((k, a) => k + axes[a].start)),
-  })),
-)
-
-const pad = box.chain((axes) =>
-  any(axes.map((a) => a.size)).map((x): Draft<{ low: Array<number>; high: Array<number> }> => ({
-    params: { low: axes.map((a) => a.start), high: axes.map((a) => a.rest) },
-    args: [x],
-    formula: ([get], i) =>
-      i.every((k, a) => k >= axes[a].start && k < axes[a].start + axes[a].size) ? get(i.map((k, a) => k - axes[a].start)) : 0,
-  })),
-)
-
-const concat = fc.tuple(shapes(1), fc.array(dimension, { minLength: 1, maxLength: 3 })).chain(([shape, sizes]) =>
-  fc.nat(shape.length - 1).chain((axis) =>
-    fc
-      .tuple(
-        ...sizes.map((n) =>
-          tensors(
-            'f32',
-            shape.map((d, a) => (a === axis ? n : d)),
-            odd,
-          ),
-        ),
-      )
-      .map((args): Draft<{ axis: number }> => {
-        const owner = sizes.flatMap((n, part) => range(n).map((k) => [part, k] as const))
-        return { params: { axis }, args, formula: (get, i) => get[owner[i[axis]][0]](i.map((k, a) => (a === axis ? owner[k][1] : k))) }
-      }),
-  ),
-)
-
-const flip = shapes()
-  .chain((shape) => fc.tuple(any(shape), axesOf(shape)))
-  .map(([x, axes]): Draft<{ axes: ReadonlyArray<number> }> => ({
-    params: { axes },
-    args: [x],
-    formula: ([get], i) => get(i.map((k, a) => (axes.includes(a) ? x.type.shape[a] - 1 - k : k))),
-  }))
 
 const iota = shapes(1).chain((shape) =>
   fc.nat(shape.length - 1).map((axis): Draft<{ shape: Shape; axis: number }> => ({

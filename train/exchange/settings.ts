@@ -6,7 +6,7 @@ import type { Unsaid } from '../../models/huggingface/family.ts'
 import type { LoraOptions } from '../../models/lora.ts'
 import type { Position } from '../../models/options.ts'
 import { adapters as adapterSettings, adaptersOf } from '../config/adapters.ts'
-import type { ReadOptions } from './huggingface/reader.ts'
+import type { ReadOptions } from './huggingface/backbone.ts'
 
 const rotary = t.partial({
   base: t.number,

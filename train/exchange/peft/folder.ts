@@ -24,7 +24,7 @@ import { peftCodec, peftConfig, peftTensors } from './peft.ts'
 import type { PeftAdapter } from './reader.ts'
 import { readPeft } from './reader.ts'
 import { readJson, writeJson } from '../../../data/formats/json.ts'
-import type { Backbone } from '../huggingface/reader.ts'
+import type { Backbone } from '../huggingface/backbone.ts'
 
 export const configFile = 'adapter_config.json'
 export const tensorsFile = 'adapter_model.safetensors'
