@@ -7,8 +7,7 @@ import { applied, nameOf } from './mutant.ts'
 
 export interface Result {
   readonly name: string
-  /** `noticed`; `survived`; `broken`: what failed fails without the mutant too. */
-  readonly outcome: 'noticed' | 'survived' | 'broken'
+  readonly outcome: 'noticed' | 'survived'
   /** The file that noticed, and what it said. */
   readonly by: string
   readonly said: string
@@ -62,15 +61,21 @@ export const check = async (bench: Bench, imports: Imports, { path, mutant }: Fo
     said,
     seconds: Math.round((Date.now() - began) / 1000),
   })
+  /** Whether some of a group's files notice; those that fail without the mutant too say nothing, and the others are asked again. */
+  const noticing = async (group: Group): Promise<Result | undefined> => {
+    const ended: Ended = await bench.run(group, limit)
+    if (ended._tag === 'Passed') return undefined
+    const file = ended._tag === 'Failed' ? group.tests.find((t) => ended.said.includes(t)) : undefined
+    const by = file === undefined ? group.tests : [file]
+    if (await sound({ ...group, tests: by }))
+      return result('noticed', by.join(' '), ended._tag === 'Hung' ? `no end in ${limit} s` : ended.said)
+    const others = group.tests.filter((t) => !by.includes(t))
+    return others.length === 0 ? undefined : noticing({ ...group, tests: others })
+  }
   return bench.changed(path, applied(mutant), async () => {
     for (const group of groupsOf(imports, path)) {
-      const ended: Ended = await bench.run(group, limit)
-      if (ended._tag === 'Passed') continue
-      const file = ended._tag === 'Failed' ? group.tests.find((t) => ended.said.includes(t)) : undefined
-      const by = file ?? group.tests.join(' ')
-      return (await sound(file === undefined ? group : { ...group, tests: [file] }))
-        ? result('noticed', by, ended._tag === 'Hung' ? `no end in ${limit} s` : ended.said)
-        : result('broken', by, 'fails without the mutant')
+      const noticed = await noticing(group)
+      if (noticed !== undefined) return noticed
     }
     return result('survived')
   })

@@ -5,6 +5,8 @@ import { spawn, spawnSync } from 'node:child_process'
 const mpirun = process.env.DINOGRAPH_MPIRUN ?? 'mpirun'
 
 const version = spawnSync(mpirun, ['--version'], { encoding: 'utf8' })
+/** What it calls itself; nothing where it could not be started. */
+const called = version.status === 0 ? version.stdout : ''
 
 /** Why there are no ranks here; nothing where there are, or must be. */
 export const noRanks: string | undefined =
@@ -20,7 +22,7 @@ export interface Ended {
 }
 
 /** Open MPI has as many ranks as cores, unless it is told; MPICH does not mind. */
-const more = version.stdout.includes('Open MPI') ? ['--oversubscribe', '--allow-run-as-root'] : []
+const more = called.includes('Open MPI') ? ['--oversubscribe', '--allow-run-as-root'] : []
 
 /** Runs words as `ranks` processes; `meanwhile` is given what they have said so far. */
 export const underMpi = (
