@@ -61,6 +61,8 @@ export interface VitOptions {
   readonly dropPathForm?: DropPathForm
   /** Standard deviation that the blocks' matrices begin with. Default 0.02, which widths of several hundred are made for. */
   readonly initStd?: number
+  /** That learned positions begin with. Default 0.02, from which places are learned in long runs; in short ones 0.5 says more of them. */
+  readonly positionStd?: number
   /** Refuses images of sides that are no whole number of patches. Default false: the remainder is dropped. */
   readonly wholePatches?: boolean
   /** Whose names and first values tokens have: DINO's, DINOv2's, DINOv3's. Default 1. */
@@ -98,6 +100,7 @@ export const fullOptions = ({ mlpRatio = 4, ...o }: VitOptions): FullOptions => 
   wholePatches: false,
   generation: 1,
   initStd: 0.02,
+  positionStd: 0.02,
   ...o,
 })
 

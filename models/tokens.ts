@@ -32,6 +32,8 @@ export interface TokenOptions {
   readonly maskToken: boolean
   /** Rows of the learned position embedding; 0 for none. */
   readonly positions: number
+  /** Standard deviation that they begin with. */
+  readonly positionStd: number
 }
 
 const inits: Readonly<Record<Generation, { readonly cls: Init; readonly registers: Init }>> = {
@@ -46,7 +48,7 @@ export const tokenParams = (o: TokenOptions): TokenParams => {
   const held = o.registers > 0 ? param([1, o.registers, o.width], registers) : undefined
   return {
     cls_token: param([1, 1, o.width], cls),
-    ...(o.positions > 0 ? { pos_embed: param([1, o.positions, o.width], truncNormal(0.02)) } : {}),
+    ...(o.positions > 0 ? { pos_embed: param([1, o.positions, o.width], truncNormal(o.positionStd)) } : {}),
     ...(held === undefined ? {} : o.generation === 3 ? { storage_tokens: held } : { register_tokens: held }),
     ...(o.maskToken ? { mask_token: param([1, o.width], zeros) } : {}),
   }

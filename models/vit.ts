@@ -140,6 +140,7 @@ const make = (given: VitOptions): Vit => {
         registers: o.registers,
         maskToken: o.maskToken,
         positions: position.kind === 'learned' ? 1 + grid * grid : 0,
+        positionStd: o.positionStd,
       }),
       patch_embed: embed.params,
       blocks: blocks.map((b) => begun(o.initStd)(b.params)),

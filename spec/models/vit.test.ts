@@ -191,7 +191,7 @@ describe('misuse', () => {
   })
 })
 
-it('begins the matrices of its blocks with the deviation asked for, and nothing else', () => {
+it('begins the matrices of its blocks, and its learned positions, with the deviations asked for, and nothing else', () => {
   const stds = (o: VitOptions) =>
     new Map(declarations(vit(o).params).flatMap(([path, d]) => (d.init._tag === 'TruncNormal' ? [[path, d.init.std] as const] : [])))
   const [usual, asked] = [stds(small), stds({ ...small, initStd: 0.3 })]
@@ -200,4 +200,6 @@ it('begins the matrices of its blocks with the deviation asked for, and nothing 
     [...usual.keys()].filter((path) => path.startsWith('blocks.')),
   )
   expect([...asked.keys()]).toEqual([...usual.keys()])
+  const placed = stds({ ...small, positionStd: 0.5 })
+  expect([...placed].filter(([path, s]) => s !== usual.get(path))).toEqual([['pos_embed', 0.5]])
 })

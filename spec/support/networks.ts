@@ -38,7 +38,14 @@ const tokensOf = (c: Chooser, s: Sizes, p: Parameters): Expr => {
     : given('patches', [s.batch, s.patches, s.width])
   const own = p.of(
     'tokens',
-    tokenParams({ generation: 3, width: s.width, registers: s.registers, maskToken: true, positions: c.bit() ? 1 + s.patches : 0 }),
+    tokenParams({
+      generation: 3,
+      width: s.width,
+      registers: s.registers,
+      maskToken: true,
+      positions: c.bit() ? 1 + s.patches : 0,
+      positionStd: 0.02,
+    }),
   )
   if (c.nat(3) > 0) return assembled(own, embedded, own.pos_embed)
   p.set(

@@ -75,7 +75,7 @@ evaluation: often
       remedy:  choose heads that divide the width
     config fault at a.yaml:7: model.patsh
       found:   an unknown setting: 7
-      allowed: patch, width, depth, heads, mlpRatio, hidden, ffn, qkvBias, maskKeyBias, projBias, ffnBias, norm, eps, untiedNorms, localNorm, generation, image, offset, antialias, registers, layerScale, initStd, dropPath, dropPathRule, dropPathForm, rope
+      allowed: patch, width, depth, heads, mlpRatio, hidden, ffn, qkvBias, maskKeyBias, projBias, ffnBias, norm, eps, untiedNorms, localNorm, generation, image, offset, antialias, registers, layerScale, initStd, positionStd, dropPath, dropPathRule, dropPathForm, rope
       remedy:  did you mean model.patch?
     config fault at a.yaml:9: optimizer.clip
       found:   -1
