@@ -27,7 +27,7 @@ export default command(
     }),
     method: dinov2({
       masks: hidden(),
-      model: network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1, rope: {} }),
+      model: network({ patch: 7, width: 128, depth: 3, heads: 4, layerScale: 0.1, initStd: 0.1, positionStd: 1 }),
       head: prototypes({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
       loss: ({ head: { prototypes } }) =>
         sum([dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),

@@ -78,6 +78,9 @@ const shaped = (k: Kind, m: Machine): Choice => {
     'model.width': network[0],
     'model.depth': network[1],
     'model.heads': network[2],
+    // in runs this short, blocks and places that begin near zero are learned too late (docs/figures.md)
+    'model.initStd': Number((network[0] ** -0.5).toPrecision(2)),
+    'model.positionStd': 1,
     'head.hidden': head[0],
     'head.bottleneck': head[1],
     // prototypes that no image would come to
