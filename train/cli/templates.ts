@@ -129,7 +129,7 @@ test('its gradient is finite, and moves features apart', () => {
 const backbone = (name: string, taken: ReadonlyArray<string>): Template => ({
   about: 'a backbone that configurations name',
   taken,
-  train: (file) => `${commandLine('train')} --plugin ${file} --set objective.kind=dinov1 --set model='{kind: ${name}}'`,
+  train: (file) => `${commandLine('train')} --plugin ${file} --set objective.kind=dinov1 --set model.kind=${name}`,
   program: `/**
  * A backbone of your own, with its settings: of images \`[B, C, H, W]\` it says \`cls [B, D]\` and \`patches [B, N, D]\`.
  *
