@@ -1,5 +1,7 @@
 /** Trying the language line by line, as a process that reads what stdin holds. */
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { root } from '../rooms/rooms.ts'
 
@@ -35,6 +37,14 @@ describe('dinograph repl', () => {
     expect(out).toContain('f32[2]\n[1, 1]\n4\ntwice: f32[2]\n[2, 4]\n')
     expect(out).toMatch(/^# 0: mul sum$/m)
     expect(out).toContain('function(')
+  })
+
+  test('says what docs/language.md shows', () => {
+    const [, session = ''] = /^```\n(> .*?)^```$/ms.exec(readFileSync(join(root, 'docs/language.md'), 'utf8')) ?? []
+    const lines = session.split('\n')
+    const { code, out } = repl(lines.filter((l) => l.startsWith('> ')).map((l) => l.slice(2)))
+    expect(code).toBe(0)
+    expect(out).toBe(lines.filter((l) => !l.startsWith('> ')).join('\n'))
   })
 
   test('draws by the seed, once for each tensor; what has no value is drawn when it is needed, which is said', () => {

@@ -173,7 +173,11 @@ export const openSession = (o: SessionOptions): Session => {
         .trimEnd(),
     )
   }
-  const named = (kind: string): string => `${kind}${[...values.keys()].filter((name) => name.startsWith(kind)).length}`
+  const named = (kind: string): string => {
+    let n = 0
+    while (values.has(`${kind}${n}`)) n++
+    return `${kind}${n}`
+  }
   return {
     scope: {
       show,
