@@ -16,6 +16,7 @@ import { digestOf } from '../../train/cli/plugin-file.ts'
 import { left, right } from '../data/either.ts'
 import { root } from '../rooms/rooms.ts'
 import { dinograph } from '../support/command.ts'
+import { noRanks, underMpi } from '../support/mpi.ts'
 
 // within the repository, where `dinograph` is found as an installed package is
 mkdirSync(join(root, '.cache'), { recursive: true })
@@ -154,7 +155,7 @@ test('a backbone and a reader of a plugin: patches are hidden from the one, thre
     at('net.yaml'),
     `plugins: ./threads.ts\nname: net\nobjective: { kind: dinov2 }\ndata: { reader: raw, path: ${at('raw')}, workers: 2, share: 0.5, onError: stop }\n${small.replace(/model:.*/, 'model: { kind: squares, width: 8 }')}`,
   )
-  const run = train('--config', at('net.yaml'), '--out', at('net'), '--json')
+  const run = train('--config', at('net.yaml'), '--out', at('net'), '--steps', '1', '--json')
   expect(run.code, run.err).toBe(0)
   expect(Object.keys(finalOf(run.out).metrics)).toContain('loss.ibot')
   expect(readFileSync(log, 'utf8')).toContain('t')
@@ -173,6 +174,38 @@ test('a backbone and a reader of a plugin: patches are hidden from the one, thre
   )
   expect(judged.code, judged.err).toBe(0)
   expect(judged.err).toContain('features of 6 images')
+})
+
+test('the page of a run whose images only a plugin reads is written by the remedy', () => {
+  const refused = dinograph('report', '--run', at('net'))
+  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('found:   "raw", a reader of a plugin')])
+  expect(refused.err).toContain('with --no-network')
+  expect(dinograph('report', '--run', at('net'), '--no-network').code).toBe(0)
+})
+
+test.skipIf(noRanks !== undefined)('ranks have it too, and its draws: two compute what one does', async () => {
+  const line = [
+    '--import',
+    'tsx',
+    'train/cli/dinograph.ts',
+    'train',
+    '--config',
+    at('mine.yaml'),
+    '--target',
+    'native',
+    '--threads',
+    '1',
+    '--out',
+    at('ranks'),
+  ]
+  const { code, err } = await underMpi(2, [process.execPath, ...line])
+  expect(code, err).toBe(0)
+  const losses = (run: string): ReadonlyArray<number> =>
+    [...readFileSync(at(run, 'metrics.jsonl'), 'utf8').matchAll(/"loss":([\d.]+)/g)].map(([, x]) => Number(x)).slice(0, 3)
+  expect(losses('ranks')).toHaveLength(3)
+  losses('ranks').forEach((x, i) => {
+    expect(x).toBeCloseTo(losses('run')[i], 4)
+  })
 })
 
 describe('names', () => {

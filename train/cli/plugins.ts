@@ -17,7 +17,10 @@ import { environmentPrefix, noLayer, readLayer } from '../config/layers.ts'
 import type { Note } from '../config/plugins.ts'
 import { filesIn, notesIn, pluginsKey } from '../config/plugins.ts'
 import type { Loaded } from '../recipes/added.ts'
+import { addedBy, nothing } from '../recipes/added.ts'
 import { isPlugin } from '../recipes/plugin.ts'
+import { recipe, recipeWith } from '../recipes/recipe.ts'
+import type { Experiment } from '../run/experiment.ts'
 import { isBegun } from '../run/resumption.ts'
 import type { Arguments, OptionSpec } from './arguments.ts'
 import { quoted } from './entry.ts'
@@ -131,3 +134,13 @@ export const pluginsOf = async (
   const wrong = same(written, loaded.right)
   return wrong === undefined ? loaded : E.left(wrong)
 }
+
+/** What configurations say with the plugins of a command. Faults: those of `pluginsOf`; names that are taken. */
+export const recipeOf =
+  (a: Arguments): TaskEither<Fault, Experiment> =>
+  async () =>
+    pipe(
+      await pluginsOf(a, recipe().name, process.env),
+      E.chain((all) => (all.length === 0 ? E.right(nothing) : addedBy(all))),
+      E.map((added) => recipeWith(added)()),
+    )
