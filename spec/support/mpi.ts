@@ -20,7 +20,7 @@ export interface Ended {
 }
 
 /** Open MPI has as many ranks as cores, unless it is told; MPICH does not mind. */
-const more = version.stdout.includes('Open MPI') ? ['--oversubscribe', '--allow-run-as-root'] : []
+const more = version.status === 0 && version.stdout.includes('Open MPI') ? ['--oversubscribe', '--allow-run-as-root'] : []
 
 /** Runs words as `ranks` processes; `meanwhile` is given what they have said so far. */
 export const underMpi = (

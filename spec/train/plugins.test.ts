@@ -123,6 +123,11 @@ describe('what a run has noted', () => {
     expect(beside.code).toBe(2)
     expect(beside.err).toMatch(/own\.yaml:1: plugins\n +found: +\.\/mine\.ts, named beside checkpoints/)
     expect(train('--config', at('run/config.yaml'), '--out', at('beside')).err).toContain('which is not named')
+    // nor by way of another file
+    writeFileSync(at('by-way.yaml'), 'accelerator: ./run/own.yaml\n')
+    expect(train('--config', at('by-way.yaml'), '--out', at('beside')).err).toMatch(
+      /own\.yaml:1: plugins\n +found: +\.\/mine\.ts, named beside/,
+    )
     writeFileSync(at('mine.env.yaml'), 'name: env\n')
     process.env['DINOGRAPH__PLUGINS'] = at('mine.ts')
     try {
@@ -153,7 +158,7 @@ test('a backbone and a reader of a plugin: patches are hidden from the one, thre
   )
   writeFileSync(
     at('net.yaml'),
-    `plugins: ./threads.ts\nname: net\nobjective: { kind: dinov2 }\ndata: { reader: raw, path: ${at('raw')}, workers: 2, share: 0.5, onError: stop }\n${small.replace(/model:.*/, 'model: { kind: squares, width: 8 }')}`,
+    `plugins: ./threads.ts\nname: net\nobjective: { kind: dinov2 }\ndata: { reader: raw, path: ${at('raw')}, workers: 1, share: 0.5 }\n${small.replace(/model:.*/, 'model: { kind: squares, width: 8 }')}`,
   )
   const run = train('--config', at('net.yaml'), '--out', at('net'), '--steps', '1', '--json')
   expect(run.code, run.err).toBe(0)

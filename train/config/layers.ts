@@ -240,7 +240,8 @@ export const withOwnFile = async (l: Layer, folder: string): Promise<Layer> => {
   if (typeof named !== 'string') return l
   const file = resolvePath(folder, named)
   const text = await readText(file, { place: `${l.origins.get(ownFileKey) ?? ''}: ${ownFileKey}`, folder })
-  const own = layerOr(E.chain((source: string) => layerOfYaml(file, source))(text))
+  // a whole configuration names plugins too, from where it is
+  const own = await withPlugins(layerOr(E.chain((source: string) => layerOfYaml(file, source))(text)), dirname(file))
   return stacked([{ ...l, tree: without(l.tree, ownFileKey) }, isRecord(own.tree) && ownFileKey in own.tree ? own : below(own, ownFileKey)])
 }
 
