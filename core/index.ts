@@ -32,6 +32,7 @@ export {
   param,
   declarations,
   expressions,
+  leavesOf,
   context,
   inScope,
   call,

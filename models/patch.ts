@@ -3,9 +3,11 @@ import type { Expr } from '../core/expr.ts'
 import type { Declaration, Model } from '../core/model.ts'
 import { inScope, param, uniform } from '../core/model.ts'
 import { misuse } from '../core/primitive.ts'
+import { broadcastTo } from '../ops/broadcast.ts'
+import { cast, mul, notEqual, sub } from '../ops/elementwise.ts'
 import { linear } from '../ops/nn.ts'
 import { reshape, transpose } from '../ops/reshape.ts'
-import { slice } from '../ops/window.ts'
+import { pad, slice } from '../ops/window.ts'
 
 export interface PatchParams {
   readonly proj: { readonly weight: Declaration; readonly bias: Declaration }
@@ -31,6 +33,20 @@ const patchify = (x: Expr, p: number): Expr => {
   const cells = transpose([0, 2, 4, 1, 3, 5])(reshape([batch, channels, h, p, w, p])(whole))
   return reshape([batch, h * w, channels * p * p])(cells)
 }
+
+/**
+ * Images `[B, C, H, W]` with nothing, the mean, in place of the patches that `mask [B, N]` names (bool, or numbers that are not 0): what
+ * hides patches from a network without a token for them.
+ */
+export const blanked =
+  (patch: number) =>
+  (images: Expr, mask: Expr): Expr => {
+    const [batch, , height, width] = images.type.shape
+    const [h, w] = [patchesAlong(height, patch), patchesAlong(width, patch)]
+    const cells = reshape([batch, 1, h, 1, w, 1])(sub(1, mask.type.dtype === 'bool' ? cast('f32')(mask) : cast('f32')(notEqual(mask, 0))))
+    const seen = reshape([batch, 1, h * patch, w * patch])(broadcastTo([batch, 1, h, patch, w, patch])(cells))
+    return mul(images, pad(3, 0, width - w * patch)(pad(2, 0, height - h * patch)(seen)))
+  }
 
 /**
  * `[B, C, H, W] -> [B, N, D]`, N = floor(H/p) floor(W/p). `proj.weight [D, C, p, p]`, initialised as PyTorch's Conv2d: uniform

@@ -45,6 +45,9 @@ export { hidden } from './recipes/parts/masks.ts'
 export type { Asked, Head } from './recipes/parts/network.ts'
 export { network, prototypes, plainPrototypes } from './recipes/parts/network.ts'
 export { anyNetwork } from './recipes/parts/any-network.ts'
+export type { Plugin, PluginParts } from './recipes/plugin.ts'
+export { plugin } from './recipes/plugin.ts'
+export { ofNetworks } from './recipes/kinds.ts'
 export { gramOf } from './recipes/parts/anchor.ts'
 
 // Methods: networks, loss and feed, built once for settings and images.

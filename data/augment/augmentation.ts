@@ -1,6 +1,7 @@
-/** A multi-crop augmentation: plain data, from which the crops' program and its draws are made. */
+/** A multi-crop augmentation: data, from which the crops' program and its draws are made; plain but for changes of one's own. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import type { Expr } from '../../core/expr.ts'
 import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { BlurKind } from './blur.ts'
@@ -34,6 +35,12 @@ export interface Jitter {
   readonly hue: number
 }
 
+/**
+ * A change of one's own: crops `[R, C, H, W]`, values in 0..1, to as many of the same shape. Rows are all crops 0, then all crops 1. It is
+ * called once for each group, whose name belongs into the paths of what it draws (`random` of `dinograph/core`): no two draws share one.
+ */
+export type Retouch = (crops: Expr, group: 'global' | 'local') => Expr
+
 /** Per channel, after everything else. */
 export interface Normalisation {
   readonly mean: ReadonlyArray<number>
@@ -61,6 +68,8 @@ export interface Augmentation {
   readonly blurKind: BlurKind
   /** Of the Gaussian: sigma, or Pillow's radius. */
   readonly sigma: Range
+  /** What is done to global and local crops before they are normalised. Default: nothing. */
+  readonly retouch?: Retouch | undefined
   readonly normalisation: Normalisation
   /** What a person should know about this augmentation. */
   readonly notes: ReadonlyArray<string>

@@ -134,12 +134,12 @@ const checkSubjects = (r: Augmentation, l: Layout, subjects: ReadonlyArray<Subje
 }
 
 const expressions =
-  (p: Plan) =>
+  (p: Plan, retouch: Augmentation['retouch']) =>
   (canvas: Expr): CropExprs => {
     const group = (name: GroupPlan['name']): Option<Expr> =>
       pipe(
         O.fromNullable(p.groups.find((g) => g.name === name)),
-        O.map((g) => cropsOf(p, g, canvas)),
+        O.map((g) => cropsOf(p, g, canvas, retouch)),
       )
     // a checked augmentation has global crops
     return { global: O.getOrElse(() => canvas)(group('global')), local: group('local'), gram: group('gram') }
@@ -149,7 +149,7 @@ const assemble = (augmentation: Augmentation, layout: Layout, notes: ReadonlyArr
   const plan = planOf(augmentation, layout)
   const canvasType = tensorType('f32', [layout.batch, layout.channels, layout.side, layout.side])
   const canvas = inputLeaf(canvasType, canvasPath)
-  const crops = expressions(plan)
+  const crops = expressions(plan, augmentation.retouch)
   const { global, local, gram } = crops(canvas)
   const tables = plan.groups.flatMap((g) => {
     const { first, weights, colour, blur, solarise, warp } = groupInputs(plan, g)

@@ -34,7 +34,7 @@ export interface GroupPlan {
   readonly warp: number
 }
 
-const planGroup = (r: Augmentation, l: Layout, name: GroupPlan['name'], group: CropGroup, coloured: boolean): GroupPlan => {
+const planGroup = (r: Plan['augmentation'], l: Layout, name: GroupPlan['name'], group: CropGroup, coloured: boolean): GroupPlan => {
   const blurs = group.blur.some((p) => p > 0)
   return {
     name,
@@ -47,8 +47,9 @@ const planGroup = (r: Augmentation, l: Layout, name: GroupPlan['name'], group: C
   }
 }
 
+/** Plain data, which threads are sent. */
 export interface Plan {
-  readonly augmentation: Augmentation
+  readonly augmentation: Omit<Augmentation, 'retouch'>
   readonly layout: Layout
   readonly groups: ReadonlyArray<GroupPlan>
 }
@@ -61,8 +62,15 @@ const undistorted = (g: CropGroup, size: number): CropGroup => ({
   solarise: g.solarise.map(() => 0),
 })
 
+/** What of an augmentation is plain data. */
+const plain = (r: Augmentation): Plan['augmentation'] => {
+  const copy: { -readonly [K in 'retouch']?: Augmentation[K] } & Plan['augmentation'] = { ...r }
+  delete copy.retouch
+  return copy
+}
+
 export const planOf = (augmentation: Augmentation, layout: Layout): Plan => ({
-  augmentation,
+  augmentation: plain(augmentation),
   layout,
   groups: [
     ...(['global', 'local'] as const)

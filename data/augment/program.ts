@@ -2,13 +2,15 @@
 import type { Expr } from '../../core/expr.ts'
 import { leaf, table } from '../../core/expr.ts'
 import type { TensorType } from '../../core/type.ts'
-import { range } from '../../core/type.ts'
+import { range, showShape } from '../../core/type.ts'
 import { broadcastAxes } from '../../ops/broadcast.ts'
 import { div, sub } from '../../ops/elementwise.ts'
 import type { Taps } from '../../ops/image.ts'
 import { convolve, resample, resampleBoth } from '../../ops/image.ts'
 import { reshape } from '../../ops/reshape.ts'
 import { pick } from '../../ops/window.ts'
+import { misuse } from '../../core/primitive.ts'
+import type { Retouch } from './augmentation.ts'
 import type { BlurKind } from './blur.ts'
 import { blurPasses } from './blur.ts'
 import { clampUnit, colour, solarise } from './colour.ts'
@@ -68,11 +70,21 @@ export const normalise =
 export const resampleClamped = (x: Expr, rows: Taps, columns: Taps): Expr =>
   clampUnit(resample(-2)(clampUnit(resample(-1)(x, columns)), rows))
 
+/** Crops after a change of one's own, which must leave their shape as it is. */
+const retouched = (change: Retouch | undefined, { name }: GroupPlan, crops: Expr): Expr => {
+  if (change === undefined || name === 'gram') return crops
+  const after = change(crops, name)
+  const [was, is] = [crops, after].map((e) => showShape(e.type.shape))
+  return after._tag === 'Invalid' || is === was
+    ? after
+    : misuse('retouch', [after], { allowed: `crops of the shape ${was}, as they came`, remedy: 'give crops of the shape that it is given' })
+}
+
 /**
  * One group of crops: canvases `[B, C, S, S]` -> `[nB, C, O, O]`, crop 0 of all images first. The order is the official
- * one: crop and mirror, jitter, grayscale, blur, solarise, normalise; a warp comes behind the crop.
+ * one: crop and mirror, jitter, grayscale, blur, solarise, normalise; a warp comes behind the crop, a change of one's own before the last.
  */
-export const cropsOf = (p: Plan, g: GroupPlan, canvas: Expr): Expr => {
+export const cropsOf = (p: Plan, g: GroupPlan, canvas: Expr, retouch?: Retouch): Expr => {
   const { batch, channels, side } = p.layout
   const { count, size } = g.group
   const l = leavesOf(p, g)
@@ -85,5 +97,5 @@ export const cropsOf = (p: Plan, g: GroupPlan, canvas: Expr): Expr => {
   const smooth = l.blur === undefined ? coloured : blur(p.augmentation.blurKind)(coloured, l.blur)
   const solarised = l.solarise === undefined ? smooth : solarise(smooth, l.solarise)
   const { mean, std } = p.augmentation.normalisation
-  return reshape([count * batch, channels, size, size])(normalise(mean, std)(solarised))
+  return normalise(mean, std)(retouched(retouch, g, reshape([count * batch, channels, size, size])(solarised)))
 }

@@ -18,6 +18,7 @@ export type Open<P> = (parts: P) => TaskEither<Fault, Dataset>
 /** A function that a file exports, and what it is called with. */
 interface Called {
   readonly module: string
+  /** With dots where it lies within what is exported: `default.readers.raw`. */
   readonly name: string
   readonly parts: unknown
   /** Whether tsx reads the program that it is part of. */
@@ -38,14 +39,19 @@ export const threaded =
       open(parts),
       TE.map((d): Dataset => {
         const url = module.startsWith('file:') ? module : pathToFileURL(module).href
-        return { ...d, origin: TE.right(origin.of({ module: url, name, parts, isUnderTsx: isUnderTsx() })) }
+        // what reads TypeScript here has to there, too
+        const isTypeScript = isUnderTsx() || /\.[cm]?tsx?$/.test(url)
+        return { ...d, origin: TE.right(origin.of({ module: url, name, parts, isUnderTsx: isTypeScript })) }
       }),
     )
 
 const property = (u: unknown, name: string): unknown => (typeof u === 'object' && u !== null ? Reflect.get(u, name) : undefined)
 
 /** What a file exports under a name; of a file in CommonJS all lies below `default`. */
-const exported = (file: unknown, name: string): unknown => property(file, name) ?? property(property(file, 'default'), name)
+const exported = (file: unknown, name: string): unknown => {
+  const within = (u: unknown): unknown => name.split('.').reduce(property, u)
+  return within(file) ?? within(property(file, 'default'))
+}
 
 const called = (f: unknown): void => {
   if (typeof f === 'function') Reflect.apply(f, undefined, [])

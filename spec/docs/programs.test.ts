@@ -3,7 +3,7 @@
  * typed.
  */
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as t from 'io-ts'
@@ -11,6 +11,7 @@ import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { decodeAs } from '../../data/formats/codec.ts'
 import { right } from '../data/either.ts'
+import { dinograph } from '../support/command.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 // within the repository, where `dinograph` is found as an installed package is
@@ -44,7 +45,18 @@ const [language] = programsIn('docs/language.md')
 const [, called] = programsIn('README.md')
 const [data] = programsIn('docs/data.md')
 const extending = programsIn('docs/extending.md')
-const programs = [...shown, language, called, data, ...extending]
+// spec/train/plugins.test.ts trains with it
+const plugins = programsIn('docs/plugins.md')
+
+/** What `dinograph new` writes, and what it says is typed next. */
+const begun = (['experiment', 'loss', 'backbone'] as const).map((what) => {
+  const { code, out, err } = dinograph('new', what, `my-${what}`, '--out', join(folder, 'new'))
+  const [program, test] = [`my-${what}.ts`, `my-${what}.test.ts`].map((name) => join(folder, 'new', name))
+  return { what, code, out, err, program, test }
+})
+const written = begun.flatMap(({ what, program, test }) => [program, test].map((file): Shown => ({ title: what, file })))
+
+const programs = [...shown, language, called, data, ...extending, ...plugins, ...written]
 
 test('there is a loss, a backbone and a strategy', () => {
   expect(shown.map((s) => s.title)).toEqual(['A loss of your own', 'A backbone of your own', 'A strategy of your own'])
@@ -59,6 +71,46 @@ test('they type-check', { timeout: 300_000 }, () => {
   )
   const wrong = programs.flatMap((s) => ts.getPreEmitDiagnostics(program, program.getSourceFile(s.file)))
   expect(wrong.map((d) => `${basename(d.file?.fileName ?? '')}: ${ts.flattenDiagnosticMessageText(d.messageText, '\n')}`)).toEqual([])
+})
+
+describe('what `dinograph new` writes', { timeout: 300_000 }, () => {
+  const shared = settings.filter((name) => !name.startsWith('model')).concat('evaluation.report=false')
+
+  it.each(begun)(
+    '$what: 20 to 40 lines, whose test passes, and which trains by the line that is said',
+    ({ what, code, out, err, program, test: its }) => {
+      expect(code, err).toBe(0)
+      const lines = readFileSync(program, 'utf8').trimEnd().split('\n').length
+      expect(lines).toBeGreaterThanOrEqual(20)
+      expect(lines).toBeLessThanOrEqual(40)
+      const tested = spawnSync(process.execPath, ['--import', 'tsx', '--test', its], { cwd: root, encoding: 'utf8' })
+      expect(tested.status, tested.stdout).toBe(0)
+      expect(tested.stdout).toContain('# pass 2')
+      const [, line = ''] = /^to train it: (.*)$/m.exec(out) ?? []
+      const words = line
+        .replace(/^npx tsx /, '')
+        .replace(/^npm run train --/, 'train/cli/dinograph.ts train')
+        .split(' ')
+      const small = what === 'backbone' ? ['model.width=8'] : ['model.width=8', 'model.depth=1', 'model.heads=2']
+      const set = [...shared, ...small].flatMap((s) => ['--set', s])
+      const end = ['--steps', '3', '--target', 'reference', '--out', `${program}.run`, '--json']
+      const done = spawnSync(process.execPath, ['--import', 'tsx', ...words, ...set, ...end], { cwd: root, encoding: 'utf8' })
+      expect(done.status, done.stderr).toBe(0)
+      const report = right(decodeAs(final, 'data', 'the last line', 'none')(JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')))
+      expect(report.steps).toBe(3)
+      if (what === 'loss') expect(report.metrics['loss.my-loss']).toBeGreaterThanOrEqual(0)
+    },
+  )
+
+  it('is never written over, and has no name that there is', () => {
+    const again = dinograph('new', 'loss', 'my-loss', '--out', join(folder, 'new'))
+    expect([again.code, again.err]).toEqual([2, expect.stringContaining('found:   a file that is there already')])
+    rmSync(join(folder, 'new/my-loss.ts'))
+    expect(dinograph('new', 'loss', 'my-loss', '--out', join(folder, 'new')).err).toContain('my-loss.test.ts')
+    expect(existsSync(join(folder, 'new/my-loss.ts'))).toBe(false)
+    expect(dinograph('new', 'backbone', 'vit').err).toContain('vit, which there is already')
+    expect(dinograph('new', 'loss', '../x').code).toBe(2)
+  })
 })
 
 /** What the last line of every program holds. */

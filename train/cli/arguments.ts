@@ -238,6 +238,8 @@ const assignments = (c: CommandSpec, given: Given): Either<Fault, ReadonlyArray<
   }
   // a setting by another name, whose values its codec knows
   for (const name of given.get('preset') ?? []) out.push({ path: 'preset', value: String(name) })
+  const plugins = given.get('plugin') ?? []
+  if (plugins.length > 0) out.push({ path: 'plugins', value: JSON.stringify(plugins) })
   return E.right(out)
 }
 

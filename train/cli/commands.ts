@@ -16,6 +16,8 @@ export interface Command {
 
 export const commands: Readonly<Record<string, Command>> = {
   train: { about: 'trains what a configuration says', load: () => import('./commands/train.ts'), shared: true, ends: true },
+  new: { about: 'writes an experiment, a loss or a backbone to begin with, and its test', load: () => import('./commands/new.ts') },
+  repl: { about: 'evaluates programs of the language line by line', load: () => import('./commands/repl.ts') },
   search: {
     about: 'looks for settings that a method learns best with on some images',
     load: () => import('./commands/search.ts'),

@@ -2,10 +2,10 @@
 import * as O from 'fp-ts/lib/Option.js'
 import type { Option } from 'fp-ts/lib/Option.js'
 import type { Task } from 'fp-ts/lib/Task.js'
-import type { Arguments } from './arguments.ts'
+import type { Arguments, Assignment } from './arguments.ts'
 import type { AnyField } from '../config/field.ts'
 import type { Layer } from '../config/layers.ts'
-import { environmentLayer, layerAt, layerOfText, layerOr, noLayer, readLayer, withOwnFile } from '../config/layers.ts'
+import { environmentLayer, layerAt, layerOfText, layerOr, noLayer, readLayer, withOwnFile, withPlugins } from '../config/layers.ts'
 import { namesOf } from '../config/settings.ts'
 
 const optionLayer = <A>(name: string, path: string, given: Option<A>): ReadonlyArray<Layer> =>
@@ -32,11 +32,15 @@ export const withoutSettings = (a: Arguments): Arguments => ({
   steps: O.none,
 })
 
+/** What `--set` says. */
+export const assigned = async ({ path, value }: Assignment): Promise<Layer> =>
+  withOwnFile(await withPlugins(layerOr(layerOfText(path, value, '--set')), ''), '')
+
 /** Layers in the order in which they lie over each other: file, environment, `--set`, options. */
 export const layersOf =
   (settings: AnyField, a: Arguments, environment: Readonly<Record<string, string | undefined>>): Task<ReadonlyArray<Layer>> =>
   async () => {
     const file = O.isNone(a.config) ? noLayer : await readLayer(a.config.value)()
-    const set = await Promise.all(a.set.map(({ path, value }) => withOwnFile(layerOr(layerOfText(path, value, '--set')), '')))
+    const set = await Promise.all(a.set.map(assigned))
     return [file, environmentLayer(environment, namesOf(settings)), ...set, ...fromOptions(a)]
   }

@@ -202,7 +202,7 @@ export const orList = <A, B>(one: Field<A>, several: Field<ReadonlyArray<B>>): F
   )
 
 /** A field or null, which is the default and means: not used. */
-export const optional = <A>(of: Field<A>): Field<A | null> =>
+export const optional = <A>(of: Omit<AnyField, 'validate'> & { readonly validate: t.Validate<unknown, A> }): Field<A | null> =>
   new Field<A | null>(
     {
       initial: null,

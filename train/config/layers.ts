@@ -16,6 +16,7 @@ import { codeOf, faultsOf, messageOf, together } from '../../core/fault.ts'
 import { join } from '../../core/tree.ts'
 import { isRecord, showValue } from '../../data/formats/codec.ts'
 import { systemFault } from '../../data/formats/file.ts'
+import { filesIn, pathsIn, pluginsKey } from './plugins.ts'
 import { nearest } from './spelling.ts'
 import { merged } from './section.ts'
 
@@ -199,6 +200,34 @@ export const extendsKey = 'extends'
 /** The section that may be a file of its own. */
 export const ownFileKey = 'accelerator'
 
+/** What lies in a folder that was made by a run, or that a model came in. */
+const handedOn = ['checkpoints', 'environment.json', 'config.json', 'adapter_config.json', 'model.safetensors', 'pytorch_model.bin']
+
+/**
+ * The paths of plugins, as the file or the command line in `folder` means them, from the root of the disk. A file that lies with a run or a
+ * model names none: what it names would be run by whoever uses the model.
+ */
+export const withPlugins = async (l: Layer, folder: string): Promise<Layer> => {
+  const { tree } = l
+  if (!isRecord(tree) || filesIn(tree[pluginsKey]).length === 0) return l
+  const names = folder === '' ? [] : await readdir(folder).catch((): ReadonlyArray<string> => [])
+  const beside = handedOn.find((name) => names.includes(name))
+  if (beside === undefined) return { ...l, tree: { ...tree, [pluginsKey]: pathsIn(tree[pluginsKey], folder) } }
+  return {
+    ...l,
+    tree: without(tree, pluginsKey),
+    faults: [
+      ...l.faults,
+      wrong(
+        `${l.origins.get(pluginsKey) ?? folder}: ${pluginsKey}`,
+        `${filesIn(tree[pluginsKey]).join(', ')}, named beside ${beside}`,
+        'plugins that a configuration of your own names, or the command line: files that come with a run or a model are not run',
+        'read the file, and if you trust it, name it with --plugin FILE; or keep the configuration in a folder of its own',
+      ),
+    ],
+  }
+}
+
 const below = (l: Layer, path: string): Layer => ({
   ...l,
   tree: { [path]: l.tree },
@@ -211,7 +240,8 @@ export const withOwnFile = async (l: Layer, folder: string): Promise<Layer> => {
   if (typeof named !== 'string') return l
   const file = resolvePath(folder, named)
   const text = await readText(file, { place: `${l.origins.get(ownFileKey) ?? ''}: ${ownFileKey}`, folder })
-  const own = layerOr(E.chain((source: string) => layerOfYaml(file, source))(text))
+  // a whole configuration names plugins too, from where it is
+  const own = await withPlugins(layerOr(E.chain((source: string) => layerOfYaml(file, source))(text)), dirname(file))
   return stacked([{ ...l, tree: without(l.tree, ownFileKey) }, isRecord(own.tree) && ownFileKey in own.tree ? own : below(own, ownFileKey)])
 }
 
@@ -239,7 +269,7 @@ const readFrom = async (file: string, asked: Asked, open: ReadonlyArray<string>)
     bases === undefined
       ? [unread(wrong(place, showValue(named), 'the name of a file, or a list of names', 'name files relative to this one'))]
       : await Promise.all(bases.map((base) => readFrom(resolvePath(folder, base), { place, folder }, [...open, whole])))
-  return stacked([...under, await withOwnFile({ tree: without(tree, extendsKey), origins, faults: [] }, folder)])
+  return stacked([...under, await withOwnFile(await withPlugins({ tree: without(tree, extendsKey), origins, faults: [] }, folder), folder)])
 }
 
 /** A configuration file with all that it extends. */

@@ -2,6 +2,7 @@
 import type { Json } from '../../data/formats/codec.ts'
 import type { AnyField, Schema } from './field.ts'
 import { extendsKey, ownFileKey } from './layers.ts'
+import { pluginsKey } from './plugins.ts'
 import { isRecord } from '../../data/formats/codec.ts'
 
 const isJson = (u: unknown): u is Schema => isRecord(u)
@@ -19,6 +20,10 @@ export const schemaOf = (title: string, root: AnyField): Json => {
     properties: {
       [extendsKey]: {
         description: 'files that this one changes',
+        anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
+      },
+      [pluginsKey]: {
+        description: 'files of your own that bring further parts, each by its path from this one',
         anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' } }],
       },
       ...properties,

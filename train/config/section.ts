@@ -162,6 +162,11 @@ export class Section<A extends object> extends Field<A> {
     return new Section<A & B>(this.facts.about, { ...this.own, ...other.own }, isBoth, [...this.rules, ...other.rules], defaults)
   }
 
+  /** The same section with further fields that its type does not know: their values stay in what it decodes. */
+  beside(more: Parts): Section<A> {
+    return new Section(this.facts.about, { ...this.own, ...more }, this.isWhole, this.rules, this.defaults)
+  }
+
   /** The same section in which more must hold. */
   ruled(rules: ReadonlyArray<Rule<A>>): Section<A> {
     return new Section(this.facts.about, this.own, this.isWhole, [...this.rules, ...rules], this.defaults)
@@ -178,6 +183,12 @@ export const section = <A extends object>(about: string, fields: Fields<A>, rule
   return new Section(about, parts, isWhole, rules, {})
 }
 
+/** A value of a kind of which only its name is known here. */
+export interface OtherKind {
+  readonly kind: string
+  readonly [name: string]: unknown
+}
+
 type Variants = Readonly<Record<string, object>>
 
 /** A value of one of several sections, which `kind` names. */
@@ -185,32 +196,39 @@ export type Variant<V extends Variants> = { readonly [K in keyof V & string]: { 
 
 /** One of several sections, with defaults of its own for some of its fields. */
 export class Choice<A extends object> extends Field<A> {
-  private readonly remade: (given: Given<A> | undefined) => Choice<A>
+  private readonly made: Making
 
-  constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: Parts, remade: (given: Given<A> | undefined) => Choice<A>) {
+  constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: Parts, made: Making) {
     super(facts, decode, parts)
-    this.remade = remade
+    this.made = made
   }
 
   /** The same with other defaults, of another kind where they name one: `network.with({ kind: 'swin', width: 24 })`. */
   with(given?: Given<A>): Choice<A> {
-    return this.remade(given)
+    return choiceOf<A>({ ...this.made, given: merged(this.made.given, given) })
+  }
+
+  /** The same with further kinds. */
+  beside(more: ReadonlyMap<string, AnyField>): Choice<A | OtherKind> {
+    return choiceOf<A | OtherKind>({ ...this.made, sections: new Map([...this.made.sections, ...more]) })
   }
 }
 
-/** Sections of which `kind` chooses one; `initial` is the default. Names of another kind are unknown here. */
-export const variants = <V extends Variants>(
-  about: string,
-  kinds: { readonly [K in keyof V]: Section<V[K]> },
-  initial: keyof V & string,
-  given: unknown = {},
-): Choice<Variant<V>> => {
-  const names = Object.keys(kinds)
-  const sections = new Map(Object.entries<AnyField>(kinds))
+/** What a choice is made of: sections by kind, the kind that is the default, and other defaults than theirs. */
+interface Making {
+  readonly about: string
+  readonly sections: ReadonlyMap<string, AnyField>
+  readonly initial: string
+  readonly given: unknown
+}
+
+const choiceOf = <A extends object>(made: Making): Choice<A> => {
+  const { about, sections, initial, given } = made
+  const names = [...sections.keys()]
   const defaults = merged({ kind: initial }, given)
   const kind = oneOf([initial, ...names.filter((n) => n !== initial)], 'which one')
-  const isVariant = (u: unknown): u is Variant<V> => isRecord(u) && sections.get(String(u['kind'])) !== undefined
-  const decode = (u: unknown, c: t.Context): t.Validation<Variant<V>> => {
+  const isVariant = (u: unknown): u is A => isRecord(u) && sections.get(String(u['kind'])) !== undefined
+  const decode = (u: unknown, c: t.Context): t.Validation<A> => {
     const whole = merged(defaults, u)
     if (!isRecord(whole)) return t.failure(u, c)
     const { kind: named, ...rest } = whole
@@ -236,5 +254,12 @@ export const variants = <V extends Variants>(
     }),
   }
   const facts = { initial: defaults, about, allowed: `a section of the kind ${names.join(', ')}`, schema }
-  return new Choice(facts, decode, withDefaults(all, defaults), (more) => variants(about, kinds, initial, merged(defaults, more)))
+  return new Choice(facts, decode, withDefaults(all, defaults), { ...made, given: defaults })
 }
+
+/** Sections of which `kind` chooses one; `initial` is the default. Names of another kind are unknown here. */
+export const variants = <V extends Variants>(
+  about: string,
+  kinds: { readonly [K in keyof V]: Section<V[K]> },
+  initial: keyof V & string,
+): Choice<Variant<V>> => choiceOf({ about, sections: new Map(Object.entries<AnyField>(kinds)), initial, given: {} })

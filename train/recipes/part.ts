@@ -4,25 +4,50 @@
  *
  *     const noisy = part(section('noise', { amount: real(0.1, 'deviation') }), ({ amount }) => …)
  */
-import type { Field } from '../config/field.ts'
+import * as E from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
+import type * as t from 'io-ts'
+import type { AnyField, Field } from '../config/field.ts'
 import type { Choice, Given, Section } from '../config/section.ts'
 
+/** What is made of settings that are of no known type: those of a plugin. */
+export interface AnyMaker<A> {
+  readonly settings: AnyField
+  readonly of: (u: unknown) => t.Validation<A>
+}
+
 /** Settings, whatever they are, and what they make. */
-export interface Maker<S extends object, A> {
+export interface Maker<S extends object, A> extends AnyMaker<A> {
   readonly settings: Field<S>
   readonly make: (s: S) => A
 }
+
+export const ofAny =
+  <S extends object, A>(settings: Field<S>, make: (s: S) => A): AnyMaker<A>['of'] =>
+  (u) =>
+    pipe(settings.decode(u), E.map(make))
 
 export interface Part<S extends object, A> extends Maker<S, A> {
   readonly settings: Section<S>
 }
 
+/** A part of such settings. */
+export const partOf = <S extends object, A>(settings: Section<S>, make: (s: S) => A): Part<S, A> => ({
+  settings,
+  make,
+  of: ofAny(settings, make),
+})
+
 /** A part by its own defaults or others. */
 export const part =
   <S extends object, A>(settings: Section<S>, make: (s: S) => A) =>
-  (given?: Given<S>): Part<S, A> => ({ settings: settings.with(given), make })
+  (given?: Given<S>): Part<S, A> =>
+    partOf(settings.with(given), make)
 
 /** The same of settings of several kinds. */
 export const choice =
   <S extends object, A>(settings: Choice<S>, make: (s: S) => A) =>
-  (given?: Given<S>): Maker<S, A> => ({ settings: settings.with(given), make })
+  (given?: Given<S>): Maker<S, A> => {
+    const own = settings.with(given)
+    return { settings: own, make, of: ofAny(own, make) }
+  }

@@ -4,7 +4,7 @@
  *     recipe({ model: { width: 64, depth: 3, heads: 4, patch: 7 }, objective: { kind: 'dinov1' }, steps: 300 })
  *     npm run train -- --config FILE.yaml
  *
- * Each objective is a method that programs have too (kinds.ts), with the same defaults.
+ * Each objective is a method that programs have too (kinds.ts), with the same defaults; plugins bring further ones (plugin.ts).
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -13,85 +13,138 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
-import type { ValueOf } from '../config/field.ts'
+import type { Augmentation } from '../../data/augment/augmentation.ts'
+import { isRecord } from '../../data/formats/codec.ts'
 import { text } from '../config/field.ts'
 import type { Layer } from '../config/layers.ts'
 import { stacked } from '../config/layers.ts'
+import { pluginsField, pluginsKey } from '../config/plugins.ts'
 import { resolve } from '../config/settings.ts'
-import type { Given, Section } from '../config/section.ts'
+import type { Choice, Given, Section } from '../config/section.ts'
 import { section } from '../config/section.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { resolved } from '../run/experiment.ts'
 import { firstStudent } from '../step/strategies/distil.ts'
+import type { Added } from './added.ts'
+import { nothing } from './added.ts'
 import { optionsOf } from './experiment.ts'
 import { predecessorIn } from './going-on.ts'
-import { learningOf, networks, usualNetworks } from './kinds.ts'
-import { crops } from './parts/crops.ts'
-import { patchOf } from './parts/any-network.ts'
-import { images } from './parts/images.ts'
+import type { Networks, SomeObjective } from './kinds.ts'
+import { isUsual, learningOf, networksOf, usualNetworksOf } from './kinds.ts'
+import type { Learning } from './learning.ts'
+import type { Part } from './part.ts'
+import type { AnyNetwork, SomeNetworks } from './parts/any-network.ts'
+import { someNetworks } from './parts/any-network.ts'
+import type { Crops } from './parts/crops.ts'
+import { cropsWith } from './parts/crops.ts'
+import type { Images, OpenedImages } from './parts/images.ts'
+import { imagesWith } from './parts/images.ts'
+import { prototypes } from './parts/network.ts'
 import type { Objective } from './parts/objective.ts'
-import { objective } from './parts/objective.ts'
+import { objective as usualObjective } from './parts/objective.ts'
+import { ownStrategyOf, strategySettingsWith } from './parts/strategies.ts'
+import type { Standard } from './standard.ts'
 import { standard } from './standard.ts'
 import { suited } from './suited.ts'
-import { isRecord } from '../../data/formats/codec.ts'
 
-const data = images()
+/** What every configuration says. */
+interface Common extends Standard<Images> {
+  readonly name: string
+}
+
+/** The settings of a configuration. */
+type Settings = Common & Networks & { readonly objective: SomeObjective }
+
+/** The same as a program says it, of the usual kinds. */
+export type Config = Common & Omit<Networks, 'model'> & { readonly model: AnyNetwork; readonly objective: Objective }
+
+/** The parts that configurations are made of: the usual ones, and what plugins add to them. */
+interface Words {
+  readonly added: Added
+  readonly data: OpenedImages
+  readonly augmentation: Part<Crops, Augmentation>
+  readonly model: SomeNetworks
+  readonly objective: Choice<SomeObjective>
+  readonly learningOf: (o: SomeObjective) => Either<Fault, Learning<Networks>>
+}
+
+const wordsOf = (added: Added): Words => {
+  const model = someNetworks(added.backbones)
+  return {
+    added,
+    data: imagesWith(added.readers),
+    augmentation: cropsWith(added.augmentations),
+    model,
+    objective: usualObjective.beside(new Map([...added.objectives].map(([kind, m]) => [kind, m.settings]))),
+    learningOf: learningOf(added.objectives, { model, head: prototypes() }),
+  }
+}
 
 /** The whole configuration. */
-export const config = section('a run', { name: text('train', 'of the run, and of its folder below runs/') })
-  .and(standard({ steps: 1500, batch: 64 }, {}, data.settings, crops().settings))
-  .and(networks)
-  .and(section('what is learned', { objective }))
-  .ruled([
-    {
-      at: 'name',
-      of: ['name'],
-      holds: (c) => /^[\w.-]+$/.test(c.name),
-      allowed: () => 'letters, digits, dots, dashes and underscores: it names a folder',
-      remedy: 'choose another name',
-    },
-    {
-      at: 'model',
-      of: ['model', 'augmentation'],
-      holds: (c) =>
-        c.augmentation.globalSize >= patchOf(c.model) && (c.augmentation.locals === 0 || c.augmentation.localSize >= patchOf(c.model)),
-      allowed: (c) => `patches no larger than the crops: ${c.augmentation.globalSize} and ${c.augmentation.localSize} pixels`,
-      remedy: 'make crops larger, or patches smaller',
-    },
-    {
-      at: 'objective',
-      of: ['objective'],
-      holds: ({ objective: o }) =>
-        o.kind !== 'distil' || Object.keys(o.students).every((name) => name !== firstStudent && /^[a-zA-Z]\w*$/.test(name)),
-      allowed: () => `students with names of letters, digits and underscores, other than ${firstStudent}`,
-      remedy: 'give them other names',
-    },
-    {
-      at: 'strategies',
-      of: ['objective', 'strategies'],
-      holds: ({ objective: o, strategies: s }) => o.kind !== 'distil' || s.lora === null || Object.keys(o.students).length === 0,
-      allowed: () => 'lora: null beside objective.students: adapters go with one network that was learned before',
-      remedy: 'train one student with adapters, or several without',
-    },
-    {
-      at: 'objective',
-      of: ['objective'],
-      holds: ({ objective: o }) => o.kind !== 'distil' || o.teacher !== '',
-      allowed: () => 'objective.teacher for the kind distil',
-      remedy: 'name the folder of a run or of Hugging Face',
-    },
-  ])
+const settingsOf = (w: Words): Section<Settings> =>
+  section('a run', { name: text('train', 'of the run, and of its folder below runs/') })
+    .beside(w.added.notes.length === 0 ? {} : { [pluginsKey]: pluginsField(w.added.notes) })
+    .and(standard({ steps: 1500, batch: 64 }, {}, w.data.settings, w.augmentation.settings, strategySettingsWith(w.added.strategies)))
+    .and(networksOf(w.model))
+    .and(section('what is learned', { objective: w.objective }))
+    .ruled([
+      {
+        at: 'name',
+        of: ['name'],
+        holds: (c) => /^[\w.-]+$/.test(c.name),
+        allowed: () => 'letters, digits, dots, dashes and underscores: it names a folder',
+        remedy: 'choose another name',
+      },
+      {
+        at: 'model',
+        of: ['model', 'augmentation'],
+        holds: (c) => {
+          const patch = w.model.patchOf(c.model)
+          return c.augmentation.globalSize >= patch && (c.augmentation.locals === 0 || c.augmentation.localSize >= patch)
+        },
+        allowed: (c) => `patches no larger than the crops: ${c.augmentation.globalSize} and ${c.augmentation.localSize} pixels`,
+        remedy: 'make crops larger, or patches smaller',
+      },
+      {
+        at: 'objective',
+        of: ['objective'],
+        holds: ({ objective: o }) => studentsOf(o).every((name) => name !== firstStudent && /^[a-zA-Z]\w*$/.test(name)),
+        allowed: () => `students with names of letters, digits and underscores, other than ${firstStudent}`,
+        remedy: 'give them other names',
+      },
+      {
+        at: 'strategies',
+        of: ['objective', 'strategies'],
+        holds: ({ objective: o, strategies: s }) => s.lora === null || studentsOf(o).length === 0,
+        allowed: () => 'lora: null beside objective.students: adapters go with one network that was learned before',
+        remedy: 'train one student with adapters, or several without',
+      },
+      {
+        at: 'objective',
+        of: ['objective'],
+        holds: ({ objective: o }) => !isUsual(o) || o.kind !== 'distil' || o.teacher !== '',
+        allowed: () => 'objective.teacher for the kind distil',
+        remedy: 'name the folder of a run or of Hugging Face',
+      },
+    ])
 
-export type Config = ValueOf<typeof config>
+/** Students beside the first one. */
+const studentsOf = (o: SomeObjective): ReadonlyArray<string> => (isUsual(o) && o.kind === 'distil' ? Object.keys(o.students) : [])
+
+/** The settings of configurations without plugins. */
+export const config = settingsOf(wordsOf(nothing))
 
 const about =
   'Trains what a configuration says: model, objective, optimizer, schedule, data, augmentation, strategies, evaluation, runtime.'
 
-const ofConfig = (settings: Section<Config>, c: Config): Resolved =>
-  resolved(optionsOf(settings, { name: c.name, about, steps: c.steps, batch: c.batch, data, method: learningOf(c.objective) }), c)
+const ofConfig = (w: Words, settings: Section<Settings>, c: Settings, method: Learning<Networks>): Resolved => {
+  const { data, augmentation } = w
+  const strategy = ({ strategies }: Settings) => ownStrategyOf(w.added.strategies)(strategies)
+  return resolved(optionsOf(settings, { name: c.name, about, steps: c.steps, batch: c.batch, data, augmentation, method, strategy }), c)
+}
 
 /** LoRA of a network that begins anew makes no sense. */
-const sensible = (c: Config): Either<Fault, Config> =>
+const sensible = (c: Settings): Either<Fault, Settings> =>
   c.strategies.lora !== null && c.start.from === ''
     ? E.left(
         fault('config', {
@@ -104,14 +157,23 @@ const sensible = (c: Config): Either<Fault, Config> =>
     : E.right(c)
 
 /** The configuration by what is usual for a kind of objective; an unknown kind is reported when all settings are. */
-const configFor = (kind: unknown): Section<Config> =>
-  pipe(
-    objective.decode(kind === undefined ? {} : { kind }),
-    E.match(
-      () => config,
-      (o: Objective) => config.with({ ...learningOf(o).usual, ...usualNetworks[o.kind] }),
-    ),
-  )
+const settingsFor =
+  (w: Words, whole: Section<Settings>) =>
+  (kind: unknown): Section<Settings> =>
+    pipe(
+      w.objective.decode(kind === undefined ? {} : { kind }),
+      E.match(
+        () => whole,
+        (o) =>
+          pipe(
+            w.learningOf(o),
+            E.match(
+              () => whole,
+              ({ usual }) => whole.with({ ...usual, ...usualNetworksOf(o) }),
+            ),
+          ),
+      ),
+    )
 
 /** The kind of objective that layers name. */
 const kindIn = (layers: ReadonlyArray<Layer>): unknown => {
@@ -120,23 +182,30 @@ const kindIn = (layers: ReadonlyArray<Layer>): unknown => {
 }
 
 /** The experiment: `taken` is what the network that it goes on from makes usual, `defaults` what its program says. */
-const experimentOf = (defaults: Given<Config>, taken: Given<Config>): Experiment => {
-  const settingsOf = (layers: ReadonlyArray<Layer>): Section<Config> =>
-    configFor(kindIn(layers) ?? defaults.objective?.kind)
-      .with(taken)
-      .with(defaults)
-  return {
-    name: defaults.name ?? 'train',
-    about,
-    settings: settingsOf([]),
-    resolve: (layers) => {
-      const settings = settingsOf(layers)
-      return pipe(
-        resolve(settings)(layers),
-        E.chain(sensible),
-        E.map((c) => ofConfig(settings, c)),
-      )
-    },
+type Made = (taken: Given<Config>) => Experiment
+
+const experimentOf = (w: Words, whole: Section<Settings>, defaults: Given<Config>): Made => {
+  const settingsBy = settingsFor(w, whole)
+  return (taken) => {
+    const settingsIn = (layers: ReadonlyArray<Layer>): Section<Settings> =>
+      settingsBy(kindIn(layers) ?? defaults.objective?.kind)
+        .with(taken)
+        .with(defaults)
+    return {
+      name: defaults.name ?? 'train',
+      about,
+      settings: settingsIn([]),
+      resolve: (layers) => {
+        const settings = settingsIn(layers)
+        return pipe(
+          resolve(settings)(layers),
+          E.chain(sensible),
+          E.bindTo('c'),
+          E.bind('method', ({ c }) => w.learningOf(c.objective)),
+          E.map(({ c, method }) => ofConfig(w, settings, c, method)),
+        )
+      },
+    }
   }
 }
 
@@ -144,23 +213,31 @@ const experimentOf = (defaults: Given<Config>, taken: Given<Config>): Experiment
 const headsIn = (model: Given<Config>['model']): number | undefined =>
   model !== undefined && 'heads' in model && typeof model.heads === 'number' ? model.heads : undefined
 
-const goingOnFrom = (defaults: Given<Config>): Experiment => ({
-  ...experimentOf(defaults, {}),
+const goingOnFrom = (made: Made, defaults: Given<Config>): Experiment => ({
+  ...made({}),
   adapted: (layers) =>
     pipe(
       predecessorIn(layers, { from: defaults.start?.from, base: defaults.start?.base, heads: headsIn(defaults.model) }),
       TE.map(
         O.match(
-          () => experimentOf(defaults, {}),
-          (p) => experimentOf(defaults, p),
+          () => made({}),
+          (p) => made(p),
         ),
       ),
     ),
 })
+
+/** The same with what plugins add: `recipeWith(added)(defaults)`. */
+export const recipeWith =
+  (added: Added) =>
+  (defaults: Given<Config> = {}): Experiment => {
+    const words = wordsOf(added)
+    return suited(goingOnFrom(experimentOf(words, settingsOf(words), defaults), defaults), words.data)
+  }
 
 /**
  * An experiment from a configuration: what is said here are its defaults, which files and options may change. A run that goes on from a
  * network (`start.from`) has that network's shape, and crops and statistics as it has seen, where neither says otherwise.
  * Other data than digits are followed by a preset, where the configuration says nothing of networks and crops.
  */
-export const recipe = (defaults: Given<Config> = {}): Experiment => suited(goingOnFrom(defaults))
+export const recipe = recipeWith(nothing)

@@ -39,6 +39,7 @@ export const standard = <D extends object>(
   usual: Usual,
   data: Section<D>,
   crops: Section<Crops>,
+  strategies: Section<Strategies> = strategySettings,
 ): Section<Standard<D>> =>
   section<Standard<D>>('an experiment', {
     ...common(d),
@@ -47,7 +48,7 @@ export const standard = <D extends object>(
     augmentation: crops,
     optimizer: optimizerSettings.with(usual.optimizer).with(d.optimizer),
     schedule: scheduleSettings.with(usual.schedule).with(d.schedule),
-    strategies: strategySettings,
+    strategies,
     evaluation: evaluation.with(d.evaluation),
   })
 

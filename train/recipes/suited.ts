@@ -17,11 +17,13 @@ import { resolve, settingsOf } from '../config/settings.ts'
 import type { Experiment } from '../run/experiment.ts'
 import { sizesOf } from '../run/imagery.ts'
 import { sayLine } from '../run/log/line.ts'
-import { images, readingOf } from './parts/images.ts'
+import type { OpenedImages } from './parts/images.ts'
+import { imagesWith, readingOf } from './parts/images.ts'
 import type { Kind, Machine } from '../config/preset.ts'
 import { isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
 
-const data = section('what is read', { data: images().settings })
+/** The settings of images, and what opens them. */
+type Opener = Pick<OpenedImages, 'settings' | 'opener'>
 
 /** The shorter side of most images. */
 const sideOf = async (d: Dataset): Promise<number | undefined> => {
@@ -32,12 +34,13 @@ const sideOf = async (d: Dataset): Promise<number | undefined> => {
 }
 
 /** What lies at the path that layers name. Nothing: it cannot be read, which the run itself explains. */
-const kindAt = async (tree: unknown): Promise<Kind | undefined> => {
+const kindAt = async (tree: unknown, source: Opener): Promise<Kind | undefined> => {
   const said = isRecord(tree) ? tree['data'] : undefined
-  const read = resolve(data)([{ tree: { data: said }, origins: new Map(), faults: [] }])
+  const read = resolve(section('what is read', { data: source.settings }))([{ tree: { data: said }, origins: new Map(), faults: [] }])
   if (E.isLeft(read)) return undefined
   const settings = read.right.data
-  const opened = await pipe(openData(settings.path, readingOf(settings)), TE.chainEitherK(trainAndTest))()
+  const open = source.opener(settings) ?? openData
+  const opened = await pipe(open(settings.path, readingOf(settings)), TE.chainEitherK(trainAndTest))()
   if (E.isLeft(opened)) return undefined
   const { train } = opened.right
   const side = await sideOf(train)
@@ -85,7 +88,7 @@ const farApart = 3
  * no network, and layers say nothing of how large crops are; or where they name a preset. What layers say stays as they say it, but
  * for a file's settings where the command line names the preset.
  */
-const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>): Promise<Experiment> => {
+const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Opener): Promise<Experiment> => {
   const { tree } = stacked(layers)
   const saidAt = (path: string): unknown => valueAt(tree, ...path.split('.'))
   const asked = saidAt('preset') ?? 'usual'
@@ -112,7 +115,7 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>): Promise<Ex
   if (named === undefined && !forDigits) return e
   const [size, shaped] = [saidAt('augmentation.globalSize'), named === undefined && shaping.some((p) => saidAt(p) !== undefined)]
   if (shaped && typeof size !== 'number') return e
-  const kind = await kindAt(tree)
+  const kind = await kindAt(tree, source)
   if (kind === undefined) return e
   const name = named ?? presetFor(kind)
   if (shaped) {
@@ -131,11 +134,11 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>): Promise<Ex
 }
 
 /** The experiment whose settings follow the data, where nothing else decides them. */
-export const suited = (e: Experiment): Experiment => ({
+export const suited = (e: Experiment, source: Opener = imagesWith(new Map())): Experiment => ({
   ...e,
   adapted: (layers): TaskEither<Fault, Experiment> =>
     pipe(
       e.adapted === undefined ? TE.right(e) : e.adapted(layers),
-      TE.chain((own) => TE.fromTask(() => suitedTo(own, layers))),
+      TE.chain((own) => TE.fromTask(() => suitedTo(own, layers, source))),
     ),
 })

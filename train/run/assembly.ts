@@ -118,6 +118,7 @@ export const wholeImage = (r: Augmentation): Required<Augmentation> => ({
   blurKind: r.blurKind,
   sigma: r.sigma,
   normalisation: r.normalisation,
+  retouch: undefined,
   notes: r.notes,
 })
 

@@ -12,9 +12,9 @@ import { estimate } from '../../../compiler/targets/pjrt/road.ts'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { isFault } from '../../../core/fault.ts'
-import { recipe } from '../../recipes/recipe.ts'
 import { decided } from '../../run/experiment.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
+import { pluginOption, recipeOf } from '../plugins.ts'
 import { layersOf } from '../sources.ts'
 import type { Output } from './program.ts'
 import { needed, runProgram, textOption } from './program.ts'
@@ -24,7 +24,10 @@ const spec: CommandSpec = {
   about:
     'Compiles the training step of a configuration for hardware that is not here, and prints what it takes there: memory of a device, floating-point operations, and what XLA has made of it. Nothing is run.',
   answers: ['config', 'set', 'data', 'seed'],
-  options: [{ name: 'for', value: 'MACHINE', text: 'h100, or a slice of TPUs such as v5e:2x4; its plugin has to be installed' }],
+  options: [
+    pluginOption,
+    { name: 'for', value: 'MACHINE', text: 'h100, or a slice of TPUs such as v5e:2x4; its plugin has to be installed' },
+  ],
 }
 
 /** Operations between devices, by how their names begin. */
@@ -71,17 +74,17 @@ const outputOf = (a: Ahead, precision: string, flop: number): Output => {
   }
 }
 
-const compile = (a: Arguments): TaskEither<Fault, Output> => {
-  const experiment = recipe()
-  return pipe(
+const compile = (a: Arguments): TaskEither<Fault, Output> =>
+  pipe(
     TE.fromEither(needed(spec, 'for', textOption(a, 'for'))),
     TE.chain((name) => {
       const found = machineOf(name)
       return isFault(found) ? TE.left(found) : TE.right(found)
     }),
     TE.bindTo('machine'),
-    TE.bind('layers', () => TE.fromTask(layersOf(experiment.settings, a, process.env))),
-    TE.bind('run', ({ layers }) => decided(experiment)(layers)),
+    TE.bind('experiment', () => recipeOf(a)),
+    TE.bind('layers', ({ experiment }) => TE.fromTask(layersOf(experiment.settings, a, process.env))),
+    TE.bind('run', ({ experiment, layers }) => decided(experiment)(layers)),
     TE.bind('data', ({ run }) => run.data(() => undefined)),
     TE.bind('first', ({ data }) => data.train.item(0)),
     TE.bind('made', ({ run, first: { image } }) =>
@@ -97,6 +100,5 @@ const compile = (a: Arguments): TaskEither<Fault, Output> => {
       )
     }),
   )
-}
 
 export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, compile)

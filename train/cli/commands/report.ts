@@ -11,14 +11,14 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Split } from '../../../data/readers/split.ts'
-import { decodeAs } from '../../../data/formats/codec.ts'
+import { decodeAs, isRecord, showValue, valueAt } from '../../../data/formats/codec.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import type { EvaluationName } from '../../judge/evaluate/evaluations.ts'
 import { evaluations, isEvaluation } from '../../judge/evaluate/evaluations.ts'
 import { partsOf, splitsAt } from '../../judge/evaluate/parts.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
-import { images } from '../../recipes/parts/images.ts'
+import { images, usualReader } from '../../recipes/parts/images.ts'
 import { readFrozen } from '../../judge/evaluate/network.ts'
 import { networkSections } from '../../judge/report/network.ts'
 import { readRecord } from '../../judge/report/record.ts'
@@ -63,6 +63,22 @@ const evaluationsOf = (a: Arguments): Either<Fault, ReadonlyArray<EvaluationName
 
 const configCodec = t.type({ data: images().settings })
 
+/** A run's configuration without the name of a reader, which it has where plugins bring some. Fault: it is one of these. */
+const withoutReader = (run: string, config: unknown): Either<Fault, unknown> => {
+  const reader = valueAt(config, 'data', 'reader')
+  if (!isRecord(config) || !isRecord(config['data']) || reader === undefined) return E.right(config)
+  return reader === usualReader
+    ? E.right({ ...config, data: Object.fromEntries(Object.entries(config['data']).filter(([name]) => name !== 'reader')) })
+    : E.left(
+        fault('data', {
+          place: `${run}/config.yaml: data.reader`,
+          found: `${showValue(reader)}, a reader of a plugin`,
+          allowed: 'images that this command reads by itself',
+          remedy: 'name such images with --data, or leave out what looks at images with --no-network',
+        }),
+      )
+}
+
 /** The images of `--data`, or of the run's configuration; what an example does to them beyond that is not done here. */
 const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress): TaskEither<Fault, Split> =>
   O.isSome(a.data)
@@ -71,7 +87,8 @@ const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress)
         TE.chainEitherK((splits) => partsOf(splits, progress.say)),
       )
     : pipe(
-        TE.fromEither(decodeAs(configCodec, 'data', `${run}/config.yaml`, 'name the images with --data')(config)),
+        TE.fromEither(withoutReader(run, config)),
+        TE.chainEitherK(decodeAs(configCodec, 'data', `${run}/config.yaml`, 'name the images with --data')),
         // how they are normalised, the network itself says
         TE.chain((c) => images().make({ ...c.data, normalisation: 'recipe' })(progress.say, '')),
       )

@@ -27,6 +27,7 @@ import { percent } from '../../run/log/numbers.ts'
 import { startProgress } from '../../run/log/progress.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { experimentAt } from '../program-file.ts'
+import { pluginOption, recipeOf } from '../plugins.ts'
 import { layersOf } from '../sources.ts'
 import type { Output } from './program.ts'
 import { needed, numberOption, runProgram, tableText, textOption } from './program.ts'
@@ -40,6 +41,7 @@ const spec: CommandSpec = {
   answers: ['config', 'set', 'data', 'model', 'out', 'target', 'threads', 'seed', 'steps'],
   settings: settingsOf(recipe().settings),
   options: [
+    pluginOption,
     { name: 'minutes', value: 'N', text: 'time that the search may take' },
     { name: 'program', value: 'FILE', text: "an experiment's file; by default what train takes" },
     {
@@ -144,7 +146,7 @@ const written = (out: string, axes: ReadonlyArray<Axis>, f: Found, best: unknown
 
 const experimentOf = (a: Arguments): TaskEither<Fault, Experiment> => {
   const file = textOption(a, 'program')
-  return file === undefined ? TE.right(recipe()) : experimentAt(file)
+  return file === undefined ? recipeOf(a) : experimentAt(file)
 }
 
 const searching = (a: Arguments): TaskEither<Fault, Output> => {

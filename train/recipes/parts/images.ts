@@ -12,6 +12,7 @@ import { parseWindow, windowPresets } from '../../../data/loading/intensity.ts'
 import type { Loading } from '../../../data/loading/loader.ts'
 import type { NormalisationChoice } from '../../../data/loading/measure.ts'
 import { normalisationFor } from '../../../data/loading/measure.ts'
+import { valueAt } from '../../../data/formats/codec.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { layouts } from '../../../data/readers/npz/layout.ts'
@@ -23,7 +24,7 @@ import type { ValueOf } from '../../config/field.ts'
 import { list, oneOf, optional, pair, real, text, whole } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
 import type { Part } from '../part.ts'
-import { part } from '../part.ts'
+import { part, partOf } from '../part.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
 import { viewAt } from '../../exchange/transfer/view.ts'
 
@@ -232,7 +233,7 @@ const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): Ta
  */
 export type Source = (say: Say, from: string, base?: string) => TaskEither<Fault, TrainingSplit>
 
-type Open = TrainingOptions['open']
+type Open = NonNullable<TrainingOptions['open']>
 
 const unnamed = fault('config', {
   place: 'data.path',
@@ -273,25 +274,44 @@ const sourceOf =
 /** Images at a path, or digits. */
 export const images = part(settings, sourceOf())
 
+/** What a function of one's own has opened, as readers give it. */
+const opening =
+  (open: (path: string) => TaskEither<Fault, Dataset>): Open =>
+  (path) =>
+    pipe(
+      open(path),
+      TE.map((d) => ({ kind: 'own', splits: new Map([['all', d]] as const), skipped: [], notes: [] })),
+    )
+
+/** Images, and what opens their path where that is not what its files are. */
+export interface OpenedImages extends Part<Images, Source> {
+  readonly opener: (o: Images) => Open | undefined
+}
+
+/** The reader of no plugin. */
+export const usualReader = 'usual'
+
+/** The same, and by a reader of a plugin where `data.reader` names it. */
+export const imagesWith = (readers: ReadonlyMap<string, (path: string) => TaskEither<Fault, Dataset>>): OpenedImages => {
+  if (readers.size === 0) return { ...images(), opener: () => undefined }
+  const own = settings.beside({
+    reader: oneOf([usualReader, ...readers.keys()], 'what opens the path: usual, what its files are; or a reader of a plugin'),
+  })
+  const opener = (o: Images): Open | undefined => {
+    const open = readers.get(String(valueAt(o, 'reader')))
+    return open === undefined ? undefined : opening(open)
+  }
+  return { ...partOf(own, (o) => sourceOf(opener(o))(o)), opener }
+}
+
 /**
  * Images that a function of one's own opens from a path, with all settings of `images`: `imagesBy(openRaw)({ path: 'scans' })`. Worker
  * threads open them too where the function is `threaded`; else they are read on the thread of the run.
  */
-export const imagesBy = (open: (path: string) => TaskEither<Fault, Dataset>) =>
-  part(
-    settings,
-    sourceOf((path) =>
-      pipe(
-        open(path),
-        TE.map((d) => ({ kind: 'own', splits: new Map([['all', d]] as const), skipped: [], notes: [] })),
-      ),
-    ),
-  )
+export const imagesBy = (open: (path: string) => TaskEither<Fault, Dataset>) => part(settings, sourceOf(opening(open)))
 
 /** The same images, changed once they are open: `shownAs(negatives)(images())`. */
 export const shownAs =
   (f: (s: TrainingSplit) => TrainingSplit) =>
-  <D extends object>(p: Part<D, Source>): Part<D, Source> => ({
-    settings: p.settings,
-    make: (s) => (say, from, base) => pipe(p.make(s)(say, from, base), TE.map(f)),
-  })
+  <D extends object>(p: Part<D, Source>): Part<D, Source> =>
+    partOf(p.settings, (s) => (say, from, base) => pipe(p.make(s)(say, from, base), TE.map(f)))

@@ -1,10 +1,13 @@
 /** Strategies as settings: what is trained of a network, and how. */
+import * as E from 'fp-ts/lib/Either.js'
 import { fit } from '../../../compiler/passes/fit.ts'
 import { halfStorage } from '../../../compiler/passes/precision.ts'
 import { blocksAsRegions, remat } from '../../../compiler/passes/remat.ts'
+import { valueAt } from '../../../data/formats/codec.ts'
 import type { FreezeOptions } from '../../../models/freeze.ts'
 import type { Field, ValueOf } from '../../config/field.ts'
 import { expression, flag, list, oneOf, optional, real, whole } from '../../config/field.ts'
+import type { Section } from '../../config/section.ts'
 import { section } from '../../config/section.ts'
 import type { Planned } from '../../run/assembly.ts'
 import type { LossScale } from '../../step/loss-scale.ts'
@@ -15,8 +18,9 @@ import { freeze } from '../../step/strategies/freeze.ts'
 import { lora } from '../../step/strategies/lora.ts'
 import { half } from '../../step/strategies/precision.ts'
 import type { Strategy } from '../../step/strategies/strategy.ts'
-import { strategies } from '../../step/strategies/strategy.ts'
+import { notThere, strategies } from '../../step/strategies/strategy.ts'
 import { adapters, adaptersOf } from '../../config/adapters.ts'
+import type { AnyMaker } from '../part.ts'
 
 /** Whether anything is named. */
 const freezes = (o: Omit<Freezing, 'until'>): boolean =>
@@ -103,6 +107,26 @@ export const strategySettings = section(
 )
 
 export type Strategies = ValueOf<typeof strategySettings>
+
+/** The strategies of plugins, by name. */
+export type OwnStrategies = ReadonlyMap<string, AnyMaker<Strategy>>
+
+/** The settings with those of plugins: `strategies.NAME` is null where it is not used. */
+export const strategySettingsWith = (own: OwnStrategies): Section<Strategies> =>
+  strategySettings.beside(Object.fromEntries([...own].map(([name, m]) => [name, optional(m.settings)])))
+
+/** The plugins' strategies of such settings, one after the other. */
+export const ownStrategyOf =
+  (own: OwnStrategies) =>
+  (s: Strategies): Strategy =>
+    strategies(
+      [...own].flatMap(([name, m]) => {
+        const given = valueAt(s, name)
+        if (given === null || given === undefined) return []
+        const made = m.of(given)
+        return [E.isRight(made) ? made.right : () => E.left(notThere(`strategies.${name}`, 'its settings', Object.keys(m.settings.parts)))]
+      }),
+    )
 
 const freezeOf = ({ prefix, blocks, paths, patchEmbed, position, tokens, norms }: Freezing): FreezeOptions => ({
   ...(prefix === 0 ? {} : { prefix }),

@@ -1,0 +1,274 @@
+/** Plugins as users have them: the file that docs/plugins.md shows, named by YAML and on the command line, in runs as processes. */
+import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import * as t from 'io-ts'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { input } from '../../core/leaves.ts'
+import { evaluate } from '../../compiler/targets/reference.ts'
+import { decodeAs } from '../../data/formats/codec.ts'
+import { blanked } from '../../models/patch.ts'
+import { addedBy } from '../../train/recipes/added.ts'
+import type { Loaded } from '../../train/recipes/added.ts'
+import { plugin } from '../../train/recipes/plugin.ts'
+import { field, part, section } from '../../train/index.ts'
+import { digestOf } from '../../train/cli/plugin-file.ts'
+import { left, right } from '../data/either.ts'
+import { root } from '../rooms/rooms.ts'
+import { dinograph } from '../support/command.ts'
+import { noRanks, underMpi } from '../support/mpi.ts'
+
+// within the repository, where `dinograph` is found as an installed package is
+mkdirSync(join(root, '.cache'), { recursive: true })
+const folder = mkdtempSync(join(root, '.cache/plugins-'))
+const at = (...names: ReadonlyArray<string>): string => join(folder, ...names)
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const [, program = ''] = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/plugins.md'), 'utf8')) ?? []
+const [, yaml = ''] = /^```yaml\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/plugins.md'), 'utf8')) ?? []
+
+const small = `
+steps: 3
+batch: 4
+model: { patch: 7, width: 8, depth: 1, heads: 2 }
+head: { hidden: 8, bottleneck: 4, prototypes: 8 }
+evaluation: { k: 3, during: 0, before: false, report: false }
+accelerator: { target: reference }
+`
+
+beforeAll(() => {
+  writeFileSync(at('mine.ts'), program)
+  writeFileSync(at('mine.yaml'), `${yaml}name: mine\ndata: { train: 12, test: 6 }\n${small}`)
+})
+
+const train = (...words: ReadonlyArray<string>) => dinograph('train', ...words)
+
+const final = t.type({ steps: t.number, metrics: t.record(t.string, t.number) })
+
+const finalOf = (out: string): t.TypeOf<typeof final> =>
+  right(decodeAs(final, 'data', 'the last line', 'none')(JSON.parse(out.trim().split('\n').at(-1) ?? '')))
+
+describe('a plugin that a configuration names', () => {
+  test('trains: its objective, strategy and augmentation, with what was said of them; the run notes the file and its digest', async () => {
+    const { code, out, err } = train('--config', at('mine.yaml'), '--out', at('run'), '--json')
+    expect(code, err).toBe(0)
+    const { steps, metrics } = finalOf(out)
+    expect(steps).toBe(3)
+    expect(Object.keys(metrics)).toEqual(expect.arrayContaining(['loss.dino', 'loss.variance', 'knn_after']))
+    const config = readFileSync(at('run/config.yaml'), 'utf8')
+    expect(config).toContain(`plugins:\n  - file: mine.ts\n    sha256: ${await digestOf(at('mine.ts'))}\n`)
+    expect(config).toMatch(/kind: variance\n +weight: 0.3/)
+    expect(config).toMatch(/bitfit:\n +norms: true/)
+  })
+
+  test('has its settings in help and schema, and a wrong one is a fault with its line and the nearest name', () => {
+    const help = train('--help', '--plugin', at('mine.ts'))
+    expect(help.code).toBe(0)
+    for (const path of ['objective.weight', 'strategies.bitfit.norms', 'augmentation.noise.deviation', 'data.reader'])
+      expect(help.out).toContain(`  ${path} `)
+    const schema = train('--schema', '--config', at('mine.yaml')).out
+    expect(schema).toContain('"const": "squares"')
+    writeFileSync(
+      at('wrong.yaml'),
+      'plugins: ./mine.ts\nobjective:\n  kind: variance\n  wieght: 1\naugmentation: { noise: { deviation: -1 } }\n',
+    )
+    const wrong = train('--config', at('wrong.yaml'))
+    expect(wrong.code).toBe(2)
+    expect(wrong.err).toContain('wrong.yaml:4: objective.wieght')
+    expect(wrong.err).toContain('did you mean objective.weight?')
+    expect(wrong.err).toMatch(/wrong.yaml:5: augmentation.noise.deviation\n +found: +-1\n +allowed: a number of at least 0/)
+  })
+
+  test('that is not there, or exports something else, is a fault at its place', () => {
+    writeFileSync(at('absent.yaml'), '# a line\nplugins: [./mien.ts]\n')
+    const absent = train('--config', at('absent.yaml'))
+    expect(absent.code).toBe(2)
+    expect(absent.err).toContain('absent.yaml:2: plugins')
+    expect(absent.err).toMatch(/did you mean .*mine\.ts\?/)
+    writeFileSync(at('other.ts'), 'export default 1\n')
+    expect(train('--plugin', at('other.ts')).err).toContain('found:   no plugin as its default export')
+  })
+})
+
+describe('what a run has noted', () => {
+  const line = ['--resume', '--out', at('run'), '--steps', '4', '--json']
+
+  test('loads nothing: the run goes on where the file is named, as the remedy says', () => {
+    const bare = train(...line)
+    expect(bare.code).toBe(2)
+    expect(bare.err).toContain('found:   a run of the plugin mine.ts, which is not named')
+    const [, remedy = ''] = /remedy: +name it: (.*)$/m.exec(bare.err) ?? []
+    const named = train(...remedy.replace('PATH', folder).split(' '), '--steps', '4', '--json')
+    expect(named.code, named.err).toBe(0)
+    expect(finalOf(named.out)).toMatchObject({ steps: 4 })
+  })
+
+  test('is held against the file: another one is refused, and begins a run of its own by the remedy', () => {
+    appendFileSync(at('mine.ts'), '// changed\n')
+    const byFile = train(...line, '--config', at('mine.yaml'))
+    expect(byFile.code).toBe(1)
+    expect(byFile.err).toMatch(/found: +.*mine\.ts with the SHA-256 [0-9a-f]{64}\n +allowed: [0-9a-f]{64}, as the run began/)
+    const { err } = train(...line, '--plugin', at('mine.ts'))
+    const [, remedy = ''] = /from the weights of this one: (.*)$/m.exec(err) ?? []
+    const anew = train(...remedy.replace('NAME', at('anew')).split(' '))
+    expect(anew.code, anew.err).toBe(0)
+  })
+
+  test('nor does a configuration that lies with a run or a model, or the environment', () => {
+    cpSync(at('mine.ts'), at('run/mine.ts'))
+    writeFileSync(at('run/own.yaml'), readFileSync(at('mine.yaml')))
+    const beside = train('--config', at('run/own.yaml'), '--out', at('beside'))
+    expect(beside.code).toBe(2)
+    expect(beside.err).toMatch(/own\.yaml:1: plugins\n +found: +\.\/mine\.ts, named beside checkpoints/)
+    expect(train('--config', at('run/config.yaml'), '--out', at('beside')).err).toContain('which is not named')
+    // nor by way of another file
+    writeFileSync(at('by-way.yaml'), 'accelerator: ./run/own.yaml\n')
+    expect(train('--config', at('by-way.yaml'), '--out', at('beside')).err).toMatch(
+      /own\.yaml:1: plugins\n +found: +\.\/mine\.ts, named beside/,
+    )
+    writeFileSync(at('mine.env.yaml'), 'name: env\n')
+    process.env['DINOGRAPH__PLUGINS'] = at('mine.ts')
+    try {
+      expect(train('--config', at('mine.env.yaml')).err).toContain('plugins that the environment names')
+    } finally {
+      delete process.env['DINOGRAPH__PLUGINS']
+    }
+  })
+})
+
+test('a backbone and a reader of a plugin: patches are hidden from the one, threads read with the other, commands compute it', () => {
+  mkdirSync(at('raw'))
+  for (const i of Array.from({ length: 12 }, (_, n) => n))
+    writeFileSync(
+      at('raw', `${i % 2 === 0 ? 'a' : 'b'}${i}.f32`),
+      new Uint8Array(Float32Array.from({ length: 784 }, (_, k) => ((k * (i + 1)) % 97) / 97).buffer),
+    )
+  const log = at('threads.log')
+  // what reads says where it does
+  writeFileSync(
+    at('threads.ts'),
+    program
+      .replace(/^/, "import { appendFileSync } from 'node:fs'\nimport { isMainThread } from 'node:worker_threads'\n")
+      .replace(
+        'item: (i) => reading(names[i], async () => ({',
+        `item: (i) => reading(names[i], async () => (appendFileSync(${JSON.stringify(log)}, isMainThread ? 'm' : 't'), {`,
+      ),
+  )
+  writeFileSync(
+    at('net.yaml'),
+    `plugins: ./threads.ts\nname: net\nobjective: { kind: dinov2 }\ndata: { reader: raw, path: ${at('raw')}, workers: 1, share: 0.5 }\n${small.replace(/model:.*/, 'model: { kind: squares, width: 8 }')}`,
+  )
+  const run = train('--config', at('net.yaml'), '--out', at('net'), '--steps', '1', '--json')
+  expect(run.code, run.err).toBe(0)
+  expect(Object.keys(finalOf(run.out).metrics)).toContain('loss.ibot')
+  expect(readFileSync(log, 'utf8')).toContain('t')
+  const judged = dinograph(
+    'evaluate',
+    'knn',
+    '--model',
+    at('net'),
+    '--program',
+    at('threads.ts'),
+    '--k',
+    '3',
+    '--target',
+    'reference',
+    '--json',
+  )
+  expect(judged.code, judged.err).toBe(0)
+  expect(judged.err).toContain('features of 6 images')
+})
+
+test('the page of a run whose images only a plugin reads is written by the remedy', () => {
+  const refused = dinograph('report', '--run', at('net'))
+  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('found:   "raw", a reader of a plugin')])
+  expect(refused.err).toContain('with --no-network')
+  expect(dinograph('report', '--run', at('net'), '--no-network').code).toBe(0)
+})
+
+test.skipIf(noRanks !== undefined)('ranks have it too, and its draws: two compute what one does', async () => {
+  const line = [
+    '--import',
+    'tsx',
+    'train/cli/dinograph.ts',
+    'train',
+    '--config',
+    at('mine.yaml'),
+    '--target',
+    'native',
+    '--threads',
+    '1',
+    '--out',
+    at('ranks'),
+  ]
+  const { code, err } = await underMpi(2, [process.execPath, ...line])
+  expect(code, err).toBe(0)
+  const losses = (run: string): ReadonlyArray<number> =>
+    [...readFileSync(at(run, 'metrics.jsonl'), 'utf8').matchAll(/"loss":([\d.]+)/g)].map(([, x]) => Number(x)).slice(0, 3)
+  expect(losses('ranks')).toHaveLength(3)
+  losses('ranks').forEach((x, i) => {
+    expect(x).toBeCloseTo(losses('run')[i], 4)
+  })
+})
+
+describe('names', () => {
+  const loaded = (file: string, name: string): Loaded => ({
+    plugin: plugin({
+      name: file,
+      strategies: { [name]: part(section('nothing', { x: field.whole(0, 'nothing') }), () => (o) => ({ _tag: 'Right', right: o })) },
+    }),
+    file,
+    note: { file, sha256: '' },
+  })
+  test('that there are already, that another has, or that nobody can write, are faults', () => {
+    expect(left(addedBy([loaded('a.ts', 'lora')])).found).toBe('lora, which there is already')
+    expect(left(addedBy([loaded('a.ts', 'mine'), loaded('b.ts', 'mine')]))).toMatchObject({
+      place: 'b.ts: strategies',
+      found: 'mine, which a.ts has too',
+    })
+    expect(left(addedBy([loaded('a.ts', 'a.b')])).found).toBe('"a.b"')
+    expect(right(addedBy([loaded('a.ts', 'one'), loaded('b.ts', 'two')])).strategies.size).toBe(2)
+  })
+})
+
+test('a digest is of what a file imports, too, and not of where it lies', async () => {
+  const write = (dir: string, factor: number): string => {
+    mkdirSync(at(dir, 'below'), { recursive: true })
+    writeFileSync(at(dir, 'part.ts'), "import { factor } from './below/factor.js'\nexport default factor\n")
+    writeFileSync(at(dir, 'below/factor.ts'), `export const factor = ${factor}\n`)
+    return at(dir, 'part.ts')
+  }
+  const [one, same, other] = await Promise.all([write('one', 1), write('same', 1), write('other', 2)].map(digestOf))
+  expect(same).toBe(one)
+  expect(other).not.toBe(one)
+})
+
+test('hidden patches are blank, and all other pixels as they were', () => {
+  const shape = fc.record({
+    patch: fc.integer({ min: 1, max: 3 }),
+    rows: fc.integer({ min: 1, max: 3 }),
+    columns: fc.integer({ min: 1, max: 3 }),
+  })
+  fc.assert(
+    fc.property(shape, fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }), ({ patch, rows, columns }, hidden) => {
+      const [h, w] = [rows * patch, columns * patch]
+      const x = input('x', [1, 2, h, w])
+      const mask = input('mask', [1, rows * columns])
+      const pixels = Float64Array.from({ length: 2 * h * w }, (_, i) => i + 1)
+      const [seen] = evaluate(
+        [blanked(patch)(x, mask)],
+        new Map([
+          ['x', pixels],
+          ['mask', Float64Array.from(hidden.slice(0, rows * columns), Number)],
+        ]),
+      )
+      seen.forEach((v, i) => {
+        const [row, column] = [Math.floor((i % (h * w)) / w), i % w]
+        expect(v).toBe(hidden[Math.floor(row / patch) * columns + Math.floor(column / patch)] ? 0 : i + 1)
+      })
+    }),
+    { numRuns: 20 },
+  )
+})
