@@ -30,6 +30,8 @@ export const withoutSettings = (a: Arguments): Arguments => ({
   threads: O.none,
   seed: O.none,
   steps: O.none,
+  epochs: O.none,
+  minutes: O.none,
 })
 
 /** Layers in the order in which they lie over each other: file, environment, `--set`, options. */
