@@ -74,7 +74,7 @@ const told =
     pipe(
       opening,
       TE.mapLeft((f) => {
-        tried(`auto: ${name} is not taken: ${f.found}; it needs ${f.allowed}`)
+        tried(`auto: ${name} is not taken: ${f.found.split('\n', 1)[0]}; it needs ${f.allowed}`)
         return f
       }),
       TE.map((d) => {
@@ -93,6 +93,7 @@ const portable = (o: OpenOptions, also: string): Opening =>
     TE.orElse((f) =>
       pipe(
         gpujs('webasm'),
+        told(o, 'gpujs:webasm'),
         TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}${also}`)),
       ),
     ),

@@ -42,12 +42,17 @@ const flat = (u: unknown, at = ''): ReadonlyArray<readonly [string, string]> =>
     ? Object.entries(u).flatMap(([k, v]) => flat(v, joinPath(at, k)))
     : [[at, JSON.stringify(u) ?? '']]
 
+/** A text without its quotes, where it is no number or other value then. */
+const unquoted = (json: string): string =>
+  /^"[^"\\]*[a-z][^"\\]*"$/i.test(json) && !/^"(true|false|null)"$/.test(json) ? json.slice(1, -1) : json
+
 /** The settings in which configurations differ, each with its value in all of them; a dash where one does not have it. */
 export const differences = (configs: ReadonlyArray<unknown>): ReadonlyArray<readonly [path: string, values: ReadonlyArray<string>]> => {
   const all = configs.map((c) => new Map(flat(c)))
   return [...new Set(all.flatMap((m) => [...m.keys()]))]
     .map((path) => [path, all.map((m) => m.get(path) ?? '-')] as const)
     .filter(([, values]) => new Set(values).size > 1)
+    .map(([path, values]) => [path, values.map(unquoted)] as const)
 }
 
 type Row = readonly [what: string, values: ReadonlyArray<string>]

@@ -98,7 +98,12 @@ export const readRecord = (folder: string): TaskEither<Fault, RunRecord> => {
     TE.filterOrElse(
       (what) => what === 'file',
       () =>
-        fault('data', { place: folder, found: 'no config.yaml', allowed: 'the folder of a run', remedy: 'check --run for a typing error' }),
+        fault('data', {
+          place: folder,
+          found: 'no config.yaml',
+          allowed: 'the folder of a run',
+          remedy: 'check its name for a typing error',
+        }),
     ),
     TE.chain(() => guarded('io', file)(async () => E.right(await readFile(file, 'utf8')))),
     TE.bindTo('configText'),

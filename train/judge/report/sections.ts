@@ -46,6 +46,9 @@ export const groupsOf = <A>(
 /** What a number is, where its name alone does not say it. */
 const meanings: Readonly<Record<string, string>> = {
   knn: 'k-NN accuracy',
+  knn_before: 'k-NN before training',
+  knn_after: 'k-NN after training',
+  knn_pixels: 'k-NN of raw pixels',
   lr: 'learning rate',
   wd: 'weight decay',
   momentum: 'teacher momentum',
