@@ -60,19 +60,27 @@ export const checkLength = (length: Length | undefined, { share }: Device): Eith
 /** Of the minutes: the rest is for what a step does not show, such as evaluations, checkpoints and logs, and for what gets slower. */
 const planned = 0.9
 
-/** Of the minutes, and seconds, that measuring takes at most; and the fewest steps that are measured. */
-const measuring = { share: 0.03, seconds: 10, steps: 3 }
+/** Of the minutes, and seconds, that measuring takes where steps are short; the fewest steps that are measured, within a larger share. */
+const measuring = { share: 0.03, seconds: 10, steps: 3, most: 0.1 }
 
 /** Steps that fit into seconds at a pace. Law, tested: they take less than all seconds, but for a single one. */
 export const stepsWithin = (seconds: number, stepSeconds: number): number =>
   Math.max(1, Math.floor((seconds * planned) / Math.max(stepSeconds, 1e-6)))
 
 /** Seconds of a step, by steps that are forgotten: the state is what it was. The first one warms up, and is not counted. */
-const paceOf = async (device: Device, o: Steps & { readonly stopping: () => boolean }, seconds: number): Promise<Either<Fault, number>> => {
+const paceOf = async (
+  device: Device,
+  o: Steps & { readonly stopping: () => boolean },
+  seconds: number,
+  most: number,
+): Promise<Either<Fault, number>> => {
   const before = await readValues(device, o.assembled.residents)()
   if (E.isLeft(before)) return before
-  let [begun, done] = [o.clock(), -1]
-  while (done < measuring.steps || (o.clock() - begun < seconds && !o.stopping())) {
+  const first = o.clock()
+  let [begun, done] = [first, -1]
+  // one step is measured in any case; where steps are long, or a stop is asked for, no more than that
+  const goesOn = (): boolean => done < measuring.steps || o.clock() - begun < seconds
+  while (done < 1 || (goesOn() && !o.stopping() && o.clock() - first < most)) {
     const step = await oneStep(o, nowAt(o, 0), done + 1, { whole: undefined })()
     if (E.isLeft(step)) return step
     done++
@@ -94,7 +102,7 @@ export const timed = async (
   say: (text: string) => void,
 ): Promise<Either<Fault, { readonly run: Resolved; readonly seconds: number }>> => {
   const [begun, seconds] = [o.clock(), 60 * minutes]
-  const pace = await paceOf(device, o, Math.min(measuring.share * seconds, measuring.seconds))
+  const pace = await paceOf(device, o, Math.min(measuring.share * seconds, measuring.seconds), measuring.most * seconds)
   if (E.isLeft(pace)) return pace
   const left = seconds - (o.clock() - begun)
   const steps = stepsWithin(left, pace.right)
