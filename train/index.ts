@@ -10,6 +10,7 @@ export type { ExperimentOptions, Surroundings, Beginning, Ongoing, Trained, Reso
 export { experimentOf } from './run/experiment.ts'
 export { wholeImage } from './run/assembly.ts'
 export type { Report } from './run/run.ts'
+export type { Length } from './run/length.ts'
 export { command } from './cli/command.ts'
 export type { Finding, Shown, Study } from './cli/study.ts'
 export { study } from './cli/study.ts'

@@ -21,6 +21,8 @@ export interface OpenOptions {
   readonly precision?: Precision
   /** Reports what is not as it should be, such as a damaged cache. */
   readonly say?: (text: string) => void
+  /** Told of each target that `auto` asks, and why it is not taken. */
+  readonly tried?: (text: string) => void
 }
 
 type Opening = TE.TaskEither<Fault, Device>
@@ -65,15 +67,33 @@ const gpujs = (mode: Mode): Opening => loaded(`gpujs:${mode}`, async () => (awai
 const pjrt = (platform: Platform, o: OpenOptions): Opening =>
   loaded(`pjrt:${platform}`, async () => (await import('./pjrt/device.ts')).pjrt(platform, o))
 
+/** Tells what came of a target. */
+const told =
+  ({ tried = () => undefined }: OpenOptions, name: string) =>
+  (opening: Opening): Opening =>
+    pipe(
+      opening,
+      TE.mapLeft((f) => {
+        tried(`auto: ${name} is not taken: ${f.found.split('\n', 1)[0]}; it needs ${f.allowed}`)
+        return f
+      }),
+      TE.map((d) => {
+        tried(`auto: ${name} is taken: ${d.description}`)
+        return d
+      }),
+    )
+
 /** What runs where no plugin was installed: a graphics processor, else compiled C, else WebAssembly. */
 const portable = (o: OpenOptions, also: string): Opening =>
   pipe(
     mayHaveDriver() ? gpujs('webgpu') : TE.left(noDriver),
     TE.chain((d) => (isSoftware(d) ? notTaken(d) : TE.right(because(`a graphics processor was found${also}`)(d)))),
-    TE.orElse(() => pipe(native(o), TE.map(because(`no graphics processor was found, but a C compiler${also}`)))),
+    told(o, 'gpujs:webgpu'),
+    TE.orElse(() => pipe(native(o), told(o, 'native'), TE.map(because(`no graphics processor was found, but a C compiler${also}`)))),
     TE.orElse((f) =>
       pipe(
         gpujs('webasm'),
+        told(o, 'gpujs:webasm'),
         TE.map(because(`no graphics processor was found, and native does not run here: ${f.found.split('\n', 1)[0]}${also}`)),
       ),
     ),
@@ -82,9 +102,13 @@ const portable = (o: OpenOptions, also: string): Opening =>
 /** A GPU or TPU for which a user has installed a plugin, where it opens: nothing is installed unasked. CPUs stay with compiled C. */
 const auto = (o: OpenOptions): Opening => {
   const platform = platforms.find((p) => p !== 'cpu' && installedPlugin(p) !== undefined)
-  if (platform === undefined) return portable(o, '')
+  if (platform === undefined) {
+    o.tried?.('auto: pjrt:… is not asked: no plugin for a GPU or TPU was installed')
+    return portable(o, '')
+  }
   return pipe(
     pjrt(platform, o),
+    told(o, `pjrt:${platform}`),
     TE.map(because(`the plugin for ${platform} was installed, and its device opens`)),
     TE.orElse((f) => portable(o, `; pjrt:${platform} was installed and does not open: ${f.found.split('\n', 1)[0]}`)),
   )

@@ -81,8 +81,8 @@ const readablePart = (d: Dataset, say: (text: string) => void): TaskEither<Fault
   pipe(
     readable()(d),
     TE.chainEitherK(({ read, skipped }) => {
-      for (const f of skipped) say(`skipped ${f.place}: ${f.found}`)
-      if (skipped.length > 0) say(`${d.name}: ${skipped.length} of ${d.length} images cannot be read and are left out`)
+      for (const f of skipped) say(`note: skipped ${f.place}: ${f.found}`)
+      if (skipped.length > 0) say(`note: ${d.name}: ${skipped.length} of ${d.length} images cannot be read and are left out`)
       return skipped.length === 0 ? E.right(d) : read.length === 0 ? E.left(skipped[0]) : subset(read, d.name)(d)
     }),
   )
@@ -113,9 +113,11 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
     TE.chainFirst((opened) => {
       const { skipped } = opened
       for (const line of showOpened(opened)) say(line)
-      for (const f of skipped) say(`skipped ${f.place}: ${f.found}`)
+      for (const f of skipped) say(`note: skipped ${f.place}: ${f.found}`)
       if (skipped.length > 0)
-        say(`${skipped.length} file${skipped.length === 1 ? '' : 's'} cannot be read and ${skipped.length === 1 ? 'is' : 'are'} left out`)
+        say(
+          `note: ${skipped.length} file${skipped.length === 1 ? '' : 's'} cannot be read and ${skipped.length === 1 ? 'is' : 'are'} left out`,
+        )
       return TE.right(undefined)
     }),
     TE.chainEitherK((opened) => trainAndTest(opened, o.share)),

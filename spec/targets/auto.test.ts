@@ -30,6 +30,22 @@ describe('auto', { timeout: 60000 }, () => {
     expect(description).not.toContain('\n')
   })
 
+  it('tells what it asks, one line each, and what it takes last', async () => {
+    vi.stubEnv('CC', join(place.folder, 'cc'))
+    const lines: Array<string> = []
+    const device = await must(
+      openTarget('auto', {
+        tried: (line) => {
+          lines.push(line)
+        },
+      }),
+    )
+    device.close()
+    expect(lines.every((l) => /^auto: (gpujs|native|pjrt)\S* is (not )?(taken|asked): [^\n]*$/.test(l))).toBe(true)
+    expect(lines.at(-1)).toContain(`auto: ${device.name} is taken`)
+    if (device.name === 'gpujs:webasm') expect(lines.join('\n')).toMatch(/native is not taken: no C compiler/)
+  })
+
   it('goes on with a C compiler that fails', async () => {
     const compiler = join(place.folder, 'cc')
     await writeFile(

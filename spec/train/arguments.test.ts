@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { exitCode } from '../../core/fault.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
-import { commonOptions, helpText, parseArguments } from '../../train/cli/arguments.ts'
+import { commonOptions, helpText } from '../../train/cli/arguments.ts'
+import { parseArguments } from '../../train/cli/parsing.ts'
 import type { Arguments, CommandSpec } from '../../train/cli/arguments.ts'
 import { editDistance, nearest } from '../../train/config/spelling.ts'
 import { left, right } from '../data/either.ts'
@@ -45,11 +46,15 @@ describe('the command line', () => {
       threads: O.none,
       seed: O.none,
       steps: O.none,
+      epochs: O.none,
+      minutes: O.none,
       resume: false,
       overwrite: false,
       preview: O.none,
       model: O.none,
       json: false,
+      speech: 'usual',
+      failOnCollapse: false,
       extra: new Map(),
       operands: [],
     })
@@ -121,6 +126,7 @@ describe('the command line', () => {
     expect(bad(plain, '--no-resume').found).toBe('the unknown option --no-resume')
     expect(bad(plain, '--target', 'gpujs:webgl').remedy).toMatch(/^did you mean gpujs:webgpu\?/)
     expect(bad(plain, '--target', 'cuda').allowed).toBe(targetNames.join(', '))
+    expect(bad(plain, '--steps', '-3')).toMatchObject({ place: '--steps', found: '-3', remedy: 'write --steps 4, for example' })
     expect(bad(plain, '--steps', '--json').found).toMatch(/looks like an option/)
     expect(bad(plain, '--out').found).toBe('no value')
     expect(bad(plain, '--out=').found).toBe('no value')
@@ -130,6 +136,37 @@ describe('the command line', () => {
     expect(bad(plain, '--seed=9007199254740992').allowed).toMatch(/9007199254740991/)
     for (const s of ['x', '=3', 'a b=3']) expect(bad(plain, '--set', s).allowed).toBe('PATH=VALUE')
     expect(bad(plain, 'photos').found).toBe('the word "photos"')
+  })
+
+  test('one option says how long a run is, by a number above zero', () => {
+    expect([run(plain, '--epochs', '0.5').epochs, run(plain, '--minutes=20').minutes]).toEqual([O.some(0.5), O.some(20)])
+    for (const n of ['0', '-1', '1e3', 'many', '0.0']) {
+      expect(bad(plain, '--epochs', n).allowed).toBe('a number above 0')
+      expect(bad(plain, '--minutes', n).place).toBe('--minutes')
+    }
+    const two = bad(plain, '--steps', '3', '--minutes', '2')
+    expect([two.found, two.remedy]).toEqual(['--steps and --minutes', 'leave --minutes out'])
+    expect(run(plain, '--steps', '3').steps).toEqual(O.some(3))
+    // a command may mean something else by the name
+    const own: CommandSpec = { ...rich, options: [{ name: 'minutes', value: 'N', text: 'of searching' }] }
+    expect([...run(own, 'knn', '--minutes', '5', '--steps', '3').extra]).toEqual([['minutes', '5']])
+  })
+
+  test('letters stand for some options; how much is said is one thing', () => {
+    expect([run(plain, '-v').speech, run(plain, '--verbose').speech, run(plain, '--quiet').speech]).toEqual(['verbose', 'verbose', 'quiet'])
+    expect(bad(plain, '-v', '--quiet').remedy).toBe('leave one out')
+    expect(run(plain, '--fail-on-collapse').failOnCollapse).toBe(true)
+  })
+
+  test('the last operand may stand several times', () => {
+    const several: CommandSpec = { ...plain, operands: [{ name: 'RUN', text: 'a run', repeat: true, optional: true }] }
+    expect([run(several).operands, run(several, 'a', 'b', 'c').operands]).toEqual([[], ['a', 'b', 'c']])
+    expect(helpText(several)).toContain('[RUN …]')
+  })
+
+  test('help says what exit codes mean, and that of a collapse where it can be', () => {
+    expect(helpText(plain)).toMatch(/exit codes: 0 done.* 1 failed; 2 wrong use.* 3 collapsed.* 130 /)
+    expect(helpText({ ...plain, answers: ['out'] })).toMatch(/exit codes: 0 done(?!.* 3 collapsed)/)
   })
 
   test('help wins, and shows every option with its choices', () => {

@@ -183,7 +183,7 @@ describe('MLflow', () => {
     for (let step = 1; step <= 60; step++) right(await log.append({ step, loss: 1 })())
     right(await log.close('finished')())
     expect(said).toHaveLength(1)
-    expect(said[0]).toMatch(/^MLflow at http:\/\/127\.0\.0\.1:\d+ does not answer any more/)
+    expect(said[0]).toMatch(/^note: MLflow at http:\/\/127\.0\.0\.1:\d+ does not answer any more/)
     expect(left(await openMlflow(options('http://127.0.0.1:1', out, said))()).remedy).toContain('runtime.mlflow')
   })
 })

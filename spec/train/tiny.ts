@@ -21,6 +21,7 @@ import type { Given } from '../../train/config/section.ts'
 import { section } from '../../train/config/section.ts'
 import type { Experiment, ExperimentOptions } from '../../train/run/experiment.ts'
 import { experimentOf } from '../../train/run/experiment.ts'
+import type { Length } from '../../train/run/length.ts'
 import type { Progress } from '../../train/run/log/progress.ts'
 import { adamw } from '../../train/step/optimizer.ts'
 import { common, evaluation } from '../../train/config/common.ts'
@@ -110,7 +111,12 @@ export interface RanTiny {
 
 /** Runs it on the reference into a folder; `stopAfter` steps it is asked to stop. */
 export const ranIn =
-  (out: string, e: Experiment, change: Given<Tiny> = {}, how: { readonly resume?: boolean; readonly stopAfter?: number } = {}) =>
+  (
+    out: string,
+    e: Experiment,
+    change: Given<Tiny> = {},
+    how: { readonly resume?: boolean; readonly stopAfter?: number; readonly length?: Length } = {},
+  ) =>
   async (): Promise<E.Either<Fault, RanTiny>> => {
     await mkdir(join(out, 'checkpoints'), { recursive: true })
     const device = right(await reference.open())
@@ -128,6 +134,7 @@ export const ranIn =
       out,
       device: TE.right({ ...device, close: () => undefined }),
       resume: how.resume === true,
+      ...(how.length === undefined ? {} : { length: how.length }),
       judge,
       progress,
       stopping: () => steps >= (how.stopAfter ?? Infinity),

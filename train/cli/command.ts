@@ -5,16 +5,19 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../core/command.ts'
 import type { Fault } from '../../core/fault.ts'
 import { exitCode } from '../../core/fault.ts'
 import { endWithParent, isRelayed, restarted, stopOnSignals } from './signals.ts'
 import type { Arguments, CommandSpec, OptionSpec } from './arguments.ts'
-import { parseArguments } from './arguments.ts'
+import { collapseCode } from './arguments.ts'
+import { parseArguments } from './parsing.ts'
 import { isProgram, quoted, startedAs } from './entry.ts'
 import { settingsOf } from '../config/settings.ts'
 import { layersOf } from './sources.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided as decidedBy } from '../run/experiment.ts'
+import type { Length } from '../run/length.ts'
 import { silentTerminal, startProgress } from '../run/log/progress.ts'
 import { percent } from '../run/log/numbers.ts'
 import type { Report } from '../run/run.ts'
@@ -57,12 +60,20 @@ const linesOf = ({ call, words }: Typed, out: string): { readonly resume: string
   overwrite: [call, ...words.map(quoted), '--overwrite'].join(' '),
 })
 
+/** How long a run is, where steps do not say it. */
+const lengthOf = ({ epochs, minutes }: Arguments): { readonly length?: Length } =>
+  O.isSome(epochs)
+    ? { length: { _tag: 'Epochs', epochs: epochs.value } }
+    : O.isSome(minutes)
+      ? { length: { _tag: 'Minutes', minutes: minutes.value } }
+      : {}
+
 /** Runs an experiment as a command line says; a signal stops it after a step. */
 export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<Fault, Report> => {
-  const progress = startProgress(isSilent() ? { terminal: silentTerminal } : {})
+  const progress = startProgress({ speech: a.speech, ...(isSilent() ? { terminal: silentTerminal } : {}) })
   const stopping = stopOnSignals(
     () => {
-      progress.say('stopping after this step; press again to stop at once')
+      progress.say('note: stopping after this step; press again to stop at once')
     },
     () => {
       process.exit(130)
@@ -78,6 +89,8 @@ export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<
         overwrite: a.overwrite,
         ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}),
         ...(typed === undefined ? {} : { lines: linesOf(typed, out) }),
+        ...lengthOf(a),
+        ...(a.speech === 'verbose' ? { tried: progress.say } : {}),
         progress,
         stopping: () => stopping() || watch.fault() !== undefined,
       }),
@@ -94,7 +107,22 @@ export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<
   }
 }
 
-const text = (r: Report): string => {
+/** Why a run ended before its last step, and what a person may do; or that it collapsed. */
+const endingLine = (call: string, r: Report): string => {
+  const on = `${call} --resume --out ${quoted(r.out)} goes on`
+  switch (r.ending) {
+    case 'time':
+      return `its minutes were over before the last step; ${on}`
+    case 'early':
+      return `ended early: runtime.stopping.metric no longer improved; ${call} --resume --out ${quoted(r.out)} --set runtime.stopping=null goes on`
+    case 'collapsed':
+      return 'collapsed: the warnings above say by which sign, and what to change'
+    default:
+      return r.ending
+  }
+}
+
+const text = (c: string, r: Report): string => {
   const shown = (x: number | undefined): string => (x === undefined ? '-' : percent(x))
   const { knn_before, knn_after, knn_teacher, knn_pixels } = r.metrics
   const aside = [
@@ -106,6 +134,12 @@ const text = (r: Report): string => {
     ...(knn_after === undefined
       ? []
       : [`k-NN ${shown(knn_before)} before, ${shown(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
+    ...(r.ending === 'finished' ? [] : [endingLine(c, r)]),
+    ...(r.best === undefined
+      ? []
+      : [
+          `best by ${r.best.metric}: step ${r.best.step}, ${join(r.out, r.best.checkpoint)} (${commandLine('hf')} export --run ${quoted(r.out)} --checkpoint best --out DIR)`,
+        ]),
     `results in ${r.out}`,
   ].join('\n')
 }
@@ -117,30 +151,35 @@ const specOf = ({ experiment: e, call, options }: Called): CommandSpec => ({
   ...(options === undefined ? {} : { options }),
 })
 
+/** The exit code of a run without a fault. */
+export const codeOf = ({ failOnCollapse }: Pick<Arguments, 'failOnCollapse'>, { ending }: Pick<Report, 'ending'>): number =>
+  failOnCollapse && ending === 'collapsed' ? collapseCode : 0
+
 /** How a run that was stopped goes on. */
 export const stoppedText = (call: string, r: Report): string =>
   `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
 
 const run =
   (c: Called, words: ReadonlyArray<string>) =>
-  (a: Arguments): TaskEither<Fault, void> =>
+  (a: Arguments): TaskEither<Fault, number> =>
     pipe(
       execute(c.experiment, a, { call: c.call, words }),
       TE.map((report) => {
         const { stopped, ...final } = report
-        tell(stopped ? stoppedText(c.call, report) : text(report))
+        tell(stopped ? stoppedText(c.call, report) : text(c.call, report))
         if (a.json) print(JSON.stringify(final))
+        return codeOf(a, report)
       }),
     )
 
-const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, void>): Promise<number> => {
+const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Arguments) => TaskEither<Fault, number>): Promise<number> => {
   const parsed = parseArguments(spec)(argv)
   if (E.isRight(parsed) && parsed.right._tag === 'Help') {
     print(parsed.right.text)
     return 0
   }
-  const done = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await body(parsed.right.arguments)() : E.right(undefined)
-  if (E.isRight(done)) return 0
+  const done = E.isLeft(parsed) ? parsed : parsed.right._tag === 'Run' ? await body(parsed.right.arguments)() : E.right(0)
+  if (E.isRight(done)) return done.right
   return isToldByAnother(done.left) ? exitCode(done.left) : tellFault(done.left)
 }
 
@@ -148,7 +187,7 @@ const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Ar
 export const answeringMain = (
   spec: CommandSpec,
   argv: ReadonlyArray<string>,
-  body: (a: Arguments) => TaskEither<Fault, void>,
+  body: (a: Arguments) => TaskEither<Fault, number>,
 ): Promise<number> => {
   if (isRelayed(process.execArgv) && !argv.some((w) => w === '--help' || w === '-h')) return restarted()
   endWithParent()

@@ -33,7 +33,8 @@ export const commands: Readonly<Record<string, Command>> = {
   export: { about: 'writes a network as ONNX', load: () => import('./commands/export.ts') },
   hf: { about: 'exports, imports, inspects and sends Hugging Face folders', load: () => import('./commands/hf.ts') },
   data: { about: 'inspects images, and writes them as they are read', load: () => import('./commands/data.ts') },
-  report: { about: 'writes the page of a run again', load: () => import('./commands/report.ts') },
+  report: { about: 'writes the page of a run again, or one of several runs', load: () => import('./commands/report.ts') },
+  watch: { about: 'shows the page of a run in a browser while it goes on', load: () => import('./commands/watch.ts'), ends: true },
   ir: { about: 'prints the training step of an experiment at any stage of the compiler', load: () => import('./commands/ir.ts') },
   compile: {
     about: 'compiles a training step for a GPU or TPU that is not here, and says what it takes there',

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** `npm run dinograph -- COMMAND …`: one entry for every command. */
 import { faultsOf } from '../../core/fault.ts'
+import { exitCodes } from './arguments.ts'
 import { nearest } from '../config/spelling.ts'
 import { commands } from './commands.ts'
 import { isSilent } from './ranks.ts'
@@ -18,6 +19,7 @@ const help = [
   ...names.map((name) => `  ${name.padEnd(width)}${commands[name].about}`),
   '',
   'dinograph COMMAND --help says what a command can do.',
+  exitCodes(true),
 ].join('\n')
 
 const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<number> => {

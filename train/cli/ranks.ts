@@ -172,12 +172,13 @@ export const amongRanks =
       return done
     }
     const out = await ownFolder(o)
-    const { resume, stopping } = shared
+    const { resume, stopping, length } = shared
     const done = await body(silenced(r), {
       out,
       resume,
       device,
       stopping,
+      ...(length === undefined ? {} : { length }),
       // all ranks run the same programs, that of the sheet of crops too
       ...(o.preview === undefined ? {} : { preview: join(out, '..', 'preview.png') }),
       progress: startProgress({ terminal: silentTerminal }),

@@ -30,6 +30,8 @@ export const withoutSettings = (a: Arguments): Arguments => ({
   threads: O.none,
   seed: O.none,
   steps: O.none,
+  epochs: O.none,
+  minutes: O.none,
 })
 
 /** What `--set` says. */

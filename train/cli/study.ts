@@ -7,7 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import type { Split } from '../../data/readers/split.ts'
 import type { Arguments, CommandSpec } from './arguments.ts'
-import { answeringMain, decided, execute, stoppedText } from './command.ts'
+import { answeringMain, codeOf, decided, execute, stoppedText } from './command.ts'
 import { isProgram, startedAs } from './entry.ts'
 import type { Ready } from './commands/program.ts'
 import { withNetwork } from './commands/program.ts'
@@ -43,9 +43,22 @@ export interface Study {
 }
 
 /** What is left of a program that trained nothing. */
-const untrained = (out: string): Omit<Report, 'stopped'> => ({ steps: 0, loss: NaN, metrics: {}, images_per_s: 0, target: '', out })
+const untrained = (out: string): Omit<Report, 'stopped' | 'ending'> => ({
+  steps: 0,
+  loss: NaN,
+  metrics: {},
+  images_per_s: 0,
+  target: '',
+  out,
+})
 
-const showOn = (s: Study, e: Experiment, a: Arguments, model: string, trained: Omit<Report, 'stopped'>): TaskEither<Fault, void> =>
+const showOn = (
+  s: Study,
+  e: Experiment,
+  a: Arguments,
+  model: string,
+  trained: Omit<Report, 'stopped' | 'ending'>,
+): TaskEither<Fault, void> =>
   pipe(
     decided(e, { ...a, model: O.none }),
     TE.chainFirst(({ out }) => folderMade(out)),
@@ -72,16 +85,25 @@ const showOn = (s: Study, e: Experiment, a: Arguments, model: string, trained: O
 
 const run =
   (s: Study, e: Experiment, call: string) =>
-  (a: Arguments): TaskEither<Fault, void> => {
-    if (O.isSome(a.model) && isSilent()) return TE.right(undefined)
-    if (O.isSome(a.model)) return showOn(s, e, a, a.model.value, untrained(''))
+  (a: Arguments): TaskEither<Fault, number> => {
+    if (O.isSome(a.model) && isSilent()) return TE.right(0)
+    if (O.isSome(a.model))
+      return pipe(
+        showOn(s, e, a, a.model.value, untrained('')),
+        TE.map(() => 0),
+      )
     return pipe(
       execute(e, a, { call, words: process.argv.slice(2) }),
       TE.chain(({ stopped, ...report }) => {
-        if (!stopped) return showOn(s, e, a, report.out, report)
+        const code = codeOf(a, report)
+        if (!stopped)
+          return pipe(
+            showOn(s, e, a, report.out, report),
+            TE.map(() => code),
+          )
         tell(stoppedText(call, { ...report, stopped }))
         if (a.json) print(JSON.stringify(report))
-        return TE.right(undefined)
+        return TE.right(code)
       }),
     )
   }

@@ -21,6 +21,17 @@ export const checkpoints = section('what is saved of a run', {
   every: whole(0, 'steps between checkpoints; 0: ten in a run'),
   keepLast: whole(2, 'number of newest checkpoints retained', { min: 1 }),
   keepEvery: whole(0, 'checkpoints at multiples of this many steps are retained for ever; 0: none'),
+  best: text(
+    '',
+    'a number of metrics.jsonl, such as knn or loss: the checkpoint where an evaluation found it best is retained; empty: that of runtime.stopping, if any',
+  ),
+})
+
+export const stopping = section('a run ends when a number improves no more', {
+  metric: text('knn', 'a number of metrics.jsonl; of those that each step has, the mean between evaluations'),
+  patience: whole(3, 'evaluations in a row that find nothing better (evaluation.during is how many there are)', { min: 1 }),
+  better: oneOf(['auto', 'higher', 'lower'], 'which is better; auto: knn and spread higher, all others lower'),
+  least: real(0, 'gains of at most this much are none', { min: 0 }),
 })
 
 export const mlflow = section(
@@ -48,6 +59,7 @@ export const runtime = section('how a run goes', {
   nonFinite: oneOf(['stop', 'skip'], 'a loss or gradient that is no finite number: stop the run, or leave that step out'),
   skips: whole(10, 'steps in a row that may be left out before the run stops', { min: 1 }),
   collapse: oneOf(['warn', 'ignore'], 'whether signs of collapse are reported'),
+  stopping: optional(stopping),
   tensorboard: flag(true, 'write events for TensorBoard'),
   mlflow: optional(mlflow),
 })

@@ -19,7 +19,9 @@ import { merge } from './merge.ts'
 import { baseOf, originIn } from './origin.ts'
 import { configFile, tensorsFile, writeAdapters } from './peft/folder.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
-import { checkpointsIn, latest } from '../run/checkpoints.ts'
+import { checkpointsIn } from '../run/checkpoints.ts'
+import type { Which } from '../run/resumption.ts'
+import { checkpointOf } from '../run/resumption.ts'
 import type { Network } from './network.ts'
 import type { Backbone } from './huggingface/backbone.ts'
 import { loraIn, readingIn, unsaidIn } from './settings.ts'
@@ -35,6 +37,8 @@ export interface RunOptions {
   readonly network: Network
   /** Adds trained adapters into their weights. */
   readonly mergeLora: boolean
+  /** The checkpoint that is read: the newest by default. */
+  readonly checkpoint?: Which
 }
 
 const below = (state: HostTensors, root: string): HostTensors =>
@@ -182,8 +186,8 @@ export const isRun = (path: string): TaskEither<Fault, boolean> =>
  */
 export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbone> =>
   pipe(
-    latest(join(folder, 'checkpoints')),
-    TE.chain(({ found }) =>
+    checkpointOf(join(folder, 'checkpoints'), o.checkpoint),
+    TE.chain((found) =>
       O.isNone(found)
         ? readBackbone(folder)
         : pipe(
@@ -198,8 +202,8 @@ export const readRun = (folder: string, o: RunOptions): TaskEither<Fault, Backbo
 /** The backbone of a run, where it is one with stages. Faults: as `readRun`. */
 export const pyramidOfRun = (folder: string, o: RunOptions & ReadPyramidOptions): TaskEither<Fault, O.Option<PyramidBackbone>> =>
   pipe(
-    latest(join(folder, 'checkpoints')),
-    TE.chain(({ found }) => {
+    checkpointOf(join(folder, 'checkpoints'), o.checkpoint),
+    TE.chain((found) => {
       if (O.isNone(found) || found.value.checkpoint.backbone !== 'pyramid') return TE.right(O.none)
       const { path, checkpoint } = found.value
       return pipe(
@@ -239,11 +243,15 @@ const baseWritten = (out: string, place: string, c: Checkpoint, tensors: HostTen
   )
 }
 
-/** The adapters of a run's newest checkpoint as a folder of peft, with the model that they belong to where that is known. */
-export const exportAdapters = (folder: string, out: string, network: Network): TaskEither<Fault, ReadonlyArray<string>> =>
+/** The adapters of a run's checkpoint as a folder of peft, with the model that they belong to where that is known. */
+export const exportAdapters = (
+  folder: string,
+  out: string,
+  { network, checkpoint }: Pick<RunOptions, 'network' | 'checkpoint'>,
+): TaskEither<Fault, ReadonlyArray<string>> =>
   pipe(
-    latest(join(folder, 'checkpoints')),
-    TE.chainEitherK(({ found }) =>
+    checkpointOf(join(folder, 'checkpoints'), checkpoint),
+    TE.chainEitherK((found) =>
       E.fromOption(() => faultsOf('checkpoint')(folder, 'no checkpoint', 'the folder of a run', 'name the folder of a run that has begun'))(
         found,
       ),

@@ -31,7 +31,7 @@ const attention: Finish = (f) => {
     TE.match(
       // a picture is no reason to lose a run
       (why) => {
-        f.progress.say(`no attention maps:\n${showFault(why)}`)
+        f.progress.say(`note: no attention maps:\n${showFault(why)}`)
       },
       () => {
         f.progress.say(`attention maps: ${path}`)

@@ -20,6 +20,8 @@ export interface Retention {
   readonly keepLast: number
   /** Those whose step is a multiple of this stay for ever; 0 for none. */
   readonly keepEvery: number
+  /** The step of the one that stays until another takes its place: the best so far. */
+  readonly best?: number
 }
 
 /** What saving did. */
@@ -40,6 +42,8 @@ export interface Found {
 /** The newest whole checkpoint, and the newer files that were passed over with the reason. */
 export interface Latest {
   readonly found: Option<Found>
+  /** Of all files, damaged or not. */
+  readonly steps: ReadonlySet<number>
   readonly rejected: ReadonlyArray<Fault>
 }
 
@@ -83,11 +87,17 @@ export const checkpointsIn = (dir: string): TaskEither<Fault, ReadonlyArray<Chec
     }),
   )
 
-/** Which of the files (newest first) go once `saved` has been written. Law: `saved` itself never goes. */
+/** Which of the files (newest first) go once `saved` has been written. Law: `saved` itself never goes, nor does the best. */
 export const expired =
   (retention: Retention, saved: number) =>
   (files: ReadonlyArray<CheckpointFile>): ReadonlyArray<CheckpointFile> =>
-    files.filter((f, i) => f.step !== saved && i >= retention.keepLast && (retention.keepEvery === 0 || f.step % retention.keepEvery !== 0))
+    files.filter(
+      (f, i) =>
+        f.step !== saved &&
+        f.step !== retention.best &&
+        i >= retention.keepLast &&
+        (retention.keepEvery === 0 || f.step % retention.keepEvery !== 0),
+    )
 
 const checkRetention = (dir: string, r: Retention): E.Either<Fault, void> =>
   Number.isSafeInteger(r.keepLast) && r.keepLast >= 1 && Number.isSafeInteger(r.keepEvery) && r.keepEvery >= 0
@@ -155,12 +165,13 @@ export const latest = (dir: string): TaskEither<Fault, Latest> =>
     checkpointsIn(dir),
     TE.chain((files) => async (): Promise<E.Either<Fault, Latest>> => {
       const rejected: Fault[] = []
+      const steps = new Set(files.map((f) => f.step))
       for (const { path } of files) {
         const checkpoint = await load(path)()
-        if (E.isRight(checkpoint)) return E.right({ found: O.some({ path, checkpoint: checkpoint.right }), rejected })
+        if (E.isRight(checkpoint)) return E.right({ found: O.some({ path, checkpoint: checkpoint.right }), steps, rejected })
         rejected.push(checkpoint.left)
       }
-      if (rejected.length === 0) return E.right({ found: O.none, rejected })
+      if (rejected.length === 0) return E.right({ found: O.none, steps, rejected })
       const first = rejected[0]
       return E.left(
         fault('checkpoint', {

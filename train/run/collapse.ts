@@ -55,6 +55,9 @@ export interface Watching {
 
 export const calm: Watching = { inRow: new Map(), reported: new Set() }
 
+/** Whether a sign that was reported still shows. */
+export const isCollapsed = ({ inRow, reported }: Watching): boolean => [...inRow].some(([c, n]) => n >= patience && reported.has(c))
+
 /** After one more step: what to remember, and what to report. Law, tested: no cause is reported twice. */
 export const watch =
   (w: Watched, step: number, values: ReadonlyMap<string, number>) =>

@@ -15,7 +15,8 @@ import { JsonValue } from '../../data/formats/codec.ts'
 import type { Values } from '../step/values.ts'
 import type { AnyField, Field } from '../config/field.ts'
 import type { Layer } from '../config/layers.ts'
-import { resolve } from '../config/settings.ts'
+import { layerAt } from '../config/layers.ts'
+import { given, resolve } from '../config/settings.ts'
 import type { Progress } from './log/progress.ts'
 import type { Resident } from '../step/objective.ts'
 import type { AnyBackbone, Method } from '../step/method.ts'
@@ -82,6 +83,10 @@ export interface Resolved {
   readonly settings: CommonSettings
   /** The same as plain JSON: what `config.yaml` and checkpoints hold. */
   readonly config: Json
+  /** Runs of programs that make one step: micro-batches whose gradients are accumulated. */
+  readonly turns: number
+  /** The same with another number of steps, as `place` says. Fault: settings that do not go with it. */
+  readonly withSteps: (steps: number, place: string) => Either<Fault, Resolved>
   /** A configuration of an earlier release of this experiment, with what it does not say yet. */
   readonly completed: (config: Json) => Json
   readonly data: (say: Say) => TaskEither<Fault, TrainingSplit>
@@ -112,6 +117,12 @@ export const resolved = <S extends CommonSettings>(o: ExperimentOptions<S>, s: S
   name: o.name,
   settings: s,
   config: asJson(s),
+  turns: o.accumulate?.(s) ?? 1,
+  withSteps: (steps, place) =>
+    pipe(
+      resolve(o.settings)([given(s), layerAt('steps', steps, place)]),
+      E.map((other) => resolved(o, other)),
+    ),
   data: (say) => o.data(s, say),
   assemble: assembled(o, s),
   completed: (config) =>

@@ -109,7 +109,7 @@ const emptied = async (out: string, o: Taking): Promise<Either<Fault, void>> => 
     const isRun = (await isBegun(out)) || files.some((f) => f.startsWith(join('checkpoints', '')))
     if (!isRun) return E.left(foreign(out, files))
     if (o.overwrite !== true) return E.left(used(out, o))
-    o.say(`the earlier run in ${out} is now in ${await movedAside(out)}`)
+    o.say(`note: the earlier run in ${out} is now in ${await movedAside(out)}`)
   }
   await makeFolder(checkpointsOf(out))
   return E.right(undefined)

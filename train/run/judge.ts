@@ -7,6 +7,7 @@ import type { Split } from '../../data/readers/split.ts'
 import type { Evaluation } from '../config/common.ts'
 import type { Resolved, Trained } from './experiment.ts'
 import type { Assembled, FeatureProgram, Imagery } from './assembly.ts'
+import type { RunEnding } from './ending.ts'
 import type { Progress } from './log/progress.ts'
 
 /** Numbers that a run is reported with, by name. */
@@ -20,6 +21,18 @@ export interface Finished extends Trained {
   /** The device with the networks on it. */
   readonly open: Device
   readonly metrics: Numbers
+  readonly ending: RunEnding
+  /** The best checkpoint, of a run that looks for it. */
+  readonly best: BestCheckpoint | undefined
+}
+
+/** A checkpoint that a number was best at. */
+export interface BestCheckpoint {
+  readonly metric: string
+  readonly value: number
+  readonly step: number
+  /** Its path in the run's folder. */
+  readonly checkpoint: string
 }
 
 export interface Judge {
@@ -37,5 +50,8 @@ export interface Judge {
   /** Makes what is made of a finished run. Gives all its numbers. */
   readonly finished: (f: Finished) => TaskEither<Fault, Numbers>
   /** The same of a run that was stopped. */
-  readonly stopped: (o: { readonly out: string; readonly progress: Progress }, metrics: Numbers) => TaskEither<Fault, Numbers>
+  readonly stopped: (
+    o: { readonly out: string; readonly progress: Progress; readonly best: BestCheckpoint | undefined },
+    metrics: Numbers,
+  ) => TaskEither<Fault, Numbers>
 }

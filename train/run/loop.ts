@@ -4,29 +4,22 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { Executable, HostValues } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault, unexpected } from '../../core/fault.ts'
-import type { MultiCrop } from '../../data/augment/multicrop.ts'
-import type { Batch, Loader } from '../../data/loading/loader.ts'
+import type { Aims, Tracking } from './best.ts'
+import { begunWith, checkMetrics, isStale, tracked } from './best.ts'
+import type { RunEnding } from './ending.ts'
 import type { Saving, State } from './saving.ts'
 import { checkpoint, rescued } from './saving.ts'
-import type { Assembled, AssembledPhase } from './assembly.ts'
+import type { Assembled } from './assembly.ts'
 import type { Watching } from './collapse.ts'
-import { calm, watch } from './collapse.ts'
+import { calm, isCollapsed, watch } from './collapse.ts'
 import type { Progress } from './log/progress.ts'
 import { skippedName } from '../step/finiteness.ts'
 import type { CommonSettings } from '../config/common.ts'
-import { enter, microBatchAt, phaseAt } from './phases.ts'
-
-/** A phase as it runs: an executable for each of its turns, and its batches. */
-export interface RunningPhase {
-  readonly turns: ReadonlyArray<Executable>
-  /** Of the images that this process loads. */
-  readonly crops: MultiCrop
-  readonly loader: Loader
-  readonly accuracy: TaskEither<Fault, number>
-}
+import { enter } from './phases.ts'
+import type { Now, RunningPhase } from './stride.ts'
+import { nowAt, oneStep } from './stride.ts'
 
 export interface LoopOptions extends Saving {
   /** One for each phase of `assembled`. */
@@ -36,6 +29,11 @@ export interface LoopOptions extends Saving {
   readonly progress: Progress
   /** After these steps the accuracy is shown and recorded. */
   readonly evaluateAfter: ReadonlySet<number>
+  /** After these steps numbers are looked at: whether they improve. */
+  readonly lookAfter: ReadonlySet<number>
+  readonly aims: Aims
+  /** By the clock: when training ends, however many steps are done. */
+  readonly deadline: number | undefined
   /** Called before every step. */
   readonly between: (step: number) => TaskEither<Fault, void>
   /** Whether the run was asked to stop after the present step. */
@@ -47,7 +45,8 @@ export interface LoopOptions extends Saving {
 export interface Ended {
   /** Steps done, counted from the start of the run. */
   readonly step: number
-  readonly stopped: boolean
+  readonly ending: RunEnding
+  readonly tracking: Tracking
   /** The last step's values by name. */
   readonly values: ReadonlyMap<string, number>
   readonly imagesPerSecond: number
@@ -60,28 +59,10 @@ interface Carried {
   /** Steps in a row that were left out. */
   readonly skipped: number
   readonly watching: Watching
+  readonly tracking: Tracking
+  /** Why there is no further step. */
+  readonly ending: RunEnding | undefined
 }
-
-/** The phase that a step belongs to. */
-interface Now {
-  readonly phase: AssembledPhase
-  readonly running: RunningPhase
-  /** Images of the step. */
-  readonly images: number
-}
-
-const nowAt = (o: LoopOptions, step: number): Now => {
-  const n = phaseAt(o.assembled.phases, step)
-  const [phase, running] = [o.assembled.phases[n], o.running[n]]
-  return { phase, running, images: running.loader.size * running.turns.length }
-}
-
-const hypersAt = ({ hypers }: AssembledPhase, step: number): ReadonlyMap<string, Float32Array> =>
-  new Map(Object.entries(hypers).map(([name, schedule]) => [`hyper.${name}`, Float32Array.of(schedule(step))]))
-
-/** The scalars among a run's values. */
-const scalars = (values: HostValues): ReadonlyMap<string, number> =>
-  new Map([...values].flatMap(([name, v]) => (v.length === 1 ? [[name, v[0]] as const] : [])))
 
 /** A loss that is no number any more: which term, at which step, and where the last good state is. */
 const notFinite = (step: number, values: ReadonlyMap<string, number>, lastSaved: string | undefined): Fault | undefined => {
@@ -105,67 +86,6 @@ const skippedOften = (step: number, skipped: number): Fault =>
     allowed: 'fewer than runtime.skips',
     remedy: 'lower the learning rate or clip more; with runtime.nonFinite: stop the first such step is shown by its term',
   })
-
-/** What several micro-batches say together: the means of their values, and the norms of the gradients that the last one has in sum. */
-const together = (turns: ReadonlyArray<ReadonlyMap<string, number>>): ReadonlyMap<string, number> =>
-  new Map(
-    [...turns[turns.length - 1]].map(([name, last]) => [
-      name,
-      name.startsWith('grad_norm.') ? last : turns.reduce((sum, t) => sum + (t.get(name) ?? last), 0) / turns.length,
-    ]),
-  )
-
-/** What a run of a program, or a whole step of them, gives. */
-interface Outcome {
-  readonly values: ReadonlyMap<string, number>
-  readonly notes: ReadonlyArray<string>
-  /** Seconds that it waited for its images. */
-  readonly waited: number
-}
-
-/** The share of the crops that may be guided by regions of interest that were. */
-const guidedShare = ({ crops }: AssembledPhase, { drawn }: Batch): ReadonlyArray<readonly [string, number]> => {
-  const groups = crops.plan.groups.filter((g) => g.name !== 'gram' && (g.group.guided?.probability ?? 0) > 0)
-  const of = groups.reduce((sum, g) => sum + g.group.count, 0) * crops.layout.batch
-  return drawn === undefined || of === 0 ? [] : [['guided', drawn.guided / of]]
-}
-
-/** One run of a program. */
-const oneTurn = (o: LoopOptions, { phase, running }: Now, step: number, turn: number, state: State): TaskEither<Fault, Outcome> => {
-  const { seed } = o.settings
-  const micro =
-    microBatchAt(
-      o.assembled.phases.map((p) => ({ from: p.from, turns: p.turns.length })),
-      step,
-    ) + turn
-  const asked = o.clock()
-  return pipe(
-    running.loader.batch(micro),
-    TE.map((batch) => ({ batch, waited: o.clock() - asked })),
-    TE.bind('crops', ({ batch }) => TE.fromEither(running.crops.feed(seed, batch))),
-    TE.map((ready) => ({ ...ready, fed: new Map([...ready.crops, ...phase.feed(seed, micro), ...hypersAt(phase, step)]) })),
-    TE.chainFirstIOK(() => () => {
-      state.whole = undefined
-    }),
-    TE.bind('values', ({ fed }) => running.turns[turn].run({ values: fed, seed, step: micro })),
-    TE.map(({ batch, values, waited }) => ({
-      values: new Map([...scalars(values), ...guidedShare(phase, batch)]),
-      notes: batch.notes,
-      waited,
-    })),
-  )
-}
-
-const oneStep = (o: LoopOptions, now: Now, step: number, state: State): TaskEither<Fault, Outcome> =>
-  pipe(
-    now.running.turns.map((_, turn) => turn),
-    TE.traverseSeqArray((turn) => oneTurn(o, now, step, turn, state)),
-    TE.map((turns) => ({
-      values: together(turns.map((t) => t.values)),
-      notes: turns.flatMap((t) => t.notes),
-      waited: turns.reduce((sum, t) => sum + t.waited, 0),
-    })),
-  )
 
 /** Says what begins, and makes the state ready for it. */
 const begin = (o: LoopOptions, step: number): TaskEither<Fault, void> => {
@@ -191,7 +111,7 @@ const judged = (o: LoopOptions, step: number, values: ReadonlyMap<string, number
   }
   if (!((values.get(skippedName) ?? 0) > 0)) return E.right(0)
   const skipped = carried.skipped + 1
-  o.progress.say(`step ${step + 1} was left out: its numbers are not finite (${skipped} in a row)`)
+  o.progress.say(`note: step ${step + 1} was left out: its numbers are not finite (${skipped} in a row)`)
   return skipped >= o.settings.runtime.skips ? E.left(skippedOften(step, skipped)) : E.right(skipped)
 }
 
@@ -204,16 +124,23 @@ const prototypesOf = ({
 }: Assembled): number | undefined =>
   root === undefined ? undefined : residents.find((r) => r.path.startsWith(`student.${root}.`))?.declaration.shape[0]
 
-/** Reports signs of collapse, where they are asked for. */
+/** Looks for signs of collapse, and reports them where that is asked for. */
 const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyMap<string, number>, carried: Carried): Watching => {
-  if (o.settings.runtime.collapse === 'ignore') return carried.watching
   const [next, texts] = watch(
     { prototypes: prototypesOf(o.assembled), width: phase.features.cls.type.shape[1] ?? 1, steps: o.settings.steps },
     done,
     values,
   )(carried.watching)
-  for (const text of texts) o.progress.say(text)
+  if (o.settings.runtime.collapse === 'warn') for (const text of texts) o.progress.say(text)
   return next
+}
+
+/** Why there is no further step: asked once a step, as what is answered may change at any moment. */
+const endingAfter = (o: LoopOptions, done: number, tracking: Tracking): RunEnding | undefined => {
+  if (done >= o.settings.steps) return 'finished'
+  if (o.stopping()) return 'stopped'
+  if (isStale(o.aims, tracking)) return 'early'
+  return o.deadline !== undefined && o.clock() >= o.deadline ? 'time' : undefined
 }
 
 /** One step with everything that belongs to it; gives what is carried on. */
@@ -231,9 +158,13 @@ const turn = async (o: LoopOptions, step: number, carried: Carried, state: State
   if (E.isLeft(outcome)) return outcome
   const { values, notes, waited } = outcome.right
   const seconds = Math.max(1e-9, o.clock() - asked)
-  for (const note of notes) o.progress.say(note)
+  for (const note of notes) o.progress.say(`note: ${note}`)
   const skipped = judged(o, step, values, carried)
   if (E.isLeft(skipped)) return skipped
+  if (step === o.from) {
+    const known = checkMetrics(o.settings, o.aims, values)
+    if (E.isLeft(known)) return known
+  }
   const done = step + 1
   const { steps } = o.settings
   o.progress.tick({ step: done, steps, images: now.images, values: shownOf(values) })
@@ -253,8 +184,21 @@ const turn = async (o: LoopOptions, step: number, carried: Carried, state: State
     ...(accuracy === undefined ? {} : { knn: accuracy }),
   })()
   if (E.isLeft(written)) return written
-  const next: Carried = { values, lastSaved: carried.lastSaved, skipped: skipped.right, watching: watched(o, now, done, values, carried) }
-  if (done % everyOf(o.settings) === 0 || done === steps || o.stopping()) {
+  const tracking = tracked(
+    o.aims,
+    done,
+    accuracy === undefined ? values : new Map([...values, ['knn', accuracy]]),
+    o.lookAfter.has(done),
+  )(carried.tracking)
+  const next: Carried = {
+    values,
+    lastSaved: carried.lastSaved,
+    skipped: skipped.right,
+    watching: watched(o, now, done, values, carried),
+    tracking,
+    ending: endingAfter(o, done, tracking),
+  }
+  if (done % everyOf(o.settings) === 0 || next.ending !== undefined || tracking.best?.best?.step === done) {
     const saved = await checkpoint(o, done, next)()
     if (E.isLeft(saved)) return saved
     state.whole = done
@@ -264,7 +208,14 @@ const turn = async (o: LoopOptions, step: number, carried: Carried, state: State
   return E.right(next)
 }
 
-/** Runs until the last step, a fault, or a request to stop; the last two leave a checkpoint behind where there is a good state. */
+/** A run that ended by itself with a sign of collapse has collapsed, whatever else ended it. */
+const endingOf = ({ ending = 'finished', watching }: Carried): RunEnding =>
+  ending !== 'stopped' && isCollapsed(watching) ? 'collapsed' : ending
+
+/**
+ * Runs until the last step, a fault, a request to stop, the last minute, or a number that improves no more; all of them leave a checkpoint
+ * behind where there is a good state.
+ */
 export const loop =
   (o: LoopOptions): TaskEither<Fault, Ended> =>
   async () => {
@@ -274,10 +225,12 @@ export const loop =
       lastSaved: undefined,
       skipped: o.position.skipped,
       watching: calm,
+      tracking: begunWith(o.aims, o.position.tracking ?? {}),
+      ending: undefined,
     }
     const state: State = { whole: undefined }
     let step = o.from
-    for (; step < steps && !(step > o.from && o.stopping()); step++) {
+    for (; step < steps && carried.ending === undefined; step++) {
       const next = await turn(o, step, carried, state).catch((e: unknown) => E.left(unexpected(e)))
       if (E.isLeft(next)) {
         o.progress.end()
@@ -290,5 +243,11 @@ export const loop =
       })
     }
     o.progress.end()
-    return E.right({ step, stopped: step < steps, values: carried.values, imagesPerSecond: o.progress.pace().imagesPerSecond })
+    return E.right({
+      step,
+      ending: endingOf(carried),
+      tracking: carried.tracking,
+      values: carried.values,
+      imagesPerSecond: o.progress.pace().imagesPerSecond,
+    })
   }

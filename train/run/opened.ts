@@ -6,6 +6,7 @@ import type { TrainingSplit } from '../../data/loading/training.ts'
 import type { Assembled, Imagery } from './assembly.ts'
 import type { Resolved, Surroundings } from './experiment.ts'
 import type { Judge } from './judge.ts'
+import type { Length } from './length.ts'
 import type { Progress } from './log/progress.ts'
 
 export interface RunOptions {
@@ -13,8 +14,12 @@ export interface RunOptions {
   readonly out: string
   readonly resume: boolean
   /** Where to write a contact sheet of the first crops before training. */
-  readonly preview?: string
+  readonly preview?: string | undefined
+  /** How long, in place of the settings' `steps`. */
+  readonly length?: Length
   readonly progress: Progress
+  /** Told what was tried: targets that do not open here. */
+  readonly tried?: (text: string) => void
   readonly stopping: () => boolean
   readonly judge: Judge
   /** Default: the target that the settings name. */

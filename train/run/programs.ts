@@ -12,7 +12,7 @@ import type { Resolved } from './experiment.ts'
 import type { Assembled, AssembledPhase } from './assembly.ts'
 import type { Judge } from './judge.ts'
 import type { Progress } from './log/progress.ts'
-import type { RunningPhase } from './loop.ts'
+import type { RunningPhase } from './stride.ts'
 import { previewSheet } from './preview.ts'
 import { amongOthers, partOf } from './share.ts'
 

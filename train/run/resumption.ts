@@ -5,6 +5,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
+import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
@@ -12,8 +13,11 @@ import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Json } from '../../data/formats/codec.ts'
 import { isRecord } from '../../data/formats/codec.ts'
+import type { Tracking } from './best.ts'
+import { trackingCodec } from './best.ts'
 import type { Checkpoint } from './checkpoint.ts'
-import { latest } from './checkpoints.ts'
+import type { Found } from './checkpoints.ts'
+import { checkpointName, latest, load } from './checkpoints.ts'
 import type { Resolved, Surroundings } from './experiment.ts'
 import type { Assembled } from './assembly.ts'
 import type { Identity } from './identity.ts'
@@ -32,8 +36,8 @@ const positionCodec = t.intersection([
     /** What the last step said. */
     values: t.readonly(t.record(t.string, t.number)),
   }),
-  /** What it is of. */
-  t.partial({ identity: identityCodec }),
+  /** What it is of; and how its numbers went. */
+  t.partial({ identity: identityCodec, tracking: trackingCodec }),
 ])
 
 export type Position = t.TypeOf<typeof positionCodec>
@@ -122,11 +126,20 @@ const nothing = (out: string): Fault =>
     remedy: 'start without --resume, or name the run with --out',
   })
 
+/** The best checkpoint is known as long as its file is there: one that was removed cannot be beaten. */
+const stillThere = (o: StartOptions, { tracking = {} }: Position, steps: ReadonlySet<number>): Tracking => {
+  const { best } = tracking
+  if (best === undefined || best.best === null || steps.has(best.best.step)) return tracking
+  o.progress.say(`note: the best checkpoint by ${best.metric}, of step ${best.best.step}, is no longer there: the best is looked for anew`)
+  return { ...tracking, best: { ...best, best: null } }
+}
+
 const continued = (
   o: StartOptions,
   a: Assembled,
   r: Resolved,
   found: { readonly path: string; readonly checkpoint: Checkpoint },
+  steps: ReadonlySet<number>,
 ): Either<Fault, Start> =>
   pipe(
     positionCodec.decode(found.checkpoint.position),
@@ -142,7 +155,12 @@ const continued = (
           const { step } = found.checkpoint
           o.progress.say(`continuing from ${found.path} at step ${step}`)
           for (const note of boundary(position.identity, o.identity, step)) o.progress.say(note)
-          return { step, values, position: { ...position, identity: o.identity }, shrank: !canvasCodec.is(found.checkpoint.config) }
+          return {
+            step,
+            values,
+            position: { ...position, identity: o.identity, tracking: stillThere(o, position, steps) },
+            shrank: !canvasCodec.is(found.checkpoint.config),
+          }
         }),
       ),
   )
@@ -156,13 +174,41 @@ export const startOf = (o: StartOptions, a: Assembled, r: Resolved): TaskEither<
     ? fresh(o, a, r)
     : pipe(
         latest(join(o.out, 'checkpoints')),
-        TE.chain(({ found, rejected }) => {
-          for (const bad of rejected) o.progress.say(`passed over ${bad.place}: ${bad.found}`)
-          if (O.isSome(found)) return TE.fromEither(continued(o, a, r, found.value))
-          o.progress.say('the run was interrupted before its first checkpoint: it begins again')
+        TE.chain(({ found, rejected, steps }) => {
+          for (const bad of rejected) o.progress.say(`note: passed over ${bad.place}: ${bad.found}`)
+          if (O.isSome(found)) return TE.fromEither(continued(o, a, r, found.value, steps))
+          o.progress.say('note: the run was interrupted before its first checkpoint: it begins again')
           return fresh(o, a, r)
         }),
       )
+
+/** Which of a run's checkpoints is taken: the newest, or where its settings look for it the best. */
+export type Which = 'newest' | 'best'
+
+const noBest = (dir: string, found: string): Fault =>
+  fault('checkpoint', {
+    place: dir,
+    found,
+    allowed: 'a run that retains its best checkpoint (runtime.checkpoints.best, runtime.stopping)',
+    remedy: 'take the newest, or train with --set runtime.checkpoints.best=knn',
+  })
+
+/** A run's checkpoint, from the folder of its checkpoints. Faults: those of `latest`; no best one, or one that is damaged. */
+export const checkpointOf = (dir: string, which: Which = 'newest'): TaskEither<Fault, Option<Found>> =>
+  pipe(
+    latest(dir),
+    TE.chain(({ found }): TaskEither<Fault, Option<Found>> => {
+      if (which === 'newest' || O.isNone(found)) return TE.right(found)
+      const position = positionCodec.decode(found.value.checkpoint.position)
+      const best = E.isRight(position) ? position.right.tracking?.best?.best : undefined
+      if (best === undefined || best === null) return TE.left(noBest(dir, 'a run that has not looked for its best checkpoint'))
+      const path = join(dir, checkpointName(best.step))
+      return pipe(
+        load(path),
+        TE.map((checkpoint) => O.some({ path, checkpoint })),
+      )
+    }),
+  )
 
 /** Refuses to continue what was never begun; to be asked before anything is written. */
 export const checkBegun =

@@ -1,5 +1,4 @@
 /** A whole run of an experiment: open, initialise or resume, evaluate, train, evaluate, close. */
-import { performance } from 'node:perf_hooks'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -16,17 +15,22 @@ import { merged } from '../config/section.ts'
 import { recordStart } from './environment.ts'
 import type { Resolved } from './experiment.ts'
 import { assembledFor, foreseen, imageryOf } from './imagery.ts'
-import type { Numbers } from './judge.ts'
+import type { BestCheckpoint, Numbers } from './judge.ts'
 import type { Log } from './log/log.ts'
 import { openLogs } from './log/logs.ts'
-import type { Ended, RunningPhase } from './loop.ts'
+import type { Ended } from './loop.ts'
 import { loop } from './loop.ts'
-import { compiledPhases } from './programs.ts'
+import { checkpointName } from './checkpoints.ts'
+import { checkAims } from './best.ts'
+import type { RunEnding } from './ending.ts'
+import { checkLength, fitted } from './length.ts'
 import type { Start } from './resumption.ts'
 import { fitting } from './memory.ts'
 import { identityOf } from './identity.ts'
 import { accuracyOn, evaluatedBefore, evaluationSteps, isLabelled, judgedOf, readyToJudge } from './accuracy.ts'
 import type { Open, RunOptions, Traced } from './opened.ts'
+import type { Phases, Timed } from './timing.ts'
+import { clock, closeLoaders, compiledOf, inTime } from './timing.ts'
 import { checkBegun, startOf } from './resumption.ts'
 import { readValues, writeResidents } from './state.ts'
 
@@ -38,7 +42,11 @@ export interface Report {
   readonly images_per_s: number
   readonly target: string
   readonly out: string
+  /** Whether there is more to do, as a person asked it to stop. */
   readonly stopped: boolean
+  readonly ending: RunEnding
+  /** The best checkpoint, of a run that looks for it. */
+  readonly best?: BestCheckpoint
 }
 
 /** `config.yaml`: everything decided, the target too, so that the file alone gives the run again. */
@@ -67,17 +75,17 @@ const begun = async ({ options: o, run, data, device, surroundings, assembled }:
   return E.right(rest)
 }
 
-/** Ends what reads images. */
-const closeLoaders = (phases: Phases): void => {
-  for (const p of phases) p.loader.close()
-}
-
 /** Says what could not be read. */
 const saySkipped = (phases: Phases, say: (text: string) => void): void => {
   const skipped = new Set(phases.flatMap((p) => p.loader.skipped().map((f) => f.place)))
   if (skipped.size > 0)
-    say(`${skipped.size} image${skipped.size === 1 ? '' : 's'} could not be read and ${skipped.size === 1 ? 'was' : 'were'} left out`)
+    say(`note: ${skipped.size} image${skipped.size === 1 ? '' : 's'} could not be read and ${skipped.size === 1 ? 'was' : 'were'} left out`)
 }
+
+const bestOf = ({ tracking: { best } }: Ended): BestCheckpoint | undefined =>
+  best === undefined || best.best === null
+    ? undefined
+    : { metric: best.metric, ...best.best, checkpoint: join('checkpoints', checkpointName(best.best.step)) }
 
 /** What is made of a run at its end; gives the numbers that it is reported with. */
 const concluded = async (
@@ -88,7 +96,8 @@ const concluded = async (
 ): Promise<Either<Fault, Numbers>> => {
   const { options: o, run, data, judged, device, surroundings, assembled, images } = t
   const values = Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss'))
-  if (ended.stopped) return o.judge.stopped(o, { ...values, ...before })()
+  const best = bestOf(ended)
+  if (ended.ending === 'stopped') return o.judge.stopped({ ...o, best }, { ...values, ...before })()
   // what fails from here on must not cost what was trained: exports and report come first, then the fault
   const after = isLabelled(judged) ? await accuracy() : undefined
   const metrics: Numbers = { ...values, ...before, ...(after === undefined || E.isLeft(after) ? {} : { knn_after: after.right }) }
@@ -103,23 +112,26 @@ const concluded = async (
     assembled,
     state: state.right,
     metrics,
+    ending: ended.ending,
+    best,
     accuracyOf: accuracyOn(t),
     images,
   })()
   return after !== undefined && E.isLeft(after) ? after : made
 }
 
-type Phases = readonly [RunningPhase, ...ReadonlyArray<RunningPhase>]
-
 /** Evaluates, trains, and evaluates again. */
-const steps = async (t: Traced, start: Begun, phases: Phases, logs: Log): Promise<Either<Fault, Report>> => {
-  const { options: o, run, judged, device, assembled } = t
+const steps = async (t: Timed, start: Begun, phases: Phases, logs: Log): Promise<Either<Fault, Report>> => {
+  const { options: o, run, judged, device, assembled, seconds } = t
   const { settings: s, config } = run
   const { say } = o.progress
+  const aims = checkAims(s, isLabelled(judged))
+  if (E.isLeft(aims)) return aims
   const noted = await o.judge.begun({ out: o.out, assembled, images: t.images })()
   if (E.isLeft(noted)) return noted
   const before = await evaluatedBefore(t, start, phases[0].accuracy)
   if (E.isLeft(before)) return before
+  const looks = evaluationSteps(s.steps, s.evaluation.during)
   const ended = await loop({
     device,
     assembled,
@@ -131,17 +143,21 @@ const steps = async (t: Traced, start: Begun, phases: Phases, logs: Log): Promis
     logs,
     progress: o.progress,
     dir: join(o.out, 'checkpoints'),
-    evaluateAfter: isLabelled(judged) ? evaluationSteps(s.steps, s.evaluation.during) : new Set(),
+    evaluateAfter: isLabelled(judged) ? looks : new Set(),
+    lookAfter: looks,
+    aims: aims.right,
+    deadline: seconds === undefined ? undefined : clock() + seconds,
     between: run.between({ device, assembled, say }),
     stopping: o.stopping,
-    clock: () => performance.now() / 1000,
+    clock,
   })()
   if (E.isLeft(ended)) return ended
   saySkipped(phases, say)
   closeLoaders(phases)
   const metrics = await concluded(t, ended.right, before.right, last(phases).accuracy)
   if (E.isLeft(metrics)) return metrics
-  const { step, stopped, values, imagesPerSecond } = ended.right
+  const { step, ending, values, imagesPerSecond } = ended.right
+  const best = bestOf(ended.right)
   return E.right({
     steps: step,
     loss: values.get('loss') ?? NaN,
@@ -149,12 +165,14 @@ const steps = async (t: Traced, start: Begun, phases: Phases, logs: Log): Promis
     images_per_s: imagesPerSecond,
     target: device.name,
     out: o.out,
-    stopped,
+    stopped: ending === 'stopped',
+    ending,
+    ...(best === undefined ? {} : { best }),
   })
 }
 
 /** From the first number that is written down to the last; whatever comes between, the logs are closed. */
-const logged = async (t: Traced, start: Begun, phases: Phases): Promise<Either<Fault, Report>> => {
+const logged = async (t: Timed, start: Begun, phases: Phases): Promise<Either<Fault, Report>> => {
   const { options: o, run } = t
   const logs = await openLogs({
     out: o.out,
@@ -166,22 +184,14 @@ const logged = async (t: Traced, start: Begun, phases: Phases): Promise<Either<F
   })()
   if (E.isLeft(logs)) return logs
   const report = await steps(t, start, phases, logs.right).catch((e: unknown) => E.left(unexpected(e)))
-  const ending = E.isLeft(report) ? 'failed' : report.right.stopped ? 'stopped' : 'finished'
+  const ending = E.isLeft(report) ? 'failed' : report.right.ending
   const closed = await logs.right.close(ending)()
   closeLoaders(phases)
   return E.isRight(report) && E.isLeft(closed) ? closed : report
 }
 
 const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
-  const {
-    options: o,
-    run,
-    data,
-    judged,
-    device,
-    assembled,
-    images: { side },
-  } = t
+  const { options: o, run, judged, assembled } = t
   const { say } = o.progress
   const start = await begun(t)
   if (E.isLeft(start)) return start
@@ -192,25 +202,22 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
     )
   for (const line of foreseen(assembled, run.settings.evaluation.k, isLabelled(judged) ? judged.train.length : undefined))
     say(`note: ${line}`)
-  const phases = await compiledPhases({
-    device,
-    run,
-    assembled,
-    data,
-    judged,
-    side,
-    judge: o.judge,
-    progress: o.progress,
-    stopping: o.stopping,
-    preview: o.preview,
-  })
+  const phases = await compiledOf(t)
   if (E.isLeft(phases)) return phases
-  return logged(t, start.right, phases.right)
+  const timed = await inTime(t, start.right.step, phases.right)
+  if (E.isLeft(timed)) {
+    closeLoaders(phases.right)
+    return timed
+  }
+  const written = timed.right.t.run === t.run ? E.right(undefined) : await writeConfig(t.options, timed.right.t.run, t.device)()
+  if (E.isLeft(written)) return written
+  return logged(timed.right.t, start.right, timed.right.phases)
 }
 
 const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   const { options: o, run, data, device } = open
   o.progress.say(`${o.name} on ${device.name}: ${device.description}`)
+  for (const check of [checkLength(o.length, device), checkAims(run.settings, isLabelled(open.judged))]) if (E.isLeft(check)) return check
   const ready = await readyToJudge(open)
   if (E.isLeft(ready)) return ready
   const images = await imageryOf(data)
@@ -221,26 +228,33 @@ const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   return E.isLeft(fits) ? fits : trained({ ...open, ...made.right })
 }
 
-const targetOf = (a: Accelerator, say: (text: string) => void): TaskEither<Fault, Device> =>
-  openTarget(a.target, { say, precision: a.precision, ...(a.threads === 0 ? {} : { threads: a.threads }) })
+const targetOf = (a: Accelerator, { progress: { say }, tried }: RunOptions): TaskEither<Fault, Device> =>
+  openTarget(a.target, {
+    say,
+    ...(tried === undefined ? {} : { tried }),
+    precision: a.precision,
+    ...(a.threads === 0 ? {} : { threads: a.threads }),
+  })
 
 /** Runs an experiment from its resolved settings; the device is closed whatever happens. */
 export const runExperiment =
-  (run: Resolved, options: RunOptions): TaskEither<Fault, Report> =>
+  (asked: Resolved, options: RunOptions): TaskEither<Fault, Report> =>
   async () => {
     const { out, progress, resume } = options
     const possible = await checkBegun(out, resume)()
     if (E.isLeft(possible)) return possible
-    const data = await run.data(progress.say)()
+    const data = await asked.data(progress.say)()
     if (E.isLeft(data)) return data
     const judged = judgedOf(data.right, progress.say)
     if (E.isLeft(judged)) return judged
-    const opening = options.device ?? targetOf(run.settings.accelerator, progress.say)
+    const run = fitted(asked, options.length, data.right.train.length, progress.say)
+    if (E.isLeft(run)) return run
+    const opening = options.device ?? targetOf(run.right.settings.accelerator, options)
     const device = await opening()
     if (E.isLeft(device)) return device
     const result = await onDevice({
       options,
-      run,
+      run: run.right,
       data: data.right,
       judged: judged.right,
       device: device.right,

@@ -12,7 +12,8 @@ import type { CommonSettings } from '../config/common.ts'
 import type { AnyBackbone } from '../step/method.ts'
 import type { Assembled } from './assembly.ts'
 import type { BackboneKind } from './checkpoint.ts'
-import type { Saved } from './checkpoints.ts'
+import type { Tracking } from './best.ts'
+import type { Retention, Saved } from './checkpoints.ts'
 import { checkpointName, save } from './checkpoints.ts'
 import type { Log } from './log/log.ts'
 import type { Position } from './resumption.ts'
@@ -36,6 +37,7 @@ export interface Saving {
 interface Said {
   readonly values: ReadonlyMap<string, number>
   readonly skipped: number
+  readonly tracking: Tracking
 }
 
 /**
@@ -47,11 +49,17 @@ export interface State {
 }
 
 /** What a checkpoint says of a run beside its state. */
-const positionOf = (o: Saving, { skipped, values }: Said): Position => ({
+const positionOf = (o: Saving, { skipped, values, tracking }: Said): Position => ({
   ...o.position,
   skipped,
+  tracking,
   values: Object.fromEntries([...values].filter(([, v]) => Number.isFinite(v))),
 })
+
+const retentionOf = ({ settings: { runtime } }: Saving, { best }: Tracking): Retention => {
+  const { keepLast, keepEvery } = runtime.checkpoints
+  return { keepLast, keepEvery, ...(best === undefined || best.best === null ? {} : { best: best.best.step }) }
+}
 
 /** What is to be read of the state again, by anyone. */
 const kindOf = ({ vit, pyramid }: AnyBackbone): BackboneKind => (O.isSome(vit) ? 'vit' : O.isSome(pyramid) ? 'pyramid' : 'own')
@@ -71,7 +79,7 @@ export const checkpoint = (o: Saving, step: number, said: Said): TaskEither<Faul
         ? TE.right({ path: join(o.dir, checkpointName(step)) })
         : save(
             o.dir,
-            o.settings.runtime.checkpoints,
+            retentionOf(o, said.tracking),
           )({
             step,
             seed: o.settings.seed,

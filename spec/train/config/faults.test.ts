@@ -7,7 +7,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import { expect, test } from 'vitest'
 import { showFault } from '../../../core/fault.ts'
 import type { Arguments } from '../../../train/cli/arguments.ts'
-import { parseArguments } from '../../../train/cli/arguments.ts'
+import { parseArguments } from '../../../train/cli/parsing.ts'
 import { layersOf } from '../../../train/cli/sources.ts'
 import { recipe } from '../../../train/recipes/recipe.ts'
 

@@ -16,7 +16,7 @@ import type { HuggingFaceType } from '../../../models/huggingface/types.ts'
 import { huggingFaceTypes } from '../../../models/huggingface/types.ts'
 import type { VitOptions } from '../../../models/options.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
-import { parseArguments } from '../arguments.ts'
+import { parseArguments } from '../parsing.ts'
 import type { Backbone } from '../../exchange/huggingface/backbone.ts'
 import type { ModelOptions } from '../../exchange/model.ts'
 import { readModel, readPyramid } from '../../exchange/model.ts'
@@ -73,6 +73,12 @@ const spec: CommandSpec = {
     { name: 'repo', value: 'OWNER/NAME', text: 'push: the repository, which is made where there is none' },
     { name: 'license', value: 'ID', text: 'push: the licence that the card names, such as apache-2.0; left to be filled by default' },
     { name: 'private', text: 'push: a repository that has to be made is private' },
+    {
+      name: 'checkpoint',
+      value: 'WHICH',
+      choices: ['newest', 'best'],
+      text: 'of a run: its newest checkpoint (default), or the best, where it retains it (runtime.checkpoints.best)',
+    },
     { name: 'adapter', text: 'of a run with LoRA: write its adapters alone, as a folder of peft' },
     { name: 'merge-lora', text: 'add trained adapters into their weights' },
     { name: 'precision', value: 'TYPE', choices: precisions, text: 'store numbers so; f32 by default' },
@@ -203,6 +209,7 @@ const say = (notes: ReadonlyArray<string>): TaskEither<Fault, void> =>
 const runOptions = (a: Arguments): RunOptions => ({
   network: oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher',
   mergeLora: a.extra.has('merge-lora'),
+  checkpoint: oneOf(['newest', 'best'] as const, textOf(a, 'checkpoint')) ?? 'newest',
 })
 
 const pushing = (a: Arguments): TaskEither<Fault, Output> =>
@@ -250,7 +257,7 @@ const exportingAdapters = (a: Arguments): TaskEither<Fault, Output> =>
     TE.Do,
     TE.bind('run', () => TE.fromEither(needed(a, 'run', textOf(a, 'run')))),
     TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
-    TE.bind('files', ({ run, out }) => exportAdapters(run, out, oneOf(['teacher', 'student'] as const, textOf(a, 'network')) ?? 'teacher')),
+    TE.bind('files', ({ run, out }) => exportAdapters(run, out, runOptions(a))),
     TE.bind('config', ({ out }) => readConfig(out)),
     TE.map(({ out, files, config }) => ({
       out,

@@ -20,6 +20,7 @@ import type { Progress } from '../../run/log/progress.ts'
 import { startProgress } from '../../run/log/progress.ts'
 import { images, usualReader } from '../../recipes/parts/images.ts'
 import { readFrozen } from '../../judge/evaluate/network.ts'
+import { comparedIn, mostRuns, writeComparison } from '../../judge/report/compare.ts'
 import { networkSections } from '../../judge/report/network.ts'
 import { readRecord } from '../../judge/report/record.ts'
 import { writeReport } from '../../judge/report/report.ts'
@@ -32,13 +33,16 @@ const names = Object.keys(evaluations)
 const spec: CommandSpec = {
   call: commandLine('report'),
   about:
-    'Writes report.html of a run again: curves, evaluations, attention, neighbours, a map, configuration, environment. One page that opens from the file.',
+    'Writes report.html of a run again: curves, evaluations, attention, neighbours, a map, configuration, environment. One page that opens from the file. With --compare RUN RUN …, one page of several runs.',
   answers: ['target', 'threads'],
+  operands: [{ name: 'RUN', text: 'with --compare: the folders of the runs', optional: true, repeat: true }],
   options: [
     { name: 'run', value: 'DIR', text: 'the folder of a run: finished, stopped, or still going' },
     { name: 'data', value: 'DIR|FILE', text: "look at these images; those of the run's configuration by default" },
     { name: 'evaluate', value: 'NAME,…', text: `which evaluations: ${names.join(', ')}; all by default; none for none` },
     { name: 'whole', text: 'evaluate on all images with the official grids, in place of a sample' },
+    { name: 'compare', text: `one page of two to ${mostRuns} runs: curves over one another, settings that differ, results` },
+    { name: 'out', value: 'FILE.html', text: 'with --compare: where the page goes; compare.html beside the first run by default' },
     { name: 'no-network', text: 'curves and configuration alone: does not look into the network' },
   ],
 }
@@ -142,4 +146,48 @@ const report = (a: Arguments): TaskEither<Fault, Output> =>
     ),
   )
 
-export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, report)
+const wrongUse = (place: string, found: string, allowed: string, remedy: string): Fault => fault('usage', { place, found, allowed, remedy })
+
+/** Faults: too few runs, or more than colours tell apart; a page that is no page. */
+const checkCompared = (runs: ReadonlyArray<string>, out: string): Either<Fault, void> => {
+  const example = `${spec.call} --compare runs/a runs/b`
+  if (runs.length < 2 || runs.length > mostRuns)
+    return E.left(wrongUse('--compare', `${runs.length} runs`, `two to ${mostRuns} folders of runs`, `write ${example}, for example`))
+  return /\.html?$/i.test(out)
+    ? E.right(undefined)
+    : E.left(wrongUse('--out', out, 'a file name that ends in .html', `write --out ${out.replace(/\.[^./\\]*$/, '')}.html`))
+}
+
+const compare = (a: Arguments): TaskEither<Fault, Output> => {
+  const named = textOption(a, 'run')
+  const runs = [...(named === undefined ? [] : [named]), ...a.operands]
+  const out = textOption(a, 'out') ?? comparedIn(runs.length === 0 ? ['.'] : runs)
+  return pipe(
+    TE.fromEither(checkCompared(runs, out)),
+    TE.chain(() => writeComparison(runs, out)),
+    TE.map((path): Output => ({ text: path, json: { runs, report: path } })),
+  )
+}
+
+/** Fault: what is for several runs, of one. */
+const checkOne = (a: Arguments): Either<Fault, void> =>
+  a.operands.length > 0 || a.extra.has('out')
+    ? E.left(
+        wrongUse(
+          a.operands.length > 0 ? 'RUN' : '--out',
+          a.operands[0] ?? textOption(a, 'out') ?? '',
+          '--run DIR for the page of one run, which goes into its folder',
+          a.operands.length > 0 ? `write --run ${a.operands[0]}, or --compare with two runs and more` : 'leave it out, or add --compare',
+        ),
+      )
+    : E.right(undefined)
+
+const asked = (a: Arguments): TaskEither<Fault, Output> =>
+  a.extra.has('compare')
+    ? compare(a)
+    : pipe(
+        TE.fromEither(checkOne(a)),
+        TE.chain(() => report(a)),
+      )
+
+export const main = (argv: ReadonlyArray<string>): Promise<number> => runProgram(spec, argv, asked)

@@ -92,12 +92,8 @@ const tickFormat = (low: number, high: number, isShare: boolean): string => {
   return `.${Math.max(3, Math.min(9, digits(size) + 1))}~g`
 }
 
-/**
- * A curve over steps: the mean of steps that lie together, and a band from the least to the largest of them. Sparse ones show their points.
- */
-export const curveChart = (c: Curve, to: number, isShare = false): TopLevelSpec => {
-  const format = tickFormat(Math.min(...c.bins.map((b) => b.low)), Math.max(...c.bins.map((b) => b.high)), isShare)
-  const values = c.bins.map(({ step, mean, low, high }) => ({ step, mean, low, high }))
+/** Steps to the right, up to a last one, and a number of a format upwards. */
+const axes = (to: number, format: string) => {
   const domain = [1, Math.max(to, 2)]
   const x = {
     field: 'step',
@@ -107,6 +103,41 @@ export const curveChart = (c: Curve, to: number, isShare = false): TopLevelSpec 
     axis: { tickCount: 5, format: '~s', labelFlush: true },
   } as const
   const y = { type: 'quantitative', title: null, scale: { zero: false }, axis: { tickCount: 4, format } } as const
+  return { x, y }
+}
+
+/** Curves over one another, each in its colour: the means of steps that lie together. */
+export const comparedChart = (
+  all: ReadonlyArray<{ readonly colour: string; readonly curve: Curve }>,
+  to: number,
+  isShare = false,
+): TopLevelSpec => {
+  const means = all.flatMap(({ curve }) => curve.bins.map((b) => b.mean))
+  const { x, y } = axes(to, tickFormat(Math.min(...means), Math.max(...means), isShare))
+  return {
+    width: chartSize.width,
+    height: chartSize.height,
+    layer: all.map(({ colour, curve }) => ({
+      data: { values: curve.bins.map(({ step, mean }) => ({ step, mean })) },
+      mark: {
+        type: 'line',
+        color: colour,
+        strokeWidth: 1.6,
+        strokeJoin: 'round',
+        ...(curve.bins.length <= 12 ? { point: { color: colour, size: 30, filled: true } } : {}),
+      },
+      encoding: { x, y: { ...y, field: 'mean' } },
+    })),
+  }
+}
+
+/**
+ * A curve over steps: the mean of steps that lie together, and a band from the least to the largest of them. Sparse ones show their points.
+ */
+export const curveChart = (c: Curve, to: number, isShare = false): TopLevelSpec => {
+  const format = tickFormat(Math.min(...c.bins.map((b) => b.low)), Math.max(...c.bins.map((b) => b.high)), isShare)
+  const values = c.bins.map(({ step, mean, low, high }) => ({ step, mean, low, high }))
+  const { x, y } = axes(to, format)
   const banded = c.bins.some((b) => b.count > 1)
   return {
     data: { values },

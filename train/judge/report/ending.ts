@@ -10,6 +10,8 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { showFault } from '../../../core/fault.ts'
 import type { Split } from '../../../data/readers/split.ts'
+import type { RunEnding } from '../../run/ending.ts'
+import type { BestCheckpoint } from '../../run/judge.ts'
 import type { Progress } from '../../run/log/progress.ts'
 import type { AnyBackbone } from '../../step/method.ts'
 import type { Frozen } from '../evaluate/network.ts'
@@ -29,7 +31,7 @@ const orWhy = (seen: TaskEither<Fault, ReadonlyArray<Section>>, say: (text: stri
   pipe(
     seen,
     TE.orElse((f) => {
-      say(`no pictures in the report: ${f.found}`)
+      say(`note: no pictures in the report: ${f.found}`)
       return TE.right<Fault, ReadonlyArray<Section>>([
         {
           id: 'network',
@@ -41,33 +43,39 @@ const orWhy = (seen: TaskEither<Fault, ReadonlyArray<Section>>, say: (text: stri
     }),
   )
 
+const summaryOf = (ending: Summary['ending'], metrics: Numbers, best: BestCheckpoint | undefined): Summary => ({
+  ending,
+  metrics,
+  ...(best === undefined ? {} : { best }),
+})
+
 /**
  * Writes `summary.json` and `report.html`, and gives the numbers as they are. The run itself is saved by now: where its page cannot be
  * written, that is reported, with the command that does it later, and the run has succeeded all the same.
  */
 const reportEnding =
   (
-    o: { readonly out: string; readonly progress: Progress },
+    o: Pick<Ended, 'out' | 'progress' | 'best'>,
     ending: Summary['ending'],
     metrics: Numbers,
     seen: TaskEither<Fault, ReadonlyArray<Section>>,
   ): TaskEither<Fault, Numbers> =>
   async () => {
     const written = await pipe(
-      recordSummary(o.out, { ending, metrics }),
+      recordSummary(o.out, summaryOf(ending, metrics, o.best)),
       TE.chain(() => orWhy(seen, o.progress.say)),
       TE.chain((sections) => writeReport(o.out, sections)),
     )()
     o.progress.say(
       E.isRight(written)
         ? `report: ${written.right}`
-        : `${showFault(written.left)}\nno ${join(o.out, 'report.html')} was written; for another try: ${commandLine('report')} --run ${o.out}`,
+        : `note: ${showFault(written.left)}\nno ${join(o.out, 'report.html')} was written; for another try: ${commandLine('report')} --run ${o.out}`,
     )
     return E.right(metrics)
   }
 
 /** A run that was stopped is not kept waiting for pictures. */
-export const reportStopped = (o: { readonly out: string; readonly progress: Progress }, metrics: Numbers): TaskEither<Fault, Numbers> =>
+export const reportStopped = (o: Pick<Ended, 'out' | 'progress' | 'best'>, metrics: Numbers): TaskEither<Fault, Numbers> =>
   reportEnding(
     o,
     'stopped',
@@ -95,6 +103,8 @@ export interface Ended {
   readonly run: { readonly settings: { readonly seed: number; readonly evaluation: { readonly report: boolean } } }
   readonly assembled: { readonly method: { readonly evaluated: AnyBackbone } }
   readonly metrics: Numbers
+  readonly ending: RunEnding
+  readonly best: BestCheckpoint | undefined
 }
 
 /** What the run wrote, as any command reads it; a backbone that no other program computes is the run's own. */
@@ -104,12 +114,12 @@ const networkOf = ({ out, assembled: { method } }: Ended): TaskEither<Fault, Fro
 export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> => {
   if (!f.run.settings.evaluation.report)
     return pipe(
-      recordSummary(f.out, { ending: 'finished', metrics: f.metrics }),
+      recordSummary(f.out, summaryOf(f.ending, f.metrics, f.best)),
       TE.map(() => f.metrics),
     )
   return reportEnding(
     f,
-    'finished',
+    f.ending,
     f.metrics,
     networkSections({
       network: networkOf(f),

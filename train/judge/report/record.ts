@@ -19,10 +19,19 @@ import { readJson, writeJson } from '../../../data/formats/json.ts'
 import type { Curves } from './curves.ts'
 import { gather } from './curves.ts'
 import type { Session } from '../../run/environment.ts'
+import type { RunEnding } from '../../run/ending.ts'
 import { sessionsIn, summaryIn } from '../../run/environment.ts'
 import { isRecord } from '../../../data/formats/codec.ts'
 
-const summaryCodec = t.type({ ending: t.keyof({ finished: null, stopped: null }), metrics: t.readonly(t.record(t.string, t.number)) })
+const summaryCodec = t.intersection([
+  t.type({
+    ending: t.keyof({ finished: null, stopped: null, time: null, early: null, collapsed: null } satisfies Readonly<
+      Record<RunEnding, null>
+    >),
+    metrics: t.readonly(t.record(t.string, t.number)),
+  }),
+  t.partial({ best: t.readonly(t.type({ metric: t.string, value: t.number, step: t.number, checkpoint: t.string })) }),
+])
 
 /** How a run ended, and the numbers that it was reported with. */
 export type Summary = t.TypeOf<typeof summaryCodec>
@@ -43,6 +52,7 @@ export interface RunRecord {
 export const recordSummary = (folder: string, s: Summary): TaskEither<Fault, void> =>
   writeJson(summaryIn(folder), {
     ending: s.ending,
+    ...(s.best === undefined ? {} : { best: { ...s.best } }),
     metrics: Object.fromEntries(Object.entries(s.metrics).filter(([, v]) => Number.isFinite(v))),
   })
 
@@ -88,7 +98,12 @@ export const readRecord = (folder: string): TaskEither<Fault, RunRecord> => {
     TE.filterOrElse(
       (what) => what === 'file',
       () =>
-        fault('data', { place: folder, found: 'no config.yaml', allowed: 'the folder of a run', remedy: 'check --run for a typing error' }),
+        fault('data', {
+          place: folder,
+          found: 'no config.yaml',
+          allowed: 'the folder of a run',
+          remedy: 'check its name for a typing error',
+        }),
     ),
     TE.chain(() => guarded('io', file)(async () => E.right(await readFile(file, 'utf8')))),
     TE.bindTo('configText'),

@@ -5,7 +5,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { writeFile } from '../../../data/formats/file.ts'
-import { page } from './page.ts'
+import { page, writtenNow } from './page.ts'
 import { readRecord } from './record.ts'
 import type { Section } from './sections.ts'
 import { curveSection, runSections } from './sections.ts'
@@ -20,14 +20,7 @@ export const writeReport = (folder: string, seen: ReadonlyArray<Section>): TaskE
     TE.bindTo('record'),
     TE.bind('curves', ({ record }) => curveSection(record)),
     TE.chain(({ record, curves }) => {
-      const text = page(
-        record,
-        [...curves, ...seen, ...runSections(record)],
-        new Date()
-          .toISOString()
-          .replace('T', ' ')
-          .replace(/\.\d+Z$/, ' UTC'),
-      )
+      const text = page(record, [...curves, ...seen, ...runSections(record)], writtenNow())
       return writeFile('io', path)([() => new TextEncoder().encode(text)])
     }),
     TE.map(() => path),

@@ -4,6 +4,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
+import { endingText } from '../../run/ending.ts'
 import { percent, showBytes, showNumber } from '../../run/log/numbers.ts'
 import { curveChart, draw } from './chart.ts'
 import type { Curve } from './curves.ts'
@@ -21,9 +22,10 @@ export interface Section {
 }
 
 /** Numbers by name that are shares of a whole. */
-const isShare = (name: string): boolean => /^(knn|guided|waiting|skipped)/.test(name)
+export const isShare = (name: string): boolean => /^(knn|guided|waiting|skipped)/.test(name)
 
-const valueOf = (name: string, v: number): string => (isShare(name) ? percent(v) : showNumber(v))
+/** A number as it is shown. */
+export const valueOf = (name: string, v: number): string => (isShare(name) ? percent(v) : showNumber(v))
 
 /** Groups of curves by what they tell; the first that a name fits has it. */
 const groups: ReadonlyArray<{ readonly title: string; readonly fits: (name: string) => boolean }> = [
@@ -34,9 +36,19 @@ const groups: ReadonlyArray<{ readonly title: string; readonly fits: (name: stri
   { title: 'Others', fits: () => true },
 ]
 
+/** Things in the groups of their names, those without any left out. */
+export const groupsOf = <A>(
+  all: ReadonlyArray<A>,
+  nameOf: (a: A) => string,
+): ReadonlyArray<{ readonly title: string; readonly of: ReadonlyArray<A> }> =>
+  groups.map((g) => ({ title: g.title, of: all.filter((a) => groups.find((x) => x.fits(nameOf(a))) === g) })).filter((g) => g.of.length > 0)
+
 /** What a number is, where its name alone does not say it. */
 const meanings: Readonly<Record<string, string>> = {
   knn: 'k-NN accuracy',
+  knn_before: 'k-NN before training',
+  knn_after: 'k-NN after training',
+  knn_pixels: 'k-NN of raw pixels',
   lr: 'learning rate',
   wd: 'weight decay',
   momentum: 'teacher momentum',
@@ -51,7 +63,7 @@ const meanings: Readonly<Record<string, string>> = {
   guided: 'guided crops',
 }
 
-const meaningOf = (name: string): string => meanings[name] ?? name
+export const meaningOf = (name: string): string => meanings[name] ?? name
 
 const figure = (c: Curve, svg: Html): Html =>
   html`<figure>
@@ -75,15 +87,11 @@ export const curveSection = (r: RunRecord): TaskEither<Fault, ReadonlyArray<Sect
             ${span === 1 ? 'Every step is shown.' : `Lines are means of ${span} steps, bands reach from the least to the largest of them.`}
             Steps run to the right; the number beside a name is the last one.
           </p>
-          ${groups.map((g) => {
-            const own = moving.filter((c) => groups.find((x) => x.fits(c.name)) === g)
-            return when(
-              own.length > 0,
-              () =>
-                html`<h3>${g.title}</h3>
-                  <div class="charts">${own.map((c) => figure(c, drawn.get(`curve-${moving.indexOf(c)}`) ?? html``))}</div>`,
-            )
-          })}${when(
+          ${groupsOf(moving, (c) => c.name).map(
+            ({ title, of }) =>
+              html`<h3>${title}</h3>
+                <div class="charts">${of.map((c) => figure(c, drawn.get(`curve-${moving.indexOf(c)}`) ?? html``))}</div>`,
+          )}${when(
             still.some((c) => !moving.includes(c)),
             () =>
               html`<p class="note">
@@ -114,23 +122,33 @@ const metric = (r: RunRecord, name: string): number | undefined =>
   )
 
 /** How far the run came. */
-export const stateOf = (r: RunRecord): { readonly text: string; readonly kind: 'good' | 'warn' } => {
+export const stateOf = (r: RunRecord): { readonly text: string; readonly kind: 'good' | 'warn' | 'bad' } => {
   const [done, steps] = [r.curves.step, stepsOf(r) ?? r.curves.step]
-  if (O.isSome(r.summary))
-    return r.summary.value.ending === 'finished'
-      ? { text: 'finished', kind: 'good' }
-      : { text: `stopped at step ${done} of ${steps}`, kind: 'warn' }
+  if (O.isSome(r.summary)) {
+    const { ending } = r.summary.value
+    const kind = ending === 'finished' ? 'good' : ending === 'collapsed' ? 'bad' : 'warn'
+    return { text: endingText(ending, done, steps), kind }
+  }
   return done >= steps && steps > 0
     ? { text: 'all steps done', kind: 'good' }
     : { text: `at step ${done} of ${steps}: not finished`, kind: 'warn' }
 }
 
+/** Images a second, the mean of all steps. */
+export const speedOf = (r: RunRecord): number | undefined => {
+  const { sum, count } = (curveOf(r, 'images_per_s')?.bins ?? []).reduce(
+    (a, b) => ({ sum: a.sum + b.mean * b.count, count: a.count + b.count }),
+    { sum: 0, count: 0 },
+  )
+  return count === 0 ? undefined : sum / count
+}
+
 /** The numbers that a run is remembered by. */
 export const tiles = (r: RunRecord): Html => {
-  const [loss, speed, knn] = [curveOf(r, 'loss'), curveOf(r, 'images_per_s'), curveOf(r, 'knn')]
+  const [loss, speed, knn] = [curveOf(r, 'loss'), speedOf(r), curveOf(r, 'knn')]
   const after = metric(r, 'knn_after') ?? knn?.last
   const [before, pixels] = [metric(r, 'knn_before'), metric(r, 'knn_pixels')]
-  const means = (speed?.bins ?? []).reduce((a, b) => ({ sum: a.sum + b.mean * b.count, count: a.count + b.count }), { sum: 0, count: 0 })
+  const best = O.toUndefined(r.summary)?.best
   return html`<div class="tiles">
     ${[
       tile(`of ${stepsOf(r) ?? '?'} steps`, String(r.curves.step)),
@@ -138,7 +156,10 @@ export const tiles = (r: RunRecord): Html => {
       ...(after === undefined ? [] : [tile('k-NN', percent(after))]),
       ...(before === undefined ? [] : [tile('k-NN before training', percent(before))]),
       ...(pixels === undefined ? [] : [tile('k-NN of raw pixels', percent(pixels))]),
-      ...(speed === undefined ? [] : [tile('images/s, mean of all steps', showNumber(means.sum / means.count))]),
+      ...(best === undefined
+        ? []
+        : [tile(`best ${meaningOf(best.metric)}, at step ${best.step}: ${best.checkpoint}`, valueOf(best.metric, best.value))]),
+      ...(speed === undefined ? [] : [tile('images/s, mean of all steps', showNumber(speed))]),
       ...(r.sessions.length === 0 ? [] : [tile('target', r.sessions[r.sessions.length - 1].target)]),
     ]}
   </div>`

@@ -1,10 +1,11 @@
 /** A log of a run: it receives the numbers of every step, and how the run ended. */
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
+import type { RunEnding } from '../ending.ts'
 import type { StepRecord } from './metrics.ts'
 
-/** How a run ended. */
-export type Ending = 'finished' | 'stopped' | 'failed'
+/** How a run ended: as its training did, or by a fault. */
+export type Ending = RunEnding | 'failed'
 
 /** Something that receives the numbers of every step. */
 export interface Log {

@@ -197,14 +197,21 @@ const metricsOf = ({ step, ...values }: StepRecord, timestamp: number): Readonly
     typeof value === 'number' && Number.isFinite(value) ? [{ key, value, timestamp, step }] : [],
   )
 
-const statusOf: { readonly [E in Ending]: string } = { finished: 'FINISHED', stopped: 'KILLED', failed: 'FAILED' }
+const statusOf: { readonly [E in Ending]: string } = {
+  finished: 'FINISHED',
+  time: 'FINISHED',
+  early: 'FINISHED',
+  collapsed: 'FINISHED',
+  stopped: 'KILLED',
+  failed: 'FAILED',
+}
 
 /** Sends the numbers of a run to the server, some steps at a time. A server that goes away later is reported once, and training goes on. */
 const over = (o: MlflowOptions, run_id: string): Log => {
   let waiting: ReadonlyArray<Metric> = []
   let silent = false
   const lost = (f: Fault): TaskEither<Fault, void> => {
-    if (!silent) o.say(`${f.place} does not answer any more (${f.found}): its metrics are incomplete, metrics.jsonl is not`)
+    if (!silent) o.say(`note: ${f.place} does not answer any more (${f.found}): its metrics are incomplete, metrics.jsonl is not`)
     silent = true
     return TE.right(undefined)
   }

@@ -89,6 +89,12 @@ export interface Progress {
   readonly pace: () => Pace
 }
 
+/** How much is said on the way: notes and warnings alone; what is usual; what was tried, too. */
+export type Speech = 'quiet' | 'usual' | 'verbose'
+
+/** Whether a line is said where nothing else is: it tells what is otherwise than one might think. */
+export const isNote = (text: string): boolean => /^(note|warning)\b/.test(text)
+
 /** How a live line behaves; the defaults are those of a command. */
 export interface ProgressOptions {
   readonly terminal?: Terminal
@@ -98,6 +104,7 @@ export interface ProgressOptions {
   readonly plainEvery?: number
   /** Seconds between rewrites on a terminal. */
   readonly liveEvery?: number
+  readonly speech?: Speech
 }
 
 const clip = (text: string, columns: number): string => {
@@ -115,7 +122,8 @@ const paint = (line: string): string => {
  * the pace, because it compiles and warms up.
  */
 export const startProgress = (options: ProgressOptions = {}): Progress => {
-  const { terminal = stderrTerminal(), clock = () => performance.now() / 1000, plainEvery = 5, liveEvery = 0.1 } = options
+  const { terminal = stderrTerminal(), clock = () => performance.now() / 1000, plainEvery = 5, liveEvery = 0.1, speech = 'usual' } = options
+  const isQuiet = speech === 'quiet'
   let pace = noPace
   let last: Tick | undefined
   let lastAt = clock()
@@ -133,16 +141,18 @@ export const startProgress = (options: ProgressOptions = {}): Progress => {
       if (last !== undefined && t.step > last.step) pace = observe((now - lastAt) / (t.step - last.step), t.images)(pace)
       last = t
       lastAt = now
-      if (now - shownAt >= (terminal.live ? liveEvery : plainEvery)) {
+      if (!isQuiet && now - shownAt >= (terminal.live ? liveEvery : plainEvery)) {
         shownAt = now
         show(t)
       }
     },
     say: (text) => {
+      if (isQuiet && !isNote(text)) return
       terminal.write(`${erase}${withoutSecrets(process.env)(shownText(text))}\n`)
-      if (terminal.live && last !== undefined) show(last)
+      if (terminal.live && last !== undefined && !isQuiet) show(last)
     },
     end: () => {
+      if (isQuiet) return
       if (last !== undefined && (terminal.live || shownStep !== last.step)) show(last)
       if (terminal.live && last !== undefined) terminal.write('\n')
       last = undefined
