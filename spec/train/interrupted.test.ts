@@ -154,6 +154,7 @@ describe('a run', () => {
       'images_per_s',
       'target',
       'out',
+      'ending',
     ])
   })
 })
