@@ -13,7 +13,7 @@ export default command(
   experiment({
     name: 'dinov2',
     about: 'DINOv2 on the digits that the package mnist ships: DINO + iBOT + KoLeo with Sinkhorn targets.',
-    steps: 1500,
+    steps: 1000,
     batch: 64,
     data: images({ train: 8000, test: 2000 }),
     augmentation: crops({

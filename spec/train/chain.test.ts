@@ -79,7 +79,7 @@ const gramLosses = async (out: string): Promise<ReadonlyArray<number | undefined
   })
 }
 
-/** Learned positions, as DINOv2's: the examples of DINO and DINOv2 have rotary ones. */
+/** Learned positions: the example of DINO has rotary ones. */
 const learned = { model: { rope: null } }
 
 const from = (out: string, more: object = {}): object => ({ start: { from: join(root, out), ...more } })
