@@ -55,7 +55,9 @@ export const networkSettings = section(
     registers: whole(0, 'tokens beside the class token that are no patches'),
     layerScale: optional(real(1e-5, 'where LayerScale begins; null: none', { above: 0 })),
     initStd: real(0.02, 'standard deviation that the matrices of the blocks begin with', { above: 0 }),
-    positionStd: real(0.02, 'that of learned positions; in short runs of small networks 0.5 lets class tokens tell places apart', { above: 0 }),
+    positionStd: real(0.02, 'that of learned positions; in short runs of small networks 0.5 lets class tokens tell places apart', {
+      above: 0,
+    }),
     dropPath: real(0, 'drop-path rate', { min: 0, below: 1 }),
     dropPathRule: oneOf(['linear', 'uniform'], 'whether the rate grows from block to block'),
     dropPathForm: oneOf(['sample', 'subset'], 'drops samples of a branch, or computes a branch on a subset of the batch'),
