@@ -202,7 +202,8 @@ const turn = async (o: LoopOptions, step: number, carried: Carried, state: State
     const saved = await checkpoint(o, done, next)()
     if (E.isLeft(saved)) return saved
     state.whole = done
-    return E.right({ ...next, lastSaved: saved.right })
+    // a request that came while it was saved is met here, where nothing is left to save
+    return E.right({ ...next, lastSaved: saved.right, ending: next.ending ?? (o.stopping() ? 'stopped' : undefined) })
   }
   state.whole = done
   return E.right(next)
