@@ -34,6 +34,9 @@ const patchify = (x: Expr, p: number): Expr => {
   return reshape([batch, h * w, channels * p * p])(cells)
 }
 
+/** Which patches a mask hides, as bool: it is bool, or of numbers that are not 0. */
+export const hiddenBy = (mask: Expr): Expr => (mask.type.dtype === 'bool' ? mask : notEqual(mask, 0))
+
 /**
  * Images `[B, C, H, W]` with nothing, the mean, in place of the patches that `mask [B, N]` names (bool, or numbers that are not 0): what
  * hides patches from a network without a token for them.
@@ -43,7 +46,7 @@ export const blanked =
   (images: Expr, mask: Expr): Expr => {
     const [batch, , height, width] = images.type.shape
     const [h, w] = [patchesAlong(height, patch), patchesAlong(width, patch)]
-    const cells = reshape([batch, 1, h, 1, w, 1])(sub(1, mask.type.dtype === 'bool' ? cast('f32')(mask) : cast('f32')(notEqual(mask, 0))))
+    const cells = reshape([batch, 1, h, 1, w, 1])(sub(1, cast('f32')(hiddenBy(mask))))
     const seen = reshape([batch, 1, h * patch, w * patch])(broadcastTo([batch, 1, h, patch, w, patch])(cells))
     return mul(images, pad(3, 0, width - w * patch)(pad(2, 0, height - h * patch)(seen)))
   }

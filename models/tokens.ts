@@ -5,9 +5,10 @@ import { normal, param, truncNormal, zeros } from '../core/model.ts'
 import { misuse } from '../core/primitive.ts'
 import { equalShape } from '../core/type.ts'
 import { broadcastTo } from '../ops/broadcast.ts'
-import { add, notEqual, where } from '../ops/elementwise.ts'
+import { add, where } from '../ops/elementwise.ts'
 import { expandDims } from '../ops/reshape.ts'
 import { concat, slice } from '../ops/window.ts'
+import { hiddenBy } from './patch.ts'
 
 /** Whose names and first values tokens have: DINO, DINOv2 or DINOv3. */
 export type Generation = 1 | 2 | 3
@@ -70,8 +71,7 @@ export const maskedPatches = (patches: Expr, mask: Expr | undefined, token: Expr
       allowed: 'a mask [B, N] with one entry for each patch',
       remedy: 'make the masks for the patch grid of these images',
     })
-  const hidden = mask.type.dtype === 'bool' ? mask : notEqual(mask, 0)
-  return where(expandDims(-1)(hidden), token, patches)
+  return where(expandDims(-1)(hiddenBy(mask)), token, patches)
 }
 
 /** [class token, registers, patches] `[B, 1 + R + N, D]`. `position [1, 1 + N, D]` is added before registers, which have no place, join. */

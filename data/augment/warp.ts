@@ -1,8 +1,10 @@
 /** Turns and slants of a crop about its middle, and elastic bends of it: where its pixels are read from, and the pixels. */
 import type { Stream } from '../../core/random.ts'
 import type { Expr } from '../../core/expr.ts'
+import { table } from '../../core/expr.ts'
+import { range } from '../../core/type.ts'
 import { einsum } from '../../ops/contract.ts'
-import { abs, add, cast, floor, lessEqual, maximum, minimum, mul, sub, where, and } from '../../ops/elementwise.ts'
+import { add, cast, floor, lessEqual, maximum, minimum, mul, sub, where, and } from '../../ops/elementwise.ts'
 import { gather, iota } from '../../ops/gather.ts'
 import { expandDims, reshape } from '../../ops/reshape.ts'
 import { pick, slice } from '../../ops/window.ts'
@@ -66,19 +68,21 @@ const pointsOf = (moves: number): number => Math.sqrt(moves / 2)
 /** The cubic B-spline about 0: (max(2 - |t|, 0)^3 - 4 max(1 - |t|, 0)^3) / 6. */
 const spline = (t: number): number => (Math.max(2 - Math.abs(t), 0) ** 3 - 4 * Math.max(1 - Math.abs(t), 0) ** 3) / 6
 
+/** Shares of a grid's points in the move of the pixel at `p` along a side: they sum to one. */
+const sharesAt = (p: number, side: number, points: number): ReadonlyArray<number> => {
+  const t = 1 + (p * (points - 3)) / (side - 1)
+  return Array.from({ length: points }, (_, g) => spline(t - g))
+}
+
 /** Where pixels (row, column) of a crop are read from, on the host: what `warped` computes. */
 export const readFrom = ({ linear: [a, b, c, d], moves }: Warping, side: number): ((y: number, x: number) => readonly [number, number]) => {
   const middle = (side - 1) / 2
   const points = pointsOf(moves.length)
-  const shares = (p: number): ReadonlyArray<number> => {
-    const t = 1 + (p * (points - 3)) / (side - 1)
-    return Array.from({ length: points }, (_, g) => spline(t - g))
-  }
   return (y, x) => {
     const [down, right] = [y - middle, x - middle]
     let [row, column] = [a * down + b * right + middle, c * down + d * right + middle]
     if (points > 0) {
-      const [v, h] = [shares(y), shares(x)]
+      const [v, h] = [y, x].map((p) => sharesAt(p, side, points))
       for (let i = 0; i < points; i++)
         for (let j = 0; j < points; j++) {
           row += side * v[i] * h[j] * moves[i * points + j]
@@ -108,14 +112,13 @@ export const movedTo = (w: Warping, side: number): ((row: number, column: number
   }
 }
 
-/** Shares `[side, points]` of a grid's points in the move of each pixel along a side. */
-const basis = (side: number, points: number): Expr => {
-  const along = (axis: number): Expr => cast('f32')(iota([side, points], axis))
-  const t = abs(sub(add(mul(along(0), (points - 3) / (side - 1)), 1), along(1)))
-  const cube = (x: Expr): Expr => mul(mul(x, x), x)
-  const [wide, narrow] = [2, 1].map((r) => cube(maximum(sub(r, t), 0)))
-  return mul(sub(wide, mul(narrow, 4)), 1 / 6)
-}
+/** Those of all pixels along a side, `[side, points]`. */
+const basis = (side: number, points: number): Expr =>
+  table(
+    'f32',
+    [side, points],
+    range(side).flatMap((p) => sharesAt(p, side, points)),
+  )
 
 /**
  * Crops `[n, B, C, O, O]` read by `maps` f32 `[n, B, 4 + 2 G G]`, each a linear map and its moves, between four pixels; black beyond the

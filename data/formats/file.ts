@@ -125,6 +125,10 @@ export const writeFile =
       return E.right(undefined)
     })
 
+/** The same of a text. */
+export const writeText = (path: string, text: string): TaskEither<Fault, void> =>
+  writeFile('io', path)([() => new TextEncoder().encode(text)])
+
 /** Opens a file for reading, hands it to `use`, and closes it whatever happens. */
 export const withFile =
   (kind: FaultKind, path: string) =>

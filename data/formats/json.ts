@@ -9,7 +9,7 @@ import type * as t from 'io-ts'
 import { codeOf, fault, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { decodeAs } from './codec.ts'
-import { systemFault, writeFile } from './file.ts'
+import { systemFault, writeText } from './file.ts'
 
 /** A JSON file, decoded; none where there is no such file. Faults name the file and the path of the first wrong value. */
 export const readJson =
@@ -45,5 +45,5 @@ export const writeJson = (
     /^( {2}"(\w+)": -?\d+)(,?)$/gm,
     (line: string, start: string, key: string, end: string) => (floats.includes(key) ? `${start}.0${end}` : line),
   )
-  return writeFile('io', path)([() => new TextEncoder().encode(`${text}\n`)])
+  return writeText(path, `${text}\n`)
 }

@@ -17,7 +17,7 @@ import { gathers, scatters } from './gathers.ts'
 import type { Draft, Sample } from './sample.ts'
 import { vocabulary as v } from '../../ops/vocabulary.ts'
 import { broadcast, cast, concat, flip, pad, reshape, slice, transpose } from './movements.ts'
-import { argmax, reduceMax, sum } from './sums.ts'
+import { argmax, reduceMax, sum, wrap } from './sums.ts'
 
 const sample = <P extends Json>(p: Primitive<P>, drafts: fc.Arbitrary<Draft<P>>, differentiable = true): Sample => ({
   cases: drafts.map(({ params, args, formula }) => ({ op: p.op(params), args, formula })),
@@ -40,7 +40,6 @@ const floats = (elements: ReadonlyArray<Element>, f: Scalars): fc.Arbitrary<Draf
 const words = (elements: ReadonlyArray<Element>, f: Scalars): fc.Arbitrary<Draft<null>> => each('i32', elements, f)
 const bits = (elements: ReadonlyArray<Element>, f: Scalars): fc.Arbitrary<Draft<null>> => each('bool', elements, f)
 
-const wrap = (x: bigint): number => Number(BigInt.asIntN(32, x))
 /** 32-bit arithmetic by way of whole numbers without bounds. */
 const big =
   (f: (x: bigint, y: bigint) => bigint): Scalars =>

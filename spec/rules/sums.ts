@@ -6,6 +6,9 @@ import { axesOf, distinct, odd, shapes, small, tensors, word } from '../support/
 import { indices } from '../support/tensor.ts'
 import type { Draft } from './sample.ts'
 
+/** A whole number as 32 bits hold it. */
+export const wrap = (x: bigint): number => Number(BigInt.asIntN(32, x))
+
 /** All elements of `shape` that agree with `kept` off the reduced axes, in order. */
 const reducedFrom = (shape: Shape, axes: ReadonlyArray<number>, kept: ReadonlyArray<number>): ReadonlyArray<ReadonlyArray<number>> => {
   const free = range(shape.length).filter((a) => !axes.includes(a))
@@ -19,14 +22,7 @@ export const sum = shapes()
     args: [x],
     formula: ([get], i) => {
       const all = reducedFrom(x.type.shape, axes, i).map(get)
-      return x.type.dtype === 'i32'
-        ? Number(
-            BigInt.asIntN(
-              32,
-              all.reduce((s, y) => s + BigInt(y), 0n),
-            ),
-          )
-        : all.reduce((s, y) => s + y, 0)
+      return x.type.dtype === 'i32' ? wrap(all.reduce((s, y) => s + BigInt(y), 0n)) : all.reduce((s, y) => s + y, 0)
     },
   }))
 

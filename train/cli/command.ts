@@ -15,15 +15,15 @@ import { parseArguments } from './parsing.ts'
 import { isProgram, quoted, startedAs } from './entry.ts'
 import { settingsOf } from '../config/settings.ts'
 import { layersOf } from './sources.ts'
+import type { Say } from '../config/common.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided as decidedBy } from '../run/experiment.ts'
 import type { Length } from '../run/length.ts'
-import { silentTerminal, startProgress } from '../run/log/progress.ts'
 import { percent } from '../run/log/numbers.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
 import { isBegun } from '../run/resumption.ts'
-import { isSilent, isToldByAnother } from './ranks.ts'
+import { isToldByAnother, spokenProgress } from './ranks.ts'
 import { print, tell } from './terminal.ts'
 import { guardedProgram, tellFault, watchRun } from './unexpected.ts'
 
@@ -39,12 +39,12 @@ const withOwnConfig = async (a: Arguments, out: string): Promise<Arguments> =>
   a.resume && O.isNone(a.config) && (await isBegun(out)) ? { ...a, config: O.some(join(out, 'config.yaml')) } : a
 
 /** What a command line decides of an experiment, and the folder that its run has. Faults: all that is wrong; nothing to continue. */
-export const decided = (e: Experiment, a: Arguments): TaskEither<Fault, { readonly r: Resolved; readonly out: string }> =>
+export const decided = (e: Experiment, a: Arguments, say: Say): TaskEither<Fault, { readonly r: Resolved; readonly out: string }> =>
   pipe(
     TE.fromTask(() => withOwnConfig(a, O.getOrElse(() => join('runs', e.name))(a.out))),
     TE.chain((own) => TE.fromTask(layersOf(e.settings, own, process.env))),
     // a run that is continued has decided everything
-    TE.chain((layers) => (a.resume ? TE.fromEither(e.resolve(layers)) : decidedBy(e)(layers))),
+    TE.chain((layers) => (a.resume ? TE.fromEither(e.resolve(layers)) : decidedBy(e, say)(layers))),
     TE.map((r) => ({ r, out: O.getOrElse(() => join('runs', r.name))(a.out) })),
   )
 
@@ -54,9 +54,12 @@ interface Typed {
   readonly words: ReadonlyArray<string>
 }
 
+/** What is typed to go on with a run. */
+const resuming = (call: string, out: string): string => `${call} --resume --out ${quoted(out)}`
+
 /** What a person pastes who finds an earlier run in the folder: to go on with it, or to begin the one that was typed. */
 const linesOf = ({ call, words }: Typed, out: string): { readonly resume: string; readonly overwrite: string } => ({
-  resume: `${call} --resume --out ${quoted(out)}`,
+  resume: resuming(call, out),
   overwrite: [call, ...words.map(quoted), '--overwrite'].join(' '),
 })
 
@@ -70,7 +73,7 @@ const lengthOf = ({ epochs, minutes }: Arguments): { readonly length?: Length } 
 
 /** Runs an experiment as a command line says; a signal stops it after a step. */
 export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<Fault, Report> => {
-  const progress = startProgress({ speech: a.speech, ...(isSilent() ? { terminal: silentTerminal } : {}) })
+  const progress = spokenProgress(a.speech)
   const stopping = stopOnSignals(
     () => {
       progress.say('note: stopping after this step; press again to stop at once')
@@ -81,7 +84,7 @@ export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<
   )
   const watch = watchRun()
   const run = pipe(
-    decided(e, a),
+    decided(e, a, progress.say),
     TE.chain(({ r, out }) =>
       runResolved(r, {
         out,
@@ -109,12 +112,12 @@ export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<
 
 /** Why a run ended before its last step, and what a person may do; or that it collapsed. */
 const endingLine = (call: string, r: Report): string => {
-  const on = `${call} --resume --out ${quoted(r.out)} goes on`
+  const on = resuming(call, r.out)
   switch (r.ending) {
     case 'time':
-      return `its minutes were over before the last step; ${on}`
+      return `its minutes were over before the last step; ${on} goes on`
     case 'early':
-      return `ended early: runtime.stopping.metric no longer improved; ${call} --resume --out ${quoted(r.out)} --set runtime.stopping=null goes on`
+      return `ended early: runtime.stopping.metric no longer improved; ${on} --set runtime.stopping=null goes on`
     case 'collapsed':
       return 'collapsed: the warnings above say by which sign, and what to change'
     default:
@@ -156,8 +159,7 @@ export const codeOf = ({ failOnCollapse }: Pick<Arguments, 'failOnCollapse'>, { 
   failOnCollapse && ending === 'collapsed' ? collapseCode : 0
 
 /** How a run that was stopped goes on. */
-export const stoppedText = (call: string, r: Report): string =>
-  `stopped at step ${r.steps}; continue with: ${call} --resume --out ${quoted(r.out)}`
+export const stoppedText = (call: string, r: Report): string => `stopped at step ${r.steps}; continue with: ${resuming(call, r.out)}`
 
 const run =
   (c: Called, words: ReadonlyArray<string>) =>

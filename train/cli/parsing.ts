@@ -99,10 +99,13 @@ const wholeOf = (c: CommandSpec, given: Given, name: string, low: number, high: 
     : E.left(usage(c, `--${name}`, text.value, `a whole number in [${low}, ${high}]`, `write --${name} ${low === 0 ? 7 : 4}, for example`))
 }
 
+/** Whether an option is a command's own, by a name that others have for something else. */
+const isOwn = (c: CommandSpec, name: string): boolean => c.options?.some((o) => o.name === name) === true
+
 /** A number above zero, such as 0.5 or 12. */
 const amountOf = (c: CommandSpec, given: Given, name: string): Either<Fault, Option<number>> => {
   const text = textOf(given, name)
-  if (O.isNone(text) || c.options?.some((o) => o.name === name) === true) return E.right(O.none)
+  if (O.isNone(text) || isOwn(c, name)) return E.right(O.none)
   const n = /^\d{1,9}(\.\d{1,9})?$/.test(text.value) ? Number(text.value) : NaN
   return n > 0
     ? E.right(O.some(n))
@@ -113,7 +116,7 @@ const lengths = ['steps', 'epochs', 'minutes'] as const
 
 /** Of what says how long a run is, one alone. */
 const oneLength = (c: CommandSpec, given: Given): Either<Fault, void> => {
-  const said = lengths.filter((name) => given.has(name) && c.options?.some((o) => o.name === name) !== true).map((name) => `--${name}`)
+  const said = lengths.filter((name) => given.has(name) && !isOwn(c, name)).map((name) => `--${name}`)
   return said.length <= 1
     ? E.right(undefined)
     : E.left(

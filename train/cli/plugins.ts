@@ -17,7 +17,7 @@ import { environmentPrefix, noLayer, readLayer } from '../config/layers.ts'
 import type { Note } from '../config/plugins.ts'
 import { filesIn, notesIn, pluginsKey } from '../config/plugins.ts'
 import type { Loaded } from '../recipes/added.ts'
-import { addedBy, nothing } from '../recipes/added.ts'
+import { addedBy } from '../recipes/added.ts'
 import { isPlugin } from '../recipes/plugin.ts'
 import { recipe, recipeWith } from '../recipes/recipe.ts'
 import type { Experiment } from '../run/experiment.ts'
@@ -141,6 +141,6 @@ export const recipeOf =
   async () =>
     pipe(
       await pluginsOf(a, recipe().name, process.env),
-      E.chain((all) => (all.length === 0 ? E.right(nothing) : addedBy(all))),
+      E.chain(addedBy),
       E.map((added) => recipeWith(added)()),
     )

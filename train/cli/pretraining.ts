@@ -16,7 +16,7 @@ import { runExperiment } from '../run/run.ts'
 export const pretrained = (e: Experiment, how: Surroundings, settings: unknown): TaskEither<Fault, string> => {
   const out = join(how.out, made.before)
   return pipe(
-    decided(e)([given(settings, 'the run before')]),
+    decided(e, how.progress.say)([given(settings, 'the run before')]),
     // of the run that it comes before, which has its folder to itself: where that is continued this one is too
     TE.bindTo('r'),
     TE.bind('resume', () => TE.fromTask(() => isBegun(out))),

@@ -11,6 +11,7 @@ import type { Frozen, FrozenOptions } from '../judge/evaluate/network.ts'
 import { readOwn } from '../judge/evaluate/own.ts'
 import { decided } from '../run/experiment.ts'
 import type { Arguments } from './arguments.ts'
+import { spokenProgress } from './ranks.ts'
 import { experimentAt } from './program-file.ts'
 import { layersOf, withoutSettings } from './sources.ts'
 
@@ -39,7 +40,7 @@ export const readProgramRun = (
     TE.bind('layers', ({ experiment }) =>
       TE.fromTask(layersOf(experiment.settings, { ...withoutSettings(a), config: O.some(join(run, 'config.yaml')) }, {})),
     ),
-    TE.bind('resolved', ({ experiment, layers }) => decided(experiment)(layers)),
+    TE.bind('resolved', ({ experiment, layers }) => decided(experiment, spokenProgress().say)(layers)),
     TE.bind('frozen', ({ resolved }) =>
       readOwn(
         run,

@@ -20,7 +20,7 @@ import { exitCode, fault } from '../../core/fault.ts'
 import { usualPatience } from '../config/common.ts'
 import type { Resolved } from '../run/experiment.ts'
 import { isLock } from '../run/lock.ts'
-import type { Progress } from '../run/log/progress.ts'
+import type { Progress, Speech } from '../run/log/progress.ts'
 import { silentTerminal, startProgress } from '../run/log/progress.ts'
 import type { Report } from '../run/run.ts'
 import { tellFault } from './unexpected.ts'
@@ -49,7 +49,8 @@ export const tellOnce = async (f: Fault): Promise<number> => {
 }
 
 /** How far a command has come, where this rank speaks. */
-export const spokenProgress = (): Progress => startProgress(isSilent() ? { terminal: silentTerminal } : {})
+export const spokenProgress = (speech: Speech = 'usual'): Progress =>
+  startProgress({ speech, ...(isSilent() ? { terminal: silentTerminal } : {}) })
 
 /** What a rank of its own reads of an earlier run: links, but for what is written on. */
 const mirrored = async (from: string, to: string): Promise<void> => {

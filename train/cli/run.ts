@@ -54,8 +54,8 @@ export interface ProgramOptions extends Partial<Where> {
  * Runs an experiment with its own settings, into `runs/NAME` where nothing else is said. Faults: wrong settings, all at once; those of
  * `runResolved`.
  */
-export const run = (e: Experiment, { layers = [], ...o }: ProgramOptions = {}): TaskEither<Fault, Report> =>
+export const run = (e: Experiment, { layers = [], progress = spokenProgress(), ...o }: ProgramOptions = {}): TaskEither<Fault, Report> =>
   pipe(
-    decided(e)(layers),
-    TE.chain((r) => runResolved(r, { out: join('runs', r.name), resume: false, progress: spokenProgress(), stopping: () => false, ...o })),
+    decided(e, progress.say)(layers),
+    TE.chain((r) => runResolved(r, { out: join('runs', r.name), resume: false, progress, stopping: () => false, ...o })),
   )

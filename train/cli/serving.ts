@@ -7,6 +7,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { codeOf, fault, messageOf } from '../../core/fault.ts'
+import type { Live } from '../judge/report/live.ts'
 
 /** What is asked for. */
 export interface Asked {
@@ -20,12 +21,6 @@ export interface Answer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
-}
-
-/** What is shown: a page, and the seconds after which a browser loads it again. */
-export interface Shown {
-  readonly text: string
-  readonly again: number
 }
 
 const always: Readonly<Record<string, string>> = {
@@ -48,7 +43,7 @@ const plainly = (status: number, body: string, headers: Readonly<Record<string, 
 const isLocal = (host: string | undefined): boolean => host !== undefined && /^(localhost|127\.0\.0\.1)(:\d{1,5})?$/i.test(host)
 
 /** The answer to a request. Law, tested: nothing of the page but to a GET or HEAD of `/`, by a name of this machine. */
-export const answer = async ({ method, url, host }: Asked, page: () => Promise<Shown>): Promise<Answer> => {
+export const answer = async ({ method, url, host }: Asked, page: () => Promise<Live>): Promise<Answer> => {
   if (!isLocal(host)) return plainly(403, 'Only localhost and 127.0.0.1 are answered.')
   if (method !== 'GET' && method !== 'HEAD') return plainly(405, 'The page can be read, and nothing else.', { allow: 'GET, HEAD' })
   if (!/^\/(\?.*)?$/.test(url)) return plainly(404, 'There is one page: /')
@@ -72,7 +67,7 @@ const noPort = (port: number, e: unknown): Fault =>
 
 /** Serves a page on a port of 127.0.0.1; 0: any that is free. Fault: a port that cannot be had. */
 export const serve =
-  (port: number, page: () => Promise<Shown>): TaskEither<Fault, Serving> =>
+  (port: number, page: () => Promise<Live>): TaskEither<Fault, Serving> =>
   () =>
     new Promise((resolve) => {
       const server = createServer((request, response) => {

@@ -4,7 +4,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { grad } from '../../compiler/grad.ts'
 import { isKernelRoad, stagesOf } from '../../compiler/road.ts'
 import { showGraph } from '../../compiler/show.ts'
-import type { Device, HostArray } from '../../compiler/target.ts'
+import type { Device, Executable, HostArray } from '../../compiler/target.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Distribution, Expr } from '../../core/expr.ts'
 import { table } from '../../core/expr.ts'
@@ -113,14 +113,15 @@ export const openSession = (o: SessionOptions): Session => {
     values.set(path, fresh)
     return fresh
   }
-  const computed = async (g: Graph, target: string): Promise<ReadonlyMap<string, HostArray>> => {
+  const compiled = async (g: Graph, target: string): Promise<Executable> => {
     const device = await deviceOf(target)
-    const leaves = leavesOfGraph(g).filter((l) => l.source._tag !== 'Draw')
-    for (const l of leaves.filter(isResident)) held(await device.write(l.path, l.type, valueOf(l))())
-    const program = held(await device.compile(g)())
-    return held(
-      await program.run({ values: new Map(leaves.filter((l) => !isResident(l)).map((l) => [l.path, valueOf(l)])), seed: o.seed })(),
-    )
+    for (const l of leavesOfGraph(g).filter(isResident)) held(await device.write(l.path, l.type, valueOf(l))())
+    return held(await device.compile(g)())
+  }
+  const computed = async (g: Graph, target: string): Promise<ReadonlyMap<string, HostArray>> => {
+    const program = await compiled(g, target)
+    const inputs = leavesOfGraph(g).filter((l) => l.source._tag !== 'Draw' && !isResident(l))
+    return held(await program.run({ values: new Map(inputs.map((l) => [l.path, valueOf(l)])), seed: o.seed })())
   }
   const show = async (u: unknown, target = o.target): Promise<void> => {
     const g = held(trace('show', outputsOf('show', u)))
@@ -165,13 +166,7 @@ export const openSession = (o: SessionOptions): Session => {
   }
   const source = async (u: unknown, target = 'auto'): Promise<void> => {
     const g = held(trace('source', outputsOf('source', u)))
-    const device = await deviceOf(target)
-    for (const l of leavesOfGraph(g).filter(isResident)) held(await device.write(l.path, l.type, valueOf(l))())
-    o.print(
-      held(await device.compile(g)())
-        .source.join('\n\n')
-        .trimEnd(),
-    )
+    o.print((await compiled(g, target)).source.join('\n\n').trimEnd())
   }
   const named = (kind: string): string => {
     let n = 0

@@ -8,30 +8,32 @@ import type { Layer } from '../config/layers.ts'
 import { environmentLayer, layerAt, layerOfText, layerOr, noLayer, readLayer, withOwnFile, withPlugins } from '../config/layers.ts'
 import { namesOf } from '../config/settings.ts'
 
-const optionLayer = <A>(name: string, path: string, given: Option<A>): ReadonlyArray<Layer> =>
-  O.isNone(given) ? [] : [layerAt(path, given.value, `--${name}`)]
+/** The options that are settings by another name, and which ones. */
+const settingOf = {
+  data: 'data.path',
+  model: 'start.from',
+  target: 'accelerator.target',
+  threads: 'accelerator.threads',
+  seed: 'seed',
+  steps: 'steps',
+} as const satisfies Partial<Record<keyof Arguments, string>>
 
-/** The options that are settings by another name. */
-const fromOptions = (a: Arguments): ReadonlyArray<Layer> => [
-  ...optionLayer('data', 'data.path', a.data),
-  ...optionLayer('model', 'start.from', a.model),
-  ...optionLayer('target', 'accelerator.target', a.target),
-  ...optionLayer('threads', 'accelerator.threads', a.threads),
-  ...optionLayer('seed', 'seed', a.seed),
-  ...optionLayer('steps', 'steps', a.steps),
-]
+const isSetting = (name: string): name is keyof typeof settingOf => Object.hasOwn(settingOf, name)
 
-/** A command line without the options that are settings by another name, for commands to which these say something else. */
+const names = Object.keys(settingOf).filter(isSetting)
+
+const fromOptions = (a: Arguments): ReadonlyArray<Layer> =>
+  names.flatMap((name) => {
+    const given: Option<string | number> = a[name]
+    return O.isNone(given) ? [] : [layerAt(settingOf[name], given.value, `--${name}`)]
+  })
+
+/** A command line without the options that say what settings do, for commands to which these say something else. */
 export const withoutSettings = (a: Arguments): Arguments => ({
   ...a,
-  data: O.none,
-  model: O.none,
-  target: O.none,
-  threads: O.none,
-  seed: O.none,
-  steps: O.none,
   epochs: O.none,
   minutes: O.none,
+  ...Object.fromEntries(names.map((name) => [name, O.none])),
 })
 
 /** What `--set` says. */

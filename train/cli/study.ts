@@ -14,7 +14,7 @@ import { withNetwork } from './commands/program.ts'
 import { given, settingsOf } from '../config/settings.ts'
 import type { Experiment } from '../run/experiment.ts'
 import type { Report } from '../run/run.ts'
-import { isSilent } from './ranks.ts'
+import { isSilent, spokenProgress } from './ranks.ts'
 import { print, tell } from './terminal.ts'
 import { guardedProgram } from './unexpected.ts'
 import { folderMade } from '../../data/formats/file.ts'
@@ -60,7 +60,7 @@ const showOn = (
   trained: Omit<Report, 'stopped' | 'ending'>,
 ): TaskEither<Fault, void> =>
   pipe(
-    decided(e, { ...a, model: O.none }),
+    decided(e, { ...a, model: O.none }, spokenProgress(a.speech).say),
     TE.chainFirst(({ out }) => folderMade(out)),
     TE.chain(({ r, out }) =>
       withNetwork(

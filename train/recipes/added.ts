@@ -7,10 +7,10 @@ import type { Retouch } from '../../data/augment/augmentation.ts'
 import type { Open } from '../../data/readers/threaded.ts'
 import type { Note } from '../config/plugins.ts'
 import type { Strategy } from '../step/strategies/strategy.ts'
-import type { OwnObjectives } from './kinds.ts'
+import type { OwnLearning } from './kinds.ts'
 import { usualObjectives } from './kinds.ts'
-import type { AnyMaker } from './part.ts'
-import type { OwnBackbones } from './parts/any-network.ts'
+import type { Own } from './part.ts'
+import type { Made } from './parts/any-network.ts'
 import { usualBackbones } from './parts/any-network.ts'
 import { crops } from './parts/crops.ts'
 import { usualReader } from './parts/images.ts'
@@ -18,11 +18,11 @@ import { strategySettings } from './parts/strategies.ts'
 import type { Plugin } from './plugin.ts'
 
 export interface Added {
-  readonly objectives: OwnObjectives
-  readonly backbones: OwnBackbones
-  readonly strategies: ReadonlyMap<string, AnyMaker<Strategy>>
+  readonly objectives: Own<OwnLearning>
+  readonly backbones: Own<Made>
+  readonly strategies: Own<Strategy>
   readonly readers: ReadonlyMap<string, Open<string>>
-  readonly augmentations: ReadonlyMap<string, AnyMaker<Retouch>>
+  readonly augmentations: Own<Retouch>
   /** What is written down of the files that they come from. */
   readonly notes: ReadonlyArray<Note>
 }
@@ -45,6 +45,9 @@ export interface Loaded {
 
 type Kind = keyof Omit<Added, 'notes'>
 
+/** Whether configurations, and names of files, can say it. */
+export const isName = (name: string): boolean => /^[a-zA-Z][\w-]*$/.test(name)
+
 /** Names that are taken. */
 const usual: { readonly [K in Kind]: ReadonlyArray<string> } = {
   objectives: usualObjectives,
@@ -64,7 +67,7 @@ const wrongNames = (kind: Kind, before: ReadonlyArray<Loaded>, { plugin, file }:
       ? `${name}, which there is already`
       : other !== undefined
         ? `${name}, which ${other.file} has too`
-        : /^[a-zA-Z][\w-]*$/.test(name)
+        : isName(name)
           ? undefined
           : JSON.stringify(name)
     return found === undefined

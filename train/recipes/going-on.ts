@@ -9,6 +9,7 @@ import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
+import type { Say } from '../config/common.ts'
 import type { Layer } from '../config/layers.ts'
 import { stacked } from '../config/layers.ts'
 import type { Given } from '../config/section.ts'
@@ -17,7 +18,6 @@ import { vit } from '../../models/vit.ts'
 import type { Described } from '../exchange/transfer/description.ts'
 import { described, writeInitial } from '../exchange/transfer/description.ts'
 import type { Beginning, Experiment } from '../run/experiment.ts'
-import { sayLine } from '../run/log/line.ts'
 import type { Crops } from './parts/crops.ts'
 import type { Images } from './parts/images.ts'
 import type { AnyNetwork } from './parts/any-network.ts'
@@ -69,13 +69,13 @@ export interface Said {
 }
 
 /** What layers (or else an experiment's own defaults) name to go on from; none where they name nothing. */
-export const predecessorIn = (layers: ReadonlyArray<Layer>, own: Said = {}): TaskEither<Fault, Option<Predecessor>> => {
+export const predecessorIn = (layers: ReadonlyArray<Layer>, say: Say, own: Said = {}): TaskEither<Fault, Option<Predecessor>> => {
   const from = saidIn(layers, 'start', 'from') ?? own.from
   const base = saidIn(layers, 'start', 'base') ?? own.base
   const heads = saidIn(layers, 'model', 'heads') ?? own.heads
   if (typeof from !== 'string' || from === '') return TE.right(O.none)
   return pipe(
-    described(from, sayLine, {
+    described(from, say, {
       ...(typeof heads === 'number' ? { heads } : {}),
       ...(typeof base === 'string' && base !== '' ? { base } : {}),
     }),
@@ -86,7 +86,7 @@ export const predecessorIn = (layers: ReadonlyArray<Layer>, own: Said = {}): Tas
 /** An experiment as it is made of the network that `start.from` (`--model`) names; `alone` is what is taken where nothing is named. */
 export const goingOn = (alone: Predecessor, make: (p: Predecessor) => Experiment): Experiment => ({
   ...make(alone),
-  adapted: (layers) => pipe(predecessorIn(layers), TE.map(O.match(() => make(alone), make))),
+  adapted: (layers, say) => pipe(predecessorIn(layers, say), TE.map(O.match(() => make(alone), make))),
 })
 
 /** The settings that say what is gone on from. */

@@ -1,7 +1,6 @@
 /** The methods that configurations name: each `objective.kind` is the method that programs have under this name. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import type { Expr } from '../../core/expr.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { dino } from '../../losses/dino.ts'
@@ -13,21 +12,19 @@ import { sinkhorn } from '../../losses/sinkhorn.ts'
 import * as losses from '../../losses/sums.ts'
 import type { Matched } from '../../models/distil.ts'
 import type { HeadParams } from '../../models/head.ts'
-import type { VitInput } from '../../models/vit.ts'
 import type { Given, OtherKind, Section } from '../config/section.ts'
 import { section } from '../config/section.ts'
-import type { Backbone } from '../step/method.ts'
 import { firstStudent } from '../step/strategies/distil.ts'
 import type { Learning } from './learning.ts'
 import { dinov1 } from './methods/dinov1.ts'
 import { dinov2 } from './methods/dinov2.ts'
 import { compared, distilling, taught } from './methods/distillation.ts'
 import { followed as followedV3 } from './methods/dinov3.ts'
-import type { AnyMaker, Maker, Part } from './part.ts'
+import type { Maker, Own, Part } from './part.ts'
 import { hidden } from './parts/masks.ts'
-import type { Asked, Head, Prototypes } from './parts/network.ts'
+import type { Head, Prototypes } from './parts/network.ts'
 import { plainPrototypes, prototypes } from './parts/network.ts'
-import type { SomeNetwork, SomeNetworks } from './parts/any-network.ts'
+import type { Made, SomeNetwork, SomeNetworks } from './parts/any-network.ts'
 import { someNetworks } from './parts/any-network.ts'
 import type { Objective, ObjectiveOf } from './parts/objective.ts'
 
@@ -39,7 +36,7 @@ export interface Networks {
 
 /** What a method makes networks of: parts, as those that programs hand to `dinov1` and its like. */
 export interface NetworkParts {
-  readonly model: Maker<SomeNetwork, (o: Asked) => Backbone<unknown, Expr | VitInput>>
+  readonly model: Maker<SomeNetwork, Made>
   readonly head: Part<Prototypes, (width: number) => Head<HeadParams>>
 }
 
@@ -128,9 +125,6 @@ const usualLearning = (o: Objective, parts: NetworkParts): Learning<Networks> =>
   }
 }
 
-/** The objectives of plugins, by kind. */
-export type OwnObjectives = ReadonlyMap<string, AnyMaker<OwnLearning>>
-
 /** One of the usual kinds, or of a plugin's. */
 export type SomeObjective = Objective | OtherKind
 
@@ -138,7 +132,7 @@ export const isUsual = (o: SomeObjective): o is Objective => Object.hasOwn(usual
 
 /** The method that an objective names. Fault: settings that its kind does not take, which no decoded ones are. */
 export const learningOf =
-  (own: OwnObjectives, parts: NetworkParts) =>
+  (own: Own<OwnLearning>, parts: NetworkParts) =>
   (o: SomeObjective): Either<Fault, Learning<Networks>> => {
     if (isUsual(o)) return E.right(usualLearning(o, parts))
     const { kind, ...rest } = o

@@ -7,7 +7,9 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type * as t from 'io-ts'
+import { valueAt } from '../../data/formats/codec.ts'
 import type { AnyField, Field } from '../config/field.ts'
+import { optional } from '../config/field.ts'
 import type { Choice, Given, Section } from '../config/section.ts'
 
 /** What is made of settings that are of no known type: those of a plugin. */
@@ -21,6 +23,22 @@ export interface Maker<S extends object, A> extends AnyMaker<A> {
   readonly settings: Field<S>
   readonly make: (s: S) => A
 }
+
+/** Parts of plugins, by the names that configurations have for them. */
+export type Own<A> = ReadonlyMap<string, AnyMaker<A>>
+
+/** Their sections, each null where it is not used. */
+export const ownSections = (own: Own<unknown>): Readonly<Record<string, AnyField>> =>
+  Object.fromEntries([...own].map(([name, m]) => [name, optional(m.settings)]))
+
+/** What those that `s` uses make, in order; `none`: of settings that are those of no such part, which no decoded ones are. */
+export const ownMade = <A>(own: Own<A>, s: object, none: (name: string, settings: AnyField) => A): ReadonlyArray<A> =>
+  [...own].flatMap(([name, m]) => {
+    const given = valueAt(s, name)
+    if (given === null || given === undefined) return []
+    const made = m.of(given)
+    return [E.isRight(made) ? made.right : none(name, m.settings)]
+  })
 
 export const ofAny =
   <S extends object, A>(settings: Field<S>, make: (s: S) => A): AnyMaker<A>['of'] =>

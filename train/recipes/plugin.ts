@@ -11,14 +11,13 @@
  */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
-import type { Expr } from '../../core/expr.ts'
 import type { Retouch } from '../../data/augment/augmentation.ts'
 import type { Open } from '../../data/readers/threaded.ts'
-import type { VitInput } from '../../models/vit.ts'
 import type { Backbone } from '../step/method.ts'
 import type { Strategy } from '../step/strategies/strategy.ts'
 import type { OwnLearning } from './kinds.ts'
 import type { AnyMaker } from './part.ts'
+import type { Made } from './parts/any-network.ts'
 import { erased } from './parts/any-network.ts'
 import type { Asked } from './parts/network.ts'
 
@@ -47,7 +46,7 @@ export interface Plugin {
   readonly _tag: 'Plugin'
   readonly name: string
   readonly objectives: Named<AnyMaker<OwnLearning>>
-  readonly backbones: Named<AnyMaker<(o: Asked) => Backbone<unknown, Expr | VitInput>>>
+  readonly backbones: Named<AnyMaker<Made>>
   readonly strategies: Named<AnyMaker<Strategy>>
   readonly readers: Named<Open<string>>
   readonly augmentations: Named<AnyMaker<Retouch>>
@@ -56,7 +55,7 @@ export interface Plugin {
 const all = <A>(parts: Named<Plugged<A>> = {}): Named<AnyMaker<A>> =>
   Object.fromEntries(Object.entries(parts).map(([name, make]) => [name, make()]))
 
-const anyOf = <P>(make: Plugged<(o: Asked) => Backbone<P>>): AnyMaker<(o: Asked) => Backbone<unknown, Expr | VitInput>> => {
+const anyOf = <P>(make: Plugged<(o: Asked) => Backbone<P>>): AnyMaker<Made> => {
   const { settings, of } = make()
   return {
     settings,

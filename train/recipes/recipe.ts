@@ -215,9 +215,9 @@ const headsIn = (model: Given<Config>['model']): number | undefined =>
 
 const goingOnFrom = (made: Made, defaults: Given<Config>): Experiment => ({
   ...made({}),
-  adapted: (layers) =>
+  adapted: (layers, say) =>
     pipe(
-      predecessorIn(layers, { from: defaults.start?.from, base: defaults.start?.base, heads: headsIn(defaults.model) }),
+      predecessorIn(layers, say, { from: defaults.start?.from, base: defaults.start?.base, heads: headsIn(defaults.model) }),
       TE.map(
         O.match(
           () => made({}),

@@ -10,13 +10,13 @@ import type { Dataset } from '../../data/readers/dataset.ts'
 import { openData } from '../../data/readers/index.ts'
 import { substituting } from '../../data/readers/result.ts'
 import { trainAndTest } from '../../data/readers/split.ts'
+import type { Say } from '../config/common.ts'
 import type { Choice, Layer } from '../config/layers.ts'
 import { layersAt, stacked } from '../config/layers.ts'
 import { section } from '../config/section.ts'
 import { resolve, settingsOf } from '../config/settings.ts'
 import type { Experiment } from '../run/experiment.ts'
 import { sizesOf } from '../run/imagery.ts'
-import { sayLine } from '../run/log/line.ts'
 import type { OpenedImages } from './parts/images.ts'
 import { imagesWith, readingOf } from './parts/images.ts'
 import type { Kind, Machine } from '../config/preset.ts'
@@ -88,7 +88,7 @@ const farApart = 3
  * no network, and layers say nothing of how large crops are; or where they name a preset. What layers say stays as they say it, but
  * for a file's settings where the command line names the preset.
  */
-const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Opener): Promise<Experiment> => {
+const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Opener, say: Say): Promise<Experiment> => {
   const { tree } = stacked(layers)
   const saidAt = (path: string): unknown => valueAt(tree, ...path.split('.'))
   const asked = saidAt('preset') ?? 'usual'
@@ -107,7 +107,7 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   ]
   const why = reasons.find(([holds]) => holds)?.[1]
   if (why !== undefined) {
-    if (named !== undefined) sayLine(`note: the preset ${named} is not taken: ${why}`)
+    if (named !== undefined) say(`note: the preset ${named} is not taken: ${why}`)
     return e
   }
   const own = e.resolve([])
@@ -120,7 +120,7 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   const name = named ?? presetFor(kind)
   if (shaped) {
     if (typeof size === 'number' && farApart * size <= kind.side)
-      sayLine(
+      say(
         `note: crops of ${size} pixels are cut from images of ${kind.side} pixels and more a side, as the configuration says; --preset ${name} has others`,
       )
     return e
@@ -129,16 +129,16 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   const settings = Object.fromEntries(Object.entries(presets[name].settings(kind, machine)).filter(([p]) => paths.has(p)))
   const decided = stacked(among(layers, chosen(settings, name))).tree
   for (const line of saidOf(name, kind, machine, (at) => (settings[at] === undefined ? undefined : valueAt(decided, ...at.split('.')))))
-    sayLine(line)
+    say(line)
   return { ...e, resolve: (more) => e.resolve(among(more, chosen(settings, name))) }
 }
 
 /** The experiment whose settings follow the data, where nothing else decides them. */
 export const suited = (e: Experiment, source: Opener = imagesWith(new Map())): Experiment => ({
   ...e,
-  adapted: (layers): TaskEither<Fault, Experiment> =>
+  adapted: (layers, say): TaskEither<Fault, Experiment> =>
     pipe(
-      e.adapted === undefined ? TE.right(e) : e.adapted(layers),
-      TE.chain((own) => TE.fromTask(() => suitedTo(own, layers, source))),
+      e.adapted === undefined ? TE.right(e) : e.adapted(layers, say),
+      TE.chain((own) => TE.fromTask(() => suitedTo(own, layers, source, say))),
     ),
 })

@@ -124,7 +124,7 @@ const placeOf = ({ runtime: { checkpoints } }: Pick<CommonSettings, 'runtime'>, 
   checkpoints.best === metric ? 'runtime.checkpoints.best' : 'runtime.stopping.metric'
 
 /** Faults: k-NN of images without labels; a patience that no run of so few evaluations can lose. */
-export const checkAims = (s: Pick<CommonSettings, 'runtime' | 'evaluation'>, labelled: boolean): Either<Fault, Aims> => {
+export const checkAims = (s: Pick<CommonSettings, 'runtime' | 'evaluation'>, labelled: boolean): Either<Fault, void> => {
   const aims = aimsOf(s)
   const { during } = s.evaluation
   const unlabelled = [aims.stopping, aims.best].find((a) => a?.metric === 'knn' && !labelled)
@@ -146,7 +146,7 @@ export const checkAims = (s: Pick<CommonSettings, 'runtime' | 'evaluation'>, lab
           `set evaluation.during=${Math.max(8, 2 * aims.stopping.patience)}`,
         ),
       )
-    : E.right(aims)
+    : E.right(undefined)
 }
 
 /** Fault: a number that no step has. `values`: those of the first step. */

@@ -13,7 +13,7 @@ import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import { withoutSecrets } from '../../core/text.ts'
 import { decodeAs } from '../../data/formats/codec.ts'
-import { guarded, writeFile } from '../../data/formats/file.ts'
+import { guarded, writeText } from '../../data/formats/file.ts'
 import { readJson } from '../../data/formats/json.ts'
 
 const sessionCodec = t.type({
@@ -99,7 +99,7 @@ export const recordStart =
     const session = await sessionOf(name, device)()
     if (E.isLeft(session)) return session
     const text = `${JSON.stringify({ sessions: [...known.right, session.right] }, null, 2)}\n`
-    const written = await writeFile('io', fileIn(folder))([() => new TextEncoder().encode(text)])()
+    const written = await writeText(fileIn(folder), text)()
     return E.isLeft(written)
       ? written
       : guarded(

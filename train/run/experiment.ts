@@ -107,7 +107,7 @@ export interface Experiment {
   /** Layers of a configuration over the defaults (config/layers.ts). Fault: all that is wrong in them. */
   readonly resolve: (layers: ReadonlyArray<Layer>) => Either<Fault, Resolved>
   /** The same where defaults follow from what the layers name, such as the network that is gone on from. Default: itself. */
-  readonly adapted?: (layers: ReadonlyArray<Layer>) => TaskEither<Fault, Experiment>
+  readonly adapted?: (layers: ReadonlyArray<Layer>, say: Say) => TaskEither<Fault, Experiment>
 }
 
 const asJson = (u: unknown): Json => (JsonValue.is(u) ? u : null)
@@ -152,9 +152,9 @@ export const experimentOf = <S extends CommonSettings>(o: ExperimentOptions<S>):
  * read.
  */
 export const decided =
-  (e: Experiment) =>
+  (e: Experiment, say: Say) =>
   (layers: ReadonlyArray<Layer>): TaskEither<Fault, Resolved> =>
     pipe(
-      e.adapted === undefined ? TE.right(e) : e.adapted(layers),
+      e.adapted === undefined ? TE.right(e) : e.adapted(layers, say),
       TE.chainEitherK((own) => own.resolve(layers)),
     )

@@ -135,7 +135,7 @@ const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyM
   return next
 }
 
-/** Why there is no further step: asked once a step, as what is answered may change at any moment. */
+/** Why there is no further step. What is answered may change at any moment: it is decided once, before the step is saved or not. */
 const endingAfter = (o: LoopOptions, done: number, tracking: Tracking): RunEnding | undefined => {
   if (done >= o.settings.steps) return 'finished'
   if (o.stopping()) return 'stopped'

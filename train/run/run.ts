@@ -9,7 +9,7 @@ import type { Device } from '../../compiler/target.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
 import { unexpected } from '../../core/fault.ts'
-import { writeFile } from '../../data/formats/file.ts'
+import { writeText } from '../../data/formats/file.ts'
 import type { Accelerator } from '../config/common.ts'
 import { merged } from '../config/section.ts'
 import { recordStart } from './environment.ts'
@@ -21,7 +21,7 @@ import { openLogs } from './log/logs.ts'
 import type { Ended } from './loop.ts'
 import { loop } from './loop.ts'
 import { checkpointName } from './checkpoints.ts'
-import { checkAims } from './best.ts'
+import { aimsOf, checkAims } from './best.ts'
 import type { RunEnding } from './ending.ts'
 import { checkLength, fitted } from './length.ts'
 import type { Start } from './resumption.ts'
@@ -30,7 +30,8 @@ import { identityOf } from './identity.ts'
 import { accuracyOn, evaluatedBefore, evaluationSteps, isLabelled, judgedOf, readyToJudge } from './accuracy.ts'
 import type { Open, RunOptions, Traced } from './opened.ts'
 import type { Phases, Timed } from './timing.ts'
-import { clock, closeLoaders, compiledOf, inTime } from './timing.ts'
+import { closeLoaders, compiledOf, inTime } from './timing.ts'
+import { clock } from './log/numbers.ts'
 import { checkBegun, startOf } from './resumption.ts'
 import { readValues, writeResidents } from './state.ts'
 
@@ -53,7 +54,7 @@ export interface Report {
 const writeConfig = (o: RunOptions, r: Resolved, device: Device): TaskEither<Fault, void> => {
   const decided = merged(r.config, { accelerator: { target: device.name } })
   const head = '# The whole configuration of this run. With --config it gives the same run again; --resume reads it by itself.\n'
-  return writeFile('io', join(o.out, 'config.yaml'))([() => new TextEncoder().encode(`${head}${stringify(decided)}`)])
+  return writeText(join(o.out, 'config.yaml'), `${head}${stringify(decided)}`)
 }
 
 /** Where a run begins; its values are on the device, and the host holds them no more. */
@@ -125,8 +126,6 @@ const steps = async (t: Timed, start: Begun, phases: Phases, logs: Log): Promise
   const { options: o, run, judged, device, assembled, seconds } = t
   const { settings: s, config } = run
   const { say } = o.progress
-  const aims = checkAims(s, isLabelled(judged))
-  if (E.isLeft(aims)) return aims
   const noted = await o.judge.begun({ out: o.out, assembled, images: t.images })()
   if (E.isLeft(noted)) return noted
   const before = await evaluatedBefore(t, start, phases[0].accuracy)
@@ -145,7 +144,7 @@ const steps = async (t: Timed, start: Begun, phases: Phases, logs: Log): Promise
     dir: join(o.out, 'checkpoints'),
     evaluateAfter: isLabelled(judged) ? looks : new Set(),
     lookAfter: looks,
-    aims: aims.right,
+    aims: aimsOf(s),
     deadline: seconds === undefined ? undefined : clock() + seconds,
     between: run.between({ device, assembled, say }),
     stopping: o.stopping,

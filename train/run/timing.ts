@@ -1,16 +1,13 @@
 /** The programs of a run and its length, where that is said in minutes: these are measured before the first step. */
-import { performance } from 'node:perf_hooks'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
 import { sameSteps, timed } from './length.ts'
+import { clock } from './log/numbers.ts'
 import type { Traced } from './opened.ts'
 import { compiledPhases } from './programs.ts'
 import type { RunningPhase } from './stride.ts'
-
-/** Seconds of a steady clock. */
-export const clock = (): number => performance.now() / 1000
 
 /** A run whose length is decided. */
 export interface Timed extends Traced {

@@ -15,6 +15,7 @@ import { isFault } from '../../../core/fault.ts'
 import { decided } from '../../run/experiment.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { pluginOption, recipeOf } from '../plugins.ts'
+import { spokenProgress } from '../ranks.ts'
 import { layersOf } from '../sources.ts'
 import type { Output } from './program.ts'
 import { needed, runProgram, textOption } from './program.ts'
@@ -84,7 +85,7 @@ const compile = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bindTo('machine'),
     TE.bind('experiment', () => recipeOf(a)),
     TE.bind('layers', ({ experiment }) => TE.fromTask(layersOf(experiment.settings, a, process.env))),
-    TE.bind('run', ({ experiment, layers }) => decided(experiment)(layers)),
+    TE.bind('run', ({ experiment, layers }) => decided(experiment, spokenProgress().say)(layers)),
     TE.bind('data', ({ run }) => run.data(() => undefined)),
     TE.bind('first', ({ data }) => data.train.item(0)),
     TE.bind('made', ({ run, first: { image } }) =>

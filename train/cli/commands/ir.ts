@@ -20,6 +20,7 @@ import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../parsing.ts'
 import { costingOf, costText, netNames } from '../costing.ts'
 import { experimentAt } from '../program-file.ts'
+import { spokenProgress } from '../ranks.ts'
 import { layersOf } from '../sources.ts'
 import { decided } from '../../run/experiment.ts'
 import type { Assembled, AssembledPhase } from '../../run/assembly.ts'
@@ -159,7 +160,7 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     experimentAt(a.operands[0] ?? ''),
     TE.bindTo('experiment'),
     TE.bind('layers', ({ experiment }) => TE.fromTask(layersOf(experiment.settings, a, process.env))),
-    TE.bind('resolved', ({ experiment, layers }) => decided(experiment)(layers)),
+    TE.bind('resolved', ({ experiment, layers }) => decided(experiment, spokenProgress().say)(layers)),
     TE.bind('split', ({ resolved }) => resolved.data(() => undefined)),
     TE.bind('first', ({ split }) => split.train.item(0)),
     TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target))),

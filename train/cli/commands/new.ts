@@ -9,7 +9,8 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
-import { whatIs, writeFile } from '../../../data/formats/file.ts'
+import { whatIs, writeText } from '../../../data/formats/file.ts'
+import { isName } from '../../recipes/added.ts'
 import { usualObjectives } from '../../recipes/kinds.ts'
 import { usualBackbones } from '../../recipes/parts/any-network.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
@@ -45,7 +46,7 @@ const templateOf = (what: string, name: string): Template => {
 }
 
 const named = (name: string, { taken }: Template): Either<Fault, string> =>
-  /^[a-zA-Z][\w-]*$/.test(name) && !taken.includes(name)
+  isName(name) && !taken.includes(name)
     ? E.right(name)
     : E.left(
         fault('usage', {
@@ -73,8 +74,6 @@ const free = (path: string): TaskEither<Fault, void> =>
     ),
   )
 
-const written = (path: string, text: string): TaskEither<Fault, void> => writeFile('io', path)([() => new TextEncoder().encode(text)])
-
 const make = (a: Arguments): TaskEither<Fault, Output> => {
   const [what = '', name = ''] = a.operands
   const template = templateOf(what, name)
@@ -85,8 +84,8 @@ const make = (a: Arguments): TaskEither<Fault, Output> => {
     TE.fromEither(named(name, template)),
     TE.chain(() => free(program)),
     TE.chain(() => free(test)),
-    TE.chain(() => written(program, template.program)),
-    TE.chain(() => written(test, template.test)),
+    TE.chain(() => writeText(program, template.program)),
+    TE.chain(() => writeText(test, template.test)),
     TE.map(() => ({
       text: [
         `${shown(program)}: ${template.about}; ${shown(test)}: its test`,

@@ -10,7 +10,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import { commandLine } from '../../../core/command.ts'
 import { isExpr } from '../../../core/model.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { exitCode, fault, isFault, messageOf } from '../../../core/fault.ts'
+import { fault, isFault, messageOf } from '../../../core/fault.ts'
 import { isRecord } from '../../../data/formats/codec.ts'
 import { nearest } from '../../config/spelling.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
@@ -127,8 +127,7 @@ const script = async (program: string, evaluate: Evaluate): Promise<number> => {
     begun = undefined
     if ('fault' in outcome) {
       const { fault: f } = outcome
-      tellFault(f.place === 'stdin' ? { ...f, place: `stdin:${from + 1}` } : f)
-      return exitCode(f)
+      return tellFault(f.place === 'stdin' ? { ...f, place: `stdin:${from + 1}` } : f)
     }
     if (outcome.value !== undefined) print(shown(outcome.value))
   }

@@ -11,7 +11,7 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { valueAt } from '../../../data/formats/codec.ts'
-import { folderMade, writeFile } from '../../../data/formats/file.ts'
+import { folderMade, writeText } from '../../../data/formats/file.ts'
 import { writeJson } from '../../../data/formats/json.ts'
 import type { Choice } from '../../config/layers.ts'
 import { layerOfText, layersAt, stacked } from '../../config/layers.ts'
@@ -134,13 +134,10 @@ const written = (out: string, axes: ReadonlyArray<Axis>, f: Found, best: unknown
     folderMade(out),
     TE.chain(() => writeJson(join(out, 'search.json'), { axes, rounds: f.rounds, effects: f.effects, unfit: f.unfit })),
     TE.chain(() =>
-      writeFile(
-        'io',
+      writeText(
         join(out, 'best.yaml'),
-      )([
-        () =>
-          new TextEncoder().encode(`# The best of a search: over the settings of the experiment that was searched.\n${stringify(best)}`),
-      ]),
+        `# The best of a search: over the settings of the experiment that was searched.\n${stringify(best)}`,
+      ),
     ),
   )
 
@@ -160,7 +157,7 @@ const searching = (a: Arguments): TaskEither<Fault, Output> => {
     TE.bind('minutes', () => TE.fromEither(numberOption(spec, a, 'minutes', 0, (n) => n > 0, 'a number above 0'))),
     TE.bind('experiment', () => experimentOf(a)),
     TE.bind('layers', ({ experiment }) => TE.fromTask(layersOf(experiment.settings, a, process.env))),
-    TE.bind('now', ({ experiment, layers }) => decided(experiment)(layers)),
+    TE.bind('now', ({ experiment, layers }) => decided(experiment, progress.say)(layers)),
     TE.let(
       'valueOf',
       ({ now }) =>
@@ -175,7 +172,7 @@ const searching = (a: Arguments): TaskEither<Fault, Output> => {
     TE.chainFirst(({ experiment, layers, axes }) =>
       pipe(
         textOption(a, 'vary') === undefined ? [] : axes.flatMap(({ choices }) => choices),
-        TE.traverseSeqArray((c) => decided(experiment)([...layers, ...layersAt(c, '--vary')])),
+        TE.traverseSeqArray((c) => decided(experiment, progress.say)([...layers, ...layersAt(c, '--vary')])),
       ),
     ),
     TE.bind('found', ({ minutes, experiment, layers, now, valueOf, axes }) =>
@@ -185,7 +182,7 @@ const searching = (a: Arguments): TaskEither<Fault, Output> => {
           steps: now.settings.steps,
           seconds: 60 * minutes,
           seed: now.settings.seed,
-          resolve: (changes) => decided(experiment)([...layers, ...layersAt(changes, '--vary')]),
+          resolve: (changes) => decided(experiment, progress.say)([...layers, ...layersAt(changes, '--vary')]),
           say: progress.say,
         },
         valueOf,

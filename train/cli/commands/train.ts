@@ -2,7 +2,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { commandLine } from '../../../core/command.ts'
 import { schemaOf } from '../../config/schema.ts'
-import { addedBy, nothing } from '../../recipes/added.ts'
+import { addedBy } from '../../recipes/added.ts'
 import { recipe, recipeWith } from '../../recipes/recipe.ts'
 import type { CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../parsing.ts'
@@ -26,7 +26,7 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   const parsed = parseArguments(spec)(argv.filter((word) => !isAsking(word)))
   const loaded =
     E.isRight(parsed) && parsed.right._tag === 'Run' ? await pluginsOf(parsed.right.arguments, recipe().name, process.env) : E.right([])
-  const added = E.isLeft(loaded) ? loaded : loaded.right.length === 0 ? E.right(nothing) : addedBy(loaded.right)
+  const added = E.isLeft(loaded) ? loaded : addedBy(loaded.right)
   if (E.isLeft(added)) return tellOnce(added.left)
   const experiment = recipeWith(added.right)()
   if (argv.includes('--schema')) {

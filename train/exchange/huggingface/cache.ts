@@ -16,7 +16,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { codeOf, fault, messageOf } from '../../../core/fault.ts'
 import { makeFolder } from '../../../core/folder.ts'
-import { guarded, systemFault, writeFile } from '../../../data/formats/file.ts'
+import { guarded, systemFault, writeText } from '../../../data/formats/file.ts'
 
 export const storageOf = (cache: string, name: string): string => join(cache, `models--${name.replace('/', '--')}`)
 
@@ -171,7 +171,7 @@ const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision)
 export const setRef = (cache: string, id: { readonly name: string; readonly revision: string }, commit: string): TaskEither<Fault, void> =>
   isCommit(id.revision)
     ? async () => Promise.resolve(E.right(undefined))
-    : writeFile('io', join(storageOf(cache, id.name), 'refs', id.revision))([() => new TextEncoder().encode(commit)])
+    : writeText(join(storageOf(cache, id.name), 'refs', id.revision), commit)
 
 /** The folder of a revision in the cache, where it is there and whole. */
 export const cachedSnapshot =

@@ -7,7 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { join as joinPath } from '../../../core/tree.ts'
 import { isRecord } from '../../../data/formats/codec.ts'
-import { writeFile } from '../../../data/formats/file.ts'
+import { writeText } from '../../../data/formats/file.ts'
 import { showNumber } from '../../run/log/numbers.ts'
 import { classColours, comparedChart, draw } from './chart.ts'
 import type { Curve } from './curves.ts'
@@ -198,6 +198,6 @@ export const writeComparison = (folders: ReadonlyArray<string>, path: string): T
     folders,
     TE.traverseSeqArray(readRecord),
     TE.chain(comparison),
-    TE.chain((text) => writeFile('io', path)([() => new TextEncoder().encode(text)])),
+    TE.chain((text) => writeText(path, text)),
     TE.map(() => path),
   )

@@ -1,19 +1,16 @@
 /** The page of a run while it goes on: what its folder holds by now, whatever state that is in. */
 import { readFile, stat } from 'node:fs/promises'
-import { performance } from 'node:perf_hooks'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
-import { pipe } from 'fp-ts/lib/function.js'
-import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import { showFault, unexpected } from '../../../core/fault.ts'
 import { summaryIn } from '../../run/environment.ts'
+import { clock } from '../../run/log/numbers.ts'
 import { draw } from './chart.ts'
 import { html } from './html.ts'
 import type { Page } from './page.ts'
-import { document, page, writtenNow } from './page.ts'
-import { readRecord } from './record.ts'
-import { curveSection, runSections } from './sections.ts'
+import { document, writtenNow } from './page.ts'
+import { pageOf } from './report.ts'
 
 /** A page, and the seconds after which it is worth another look. */
 export interface Live {
@@ -72,23 +69,17 @@ export const livePage = async (folder: string): Promise<Live> => {
     // libraries are loaded once, which says nothing of the next page
     const ready = await draw([])()
     if (E.isLeft(ready)) return unread(folder, ready.left)
-    const begun = performance.now()
-    const drawn = await pipe(
-      readRecord(folder),
-      TE.bindTo('record'),
-      TE.bind('curves', ({ record }) => curveSection(record)),
-    )()
-    if (E.isLeft(drawn)) return unread(folder, drawn.left)
-    const { record, curves } = drawn.right
-    const text = page(record, [...curves, ...runSections(record)], writtenNow())
-    return { text, again: Math.max(every.going, Math.ceil((performance.now() - begun) / 1000 / share)) }
+    const begun = clock()
+    const text = await pageOf(folder, [])()
+    if (E.isLeft(text)) return unread(folder, text.left)
+    return { text: text.right, again: Math.max(every.going, Math.ceil((clock() - begun) / share)) }
   } catch (e) {
     return unread(folder, unexpected(e))
   }
 }
 
 /** The same for any number of readers: drawn anew no sooner than it is worth another look. */
-export const livePages = (folder: string, now: () => number = () => performance.now() / 1000): (() => Promise<Live>) => {
+export const livePages = (folder: string, now: () => number = clock): (() => Promise<Live>) => {
   let last: { readonly at: number; readonly page: Promise<Live> } | undefined
   return async () => {
     const known = last

@@ -9,7 +9,7 @@ import type { ValueOf } from '../../config/field.ts'
 import type { Choice, OtherKind } from '../../config/section.ts'
 import { variants } from '../../config/section.ts'
 import type { Backbone } from '../../step/method.ts'
-import type { AnyMaker, Maker } from '../part.ts'
+import type { Maker, Own } from '../part.ts'
 import { choice, ofAny } from '../part.ts'
 import type { Asked } from './network.ts'
 import { backboneOf, networkSettings } from './network.ts'
@@ -24,7 +24,7 @@ export type AnyNetwork = ValueOf<typeof anyNetworkSettings>
 /** Pixels along the side of what a patch of its features stands for. */
 const patchOf = (n: AnyNetwork): number => (n.kind === 'vit' ? n.patch : pyramidOf(n).patch)
 
-type Made = (o: Asked) => Backbone<unknown, Expr | VitInput>
+export type Made = (o: Asked) => Backbone<unknown, Expr | VitInput>
 
 const made =
   (n: AnyNetwork): Made =>
@@ -56,9 +56,6 @@ export const erased = <B>(b: Backbone<B>): Backbone<unknown, Expr | VitInput> =>
   }
 }
 
-/** The backbones of plugins, by kind. */
-export type OwnBackbones = ReadonlyMap<string, AnyMaker<Made>>
-
 /** One of the usual kinds, or of a plugin's. */
 export type SomeNetwork = AnyNetwork | OtherKind
 
@@ -79,7 +76,7 @@ const none = (kind: string): Backbone<unknown, Expr | VitInput> => {
   return { params: {}, width: 1, patch: 1, apply: () => () => ({ cls: missing(), patches: missing() }) }
 }
 
-export const someNetworks = (own: OwnBackbones): SomeNetworks => {
+export const someNetworks = (own: Own<Made>): SomeNetworks => {
   const settings = anyNetworkSettings.beside(new Map([...own].map(([kind, { settings: s }]) => [kind, s])))
   const make = (n: SomeNetwork): Made => {
     if (isUsual(n)) return made(n)

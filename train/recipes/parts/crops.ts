@@ -1,15 +1,13 @@
 /** Multi-crop augmentation as settings. */
-import * as E from 'fp-ts/lib/Either.js'
 import { misuse } from '../../../core/primitive.ts'
 import type { Augmentation, Retouch } from '../../../data/augment/augmentation.ts'
 import type { AugmentationName } from '../../../data/augment/presets.ts'
 import { augmentations } from '../../../data/augment/presets.ts'
 import type { ValueOf } from '../../config/field.ts'
-import { valueAt } from '../../../data/formats/codec.ts'
-import { oneOf, optional, pair, real, share, whole } from '../../config/field.ts'
+import { oneOf, pair, real, share, whole } from '../../config/field.ts'
 import { section } from '../../config/section.ts'
-import type { AnyMaker, Part } from '../part.ts'
-import { part, partOf } from '../part.ts'
+import type { Own, Part } from '../part.ts'
+import { ownMade, ownSections, part, partOf } from '../part.ts'
 
 const names = ['digits', 'v1', 'v2', 'v3', 'v3-large', 'unresized'] as const satisfies ReadonlyArray<AugmentationName>
 
@@ -55,24 +53,18 @@ export const crops = part(settings, ({ recipe, blur, jitter, blurOrder, ...o }):
   augmentations[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder }),
 )
 
-/** What plugins do to crops, by name. */
-export type Retouches = ReadonlyMap<string, AnyMaker<Retouch>>
-
-/** The change of such settings; settings of none, which no decoded ones are, are said when the step is traced. */
-const retouchOf = (name: string, m: AnyMaker<Retouch>, given: unknown): Retouch => {
-  const made = m.of(given)
-  return E.isRight(made) ? made.right : (x) => misuse(`augmentation.${name}`, [x], { allowed: 'its settings', remedy: 'decode them first' })
-}
-
-/** The same, and what plugins do to crops where `augmentation.NAME` is a section and not null: one after the other. */
-export const cropsWith = (own: Retouches): Part<Crops, Augmentation> => {
+/** What plugins do to crops where `augmentation.NAME` is a section and not null: one after the other. */
+export const cropsWith = (own: Own<Retouch>): Part<Crops, Augmentation> => {
   const plain = crops()
   if (own.size === 0) return plain
-  return partOf(plain.settings.beside(Object.fromEntries([...own].map(([name, m]) => [name, optional(m.settings)]))), (s) => {
-    const changes = [...own].flatMap(([name, m]) => {
-      const given = valueAt(s, name)
-      return given === null || given === undefined ? [] : [retouchOf(name, m, given)]
-    })
+  return partOf(plain.settings.beside(ownSections(own)), (s) => {
+    const changes = ownMade(
+      own,
+      s,
+      (name): Retouch =>
+        (x) =>
+          misuse(`augmentation.${name}`, [x], { allowed: 'its settings', remedy: 'decode them first' }),
+    )
     const retouch: Retouch = (x, group) => changes.reduce((y, change) => change(y, group), x)
     return { ...plain.make(s), ...(changes.length === 0 ? {} : { retouch }) }
   })

@@ -3,7 +3,6 @@ import * as E from 'fp-ts/lib/Either.js'
 import { fit } from '../../../compiler/passes/fit.ts'
 import { halfStorage } from '../../../compiler/passes/precision.ts'
 import { blocksAsRegions, remat } from '../../../compiler/passes/remat.ts'
-import { valueAt } from '../../../data/formats/codec.ts'
 import type { FreezeOptions } from '../../../models/freeze.ts'
 import type { Field, ValueOf } from '../../config/field.ts'
 import { expression, flag, list, oneOf, optional, real, whole } from '../../config/field.ts'
@@ -20,7 +19,8 @@ import { half } from '../../step/strategies/precision.ts'
 import type { Strategy } from '../../step/strategies/strategy.ts'
 import { notThere, strategies } from '../../step/strategies/strategy.ts'
 import { adapters, adaptersOf } from '../../config/adapters.ts'
-import type { AnyMaker } from '../part.ts'
+import type { Own } from '../part.ts'
+import { ownMade, ownSections } from '../part.ts'
 
 /** Whether anything is named. */
 const freezes = (o: Omit<Freezing, 'until'>): boolean =>
@@ -108,24 +108,21 @@ export const strategySettings = section(
 
 export type Strategies = ValueOf<typeof strategySettings>
 
-/** The strategies of plugins, by name. */
-export type OwnStrategies = ReadonlyMap<string, AnyMaker<Strategy>>
-
 /** The settings with those of plugins: `strategies.NAME` is null where it is not used. */
-export const strategySettingsWith = (own: OwnStrategies): Section<Strategies> =>
-  strategySettings.beside(Object.fromEntries([...own].map(([name, m]) => [name, optional(m.settings)])))
+export const strategySettingsWith = (own: Own<Strategy>): Section<Strategies> => strategySettings.beside(ownSections(own))
 
 /** The plugins' strategies of such settings, one after the other. */
 export const ownStrategyOf =
-  (own: OwnStrategies) =>
+  (own: Own<Strategy>) =>
   (s: Strategies): Strategy =>
     strategies(
-      [...own].flatMap(([name, m]) => {
-        const given = valueAt(s, name)
-        if (given === null || given === undefined) return []
-        const made = m.of(given)
-        return [E.isRight(made) ? made.right : () => E.left(notThere(`strategies.${name}`, 'its settings', Object.keys(m.settings.parts)))]
-      }),
+      ownMade(
+        own,
+        s,
+        (name, settings): Strategy =>
+          () =>
+            E.left(notThere(`strategies.${name}`, 'its settings', Object.keys(settings.parts))),
+      ),
     )
 
 const freezeOf = ({ prefix, blocks, paths, patchEmbed, position, tokens, norms }: Freezing): FreezeOptions => ({

@@ -11,7 +11,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { codeOf, fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { guarded, writeFile } from '../../../data/formats/file.ts'
+import { guarded, writeText } from '../../../data/formats/file.ts'
 
 /** What is recorded of a step. A number that is not finite is written as null, since JSON has none. */
 export interface StepRecord {
@@ -102,6 +102,6 @@ const over = (path: string, handle: FileHandle): Metrics => ({
 export const openMetrics = (path: string, resumeAt?: number): TaskEither<Fault, Metrics> =>
   pipe(
     resumeAt === undefined ? TE.right('') : pipe(readIfThere(path), TE.map(keepUpTo(resumeAt))),
-    TE.chain((text) => writeFile('io', path)([() => new TextEncoder().encode(text)])),
+    TE.chain((text) => writeText(path, text)),
     TE.chain(() => guarded('io', path)(async () => E.right(over(path, await open(path, 'a'))))),
   )

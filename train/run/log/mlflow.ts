@@ -16,7 +16,7 @@ import { masked } from '../../../core/text.ts'
 import { join as joinPath } from '../../../core/tree.ts'
 import type { Json } from '../../../data/formats/codec.ts'
 import { decodeAs } from '../../../data/formats/codec.ts'
-import { writeFile } from '../../../data/formats/file.ts'
+import { writeText } from '../../../data/formats/file.ts'
 import type { Ending, Log } from './log.ts'
 import type { StepRecord } from './metrics.ts'
 
@@ -179,9 +179,7 @@ const begin = (o: MlflowOptions): TaskEither<Fault, string> =>
         TE.traverseSeqArray((params) => done(o, 'runs/log-batch', nothing, { run_id, params })),
       ),
     ),
-    TE.chainFirst((run_id) =>
-      writeFile('io', join(o.out, 'mlflow.json'))([() => new TextEncoder().encode(`${JSON.stringify({ uri: o.uri, run_id })}\n`)]),
-    ),
+    TE.chainFirst((run_id) => writeText(join(o.out, 'mlflow.json'), `${JSON.stringify({ uri: o.uri, run_id })}\n`)),
   )
 
 interface Metric {

@@ -1,4 +1,8 @@
-/** Numbers for people: short, and of a steady width where a line is rewritten. */
+/** Numbers for people: short, and of a steady width where a line is rewritten; and the time that passes. */
+import { performance } from 'node:perf_hooks'
+
+/** Seconds of a steady clock. */
+export const clock = (): number => performance.now() / 1000
 
 /** Four significant digits: `2.314`, `0.0413`, `1.2e-7`, `12830`; `nan`, `inf`. */
 export const showNumber = (v: number): string => {

@@ -3,10 +3,9 @@
  * what is shown depends on the clock; nothing computed does.
  */
 
-import { performance } from 'node:perf_hooks'
 import pc from 'picocolors'
 import { shownText, withoutSecrets } from '../../../core/text.ts'
-import { showDuration, showNumber } from './numbers.ts'
+import { clock as steady, showDuration, showNumber } from './numbers.ts'
 
 /** What one step reports. */
 export interface Tick {
@@ -122,7 +121,7 @@ const paint = (line: string): string => {
  * the pace, because it compiles and warms up.
  */
 export const startProgress = (options: ProgressOptions = {}): Progress => {
-  const { terminal = stderrTerminal(), clock = () => performance.now() / 1000, plainEvery = 5, liveEvery = 0.1, speech = 'usual' } = options
+  const { terminal = stderrTerminal(), clock = steady, plainEvery = 5, liveEvery = 0.1, speech = 'usual' } = options
   const isQuiet = speech === 'quiet'
   let pace = noPace
   let last: Tick | undefined
