@@ -1,4 +1,4 @@
-/** Which files of the repository import which, and which of them are near to which. */
+/** Which files of the repository import which, and which tests reach which. */
 import { readOrder, sources } from '../rooms/rooms.ts'
 
 /** Files by their path from the root, and what each imports. */
@@ -10,20 +10,15 @@ export const importsOf = (): Imports => {
   return new Map(sources([...rooms]).map((s) => [s.path, s.imports]))
 }
 
-/** How many imports lie between each file and `target`, for files that reach it at all; 0 is the file itself. */
-export const distancesTo = (imports: Imports, target: string): ReadonlyMap<string, number> => {
+/** Files that reach `target` through imports, and itself. */
+const reaching = (imports: Imports, target: string): ReadonlySet<string> => {
   const users = new Map<string, Array<string>>()
   for (const [path, used] of imports) for (const u of used) users.set(u, [...(users.get(u) ?? []), path])
-  const distances = new Map([[target, 0]])
-  for (const path of distances.keys()) {
-    for (const user of users.get(path) ?? []) if (!distances.has(user)) distances.set(user, (distances.get(path) ?? 0) + 1)
-  }
-  return distances
+  const found = new Set([target])
+  for (const path of found) for (const user of users.get(path) ?? []) found.add(user)
+  return found
 }
 
-/** Test files that reach a file, nearest first. */
+/** Test files that reach a file. */
 export const testsOf = (imports: Imports, target: string): ReadonlyArray<string> =>
-  [...distancesTo(imports, target)]
-    .filter(([path]) => path.endsWith('.test.ts'))
-    .sort(([a, m], [b, n]) => m - n || a.localeCompare(b))
-    .map(([path]) => path)
+  [...reaching(imports, target)].filter((path) => path.endsWith('.test.ts')).sort()

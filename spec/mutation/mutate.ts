@@ -8,9 +8,12 @@ import * as t from 'io-ts'
 import { fault, messageOf, showFault } from '../../core/fault.ts'
 import { root } from '../rooms/rooms.ts'
 import { openBench } from './bench.ts'
-import type { Result, Sound } from './check.ts'
+import type { Result } from './check.ts'
 import { check } from './check.ts'
+import type { Imports } from './imports.ts'
 import { importsOf } from './imports.ts'
+import type { Judge } from './judges.ts'
+import { candidates, groupsOf, judgesIn } from './judges.ts'
 import type { Found } from './mutant.ts'
 import { lookup, nameOf } from './mutant.ts'
 import { compilerTexts, mutants } from './mutants.ts'
@@ -18,7 +21,7 @@ import { compilerTexts, mutants } from './mutants.ts'
 const folder = join(tmpdir(), 'dinograph-mutation')
 
 const help = `Applies mutants (spec/mutation/mutants/) one at a time to copies of the repository, and runs the specification files that reach the
-changed file, nearest first, until one fails.
+changed file, what costs least first, until one fails. Which cost what, and which fail without any mutant, one run without mutants says first.
 
 usage: npm run mutate -- [--only TEXT,...] [--resume] [--jobs N] [--list]
 
@@ -70,6 +73,23 @@ const report = (all: ReadonlyArray<Result>): number => {
   return noticed >= 0.95 * all.length ? 0 : 1
 }
 
+/** The files that judge, from one run without any mutant; an earlier one is used again by `--resume`. */
+const surveyed = async (o: Options, imports: Imports): Promise<ReadonlyArray<Judge>> => {
+  const path = join(folder, 'survey.json')
+  const clean = join(folder, 'clean')
+  if (!o.resume || !existsSync(path)) {
+    const tests = candidates(imports)
+    process.stderr.write(`${tests.length} specification files are run once without any mutant\n`)
+    const bench = openBench(root, clean, join(folder, 'cache'))
+    writeFileSync(path, await bench.survey(tests, o.jobs))
+    bench.remove()
+  }
+  const { judges, failing } = judgesIn(JSON.parse(readFileSync(path, 'utf8')), clean)
+  if (failing.length > 0) process.stderr.write(`left out, as they fail without any mutant: ${failing.join(' ')}\n`)
+  process.stderr.write(`${judges.length} of them judge, ${Math.round(judges.reduce((n, j) => n + j.seconds, 0))} s in all\n`)
+  return judges
+}
+
 const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => {
   mkdirSync(folder, { recursive: true })
   const path = join(folder, 'results.json')
@@ -78,23 +98,11 @@ const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => 
   const left = found.filter((f) => !all.some((r) => r.name === nameOf(f.mutant)))
   process.stderr.write(`${found.length} mutants, ${left.length} to be tried\n`)
   const imports = importsOf()
-  const clean = openBench(root, join(folder, 'clean'), join(folder, 'cache'))
-  const known = new Map<string, Promise<boolean>>()
-  const sound: Sound = (group) => {
-    const key = `${group.share} ${group.tests.join()}`
-    const tried =
-      known.get(key) ??
-      clean.run(group, 1200).then((e) => {
-        if (e._tag !== 'Passed') process.stderr.write(`left out, as it fails without any mutant: ${group.tests.join(' ')}\n`)
-        return e._tag === 'Passed'
-      })
-    known.set(key, tried)
-    return tried
-  }
+  const judges = await surveyed(o, imports)
   const work = async (n: number): Promise<void> => {
     const bench = openBench(root, join(folder, `copy${n}`), join(folder, 'cache'))
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const r = await check(bench, imports, next, sound)
+      const r = await check(bench, groupsOf(imports, judges, next.path), next)
       all.push(r)
       writeFileSync(path, `${JSON.stringify(all, null, 1)}\n`)
       process.stderr.write(line(r))
@@ -102,7 +110,6 @@ const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => 
     bench.remove()
   }
   await Promise.all(Array.from({ length: o.jobs }, (_, n) => work(n)))
-  clean.remove()
   return report(all)
 }
 

@@ -1,0 +1,69 @@
+/** The specification files that judge mutants, and what each costs: measured once, without any mutant. */
+import { relative } from 'node:path'
+import * as t from 'io-ts'
+import type { Group } from './bench.ts'
+import type { Imports } from './imports.ts'
+import { testsOf } from './imports.ts'
+
+/** A specification file that passes without any mutant. */
+export interface Judge {
+  readonly test: string
+  readonly seconds: number
+}
+
+/** The compiler's own specification: what only whole runs of training would notice counts as not noticed. */
+const own = /^spec\/(laws|rules|targets|golden|ops|losses|models|strategies|parity)\//
+
+export const candidates = (imports: Imports): ReadonlyArray<string> =>
+  [...imports.keys()].filter((p) => own.test(p) && p.endsWith('.test.ts')).sort()
+
+const survey = t.strict({
+  testResults: t.readonlyArray(t.strict({ name: t.string, status: t.string, startTime: t.number, endTime: t.number })),
+})
+
+/** Judges from what vitest wrote, and the files that fail without any mutant; files are named from `folder`. */
+export const judgesIn = (
+  json: unknown,
+  folder: string,
+): { readonly judges: ReadonlyArray<Judge>; readonly failing: ReadonlyArray<string> } => {
+  const read = survey.decode(json)
+  const files = read._tag === 'Right' ? read.right.testResults.map((r) => ({ ...r, test: relative(folder, r.name) })) : []
+  return {
+    judges: files.filter((f) => f.status === 'passed').map((f) => ({ test: f.test, seconds: (f.endTime - f.startTime) / 1000 })),
+    failing: files.filter((f) => f.status !== 'passed').map((f) => f.test),
+  }
+}
+
+/** Files that draw graphs: made to notice, mostly within their first ones. */
+const generated = /-graphs\.test|laws\/passes\.test/
+
+/** Sources in C are reached through what compiles them. */
+const importedAs = (path: string): string => (path.endsWith('.ts') ? path : 'compiler/targets/native/compiler.ts')
+
+/** Specification files for a mutant, in groups that are run one after the other: what costs least first, the generators with few graphs. */
+export const groupsOf = (imports: Imports, judges: ReadonlyArray<Judge>, path: string): ReadonlyArray<Group> => {
+  // one target's own code is not in the way of another's
+  const foreign = path.includes('/native/') ? 'gpujs' : path.includes('/gpujs/') ? 'native' : undefined
+  const reached = new Set(testsOf(imports, importedAs(path)))
+  const mine = judges
+    .filter((j) => reached.has(j.test) && (foreign === undefined || !j.test.startsWith(`spec/targets/${foreign}`)))
+    .sort((a, b) => a.seconds - b.seconds)
+  const plain = mine.filter((j) => !generated.test(j.test))
+  const graphs = mine.filter((j) => generated.test(j.test))
+  const between = (least: number, most: number): Group => ({
+    tests: plain.filter((j) => j.seconds >= least && j.seconds < most).map((j) => j.test),
+    share: 1,
+  })
+  const alone = (some: ReadonlyArray<Judge>, share: number): ReadonlyArray<Group> => some.map((j) => ({ tests: [j.test], share }))
+  return [
+    between(0, 3),
+    ...alone(graphs, 0.1),
+    between(3, 10),
+    between(10, 25),
+    ...alone(graphs, 1),
+    ...alone(
+      plain.filter((j) => j.seconds >= 25),
+      1,
+    ),
+  ].filter((g) => g.tests.length > 0)
+}
