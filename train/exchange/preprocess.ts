@@ -14,7 +14,7 @@ import type { Resampling } from '../../data/augment/taps.ts'
 import { bicubic } from '../../data/augment/taps.ts'
 import { resizeImage } from '../../data/augment/canvas.ts'
 import type { Box, Image } from '../../data/readers/dataset.ts'
-import type { Dialect } from '../../models/huggingface/config.ts'
+import type { Dialect } from '../../models/huggingface/dialect.ts'
 import type { Preprocessor } from './huggingface/preprocessor.ts'
 import { classOf, completed } from './huggingface/preprocessor.ts'
 
