@@ -2,6 +2,7 @@
  * Signs of collapse while training, from the metrics that losses hand back anyway (losses/collapse.ts, losses/dino.ts). A cause is reported
  * once in a run, with what to change. Small batches and few prototypes are where this happens first.
  */
+import { valueAt } from '../../data/formats/codec.ts'
 
 /** What a run's networks are like, as far as signs of collapse depend on it. */
 export interface Watched {
@@ -10,6 +11,8 @@ export interface Watched {
   /** D, the width of features. */
   readonly width: number
   readonly steps: number
+  /** Of the program, all of them: advice names those that it has, and their present values. */
+  readonly settings: unknown
 }
 
 export type Cause = 'uniform' | 'certain' | 'alike'
@@ -17,8 +20,8 @@ export type Cause = 'uniform' | 'certain' | 'alike'
 /** Shares of what is largest: entropy of ln K, spread of 1 / sqrt D. */
 const limits = { uniform: 0.995, certain: 0.02, alike: 0.1 }
 
-/** Steps in a row at which a sign must show. */
-const patience = 50
+/** Steps in a row at which a sign must show: a tenth of a run, and no more than long runs need. */
+const patienceOf = ({ steps }: Watched): number => Math.min(50, Math.max(20, Math.round(steps / 10)))
 
 /** Untrained networks look collapsed: nothing is said in a run's first tenth, and not of uniform targets in its first third. */
 const grace = { uniform: 1 / 3, certain: 0.1, alike: 0.1 }
@@ -32,37 +35,95 @@ export const signs = (w: Watched, step: number, values: ReadonlyMap<string, numb
     certain: entropy !== undefined && most !== undefined && entropy < limits.certain * most,
     alike: spread !== undefined && spread * Math.sqrt(w.width) < limits.alike,
   }
-  return (['uniform', 'certain', 'alike'] as const).filter((c) => shown[c] && step >= Math.max(patience, grace[c] * w.steps))
+  return (['uniform', 'certain', 'alike'] as const).filter((c) => shown[c] && step >= Math.max(patienceOf(w), grace[c] * w.steps))
 }
+
+/** A setting that may help. */
+interface Advice {
+  /** Of the setting. */
+  readonly path: string
+  /** What to do about it, around its path: `lower … to 0.98`. */
+  readonly before: string
+  readonly after?: string
+  /** Whether a value is worth changing so; always, where nothing is said. */
+  readonly from?: (value: unknown) => boolean
+}
+
+const above =
+  (n: number) =>
+  (v: unknown): boolean =>
+    typeof v === 'number' && v > n
+
+const below =
+  (n: number) =>
+  (v: unknown): boolean =>
+    typeof v === 'number' && v < n
+
+const advice: Readonly<Record<Cause, ReadonlyArray<Advice>>> = {
+  uniform: [
+    { path: 'schedule.momentum', before: 'lower', after: 'to 0.98, as suits short runs', from: above(0.98) },
+    { path: 'schedule.temperature', before: 'lower', after: 'to 0.015', from: above(0.015) },
+    { path: 'head.prototypes', before: 'take fewer', from: above(64) },
+    { path: 'optimizer.lr', before: 'raise' },
+  ],
+  certain: [
+    { path: 'schedule.temperature', before: 'raise', after: 'to 0.07', from: below(0.07) },
+    { path: 'schedule.freezeLastLayer', before: 'raise', after: 'to a tenth of the run, so that prototypes are trained later' },
+    { path: 'optimizer.lr', before: 'lower' },
+    { path: 'objective.centring', before: 'set', after: 'to sinkhorn, which balances targets', from: (v) => v !== 'sinkhorn' },
+  ],
+  alike: [
+    { path: 'batch', before: 'raise', from: below(512) },
+    { path: 'optimizer.lr', before: 'lower' },
+    { path: 'augmentation.globalScale', before: 'widen' },
+    { path: 'objective.kind', before: 'set', after: 'to dinov2, which has KoLeo', from: (v) => v === 'dinov1' },
+    { path: 'objective.koleo', before: 'raise' },
+  ],
+}
+
+/** What to change in a program: of the advice, what it has a setting for that is not there already, with the present value. */
+export const advised = (cause: Cause, settings: unknown): ReadonlyArray<string> =>
+  advice[cause].flatMap(({ path, before, after, from }) => {
+    const value = valueAt(settings, ...path.split('.'))
+    if (value === undefined || from?.(value) === false) return []
+    return [
+      `${before} ${path}${after === undefined ? '' : ` ${after}`} (it is ${typeof value === 'string' ? value : JSON.stringify(value)})`,
+    ]
+  })
 
 const text = (cause: Cause, w: Watched, values: ReadonlyMap<string, number>): string => {
   const number = (name: string): string => (values.get(name) ?? NaN).toPrecision(3)
-  switch (cause) {
-    case 'uniform':
-      return `the teacher still finds all ${w.prototypes ?? 0} prototypes equally likely (entropy ${number('entropy')}, ln K is ${Math.log(w.prototypes ?? 1).toPrecision(3)}), so nothing is learned: lower schedule.momentum (0.98 for short runs) or schedule.temperature, take fewer head.prototypes, or raise optimizer.lr`
-    case 'certain':
-      return `the teacher is certain of one prototype for every crop (entropy ${number('entropy')} of at most ${Math.log(w.prototypes ?? 1).toPrecision(3)}): raise schedule.temperature, train the prototypes later (schedule.freezeLastLayer), lower optimizer.lr, or balance targets with objective.centring: sinkhorn`
-    case 'alike':
-      return `the features of different images are nearly the same (spread ${number('spread')} of at most ${(1 / Math.sqrt(w.width)).toPrecision(3)}): enlarge the batch, lower optimizer.lr, widen the crops (augmentation.globalScale), or add KoLeo (objective.kind: dinov2)`
+  const most = Math.log(w.prototypes ?? 1).toPrecision(3)
+  const found: Readonly<Record<Cause, string>> = {
+    uniform: `the teacher still finds all ${w.prototypes ?? 0} prototypes equally likely (entropy ${number('entropy')}, ln K is ${most}), so nothing is learned`,
+    certain: `the teacher is certain of one prototype for every crop (entropy ${number('entropy')} of at most ${most})`,
+    alike: `the features of different images are nearly the same (spread ${number('spread')} of at most ${(1 / Math.sqrt(w.width)).toPrecision(3)})`,
   }
+  const change = advised(cause, w.settings)
+  return change.length === 0 ? found[cause] : `${found[cause]}: ${change.join(', or ')}`
 }
 
-/** How long each sign has shown by now, and which causes were reported. */
+/** How long each sign has shown by now, which last, and which causes were reported. */
 export interface Watching {
   readonly inRow: ReadonlyMap<Cause, number>
+  readonly lasting: ReadonlySet<Cause>
   readonly reported: ReadonlySet<Cause>
 }
 
-export const calm: Watching = { inRow: new Map(), reported: new Set() }
+export const calm: Watching = { inRow: new Map(), lasting: new Set(), reported: new Set() }
 
-/** Whether a sign that was reported still shows. */
-export const isCollapsed = ({ inRow, reported }: Watching): boolean => [...inRow].some(([c, n]) => n >= patience && reported.has(c))
+/** Whether a sign lasts, which then was reported. */
+export const isCollapsed = ({ lasting }: Watching): boolean => lasting.size > 0
 
 /** After one more step: what to remember, and what to report. Law, tested: no cause is reported twice. */
 export const watch =
   (w: Watched, step: number, values: ReadonlyMap<string, number>) =>
   (before: Watching): readonly [Watching, ReadonlyArray<string>] => {
     const inRow = new Map(signs(w, step, values).map((c) => [c, (before.inRow.get(c) ?? 0) + 1] as const))
-    const now = [...inRow].filter(([c, n]) => n >= patience && !before.reported.has(c)).map(([c]) => c)
-    return [{ inRow, reported: new Set([...before.reported, ...now]) }, now.map((c) => `warning at step ${step}: ${text(c, w, values)}`)]
+    const lasting = new Set([...inRow].filter(([, n]) => n >= patienceOf(w)).map(([c]) => c))
+    const now = [...lasting].filter((c) => !before.reported.has(c))
+    return [
+      { inRow, lasting, reported: new Set([...before.reported, ...now]) },
+      now.map((c) => `warning at step ${step}: ${text(c, w, values)}`),
+    ]
   }

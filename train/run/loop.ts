@@ -127,7 +127,7 @@ const prototypesOf = ({
 /** Looks for signs of collapse, and reports them where that is asked for. */
 const watched = (o: LoopOptions, { phase }: Now, done: number, values: ReadonlyMap<string, number>, carried: Carried): Watching => {
   const [next, texts] = watch(
-    { prototypes: prototypesOf(o.assembled), width: phase.features.cls.type.shape[1] ?? 1, steps: o.settings.steps },
+    { prototypes: prototypesOf(o.assembled), width: phase.features.cls.type.shape[1] ?? 1, steps: o.settings.steps, settings: o.settings },
     done,
     values,
   )(carried.watching)
