@@ -1,4 +1,5 @@
 /** Files of features: the same numbers in every kind, with files, classes and the network that they are of. */
+import { parquetMetadataAsync, parquetReadObjects } from 'hyparquet'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -133,6 +134,28 @@ describe('features', { timeout: 120_000 }, () => {
     expect(rows).toEqual((await ofSafetensors(at('c.safetensors'))).cls)
   })
 
+  it('are the same in Parquet, a row for each image, with patches as lists of lists', async () => {
+    const done = features('f.parquet')
+    expect(done.code, done.err).toBe(0)
+    const bytes = readFileSync(at('f.parquet'))
+    const file = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length)
+    const rows = await parquetReadObjects({ file })
+    const one = await ofSafetensors(at('f.safetensors'))
+    const row = (i: number, of: ReadonlyArray<number>, size: number): ReadonlyArray<number> => of.slice(i * size, (i + 1) * size)
+    expect(rows).toEqual(
+      one.files.map((file, i) => ({
+        split: 'all',
+        file,
+        label: one.label[i],
+        class: one.classes[one.label[i]],
+        cls: row(i, one.cls, 8),
+        patches: Array.from({ length: 9 }, (_, k) => row(9 * i + k, one.patches, 8)),
+      })),
+    )
+    const { key_value_metadata } = await parquetMetadataAsync(file)
+    expect(key_value_metadata?.find((m) => m.key === 'model_sha256')?.value).toBe(one.digest)
+  })
+
   it('say which network they are of: its numbers by name, in order', async () => {
     right(await writeSafetensors(at('own.safetensors'))({ tensors: stateOf(right(await readBackbone(at('model'))())), metadata: {} })())
     const { tensors } = right(await readSafetensors(at('own.safetensors'))())
@@ -154,9 +177,9 @@ describe('features', { timeout: 120_000 }, () => {
     expect(readFileSync(at('g.csv')).subarray(0, 2).toString()).toBe('PK')
   })
   it('are of a kind that their ending names, or it is refused before anything is computed', () => {
-    const wrong = features('g.parquet')
+    const wrong = features('g.feather')
     expect(wrong.code).toBe(2)
-    expect(wrong.err).toContain('found:   the ending .parquet')
+    expect(wrong.err).toContain('found:   the ending .feather')
     expect(wrong.err).toContain(`write --out ${at('g')}.safetensors`)
     expect(existsSync(at('g.parquet'))).toBe(false)
   })

@@ -17,7 +17,8 @@ import type { Encoder } from '../../judge/evaluate/encoder.ts'
 import { encoder } from '../../judge/evaluate/encoder.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 import type { Table, Tables } from '../../judge/evaluate/table.ts'
-import { digestOf, formats, isFormat, tableOf, tensorsOf } from '../../judge/evaluate/table.ts'
+import { formats, isFormat } from '../../judge/evaluate/formats.ts'
+import { digestOf, tableOf, tensorsOf } from '../../judge/evaluate/table.ts'
 import { isSilent } from '../ranks.ts'
 import type { Ready, Output } from './program.ts'
 import {
@@ -38,7 +39,7 @@ const spec: CommandSpec = {
   about: [
     'Writes the features of every image: cls [n, D], patches [n, N, D] in rows of the grid, and label [n] where all have one. Where the data have',
     'several splits, names begin with theirs: train/cls. Beside them stand the files of the images, the names of the classes (files, classes), and the',
-    "sha256 of the network's numbers (model_sha256): in safetensors as metadata, the lists as JSON. A csv has one row for each image.",
+    "sha256 of the network's numbers (model_sha256): in safetensors as metadata, the lists as JSON. A csv or parquet has one row for each image.",
   ].join('\n'),
   answers: ['target', 'threads', 'set'],
   settings: readingSettings,
