@@ -21,13 +21,18 @@ const survey = t.strict({
   testResults: t.readonlyArray(t.strict({ name: t.string, status: t.string, startTime: t.number, endTime: t.number })),
 })
 
-/** Judges from what vitest wrote, and the files that fail without any mutant; files are named from `folder`. */
-export const judgesIn = (
-  json: unknown,
-  folder: string,
-): { readonly judges: ReadonlyArray<Judge>; readonly failing: ReadonlyArray<string> } => {
-  const read = survey.decode(json)
-  const files = read._tag === 'Right' ? read.right.testResults.map((r) => ({ ...r, test: relative(folder, r.name) })) : []
+export interface Survey {
+  readonly judges: ReadonlyArray<Judge>
+  /** Files that fail without any mutant. */
+  readonly failing: ReadonlyArray<string>
+}
+
+/** Judges from what runs of vitest wrote; files are named from `folder`. */
+export const judgesIn = (written: ReadonlyArray<unknown>, folder: string): Survey => {
+  const files = written.flatMap((json) => {
+    const read = survey.decode(json)
+    return read._tag === 'Right' ? read.right.testResults.map((r) => ({ ...r, test: relative(folder, r.name) })) : []
+  })
   return {
     judges: files.filter((f) => f.status === 'passed').map((f) => ({ test: f.test, seconds: (f.endTime - f.startTime) / 1000 })),
     failing: files.filter((f) => f.status !== 'passed').map((f) => f.test),
@@ -50,19 +55,27 @@ export const groupsOf = (imports: Imports, judges: ReadonlyArray<Judge>, path: s
     .sort((a, b) => a.seconds - b.seconds)
   const plain = mine.filter((j) => !generated.test(j.test))
   const graphs = mine.filter((j) => generated.test(j.test))
-  const between = (least: number, most: number): Group => ({
-    tests: plain.filter((j) => j.seconds >= least && j.seconds < most).map((j) => j.test),
-    share: 1,
-  })
+  const all = mine.reduce((n, j) => n + j.seconds, 0)
+  /** Those that begin within some share of the time that all take. */
+  const between = (from: number, to: number): Group => {
+    let passed = 0
+    const tests: Array<string> = []
+    for (const { test, seconds } of plain) {
+      if (passed >= from * all && passed < to * all) tests.push(test)
+      passed += seconds
+    }
+    return { tests, share: 1 }
+  }
   const alone = (some: ReadonlyArray<Judge>, share: number): ReadonlyArray<Group> => some.map((j) => ({ tests: [j.test], share }))
+  const late = between(0.1, 1).tests
   return [
-    between(0, 3),
+    between(0, 0.02),
     ...alone(graphs, 0.1),
-    between(3, 10),
-    between(10, 25),
+    between(0.02, 0.05),
+    between(0.05, 0.1),
     ...alone(graphs, 1),
     ...alone(
-      plain.filter((j) => j.seconds >= 25),
+      plain.filter((j) => late.includes(j.test)),
       1,
     ),
   ].filter((g) => g.tests.length > 0)

@@ -12,7 +12,7 @@ import type { Result } from './check.ts'
 import { check } from './check.ts'
 import type { Imports } from './imports.ts'
 import { importsOf } from './imports.ts'
-import type { Judge } from './judges.ts'
+import type { Judge, Survey } from './judges.ts'
 import { candidates, groupsOf, judgesIn } from './judges.ts'
 import type { Found } from './mutant.ts'
 import { lookup, nameOf } from './mutant.ts'
@@ -73,21 +73,29 @@ const report = (all: ReadonlyArray<Result>): number => {
   return noticed >= 0.95 * all.length ? 0 : 1
 }
 
-/** The files that judge, from one run without any mutant; an earlier one is used again by `--resume`. */
+/** What vitest wrote of earlier files. */
+const surveys = t.readonlyArray(t.unknown)
+
+/** The files that judge, from runs without any mutant; with `--resume` those that an earlier one has not seen are run. */
 const surveyed = async (o: Options, imports: Imports): Promise<ReadonlyArray<Judge>> => {
   const path = join(folder, 'survey.json')
   const clean = join(folder, 'clean')
-  if (!o.resume || !existsSync(path)) {
-    const tests = candidates(imports)
+  const read = (all: ReadonlyArray<unknown>): Survey => judgesIn(all, clean)
+  const before: unknown = o.resume && existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : []
+  const known = surveys.is(before) ? [...before] : []
+  const { judges, failing } = read(known)
+  const tests = candidates(imports).filter((c) => !failing.includes(c) && !judges.some((j) => j.test === c))
+  if (tests.length > 0) {
     process.stderr.write(`${tests.length} specification files are run once without any mutant\n`)
     const bench = openBench(root, clean, join(folder, 'cache'))
-    writeFileSync(path, await bench.survey(tests, o.jobs))
+    known.push(JSON.parse(await bench.survey(tests, o.jobs)))
     bench.remove()
+    writeFileSync(path, JSON.stringify(known))
   }
-  const { judges, failing } = judgesIn(JSON.parse(readFileSync(path, 'utf8')), clean)
-  if (failing.length > 0) process.stderr.write(`left out, as they fail without any mutant: ${failing.join(' ')}\n`)
-  process.stderr.write(`${judges.length} of them judge, ${Math.round(judges.reduce((n, j) => n + j.seconds, 0))} s in all\n`)
-  return judges
+  const now = read(known)
+  if (now.failing.length > 0) process.stderr.write(`left out, as they fail without any mutant: ${now.failing.join(' ')}\n`)
+  process.stderr.write(`${now.judges.length} of them judge, ${Math.round(now.judges.reduce((n, j) => n + j.seconds, 0))} s in all\n`)
+  return now.judges
 }
 
 const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => {
