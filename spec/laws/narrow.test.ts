@@ -1,6 +1,8 @@
 /** Rows that nobody reads are left out, and what is left computes what was written: values and gradients. */
 import fc from 'fast-check'
+import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
+import * as t from 'io-ts'
 import { describe, expect, it } from 'vitest'
 import { grad } from '../../compiler/grad.ts'
 import { recogniseAttention } from '../../compiler/passes/attention.ts'
@@ -12,21 +14,25 @@ import type { Graph } from '../../core/graph.ts'
 import { leavesOfGraph, nodesOf, value } from '../../core/graph.ts'
 import { input } from '../../core/leaves.ts'
 import { call, context, leavesOf } from '../../core/model.ts'
+import { apply, primitive } from '../../core/primitive.ts'
+import * as S from '../../core/scalar.ts'
 import { print } from '../../core/print.ts'
 import { trace } from '../../core/trace.ts'
+import type { TensorType } from '../../core/type.ts'
 import { range, sizeOf } from '../../core/type.ts'
 import type { VitFeatures, VitOptions } from '../../models/vit.ts'
 import { vit } from '../../models/vit.ts'
 import { contracting } from '../../ops/contract.ts'
-import { add, square } from '../../ops/elementwise.ts'
+import { add, minimum, not, square } from '../../ops/elementwise.ts'
 import { gather } from '../../ops/gather.ts'
 import { sum } from '../../ops/reduce.ts'
 import { reshape } from '../../ops/reshape.ts'
 import { slice } from '../../ops/window.ts'
 import { right } from '../data/either.ts'
+import { samples } from '../rules/samples.ts'
 import { runs } from '../support/arbitrary.ts'
 import { graphs } from '../support/graphs.ts'
-import { expectClose, wave } from '../support/tensor.ts'
+import { expectClose, input as typed, wave } from '../support/tensor.ts'
 import { doubles } from '../support/values.ts'
 
 const valuesOf = (g: Graph): ReadonlyMap<string, Float64Array> =>
@@ -143,5 +149,68 @@ describe('random graphs', () => {
       runs(300),
     )
     expect(changed.n).toBeGreaterThan(50)
+  })
+})
+
+/** A value that is computed, so that rows of it can be computed alone; whole numbers stay the positions that they were. */
+const computed = (x: Expr): Expr => (x.type.dtype === 'bool' ? not(not(x)) : x.type.dtype === 'i32' ? minimum(x, x) : add(x, x))
+
+describe('every primitive', () => {
+  it.each(Object.entries(samples))('%s: rows of its result are rows of it', (_, { cases }) => {
+    const tried = { n: 0 }
+    fc.assert(
+      fc.property(cases, fc.nat(), fc.nat(), fc.boolean(), ({ op, args }, axis, row, isListed) => {
+        const leaves = args.map((a, k) => typed(`x${k}`, a.type.shape, a.type.dtype))
+        const out = apply(op, leaves.map(computed))
+        const axes = out.type.shape.flatMap((d, a) => (d > 1 ? [a] : []))
+        const a = axes[axis % Math.max(1, axes.length)]
+        if (out._tag === 'Invalid' || a === undefined) return
+        const from = row % out.type.shape[a]
+        const rows = isListed ? gather(a)(out, table('i32', [1], [from])) : slice(a, from, from + 1)(out)
+        const before = right(trace('rows', [value('y', rows)]))
+        const given = new Map(args.map((x, k) => [`x${k}`, Float64Array.from(x.values)]))
+        const result = (g: Graph): Float64Array => evaluate([g.outputs[0].expr], given)[0]
+        const after = right(narrow.run(before))
+        expectClose(result(after), result(before), 1e-12, print(before))
+        tried.n++
+      }),
+      runs(60),
+    )
+    expect(tried.n).toBeGreaterThan(5)
+  })
+})
+
+describe("a primitive of one's own", () => {
+  /** Rows of the second axis of `f` of a square, narrowed and not. */
+  const rowsAgree = (f: (x: Expr) => Expr): void => {
+    const x = input('x', [3, 3])
+    for (const axis of [0, 1]) {
+      const before = right(trace('rows', [value('y', slice(axis, 2, 3)(f(add(x, x))))]))
+      const given = new Map([['x', Float64Array.from(wave(9))]])
+      expectClose(evaluate([right(narrow.run(before)).outputs[0].expr], given)[0], evaluate([before.outputs[0].expr], given)[0], 1e-12)
+    }
+  }
+  const rules = {
+    params: t.type({}),
+    arity: 1,
+    type: (_: unknown, [x]: ReadonlyArray<TensorType>) => E.right(x),
+    vjp: () => [O.none],
+  } as const
+  it('that knows where it is has all of its rows computed', () => {
+    const ramp = primitive('ramp', {
+      ...rules,
+      lower: (_, [x], out) => S.binary('add', S.read(0, x, S.axesOf(out)), S.cast('f32', S.axis(1, x.shape[1]))),
+    })
+    rowsAgree((x) => ramp({}, x))
+  })
+  it('that reads its argument at two places has all of its rows computed', () => {
+    const symmetric = primitive('symmetric', {
+      ...rules,
+      lower: (_, [x], out) => {
+        const [i, j] = S.axesOf(out)
+        return S.binary('add', S.read(0, x, [i, j]), S.read(0, x, [j, i]))
+      },
+    })
+    rowsAgree((x) => symmetric({}, x))
   })
 })

@@ -42,9 +42,9 @@ export const graphMutants: ReadonlyArray<Mutant> = [
   },
   {
     file: 'narrow.ts',
-    find: 'if (rows !== undefined && i === 0) want(a, rows)',
-    replace: 'if (rows !== undefined) want(a, rows)',
-    breaks: 'a choice is of the first argument alone',
+    find: "else if (w === 'whole') whole.add(a)",
+    replace: '',
+    breaks: 'what rows of a result need whole is made whole',
   },
   {
     file: 'passage.ts',
