@@ -45,8 +45,15 @@ const generated = /-graphs\.test|laws\/passes\.test/
 /** Sources in C are reached through what compiles them. */
 const importedAs = (path: string): string => (path.endsWith('.ts') ? path : 'compiler/targets/native/compiler.ts')
 
-/** Specification files for a mutant, in groups that are run one after the other: what costs least first, the generators with few graphs. */
-export const groupsOf = (imports: Imports, judges: ReadonlyArray<Judge>, path: string): ReadonlyArray<Group> => {
+/** Groups that are run one after the other. */
+export interface Groups {
+  /** What takes a tenth of the time of all: what costs least first, the generators with few graphs. */
+  readonly quick: ReadonlyArray<Group>
+  readonly slow: ReadonlyArray<Group>
+}
+
+/** Specification files for a mutant. */
+export const groupsOf = (imports: Imports, judges: ReadonlyArray<Judge>, path: string): Groups => {
   // one target's own code is not in the way of another's
   const foreign = path.includes('/native/') ? 'gpujs' : path.includes('/gpujs/') ? 'native' : undefined
   const reached = new Set(testsOf(imports, importedAs(path)))
@@ -66,17 +73,9 @@ export const groupsOf = (imports: Imports, judges: ReadonlyArray<Judge>, path: s
     }
     return { tests, share: 1 }
   }
-  const alone = (some: ReadonlyArray<Judge>, share: number): ReadonlyArray<Group> => some.map((j) => ({ tests: [j.test], share }))
-  const late = between(0.1, 1).tests
-  return [
-    between(0, 0.02),
-    ...alone(graphs, 0.1),
-    between(0.02, 0.05),
-    between(0.05, 0.1),
-    ...alone(graphs, 1),
-    ...alone(
-      plain.filter((j) => late.includes(j.test)),
-      1,
-    ),
-  ].filter((g) => g.tests.length > 0)
+  const alone = (some: ReadonlyArray<Judge>, share: number): ReadonlyArray<Group> => some.map((g) => ({ tests: [g.test], share }))
+  return {
+    quick: [between(0, 0.02), ...alone(graphs, 0.1), between(0.02, 0.05), between(0.05, 0.1)].filter(({ tests }) => tests.length > 0),
+    slow: [...alone(graphs, 1), ...between(0.1, 1).tests.map((test) => ({ tests: [test], share: 1 }))],
+  }
 }
