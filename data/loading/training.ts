@@ -30,6 +30,9 @@ export interface TrainingSplit extends Split {
   readonly canvas?: number
 }
 
+/** Opens what lies at a path. */
+export type Opener = (path: string, o: OpenOptions) => TaskEither<Fault, OpenedData>
+
 export interface TrainingOptions extends OpenOptions {
   /** Share of each class that is kept for evaluation, of data without splits. */
   readonly share: number
@@ -42,7 +45,7 @@ export interface TrainingOptions extends OpenOptions {
   readonly nan?: Nan
   readonly say: (text: string) => void
   /** What opens the path. Default: the readers. */
-  readonly open?: (path: string, o: OpenOptions) => TaskEither<Fault, OpenedData>
+  readonly open?: Opener
 }
 
 /** Images that are looked at for a description. */

@@ -185,3 +185,30 @@ describe('strategies', () => {
     expect(apart.some((e) => Object.values(attending).some((p) => O.isSome(p.match(e))))).toBe(false)
   })
 })
+
+describe('a gradient that is taken apart', () => {
+  const [q, k, v, other, g] = ['q', 'k', 'v', 'other', 'g'].map((path) => input(path, [2, 3, 2, 4]))
+  const of = (scale: number, a: Expr, b: Expr, c: Expr): Expr => attending.attention({ scale }, a, b, c)
+  const rowsOf = (scale: number, a: Expr, b: Expr): Expr => attending.attentionRows({ scale }, a, b)
+  /** Saved rows, and a saved output: those of its own arguments, and those that differ from them in one thing. */
+  const rows = { own: rowsOf(0.5, q, k), queries: rowsOf(0.5, other, k), keys: rowsOf(0.5, q, other), scale: rowsOf(0.25, q, k) }
+  const outputs = {
+    own: of(0.5, q, k, v),
+    queries: of(0.5, other, k, v),
+    keys: of(0.5, q, other, v),
+    values: of(0.5, q, k, other),
+    scale: of(0.25, q, k, v),
+  }
+  it.each(Object.keys(rows).flatMap((r) => Object.keys(outputs).map((y) => [r, y] as const)))(
+    'is what its own formulas say, with rows of other %s, and an output of other %s',
+    (r, y) => {
+      const [saved] = Object.entries(rows).flatMap(([name, e]) => (name === r ? [e] : []))
+      const [output] = Object.entries(outputs).flatMap(([name, e]) => (name === y ? [e] : []))
+      const before = graphOf(attending.attentionGradient({ scale: 0.5 }, q, k, v, saved, output, g))
+      const after = right(takeApart(() => false).run(before))
+      expect(attentionsOf(after)).toEqual([])
+      const values = valuesOf(before)
+      expectClose(evaluate([after.outputs[0].expr], values)[0], evaluate([before.outputs[0].expr], values)[0], 1e-10)
+    },
+  )
+})

@@ -20,6 +20,9 @@ import { compilerTexts, mutants } from './mutants.ts'
 
 const folder = join(tmpdir(), 'dinograph-mutation')
 
+/** Which file noticed which mutant: it is asked first the next time. */
+const noticedPath = join(root, 'spec', 'mutation', 'noticed.json')
+
 const help = `Applies mutants (spec/mutation/mutants/) one at a time to copies of the repository, and runs the specification files that reach the
 changed file, what costs least first, until one fails. Which cost what, and which fail without any mutant, one run without mutants says first.
 
@@ -75,6 +78,24 @@ const report = (all: ReadonlyArray<Result>): number => {
   return noticed >= 0.95 * all.length ? 0 : 1
 }
 
+const hints = t.record(t.string, t.string)
+
+/** The file that noticed a mutant before, by the mutant's name. */
+const noticedBefore = (): Readonly<Record<string, string>> => {
+  const read: unknown = existsSync(noticedPath) ? JSON.parse(readFileSync(noticedPath, 'utf8')) : {}
+  return hints.is(read) ? read : {}
+}
+
+/** Writes what was noticed now beside what was noticed before, for the mutants that there are. */
+const remember = (all: ReadonlyArray<Result>): void => {
+  const by = new Map([...Object.entries(noticedBefore()), ...all.map((r) => [r.name, r.by] as const)])
+  const now = mutants.map(nameOf).flatMap((name): ReadonlyArray<readonly [string, string]> => {
+    const file = by.get(name) ?? ''
+    return file === '' || file.includes(' ') ? [] : [[name, file]]
+  })
+  writeFileSync(noticedPath, `${JSON.stringify(Object.fromEntries(now), null, 2)}\n`)
+}
+
 /** What vitest wrote of earlier files. */
 const surveys = t.readonlyArray(t.unknown)
 
@@ -108,18 +129,22 @@ const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => 
   const left = found.filter((f) => !all.some((r) => r.name === nameOf(f.mutant)))
   process.stderr.write(`${found.length} mutants, ${left.length} to be tried\n`)
   const imports = importsOf()
+  const first = noticedBefore()
   const judges = await surveyed(o, imports)
   const work = async (n: number): Promise<void> => {
     const bench = openBench(root, join(folder, `copy${n}`), join(folder, 'cache'))
     for (let next = left.shift(); next !== undefined; next = left.shift()) {
       const { quick, slow } = groupsOf(imports, judges, next.path)
-      const r = await check(bench, o.quick ? quick : [...quick, ...slow], next)
+      const by = first[nameOf(next.mutant)]
+      const known = judges.some((j) => j.test === by) ? [{ tests: [by], share: 1 }] : []
+      const r = await check(bench, [...known, ...quick, ...(o.quick ? [] : slow)], next)
       if (o.quick && r.outcome === 'survived') {
         process.stderr.write(`${nameOf(next.mutant)}: not noticed by quick files  ${r.seconds} s\n`)
         continue
       }
       all.push(r)
       writeFileSync(path, `${JSON.stringify(all, null, 1)}\n`)
+      remember(all)
       process.stderr.write(line(r))
     }
     bench.remove()

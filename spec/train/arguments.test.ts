@@ -17,6 +17,7 @@ const rich: CommandSpec = {
   options: [
     { name: 'sample', value: 'DIR', text: 'write sample crops' },
     { name: 'dry', text: 'only print' },
+    { name: 'program', also: 'plugin', value: 'FILE', text: 'whose run it is' },
   ],
   operands: [
     { name: 'TASK', text: 'what to evaluate', choices: ['knn', 'linear'] },
@@ -36,6 +37,9 @@ const bad = (c: CommandSpec, ...argv: ReadonlyArray<string>) => {
 }
 
 describe('the command line', () => {
+  test('another word for an option is that option', () => {
+    for (const word of ['program', 'plugin']) expect(run(rich, 'knn', `--${word}`, 'mine.ts').extra.get('program')).toBe('mine.ts')
+  })
   test('nothing given is nothing decided', () => {
     expect(run(plain)).toEqual({
       config: O.none,

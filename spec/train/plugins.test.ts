@@ -181,6 +181,41 @@ test('a backbone and a reader of a plugin: patches are hidden from the one, thre
   expect(judged.err).toContain('features of 6 images')
 })
 
+test('other images of the format that a plugin reads are read by commands that name it: features, evaluate, attention, inspect', () => {
+  mkdirSync(at('other'))
+  for (const i of Array.from({ length: 5 }, (_, n) => n))
+    writeFileSync(
+      at('other', `${i % 2 === 0 ? 'a' : 'b'}${i}.f32`),
+      new Uint8Array(Float32Array.from({ length: 784 }, (_, k) => (k % (i + 2)) / 7).buffer),
+    )
+  const on = (...words: ReadonlyArray<string>) => dinograph(...words, '--program', at('mine.ts'), '--target', 'reference', '--json')
+  const features = on('features', '--model', at('net'), '--data', at('other'), '--no-patches', '--out', at('other.npz'))
+  expect(features.code, features.err).toBe(0)
+  expect(features.out).toContain('[5, 8]')
+  const judged = on('evaluate', 'knn', '--model', at('net'), '--data', at('other'), '--k', '1')
+  expect(judged.code, judged.err).toBe(0)
+  expect(judged.err).toContain(at('other'))
+  // a network that has attention
+  const seen = small.replace('model: {', 'model: { kind: vit,')
+  writeFileSync(
+    at('seen.yaml'),
+    `plugins: ./mine.ts\nname: seen\ndata: { reader: raw, path: ${at('raw')}, workers: 0, share: 0.5 }\n${seen}`,
+  )
+  const run = train('--config', at('seen.yaml'), '--out', at('seen'), '--steps', '1')
+  expect(run.code, run.err).toBe(0)
+  for (const image of [[], ['--image', at('other'), '--item', '4']]) {
+    const looked = on('attention', '--model', at('seen'), ...image, '--out', at(`look${image.length}`))
+    expect(looked.code, looked.err).toBe(0)
+    expect(readFileSync(at(`look${image.length}`, 'overview.png')).length).toBeGreaterThan(100)
+  }
+  const inspected = dinograph('data', 'inspect', '--data', at('other'), '--plugin', at('mine.ts'), '--set', 'data.reader=raw')
+  expect(inspected.code, inspected.err).toBe(0)
+  const nothing = dinograph('evaluate', 'knn', '--model', at('net'))
+  expect(nothing.code).toBe(2)
+  expect(nothing.err).toContain('the program or plugin whose run this is')
+  expect(inspected.out).toMatch(/all: 5 images\n {2}shapes {6}\[1, 28, 28\]/)
+})
+
 test('the page of a run whose images only a plugin reads is written by the remedy', () => {
   const refused = dinograph('report', '--run', at('net'))
   expect([refused.code, refused.err]).toEqual([1, expect.stringContaining('found:   "raw", a reader of a plugin')])

@@ -14,6 +14,8 @@ import type { Speech } from '../run/log/progress.ts'
 export interface OptionSpec {
   /** Without the dashes. */
   readonly name: string
+  /** Another word for it, which other commands have. */
+  readonly also?: string
   /** A letter that stands for it behind one dash. */
   readonly short?: string
   /** What stands for the value in the help: `FILE`. */

@@ -34,7 +34,14 @@ const words = (c: CommandSpec, argv: ReadonlyArray<string>): Either<Fault, Words
   const options = optionsOf(c)
   const { tokens } = parseArgs({
     args: [...argv],
-    options: Object.fromEntries(options.map((o) => [o.name, { type: o.value === undefined ? ('boolean' as const) : ('string' as const) }])),
+    options: Object.fromEntries(
+      options.flatMap((o) =>
+        [o.name, ...(o.also === undefined ? [] : [o.also])].map((name) => [
+          name,
+          { type: o.value === undefined ? ('boolean' as const) : ('string' as const) },
+        ]),
+      ),
+    ),
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -44,7 +51,7 @@ const words = (c: CommandSpec, argv: ReadonlyArray<string>): Either<Fault, Words
   for (const token of tokens) {
     if (token.kind === 'positional') operands.push(token.value)
     if (token.kind !== 'option') continue
-    const spec = options.find((o) => (token.rawName.startsWith('--') ? o.name : o.short) === token.name)
+    const spec = options.find((o) => (token.rawName.startsWith('--') ? [o.name, o.also] : [o.short]).includes(token.name))
     if (spec === undefined) {
       const names = options.map((o) => `--${o.name}`)
       return E.left(usage(c, 'the command line', `the unknown option ${token.rawName}`, names.join(' '), suggest(c, token.rawName, names)))

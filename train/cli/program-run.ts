@@ -6,6 +6,7 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
+import type { Opener } from '../../data/loading/training.ts'
 import type { Split } from '../../data/readers/split.ts'
 import type { Frozen, FrozenOptions } from '../judge/evaluate/network.ts'
 import { readOwn } from '../judge/evaluate/own.ts'
@@ -19,7 +20,22 @@ export interface ProgramRun {
   readonly frozen: Frozen
   /** The images that the run was made of. */
   readonly images: TaskEither<Fault, Split>
+  /** What opens other images as the program opens its own, where that is not by the readers. */
+  readonly opens: Opener | undefined
 }
+
+/** What opens data as the program or plugin `file` does, with what `--set` says; nothing where that is by the readers. */
+export const programOpener = (a: Arguments, file: string): TaskEither<Fault, Opener | undefined> =>
+  pipe(
+    experimentAt(file),
+    TE.chain((experiment) =>
+      pipe(
+        TE.fromTask(layersOf(experiment.settings, { ...withoutSettings(a), config: O.none }, {})),
+        TE.chainEitherK(experiment.resolve),
+        TE.map(({ opens }) => opens),
+      ),
+    ),
+  )
 
 /**
  * The network of the run `run` as the program `file` computes it, with the run's own configuration and what `--set` changes of it. Faults:
@@ -52,5 +68,5 @@ export const readProgramRun = (
         options,
       ),
     ),
-    TE.map(({ resolved, frozen }) => ({ frozen, images: resolved.data(say) })),
+    TE.map(({ resolved, frozen }) => ({ frozen, images: resolved.data(say), opens: resolved.opens })),
   )

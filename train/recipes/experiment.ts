@@ -98,6 +98,7 @@ export const optionsOf = <D extends object, L extends object, S extends Standard
   about: o.about,
   settings,
   data: (s, say) => o.data.make(s.data)(say, s.start.from, s.start.base === '' ? undefined : s.start.base),
+  opens: (s) => o.data.make(s.data).opens,
   augmentation: (s) => pipe((o.augmentation ?? crops()).make(s.augmentation), o.method.views?.(s) ?? ((a) => a)),
   method: o.method.method,
   update: o.update ?? updateOf,

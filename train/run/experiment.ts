@@ -9,7 +9,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
-import type { TrainingSplit } from '../../data/loading/training.ts'
+import type { Opener, TrainingSplit } from '../../data/loading/training.ts'
 import type { Json } from '../../data/formats/codec.ts'
 import { JsonValue } from '../../data/formats/codec.ts'
 import type { Values } from '../step/values.ts'
@@ -31,6 +31,8 @@ export interface ExperimentOptions<S extends CommonSettings> extends AssemblyOpt
   /** Fields with ranges and defaults, `common` among them (config/common.ts). */
   readonly settings: Field<S>
   readonly data: (s: S, say: Say) => TaskEither<Fault, TrainingSplit>
+  /** What opens paths of data in a way of the program's own. Default: the readers. */
+  readonly opens?: (s: S) => Opener | undefined
   /** Values to begin with in place of the initial ones, by path: `student.backbone.…`. */
   readonly first?: (s: S, how: Beginning) => TaskEither<Fault, Values>
   /**
@@ -90,6 +92,7 @@ export interface Resolved {
   /** A configuration of an earlier release of this experiment, with what it does not say yet. */
   readonly completed: (config: Json) => Json
   readonly data: (say: Say) => TaskEither<Fault, TrainingSplit>
+  readonly opens: Opener | undefined
   /**
    * `planned`: bytes that a step takes on the target (`Device.planned`), by default as planned for `native`; `ranks`: that share the images
    * of an evaluation, one by default.
@@ -124,6 +127,7 @@ export const resolved = <S extends CommonSettings>(o: ExperimentOptions<S>, s: S
       E.map((other) => resolved(o, other)),
     ),
   data: (say) => o.data(s, say),
+  opens: o.opens?.(s),
   assemble: assembled(o, s),
   completed: (config) =>
     pipe(

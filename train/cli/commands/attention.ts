@@ -1,5 +1,6 @@
 /** `npm run attention -- --model DIR --image FILE --out DIR`: where a network looks in an image, and what is alike in it, as PNG. */
 import { join } from 'node:path'
+import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -8,7 +9,7 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { shownName } from '../../../core/text.ts'
-import type { Image } from '../../../data/readers/dataset.ts'
+import type { Dataset, Image } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { contactSheet, writePng } from '../../../data/readers/pictures/picture.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
@@ -17,8 +18,19 @@ import { readingFrom, readingSettings } from '../reading.ts'
 import { splitsAt } from '../../judge/evaluate/parts.ts'
 import { lookAt } from '../../judge/interpret/look.ts'
 import { picturesOf } from '../../judge/interpret/pictures.ts'
-import type { Output } from './program.ts'
-import { isWhole, modelOptions, needed, programOptions, numberOption, runProgram, tableText, textOption, withNetwork } from './program.ts'
+import type { Output, Ready } from './program.ts'
+import {
+  isWhole,
+  modelOptions,
+  needed,
+  openerOf,
+  programOptions,
+  numberOption,
+  runProgram,
+  tableText,
+  textOption,
+  withNetwork,
+} from './program.ts'
 import { folderMade } from '../../../data/formats/file.ts'
 
 const spec: CommandSpec = {
@@ -37,7 +49,11 @@ const spec: CommandSpec = {
   options: [
     ...modelOptions,
     ...programOptions,
-    { name: 'image', value: 'FILE', text: 'a picture, DICOM, NIfTI or npz file' },
+    {
+      name: 'image',
+      value: 'FILE',
+      text: "a picture, DICOM, NIfTI or npz file; with --program also what its reader opens, by default its run's images",
+    },
     { name: 'out', value: 'DIR', text: 'the folder to write into' },
     { name: 'item', value: 'N', text: 'which image, slice or frame of the file, from 0; 0 by default' },
     {
@@ -49,46 +65,71 @@ const spec: CommandSpec = {
   ],
 }
 
-/** One image of a file, in 0..1. Which of several is looked at is said where none was asked for. */
-const imageAt = (path: string, asked: number | undefined, reading: OpenOptions, say: (text: string) => void): TaskEither<Fault, Image> =>
-  pipe(
-    splitsAt(path, say, undefined, reading),
-    TE.mapLeft((f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') })),
-    TE.chain((splits) => {
-      const [d] = splits.values()
-      const item = asked ?? 0
+/** The images of a file, or those that a program's run is tested with; which of several is looked at is said where none was asked for. */
+const imageOf = (r: Ready, path: string | undefined, asked: number | undefined, reading: OpenOptions): TaskEither<Fault, Image> => {
+  const { say } = r.progress
+  const item = asked ?? 0
+  const own = pipe(
+    r.ofProgram,
+    O.match(
+      () => TE.left<Fault, Dataset>(fault('usage', { place: '--image', found: 'nothing', allowed: 'a file', remedy: 'name one' })),
+      ({ images }) =>
+        pipe(
+          images,
+          TE.map(({ train, test }) => (test.length > 0 ? test : train)),
+        ),
+    ),
+  )
+  const named = (file: string): TaskEither<Fault, Dataset | undefined> =>
+    pipe(
+      splitsAt(file, say, undefined, reading, openerOf(r)),
+      TE.bimap(
+        (f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') }),
+        (splits) => [...splits.values()][0],
+      ),
+    )
+  return pipe(
+    path === undefined ? own : named(path),
+    TE.chain((d) => {
+      const name = path ?? d?.name ?? ''
       if (asked === undefined && d !== undefined && d.length > 1)
         say(
-          `${path} has ${d.length} images: the first is looked at${d.sourceOf === undefined ? '' : `, ${shownName(d.sourceOf(0))}`}; --item N names another`,
+          `${name} has ${d.length} images: the first is looked at${d.sourceOf === undefined ? '' : `, ${shownName(d.sourceOf(0))}`}; --item N names another`,
         )
       return d === undefined || item >= d.length
         ? TE.left(
             fault('usage', {
               place: '--item',
               found: String(item),
-              allowed: `0 to ${(d?.length ?? 0) - 1}, the images of ${path}`,
+              allowed: `0 to ${(d?.length ?? 0) - 1}, the images of ${name}`,
               remedy: 'name one of these',
             }),
           )
         : unitImage(d, item)
     }),
   )
+}
 
 const attention = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-    TE.bind('path', () => TE.fromEither(needed(spec, 'image', textOption(a, 'image')))),
+    TE.bind('path', () =>
+      TE.fromEither(
+        textOption(a, 'program') === undefined ? needed(spec, 'image', textOption(a, 'image')) : E.right(textOption(a, 'image')),
+      ),
+    ),
     TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
     TE.bind('item', () => TE.fromEither(numberOption(spec, a, 'item', 0, (n) => n === 0 || isWhole(n), 'a whole number from 0'))),
     TE.bind('side', () => TE.fromEither(numberOption(spec, a, 'size', 0, isWhole, 'a whole number of pixels'))),
     TE.bind('mass', () => TE.fromEither(numberOption(spec, a, 'mass', 0.6, (n) => n > 0 && n <= 1, 'a share above 0, up to 1'))),
     TE.bind('reading', () => readingFrom(a)),
     TE.chain(({ model, path, out, item, side, mass, reading }) =>
-      withNetwork(a, model, ({ device, frozen, root, progress }) =>
-        pipe(
+      withNetwork(a, model, (ready) => {
+        const { device, frozen, root } = ready
+        return pipe(
           TE.Do,
-          TE.bind('image', () => imageAt(path, textOption(a, 'item') === undefined ? undefined : item, reading, progress.say)),
+          TE.bind('image', () => imageOf(ready, path, textOption(a, 'item') === undefined ? undefined : item, reading)),
           TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
           TE.bind('drawn', ({ seen }) => TE.fromEither(picturesOf(mass)(seen))),
           TE.bind('sheet', ({ drawn }) =>
@@ -112,7 +153,7 @@ const attention = (a: Arguments): TaskEither<Fault, Output> =>
             text: `${seen.boxes.length === 0 ? 'no region is large enough for a box' : tableText(seen.boxes.map((b) => ({ x: b.x, y: b.y, width: b.width, height: b.height, score: b.score })))}\n${files.length} pictures in ${out}`,
             json: {
               model,
-              image: path,
+              image: path ?? textOption(a, 'program'),
               target: device.name,
               out,
               size: { height: seen.image.height, width: seen.image.width },
@@ -123,8 +164,8 @@ const attention = (a: Arguments): TaskEither<Fault, Output> =>
               files,
             },
           })),
-        ),
-      ),
+        )
+      }),
     ),
   )
 

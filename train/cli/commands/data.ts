@@ -11,6 +11,7 @@ import { fault, faultsOf } from '../../../core/fault.ts'
 import { dumpItems } from '../../../data/loading/dump.ts'
 import { oddValues, recounted, showOpened, showSummary, summarize } from '../../../data/loading/summary.ts'
 import { datasetOf } from '../../../data/readers/split.ts'
+import type { Opener } from '../../../data/loading/training.ts'
 import { openData } from '../../../data/readers/index.ts'
 import type { OpenedData } from '../../../data/readers/opener.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
@@ -19,8 +20,10 @@ import type { Progress } from '../../../data/readers/result.ts'
 import { writeSafetensors } from '../../../data/formats/safetensors.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { parseArguments } from '../parsing.ts'
+import { programOpener } from '../program-run.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 import { print, tell } from '../terminal.ts'
+import { textOption } from './program.ts'
 import { tellFault } from '../unexpected.ts'
 
 const spec: CommandSpec = {
@@ -31,6 +34,12 @@ const spec: CommandSpec = {
   settings: readingSettings,
   options: [
     { name: 'data', value: 'DIR|FILE', text: 'the file or folder to read' },
+    {
+      name: 'program',
+      also: 'plugin',
+      value: 'FILE',
+      text: 'a program or plugin with a reader of its own, which opens the data (a plugin: --set data.reader=NAME)',
+    },
     { name: 'out', value: 'FILE', text: 'dump: the safetensors file to write' },
     { name: 'limit', value: 'N', text: 'look at the first N images only' },
     { name: 'split', value: 'NAME', choices: ['train', 'val', 'test'], text: 'this part only' },
@@ -44,6 +53,7 @@ const spec: CommandSpec = {
 interface Request {
   readonly path: string
   readonly reading: OpenOptions
+  readonly opens: Opener
   readonly limit: number
   readonly split: SplitName | undefined
   readonly axis: 0 | 1 | 2 | undefined
@@ -52,7 +62,7 @@ interface Request {
 
 const usage = faultsOf('usage')
 
-const requestOf = (a: Arguments, reading: OpenOptions): Either<Fault, Request> => {
+const requestOf = (a: Arguments, { reading, opens }: Pick<Request, 'reading' | 'opens'>): Either<Fault, Request> => {
   const path = O.toUndefined(a.data)
   if (path === undefined) return E.left(usage('--data', 'nothing', '--data DIR|FILE', 'name the file or folder to read'))
   const limit = a.extra.get('limit')
@@ -62,6 +72,7 @@ const requestOf = (a: Arguments, reading: OpenOptions): Either<Fault, Request> =
   return E.right({
     path,
     reading,
+    opens,
     limit: n,
     split: split === 'train' || split === 'val' || split === 'test' ? split : undefined,
     axis: axis === '0' ? 0 : axis === '1' ? 1 : axis === '2' ? 2 : undefined,
@@ -92,7 +103,7 @@ const open = (r: Request, onError: 'stop' | 'skip'): TaskEither<Fault, OpenedDat
     ...(r.axis === undefined ? {} : { axis: r.axis }),
   }
   return pipe(
-    openData(r.path, o),
+    r.opens(r.path, o),
     TE.chainEitherK((opened): Either<Fault, OpenedData> =>
       r.split === undefined
         ? E.right(opened)
@@ -187,10 +198,24 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
     }),
   )
 
+/** What opens the data: the reader of a program's own where one is named and has one, else the readers, as the settings say. */
+const openingOf = (a: Arguments): TaskEither<Fault, Pick<Request, 'reading' | 'opens'>> =>
+  pipe(
+    textOption(a, 'program') === undefined ? TE.right(undefined) : programOpener(a, textOption(a, 'program') ?? ''),
+    TE.chain((opens) =>
+      opens === undefined
+        ? pipe(
+            readingFrom(a),
+            TE.map((reading) => ({ reading, opens: openData })),
+          )
+        : TE.right({ reading: {}, opens }),
+    ),
+  )
+
 const act = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
-    readingFrom(a),
-    TE.chainEitherK((reading) => requestOf(a, reading)),
+    openingOf(a),
+    TE.chainEitherK((opening) => requestOf(a, opening)),
     TE.chain((r) => {
       if (a.operands[0] !== 'dump') return inspect(r, a.json, a.extra.has('strict'))
       return O.isNone(a.out)

@@ -11,7 +11,9 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec, OptionSpec } from '../arguments.ts'
 import { parseArguments } from '../parsing.ts'
+import type { ProgramRun } from '../program-run.ts'
 import { readProgramRun } from '../program-run.ts'
+import type { Opener } from '../../../data/loading/training.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import type { Split } from '../../../data/readers/split.ts'
@@ -60,8 +62,9 @@ export const modelOptions: ReadonlyArray<OptionSpec> = [
 export const programOptions: ReadonlyArray<OptionSpec> = [
   {
     name: 'program',
+    also: 'plugin',
     value: 'FILE',
-    text: "the experiment's file, for a run of a backbone of its own; its images are taken where none are named",
+    text: "the experiment's file, or a plugin's, for a run of a backbone or a reader of its own; its images are taken where none are named",
   },
 ]
 
@@ -136,8 +139,8 @@ export interface Ready {
   readonly frozen: Frozen
   readonly root: string
   readonly progress: Progress
-  /** The images of the program that was named, as its run has them. */
-  readonly ofProgram: O.Option<TaskEither<Fault, Split>>
+  /** The images of the program that was named, as its run has them, and what opens others in its way. */
+  readonly ofProgram: O.Option<Pick<ProgramRun, 'images' | 'opens'>>
 }
 
 const root = 'frozen'
@@ -182,7 +185,7 @@ export const withNetwork = <A>(
           )
         : pipe(
             readProgramRun(a, { file: program, run: model, options: o, say: progress.say }),
-            TE.map(({ frozen, images }) => ({ frozen, ofProgram: O.some(images) })),
+            TE.map(({ frozen, ...ofProgram }) => ({ frozen, ofProgram: O.some(ofProgram) })),
           ),
     ),
     TE.bind('open', () => opened(a, isShared, progress.say)),
@@ -200,24 +203,45 @@ export const withNetwork = <A>(
   )
 }
 
+/** What opens the paths that a command is given: the program's own way, where it has one. */
+export const openerOf = ({ ofProgram }: Ready): Opener | undefined =>
+  pipe(
+    ofProgram,
+    O.chainNullableK(({ opens }) => opens),
+    O.toUndefined,
+  )
+
 /** The images of a command: what they are called, and every split of them as intensities, once there is a network. */
 export interface Images {
   readonly name: string
   readonly splits: (r: Ready, reading: OpenOptions) => TaskEither<Fault, ReadonlyMap<string, Dataset>>
 }
 
+const noImages = (c: CommandSpec): Fault =>
+  fault('usage', {
+    place: '--data',
+    found: 'nothing',
+    allowed: '--data DIR|FILE, or --program FILE',
+    remedy: `name images (--data mnist: the digits that are shipped), or the program or plugin whose run this is, which has images; see ${c.call} --help`,
+  })
+
 /** Those that are named, else those of the program. Fault: neither. */
 export const imagesAsked = (c: CommandSpec, a: Arguments): Either<Fault, Images> => {
   const program = textOption(a, 'program')
   const ofProgram: Images['splits'] = (r) =>
     pipe(
-      O.getOrElse(() => TE.left<Fault, Split>(wrong(c, '--data', 'nothing', '--data with a value')))(r.ofProgram),
+      r.ofProgram,
+      O.match(
+        () => TE.left<Fault, Split>(noImages(c)),
+        ({ images }) => images,
+      ),
       TE.map(({ train, test }) => new Map(Object.entries({ train, test }))),
     )
   if (O.isNone(a.data) && program !== undefined) return E.right({ name: program, splits: ofProgram })
   return pipe(
-    needed(c, 'data', O.toUndefined(a.data)),
-    E.map((path) => ({ name: path, splits: (r, reading) => splitsAt(path, r.progress.say, undefined, reading) })),
+    a.data,
+    E.fromOption(() => noImages(c)),
+    E.map((path) => ({ name: path, splits: (r, reading) => splitsAt(path, r.progress.say, undefined, reading, openerOf(r)) })),
   )
 }
 

@@ -15,6 +15,7 @@ import { whatIs } from '../../../data/formats/file.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import type { OpenedData } from '../../../data/readers/opener.ts'
 import { openData } from '../../../data/readers/index.ts'
+import type { Opener } from '../../../data/loading/training.ts'
 
 export interface Parts {
   readonly train: Dataset
@@ -42,12 +43,13 @@ export const asIntensities =
     return withIntensity(i)(d)
   }
 
-/** Every split that lies at a path, as intensities. */
+/** Every split that lies at a path, as intensities; `open` is what opens it, by default the readers. */
 export const splitsAt = (
   path: string,
   say: (text: string) => void,
   intensity?: Intensity,
-  reading?: OpenOptions,
+  reading: OpenOptions = {},
+  open: Opener = openData,
 ): TaskEither<Fault, ReadonlyMap<string, Dataset>> =>
   pipe(
     whatIs(path),
@@ -64,7 +66,7 @@ export const splitsAt = (
             ),
           )
         : pipe(
-            openData(path, reading),
+            open(path, reading),
             TE.map((o) => {
               for (const note of [...showOpened(o), ...o.skipped.map((f) => `left out ${f.place}: ${f.found}`)]) say(note)
               return o.splits

@@ -17,7 +17,7 @@ import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { openTraining } from '../../../data/loading/training.ts'
-import type { TrainingOptions, TrainingSplit } from '../../../data/loading/training.ts'
+import type { Opener, TrainingSplit } from '../../../data/loading/training.ts'
 import type { Say } from '../../config/common.ts'
 import { oneOf } from '../../config/field.ts'
 import type { Part } from '../part.ts'
@@ -132,9 +132,13 @@ const digitsOf = (o: Images, normalisation: NormalisationChoice | undefined): Ta
  * Opens images to train on and to evaluate with; `from`: the network that the run goes on from, or empty; `base`: what its adapters belong
  * to. Faults: those of the readers.
  */
-export type Source = (say: Say, from: string, base?: string) => TaskEither<Fault, TrainingSplit>
+export interface Source {
+  (say: Say, from: string, base?: string): TaskEither<Fault, TrainingSplit>
+  /** What opens a path, where that is a function of the program's own. */
+  readonly opens?: Opener
+}
 
-type Open = NonNullable<TrainingOptions['open']>
+const opensBy = (open: Opener | undefined, source: Source): Source => (open === undefined ? source : Object.assign(source, { opens: open }))
 
 const unnamed = fault('config', {
   place: 'data.path',
@@ -144,31 +148,34 @@ const unnamed = fault('config', {
 })
 
 const sourceOf =
-  (open?: Open) =>
+  (open?: Opener) =>
   (o: Images): Source =>
-  (say, from, base) =>
-    pipe(
-      TE.Do,
-      TE.bind('normalisation', () => normalisationOf(o, from, base, say)),
-      TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
-      TE.chain(({ normalisation, intensity }) =>
-        o.path === ''
-          ? open === undefined
-            ? digitsOf(o, normalisation)
-            : TE.left(unnamed)
-          : pipe(
-              openTraining(o.path, {
-                ...readingOf(o),
-                nan: o.nan,
-                share: o.share,
-                loading: loadingOf(o),
-                say,
-                ...(open === undefined ? {} : { open }),
-                ...(intensity === undefined ? {} : { intensity }),
-                ...(normalisation === undefined ? {} : { normalisation }),
-              }),
-              TE.map((split) => (o.canvas === null ? split : { ...split, canvas: o.canvas, loading: { ...split.loading, shrink: true } })),
-            ),
+    opensBy(open, (say, from, base) =>
+      pipe(
+        TE.Do,
+        TE.bind('normalisation', () => normalisationOf(o, from, base, say)),
+        TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
+        TE.chain(({ normalisation, intensity }) =>
+          o.path === ''
+            ? open === undefined
+              ? digitsOf(o, normalisation)
+              : TE.left(unnamed)
+            : pipe(
+                openTraining(o.path, {
+                  ...readingOf(o),
+                  nan: o.nan,
+                  share: o.share,
+                  loading: loadingOf(o),
+                  say,
+                  ...(open === undefined ? {} : { open }),
+                  ...(intensity === undefined ? {} : { intensity }),
+                  ...(normalisation === undefined ? {} : { normalisation }),
+                }),
+                TE.map((split) =>
+                  o.canvas === null ? split : { ...split, canvas: o.canvas, loading: { ...split.loading, shrink: true } },
+                ),
+              ),
+        ),
       ),
     )
 
@@ -177,7 +184,7 @@ export const images = part(imageSettings, sourceOf())
 
 /** What a function of one's own has opened, as readers give it. */
 const opening =
-  (open: (path: string) => TaskEither<Fault, Dataset>): Open =>
+  (open: (path: string) => TaskEither<Fault, Dataset>): Opener =>
   (path) =>
     pipe(
       open(path),
@@ -186,7 +193,7 @@ const opening =
 
 /** Images, and what opens their path where that is not what its files are. */
 export interface OpenedImages extends Part<Images, Source> {
-  readonly opener: (o: Images) => Open | undefined
+  readonly opener: (o: Images) => Opener | undefined
 }
 
 /** The reader of no plugin. */
@@ -198,7 +205,7 @@ export const imagesWith = (readers: ReadonlyMap<string, (path: string) => TaskEi
   const own = imageSettings.beside({
     reader: oneOf([usualReader, ...readers.keys()], 'what opens the path: usual, what its files are; or a reader of a plugin'),
   })
-  const opener = (o: Images): Open | undefined => {
+  const opener = (o: Images): Opener | undefined => {
     const open = readers.get(String(valueAt(o, 'reader')))
     return open === undefined ? undefined : opening(open)
   }
@@ -215,4 +222,7 @@ export const imagesBy = (open: (path: string) => TaskEither<Fault, Dataset>) => 
 export const shownAs =
   (f: (s: TrainingSplit) => TrainingSplit) =>
   <D extends object>(p: Part<D, Source>): Part<D, Source> =>
-    partOf(p.settings, (s) => (say, from, base) => pipe(p.make(s)(say, from, base), TE.map(f)))
+    partOf(p.settings, (s) => {
+      const source = p.make(s)
+      return opensBy(source.opens, (say, from, base) => pipe(source(say, from, base), TE.map(f)))
+    })
