@@ -26,9 +26,9 @@ import type { VitOptions } from '../../models/vit.ts'
 import { vit } from '../../models/vit.ts'
 import { attending } from '../../ops/attention.ts'
 import { dot, einsum } from '../../ops/contract.ts'
-import { add, less, mul, square, where } from '../../ops/elementwise.ts'
+import { add, div, exp, less, mul, square, sub, where } from '../../ops/elementwise.ts'
 import { softmax } from '../../ops/nn.ts'
-import { sum } from '../../ops/reduce.ts'
+import { max, sum } from '../../ops/reduce.ts'
 import { slice } from '../../ops/window.ts'
 import type { Program } from '../../train/step/step.ts'
 import { derive, rewriteForward, rewriteStep } from '../../train/step/step.ts'
@@ -129,6 +129,29 @@ describe('forms', () => {
     expect(
       why(dot({ leftBatch: [0, 1], rightBatch: [0, 2], left: [2, 3], right: [1, 3] })(softmax(-1)(scores), input('odd', [2, 5, 3, 5]))),
     ).toEqual(['its products sum over several axes, or have several axes of tokens'])
+  })
+
+  it('scores that are divided by a constant', () => {
+    agrees(mix(div(einsum('bihd,bjhd->bhij')(q, k), 3)), 1)
+    agrees(mix(div(mul(einsum('bihd,bjhd->bhij')(q, k), 2), 5)), 1)
+  })
+
+  it('what is nearly a softmax is none: exponentials over the sum of others, or below the largest of others', () => {
+    const others = mul(scores, 2)
+    const largest = (s: Expr): Expr => max({ axes: [3], keep: true })(s)
+    const exponentials = exp(sub(scores, largest(scores)))
+    const total = (e: Expr): Expr => sum({ axes: [3], keep: true })(e)
+    const nearly = [
+      div(exponentials, total(exp(sub(others, largest(others))))),
+      div(exp(sub(scores, largest(others))), total(exp(sub(scores, largest(others))))),
+      div(exponentials, sum({ axes: [2], keep: true })(exponentials)),
+    ]
+    for (const p of nearly) {
+      const g = graphOf(einsum('bhij,bjhd->bihd')(p, v))
+      expect(attentionsOf(found(g))).toEqual([])
+    }
+    const whole = div(exponentials, total(exponentials))
+    expect(attentionsOf(found(graphOf(einsum('bhij,bjhd->bihd')(whole, v))))).toHaveLength(1)
   })
 
   it('what does not look like attention is not spoken of', () => {
