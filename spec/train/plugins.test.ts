@@ -92,6 +92,32 @@ describe('a plugin that a configuration names', () => {
   })
 })
 
+test('a plugin that is CommonJS, and so has this package a second time, is told of mistakes in the same words', () => {
+  mkdirSync(at('common'))
+  writeFileSync(at('common/package.json'), '{ "type": "commonjs" }\n')
+  writeFileSync(
+    at('common/mine.ts'),
+    `import { dino, dinov1, field, part, plugin, section } from 'dinograph'
+const rule = { at: 'high', of: ['low', 'high'], holds: ({ low, high }) => low < high, allowed: ({ low }) => 'above low, ' + low, remedy: 'raise it' }
+const settings = section('a range', { low: field.real(0, 'the low end'), high: field.real(1, 'the high end') }, [rule])
+const range = part(settings, () => (networks) => dinov1({ ...networks, loss: ({ head }) => dino({ prototypes: head.prototypes }) }))
+export default plugin({ name: 'common', objectives: { range } })
+`,
+  )
+  writeFileSync(at('common/name.yaml'), 'plugins: ./mine.ts\nobjective:\n  kind: range\n  hihg: 2\n')
+  const name = train('--config', at('common/name.yaml'))
+  expect([name.code, name.err]).toEqual([
+    2,
+    expect.stringMatching(
+      /4: objective\.hihg\n +found: +an unknown setting: 2\n +allowed: low, high\n +remedy: +did you mean objective\.high\?/,
+    ),
+  ])
+  const set = ['objective.kind=range', 'objective.low=3'].flatMap((x) => ['--set', x])
+  expect(train('--plugin', at('common/mine.ts'), ...set).err).toMatch(
+    /--set: objective\.high\n +found: +1\n +allowed: above low, 3\n +remedy: +raise it/,
+  )
+})
+
 describe('what a run has noted', () => {
   const line = ['--resume', '--out', at('run'), '--steps', '4', '--json']
 

@@ -14,6 +14,7 @@ export type Given<A> = A extends ReadonlyArray<unknown> ? A : A extends object ?
 
 /** Where a name that is not there stands in an error. */
 export class NoSuchName extends t.Type<never, never> {
+  readonly _tag = 'NoSuchName'
   readonly names: ReadonlyArray<string>
   constructor(names: ReadonlyArray<string>) {
     super('no such name', t.never.is, (u, c) => t.failure(u, c), t.identity)
@@ -23,12 +24,20 @@ export class NoSuchName extends t.Type<never, never> {
 
 /** Where values that are right by themselves do not go together. */
 export class Together extends t.Type<never, never> {
+  readonly _tag = 'Together'
   readonly remedy: string
   constructor(allowed: string, remedy: string) {
     super(allowed, t.never.is, (u, c) => t.failure(u, c), t.identity)
     this.remedy = remedy
   }
 }
+
+/**
+ * Whether an error speaks of such a name. By its tag: a plugin that is CommonJS has this package a second time, and its classes are others.
+ */
+export const isNoSuchName = (u: object | undefined): u is NoSuchName => u !== undefined && '_tag' in u && u._tag === 'NoSuchName'
+
+export const isTogether = (u: object | undefined): u is Together => u !== undefined && '_tag' in u && u._tag === 'Together'
 
 /** What must hold between the values of a section. */
 export interface Rule<A> {
