@@ -69,6 +69,11 @@ describe('a plugin that a configuration names', () => {
     expect(help.code).toBe(0)
     for (const path of ['objective.weight', 'strategies.bitfit.norms', 'augmentation.noise.deviation', 'data.reader'])
       expect(help.out).toContain(`  ${path} `)
+    // a kind of its own is a heading, with what it means, and its settings come below
+    expect(help.out).toMatch(
+      /^ {2}objective\.kind=variance +DINO, with features that differ between images\n {2}objective\.weight +weight of the variance/m,
+    )
+    expect(help.out).toMatch(/^ {2}model\.kind=squares +squares of pixels, each through one layer\n {2}model\.width +components \[48\]/m)
     const schema = train('--schema', '--config', at('mine.yaml')).out
     expect(schema).toContain('"const": "squares"')
     writeFileSync(

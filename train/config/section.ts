@@ -106,12 +106,17 @@ const withDefault = (f: AnyField, given: unknown): AnyField =>
         is: f.is,
         validate: f.validate,
         parts: withDefaults(f.parts, given),
+        kinds: kindsWith(f.kinds, merged(f.facts.initial, given)),
       }
 
 const withDefaults = (parts: Parts, given: unknown): Parts =>
   isRecord(given)
     ? Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, withDefault(f, Object.hasOwn(given, k) ? given[k] : undefined)]))
     : parts
+
+/** Defaults are those of the kind that they name. */
+const kindsWith = (kinds: AnyField['kinds'], given: unknown): AnyField['kinds'] =>
+  new Map([...kinds].map(([name, f]) => [name, isRecord(given) && given['kind'] === name ? withDefault(f, given) : f]))
 
 const initialOf = (parts: Parts): unknown => Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, f.facts.initial]))
 
@@ -208,7 +213,7 @@ export class Choice<A extends object> extends Field<A> {
   private readonly made: Making
 
   constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: Parts, made: Making) {
-    super(facts, decode, parts)
+    super(facts, decode, parts, kindsWith(made.sections, made.given))
     this.made = made
   }
 
@@ -256,6 +261,7 @@ const choiceOf = <A extends object>(made: Making): Choice<A> => {
     oneOf: [...sections].map(([name, f]) => {
       const properties = f.facts.schema['properties']
       return {
+        description: f.facts.about,
         ...f.facts.schema,
         ...(name === initial ? {} : { required: ['kind'] }),
         properties: { kind: { const: name, description: kind.facts.about }, ...(isRecord(properties) ? properties : {}) },

@@ -17,11 +17,21 @@ import { isNoSuchName, isTogether } from './section.ts'
 export interface SettingLine {
   readonly path: string
   readonly field: AnyField
+  /** Of a section of several kinds: the one whose settings follow, as this line is their heading. */
+  readonly kind?: string
 }
 
-/** All settings by path, sections before what is in them. */
+const within = (parts: AnyField['parts'], at: string): ReadonlyArray<SettingLine> =>
+  Object.entries(parts).flatMap(([name, part]) => [{ path: join(at, name), field: part }, ...settingsOf(part, join(at, name))])
+
+/** All settings by path, sections before what is in them; of a section of several kinds, those of each. */
 export const settingsOf = (f: AnyField, at = ''): ReadonlyArray<SettingLine> =>
-  Object.entries(f.parts).flatMap(([name, part]) => [{ path: join(at, name), field: part }, ...settingsOf(part, join(at, name))])
+  f.kinds.size === 0
+    ? within(f.parts, at)
+    : [
+        { path: join(at, 'kind'), field: f.parts['kind'] },
+        ...[...f.kinds].flatMap(([kind, of]) => [{ path: at, field: of, kind }, ...settingsOf(of, at)]),
+      ]
 
 /** The names of all settings, each once. */
 export const namesOf = (f: AnyField): ReadonlySet<string> => new Set(settingsOf(f).flatMap(({ path }) => path.split('.').slice(-1)))
