@@ -69,6 +69,13 @@ test('a command trains for minutes as for the steps that it says: schedules foll
   expect(a).toEqual(b.slice(0, a.length))
 }, 120_000)
 
+test('the rate that the live line shows of a step is that of its record', async () => {
+  const out = join(root, 'rates')
+  const { ticks } = right(await ranIn(out, tiny(), { steps: 3 })())
+  const rates = (await readFile(join(out, 'metrics.jsonl'), 'utf8')).match(/(?<="images_per_s":)[\d.e+-]+/g) ?? []
+  expect(ticks.map((t) => t.images / (t.seconds ?? NaN))).toEqual(rates.map(Number))
+})
+
 test('a run of epochs has as many steps as its configuration says then', async () => {
   const out = join(root, 'epochs')
   const { report } = right(await ranIn(out, tiny(), { micro: 2 }, { length: { _tag: 'Epochs', epochs: 2.5 } })())

@@ -121,6 +121,20 @@ describe('the live line', () => {
     expect(out.join('')).not.toContain('\u001b')
   })
 
+  test('has the rate of steps themselves, whatever comes between them, which the time that is left counts', () => {
+    const { out, terminal } = recorder(false)
+    let now = 0
+    const p = startProgress({ terminal, clock: () => now })
+    for (let i = 1; i <= 10; i++) {
+      now += 0.5
+      p.tick({ ...tick(i), seconds: 0.5 })
+      // an evaluation, and a checkpoint
+      now += 7.5
+    }
+    expect(p.pace()).toMatchObject({ stepSeconds: 8, ownSeconds: 0.5, imagesPerSecond: 64 })
+    expect(out.at(-1)).toContain('  |  64 images/s  left 12m 00s')
+  })
+
   test('the first step, which compiles, is not in the pace', () => {
     const { terminal } = recorder(false)
     let now = 0
@@ -129,7 +143,7 @@ describe('the live line', () => {
     p.tick(tick(1))
     now = 61
     p.tick(tick(2))
-    expect(p.pace()).toEqual({ stepSeconds: 1, imagesPerSecond: 32, observed: 1 })
+    expect(p.pace()).toEqual({ stepSeconds: 1, ownSeconds: 1, imagesPerSecond: 32, observed: 1 })
     expect(progressLine(p.pace(), { ...tick(100), step: 100 })).not.toContain('left')
   })
 })

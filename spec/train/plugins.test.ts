@@ -8,11 +8,12 @@ import { input } from '../../core/leaves.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import { decodeAs } from '../../data/formats/codec.ts'
 import { blanked } from '../../models/patch.ts'
+import { pluginsField } from '../../train/config/plugins.ts'
 import { addedBy } from '../../train/recipes/added.ts'
 import type { Loaded } from '../../train/recipes/added.ts'
 import { plugin } from '../../train/recipes/plugin.ts'
 import { field, part, section } from '../../train/index.ts'
-import { digestOf } from '../../train/cli/plugin-file.ts'
+import { digestsOf } from '../../train/cli/plugin-file.ts'
 import { left, right } from '../data/either.ts'
 import { root } from '../rooms/rooms.ts'
 import { dinograph } from '../support/command.ts'
@@ -58,7 +59,7 @@ describe('a plugin that a configuration names', () => {
     expect(steps).toBe(3)
     expect(Object.keys(metrics)).toEqual(expect.arrayContaining(['loss.dino', 'loss.variance', 'knn_after']))
     const config = readFileSync(at('run/config.yaml'), 'utf8')
-    expect(config).toContain(`plugins:\n  - file: mine.ts\n    sha256: ${await digestOf(at('mine.ts'))}\n`)
+    expect(config).toContain(`plugins:\n  - file: mine.ts\n    sha256: ${(await digestsOf(at('mine.ts'))).sha256}\n`)
     expect(config).toMatch(/kind: variance\n +weight: 0.3/)
     expect(config).toMatch(/bitfit:\n +norms: true/)
   })
@@ -68,6 +69,11 @@ describe('a plugin that a configuration names', () => {
     expect(help.code).toBe(0)
     for (const path of ['objective.weight', 'strategies.bitfit.norms', 'augmentation.noise.deviation', 'data.reader'])
       expect(help.out).toContain(`  ${path} `)
+    // a kind of its own is a heading, with what it means, and its settings come below
+    expect(help.out).toMatch(
+      /^ {2}objective\.kind=variance +DINO, with features that differ between images\n {2}objective\.weight +weight of the variance/m,
+    )
+    expect(help.out).toMatch(/^ {2}model\.kind=squares +squares of pixels, each through one layer\n {2}model\.width +components \[48\]/m)
     const schema = train('--schema', '--config', at('mine.yaml')).out
     expect(schema).toContain('"const": "squares"')
     writeFileSync(
@@ -92,6 +98,32 @@ describe('a plugin that a configuration names', () => {
   })
 })
 
+test('a plugin that is CommonJS, and so has this package a second time, is told of mistakes in the same words', () => {
+  mkdirSync(at('common'))
+  writeFileSync(at('common/package.json'), '{ "type": "commonjs" }\n')
+  writeFileSync(
+    at('common/mine.ts'),
+    `import { dino, dinov1, field, part, plugin, section } from 'dinograph'
+const rule = { at: 'high', of: ['low', 'high'], holds: ({ low, high }) => low < high, allowed: ({ low }) => 'above low, ' + low, remedy: 'raise it' }
+const settings = section('a range', { low: field.real(0, 'the low end'), high: field.real(1, 'the high end') }, [rule])
+const range = part(settings, () => (networks) => dinov1({ ...networks, loss: ({ head }) => dino({ prototypes: head.prototypes }) }))
+export default plugin({ name: 'common', objectives: { range } })
+`,
+  )
+  writeFileSync(at('common/name.yaml'), 'plugins: ./mine.ts\nobjective:\n  kind: range\n  hihg: 2\n')
+  const name = train('--config', at('common/name.yaml'))
+  expect([name.code, name.err]).toEqual([
+    2,
+    expect.stringMatching(
+      /4: objective\.hihg\n +found: +an unknown setting: 2\n +allowed: low, high\n +remedy: +did you mean objective\.high\?/,
+    ),
+  ])
+  const set = ['objective.kind=range', 'objective.low=3'].flatMap((x) => ['--set', x])
+  expect(train('--plugin', at('common/mine.ts'), ...set).err).toMatch(
+    /--set: objective\.high\n +found: +1\n +allowed: above low, 3\n +remedy: +raise it/,
+  )
+})
+
 describe('what a run has noted', () => {
   const line = ['--resume', '--out', at('run'), '--steps', '4', '--json']
 
@@ -99,7 +131,7 @@ describe('what a run has noted', () => {
     const bare = train(...line)
     expect(bare.code).toBe(2)
     expect(bare.err).toContain('found:   a run of the plugin mine.ts, which is not named')
-    const [, remedy = ''] = /remedy: +name it: (.*)$/m.exec(bare.err) ?? []
+    const [, remedy = ''] = /remedy: +name it: npm run train -- (.*)$/m.exec(bare.err) ?? []
     const named = train(...remedy.replace('PATH', folder).split(' '), '--steps', '4', '--json')
     expect(named.code, named.err).toBe(0)
     expect(finalOf(named.out)).toMatchObject({ steps: 4 })
@@ -109,11 +141,39 @@ describe('what a run has noted', () => {
     appendFileSync(at('mine.ts'), '// changed\n')
     const byFile = train(...line, '--config', at('mine.yaml'))
     expect(byFile.code).toBe(1)
-    expect(byFile.err).toMatch(/found: +.*mine\.ts with the SHA-256 [0-9a-f]{64}\n +allowed: [0-9a-f]{64}, as the run began/)
+    expect(byFile.err).toMatch(
+      /found: +.*mine\.ts with the SHA-256 [0-9a-f]{64}: mine\.ts changed\n +allowed: [0-9a-f]{64}, as the run began/,
+    )
     const { err } = train(...line, '--plugin', at('mine.ts'))
-    const [, remedy = ''] = /from the weights of this one: (.*)$/m.exec(err) ?? []
+    const [, remedy = ''] = /restore mine\.ts; .*from the weights of this one: npm run train -- (.*)$/m.exec(err) ?? []
     const anew = train(...remedy.replace('NAME', at('anew')).split(' '))
     expect(anew.code, anew.err).toBe(0)
+  })
+
+  test('is held against what it imports: the fault names which file is another, of a run of before that noted one digest all that may be', () => {
+    const bare = program.replace(/^const variance[^]*?\n\}\)\n/m, '')
+    const [loss = ''] = /^const variance[^]*?\n\}\)\n/m.exec(program) ?? []
+    mkdirSync(at('parts'))
+    const heads = program.split('\n').filter((line) => line.startsWith('import '))
+    writeFileSync(at('parts/loss.ts'), `${heads.join('\n')}\nexport ${loss}`)
+    writeFileSync(at('parts/mine.ts'), `import { variance } from './loss.js'\n${bare}`)
+    writeFileSync(at('parts/mine.yaml'), readFileSync(at('mine.yaml'), 'utf8').replace(/^plugins:.*\n/, ''))
+    const own = ['--plugin', at('parts/mine.ts'), '--out', at('parts/run')]
+    const begun = train('--config', at('parts/mine.yaml'), ...own, '--steps', '1')
+    expect(begun.code, begun.err).toBe(0)
+    const noted = readFileSync(at('parts/run/config.yaml'), 'utf8')
+    expect(noted).toMatch(/ {4}files:\n {6}loss\.ts: [0-9a-f]{64}\n {6}mine\.ts: [0-9a-f]{64}\n/)
+    // as it was written before files were noted, it goes on
+    const before = noted.replace(/ {4}files:\n( {6}.*\n)+/, '')
+    writeFileSync(at('parts/run/config.yaml'), before)
+    const on = train('--resume', ...own, '--steps', '2')
+    expect(on.code, on.err).toBe(0)
+    appendFileSync(at('parts/loss.ts'), '// changed\n')
+    const refused = train('--resume', ...own, '--steps', '3').err
+    expect(refused).toMatch(/found: +.*mine\.ts with the SHA-256 [0-9a-f]{64}: loss\.ts changed\n/)
+    expect(refused).toContain('restore loss.ts; or')
+    writeFileSync(at('parts/run/config.yaml'), before)
+    expect(train('--resume', ...own, '--steps', '3').err).toMatch(/: mine\.ts changed, or what it imports: loss\.ts\n/)
   })
 
   test('nor does a configuration that lies with a run or a model, or the environment', () => {
@@ -275,9 +335,19 @@ test('a digest is of what a file imports, too, and not of where it lies', async 
     writeFileSync(at(dir, 'below/factor.ts'), `export const factor = ${factor}\n`)
     return at(dir, 'part.ts')
   }
-  const [one, same, other] = await Promise.all([write('one', 1), write('same', 1), write('other', 2)].map(digestOf))
-  expect(same).toBe(one)
-  expect(other).not.toBe(one)
+  const [one, same, other] = await Promise.all([write('one', 1), write('same', 1), write('other', 2)].map(digestsOf))
+  expect(same).toEqual(one)
+  expect(other.sha256).not.toBe(one.sha256)
+  expect(Object.keys(one.files)).toEqual(['below/factor.ts', 'part.ts'])
+  expect(other.files['part.ts']).toBe(one.files['part.ts'])
+})
+
+test('a note without the files of a plugin, as a checkpoint of before has it, is the one of the same digest', () => {
+  const now = { file: 'mine.ts', sha256: 'a', files: { 'mine.ts': 'b' } }
+  const { decode } = pluginsField([now])
+  expect(decode([{ file: 'mine.ts', sha256: 'a' }])).toEqual({ _tag: 'Right', right: [now] })
+  const other = { file: 'mine.ts', sha256: 'c' }
+  expect(decode([other])).toEqual({ _tag: 'Right', right: [other] })
 })
 
 test('hidden patches are blank, and all other pixels as they were', () => {

@@ -22,7 +22,8 @@ import { section } from '../../train/config/section.ts'
 import type { Experiment, ExperimentOptions } from '../../train/run/experiment.ts'
 import { experimentOf } from '../../train/run/experiment.ts'
 import type { Length } from '../../train/run/length.ts'
-import type { Progress } from '../../train/run/log/progress.ts'
+import type { Progress, Tick } from '../../train/run/log/progress.ts'
+import { noPace } from '../../train/run/log/progress.ts'
 import { adamw } from '../../train/step/optimizer.ts'
 import { common, evaluation } from '../../train/config/common.ts'
 import { reportRoot } from '../../train/judge/report/network.ts'
@@ -100,13 +101,15 @@ export const quiet: Progress = {
   say: () => undefined,
   tick: () => undefined,
   end: () => undefined,
-  pace: () => ({ stepSeconds: 0, imagesPerSecond: 0, observed: 0 }),
+  pace: () => noPace,
 }
 
 export interface RanTiny {
   readonly report: Report
   readonly device: Device
   readonly state: ReadonlyMap<string, Float32Array>
+  /** What its steps said. */
+  readonly ticks: ReadonlyArray<Tick>
 }
 
 /** Runs it on the reference into a folder; `stopAfter` steps it is asked to stop. */
@@ -120,11 +123,11 @@ export const ranIn =
   async (): Promise<E.Either<Fault, RanTiny>> => {
     await mkdir(join(out, 'checkpoints'), { recursive: true })
     const device = right(await reference.open())
-    let steps = 0
+    const ticks: Array<Tick> = []
     const progress: Progress = {
       ...quiet,
-      tick: () => {
-        steps++
+      tick: (t) => {
+        ticks.push(t)
       },
     }
     const resolved = right(e.resolve([given(change)]))
@@ -137,12 +140,12 @@ export const ranIn =
       ...(how.length === undefined ? {} : { length: how.length }),
       judge,
       progress,
-      stopping: () => steps >= (how.stopAfter ?? Infinity),
+      stopping: () => ticks.length >= (how.stopAfter ?? Infinity),
     })()
     if (E.isLeft(report)) return report
     const state = new Map<string, Float32Array>()
     // a finished run's report has left the network there that it looked at
     for (const path of device.resident().keys())
       if (!path.startsWith(`${reportRoot}.`)) state.set(path, Float32Array.from(right(await device.read(path)())))
-    return E.right({ report: report.right, device, state })
+    return E.right({ report: report.right, device, state, ticks })
   }

@@ -30,3 +30,15 @@ test('evaluation.before and evaluation.report leave them out, and may change whe
   expect(more.code, more.stderr).toBe(0)
   expect(await readdir(out)).toContain('report.html')
 })
+
+test('a run that is stopped writes no page either where none is asked for, and says how it ended', { timeout: 240_000 }, async () => {
+  const out = await mkdtemp(join(tmpdir(), 'dinograph-unjudged-'))
+  const how = { whenSaid: /step +1\/400/, signal: 'SIGINT' } as const
+  const words = [...quick, '--steps', '400', '--out', out, '--set', 'evaluation.before=false']
+  const stopped = await live([...words, '--set', 'evaluation.report=false'], how)
+  expect(stopped.code, stopped.stderr).toBe(0)
+  expect(stopped.stderr).toContain('continue with')
+  expect(stopped.stderr).not.toMatch(/^report: /m)
+  expect(await readdir(out)).not.toContain('report.html')
+  expect(await readFile(join(out, 'summary.json'), 'utf8')).toMatch(/"ending": *"stopped"/)
+})

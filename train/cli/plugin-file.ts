@@ -10,6 +10,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
 import { systemFault } from '../../data/formats/file.ts'
 import { threaded } from '../../data/readers/threaded.ts'
+import type { Note } from '../config/plugins.ts'
 import type { Loaded } from '../recipes/added.ts'
 import type { Plugin } from '../recipes/plugin.ts'
 
@@ -25,9 +26,9 @@ const meant = (path: string): string | undefined =>
 
 /**
  * The SHA-256 of a file and of all that it imports by relative paths, each with its path from that file: what it computes follows from
- * these, and from the packages that it names.
+ * these, and from the packages that it names. And the SHA-256 of each by this path, to say which of them is another.
  */
-export const digestOf = async (file: string): Promise<string> => {
+export const digestsOf = async (file: string): Promise<Required<Omit<Note, 'file'>>> => {
   const root = resolve(file)
   const texts = new Map<string, string>()
   const left = [root]
@@ -40,20 +41,21 @@ export const digestOf = async (file: string): Promise<string> => {
       if (found !== undefined) left.push(found)
     }
   }
+  const sorted = [...texts].map(([p, text]) => [relative(dirname(root), p), text] as const).sort(([a], [b]) => (a < b ? -1 : 1))
   const hash = createHash('sha256')
-  for (const [path, text] of [...texts]
-    .map(([p, text]) => [relative(dirname(root), p), text] as const)
-    .sort(([a], [b]) => (a < b ? -1 : 1)))
-    hash.update(`${path === basename(root) ? '' : path}\0${text.length}\0${text}`)
-  return hash.digest('hex')
+  for (const [path, text] of sorted) hash.update(`${path === basename(root) ? '' : path}\0${text.length}\0${text}`)
+  return {
+    sha256: hash.digest('hex'),
+    files: Object.fromEntries(sorted.map(([path, text]) => [path, createHash('sha256').update(text).digest('hex')])),
+  }
 }
 
 /** A plugin that was read from a file. Fault: the file, or one that it imports, cannot be read. */
 export const loadedFrom = (file: string, plugin: Plugin): TaskEither<Fault, Loaded> => {
   const url = pathToFileURL(resolve(file)).href
   return pipe(
-    TE.tryCatch(() => digestOf(file), systemFault('io', file)),
-    TE.map((sha256) => ({
+    TE.tryCatch(() => digestsOf(file), systemFault('io', file)),
+    TE.map((digests) => ({
       plugin: {
         ...plugin,
         // worker threads find a reader in what the file exports
@@ -62,7 +64,7 @@ export const loadedFrom = (file: string, plugin: Plugin): TaskEither<Fault, Load
         ),
       },
       file,
-      note: { file: basename(file), sha256 },
+      note: { file: basename(file), ...digests },
     })),
   )
 }

@@ -9,6 +9,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../core/command.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { valueAt } from '../../data/formats/codec.ts'
@@ -71,11 +72,34 @@ interface Written {
   readonly run: string | undefined
 }
 
+/** Which files of a plugin are others than those of a run, and what became of them; of a run that noted no files, all that may be. */
+const changesOf = (was: Note, now: Note): { readonly what: string; readonly restore: string } => {
+  const names = Object.keys(now.files ?? {})
+  const imported = names.filter((name) => name !== now.file)
+  if (was.files === undefined)
+    return imported.length === 0
+      ? { what: `${now.file} changed`, restore: now.file }
+      : { what: `${now.file} changed, or what it imports: ${imported.join(', ')}`, restore: 'what changed' }
+  const files = was.files
+  const own = now.files ?? {}
+  const changes = [...new Set([...Object.keys(files), ...names])].flatMap((name) =>
+    files[name] === own[name]
+      ? []
+      : [
+          [
+            name,
+            !Object.hasOwn(own, name) ? 'is no longer imported' : Object.hasOwn(files, name) ? 'changed' : 'is imported anew',
+          ] as const,
+        ],
+  )
+  return { what: changes.map((c) => c.join(' ')).join(', '), restore: changes.map(([name]) => name).join(', ') }
+}
+
 /** A run is of the plugins that it began with: what its steps compute follows from them. */
 const same = ({ place, notes, run }: Written, loaded: ReadonlyArray<Loaded>): Fault | undefined => {
   for (const note of notes) {
     const found = loaded.find((l) => l.note.file === note.file)
-    const again = run === undefined ? '' : `--resume --out ${quoted(run)} `
+    const again = run === undefined ? 'add ' : `${commandLine('train')} --resume --out ${quoted(run)} `
     if (found === undefined)
       return fault('config', {
         place: `${place}: ${pluginsKey}`,
@@ -83,16 +107,18 @@ const same = ({ place, notes, run }: Written, loaded: ReadonlyArray<Loaded>): Fa
         allowed: 'its file on the command line: what lies in the folder of a run is never run because it is named there',
         remedy: `name it: ${again}--plugin PATH/${note.file}`,
       })
-    if (found.note.sha256 !== note.sha256)
+    if (found.note.sha256 !== note.sha256) {
+      const { what, restore } = changesOf(note, found.note)
       return fault(run === undefined ? 'config' : 'checkpoint', {
         place: `${place}: ${pluginsKey}`,
-        found: `${found.file} with the SHA-256 ${found.note.sha256}`,
+        found: `${found.file} with the SHA-256 ${found.note.sha256}: ${what}`,
         allowed: `${note.sha256}, as the run began: what its steps compute follows from it, and a run that is continued stays the same run`,
         remedy:
           run === undefined
-            ? `restore the file; or begin a run with it as it is now: --set ${pluginsKey}=${quoted(found.file)}`
-            : `restore the file; or go on with the changed one as a run of its own, from the weights of this one: --config ${quoted(join(run, 'config.yaml'))} --model ${quoted(run)} --plugin ${quoted(found.file)} --out NAME`,
+            ? `restore ${restore}; or begin a run with it as it is now: add --set ${pluginsKey}=${quoted(found.file)}`
+            : `restore ${restore}; or go on with it as it is now as a run of its own, from the weights of this one: ${commandLine('train')} --config ${quoted(join(run, 'config.yaml'))} --model ${quoted(run)} --plugin ${quoted(found.file)} --out NAME`,
       })
+    }
   }
   return undefined
 }

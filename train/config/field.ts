@@ -24,15 +24,18 @@ export interface AnyField {
   readonly facts: Facts
   readonly is: (u: unknown) => boolean
   readonly validate: t.Validate<unknown, unknown>
-  /** The fields within, by name. */
+  /** The fields within, by name; of every kind, where there are several. */
   readonly parts: Readonly<Record<string, AnyField>>
+  /** Where `kind` chooses what is within: the section of each. */
+  readonly kinds: ReadonlyMap<string, AnyField>
 }
 
 /** Nothing given is the default, which is decoded as everything else: a wrong default is found too. */
 export class Field<A> extends t.Type<A> implements AnyField {
   readonly facts: Facts
   readonly parts: Readonly<Record<string, AnyField>>
-  constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: Readonly<Record<string, AnyField>> = {}) {
+  readonly kinds: ReadonlyMap<string, AnyField>
+  constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: AnyField['parts'] = {}, kinds: AnyField['kinds'] = new Map()) {
     super(
       facts.allowed,
       (u): u is A => E.isRight(decode(u, [])),
@@ -41,6 +44,7 @@ export class Field<A> extends t.Type<A> implements AnyField {
     )
     this.facts = facts
     this.parts = parts
+    this.kinds = kinds
   }
 }
 
@@ -212,4 +216,5 @@ export const optional = <A>(of: Omit<AnyField, 'validate'> & { readonly validate
     },
     (u, c) => (u === null ? t.success(null) : of.validate(u, c)),
     of.parts,
+    of.kinds,
   )

@@ -8,12 +8,17 @@ const showDefault = (u: unknown): string => {
   return JSON.stringify(u)
 }
 
-/** One line a setting: its path, what it means, its default, and what is allowed; sections as headings. */
+/** A heading says which kind the settings below it belong to, as it is chosen: `objective.kind=dinov1`. */
+const named = ({ path, kind }: SettingLine): string => (kind === undefined ? path : `${path}.kind=${kind}`)
+
+/** One line a setting: its path, what it means, its default, and what is allowed; sections, and their kinds, as headings. */
 export const settingsText = (settings: ReadonlyArray<SettingLine>): string => {
-  const width = Math.max(...settings.map((s) => s.path.length)) + 2
+  const width = Math.max(...settings.map((s) => named(s).length)) + 2
   return settings
-    .map(({ path, field: { facts, parts } }) => {
-      const isSection = Object.keys(parts).length > 0
+    .map((line) => {
+      const { facts, parts } = line.field
+      const path = named(line)
+      const isSection = line.kind !== undefined || Object.keys(parts).length > 0
       const range = facts.allowed.replace(/^a (whole )?number( of|,)? ?/, '').replace(/^two ascending numbers /, '')
       return isSection
         ? `  ${path.padEnd(width)}${facts.about}${facts.initial === null ? ' [null: none]' : ''}`

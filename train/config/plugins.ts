@@ -11,11 +11,16 @@ import { Field } from './field.ts'
 export interface Note {
   readonly file: string
   readonly sha256: string
+  /** That of each of them, by its path from the file; earlier runs did not note it. */
+  readonly files?: Readonly<Record<string, string>>
 }
 
 export const pluginsKey = 'plugins'
 
-const isNote = (u: unknown): u is Note => isRecord(u) && typeof u['file'] === 'string' && typeof u['sha256'] === 'string'
+const isDigests = (u: unknown): boolean => u === undefined || (isRecord(u) && Object.values(u).every((x) => typeof x === 'string'))
+
+const isNote = (u: unknown): u is Note =>
+  isRecord(u) && typeof u['file'] === 'string' && typeof u['sha256'] === 'string' && isDigests(u['files'])
 
 /** The notes of a run among what a configuration says of plugins. */
 export const notesIn = (u: unknown): ReadonlyArray<Note> => (Array.isArray(u) ? u.filter(isNote) : [])
@@ -32,7 +37,13 @@ export const pathsIn = (u: unknown, folder: string): unknown => {
 
 const allowed = 'files, each by its path'
 
-/** Paths are loaded elsewhere, to which `loaded` is what came of them; what an earlier run wrote down stays as it is. */
+/** What an earlier run wrote down, with what is known of the same file now. */
+const completed =
+  (loaded: ReadonlyArray<Note>) =>
+  ({ file, sha256, files }: Note): Note =>
+    loaded.find((l) => l.file === file && l.sha256 === sha256) ?? { file, sha256, ...(files === undefined ? {} : { files }) }
+
+/** Paths are loaded elsewhere, to which `loaded` is what came of them; what an earlier run wrote down says the same as it did. */
 export const pluginsField = (loaded: ReadonlyArray<Note>): Field<ReadonlyArray<Note>> =>
   new Field<ReadonlyArray<Note>>(
     {
@@ -43,6 +54,6 @@ export const pluginsField = (loaded: ReadonlyArray<Note>): Field<ReadonlyArray<N
     },
     (u, c) => {
       if (typeof u === 'string' || (Array.isArray(u) && u.every((x) => typeof x === 'string'))) return t.success(loaded)
-      return Array.isArray(u) && u.every(isNote) ? t.success(u.map(({ file, sha256 }) => ({ file, sha256 }))) : t.failure(u, c)
+      return Array.isArray(u) && u.every(isNote) ? t.success(u.map(completed(loaded))) : t.failure(u, c)
     },
   )

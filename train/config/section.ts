@@ -14,6 +14,7 @@ export type Given<A> = A extends ReadonlyArray<unknown> ? A : A extends object ?
 
 /** Where a name that is not there stands in an error. */
 export class NoSuchName extends t.Type<never, never> {
+  readonly _tag = 'NoSuchName'
   readonly names: ReadonlyArray<string>
   constructor(names: ReadonlyArray<string>) {
     super('no such name', t.never.is, (u, c) => t.failure(u, c), t.identity)
@@ -23,12 +24,20 @@ export class NoSuchName extends t.Type<never, never> {
 
 /** Where values that are right by themselves do not go together. */
 export class Together extends t.Type<never, never> {
+  readonly _tag = 'Together'
   readonly remedy: string
   constructor(allowed: string, remedy: string) {
     super(allowed, t.never.is, (u, c) => t.failure(u, c), t.identity)
     this.remedy = remedy
   }
 }
+
+/**
+ * Whether an error speaks of such a name. By its tag: a plugin that is CommonJS has this package a second time, and its classes are others.
+ */
+export const isNoSuchName = (u: object | undefined): u is NoSuchName => u !== undefined && '_tag' in u && u._tag === 'NoSuchName'
+
+export const isTogether = (u: object | undefined): u is Together => u !== undefined && '_tag' in u && u._tag === 'Together'
 
 /** What must hold between the values of a section. */
 export interface Rule<A> {
@@ -97,12 +106,17 @@ const withDefault = (f: AnyField, given: unknown): AnyField =>
         is: f.is,
         validate: f.validate,
         parts: withDefaults(f.parts, given),
+        kinds: kindsWith(f.kinds, merged(f.facts.initial, given)),
       }
 
 const withDefaults = (parts: Parts, given: unknown): Parts =>
   isRecord(given)
     ? Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, withDefault(f, Object.hasOwn(given, k) ? given[k] : undefined)]))
     : parts
+
+/** Defaults are those of the kind that they name. */
+const kindsWith = (kinds: AnyField['kinds'], given: unknown): AnyField['kinds'] =>
+  new Map([...kinds].map(([name, f]) => [name, isRecord(given) && given['kind'] === name ? withDefault(f, given) : f]))
 
 const initialOf = (parts: Parts): unknown => Object.fromEntries(Object.entries(parts).map(([k, f]) => [k, f.facts.initial]))
 
@@ -199,7 +213,7 @@ export class Choice<A extends object> extends Field<A> {
   private readonly made: Making
 
   constructor(facts: Facts, decode: t.Validate<unknown, A>, parts: Parts, made: Making) {
-    super(facts, decode, parts)
+    super(facts, decode, parts, kindsWith(made.sections, made.given))
     this.made = made
   }
 
@@ -247,6 +261,7 @@ const choiceOf = <A extends object>(made: Making): Choice<A> => {
     oneOf: [...sections].map(([name, f]) => {
       const properties = f.facts.schema['properties']
       return {
+        description: f.facts.about,
         ...f.facts.schema,
         ...(name === initial ? {} : { required: ['kind'] }),
         properties: { kind: { const: name, description: kind.facts.about }, ...(isRecord(properties) ? properties : {}) },

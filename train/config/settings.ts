@@ -11,17 +11,27 @@ import { nearest } from './spelling.ts'
 import type { AnyField, Field } from './field.ts'
 import type { Layer } from './layers.ts'
 import { stacked } from './layers.ts'
-import { NoSuchName, Together } from './section.ts'
+import { isNoSuchName, isTogether } from './section.ts'
 
 /** A setting as help and messages list it. */
 export interface SettingLine {
   readonly path: string
   readonly field: AnyField
+  /** Of a section of several kinds: the one whose settings follow, as this line is their heading. */
+  readonly kind?: string
 }
 
-/** All settings by path, sections before what is in them. */
+const within = (parts: AnyField['parts'], at: string): ReadonlyArray<SettingLine> =>
+  Object.entries(parts).flatMap(([name, part]) => [{ path: join(at, name), field: part }, ...settingsOf(part, join(at, name))])
+
+/** All settings by path, sections before what is in them; of a section of several kinds, those of each. */
 export const settingsOf = (f: AnyField, at = ''): ReadonlyArray<SettingLine> =>
-  Object.entries(f.parts).flatMap(([name, part]) => [{ path: join(at, name), field: part }, ...settingsOf(part, join(at, name))])
+  f.kinds.size === 0
+    ? within(f.parts, at)
+    : [
+        { path: join(at, 'kind'), field: f.parts['kind'] },
+        ...[...f.kinds].flatMap(([kind, of]) => [{ path: at, field: of, kind }, ...settingsOf(of, at)]),
+      ]
 
 /** The names of all settings, each once. */
 export const namesOf = (f: AnyField): ReadonlySet<string> => new Set(settingsOf(f).flatMap(({ path }) => path.split('.').slice(-1)))
@@ -70,8 +80,8 @@ const problem =
   (e: t.ValidationError): Fault => {
     const path = pathOf(e)
     const at = e.context.at(-1)?.type
-    const place = path === '' ? 'the configuration' : (at instanceof Together ? placeAround : placeOf)(origins, path)
-    if (at instanceof NoSuchName)
+    const place = path === '' ? 'the configuration' : (isTogether(at) ? placeAround : placeOf)(origins, path)
+    if (isNoSuchName(at))
       return fault('config', {
         place,
         found: `an unknown setting${typeof e.value === 'object' ? '' : `: ${showValue(e.value)}`}`,
@@ -88,12 +98,11 @@ const problem =
       place,
       found: found.length <= 60 ? found : masked(showValue(e.value)),
       allowed: at?.name ?? 'something else',
-      remedy:
-        at instanceof Together
-          ? at.remedy
-          : choices !== undefined
-            ? `did you mean ${choices}?`
-            : `correct ${name === '' ? 'the configuration' : name}`,
+      remedy: isTogether(at)
+        ? at.remedy
+        : choices !== undefined
+          ? `did you mean ${choices}?`
+          : `correct ${name === '' ? 'the configuration' : name}`,
     })
   }
 
@@ -115,7 +124,7 @@ const mayFollow = (root: AnyField) => {
   const all = new Set(settingsOf(root).map((s) => s.path))
   return (e: t.ValidationError): boolean => {
     const at = e.context.at(-1)?.type
-    return at instanceof Together || (at instanceof NoSuchName && all.has(pathOf(e)))
+    return isTogether(at) || (isNoSuchName(at) && all.has(pathOf(e)))
   }
 }
 

@@ -51,7 +51,7 @@ export interface Judge {
   readonly finished: (f: Finished) => TaskEither<Fault, Numbers>
   /** The same of a run that was stopped. */
   readonly stopped: (
-    o: { readonly out: string; readonly progress: Progress; readonly best: BestCheckpoint | undefined },
+    o: { readonly out: string; readonly progress: Progress; readonly run: Resolved; readonly best: BestCheckpoint | undefined },
     metrics: Numbers,
   ) => TaskEither<Fault, Numbers>
 }

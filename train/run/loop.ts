@@ -167,7 +167,7 @@ const turn = async (o: LoopOptions, step: number, carried: Carried, state: State
   }
   const done = step + 1
   const { steps } = o.settings
-  o.progress.tick({ step: done, steps, images: now.images, values: shownOf(values) })
+  o.progress.tick({ step: done, steps, images: now.images, seconds, values: shownOf(values) })
   let accuracy: number | undefined
   if (o.evaluateAfter.has(done)) {
     const k = await now.running.accuracy()

@@ -98,7 +98,7 @@ const concluded = async (
   const { options: o, run, data, judged, device, surroundings, assembled, images } = t
   const values = Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss'))
   const best = bestOf(ended)
-  if (ended.ending === 'stopped') return o.judge.stopped({ ...o, best }, { ...values, ...before })()
+  if (ended.ending === 'stopped') return o.judge.stopped({ ...o, run, best }, { ...values, ...before })()
   // what fails from here on must not cost what was trained: exports and report come first, then the fault
   const after = isLabelled(judged) ? await accuracy() : undefined
   const metrics: Numbers = { ...values, ...before, ...(after === undefined || E.isLeft(after) ? {} : { knn_after: after.right }) }

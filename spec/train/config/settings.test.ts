@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { parse, stringify } from 'yaml'
 import { flag, list, oneOf, optional, pair, real, text, whole } from '../../../train/config/field.ts'
 import { environmentLayer, layerAt, layerOfYaml, readLayer, stacked } from '../../../train/config/layers.ts'
+import { settingsText } from '../../../train/config/help.ts'
 import { given, namesOf, resolve, settingsOf } from '../../../train/config/settings.ts'
 import { schemaOf } from '../../../train/config/schema.ts'
 import { merged, section, variants } from '../../../train/config/section.ts'
@@ -180,6 +181,22 @@ describe('the whole configuration', () => {
       expect(help).toContain(`  ${path} `)
       expect(schema).toContain(JSON.stringify(field.facts.about))
     }
+  })
+  test('is listed by kinds where a section has several: each setting below its kind, with the default that it has there', () => {
+    const lines = settingsText(settingsOf(config)).split('\n')
+    const below = (path: string, setting: string): string => {
+      const from = lines.findIndex((l) => l.startsWith(`  ${path} `))
+      return lines.slice(from).find((l) => l.startsWith(`  ${setting} `)) ?? ''
+    }
+    expect(below('objective.kind=dinov1', 'objective.centring')).toContain('[centre]')
+    expect(below('objective.kind=dinov2', 'objective.centring')).toContain('[sinkhorn]')
+    expect(below('objective.kind=dinov3', 'objective.masks.sampler')).toContain('[exact]')
+    // defaults of the kind that is the default there are its own, whatever other kinds have under the name
+    expect(below('model.kind=vit', 'model.width')).toContain('[64]')
+    expect(below('model.kind=swin', 'model.width')).toContain('[96]')
+    const other = config.with({ objective: { kind: 'dinov3', koleo: 0.5 } })
+    const koleo = settingsText(settingsOf(other)).match(/^ +objective\.koleo .*$/gm) ?? []
+    expect(koleo.map((l) => /\[(.*)\]/.exec(l)?.[1])).toEqual(['0.1', '0.5'])
   })
   test('of every shipped recipe assembles', async () => {
     const dir = join(import.meta.dirname, '../../../examples/recipes')

@@ -74,9 +74,21 @@ const reportEnding =
     return E.right(metrics)
   }
 
+/** The same without a page. */
+const recordEnding = (
+  { out, best }: Pick<Ended, 'out' | 'best'>,
+  ending: Summary['ending'],
+  metrics: Numbers,
+): TaskEither<Fault, Numbers> =>
+  pipe(
+    recordSummary(out, summaryOf(ending, metrics, best)),
+    TE.map(() => metrics),
+  )
+
 /** A run that was stopped is not kept waiting for pictures. */
-export const reportStopped = (o: Pick<Ended, 'out' | 'progress' | 'best'>, metrics: Numbers): TaskEither<Fault, Numbers> =>
-  reportEnding(
+export const reportStopped = (o: Pick<Ended, 'out' | 'progress' | 'best' | 'run'>, metrics: Numbers): TaskEither<Fault, Numbers> => {
+  if (!o.run.settings.evaluation.report) return recordEnding(o, 'stopped', metrics)
+  return reportEnding(
     o,
     'stopped',
     metrics,
@@ -90,6 +102,7 @@ export const reportStopped = (o: Pick<Ended, 'out' | 'progress' | 'best'>, metri
       },
     ]),
   )
+}
 
 /** The same progress without what is said on the way. */
 const quiet = (p: Progress): Progress => ({ ...p, say: () => undefined, tick: () => undefined, end: () => undefined })
@@ -112,11 +125,7 @@ const networkOf = ({ out, assembled: { method } }: Ended): TaskEither<Fault, Fro
   O.isSome(method.evaluated.vit) ? readFrozen(out) : readOwn(out, () => E.right(method.evaluated), {})
 
 export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> => {
-  if (!f.run.settings.evaluation.report)
-    return pipe(
-      recordSummary(f.out, summaryOf(f.ending, f.metrics, f.best)),
-      TE.map(() => f.metrics),
-    )
+  if (!f.run.settings.evaluation.report) return recordEnding(f, f.ending, f.metrics)
   return reportEnding(
     f,
     f.ending,

@@ -14,31 +14,43 @@ export interface Tick {
   readonly steps: number
   /** Images that this step took. */
   readonly images: number
+  /** Seconds of the step itself, where other work comes between steps; else all since the one before. */
+  readonly seconds?: number
   /** What to show, in this order: `loss` first, then its terms. */
   readonly values: Readonly<Record<string, number>>
 }
 
-/** The pace of a run: seconds per step and images per second, smoothed over about the last 20 steps. */
+/** The pace of a run, smoothed over about the last 20 steps. */
 export interface Pace {
+  /** Seconds from step to step, with what comes between: evaluations, checkpoints. */
   readonly stepSeconds: number
+  /** Seconds of a step itself. */
+  readonly ownSeconds: number
+  /** Of steps themselves, as `images_per_s` of `metrics.jsonl` is. */
   readonly imagesPerSecond: number
   readonly observed: number
 }
 
 /** No step was seen yet. */
-export const noPace: Pace = { stepSeconds: 0, imagesPerSecond: 0, observed: 0 }
+export const noPace: Pace = { stepSeconds: 0, ownSeconds: 0, imagesPerSecond: 0, observed: 0 }
 
 /**
- * The pace after a step, given its seconds: a mean of the first 20 steps, then an exponential one of that length.
+ * The pace after a step, given the seconds since the one before and those of its own: means of the first 20 steps, then exponential ones of
+ * that length.
  */
 export const observe =
-  (seconds: number, images: number) =>
+  (seconds: number, images: number, own = seconds) =>
   (p: Pace): Pace => {
     const weight = 1 / Math.min(20, p.observed + 1)
-    const stepSeconds = p.stepSeconds + weight * (seconds - p.stepSeconds)
-    const perStep = p.imagesPerSecond * p.stepSeconds
-    const meanImages = perStep + weight * (images - perStep)
-    return { stepSeconds, imagesPerSecond: stepSeconds > 0 ? meanImages / stepSeconds : 0, observed: p.observed + 1 }
+    const mean = (before: number, now: number): number => before + weight * (now - before)
+    const ownSeconds = mean(p.ownSeconds, own)
+    const meanImages = mean(p.imagesPerSecond * p.ownSeconds, images)
+    return {
+      stepSeconds: mean(p.stepSeconds, seconds),
+      ownSeconds,
+      imagesPerSecond: ownSeconds > 0 ? meanImages / ownSeconds : 0,
+      observed: p.observed + 1,
+    }
   }
 
 /** Seconds until the last step, at this pace; NaN before the first. */
@@ -137,7 +149,7 @@ export const startProgress = (options: ProgressOptions = {}): Progress => {
   return {
     tick: (t) => {
       const now = clock()
-      if (last !== undefined && t.step > last.step) pace = observe((now - lastAt) / (t.step - last.step), t.images)(pace)
+      if (last !== undefined && t.step > last.step) pace = observe((now - lastAt) / (t.step - last.step), t.images, t.seconds)(pace)
       last = t
       lastAt = now
       if (!isQuiet && now - shownAt >= (terminal.live ? liveEvery : plainEvery)) {
