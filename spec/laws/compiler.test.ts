@@ -2,20 +2,28 @@
 import fc from 'fast-check'
 import * as E from 'fp-ts/lib/Either.js'
 import { expect, test } from 'vitest'
+import type { Fused } from '../../compiler/kernel/fused.ts'
 import { bytesOfTensor, residentPath } from '../../compiler/kernel/fused.ts'
+import { termsOf } from '../../compiler/kernel/term.ts'
 import type { Place, Plan } from '../../compiler/memory/plan.ts'
+import { fuse } from '../../compiler/passes/fuse.ts'
 import { simplify } from '../../compiler/passes/simplify.ts'
 import type { KernelRoad } from '../../compiler/road.ts'
 import { follow } from '../../compiler/road.ts'
 import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
 import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
+import type { Expr } from '../../core/expr.ts'
 import type { Fault } from '../../core/fault.ts'
 import { showFault } from '../../core/fault.ts'
-import { roots } from '../../core/graph.ts'
+import { roots, value } from '../../core/graph.ts'
+import { input } from '../../core/leaves.ts'
 import { print } from '../../core/print.ts'
-import { bytesOf } from '../../core/type.ts'
+import { trace } from '../../core/trace.ts'
+import { bytesOf, range } from '../../core/type.ts'
 import { verify } from '../../core/verify.ts'
+import { add, mul, sin } from '../../ops/elementwise.ts'
+import { sum } from '../../ops/reduce.ts'
 import { runs } from '../support/arbitrary.ts'
 import { graphs } from '../support/graphs.ts'
 import { expectClose, hostArray } from '../support/tensor.ts'
@@ -119,4 +127,41 @@ test('fuse respects what a target can take', () => {
     }),
     runs(100),
   )
+})
+
+/** Arithmetic in a kernel's text. */
+const arithmetic = ({ kernel }: Fused): number =>
+  termsOf(kernel.writes.map((w) => w.value)).filter((t) => t._tag === 'Unary' || t._tag === 'Binary' || t._tag === 'Select').length
+
+test('fuse cuts what is longer than a target compiles', () => {
+  const x = input('x', [5])
+  const chain = right(
+    trace('chain', [
+      value(
+        'y',
+        range(300).reduce<Expr>((y, i) => add(sin(y), i), x),
+      ),
+    ]),
+  )
+  const limits = { maxInputs: 8, transcendental: 6, launch: 400 }
+  for (const maxOps of [20, 60, 2000]) {
+    const { kernels } = right(fuse({ ...limits, maxOps }).run(chain))
+    for (const k of kernels) expect(arithmetic(k)).toBeLessThanOrEqual(maxOps)
+    expect(kernels.length).toBe(Math.ceil(600 / maxOps))
+  }
+})
+
+test('no reduction is computed over and over inside of another', () => {
+  const [x, y] = [input('x', [4, 6]), input('y', [5, 6])]
+  const nested = right(trace('nested', [value('out', sum({ axes: [1] })(mul(x, sum({ axes: [0] })(y))))]))
+  for (const [name, road] of roads) {
+    const { kernels } = right(road.fuse.run(nested))
+    const under = kernels.flatMap(({ kernel }) =>
+      termsOf(kernel.writes.map((w) => w.value)).flatMap((t) =>
+        t._tag === 'Reduce' ? termsOf([t.body]).filter((u) => u._tag === 'Reduce') : [],
+      ),
+    )
+    expect(under, name).toEqual([])
+    expect(kernels, name).toHaveLength(2)
+  }
 })
