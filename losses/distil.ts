@@ -1,4 +1,5 @@
 /** Distillation: a student that is drawn to what another network says, feature by feature or prototype by prototype. */
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { misuse } from '../core/primitive.ts'
 import { equalShape } from '../core/type.ts'
@@ -64,7 +65,7 @@ export const distilLogits = (o: LogitDistilOptions = {}): Loss<Features<Logits>>
     const [s, t] = [student.global.logits, stopGradient(teacher.global.logits)]
     if (!(tau > 0) || !equalShape(s.type.shape, t.type.shape))
       return misuse('distilLogits', [s, t], {
-        allowed: `logits of one shape, and a temperature above 0 (asked: ${tau})`,
+        allowed: `logits of one shape, and a temperature above 0 (asked: ${showAsked(tau)})`,
         remedy: 'give student and teacher heads with the same prototypes',
       })
     const [p, q] = [logSoftmax(-1)(div(t, tau)), logSoftmax(-1)(div(s, tau))]

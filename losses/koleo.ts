@@ -1,4 +1,5 @@
 /** The KoLeo regulariser (Sablayrolles et al. 2019, eq. 2; dinov2 and dinov3 `loss/koleo_loss.py`). */
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { misuse } from '../core/primitive.ts'
 import { add, equal, log, neg, sqrt, square, stopGradient, sub, where } from '../ops/elementwise.ts'
@@ -29,7 +30,7 @@ export const nearest =
     const [groups, rows] = x.type.shape
     if (!(x.type.shape.length === 3 && Number.isInteger(k) && k >= 1 && k < rows))
       return misuse('koleo', [x], {
-        allowed: `groups of more than ${k} rows, [G, B, D] (asked: ${k} neighbours of each)`,
+        allowed: `groups of more than ${k} rows, [G, B, D] (asked: ${showAsked(k)} neighbours of each)`,
         remedy: 'give larger batches, or ask for fewer neighbours; a batch of one image has no KoLeo loss',
       })
     const products = einsum('gid,gjd->gij')(stopGradient(x), stopGradient(x))

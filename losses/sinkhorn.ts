@@ -1,4 +1,5 @@
 /** Sinkhorn-Knopp targets (Caron et al. 2020, section 3.1; dinov2 `loss/dino_clstoken_loss.py` sinkhorn_knopp_teacher). */
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { fill } from '../core/expr.ts'
 import { misuse } from '../core/primitive.ts'
@@ -35,7 +36,7 @@ export const sinkhorn = (o: SinkhornOptions = {}): Centring => {
         Number.isInteger(iterations) && iterations >= 1
           ? raw
           : misuse('sinkhorn', [raw], {
-              allowed: `a whole number of rounds, at least 1 (asked: ${iterations})`,
+              allowed: `a whole number of rounds, at least 1 (asked: ${showAsked(iterations)})`,
               remedy: 'use the usual 3 rounds',
             })
       const scores = div(keepRows(rows)(stopGradient(given)), temperature)

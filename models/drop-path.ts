@@ -1,4 +1,5 @@
 /** Stochastic depth (Huang et al. 2016, eq. 2) in its two forms. */
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { random } from '../core/leaves.ts'
 import type { Context } from '../core/model.ts'
@@ -15,7 +16,7 @@ import { slice } from '../ops/window.ts'
 export type DropPathForm = 'sample' | 'subset'
 
 const wrongRate = (rate: number, x: Expr): Expr =>
-  misuse('dropPath', [x], { allowed: `a rate in [0, 1) (asked: ${rate})`, remedy: 'lower the drop-path rate' })
+  misuse('dropPath', [x], { allowed: `a rate in [0, 1) (asked: ${showAsked(rate)})`, remedy: 'lower the drop-path rate' })
 
 const isRate = (rate: number): boolean => rate >= 0 && rate < 1
 

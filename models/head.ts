@@ -2,6 +2,7 @@
  * The projection heads of DINO (Caron et al. 2021, appendix C; dino `vision_transformer.py`, dinov2 and dinov3 `layers/dino_head.py`
  * DINOHead).
  */
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import type { Declaration, Exprs, Model } from '../core/model.ts'
 import { call, inScope, ones, param, truncNormal, uniform } from '../core/model.ts'
@@ -88,7 +89,7 @@ const made = <L>(
     apply: (c, p) => (x) => {
       if (!Number.isInteger(layers) || layers < 1) {
         const bad = misuse('head', [x], {
-          allowed: `a whole number of layers, at least 1 (asked: ${layers})`,
+          allowed: `a whole number of layers, at least 1 (asked: ${showAsked(layers)})`,
           remedy: 'give the head at least one layer',
         })
         return { bottleneck: bad, logits: bad }

@@ -1,4 +1,5 @@
 /** Features of inner layers, as evaluations of dense tasks read them (`get_intermediate_layers` of the official backbones). */
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { misuse } from '../core/primitive.ts'
 import { reshape, transpose } from '../ops/reshape.ts'
@@ -32,7 +33,10 @@ export const intermediate =
     return places.map((i) => {
       const layer =
         f.layers[i] ??
-        misuse('intermediate', [f.tokens], { allowed: `blocks 0 to ${n - 1} (asked: ${i})`, remedy: 'name blocks that the backbone has' })
+        misuse('intermediate', [f.tokens], {
+          allowed: `blocks 0 to ${n - 1} (asked: ${showAsked(i)})`,
+          remedy: 'name blocks that the backbone has',
+        })
       const patches = layer._tag === 'Invalid' ? layer : slice(1, f.prefix)(layer)
       return layer._tag === 'Invalid'
         ? { cls: layer, patches, map: layer }

@@ -6,6 +6,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Option } from 'fp-ts/lib/Option.js'
 import { none, some } from 'fp-ts/lib/Option.js'
 import * as t from 'io-ts'
+import { showAsked } from '../core/asked.ts'
 import type { Expr, Misuse, Pull } from '../core/expr.ts'
 import { fill } from '../core/expr.ts'
 import type { Rules } from '../core/primitive.ts'
@@ -177,7 +178,7 @@ const operand = (op: string, x: Operand, beside: Operand, shape: Shape): Expr =>
   return isValueOf(beside.type.dtype, x)
     ? fill(beside.type.dtype, shape, x)
     : misuse(op, [beside], {
-        allowed: `beside it, numbers that ${beside.type.dtype} can hold (asked: ${x})`,
+        allowed: `beside it, numbers that ${beside.type.dtype} can hold (asked: ${showAsked(x)})`,
         remedy: 'cast the tensor to f32 first',
       })
 }

@@ -7,7 +7,7 @@ import { primitive } from '../core/primitive.ts'
 import * as S from '../core/scalar.ts'
 import type { Shape, TensorType } from '../core/type.ts'
 import { equalShape, isDimension, showShape, tensorType } from '../core/type.ts'
-import { axisOf } from './window.ts'
+import { axisOf, hasAxis, noAxis } from './axis.ts'
 
 /** Batch axes [0, batch), axes before the gathered one, the index list's own axes, and the axes behind. */
 const gatheredShape = (x: Shape, index: Shape, axis: number, batch: number): Shape => [
@@ -109,8 +109,10 @@ export const gathering = {
 /** Entries of `x` along `axis` at the positions of an i32 list of any shape; the first `batch` axes are shared. */
 export const gather =
   (axis: number, batch = 0) =>
-  (x: Expr, index: Expr): Expr =>
-    gathering.gather({ axis: axisOf(x, axis), batch }, x, index)
+  (x: Expr, index: Expr): Expr => {
+    const at = axisOf(x, axis)
+    return hasAxis(x, at) ? gathering.gather({ axis: at, batch }, x, index) : noAxis('gather', [x, index], axis)
+  }
 
 /** The adjoint of `gather`: values added into zeros of `size` along `axis`. */
 export const scatterAdd =

@@ -9,7 +9,7 @@ import { abs, add, maximum, minimum, mul, sub } from './elementwise.ts'
 import { gather, iota } from './gather.ts'
 import { sum } from './reduce.ts'
 import { expandDims, reshape } from './reshape.ts'
-import { axisOf } from './window.ts'
+import { axisOf, hasAxis, noAxis } from './axis.ts'
 
 /** Output o is the sum over t of `weights[.., o, t]` times the entry at `first[.., o] + t`. */
 export interface Taps {
@@ -41,6 +41,7 @@ export const resample =
   (axis: number) =>
   (x: Expr, taps: Taps): Expr => {
     const at = axisOf(x, axis)
+    if (!hasAxis(x, at)) return noAxis('resample', [x], axis)
     const { first, weights } = taps
     const lead = first.type.shape.length - 1
     if (weights.type.shape.length !== lead + 2 || !equalShape(weights.type.shape.slice(0, -1), first.type.shape) || at < lead)
@@ -66,6 +67,7 @@ export const convolve =
   (axis: number, border: Border) =>
   (x: Expr, kernel: Expr): Expr => {
     const at = axisOf(x, axis)
+    if (!hasAxis(x, at)) return noAxis('convolve', [x], axis)
     const lead = kernel.type.shape.length - 1
     const taps = kernel.type.shape[lead] ?? 0
     const n = x.type.shape[at] ?? 0

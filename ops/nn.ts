@@ -1,11 +1,13 @@
 /** Ops composed of primitives: activations, normalisations, losses' parts. Nothing below knows them by name. */
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { misuse } from '../core/primitive.ts'
 import { equalShape, showShape } from '../core/type.ts'
 import { add, cast, div, equal, erf, exp, log, maximum, mul, neg, rsqrt, sqrt, square, stopGradient, sub, where } from './elementwise.ts'
 import { iota } from './gather.ts'
 import { argmax, max, mean, sum } from './reduce.ts'
-import { axisOf, concat } from './window.ts'
+import { axisOf, hasAxis, noAxis } from './axis.ts'
+import { concat } from './window.ts'
 import { expandDims } from './reshape.ts'
 import { linearMap } from './contract.ts'
 
@@ -26,12 +28,7 @@ const along =
   (op: string, axis: number, f: (axis: number, x: Expr) => Expr) =>
   (x: Expr): Expr => {
     const a = axisOf(x, axis)
-    return x.type.shape[a] === undefined
-      ? misuse(op, [x], {
-          allowed: `an axis of ${showShape(x.type.shape)} (asked: ${axis})`,
-          remedy: 'name an existing axis; negative ones count from the end',
-        })
-      : f(a, x)
+    return hasAxis(x, a) ? f(a, x) : noAxis(op, [x], axis, 'name an existing axis; negative ones count from the end')
   }
 
 /** x - max over the axis: the shift leaves softmax unchanged, so its gradient is stopped. */
@@ -125,7 +122,7 @@ export const topK =
     const n = x.type.shape[x.type.shape.length - 1] ?? 0
     if (!(Number.isInteger(k) && k > 0 && k <= n)) {
       const bad = misuse('topK', [x], {
-        allowed: `k from 1 to the last axis of ${showShape(x.type.shape)} (asked: ${k})`,
+        allowed: `k from 1 to the last axis of ${showShape(x.type.shape)} (asked: ${showAsked(k)})`,
         remedy: 'ask for fewer',
       })
       return { values: bad, indices: bad }

@@ -2,14 +2,15 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { none, some } from 'fp-ts/lib/Option.js'
 import * as t from 'io-ts'
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { misuse, primitive } from '../core/primitive.ts'
 import * as S from '../core/scalar.ts'
 import { isFloat, range, showShape, sizeOf, tensorType } from '../core/type.ts'
+import { axisOf } from './axis.ts'
 import { broadcastAxes, isAxes, sumAxes } from './broadcast.ts'
 import { cast, div, equal, mul } from './elementwise.ts'
 import { reshape, transpose } from './reshape.ts'
-import { axisOf } from './window.ts'
 
 export const reducing = {
   /** The largest over `axes` (ascending), which disappear. Where several are largest they share the gradient. */
@@ -72,19 +73,30 @@ export interface ReduceOptions {
   readonly keep?: boolean
 }
 
+/** Whether these are settings of a reduction: programs that nobody checks for types also say `sum(1)` and `sum({ axis: 1 })`. */
+const isReduceOptions = (o: unknown): boolean =>
+  typeof o === 'object' &&
+  o !== null &&
+  Object.entries(o).every(([name, x]) => (name === 'axes' ? x === undefined || Array.isArray(x) : name === 'keep'))
+
 const reduction =
   (name: string, f: (x: Expr, axes: ReadonlyArray<number>) => Expr) =>
-  (o: ReduceOptions = {}) =>
+  (options: ReduceOptions = {}) =>
   (x: Expr): Expr => {
+    if (!isReduceOptions(options))
+      return misuse(name, [x], {
+        allowed: `axes, and keep, by their names (asked: ${showAsked(options)})`,
+        remedy: `write ${name}({ axes: [1] })(x) for axis 1, ${name}()(x) for all axes`,
+      })
     const rank = x.type.shape.length
-    const axes = (o.axes ?? range(rank)).map((a) => axisOf(x, a)).sort((a, b) => a - b)
+    const axes = (options.axes ?? range(rank)).map((a) => axisOf(x, a)).sort((a, b) => a - b)
     if (!isAxes(axes, rank))
       return misuse(name, [x], {
-        allowed: `axes of ${showShape(x.type.shape)}, once each (asked: ${showShape(o.axes ?? [])})`,
+        allowed: `axes of ${showShape(x.type.shape)}, once each (asked: ${showAsked(options.axes)})`,
         remedy: 'name existing axes; negative ones count from the end',
       })
     const y = f(x, axes)
-    return o.keep === true && y._tag !== 'Invalid' ? reshape(x.type.shape.map((d, i) => (axes.includes(i) ? 1 : d)))(y) : y
+    return options.keep === true && y._tag !== 'Invalid' ? reshape(x.type.shape.map((d, i) => (axes.includes(i) ? 1 : d)))(y) : y
   }
 
 export const sum = reduction('sum', sumAxes)

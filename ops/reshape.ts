@@ -2,12 +2,14 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { some } from 'fp-ts/lib/Option.js'
 import * as t from 'io-ts'
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { fill } from '../core/expr.ts'
 import { misuse, primitive } from '../core/primitive.ts'
 import * as S from '../core/scalar.ts'
 import type { Shape } from '../core/type.ts'
 import { equalShape, isDimension, range, showShape, sizeOf, stridesOf, tensorType } from '../core/type.ts'
+import { axisItself } from './axis.ts'
 
 const isPermutation = (p: ReadonlyArray<number>, rank: number): boolean => p.length === rank && range(rank).every((i) => p.includes(i))
 
@@ -68,7 +70,7 @@ export const reshape =
     const full = shape.map((d) => (d === -1 ? total / sizeOf(known) : d))
     if (shape.length - known.length > 1 || !full.every(isDimension))
       return misuse('reshape', [x], {
-        allowed: `whole dimensions, at most one of them -1, that hold ${total} elements (asked: ${showShape(shape)})`,
+        allowed: `whole dimensions, at most one of them -1, that hold ${total} elements (asked: ${showAsked(shape)})`,
         remedy: 'give a shape with as many elements as the tensor has',
       })
     return equalShape(full, x.type.shape)
@@ -95,8 +97,8 @@ export const expandDims =
     const k = at < 0 ? at + shape.length + 1 : at
     if (!range(shape.length + 1).includes(k))
       return misuse('expandDims', [x], {
-        allowed: `a place from ${-shape.length - 1} to ${shape.length} (asked: ${at})`,
-        remedy: 'name a place among the axes, or behind them',
+        allowed: `a place from ${-shape.length - 1} to ${shape.length} (asked: ${showAsked(at)})`,
+        remedy: axisItself('expandDims', at) ?? 'name a place among the axes, or behind them',
       })
     return reshape([...shape.slice(0, k), 1, ...shape.slice(k)])(x)
   }

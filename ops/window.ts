@@ -2,10 +2,12 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { some } from 'fp-ts/lib/Option.js'
 import * as t from 'io-ts'
+import { showAsked } from '../core/asked.ts'
 import type { Expr } from '../core/expr.ts'
 import { misuse, primitive } from '../core/primitive.ts'
 import * as S from '../core/scalar.ts'
 import { equalShape, range, showShape, tensorType } from '../core/type.ts'
+import { axisOf, hasAxis, noAxis } from './axis.ts'
 import { broadcastTo } from './broadcast.ts'
 import { expandDims, reshape } from './reshape.ts'
 
@@ -24,7 +26,7 @@ export const windowing = {
       size.every((s, i) => s > 0 && isCount(s) && start[i] + s <= x.shape[i])
         ? E.right(tensorType(x.dtype, size))
         : E.left({
-            allowed: `a tensor that holds the box of ${showShape(size)} at ${showShape(start)}`,
+            allowed: `a tensor that holds the box of ${showAsked(size)} at ${showAsked(start)}`,
             remedy: 'keep start + size within the shape on every axis',
           }),
     vjp: ({ start, size }, { args: [x], ct }) => [
@@ -153,17 +155,13 @@ const padBy =
   (x: Expr): Expr =>
     [...low, ...high].every((n) => n === 0) ? x : windowing.pad({ low, high }, x)
 
-/** An axis counted from the end where it is negative; itself where it does not exist, so that the op can say so. */
-export const axisOf = (x: Expr, axis: number): number => (axis < 0 ? axis + x.type.shape.length : axis)
-
 /** `x[..., from:to, ...]` along one axis; negative positions count from the end. */
 export const slice =
   (axis: number, from: number, to?: number) =>
   (x: Expr): Expr => {
     const a = axisOf(x, axis)
+    if (!hasAxis(x, a)) return noAxis('slice', [x], axis)
     const n = x.type.shape[a]
-    if (n === undefined)
-      return misuse('slice', [x], { allowed: `an axis of ${showShape(x.type.shape)} (asked: ${axis})`, remedy: 'name an existing axis' })
     const begin = from < 0 ? n + from : from
     const end = to === undefined ? n : to < 0 ? n + to : to
     return sliceBox(
@@ -186,8 +184,7 @@ export const pad =
   (axis: number, before: number, after: number) =>
   (x: Expr): Expr => {
     const a = axisOf(x, axis)
-    if (x.type.shape[a] === undefined)
-      return misuse('pad', [x], { allowed: `an axis of ${showShape(x.type.shape)} (asked: ${axis})`, remedy: 'name an existing axis' })
+    if (!hasAxis(x, a)) return noAxis('pad', [x], axis)
     return padBy(
       x.type.shape.map((_, i) => (i === a ? before : 0)),
       x.type.shape.map((_, i) => (i === a ? after : 0)),
@@ -197,8 +194,16 @@ export const pad =
 /** NumPy's concatenate. */
 export const concat =
   (axis: number) =>
-  (parts: ReadonlyArray<Expr>): Expr =>
-    parts.length === 1 ? parts[0] : windowing.concat({ axis: parts.length > 0 ? axisOf(parts[0], axis) : axis }, ...parts)
+  (parts: ReadonlyArray<Expr>): Expr => {
+    const [first, ...rest] = parts
+    if (first === undefined) return windowing.concat({ axis })
+    const at = axisOf(first, axis)
+    return rest.length === 0
+      ? first
+      : hasAxis(first, at)
+        ? windowing.concat({ axis: at }, ...parts)
+        : noAxis('concat', [first, ...rest], axis)
+  }
 
 /** Reverses the given axes. */
 export const flip =
@@ -217,11 +222,12 @@ export const runs =
   (axis: number, size: number) =>
   (x: Expr): Expr => {
     const at = axisOf(x, axis)
+    if (!hasAxis(x, at)) return noAxis('runs', [x], axis)
     const n = x.type.shape[at]
-    if (n === undefined || !isCount(size) || size === 0 || size > n)
+    if (!isCount(size) || size === 0 || size > n)
       return misuse('runs', [x], {
-        allowed: `an axis of ${showShape(x.type.shape)} that is at least as long as a run (asked: runs of ${size} along ${axis})`,
-        remedy: 'name an existing axis, ask for shorter runs, or pad the tensor',
+        allowed: `runs that axis ${axis} of ${showShape(x.type.shape)} is at least as long as (asked: runs of ${showAsked(size)})`,
+        remedy: 'ask for shorter runs, or pad the tensor',
       })
     const [before, after] = [x.type.shape.slice(0, at), x.type.shape.slice(at + 1)]
     const copies = broadcastTo([...before, size, n, ...after])(expandDims(at)(x))

@@ -4,14 +4,21 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as t from 'io-ts'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
-import { decodeAs } from '../../data/formats/codec.ts'
+import { evaluate } from '../../compiler/targets/reference.ts'
+import { input } from '../../core/leaves.ts'
+import { decodeAs, isRecord } from '../../data/formats/codec.ts'
+import type { ClassTokens, Features } from '../../losses/features.ts'
+import type { Loss } from '../../losses/loss.ts'
+import { total } from '../../losses/loss.ts'
 import { right } from '../data/either.ts'
 import { dinograph } from '../support/command.ts'
+import { callsProgram } from './ops.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 // within the repository, where `dinograph` is found as an installed package is
@@ -40,7 +47,10 @@ const programsIn = (page: string): ReadonlyArray<Shown> => {
   )
 }
 
-const shown = ['docs/methods.md', 'docs/strategies.md'].flatMap(programsIn)
+const written = ['docs/methods.md', 'docs/strategies.md'].flatMap(programsIn)
+const isRun = ({ file }: Shown): boolean => readFileSync(file, 'utf8').includes('export default command(')
+const shown = written.filter(isRun)
+const parts = written.filter((s) => !isRun(s))
 const [language] = programsIn('docs/language.md')
 const [, called] = programsIn('README.md')
 const [data] = programsIn('docs/data.md')
@@ -54,9 +64,13 @@ const begun = (['experiment', 'loss', 'backbone'] as const).map((what) => {
   const [program, test] = [`my-${what}.ts`, `my-${what}.test.ts`].map((name) => join(folder, 'new', name))
   return { what, code, out, err, program, test }
 })
-const written = begun.flatMap(({ what, program, test }) => [program, test].map((file): Shown => ({ title: what, file })))
+const begunFiles = begun.flatMap(({ what, program, test }) => [program, test].map((file): Shown => ({ title: what, file })))
 
-const programs = [...shown, language, called, data, ...extending, ...plugins, ...written]
+// spec/docs/ops.test.ts runs it
+const ops: Shown = { title: 'the calls of docs/ops.md', file: join(folder, 'ops.ts') }
+writeFileSync(ops.file, callsProgram)
+
+const programs = [...written, ops, language, called, data, ...extending, ...plugins, ...begunFiles]
 
 test('there is a loss, a backbone and a strategy', () => {
   expect(shown.map((s) => s.title)).toEqual(['A loss of your own', 'A backbone of your own', 'A strategy of your own'])
@@ -102,6 +116,32 @@ describe('what `dinograph new` writes', { timeout: 300_000 }, () => {
     },
   )
 
+  it('has a tsconfig.json beside it where there is none, and says what the compiler still needs', () => {
+    const alone = mkdtempSync(join(tmpdir(), 'dinograph-new-'))
+    const write = (what: string, name: string, out: string): string => {
+      const { code, out: said, err } = dinograph('new', what, name, '--out', out)
+      expect(code, err).toBe(0)
+      return said
+    }
+    const first = write('backbone', 'one', join(alone, 'sub'))
+    expect(first).toContain('tsconfig.json: how types are checked')
+    expect(first).toContain('npm pkg set type=module && npm install --save-dev typescript @types/node && npx tsc --noEmit -p ')
+    const written = join(alone, 'sub/tsconfig.json')
+    const parsed = ts.getParsedCommandLineOfConfigFile(written, {}, { ...ts.sys, onUnRecoverableConfigFileDiagnostic: () => undefined })
+    expect([parsed?.errors, parsed?.options.strict, parsed?.options.noEmit, parsed?.options.types]).toEqual([[], true, true, ['node']])
+    expect(parsed?.fileNames.map((name) => basename(name))).toEqual(['one.test.ts', 'one.ts'])
+    // what is there stays, also where it lies above; what is installed is not asked for
+    writeFileSync(written, '{}')
+    writeFileSync(join(alone, 'package.json'), '{ "type": "module" }')
+    for (const name of ['typescript', '@types/node']) mkdirSync(join(alone, 'node_modules', name), { recursive: true })
+    const second = write('loss', 'two', join(alone, 'sub/deeper'))
+    expect(second).not.toContain('tsconfig.json')
+    expect(second).toMatch(/to check its types: npx tsc --noEmit -p \S+sub$/m)
+    expect(readFileSync(written, 'utf8')).toBe('{}')
+    expect(existsSync(join(alone, 'sub/deeper/tsconfig.json'))).toBe(false)
+    rmSync(alone, { recursive: true })
+  })
+
   it('is never written over, and has no name that there is', () => {
     const again = dinograph('new', 'loss', 'my-loss', '--out', join(folder, 'new'))
     expect([again.code, again.err]).toEqual([2, expect.stringContaining('found:   a file that is there already')])
@@ -111,6 +151,25 @@ describe('what `dinograph new` writes', { timeout: 300_000 }, () => {
     expect(dinograph('new', 'backbone', 'vit').err).toContain('vit, which there is already')
     expect(dinograph('new', 'loss', '../x').code).toBe(2)
   })
+})
+
+const isLoss = (u: unknown): u is Loss<Features<ClassTokens>> => isRecord(u) && typeof u['run'] === 'function'
+
+test('the loss of "What a loss is given" is small where crops of one image are alike, by the order of rows that the page says', async () => {
+  expect(parts.map((s) => s.title)).toEqual(['What a loss is given'])
+  const page: unknown = await import(parts[0].file)
+  const contrast = isRecord(page) ? page['contrast'] : undefined
+  if (!isLoss(contrast)) throw new Error('no loss')
+  const [s, t] = ['student', 'teacher'].map((name) => input(name, [4, 2]))
+  const [outcome] = contrast.run({ images: 2, student: { global: { cls: s } }, teacher: { global: { cls: t } } })(new Map())
+  const at = (...teacher: ReadonlyArray<number>): number => {
+    // crop 0 of both images, then crop 1, which is not read
+    const student = Float64Array.of(1, 0, 0, 1, 9, 9, 9, 9)
+    const values = new Map([['student', student] as const, ['teacher', Float64Array.from(teacher)] as const])
+    return evaluate([total(outcome)], values)[0][0]
+  }
+  expect(at(9, 9, 9, 9, 1, 0, 0, 1)).toBeLessThan(0.01)
+  expect(at(9, 9, 9, 9, 0, 1, 1, 0)).toBeGreaterThan(4)
 })
 
 /** What the last line of every program holds. */

@@ -178,8 +178,8 @@ describe('the text of a misuse', () => {
     expect(explained('concat: axis')).toMatchInlineSnapshot(`
       "type fault at concat (programs.ts:87:42)
         found:   f32[2, 3], f32[2, 3]
-        allowed: one or more tensors of one dtype that have the axis 2 and differ on no other
-        remedy:  cast or reshape the arguments so that they agree"
+        allowed: an axis of [2, 3] (asked: 2)
+        remedy:  name an existing axis"
     `)
   })
   it('concat: nothing', () => {

@@ -39,6 +39,40 @@ describe('dinograph repl', () => {
     expect(out).toContain('function(')
   })
 
+  test('says of a function alone how it is called', () => {
+    const { code, out, err } = repl([
+      'logSoftmax',
+      'ops.sum',
+      'ops.logSoftmax',
+      'linear',
+      'allReduce',
+      'gather(0)',
+      'losses.koleo',
+      'randn',
+      'const twice = (x, by = [2, "a)b"]) => mul(x, by)',
+      'twice',
+      'function half(x) { return mul(x, 0.5) }',
+      'half',
+      '[Math.max, new Map().get]',
+      'Math.max',
+    ])
+    expect(code, err).toBe(0)
+    const said = [
+      'logSoftmax(axis = -1)(x), or logSoftmax(x)',
+      'sum(options = {})(x), or sum(x)',
+      'logSoftmax(axis = -1)(x), or logSoftmax(x)',
+      'linear(x, weight, bias)',
+      'allReduce(ranks, op = "sum")(x)',
+      'f(x, index)',
+      'koleo(o = {})',
+      'randn(shape = [], name = named("randn"))',
+      'twice(x, by = [2, "a)b"])',
+      'half(x)',
+    ]
+    const others = ['[ [Function: max], [Function: get] ]', '[Function: max]', '']
+    expect(out.split('\n')).toEqual([...said.map((call) => `a function, called as ${call}`), ...others])
+  })
+
   test('says what docs/language.md shows', () => {
     const [, session = ''] = /^```\n(> .*?)^```$/ms.exec(readFileSync(join(root, 'docs/language.md'), 'utf8')) ?? []
     const lines = session.split('\n')

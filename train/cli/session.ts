@@ -201,6 +201,7 @@ export const openSession = (o: SessionOptions): Session => {
 export const sessionHelp = [
   'randn([2, 3]), rand([2, 3])      tensors drawn by the seed, inputs of the program; tensor([[1, 2], [3, 4]]) is a constant',
   'softmax(x), add(x, 1), …         all of dinograph/ops by name, sum(x) for sum()(x); core, models, losses, compiler are the other rooms',
+  'softmax, losses.dino             a function alone: how it is called; docs/ops.md lists the ops',
   'x, or show(x), show(x, TARGET)   its values; of an input without a value they are drawn when they are needed',
   'ir(x)                            its graph, one node a line',
   'gradient(y, x), gradient(y)      by x, or by everything that y is made of; of a y with a shape, of its sum',

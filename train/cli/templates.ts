@@ -81,7 +81,10 @@ import type { ClassTokens, Features, Loss } from 'dinograph'
 import { pureLoss } from 'dinograph/losses'
 import { add, mean, relu, sqrt, square, sub } from 'dinograph/ops'
 
-/** Of the student's class tokens of global crops \`[R, D]\`: the mean over components of max(0, 1 - deviation over the rows). */
+/**
+ * Of the student's class tokens of global crops \`[R, D]\`, crop 0 of all images, then crop 1: the mean over components of
+ * max(0, 1 - deviation over the rows).
+ */
 export const loss: Loss<Features<ClassTokens>> = pureLoss('${name}', ({ student: { global } }) => {
   const centred = sub(global.cls, mean({ axes: [0], keep: true })(global.cls))
   const deviation = sqrt(add(mean({ axes: [0] })(square(centred)), 1e-4))

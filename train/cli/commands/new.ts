@@ -16,6 +16,7 @@ import { usualBackbones } from '../../recipes/parts/any-network.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { quoted } from '../entry.ts'
 import type { Template } from '../templates.ts'
+import { projectOf, tsconfig } from '../project.ts'
 import { templates } from '../templates.ts'
 import type { Output } from './program.ts'
 import { runProgram } from './program.ts'
@@ -25,7 +26,7 @@ const whats = ['experiment', 'loss', 'backbone'] as const
 const spec: CommandSpec = {
   call: commandLine('new'),
   about:
-    'Writes a program to begin with, NAME.ts, and its test, NAME.test.ts: an experiment, or a plugin with a loss or a backbone that configurations name. Files that are there stay as they are.',
+    'Writes a program to begin with, NAME.ts, and its test, NAME.test.ts: an experiment, or a plugin with a loss or a backbone that configurations name; and a tsconfig.json where there is none. Files that are there stay as they are.',
   operands: [
     { name: 'WHAT', text: 'what is written', choices: whats },
     { name: 'NAME', text: 'its name: of the files, and in configurations' },
@@ -78,7 +79,7 @@ const make = (a: Arguments): TaskEither<Fault, Output> => {
   const [what = '', name = ''] = a.operands
   const template = templateOf(what, name)
   const folder = O.getOrElse(() => '.')(a.out)
-  const [program, test] = [join(folder, `${name}.ts`), join(folder, `${name}.test.ts`)]
+  const [program, test, settings] = [`${name}.ts`, `${name}.test.ts`, 'tsconfig.json'].map((file) => join(folder, file))
   const shown = (path: string): string => quoted(relative('.', path))
   return pipe(
     TE.fromEither(named(name, template)),
@@ -86,13 +87,16 @@ const make = (a: Arguments): TaskEither<Fault, Output> => {
     TE.chain(() => free(test)),
     TE.chain(() => writeText(program, template.program)),
     TE.chain(() => writeText(test, template.test)),
-    TE.map(() => ({
+    TE.chain(() => projectOf(folder)),
+    TE.chainFirst(({ config }) => (O.isSome(config) ? TE.right(undefined) : writeText(settings, tsconfig))),
+    TE.map(({ config, check }) => ({
       text: [
-        `${shown(program)}: ${template.about}; ${shown(test)}: its test`,
+        `${shown(program)}: ${template.about}; ${shown(test)}: its test${O.isSome(config) ? '' : `; ${shown(settings)}: how types are checked`}`,
         `to test it:  npx tsx --test ${shown(test)}`,
         `to train it: ${template.train(shown(program))}`,
+        `to check its types: ${check}`,
       ].join('\n'),
-      json: { program, test },
+      json: { program, test, ...(O.isSome(config) ? {} : { tsconfig: settings }) },
     })),
   )
 }

@@ -14,6 +14,7 @@ import { fault, isFault, messageOf } from '../../../core/fault.ts'
 import { isRecord } from '../../../data/formats/codec.ts'
 import { nearest } from '../../config/spelling.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
+import { listsOf } from '../calling.ts'
 import { parseArguments } from '../parsing.ts'
 import type { Session } from '../session.ts'
 import { openSession, sessionHelp } from '../session.ts'
@@ -43,16 +44,45 @@ const direct = (op: unknown): unknown =>
         words.length === 1 && isExpr(words[0]) ? called(called(op), words[0]) : called(op, ...words)
     : op
 
-const scopeOf = async (session: Session): Promise<Readonly<Record<string, unknown>>> => {
+/** What programs find by name, and what functions among it are called as. */
+interface Scope {
+  readonly names: Readonly<Record<string, unknown>>
+  readonly calls: ReadonlyMap<unknown, string>
+}
+
+const isFunction = (u: unknown): u is (...words: never) => unknown => typeof u === 'function'
+
+/** How a function of a room is called by its name. */
+const callOf = (name: string, f: unknown): string => (isFunction(f) ? listsOf(f) : []).reduce((call, list) => `${call}${list}`, name)
+
+/** The same for an op, which can also be called with its tensor alone where all of its settings have defaults. */
+const callOfOp = (name: string, op: unknown): string => {
+  if (!isFunction(op) || op.length > 0) return callOf(name, op)
+  const [settings = '()', ...more] = listsOf(op)
+  const inner = called(op)
+  const tensors = more.length > 0 || !isFunction(inner) ? more : listsOf(inner)
+  return `${name}${settings}${tensors.join('')}, or ${name}${tensors.join('')}`
+}
+
+const scopeOf = async (session: Session): Promise<Scope> => {
   const [ops, core, models, losses, compiler] = await Promise.all(['ops', 'core', 'models', 'losses', 'compiler'].map(face))
+  const named = Object.entries(ops).map(([name, op]) => ({ name, op, call: callOfOp(name, op), alone: direct(op) }))
+  const helpers = Object.entries(session.scope)
+  const rooms = [core, models, losses, compiler].flatMap((room) => Object.entries(room))
   return {
-    ...Object.fromEntries(Object.entries(ops).map(([name, op]) => [name, direct(op)])),
-    ops,
-    core,
-    models,
-    losses,
-    compiler,
-    ...session.scope,
+    names: {
+      ...Object.fromEntries(named.map(({ name, alone }) => [name, alone])),
+      ops,
+      core,
+      models,
+      losses,
+      compiler,
+      ...session.scope,
+    },
+    calls: new Map([
+      ...[...rooms, ...helpers].filter(([, f]) => isFunction(f)).map(([name, f]) => [f, callOf(name, f)] as const),
+      ...named.flatMap(({ op, alone, call }) => (isFunction(op) ? [[op, call] as const, [alone, call] as const] : [])),
+    ]),
   }
 }
 
@@ -110,10 +140,21 @@ const evaluator = (server: REPLServer, session: Session, names: ReadonlyArray<st
 
 type Evaluate = ReturnType<typeof evaluator>
 
-const shown = (u: unknown): string => (typeof u === 'string' ? u : inspect(u))
+/** A value as it is shown: of a function, how it is called. */
+const showing =
+  (calls: Scope['calls']) =>
+  (u: unknown): string => {
+    if (typeof u === 'string') return u
+    if (!isFunction(u)) return inspect(u)
+    const lists = listsOf(u).join('')
+    const call = calls.get(u) ?? `${/^[\w$]+$/.test(u.name) ? u.name : 'f'}${lists}`
+    return lists === '' ? inspect(u) : `a function, called as ${call}`
+  }
+
+type Show = ReturnType<typeof showing>
 
 /** A whole program, statement by statement, up to its first fault; gives the exit code. */
-const script = async (program: string, evaluate: Evaluate): Promise<number> => {
+const script = async (program: string, evaluate: Evaluate, shown: Show): Promise<number> => {
   const lines = program.split('\n')
   let begun: { readonly from: number; readonly code: string } | undefined
   for (const [i, line] of lines.entries()) {
@@ -143,7 +184,7 @@ const script = async (program: string, evaluate: Evaluate): Promise<number> => {
 }
 
 /** Lines as they are typed, until the session is left. */
-const typed = (evaluate: Evaluate): Promise<number> => {
+const typed = (evaluate: Evaluate, shown: Show): Promise<number> => {
   print('Dinograph: help() says what there is, .exit leaves')
   const server = start({
     prompt: '> ',
@@ -174,12 +215,13 @@ const run = async (a: Arguments): Promise<number> => {
     print,
     say: tell,
   })
-  const scope = await scopeOf(session)
+  const { names, calls } = await scopeOf(session)
   // what evaluates, without a terminal of its own; programs share the objects of this one, so that lists are lists in both
   const server = start({ input: new PassThrough(), output: new PassThrough(), terminal: false, useGlobal: true })
-  Object.assign(server.context, scope)
-  const evaluate = evaluator(server, session, Object.keys(scope))
-  const code = process.stdin.isTTY ? await typed(evaluate) : await script(await text(process.stdin), evaluate)
+  Object.assign(server.context, names)
+  const evaluate = evaluator(server, session, Object.keys(names))
+  const shown = showing(calls)
+  const code = process.stdin.isTTY ? await typed(evaluate, shown) : await script(await text(process.stdin), evaluate, shown)
   server.close()
   session.close()
   return code

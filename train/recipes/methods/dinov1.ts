@@ -1,5 +1,5 @@
 /** DINO (Caron et al. 2021): what a student says of every crop is what its teacher says of the other ones. */
-import type { ClassTokens, Features, Logits } from '../../../losses/features.ts'
+import type { ClassTokens, Features, Logits, PatchTokens } from '../../../losses/features.ts'
 import { spread } from '../../../losses/collapse.ts'
 import type { Loss } from '../../../losses/loss.ts'
 import { sum } from '../../../losses/loss.ts'
@@ -13,7 +13,7 @@ import type { Asked, Head } from '../parts/network.ts'
 import { prototypesOf } from './prototypes.ts'
 
 /** What a loss is given. */
-type Said = Features<Logits & ClassTokens>
+type Said = Features<Logits & ClassTokens & PatchTokens>
 
 interface Settings<M, H> {
   readonly model: M

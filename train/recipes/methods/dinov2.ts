@@ -1,7 +1,7 @@
 /** DINOv2 (Oquab et al. 2023): a student that some patches are hidden from, with heads for class tokens and for hidden patches. */
 import type { Expr } from '../../../core/expr.ts'
 import { spread } from '../../../losses/collapse.ts'
-import type { GramFeatures } from '../../../losses/features.ts'
+import type { Features, GramFeatures, PatchTokens } from '../../../losses/features.ts'
 import type { Loss } from '../../../losses/loss.ts'
 import { sum } from '../../../losses/loss.ts'
 import type { Dinov2Features } from '../../../losses/sums.ts'
@@ -17,6 +17,9 @@ import type { Hiding } from '../parts/masks.ts'
 import type { Asked, Head } from '../parts/network.ts'
 import type { Usual } from '../parts/training.ts'
 import { prototypesOf } from './prototypes.ts'
+
+/** What a loss is given. */
+export type MaskedSaid = Dinov2Features & Features<PatchTokens>
 
 export interface MaskedSettings<K, M, H> {
   readonly masks: K
@@ -40,7 +43,7 @@ export const maskedMethod = <K extends object, M extends object, H extends objec
   o: MaskedParts<K, M, H, B, P>,
   s: MaskedSettings<K, M, H>,
   seen: AtHand,
-  loss: Loss<Dinov2Features & GramFeatures>,
+  loss: Loss<MaskedSaid & GramFeatures>,
   image?: number,
   anchor: AnchorOptions = {},
 ): Method => {
@@ -52,13 +55,13 @@ export const maskedMethod = <K extends object, M extends object, H extends objec
     backbone,
     pair: withMasks(inputs)(networks({ backbone, head, ...patchHead, ...anchor })),
     feed,
-    loss: sum<Dinov2Features & GramFeatures>([loss, spread]),
+    loss: sum<MaskedSaid & GramFeatures>([loss, spread]),
     prototypes: prototypesOf({ dino_head: head, ibot_head: patchHead.patchHead }),
   })
 }
 
 export interface Dinov2Parts<K extends object, M extends object, H extends object, B, P> extends MaskedParts<K, M, H, B, P> {
-  readonly loss: (s: MaskedSettings<K, M, H>) => Loss<Dinov2Features>
+  readonly loss: (s: MaskedSettings<K, M, H>) => Loss<MaskedSaid>
 }
 
 /** As the official code follows it (dinov2 `configs/ssl_default_config.yaml`). */

@@ -1,7 +1,6 @@
 /** DINOv3 (Siméoni et al. 2025) in its stages: pretraining, Gram anchoring to a copy of the teacher, larger images. */
 import type { GramFeatures } from '../../../losses/features.ts'
 import type { Loss } from '../../../losses/loss.ts'
-import type { Dinov2Features } from '../../../losses/sums.ts'
 import type { Given } from '../../config/section.ts'
 import { section } from '../../config/section.ts'
 import type { Learning } from '../learning.ts'
@@ -10,7 +9,7 @@ import { anchorHypers, anchorSettings, hasCopy, renewals, withAnchorCrops } from
 import type { Larger, Stages } from '../parts/stages.ts'
 import { largerSettings, stageSettings, stagesOf } from '../parts/stages.ts'
 import type { Usual } from '../parts/training.ts'
-import type { MaskedParts, MaskedSettings } from './dinov2.ts'
+import type { MaskedParts, MaskedSaid, MaskedSettings } from './dinov2.ts'
 import { maskedMethod } from './dinov2.ts'
 
 interface Settings<K, M, H> extends MaskedSettings<K, M, H> {
@@ -21,7 +20,7 @@ interface Settings<K, M, H> extends MaskedSettings<K, M, H> {
 
 export interface Dinov3Parts<K extends object, M extends object, H extends object, B, P> extends MaskedParts<K, M, H, B, P> {
   /** `anchor.weight` is 0 before anchoring begins. */
-  readonly loss: (s: Settings<K, M, H>) => Loss<Dinov2Features & GramFeatures>
+  readonly loss: (s: Settings<K, M, H>) => Loss<MaskedSaid & GramFeatures>
   readonly anchor?: Given<Anchoring>
   readonly stages?: Given<Stages>
   readonly larger?: Given<Larger>
