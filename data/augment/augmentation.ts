@@ -214,7 +214,7 @@ export const checkAugmentation = (r: Augmentation): Either<Fault, Augmentation> 
           place: `augmentation ${r.name}: ${bad.path}`,
           found: JSON.stringify(bad.found),
           allowed: bad.allowed,
-          remedy: `correct ${bad.path}`,
+          remedy: `set ${bad.path} to ${bad.allowed}`,
         }),
       )
 }

@@ -231,6 +231,8 @@ describe('nearest names', () => {
     )
     expect([editDistance('sede', 'seed'), editDistance('ab', 'ba'), editDistance('kitten', 'sitting')]).toEqual([1, 1, 3])
     expect(nearest('zz', ['abc', 'def'])).toBeUndefined()
+    // two letters of which none is the same
+    expect(nearest('xx', ['lr', 'wd'])).toBeUndefined()
     // a letter too many is nearer than half a name
     expect(nearest('lrr', ['lr', 'lrRule'])).toBe('lr')
     expect(nearest('lrru', ['lr', 'lrRule'])).toBe('lrRule')

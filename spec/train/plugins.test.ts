@@ -344,10 +344,10 @@ test('a digest is of what a file imports, too, and not of where it lies', async 
 
 test('a note without the files of a plugin, as a checkpoint of before has it, is the one of the same digest', () => {
   const now = { file: 'mine.ts', sha256: 'a', files: { 'mine.ts': 'b' } }
-  const { decode } = pluginsField([now])
-  expect(decode([{ file: 'mine.ts', sha256: 'a' }])).toEqual({ _tag: 'Right', right: [now] })
+  const plugins = pluginsField([now])
+  expect(plugins.decode([{ file: 'mine.ts', sha256: 'a' }])).toEqual({ _tag: 'Right', right: [now] })
   const other = { file: 'mine.ts', sha256: 'c' }
-  expect(decode([other])).toEqual({ _tag: 'Right', right: [other] })
+  expect(plugins.decode([other])).toEqual({ _tag: 'Right', right: [other] })
 })
 
 test('hidden patches are blank, and all other pixels as they were', () => {

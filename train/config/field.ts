@@ -30,6 +30,24 @@ export interface AnyField {
   readonly kinds: ReadonlyMap<string, AnyField>
 }
 
+/** A default on a line: short. */
+export const showDefault = (u: unknown): string => (u === '' ? "''" : typeof u === 'string' ? u : JSON.stringify(u))
+
+/** Whether what decodes a value is a field. */
+export const isField = (u: unknown): u is AnyField =>
+  typeof u === 'object' && u !== null && ['facts', 'parts', 'kinds', 'is', 'validate'].every((name) => name in u)
+
+/** A field as errors have it where it has decoded something. */
+export const decoderOf = (f: AnyField): AnyField & t.Decoder<unknown, unknown> => ({
+  facts: f.facts,
+  is: f.is,
+  validate: f.validate,
+  parts: f.parts,
+  kinds: f.kinds,
+  name: f.facts.allowed,
+  decode: (u) => f.validate(u, []),
+})
+
 /** Nothing given is the default, which is decoded as everything else: a wrong default is found too. */
 export class Field<A> extends t.Type<A> implements AnyField {
   readonly facts: Facts

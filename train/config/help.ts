@@ -1,12 +1,6 @@
 /** Settings as a text for people. */
+import { showDefault } from './field.ts'
 import type { SettingLine } from './settings.ts'
-
-/** A default on a line: short. */
-const showDefault = (u: unknown): string => {
-  if (u === null) return 'null'
-  if (typeof u === 'string') return u === '' ? "''" : u
-  return JSON.stringify(u)
-}
 
 /** A heading says which kind the settings below it belong to, as it is chosen: `objective.kind=dinov1`. */
 const named = ({ path, kind }: SettingLine): string => (kind === undefined ? path : `${path}.kind=${kind}`)

@@ -7,7 +7,7 @@ import * as t from 'io-ts'
 import type { Json } from '../../data/formats/codec.ts'
 import { JsonValue, isRecord } from '../../data/formats/codec.ts'
 import type { AnyField, Facts, Schema } from './field.ts'
-import { Field, oneOf } from './field.ts'
+import { decoderOf, Field, oneOf } from './field.ts'
 
 /** A part of a section: what is not named stays as it is. */
 export type Given<A> = A extends ReadonlyArray<unknown> ? A : A extends object ? { readonly [K in keyof A]?: Given<A[K]> } : A
@@ -83,10 +83,7 @@ const decodeParts = (parts: Parts, u: Readonly<Record<string, unknown>>, c: t.Co
     if (!Object.hasOwn(parts, key)) errors.push({ value: u[key], context: t.appendContext(c, key, new NoSuchName(Object.keys(parts))) })
   }
   for (const [key, field] of Object.entries(parts)) {
-    const r = field.validate(u[key], [
-      ...c,
-      { key, type: { name: field.facts.allowed, validate: field.validate, decode: (x) => field.validate(x, []) } },
-    ])
+    const r = field.validate(u[key], t.appendContext(c, key, decoderOf(field)))
     if (E.isRight(r)) out[key] = r.right
     else {
       errors.push(...r.left)

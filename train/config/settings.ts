@@ -7,10 +7,10 @@ import { fault, together } from '../../core/fault.ts'
 import { masked } from '../../core/text.ts'
 import { join } from '../../core/tree.ts'
 import { showValue } from '../../data/formats/codec.ts'
-import { nearest } from './spelling.ts'
 import type { AnyField, Field } from './field.ts'
 import type { Layer } from './layers.ts'
 import { stacked } from './layers.ts'
+import { nameRemedy, thereBeside, valueRemedy } from './remedy.ts'
 import { isNoSuchName, isTogether } from './section.ts'
 
 /** A setting as help and messages list it. */
@@ -56,55 +56,37 @@ const placeAround = (origins: ReadonlyMap<string, string>, path: string): string
     : `${beside}: ${path}`
 }
 
-/** `did you mean optimizer.lr?`: a name of the same section, or else one like it anywhere. */
-const meant = (root: AnyField, path: string, siblings: ReadonlyArray<string>): string => {
-  const cut = path.lastIndexOf('.')
-  const [section, name] = [path.slice(0, Math.max(0, cut)), path.slice(cut + 1)]
-  const here = nearest(name, siblings)
-  if (here !== undefined) return `did you mean ${join(section, here)}?`
-  const elsewhere = settingsOf(root).map((s) => s.path)
-  const called = (n: string | undefined): string | undefined => elsewhere.find((p) => p.slice(p.lastIndexOf('.') + 1) === n)
-  const same = called(name) ?? nearest(path, elsewhere) ?? called(nearest(name, [...namesOf(root)]))
-  if (same === path) return `remove it, or choose another ${join(section, 'kind')}: other kinds have it`
-  return same === undefined ? 'remove it; --help lists all settings' : `did you mean ${same}?`
-}
-
 const pathOf = (e: t.ValidationError): string =>
   e.context
     .map((c) => c.key)
     .filter((k) => k !== '')
     .join('.')
 
-const problem =
-  (root: AnyField, origins: ReadonlyMap<string, string>) =>
-  (e: t.ValidationError): Fault => {
+const problem = (root: AnyField, { tree, origins }: Layer) => {
+  const there = thereBeside(root, tree)
+  return (e: t.ValidationError): Fault => {
     const path = pathOf(e)
     const at = e.context.at(-1)?.type
     const place = path === '' ? 'the configuration' : (isTogether(at) ? placeAround : placeOf)(origins, path)
-    if (isNoSuchName(at))
+    if (isNoSuchName(at)) {
+      const section = path.slice(0, Math.max(0, path.lastIndexOf('.')))
+      const names = there.some((s) => s.path === section && s.field.kinds.size > 0) ? ['kind', ...at.names] : at.names
       return fault('config', {
         place,
         found: `an unknown setting${typeof e.value === 'object' ? '' : `: ${showValue(e.value)}`}`,
-        allowed: at.names.join(', '),
-        remedy: meant(root, path, at.names),
+        allowed: names.join(', '),
+        remedy: nameRemedy(there, path, names),
       })
-    const name = path.slice(path.lastIndexOf('.') + 1)
+    }
     const found = masked(JSON.stringify(e.value) ?? 'nothing')
-    const choices =
-      typeof e.value === 'string' && at !== undefined && at.name.startsWith('one of ')
-        ? nearest(e.value, at.name.slice('one of '.length).split(', '))
-        : undefined
     return fault('config', {
       place,
       found: found.length <= 60 ? found : masked(showValue(e.value)),
       allowed: at?.name ?? 'something else',
-      remedy: isTogether(at)
-        ? at.remedy
-        : choices !== undefined
-          ? `did you mean ${choices}?`
-          : `correct ${name === '' ? 'the configuration' : name}`,
+      remedy: isTogether(at) ? at.remedy : valueRemedy(there, path, e.value, at),
     })
   }
+}
 
 /** File and line of a place, `recipe.yaml:12: optimizer.lr`, to put faults of one file in order. */
 const lineOf = (f: Fault): readonly [string, number] => {
@@ -132,14 +114,12 @@ const mayFollow = (root: AnyField) => {
 export const resolve =
   <A>(root: Field<A>) =>
   (layers: ReadonlyArray<Layer>): Either<Fault, A> => {
-    const { tree, origins, faults } = stacked(layers)
+    const all = stacked(layers)
+    const { tree, faults } = all
     const r = root.validate(tree, [])
     if (E.isRight(r) && faults.length === 0) return r
     const wrong = E.isRight(r) ? [] : faults.length === 0 ? r.left : r.left.filter((e) => !mayFollow(root)(e))
-    const [first, ...rest] = inOrder([
-      ...faults.flatMap((f) => [{ ...f, also: [] }, ...(f.also ?? [])]),
-      ...wrong.map(problem(root, origins)),
-    ])
+    const [first, ...rest] = inOrder([...faults.flatMap((f) => [{ ...f, also: [] }, ...(f.also ?? [])]), ...wrong.map(problem(root, all))])
     return E.left(together([first, ...rest]))
   }
 

@@ -21,7 +21,7 @@ export const editDistance = (a: string, b: string): number => {
 /**
  * The valid name that is nearest to what was given, whatever the case of letters; of equals the first. A name that begins
  * with what was given (two letters at least) is nearer than all but those one edit away (`lrr` is lr, not lrRule). Undefined where none
- * is near: more than 2 edits and more than a third of the letters away.
+ * is near: more than 2 edits and more than a third of the letters away, or more than half of the letters of the longer name.
  */
 export const nearest = (given: string, names: ReadonlyArray<string>): string | undefined => {
   const text = given.toLowerCase()
@@ -30,7 +30,7 @@ export const nearest = (given: string, names: ReadonlyArray<string>): string | u
   let least = begun === undefined ? Math.max(2, Math.floor(given.length / 3)) + 1 : text.length > 2 ? 1.5 : 0
   for (const name of names) {
     const d = editDistance(text, name.toLowerCase())
-    if (d < least) {
+    if (d < least && 2 * d <= Math.max(text.length, name.length)) {
       best = name
       least = d
     }

@@ -138,7 +138,14 @@ export const learningOf =
     const { kind, ...rest } = o
     const its = own.get(kind)?.of(rest)
     return its === undefined || E.isLeft(its)
-      ? E.left(fault('config', { place: 'objective', found: kind, allowed: 'an objective with its settings', remedy: 'correct objective' }))
+      ? E.left(
+          fault('config', {
+            place: 'objective',
+            found: kind,
+            allowed: 'an objective with its settings',
+            remedy: 'set objective.kind to one that --help lists, with settings that it has there',
+          }),
+        )
       : E.right(its.right(parts))
   }
 

@@ -68,19 +68,19 @@ evaluation: often
     config fault at a.yaml:3: batch
       found:   2.5
       allowed: a whole number of at least 1
-      remedy:  correct batch
+      remedy:  set batch to a whole number of at least 1; the default is 64
     config fault at a.yaml:6: model.heads
       found:   5
       allowed: a divisor of the width 64
       remedy:  choose heads that divide the width
     config fault at a.yaml:7: model.patsh
       found:   an unknown setting: 7
-      allowed: patch, width, depth, heads, mlpRatio, hidden, ffn, qkvBias, maskKeyBias, projBias, ffnBias, norm, eps, untiedNorms, localNorm, generation, image, offset, antialias, registers, layerScale, initStd, positionStd, dropPath, dropPathRule, dropPathForm, rope
+      allowed: kind, patch, width, depth, heads, mlpRatio, hidden, ffn, qkvBias, maskKeyBias, projBias, ffnBias, norm, eps, untiedNorms, localNorm, generation, image, offset, antialias, registers, layerScale, initStd, positionStd, dropPath, dropPathRule, dropPathForm, rope
       remedy:  did you mean model.patch?
     config fault at a.yaml:9: optimizer.clip
       found:   -1
       allowed: a number of at least 0
-      remedy:  correct clip
+      remedy:  set optimizer.clip to a number of at least 0; the default is 3
     config fault at a.yaml:10: optimizer.lrRule
       found:   "linear_wrt_255"
       allowed: one of none, linear_wrt_256, sqrt_wrt_1024, four_sqrt_wrt_1024
@@ -88,23 +88,23 @@ evaluation: often
     config fault at a.yaml:12: augmentation.globalScale
       found:   [1,0.4]
       allowed: two ascending numbers [low, high] within (0, 1]
-      remedy:  correct globalScale
+      remedy:  set augmentation.globalScale to two ascending numbers [low, high] within (0, 1]; the default is [0.4,1]
     config fault at a.yaml:13: evaluation
       found:   "often"
       allowed: a section with during, before, report, k, temperature
-      remedy:  correct evaluation
+      remedy:  leave it out, or set what is in it, such as evaluation.during=1
     config fault at base.yaml:1: seed
       found:   -3
       allowed: a whole number of at least 0
-      remedy:  correct seed
+      remedy:  set seed to a whole number of at least 0; the default is 0
     config fault at DINOGRAPH__OPTIMIZER__MIN_LR: optimizer.minLr
       found:   "small"
       allowed: a number in [0, 100]
-      remedy:  correct minLr
+      remedy:  set optimizer.minLr to a number in [0, 100]; the default is 0.00001
     config fault at --set: schedule.momentum
       found:   2
       allowed: a number in [0, 1]
-      remedy:  correct momentum"
+      remedy:  set schedule.momentum to a number in [0, 1]; the default is 0.98"
   `)
 })
 
@@ -163,11 +163,11 @@ test('files that are not there do not hide what is wrong in those that are, and 
     config fault at a.yaml:3: model.width
       found:   -8
       allowed: a whole number of at least 1
-      remedy:  correct width
+      remedy:  set model.width to a whole number of at least 1; the default is 64
     config fault at a.yaml:4: head.prototypes
       found:   "many"
       allowed: a whole number of at least 2
-      remedy:  correct prototypes
+      remedy:  set head.prototypes to a whole number of at least 2; the default is 512
     config fault at a.yaml:6: objectve
       found:   an unknown setting
       allowed: name, seed, preset, steps, batch, evaluation, runtime, accelerator, start, data, augmentation, optimizer, schedule, strategies, model, head, objective
@@ -183,11 +183,11 @@ test('files that are not there do not hide what is wrong in those that are, and 
     config fault at good.yaml:1: batch
       found:   [1]
       allowed: a whole number of at least 1
-      remedy:  correct batch
+      remedy:  set batch to a whole number of at least 1; the default is 64
     config fault at --set: evaluation.k
       found:   0
       allowed: a whole number of at least 1
-      remedy:  correct k"
+      remedy:  set evaluation.k to a whole number of at least 1; the default is 20"
   `)
 })
 
@@ -199,8 +199,70 @@ test('a setting of another section, and one of another kind of objective', async
       remedy:  did you mean schedule.momentum?
     config fault at a.yaml:5: objective.koleo
       found:   an unknown setting: 0.1
-      allowed: centring, studentTemperature, centreMomentum
-      remedy:  remove it, or choose another objective.kind: other kinds have it"
+      allowed: kind, centring, studentTemperature, centreMomentum
+      remedy:  remove it, or choose another objective.kind: dinov2, dinov3 have it"
+  `)
+})
+
+test('a suggestion is a name that is allowed where it would stand, and near to what was written', async () => {
+  const remedies = async (yaml: string, ...words: ReadonlyArray<string>): Promise<ReadonlyArray<string>> =>
+    [...(await faults({ 'a.yaml': yaml }, words)).matchAll(/remedy: +(.*)/g)].map(([, remedy]) => remedy)
+  // other kinds have ibot, koleo, masks
+  expect(await remedies('objective: { kind: dinov1, promts: 1, kleo: 1, x: 1 }')).toEqual(
+    Array(3).fill('remove it; --help lists all settings'),
+  )
+  expect(await remedies('objective: { kind: dinov1, koleo: 1, neighbours: 2, knd: 1 }')).toEqual([
+    'remove it, or choose another objective.kind: dinov2, dinov3 have it',
+    'remove it, or choose another objective.kind: dinov3 has it',
+    'did you mean objective.kind?',
+  ])
+  expect(await remedies('', '--set', 'objective.kind=dinov1', '--set', 'objective.centering=sinkhorn')).toEqual([
+    'did you mean objective.centring?',
+  ])
+  // elsewhere under the same name, or but for a letter; not where a kind that is not chosen has it, nor at too many places
+  expect(await remedies('optimizer: { momentm: 1, prototypes: 3, ibot: 1, xx: 1, probability: 1 }')).toEqual([
+    'did you mean schedule.momentum?',
+    'did you mean head.prototypes?',
+    'did you mean objective.ibot?',
+    ...Array<string>(2).fill('remove it; --help lists all settings'),
+  ])
+  expect(await remedies('objective: { kind: dinov1 }\noptimizer: { ibot: 1 }')).toEqual(['remove it; --help lists all settings'])
+  expect(await remedies('objective: { kind: distil, teacher: x, students: { b: { kind: vitt }, c: { ffn: mpl } } }')).toEqual([
+    'did you mean vit?',
+    'did you mean mlp?',
+  ])
+})
+
+test('a remedy says what to set: the range, and the default, of the kind that is chosen', async () => {
+  expect(
+    await faults(
+      {
+        'a.yaml':
+          'objective: { kind: dinov1, studentTemperature: -1, centring: of }\nstrategies: { lora: 3 }\ndata: { windows: [a, 1], path: [] }\n',
+      },
+      ['--set', 'model=small', '--set', 'model.width=1e9'],
+    ),
+  ).toMatchInlineSnapshot(`
+    "config fault at a.yaml:1: objective.centring
+      found:   "of"
+      allowed: one of centre, sinkhorn
+      remedy:  set objective.centring to one of centre, sinkhorn; the default is centre
+    config fault at a.yaml:1: objective.studentTemperature
+      found:   -1
+      allowed: a number above 0
+      remedy:  set objective.studentTemperature to a number above 0; the default is 0.1
+    config fault at a.yaml:2: strategies.lora
+      found:   3
+      allowed: null, or a section with targets, exclude, layers, layersPattern, rank, alpha, rankPattern, alphaPattern, dropout, rsLora, dora, init, bias, save, split
+      remedy:  set strategies.lora to null, or set what is in it, such as strategies.lora.targets=backbone\\.blocks\\..*
+    config fault at a.yaml:3: data.path
+      found:   []
+      allowed: a text
+      remedy:  set data.path to a text; the default is ''
+    config fault at a.yaml:3: data.windows.1
+      found:   1
+      allowed: a text
+      remedy:  set data.windows.1 to a text"
   `)
 })
 
