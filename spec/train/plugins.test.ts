@@ -115,7 +115,7 @@ export default plugin({ name: 'common', objectives: { range } })
   expect([name.code, name.err]).toEqual([
     2,
     expect.stringMatching(
-      /4: objective\.hihg\n +found: +an unknown setting: 2\n +allowed: low, high\n +remedy: +did you mean objective\.high\?/,
+      /4: objective\.hihg\n +found: +an unknown setting: 2\n +allowed: kind, low, high\n +remedy: +did you mean objective\.high\?/,
     ),
   ])
   const set = ['objective.kind=range', 'objective.low=3'].flatMap((x) => ['--set', x])
