@@ -21,7 +21,7 @@ export interface Image {
   readonly data: Float32Array
   /** The EXIF orientation by which a picture was turned upright, 2 to 8; nothing where it is as stored. */
   readonly orientation?: number
-  /** [height, width]: 1 where a pixel is no measurement, as its file says. */
+  /** `[height, width]`: 1 where a pixel is no measurement, as its file says. */
   readonly padding?: Uint8Array
 }
 

@@ -35,6 +35,8 @@ usage: npm run mutate -- [--only TEXT,...] [--quick] [--resume] [--jobs N] [--li
   --list        only says which mutants there are, and whether each still applies
   --help        show this text
 
+Which file noticed which mutant is kept in spec/mutation/noticed.json: it is asked first the next time.
+
 Exit code: 0 if at least 95 % are noticed, 1 if not, 2 for wrong use.`
 
 const results = t.readonlyArray(
