@@ -6,7 +6,9 @@ import * as O from 'fp-ts/lib/Option.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Device, HostArray, HostValues } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
+import { carryBox } from '../../data/augment/carry.ts'
 import type { Subject } from '../../data/augment/draws.ts'
+import { placeOf } from '../../data/augment/draws.ts'
 import type { MultiCrop } from '../../data/augment/multicrop.ts'
 import { resizeImage } from '../../data/augment/canvas.ts'
 import type { Box, Image } from '../../data/readers/dataset.ts'
@@ -50,8 +52,17 @@ const wholeAt = (p: MultiCrop, batch: Batch, b: number, tile: number): Either<Fa
   return regions.length === 0 ? E.right(small) : outline(regions.map(scaled), [1, 0.8, 0])(asRgb(small))
 }
 
-/** A row for each image: the image, its global crops, its local crops. */
-const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Image> => {
+/** The regions of interest of image `b` as they lie in its crop `k`. */
+const regionsIn = (p: MultiCrop, batch: Batch, seed: number, name: 'global' | 'local', k: number, b: number): ReadonlyArray<Box> => {
+  const group = p.plan.groups.find((g) => g.name === name)
+  const subject: Subject = batch.subjects[b]
+  if (group === undefined || subject.regions.length === 0) return []
+  const carried = carryBox(placeOf(p.plan, group, seed, k, batch.first + b, subject))
+  return subject.regions.flatMap((r) => O.toUndefined(carried(r)) ?? [])
+}
+
+/** A row for each image: the image, its global crops, its local crops; regions of interest are outlined in all of them. */
+const sheetOf = (p: MultiCrop, batch: Batch, seed: number, out: HostValues): Either<Fault, Image> => {
   const { global, local } = p.augmentation
   const factor = Math.max(1, Math.ceil(shown.pixels / global.size))
   const crops = (name: 'global' | 'local', b: number): ReadonlyArray<Either<Fault, Image>> => {
@@ -59,7 +70,14 @@ const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Ima
     const values = out.get(name)
     return values === undefined
       ? []
-      : Array.from({ length: group.count }, (_, k) => enlarge(factor)(cropAt(p, values, group.size, k * p.layout.batch + b)))
+      : Array.from({ length: group.count }, (_, k) => {
+          const regions = regionsIn(p, batch, seed, name, k, b)
+          const scaled = regions.map((r) => ({ x: r.x * factor, y: r.y * factor, width: r.width * factor, height: r.height * factor }))
+          return pipe(
+            enlarge(factor)(cropAt(p, values, group.size, k * p.layout.batch + b)),
+            E.chain((crop) => (scaled.length === 0 ? E.right(crop) : outline(scaled, [1, 0.8, 0])(asRgb(crop)))),
+          )
+        })
   }
   const row = (b: number) => [wholeAt(p, batch, b, global.size * factor), ...crops('global', b), ...crops('local', b)]
   return pipe(
@@ -74,7 +92,7 @@ const sheetOf = (p: MultiCrop, batch: Batch, out: HostValues): Either<Fault, Ima
  * disk gives.
  */
 export const previewSheet =
-  (device: Device, p: MultiCrop, loader: Loader, seed: number, path: string): TaskEither<Fault, void> =>
+  (device: Device, p: MultiCrop, loader: Pick<Loader, 'batch'>, seed: number, path: string): TaskEither<Fault, void> =>
   async () => {
     if (E.isLeft(p.graph)) return p.graph
     const executable = await device.compile(p.graph.right)()
@@ -85,6 +103,6 @@ export const previewSheet =
     if (E.isLeft(values)) return values
     const out = await executable.right.run({ values: values.right, seed, step: 0 })()
     if (E.isLeft(out)) return out
-    const sheet = sheetOf(p, batch.right, out.right)
+    const sheet = sheetOf(p, batch.right, seed, out.right)
     return E.isLeft(sheet) ? sheet : writePng(path)(sheet.right)()
   }
