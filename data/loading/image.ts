@@ -45,7 +45,8 @@ export const regionsOf = (item: Item): ReadonlyArray<Box> =>
         ? boxOfMask(item.mask, item.image.width)
         : []
 
-const scaled =
+/** A box of an image as it lies in another size of it. */
+export const scaled =
   (scale: number) =>
   (b: Box): Box => ({ x: b.x * scale, y: b.y * scale, width: b.width * scale, height: b.height * scale })
 

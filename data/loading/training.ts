@@ -18,7 +18,7 @@ import { normalisationFor } from './measure.ts'
 import type { NormalisationChoice } from './measure.ts'
 import { trainAndTest } from '../readers/split.ts'
 import { openData } from '../readers/index.ts'
-import type { OpenedData } from '../readers/folder.ts'
+import type { Opener } from '../readers/opener.ts'
 import type { OpenOptions } from '../readers/reader.ts'
 import { readable } from '../readers/result.ts'
 
@@ -29,9 +29,6 @@ export interface TrainingSplit extends Split {
   /** The side of the canvases that images are laid on; by default what suits most of them. */
   readonly canvas?: number
 }
-
-/** Opens what lies at a path. */
-export type Opener = (path: string, o: OpenOptions) => TaskEither<Fault, OpenedData>
 
 export interface TrainingOptions extends OpenOptions {
   /** Share of each class that is kept for evaluation, of data without splits. */

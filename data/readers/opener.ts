@@ -21,6 +21,9 @@ import { headOf, sorted, unknown } from './sorting.ts'
 
 export type { OpenedData } from './folder.ts'
 
+/** What opens the data at a path: the readers, or a function of a program's own. */
+export type Opener = (path: string, o: OpenOptions) => TaskEither<Fault, OpenedData>
+
 const many = (readers: ReadonlyArray<Reader>): ReadonlyArray<Reader> => readers.filter((r) => r.open._tag === 'Many')
 
 /** The files of a list, which must be of one kind: of the kind that most of them have. */

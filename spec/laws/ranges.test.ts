@@ -38,35 +38,35 @@ const agrees = (n: number, positions: ReadonlyArray<number>, make: (x: Expr, y: 
 }
 
 /** 1 where it holds, 0 elsewhere. */
-const told = (b: Expr): Expr => where(b, 1, 0)
+const indicator = (b: Expr): Expr => where(b, 1, 0)
 
 describe('ranges of whole numbers', () => {
   const sizes = [2, 3, 5, 7]
   it.each(sizes)('of an axis of %i', (n) => {
     for (const c of range(n + 2).map((k) => k - 1)) {
-      agrees(n, [0], () => told(less(iota([n]), c)))
-      agrees(n, [0], () => told(less(c, iota([n]))))
-      agrees(n, [0], () => told(lessEqual(iota([n]), c)))
-      agrees(n, [0], () => told(lessEqual(c, iota([n]))))
+      agrees(n, [0], () => indicator(less(iota([n]), c)))
+      agrees(n, [0], () => indicator(less(c, iota([n]))))
+      agrees(n, [0], () => indicator(lessEqual(iota([n]), c)))
+      agrees(n, [0], () => indicator(lessEqual(c, iota([n]))))
     }
   })
 
   it.each(sizes)('of remainders and quotients by %i', (m) => {
     for (const n of [m - 1, m, m + 1, 2 * m, 3 * m + 1].filter((k) => k > 0))
       for (const c of [0, 1, m - 2, m - 1, m]) {
-        agrees(n, [0], () => told(less(mod(iota([n]), m), c)))
-        agrees(n, [0], () => told(less(floorDiv(iota([n]), m), c)))
-        agrees(n, [0], () => told(less(mod(sub(iota([n]), 3), m), c)))
-        agrees(n, [0], () => told(less(floorDiv(sub(iota([n]), 3), m), c)))
+        agrees(n, [0], () => indicator(less(mod(iota([n]), m), c)))
+        agrees(n, [0], () => indicator(less(floorDiv(iota([n]), m), c)))
+        agrees(n, [0], () => indicator(less(mod(sub(iota([n]), 3), m), c)))
+        agrees(n, [0], () => indicator(less(floorDiv(sub(iota([n]), 3), m), c)))
       }
   })
 
   it('of sums and products that wrap around', () => {
     const billion = 1_000_000_000
     for (const c of [-billion, -1, 0, billion]) {
-      agrees(4, [0], () => told(less(add(mul(iota([4]), billion), billion), c)))
-      agrees(4, [0], () => told(less(sub(mul(iota([4]), -billion), billion), c)))
-      agrees(4, [0], () => told(less(mul(add(iota([4]), billion), 3), c)))
+      agrees(4, [0], () => indicator(less(add(mul(iota([4]), billion), billion), c)))
+      agrees(4, [0], () => indicator(less(sub(mul(iota([4]), -billion), billion), c)))
+      agrees(4, [0], () => indicator(less(mul(add(iota([4]), billion), 3), c)))
       agrees(4, [0], () => floorDiv(add(mul(iota([4]), billion), billion), 7))
     }
   })
@@ -78,14 +78,14 @@ describe('ranges of whole numbers', () => {
     agrees(n, every, (x, _, i) => gather(0)(pad(0, 0, 1)(x), i))
     agrees(n, every, (x, _, i) => gather(0)(pad(0, 1, 0)(x), i))
     agrees(n, range(n), (x, _, i) => gather(0)(flip([0])(x), i))
-    agrees(n, range(n), (x, _, i) => gather(0)(mul(x, told(less(iota([n]), n - 1))), i))
+    agrees(n, range(n), (x, _, i) => gather(0)(mul(x, indicator(less(iota([n]), n - 1))), i))
   })
 
   it.each(sizes)('of loops: sums, parts and shapes of %i', (n) => {
-    agrees(n, [0], (x, y) => sum()(mul(concat(0)([x, y]), told(less(iota([n + 1]), n)))))
+    agrees(n, [0], (x, y) => sum()(mul(concat(0)([x, y]), indicator(less(iota([n + 1]), n)))))
     agrees(n, [0], (x) => sum({ axes: [0] })(reshape([2, -1])(concat(0)([x, x]))))
     agrees(n, [0], (x) => slice(0, n - 1)(concat(0)([x, x])))
     agrees(n, [0], (x) => reshape([n, 2])(pad(0, n, 0)(flip([0])(x))))
-    agrees(n, [0], (x) => sum({ axes: [1] })(mul(reshape([n, 1])(x), reshape([1, n])(told(less(mod(iota([n]), 2), 1))))))
+    agrees(n, [0], (x) => sum({ axes: [1] })(mul(reshape([n, 1])(x), reshape([1, n])(indicator(less(mod(iota([n]), 2), 1))))))
   })
 })

@@ -64,11 +64,12 @@ const usage = (found: string): number => {
   return 2
 }
 
-const kept = (path: string): ReadonlyArray<Result> => {
-  if (!existsSync(path)) return []
+/** What an earlier run has left at a path; `none` where that is not there, or is something else. */
+const kept = <A>(type: t.Decoder<unknown, A>, none: A, path: string): A => {
+  if (!existsSync(path)) return none
   const read = E.tryCatch((): unknown => JSON.parse(readFileSync(path, 'utf8')), messageOf)
-  const decoded = E.isRight(read) ? results.decode(read.right) : undefined
-  return decoded !== undefined && E.isRight(decoded) ? decoded.right : []
+  const decoded = E.isRight(read) ? type.decode(read.right) : undefined
+  return decoded !== undefined && E.isRight(decoded) ? decoded.right : none
 }
 
 const line = (r: Result): string => `${r.outcome.padEnd(8)} ${r.name}  ${r.by}  ${r.seconds} s\n`
@@ -83,10 +84,7 @@ const report = (all: ReadonlyArray<Result>): number => {
 const hints = t.record(t.string, t.string)
 
 /** The file that noticed a mutant before, by the mutant's name. */
-const noticedBefore = (): Readonly<Record<string, string>> => {
-  const read: unknown = existsSync(noticedPath) ? JSON.parse(readFileSync(noticedPath, 'utf8')) : {}
-  return hints.is(read) ? read : {}
-}
+const noticedBefore = (): Readonly<Record<string, string>> => kept(hints, {}, noticedPath)
 
 /** Writes what was noticed now beside what was noticed before, for the mutants that there are. */
 const remember = (all: ReadonlyArray<Result>): void => {
@@ -106,8 +104,7 @@ const surveyed = async (o: Options, imports: Imports): Promise<ReadonlyArray<Jud
   const path = join(folder, 'survey.json')
   const clean = join(folder, 'clean')
   const read = (all: ReadonlyArray<unknown>): Survey => judgesIn(all, clean)
-  const before: unknown = o.resume && existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : []
-  const known = surveys.is(before) ? [...before] : []
+  const known = [...(o.resume ? kept(surveys, [], path) : [])]
   const { judges, failing } = read(known)
   const tests = candidates(imports).filter((c) => !failing.includes(c) && !judges.some((j) => j.test === c))
   if (tests.length > 0) {
@@ -126,7 +123,7 @@ const surveyed = async (o: Options, imports: Imports): Promise<ReadonlyArray<Jud
 const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => {
   mkdirSync(folder, { recursive: true })
   const path = join(folder, 'results.json')
-  const before = o.resume ? kept(path) : []
+  const before = o.resume ? kept(results, [], path) : []
   const all: Array<Result> = [...before.filter((r) => found.some((f) => nameOf(f.mutant) === r.name))]
   const left = found.filter((f) => !all.some((r) => r.name === nameOf(f.mutant)))
   process.stderr.write(`${found.length} mutants, ${left.length} to be tried\n`)

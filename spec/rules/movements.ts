@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import type { DType, Shape } from '../../core/type.ts'
 import { range } from '../../core/type.ts'
-import { axesOf, bit, dimension, odd, shapes, small, tensors, word } from '../support/arbitrary.ts'
+import { axesOf, bit, dimension, odd, permutation, shapes, small, tensors, word } from '../support/arbitrary.ts'
 import type { Tensor } from '../support/tensor.ts'
 import { indices } from '../support/tensor.ts'
 import type { Draft } from './sample.ts'
@@ -42,7 +42,7 @@ export const reshape = shapes()
   })
 
 export const transpose = shapes()
-  .chain((shape) => fc.tuple(any(shape), fc.shuffledSubarray([...range(shape.length)], { minLength: shape.length })))
+  .chain((shape) => fc.tuple(any(shape), permutation(shape.length)))
   .map(([x, perm]): Draft<{ perm: Array<number> }> => ({
     params: { perm },
     args: [x],

@@ -28,10 +28,13 @@ export const tensors = (dtype: DType, shape: Shape, element: Element): fc.Arbitr
   return fc.array(element, { minLength: n, maxLength: n }).map((values) => tensor(dtype, shape, values))
 }
 
+/** The numbers 0 .. n-1 in some order. */
+export const permutation = (n: number): fc.Arbitrary<Array<number>> => fc.shuffledSubarray([...range(n)], { minLength: n })
+
 /** No two values are equal. */
 export const distinct = (shape: Shape): fc.Arbitrary<Tensor> => {
   const n = sizeOf(shape)
-  return fc.shuffledSubarray([...range(n)], { minLength: n }).map((order) =>
+  return permutation(n).map((order) =>
     tensor(
       'f32',
       shape,

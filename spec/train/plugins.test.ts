@@ -1,20 +1,11 @@
 /** Plugins as users have them: the file that docs/plugins.md shows, named by YAML and on the command line, in runs as processes. */
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
 import * as t from 'io-ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { input } from '../../core/leaves.ts'
-import { evaluate } from '../../compiler/targets/reference.ts'
 import { decodeAs } from '../../data/formats/codec.ts'
-import { blanked } from '../../models/patch.ts'
-import { pluginsField } from '../../train/config/plugins.ts'
-import { addedBy } from '../../train/recipes/added.ts'
-import type { Loaded } from '../../train/recipes/added.ts'
-import { plugin } from '../../train/recipes/plugin.ts'
-import { field, part, section } from '../../train/index.ts'
 import { digestsOf } from '../../train/cli/plugin-file.ts'
-import { left, right } from '../data/either.ts'
+import { right } from '../data/either.ts'
 import { root } from '../rooms/rooms.ts'
 import { dinograph } from '../support/command.ts'
 import { noRanks, underMpi } from '../support/mpi.ts'
@@ -306,74 +297,4 @@ test.skipIf(noRanks !== undefined)('ranks have it too, and its draws: two comput
   losses('ranks').forEach((x, i) => {
     expect(x).toBeCloseTo(losses('run')[i], 4)
   })
-})
-
-describe('names', () => {
-  const loaded = (file: string, name: string): Loaded => ({
-    plugin: plugin({
-      name: file,
-      strategies: { [name]: part(section('nothing', { x: field.whole(0, 'nothing') }), () => (o) => ({ _tag: 'Right', right: o })) },
-    }),
-    file,
-    note: { file, sha256: '' },
-  })
-  test('that there are already, that another has, or that nobody can write, are faults', () => {
-    expect(left(addedBy([loaded('a.ts', 'lora')])).found).toBe('lora, which there is already')
-    expect(left(addedBy([loaded('a.ts', 'mine'), loaded('b.ts', 'mine')]))).toMatchObject({
-      place: 'b.ts: strategies',
-      found: 'mine, which a.ts has too',
-    })
-    expect(left(addedBy([loaded('a.ts', 'a.b')])).found).toBe('"a.b"')
-    expect(right(addedBy([loaded('a.ts', 'one'), loaded('b.ts', 'two')])).strategies.size).toBe(2)
-  })
-})
-
-test('a digest is of what a file imports, too, and not of where it lies', async () => {
-  const write = (dir: string, factor: number): string => {
-    mkdirSync(at(dir, 'below'), { recursive: true })
-    writeFileSync(at(dir, 'part.ts'), "import { factor } from './below/factor.js'\nexport default factor\n")
-    writeFileSync(at(dir, 'below/factor.ts'), `export const factor = ${factor}\n`)
-    return at(dir, 'part.ts')
-  }
-  const [one, same, other] = await Promise.all([write('one', 1), write('same', 1), write('other', 2)].map(digestsOf))
-  expect(same).toEqual(one)
-  expect(other.sha256).not.toBe(one.sha256)
-  expect(Object.keys(one.files)).toEqual(['below/factor.ts', 'part.ts'])
-  expect(other.files['part.ts']).toBe(one.files['part.ts'])
-})
-
-test('a note without the files of a plugin, as a checkpoint of before has it, is the one of the same digest', () => {
-  const now = { file: 'mine.ts', sha256: 'a', files: { 'mine.ts': 'b' } }
-  const plugins = pluginsField([now])
-  expect(plugins.decode([{ file: 'mine.ts', sha256: 'a' }])).toEqual({ _tag: 'Right', right: [now] })
-  const other = { file: 'mine.ts', sha256: 'c' }
-  expect(plugins.decode([other])).toEqual({ _tag: 'Right', right: [other] })
-})
-
-test('hidden patches are blank, and all other pixels as they were', () => {
-  const shape = fc.record({
-    patch: fc.integer({ min: 1, max: 3 }),
-    rows: fc.integer({ min: 1, max: 3 }),
-    columns: fc.integer({ min: 1, max: 3 }),
-  })
-  fc.assert(
-    fc.property(shape, fc.array(fc.boolean(), { minLength: 9, maxLength: 9 }), ({ patch, rows, columns }, hidden) => {
-      const [h, w] = [rows * patch, columns * patch]
-      const x = input('x', [1, 2, h, w])
-      const mask = input('mask', [1, rows * columns])
-      const pixels = Float64Array.from({ length: 2 * h * w }, (_, i) => i + 1)
-      const [seen] = evaluate(
-        [blanked(patch)(x, mask)],
-        new Map([
-          ['x', pixels],
-          ['mask', Float64Array.from(hidden.slice(0, rows * columns), Number)],
-        ]),
-      )
-      seen.forEach((v, i) => {
-        const [row, column] = [Math.floor((i % (h * w)) / w), i % w]
-        expect(v).toBe(hidden[Math.floor(row / patch) * columns + Math.floor(column / patch)] ? 0 : i + 1)
-      })
-    }),
-    { numRuns: 20 },
-  )
 })

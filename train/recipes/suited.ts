@@ -23,7 +23,7 @@ import type { Kind, Machine } from '../config/preset.ts'
 import { isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
 
 /** The settings of images, and what opens them. */
-type Opener = Pick<OpenedImages, 'settings' | 'opener'>
+type Opening = Pick<OpenedImages, 'settings' | 'opener'>
 
 /** The shorter side of most images. */
 const sideOf = async (d: Dataset): Promise<number | undefined> => {
@@ -34,7 +34,7 @@ const sideOf = async (d: Dataset): Promise<number | undefined> => {
 }
 
 /** What lies at the path that layers name. Nothing: it cannot be read, which the run itself explains. */
-const kindAt = async (tree: unknown, source: Opener): Promise<Kind | undefined> => {
+const kindAt = async (tree: unknown, source: Opening): Promise<Kind | undefined> => {
   const said = isRecord(tree) ? tree['data'] : undefined
   const read = resolve(section('what is read', { data: source.settings }))([{ tree: { data: said }, origins: new Map(), faults: [] }])
   if (E.isLeft(read)) return undefined
@@ -88,7 +88,7 @@ const farApart = 3
  * no network, and layers say nothing of how large crops are; or where they name a preset. What layers say stays as they say it, but
  * for a file's settings where the command line names the preset.
  */
-const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Opener, say: Say): Promise<Experiment> => {
+const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Opening, say: Say): Promise<Experiment> => {
   const { tree } = stacked(layers)
   const saidAt = (path: string): unknown => valueAt(tree, ...path.split('.'))
   const asked = saidAt('preset') ?? 'usual'
@@ -134,7 +134,7 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
 }
 
 /** The experiment whose settings follow the data, where nothing else decides them. */
-export const suited = (e: Experiment, source: Opener = imagesWith(new Map())): Experiment => ({
+export const suited = (e: Experiment, source: Opening = imagesWith(new Map())): Experiment => ({
   ...e,
   adapted: (layers, say): TaskEither<Fault, Experiment> =>
     pipe(

@@ -3,6 +3,7 @@
  * once in a run, with what to change. Small batches and few prototypes are where this happens first.
  */
 import { valueAt } from '../../data/formats/codec.ts'
+import { showDefault } from '../config/field.ts'
 
 /** What a run's networks are like, as far as signs of collapse depend on it. */
 export interface Watched {
@@ -86,9 +87,7 @@ export const advised = (cause: Cause, settings: unknown): ReadonlyArray<string> 
   advice[cause].flatMap(({ path, before, after, from }) => {
     const value = valueAt(settings, ...path.split('.'))
     if (value === undefined || from?.(value) === false) return []
-    return [
-      `${before} ${path}${after === undefined ? '' : ` ${after}`} (it is ${typeof value === 'string' ? value : JSON.stringify(value)})`,
-    ]
+    return [`${before} ${path}${after === undefined ? '' : ` ${after}`} (it is ${showDefault(value)})`]
   })
 
 const text = (cause: Cause, w: Watched, values: ReadonlyMap<string, number>): string => {

@@ -12,6 +12,7 @@ import { placeOf } from '../../data/augment/draws.ts'
 import type { MultiCrop } from '../../data/augment/multicrop.ts'
 import { resizeImage } from '../../data/augment/canvas.ts'
 import type { Box, Image } from '../../data/readers/dataset.ts'
+import { scaled } from '../../data/loading/image.ts'
 import type { Batch, Loader } from '../../data/loading/loader.ts'
 import { asRgb, contactSheet, enlarge, outline, writePng } from '../../data/readers/pictures/picture.ts'
 
@@ -33,6 +34,12 @@ const cropAt = (p: MultiCrop, values: HostArray, size: number, row: number): Ima
   return visible({ channels, height: size, width: size, data })
 }
 
+/** Regions of interest outlined in an image that is shown `scale` times as large. */
+const outlined =
+  (regions: ReadonlyArray<Box>, scale: number) =>
+  (i: Image): Either<Fault, Image> =>
+    regions.length === 0 ? E.right(i) : outline(regions.map(scaled(scale)), [1, 0.8, 0])(asRgb(i))
+
 /** The image as it lies on its canvas, its regions of interest outlined, at a size that fits a global crop's tile. */
 const wholeAt = (p: MultiCrop, batch: Batch, b: number, tile: number): Either<Fault, Image> => {
   const { channels, side } = p.layout
@@ -48,8 +55,7 @@ const wholeAt = (p: MultiCrop, batch: Batch, b: number, tile: number): Either<Fa
   const scale = tile / Math.max(size.height, size.width)
   const fit = (n: number): number => Math.max(1, Math.round(n * scale))
   const small = visible(resizeImage({ channels, ...size, data }, { height: fit(size.height), width: fit(size.width) }, [0, 1]))
-  const scaled = (r: Box): Box => ({ x: r.x * scale, y: r.y * scale, width: r.width * scale, height: r.height * scale })
-  return regions.length === 0 ? E.right(small) : outline(regions.map(scaled), [1, 0.8, 0])(asRgb(small))
+  return outlined(regions, scale)(small)
 }
 
 /** The regions of interest of image `b` as they lie in its crop `k`. */
@@ -70,14 +76,12 @@ const sheetOf = (p: MultiCrop, batch: Batch, seed: number, out: HostValues): Eit
     const values = out.get(name)
     return values === undefined
       ? []
-      : Array.from({ length: group.count }, (_, k) => {
-          const regions = regionsIn(p, batch, seed, name, k, b)
-          const scaled = regions.map((r) => ({ x: r.x * factor, y: r.y * factor, width: r.width * factor, height: r.height * factor }))
-          return pipe(
+      : Array.from({ length: group.count }, (_, k) =>
+          pipe(
             enlarge(factor)(cropAt(p, values, group.size, k * p.layout.batch + b)),
-            E.chain((crop) => (scaled.length === 0 ? E.right(crop) : outline(scaled, [1, 0.8, 0])(asRgb(crop)))),
-          )
-        })
+            E.chain(outlined(regionsIn(p, batch, seed, name, k, b), factor)),
+          ),
+        )
   }
   const row = (b: number) => [wholeAt(p, batch, b, global.size * factor), ...crops('global', b), ...crops('local', b)]
   return pipe(

@@ -1,6 +1,5 @@
 /** `npm run attention -- --model DIR --image FILE --out DIR`: where a network looks in an image, and what is alike in it, as PNG. */
 import { join } from 'node:path'
-import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -9,27 +8,27 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { shownName } from '../../../core/text.ts'
-import type { Dataset, Image } from '../../../data/readers/dataset.ts'
+import type { Image } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { contactSheet, writePng } from '../../../data/readers/pictures/picture.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { unitImage } from '../../judge/evaluate/encoder.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
-import { splitsAt } from '../../judge/evaluate/parts.ts'
 import { lookAt } from '../../judge/interpret/look.ts'
 import { picturesOf } from '../../judge/interpret/pictures.ts'
-import type { Output, Ready } from './program.ts'
+import type { Images, Output, Ready } from './program.ts'
 import {
+  imagesAsked,
   isWhole,
   modelOptions,
   needed,
-  openerOf,
   programOptions,
   numberOption,
   runProgram,
   tableText,
   textOption,
   withNetwork,
+  withoutOption,
 } from './program.ts'
 import { folderMade } from '../../../data/formats/file.ts'
 
@@ -65,35 +64,21 @@ const spec: CommandSpec = {
   ],
 }
 
-/** The images of a file, or those that a program's run is tested with; which of several is looked at is said where none was asked for. */
-const imageOf = (r: Ready, path: string | undefined, asked: number | undefined, reading: OpenOptions): TaskEither<Fault, Image> => {
-  const { say } = r.progress
-  const item = asked ?? 0
-  const own = pipe(
-    r.ofProgram,
-    O.match(
-      () => TE.left<Fault, Dataset>(fault('usage', { place: '--image', found: 'nothing', allowed: 'a file', remedy: 'name one' })),
-      ({ images }) =>
-        pipe(
-          images,
-          TE.map(({ train, test }) => (test.length > 0 ? test : train)),
-        ),
-    ),
-  )
-  const named = (file: string): TaskEither<Fault, Dataset | undefined> =>
-    pipe(
-      splitsAt(file, say, undefined, reading, openerOf(r)),
-      TE.bimap(
-        (f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') }),
-        (splits) => [...splits.values()][0],
-      ),
-    )
-  return pipe(
-    path === undefined ? own : named(path),
-    TE.chain((d) => {
-      const name = path ?? d?.name ?? ''
+/**
+ * One of the images, in 0..1: of those of a file, or of a program's run, those that it is tested with. Which of several is looked at is
+ * said where none was asked for.
+ */
+const imageOf = ({ name, isOwn, splits }: Images, r: Ready, asked: number | undefined, reading: OpenOptions): TaskEither<Fault, Image> =>
+  pipe(
+    splits(r, reading),
+    TE.mapLeft((f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') })),
+    TE.chain((found) => {
+      const test = found.get('test')
+      const [first] = found.values()
+      const d = isOwn && test !== undefined && test.length > 0 ? test : first
+      const item = asked ?? 0
       if (asked === undefined && d !== undefined && d.length > 1)
-        say(
+        r.progress.say(
           `${name} has ${d.length} images: the first is looked at${d.sourceOf === undefined ? '' : `, ${shownName(d.sourceOf(0))}`}; --item N names another`,
         )
       return d === undefined || item >= d.length
@@ -108,28 +93,23 @@ const imageOf = (r: Ready, path: string | undefined, asked: number | undefined, 
         : unitImage(d, item)
     }),
   )
-}
 
 const attention = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
     TE.Do,
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
-    TE.bind('path', () =>
-      TE.fromEither(
-        textOption(a, 'program') === undefined ? needed(spec, 'image', textOption(a, 'image')) : E.right(textOption(a, 'image')),
-      ),
-    ),
+    TE.bind('images', () => TE.fromEither(imagesAsked(spec, a, O.fromNullable(textOption(a, 'image')), withoutOption(spec, 'image')))),
     TE.bind('out', () => TE.fromEither(needed(spec, 'out', O.toUndefined(a.out)))),
     TE.bind('item', () => TE.fromEither(numberOption(spec, a, 'item', 0, (n) => n === 0 || isWhole(n), 'a whole number from 0'))),
     TE.bind('side', () => TE.fromEither(numberOption(spec, a, 'size', 0, isWhole, 'a whole number of pixels'))),
     TE.bind('mass', () => TE.fromEither(numberOption(spec, a, 'mass', 0.6, (n) => n > 0 && n <= 1, 'a share above 0, up to 1'))),
     TE.bind('reading', () => readingFrom(a)),
-    TE.chain(({ model, path, out, item, side, mass, reading }) =>
+    TE.chain(({ model, images, out, item, side, mass, reading }) =>
       withNetwork(a, model, (ready) => {
         const { device, frozen, root } = ready
         return pipe(
           TE.Do,
-          TE.bind('image', () => imageOf(ready, path, textOption(a, 'item') === undefined ? undefined : item, reading)),
+          TE.bind('image', () => imageOf(images, ready, textOption(a, 'item') === undefined ? undefined : item, reading)),
           TE.bind('seen', ({ image }) => lookAt(device, frozen, root, { mass, ...(side === 0 ? {} : { side }) })(image)),
           TE.bind('drawn', ({ seen }) => TE.fromEither(picturesOf(mass)(seen))),
           TE.bind('sheet', ({ drawn }) =>
@@ -153,7 +133,7 @@ const attention = (a: Arguments): TaskEither<Fault, Output> =>
             text: `${seen.boxes.length === 0 ? 'no region is large enough for a box' : tableText(seen.boxes.map((b) => ({ x: b.x, y: b.y, width: b.width, height: b.height, score: b.score })))}\n${files.length} pictures in ${out}`,
             json: {
               model,
-              image: path ?? textOption(a, 'program'),
+              image: images.name,
               target: device.name,
               out,
               size: { height: seen.image.height, width: seen.image.width },

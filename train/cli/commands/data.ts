@@ -11,9 +11,8 @@ import { fault, faultsOf } from '../../../core/fault.ts'
 import { dumpItems } from '../../../data/loading/dump.ts'
 import { oddValues, recounted, showOpened, showSummary, summarize } from '../../../data/loading/summary.ts'
 import { datasetOf } from '../../../data/readers/split.ts'
-import type { Opener } from '../../../data/loading/training.ts'
 import { openData } from '../../../data/readers/index.ts'
-import type { OpenedData } from '../../../data/readers/opener.ts'
+import type { OpenedData, Opener } from '../../../data/readers/opener.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import type { SplitName } from '../../../data/readers/dataset.ts'
 import type { Progress } from '../../../data/readers/result.ts'
@@ -201,7 +200,11 @@ const dump = (r: Request, out: string, json: boolean): TaskEither<Fault, string>
 /** What opens the data: the reader of a program's own where one is named and has one, else the readers, as the settings say. */
 const openingOf = (a: Arguments): TaskEither<Fault, Pick<Request, 'reading' | 'opens'>> =>
   pipe(
-    textOption(a, 'program') === undefined ? TE.right(undefined) : programOpener(a, textOption(a, 'program') ?? ''),
+    O.fromNullable(textOption(a, 'program')),
+    O.match(
+      () => TE.right(undefined),
+      (file) => programOpener(a, file),
+    ),
     TE.chain((opens) =>
       opens === undefined
         ? pipe(

@@ -13,7 +13,7 @@ import type { Arguments, CommandSpec, OptionSpec } from '../arguments.ts'
 import { parseArguments } from '../parsing.ts'
 import type { ProgramRun } from '../program-run.ts'
 import { readProgramRun } from '../program-run.ts'
-import type { Opener } from '../../../data/loading/training.ts'
+import type { Opener } from '../../../data/readers/opener.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
 import type { Split } from '../../../data/readers/split.ts'
@@ -94,9 +94,12 @@ export const textOption = (a: Arguments, name: string): string | undefined => {
   return typeof v === 'string' ? v : undefined
 }
 
+/** The fault of a command without an option that it cannot do without. */
+export const withoutOption = (c: CommandSpec, name: string): Fault => wrong(c, `--${name}`, 'nothing', `--${name} with a value`)
+
 /** An option that a command cannot do without. */
 export const needed = (c: CommandSpec, name: string, value: string | undefined): Either<Fault, string> =>
-  E.fromNullable(wrong(c, `--${name}`, 'nothing', `--${name} with a value`))(value)
+  E.fromNullable(withoutOption(c, name))(value)
 
 /** Numbers between commas, each as asked; the given ones where the option is not there. */
 export const numbersOption = (
@@ -204,7 +207,7 @@ export const withNetwork = <A>(
 }
 
 /** What opens the paths that a command is given: the program's own way, where it has one. */
-export const openerOf = ({ ofProgram }: Ready): Opener | undefined =>
+const openerOf = ({ ofProgram }: Ready): Opener | undefined =>
   pipe(
     ofProgram,
     O.chainNullableK(({ opens }) => opens),
@@ -214,6 +217,8 @@ export const openerOf = ({ ofProgram }: Ready): Opener | undefined =>
 /** The images of a command: what they are called, and every split of them as intensities, once there is a network. */
 export interface Images {
   readonly name: string
+  /** Those of the program's run, and not at a path. */
+  readonly isOwn: boolean
   readonly splits: (r: Ready, reading: OpenOptions) => TaskEither<Fault, ReadonlyMap<string, Dataset>>
 }
 
@@ -225,23 +230,32 @@ const noImages = (c: CommandSpec): Fault =>
     remedy: `name images (--data mnist: the digits that are shipped), or the program or plugin whose run this is, which has images; see ${c.call} --help`,
   })
 
-/** Those that are named, else those of the program. Fault: neither. */
-export const imagesAsked = (c: CommandSpec, a: Arguments): Either<Fault, Images> => {
+/** Those at a path that is named, by default by `--data`, else those of the program. Fault: `missing`, where there are neither. */
+export const imagesAsked = (
+  c: CommandSpec,
+  a: Arguments,
+  named: O.Option<string> = a.data,
+  missing: Fault = noImages(c),
+): Either<Fault, Images> => {
   const program = textOption(a, 'program')
   const ofProgram: Images['splits'] = (r) =>
     pipe(
       r.ofProgram,
       O.match(
-        () => TE.left<Fault, Split>(noImages(c)),
+        () => TE.left<Fault, Split>(missing),
         ({ images }) => images,
       ),
       TE.map(({ train, test }) => new Map(Object.entries({ train, test }))),
     )
-  if (O.isNone(a.data) && program !== undefined) return E.right({ name: program, splits: ofProgram })
+  if (O.isNone(named) && program !== undefined) return E.right({ name: program, isOwn: true, splits: ofProgram })
   return pipe(
-    a.data,
-    E.fromOption(() => noImages(c)),
-    E.map((path) => ({ name: path, splits: (r, reading) => splitsAt(path, r.progress.say, undefined, reading, openerOf(r)) })),
+    named,
+    E.fromOption(() => missing),
+    E.map((path) => ({
+      name: path,
+      isOwn: false,
+      splits: (r, reading) => splitsAt(path, r.progress.say, undefined, reading, openerOf(r)),
+    })),
   )
 }
 

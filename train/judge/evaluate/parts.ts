@@ -13,9 +13,8 @@ import { showOpened } from '../../../data/loading/summary.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
-import type { OpenedData } from '../../../data/readers/opener.ts'
+import type { OpenedData, Opener } from '../../../data/readers/opener.ts'
 import { openData } from '../../../data/readers/index.ts'
-import type { Opener } from '../../../data/loading/training.ts'
 
 export interface Parts {
   readonly train: Dataset
