@@ -108,6 +108,30 @@ export const affineArithmetic = ({ num, intern }: Makers): AffineArithmetic => {
       : undefined
   }
 
+  /** A sum as `base high + low`, where 0 <= low < base and base divides n: then `floor(x / n) = floor(high / (n / base))`. */
+  const digitsOf = (
+    terms: ReadonlyArray<readonly [Term, number]>,
+    constant: number,
+    n: number,
+  ): { readonly base: number; readonly high: Term; readonly low: Term } | undefined => {
+    const common = terms.reduce((a, [, k]) => gcd(a, k), n)
+    for (const base of new Set([common, ...terms.map(([, k]) => gcd(k, n))])) {
+      if (base === 1) continue
+      const low = affine(
+        terms.filter(([, k]) => k % base !== 0),
+        constant % base,
+      )
+      if (low.lo < 0 || low.hi >= base) continue
+      const multiples = terms.filter(([, k]) => k % base === 0)
+      const high = affine(
+        multiples.map(([t, k]) => [t, k / base]),
+        Math.floor(constant / base),
+      )
+      return { base, high, low }
+    }
+    return undefined
+  }
+
   const divide = (x: Term, n: number): Term => {
     if (n === 1) return x
     const { terms, constant } = parts(x)
@@ -120,21 +144,12 @@ export const affineArithmetic = ({ num, intern }: Makers): AffineArithmetic => {
     )
     const inside = affine(rest, c)
     if (inside.lo >= 0 && inside.hi < n) return outside
-    const g = rest.reduce((a, [, k]) => gcd(a, k), n)
-    if (g > 1)
+    const digits = digitsOf(rest, c, n)
+    if (digits !== undefined)
       return affine(
         [
           [outside, 1],
-          [
-            divide(
-              affine(
-                rest.map(([t, k]) => [t, k / g]),
-                Math.floor(c / g),
-              ),
-              n / g,
-            ),
-            1,
-          ],
+          [divide(digits.high, n / digits.base), 1],
         ],
         0,
       )
@@ -172,22 +187,14 @@ export const affineArithmetic = ({ num, intern }: Makers): AffineArithmetic => {
     const c = ((constant % n) + n) % n
     const inside = affine(rest, c)
     if (inside.lo >= 0 && inside.hi < n) return inside
-    const g = rest.reduce((a, [, k]) => gcd(a, k), n)
-    if (g > 1)
+    const digits = digitsOf(rest, c, n)
+    if (digits !== undefined)
       return affine(
         [
-          [
-            remainder(
-              affine(
-                rest.map(([t, k]) => [t, k / g]),
-                Math.floor(c / g),
-              ),
-              n / g,
-            ),
-            g,
-          ],
+          [remainder(digits.high, n / digits.base), digits.base],
+          [digits.low, 1],
         ],
-        c % g,
+        0,
       )
     if (inside._tag === 'Binary' && inside.op === 'mod' && inside.y._tag === 'Num' && inside.y.value % n === 0)
       return remainder(inside.x, n)

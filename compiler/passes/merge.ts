@@ -113,8 +113,10 @@ const merged = (p: Fused, c: Fused, kept: ReadonlySet<Tensor>, limits: MergeLimi
     const from = between.includes(r.buffer) ? p.writes.findIndex((w) => w === t) : -1
     return from < 0 ? table.read(reads.indexOf(t), r.dtype, o) : points.get(r.buffer) === o ? values[from] : valueAt(from, o)
   })
+  // what the consumer reads lies where it reads it; anything else where the producer's loops stand
+  const read = new Map([...points].map(([b, at]) => [c.reads[b], at]))
   const keptWrites = p.kernel.writes.flatMap((w, i): ReadonlyArray<readonly [Write, Fused['writes'][number]]> =>
-    kept.has(p.writes[i]) ? [[{ ...w, offset: ofProducer(w.offset), value: values[i] }, p.writes[i]]] : [],
+    kept.has(p.writes[i]) ? [[{ ...w, offset: read.get(p.writes[i]) ?? ofProducer(w.offset), value: values[i] }, p.writes[i]]] : [],
   )
   const writes = [
     ...keptWrites.map(([w]) => w),

@@ -30,7 +30,8 @@ const binaries: { readonly [N in BinaryName]: (x: number, y: number, dtype: DTyp
 
 const stored = (dtype: DType, x: number): number => (dtype === 'i32' ? x | 0 : isHalf(dtype) ? roundings[dtype](x) : x)
 
-const evaluate = (t: Term, at: ReadonlyMap<Var, number>, read: (buffer: number, offset: number) => number): number => {
+/** A term at one point; `read` gives what buffers hold. */
+export const evaluate = (t: Term, at: ReadonlyMap<Var, number>, read: (buffer: number, offset: number) => number): number => {
   const of = (x: Term): number => evaluate(x, at, read)
   switch (t._tag) {
     case 'Num':

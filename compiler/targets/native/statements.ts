@@ -124,14 +124,12 @@ const storing = (jam: Jam, targets: ReadonlyArray<Target>): ReadonlyArray<string
   )
   const stores = jam.scopes.flatMap((s, u) =>
     targets.map((t, i) => {
-      const k = storageOf(t.write.dtype)
-      const at = `b${t.buffer} + ${offsetText(s, t.write.offset)}`
-      const stride = s.lane === undefined ? undefined : strideAlong(t.write.offset, s.lane)
-      return stride === undefined
-        ? `s_st${k}(${at}, w${i}_${u});`
-        : stride === 1
-          ? `v_st${k}(${at}, w${i}_${u});`
-          : `v_sts${k}(${at}, ${stride}, w${i}_${u});`
+      const [k, value] = [storageOf(t.write.dtype), `w${i}_${u}`]
+      const at = (): string => `b${t.buffer} + ${offsetText(s, t.write.offset)}`
+      if (s.lane === undefined) return `s_st${k}(${at()}, ${value});`
+      const stride = strideAlong(t.write.offset, s.lane)
+      if (stride === undefined) return `v_stg${k}(b${t.buffer}, ${vectorText(s, t.write.offset)}, ${value});`
+      return stride === 1 ? `v_st${k}(${at()}, ${value});` : `v_sts${k}(${at()}, ${stride}, ${value});`
     }),
   )
   return [...values, ...stores]

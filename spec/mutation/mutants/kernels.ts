@@ -40,6 +40,12 @@ export const kernelMutants: ReadonlyArray<Mutant> = [
   },
   {
     file: 'kernel/affine.ts',
+    find: 'low.hi >= base) continue',
+    replace: 'low.hi > base) continue',
+    breaks: 'a low digit is less than its base',
+  },
+  {
+    file: 'kernel/affine.ts',
     find: 'return within(lo, hi) ? ',
     replace: 'return true ? ',
     breaks: 'sums of integers wrap around',

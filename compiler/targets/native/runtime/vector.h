@@ -111,7 +111,7 @@ INLINE vi v_within(vi x, int32_t lo, int32_t hi) { return v_seli(x < lo, bci(lo)
 
 /*
  * Per element type: strided loads (element o + l s), the same with indices brought into 0 .. n-1, and gathers.
- * The store of lanes at a stride is their counterpart.
+ * The stores of lanes at a stride and wherever each belongs are their counterparts; a store is always within its buffer.
  */
 #define LOADS(k, element, vector, lane) \
   INLINE vector v_lds##k(const element *p, long s) { vector r = {0}; LANES r[l] = lane(s_ld##k(p + l * s)); return r; } \
@@ -119,7 +119,8 @@ INLINE vi v_within(vi x, int32_t lo, int32_t hi) { return v_seli(x < lo, bci(lo)
     if (s == 1 && o >= 0 && o + VW <= n) return v_ld##k(p + o); \
     vector r = {0}; LANES r[l] = lane(s_ld##k(p + s_clamp(o + l * s, n))); return r; } \
   INLINE vector v_ldg##k(const element *p, vi o, long n) { vector r = {0}; LANES r[l] = lane(s_ld##k(p + s_clamp(o[l], n))); return r; } \
-  INLINE void v_sts##k(element *p, long s, vector x) { LANES s_st##k(p + l * s, lane(x[l])); }
+  INLINE void v_sts##k(element *p, long s, vector x) { LANES s_st##k(p + l * s, lane(x[l])); } \
+  INLINE void v_stg##k(element *p, vi o, vector x) { LANES s_st##k(p + o[l], lane(x[l])); }
 #define SAME(x) (x)
 #define MASK(x) (-(x))
 LOADS(f, float, vf, SAME)
