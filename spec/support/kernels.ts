@@ -51,7 +51,8 @@ export const evaluate = (t: Term, at: ReadonlyMap<Var, number>, read: (buffer: n
     case 'Cast':
       return t.dtype === 'bool' ? Number(of(t.x) !== 0) : stored(t.dtype, t.dtype === 'i32' ? Math.trunc(of(t.x)) : of(t.x))
     case 'Assume':
-      return of(t.x)
+      // as targets do, so that a range that is too narrow gives another element
+      return Math.min(t.hi, Math.max(t.lo, of(t.x)))
     case 'Reduce': {
       let [sum, best, where] = [0, -Infinity, 0]
       for (let i = 0; i < t.variable.extent; i++) {
@@ -65,7 +66,7 @@ export const evaluate = (t: Term, at: ReadonlyMap<Var, number>, read: (buffer: n
 }
 
 /** Every point of a loop nest. */
-const points = (loops: ReadonlyArray<Var>): ReadonlyArray<ReadonlyMap<Var, number>> =>
+export const points = (loops: ReadonlyArray<Var>): ReadonlyArray<ReadonlyMap<Var, number>> =>
   loops.reduce<ReadonlyArray<ReadonlyMap<Var, number>>>(
     (all, v) => all.flatMap((p) => Array.from({ length: v.extent }, (_, i) => new Map(p).set(v, i))),
     [new Map()],
