@@ -159,7 +159,7 @@ const fused =
       // of two contractions that are added, one is computed where they are; so their sum is all that is kept for several readers
       if (!m.reduces && uses.length > 1 && m.args.filter((a) => meaning(a).reduces && sizeOf(a.type.shape) === size).length > 1)
         return false
-      if (m.reduces) return uses.length === 1 && !uses[0].inReduction && evaluations === size && !uses[0].draft.heavy
+      if (m.reduces) return uses.length === 1 && evaluations === size && !uses[0].draft.heavy
       const divided = uses.reduce((n, u) => n + divisions(e, u) * u.evaluations, 0)
       if (divided === 0 && (m.cost === 0 || evaluations <= size)) return true
       const reads = m.args.filter((a) => !isFree(a)).length

@@ -22,8 +22,10 @@ import { print } from '../../core/print.ts'
 import { trace } from '../../core/trace.ts'
 import { bytesOf, range } from '../../core/type.ts'
 import { verify } from '../../core/verify.ts'
+import { attending } from '../../ops/attention.ts'
 import { add, mul, sin } from '../../ops/elementwise.ts'
 import { sum } from '../../ops/reduce.ts'
+import { transpose } from '../../ops/reshape.ts'
 import { runs } from '../support/arbitrary.ts'
 import { graphs } from '../support/graphs.ts'
 import { expectClose, hostArray } from '../support/tensor.ts'
@@ -152,16 +154,29 @@ test('fuse cuts what is longer than a target compiles', () => {
 })
 
 test('no reduction is computed over and over inside of another', () => {
-  const [x, y] = [input('x', [4, 6]), input('y', [5, 6])]
-  const nested = right(trace('nested', [value('out', sum({ axes: [1] })(mul(x, sum({ axes: [0] })(y))))]))
-  for (const [name, road] of roads) {
-    const { kernels } = right(road.fuse.run(nested))
-    const under = kernels.flatMap(({ kernel }) =>
-      termsOf(kernel.writes.map((w) => w.value)).flatMap((t) =>
-        t._tag === 'Reduce' ? termsOf([t.body]).filter((u) => u._tag === 'Reduce') : [],
-      ),
-    )
-    expect(under, name).toEqual([])
-    expect(kernels, name).toHaveLength(2)
-  }
+  const [x, y, z] = [input('x', [4, 6]), input('y', [5, 6]), input('z', [4, 6, 5])]
+  const nests = { 'for every row': sum({ axes: [1] })(mul(x, sum({ axes: [0] })(y))), once: sum({ axes: [1] })(sin(sum({ axes: [2] })(z))) }
+  for (const [what, e] of Object.entries(nests))
+    for (const [name, road] of roads) {
+      const { kernels } = right(road.fuse.run(right(trace('nested', [value('out', e)]))))
+      const under = kernels.flatMap(({ kernel }) =>
+        termsOf(kernel.writes.map((w) => w.value)).flatMap((t) =>
+          t._tag === 'Reduce' ? termsOf([t.body]).filter((u) => u._tag === 'Reduce') : [],
+        ),
+      )
+      expect(under, `${what}, ${name}`).toEqual([])
+      expect(kernels, `${what}, ${name}`).toHaveLength(2)
+    }
+})
+
+test('a kernel of the target reads from memory what is computed, and what is only placed otherwise where it lies', () => {
+  const [q, k, v] = ['q', 'k', 'v'].map((name) => input(name, [2, 3, 8, 4]))
+  const [computed, placed] = [mul(q, 2), transpose([0, 2, 1, 3])(input('p', [2, 8, 3, 4]))]
+  const graph = right(trace('attending', [value('out', attending.attention({ scale: 0.5 }, computed, placed, add(v, k)))]))
+  const { kernels } = right(nativeRoad().fuse.run(graph))
+  const whole = kernels.filter(({ kernel }) => kernel.whole !== undefined)
+  expect(whole).toHaveLength(1)
+  expect(whole[0].reads).toContain(computed)
+  expect(whole[0].reads).not.toContain(placed)
+  expect(kernels).toHaveLength(3)
 })
