@@ -10,7 +10,7 @@
  *         %g = mul(%ct, %b)
  * ```
  * A block is a region of the forward pass by its scope. A value that another block reads too (the output of a block, that is) is kept.
- * A region runs as late as it can: right before its first reader (compiler/sequence.ts).
+ * A region runs as late as it can: right before its first reader (order.ts).
  */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'

@@ -25,9 +25,9 @@ const right = <A>(e: E.Either<{ readonly found: string }, A>): A => {
 }
 
 /** A chain of layers with gradients of their weights, all of which wait for a common sum, as clipping does. */
-const chainOfLayers = (depth: number): Graph => {
-  const weights = Array.from({ length: depth }, (_, i) => parameter(`w${i}`, param([64, 64], zeros)))
-  const last = weights.reduce((x, w) => tanh(linear(x, w)), input('x', [512, 64]))
+const chainOfLayers = (depth: number, width = 64): Graph => {
+  const weights = Array.from({ length: depth }, (_, i) => parameter(`w${i}`, param([width, width], zeros)))
+  const last = weights.reduce((x, w) => tanh(linear(x, w)), input('x', [512, width]))
   const gradients = grad(sum()(mul(last, last)), weights)
   const norm = gradients.map((g) => sum()(mul(g, g))).reduce((a, b) => add(a, b))
   return right(trace('chain', [value('norm', norm), ...gradients.map((g, i) => state(`w${i}`, sub(weights[i], mul(g, norm))))]))
@@ -59,10 +59,12 @@ describe('the order of kernels', () => {
     expect(copies(planOf(ordered(given)))).toBeLessThanOrEqual(copies(planOf(given)))
   })
 
-  it('takes less memory: gradients of weights are made while what they read is near', () => {
-    const given = fusedOf(chainOfLayers(12))
+  // little beside what they are made of, and so large that only what they free is more
+  it.each([64, 160])('takes less memory: gradients of weights of width %i are made while what they read is near', (width) => {
+    const graph = chainOfLayers(12, width)
+    const given = fusedOf(graph)
     const [before, after] = [planOf(given), planOf(ordered(given))].map(bytesOf)
-    expect(after).toBeLessThan(0.7 * before)
-    expect(bytesOf(right(follow(road)(chainOfLayers(12))))).toBeLessThanOrEqual(after)
+    expect(after).toBeLessThan(0.75 * before)
+    expect(bytesOf(right(follow(road)(graph)))).toBeLessThanOrEqual(after)
   })
 })
