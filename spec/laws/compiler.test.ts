@@ -97,7 +97,12 @@ const replay = (p: Plan): void => {
       else if (place._tag === 'Resident') expect(held(span)).toBe(wanted)
     })
     const written = s.writes.map((place, i) => spanOf(p, place, bytesOfTensor(k.writes[i])))
-    for (const place of s.writes) if (place._tag === 'Temporary') expect(s.reads).not.toContainEqual(place)
+    s.writes.forEach((place, i) => {
+      if (place._tag !== 'Temporary') return
+      expect(s.reads).not.toContainEqual(place)
+      const { dtype, length } = k.kernel.writes[i]
+      if (p.temporaries._tag === 'Slots') expect(p.temporaries.slots[place.at]).toEqual({ dtype, length })
+    })
     written.forEach((span, i) => {
       write(span, k.writes[i])
     })

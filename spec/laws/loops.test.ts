@@ -21,7 +21,7 @@ const flat = (table: TermTable, loops: ReadonlyArray<Var>): Term =>
     0,
   )
 
-const written = (table: TermTable, loops: ReadonlyArray<Var>, place: Term, value: Term): Nest => ({
+const written = (loops: ReadonlyArray<Var>, place: Term, value: Term): Nest => ({
   loops,
   writes: [{ dtype: 'f32', length: loops.reduce((n, v) => n * v.extent, 1), offset: place, value, mode: 'set' }],
 })
@@ -41,10 +41,10 @@ describe('normal loops', () => {
         const digits = divisors.flatMap((d) => [table.binary('mod', f, table.num('i32', d)), table.binary('idiv', f, table.num('i32', d))])
         const at = table.affine([[f, 1], ...digits.map((t, i): readonly [Term, number] => [t, 5 * i - 3])], 40)
         const value = [table.read(0, 'f32', at), table.cast('f32', loops[which % loops.length]), table.cast('f32', at)][which % 3]
-        const before = written(table, loops, f, value)
+        const before = written(loops, f, value)
         const after = normalise(table, before)
         expect(content(after)).toEqual(content(before))
-        expect(after.loops.length === 0 ? 1 : after.loops.reduce((n, v) => n * v.extent, 1)).toBe(sizes.reduce((n, e) => n * e, 1))
+        expect(after.loops.length === 0 ? 1 : after.loops.reduce((n, v) => n * v.extent, 1)).toBe(sizes.reduce<number>((n, e) => n * e, 1))
       }),
       runs(400),
     )
@@ -53,13 +53,13 @@ describe('normal loops', () => {
     const table = termTable()
     const loops = [2, 3, 4].map((n) => table.variable(n))
     const f = flat(table, loops)
-    expect(normalise(table, written(table, loops, f, table.read(0, 'f32', f))).loops.map((v) => v.extent)).toEqual([24])
+    expect(normalise(table, written(loops, f, table.read(0, 'f32', f))).loops.map((v) => v.extent)).toEqual([24])
   })
   it.each([3, 15, 16, 20, 27])('of %i loops have variables that masks of 32 bits tell apart', (count) => {
     const table = termTable()
     const loops = range(count).map(() => table.variable(2))
     const f = flat(table, loops)
-    normalise(table, written(table, loops, f, table.read(0, 'f32', f)))
+    normalise(table, written(loops, f, table.read(0, 'f32', f)))
     expect(table.variables()).toBeLessThanOrEqual(32)
   })
 })

@@ -28,7 +28,7 @@ const binaries: { readonly [N in BinaryName]: (x: number, y: number, dtype: DTyp
   mod,
 }
 
-const stored = (dtype: DType, x: number): number => (dtype === 'i32' ? x | 0 : isHalf(dtype) ? roundings[dtype](x) : x)
+export const stored = (dtype: DType, x: number): number => (dtype === 'i32' ? x | 0 : isHalf(dtype) ? roundings[dtype](x) : x)
 
 /** A term at one point; `read` gives what buffers hold. */
 export const evaluate = (t: Term, at: ReadonlyMap<Var, number>, read: (buffer: number, offset: number) => number): number => {
