@@ -18,11 +18,9 @@ export interface Buffer {
 }
 
 export interface Write extends Buffer {
-  /** Flat position of the element, from the loops; for `add` it may depend on data. */
+  /** Flat position of the element, from the loops: each point has its own. */
   readonly offset: Term
   readonly value: Term
-  /** `add` accumulates into zeros, and positions may repeat. */
-  readonly mode: 'set' | 'add'
 }
 
 /** An argument in memory: element `[i, j, …]` is at `offset + strides[0] i + strides[1] j + …` of the buffer. */
@@ -131,7 +129,7 @@ export const showKernel = (k: Unnamed): string => {
     `kernel (${k.reads.map((b, i) => `b${i}: ${b.dtype}[${b.length}]`).join(', ')})`,
     ...(k.loops.length > 0 ? [`  for ${k.loops.map((v) => `v${v.index}<${v.extent}`).join(', ')}`] : []),
     ...lines,
-    ...k.writes.map((w, i) => `  out${i}: ${w.dtype}[${w.length}] [${name(w.offset)}] ${w.mode === 'add' ? '+=' : '='} ${name(w.value)}`),
+    ...k.writes.map((w, i) => `  out${i}: ${w.dtype}[${w.length}] [${name(w.offset)}] = ${name(w.value)}`),
     ...(k.whole === undefined
       ? []
       : [`  whole (${k.whole.operands.map((o) => `b${o.buffer}[${[o.offset, ...o.strides].join()}]`).join(', ')})`]),

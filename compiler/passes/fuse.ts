@@ -234,7 +234,6 @@ const build = (d: Draft, meaning: (e: Expr) => Meaning, inlined: ReadonlySet<Exp
     length: sizeOf(d.root.type.shape),
     offset: flatten(table, d.root.type.shape, loops),
     value,
-    mode: 'set',
   }
   const nest = d.whole ? { loops, writes: [write] } : normalise(table, { loops, writes: [write] })
   const shape = {

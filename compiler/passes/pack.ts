@@ -68,7 +68,7 @@ const packer = (c: Candidate, source: Kernel['reads'][number], from: Tensor, pac
   const shape = {
     loops,
     reads: [source],
-    writes: [{ dtype: source.dtype, length: packed.length, offset: to, value: table.read(0, source.dtype, offset), mode: 'set' as const }],
+    writes: [{ dtype: source.dtype, length: packed.length, offset: to, value: table.read(0, source.dtype, offset) }],
   }
   return { kernel: { name: 'pack', key: kernelKey(shape), table, ...shape }, reads: [from], writes: [packed] }
 }

@@ -42,8 +42,7 @@ const reduces = (value: Term, known: ReadonlyMap<Term, number>): boolean => {
 const reducedBy = (f: Fused): ReadonlyMap<Term, number> => {
   const reduced = new Map<Term, number>()
   const simplestFirst = f.kernel.writes.map((w, i) => ({ w, i, size: termsOf([w.value]).length })).sort((a, b) => a.size - b.size)
-  for (const { w, i } of simplestFirst)
-    if (w.mode === 'set' && w.dtype === w.value.dtype && reduces(w.value, reduced)) reduced.set(w.value, i)
+  for (const { w, i } of simplestFirst) if (w.dtype === w.value.dtype && reduces(w.value, reduced)) reduced.set(w.value, i)
   return reduced
 }
 
@@ -52,7 +51,7 @@ export const recipeOf = (f: Fused, w: number, costly: number): Recipe | undefine
   const { kernel } = f
   const write = kernel.writes[w]
   const strides = countingStrides(write.offset, kernel.loops)
-  if (kernel.whole !== undefined || write.mode !== 'set' || write.dtype !== write.value.dtype || strides === undefined) return undefined
+  if (kernel.whole !== undefined || write.dtype !== write.value.dtype || strides === undefined) return undefined
   const reduced = reducedBy(f)
   if (reduced.has(write.value)) return undefined
   const held = new Map<Term, number>()
@@ -144,7 +143,7 @@ export const changed = (f: Fused, { dropped = new Set(), computed = new Map(), i
     const { recipe, like, tensor } = further
     const { dtype, length } = recipe.from.kernel.writes[recipe.write]
     const offset = go(f.kernel.writes[like].offset)
-    kept.push({ write: { dtype, length, mode: 'set', offset, value: computedAt(table, recipe, offset, read) }, tensor })
+    kept.push({ write: { dtype, length, offset, value: computedAt(table, recipe, offset, read) }, tensor })
   }
   const shape = { loops, reads: buffers, writes: kept.map((k) => k.write) }
   return {

@@ -98,7 +98,6 @@ const hostOf = (
     const like = f.kernel.writes.findIndex(
       (w) =>
         w.length === length &&
-        w.mode === 'set' &&
         countingStrides(w.offset, f.kernel.loops) !== undefined &&
         heldAt(f.kernel.table, c.recipe, w.offset).every((h) => reads.some((r) => f.reads[r.buffer] === h.tensor && r.offset === h.offset)),
     )

@@ -45,7 +45,6 @@ interface Parts {
   readonly unary: 'exp' | 'log'
   readonly reduce: 'sum' | 'max'
   readonly swapped: boolean
-  readonly mode: 'set' | 'add'
   readonly buffer: number
   readonly length: number
   readonly at: number
@@ -64,7 +63,6 @@ const base: Parts = {
   unary: 'exp',
   reduce: 'sum',
   swapped: false,
-  mode: 'set',
   buffer: 0,
   length: 400,
   at: 0,
@@ -110,7 +108,6 @@ const kernelWith = (change: Partial<Parts>): Unnamed => {
           p.at,
         ),
         value: result,
-        mode: p.mode,
       },
     ],
   }
@@ -138,7 +135,6 @@ describe('kernels that differ in one thing alone have different keys', () => {
     { unary: 'log' },
     { reduce: 'max' },
     { swapped: true },
-    { mode: 'add' },
     { buffer: 1 },
     { length: 401 },
     { at: 1 },
@@ -166,7 +162,6 @@ describe('kernels that differ in one thing alone have different keys', () => {
       unary: fc.constantFrom('exp', 'log'),
       reduce: fc.constantFrom('sum', 'max'),
       swapped: fc.boolean(),
-      mode: fc.constantFrom('set', 'add'),
       buffer: fc.nat(1),
       length: fc.constantFrom(400, 401),
       at: fc.nat(2),

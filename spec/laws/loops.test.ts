@@ -23,7 +23,7 @@ const flat = (table: TermTable, loops: ReadonlyArray<Var>): Term =>
 
 const written = (loops: ReadonlyArray<Var>, place: Term, value: Term): Nest => ({
   loops,
-  writes: [{ dtype: 'f32', length: loops.reduce((n, v) => n * v.extent, 1), offset: place, value, mode: 'set' }],
+  writes: [{ dtype: 'f32', length: loops.reduce((n, v) => n * v.extent, 1), offset: place, value }],
 })
 
 /** What is at each place; what is read is its offset. */

@@ -43,8 +43,8 @@ const unit = (dtype: DType): string => {
     loops: [r, c],
     reads: [{ dtype: 'f32', length: points }],
     writes: [
-      { dtype, length: points, offset, value: t.cast(dtype, x), mode: 'set' },
-      { dtype: 'f32', length: points, offset: f, value: t.unary('exp', x), mode: 'set' },
+      { dtype, length: points, offset, value: t.cast(dtype, x) },
+      { dtype: 'f32', length: points, offset: f, value: t.unary('exp', x) },
     ],
   }
   return unitsOf([{ name: 'turned', table: t, ...shape, key: kernelKey(shape) }])[0].source

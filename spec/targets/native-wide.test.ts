@@ -41,6 +41,7 @@ const tall = reshape([400, 170])(wide)
 const deep = reshape([8, 50, 170])(wide)
 const long = reshape([1700, 40])(wide)
 const w = input('w', [72, 150])
+const h = input('h', [37, 150], 'f16')
 const i = e.cast('i32')(e.mul(x, 1000))
 const at = table(
   'i32',
@@ -114,6 +115,8 @@ const cases: Readonly<Record<string, Expr>> = {
   scores: qk(q),
   attention: attention(q),
   'a product of a padded factor': einsum('mk,nk->mn')(pad(1, 1, 1)(slice(1, 0, 148)(x)), w),
+  'a product of rows with a gap': einsum('amk,nk->amn')(slice(1, 0, 40)(z), reshape([30, 70])(slice(0, 0, 30)(slice(1, 0, 70)(x)))),
+  'a product of a factor of 16 bits': einsum('mk,nk->mn')(e.cast('f32')(h), w),
   'a product of a gathered factor': einsum('mk,nk->mn')(gather(0)(x, at), w),
   'heads side by side': transpose([1, 0, 2])(reshape([37, 3, 24])(einsum('mk,nk->mn')(x, w))),
   'a patch embedding': einsum('pk,dk->pd')(
@@ -137,7 +140,7 @@ const gradients: Readonly<Record<string, readonly [Expr, ReadonlyArray<Expr>]>> 
 }
 
 const values = new Map<string, HostArray>(
-  [x, y, b, z, q, k, wide, w].flatMap((l, n) =>
+  [x, y, b, z, q, k, wide, w, h].flatMap((l, n) =>
     l.source._tag === 'Input' ? [[l.source.path, hostArray(waves(l.type.shape, n))] as const] : [],
   ),
 )

@@ -76,8 +76,7 @@ const isAcross = (k: Kernel, column: Var | undefined): boolean => {
 
 /** How a kernel's rows are cut, if they are. */
 export const columnsOf = (k: Kernel): Columns | undefined => {
-  if (k.whole !== undefined || k.loops.length > 1 || k.writes.some((w) => w.mode !== 'set' || loopsOf(k, w).length < k.loops.length))
-    return undefined
+  if (k.whole !== undefined || k.loops.length > 1 || k.writes.some((w) => loopsOf(k, w).length < k.loops.length)) return undefined
   const column = k.loops.length === 0 ? undefined : k.loops[0]
   const n = column?.extent ?? 1
   const values = k.writes.map((w) => w.value)
@@ -111,7 +110,7 @@ export const columnsSource = (k: Kernel, c: Columns, name: string): ReadonlyArra
   const at = (r: Reduce): Term =>
     table.affine([[chunk, sums.length * width], ...(c.column === undefined ? [] : [[c.column, 1] as const])], sums.indexOf(r) * width)
   const store = (r: Reduce, value: Term): readonly [Target, ReadonlyArray<Var>] => [
-    { write: { dtype: 'f32', length: lengths[shared], offset: at(r), value, mode: 'set' }, buffer: shared },
+    { write: { dtype: 'f32', length: lengths[shared], offset: at(r), value }, buffer: shared },
     loops,
   ]
 

@@ -102,7 +102,7 @@ const othersOf = (
 /** The one contraction that a kernel stands for, if any. */
 export const contractionOf = (k: Kernel): Contraction | undefined => {
   const [write] = k.writes
-  if (k.whole !== undefined || k.writes.some((w) => w.mode !== 'set')) return undefined
+  if (k.whole !== undefined) return undefined
   const all = maskOf(k.loops)
   const reduces = termsOf(k.writes.map((w) => w.value)).filter((t): t is Reduce => t._tag === 'Reduce')
   const heads = headsOf(reduces)
@@ -117,7 +117,6 @@ export const contractionOf = (k: Kernel): Contraction | undefined => {
   const left = factors.filter((f) => (f.vars & last.vars) === 0)
   const [inLeft, inRight] = [maskOf(left), maskOf(right)]
   const has = (v: Var, mask: number): boolean => (v.vars & mask) !== 0
-  if (k.loops.some((v) => !has(v, inLeft) && !has(v, inRight))) return undefined
   const batch = k.loops.filter((v) => has(v, inLeft) && has(v, inRight))
   const rows = k.loops.filter((v) => has(v, inLeft) && !has(v, inRight))
   const columns = k.loops.filter((v) => !has(v, inLeft) && has(v, inRight))

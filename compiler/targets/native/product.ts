@@ -32,12 +32,10 @@ const axesText = (axes: ReadonlyArray<readonly [number, number]>): string =>
   `{${axes.length}, {${axes.map(([n]) => n).join(', ')}}, {${axes.map(([, s]) => s).join(', ')}}}`
 
 /** A side that is one read of memory at an affine offset. */
-const affineRead = (k: Kernel, factors: ReadonlyArray<Term>, vs: ReadonlyArray<Var>): Read | undefined => {
+const affineRead = (factors: ReadonlyArray<Term>, vs: ReadonlyArray<Var>): Read | undefined => {
   const [t] = factors
   if (factors.length !== 1 || t._tag !== 'Read' || t.dtype !== 'f32') return undefined
-  const o = t.offset
-  const inRange = o.lo >= 0 && o.hi < k.reads[t.buffer].length
-  return inRange && vs.every((v) => strideAlong(o, v) !== undefined) ? t : undefined
+  return vs.every((v) => strideAlong(t.offset, v) !== undefined) ? t : undefined
 }
 
 /** The initializer of one side's operand, and the function that it names. */
@@ -50,7 +48,7 @@ const operandSource = (
   const [factors, rows] = side === 'left' ? [c.left, c.rows] : [c.right, c.columns]
   const lengths = k.reads.map((b) => b.length)
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
-  const read = affineRead(k, factors, [...rows, ...c.summed])
+  const read = affineRead(factors, [...rows, ...c.summed])
   const axes = read === undefined ? undefined : [axesOf(read.offset, rows), axesOf(read.offset, c.summed)]
   if (read !== undefined && axes !== undefined && axes.every((a) => a.length <= 4)) {
     const zero = [...rows, ...c.summed].map((v): readonly [Term, Term] => [v, k.table.num('i32', 0)])

@@ -46,6 +46,18 @@ export const kernelMutants: ReadonlyArray<Mutant> = [
   },
   {
     file: 'kernel/affine.ts',
+    find: 'divide(digits.high, n / digits.base)',
+    replace: 'divide(digits.high, n)',
+    breaks: 'a quotient of high digits is by what is left of the divisor',
+  },
+  {
+    file: 'kernel/affine.ts',
+    find: 'constant % base,',
+    replace: '0,',
+    breaks: 'a low digit has its share of the constant',
+  },
+  {
+    file: 'kernel/affine.ts',
     find: 'return within(lo, hi) ? ',
     replace: 'return true ? ',
     breaks: 'sums of integers wrap around',

@@ -4,12 +4,6 @@ import type { Mutant } from '../mutant.ts'
 export const nativeMutants: ReadonlyArray<Mutant> = [
   {
     file: 'native/contraction.ts',
-    find: 'if (k.loops.some((v) => !has(v, inLeft) && !has(v, inRight))) return undefined',
-    replace: '',
-    breaks: 'every loop of a product is on a side',
-  },
-  {
-    file: 'native/contraction.ts',
     find: 'mine.length !== 1',
     replace: 'mine.length < 1',
     breaks: 'a product is the only one of its kernel',
@@ -31,18 +25,6 @@ export const nativeMutants: ReadonlyArray<Mutant> = [
     find: "termsOf([body]).some((t) => t._tag === 'Reduce') || ",
     replace: '',
     breaks: "a product's factors hold no reduction",
-  },
-  {
-    file: 'native/contraction.ts',
-    find: "k.whole !== undefined || k.writes.some((w) => w.mode !== 'set')",
-    replace: 'k.whole !== undefined',
-    breaks: 'a product sets what it writes',
-  },
-  {
-    file: 'native/product.ts',
-    find: 'o.lo >= 0 && o.hi < k.reads[t.buffer].length',
-    replace: 'true',
-    breaks: 'an operand that is read in place lies within its buffer',
   },
   { file: 'native/product.ts', find: " || t.dtype !== 'f32'", replace: '', breaks: 'an operand that is read in place is of float32' },
   {
