@@ -106,9 +106,9 @@ export const contractionOf = (k: Kernel): Contraction | undefined => {
   const all = maskOf(k.loops)
   const reduces = termsOf(k.writes.map((w) => w.value)).filter((t): t is Reduce => t._tag === 'Reduce')
   const heads = headsOf(reduces)
-  const mine = heads.filter((h) => (h.sum.vars & all) === all)
-  const [head] = mine
-  if (head === undefined || mine.length !== 1) return undefined
+  // a second one would be what else reduces, and no reduction of rows
+  const head = heads.find((h) => (h.sum.vars & all) === all)
+  if (head === undefined) return undefined
   const main = k.writes.find((w) => (w.offset.vars & all) === all) ?? write
   const last = k.loops.find((v) => strideAlong(main.offset, v) === 1) ?? k.loops[k.loops.length - 1]
   if (last === undefined) return undefined

@@ -34,7 +34,7 @@ const axesText = (axes: ReadonlyArray<readonly [number, number]>): string =>
 /** A side that is one read of memory at an affine offset. */
 const affineRead = (factors: ReadonlyArray<Term>, vs: ReadonlyArray<Var>): Read | undefined => {
   const [t] = factors
-  if (factors.length !== 1 || t._tag !== 'Read' || t.dtype !== 'f32') return undefined
+  if (factors.length !== 1 || t._tag !== 'Read') return undefined
   return vs.every((v) => strideAlong(t.offset, v) !== undefined) ? t : undefined
 }
 

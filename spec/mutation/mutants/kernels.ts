@@ -184,6 +184,12 @@ export const kernelMutants: ReadonlyArray<Mutant> = [
   },
   {
     file: 'lifetimes.ts',
+    find: 'direct.has(u.expr) || ',
+    replace: '',
+    breaks: 'a tensor takes the place of one state alone',
+  },
+  {
+    file: 'lifetimes.ts',
     find: ' || (lastReadOfState.get(u.path) ?? -1) > maker(u)',
     replace: '',
     breaks: 'a state that is read later is not written over',
