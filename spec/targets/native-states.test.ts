@@ -1,5 +1,5 @@
 /** New states in place of old ones, as the machine computes them: lanes, threads, and sums that are kept where the result will be. */
-import { afterAll, describe, it } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { nativeWith } from '../../compiler/targets/native/device.ts'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import type { Expr } from '../../core/expr.ts'
@@ -44,6 +44,14 @@ const steps = async (n: number, given: ReadonlyArray<Expr>, next: (w: Expr, b: E
 }
 
 describe('a new state', () => {
+  it('of one element is made by one thread', async () => {
+    const c = parameter('count', param([], zeros))
+    const graph = right(trace('counting', [state('count', add(c, 1))]))
+    await must(device.write('count', c.type, Float32Array.of(0)))
+    const executable = await must(device.compile(graph))
+    for (let steps = 0; steps < 2000; steps++) await must(executable.run({ values: new Map() }))
+    expect([...(await must(device.read('count')))]).toEqual([2000])
+  })
   it.each([16, 700, 5000])('of a product of sums of %i, in place', async (k) => {
     const [x, y] = [input('x', [k, 40]), input('y', [k, 40])]
     await steps(40, [x, y], (w, b) => [sub(w, mul(einsum('kr,kc->rc')(x, y), mul(w, 1e-3))), add(b, sum({ axes: [0] })(x))])

@@ -75,8 +75,6 @@ export const elementSource = (k: Kernel, name: string): ReadonlyArray<string> =>
   const top = outermost(statements)
   const grain = top !== undefined && runsAlongLanes({ stores, bounds: new Map() }, top) ? 64 : 1
   const tree: Tree = { stores, bounds: new Map([[outer, { lo: 'lo', hi: 'hi', grain }]]) }
-  const bounds = [
-    `const long lo = share(${outer.extent}, t, T, ${grain}), end = share(${outer.extent}, t + 1, T, ${grain}), hi = end < ${outer.extent} ? end : ${outer.extent};`,
-  ]
+  const bounds = [`const long lo = share(${outer.extent}, t, T, ${grain}), hi = share(${outer.extent}, t + 1, T, ${grain});`]
   return [head, ...[...pointers(k), ...bounds, ...printAll(tree, statements, { scopes: [scope] })].map((l) => `  ${l}`), '}']
 }

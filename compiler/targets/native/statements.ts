@@ -86,10 +86,9 @@ const step = (s: Scope, r: Reduce, name: string, vector: boolean): string => {
   const v = `v${r.variable.index}`
   if (r.op === 'sum') return `${name} += ${text};`
   if (r.op === 'max') return `${name} = ${vector ? 'v_' : 's_'}max${k}(${name}, ${text});`
-  const first = k === 'i' ? (vector ? ` | bcm(${v} == 0)` : ` || ${v} == 0`) : ''
   return vector
-    ? `{ ${typeOf(r.body.dtype, true)} c = ${text}; vi m = (c > best_${name})${first}; best_${name} = v_sel${k}(m, c, best_${name}); ${name} = v_seli(m, bci((int32_t)${v}), ${name}); }`
-    : `{ ${typeOf(r.body.dtype, false)} c = ${text}; if (c > best_${name}${first}) { best_${name} = c; ${name} = (int32_t)${v}; } }`
+    ? `{ ${typeOf(r.body.dtype, true)} c = ${text}; vi m = c > best_${name}; best_${name} = v_sel${k}(m, c, best_${name}); ${name} = v_seli(m, bci((int32_t)${v}), ${name}); }`
+    : `{ ${typeOf(r.body.dtype, false)} c = ${text}; if (c > best_${name}) { best_${name} = c; ${name} = (int32_t)${v}; } }`
 }
 
 /** A mutable scope for each of the vectors that are computed side by side. */

@@ -47,10 +47,10 @@ export const nativeMutants: ReadonlyArray<Mutant> = [
   },
   { file: 'element.ts', find: "'  if (t > 0) return;', ", replace: '', breaks: 'a single element is made by one thread' },
   {
-    file: 'element.ts',
-    find: 'hi = end < ${outer.extent} ? end : ${outer.extent};',
-    replace: 'hi = end;',
-    breaks: 'a part ends with the loop',
+    file: 'runtime/kernel.h',
+    find: 'if (t >= T) return n;',
+    replace: '',
+    breaks: 'the last part ends with the loop',
   },
   { file: 'element.ts', find: '(offset.vars & v.vars) === 0 ? [[v, 1]] : []', replace: '[]', breaks: 'a write runs in all of its loops' },
   {
@@ -71,7 +71,6 @@ export const nativeMutants: ReadonlyArray<Mutant> = [
     replace: ': number(r.dtype, 0)',
     breaks: 'a maximum may be negative',
   },
-  { file: 'statements.ts', find: " || ${v} == 0`) : ''", replace: "`) : ''", breaks: 'the first position counts where all are least' },
   {
     file: 'native/print.ts',
     find: 'mine !== undefined && offset.terms.every(([t]) => t === v || (t.vars & v.vars) === 0)',
