@@ -1,18 +1,10 @@
 /** What a kernel stores where its loops do not count through it: as kernels of several outputs do, each of another shape. */
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import type { Unnamed } from '../../compiler/kernel/kernel.ts'
-import { kernelKey } from '../../compiler/kernel/kernel.ts'
 import { termTable } from '../../compiler/kernel/table.ts'
-import { unitsOf } from '../../compiler/targets/native/source.ts'
+import { strideAlong } from '../../compiler/targets/native/print.ts'
 import type { DType } from '../../core/type.ts'
 import { range } from '../../core/type.ts'
-
-const runtime = fileURLToPath(new URL('../../compiler/targets/native/runtime/', import.meta.url))
+import { printedBy, unitOf } from '../support/c-program.ts'
 
 const [rows, columns] = [24, 10]
 const points = rows * columns
@@ -39,40 +31,25 @@ const unit = (dtype: DType): string => {
     0,
   )
   const x = t.read(0, 'f32', f)
-  const shape: Unnamed = {
+  return unitOf(t, {
     loops: [r, c],
     reads: [{ dtype: 'f32', length: points }],
     writes: [
       { dtype, length: points, offset, value: t.cast(dtype, x) },
       { dtype: 'f32', length: points, offset: f, value: t.unary('exp', x) },
     ],
-  }
-  return unitsOf([{ name: 'turned', table: t, ...shape, key: kernelKey(shape) }])[0].source
+  })
 }
 
 /** Prints what the kernel makes of 0 … 239, in two parts, as `load` reads an element. */
 const main = (element: string, load: string): string => `
-#include <stdio.h>
-int main(void) {
   static float x[${points}], exp_x[${points}];
   static ${element} y[${points}];
   for (int i = 0; i < ${points}; i++) x[i] = (float)i;
   void *const b[3] = {x, y, exp_x};
   k0(b, 0, 2, 0), k0(b, 1, 2, 0);
   for (int i = 0; i < ${points}; i++) printf("%g ", (double)${load}(y + i));
-  return 0;
-}
 `
-
-const made = (source: string): ReadonlyArray<number> => {
-  const folder = mkdtempSync(join(tmpdir(), 'stores-'))
-  const [text, program] = [join(folder, 'stores.c'), join(folder, 'stores')]
-  writeFileSync(text, source)
-  execFileSync('cc', ['-O1', '-w', '-march=native', `-I${runtime}`, text, '-lm', '-o', program])
-  const printed = execFileSync(program, { encoding: 'utf8' })
-  rmSync(folder, { recursive: true })
-  return printed.trim().split(' ').map(Number)
-}
 
 describe('lanes that belong to different places are stored there', () => {
   const types: ReadonlyArray<readonly [DType, string, string]> = [
@@ -87,6 +64,39 @@ describe('lanes that belong to different places are stored there', () => {
     expect(source).toContain('v_stg')
     const expected = new Array<number>(points).fill(-1)
     for (const f of range(points)) expected[place(f)] = dtype === 'bool' ? Number(f !== 0) : f
-    expect(made(source + main(element, load))).toEqual(expected)
+    expect(printedBy(source, main(element, load))).toEqual(expected)
   })
+})
+
+it('a stride is that of a variable which stands by itself', () => {
+  const t = termTable()
+  const [v, w] = [t.variable(12), t.variable(5)]
+  const half = t.binary('idiv', v, t.num('i32', 5))
+  expect(strideAlong(v, v)).toBe(1)
+  expect(
+    strideAlong(
+      t.affine(
+        [
+          [v, 3],
+          [w, 7],
+        ],
+        2,
+      ),
+      v,
+    ),
+  ).toBe(3)
+  expect(
+    strideAlong(
+      t.affine(
+        [
+          [v, 1],
+          [half, 7],
+        ],
+        0,
+      ),
+      v,
+    ),
+  ).toBeUndefined()
+  expect(strideAlong(half, v)).toBeUndefined()
+  expect(strideAlong(w, v)).toBe(0)
 })
