@@ -13,15 +13,15 @@ import { printedBy, unitOf } from '../support/c-program.ts'
 interface Parts {
   readonly t: TermTable
   readonly n: Var
-  /** The sum of buffer `b` over rows, at a column. */
+  /** The sum of buffer `b` over rows, at a column: all over the same rows. */
   readonly sum: (b: number, column: Term, square?: boolean) => Term
 }
 
 const table = (rows: number, columns: number, value: (p: Parts) => Term): { readonly t: TermTable; readonly shape: Unnamed } => {
   const t = termTable()
   const n = t.variable(columns)
+  const r = t.variable(rows)
   const sum = (b: number, column: Term, square = false): Term => {
-    const r = t.variable(rows)
     const x = t.read(
       b,
       'f32',
