@@ -45,8 +45,12 @@ export default d.command(
     rewrite: ({ train }) => (train === 'frugal' ? d.rewriteStep(d.remat()) : (step) => step),
     optimizer: { lr: 2e-3, minLr: 2e-5, clipBy: 'tensor', groups: 'v1', layerDecay: 1, patchEmbed: 1 },
     schedule: { warmup: 20, temperatureFrom: 0.05, frozenBy: 'gradient' },
-    from: ({ base, pretraining, seed, steps, batch, data, model, head }, how) =>
-      d.pretrainedUnless(base, digits, how, { seed, steps: pretraining * steps, batch, data, model, head }),
+    from: ({ base, pretraining, seed, steps, batch, data, model, head, augmentation }, how) =>
+      d.pretrainedUnless(base, digits, how, {
+        ...{ seed, steps: pretraining * steps, batch, data, model, head },
+        // digits have crops of their own; of other images a network sees as many pixels before as after
+        ...(data.path === '' ? {} : { augmentation }),
+      }),
     after: ({ base, lora }) => d.adaptersJudged(d.adaptersOf(lora), base),
   }),
 )
