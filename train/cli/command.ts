@@ -22,7 +22,8 @@ import type { Say } from '../config/common.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided as decidedBy } from '../run/experiment.ts'
 import type { Length } from '../run/length.ts'
-import { percent } from '../run/log/numbers.ts'
+import { counted } from '../../data/readers/note.ts'
+import { percent, showRate } from '../run/log/numbers.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
 import { isBegun } from '../run/resumption.ts'
@@ -137,18 +138,20 @@ const endingLine = (call: string, r: Report): string => {
   }
 }
 
-const text = (c: string, r: Report): string => {
-  const shown = (x: number | undefined): string => (x === undefined ? '-' : percent(x))
+/** What a run that has ended is said to have come to. */
+export const resultText = (c: string, r: Report): string => {
   const { knn_before, knn_after, knn_teacher, knn_pixels } = r.metrics
   const aside = [
-    ...(knn_teacher === undefined ? [] : [`its teacher ${shown(knn_teacher)}`]),
-    ...(knn_pixels === undefined ? [] : [`raw pixels ${shown(knn_pixels)}`]),
+    ...(knn_teacher === undefined ? [] : [`its teacher ${percent(knn_teacher)}`]),
+    ...(knn_pixels === undefined ? [] : [`raw pixels ${percent(knn_pixels)}`]),
   ]
   return [
-    `${r.steps} steps, loss ${r.loss.toFixed(3)}, ${r.images_per_s.toFixed(0)} images/s on ${r.target}`,
+    `${counted(r.steps, 'step')}, loss ${r.loss.toFixed(3)}, ${showRate(r.images_per_s)} images/s on ${r.target}`,
     ...(knn_after === undefined
       ? []
-      : [`k-NN ${shown(knn_before)} before, ${shown(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
+      : [
+          `k-NN ${knn_before === undefined ? '' : `${percent(knn_before)} before, `}${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`,
+        ]),
     ...(r.ending === 'finished' ? [] : [endingLine(c, r)]),
     ...(r.best === undefined
       ? []
@@ -180,7 +183,7 @@ const run =
       execute(c.experiment, a, { call: c.call, words }),
       TE.map(({ report }) => {
         const { stopped, ...final } = report
-        tell(stopped ? stoppedText(c.call, report) : text(c.call, report))
+        tell(stopped ? stoppedText(c.call, report) : resultText(c.call, report))
         if (a.json) print(JSON.stringify(final))
         return codeOf(a, report)
       }),
