@@ -54,14 +54,16 @@ const looked = 32
 const short = (x: number): number => (Number.isInteger(x) ? x : Number(x.toPrecision(4)))
 
 /**
- * What a person should know about the images: how many, of what kind, size and spacing, which values. Fault: those looked at that cannot
- * be read, where they stop the run: all of them, before anything is compiled.
+ * What a person should know about the images to train on: how many, of what kind, size and spacing, which values. Fault: those looked at
+ * that cannot be read, of the test too, where they stop the run: all of them, before anything is compiled.
  */
 const describe =
-  (d: Dataset, { say, onError, loading }: Pick<TrainingOptions, 'say' | 'onError' | 'loading'>): TaskEither<Fault, void> =>
+  (d: Dataset, test: Dataset, { say, onError, loading }: Pick<TrainingOptions, 'say' | 'onError' | 'loading'>): TaskEither<Fault, void> =>
   async () => {
     const s = await summarize(d, looked, () => undefined)
-    const [first, ...more] = (onError ?? loading.onError) === 'skip' ? [] : s.unreadable
+    const stops = (onError ?? loading.onError) !== 'skip'
+    const held = stops && test.length > 0 ? (await summarize(test, looked, () => undefined)).unreadable : []
+    const [first, ...more] = stops ? [...s.unreadable, ...held] : []
     if (first !== undefined) return E.left(together([first, ...more]))
     const some = (xs: ReadonlyArray<{ readonly value: ReadonlyArray<number> }>, by: string): string =>
       xs
@@ -134,7 +136,7 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
     }),
     TE.bind('good', ({ train }) => sound(train, false)),
     TE.bind('asked', ({ test }) => sound(test, true)),
-    TE.chainFirst(({ good }) => describe(good, o)),
+    TE.chainFirst(({ good, asked }) => describe(good, asked, o)),
     TE.map(({ good, asked, ...rest }) => ({ ...rest, good: settle(good), asked: settle(asked) })),
     TE.bind('intensity', ({ good }) => decidedIntensity(o.intensity ?? usualIntensity(good), { progress: progress('percentiles') })(good)),
     TE.chainFirst(({ intensity }) => {

@@ -146,7 +146,7 @@ export const resultText = (c: string, r: Report): string => {
     ...(knn_pixels === undefined ? [] : [`raw pixels ${percent(knn_pixels)}`]),
   ]
   return [
-    `${counted(r.steps, 'step')}, loss ${r.loss.toFixed(3)}, ${showRate(r.images_per_s)} images/s on ${r.target}`,
+    `${counted(r.steps, 'step')}, loss ${r.loss.toFixed(3)}${r.images_per_s > 0 ? `, ${showRate(r.images_per_s)} images/s` : ''} on ${r.target}`,
     ...(knn_after === undefined
       ? []
       : [

@@ -1,6 +1,7 @@
 /** How well attention finds what is marked by boxes: no detection head, no training. */
 import type { Size } from '../../../data/augment/geometry.ts'
 import type { Box } from '../../../data/readers/dataset.ts'
+import { showNumber } from '../../run/log/numbers.ts'
 import { framedBoxes } from '../../exchange/preprocess.ts'
 import type { Frozen } from '../evaluate/network.ts'
 import type { Detection } from './boxes.ts'
@@ -61,7 +62,7 @@ export const detectionScores = (all: ReadonlyArray<Pointed>): DetectionScores =>
 export const showDetection = ({ images, boxes, iou: best, pointing, ap50, patches }: DetectionScores): string =>
   boxes === 0
     ? 'no image has a true box'
-    : `${boxes} true ${boxes === 1 ? 'box' : 'boxes'} in ${images} ${images === 1 ? 'image' : 'images'}, of ${patches.toFixed(1)} patches on average: mean best IoU ${best.toFixed(3)}, pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}`
+    : `${boxes} true ${boxes === 1 ? 'box' : 'boxes'} in ${images} ${images === 1 ? 'image' : 'images'}, of ${showNumber(Number(patches.toPrecision(2)))} patches on average: mean best IoU ${best.toFixed(3)}, pointing game ${pointing.toFixed(3)}, AP50 ${ap50.toFixed(3)}`
 
 /** The scores as numbers of a run; none where no image has a true box. */
 export const detectionNumbers = ({ boxes, iou: best, pointing, ap50, patches }: DetectionScores): Readonly<Record<string, number>> =>

@@ -22,7 +22,7 @@ import type { Subject } from '../interpret/subject.ts'
 import type { Sample } from './sample.ts'
 import { byTurns } from './sample.ts'
 import type { Section } from './sections.ts'
-import { percent } from '../../run/log/numbers.ts'
+import { percent, showNumber } from '../../run/log/numbers.ts'
 
 /** Images that are shown; those that are looked at for boxes. */
 const shownImages = 6
@@ -122,7 +122,7 @@ const scored = (s: DetectionScores, looked: ReadonlyArray<Looked>): Html =>
           {
             images: s.images,
             'true boxes': s.boxes,
-            'patches of a box': s.patches.toFixed(1),
+            'patches of a box': showNumber(Number(s.patches.toPrecision(2))),
             'mean best IoU': s.iou.toFixed(3),
             'pointing game': percent(s.pointing),
             AP50: s.ap50.toFixed(3),
