@@ -3,7 +3,9 @@
  * adapters are trained beside the frozen backbone, saved as a folder of the package peft, merged, and the merged network judged by k-NN.
  *
  *     npx tsx examples/lora.ts                                    trains a base on digits first, then adapters on their negatives
- *     npx tsx examples/lora.ts --set base=runs/dinov2             goes on from a run, or from a Hugging Face folder
+ *     npx tsx examples/lora.ts --model runs/dinov2 --set model.width=128    goes on from a run or a Hugging Face folder of this shape (also
+ *                                                                           base=); of any shape, on your images: examples/continue.ts with
+ *                                                                           --model, --data and --set strategies.lora.rank=8
  *     npx tsx examples/lora.ts --set train=full                   everything is trained: for comparison (also: freeze, frugal)
  */
 import * as d from 'dinograph'
@@ -45,8 +47,12 @@ export default d.command(
     rewrite: ({ train }) => (train === 'frugal' ? d.rewriteStep(d.remat()) : (step) => step),
     optimizer: { lr: 2e-3, minLr: 2e-5, clipBy: 'tensor', groups: 'v1', layerDecay: 1, patchEmbed: 1 },
     schedule: { warmup: 20, temperatureFrom: 0.05, frozenBy: 'gradient' },
-    from: ({ base, pretraining, seed, steps, batch, data, model, head }, how) =>
-      d.pretrainedUnless(base, digits, how, { seed, steps: pretraining * steps, batch, data, model, head }),
-    after: ({ base, lora }) => d.adaptersJudged(d.adaptersOf(lora), base),
+    from: ({ base, start, pretraining, seed, steps, batch, data, model, head, augmentation }, how) =>
+      d.pretrainedUnless(base === '' ? start.from : base, digits, how, {
+        ...{ seed, steps: pretraining * steps, batch, data, model, head },
+        // digits have crops of their own; of other images a network sees as many pixels before as after
+        ...(data.path === '' ? {} : { augmentation }),
+      }),
+    after: ({ base, start, lora }) => d.adaptersJudged(d.adaptersOf(lora), base === '' ? start.from : base),
   }),
 )

@@ -95,7 +95,8 @@ const normalisationFor = (
           place: `${place(r)}: normalisation`,
           found: `${mean.length} means for images of ${channels} channels`,
           allowed: `${channels} means and deviations, or one for all channels`,
-          remedy: 'give the statistics of the data set',
+          remedy:
+            'take the statistics of the data set (data.normalisation=computed), or give as many as there are channels (data.mean, data.std)',
         }),
       )
 }

@@ -146,6 +146,18 @@ const mapImage = ({ image, padding, inverted }: Item, fs: ReadonlyArray<(x: numb
   return { ...image, channels: image.channels * fs.length, data }
 }
 
+/** The window that one of a setting is for an item; none where its file proposes none. */
+export const windowFor = (w: WindowName | 'file' | Window, item: Item): Window | undefined =>
+  w === 'file' ? item.windows?.at(0) : typeof w === 'string' ? windowPresets[w] : w
+
+/** A window in words: `lung (-600/1500)`. */
+export const showWindow = (w: WindowName | 'file' | Window): string =>
+  w === 'file'
+    ? 'of each file'
+    : typeof w === 'string'
+      ? `${w} (${windowPresets[w].centre}/${windowPresets[w].width})`
+      : `${w.centre}/${w.width}`
+
 /** What turns an item's values into intensities. Left: what the item lacks. */
 type ItemIntensity = (item: Item) => Either<string, ReadonlyArray<(x: number) => number>>
 
@@ -156,7 +168,7 @@ const windowed =
     for (const w of i.windows) {
       if (typeof w === 'string' && w !== 'file' && item.units !== undefined && item.units !== 'HU')
         return E.left(`an image in ${item.units}, where the window ${w} is in HU`)
-      const window = w === 'file' ? item.windows?.at(0) : typeof w === 'string' ? windowPresets[w] : w
+      const window = windowFor(w, item)
       if (window === undefined) return E.left('an image whose file proposes no window')
       fs.push(throughWindow(window, i.shape))
     }
@@ -279,7 +291,7 @@ export const usualIntensity = (d: Dataset): Intensity => {
 export const showIntensity = (i: Intensity): string => {
   switch (i.kind) {
     case 'windows':
-      return `windows ${i.windows.map((w) => (w === 'file' ? 'of each file' : typeof w === 'string' ? `${w} (${windowPresets[w].centre}/${windowPresets[w].width})` : `${w.centre}/${w.width}`)).join(', ')}`
+      return `windows ${i.windows.map(showWindow).join(', ')}`
     case 'range':
       return `the range ${i.low} to ${i.high}`
     case 'percentile':

@@ -4,6 +4,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
+import { together } from '../../core/fault.ts'
 import type { Normalisation } from '../augment/augmentation.ts'
 import { subset } from '../readers/subset.ts'
 import type { Dataset } from '../readers/dataset.ts'
@@ -15,6 +16,7 @@ import type { Loading } from './loader.ts'
 import { settled } from './missing.ts'
 import type { Nan } from './missing.ts'
 import { normalisationFor } from './measure.ts'
+import { windowNotes } from './clipping.ts'
 import type { NormalisationChoice } from './measure.ts'
 import { trainAndTest } from '../readers/split.ts'
 import { openData } from '../readers/index.ts'
@@ -51,11 +53,18 @@ const looked = 32
 /** A number as a person reads it: whole, or four digits. */
 const short = (x: number): number => (Number.isInteger(x) ? x : Number(x.toPrecision(4)))
 
-/** What a person should know about the images: how many, of what kind, size and spacing, which values. */
+/**
+ * What a person should know about the images to train on: how many, of what kind, size and spacing, which values. Fault: those looked at
+ * that cannot be read, of the test too, where they stop the run: all of them, before anything is compiled.
+ */
 const describe =
-  (d: Dataset, say: (text: string) => void): TaskEither<Fault, void> =>
+  (d: Dataset, test: Dataset, { say, onError, loading }: Pick<TrainingOptions, 'say' | 'onError' | 'loading'>): TaskEither<Fault, void> =>
   async () => {
     const s = await summarize(d, looked, () => undefined)
+    const stops = (onError ?? loading.onError) !== 'skip'
+    const held = stops && test.length > 0 ? (await summarize(test, looked, () => undefined)).unreadable : []
+    const [first, ...more] = stops ? [...s.unreadable, ...held] : []
+    if (first !== undefined) return E.left(together([first, ...more]))
     const some = (xs: ReadonlyArray<{ readonly value: ReadonlyArray<number> }>, by: string): string =>
       xs
         .slice(0, 3)
@@ -127,12 +136,16 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
     }),
     TE.bind('good', ({ train }) => sound(train, false)),
     TE.bind('asked', ({ test }) => sound(test, true)),
-    TE.chainFirst(({ good }) => describe(good, say)),
+    TE.chainFirst(({ good, asked }) => describe(good, asked, o)),
     TE.map(({ good, asked, ...rest }) => ({ ...rest, good: settle(good), asked: settle(asked) })),
     TE.bind('intensity', ({ good }) => decidedIntensity(o.intensity ?? usualIntensity(good), { progress: progress('percentiles') })(good)),
     TE.chainFirst(({ intensity }) => {
       say(`intensity: ${showIntensity(intensity)}`)
       return TE.right(undefined)
+    }),
+    // the usual window of CT clips air, as it should
+    TE.chainFirstTaskK(({ good, intensity }) => async () => {
+      if (o.intensity !== undefined) for (const note of await windowNotes(intensity, good)) say(`note: ${note}`)
     }),
     TE.bind('shown', ({ good, intensity }) => withIntensity(intensity)(good)),
     // what was measured on the images to train on holds for those to evaluate with

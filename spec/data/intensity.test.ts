@@ -5,6 +5,7 @@ import { arrayDataset } from '../../data/readers/array.ts'
 import type { Dataset, Item } from '../../data/readers/dataset.ts'
 import { showIntensity, throughWindow, usualIntensity, windowPresets, withIntensity } from '../../data/loading/intensity.ts'
 import type { Intensity } from '../../data/loading/intensity.ts'
+import { windowNotes } from '../../data/loading/clipping.ts'
 import { moments, normalisationFor, percentilesOf } from '../../data/loading/measure.ts'
 import { left, right } from './either.ts'
 import { itemsOf } from './readers-reference.ts'
@@ -44,6 +45,24 @@ describe('windows', () => {
     const d = throughWindow({ centre: 40, width: 400 }, 'linear exact')
     expect([d(-160), d(40), d(240), d(-1000), d(1000)]).toEqual([0, 0.5, 1, 0, 1])
     expect([b(NaN), d(NaN)]).toEqual([0, 0])
+  })
+
+  test('that clip more than half of the values are told, and names of HU where no unit is known', async () => {
+    const of = (...windows: Extract<Intensity, { readonly kind: 'windows' }>['windows']): Intensity => ({ kind: 'windows', windows })
+    const brain = 'the window brain (40/80) clips more than half of the values: 43 % are below it, 43 % above'
+    expect(await windowNotes(of('brain', { centre: 500, width: 4000 }), scan(hu))).toEqual([expect.stringContaining(brain)])
+    expect(await windowNotes(of({ centre: 500, width: 4000 }), scan(hu, {}, { units: 'stored' }))).toEqual([])
+    expect(await windowNotes(of('brain', 'bone'), scan(hu, {}, { units: 'stored' }))).toEqual([
+      expect.stringContaining('taken for Hounsfield units by the windows brain (40/80), bone (400/1800) (--set data.intensity=percentiles'),
+      expect.stringContaining(brain),
+    ])
+    // padding is no value, and what a file proposes counts as any other window
+    const padded = { padding: Uint8Array.of(1, 1, 0, 0, 0, 0, 1), windows: [{ centre: 200, width: 1000 }] }
+    expect(await windowNotes(of('file'), scan(hu, padded))).toEqual([])
+    expect(await windowNotes(of('file'), scan(hu, { windows: [{ centre: 200, width: 10 }] }))).toEqual([
+      expect.stringContaining('the window of each file clips more than half of the values: 71 % are below it, 29 % above'),
+    ])
+    expect(await windowNotes({ kind: 'full' }, scan(hu))).toEqual([])
   })
 
   test('any window rises from 0 to 1', () => {

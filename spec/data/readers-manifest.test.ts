@@ -50,6 +50,20 @@ describe('manifests', () => {
     expect(left(labelsOf(train)).found).toBe('no label for item 1')
   })
 
+  test('boxes may be four numbers each, in a column for one or for several', async () => {
+    const path = await write('four.csv', 'path,boxes\na.png,"1,1,2,3"\na.png,"1,1,2,3, 0,0,6,5"\na.png,\na.png,"[[1,1,2,3]]"\n')
+    const several = await write('several.csv', 'path,bbox\na.png,"[[1,1,2,3],[0,0,6,5]]"\na.png,1 1 2 3\n')
+    const [one, two] = [
+      { x: 1, y: 1, width: 2, height: 3 },
+      { x: 0, y: 0, width: 6, height: 5 },
+    ]
+    const boxes = async (file: string) => (await itemsOf(right(datasetOf(right(await openData(file)()))))).map((item) => item.boxes)
+    expect(await boxes(path)).toEqual([[one], [one, two], undefined, [one]])
+    expect(await boxes(several)).toEqual([[one, two], [one]])
+    const short = await write('short.csv', 'path,boxes\na.png,"1,1,2,3,4"\n')
+    expect(left(await openData(short)()).found).toBe('the box [1,1,2,3,4]')
+  })
+
   test('records by line with masks, several boxes and several classes', async () => {
     const path = await write(
       'm.jsonl',

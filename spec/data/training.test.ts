@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
@@ -86,6 +86,14 @@ describe('data to train on', () => {
     expect(right(result).train.length + right(result).test.length).toBe(9)
     expect(said.join('\n')).toMatch(/skipped .*4\.png[^]*1 of 8 images cannot be read/)
     expect(left((await open(join(root, 'list.csv'), { normalisation: 'computed' })).result).place).toMatch(/4\.png$/)
+    // several are told at once, of both parts, before anything is measured or made of them
+    for (const i of [1, 3, 5, 7, 9]) await writeFile(join(root, `${i}.png`), (await readFile(join(root, `${i}.png`))).subarray(0, 30))
+    const stopped = await open(join(root, 'list.csv'))
+    const fault = left(stopped.result)
+    expect([fault, ...(fault.also ?? [])].map(({ place }) => /\d\.png$/.exec(place)?.[0]).sort()).toEqual(
+      [1, 3, 4, 5, 7, 9].map((i) => `${i}.png`),
+    )
+    expect(stopped.said.join('\n')).not.toContain('intensity')
   })
 })
 

@@ -6,7 +6,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Aim, Seen } from '../../train/run/best.ts'
 import { looked, tracked } from '../../train/run/best.ts'
-import { codeOf } from '../../train/cli/command.ts'
+import { codeOf, resultText } from '../../train/cli/command.ts'
 import { checkpointOf } from '../../train/run/resumption.ts'
 import { expired } from '../../train/run/checkpoints.ts'
 import { left, right } from '../data/either.ts'
@@ -23,6 +23,29 @@ afterAll(async () => {
 })
 
 const values = fc.array(fc.double({ min: -1e3, max: 1e3, noNaN: true }), { minLength: 1, maxLength: 40 })
+
+test('what a run came to is said in the numbers of its live line, and of k-NN what was asked for', () => {
+  const r = {
+    steps: 1,
+    loss: 1.5,
+    metrics: { knn_after: 0.5 },
+    images_per_s: 0.6,
+    target: 'native',
+    out: 'runs/x',
+    stopped: false,
+    ending: 'finished',
+  } as const
+  expect(resultText('npx tsx x.ts', r).split('\n')).toEqual([
+    '1 step, loss 1.500, 0.600 images/s on native',
+    'k-NN 50.0 % after training',
+    'results in runs/x',
+  ])
+  // of a run of one step no pace is known
+  expect(resultText('npx tsx x.ts', { ...r, images_per_s: 0 })).toContain('1 step, loss 1.500 on native\n')
+  const more = { ...r, steps: 20, metrics: { knn_before: 0.25, knn_after: 0.5, knn_pixels: 0.75 } }
+  expect(resultText('npx tsx x.ts', more)).toContain('20 steps,')
+  expect(resultText('npx tsx x.ts', more)).toContain('k-NN 25.0 % before, 50.0 % after training (raw pixels 75.0 %)')
+})
 
 describe('a number that is looked at', () => {
   test('is known by its best, which the looks since then have not reached', () => {

@@ -10,7 +10,13 @@ import { valueAt } from '../../data/formats/codec.ts'
 import { writePng } from '../../data/readers/pictures/picture.ts'
 import type { Kind, Machine } from '../../train/config/preset.ts'
 import { presetFor, presetNames, presets } from '../../train/config/preset.ts'
+import continued from '../../examples/continue.ts'
+import evaluated from '../../examples/evaluate.ts'
+import adapters from '../../examples/lora.ts'
+import type { Choice } from '../../train/config/layers.ts'
 import { layersAt } from '../../train/config/layers.ts'
+import type { Experiment } from '../../train/run/experiment.ts'
+import { decided } from '../../train/run/experiment.ts'
 import { recipe } from '../../train/index.ts'
 import { right } from '../data/either.ts'
 import { runs } from '../support/arbitrary.ts'
@@ -73,6 +79,13 @@ const pictures = async (channels: number, side: number): Promise<string> => {
 const small = ['--steps', '1', '--set', 'evaluation.report=false', '--set', 'evaluation.before=false', '--set', 'batch=2']
 const tiny = [...small, ...['depth=1', 'width=16', 'heads=2'].flatMap((s) => ['--set', `model.${s}`])]
 
+/** What is decided of an experiment where layers say this, and what is said of it. */
+const decidedOf = async (e: Experiment, set: Choice) => {
+  const said: string[] = []
+  const { name, config } = right(await decided(e, (line) => said.push(line))(layersAt(set, 'a test'))())
+  return { name, config, said: said.join('\n') }
+}
+
 /** What a run was decided to be. */
 const trained = async (words: ReadonlyArray<string>): Promise<{ readonly said: string; readonly config: unknown }> => {
   const out = join(await mkdtemp(join(tmpdir(), 'dinograph-suited-')), 'run')
@@ -103,11 +116,35 @@ describe('as a process', { timeout: 240_000 }, () => {
     expect(valueAt(none.config, 'augmentation', 'globalSize')).toBe(28)
     const file = ['--config', 'examples/recipes/v2.yaml', '--data', photos, ...tiny]
     const kept = await trained(file)
-    expect(kept.said).toMatch(/note: crops of 28 pixels are cut from images of 128 .* --preset natural has others/)
+    expect(kept.said).toMatch(
+      /note: crops of 28 pixels are cut from images of 128 .* no preset is taken where augmentation.globalSize is set; --preset natural has others/,
+    )
     expect(valueAt(kept.config, 'augmentation', 'globalSize')).toBe(28)
     const followed = await trained([...file, '--preset', 'natural'])
     expect(valueAt(followed.config, 'augmentation', 'globalSize')).toBe(96)
     expect(valueAt(followed.config, 'objective', 'kind')).toBe('dinov2')
+  })
+
+  it('where the configuration sets the patch alone, the crops that stay are told', async () => {
+    const { said, config } = await decidedOf(recipe(), { 'data.path': photos, 'model.patch': 14 })
+    expect(said).toMatch(/note: crops of 28 pixels are cut from images of 128 .* no preset is taken where model.patch is set/)
+    expect(valueAt(config, 'augmentation', 'globalSize')).toBe(28)
+  })
+
+  it('examples that go on from nothing, or train what they then look at, follow the data, with names and settings of their own', async () => {
+    const on = await decidedOf(continued, { 'data.path': photos })
+    expect(on.said).toContain('preset natural')
+    expect([on.name, valueAt(on.config, 'augmentation', 'globalSize')]).toEqual(['continue', 96])
+    const adapted = await decidedOf(adapters, { 'data.path': photos })
+    expect([adapted.name, valueAt(adapted.config, 'augmentation', 'globalSize')]).toEqual(['lora', 96])
+    const judged = await decidedOf(evaluated, { 'data.path': photos })
+    expect([judged.name, valueAt(judged.config, 'steps'), valueAt(judged.config, 'augmentation', 'globalSize')]).toEqual([
+      'evaluate',
+      300,
+      96,
+    ])
+    const digits = await decidedOf(evaluated, {})
+    expect([digits.name, valueAt(digits.config, 'steps'), valueAt(digits.config, 'data', 'train')]).toEqual(['evaluate', 300, 2000])
   })
 
   it('one that is named and cannot be taken says why', async () => {

@@ -8,6 +8,7 @@ import type { TargetName } from '../../compiler/targets/names.ts'
 import { targetNames } from '../../compiler/targets/names.ts'
 import type { SettingLine } from '../config/settings.ts'
 import { settingsText } from '../config/help.ts'
+import { presetNames } from '../config/preset.ts'
 import type { Speech } from '../run/log/progress.ts'
 
 /** One option. Without `value` it is a flag. */
@@ -110,7 +111,7 @@ export const commonOptions: ReadonlyArray<OptionSpec> = [
   {
     name: 'preset',
     value: 'NAME',
-    text: 'crops, network and schedule for a kind of images, where nothing else says them; usual: what suits them',
+    text: `crops, network and schedule for a kind of images, where nothing else says them: ${presetNames.join(', ')}; usual: what suits them; none: the program`,
   },
   { name: 'target', value: 'NAME', choices: targetNames, text: 'run on this target' },
   { name: 'threads', value: 'N', text: 'number of threads' },

@@ -14,21 +14,25 @@ import { collapseCode } from './arguments.ts'
 import { parseArguments } from './parsing.ts'
 import { isProgram, quoted, startedAs } from './entry.ts'
 import { settingsOf } from '../config/settings.ts'
+import { asksForHelp, pluggedBy } from './plugged.ts'
+import { pluginOption } from './plugins.ts'
+import { pluggedInto } from '../recipes/pluggable.ts'
 import { layersOf } from './sources.ts'
 import type { Say } from '../config/common.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided as decidedBy } from '../run/experiment.ts'
 import type { Length } from '../run/length.ts'
-import { percent } from '../run/log/numbers.ts'
+import { counted } from '../../data/readers/note.ts'
+import { percent, showRate } from '../run/log/numbers.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
 import { isBegun } from '../run/resumption.ts'
-import { isToldByAnother, spokenProgress } from './ranks.ts'
+import { isToldByAnother, spokenProgress, tellOnce } from './ranks.ts'
 import { print, tell } from './terminal.ts'
 import { guardedProgram, tellFault, watchRun } from './unexpected.ts'
 
 /** How an experiment is started: what help and hints say. */
-interface Called {
+export interface Called {
   readonly experiment: Experiment
   readonly call: string
   readonly options?: ReadonlyArray<OptionSpec>
@@ -71,8 +75,14 @@ const lengthOf = ({ epochs, minutes }: Arguments): { readonly length?: Length } 
       ? { length: { _tag: 'Minutes', minutes: minutes.value } }
       : {}
 
+/** What was decided, and what came of it. */
+interface Executed {
+  readonly decided: Resolved
+  readonly report: Report
+}
+
 /** Runs an experiment as a command line says; a signal stops it after a step. */
-export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<Fault, Report> => {
+export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<Fault, Executed> => {
   const progress = spokenProgress(a.speech)
   const stopping = stopOnSignals(
     () => {
@@ -86,24 +96,27 @@ export const execute = (e: Experiment, a: Arguments, typed?: Typed): TaskEither<
   const run = pipe(
     decided(e, a, progress.say),
     TE.chain(({ r, out }) =>
-      runResolved(r, {
-        out,
-        resume: a.resume,
-        overwrite: a.overwrite,
-        ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}),
-        ...(typed === undefined ? {} : { lines: linesOf(typed, out) }),
-        ...lengthOf(a),
-        ...(a.speech === 'verbose' ? { tried: progress.say } : {}),
-        progress,
-        stopping: () => stopping() || watch.fault() !== undefined,
-      }),
+      pipe(
+        runResolved(r, {
+          out,
+          resume: a.resume,
+          overwrite: a.overwrite,
+          ...(O.isSome(a.preview) ? { preview: a.preview.value } : {}),
+          ...(typed === undefined ? {} : { lines: linesOf(typed, out) }),
+          ...lengthOf(a),
+          ...(a.speech === 'verbose' ? { tried: progress.say } : {}),
+          progress,
+          stopping: () => stopping() || watch.fault() !== undefined,
+        }),
+        TE.map((report) => ({ decided: r, report })),
+      ),
     ),
   )
   return async () => {
     try {
-      const report = await run()
+      const done = await run()
       const fault = watch.fault()
-      return fault === undefined ? report : E.left(fault)
+      return fault === undefined ? done : E.left(fault)
     } finally {
       watch.end()
     }
@@ -125,18 +138,20 @@ const endingLine = (call: string, r: Report): string => {
   }
 }
 
-const text = (c: string, r: Report): string => {
-  const shown = (x: number | undefined): string => (x === undefined ? '-' : percent(x))
+/** What a run that has ended is said to have come to. */
+export const resultText = (c: string, r: Report): string => {
   const { knn_before, knn_after, knn_teacher, knn_pixels } = r.metrics
   const aside = [
-    ...(knn_teacher === undefined ? [] : [`its teacher ${shown(knn_teacher)}`]),
-    ...(knn_pixels === undefined ? [] : [`raw pixels ${shown(knn_pixels)}`]),
+    ...(knn_teacher === undefined ? [] : [`its teacher ${percent(knn_teacher)}`]),
+    ...(knn_pixels === undefined ? [] : [`raw pixels ${percent(knn_pixels)}`]),
   ]
   return [
-    `${r.steps} steps, loss ${r.loss.toFixed(3)}, ${r.images_per_s.toFixed(0)} images/s on ${r.target}`,
+    `${counted(r.steps, 'step')}, loss ${r.loss.toFixed(3)}${r.images_per_s > 0 ? `, ${showRate(r.images_per_s)} images/s` : ''} on ${r.target}`,
     ...(knn_after === undefined
       ? []
-      : [`k-NN ${shown(knn_before)} before, ${shown(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`]),
+      : [
+          `k-NN ${knn_before === undefined ? '' : `${percent(knn_before)} before, `}${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`,
+        ]),
     ...(r.ending === 'finished' ? [] : [endingLine(c, r)]),
     ...(r.best === undefined
       ? []
@@ -166,9 +181,9 @@ const run =
   (a: Arguments): TaskEither<Fault, number> =>
     pipe(
       execute(c.experiment, a, { call: c.call, words }),
-      TE.map((report) => {
+      TE.map(({ report }) => {
         const { stopped, ...final } = report
-        tell(stopped ? stoppedText(c.call, report) : text(c.call, report))
+        tell(stopped ? stoppedText(c.call, report) : resultText(c.call, report))
         if (a.json) print(JSON.stringify(final))
         return codeOf(a, report)
       }),
@@ -191,7 +206,7 @@ export const answeringMain = (
   argv: ReadonlyArray<string>,
   body: (a: Arguments) => TaskEither<Fault, number>,
 ): Promise<number> => {
-  if (isRelayed(process.execArgv) && !argv.some((w) => w === '--help' || w === '-h')) return restarted()
+  if (isRelayed(process.execArgv) && !asksForHelp(argv)) return restarted()
   endWithParent()
   return runs(spec, argv, body)
 }
@@ -199,13 +214,37 @@ export const answeringMain = (
 /** Runs the command; gives the exit code. */
 export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c, argv))
 
+/** A program with the plugins that its command line names; gives the exit code. */
+export const pluggedMain = async (
+  { experiment, call, options }: Required<Called>,
+  argv: ReadonlyArray<string>,
+  body: (c: Required<Called>) => Promise<number>,
+): Promise<number> => {
+  // files of a person's own are run once, by the process that trains
+  if (isRelayed(process.execArgv) && !asksForHelp(argv)) return restarted()
+  const own = [...options, pluginOption]
+  const plugged = await pipe(
+    pluggedBy({ call, name: experiment.name, options: own }, argv),
+    TE.chainEitherK(({ added, call: named }) =>
+      pipe(
+        pluggedInto(experiment, added),
+        E.map((e) => ({ experiment: e, call: named, options: own })),
+      ),
+    ),
+  )()
+  return E.isLeft(plugged) ? tellOnce(plugged.left) : body(plugged.right)
+}
+
 /**
  * Runs the experiment when its file, `import.meta.url` or in CommonJS `__filename`, is the program that was started, and does nothing
  * when it is imported (by `npm run ir`, or by a test). Gives the experiment, so that the file can export it.
  */
 export const command = (module: string, e: Experiment): Experiment => {
   if (isProgram(module))
-    void guardedProgram(() => main({ experiment: e, call: startedAs() }, process.argv.slice(2))).then((code) => {
+    void guardedProgram(() => {
+      const argv = process.argv.slice(2)
+      return pluggedMain({ experiment: e, call: startedAs(), options: [] }, argv, (c) => main(c, argv))
+    }).then((code) => {
       process.exit(code)
     })
   return e

@@ -7,7 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import type { Box, Image } from '../../data/readers/dataset.ts'
 import { contactSheet, writePng } from '../../data/readers/pictures/picture.ts'
-import { detectionScores, pointed, showDetection } from '../judge/interpret/detection.ts'
+import { detectionNumbers, detectionScores, pointed, showDetection } from '../judge/interpret/detection.ts'
 import { openEye } from '../judge/interpret/eye.ts'
 import { picturesOf } from '../judge/interpret/pictures.ts'
 import { firstSubjects } from '../judge/interpret/subject.ts'
@@ -23,8 +23,8 @@ export interface LookOptions {
 }
 
 /**
- * Attention of every head, masks, boxes and components of a study's images, as one picture, and the metrics `iou`, `pointing` and `ap50` of
- * the boxes (`detectionScores`).
+ * Attention of every head, masks, boxes and components of a study's images, as one picture, and the metrics of the boxes
+ * (`detectionNumbers`).
  */
 export const looks =
   ({ judged, drawn, truth = () => [] }: LookOptions) =>
@@ -43,7 +43,6 @@ export const looks =
         const isMarked = subjects.some((s) => s.boxes.length > 0)
         const found = seen.map((s, i) => ({ ...pointed(frozen)(subjects[i], s), ...(isMarked ? {} : { truth: truth(s.image) }) }))
         const scores = detectionScores(found)
-        const { iou, pointing, ap50 } = scores
-        return { text: `${showDetection(scores)}\npictures in ${join(out, 'looks.png')}`, metrics: { iou, pointing, ap50 } }
+        return { text: `${showDetection(scores)}\npictures in ${join(out, 'looks.png')}`, metrics: detectionNumbers(scores) }
       }),
     )

@@ -96,10 +96,10 @@ const changesOf = (was: Note, now: Note): { readonly what: string; readonly rest
 }
 
 /** A run is of the plugins that it began with: what its steps compute follows from them. */
-const same = ({ place, notes, run }: Written, loaded: ReadonlyArray<Loaded>): Fault | undefined => {
+const same = (call: string, { place, notes, run }: Written, loaded: ReadonlyArray<Loaded>): Fault | undefined => {
   for (const note of notes) {
     const found = loaded.find((l) => l.note.file === note.file)
-    const again = run === undefined ? 'add ' : `${commandLine('train')} --resume --out ${quoted(run)} `
+    const again = run === undefined ? 'add ' : `${call} --resume --out ${quoted(run)} `
     if (found === undefined)
       return fault('config', {
         place: `${place}: ${pluginsKey}`,
@@ -116,7 +116,7 @@ const same = ({ place, notes, run }: Written, loaded: ReadonlyArray<Loaded>): Fa
         remedy:
           run === undefined
             ? `restore ${restore}; or begin a run with it as it is now: add --set ${pluginsKey}=${quoted(found.file)}`
-            : `restore ${restore}; or go on with it as it is now as a run of its own, from the weights of this one: ${commandLine('train')} --config ${quoted(join(run, 'config.yaml'))} --model ${quoted(run)} --plugin ${quoted(found.file)} --out NAME`,
+            : `restore ${restore}; or go on with it as it is now as a run of its own, from the weights of this one: ${call} --config ${quoted(join(run, 'config.yaml'))} --model ${quoted(run)} --plugin ${quoted(found.file)} --out NAME`,
       })
     }
   }
@@ -130,10 +130,16 @@ const fromEnvironment = fault('config', {
   remedy: 'unset the variable, and write --plugin FILE',
 })
 
-/** Those that a command line and its configuration name; `name`: of the experiment. Faults: files that are none, or other than a run's. */
+/** What is run: the name of the experiment, and how its command is called. */
+export interface Named {
+  readonly name: string
+  readonly call: string
+}
+
+/** Those that a command line and its configuration name. Faults: files that are none, or other than a run's. */
 export const pluginsOf = async (
   a: Arguments,
-  name: string,
+  { name, call }: Named,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Either<Fault, ReadonlyArray<Loaded>>> => {
   if (Object.keys(environment).some((v) => v.toUpperCase().startsWith(`${environmentPrefix}${pluginsKey.toUpperCase()}`)))
@@ -157,7 +163,7 @@ export const pluginsOf = async (
         notes: set.length > 0 ? [] : notesIn(valueAt(file.tree, pluginsKey)),
         run: undefined,
       }
-  const wrong = same(written, loaded.right)
+  const wrong = same(call, written, loaded.right)
   return wrong === undefined ? loaded : E.left(wrong)
 }
 
@@ -166,7 +172,7 @@ export const recipeOf =
   (a: Arguments): TaskEither<Fault, Experiment> =>
   async () =>
     pipe(
-      await pluginsOf(a, recipe().name, process.env),
+      await pluginsOf(a, { name: recipe().name, call: commandLine('train') }, process.env),
       E.chain(addedBy),
       E.map((added) => recipeWith(added)()),
     )

@@ -6,13 +6,16 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import type { Split } from '../../data/readers/split.ts'
-import type { Arguments, CommandSpec } from './arguments.ts'
-import { answeringMain, codeOf, decided, execute, stoppedText } from './command.ts'
+import type { Arguments, OptionSpec } from './arguments.ts'
+import { answeringMain, codeOf, decided, execute, pluggedMain, stoppedText } from './command.ts'
 import { isProgram, startedAs } from './entry.ts'
 import type { Ready } from './commands/program.ts'
 import { withNetwork } from './commands/program.ts'
+import type { Say } from '../config/common.ts'
+import type { Layer } from '../config/layers.ts'
 import { given, settingsOf } from '../config/settings.ts'
-import type { Experiment } from '../run/experiment.ts'
+import { following } from '../recipes/pluggable.ts'
+import type { Experiment, Resolved } from '../run/experiment.ts'
 import type { Report } from '../run/run.ts'
 import { isSilent, spokenProgress } from './ranks.ts'
 import { print, tell } from './terminal.ts'
@@ -52,17 +55,22 @@ const untrained = (out: string): Omit<Report, 'stopped' | 'ending'> => ({
   out,
 })
 
+/** What the images are, and where results go. */
+interface Setting {
+  readonly r: Resolved
+  readonly out: string
+}
+
 const showOn = (
   s: Study,
-  e: Experiment,
   a: Arguments,
   model: string,
   trained: Omit<Report, 'stopped' | 'ending'>,
+  { r, out }: Setting,
 ): TaskEither<Fault, void> =>
   pipe(
-    decided(e, { ...a, model: O.none }, spokenProgress(a.speech).say),
-    TE.chainFirst(({ out }) => folderMade(out)),
-    TE.chain(({ r, out }) =>
+    folderMade(out),
+    TE.chain(() =>
       withNetwork(
         {
           ...a,
@@ -87,18 +95,26 @@ const run =
   (s: Study, e: Experiment, call: string) =>
   (a: Arguments): TaskEither<Fault, number> => {
     if (O.isSome(a.model) && isSilent()) return TE.right(0)
-    if (O.isSome(a.model))
+    if (O.isSome(a.model)) {
+      const model = a.model.value
       return pipe(
-        showOn(s, e, a, a.model.value, untrained('')),
+        // nothing is trained that would follow the data
+        decided(
+          { name: e.name, about: e.about, settings: e.settings, resolve: e.resolve },
+          { ...a, model: O.none },
+          spokenProgress(a.speech).say,
+        ),
+        TE.chain((setting) => showOn(s, a, model, untrained(''), setting)),
         TE.map(() => 0),
       )
+    }
     return pipe(
       execute(e, a, { call, words: process.argv.slice(2) }),
-      TE.chain(({ stopped, ...report }) => {
+      TE.chain(({ decided: r, report: { stopped, ...report } }) => {
         const code = codeOf(a, report)
         if (!stopped)
           return pipe(
-            showOn(s, e, a, report.out, report),
+            showOn(s, a, report.out, report, { r, out: report.out }),
             TE.map(() => code),
           )
         tell(stoppedText(call, { ...report, stopped }))
@@ -108,34 +124,52 @@ const run =
     )
   }
 
+const options = [
+  {
+    name: 'model',
+    value: 'DIR|FILE',
+    text: 'use this run, Hugging Face folder or official file; where it is not given, one is trained first',
+  },
+] as const satisfies ReadonlyArray<OptionSpec>
+
+/** What trains, with the study's name and settings, also where it follows the data. */
+const studied = (s: Study, trains: Experiment): Experiment =>
+  following(trains, (e) => {
+    const own = given(s.settings, s.name)
+    const { adapted } = e
+    const named = (other: Experiment): Experiment => ({
+      name: s.name,
+      settings: other.settings,
+      about: s.about,
+      resolve: (layers) =>
+        pipe(
+          other.resolve([own, ...layers]),
+          E.map((r) => ({ ...r, name: s.name })),
+        ),
+    })
+    return {
+      ...named(e),
+      ...(adapted === undefined
+        ? {}
+        : { adapted: (layers: ReadonlyArray<Layer>, say: Say) => pipe(adapted([own, ...layers], say), TE.map(named)) }),
+    }
+  })
+
 /** Runs when its file is the program that was started. Gives the experiment that trains, so that the file can export it. */
 export const study = (module: string, s: Study): Experiment => {
-  const e: Experiment = {
-    ...s.trains,
-    name: s.name,
-    about: s.about,
-    resolve: (layers) =>
-      pipe(
-        s.trains.resolve([given(s.settings, s.name), ...layers]),
-        E.map((r) => ({ ...r, name: s.name })),
-      ),
-  }
-  const call = startedAs()
-  const spec: CommandSpec = {
-    call,
-    about: s.about,
-    settings: settingsOf(e.settings),
-    options: [
-      {
-        name: 'model',
-        value: 'DIR|FILE',
-        text: 'use this run, Hugging Face folder or official file; where it is not given, one is trained first',
-      },
-    ],
-  }
+  const experiment = studied(s, s.trains)
   if (isProgram(module))
-    void guardedProgram(() => answeringMain(spec, process.argv.slice(2), run(s, e, call))).then((code) => {
+    void guardedProgram(() => {
+      const argv = process.argv.slice(2)
+      return pluggedMain({ experiment, call: startedAs(), options }, argv, (c) =>
+        answeringMain(
+          { call: c.call, about: s.about, settings: settingsOf(c.experiment.settings), options: c.options },
+          argv,
+          run(s, c.experiment, c.call),
+        ),
+      )
+    }).then((code) => {
       process.exit(code)
     })
-  return e
+  return experiment
 }

@@ -179,10 +179,13 @@ export const presetFor = (k: Kind): PresetName => presetNames.find((name) => pre
 
 const counted = (n: number): string => n.toLocaleString('en')
 
+/** How often something is seen, of a run that may end before all is. */
+const timesOf = (n: number): string => (n < 0.95 ? `${n.toPrecision(1)} times` : n < 1.5 ? 'once' : `${n.toFixed(0)} times`)
+
 /** A choice in a few lines, each with its reason; `valueAt` says what it has come to at a path, nothing where the preset leaves it. */
 export const saidOf = (name: PresetName, k: Kind, m: Machine, valueAt: (path: string) => unknown): ReadonlyArray<string> => {
   const at = (path: string): string => String(valueAt(path))
-  const images = `${counted(k.images)} images of ${k.channels} channel${k.channels === 1 ? '' : 's'}, most of ${k.side} pixels and more a side${k.units === undefined ? '' : `, in ${k.units}`}`
+  const images = `${counted(k.images)} images of ${k.channels} channel${k.channels === 1 ? '' : 's'}, most of ${k.side} pixels and more a side${k.units === undefined || k.units === 'stored' ? '' : `, in ${k.units}`}`
   return [
     `preset ${name}, as the data are ${images}: ${presets[name].about}`,
     ...(valueAt('model.patch') === undefined
@@ -196,7 +199,7 @@ export const saidOf = (name: PresetName, k: Kind, m: Machine, valueAt: (path: st
                 : `what ${m.cores} cores compute in a second or so; --target of a graphics processor takes larger ones`
           }`,
           `a network ${at('model.width')} wide with ${at('model.depth')} blocks, and ${at('head.prototypes')} prototypes, as suit ${counted(k.images)} images`,
-          `${at('steps')} steps of ${at('batch')} images: ${((Number(at('steps')) * Number(at('batch'))) / k.images).toFixed(0)} times each`,
+          `${at('steps')} step${at('steps') === '1' ? '' : 's'} of ${at('batch')} images (--steps, --epochs or --minutes say another length): each ${timesOf((Number(at('steps')) * Number(at('batch'))) / k.images)}`,
         ]),
     '--preset none takes what the program says, --preset NAME another; whatever is set stays as it is set',
   ]

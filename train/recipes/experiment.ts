@@ -8,9 +8,10 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import type { Augmentation } from '../../data/augment/augmentation.ts'
 import { adaptersOf } from '../config/adapters.ts'
+import { pluginsField, pluginsKey } from '../config/plugins.ts'
 import type { Section } from '../config/section.ts'
 import { saveAdapters } from '../exchange/huggingface/product.ts'
-import type { Beginning, Experiment, ExperimentOptions, Trained } from '../run/experiment.ts'
+import type { Beginning, ExperimentOptions, Trained } from '../run/experiment.ts'
 import { experimentOf } from '../run/experiment.ts'
 import type { Numbers } from '../run/judge.ts'
 import type { Method } from '../step/method.ts'
@@ -21,13 +22,18 @@ import type { Values } from '../step/values.ts'
 import type { Learning } from './learning.ts'
 import type { Part } from './part.ts'
 import type { Crops } from './parts/crops.ts'
-import { crops } from './parts/crops.ts'
+import { crops, retouchedBy } from './parts/crops.ts'
 import type { Source } from './parts/images.ts'
+import { imagesWith, readBy } from './parts/images.ts'
 import { beginningOf } from './parts/start.ts'
-import { rewriteOf, strategyOf, thawed } from './parts/strategies.ts'
+import { ownStrategyOf, rewriteOf, strategyOf, strategySettingsWith, thawed } from './parts/strategies.ts'
 import type { Standard, StandardDefaults } from './standard.ts'
 import { hypersOf, standard, updateOf } from './standard.ts'
 import { suited } from './suited.ts'
+import { cutShort } from './parts/training.ts'
+import type { Added } from './added.ts'
+import type { Pluggable } from './pluggable.ts'
+import { pluggable } from './pluggable.ts'
 
 /** The parts of an experiment: `S` are all its settings, of which the method's are `L`. */
 export interface Parts<D extends object, L extends object, S extends Standard<D> & L> extends StandardDefaults {
@@ -85,9 +91,19 @@ const adaptersSaved =
           TE.map(() => ({})),
         )
 
-/** The settings of such parts. */
-export const settingsOf = <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>): Section<Standard<D> & L> =>
-  standard(o, o.method.usual ?? {}, o.data.settings, (o.augmentation ?? crops()).settings).and(o.method.settings)
+/** The settings of such parts, and of what plugins add to them. */
+const settingsOf = <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>, a: Added): Section<Standard<D> & L> =>
+  standard(o, o.method.usual ?? {}, o.data.settings, (o.augmentation ?? crops()).settings, strategySettingsWith(a.strategies))
+    .beside(a.notes.length === 0 ? {} : { [pluginsKey]: pluginsField(a.notes) })
+    .and(o.method.settings)
+
+/** Such parts with what plugins add: readers, augmentations and strategies. What is learned, and of which network, the program says. */
+const partsWith = <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>, a: Added): Parts<D, L, S> => ({
+  ...o,
+  data: readBy(a.readers)(o.data),
+  augmentation: retouchedBy(a.augmentations)(o.augmentation ?? crops()),
+  strategy: (s) => strategies([...(o.strategy === undefined ? [] : [o.strategy(s)]), ownStrategyOf(a.strategies)(s.strategies)]),
+})
 
 /** What such parts make of settings, which are theirs and maybe more. */
 export const optionsOf = <D extends object, L extends object, S extends Standard<D> & L>(
@@ -108,16 +124,24 @@ export const optionsOf = <D extends object, L extends object, S extends Standard
   accumulate: (s) => s.strategies.accumulate,
   phases: (s) => thawed(s, o.method.phases?.(s)),
   first: firstOf(o),
+  foreseen: cutShort,
   between: (s) => o.method.between?.(s) ?? (() => () => TE.right(undefined)),
   after: (s) => endings([adaptersSaved(s), o.method.after?.(s), o.after?.(s)]),
 })
 
-/** Makes an experiment of its parts, with further settings that its functions read. */
+/** Makes an experiment of its parts. Written for the shipped digits, it follows other data by presets (config/preset.ts). */
+export const experiment = <D extends object, L extends object>(o: Parts<D, L, Standard<D> & L>): Pluggable =>
+  pluggable((a) => {
+    const parts = partsWith(o, a)
+    return suited(experimentOf(optionsOf(settingsOf(parts, a), parts)), imagesWith(a.readers))
+  })
+
+/** The same with further settings that its functions read. */
 export const experimentWith = <D extends object, L extends object, X extends object>(
   own: Section<X>,
   o: Parts<D, L, Standard<D> & L & X>,
-): Experiment => experimentOf(optionsOf(settingsOf(o).and(own), o))
-
-/** Makes an experiment of its parts. Written for the shipped digits, it follows other data by presets (config/preset.ts). */
-export const experiment = <D extends object, L extends object>(o: Parts<D, L, Standard<D> & L>): Experiment =>
-  suited(experimentOf(optionsOf(settingsOf(o), o)))
+): Pluggable =>
+  pluggable((a) => {
+    const parts = partsWith(o, a)
+    return suited(experimentOf(optionsOf(settingsOf(parts, a).and(own), parts)), imagesWith(a.readers))
+  })

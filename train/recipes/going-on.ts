@@ -23,6 +23,7 @@ import type { Images } from './parts/image-settings.ts'
 import type { AnyNetwork } from './parts/any-network.ts'
 import { networkOf } from './parts/network.ts'
 import { pyramidSettings } from './parts/pyramid.ts'
+import { isPluggable, pluggable } from './pluggable.ts'
 import type { Start } from './parts/start.ts'
 import { isRecord } from '../../data/formats/codec.ts'
 
@@ -83,11 +84,27 @@ export const predecessorIn = (layers: ReadonlyArray<Layer>, say: Say, own: Said 
   )
 }
 
-/** An experiment as it is made of the network that `start.from` (`--model`) names; `alone` is what is taken where nothing is named. */
-export const goingOn = (alone: Predecessor, make: (p: Predecessor) => Experiment): Experiment => ({
+const goingOnAs = (alone: Predecessor, make: (p: Predecessor) => Experiment): Experiment => ({
   ...make(alone),
-  adapted: (layers, say) => pipe(predecessorIn(layers, say), TE.map(O.match(() => make(alone), make))),
+  adapted: (layers, say) =>
+    pipe(
+      predecessorIn(layers, say),
+      TE.map(O.match(() => make(alone), make)),
+      // what is made may follow the data besides
+      TE.chain((e) => e.adapted?.(layers, say) ?? TE.right(e)),
+    ),
 })
+
+/** An experiment as it is made of the network that `start.from` (`--model`) names; `alone` is what is taken where nothing is named. */
+export const goingOn = (alone: Predecessor, make: (p: Predecessor) => Experiment): Experiment =>
+  isPluggable(make(alone))
+    ? pluggable((a) =>
+        goingOnAs(alone, (p) => {
+          const e = make(p)
+          return isPluggable(e) ? e.plugged(a) : e
+        }),
+      )
+    : goingOnAs(alone, make)
 
 /** The settings that say what is gone on from. */
 interface Going {

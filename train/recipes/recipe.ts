@@ -33,6 +33,8 @@ import type { Networks, SomeObjective } from './kinds.ts'
 import { isUsual, learningOf, networksOf, usualNetworksOf } from './kinds.ts'
 import type { Learning } from './learning.ts'
 import type { Part } from './part.ts'
+import type { Pluggable } from './pluggable.ts'
+import { pluggable } from './pluggable.ts'
 import type { AnyNetwork, SomeNetworks } from './parts/any-network.ts'
 import { someNetworks } from './parts/any-network.ts'
 import type { Crops } from './parts/crops.ts'
@@ -241,4 +243,4 @@ export const recipeWith =
  * network (`start.from`) has that network's shape, and crops and statistics as it has seen, where neither says otherwise.
  * Other data than digits are followed by a preset, where the configuration says nothing of networks and crops.
  */
-export const recipe = recipeWith(nothing)
+export const recipe = (defaults: Given<Config> = {}): Pluggable => pluggable((added) => recipeWith(added)(defaults))

@@ -113,15 +113,15 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   const own = e.resolve([])
   const forDigits = E.isRight(own) && valueAt(own.right.config, 'data', 'path') === '' && valueAt(own.right.config, 'start', 'from') === ''
   if (named === undefined && !forDigits) return e
-  const [size, shaped] = [saidAt('augmentation.globalSize'), named === undefined && shaping.some((p) => saidAt(p) !== undefined)]
-  if (shaped && typeof size !== 'number') return e
+  const said = named === undefined ? shaping.find((p) => saidAt(p) !== undefined) : undefined
   const kind = await kindAt(tree, source)
   if (kind === undefined) return e
   const name = named ?? presetFor(kind)
-  if (shaped) {
+  if (said !== undefined) {
+    const size = saidAt('augmentation.globalSize') ?? (E.isRight(own) ? valueAt(own.right.config, 'augmentation', 'globalSize') : undefined)
     if (typeof size === 'number' && farApart * size <= kind.side)
       say(
-        `note: crops of ${size} pixels are cut from images of ${kind.side} pixels and more a side, as the configuration says; --preset ${name} has others`,
+        `note: crops of ${size} pixels are cut from images of ${kind.side} pixels and more a side: no preset is taken where ${said} is set; --preset ${name} has others`,
       )
     return e
   }

@@ -40,6 +40,8 @@ export interface ExperimentOptions<S extends CommonSettings> extends AssemblyOpt
    * Called before every step, with what is on the device: what moves between steps and not in them, such as the refresh of a Gram teacher.
    */
   readonly between?: (s: S) => (run: Ongoing) => (step: number) => TaskEither<Fault, void>
+  /** What of these settings does not quite fit together, for a person to read before the first step. Default: nothing. */
+  readonly foreseen?: (s: S) => ReadonlyArray<string>
   /** What becomes of trained networks: exports, further evaluations. Its numbers join the report. */
   readonly after?: (s: S) => (t: Trained) => TaskEither<Fault, Readonly<Record<string, number>>>
 }
@@ -94,6 +96,8 @@ export interface Resolved {
   readonly completed: (config: Json) => Json
   readonly data: (say: Say) => TaskEither<Fault, TrainingSplit>
   readonly opens: Opener | undefined
+  /** What of the settings does not quite fit together. */
+  readonly foreseen: ReadonlyArray<string>
   /**
    * `planned`: bytes that a step takes on the target (`Device.planned`), by default as planned for `native`; `ranks`: that share the images
    * of an evaluation, one by default.
@@ -129,6 +133,7 @@ export const resolved = <S extends CommonSettings>(o: ExperimentOptions<S>, s: S
     ),
   data: (say) => o.data(s, say),
   opens: o.opens?.(s),
+  foreseen: o.foreseen?.(s) ?? [],
   assemble: assembled(o, s),
   completed: (config) =>
     pipe(

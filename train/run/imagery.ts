@@ -152,7 +152,7 @@ export const foreseen = (assembled: Assembled, k: number, compared: number | und
           note(
             `${k} neighbours are asked for and there are ${counted(compared, 'image')} to compare with: all of them vote`,
             [],
-            'evaluation.k=20 asks for the nearest',
+            `evaluation.k=${Math.max(1, Math.min(20, Math.floor(compared / 4)))} asks for the nearest`,
           ),
         ]
       : []),

@@ -199,8 +199,8 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
     say(
       'note: this run was begun by version 0.1, which shrank images of more than 512 pixels before it cut crops; from here on crops are cut from all of their pixels (--set data.canvas=512 shrinks them as then)',
     )
-  for (const line of foreseen(assembled, run.settings.evaluation.k, isLabelled(judged) ? judged.train.length : undefined))
-    say(`note: ${line}`)
+  const shown = foreseen(assembled, run.settings.evaluation.k, isLabelled(judged) ? judged.train.length : undefined)
+  for (const line of [...run.foreseen, ...shown]) say(`note: ${line}`)
   const phases = await compiledOf(t)
   if (E.isLeft(phases)) return phases
   const timed = await inTime(t, start.right.step, phases.right)

@@ -52,6 +52,14 @@ export const listIn = (place: string, u: unknown): Either<Fault, unknown> => {
   )
 }
 
+const isNumbers = (u: unknown): u is ReadonlyArray<number> => Array.isArray(u) && u.every((x) => typeof x === 'number')
+
+/** The boxes of a cell, whatever its column is called: a list of boxes, numbers four by four, or one box. */
+const boxesOfCell = (u: unknown): ReadonlyArray<unknown> => {
+  if (!isNumbers(u)) return Array.isArray(u) && u.every((x) => typeof x === 'object') ? u : [u]
+  return u.length % 4 === 0 ? Array.from({ length: u.length / 4 }, (_, i) => u.slice(4 * i, 4 * i + 4)) : [u]
+}
+
 /** Names of boxes in columns of their own: a corner and sides, or two corners. */
 const sideNames = ['x', 'y', 'width', 'height']
 const cornerNames = ['xmin', 'ymin', 'xmax', 'ymax']
@@ -72,11 +80,7 @@ export const boxColumns = (t: Table): ReadonlyArray<number> => [
 
 /** What reads the boxes of a row. Fault: what is no box, by its line. */
 export const boxesIn = (t: Table): ((r: number) => Either<Fault, ReadonlyArray<Box>>) => {
-  const lists = (['box', 'boxes'] as const).flatMap((role) =>
-    candidates(t, role)
-      .slice(0, 1)
-      .map((c) => ({ c, several: role === 'boxes' })),
-  )
+  const lists = (['box', 'boxes'] as const).flatMap((role) => candidates(t, role).slice(0, 1))
   const [sides, corners] = [together(t, sideNames), together(t, cornerNames)]
   const filled = (columns: ReadonlyArray<number>, r: number): ReadonlyArray<number> => {
     const cells = columns.map((c) => cellText(t.columns[c][r]))
@@ -84,12 +88,11 @@ export const boxesIn = (t: Table): ((r: number) => Either<Fault, ReadonlyArray<B
   }
   return (r) => {
     const out: unknown[] = []
-    for (const { c, several } of lists) {
+    for (const c of lists) {
       const parsed = listIn(`${placeOf(t, r)}: ${t.names[c]}`, t.columns[c][r])
       if (E.isLeft(parsed)) return parsed
       if (parsed.right === undefined || parsed.right === null) continue
-      const all: ReadonlyArray<unknown> = several && Array.isArray(parsed.right) ? parsed.right : [parsed.right]
-      out.push(...all)
+      out.push(...boxesOfCell(parsed.right))
     }
     const own = filled(sides, r)
     if (own.length > 0) out.push(own)

@@ -49,7 +49,7 @@ describe('attention', () => {
     const done = example('attention', '--model', model, '--out', out)
     expect(done.code, done.err).toBe(0)
     expect(done.json()).toMatchObject({ steps: 0, loss: null, target: 'gpujs:cpu', out })
-    expect(Object.keys(done.json().metrics).sort()).toEqual(['ap50', 'iou', 'pointing'])
+    expect(Object.keys(done.json().metrics).sort()).toEqual(['ap50', 'box_patches', 'iou', 'pointing'])
     expect(existsSync(join(out, 'looks.png'))).toBe(true)
     expect(existsSync(join(out, 'checkpoints'))).toBe(false)
   })

@@ -9,7 +9,7 @@ import { openData } from '../../../data/readers/index.ts'
 import type { Preprocess } from '../../../train/exchange/preprocess.ts'
 import { framed, framedBoxes } from '../../../train/exchange/preprocess.ts'
 import { attentionBoxes, averagePrecision, iou, pointsAt, regions } from '../../../train/judge/interpret/boxes.ts'
-import { detectionScores } from '../../../train/judge/interpret/detection.ts'
+import { detectionNumbers, detectionScores, showDetection } from '../../../train/judge/interpret/detection.ts'
 import { clsMaps, massMask, meanMap } from '../../../train/judge/interpret/maps.ts'
 import { right } from '../../data/either.ts'
 
@@ -157,9 +157,17 @@ describe('detection scores', () => {
     const [there, away] = [at(box(4, 4, 6, 5), box(40, 40, 60, 50)), at(box(11, 11, 4, 4), box(0, 0, 50, 50))]
     expect(detectionScores([there])).toMatchObject({ images: 1, boxes: 1, pointing: 1, ap50: 1 })
     expect(detectionScores([there]).iou).toBeGreaterThan(0.75)
-    expect(detectionScores([away])).toEqual({ images: 1, boxes: 1, iou: 0, pointing: 0, ap50: 0 })
+    expect(detectionScores([away])).toEqual({ images: 1, boxes: 1, iou: 0, pointing: 0, ap50: 0, patches: 25 })
     expect(detectionScores([there, away])).toMatchObject({ images: 2, pointing: 0.5, ap50: 0.5 })
+    // 60 x 50 and 50 x 50 pixels in patches of 10 x 10, and the same image in two of them
+    expect(detectionScores([there, away]).patches).toBe(27.5)
+    expect(detectionScores([{ ...there, grid: [2, 1], map: Float32Array.of(1, 0) }]).patches).toBeCloseTo((2 * 3000) / 160 ** 2, 12)
     expect(detectionScores([{ ...there, truth: [] }])).toMatchObject({ images: 0, iou: NaN })
+    expect(showDetection(detectionScores([there]))).toMatch(/^1 true box in 1 image, of 30 patches on average: mean best IoU 0\.\d{3}, /)
+    expect(showDetection(detectionScores([{ ...there, grid: [2, 1], map: Float32Array.of(1, 0) }]))).toContain('of 0.230 patches')
+    expect(detectionNumbers(detectionScores([away]))).toEqual({ iou: 0, pointing: 0, ap50: 0, box_patches: 25 })
+    expect(detectionNumbers(detectionScores([{ ...there, truth: [] }]))).toEqual({})
+    expect(showDetection(detectionScores([{ ...there, truth: [] }]))).toBe('no image has a true box')
   })
   test('of marked slices of a scan, for attention made of their boxes', async () => {
     const opened = right(await openData(fileURLToPath(new URL('../../../examples/ct/boxes.csv', import.meta.url)))())

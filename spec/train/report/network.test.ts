@@ -115,5 +115,9 @@ describe('a run of slices through two windows, without labels', () => {
     const page = readFileSync(join(out, 'report.html'), 'utf8')
     expect(sections(page)).toEqual(['curves', 'attention', 'neighbours', 'network', 'numbers', 'configuration', 'environment'])
     for (const text of ['the first of 2 channels shown', 'class="true"', 'pointing game', 'guided']) expect(page).toContain(text)
+    // the page's scores are said as well, and written down
+    expect(done.err).toMatch(/\d true box(es)? in \d images?, of \d[\d.]* patches on average: mean best IoU/)
+    const summary = readFileSync(join(out, 'summary.json'), 'utf8')
+    for (const name of ['iou', 'pointing', 'ap50', 'box_patches']) expect(summary).toContain(`"${name}"`)
   })
 })

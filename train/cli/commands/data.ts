@@ -114,7 +114,24 @@ const open = (r: Request, onError: 'stop' | 'skip'): TaskEither<Fault, OpenedDat
   )
 }
 
-const brief = (f: Fault): { readonly file: string; readonly reason: string } => ({ file: f.place, reason: f.found })
+interface Brief {
+  readonly file: string
+  readonly reason: string
+  readonly allowed: string
+  readonly remedy: string
+}
+
+const brief = (f: Fault): Brief => ({ file: f.place, reason: f.found, allowed: f.allowed, remedy: f.remedy })
+
+/** Files that cannot be read with their reasons, and below those that ask for the same what is allowed, and the remedy. */
+const unreadableLines = (faults: ReadonlyArray<Fault>): ReadonlyArray<string> => {
+  const groups = new Map<string, Fault[]>()
+  for (const f of faults) {
+    const asked = `  allowed: ${f.allowed}\n  remedy:  ${f.remedy}`
+    groups.set(asked, [...(groups.get(asked) ?? []), f])
+  }
+  return [...groups].flatMap(([asked, own]) => [...own.map((f) => `  ${f.place}: ${f.found}`), asked])
+}
 
 const tellFaults = (faults: ReadonlyArray<Fault>): void => {
   for (const f of faults) tell(`cannot read ${f.place}: ${f.found}`)
@@ -145,12 +162,11 @@ const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, 
         texts.push(showSummary(name, s))
         notes.push(...oddValues(s).map((n) => (opened.splits.size === 1 ? n : `${name}: ${n}`)))
       }
-      tellFaults(unreadable)
       const counted = recounted(opened, unread)
       const { files } = counted
       texts.unshift(`${r.path}: ${opened.kind}`, ...showOpened(counted))
       texts.push(...notes.map((n) => `note: ${n}`))
-      if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadable.map((f) => `  ${f.place}: ${f.found}`))
+      if (unreadable.length > 0) texts.push(`${unreadable.length} could not be read:`, ...unreadableLines(unreadable))
       const counts = Object.fromEntries([...opened.splits].map(([name, d]) => [name, d.length]))
       if (json)
         texts.push(

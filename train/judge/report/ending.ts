@@ -50,8 +50,8 @@ const summaryOf = (ending: Summary['ending'], metrics: Numbers, best: BestCheckp
 })
 
 /**
- * Writes `summary.json` and `report.html`, and gives the numbers as they are. The run itself is saved by now: where its page cannot be
- * written, that is reported, with the command that does it later, and the run has succeeded all the same.
+ * Writes `summary.json` and `report.html`, and gives the numbers with those that its pictures give. The run itself is saved by now:
+ * where its page cannot be written, that is reported, with the command that does it later, and the run has succeeded all the same.
  */
 const reportEnding =
   (
@@ -61,9 +61,16 @@ const reportEnding =
     seen: TaskEither<Fault, ReadonlyArray<Section>>,
   ): TaskEither<Fault, Numbers> =>
   async () => {
+    let all = metrics
     const written = await pipe(
       recordSummary(o.out, summaryOf(ending, metrics, o.best)),
       TE.chain(() => orWhy(seen, o.progress.say)),
+      TE.chainFirst((sections) => {
+        const found = sections.flatMap((s) => (s.found === undefined ? [] : [s.found]))
+        for (const f of found) o.progress.say(f.text)
+        all = found.reduce<Numbers>((numbers, f) => ({ ...numbers, ...f.metrics }), metrics)
+        return found.length === 0 ? TE.right(undefined) : recordSummary(o.out, summaryOf(ending, all, o.best))
+      }),
       TE.chain((sections) => writeReport(o.out, sections)),
     )()
     o.progress.say(
@@ -71,7 +78,7 @@ const reportEnding =
         ? `report: ${written.right}`
         : `note: ${showFault(written.left)}\nno ${join(o.out, 'report.html')} was written; for another try: ${commandLine('report')} --run ${o.out}`,
     )
-    return E.right(metrics)
+    return E.right(all)
   }
 
 /** The same without a page. */

@@ -8,8 +8,8 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
 import { blend, heatMap, visible } from '../../../data/readers/pictures/picture.ts'
-import type { Pointed } from '../interpret/detection.ts'
-import { detectionScores, pointed } from '../interpret/detection.ts'
+import type { DetectionScores, Pointed } from '../interpret/detection.ts'
+import { detectionNumbers, detectionScores, pointed, showDetection } from '../interpret/detection.ts'
 import type { Seen } from '../interpret/look.ts'
 import { massMask } from '../interpret/maps.ts'
 import { componentPictures, foreground } from '../interpret/pca.ts'
@@ -22,7 +22,7 @@ import type { Subject } from '../interpret/subject.ts'
 import type { Sample } from './sample.ts'
 import { byTurns } from './sample.ts'
 import type { Section } from './sections.ts'
-import { percent } from '../../run/log/numbers.ts'
+import { percent, showNumber } from '../../run/log/numbers.ts'
 
 /** Images that are shown; those that are looked at for boxes. */
 const shownImages = 6
@@ -109,9 +109,8 @@ const componentsOf = (looked: ReadonlyArray<Looked>): ReadonlyArray<readonly [Im
   return all.map((p, i) => [p, front[i]] as const)
 }
 
-const scored = (looked: ReadonlyArray<Looked>): Html => {
-  const s = detectionScores(looked.map((l) => l.found))
-  return when(
+const scored = (s: DetectionScores, looked: ReadonlyArray<Looked>): Html =>
+  when(
     s.images > 0,
     () =>
       html`<h3>Boxes of attention and true boxes</h3>
@@ -123,13 +122,13 @@ const scored = (looked: ReadonlyArray<Looked>): Html => {
           {
             images: s.images,
             'true boxes': s.boxes,
+            'patches of a box': showNumber(Number(s.patches.toPrecision(2))),
             'mean best IoU': s.iou.toFixed(3),
             'pointing game': percent(s.pointing),
             AP50: s.ap50.toFixed(3),
           },
         ])}`,
   )
-}
 
 /** Those with boxes first, up to half of what is shown; then in turn of their classes. */
 const chosen = (looked: ReadonlyArray<Looked>): ReadonlyArray<Looked> => {
@@ -159,6 +158,7 @@ export const gallerySection = (eye: Eye, sample: Sample): TaskEither<Fault, Read
       const some = chosen(looked)
       if (some.length === 0) return TE.right([])
       const components = componentsOf(some)
+      const scores = detectionScores(looked.map((l) => l.found))
       const [
         {
           seen: { image, grid },
@@ -177,7 +177,8 @@ export const gallerySection = (eye: Eye, sample: Sample): TaskEither<Fault, Read
                 pixels${when(image.channels !== 1 && image.channels !== 3, () => html`, the first of ${image.channels} channels shown`)}).
                 Every map has its own scale, from the least to the largest. Colours of PCA mean the same in all images.
               </p>
-              ${rows}${scored(looked)}`,
+              ${rows}${scored(scores, looked)}`,
+            ...(scores.boxes === 0 ? {} : { found: { text: showDetection(scores), metrics: detectionNumbers(scores) } }),
           },
         ]),
       )

@@ -19,10 +19,12 @@ export interface Section {
   readonly id: string
   readonly title: string
   readonly body: Html
+  /** What is said of it on the way, and numbers that join those of the run. */
+  readonly found?: { readonly text: string; readonly metrics: Readonly<Record<string, number>> }
 }
 
 /** Numbers by name that are shares of a whole. */
-export const isShare = (name: string): boolean => /^(knn|guided|waiting|skipped)/.test(name)
+export const isShare = (name: string): boolean => /^(knn|guided|waiting|skipped|pointing)/.test(name)
 
 /** A number as it is shown. */
 export const valueOf = (name: string, v: number): string => (isShare(name) ? percent(v) : showNumber(v))
@@ -48,6 +50,10 @@ const meanings: Readonly<Record<string, string>> = {
   knn: 'k-NN accuracy',
   knn_before: 'k-NN before training',
   knn_after: 'k-NN after training',
+  iou: 'boxes of attention: mean best IoU',
+  pointing: 'boxes of attention: pointing game',
+  ap50: 'boxes of attention: AP50',
+  box_patches: 'patches that a true box covers',
   knn_pixels: 'k-NN of raw pixels',
   lr: 'learning rate',
   wd: 'weight decay',

@@ -53,19 +53,25 @@ export const crops = part(settings, ({ recipe, blur, jitter, blurOrder, ...o }):
   augmentations[recipe]({ ...o, blurred: blur, jitter: { ...jitter, saturation: 0, hue: 0 }, blur: blurOrder }),
 )
 
-/** What plugins do to crops where `augmentation.NAME` is a section and not null: one after the other. */
-export const cropsWith = (own: Own<Retouch>): Part<Crops, Augmentation> => {
-  const plain = crops()
-  if (own.size === 0) return plain
-  return partOf(plain.settings.beside(ownSections(own)), (s) => {
-    const changes = ownMade(
-      own,
-      s,
-      (name): Retouch =>
-        (x) =>
-          misuse(`augmentation.${name}`, [x], { allowed: 'its settings', remedy: 'decode them first' }),
-    )
-    const retouch: Retouch = (x, group) => changes.reduce((y, change) => change(y, group), x)
-    return { ...plain.make(s), ...(changes.length === 0 ? {} : { retouch }) }
-  })
-}
+/** Crops that plugins change where `augmentation.NAME` is a section and not null: one after the other, after the part's own change. */
+export const retouchedBy =
+  (own: Own<Retouch>) =>
+  (plain: Part<Crops, Augmentation>): Part<Crops, Augmentation> => {
+    if (own.size === 0) return plain
+    return partOf(plain.settings.beside(ownSections(own)), (s) => {
+      const added = ownMade(
+        own,
+        s,
+        (name): Retouch =>
+          (x) =>
+            misuse(`augmentation.${name}`, [x], { allowed: 'its settings', remedy: 'decode them first' }),
+      )
+      const made = plain.make(s)
+      const changes = [...(made.retouch === undefined ? [] : [made.retouch]), ...added]
+      const retouch: Retouch = (x, group) => changes.reduce((y, change) => change(y, group), x)
+      return { ...made, ...(changes.length === 0 ? {} : { retouch }) }
+    })
+  }
+
+/** The usual crops with what plugins do to them. */
+export const cropsWith = (own: Own<Retouch>): Part<Crops, Augmentation> => retouchedBy(own)(crops())

@@ -1,4 +1,5 @@
 /** The settings of images: what of them is read, and how their values become intensities. */
+import { windowPresets } from '../../../data/loading/intensity.ts'
 import { layouts } from '../../../data/readers/npz/layout.ts'
 import type { ValueOf } from '../../config/field.ts'
 import { list, oneOf, optional, pair, real, text, whole } from '../../config/field.ts'
@@ -20,7 +21,10 @@ const columns = section('columns of a table; empty: by their names, and by what 
 export const imageSettings = section(
   'what is trained on',
   {
-    path: text('', 'a file or folder of images; empty: the digits that are shipped'),
+    path: text(
+      '',
+      'a file or folder of images, or a table of them (boxes: x,y,width,height in pixels, one after the other, or COCO; mask: a path); empty: the digits that are shipped',
+    ),
     train: whole(8000, 'digits to train on', { min: 1, max: 10000 }),
     test: whole(2000, 'digits to evaluate with', { min: 0, max: 10000 }),
     share: real(0.2, 'of images at a path without a split: share of each class that is kept for evaluation', { above: 0, below: 1 }),
@@ -55,7 +59,11 @@ export const imageSettings = section(
       ['usual', 'windows', 'percentiles', 'percentiles of all', 'range', 'full'],
       'how values become intensities; usual: what suits what they measure',
     ),
-    windows: list(text('', 'a window'), [], 'display windows, a channel for each: presets, file, or CENTRE/WIDTH'),
+    windows: list(
+      text('', 'a window'),
+      [],
+      `display windows, a channel for each: ${Object.keys(windowPresets).join(', ')} (in Hounsfield units), file, or CENTRE/WIDTH`,
+    ),
     ends: pair([0.5, 99.5], "low and high end: of percentiles, or of the range in the values' units"),
     normalisation: oneOf(
       ['recipe', 'imagenet', 'computed', 'model', 'given'],

@@ -137,9 +137,14 @@ export interface Source {
   (say: Say, from: string, base?: string): TaskEither<Fault, TrainingSplit>
   /** What opens a path, where that is a function of the program's own. */
   readonly opens?: Opener
+  /** The same images, opened by another function. Default: they are opened in one way alone. */
+  readonly by?: (open: Opener) => Source
 }
 
-const opensBy = (open: Opener | undefined, source: Source): Source => (open === undefined ? source : Object.assign(source, { opens: open }))
+type Open = (say: Say, from: string, base?: string) => TaskEither<Fault, TrainingSplit>
+
+const opensBy = (source: Open, opens: Opener | undefined, by: ((open: Opener) => Source) | undefined): Source =>
+  Object.assign(source, { ...(opens === undefined ? {} : { opens }), ...(by === undefined ? {} : { by }) })
 
 const unnamed = fault('config', {
   place: 'data.path',
@@ -151,33 +156,36 @@ const unnamed = fault('config', {
 const sourceOf =
   (open?: Opener) =>
   (o: Images): Source =>
-    opensBy(open, (say, from, base) =>
-      pipe(
-        TE.Do,
-        TE.bind('normalisation', () => normalisationOf(o, from, base, say)),
-        TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
-        TE.chain(({ normalisation, intensity }) =>
-          o.path === ''
-            ? open === undefined
-              ? digitsOf(o, normalisation)
-              : TE.left(unnamed)
-            : pipe(
-                openTraining(o.path, {
-                  ...readingOf(o),
-                  nan: o.nan,
-                  share: o.share,
-                  loading: loadingOf(o),
-                  say,
-                  ...(open === undefined ? {} : { open }),
-                  ...(intensity === undefined ? {} : { intensity }),
-                  ...(normalisation === undefined ? {} : { normalisation }),
-                }),
-                TE.map((split) =>
-                  o.canvas === null ? split : { ...split, canvas: o.canvas, loading: { ...split.loading, shrink: true } },
+    opensBy(
+      (say, from, base) =>
+        pipe(
+          TE.Do,
+          TE.bind('normalisation', () => normalisationOf(o, from, base, say)),
+          TE.bind('intensity', () => TE.fromEither(intensityOf(o))),
+          TE.chain(({ normalisation, intensity }) =>
+            o.path === ''
+              ? open === undefined
+                ? digitsOf(o, normalisation)
+                : TE.left(unnamed)
+              : pipe(
+                  openTraining(o.path, {
+                    ...readingOf(o),
+                    nan: o.nan,
+                    share: o.share,
+                    loading: loadingOf(o),
+                    say,
+                    ...(open === undefined ? {} : { open }),
+                    ...(intensity === undefined ? {} : { intensity }),
+                    ...(normalisation === undefined ? {} : { normalisation }),
+                  }),
+                  TE.map((split) =>
+                    o.canvas === null ? split : { ...split, canvas: o.canvas, loading: { ...split.loading, shrink: true } },
+                  ),
                 ),
-              ),
+          ),
         ),
-      ),
+      open,
+      (other) => sourceOf(other)(o),
     )
 
 /** Images at a path, or digits. */
@@ -200,18 +208,41 @@ export interface OpenedImages extends Part<Images, Source> {
 /** The reader of no plugin. */
 export const usualReader = 'usual'
 
-/** The same, and by a reader of a plugin where `data.reader` names it. */
-export const imagesWith = (readers: ReadonlyMap<string, (path: string) => TaskEither<Fault, Dataset>>): OpenedImages => {
-  if (readers.size === 0) return { ...images(), opener: () => undefined }
-  const own = imageSettings.beside({
-    reader: oneOf([usualReader, ...readers.keys()], 'what opens the path: usual, what its files are; or a reader of a plugin'),
-  })
-  const opener = (o: Images): Opener | undefined => {
+/** Readers of plugins, by name. */
+type Readers = ReadonlyMap<string, (path: string) => TaskEither<Fault, Dataset>>
+
+/** What opens a path where `data.reader` of settings names one of these. */
+const openerOf =
+  (readers: Readers) =>
+  (o: object): Opener | undefined => {
     const open = readers.get(String(valueAt(o, 'reader')))
     return open === undefined ? undefined : opening(open)
   }
-  return { ...partOf(own, (o) => sourceOf(opener(o))(o)), opener }
-}
+
+const oneWay = fault('config', {
+  place: 'data.reader',
+  found: 'a reader of a plugin for images that the program opens in a way of its own',
+  allowed: `${usualReader}, or the part images(…) in the program`,
+  remedy: `leave data.reader at ${usualReader}`,
+})
+
+/** The same images, by a reader of a plugin where `data.reader` names it. */
+export const readBy =
+  (readers: Readers) =>
+  <D extends object>(p: Part<D, Source>): Part<D, Source> => {
+    if (readers.size === 0) return p
+    const own = p.settings.beside({
+      reader: oneOf([usualReader, ...readers.keys()], 'what opens the path: usual, what its files are; or a reader of a plugin'),
+    })
+    return partOf(own, (s) => {
+      const [source, open] = [p.make(s), openerOf(readers)(s)]
+      if (open === undefined) return source
+      return source.by?.(open) ?? (() => TE.left(oneWay))
+    })
+  }
+
+/** Images at a path, or digits, with the readers of plugins. */
+export const imagesWith = (readers: Readers): OpenedImages => ({ ...readBy(readers)(images()), opener: openerOf(readers) })
 
 /**
  * Images that a function of one's own opens from a path, with all settings of `images`: `imagesBy(openRaw)({ path: 'scans' })`. Worker
@@ -224,6 +255,13 @@ export const shownAs =
   (f: (s: TrainingSplit) => TrainingSplit) =>
   <D extends object>(p: Part<D, Source>): Part<D, Source> =>
     partOf(p.settings, (s) => {
-      const source = p.make(s)
-      return opensBy(source.opens, (say, from, base) => pipe(source(say, from, base), TE.map(f)))
+      const shown = (source: Source): Source => {
+        const { opens, by } = source
+        return opensBy(
+          (say, from, base) => pipe(source(say, from, base), TE.map(f)),
+          opens,
+          by === undefined ? undefined : (open) => shown(by(open)),
+        )
+      }
+      return shown(p.make(s))
     })

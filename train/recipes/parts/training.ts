@@ -14,6 +14,7 @@ import type { Method } from '../../step/method.ts'
 import { isPrototype } from '../../step/method.ts'
 import { adamw } from '../../step/optimizer.ts'
 import type { Schedule } from '../../step/schedule.ts'
+import { counted, note } from '../../../data/readers/note.ts'
 import { constant, cosineSchedule, learningRateFactor, linear, piecewise, warmupDecaySchedule } from '../../step/schedule.ts'
 import type { GradientTransform } from '../../step/transform.ts'
 import { chain, gated, scaledBy } from '../../step/transform.ts'
@@ -79,6 +80,29 @@ const learningRate = (o: Optimizer, t: Schedules, total: number, batch: number):
   return t.decay === 'cosine'
     ? cosineSchedule({ base: o.lr * factor, final: o.minLr, total, warmup })
     : warmupDecaySchedule({ start: 0, peak: o.lr * factor, end: o.minLr * factor, warmup, total })
+}
+
+/** What a run is too short for: parts of its schedule that never come to their end. */
+export const cutShort = ({ steps, schedule: t }: { readonly steps: number; readonly schedule: Schedules }): ReadonlyArray<string> => {
+  const parts = [
+    { at: 'warmup', length: t.warmup, so: 'the learning rate comes to its peak at the last step alone', fits: Math.floor(steps / 10) },
+    {
+      at: 'temperatureWarmup',
+      length: t.temperatureFrom === t.temperature ? 0 : t.temperatureWarmup,
+      so: "the teacher's temperature does not come to its end",
+      fits: Math.floor(steps / 3),
+    },
+    { at: 'freezeLastLayer', length: t.freezeLastLayer, so: 'prototypes are never trained', fits: Math.floor(steps / 10) },
+  ].filter(({ length }) => length >= Math.max(1, steps))
+  return parts.length === 0
+    ? []
+    : [
+        note(
+          `the run of ${counted(steps, 'step')} is too short for parts of its schedule: ${parts.map(({ at, length, so }) => `schedule.${at} is ${length}: ${so}`).join('; ')}`,
+          [],
+          `${parts.map(({ at, fits }) => `schedule.${at}=${fits}`).join(' --set ')} fits`,
+        ),
+      ]
 }
 
 /** The hypers of every step: `lr`, `wd`, `momentum`, `teacher_temp`, `last_layer`. Faults: parts that are longer than the whole. */

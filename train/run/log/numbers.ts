@@ -13,6 +13,9 @@ export const showNumber = (v: number): string => {
   return Number.isInteger(v) ? String(v) : a >= 1000 ? v.toFixed(0) : a >= 1 ? v.toPrecision(4) : v.toPrecision(3)
 }
 
+/** Images a second, without digits that change from line to line: `653.7`, `12`, `0.600`. */
+export const showRate = (v: number): string => showNumber(v < 10 ? v : Math.round(v * 10) / 10)
+
 /** A time in seconds: `0.8s`, `42s`, `3m 05s`, `2h 07m`, `3d 04h`. */
 export const showDuration = (seconds: number): string => {
   if (!Number.isFinite(seconds) || seconds < 0) return '?'

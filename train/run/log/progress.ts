@@ -5,7 +5,7 @@
 
 import pc from 'picocolors'
 import { shownText, withoutSecrets } from '../../../core/text.ts'
-import { clock as steady, showDuration, showNumber } from './numbers.ts'
+import { clock as steady, showDuration, showNumber, showRate } from './numbers.ts'
 
 /** What one step reports. */
 export interface Tick {
@@ -61,8 +61,7 @@ export const progressLine = (pace: Pace, t: Tick): string => {
   const values = Object.entries(t.values).map(([name, v]) => `${name} ${showNumber(v)}`)
   const head = `step ${String(t.step).padStart(String(t.steps).length)}/${t.steps}  ${values.join('  ')}`
   if (pace.observed === 0) return head
-  const rate = showNumber(Math.round(pace.imagesPerSecond * 10) / 10)
-  return `${head}  |  ${rate} images/s${t.step >= t.steps ? '' : `  left ${showDuration(secondsLeft(pace, t))}`}`
+  return `${head}  |  ${showRate(pace.imagesPerSecond)} images/s${t.step >= t.steps ? '' : `  left ${showDuration(secondsLeft(pace, t))}`}`
 }
 
 /** Where the line goes. */
