@@ -1,5 +1,8 @@
 /** Labels of rows, of a table or of an array: what stands for no label, one class a row, or several. One rule for all formats. */
 
+import { note } from '../note.ts'
+import { grouped } from '../walk.ts'
+
 export interface Labels {
   readonly classes: ReadonlyArray<string>
   /** A class for each row, -1 for none; nothing where rows have several. */
@@ -73,6 +76,9 @@ export const classesOf = (counts: ReadonlyMap<string, number>, none: ReadonlyArr
   const sorted = numeric ? [...given].sort((a, b) => Number(a) - Number(b)) : [...given].sort((a, b) => (a < b ? -1 : 1))
   const classes = dense ? Array.from({ length: top + 1 }, (_, i) => String(i)) : sorted
   if (numeric && !dense) said.push(`${given.length} numbers up to ${top} are classes in their order, not by their value`)
+  const alike = grouped(sorted, (w) => w.toLowerCase())
+  const differing = [...alike.values()].filter((own) => own.length > 1).flat()
+  if (differing.length > 0) said.push(note('classes differ in capitals alone, and are classes of their own', differing))
   const place = new Map(dense ? given.map((w) => [w, Number(w)]) : sorted.map((w, i) => [w, i]))
   return { classes, place, said }
 }

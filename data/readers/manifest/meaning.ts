@@ -1,10 +1,8 @@
 /** What the labels of a table are: a column of classes, of lists, of texts with marks between, or a column of 0 and 1 for each class. */
-import * as E from 'fp-ts/lib/Either.js'
-import type { Fault } from '../../../core/fault.ts'
-import { listIn } from './boxes.ts'
-import { binaryColumns, candidates, named } from './columns.ts'
+import { binaryColumns, candidates, markText, named } from './columns.ts'
 import { labelText, onlyOne, singleLabels, vectorLabels, wordLabels } from './labels.ts'
 import type { Labels } from './labels.ts'
+import { listOf } from './lists.ts'
 import { isFile } from './table.ts'
 import type { Table } from './table.ts'
 
@@ -17,9 +15,7 @@ export interface Meaning {
 
 /** A column of labels: a class a row, or several where cells are lists or have `|` or `;` between. */
 export const meaningOf = (t: Table, c: number, none: ReadonlyArray<string>): Meaning => {
-  const cells = t.columns[c].map((u) =>
-    typeof u === 'string' && /^\[.*\]$/.test(u) ? E.getOrElse<Fault, unknown>(() => u)(listIn('', u)) : u,
-  )
+  const cells = t.columns[c].map((u) => (typeof u === 'string' && u.trim().startsWith('[') ? (listOf(u) ?? u) : u))
   const from = [c]
   if (cells.some(Array.isArray)) {
     const lists = cells.map((u): ReadonlyArray<string> | undefined => (Array.isArray(u) ? u.map(labelText) : undefined))
@@ -58,7 +54,7 @@ export const labelsOf = (t: Table, name: string, none: ReadonlyArray<string>, ta
   if (binary.length === 0) return unlabelled
   const labels = onlyOne(
     vectorLabels(
-      t.lines.map((_, r) => binary.map((c) => labelText(t.columns[c][r]))),
+      t.lines.map((_, r) => binary.map((c) => markText(t.columns[c][r]))),
       binary.map((c) => t.names[c]),
     ),
   )
