@@ -96,6 +96,17 @@ describe('as spreadsheets and pandas write them', () => {
     ])
   })
 
+  test('lists of numbers beyond 1 are classes, however long they are', async () => {
+    const { classes, several } = await read('pairs.csv', csv('path,labels', '0.png,"[3, 5]"', '1.png,"[5, 0]"'))
+    expect([classes, several]).toEqual([
+      ['0', '3', '5'],
+      [
+        [0, 1, 1],
+        [1, 0, 1],
+      ],
+    ])
+  })
+
   test.each<readonly [string, ReadonlyArray<unknown> | undefined]>([
     [`['it\\'s', "b", None, 2]`, ["it's", 'b', null, 2]],
     ['(1, 2.5)', [1, 2.5]],
