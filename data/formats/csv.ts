@@ -94,8 +94,11 @@ const withoutRemarks = (text: string): string => {
 
 /** Parses a table. Left: no lines, two columns of one name, a line with too many or too few cells. */
 export const parseCsv = (text: string): Either<string, CsvTable> => {
-  const plain = withoutRemarks(text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n'))
-  const separator = separatorOf(/^\n*(.*)/.exec(plain)?.[1] ?? '')
+  const unix = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
+  // a first line that says the separator, as spreadsheets write it
+  const [stated, mark] = /^"?sep=([,;\t|])"?(?=\n)/i.exec(unix) ?? ['', undefined]
+  const plain = withoutRemarks(unix.slice(stated.length))
+  const separator = mark ?? separatorOf(/^\n*(.*)/.exec(plain)?.[1] ?? '')
   let names: ReadonlyArray<string> | undefined
   const columns: string[][] = []
   const once: Array<(text: string) => string> = []
@@ -109,7 +112,8 @@ export const parseCsv = (text: string): Either<string, CsvTable> => {
       }
       return new Set(cells.map((c) => c.toLowerCase())).size === cells.length ? undefined : 'two columns with one name'
     }
-    if (cells.length !== names.length) return `${cells.length} cells in line ${line}, where there are ${names.length} columns`
+    if (cells.length !== names.length)
+      return `${cells.length} cell${cells.length === 1 ? '' : 's'} in line ${line}, where there are ${names.length} columns`
     cells.forEach((cell, c) => {
       columns[c].push(once[c](cell))
     })

@@ -18,7 +18,7 @@ import { originOf } from '../readers/origin.ts'
 import type { Origin } from '../readers/origin.ts'
 import { reopener } from '../readers/reader.ts'
 import { percentile, percentilesOf } from './measure.ts'
-import { measured, settledItem } from './missing.ts'
+import { isNumber, measured, settledItem } from './missing.ts'
 import type { MeasureOptions } from './measure.ts'
 
 /** Windows in Hounsfield units that radiologists use for CT, by the tissue that they show. */
@@ -181,7 +181,7 @@ const between = (low: number, high: number): ReadonlyArray<(x: number) => number
 const ofImage =
   (low: number, high: number): ItemIntensity =>
   (item) => {
-    const sorted = measured(item).filter(Number.isFinite).sort()
+    const sorted = measured(item).filter(isNumber).sort()
     return sorted.length === 0
       ? E.left('an image without a finite value')
       : E.right(between(percentile(sorted, low), percentile(sorted, high)))

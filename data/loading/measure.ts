@@ -10,7 +10,7 @@ import type { Fault } from '../../core/fault.ts'
 import type { Normalisation } from '../augment/augmentation.ts'
 import { imagenet } from '../augment/presets.ts'
 import type { Dataset, Item } from '../readers/dataset.ts'
-import { measured } from './missing.ts'
+import { isNumber, measured } from './missing.ts'
 
 export interface MeasureOptions {
   /** Items looked at, evenly spread over the dataset; by default 256 for percentiles and all for means. */
@@ -69,7 +69,7 @@ export const percentilesOf =
         const step = Math.max(1, data.length / valuesPerImage)
         for (let at = 0; at < data.length; at += step) {
           const v = data[Math.floor(at)]
-          if (Number.isFinite(v)) values.push(v)
+          if (isNumber(v)) values.push(v)
         }
       }),
       TE.chainEitherK((): Either<Fault, ReadonlyArray<number>> => {

@@ -1,4 +1,4 @@
-/** Pixels without a measurement: NaN, infinities, and what a file says is padding. */
+/** Pixels without a measurement: NaN, infinities, fill values, and what a file says is padding. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -14,9 +14,15 @@ import { reopener } from '../readers/reader.ts'
 /** What values that are no numbers are: a fault, padding, or the value 0 in the data's units. */
 export type Nan = 'air' | 'stop' | 'zero'
 
+/** Beyond this floats are what programs write where nothing was measured: -3.4e38 of GeoTIFF, 9.97e36 of netCDF. */
+const beyond = 1e30
+
+/** Whether a value is a number that something can have been measured as. */
+export const isNumber = (v: number): boolean => Math.abs(v) < beyond
+
 const countMissing = (data: Float32Array): number => {
   let n = 0
-  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) n++
+  for (let i = 0; i < data.length; i++) if (!isNumber(data[i])) n++
   return n
 }
 
@@ -25,7 +31,7 @@ const asPadding = (item: Item): Item => {
   const { image } = item
   const n = image.height * image.width
   const padding = Uint8Array.from(item.padding ?? new Uint8Array(n))
-  for (let i = 0; i < image.data.length; i++) if (!Number.isFinite(image.data[i])) padding[i % n] = 1
+  for (let i = 0; i < image.data.length; i++) if (!isNumber(image.data[i])) padding[i % n] = 1
   return { ...item, padding }
 }
 
@@ -36,13 +42,12 @@ export const settledItem =
     const n = countMissing(item.image.data)
     if (n === 0) return E.right(item)
     if (nan === 'air') return E.right(asPadding(item))
-    if (nan === 'zero')
-      return E.right({ ...item, image: { ...item.image, data: item.image.data.map((v) => (Number.isFinite(v) ? v : 0)) } })
+    if (nan === 'zero') return E.right({ ...item, image: { ...item.image, data: item.image.data.map((v) => (isNumber(v) ? v : 0)) } })
     return E.left(
       fault('data', {
         place: item.source,
-        found: `${n} of ${item.image.data.length} values are NaN or infinite`,
-        allowed: 'finite values, where data.nan is stop',
+        found: `${n} of ${item.image.data.length} values are NaN or infinite, or beyond 1e30 as fill values are`,
+        allowed: 'values that can be measured, where data.nan is stop',
         remedy: 'take them as air (--set data.nan=air) or as the value 0 (--set data.nan=zero)',
       }),
     )

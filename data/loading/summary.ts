@@ -8,7 +8,7 @@ import { showCount } from '../readers/folder.ts'
 import type { OpenedData } from '../readers/folder.ts'
 import { counted, note } from '../readers/note.ts'
 import type { Progress } from '../readers/result.ts'
-import { measured } from './missing.ts'
+import { isNumber, measured } from './missing.ts'
 
 /** How often a shape, a spacing or a label occurs. */
 export interface Count<A> {
@@ -123,7 +123,7 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
     padding += image.data.length - own.length
     let [least, most] = [Infinity, -Infinity]
     for (const v of own) {
-      if (!Number.isFinite(v)) {
+      if (!isNumber(v)) {
         missing++
         continue
       }
@@ -193,7 +193,7 @@ export const oddValues = (s: Summary): ReadonlyArray<string> => [
     ? []
     : [
         note(
-          `${s.missing} of ${s.pixels} values are NaN or infinite: they are taken as data.nan says, as air where it says nothing`,
+          `${s.missing} of ${s.pixels} values are NaN or infinite, or beyond 1e30 as fill values are: they are taken as data.nan says, as air where it says nothing`,
           [],
           'data.nan=stop refuses them, data.nan=zero takes them as 0',
         ),

@@ -45,8 +45,8 @@ const unlabelled = /^un-?labell?ed$/i
 /** What holds the images of a part that has no classes. */
 const holder = /^(images?|imgs?|pictures?|photos?|pics|data|all|unknown)$/i
 
-/** Parts for cross-validation, which are no classes. */
-const fold = /^(fold|split|cv|part)[-_ ]?\d+$/i
+/** Parts for cross-validation or for download, which are no classes. */
+const fold = /^(fold|split|cv|part|batch|chunk|shard|subset|archive|images?|imgs?)[-_ ]?\d+$/i
 
 /** Words that part the files of patients or of a study, and name no class. */
 const sorting =
@@ -195,6 +195,20 @@ const withoutPatients = (f: Folders): Folders =>
         ],
       }
 
+/** The folders that lie in every one of the first folders, two of each at least; none where these differ. */
+const alike = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const within = new Map<string, Set<string>>()
+  for (const p of paths) {
+    const [first, second, third] = p.split('/', 3)
+    if (third === undefined) return []
+    within.set(first, (within.get(first) ?? new Set()).add(second))
+  }
+  const [own = new Set<string>(), ...others] = within.values()
+  return others.length > 0 && own.size > 1 && others.every((s) => s.size === own.size && [...s].every((f) => own.has(f)))
+    ? [...own].sort(byText)
+    : []
+}
+
 const usualFolders = (paths: ReadonlyArray<string>): Folders => {
   const wrapper = wrapperOf(paths)
   const inner = wrapper === '' ? paths : paths.map(within(wrapper))
@@ -231,13 +245,30 @@ const usualFolders = (paths: ReadonlyArray<string>): Folders => {
     const folds = note(`${showFiles(first)} are parts of the data, and no classes`, [], 'data.folders=classes takes them for classes')
     return put({ ...whole('', inner, [folds]), classes: [], labelNotes: [] })
   }
+  const below = alike(inner)
+  if (below.length > 0 && first.every((f) => /^\d+$/.test(f))) {
+    const persons = note(
+      `${counted(first.length, 'folder')} of numbers that all have the same folders (${showFiles(below)}) are patients, and no classes`,
+      first,
+      'data.folders=classes takes them for classes; a table says what else is to be told apart',
+    )
+    return put({ ...whole('', inner, [persons]), classes: [], labelNotes: [] })
+  }
   const train = first.filter((f) => f !== '' && partOf(f) !== undefined)
   return put(
     whole(
       '',
       inner,
       train.length === 0 || first.length === 1
-        ? []
+        ? below.length === 0
+          ? []
+          : [
+              note(
+                `folders are taken for classes, though all of them have the same folders (${showFiles(below)})`,
+                first,
+                'data.folders=none reads them without labels; a table says what else is to be told apart',
+              ),
+            ]
         : [
             note(
               `the folder ${train[0]} is taken as a class, since there is no other part beside it`,

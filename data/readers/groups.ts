@@ -15,8 +15,23 @@ export const isPatient = (folder: string): boolean => patient.test(folder)
 /** nnU-Net's contrasts of one case: la_003_0000.nii.gz. */
 const contrast = /_\d{4}\.nii(\.gz)?$/i
 
-const patientOf = (source: string): string | undefined =>
-  source.split('/').slice(0, -1).find(isPatient) ?? (contrast.test(source) ? source.replace(contrast, '') : undefined)
+/** Files that are called after a patient, and have more in their names: patient001_frame01.nii.gz, person12_bacteria_3.jpeg. */
+const patientFile = /^((?:patient|person|subject|sub|subj|case|participant|pt)[-_ ]?\d+)[-_ .]/i
+
+/** Slices of a volume and frames of a film in files of their own: volume_1_slice_23.png, walk_frame0007.jpg. */
+const sliceFile = /^(.*[^-_ .])[-_ .]+(?:slice|slc|frame|z)[-_ ]?\d+\.[^/]*$/i
+
+const patientOf = (source: string): string | undefined => {
+  const folders = source.split('/')
+  const name = folders.pop() ?? ''
+  const volume = sliceFile.exec(name)?.[1]
+  return (
+    folders.find(isPatient) ??
+    (contrast.test(source) ? source.replace(contrast, '') : undefined) ??
+    patientFile.exec(name)?.[1].toLowerCase() ??
+    (volume === undefined ? undefined : [...folders, volume].join('/'))
+  )
+}
 
 /** The group of each item: what the data say, else a patient's folder, else the file or volume that it comes from. */
 const groupNames = (d: Dataset): ReadonlyArray<string> =>

@@ -6,18 +6,19 @@
 import { grouped } from './walk.ts'
 
 const maskFolder =
-  /^(labels?|masks?|segs?|segmentations?|annotations?|annots?|gts?|ground[-_ ]?truths?)([-_ ]?(tr|ts|val|train|test|images?|class|object|2d))?$|^(train|val|test|images?)[-_ ](labels?|masks?|segs?|gts?)$/i
+  /^(labels?|masks?|segs?|segmentations?|annotations?|annots?|gts?|ground[-_ ]?truths?)([-_ ]?(tr|ts|val|train|test|images?|class|object|2d))?$|^(train|val|test|images?)[-_ ]?(labels?|masks?|segs?|gts?|annots?)$|^((1st|2nd|\d)[-_ ]?)?manual([-_ ]?\d)?$/i
 const imageFolder =
   /^(images?|imgs?|pictures?|photos?|scans?|volumes?|inputs?|raw|originals?|data|jpegimages|jpe?gs?|pngs?|ct|mri?|train|val|test|tr|ts)([-_ ]?(tr|ts|val|train|test))?$/i
 const maskEnding =
-  /^(.+?)[ _.-]+(masks?|segs?|segmentations?|labels?|labelmap|gts?|dseg|probseg|rois?|brainmask|ground[-_ ]?truths?)([ _-]?\d+)?$/i
+  /^(.+?)[ _.-]+(masks?|segm?s?|segmentations?|labels?|labelmap|gts?|gt(?:fine|coarse)(?:[ _-]\w+)?|dseg|probseg|rois?|brainmask|lesions?|manual|(?:1st|2nd)HO|ground[-_ ]?truths?)([ _-]?(?:\d+|old|new|final|corrected))?$/i
 
 /** A mask by its whole name, beside the image of its case: KiTS' segmentation.nii.gz beside imaging.nii.gz. */
-const maskName = /^(masks?|segs?|segmentations?|labels?|labelmap|aseg|gts?|ground[-_ ]?truths?|rois?)$/i
+const maskName =
+  /^(masks?|segs?|segmentations?|labels?|labelmap|aseg|aparc\S*|wmparc\S*|ribbon|brain[-_ ]?mask|lesions?([-_ ]?masks?)?|gts?|ground[-_ ]?truths?|rois?)$/i
 /** The mask word first: LiTS' segmentation-0.nii beside volume-0.nii. */
 const maskBeginning = /^(?:masks?|segs?|segmentations?|labels?|labelmap|gts?)[-_ ](.+)$/i
 /** Folders of masks of one case each, which lie beside its image: TotalSegmentator's s0001/segmentations/. */
-const caseMasks = /^(masks|segs|segmentations|labels|ground[-_ ]?truths?|rois)$/i
+const caseMasks = /^(masks|segs|segmentations|instances|labels|ground[-_ ]?truths?|rois)$/i
 
 const folderIn = (path: string): string => path.slice(0, Math.max(0, path.lastIndexOf('/')))
 
@@ -68,7 +69,7 @@ const imagesBy = (paths: ReadonlyArray<string>): ReadonlyMap<string, ReadonlySet
 
 /** Masks of cases that have a folder each: of at least two cases, so that no class is lost. */
 const caseMasksOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
-  if (!paths.some((p) => /\/(masks|seg|labels|ground|rois)/i.test(p))) return []
+  if (!paths.some((p) => /\/(masks|seg|instances|labels|ground|rois)/i.test(p))) return []
   const direct = new Set(paths.map(folderIn))
   const found = paths.filter((p) => {
     const folder = folderIn(p)
@@ -79,7 +80,7 @@ const caseMasksOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
 
 /** Masks by their own whole name, or by its beginning, beside the images that they belong to. */
 const besideOf = (paths: ReadonlyArray<string>): ReadonlyArray<string> => {
-  const likely = paths.filter((p) => /(^|\/)(mask|seg|label|aseg|gt|ground|roi)[^/]*$/i.test(p))
+  const likely = paths.filter((p) => /(^|\/)(mask|seg|label|aseg|aparc|wmparc|ribbon|brain|lesion|gt|ground|roi)[^/]*$/i.test(p))
   if (likely.length === 0) return []
   const folders = grouped(paths, folderIn)
   const ends = new Map<string, ReadonlySet<string>>()
@@ -130,7 +131,10 @@ export const masksOf = (paths: ReadonlyArray<string>): ReadonlySet<string> => {
   if (named.length > 0) {
     const of = new Set(named.map(([p]) => p))
     const stems = new Set(paths.filter((p) => !of.has(p) && !masks.has(p)).flatMap(stemsOf))
-    for (const [p, base] of named) if (stems.has(base)) masks.add(p)
+    // BraTS: a case's mask may have a word more than its image
+    const isOf = (p: string, base: string): boolean =>
+      stems.has(base) || (/\.nii(\.gz)?$/i.test(p) && stems.has(base.slice(0, Math.max(0, base.lastIndexOf('_')))))
+    for (const [p, base] of named) if (isOf(p, base)) masks.add(p)
   }
   for (const p of [...caseMasksOf(paths), ...besideOf(paths)]) masks.add(p)
   if (paths.some((p) => /(^|\/)sub-[^/]+\//.test(p))) for (const p of paths) if (/(^|\/)derivatives\//.test(p)) masks.add(p)

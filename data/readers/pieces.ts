@@ -5,6 +5,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import type { Dataset, SplitName } from './dataset.ts'
 import { partOf } from './folders.ts'
+import { counted, note } from './note.ts'
 import type { Folders } from './folders.ts'
 import { joined } from './joined.ts'
 import type { OpenFiles, OpenOptions, Reader } from './reader.ts'
@@ -21,6 +22,8 @@ export interface Read {
 }
 
 interface Piece {
+  /** Its file, from the folder that is read. */
+  readonly path: string
   readonly split: SplitName
   /** Where it lies, from the folder that is read. */
   readonly folder: string
@@ -37,12 +40,40 @@ const together = (notes: ReadonlyArray<readonly [file: string, note: string]>): 
       : `${files.length} files, as ${files[0]}: ${text}`
   })
 
+/** Files of as many channels as most images have; what is of others does not change what these are, and is named. */
+const alike = (
+  found: ReadonlyArray<Piece>,
+): { readonly pieces: ReadonlyArray<Piece>; readonly left: ReadonlyArray<string>; readonly said: ReadonlyArray<string> } => {
+  const images = (own: ReadonlyArray<Piece>): number => own.reduce((n, p) => n + p.dataset.length, 0)
+  const kinds = [...grouped(found, (p) => String(p.dataset.channels))].sort(([, a], [, b]) => images(b) - images(a))
+  const [[most, pieces], ...others] = kinds
+  const odd = others.flatMap(([, own]) => own)
+  const left = [...new Set(odd.map((p) => p.path))]
+  const few = kinds.every(([n]) => n === '1' || n === '3')
+  return {
+    pieces,
+    left,
+    said:
+      left.length === 0
+        ? []
+        : [
+            note(
+              `${counted(images(odd), 'image')} of ${others.map(([n]) => n).join(', ')} channels beside ${images(pieces)} of ${most} ${images(odd) === 1 ? 'is' : 'are'} left out`,
+              left,
+              few
+                ? 'data.channels=3 reads all, and repeats what is gray'
+                : `data.select=${left[0].includes('/') ? '' : '*'}${left[0]} reads the first of them alone`,
+            ),
+          ],
+  }
+}
+
 /** Files that are a dataset each, joined part by part; a file whose name is a part's is of that part. */
 export const openJoined =
   (reader: Reader, root: string, f: Folders, o: OpenOptions, listed: OpenFiles): TaskEither<Fault, ReadonlyArray<Read>> =>
   async () => {
     const { open } = reader
-    const pieces: Piece[] = []
+    const found: Piece[] = []
     const skipped: Fault[] = []
     const notes: Array<readonly [file: string, note: string]> = []
     let used = 0
@@ -61,7 +92,8 @@ export const openJoined =
         notes.push(...r.right.notes.map((n) => [path, n.startsWith(full) ? n.slice(full.length + 2) : n] as const))
         const named = partOf(basename(path).replace(/\.[^.]*$/, ''))
         for (const [split, dataset] of r.right.splits) {
-          pieces.push({
+          found.push({
+            path: posix.join(p.folder, path),
             split: p.split !== 'all' ? p.split : split === 'all' ? (named ?? 'all') : split,
             folder: posix.join(p.folder, posix.dirname(path)),
             label: f.classes.indexOf(path.split('/')[0]),
@@ -70,7 +102,8 @@ export const openJoined =
         }
       }
     }
-    if (pieces.length === 0) return E.left(skipped[0])
+    if (found.length === 0) return E.left(skipped[0])
+    const { pieces, left, said } = alike(found)
     // folders are classes where the files themselves know none
     const byFolder = f.classes.length > 1 && pieces.every((p) => p.dataset.classes.length === 0)
     const classes = byFolder
@@ -92,10 +125,10 @@ export const openJoined =
       reads.push({
         dataset: d.right,
         split,
-        used: first ? used : 0,
-        left: [],
+        used: first ? used - left.length : 0,
+        left: first ? left : [],
         skipped: first ? skipped : [],
-        notes: first ? together(notes) : [],
+        notes: first ? [...together(notes), ...said] : [],
       })
     }
     return E.right(reads)

@@ -76,7 +76,10 @@ export const list = async (root: string, listed: (files: number) => void = () =>
   const enter = async (below: string): Promise<ReadonlyArray<Dirent>> => {
     try {
       const real = await realpath(join(root, below))
-      if (seen.has(real)) return []
+      if (seen.has(real)) {
+        others.push(['link to a folder that is read already', below])
+        return []
+      }
       seen.add(real)
       return await readdir(join(root, below), { withFileTypes: true })
     } catch (e) {

@@ -128,7 +128,13 @@ const rows = (f: (k: number) => string, n = 4): string => Array.from({ length: n
 
 describe('tables', () => {
   test.each<readonly [string, string, string, Readonly<Record<string, number>>, RegExp]>([
-    ['without a header', 't.csv', rows((k) => `img/${k}.png,${k % 2}`), { 0: 2, 1: 2 }, /the first line names a file and is read as a row/],
+    [
+      'without a header',
+      't.csv',
+      rows((k) => `img/${k}.png,${k % 2}`),
+      { 0: 2, 1: 2 },
+      /the first line names a file or folder and is read as a row/,
+    ],
     [
       'with remarks before the header',
       't.csv',

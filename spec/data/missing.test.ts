@@ -93,7 +93,7 @@ describe('values that are no numbers', () => {
     expect([...zero.data.slice(2, 7)].map((v) => Math.round(v * 180))).toEqual([112, 10, 10, 10, 116])
     const f = left(await right((await train('stop')).result).train.item(0)())
     expect([f.found, f.remedy]).toEqual([
-      '3 of 64 values are NaN or infinite',
+      '3 of 64 values are NaN or infinite, or beyond 1e30 as fill values are',
       'take them as air (--set data.nan=air) or as the value 0 (--set data.nan=zero)',
     ])
   })

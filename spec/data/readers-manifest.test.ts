@@ -116,7 +116,7 @@ describe('manifests', () => {
     }
     const none = await file('m.csv', 'words,more\nx.png,1\n')
     expect([none.found, none.remedy.includes('data.columns.path=NAME')]).toEqual(['no paths in the columns words, more', true])
-    expect((await file('m.csv', 'path,label\nx.png\n')).found).toBe('1 cells in line 2, where there are 2 columns')
+    expect((await file('m.csv', 'path,label\nx.png\n')).found).toBe('1 cell in line 2, where there are 2 columns')
     expect((await file('m.csv', 'path\n"x.png\n')).found).toBe('a quote in line 2 that is not closed')
     expect((await file('m.csv', 'path,split\na.png,train\na.png,holdout\n')).found).toBe('the split "holdout"')
     expect((await file('m.csv', 'path,x,y,width,height\na.png,1,2,0,4\n')).found).toBe('the box [1,2,0,4]')

@@ -185,6 +185,26 @@ describe('Parquet tables', () => {
     )
   })
 
+  test('several labels a row, by the names that their description has, in this thread and in others', async () => {
+    const { d, said } = await open(join(fixtures, 'parquet-odd/several.parquet'))
+    expect([d.classes, (await itemsOf(d)).map((i) => i.labels)]).toEqual([
+      ['cat', 'dog', 'owl'],
+      [[1, 0, 1], undefined, [1, 0, 0]],
+    ])
+    expect(said).toContain('label is "labels" (several a row), 3 classes')
+    const again = right(await reopen(right(await (d.origin ?? (() => Promise.reject(new Error('none'))))()))())
+    expect((await itemsOf(again)).map((i) => i.labels)).toEqual([[1, 0, 1], undefined, [1, 0, 0]])
+  })
+
+  test('a label that is null is none, whatever the first class is', async () => {
+    const { d, said } = await open(join(fixtures, 'parquet-odd/nulls.parquet'))
+    expect([d.classes, [0, 1, 2].map((i) => O.toUndefined(d.label(i)))]).toEqual([
+      ['cat', 'dog'],
+      [1, undefined, 0],
+    ])
+    expect(said).toContain('1 of 3 rows have no label (blank)')
+  })
+
   test('the column of pictures may be named; without one the columns are listed; packings that are not read are named', async () => {
     const odd = join(fixtures, 'parquet-odd')
     expect(await values(join(odd, 'plain.parquet'), { columns: { path: 'scan' } })).toEqual([0, 10])

@@ -9,6 +9,7 @@ const roles: ReadonlyArray<readonly [ending: RegExp, role: string, claim: number
   [/^481\./, 'radiotherapy', 0],
   [/^30$/, 'parametric-map', 0],
   [/^(11|88|104)(\.|$)/, 'report', 0],
+  [/^1\.[123]\.1$/, 'for-processing', 0.5],
   [/^7(\.[1-4])?$/, 'secondary-capture', 0.1],
 ]
 
@@ -21,6 +22,7 @@ const asides: ReadonlySet<string> = new Set(['SEG', 'RTSTRUCT', 'RTPLAN', 'RTDOS
 const flags: ReadonlyArray<readonly [word: RegExp, flag: string, claim: number]> = [
   [/^(LOCALI[ZS]ER|SCOUT|TOPOGRAM|SURVIEW|SCANOGRAM)$/, 'localizer', 0],
   [/^(DOSE(_INFO|_REPORT)?|SCREEN ?SAVE|SCREENSHOT|CSA REPORT|REPORT)$/, 'report', 0],
+  [/^(LABEL|OVERVIEW|THUMBNAIL)$/, 'overview', 0],
   [/^(P|PHASE( MAP)?|P_.*|VELOCITY)$/, 'phase', 1],
   [/^(R|REAL|R_.*|I|IMAGINARY|I_.*)$/, 'complex', 1],
   [/^(ADC|FA|TRACEW?|CBF|CBV|MTT|TTP|T[12*]+[ _]?MAP)$/, 'map', 1],

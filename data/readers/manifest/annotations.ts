@@ -7,7 +7,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import type { Image, Item } from '../dataset.ts'
+import type { Box, Image, Item } from '../dataset.ts'
 import { counted, note } from '../note.ts'
 import { isPicture, readPicture } from '../pictures/file.ts'
 import { isTurned } from '../pictures/header.ts'
@@ -50,7 +50,10 @@ export const annotated =
   (item: Item): TaskEither<Fault, Item> => {
     const shown = shownOf(item.image, counts)
     const { height, width } = shown === undefined ? item.image : storedSize(shown)
-    const stray = row.boxes?.find((b) => b.x >= width || b.y >= height || b.x + b.width <= 0 || b.y + b.height <= 0)
+    const inPixels = (b: Box): Box =>
+      row.shares === true ? { x: b.x * width, y: b.y * height, width: b.width * width, height: b.height * height } : b
+    const own = row.boxes?.map(inPixels)
+    const stray = own?.find((b) => b.x >= width || b.y >= height || b.x + b.width <= 0 || b.y + b.height <= 0)
     if (stray !== undefined) {
       return TE.left(
         fault('data', {
@@ -61,7 +64,7 @@ export const annotated =
         }),
       )
     }
-    const boxes = shown === undefined ? row.boxes : row.boxes?.map(turnedBox(shown))
+    const boxes = shown === undefined ? own : own?.map(turnedBox(shown))
     const known: Item = {
       ...item,
       ...(row.label === undefined ? {} : { label: row.label }),

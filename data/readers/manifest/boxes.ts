@@ -5,6 +5,7 @@ import { faultsOf, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Box } from '../dataset.ts'
 import { candidates, named } from './columns.ts'
+import { listOf } from './lists.ts'
 import { placeOf } from './table.ts'
 import type { Table } from './table.ts'
 import { isRecord } from '../../formats/codec.ts'
@@ -46,10 +47,13 @@ const boxOf = (place: string, u: unknown): Either<Fault, Box> => {
 export const listIn = (place: string, u: unknown): Either<Fault, unknown> => {
   if (typeof u !== 'string' || u === '') return E.right(u === '' ? undefined : u)
   if (/^[-\d. ,]+$/.test(u)) return E.right(u.trim().split(/[ ,]+/).map(Number))
-  return E.tryCatch(
-    (): unknown => JSON.parse(u),
-    (e) => wrongRow(place, messageOf(e), 'a list in JSON'),
-  )
+  const list = listOf(u)
+  return list !== undefined
+    ? E.right(list)
+    : E.tryCatch(
+        (): unknown => JSON.parse(u),
+        (e) => wrongRow(place, messageOf(e), 'a list in JSON'),
+      )
 }
 
 const isNumbers = (u: unknown): u is ReadonlyArray<number> => Array.isArray(u) && u.every((x) => typeof x === 'number')

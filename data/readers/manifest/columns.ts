@@ -135,6 +135,12 @@ export const named = (t: Table, name: string): number | undefined => {
   return like < 0 ? undefined : like
 }
 
+/** A cell of a column that says yes or no, as numbers do. */
+export const markText = (u: unknown): string => {
+  const text = labelText(u).toLowerCase()
+  return text === 'true' ? '1' : text === 'false' ? '0' : text
+}
+
 const binary = new Set(['', '0', '1', '-1', 'nan'])
 
 /** Columns of 0 and 1 (also -1 and blank), two at least, each a class: CheXpert's findings, ISIC's diagnoses. */
@@ -143,7 +149,7 @@ export const binaryColumns = (t: Table, taken: ReadonlySet<number>): ReadonlyArr
     if (taken.has(c) || name === '') return []
     let said = false
     for (const v of t.columns[c]) {
-      const text = labelText(v).toLowerCase()
+      const text = markText(v)
       if (!binary.has(text)) return []
       said ||= text !== '' && text !== 'nan'
     }

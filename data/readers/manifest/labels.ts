@@ -1,5 +1,9 @@
 /** Labels of rows, of a table or of an array: what stands for no label, one class a row, or several. One rule for all formats. */
 
+import { sharedBytes, sharedNumbers } from '../../formats/memory.ts'
+import { note } from '../note.ts'
+import { grouped } from '../walk.ts'
+
 export interface Labels {
   readonly classes: ReadonlyArray<string>
   /** A class for each row, -1 for none; nothing where rows have several. */
@@ -73,6 +77,9 @@ export const classesOf = (counts: ReadonlyMap<string, number>, none: ReadonlyArr
   const sorted = numeric ? [...given].sort((a, b) => Number(a) - Number(b)) : [...given].sort((a, b) => (a < b ? -1 : 1))
   const classes = dense ? Array.from({ length: top + 1 }, (_, i) => String(i)) : sorted
   if (numeric && !dense) said.push(`${given.length} numbers up to ${top} are classes in their order, not by their value`)
+  const alike = grouped(sorted, (w) => w.toLowerCase())
+  const differing = [...alike.values()].filter((own) => own.length > 1).flat()
+  if (differing.length > 0) said.push(note('classes differ in capitals alone, and are classes of their own', differing))
   const place = new Map(dense ? given.map((w) => [w, Number(w)]) : sorted.map((w, i) => [w, i]))
   return { classes, place, said }
 }
@@ -139,4 +146,53 @@ export const onlyOne = (l: Labels): Labels => {
     if (single[r] < 0) return l
   }
   return { classes, single, said: [] }
+}
+
+/** Labels by numbers or names of classes that a description has, in its order; what it does not name is no label. */
+export const amongClasses =
+  (classes: ReadonlyArray<string>) =>
+  ({ classes: own, single, several, said }: Labels): Labels => {
+    const at = new Map(classes.map((c, i) => [c, i]))
+    const place = own.map((c) => (isWhole(c) && Number(c) < classes.length ? Number(c) : (at.get(c) ?? -1)))
+    const [from, to] = [own.length, classes.length]
+    const values = new Uint8Array((several?.given.length ?? 0) * to)
+    several?.values.forEach((v, i) => {
+      const c = place[i % from]
+      if (v > 0 && c >= 0) values[Math.floor(i / from) * to + c] = 1
+    })
+    return {
+      classes,
+      said,
+      ...(single === undefined ? {} : { single: single.map((c) => (c < 0 ? -1 : place[c])) }),
+      ...(several === undefined ? {} : { several: { values, given: several.given } }),
+    }
+  }
+
+/** Labels of rows: a class for each, -1 for none; or 0 and 1 for each class, one row after the other, and which rows say anything. */
+export interface Shared {
+  readonly classes: ReadonlyArray<string>
+  readonly labels: Int32Array
+  readonly several?: { readonly values: Uint8Array; readonly given: Uint8Array }
+}
+
+/** The labels of some rows, as plain data that threads share. */
+export const sharedLabels = ({ classes, single, several }: Labels, rows: Int32Array): Shared => {
+  const n = classes.length
+  return {
+    classes,
+    labels: sharedNumbers(
+      Int32Array,
+      rows.map((r) => single?.[r] ?? -1),
+    ),
+    ...(several === undefined
+      ? {}
+      : {
+          several: {
+            values: sharedBytes(
+              Uint8Array.from({ length: rows.length * n }, (_, i) => several.values[rows[Math.floor(i / n)] * n + (i % n)]),
+            ),
+            given: sharedBytes(Uint8Array.from(rows, (r) => several.given[r])),
+          },
+        }),
+  }
 }

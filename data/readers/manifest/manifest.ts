@@ -26,9 +26,10 @@ import { subset } from '../subset.ts'
 import { annotated, turnedNote } from './annotations.ts'
 import type { Counts } from './annotations.ts'
 import { cellText } from './boxes.ts'
-import { candidates, noNames } from './columns.ts'
+import { noNames } from './columns.ts'
 import { located, pathColumn, pathTexts } from './located.ts'
 import type { Located } from './located.ts'
+import { maskColumn } from './mask-column.ts'
 import { finder } from './paths.ts'
 import { rowAt, rowsOf, splitOrder } from './row.ts'
 import type { Reading, Rows } from './row.ts'
@@ -141,19 +142,20 @@ const placesOf = async (t: Table, root: string, column: string, stop: boolean): 
   const c = await pathColumn(t, find, column)
   if (E.isLeft(c)) return c
   const images = await located(t, pathTexts(t, c.right), find)
-  const [k] = candidates(t, 'mask').filter((m) => m !== c.right)
+  const k = maskColumn(t, c.right)
   const texts = k === undefined ? [] : t.columns[k].map(cellText)
   const masks = await located(t, texts, find)
   const missing = [...images.missing, ...masks.missing]
-  const nothing = images.paths.every((p) => p === undefined || p === '')
+  const paths = images.paths.map((p, r) => (texts.length > 0 && masks.paths[r] === undefined ? undefined : p))
+  const nothing = paths.every((p) => p === undefined || p === '')
   if (missing.length > 0 && (stop || nothing)) {
-    const all = nothing && missing.length > 1 ? `; ${[...images.notes].join('; ')}` : ''
+    const all = nothing && missing.length > 1 ? `; ${[...images.notes, ...masks.notes.map((n) => `masks: ${n}`)].join('; ')}` : ''
     return E.left({ ...missing[0], found: `${missing[0].found}${all}` })
   }
   const found = new Map(texts.map((text, r) => [text, masks.paths[r] ?? text]))
   return E.right({
     column: c.right,
-    paths: images.paths.map((p, r) => (texts.length > 0 && masks.paths[r] === undefined ? undefined : p)),
+    paths,
     folders: images.folders,
     notes: [...images.notes, ...masks.notes.map((n) => `masks: ${n}`)],
     missing,

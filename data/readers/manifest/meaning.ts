@@ -1,10 +1,8 @@
 /** What the labels of a table are: a column of classes, of lists, of texts with marks between, or a column of 0 and 1 for each class. */
-import * as E from 'fp-ts/lib/Either.js'
-import type { Fault } from '../../../core/fault.ts'
-import { listIn } from './boxes.ts'
-import { binaryColumns, candidates, named } from './columns.ts'
+import { binaryColumns, candidates, markText, named } from './columns.ts'
 import { labelText, onlyOne, singleLabels, vectorLabels, wordLabels } from './labels.ts'
 import type { Labels } from './labels.ts'
+import { listOf } from './lists.ts'
 import { isFile } from './table.ts'
 import type { Table } from './table.ts'
 
@@ -15,20 +13,22 @@ export interface Meaning {
   readonly how: string
 }
 
-/** A column of labels: a class a row, or several where cells are lists or have `|` or `;` between. */
-export const meaningOf = (t: Table, c: number, none: ReadonlyArray<string>): Meaning => {
-  const cells = t.columns[c].map((u) =>
-    typeof u === 'string' && /^\[.*\]$/.test(u) ? E.getOrElse<Fault, unknown>(() => u)(listIn('', u)) : u,
-  )
-  const from = [c]
+/**
+ * The labels of a column's cells, none where they name files: a class a row, or several where cells are lists or have `|` or `;` between.
+ * Lists of -1, 0 and 1 of one length say yes or no to each class, of which there are `described` where a description counts them.
+ */
+export const labelsIn = (
+  values: ReadonlyArray<unknown>,
+  none: ReadonlyArray<string>,
+  described?: number,
+): Omit<Meaning, 'from'> | undefined => {
+  const cells = values.map((u) => (typeof u === 'string' && u.trim().startsWith('[') ? (listOf(u) ?? u) : u))
   if (cells.some(Array.isArray)) {
     const lists = cells.map((u): ReadonlyArray<string> | undefined => (Array.isArray(u) ? u.map(labelText) : undefined))
-    const vectors =
-      lists.every((l) => l === undefined || l.every((v) => /^(-?\d+)?$/.test(v))) &&
-      new Set(lists.flatMap((l) => (l === undefined ? [] : [l.length]))).size === 1
     const n = lists.find((l) => l !== undefined)?.length ?? 0
+    const vectors =
+      n === (described ?? n) && lists.every((l) => l === undefined || (l.length === n && l.every((v) => /^(-?[01])?$/.test(v))))
     return {
-      from,
       how: 'several a row',
       labels: vectors
         ? vectorLabels(
@@ -41,10 +41,18 @@ export const meaningOf = (t: Table, c: number, none: ReadonlyArray<string>): Mea
   const texts = cells.map(labelText)
   const mark = ['|', ';'].find((m) => texts.some((x) => x.includes(m)))
   if (mark !== undefined)
-    return { from, how: `several a row, with ${mark} between`, labels: wordLabels(texts.map((x) => x.split(mark).map((w) => w.trim()))) }
+    return { how: `several a row, with ${mark} between`, labels: wordLabels(texts.map((x) => x.split(mark).map((w) => w.trim()))) }
   return texts.some((x) => x !== '') && texts.every((x) => x === '' || isFile(x))
+    ? undefined
+    : { how: '', labels: singleLabels(texts, none) }
+}
+
+/** The labels of a table's column. */
+export const meaningOf = (t: Table, c: number, none: ReadonlyArray<string>): Meaning => {
+  const read = labelsIn(t.columns[c], none)
+  return read === undefined
     ? { from: [], how: '', labels: { classes: [], said: [`the column ${t.names[c]} names files and is no label`] } }
-    : { from, how: '', labels: singleLabels(texts, none) }
+    : { ...read, from: [c] }
 }
 
 const unlabelled: Meaning = { labels: { classes: [], said: [] }, from: [], how: '' }
@@ -58,7 +66,7 @@ export const labelsOf = (t: Table, name: string, none: ReadonlyArray<string>, ta
   if (binary.length === 0) return unlabelled
   const labels = onlyOne(
     vectorLabels(
-      t.lines.map((_, r) => binary.map((c) => labelText(t.columns[c][r]))),
+      t.lines.map((_, r) => binary.map((c) => markText(t.columns[c][r]))),
       binary.map((c) => t.names[c]),
     ),
   )

@@ -17,6 +17,7 @@ export type Reading =
   | 'with %20 and its like as the characters that they stand for'
   | 'without its first folders'
   | 'by its name, in the folders below'
+  | 'by its name, in the folders beside'
   | 'as a folder, of which all files are read'
 
 export interface Found {
@@ -50,6 +51,9 @@ interface Below {
   readonly names: ReadonlyMap<string, ReadonlyArray<string>>
   readonly stems: ReadonlyMap<string, ReadonlyArray<string>>
 }
+
+/** Folders that hold tables alone. */
+const ofTables = /^(annotations?|annots?|labels?|meta(data)?|splits?|lists?|tables?|csvs?|jsons?|info)$/i
 
 /** A text of a web address as the characters that it stands for. */
 const decoded = (text: string): string => {
@@ -107,18 +111,18 @@ export const finder = (root: string, isRead: (path: string) => boolean): Finder 
     folders.set(folder, at)
     return at
   }
-  let below: Promise<Below> | undefined
-  const everywhere = (): Promise<Below> =>
-    (below ??= list(root).then(
+  const listed = (folder: string): Promise<Below> =>
+    list(folder).then(
       ({ files }) => {
-        const read = files.filter(isRead)
+        const read = files.filter(isRead).map((f) => belowRoot(join(folder, f)))
         return {
           names: grouped(read, (f) => basename(f).normalize('NFC')),
           stems: grouped(read, (f) => stemOf(basename(f)).normalize('NFC')),
         }
       },
       (): Below => ({ names: new Map(), stems: new Map() }),
-    ))
+    )
+  let [below, beside]: Array<Promise<Below> | undefined> = []
   const belowRoot = (path: string): string => relative(root, path).split(sep).join('/')
   const at = async (path: string): Promise<string | undefined> => {
     const known = (await inFolder(dirname(path))).exact.get(basename(path).normalize('NFC'))
@@ -160,11 +164,14 @@ export const finder = (root: string, isRead: (path: string) => boolean): Finder 
       if (there !== undefined) return { path: belowRoot(there), how: 'without its first folders' }
     }
     const last = (parts.at(-1) ?? '').normalize('NFC')
-    const { names, stems } = await everywhere()
-    const far = last === '' ? undefined : (only(names.get(last)) ?? only(stems.get(last)))
-    return far === undefined
-      ? { path: belowRoot(resolve(root, text)), how: 'missing' }
-      : { path: far, how: 'by its name, in the folders below' }
+    const missing: Found = { path: belowRoot(resolve(root, text)), how: 'missing' }
+    if (last === '') return missing
+    const within = ({ names, stems }: Below): string | undefined => only(names.get(last)) ?? only(stems.get(last))
+    const far = within(await (below ??= listed(root)))
+    if (far !== undefined) return { path: far, how: 'by its name, in the folders below' }
+    // a folder of tables lies beside the folders of images
+    const near = ofTables.test(basename(root)) ? within(await (beside ??= listed(dirname(root)))) : undefined
+    return near === undefined ? missing : { path: near, how: 'by its name, in the folders beside' }
   }
   /** The place with its files, where it is a folder. */
   const find = async (text: string): Promise<Found> => {

@@ -9,6 +9,7 @@ import { splitNames, splitOf } from '../split.ts'
 import { boxColumns, boxesIn, cellText, wrongRow } from './boxes.ts'
 import { candidates, named } from './columns.ts'
 import type { ColumnNames, Role } from './columns.ts'
+import { maskColumn } from './mask-column.ts'
 import { labelsOf, meaningOf } from './meaning.ts'
 import type { Meaning } from './meaning.ts'
 import { placeOf } from './table.ts'
@@ -20,6 +21,8 @@ export interface Row {
   readonly label?: number
   readonly labels?: ReadonlyArray<number>
   readonly boxes?: ReadonlyArray<Box>
+  /** Its boxes are shares of the image's sides. */
+  readonly shares?: boolean
   readonly mask?: string
 }
 
@@ -35,9 +38,23 @@ export interface Rows {
   readonly several?: { readonly width: number; readonly values: Uint8Array; readonly given: Uint8Array }
   /** By the rows that have some. */
   readonly boxes: Readonly<Record<number, ReadonlyArray<Box> | undefined>>
+  /** Boxes are shares of the sides of their images. */
+  readonly shares: boolean
   readonly masks: Readonly<Record<number, string | undefined>>
   /** What rows belong to, by numbers, -1 for none. */
   readonly groups?: { readonly names: ReadonlyArray<string>; readonly of: Int32Array }
+}
+
+/** Whether boxes are shares of their images' sides: none reaches further than 1, so that in pixels they would be of none. */
+const areShares = (boxes: Iterable<ReadonlyArray<Box>>): boolean => {
+  let some = false
+  for (const own of boxes) {
+    for (const { x, y, width, height } of own) {
+      if (x < 0 || y < 0 || x + width > 1 + 1e-6 || y + height > 1 + 1e-6) return false
+      some ||= width < 1 || height < 1
+    }
+  }
+  return some
 }
 
 /** What is needed of rows to find their images. */
@@ -71,7 +88,7 @@ export const rowAt = (rows: Rows, r: number): Row => {
     ...(several === undefined || several.given[r] === 0
       ? {}
       : { labels: Array.from(several.values.subarray(r * several.width, (r + 1) * several.width)) }),
-    ...(own === undefined ? {} : { boxes: own }),
+    ...(own === undefined ? {} : { boxes: own, shares: rows.shares }),
     ...(mask === undefined ? {} : { mask }),
   }
 }
@@ -110,34 +127,38 @@ const described = (t: Table, path: number, m: Meaning, split: number | undefined
     ...m.from,
     split,
     group,
-    ...(['mask', 'frame', 'labels'] as const).flatMap((r) => candidates(t, r).slice(0, 1)),
+    maskColumn(t, path),
+    ...(['frame', 'labels'] as const).flatMap((r) => candidates(t, r).slice(0, 1)),
     ...boxColumns(t),
   ])
   const rest = t.names.filter((_, c) => !used.has(c) && t.names[c] !== '')
   return `columns: ${parts.join('; ')}${rest.length === 0 ? '' : `; not used: ${rest.slice(0, 8).join(', ')}${rest.length > 8 ? ` and ${rest.length - 8} more` : ''}`}`
 }
 
-/** A note of images that rows call differently. */
+/** Notes of images that several rows name, and of those that these call differently. */
 const contradictions = ({ rows: { labels }, fileOf, files, frames }: Omit<Reading, 'notes'>): ReadonlyArray<string> => {
   const none = -2
   const first = new Int32Array(files.length).fill(none)
   const ofFrames = new Map<string, number>()
-  const odd = new Set<number>()
+  const [odd, again] = [new Set<number>(), new Set<number>()]
   for (let r = 0; r < labels.length; r++) {
     const [file, frame] = [fileOf[r], frames.get(r)]
     const key = frame === undefined ? '' : `${file} ${frame}`
     const known = frame === undefined ? first[file] : (ofFrames.get(key) ?? none)
-    if (known !== none && known !== labels[r]) odd.add(file)
+    if (known !== none) (known === labels[r] ? again : odd).add(file)
     else if (frame === undefined) first[file] = labels[r]
     else ofFrames.set(key, labels[r])
   }
-  if (odd.size === 0) return []
-  return [
-    note(
-      `${counted(odd.size, 'image is', 'images are')} in several rows with different labels: each row is an image of its own`,
-      [...odd].map((f) => files[f]),
-    ),
-  ]
+  const said = (own: ReadonlySet<number>, labelled: string): ReadonlyArray<string> =>
+    own.size === 0
+      ? []
+      : [
+          note(
+            `${counted(own.size, 'image is', 'images are')} in several rows${labelled}: each row is an image of its own`,
+            [...own].map((f) => files[f]),
+          ),
+        ]
+  return [...said(odd, ' with different labels'), ...said(new Set([...again].filter((f) => !odd.has(f))), '')]
 }
 
 /**
@@ -151,13 +172,14 @@ export const rowsOf = (
   maskOf: (text: string) => string,
   o: RowOptions,
 ): Either<Fault, Reading> => {
-  const only = (role: Exclude<Role, 'path' | 'label' | 'labels'>): number | undefined => candidates(t, role).find((c) => c !== path)
+  const only = (role: Exclude<Role, 'path' | 'label' | 'labels' | 'mask'>): number | undefined =>
+    candidates(t, role).find((c) => c !== path)
   const chosen = (role: 'split' | 'group'): number | undefined =>
     o.columns[role] === 'none' ? undefined : o.columns[role] === '' ? only(role) : named(t, o.columns[role])
   const given = chosen('split')
   const isSplit = given !== undefined && t.columns[given].some((u) => splitOf(cellText(u)) !== undefined)
   const split = isSplit ? given : undefined
-  const [group, mask, frame] = [chosen('group'), only('mask'), only('frame')]
+  const [group, mask, frame] = [chosen('group'), maskColumn(t, path), only('frame')]
   const m = labelsOf(
     t,
     o.columns.label,
@@ -218,6 +240,7 @@ export const rowsOf = (
           count,
         )
   const pick = (of: (r: number) => number): Int32Array => Int32Array.from(own, of)
+  const shares = areShares(boxes.values())
   const reading = {
     rows: {
       lines: sharedNumbers(
@@ -242,6 +265,7 @@ export const rowsOf = (
             },
           }),
       boxes: Object.fromEntries(boxes),
+      shares,
       masks: Object.fromEntries(masks),
       ...(groups === undefined ? {} : { groups: { names: groups.names, of: sharedNumbers(Int32Array, groups.of) } }),
     },
@@ -258,6 +282,7 @@ export const rowsOf = (
     notes: [
       note(described(t, path, m, split, group), [], 'data.columns.label=NAME, or path, split, group, chooses others'),
       ...(t.said ?? []),
+      ...(shares ? ['boxes of numbers up to 1 are taken as shares of the sides of their images'] : []),
       ...contradictions(reading),
       ...m.labels.said,
       ...(vectors?.labels.said ?? []),

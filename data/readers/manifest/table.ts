@@ -112,6 +112,22 @@ const fromCoco = (
   )
 }
 
+/**
+ * Records of a table that JSON has by columns, as pandas writes it (`{"path": {"0": …}}`, `{"path": […]}`), or by the names of images
+ * (`{"a.png": {"label": …}}`). Undefined for all else.
+ */
+const byColumns = (entries: ReadonlyArray<readonly [string, unknown]>): ReadonlyArray<unknown> | undefined => {
+  const inner = entries.map(([name, v]) => [name, Array.isArray(v) ? Object.fromEntries(Object.entries(v)) : v] as const)
+  if (!inner.every((e): e is readonly [string, Readonly<Record<string, unknown>>] => isRecord(e[1]))) return undefined
+  const keys = [...new Set(inner.flatMap(([, v]) => Object.keys(v)))]
+  if (keys.length === 0) return undefined
+  return keys.every((k) => /^\d+$/.test(k))
+    ? keys.map((k) => Object.fromEntries(inner.map(([name, v]) => [name, v[k]])))
+    : entries.every(([, v]) => !Array.isArray(v))
+      ? inner.map(([path, v]) => ({ path, ...v }))
+      : undefined
+}
+
 const fromJson = (file: string, text: string): Either<Fault, Table> => {
   try {
     const u = parseJson(text)
@@ -125,6 +141,8 @@ const fromJson = (file: string, text: string): Either<Fault, Table> => {
       if (labels.length > 0 && labels.every(([name, v]) => isFile(name) && !isRecord(v)))
         return columnsOf(file, numbered(labels.map(([path, label]) => ({ path, label }))))
       if (lists.length === 1) return columnsOf(file, numbered(lists[0]))
+      const own = byColumns(labels)
+      if (own !== undefined) return columnsOf(file, numbered(own))
     }
     return E.left(
       wrong(
@@ -144,16 +162,19 @@ const fromCsv = (file: string, text: string): Either<Fault, Table> => {
   return E.right({ file, ...withNames(t.right) })
 }
 
+const isDeep = (text: string): boolean => /[/\\].*[/\\]/.test(text)
+
 /** A table whose first line is a row like the others: columns by their numbers, and of two the one without files is the label. */
 const withNames = (t: CsvTable): CsvTable & Pick<Table, 'said'> => {
-  const path = t.names.findIndex(isFile)
+  // a file, or a folder below others, which the rows name too
+  const path = t.names.findIndex((n, c) => isFile(n) || (isDeep(n) && t.columns[c].length > 0 && isDeep(t.columns[c][0])))
   if (path < 0) return t
   const names = t.names.map((_, c) => (c === path ? 'path' : t.names.length === 2 ? 'label' : `column ${c + 1}`))
   return {
     names,
     columns: t.columns.map((c, k) => [t.names[k], ...c]),
     lines: [1, ...t.lines],
-    said: [`the first line names a file and is read as a row; the columns are called ${names.join(', ')}`],
+    said: [`the first line names a file or folder and is read as a row; the columns are called ${names.join(', ')}`],
   }
 }
 
@@ -163,7 +184,10 @@ export const looksLikeTable = (head: Uint8Array): boolean =>
 
 /** The text of a table: UTF-8, UTF-16 where its first bytes say so, else Latin-1, which is said. */
 export const decodeText = (bytes: Uint8Array): { readonly text: string; readonly latin1: boolean } => {
-  const wide = bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : bytes[0] === 0xfe && bytes[1] === 0xff ? 'utf-16be' : undefined
+  const marked = (a: number, b: number): boolean => bytes[0] === a && bytes[1] === b
+  // without a mark, every second byte of the first letters is 0
+  const blank = (at: number): boolean => bytes.length >= 4 && bytes[at] === 0 && bytes[at + 2] === 0 && bytes[1 - at] !== 0
+  const wide = marked(0xff, 0xfe) || blank(1) ? 'utf-16le' : marked(0xfe, 0xff) || blank(0) ? 'utf-16be' : undefined
   if (wide !== undefined) return { text: new TextDecoder(wide).decode(bytes), latin1: false }
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes), latin1: false }

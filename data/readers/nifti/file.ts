@@ -41,14 +41,32 @@ export interface NiftiFile {
   readonly volumes: Volumes
 }
 
+const skipping = 'or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)'
+
 export const wrongNifti = (path: string, found: string): Fault =>
   fault('data', {
     place: path,
     found,
     allowed: 'a whole NIfTI-1 or NIfTI-2 volume of integers, floats or RGB, plain or gzipped',
-    remedy:
-      'copy or convert the file again, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
+    remedy: `copy or convert the file again, ${skipping}`,
   })
+
+/** Other formats whose headers end in .hdr, by how they begin. */
+const foreign: ReadonlyArray<readonly [begins: string, what: string, instead: string]> = [
+  ['ENVI', 'a header of ENVI', 'TIFF of as many bands (gdal_translate -of GTiff IMAGE OUT.tif)'],
+  ['#?', 'a picture of Radiance', 'TIFF of floats'],
+]
+
+/** The fault of a header that is none of NIfTI: whole, where it is one of another format. */
+const wrongHeader =
+  (path: string, bytes: Uint8Array) =>
+  (found: string): Fault => {
+    const head = String.fromCharCode(...bytes.subarray(0, 4))
+    const other = foreign.find(([begins]) => head.startsWith(begins))
+    return other === undefined
+      ? wrongNifti(path, found)
+      : { ...wrongNifti(path, `${other[1]}, which is not read`), remedy: `convert it, to ${other[2]}, ${skipping}` }
+  }
 
 const slack = 65536
 
@@ -141,7 +159,7 @@ export const openNifti =
           ? gunzip(path, headerBytes, false)
           : withFile('data', path)((handle, length) => readAt('data', path)(handle, 0, Math.min(length, headerBytes))),
       ),
-      TE.chainEitherK((bytes) => E.mapLeft((found: string) => wrongNifti(path, found))(niftiHeader(bytes))),
+      TE.chainEitherK((bytes) => E.mapLeft(wrongHeader(path, bytes))(niftiHeader(bytes))),
       TE.map((h): NiftiHeader =>
         h.pair && isSingle(path)
           ? {

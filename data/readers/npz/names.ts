@@ -111,7 +111,10 @@ export const pairsOf = <A>(all: ReadonlyArray<Named<A>>, keys: ReadonlyArray<str
     const images =
       chosen !== undefined
         ? chosen.find((a) => a.split === split)
-        : (own.find((a) => a.role === 'images') ?? (all.length === 1 ? own.at(0) : undefined))
+        : (own.find((a) => a.role === 'images') ??
+          // an array called after its part alone
+          own.find((a) => a.split !== 'all' && splitOf(a.name) === a.split) ??
+          (all.length === 1 ? own.at(0) : undefined))
     return images === undefined ? [] : [{ split, images, labels: own.find((a) => a.role === 'labels' && a !== images) }]
   })
   // arrays of a split stand for the data set; what has no split is beside it

@@ -52,13 +52,29 @@ export interface NpzOptions {
 }
 
 /** The fault of arrays that are whole but no images as far as can be determined. */
-const unclear = (place: string, found: string): Fault =>
+const unclear = (
+  place: string,
+  found: string,
+  remedy = 'say how its axes lie (--set data.layout=nhwc), or which array holds the images (--set data.select=NAME)',
+): Fault =>
   fault('data', {
     place,
     found,
     allowed: `images with axes ${layouts.join(', ')} (n images, c channels, d slices, h rows, w columns)`,
-    remedy: 'say how its axes lie (--set data.layout=nhwc), or which array holds the images (--set data.select=NAME)',
+    remedy,
   })
+
+/** What gives square images that lie flat, one a row, their axes back; undefined for other shapes. */
+const unflattened = ([, row, ...more]: ReadonlyArray<number>): string | undefined => {
+  const axes = [
+    [Math.sqrt(row), '-1'],
+    [Math.sqrt(row / 3), '-1, 3'],
+  ] as const
+  const found = more.length > 0 ? undefined : axes.find(([side]) => Number.isInteger(side) && side >= 8)
+  return found === undefined
+    ? undefined
+    : `write it with its axes: np.savez(FILE, images=x.reshape(${found[1]}, ${found[0]}, ${found[0]}), labels=y)`
+}
 
 /** Bytes that a label takes on its way from a file to a number: what is stored and what is kept, texts as JavaScript has them. */
 const labelBytes = (h: NpyHeader): number => (h.type === 'S' || h.type === 'U' ? 64 : h.bytes + 4)
@@ -97,7 +113,7 @@ const defaultMemory = 512 * 1024 * 1024
 const layoutIn = (a: NpyArray, context: Context): Either<Fault, Output> =>
   a.header.type === 'S' || a.header.type === 'U'
     ? E.left(unclear(a.place, `texts [${a.header.shape.join(', ')}], which are no images`))
-    : E.mapLeft((found: string) => unclear(a.place, found))(layoutOf(a.header.shape, context))
+    : E.mapLeft((found: string) => unclear(a.place, found, unflattened(a.header.shape)))(layoutOf(a.header.shape, context))
 
 const partOf =
   (path: string, o: NpzOptions, memoryBytes: number) =>
@@ -226,6 +242,9 @@ export const npz = (path: string, options: NpzOptions = {}): TaskEither<Fault, P
                       .slice(0, 8)
                       .map((a) => a.name)
                       .join(', ')}, none of which is called images`,
+              arrays.length > 1 && arrays.every((a) => /\d$/.test(a.name))
+                ? 'write them as one array: np.savez(FILE, images=np.stack(list(np.load(FILE).values()))), or choose one (--set data.select=NAME)'
+                : undefined,
             ),
           )
     }),

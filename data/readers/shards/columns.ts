@@ -78,7 +78,10 @@ export const columnsOf = (place: string, m: FileMetaData, o: OpenOptions): Eithe
         ? names.find((n) => n === chosen)
         : (names.find((n) => features.get(n)?.['_type'] === 'ClassLabel') ??
           labelNames.map((w) => names.find((n) => n !== image && n.toLowerCase() === w)).find((n) => n !== undefined))
-  const given = label === undefined ? undefined : features.get(label)?.['names']
+  const feature = label === undefined ? undefined : features.get(label)
+  // a list of classes names them in its element
+  const element = feature?.['feature']
+  const given = feature?.['names'] ?? (isRecord(element) ? element['names'] : undefined)
   return E.right({
     image,
     label,

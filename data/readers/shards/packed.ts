@@ -9,6 +9,7 @@ import { outside } from '../dataset.ts'
 import type { Dataset, Item, SplitName } from '../dataset.ts'
 import { counted, note } from '../note.ts'
 import { decodePicture } from '../pictures/file.ts'
+import type { Shared } from '../manifest/labels.ts'
 import type { PictureOptions } from '../pictures/file.ts'
 import { peekPicture } from '../pictures/header.ts'
 import type { Peeked } from '../pictures/header.ts'
@@ -16,12 +17,9 @@ import type { OpenOptions } from '../reader.ts'
 import { splitOf } from '../split.ts'
 
 /** What is known of them, as plain data. */
-export interface PackedParts {
+export interface PackedParts extends Shared {
   readonly name: string
   readonly length: number
-  /** A class for each, -1 for none. */
-  readonly labels: Int32Array
-  readonly classes: ReadonlyArray<string>
   /** The shard of each: what is read one after the other. */
   readonly shards: Int32Array
   readonly options: PictureOptions
@@ -54,6 +52,8 @@ export const packed = (p: PackedParts, s: Source): Omit<Dataset, 'origin'> => {
     item: (i) => {
       if (!(Number.isSafeInteger(i) && i >= 0 && i < p.length)) return TE.left(outside(p.name, i, p.length))
       const own = label(i)
+      const n = p.classes.length
+      const several = p.several?.given[i] === 1 ? Array.from(p.several.values.subarray(i * n, (i + 1) * n)) : undefined
       return pipe(
         s.bytes(i),
         TE.chain((bytes) => decodePicture(s.placeOf(i), p.options)(bytes)),
@@ -62,6 +62,7 @@ export const packed = (p: PackedParts, s: Source): Omit<Dataset, 'origin'> => {
           source: s.sourceOf(i),
           ...(padding === undefined ? {} : { padding }),
           ...(own === undefined ? {} : { label: own }),
+          ...(several === undefined ? {} : { labels: several }),
         })),
       )
     },

@@ -10,7 +10,8 @@ import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { recent } from '../../formats/cache.ts'
 import type { Dataset, SplitName } from '../dataset.ts'
-import { labelText, singleLabels } from '../manifest/labels.ts'
+import { amongClasses, sharedLabels } from '../manifest/labels.ts'
+import { labelsIn } from '../manifest/meaning.ts'
 import { note } from '../note.ts'
 import { originOf } from '../origin.ts'
 import { reopener } from '../reader.ts'
@@ -105,8 +106,12 @@ const parquetDataset = (p: ParquetParts): Dataset => ({ ...packed(p, source(p)),
 interface Listed {
   readonly groups: ReadonlyArray<Group>
   readonly columns: Columns
-  readonly labels: ReadonlyArray<string>
+  /** The cells of its labels. */
+  readonly cells: ReadonlyArray<unknown>
 }
+
+/** Numbers of 64 bits, also in lists, as numbers. */
+const plainOf = (u: unknown): unknown => (Array.isArray(u) ? u.map(plainOf) : typeof u === 'bigint' ? Number(u) : u)
 
 const listed = (root: string, path: string, o: OpenOptions): TaskEither<Fault, Listed> =>
   withTable(join(root, path), async (file) => {
@@ -114,7 +119,7 @@ const listed = (root: string, path: string, o: OpenOptions): TaskEither<Fault, L
     const metadata = await parquetMetadataAsync(file)
     const columns = columnsOf(join(root, path), metadata, o)
     if (E.isLeft(columns)) return columns
-    const { image, label, names } = columns.right
+    const { image, label } = columns.right
     const groups: Group[] = []
     let from = 0
     for (const g of metadata.row_groups) {
@@ -125,23 +130,20 @@ const listed = (root: string, path: string, o: OpenOptions): TaskEither<Fault, L
     }
     const read: ReadonlyArray<Readonly<Record<string, unknown>>> =
       label === undefined ? [] : await parquetReadObjects({ file, metadata, columns: [label], compressors })
-    const text = (r: Readonly<Record<string, unknown>>): string => {
-      const u = label === undefined ? undefined : r[label]
-      const said = labelText(typeof u === 'bigint' ? Number(u) : u)
-      return names?.[Number(said)] ?? said
-    }
     return E.right({
       groups: groups.filter((g) => g.rows > 0),
       columns: columns.right,
-      labels: label === undefined ? new Array<string>(from).fill('') : read.map(text),
+      cells: label === undefined ? new Array<unknown>(from).fill(undefined) : read.map((r) => plainOf(r[label])),
     })
   })
 
-/** Labels by the names that the tables have, or as they are in rows. */
-const labelled = (texts: ReadonlyArray<string>, names: ReadonlyArray<string> | undefined, none: ReadonlyArray<string>) => {
-  if (names === undefined) return singleLabels(texts, none)
-  const at = new Map(names.map((n, i) => [n, i]))
-  return { classes: names, single: Int32Array.from(texts, (t) => at.get(t) ?? -1), said: [] }
+/** The numbers of the rows of a split among those of all files. */
+const inSplit = function* (read: ReadonlyArray<Listed & { readonly split: SplitName }>, split: SplitName): Generator<number> {
+  let at = 0
+  for (const r of read) {
+    if (r.split === split) for (let i = 0; i < r.cells.length; i++) yield at + i
+    at += r.cells.length
+  }
 }
 
 /** Opens tables, their splits by their names. Faults: with onError 'stop' the first that cannot be read; no column of pictures. */
@@ -160,53 +162,45 @@ export const parquet =
       o.progress?.(k + 1, files.length)
     }
     const [first] = read
-    if (first === undefined || read.every((r) => r.labels.length === 0))
+    if (first === undefined || read.every((r) => r.cells.length === 0))
       return E.left(skipped.at(0) ?? wrongTable(root, 'tables without rows'))
     const { image, label, names, rest } = first.columns
-    const { classes, single, said } = labelled(
-      read.flatMap((r) => r.labels),
-      names,
+    const meaning = labelsIn(
+      read.flatMap((r) => r.cells),
       o.unlabelled ?? [],
+      names?.length,
     )
+    const { labels, how } = meaning ?? { labels: { classes: [], said: [`the column ${label ?? ''} names files and is no label`] }, how: '' }
+    const all = label === undefined || names === undefined ? labels : amongClasses(names)(labels)
     const notes = [
       note(
-        `columns: pictures are ${JSON.stringify(image)}; ${label === undefined ? 'no label' : `label is ${JSON.stringify(label)}, ${classes.length} classes`}${rest.length === 0 ? '' : `; not used: ${rest.slice(0, 8).join(', ')}${rest.length > 8 ? ` and ${rest.length - 8} more` : ''}`}`,
+        `columns: pictures are ${JSON.stringify(image)}; ${label === undefined ? 'no label' : `label is ${JSON.stringify(label)}${how === '' ? '' : ` (${how})`}, ${all.classes.length} classes`}${rest.length === 0 ? '' : `; not used: ${rest.slice(0, 8).join(', ')}${rest.length > 8 ? ` and ${rest.length - 8} more` : ''}`}`,
         [],
         'data.columns.path=NAME or label chooses others',
       ),
-      ...(label === undefined ? [] : said),
+      ...(label === undefined ? [] : all.said),
     ]
     const datasets = new Map<SplitName, Dataset>()
     for (const split of ['train', 'val', 'test', 'all'] as const) {
-      const groups: Group[] = []
-      const labels: number[] = []
-      const shards: number[] = []
-      let at = 0
-      for (const r of read) {
-        if (r.split === split) {
-          for (const g of r.groups) {
-            for (let i = 0; i < g.rows; i++) shards.push(groups.length)
-            groups.push(g)
-          }
-          for (let i = 0; i < r.labels.length; i++) labels.push(single?.[at + i] ?? -1)
-        }
-        at += r.labels.length
-      }
-      if (labels.length === 0) continue
+      const groups = read.flatMap((r) => (r.split === split ? r.groups : []))
+      const rows = Int32Array.from(inSplit(read, split))
+      const { length } = rows
+      if (length === 0) continue
+      const shards = new Int32Array(length)
+      let filled = 0
+      groups.forEach((g, k) => {
+        shards.fill(k, filled, (filled += g.rows))
+      })
       const parts = {
         root,
         column: image,
         groups,
         shards: sharedNumbers(Int32Array, shards),
-        labels: sharedNumbers(Int32Array, labels),
-        classes,
+        ...sharedLabels(all, rows),
       }
-      const { notes: seen, ...decoding } = await look(labels.length, source(parts).bytes, o)
+      const { notes: seen, ...decoding } = await look(length, source(parts).bytes, o)
       notes.push(...seen)
-      datasets.set(
-        split,
-        parquetDataset({ ...parts, ...decoding, name: split === 'all' ? name : `${name}/${split}`, length: labels.length }),
-      )
+      datasets.set(split, parquetDataset({ ...parts, ...decoding, name: split === 'all' ? name : `${name}/${split}`, length }))
     }
     return E.right({ splits: datasets, skipped, left, notes: [...new Set(notes)] })
   }

@@ -4,6 +4,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { Evaluated } from './evaluation.ts'
@@ -68,5 +69,15 @@ const heldOutOf = (p: Parts): Either<Fault, { readonly fit: ReadonlyArray<number
       const numbers = (d: Dataset): ReadonlyArray<number> => Array.from({ length: d.length }, (_, i) => Number(d.sourceOf?.(i)))
       return { fit: numbers(fit), choose: numbers(choose) }
     }),
+    E.filterOrElse(
+      ({ choose }) => choose.length > 0,
+      ({ fit }) =>
+        fault('data', {
+          place: p.train.name,
+          found: `no class of two images, volumes or patients among the ${fit.length} to train classifiers with`,
+          allowed: 'some to fit classifiers to and others to choose among these by, or a part for validation',
+          remedy: 'name more labelled images, a folder val among them, or evaluate by knn, which chooses nothing',
+        }),
+    ),
   )
 }
