@@ -9,10 +9,10 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { shownName } from '../../../core/text.ts'
 import type { Image } from '../../../data/readers/dataset.ts'
-import type { OpenOptions } from '../../../data/readers/reader.ts'
 import { contactSheet, writePng } from '../../../data/readers/pictures/picture.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { unitImage } from '../../judge/evaluate/encoder.ts'
+import type { Reading } from '../reading.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
 import { lookAt } from '../../judge/interpret/look.ts'
 import { picturesOf } from '../../judge/interpret/pictures.ts'
@@ -68,7 +68,7 @@ const spec: CommandSpec = {
  * One of the images, in 0..1: of those of a file, or of a program's run, those that it is tested with. Which of several is looked at is
  * said where none was asked for.
  */
-const imageOf = ({ name, isOwn, splits }: Images, r: Ready, asked: number | undefined, reading: OpenOptions): TaskEither<Fault, Image> =>
+const imageOf = ({ name, isOwn, splits }: Images, r: Ready, asked: number | undefined, reading: Reading): TaskEither<Fault, Image> =>
   pipe(
     splits(r, reading),
     TE.mapLeft((f) => ({ ...f, remedy: f.remedy.replace('--data', '--image') })),
@@ -103,7 +103,7 @@ const attention = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('item', () => TE.fromEither(numberOption(spec, a, 'item', 0, (n) => n === 0 || isWhole(n), 'a whole number from 0'))),
     TE.bind('side', () => TE.fromEither(numberOption(spec, a, 'size', 0, isWhole, 'a whole number of pixels'))),
     TE.bind('mass', () => TE.fromEither(numberOption(spec, a, 'mass', 0.6, (n) => n > 0 && n <= 1, 'a share above 0, up to 1'))),
-    TE.bind('reading', () => readingFrom(a)),
+    TE.bind('reading', ({ model }) => readingFrom(a, model)),
     TE.chain(({ model, images, out, item, side, mass, reading }) =>
       withNetwork(a, model, (ready) => {
         const { device, frozen, root } = ready

@@ -225,7 +225,7 @@ const openingOf = (a: Arguments): TaskEither<Fault, Pick<Request, 'reading' | 'o
       opens === undefined
         ? pipe(
             readingFrom(a),
-            TE.map((reading) => ({ reading, opens: openData })),
+            TE.map(({ open }) => ({ reading: open, opens: openData })),
           )
         : TE.right({ reading: {}, opens }),
     ),

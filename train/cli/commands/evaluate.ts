@@ -107,7 +107,7 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('model', () => TE.fromEither(needed(spec, 'model', textOption(a, 'model')))),
     TE.bind('images', () => TE.fromEither(imagesAsked(spec, a))),
     TE.bind('options', () => TE.fromEither(optionsOf(a))),
-    TE.bind('reading', () => readingFrom(a)),
+    TE.bind('reading', ({ model }) => readingFrom(a, model)),
     TE.chain(({ name, model, images, options, reading }) =>
       withNetwork(
         a,

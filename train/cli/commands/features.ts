@@ -145,7 +145,7 @@ const features = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('limit', () =>
       TE.fromEither(numberOption(spec, a, 'limit', Infinity, (n) => n === Infinity || isWhole(n), 'a whole number from 1')),
     ),
-    TE.bind('reading', () => readingFrom(a)),
+    TE.bind('reading', ({ model }) => readingFrom(a, model)),
     TE.bind('format', ({ out }) => TE.fromEither(formatFor(a, out))),
     TE.chain(({ model, images, out, format, limit, reading }) =>
       withNetwork(

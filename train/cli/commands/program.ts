@@ -10,12 +10,12 @@ import { openTarget } from '../../../compiler/targets/open.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec, OptionSpec } from '../arguments.ts'
+import type { Reading } from '../reading.ts'
 import { parseArguments } from '../parsing.ts'
 import type { ProgramRun } from '../program-run.ts'
 import { readProgramRun } from '../program-run.ts'
 import type { Opener } from '../../../data/readers/opener.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
-import type { OpenOptions } from '../../../data/readers/reader.ts'
 import type { Split } from '../../../data/readers/split.ts'
 import type { Dialect } from '../../../models/huggingface/dialect.ts'
 import { dialects } from '../../../models/huggingface/dialect.ts'
@@ -219,7 +219,7 @@ export interface Images {
   readonly name: string
   /** Those of the program's run, and not at a path. */
   readonly isOwn: boolean
-  readonly splits: (r: Ready, reading: OpenOptions) => TaskEither<Fault, ReadonlyMap<string, Dataset>>
+  readonly splits: (r: Ready, reading: Reading) => TaskEither<Fault, ReadonlyMap<string, Dataset>>
 }
 
 const noImages = (c: CommandSpec): Fault =>
@@ -254,7 +254,7 @@ export const imagesAsked = (
     E.map((path) => ({
       name: path,
       isOwn: false,
-      splits: (r, reading) => splitsAt(path, r.progress.say, undefined, reading, openerOf(r)),
+      splits: (r, { open, intensity }) => splitsAt(path, r.progress.say, intensity, open, openerOf(r)),
     })),
   )
 }

@@ -30,8 +30,8 @@ import { viewAt } from '../../exchange/transfer/view.ts'
 
 const remedy = `name ${Object.keys(windowPresets).join(', ')}, file, or give centre and width: 40/400`
 
-/** How values become intensities, as the settings say. */
-const intensityOf = ({ intensity, windows, ends: [low, high] }: Images): Either<Fault, Intensity | undefined> => {
+/** How values become intensities, as the settings say; undefined: as suits the images. */
+export const intensityOf = ({ intensity, windows, ends: [low, high] }: Images): Either<Fault, Intensity | undefined> => {
   switch (intensity) {
     case 'usual':
       return E.right(undefined)
