@@ -36,12 +36,9 @@ const keys = {
   position_interpolation: t.type({ offset: from(0), antialias: t.boolean }),
 }
 
-const plainCodec = t.intersection([t.type({ model_type: t.keyof(huggingFaceTypes), ...sizes }), t.partial(keys)])
+const plainCodec = t.intersection([t.type({ model_type: t.keyof(huggingFaceTypes) }), t.partial({ ...sizes, ...keys })])
 
-/**
- * What is read of a `config.json`: each key with its type and range. Anything but the sizes may be missing, or null: the class' default
- * counts.
- */
+/** What is read of a `config.json`: each key with its type and range. Whatever is missing, or null, is as the class has it by default. */
 export const configCodec = nullIsAbsent(knowing(plainCodec, { model_type: null, ...sizes, ...keys }), [
   'pos_embed_shift',
   'pos_embed_jitter',

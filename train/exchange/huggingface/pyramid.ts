@@ -19,6 +19,7 @@ import { openTensors } from '../../../data/formats/foreign.ts'
 import type { Stored, StoredTensors } from '../../../data/formats/stored.ts'
 import type { Family, Pyramid, Unsaid } from '../../../models/huggingface/family.ts'
 import { families } from '../../../models/huggingface/families.ts'
+import { planIn } from '../../../models/huggingface/generations.ts'
 import { isBesideModel } from '../../../models/huggingface/names.ts'
 import type { Plan } from '../../../models/huggingface/names.ts'
 import type { PyramidOptions } from '../../../models/pyramid.ts'
@@ -94,7 +95,14 @@ const gathered = (
   return pipe(
     TE.fromEither(locate(place, tensors, [isHuggingFace ? family.anchors : family.officialAnchors], o.network ?? 'teacher')),
     TE.bindTo('located'),
-    TE.bind('found', ({ located }) => gatherWeights(place, plan, o.unknown ?? 'refuse', beside)(located.inside)),
+    TE.bind('found', ({ located: { inside } }) =>
+      gatherWeights(
+        place,
+        isHuggingFace ? planIn(family.type, plan, (name) => inside.has(name)) : plan,
+        o.unknown ?? 'refuse',
+        beside,
+      )(inside),
+    ),
     TE.map(({ located, found }) => {
       const left = found.ignored.filter((name) => !family.isBuffer(name))
       const b = adapted(model, o, found.weights)

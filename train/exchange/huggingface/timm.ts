@@ -7,24 +7,46 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
 import type { Fault } from '../../../core/fault.ts'
 import { decodeAs } from '../../../data/formats/codec.ts'
-import { above, nullIsAbsent, wholeIn } from '../../../models/huggingface/codec.ts'
+import { above, knowing, nullIsAbsent, wholeIn } from '../../../models/huggingface/codec.ts'
 import type { VitOptions } from '../../../models/options.ts'
 import type { Preprocessor } from './preprocessor.ts'
 
 export const isTimm = (u: unknown): boolean => t.type({ architecture: t.string }).is(u) && !t.type({ model_type: t.string }).is(u)
 
+/**
+ * Architectures whose arithmetic their tensors show (`vision_transformer.py`, and DINOv3's of `eva.py`). Others have rotary positions beside
+ * learned ones, or of another kind, or another activation, of which no tensor says anything.
+ */
+const isShown = (architecture: string): boolean =>
+  /^(?:vit|deit|deit3)_/.test(architecture) && !/rope|quickgelu|clip|^vit_pe_/.test(architecture)
+
+const shown = new t.Type<string>(
+  'vit_… or deit_… of timm, without rope, clip or quickgelu in its name: what others compute their tensors do not show',
+  (u): u is string => typeof u === 'string' && isShown(u),
+  (u, c) => (typeof u === 'string' && isShown(u) ? t.success(u) : t.failure(u, c)),
+  t.identity,
+)
+
+/** Functions by the names that timm's configurations have for them. */
+const functions = { gelu: 'gelu', 'torch.nn.GELU': 'gelu', silu: 'silu', swish: 'silu', 'torch.nn.SiLU': 'silu' } as const
+
+const modelArguments = { num_heads: wholeIn(1, 1024), rope_temperature: above(0), act_layer: t.keyof(functions) }
+
+/** Arguments of a model that change what it computes, and of which no tensor says anything. */
+const changing = /^act_layer|^norm_layer|eps$|^rope_|^ref_feat|^qk_norm|^scale_(?:norm|attn)/
+
 const codec = nullIsAbsent(
   t.intersection([
-    t.type({ architecture: t.string }),
+    t.type({ architecture: shown }),
     t.partial({
-      model_args: t.partial({ num_heads: wholeIn(1, 1024) }),
+      model_args: knowing(t.partial(modelArguments), modelArguments, changing),
       pretrained_cfg: t.partial({
         input_size: t.readonlyArray(wholeIn(1, 65536)),
         interpolation: t.string,
         crop_pct: above(0),
         mean: t.readonlyArray(t.number),
         std: t.readonlyArray(above(0)),
-        crop_mode: t.string,
+        crop_mode: t.keyof({ center: null, squash: null }),
       }),
     }),
   ]),
@@ -47,17 +69,21 @@ const heads: ReadonlyArray<readonly [RegExp, number]> = [
 export interface Output {
   readonly heads?: number
   readonly change: Partial<VitOptions>
+  /** Of the feed-forward half, where it is said. */
+  readonly activation?: 'gelu' | 'silu'
   readonly preprocessor?: Preprocessor
 }
 
-/** timm's evaluation: the shorter side to size / crop_pct, and the middle. */
+/** timm's evaluation: the shorter side to size / crop_pct, both sides where it squashes, and the middle. */
 const preprocessorOf = (c: t.TypeOf<typeof codec>['pretrained_cfg']): Preprocessor | undefined => {
   const [, height, width] = c?.input_size ?? []
   if (c === undefined || height === undefined || width === undefined) return undefined
+  const resized = (side: number): number => Math.floor(side / (c.crop_pct ?? 0.875))
   return {
     image_processor_type: 'timm',
     do_resize: true,
-    size: { shortest_edge: Math.floor(Math.min(height, width) / (c.crop_pct ?? 0.875)) },
+    size:
+      c.crop_mode === 'squash' ? { height: resized(height), width: resized(width) } : { shortest_edge: resized(Math.min(height, width)) },
     resample: c.interpolation ?? 'bicubic',
     do_center_crop: true,
     crop_size: { height, width },
@@ -76,11 +102,14 @@ export const timmOf = (place: string, u: unknown): Either<Fault, Output> =>
     E.map(({ architecture, model_args, pretrained_cfg }): Output => {
       const known = model_args?.num_heads ?? heads.find(([size]) => size.test(architecture))?.[1]
       const preprocessor = preprocessorOf(pretrained_cfg)
+      const { rope_temperature: base, act_layer: activation } = model_args ?? {}
+      const rotary: Partial<VitOptions> = base === undefined ? {} : { position: { kind: 'rope', periods: { base } } }
       return {
         ...(known === undefined ? {} : { heads: known }),
         ...(preprocessor === undefined ? {} : { preprocessor }),
         // timm resizes positions with antialias to the size asked for
-        change: /dinov3/.test(architecture) ? {} : { position: { kind: 'learned', offset: 0, antialias: true }, wholePatches: false },
+        ...(activation === undefined ? {} : { activation: functions[activation] }),
+        change: /dinov3/.test(architecture) ? rotary : { position: { kind: 'learned', offset: 0, antialias: true }, wholePatches: false },
       }
     }),
   )

@@ -26,7 +26,7 @@ import { whatIs } from '../../../data/formats/file.ts'
 import { readJson } from '../../../data/formats/json.ts'
 import type { ModelOptions } from '../model.ts'
 import { describedPyramid } from '../huggingface/pyramid.ts'
-import { readModel, readPyramid } from '../model.ts'
+import { isAdapters, readModel, readPyramid } from '../model.ts'
 import { isRun, readRun } from '../run.ts'
 import { writeBackbone } from '../huggingface/writer.ts'
 import { initialValues } from '../../step/initialization.ts'
@@ -82,20 +82,21 @@ const readConfigured = (path: string, config: HuggingFaceConfig): TaskEither<Fau
 type DescribeOptions = Pick<ModelOptions, 'heads' | 'base'>
 
 /** A backbone with stages at a path; none where it is another one. */
-const describedStages = (path: string): TaskEither<Fault, Option<Described>> =>
+const describedStages = (path: string, base?: string): TaskEither<Fault, Option<Described>> =>
   pipe(
     isRun(path),
     TE.bindTo('run'),
     TE.bind('what', () => whatIs(path)),
-    TE.chain(({ run, what }) =>
-      run || what === 'file' ? pipe(readPyramid(path), TE.map(O.map(({ model }) => model))) : describedPyramid(path),
+    TE.bind('adapters', () => isAdapters(path)),
+    TE.chain(({ run, what, adapters }) =>
+      run || what === 'file' || adapters ? pipe(readPyramid(path, { base }), TE.map(O.map(({ model }) => model))) : describedPyramid(path),
     ),
     TE.chain(
       O.match(
         () => TE.right(O.none),
         (pyramid) =>
           pipe(
-            viewAt(path, pyramid.options.image),
+            viewAt(path, pyramid.options.image, base),
             TE.map((view) => O.some<Described>({ network: { kind: 'pyramid', pyramid }, image: pyramid.options.image, view })),
           ),
       ),
@@ -152,7 +153,7 @@ const describedVit = (path: string, o: DescribeOptions = {}): TaskEither<Fault, 
 /** The backbone at a path, and how it sees images; of a Hugging Face folder, from its configuration alone. */
 export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> =>
   pipe(
-    describedStages(path),
+    describedStages(path, o.base),
     TE.chain(
       O.match(
         () => describedVit(path, o),
