@@ -4,7 +4,10 @@ import { above, from, inRange, knowing, nullIsAbsent, numberThat, optional, side
 import { huggingFaceTypes } from './types.ts'
 
 /** Keys that all types here have: what they are, and in which range. Sizes are checked before anything of that size is made. */
-const sizes = { hidden_size: wholeIn(1, 65536), num_hidden_layers: wholeIn(1, 1024), num_attention_heads: wholeIn(1, 1024) }
+const sizes = { hidden_size: wholeIn(1, 65536), num_hidden_layers: wholeIn(1, 1024) }
+
+/** Of these no tensor says anything: they are never guessed. */
+const needed = { num_attention_heads: wholeIn(1, 1024) }
 
 const keys = {
   image_size: sideUpTo(65536),
@@ -36,10 +39,10 @@ const keys = {
   position_interpolation: t.type({ offset: from(0), antialias: t.boolean }),
 }
 
-const plainCodec = t.intersection([t.type({ model_type: t.keyof(huggingFaceTypes) }), t.partial({ ...sizes, ...keys })])
+const plainCodec = t.intersection([t.type({ model_type: t.keyof(huggingFaceTypes), ...needed }), t.partial({ ...sizes, ...keys })])
 
-/** What is read of a `config.json`: each key with its type and range. Whatever is missing, or null, is as the class has it by default. */
-export const configCodec = nullIsAbsent(knowing(plainCodec, { model_type: null, ...sizes, ...keys }), [
+/** What is read of a `config.json`: each key with its type and range. What is missing, or null, is as the class has it, but for heads. */
+export const configCodec = nullIsAbsent(knowing(plainCodec, { model_type: null, ...needed, ...sizes, ...keys }), [
   'pos_embed_shift',
   'pos_embed_jitter',
   'pos_embed_rescale',

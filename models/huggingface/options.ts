@@ -135,14 +135,14 @@ const activationOf = (c: HuggingFaceConfig): Either<Misuse, unknown> => {
     : refuse(`hidden_act ${wanted} (found: ${found}${c.hidden_act === undefined ? ', the default of its class' : ''})`)
 }
 
-const base = { width: 768, depth: 12, heads: 12 }
+const base = { width: 768, depth: 12 }
 
 /** What the classes have by default. */
-const usual: Readonly<Record<HuggingFaceType, Pick<Common, 'width' | 'depth' | 'heads' | 'patch'>>> = {
+const usual: Readonly<Record<HuggingFaceType, Pick<Common, 'width' | 'depth' | 'patch'>>> = {
   vit: { ...base, patch: 16 },
   dinov2: { ...base, patch: 14 },
   dinov2_with_registers: { ...base, patch: 16 },
-  dinov3_vit: { width: 384, depth: 12, heads: 6, patch: 16 },
+  dinov3_vit: { width: 384, depth: 12, patch: 16 },
 }
 
 /**
@@ -151,11 +151,7 @@ const usual: Readonly<Record<HuggingFaceType, Pick<Common, 'width' | 'depth' | '
  */
 export const optionsOf = (c: HuggingFaceConfig, dialect?: Dialect): Either<Misuse, VitOptions> => {
   const type = c.model_type
-  const {
-    hidden_size: width = usual[type].width,
-    num_hidden_layers: depth = usual[type].depth,
-    num_attention_heads: heads = usual[type].heads,
-  } = c
+  const { hidden_size: width = usual[type].width, num_hidden_layers: depth = usual[type].depth, num_attention_heads: heads } = c
   const patch = square('patch_size', c.patch_size, usual[type].patch)
   if (E.isLeft(patch)) return patch
   const image = square('image_size', c.image_size, 224)

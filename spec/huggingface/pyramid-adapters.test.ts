@@ -1,6 +1,6 @@
 /**
- * Adapters of backbones with stages: read by the names that the package peft gives them on the classes of transformers, and written so; with
- * adapters on Swin or ConvNeXt a run is handed on as one of a Vision Transformer is.
+ * Adapters of backbones with stages: read by the names that the package peft gives them on the classes of transformers, and written so; a
+ * run with adapters on a Swin or a ConvNeXt is handed on as one of a Vision Transformer is.
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

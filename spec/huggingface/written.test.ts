@@ -1,6 +1,6 @@
 /**
- * What is written says every key of the classes of transformers that read it (`defaults.json`), so that no default of another version counts;
- * and pictures of one channel stay so for a network of one channel.
+ * What is written says every key of the classes of transformers that read it (`defaults.json`), so that no default of another version
+ * counts; and pictures of one channel stay so for a network of one channel.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -14,8 +14,8 @@ import type { Preprocessor } from './preprocessor.ts'
 export const isTimm = (u: unknown): boolean => t.type({ architecture: t.string }).is(u) && !t.type({ model_type: t.string }).is(u)
 
 /**
- * Architectures whose arithmetic their tensors show (`vision_transformer.py`, and DINOv3's of `eva.py`). Others have rotary positions beside
- * learned ones, or of another kind, or another activation, of which no tensor says anything.
+ * Architectures whose arithmetic their tensors show (`vision_transformer.py`, and DINOv3's of `eva.py`). Others have rotary positions
+ * beside learned ones, or of another kind, or another activation, of which no tensor says anything.
  */
 const isShown = (architecture: string): boolean =>
   /^(?:vit|deit|deit3)_/.test(architecture) && !/rope|quickgelu|clip|^vit_pe_/.test(architecture)
