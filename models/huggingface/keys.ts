@@ -1,7 +1,8 @@
 /** The keys of `config.json` of Hugging Face's ViTs: what each is, and in which range (transformers `configuration_*.py` of each model). */
 import * as t from 'io-ts'
 import { above, from, inRange, knowing, nullIsAbsent, numberThat, optional, sideUpTo, wholeIn } from './codec.ts'
-import { huggingFaceTypes } from './types.ts'
+import type { HuggingFaceType } from './types.ts'
+import { huggingFaceTypes, pyramidTypes } from './types.ts'
 
 /** Keys that all types here have: what they are, and in which range. Sizes are checked before anything of that size is made. */
 const sizes = { hidden_size: wholeIn(1, 65536), num_hidden_layers: wholeIn(1, 1024) }
@@ -39,7 +40,17 @@ const keys = {
   position_interpolation: t.type({ offset: from(0), antialias: t.boolean }),
 }
 
-const plainCodec = t.intersection([t.type({ model_type: t.keyof(huggingFaceTypes), ...needed }), t.partial({ ...sizes, ...keys })])
+const isViT = (u: unknown): u is HuggingFaceType => typeof u === 'string' && Object.hasOwn(huggingFaceTypes, u)
+
+/** One of the Vision Transformers; a fault names the types with stages too, which are read elsewhere. */
+const vitType = new t.Type<HuggingFaceType>(
+  Object.keys({ ...huggingFaceTypes, ...pyramidTypes }).join(', '),
+  isViT,
+  (u, c) => (isViT(u) ? t.success(u) : t.failure(u, c)),
+  t.identity,
+)
+
+const plainCodec = t.intersection([t.type({ model_type: vitType, ...needed }), t.partial({ ...sizes, ...keys })])
 
 /** What is read of a `config.json`: each key with its type and range. What is missing, or null, is as the class has it, but for heads. */
 export const configCodec = nullIsAbsent(knowing(plainCodec, { model_type: null, ...needed, ...sizes, ...keys }), [

@@ -311,6 +311,10 @@ describe('nothing is guessed or left out', () => {
     expect(bad.remedy).toContain('--heads N')
     expect(bad.found).toContain('35 tensors: blocks.0.attn.proj.bias')
   })
+  it('rotary positions beside learned ones, which no tensor of EVA-02 shows', async () => {
+    const eva = new Map([...timmOf(stateOf(backbones.dinov3_vit)), ['pos_embed', floatTensor([1, 10, 8], new Float32Array(80))] as const])
+    expect(left(await readModel(await written('eva02', eva), { heads: 2 })()).allowed).toContain('both at once are not known here')
+  })
   it.each(['blocks.0.attn.q_norm.weight', 'blocks.1.adapter.down.weight', 'dist_token', 'norm_pre.weight', 'pos_embed_extra'])(
     '%s, even where unknown tensors are to be ignored',
     async (name) => {

@@ -98,7 +98,7 @@ const preprocessorOf = (c: t.TypeOf<typeof codec>['pretrained_cfg']): Preprocess
 /** Faults: keys of another type. */
 export const timmOf = (place: string, u: unknown): Either<Fault, Output> =>
   pipe(
-    decodeAs(codec, 'data', place, 'correct config.json, or name the file of weights and --heads')(u),
+    decodeAs(codec, 'data', place, 'correct config.json, or choose another model, such as the same one in the format of transformers')(u),
     E.map(({ architecture, model_args, pretrained_cfg }): Output => {
       const known = model_args?.num_heads ?? heads.find(([size]) => size.test(architecture))?.[1]
       const preprocessor = preprocessorOf(pretrained_cfg)
