@@ -11,6 +11,8 @@ import { above, knowing, nullIsAbsent, wholeIn } from '../../../models/huggingfa
 import type { VitOptions } from '../../../models/options.ts'
 import type { Preprocessor } from './preprocessor.ts'
 
+const wrong = 'correct config.json, or choose another model, such as the same one in the format of transformers'
+
 export const isTimm = (u: unknown): boolean => t.type({ architecture: t.string }).is(u) && !t.type({ model_type: t.string }).is(u)
 
 /**
@@ -21,7 +23,7 @@ const isShown = (architecture: string): boolean =>
   /^(?:vit|deit|deit3)_/.test(architecture) && !/rope|quickgelu|clip|^vit_pe_/.test(architecture)
 
 const shown = new t.Type<string>(
-  'vit_… or deit_… of timm, without rope, clip or quickgelu in its name: what others compute their tensors do not show',
+  'vit_…, deit_…, swin_… or convnext_… of timm, without rope, clip or quickgelu in its name: what others compute their tensors do not show',
   (u): u is string => typeof u === 'string' && isShown(u),
   (u, c) => (typeof u === 'string' && isShown(u) ? t.success(u) : t.failure(u, c)),
   t.identity,
@@ -35,22 +37,35 @@ const modelArguments = { num_heads: wholeIn(1, 1024), rope_temperature: above(0)
 /** Arguments of a model that change what it computes, and of which no tensor says anything. */
 const changing = /^act_layer|^norm_layer|eps$|^rope_|^ref_feat|^qk_norm|^scale_(?:norm|attn)/
 
+const seen = t.partial({
+  input_size: t.readonlyArray(wholeIn(1, 65536)),
+  interpolation: t.string,
+  crop_pct: above(0),
+  mean: t.readonlyArray(t.number),
+  std: t.readonlyArray(above(0)),
+  crop_mode: t.keyof({ center: null, squash: null }),
+})
+
 const codec = nullIsAbsent(
   t.intersection([
     t.type({ architecture: shown }),
-    t.partial({
-      model_args: knowing(t.partial(modelArguments), modelArguments, changing),
-      pretrained_cfg: t.partial({
-        input_size: t.readonlyArray(wholeIn(1, 65536)),
-        interpolation: t.string,
-        crop_pct: above(0),
-        mean: t.readonlyArray(t.number),
-        std: t.readonlyArray(above(0)),
-        crop_mode: t.keyof({ center: null, squash: null }),
-      }),
-    }),
+    t.partial({ model_args: knowing(t.partial(modelArguments), modelArguments, changing), pretrained_cfg: seen }),
   ]),
 )
+
+/** Of architectures with stages no argument may change what they compute. */
+const stagesCodec = nullIsAbsent(t.partial({ model_args: knowing(t.UnknownRecord, {}, changing), pretrained_cfg: seen }))
+
+/** Whether a configuration is of one of timm's backbones with stages that are read here. */
+export const hasStages = (u: unknown): boolean =>
+  isTimm(u) && t.type({ architecture: t.string }).is(u) && /^(?:convnext|swin)_/.test(u.architecture)
+
+/** How such a backbone sees pictures. Faults: keys of another type, and such as change what it computes. */
+export const processorOfTimm = (place: string, u: unknown): Either<Fault, Preprocessor | undefined> =>
+  pipe(
+    decodeAs(stagesCodec, 'data', place, wrong)(u),
+    E.map(({ pretrained_cfg }) => preprocessorOf(pretrained_cfg)),
+  )
 
 /** Heads by the size that an architecture's name has (`vision_transformer.py`, `eva.py`). */
 const heads: ReadonlyArray<readonly [RegExp, number]> = [
@@ -75,7 +90,7 @@ export interface Output {
 }
 
 /** timm's evaluation: the shorter side to size / crop_pct, both sides where it squashes, and the middle. */
-const preprocessorOf = (c: t.TypeOf<typeof codec>['pretrained_cfg']): Preprocessor | undefined => {
+const preprocessorOf = (c: t.TypeOf<typeof seen> | undefined): Preprocessor | undefined => {
   const [, height, width] = c?.input_size ?? []
   if (c === undefined || height === undefined || width === undefined) return undefined
   const resized = (side: number): number => Math.floor(side / (c.crop_pct ?? 0.875))
@@ -98,7 +113,7 @@ const preprocessorOf = (c: t.TypeOf<typeof codec>['pretrained_cfg']): Preprocess
 /** Faults: keys of another type. */
 export const timmOf = (place: string, u: unknown): Either<Fault, Output> =>
   pipe(
-    decodeAs(codec, 'data', place, 'correct config.json, or choose another model, such as the same one in the format of transformers')(u),
+    decodeAs(codec, 'data', place, wrong)(u),
     E.map(({ architecture, model_args, pretrained_cfg }): Output => {
       const known = model_args?.num_heads ?? heads.find(([size]) => size.test(architecture))?.[1]
       const preprocessor = preprocessorOf(pretrained_cfg)
