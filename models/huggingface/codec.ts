@@ -1,4 +1,5 @@
 /** How the JSON of transformers and PEFT is read: ranges, null for what is absent, and no key that changes arithmetic unknown. */
+import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 
 /** A number of which something holds, said in words. */
@@ -80,9 +81,11 @@ export const knowing = <A>(
     codec.name,
     codec.is,
     (u, c) => {
+      const decoded = within(codec, u, c)
       const strange = strangeKey(known, changing, u)
-      return strange === undefined || !t.UnknownRecord.is(u)
-        ? within(codec, u, c)
+      // what is another thing altogether is not told by a key of its own
+      return E.isLeft(decoded) || strange === undefined || !t.UnknownRecord.is(u)
+        ? decoded
         : t.failure(u[strange], [...c, { key: strange, type: unknownKey, actual: u[strange] }])
     },
     codec.encode,

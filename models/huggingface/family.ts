@@ -15,7 +15,7 @@ import type { FullSwinOptions } from '../swin.ts'
 import type { VitInput } from '../vit.ts'
 import type { Mapping, Part, Plan } from './names.ts'
 import type { Anchors } from './prefix.ts'
-import type { HuggingFaceType } from './types.ts'
+import type { HuggingFaceType, PyramidType } from './types.ts'
 
 /** The options of a backbone with stages, by what settings call its kind. */
 export type Said =
@@ -50,7 +50,7 @@ export interface Unsaid {
 
 export interface Family {
   /** `model_type` of `config.json`. */
-  readonly type: string
+  readonly type: PyramidType
   /** In words of a person. */
   readonly name: string
   /** Whose pictures it sees as: the type of Hugging Face that the processor of a folder is taken from. */
@@ -59,6 +59,8 @@ export interface Family {
   readonly reading: <R>(use: <C>(codec: t.Type<C, unknown>, described: (c: C) => Either<Misuse, Pyramid>) => R) => R
   /** The backbone whose tensors by official names have these shapes. */
   readonly inferred: (shapes: ReadonlyMap<string, Shape>, unsaid: Unsaid) => Option<Pyramid>
+  /** The names that transformers stores one of our tensors by, in the order of its rows. */
+  readonly namesOf: (official: string) => ReadonlyArray<string>
   /** Which tensors name the backbone, whatever stands before them: in folders of Hugging Face, and in files with official names. */
   readonly anchors: Anchors
   readonly officialAnchors: Anchors
@@ -78,7 +80,7 @@ export interface Family {
 type Full<T> = T & Required<PyramidOptions> & { readonly eps: number }
 
 /** A family by what is its own. */
-export interface FamilyOf<C, T extends PyramidOptions, F extends Full<T>, P> extends Omit<Family, 'reading' | 'inferred'> {
+export interface FamilyOf<C, T extends PyramidOptions, F extends Full<T>, P> extends Omit<Family, 'reading' | 'inferred' | 'namesOf'> {
   readonly codec: t.Type<C, unknown>
   readonly optionsOf: (c: C) => Either<Misuse, T>
   readonly make: (o: T) => PyramidModel<P> & { readonly options: F }
@@ -134,6 +136,7 @@ export const familyOf = <C, T extends PyramidOptions, F extends Full<T>, P>(f: F
     name: f.name,
     sees: f.sees,
     reading: (use) => use(f.codec, flow(f.optionsOf, E.map(pyramid))),
+    namesOf: (official) => f.partsOf(official, []).flatMap((part) => ('name' in part ? [part.name] : [])),
     inferred: (shapes, unsaid) => pipe(f.outlined(shapes, unsaid), O.map(pyramid)),
     anchors: f.anchors,
     officialAnchors: f.officialAnchors,

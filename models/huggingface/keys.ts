@@ -1,10 +1,14 @@
 /** The keys of `config.json` of Hugging Face's ViTs: what each is, and in which range (transformers `configuration_*.py` of each model). */
 import * as t from 'io-ts'
 import { above, from, inRange, knowing, nullIsAbsent, numberThat, optional, sideUpTo, wholeIn } from './codec.ts'
-import { huggingFaceTypes } from './types.ts'
+import type { HuggingFaceType } from './types.ts'
+import { huggingFaceTypes, pyramidTypes } from './types.ts'
 
 /** Keys that all types here have: what they are, and in which range. Sizes are checked before anything of that size is made. */
-const sizes = { hidden_size: wholeIn(1, 65536), num_hidden_layers: wholeIn(1, 1024), num_attention_heads: wholeIn(1, 1024) }
+const sizes = { hidden_size: wholeIn(1, 65536), num_hidden_layers: wholeIn(1, 1024) }
+
+/** Of these no tensor says anything: they are never guessed. */
+const needed = { num_attention_heads: wholeIn(1, 1024) }
 
 const keys = {
   image_size: sideUpTo(65536),
@@ -36,13 +40,20 @@ const keys = {
   position_interpolation: t.type({ offset: from(0), antialias: t.boolean }),
 }
 
-const plainCodec = t.intersection([t.type({ model_type: t.keyof(huggingFaceTypes), ...sizes }), t.partial(keys)])
+const isViT = (u: unknown): u is HuggingFaceType => typeof u === 'string' && Object.hasOwn(huggingFaceTypes, u)
 
-/**
- * What is read of a `config.json`: each key with its type and range. Anything but the sizes may be missing, or null: the class' default
- * counts.
- */
-export const configCodec = nullIsAbsent(knowing(plainCodec, { model_type: null, ...sizes, ...keys }), [
+/** One of the Vision Transformers; a fault names the types with stages too, which are read elsewhere. */
+const vitType = new t.Type<HuggingFaceType>(
+  Object.keys({ ...huggingFaceTypes, ...pyramidTypes }).join(', '),
+  isViT,
+  (u, c) => (isViT(u) ? t.success(u) : t.failure(u, c)),
+  t.identity,
+)
+
+const plainCodec = t.intersection([t.type({ model_type: vitType, ...needed }), t.partial({ ...sizes, ...keys })])
+
+/** What is read of a `config.json`: each key with its type and range. What is missing, or null, is as the class has it, but for heads. */
+export const configCodec = nullIsAbsent(knowing(plainCodec, { model_type: null, ...needed, ...sizes, ...keys }), [
   'pos_embed_shift',
   'pos_embed_jitter',
   'pos_embed_rescale',

@@ -135,7 +135,15 @@ const activationOf = (c: HuggingFaceConfig): Either<Misuse, unknown> => {
     : refuse(`hidden_act ${wanted} (found: ${found}${c.hidden_act === undefined ? ', the default of its class' : ''})`)
 }
 
-const usualPatch: Readonly<Record<HuggingFaceType, number>> = { vit: 16, dinov2: 14, dinov2_with_registers: 16, dinov3_vit: 16 }
+const base = { width: 768, depth: 12 }
+
+/** What the classes have by default. */
+const usual: Readonly<Record<HuggingFaceType, Pick<Common, 'width' | 'depth' | 'patch'>>> = {
+  vit: { ...base, patch: 16 },
+  dinov2: { ...base, patch: 14 },
+  dinov2_with_registers: { ...base, patch: 16 },
+  dinov3_vit: { width: 384, depth: 12, patch: 16 },
+}
 
 /**
  * The options of the backbone that a config describes, positions read as transformers does, or as the config or `dialect` says. Left:
@@ -143,19 +151,19 @@ const usualPatch: Readonly<Record<HuggingFaceType, number>> = { vit: 16, dinov2:
  */
 export const optionsOf = (c: HuggingFaceConfig, dialect?: Dialect): Either<Misuse, VitOptions> => {
   const type = c.model_type
-  const patch = square('patch_size', c.patch_size, usualPatch[type])
+  const { hidden_size: width = usual[type].width, num_hidden_layers: depth = usual[type].depth, num_attention_heads: heads } = c
+  const patch = square('patch_size', c.patch_size, usual[type].patch)
   if (E.isLeft(patch)) return patch
   const image = square('image_size', c.image_size, 224)
   if (E.isLeft(image)) return image
   if (image.right < patch.right) return refuse(`an image_size of at least one patch (found: ${image.right} for patches of ${patch.right})`)
-  if (c.hidden_size % c.num_attention_heads !== 0)
-    return refuse(`num_attention_heads that divide hidden_size (found: ${c.num_attention_heads} for ${c.hidden_size})`)
+  if (width % heads !== 0) return refuse(`num_attention_heads that divide hidden_size (found: ${heads} for ${width})`)
   const activation = activationOf(c)
   if (E.isLeft(activation)) return activation
   const common: Common = {
-    width: c.hidden_size,
-    depth: c.num_hidden_layers,
-    heads: c.num_attention_heads,
+    width,
+    depth,
+    heads,
     patch: patch.right,
     image: image.right,
     channels: c.num_channels ?? 3,

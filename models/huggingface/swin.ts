@@ -32,7 +32,7 @@ const keys = {
   num_hidden_layers: wholeIn(1, 64),
 }
 
-const plain = t.intersection([t.type({ model_type: t.literal('swin'), ...sizes }), t.partial(keys)])
+const plain = t.intersection([t.type({ model_type: t.literal('swin') }), t.partial({ ...sizes, ...keys })])
 
 export type SwinConfig = t.TypeOf<typeof plain>
 
@@ -43,16 +43,17 @@ const refuse = (allowed: string): Either<Misuse, never> =>
   E.left({ allowed, remedy: 'choose another model, or change config.json if it is wrong' })
 
 const optionsOf = (c: SwinConfig): Either<Misuse, SwinOptions> => {
+  const { embed_dim: width = 96, depths = [2, 2, 6, 2], num_heads: heads = [3, 6, 12, 24] } = c
   if (c.use_absolute_embeddings === true || !['gelu', 'gelu_python'].includes(c.hidden_act ?? 'gelu'))
     return refuse('relative positions alone, and hidden_act gelu')
-  if (c.depths.length === 0 || c.depths.length > 8 || c.depths.length !== c.num_heads.length)
-    return refuse(`1 to 8 stages, each with its heads (found: ${c.depths.length} depths and ${c.num_heads.length} num_heads)`)
-  if (c.num_heads.some((h, i) => (c.embed_dim * 2 ** i) % h !== 0))
-    return refuse(`heads that divide the width of their stage (found: ${c.num_heads.join(', ')} for ${c.embed_dim})`)
+  if (depths.length === 0 || depths.length > 8 || depths.length !== heads.length)
+    return refuse(`1 to 8 stages, each with its heads (found: ${depths.length} depths and ${heads.length} num_heads)`)
+  if (heads.some((h, i) => (width * 2 ** i) % h !== 0))
+    return refuse(`heads that divide the width of their stage (found: ${heads.join(', ')} for ${width})`)
   return E.right({
-    width: c.embed_dim,
-    depths: c.depths,
-    heads: c.num_heads,
+    width,
+    depths,
+    heads,
     patch: number(c.patch_size, 4),
     window: c.window_size ?? 7,
     mlpRatio: c.mlp_ratio ?? 4,

@@ -1,11 +1,18 @@
 /** What runs hand on: adapters with their base, networks as they were trained, one preprocessor; and what runs take over. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { declarations } from '../../core/model.ts'
+import { sizeOf } from '../../core/type.ts'
+import { writeSafetensors } from '../../data/formats/safetensors.ts'
+import { floatTensor } from '../../data/formats/tensor.ts'
+import { swins } from '../../models/huggingface/swin.ts'
+import { writePyramid } from '../../train/exchange/huggingface/pyramid.ts'
 import { writeInitial } from '../../train/exchange/transfer/description.ts'
 import { right } from '../data/either.ts'
 import { backbones, temporary } from '../huggingface/backbones.ts'
 import { node } from '../support/command.ts'
+import { wave } from '../support/tensor.ts'
 
 const at = temporary()
 
@@ -49,6 +56,38 @@ describe('a run with adapters', { timeout: 240_000 }, () => {
     expect(refused.err).toContain('--set start.base=DIR|FILE|ID')
     const told = succeed('examples/continue.ts', '--out', at('named'), '--model', at('taken'), ...small, ...sets(`start.base=${base}`))
     expect(told).toContain(`starting from ${at('taken')}`)
+  })
+
+  it('on a backbone with stages, begun with adapters of another, has these in its base, and is the network that both make', async () => {
+    const model = swins.pyramid({ width: 4, depths: [1, 1], heads: [1, 2], patch: 2, window: 3, image: 12, channels: 1 })
+    const weights = new Map(
+      declarations(model.params).map(([p, d], i) => [p, Float32Array.from(wave(sizeOf(d.shape), i)).map((x) => x / 4)]),
+    )
+    right(await writePyramid(at('stages'))({ model, weights })())
+    mkdirSync(at('stages-adapter'))
+    writeFileSync(
+      join(at('stages-adapter'), 'adapter_config.json'),
+      JSON.stringify({ peft_type: 'LORA', r: 1, lora_alpha: 1, target_modules: ['k_proj'], base_model_name_or_path: at('stages') }),
+    )
+    const module = 'base_model.model.encoder.layers.1.blocks.0.attention.k_proj'
+    const tensors = new Map([
+      [`${module}.lora_A.weight`, floatTensor([1, 8], Float32Array.from(wave(8)))],
+      [`${module}.lora_B.weight`, floatTensor([8, 1], Float32Array.from(wave(8)))],
+    ])
+    right(await writeSafetensors(join(at('stages-adapter'), 'adapter_model.safetensors'))({ tensors, metadata: {} })())
+    const [run, lora] = [at('stages-run'), sets('strategies.lora.rank=2', 'strategies.lora.targets=all-linear', 'augmentation.locals=0')]
+    succeed('train/cli/dinograph.ts', 'train', '--out', run, '--model', at('stages-adapter'), ...small, ...lora)
+    expect(json(run, 'adapter', 'adapter_config.json')).toMatchObject({
+      auto_mapping: { base_model_class: 'SwinModel' },
+      base_model_name_or_path: join(run, 'base'),
+      target_modules: ['fc1', 'fc2', 'k_proj', 'o_proj', 'q_proj', 'reduction', 'v_proj'],
+    })
+    hf('import', '--model', join(run, 'adapter'), '--out', at('stages-merged'))
+    hf('export', '--run', run, '--merge-lora', '--out', at('stages-whole'))
+    expect(bytes(at('stages-merged'), 'model.safetensors').equals(bytes(at('stages-whole'), 'model.safetensors'))).toBe(true)
+    hf('export', '--run', run, '--adapter', '--out', at('stages-taken'))
+    for (const file of ['adapter_config.json', 'adapter_model.safetensors'])
+      expect(bytes(at('stages-taken'), file).equals(bytes(run, 'adapter', file)), file).toBe(true)
   })
 
   it('that are not there are not exported', () => {

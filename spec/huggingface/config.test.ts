@@ -163,6 +163,8 @@ describe('what is refused', () => {
   const sizes = { hidden_size: 8, num_hidden_layers: 1, num_attention_heads: 1 }
   it.each([
     [{ ...sizes, model_type: 'resnet' }, 'config.json: model_type', '"resnet"'],
+    // by what it is, not by a key that only its own type has
+    [{ model_type: 'swinv2', embed_dim: 96, window_size: 8, depths: [2, 2, 6, 2] }, 'config.json: model_type', '"swinv2"'],
     [{ ...sizes, model_type: 'vit', hidden_size: 'wide' }, 'config.json: hidden_size', '"wide"'],
     [{ model_type: 'vit', hidden_size: 8, num_hidden_layers: 1 }, 'config.json: num_attention_heads', 'nothing'],
     [{ ...sizes, model_type: 'vit', num_attention_heads: 0 }, 'config.json: num_attention_heads', '0'],

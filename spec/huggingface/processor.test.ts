@@ -2,6 +2,8 @@
  * preprocessor_config.json as it is found: null for absent, sizes, statistics and filters in every form that transformers takes; and
  * pixels as its classes make them.
  */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, it } from 'vitest'
 import { decodeAs } from '../../data/formats/codec.ts'
@@ -9,7 +11,11 @@ import type { Image } from '../../data/readers/dataset.ts'
 import { preprocessorCodec, preprocessorOf } from '../../train/exchange/huggingface/preprocessor.ts'
 import type { Preprocess } from '../../train/exchange/preprocess.ts'
 import { centreCrop, framed, framedBoxes, preprocessOf, preprocessorOfCrops } from '../../train/exchange/preprocess.ts'
-import { left, right } from '../data/either.ts'
+import { processorOf } from '../../train/exchange/huggingface/processor.ts'
+import { left, right, some } from '../data/either.ts'
+import { temporary } from './backbones.ts'
+
+const at = temporary()
 
 const decoded = decodeAs(preprocessorCodec, 'data', 'p.json', 'correct it')
 const read = (u: unknown, channels = 3): Preprocess => right(preprocessOf('p.json', right(decoded(u)), channels))
@@ -34,6 +40,22 @@ const released = {
   return_tensors: null,
   size: { height: 224, width: 224 },
 }
+
+describe('a processor that names no class', () => {
+  it.each([
+    ['vit', 'ViTImageProcessor'],
+    ['dinov2', 'BitImageProcessor'],
+    ['dinov3_convnext', 'DINOv3ViTImageProcessorFast'],
+    ['swin', 'ViTImageProcessor'],
+  ])('is, beside a %s, a %s', async (type, name) => {
+    const folder = at(type)
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'config.json'), JSON.stringify({ model_type: type }))
+    writeFileSync(join(folder, 'preprocessor_config.json'), '{"do_resize": true}')
+    const found = some(right(await processorOf(folder)()))
+    expect(right(preprocessOf(folder, found, 3))).toEqual(right(preprocessOf(folder, { image_processor_type: name }, 3)))
+  })
+})
 
 describe('what is read', () => {
   it('is the released file as it is', () => {
@@ -74,6 +96,12 @@ describe('what is read', () => {
     [{ size: -3 }, 'p.json: size', 'whole pixels'],
     [{ image_mean: 'grey' }, 'p.json: image_mean', 'a number, or one for each channel'],
     [{ rescale_factor: 0 }, 'p.json: rescale_factor', 'a number above 0'],
+    // what would change pixels, and is not done here
+    [{ size: { shortest_edge: 256, longest_edge: 512 } }, 'p.json: size', '{shortest_edge}'],
+    [{ image_processor_type: 'ConvNextImageProcessor' }, 'p.json: image_processor_type', 'ViTImageProcessor, BitImageProcessor'],
+    [{ crop_pct: 0.875 }, 'p.json: crop_pct', 'not known here'],
+    [{ do_pad: true }, 'p.json: do_pad', 'not known here'],
+    [{ do_flip_channel_order: true }, 'p.json: do_flip_channel_order', 'not known here'],
   ])('%j is refused with all that is allowed', (u, place, allowed) => {
     const bad = left(decoded({ ...released, ...u }))
     expect(bad.place).toBe(place)

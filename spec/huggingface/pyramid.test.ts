@@ -81,6 +81,46 @@ describe.each(Object.entries(models))('%s', (name, model) => {
   })
 })
 
+/** Official names as timm has them (`convnext.py`, `swin_transformer.py`). */
+const inTimm: Readonly<Record<string, (name: string) => string>> = {
+  swin: (n) => n.replace(/^layers\.(\d+)\.downsample/, (_, i: string) => `layers.${Number(i) + 1}.downsample`),
+  convnext: (n) =>
+    n
+      .replace(/^downsample_layers\.0\./, 'stem.')
+      .replace(/^downsample_layers\.(\d+)\./, 'stages.$1.downsample.')
+      .replace(/^norm\./, 'head.norm.')
+      .replace(/^stages\.(\d+)\.(\d+)\./, 'stages.$1.blocks.$2.')
+      .replace('.dwconv.', '.conv_dw.')
+      .replace(/\.pwconv([12])\./, '.mlp.fc$1.'),
+}
+
+describe.each(Object.entries(models))("timm's names of %s", (name, model) => {
+  const weights = weightsOf(model)
+
+  it('give the same weights, from a file under any path, and from a folder, with how it sees pictures', async () => {
+    right(await writeOfficialPyramid(at(`${name}-for-timm`))({ model, weights })())
+    const { tensors, metadata } = right(await readSafetensors(join(at(`${name}-for-timm`), 'official.safetensors'))())
+    const named = [...tensors].map(([n, x]) => [inTimm[name](n), x] as const)
+    expect(named.some(([n]) => !tensors.has(n))).toBe(true)
+    const wrapped = at(`${name}-timm.safetensors`)
+    right(await writeSafetensors(wrapped)({ tensors: new Map(named.map(([n, x]) => [`model.${n}`, x])), metadata })())
+    expect(some(right(await readPyramid(wrapped)())).weights).toEqual(weights)
+    const folder = at(`${name}-timm`)
+    mkdirSync(folder)
+    right(await writeSafetensors(join(folder, 'model.safetensors'))({ tensors: new Map(named), metadata: {} })())
+    const write = (over: Readonly<Record<string, unknown>>): void => {
+      const pretrained_cfg = { input_size: [3, 12, 12], crop_pct: 1, mean: [0.1, 0.2, 0.3], std: [1, 1, 1], interpolation: 'bicubic' }
+      writeFileSync(join(folder, 'config.json'), JSON.stringify({ architecture: `${name}_tiny`, num_classes: 0, pretrained_cfg, ...over }))
+    }
+    write({})
+    const b = some(right(await readPyramid(folder)()))
+    expect(b.weights).toEqual(weights)
+    expect(b.preprocessor).toMatchObject({ size: { shortest_edge: 12 }, image_mean: [0.1, 0.2, 0.3] })
+    write({ model_args: { act_layer: 'relu' } })
+    expect(left(await readPyramid(folder)()).place).toContain('act_layer')
+  })
+})
+
 it('a folder of another type, or none, is none of them', async () => {
   mkdirSync(at('another'))
   writeFileSync(join(at('another'), 'config.json'), '{"model_type": "vit"}')

@@ -274,12 +274,46 @@ describe("timm's names", () => {
   })
 })
 
+describe('what no tensor of timm says', () => {
+  const rotary = { ...sizes, generation: 3, layerScale: 1, registers: 2, eps: 1e-5, maskKeyBias: true } as const
+  const m = vit({ ...rotary, position: { kind: 'rope', periods: { base: 50 } } })
+  const folder = async (name: string, over: Readonly<Record<string, unknown>>): Promise<string> => {
+    const path = at(`said-${name}`)
+    mkdirSync(path, { recursive: true })
+    right(await writeSafetensors(join(path, 'model.safetensors'))({ tensors: timmOf(stateOf(m, weightsOf(m))), metadata: {} })())
+    const config = { architecture: 'vit_small_patch4_dinov3', model_args: { num_heads: 2, rope_temperature: 50 }, ...over }
+    writeFileSync(join(path, 'config.json'), JSON.stringify(config))
+    return path
+  }
+  it('is read: the base of rotary periods, and pictures that are squashed', async () => {
+    const pretrained_cfg = { input_size: [3, 12, 16], crop_pct: 0.5, crop_mode: 'squash' }
+    const b = right(await readModel(await folder('base', { pretrained_cfg }))())
+    expect(tokensOf(b)).toEqual(tokensOf({ model: m, weights: weightsOf(m) }))
+    expect(b.preprocessor).toMatchObject({ size: { height: 24, width: 32 }, crop_size: { height: 12, width: 16 } })
+  })
+  it.each<readonly [Readonly<Record<string, unknown>>, string]>([
+    [{ architecture: 'eva02_tiny_patch14_224' }, 'architecture'],
+    [{ architecture: 'vit_base_patch16_rope_ape_224' }, 'architecture'],
+    [{ architecture: 'vit_base_patch16_clip_quickgelu_224' }, 'architecture'],
+    [{ model_args: { num_heads: 2, act_layer: 'quick_gelu' } }, 'act_layer'],
+    [{ model_args: { num_heads: 2, act_layer: 'torch.nn.SiLU' } }, 'act_layer'],
+    [{ model_args: { num_heads: 2, rope_mixed_mode: true } }, 'rope_mixed_mode'],
+    [{ pretrained_cfg: { input_size: [3, 12, 12], crop_mode: 'border' } }, 'crop_mode'],
+  ])('or refused: %j', async (over, key) => {
+    expect(left(await readModel(await folder('refused', over))()).place).toContain(key)
+  })
+})
+
 describe('nothing is guessed or left out', () => {
   const s = stateOf(backbones.dinov2)
   it('heads, of a state that does not say them', async () => {
     const bad = left(await readModel(await written('heads', s))())
     expect(bad.remedy).toContain('--heads N')
     expect(bad.found).toContain('35 tensors: blocks.0.attn.proj.bias')
+  })
+  it('rotary positions beside learned ones, which no tensor of EVA-02 shows', async () => {
+    const eva = new Map([...timmOf(stateOf(backbones.dinov3_vit)), ['pos_embed', floatTensor([1, 10, 8], new Float32Array(80))] as const])
+    expect(left(await readModel(await written('eva02', eva), { heads: 2 })()).allowed).toContain('both at once are not known here')
   })
   it.each(['blocks.0.attn.q_norm.weight', 'blocks.1.adapter.down.weight', 'dist_token', 'norm_pre.weight', 'pos_embed_extra'])(
     '%s, even where unknown tensors are to be ignored',

@@ -167,7 +167,7 @@ const all = pipe(
     ),
   ),
   TE.chainFirst(({ tokens }) => writeSafetensors(out)({ tensors: new Map(tokens), metadata: {} })),
-  TE.chain(({ backbone }) => withAdapters(adapter)(backbone)),
+  TE.chain(({ backbone }) => withAdapters(adapter, [backbone.source === 'official' ? 'own' : backbone.source])(backbone)),
   TE.chain(writeBackbone(mergedFolder)),
 )
 

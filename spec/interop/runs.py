@@ -51,7 +51,8 @@ def compared(folder):
             with torch.no_grad():
                 tokens = model(pixel_values=pixels, **extra).last_hidden_state[0]
             before = 1 + getattr(model.config, "num_register_tokens", 0)
-            for theirs, mine in ((tokens[0], ours["cls"][i]), (tokens[before:], ours["patches"][i])):
+            cls, patches = (tokens.mean(0), tokens) if isinstance(model, T.SwinModel) else (tokens[0], tokens[before:])
+            for theirs, mine in ((cls, ours["cls"][i]), (patches, ours["patches"][i])):
                 kind = 0 if int(name[:2]) < 5 else 1
                 worst[kind] = max(worst[kind], ((theirs - mine).abs().max() / theirs.abs().max()).item())
     return model.config.model_type, channels, worst

@@ -12,10 +12,13 @@ import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { whatIs } from '../../data/formats/file.ts'
 import { localModel } from './huggingface/hub.ts'
+import type { Preprocessor } from './huggingface/preprocessor.ts'
 import { processorOf } from './huggingface/processor.ts'
 import type { Backbone, ReadOptions } from './huggingface/backbone.ts'
 import { readBackbone } from './huggingface/reader.ts'
 import { configFile, readConfig, withAdapters } from './peft/folder.ts'
+import { namesFor } from './peft/names.ts'
+import type { ModuleNames } from './peft/peft.ts'
 import type { PyramidBackbone, ReadPyramidOptions } from './huggingface/pyramid.ts'
 import { readPyramidFile, readPyramidFolder } from './huggingface/pyramid.ts'
 import { isRun, pyramidOfRun, readRun } from './run.ts'
@@ -24,6 +27,11 @@ export interface ModelOptions extends ReadOptions {
   /** The model that adapters belong to, where their own configuration does not say it, or says another. */
   readonly base?: string
 }
+
+/** They as a caller may have them, who does not know whether there is a base. */
+type Wishes = Omit<ModelOptions, 'base'> & { readonly base?: string | undefined }
+
+type Say = (text: string) => void
 
 /** Whether a folder holds adapters of the package peft. */
 export const isAdapters = (path: string): TaskEither<Fault, boolean> =>
@@ -36,7 +44,7 @@ export const isAdapters = (path: string): TaskEither<Fault, boolean> =>
  * A model that an adapter names: by its path from here, as peft has it, or from the adapter's folder (first where it begins with a dot),
  * or by its id on a hub.
  */
-const baseOf = (folder: string, named: string, say: (text: string) => void): TaskEither<Fault, string> => {
+const baseOf = (folder: string, named: string, say: Say): TaskEither<Fault, string> => {
   const [first, second] = named.startsWith('.') ? [resolve(folder, named), named] : [named, resolve(folder, named)]
   return pipe(
     whatIs(first),
@@ -56,7 +64,7 @@ const baseOf = (folder: string, named: string, say: (text: string) => void): Tas
 }
 
 /** Where the model is that the adapters of a folder belong to. Faults: they do not say it; it is not there. */
-export const baseAt = (folder: string, given: string | undefined, say: (text: string) => void): TaskEither<Fault, string> =>
+export const baseAt = (folder: string, given: string | undefined, say: Say): TaskEither<Fault, string> =>
   pipe(
     readConfig(folder),
     TE.chainEitherK((config) =>
@@ -72,7 +80,22 @@ export const baseAt = (folder: string, given: string | undefined, say: (text: st
     TE.chain((named) => baseOf(folder, named, say)),
   )
 
-const ofAdapters = (folder: string, o: ModelOptions, say: (text: string) => void): TaskEither<Fault, Backbone> =>
+/** As the base has them, as a file of official names has them, and as the folder that the base would be written as. */
+const namesOf = ({ source, model }: Backbone): ReadonlyArray<ModuleNames> => [
+  ...(source === 'official' ? [] : [source]),
+  'own',
+  ...(source === 'official' ? [namesFor({ vit: O.some(model), pyramid: O.none })] : []),
+]
+
+/** The processor of an adapter's folder, or that of its base. */
+const seenIn = <B extends Pick<Backbone, 'preprocessor'>>(own: O.Option<Preprocessor>, b: B): B => ({
+  ...b,
+  preprocessor: O.getOrElseW(() => b.preprocessor)(own),
+})
+
+const added = (folder: string, path: string): string => `the adapters of ${folder} are added to the weights of ${path}`
+
+const ofAdapters = (folder: string, o: ModelOptions, say: Say): TaskEither<Fault, Backbone> =>
   pipe(
     baseAt(folder, o.base, say),
     TE.bindTo('path'),
@@ -80,25 +103,14 @@ const ofAdapters = (folder: string, o: ModelOptions, say: (text: string) => void
     TE.bind('own', () => processorOf(folder)),
     TE.chain(({ path, base, own }) =>
       pipe(
-        withAdapters(folder)(base),
-        TE.map((b): Backbone => ({
-          ...b,
-          preprocessor: pipe(
-            own,
-            O.getOrElseW(() => base.preprocessor),
-          ),
-          notes: [`the adapters of ${folder} are added to the weights of ${path}`, ...b.notes],
-        })),
+        withAdapters(folder, namesOf(base))(base),
+        TE.map((b): Backbone => ({ ...seenIn(own, b), notes: [added(folder, path), ...b.notes] })),
       ),
     ),
   )
 
 /** Reads a backbone. Faults: those of the readers; adapters without their base, and such as do not fit it. */
-export const readModel = (
-  path: string,
-  { base, ...o }: Omit<ModelOptions, 'base'> & { readonly base?: string | undefined } = {},
-  say: (text: string) => void = () => undefined,
-): TaskEither<Fault, Backbone> =>
+export const readModel = (path: string, { base, ...o }: Wishes = {}, say: Say = () => undefined): TaskEither<Fault, Backbone> =>
   pipe(
     isAdapters(path),
     TE.chain((adapters) =>
@@ -125,22 +137,46 @@ const ofStages = ({ change, ...o }: Omit<ModelOptions, 'base'>): ReadPyramidOpti
   }
 }
 
+const pyramidOfAdapters = (folder: string, { base, ...o }: Wishes, say: Say): TaskEither<Fault, O.Option<PyramidBackbone>> =>
+  pipe(
+    baseAt(folder, base, say),
+    TE.bindTo('path'),
+    TE.bind('base', ({ path }) => readPyramid(path, o, say)),
+    TE.bind('own', () => processorOf(folder)),
+    TE.chain(({ path, base: found, own }) =>
+      O.isNone(found)
+        ? TE.right(O.none)
+        : pipe(
+            withAdapters(folder, [found.value.model.family.type, 'own'])(found.value),
+            TE.map((b) => O.some({ ...seenIn(own, b), notes: [added(folder, path), ...b.notes] })),
+          ),
+    ),
+  )
+
 /**
- * Reads a backbone with stages, a Swin or a ConvNeXt, from the folder of a run or of Hugging Face, or a file of weights; none where it is
- * another backbone, which `readModel` reads. Faults: those of the readers.
+ * Reads a backbone with stages, a Swin or a ConvNeXt, from the folder of a run or of Hugging Face, a file of weights, or adapters with the
+ * model that they belong to; none where it is another backbone, which `readModel` reads. Faults: those of the readers.
  */
-export const readPyramid = (path: string, o: Omit<ModelOptions, 'base'> = {}): TaskEither<Fault, O.Option<PyramidBackbone>> =>
+export const readPyramid = (
+  path: string,
+  { base, ...o }: Wishes = {},
+  say: Say = () => undefined,
+): TaskEither<Fault, O.Option<PyramidBackbone>> =>
   pipe(
     whatIs(path),
     TE.chain((what) => {
       if (what === 'nothing') return TE.right(O.none)
       if (what === 'file') return readPyramidFile(path, ofStages(o))
       return pipe(
-        isRun(path),
-        TE.chain((run) =>
-          run
-            ? pyramidOfRun(path, { ...ofStages(o), network: o.network ?? 'teacher', mergeLora: true })
-            : readPyramidFolder(path, ofStages(o)),
+        isAdapters(path),
+        TE.bindTo('adapters'),
+        TE.bind('run', () => isRun(path)),
+        TE.chain(({ adapters, run }) =>
+          adapters
+            ? pyramidOfAdapters(path, { ...o, base }, say)
+            : run
+              ? pyramidOfRun(path, { ...ofStages(o), network: o.network ?? 'teacher', mergeLora: true })
+              : readPyramidFolder(path, ofStages(o)),
         ),
       )
     }),

@@ -3,7 +3,6 @@ import { join, resolve } from 'node:path'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as E from 'fp-ts/lib/Either.js'
 import * as O from 'fp-ts/lib/Option.js'
-import type { Option } from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import * as t from 'io-ts'
@@ -11,8 +10,8 @@ import type { Fault } from '../../core/fault.ts'
 import { whatIs } from '../../data/formats/file.ts'
 import { huggingFaceTypes } from '../../models/huggingface/types.ts'
 import type { HuggingFaceType } from '../../models/huggingface/types.ts'
-import type { Vit } from '../../models/vit.ts'
 import { made } from '../run/origin.ts'
+import type { AnyBackbone } from '../step/method.ts'
 import type { Network } from './network.ts'
 import { modelTypeAt } from './huggingface/type.ts'
 import { configFile } from './peft/folder.ts'
@@ -47,8 +46,9 @@ const ownBase = 'base'
 const isType = (s: string | undefined): s is HuggingFaceType => s !== undefined && Object.hasOwn(huggingFaceTypes, s)
 
 /** What adapters of a network name: the model that a run has gone on from; of a run its average as transformers reads it. */
-export const baseOf = (origin: Origin, out: string, model: Option<Vit>): TaskEither<Fault, Base> => {
-  const own: ModuleNames = O.isNone(model) ? 'own' : namesFor(model.value)
+export const baseOf = (origin: Origin, out: string, network: Pick<AnyBackbone, 'vit' | 'pyramid'>): TaskEither<Fault, Base> => {
+  const own: ModuleNames = namesFor(network)
+  const isForeign = O.isNone(network.vit) && O.isNone(network.pyramid)
   return pipe(
     namedBy(origin, out),
     TE.bindTo('name'),
@@ -56,9 +56,9 @@ export const baseOf = (origin: Origin, out: string, model: Option<Vit>): TaskEit
     TE.bind('found', ({ name }) => (name === undefined ? TE.right(O.none) : modelTypeAt(name))),
     TE.map(({ name, adapters, found }): Base => {
       const type = O.toUndefined(found)
-      if (name === undefined || O.isNone(model)) return { name, unwritten: false, names: own }
+      if (name === undefined || isForeign) return { name, unwritten: false, names: own }
       if (adapters) return { name: resolve(out, ownBase), unwritten: true, names: own }
-      return { name, unwritten: false, names: isType(type) && own !== 'own' ? type : own }
+      return { name, unwritten: false, names: isType(type) && O.isSome(network.vit) && own !== 'own' ? type : own }
     }),
   )
 }

@@ -7,17 +7,11 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../core/fault.ts'
-import { fault, faultsOf } from '../../core/fault.ts'
+import { fault } from '../../core/fault.ts'
 import { whatIs } from '../../data/formats/file.ts'
 import { storedInMemory } from '../../data/formats/stored.ts'
-import type { HostTensor, HostTensors } from '../../data/formats/tensor.ts'
-import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
-import type { Adapter, LoraOptions } from '../../models/lora.ts'
-import { adaptersFor } from '../../models/lora.ts'
-import type { Values } from '../step/values.ts'
-import { merge } from './merge.ts'
-import { baseOf, originIn } from './origin.ts'
-import { configFile, tensorsFile, writeAdapters } from './peft/folder.ts'
+import type { HostTensors } from '../../data/formats/tensor.ts'
+import { adapted, isAdapter, merged } from './adapted.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
 import { checkpointsIn } from '../run/checkpoints.ts'
 import type { Which } from '../run/resumption.ts'
@@ -44,8 +38,6 @@ export interface RunOptions {
 const below = (state: HostTensors, root: string): HostTensors =>
   new Map([...state].flatMap(([path, x]) => (path.startsWith(`${root}.`) ? [[path.slice(root.length + 1), x] as const] : [])))
 
-const isAdapter = (path: string): boolean => /\.lora_(A|B|magnitude_vector)/.test(path)
-
 /** Of several students (models/distil.ts), the one that is evaluated. */
 const student = (state: HostTensors): string => (below(state, 'student.backbone').size > 0 ? 'student' : `student.${firstStudent}`)
 
@@ -53,59 +45,11 @@ const student = (state: HostTensors): string => (below(state, 'student.backbone'
  * The tensors of a network's backbone; what a moving average shares with its student is the student's. The average of a run that distils
  * is no teacher.
  */
-const backboneState = (state: HostTensors, network: Network): HostTensors => {
+export const backboneState = (state: HostTensors, network: Network): HostTensors => {
   const trained = student(state)
   const average = below(state, productRoot).size > 0 ? trained.replace('student', productRoot) : 'teacher'
   return new Map([...below(state, `${trained}.backbone`), ...(network === 'teacher' ? below(state, `${average}.backbone`) : [])])
 }
-
-const adapted = (place: string, adapters: ReadonlyArray<string>, remedy: string): Fault =>
-  fault('usage', {
-    place,
-    found: `adapters that are not merged: ${adapters[0]} and ${adapters.length - 1} more`,
-    allowed: 'a backbone of plain weights',
-    remedy,
-  })
-
-/** The adapters of a run's tensors, by its own options of them, with paths as the run has them; what was frozen has none. */
-const adaptersIn = (tensors: HostTensors, lora: LoraOptions): ReadonlyArray<Adapter> =>
-  [...tensors]
-    .filter(([path, x]) => path.endsWith('.weight') && !isAdapter(path) && x.shape.length > 1)
-    .flatMap(([path, x]) => adaptersFor(lora)({ path: `backbone.${path}`, out: x.shape[0], inputs: x.shape.slice(1) }))
-    .filter((a) => tensors.has(`${a.module.replace(/^backbone\./, '')}.lora_A.weight`))
-
-const valuesOf = (tensors: HostTensors): Either<Fault, Values> =>
-  pipe(
-    [...tensors],
-    E.traverseArray(([path, x]) =>
-      pipe(
-        floatsOf(path)(x),
-        E.map((values) => [`backbone.${path}`, values] as const),
-      ),
-    ),
-    E.map((all) => new Map(all)),
-  )
-
-const unknownAdapters = (place: string, tensors: HostTensors): Fault =>
-  adapted(place, [...tensors.keys()].filter(isAdapter), 'the configuration of the run has no "lora": merge them where the run was made')
-
-/** Adapters added into their weights. */
-const merged = (place: string, tensors: HostTensors, lora: LoraOptions | undefined): Either<Fault, HostTensors> =>
-  lora === undefined
-    ? E.left(unknownAdapters(place, tensors))
-    : pipe(
-        valuesOf(tensors),
-        E.chain(merge(adaptersIn(tensors, lora))),
-        E.map(
-          ({ values }) =>
-            new Map<string, HostTensor>(
-              [...values].map(([path, data]) => {
-                const own = path.replace(/^backbone\./, '')
-                return [own, floatTensor(tensors.get(own)?.shape ?? [data.length], data)]
-              }),
-            ),
-        ),
-      )
 
 /** The tensors of a run's backbone, adapters merged, whatever it computes of them; and what its configuration says. */
 const plainTensors = (place: string, c: Checkpoint, o: RunOptions): Either<Fault, HostTensors> => {
@@ -127,9 +71,10 @@ const plainTensors = (place: string, c: Checkpoint, o: RunOptions): Either<Fault
 /** Where a run writes a backbone that no other program has a class for. */
 export const ownFolder = 'backbone'
 
-const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<Fault, Backbone> =>
+/** The backbone that plain tensors of a run are. Faults: one with stages, or one of its own. */
+export const vitOfTensors = (place: string, c: Checkpoint, plain: HostTensors): TaskEither<Fault, Backbone> =>
   pipe(
-    TE.fromEither(plainTensors(place, c, o)),
+    TE.right(plain),
     TE.filterOrElse(
       () => c.backbone !== 'pyramid',
       () =>
@@ -150,7 +95,24 @@ const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<F
           remedy: `name its program: evaluate, features and attention take --program FILE; ${ownFolder}/backbone.onnx of the run has its features for others; training goes on from it in its own program (start.from)`,
         }),
     ),
-    TE.chain((plain) => fromState(place, plain, readingIn(c.config, plain.has('blocks.0.ls1.gamma')))),
+    TE.chain(() => fromState(place, plain, readingIn(c.config, plain.has('blocks.0.ls1.gamma')))),
+  )
+
+/** The same with stages; none where the run has another. */
+export const pyramidOfTensors = (
+  place: string,
+  c: Checkpoint,
+  plain: HostTensors,
+  o: ReadPyramidOptions = {},
+): TaskEither<Fault, O.Option<PyramidBackbone>> =>
+  c.backbone !== 'pyramid'
+    ? TE.right(O.none)
+    : pyramidOfStored(place, { tensors: storedInMemory(plain), metadata: {}, notes: [] }, o, unsaidIn(c.config))
+
+const ofCheckpoint = (place: string, c: Checkpoint, o: RunOptions): TaskEither<Fault, Backbone> =>
+  pipe(
+    TE.fromEither(plainTensors(place, c, o)),
+    TE.chain((plain) => vitOfTensors(place, c, plain)),
   )
 
 /** What a run's newest checkpoint has of its backbone: tensors by path, and the heads of its attention where they are known. */
@@ -208,9 +170,7 @@ export const pyramidOfRun = (folder: string, o: RunOptions & ReadPyramidOptions)
       const { path, checkpoint } = found.value
       return pipe(
         TE.fromEither(plainTensors(path, checkpoint, o)),
-        TE.chain((plain) =>
-          pyramidOfStored(path, { tensors: storedInMemory(plain), metadata: {}, notes: [] }, o, unsaidIn(checkpoint.config)),
-        ),
+        TE.chain((plain) => pyramidOfTensors(path, checkpoint, plain, o)),
         TE.bindTo('b'),
         TE.bind('seen', () => seenBy(folder)),
         TE.map(({ b, seen }) =>
@@ -231,57 +191,4 @@ export const exportRun = (
   pipe(
     readRun(folder, o),
     TE.chain((b) => writeBackbone(join(folder, 'huggingface'), handedOn(b))(b)),
-  )
-
-/** The frozen network below adapters, as a folder of Hugging Face. */
-const baseWritten = (out: string, place: string, c: Checkpoint, tensors: HostTensors): TaskEither<Fault, void> => {
-  const plain = new Map([...tensors].filter(([path]) => !isAdapter(path)))
-  return pipe(
-    fromState(place, plain, readingIn(c.config, plain.has('blocks.0.ls1.gamma'))),
-    TE.chain((b) => writeBackbone(out, handedOn(b))(b)),
-    TE.map(() => undefined),
-  )
-}
-
-/** The adapters of a run's checkpoint as a folder of peft, with the model that they belong to where that is known. */
-export const exportAdapters = (
-  folder: string,
-  out: string,
-  { network, checkpoint }: Pick<RunOptions, 'network' | 'checkpoint'>,
-): TaskEither<Fault, ReadonlyArray<string>> =>
-  pipe(
-    checkpointOf(join(folder, 'checkpoints'), checkpoint),
-    TE.chainEitherK((found) =>
-      E.fromOption(() => faultsOf('checkpoint')(folder, 'no checkpoint', 'the folder of a run', 'name the folder of a run that has begun'))(
-        found,
-      ),
-    ),
-    TE.bindTo('found'),
-    TE.bind('tensors', ({ found }) => TE.right(backboneState(found.checkpoint.state, network))),
-    TE.bind('lora', ({ found, tensors }) =>
-      TE.fromEither(
-        [...tensors.keys()].some(isAdapter)
-          ? E.fromNullable(unknownAdapters(found.path, tensors))(loraIn(found.checkpoint.config))
-          : E.left(faultsOf('usage')(found.path, 'no adapters', 'a run with strategies.lora', 'export it without --adapter')),
-      ),
-    ),
-    TE.bind('backbone', ({ found }) => ofCheckpoint(found.path, found.checkpoint, { network, mergeLora: true })),
-    TE.bind('values', ({ tensors }) => TE.fromEither(valuesOf(tensors))),
-    TE.bind('base', ({ found, backbone }) => baseOf(originIn(found.checkpoint.config), folder, O.some(backbone.model))),
-    TE.chainFirst(({ base, found, tensors }) =>
-      base.unwritten && base.name !== undefined ? baseWritten(base.name, found.path, found.checkpoint, tensors) : TE.right(undefined),
-    ),
-    TE.chain(({ tensors, lora, values, base }) =>
-      writeAdapters(
-        out,
-        {
-          names: base.names,
-          lora,
-          ...(base.name === undefined ? {} : { base: base.name }),
-          shapes: new Map([...tensors].map(([path, x]) => [`backbone.${path}`, x.shape])),
-        },
-        adaptersIn(tensors, lora),
-      )(values),
-    ),
-    TE.map(() => [configFile, tensorsFile]),
   )

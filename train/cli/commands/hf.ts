@@ -15,7 +15,8 @@ import type { WriteOptions } from '../../exchange/huggingface/writer.ts'
 import type { ModelOptions } from '../../exchange/model.ts'
 import { readModel, readPyramid } from '../../exchange/model.ts'
 import { readConfig } from '../../exchange/peft/folder.ts'
-import { exportAdapters, pyramidOfRun, readRun } from '../../exchange/run.ts'
+import { exportAdapters } from '../../exchange/adapters.ts'
+import { pyramidOfRun, readRun } from '../../exchange/run.ts'
 import type { Arguments } from '../arguments.ts'
 import { formOf, hfSpec, needed, readOptions, runOptions, textOf, writeOptions, writer } from '../hf-options.ts'
 import { parseArguments } from '../parsing.ts'
@@ -83,7 +84,15 @@ const pushing = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('writing', () => TE.fromEither(writeOptions(a))),
     TE.chain(({ run, repo, writing }) =>
       push(
-        { run, repo, writing, license: O.toUndefined(textOf(a, 'license')), hidden: a.extra.has('private'), reading: runOptions(a) },
+        {
+          run,
+          repo,
+          writing,
+          license: O.toUndefined(textOf(a, 'license')),
+          hidden: a.extra.has('private'),
+          adapter: a.extra.has('adapter'),
+          reading: runOptions(a),
+        },
         report,
       ),
     ),
@@ -155,7 +164,7 @@ const importing = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('out', () => TE.fromEither(needed(a, 'out', a.out))),
     TE.bind('wishes', () => TE.fromEither(readOptions(a))),
     TE.bind('options', () => TE.fromEither(writeOptions(a))),
-    TE.bind('pyramid', ({ from, wishes }) => readPyramid(from, wishes)),
+    TE.bind('pyramid', ({ from, wishes }) => readPyramid(from, wishes, report)),
     TE.chain(({ from, out, wishes, options, pyramid }) =>
       O.isNone(pyramid)
         ? importingVit(a, from, out, wishes, options)
@@ -185,7 +194,7 @@ const inspecting = (a: Arguments): TaskEither<Fault, Output> =>
     TE.Do,
     TE.bind('from', () => source(a)),
     TE.bind('wishes', () => TE.fromEither(readOptions(a))),
-    TE.bind('pyramid', ({ from, wishes }) => readPyramid(from, wishes)),
+    TE.bind('pyramid', ({ from, wishes }) => readPyramid(from, wishes, report)),
     TE.chain(({ from, wishes, pyramid }) => (O.isSome(pyramid) ? TE.right(pyramidSummary(pyramid.value)) : inspectingVit(from, wishes))),
   )
 

@@ -9,9 +9,28 @@ import type { Fault } from '../../../core/fault.ts'
 import { readJson } from '../../../data/formats/json.ts'
 import { nullIsAbsent } from '../../../models/huggingface/codec.ts'
 import type { Preprocessor } from './preprocessor.ts'
-import { preprocessorCodec } from './preprocessor.ts'
+import { classOf, preprocessorCodec, processorClass } from './preprocessor.ts'
+import { modelTypeAt } from './type.ts'
 
 const nested = nullIsAbsent(t.partial({ image_processor: preprocessorCodec }))
+
+/** A processor that names no class is that of the model beside it. */
+const classed =
+  (folder: string) =>
+  (found: O.Option<Preprocessor>): TaskEither<Fault, O.Option<Preprocessor>> =>
+    O.isNone(found) || classOf(found.value) !== ''
+      ? TE.right(found)
+      : pipe(
+          modelTypeAt(folder),
+          TE.map((type) =>
+            pipe(
+              type,
+              O.chainNullableK(processorClass),
+              O.map((name): Preprocessor => ({ ...found.value, image_processor_type: name })),
+              O.alt((): O.Option<Preprocessor> => found),
+            ),
+          ),
+        )
 
 export const processorOf = (folder: string): TaskEither<Fault, O.Option<Preprocessor>> =>
   pipe(
@@ -21,4 +40,5 @@ export const processorOf = (folder: string): TaskEither<Fault, O.Option<Preproce
         ? TE.right(own)
         : pipe(readJson(join(folder, 'processor_config.json'), nested), TE.map(O.chain((p) => O.fromNullable(p.image_processor)))),
     ),
+    TE.chain(classed(folder)),
   )

@@ -94,20 +94,21 @@ export const saveAdapters =
   (t: Trained): TaskEither<Fault, void> => {
     const {
       program,
-      method: {
-        evaluated: { root, vit },
-      },
+      method: { evaluated },
     } = t.assembled
+    const { root, vit, pyramid } = evaluated
+    const base = (name: string): TaskEither<Fault, void> =>
+      O.isSome(vit)
+        ? written(writeBackbone)(name, vit.value, networkValues(root)(t.state), t)
+        : O.isSome(pyramid)
+          ? written(writePyramid)(name, pyramid.value, networkValues(root)(t.state), t)
+          : TE.right(undefined)
     const folder = join(t.out, 'adapter')
     return program.adapters.length === 0
       ? TE.right(undefined)
       : pipe(
-          baseOf(origin, t.out, vit),
-          TE.chainFirst(({ name, unwritten }) =>
-            unwritten && name !== undefined && O.isSome(vit)
-              ? written(writeBackbone)(name, vit.value, networkValues(root)(t.state), t)
-              : TE.right(undefined),
-          ),
+          baseOf(origin, t.out, evaluated),
+          TE.chainFirst(({ name, unwritten }) => (unwritten && name !== undefined ? base(name) : TE.right(undefined))),
           TE.chain(({ name, names }) =>
             writeAdapters(
               folder,

@@ -19,8 +19,10 @@ import { openTensors } from '../../../data/formats/foreign.ts'
 import type { Stored, StoredTensors } from '../../../data/formats/stored.ts'
 import type { Family, Pyramid, Unsaid } from '../../../models/huggingface/family.ts'
 import { families } from '../../../models/huggingface/families.ts'
+import { planIn } from '../../../models/huggingface/generations.ts'
 import { isBesideModel } from '../../../models/huggingface/names.ts'
 import type { Plan } from '../../../models/huggingface/names.ts'
+import { timmStages } from '../../../models/huggingface/timm-stages.ts'
 import type { PyramidOptions } from '../../../models/pyramid.ts'
 import { initialValues } from '../../step/initialization.ts'
 import type { Network } from '../network.ts'
@@ -32,6 +34,7 @@ import { locate } from './locate.ts'
 import type { Preprocessor } from './preprocessor.ts'
 import { preprocessorOf } from './preprocessor.ts'
 import { processorOf } from './processor.ts'
+import { hasStages, processorOfTimm } from './timm.ts'
 import { modelTypeAt } from './type.ts'
 import type { Precision, Unknown, Weights } from './weights.ts'
 import { gatherWeights, listOf, scatterWeights } from './weights.ts'
@@ -94,7 +97,14 @@ const gathered = (
   return pipe(
     TE.fromEither(locate(place, tensors, [isHuggingFace ? family.anchors : family.officialAnchors], o.network ?? 'teacher')),
     TE.bindTo('located'),
-    TE.bind('found', ({ located }) => gatherWeights(place, plan, o.unknown ?? 'refuse', beside)(located.inside)),
+    TE.bind('found', ({ located: { inside } }) =>
+      gatherWeights(
+        place,
+        isHuggingFace ? planIn(family.type, plan, (name) => inside.has(name)) : plan,
+        o.unknown ?? 'refuse',
+        beside,
+      )(inside),
+    ),
     TE.map(({ located, found }) => {
       const left = found.ignored.filter((name) => !family.isBuffer(name))
       const b = adapted(model, o, found.weights)
@@ -142,13 +152,33 @@ export const describedPyramid = (folder: string): TaskEither<Fault, Option<Pyram
     ),
   )
 
+/** A folder of timm whose architecture has stages; none where it is another. */
+const ofTimm = (folder: string, o: ReadPyramidOptions): TaskEither<Fault, Option<PyramidBackbone>> => {
+  const file = join(folder, 'config.json')
+  return pipe(
+    readJson(file, t.UnknownRecord),
+    TE.chain((json) =>
+      O.isNone(json) || !hasStages(json.value)
+        ? TE.right(O.none)
+        : pipe(
+            TE.fromEither(processorOfTimm(file, json.value)),
+            TE.bindTo('preprocessor'),
+            TE.bind('stored', () => openWeights(folder)),
+            TE.chain(({ preprocessor, stored }) =>
+              pipe(pyramidOfStored(folder, stored, o), TE.map(O.map((b): PyramidBackbone => ({ ...b, preprocessor })))),
+            ),
+          ),
+    ),
+  )
+}
+
 /** Reads a folder; none where it is no backbone with stages. Faults, each by the file and the tensor: as `readBackbone`. */
 export const readPyramidFolder = (folder: string, o: ReadPyramidOptions = {}): TaskEither<Fault, Option<PyramidBackbone>> =>
   pipe(
     describedPyramid(folder),
     TE.chain(
       O.match(
-        () => TE.right(O.none),
+        () => ofTimm(folder, o),
         (model) =>
           pipe(
             openWeights(folder),
@@ -202,13 +232,20 @@ export const readPyramidFile = (file: string, o: ReadPyramidOptions = {}): TaskE
     ),
   )
 
-/** The backbone with stages that tensors by official names are; none where they are another's. */
+/** Tensors by official names, where they have timm's. */
+const officially = (stored: Stored): Stored => {
+  const name = timmStages([...stored.tensors.keys()])
+  return name === undefined ? stored : { ...stored, tensors: new Map([...stored.tensors].map(([n, x]) => [name(n), x])) }
+}
+
+/** The backbone with stages that tensors by official names, or timm's, are; none where they are another's. */
 export const pyramidOfStored = (
   place: string,
-  stored: Stored,
+  given: Stored,
   o: ReadPyramidOptions = {},
-  unsaid: Unsaid = unsaidIn(stored),
+  unsaid: Unsaid = unsaidIn(given),
 ): TaskEither<Fault, Option<PyramidBackbone>> => {
+  const stored = officially(given)
   const model: Either<unknown, Pyramid> = pipe(
     locate(
       place,

@@ -19,6 +19,7 @@ import { optionsOf } from '../../../models/huggingface/options.ts'
 import { families } from '../../../models/huggingface/families.ts'
 import type { HuggingFaceConfig } from '../../../models/huggingface/keys.ts'
 import { configCodec } from '../../../models/huggingface/keys.ts'
+import { planIn } from '../../../models/huggingface/generations.ts'
 import { anchorsOf, flatName, isBesideModel, namesOf, readingPlan } from '../../../models/huggingface/names.ts'
 import type { HuggingFaceType } from '../../../models/huggingface/types.ts'
 import type { VitOptions } from '../../../models/options.ts'
@@ -51,7 +52,12 @@ const described = (folder: string, config: HuggingFaceConfig, stored: Stored, o:
       // ViT for masked modelling has one, and its features none
       const beside = (name: string): boolean => isBesideModel(name) || (name === 'embeddings.mask_token' && options.maskToken !== true)
       return pipe(
-        gatherWeights(folder, readingPlan(type, fullOptions(options)), o.unknown ?? 'refuse', beside)(inside),
+        gatherWeights(
+          folder,
+          planIn(type, readingPlan(type, fullOptions(options)), (name) => inside.has(name)),
+          o.unknown ?? 'refuse',
+          beside,
+        )(inside),
         TE.map((gathered): Raw => ({
           options,
           source: type,
@@ -99,6 +105,16 @@ const fromTimm = (folder: string, json: unknown, stored: Stored, o: ReadOptions)
     TE.chain((known) =>
       pipe(
         rawOfState(folder, stored, { ...(known.heads === undefined ? {} : { heads: known.heads }), ...o }, known.change),
+        TE.filterOrElse(
+          ({ options: { ffn } }) => known.activation === undefined || known.activation === ((ffn ?? 'mlp') === 'mlp' ? 'gelu' : 'silu'),
+          () =>
+            fault('data', {
+              place: `${join(folder, 'config.json')}: model_args.act_layer`,
+              found: known.activation ?? '',
+              allowed: 'gelu, and silu for a gated feed-forward half',
+              remedy: 'choose another model, or correct config.json',
+            }),
+        ),
         TE.chainEitherK((raw) => finished(raw, known.preprocessor, o)),
       ),
     ),

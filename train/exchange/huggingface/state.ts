@@ -14,6 +14,7 @@ import type { Officially } from '../../../models/huggingface/official.ts'
 import { isBesideBackbone, officially } from '../../../models/huggingface/official.ts'
 import type { VitOptions } from '../../../models/options.ts'
 import { vit } from '../../../models/vit.ts'
+import type { Located } from './locate.ts'
 import { locate } from './locate.ts'
 import { inferOptions } from './outline.ts'
 import { gatherWeights, listOf, misfit, sameButOnes } from './weights.ts'
@@ -31,12 +32,25 @@ const planOf = (options: VitOptions, known: Officially): Plan => ({
   extras: [],
 })
 
+/** timm's EVA-02 turns queries and keys by rotary positions beside its learned ones, of which no tensor says anything. */
+const isTurned = (names: Pick<Located['inside'], 'has'>): boolean => names.has('pos_embed') && names.has('blocks.0.mlp.fc1_g.weight')
+
 const stateAnchors = [{ first: 'patch_embed.proj.weight', beside: ['cls_token'] }]
 
 /** A backbone that only its tensors describe, by official names or timm's. */
 export const rawOfState = (place: string, stored: Stored, o: ReadOptions, change: Partial<VitOptions> = {}): TaskEither<Fault, Raw> =>
   pipe(
     TE.fromEither(locate(place, stored.tensors, stateAnchors, o.network ?? 'teacher')),
+    TE.filterOrElse(
+      ({ inside }) => !isTurned(inside),
+      () =>
+        fault('data', {
+          place,
+          found: 'pos_embed and blocks.0.mlp.fc1_g.weight, as EVA-02 has them',
+          allowed: 'learned positions, or rotary ones: both at once are not known here',
+          remedy: 'choose a DINO, DINOv2 or DINOv3 backbone',
+        }),
+    ),
     TE.bindTo('located'),
     TE.bind('known', ({ located: { inside } }) => TE.right(officially(new Map([...inside].map(([name, x]) => [name, x.shape]))))),
     TE.bind('periods', ({ located: { inside }, known }) =>

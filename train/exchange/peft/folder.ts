@@ -24,7 +24,7 @@ import { peftCodec, peftConfig, peftTensors } from './peft.ts'
 import type { PeftAdapter } from './reader.ts'
 import { readPeft } from './reader.ts'
 import { readJson, writeJson } from '../../../data/formats/json.ts'
-import type { Backbone } from '../huggingface/backbone.ts'
+import type { Weights } from '../huggingface/weights.ts'
 
 export const configFile = 'adapter_config.json'
 export const tensorsFile = 'adapter_model.safetensors'
@@ -101,8 +101,8 @@ const readTensors = (folder: string): TaskEither<Fault, HostTensors> =>
     ),
   )
 
-/** Reads the adapters of a network whose tensors are given by path. Faults: not such a folder; tensors of layers that are not there. */
-export const readAdapters = (folder: string, names: ModuleNames, base: Values): TaskEither<Fault, PeftAdapter> =>
+/** Reads adapters whose modules have any of the names. */
+const readNamed = (folder: string, names: ReadonlyArray<ModuleNames>, base: Values): TaskEither<Fault, PeftAdapter> =>
   pipe(
     TE.Do,
     TE.bind('config', () => readConfig(folder)),
@@ -121,19 +121,30 @@ export const readAdapters = (folder: string, names: ModuleNames, base: Values): 
     ),
   )
 
-/** A backbone with the adapters of a folder merged into it. Faults: those of reading and merging. */
+/** Reads the adapters of a network whose tensors are given by path. Faults: not such a folder; tensors of layers that are not there. */
+export const readAdapters = (folder: string, names: ModuleNames, base: Values): TaskEither<Fault, PeftAdapter> =>
+  readNamed(folder, [names], base)
+
+/** A backbone of any kind, with what was done to it. */
+interface Adaptable {
+  readonly model: { readonly params: unknown }
+  readonly weights: Weights
+  readonly notes: ReadonlyArray<string>
+}
+
+/** A backbone with the adapters of a folder merged into it, whose modules have any of the names. Faults: those of reading and merging. */
 export const withAdapters =
-  (folder: string) =>
-  (b: Backbone): TaskEither<Fault, Backbone> =>
+  (folder: string, names: ReadonlyArray<ModuleNames>) =>
+  <B extends Adaptable>(b: B): TaskEither<Fault, B> =>
     pipe(
-      readAdapters(folder, b.source === 'official' ? 'own' : b.source, b.weights),
+      readNamed(folder, names, b.weights),
       TE.chainEitherK((read) => {
         const adapters = declarations(b.model.params).flatMap(([path, d]) =>
           path.endsWith('.weight') && d.shape.length > 1 ? adaptersFor(read.lora)({ path, out: d.shape[0], inputs: d.shape.slice(1) }) : [],
         )
         return pipe(
           merge(adapters)(new Map([...b.weights, ...read.values])),
-          E.map(({ values }): Backbone => ({ ...b, weights: values, notes: [...b.notes, ...read.notes] })),
+          E.map(({ values }) => ({ ...b, weights: values, notes: [...b.notes, ...read.notes] })),
         )
       }),
     )

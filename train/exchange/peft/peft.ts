@@ -12,8 +12,9 @@ import { join } from '../../../core/tree.ts'
 import type { Shape } from '../../../core/type.ts'
 import { sizeOf } from '../../../core/type.ts'
 import { knowing, nullIsAbsent, wholeIn } from '../../../models/huggingface/codec.ts'
-import { namesOf } from '../../../models/huggingface/names.ts'
-import type { HuggingFaceType } from '../../../models/huggingface/types.ts'
+import type { Generation } from '../../../models/huggingface/generations.ts'
+import { modelClasses, namesIn } from '../../../models/huggingface/generations.ts'
+import type { FolderType } from '../../../models/huggingface/types.ts'
 import type { Adapter, LoraOptions } from '../../../models/lora.ts'
 import { isSaved, isTrainedWhole, moduleOf } from '../../../models/lora.ts'
 import type { Values } from '../../step/values.ts'
@@ -52,7 +53,7 @@ const keys = {
 }
 
 /** Keys that change what adapters compute, where they are set. */
-const changing = /^use_|^target_parameters|replication|^trainable_|_tokens$|^arrow|^alora|^monteclora/
+const changing = /^use_|^target_parameters|replication|^trainable_|_tokens$|^arrow|^alora|^monteclora|^kasa/
 
 const plain = t.intersection([t.type(needed), t.partial(keys)])
 
@@ -64,7 +65,7 @@ export const peftCodec = nullIsAbsent(knowing(plain, { ...needed, ...keys }, cha
 export type PeftConfig = t.TypeOf<typeof plain>
 
 /** Whose names the modules have: a type of Hugging Face's, or our own. */
-export type ModuleNames = HuggingFaceType | 'own'
+export type ModuleNames = FolderType | 'own'
 
 export interface PeftTensor {
   readonly shape: ReadonlyArray<number>
@@ -76,48 +77,9 @@ const key = (module: string, tensor: string): string => `base_model.model.${modu
 /** Networks call their backbone `backbone`; Hugging Face's names begin inside of it. */
 const inBackbone = (path: string): string => path.replace(/^backbone\./, '')
 
-type Renamed = ReadonlyArray<readonly [old: RegExp, now: string]>
-
-const attention5: Renamed = [
-  [/\.attention\.attention\.([qkv])(?:uery|ey|alue)(?=\.|$)/, '.attention.$1_proj'],
-  [/\.attention\.output\.dense(?=\.|$)/, '.attention.o_proj'],
-]
-const dinov2In5: Renamed = [
-  ...attention5,
-  [/\.mlp\.weights_in(?=\.|$)/, '.mlp.{gate_proj,up_proj}'],
-  [/\.mlp\.weights_out(?=\.|$)/, '.mlp.down_proj'],
-]
-
-/**
- * Modules of transformers 5 that had other names in 4 (`transformers/conversion_mapping.py`). Files of weights keep the old names, which
- * transformers translates; files of adapters have those of the model that they were made with, which are not translated.
- */
-const in5: Readonly<Record<HuggingFaceType, Renamed>> = {
-  vit: [
-    ...attention5,
-    [/\.intermediate\.dense(?=\.|$)/, '.mlp.fc1'],
-    [/(?<!attention)\.output\.dense(?=\.|$)/, '.mlp.fc2'],
-    [/^encoder\.layer\./, 'layers.'],
-  ],
-  dinov2: dinov2In5,
-  dinov2_with_registers: dinov2In5,
-  dinov3_vit: [[/^layer\./, 'model.layer.']],
-}
-
-/** Whose names modules have: transformers before version 5, or since then. */
-export type Generation = 4 | 5
-
-const expanded = (name: string): ReadonlyArray<string> => {
-  const braces = /^(.*)\{(.*)\}(.*)$/.exec(name)
-  return braces === null ? [name] : braces[2].split(',').map((each) => `${braces[1]}${each}${braces[3]}`)
-}
-
 /** The tensors there that one of ours is, in the order of its rows. */
-export const tensorsThere = (names: ModuleNames, path: string, generation: Generation): ReadonlyArray<string> => {
-  if (names === 'own') return [path]
-  const old = namesOf(names, inBackbone(path))
-  return generation === 4 ? old : old.flatMap((name) => expanded(in5[names].reduce((n, [pattern, now]) => n.replace(pattern, now), name)))
-}
+export const tensorsThere = (names: ModuleNames, path: string, generation: Generation): ReadonlyArray<string> =>
+  names === 'own' ? [path] : namesIn(names, inBackbone(path), generation)
 
 /** The modules of a weight by their names there, in the order of its rows. */
 export const modulesThere = (names: ModuleNames, weight: string, generation: Generation): ReadonlyArray<string> =>
@@ -224,13 +186,6 @@ export const peftTensors =
 
 const most = (xs: ReadonlyArray<number>): number =>
   [...xs].sort((x, y) => xs.filter((z) => z === y).length - xs.filter((z) => z === x).length)[0] ?? 8
-
-const modelClasses: Readonly<Record<HuggingFaceType, readonly [string, string]>> = {
-  vit: ['ViTModel', 'transformers.models.vit.modeling_vit'],
-  dinov2: ['Dinov2Model', 'transformers.models.dinov2.modeling_dinov2'],
-  dinov2_with_registers: ['Dinov2WithRegistersModel', 'transformers.models.dinov2_with_registers.modeling_dinov2_with_registers'],
-  dinov3_vit: ['DINOv3ViTModel', 'transformers.models.dinov3_vit.modeling_dinov3_vit'],
-}
 
 /**
  * The configuration of adapters. `weights`: whatever may be a module that a short name means by mistake; targets are short where that is

@@ -5,11 +5,12 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import { join } from '../../../core/tree.ts'
 import { showShape, sizeOf } from '../../../core/type.ts'
+import { generations } from '../../../models/huggingface/generations.ts'
 import { isBesideModel } from '../../../models/huggingface/names.ts'
 import type { LoraOptions } from '../../../models/lora.ts'
 import { moduleOf } from '../../../models/lora.ts'
 import type { Values } from '../../step/values.ts'
-import type { Generation, ModuleNames, PeftConfig, PeftTensor } from './peft.ts'
+import type { ModuleNames, PeftConfig, PeftTensor } from './peft.ts'
 import { isAdapter, tensorsThere } from './peft.ts'
 import { byPattern } from '../../../models/target.ts'
 
@@ -51,16 +52,18 @@ type Known =
 
 const lastPart = (module: string): string => module.slice(module.lastIndexOf('.') + 1)
 
-const generations: ReadonlyArray<Generation> = [4, 5]
-
-/** All tensors of a network by the names that they may have in a file. */
-const placesOf = (names: ModuleNames, paths: ReadonlyArray<string>): ReadonlyMap<string, Place> =>
+/** All tensors of a network by the names that they may have in a file; where two are one, the first of `names` counts. */
+const placesOf = (names: ReadonlyArray<ModuleNames>, paths: ReadonlyArray<string>): ReadonlyMap<string, Place> =>
   new Map(
-    generations.flatMap((g) =>
-      paths.flatMap((path) =>
-        tensorsThere(names, path, g).map((name, i, all): readonly [string, Place] => [name, { path, i, n: all.length }]),
+    [...names]
+      .reverse()
+      .flatMap((of) =>
+        generations.flatMap((g) =>
+          paths.flatMap((path) =>
+            tensorsThere(of, path, g).map((name, i, all): readonly [string, Place] => [name, { path, i, n: all.length }]),
+          ),
+        ),
       ),
-    ),
   )
 
 /** The names of the n slices of a fused layer: those that it usually has, or numbers. */
@@ -149,7 +152,7 @@ const unknownTensor = (name: string, places: ReadonlyMap<string, Place>): Fault 
  * named as `slices` says. Faults: tensors of layers that are not there; layers stored the other way round.
  */
 export const readPeft =
-  (names: ModuleNames, base: Values, slices: Slices) =>
+  (names: ReadonlyArray<ModuleNames>, base: Values, slices: Slices) =>
   (config: PeftConfig, tensors: ReadonlyMap<string, PeftTensor>): Either<Fault, PeftAdapter> => {
     if (config.fan_in_fan_out === true)
       return E.left(
@@ -206,7 +209,8 @@ export const readPeft =
                   place: `peft: ${name}`,
                   found: down === undefined ? 'no lora_A beside it' : `${showShape(x.shape)} after ${showShape(down.shape)}`,
                   allowed: `a pair for a layer of ${rows} weights`,
-                  remedy: 'read the adapter with the network that it was made for',
+                  remedy:
+                    'read the adapter with the network that it was made for; one on a convolution in groups (depthwise) changes more than its weight, so that peft does not merge it either',
                 }),
               )
           }

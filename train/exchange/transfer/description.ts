@@ -25,6 +25,7 @@ import { localModel } from '../huggingface/hub.ts'
 import { whatIs } from '../../../data/formats/file.ts'
 import { readJson } from '../../../data/formats/json.ts'
 import type { ModelOptions } from '../model.ts'
+import type { PyramidBackbone } from '../huggingface/pyramid.ts'
 import { describedPyramid } from '../huggingface/pyramid.ts'
 import { readModel, readPyramid } from '../model.ts'
 import { isRun, readRun } from '../run.ts'
@@ -81,23 +82,30 @@ const readConfigured = (path: string, config: HuggingFaceConfig): TaskEither<Fau
 /** What says of a model what its files do not. */
 type DescribeOptions = Pick<ModelOptions, 'heads' | 'base'>
 
+/** A backbone with stages, and how it sees pictures where that was read with it. */
+type Stages = Pick<PyramidBackbone, 'model' | 'preprocessor'>
+
 /** A backbone with stages at a path; none where it is another one. */
-const describedStages = (path: string): TaskEither<Fault, Option<Described>> =>
+const describedStages = (path: string, base?: string): TaskEither<Fault, Option<Described>> =>
   pipe(
     isRun(path),
-    TE.bindTo('run'),
-    TE.bind('what', () => whatIs(path)),
-    TE.chain(({ run, what }) =>
-      run || what === 'file' ? pipe(readPyramid(path), TE.map(O.map(({ model }) => model))) : describedPyramid(path),
-    ),
+    TE.chain((run) => (run ? TE.right(O.none) : describedPyramid(path))),
+    TE.map(O.map((model): Stages => ({ model, preprocessor: undefined }))),
+    // by a whole reading, where no configuration of transformers says all
+    TE.chain((found) => (O.isSome(found) ? TE.right<Fault, Option<Stages>>(found) : readPyramid(path, { base }))),
     TE.chain(
       O.match(
         () => TE.right(O.none),
-        (pyramid) =>
-          pipe(
-            viewAt(path, pyramid.options.image),
-            TE.map((view) => O.some<Described>({ network: { kind: 'pyramid', pyramid }, image: pyramid.options.image, view })),
-          ),
+        ({ model, preprocessor }) => {
+          const { image } = model.options
+          return pipe(
+            viewAt(path, image, base),
+            TE.chainEitherK((view) =>
+              O.isSome(view) || preprocessor === undefined ? E.right(view) : pipe(viewOf(path, preprocessor, image), E.map(O.some)),
+            ),
+            TE.map((view) => O.some<Described>({ network: { kind: 'pyramid', pyramid: model }, image, view })),
+          )
+        },
       ),
     ),
   )
@@ -152,7 +160,7 @@ const describedVit = (path: string, o: DescribeOptions = {}): TaskEither<Fault, 
 /** The backbone at a path, and how it sees images; of a Hugging Face folder, from its configuration alone. */
 export const describedAt = (path: string, o: DescribeOptions = {}): TaskEither<Fault, Described> =>
   pipe(
-    describedStages(path),
+    describedStages(path, o.base),
     TE.chain(
       O.match(
         () => describedVit(path, o),

@@ -135,7 +135,7 @@ const ofPyramid = ({ model, weights, notes }: PyramidBackbone): Source => ({
 /** A folder or a file of a backbone, with stages or without. */
 const ofModel = (path: string, o: SourceOptions): TaskEither<Fault, Source> =>
   pipe(
-    readPyramid(path, { network: o.network }),
+    readPyramid(path, { network: o.network, ...(o.base === undefined ? {} : { base: o.base }) }),
     TE.chain(
       O.match(
         () => pipe(readModel(path, o), TE.map(ofBackbone)),

@@ -179,7 +179,7 @@ const processed = (
 /** A folder of Hugging Face or timm, adapters, or a file of weights. */
 const ofFolder = (folder: string, o: FrozenOptions, say?: (text: string) => void): TaskEither<Fault, Frozen> =>
   pipe(
-    readPyramid(folder, o),
+    readPyramid(folder, o, say),
     TE.chain(
       O.match(
         () =>

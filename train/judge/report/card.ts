@@ -10,6 +10,8 @@ export interface CardFacts {
   readonly repo: string
   /** A licence's identifier; none where the maker has not said it. */
   readonly license: string | undefined
+  /** Of adapters alone: the model that they belong to, where it is known; a whole model otherwise. */
+  readonly adapters?: { readonly base: string | undefined }
   /** What the backbone is, in words and numbers. */
   readonly network: ReadonlyArray<readonly [what: string, is: string]>
 }
@@ -45,11 +47,12 @@ const settings: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
 ]
 
 /** The card as Markdown, with the metadata that the hub reads. */
-export const modelCard = ({ name, config, summary }: RunRecord, { repo, license, network }: CardFacts): string => {
+export const modelCard = ({ name, config, summary }: RunRecord, { repo, license, network, adapters }: CardFacts): string => {
   const said = settings.flatMap(([what, path]) => {
     const is = text(valueAt(config, ...path))
     return is === undefined ? [] : [[what, is] as const]
   })
+  const base = adapters?.base
   const start = named(valueAt(config, 'start', 'from'))
   const figures = O.isSome(summary) ? Object.entries(summary.value.metrics).map(([k, v]) => [k, figure(v)] as const) : []
   return [
@@ -57,7 +60,9 @@ export const modelCard = ({ name, config, summary }: RunRecord, { repo, license,
     license === undefined
       ? '# license: choose one, such as apache-2.0; it depends on your data and on the weights that you began with'
       : `license: ${license}`,
-    'library_name: transformers',
+    ...(adapters === undefined
+      ? ['library_name: transformers']
+      : ['library_name: peft', ...(base === undefined ? [] : [`base_model: ${base}`])]),
     'pipeline_tag: image-feature-extraction',
     'tags: [dinograph, self-supervised, dino, vision]',
     '---',
@@ -67,9 +72,15 @@ export const modelCard = ({ name, config, summary }: RunRecord, { repo, license,
     `Image features learned without labels, trained with Dinograph${start === undefined ? '' : `, going on from ${cell(start)}`}.`,
     '',
     '```python',
+    ...(adapters === undefined ? [] : ['from peft import PeftModel']),
     'from transformers import AutoImageProcessor, AutoModel',
     '',
-    `processor, model = AutoImageProcessor.from_pretrained("${repo}"), AutoModel.from_pretrained("${repo}")`,
+    ...(adapters === undefined
+      ? [`processor, model = AutoImageProcessor.from_pretrained("${repo}"), AutoModel.from_pretrained("${repo}")`]
+      : [
+          `base = "${base ?? 'OWNER/NAME of the model that the adapters belong to'}"`,
+          `processor, model = AutoImageProcessor.from_pretrained("${repo}"), PeftModel.from_pretrained(AutoModel.from_pretrained(base), "${repo}")`,
+        ]),
     'features = model(**processor(picture, return_tensors="pt")).last_hidden_state  # [1, 1 + registers + patches, width]',
     '```',
     '',
