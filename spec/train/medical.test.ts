@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { showIntensity } from '../../data/loading/intensity.ts'
 import { openData } from '../../data/readers/index.ts'
 import { datasetOf } from '../../data/readers/split.ts'
 import { volumesOf } from '../../train/judge/evaluate/volumes.ts'
@@ -107,11 +108,17 @@ describe('recipes of medical data', () => {
     expect(numbers).toMatchObject({ evaluation: 'logistic', train: 18, test: 6 })
     expect(said).toContain('8/train: 6 volumes')
     expect(said).toContain('8/test: 2 volumes')
+    // as the run saw them
+    const windows = (names: ReadonlyArray<'lung' | 'mediastinum' | 'bone'>): string =>
+      `images through ${showIntensity({ kind: 'windows', windows: names })}\n`
+    expect(said).toContain(windows(['lung', 'mediastinum', 'bone']))
     // one patient of each class is left to train with: nothing to choose a classifier by
     await mkdir(join(dir, 'few'))
     const few = dinograph('evaluate', 'logistic', '--model', join(dir, 'run'), '--data', await seriesOf(join(dir, 'few'), 4), ...onCpu)
     expect([few.code, few.err]).toEqual([1, expect.stringContaining('no class of two images, volumes or patients among the 2')])
-    const knn = dinograph('evaluate', 'knn', '--k', '1', '--model', join(dir, 'run'), '--data', join(dir, 'few/4.csv'), ...onCpu)
+    const words = ['evaluate', 'knn', '--k', '1', '--model', join(dir, 'run'), '--data', join(dir, 'few/4.csv')]
+    const knn = dinograph(...words, ...sets({ 'data.windows': '[mediastinum]', 'data.intensity': 'windows' }), ...onCpu)
     expect([knn.code, knn.err]).toEqual([0, expect.stringContaining('4/test: 2 volumes')])
+    expect(knn.err).toContain(windows(['mediastinum']))
   }, 300_000)
 })
