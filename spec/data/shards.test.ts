@@ -87,6 +87,40 @@ describe('WebDataset shards', () => {
     expect(said).toContain('members of archives that are not read: 1 .txt')
   })
 
+  test('labels by the rule of tables: several a sample, as lists in JSON or with a mark between, and null is none', async () => {
+    const said = ['{"labels": ["cat", "dog"]}', '{"labels": []}', '{"labels": ["dog"]}']
+    const lists = await folderOf({
+      'a-000000.tar': tar(
+        ...(await Promise.all(said.map(async (text, i) => [tarMember(`${i}.png`, await picture(i)), tarMember(`${i}.json`, text)]))).flat(),
+      ),
+    })
+    const several = await open(lists)
+    expect(several.d.classes).toEqual(['cat', 'dog'])
+    expect((await itemsOf(several.d)).map((i) => i.labels)).toEqual([[1, 1], undefined, [0, 1]])
+    expect(several.said).toContain('labels are several a row, 2 classes')
+    const marks = await folderOf({
+      'a-000000.tar': tar(
+        tarMember('0.png', await picture(0)),
+        tarMember('0.cls', 'cat|dog'),
+        tarMember('1.png', await picture(1)),
+        tarMember('1.cls', 'dog'),
+      ),
+    })
+    expect((await itemsOf((await open(marks)).d)).map((i) => i.labels)).toEqual([
+      [1, 1],
+      [0, 1],
+    ])
+    const nulls = await folderOf({
+      'a-000000.tar': tar(
+        tarMember('0.png', await picture(0)),
+        tarMember('0.json', '{"label": null}'),
+        tarMember('1.png', await picture(1)),
+        tarMember('1.json', '{"label": "dog"}'),
+      ),
+    })
+    expect((await itemsOf((await open(nulls)).d)).map((i) => i.label)).toEqual([undefined, 0])
+  })
+
   test('an archive that is cut off is a fault of it, or left out and counted; one without an end mark is said', async () => {
     const files = await shards(3, 3)
     const whole = files['a-000000.tar']

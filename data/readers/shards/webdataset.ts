@@ -13,7 +13,8 @@ import { sharedBytes, sharedNumbers } from '../../formats/memory.ts'
 import { eachTarMember } from '../../formats/tar.ts'
 import type { TarMember } from '../../formats/tar.ts'
 import type { Dataset, SplitName } from '../dataset.ts'
-import { labelText, singleLabels } from '../manifest/labels.ts'
+import { sharedLabels } from '../manifest/labels.ts'
+import { labelsIn } from '../manifest/meaning.ts'
 import { originOf } from '../origin.ts'
 import { pictureEndings } from '../pictures/file.ts'
 import { reopener } from '../reader.ts'
@@ -51,16 +52,16 @@ const tarDataset = (p: TarParts): Dataset => {
 /** Labels of more bytes are none. */
 const mostLabel = 4096
 
-/** What a member says of its sample's class; undefined where it says nothing of it. */
-const labelIn = (ending: string, m: TarMember): string | undefined => {
+/** What a member says of its sample's classes; undefined where it says nothing of them. */
+const labelIn = (ending: string, m: TarMember): unknown => {
   if (ending !== 'cls' && ending !== 'json' && ending !== 'cls2' && ending !== 'label') return undefined
   const text = decoder.decode(m.head(Math.min(m.length, mostLabel))).trim()
-  if (ending !== 'json') return labelText(text)
+  if (ending !== 'json') return text
   try {
     const u: unknown = JSON.parse(text)
     if (typeof u !== 'object' || u === null) return undefined
-    const found = Object.entries(u).find(([k]) => /^(label|class|cls|target|category|class_name|label_name)$/i.test(k))
-    return found === undefined ? undefined : labelText(found[1])
+    const found = Object.entries(u).find(([k]) => /^(labels?|class(es)?|cls|targets?|category|categories|class_name|label_name)$/i.test(k))
+    return found?.[1]
   } catch {
     return undefined
   }
@@ -73,7 +74,8 @@ interface Found {
   readonly offsets: number[]
   readonly lengths: number[]
   readonly shards: number[]
-  readonly labels: string[]
+  /** What members say, as it is there. */
+  readonly labels: unknown[]
   readonly ends: number[]
   keys: Buffer
 }
@@ -87,7 +89,8 @@ const listed = async (
   others: Map<string, number>,
 ): Promise<Either<Fault, boolean>> => {
   const before = found.ends.length
-  let [key, label, several] = ['', '', 0]
+  let [key, several] = ['', 0]
+  let label: unknown = ''
   let picture: readonly [number, number] | undefined
   const finish = (): void => {
     if (picture === undefined) return
@@ -168,7 +171,8 @@ export const webdataset = (name: string, root: string, files: ReadonlyArray<stri
           }),
       )
     }
-    const { classes, single, said } = singleLabels(found.labels, o.unlabelled ?? [])
+    const meaning = labelsIn(found.labels, o.unlabelled ?? [])
+    const labels = meaning?.labels ?? { classes: [], said: [] }
     const keys = sharedBytes(found.keys.subarray(0, found.ends.at(-1) ?? 0))
     const all = {
       root,
@@ -177,11 +181,9 @@ export const webdataset = (name: string, root: string, files: ReadonlyArray<stri
       lengths: sharedNumbers(Uint32Array, found.lengths),
       shards: sharedNumbers(Int32Array, found.shards),
       ends: sharedNumbers(Uint32Array, found.ends),
-      labels: sharedNumbers(Int32Array, single ?? new Int32Array(found.ends.length).fill(-1)),
       keys,
-      classes,
     }
-    const whole = { ...all, name, length: found.ends.length, options: {}, stored: 3, deep: false }
+    const whole = { ...all, name, length: found.ends.length }
     const bytes = (i: number) =>
       withFile(
         'data',
@@ -203,12 +205,13 @@ export const webdataset = (name: string, root: string, files: ReadonlyArray<stri
             ...whole,
             ...decoding,
             ...picked(all, items),
+            ...sharedLabels(labels, Int32Array.from(items)),
             name: split === 'all' ? name : `${name}/${split}`,
             length: items.length,
           }),
         )
     }
-    const unlabelled = single === undefined ? [] : said
+    const isLabelled = labels.single !== undefined || labels.several !== undefined
     return E.right({
       splits: datasets,
       skipped,
@@ -222,7 +225,10 @@ export const webdataset = (name: string, root: string, files: ReadonlyArray<stri
           : [
               `members of archives that are not read: ${[...others].map(([ending, n]) => `${n} ${/ /.test(ending) ? ending : `.${ending}`}`).join(', ')}`,
             ]),
-        ...unlabelled,
+        ...(isLabelled && meaning?.how !== undefined && meaning.how !== ''
+          ? [`labels are ${meaning.how}, ${labels.classes.length} classes`]
+          : []),
+        ...(isLabelled ? labels.said : []),
         ...notes,
       ],
     })
@@ -230,9 +236,9 @@ export const webdataset = (name: string, root: string, files: ReadonlyArray<stri
 
 /** Some samples of all; all of them as they are. */
 const picked = (
-  all: Pick<TarParts, 'offsets' | 'lengths' | 'shards' | 'labels' | 'ends' | 'keys'>,
+  all: Pick<TarParts, 'offsets' | 'lengths' | 'shards' | 'ends' | 'keys'>,
   items: ReadonlyArray<number>,
-): Pick<TarParts, 'offsets' | 'lengths' | 'shards' | 'labels' | 'ends' | 'keys'> => {
+): Pick<TarParts, 'offsets' | 'lengths' | 'shards' | 'ends' | 'keys'> => {
   if (items.length === all.ends.length) return all
   const starts = items.map((i) => (i === 0 ? 0 : all.ends[i - 1]))
   const keys = new Uint8Array(new SharedArrayBuffer(items.reduce((n, i, k) => n + all.ends[i] - starts[k], 0)))
@@ -250,7 +256,6 @@ const picked = (
     offsets: sharedNumbers(Float64Array, of(all.offsets)),
     lengths: sharedNumbers(Uint32Array, of(all.lengths)),
     shards: sharedNumbers(Int32Array, of(all.shards)),
-    labels: sharedNumbers(Int32Array, of(all.labels)),
   }
 }
 
