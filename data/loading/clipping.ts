@@ -3,7 +3,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Dataset } from '../readers/dataset.ts'
 import type { Intensity } from './intensity.ts'
 import { showWindow, throughWindow, windowFor } from './intensity.ts'
-import { measured } from './missing.ts'
+import { isNumber, measured } from './missing.ts'
 
 /** Images that are looked at, spread over the dataset. */
 const looked = 8
@@ -20,7 +20,7 @@ const counted = async (
   for (let k = 0; k < n; k++) {
     const read = await d.item(Math.floor((k * d.length) / n))()
     if (E.isLeft(read)) continue
-    const values = measured(read.right).filter(Number.isFinite)
+    const values = measured(read.right).filter(isNumber)
     i.windows.forEach((w, c) => {
       const window = windowFor(w, read.right)
       if (window === undefined) return

@@ -62,6 +62,10 @@ describe('windows', () => {
     expect(await windowNotes(of('file'), scan(hu, { windows: [{ centre: 200, width: 10 }] }))).toEqual([
       expect.stringContaining('the window of each file clips more than half of the values: 71 % are below it, 29 % above'),
     ])
+    // fill values are none either
+    expect(await windowNotes(of({ centre: 500, width: 4000 }), scan([...hu, ...hu.map(() => -3.4e38)], {}, { units: 'stored' }))).toEqual(
+      [],
+    )
     expect(await windowNotes({ kind: 'full' }, scan(hu))).toEqual([])
   })
 

@@ -12,6 +12,7 @@ import { dicomBytes, slice } from '../data/dicom-files.ts'
 import { right } from '../data/either.ts'
 import { archive, npy } from '../data/npy-files.ts'
 import { dinograph } from '../support/command.ts'
+import { set, small } from './quick.ts'
 
 const volumes = (n: number, depth: number, side: number): Buffer =>
   npy(
@@ -29,29 +30,12 @@ const labels = (n: number): Buffer =>
     Uint8Array.from({ length: n }, (_, i) => i % 2),
   )
 
-/** A network of a few numbers, which a few steps train. */
-const small = {
-  batch: 4,
-  'model.width': 16,
-  'model.depth': 1,
-  'model.heads': 2,
-  'head.hidden': 16,
-  'head.bottleneck': 8,
-  'head.prototypes': 16,
-  'augmentation.locals': 1,
-  'data.workers': 0,
-  'evaluation.during': 0,
-}
-
-const sets = (settings: Readonly<Record<string, string | number>>): ReadonlyArray<string> =>
-  Object.entries(settings).flatMap(([path, value]) => ['--set', `${path}=${value}`])
-
 const onCpu = ['--target', 'gpujs:cpu']
 
 /** A recipe as a process, for a few steps, into the folder `run`: its report has accuracy and AUC. */
 const trained = (recipe: string, data: string, dir: string, more: Readonly<Record<string, string | number>>): void => {
   const words = ['--config', join('examples/recipes', recipe), '--data', data, '--steps', '3', '--out', join(dir, 'run')]
-  const said = dinograph('train', ...words, ...onCpu, ...sets({ ...small, ...more }))
+  const said = dinograph('train', ...words, ...onCpu, ...set({ ...small, 'data.workers': 0, ...more }))
   expect([said.code, said.err]).toEqual([0, expect.not.stringContaining('fault')])
   expect(readFileSync(join(dir, 'run/report.html'), 'utf8')).toMatch(/AUC/)
 }
@@ -112,12 +96,14 @@ describe('recipes of medical data', () => {
     const windows = (names: ReadonlyArray<'lung' | 'mediastinum' | 'bone'>): string =>
       `images through ${showIntensity({ kind: 'windows', windows: names })}\n`
     expect(said).toContain(windows(['lung', 'mediastinum', 'bone']))
+    const reported = dinograph('report', '--run', join(dir, 'run'), '--data', table, '--evaluate', 'none', ...onCpu)
+    expect([reported.code, reported.err]).toEqual([0, expect.stringContaining(windows(['lung', 'mediastinum', 'bone']).trim())])
     // one patient of each class is left to train with: nothing to choose a classifier by
     await mkdir(join(dir, 'few'))
     const few = dinograph('evaluate', 'logistic', '--model', join(dir, 'run'), '--data', await seriesOf(join(dir, 'few'), 4), ...onCpu)
     expect([few.code, few.err]).toEqual([1, expect.stringContaining('no class of two images, volumes or patients among the 2')])
     const words = ['evaluate', 'knn', '--k', '1', '--model', join(dir, 'run'), '--data', join(dir, 'few/4.csv')]
-    const knn = dinograph(...words, ...sets({ 'data.windows': '[mediastinum]', 'data.intensity': 'windows' }), ...onCpu)
+    const knn = dinograph(...words, ...set({ 'data.windows': '[mediastinum]', 'data.intensity': 'windows' }), ...onCpu)
     expect([knn.code, knn.err]).toEqual([0, expect.stringContaining('4/test: 2 volumes')])
     expect(knn.err).toContain(windows(['mediastinum']))
   }, 300_000)

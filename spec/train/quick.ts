@@ -1,6 +1,19 @@
 /** A run of seconds that needs nothing installed, as words of `npm run train`. */
-const set = (settings: Readonly<Record<string, string | number>>): ReadonlyArray<string> =>
+export const set = (settings: Readonly<Record<string, string | number>>): ReadonlyArray<string> =>
   Object.entries(settings).flatMap(([path, value]) => ['--set', `${path}=${value}`])
+
+/** A network of a few numbers, which a few steps train. */
+export const small = {
+  batch: 4,
+  'evaluation.during': 0,
+  'model.width': 16,
+  'model.depth': 1,
+  'model.heads': 2,
+  'head.hidden': 16,
+  'head.bottleneck': 8,
+  'head.prototypes': 16,
+  'augmentation.locals': 1,
+}
 
 export const quick: ReadonlyArray<string> = [
   '--config',
@@ -10,17 +23,9 @@ export const quick: ReadonlyArray<string> = [
   ...set({
     'data.train': 32,
     'data.test': 16,
-    batch: 4,
     'evaluation.k': 3,
-    'evaluation.during': 0,
     'runtime.checkpoints.every': 2,
-    'model.width': 16,
-    'model.depth': 1,
-    'model.heads': 2,
-    'head.hidden': 16,
-    'head.bottleneck': 8,
-    'head.prototypes': 16,
-    'augmentation.locals': 1,
+    ...small,
   }),
 ]
 

@@ -9,8 +9,8 @@ import * as O from 'fp-ts/lib/Option.js'
 import type { Task } from 'fp-ts/lib/Task.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import * as t from 'io-ts'
 import type { Fault } from '../../core/fault.ts'
+import { valueAt } from '../../data/formats/codec.ts'
 import { whatIs } from '../../data/formats/file.ts'
 import type { Intensity } from '../../data/loading/intensity.ts'
 import type { OpenOptions } from '../../data/readers/reader.ts'
@@ -44,17 +44,19 @@ const layersAsked = (a: Arguments): Task<ReadonlyArray<Layer>> =>
     Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('DINOGRAPH__DATA__'))),
   )
 
-const ofConfiguration = t.type({ data: t.UnknownRecord })
+/** What layers say of these. */
+const seenIn = ({ tree }: Layer): ReadonlyArray<readonly [path: string, value: unknown]> =>
+  seen.flatMap((name) => {
+    const value = valueAt(tree, 'data', name)
+    return value === undefined ? [] : [[`data.${name}`, value] as const]
+  })
 
-/** What a run says of intensities, where it is one and nothing else was asked for. */
+/** What a run says of them, where it is one and nothing else was asked for. */
 const layerOfRun = async (run: string, asked: ReadonlyArray<Layer>): Promise<Layer> => {
   const file = join(run, 'config.yaml')
-  if (asked.some((l) => seen.some((name) => [...l.origins.keys()].some((path) => path.startsWith(`data.${name}`))))) return noLayer
   const what = await whatIs(file)()
-  if (E.isLeft(what) || what.right !== 'file') return noLayer
-  const { tree } = await readLayer(file)()
-  const own = ofConfiguration.is(tree) ? tree.data : {}
-  return stacked(seen.flatMap((name) => (own[name] === undefined ? [] : [layerAt(`data.${name}`, own[name], file)])))
+  if (seenIn(stacked(asked)).length > 0 || E.isLeft(what) || what.right !== 'file') return noLayer
+  return stacked(seenIn(await readLayer(file)()).map(([path, value]) => layerAt(path, value, file)))
 }
 
 /**

@@ -27,6 +27,7 @@ import { writeReport } from '../../judge/report/report.ts'
 import type { Section } from '../../judge/report/sections.ts'
 import type { Output } from './program.ts'
 import { needed, runProgram, textOption } from './program.ts'
+import { readingFrom } from '../reading.ts'
 
 const names = Object.keys(evaluations)
 
@@ -84,10 +85,12 @@ const withoutReader = (run: string, config: unknown): Either<Fault, unknown> => 
 }
 
 /** The images of `--data`, or of the run's configuration; what an example does to them beyond that is not done here. */
-const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress): TaskEither<Fault, Split> =>
-  O.isSome(a.data)
+const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress): TaskEither<Fault, Split> => {
+  const { data: path } = a
+  return O.isSome(path)
     ? pipe(
-        splitsAt(a.data.value, progress.say),
+        readingFrom(a, run),
+        TE.chain(({ open, intensity }) => splitsAt(path.value, progress.say, intensity, open)),
         TE.chainEitherK((splits) => partsOf(splits, progress.say)),
       )
     : pipe(
@@ -96,6 +99,7 @@ const splitOf = (a: Arguments, run: string, config: unknown, progress: Progress)
         // how they are normalised, the network itself says
         TE.chain((c) => images().make({ ...c.data, normalisation: 'recipe' })(progress.say, '')),
       )
+}
 
 const seedOf = (config: unknown): number =>
   pipe(
