@@ -88,37 +88,25 @@ describe('WebDataset shards', () => {
   })
 
   test('labels by the rule of tables: several a sample, as lists in JSON or with a mark between, and null is none', async () => {
-    const said = ['{"labels": ["cat", "dog"]}', '{"labels": []}', '{"labels": ["dog"]}']
-    const lists = await folderOf({
-      'a-000000.tar': tar(
-        ...(await Promise.all(said.map(async (text, i) => [tarMember(`${i}.png`, await picture(i)), tarMember(`${i}.json`, text)]))).flat(),
-      ),
-    })
-    const several = await open(lists)
-    expect(several.d.classes).toEqual(['cat', 'dog'])
-    expect((await itemsOf(several.d)).map((i) => i.labels)).toEqual([[1, 1], undefined, [0, 1]])
-    expect(several.said).toContain('labels are several a row, 2 classes')
-    const marks = await folderOf({
-      'a-000000.tar': tar(
-        tarMember('0.png', await picture(0)),
-        tarMember('0.cls', 'cat|dog'),
-        tarMember('1.png', await picture(1)),
-        tarMember('1.cls', 'dog'),
-      ),
-    })
-    expect((await itemsOf((await open(marks)).d)).map((i) => i.labels)).toEqual([
+    /** A shard of pictures, beside each what is said of it. */
+    const labelled = async (ending: string, ...texts: ReadonlyArray<string>) => {
+      const members = await Promise.all(
+        texts.map(async (text, i) => [tarMember(`${i}.png`, await picture(i)), tarMember(`${i}.${ending}`, text)]),
+      )
+      const { d, said } = await open(await folderOf({ 'a-000000.tar': tar(...members.flat()) }))
+      return { d, said, items: await itemsOf(d) }
+    }
+    const lists = await labelled('json', '{"labels": ["cat", "dog"]}', '{"labels": []}', '{"labels": ["dog"]}')
+    expect(lists.d.classes).toEqual(['cat', 'dog'])
+    expect(lists.items.map((i) => i.labels)).toEqual([[1, 1], undefined, [0, 1]])
+    expect(lists.said).toContain('labels are several a row, 2 classes')
+    const marks = await labelled('cls', 'cat|dog', 'dog')
+    expect(marks.items.map((i) => i.labels)).toEqual([
       [1, 1],
       [0, 1],
     ])
-    const nulls = await folderOf({
-      'a-000000.tar': tar(
-        tarMember('0.png', await picture(0)),
-        tarMember('0.json', '{"label": null}'),
-        tarMember('1.png', await picture(1)),
-        tarMember('1.json', '{"label": "dog"}'),
-      ),
-    })
-    expect((await itemsOf((await open(nulls)).d)).map((i) => i.label)).toEqual([undefined, 0])
+    const nulls = await labelled('json', '{"label": null}', '{"label": "dog"}')
+    expect(nulls.items.map((i) => i.label)).toEqual([undefined, 0])
   })
 
   test('an archive that is cut off is a fault of it, or left out and counted; one without an end mark is said', async () => {

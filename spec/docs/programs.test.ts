@@ -9,7 +9,7 @@ import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import * as t from 'io-ts'
 import ts from 'typescript'
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { beforeAll, describe, expect, it, test } from 'vitest'
 import { evaluate } from '../../compiler/targets/reference.ts'
 import { input } from '../../core/leaves.ts'
 import { decodeAs, isRecord } from '../../data/formats/codec.ts'
@@ -18,15 +18,11 @@ import type { Loss } from '../../losses/loss.ts'
 import { total } from '../../losses/loss.ts'
 import { right } from '../data/either.ts'
 import { dinograph } from '../support/command.ts'
+import { folderWithin } from '../support/within.ts'
 import { callsProgram } from './ops.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-// within the repository, where `dinograph` is found as an installed package is
-mkdirSync(join(root, '.cache'), { recursive: true })
-const folder = mkdtempSync(join(root, '.cache/docs-'))
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true })
-})
+const folder = folderWithin('docs')
 
 /** A program of a page, as a file. */
 interface Shown {

@@ -3,47 +3,19 @@ import { expect, test } from 'vitest'
 import type { Fused, Kernels } from '../../compiler/kernel/fused.ts'
 import { pointsOf } from '../../compiler/kernel/kernel.ts'
 import { termsOf } from '../../compiler/kernel/term.ts'
-import { followGraph } from '../../compiler/road.ts'
 import { nativeRoad } from '../../compiler/targets/native/road.ts'
-import { evaluate } from '../../compiler/targets/reference.ts'
-import type { Expr } from '../../core/expr.ts'
-import { roots, value } from '../../core/graph.ts'
-import { trace } from '../../core/trace.ts'
 import { add, exp, mul, sin, sub } from '../../ops/elementwise.ts'
 import { sum } from '../../ops/reduce.ts'
 import { reshape, transpose } from '../../ops/reshape.ts'
 import { flip, slice } from '../../ops/window.ts'
-import { right } from '../data/either.ts'
-import { interpreted } from '../support/kernels.ts'
-import { expectClose, input, waves } from '../support/tensor.ts'
+import { around } from '../support/passes.ts'
+import { input, waves } from '../support/tensor.ts'
 import { hostArrays } from '../support/values.ts'
 
 const x = input('x', [32, 24])
 const given = hostArrays(new Map([['x', waves([32, 24], 1)]]))
 
-/** A graph's kernels as they are fused, and after merging. */
-const around = (outputs: ReadonlyArray<Expr>): { readonly before: Kernels; readonly after: Kernels } => {
-  const road = nativeRoad()
-  const graph = right(
-    followGraph(road)(
-      right(
-        trace(
-          'merging',
-          outputs.map((e, i) => value(`${i}`, e)),
-        ),
-      ),
-    ),
-  )
-  const before = right(road.fuse.run(graph))
-  const pass = road.kernels.find((p) => p.name === 'merge')
-  const after = right(pass?.run(before) ?? expect.fail('the road merges'))
-  const expected = evaluate(roots(graph), given)
-  for (const kernels of [before, after])
-    interpreted(kernels, given).forEach((got, i) => {
-      expectClose(got, expected[i], 1e-9, `${i}`)
-    })
-  return { before, after }
-}
+const merged = around(nativeRoad(), 'merge', given)
 
 /** How often exponentials are computed. */
 const exponentials = ({ kernels }: Kernels): number =>
@@ -63,43 +35,43 @@ const runsInOuterLoops = ({ kernel }: Fused): boolean =>
 const p = exp(x)
 
 test('what the graph hands on is written, also where one reader takes it in', () => {
-  const { before, after } = around([p, add(mul(p, 3), x)])
+  const { before, after } = merged([p, add(mul(p, 3), x)])
   expect([before.kernels.length, after.kernels.length]).toEqual([2, 1])
 })
 
 test('what is read at two places for each point is not computed twice', () => {
-  const { before, after } = around([p, add(p, flip([0])(p))])
+  const { before, after } = merged([p, add(p, flip([0])(p))])
   expect(exponentials(after)).toBe(exponentials(before))
 })
 
 test('what is read in part is computed whole', () => {
   const part = slice(0, 0, 8)
-  around([p, add(part(p), part(x))])
-  around([p, add(slice(0, 0, 8)(reshape([64, 12])(p)), slice(0, 4, 12)(reshape([64, 12])(x)))])
+  merged([p, add(part(p), part(x))])
+  merged([p, add(slice(0, 0, 8)(reshape([64, 12])(p)), slice(0, 4, 12)(reshape([64, 12])(x)))])
 })
 
 test('several outputs of one kernel are read at one point, or stay apart', () => {
   const square = slice(1, 0, 8)(slice(0, 0, 8)(x))
   const a = exp(square)
   const b = sin(a)
-  around([a, b, add(a, transpose([1, 0])(b))])
-  around([a, b, add(transpose([1, 0])(a), b)])
+  merged([a, b, add(a, transpose([1, 0])(b))])
+  merged([a, b, add(transpose([1, 0])(a), b)])
 })
 
 test('a write runs in outer loops, so that each thread has its own part of it', () => {
   const m = sum({ axes: [1] })(x)
   const y = sub(x, reshape([32, 1])(m))
-  const { before, after } = around([m, y, add(transpose([1, 0])(y), 1)])
+  const { before, after } = merged([m, y, add(transpose([1, 0])(y), 1)])
   expect([before, after].flatMap((k) => k.kernels.filter((f) => !runsInOuterLoops(f)).map((f) => f.kernel.name))).toEqual([])
 })
 
 test('a kernel is merged into its reader only where what the reader waits for is there', () => {
-  const { after } = around([p, mul(p, sum()(p))])
+  const { after } = merged([p, mul(p, sum()(p))])
   expect(after.kernels).toHaveLength(3)
 })
 
 test('what a reader reads is kept where it reads it, in rows of another length too', () => {
   const rows = transpose([1, 0])(p)
-  around([rows, add(reshape([16, 48])(rows), reshape([16, 48])(x))])
-  around([p, rows, add(reshape([16, 48])(rows), 2)])
+  merged([rows, add(reshape([16, 48])(rows), reshape([16, 48])(x))])
+  merged([p, rows, add(reshape([16, 48])(rows), 2)])
 })

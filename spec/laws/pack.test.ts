@@ -1,19 +1,13 @@
 /** Packing: what is copied, and that what is read of a copy is what was read before. */
 import { expect, test } from 'vitest'
-import type { Kernels } from '../../compiler/kernel/fused.ts'
-import { followGraph } from '../../compiler/road.ts'
 import { gpujsRoad } from '../../compiler/targets/gpujs/road.ts'
-import { evaluate } from '../../compiler/targets/reference.ts'
 import type { Expr } from '../../core/expr.ts'
-import { roots, value } from '../../core/graph.ts'
-import { trace } from '../../core/trace.ts'
 import { einsum } from '../../ops/contract.ts'
 import { broadcastTo } from '../../ops/broadcast.ts'
 import { reshape, transpose } from '../../ops/reshape.ts'
 import { pick, slice } from '../../ops/window.ts'
-import { right } from '../data/either.ts'
-import { interpreted } from '../support/kernels.ts'
-import { expectClose, input, waves } from '../support/tensor.ts'
+import { around } from '../support/passes.ts'
+import { input, waves } from '../support/tensor.ts'
 import { hostArrays } from '../support/values.ts'
 
 const x = input('x', [16, 24])
@@ -25,27 +19,12 @@ const given = hostArrays(
   ]),
 )
 
-/** The number of copies that packing makes; values stay. */
+const packed = around(gpujsRoad({ maxInputs: 7, packs: true }), 'pack', given)
+
+/** The number of copies that packing makes. */
 const copies = (outputs: ReadonlyArray<Expr>): number => {
-  const road = gpujsRoad({ maxInputs: 7, packs: true })
-  const graph = right(
-    followGraph(road)(
-      right(
-        trace(
-          'packing',
-          outputs.map((e, i) => value(`${i}`, e)),
-        ),
-      ),
-    ),
-  )
-  const fused = right(road.fuse.run(graph))
-  const pass = road.kernels.find((p) => p.name === 'pack')
-  const packed: Kernels = right(pass?.run(fused) ?? expect.fail('the road packs'))
-  const expected = evaluate(roots(graph), given)
-  interpreted(packed, given).forEach((got, i) => {
-    expectClose(got, expected[i], 1e-9, `${i}`)
-  })
-  return packed.kernels.length - fused.kernels.length
+  const { before, after } = packed(outputs)
+  return after.kernels.length - before.kernels.length
 }
 
 const times = (b: Expr): Expr => einsum('mk,nk->mn')(x, b)

@@ -5,15 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Unnamed } from '../../compiler/kernel/kernel.ts'
-import { kernelKey } from '../../compiler/kernel/kernel.ts'
 import type { TermTable } from '../../compiler/kernel/table.ts'
 import { unitsOf } from '../../compiler/targets/native/source.ts'
+import { kernelOf } from './kernels.ts'
 
 const runtime = fileURLToPath(new URL('../../compiler/targets/native/runtime/', import.meta.url))
 
 /** The unit of one kernel, as its function `k0`. */
-export const unitOf = (table: TermTable, shape: Unnamed): string =>
-  unitsOf([{ name: 'made by hand', table, ...shape, key: kernelKey(shape) }])[0].source
+export const unitOf = (table: TermTable, shape: Unnamed): string => unitsOf([kernelOf(table, shape)])[0].source
 
 /** The numbers that `main` prints behind the unit. */
 export const printedBy = (unit: string, main: string): ReadonlyArray<number> => {

@@ -1,6 +1,9 @@
 /** Kernels interpreted in float64, point by point, from their terms: what every pass over kernels must preserve. */
 import type { Fused, Kernels, Tensor } from '../../compiler/kernel/fused.ts'
 import { hypersOf, isHyper } from '../../compiler/kernel/fused.ts'
+import type { Kernel, Unnamed } from '../../compiler/kernel/kernel.ts'
+import { kernelKey } from '../../compiler/kernel/kernel.ts'
+import type { TermTable } from '../../compiler/kernel/table.ts'
 import type { Term, Var } from '../../compiler/kernel/term.ts'
 import { idiv, mod, roundings, unaryValues } from '../../compiler/numerics.ts'
 import type { BinaryName } from '../../core/scalar.ts'
@@ -29,6 +32,9 @@ const binaries: { readonly [N in BinaryName]: (x: number, y: number, dtype: DTyp
 }
 
 export const stored = (dtype: DType, x: number): number => (dtype === 'i32' ? x | 0 : isHalf(dtype) ? roundings[dtype](x) : x)
+
+/** A kernel that is made by hand. */
+export const kernelOf = (table: TermTable, shape: Unnamed): Kernel => ({ name: 'made by hand', table, ...shape, key: kernelKey(shape) })
 
 /** A term at one point; `read` gives what buffers hold. */
 export const evaluate = (t: Term, at: ReadonlyMap<Var, number>, read: (buffer: number, offset: number) => number): number => {

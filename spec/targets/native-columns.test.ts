@@ -1,7 +1,6 @@
 /** Sums over rows for a few columns, whose rows are cut into chunks: which kernels that are, and what its parts leave for each other. */
 import { describe, expect, it } from 'vitest'
 import type { Unnamed } from '../../compiler/kernel/kernel.ts'
-import { kernelKey } from '../../compiler/kernel/kernel.ts'
 import type { TermTable } from '../../compiler/kernel/table.ts'
 import { termTable } from '../../compiler/kernel/table.ts'
 import type { Term, Var } from '../../compiler/kernel/term.ts'
@@ -9,6 +8,7 @@ import type { Columns } from '../../compiler/targets/native/columns.ts'
 import { columnsOf } from '../../compiler/targets/native/columns.ts'
 import { range } from '../../core/type.ts'
 import { printedBy, unitOf } from '../support/c-program.ts'
+import { kernelOf } from '../support/kernels.ts'
 
 interface Parts {
   readonly t: TermTable
@@ -47,7 +47,7 @@ const table = (rows: number, columns: number, value: (p: Parts) => Term): { read
 
 const columnsIn = (rows: number, columns: number, value: (p: Parts) => Term): Columns | undefined => {
   const { t, shape } = table(rows, columns, value)
-  return columnsOf({ name: 'made', table: t, ...shape, key: kernelKey(shape) })
+  return columnsOf(kernelOf(t, shape))
 }
 
 describe('rows are cut', () => {

@@ -1,12 +1,12 @@
 /** Which kernels are products, and which only look like one. */
 import { describe, expect, it } from 'vitest'
 import type { Unnamed } from '../../compiler/kernel/kernel.ts'
-import { kernelKey } from '../../compiler/kernel/kernel.ts'
 import type { TermTable } from '../../compiler/kernel/table.ts'
 import { termTable } from '../../compiler/kernel/table.ts'
 import type { Term, Var } from '../../compiler/kernel/term.ts'
 import type { Contraction } from '../../compiler/targets/native/contraction.ts'
 import { contractionOf } from '../../compiler/targets/native/contraction.ts'
+import { kernelOf } from '../support/kernels.ts'
 
 const [rows, columns, depth] = [32, 32, 32]
 
@@ -19,7 +19,7 @@ interface Parts {
   readonly product: (x: number, y: number) => Term
 }
 
-const kernelOf = (writes: (p: Parts) => ReadonlyArray<readonly [Term, Term]>): Contraction | undefined => {
+const contractionIn = (writes: (p: Parts) => ReadonlyArray<readonly [Term, Term]>): Contraction | undefined => {
   const t = termTable()
   const [m, n] = [t.variable(rows), t.variable(columns)]
   const at = (row: Term, column: Term): Term =>
@@ -40,28 +40,28 @@ const kernelOf = (writes: (p: Parts) => ReadonlyArray<readonly [Term, Term]>): C
     reads: [0, 1, 2, 3].map(() => ({ dtype: 'f32', length: rows * columns })),
     writes: made.map(([offset, value]) => ({ dtype: 'f32', length: rows * columns, offset, value })),
   }
-  return contractionOf({ name: 'made', table: t, ...shape, key: kernelKey(shape) })
+  return contractionOf(kernelOf(t, shape))
 }
 
 describe('a product', () => {
   it('is a sum of products over each row and column', () => {
-    const c = kernelOf(({ m, n, at, product }) => [[at(m, n), product(0, 1)]])
+    const c = contractionIn(({ m, n, at, product }) => [[at(m, n), product(0, 1)]])
     expect([c?.rows, c?.columns, c?.summed].map((vs) => vs?.map((v) => v.extent))).toEqual([[rows], [columns], [depth]])
     expect(c?.whole).toBe(false)
   })
   it('may be followed by what reduces its rows', () => {
-    const c = kernelOf(({ t, m, n, at, product }) => {
+    const c = contractionIn(({ t, m, n, at, product }) => {
       const j = t.variable(columns)
       return [[at(m, n), t.binary('add', product(0, 1), t.reduce('sum', j, t.read(2, 'f32', at(m, j))))]]
     })
     expect(c?.whole).toBe(true)
   })
   it('is not two of them', () => {
-    expect(kernelOf(({ t, m, n, at, product }) => [[at(m, n), t.binary('add', product(0, 1), product(2, 3))]])).toBeUndefined()
+    expect(contractionIn(({ t, m, n, at, product }) => [[at(m, n), t.binary('add', product(0, 1), product(2, 3))]])).toBeUndefined()
   })
   it('is not one beside a sum over another side', () => {
     expect(
-      kernelOf(({ t, m, n, at, product }) => {
+      contractionIn(({ t, m, n, at, product }) => {
         const j = t.variable(columns)
         return [[at(m, n), t.binary('add', product(0, 1), t.reduce('sum', j, t.read(2, 'f32', at(j, n))))]]
       }),
@@ -69,7 +69,7 @@ describe('a product', () => {
   })
   it('is not one whose factors reduce', () => {
     expect(
-      kernelOf(({ t, m, n, at }) => {
+      contractionIn(({ t, m, n, at }) => {
         const [k, j] = [t.variable(depth), t.variable(depth)]
         const factor = t.unary(
           'exp',
@@ -100,7 +100,7 @@ describe('a product', () => {
   })
   it('writes nothing that has no row', () => {
     const written = (column: boolean): Contraction | undefined =>
-      kernelOf(({ t, m, n, at, product }) => [
+      contractionIn(({ t, m, n, at, product }) => [
         [at(m, n), product(0, 1)],
         [column ? n : m, t.read(2, 'f32', column ? n : m)],
       ])

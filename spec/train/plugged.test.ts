@@ -1,9 +1,9 @@
 /** Plugins of programs: an example takes the readers, strategies and augmentations of a file by name, as a configuration does. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { fault } from '../../core/fault.ts'
 import goesOn from '../../examples/continue.ts'
 import ct from '../../examples/ct.ts'
@@ -16,14 +16,10 @@ import type { Experiment } from '../../train/run/experiment.ts'
 import { left, right } from '../data/either.ts'
 import { root } from '../rooms/rooms.ts'
 import { node } from '../support/command.ts'
+import { folderWithin } from '../support/within.ts'
 
-// within the repository, where `dinograph` is found as an installed package is
-mkdirSync(join(root, '.cache'), { recursive: true })
-const folder = mkdtempSync(join(root, '.cache/plugged-'))
+const folder = folderWithin('plugged')
 const at = (...names: ReadonlyArray<string>): string => join(folder, ...names)
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true })
-})
 
 const [, program = ''] = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/plugins.md'), 'utf8')) ?? []
 

@@ -1,22 +1,18 @@
 /** Plugins as users have them: the file that docs/plugins.md shows, named by YAML and on the command line, in runs as processes. */
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as t from 'io-ts'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { decodeAs } from '../../data/formats/codec.ts'
 import { digestsOf } from '../../train/cli/plugin-file.ts'
 import { right } from '../data/either.ts'
 import { root } from '../rooms/rooms.ts'
 import { dinograph } from '../support/command.ts'
 import { noRanks, underMpi } from '../support/mpi.ts'
+import { folderWithin } from '../support/within.ts'
 
-// within the repository, where `dinograph` is found as an installed package is
-mkdirSync(join(root, '.cache'), { recursive: true })
-const folder = mkdtempSync(join(root, '.cache/plugins-'))
+const folder = folderWithin('plugins')
 const at = (...names: ReadonlyArray<string>): string => join(folder, ...names)
-afterAll(() => {
-  rmSync(folder, { recursive: true, force: true })
-})
 
 const [, program = ''] = /^```ts\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/plugins.md'), 'utf8')) ?? []
 const [, yaml = ''] = /^```yaml\n(.*?)^```$/ms.exec(readFileSync(join(root, 'docs/plugins.md'), 'utf8')) ?? []

@@ -200,13 +200,16 @@ const runs = async (spec: CommandSpec, argv: ReadonlyArray<string>, body: (a: Ar
   return isToldByAnother(done.left) ? exitCode(done.left) : tellFault(done.left)
 }
 
-/** A program that may train for long: what its command line asks for, with signals answered. Gives the exit code. */
+/** A program that may train for long, and runs files of a person's own once: in a process that answers signals. Gives the exit code. */
+export const inOwnProcess = (argv: ReadonlyArray<string>, body: () => Promise<number>): Promise<number> =>
+  isRelayed(process.execArgv) && !asksForHelp(argv) ? restarted() : body()
+
+/** What the command line of such a program asks for. Gives the exit code. */
 export const answeringMain = (
   spec: CommandSpec,
   argv: ReadonlyArray<string>,
   body: (a: Arguments) => TaskEither<Fault, number>,
 ): Promise<number> => {
-  if (isRelayed(process.execArgv) && !asksForHelp(argv)) return restarted()
   endWithParent()
   return runs(spec, argv, body)
 }
@@ -215,25 +218,24 @@ export const answeringMain = (
 export const main = (c: Called, argv: ReadonlyArray<string>): Promise<number> => answeringMain(specOf(c), argv, run(c, argv))
 
 /** A program with the plugins that its command line names; gives the exit code. */
-export const pluggedMain = async (
+export const pluggedMain = (
   { experiment, call, options }: Required<Called>,
   argv: ReadonlyArray<string>,
   body: (c: Required<Called>) => Promise<number>,
-): Promise<number> => {
-  // files of a person's own are run once, by the process that trains
-  if (isRelayed(process.execArgv) && !asksForHelp(argv)) return restarted()
-  const own = [...options, pluginOption]
-  const plugged = await pipe(
-    pluggedBy({ call, name: experiment.name, options: own }, argv),
-    TE.chainEitherK(({ added, call: named }) =>
-      pipe(
-        pluggedInto(experiment, added),
-        E.map((e) => ({ experiment: e, call: named, options: own })),
+): Promise<number> =>
+  inOwnProcess(argv, async () => {
+    const own = [...options, pluginOption]
+    const plugged = await pipe(
+      pluggedBy({ call, name: experiment.name, options: own }, argv),
+      TE.chainEitherK(({ added, call: named }) =>
+        pipe(
+          pluggedInto(experiment, added),
+          E.map((e) => ({ experiment: e, call: named, options: own })),
+        ),
       ),
-    ),
-  )()
-  return E.isLeft(plugged) ? tellOnce(plugged.left) : body(plugged.right)
-}
+    )()
+    return E.isLeft(plugged) ? tellOnce(plugged.left) : body(plugged.right)
+  })
 
 /**
  * Runs the experiment when its file, `import.meta.url` or in CommonJS `__filename`, is the program that was started, and does nothing

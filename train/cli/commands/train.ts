@@ -3,17 +3,14 @@ import * as E from 'fp-ts/lib/Either.js'
 import { commandLine } from '../../../core/command.ts'
 import { schemaOf } from '../../config/schema.ts'
 import { recipe, recipeWith } from '../../recipes/recipe.ts'
-import { main as trainingMain } from '../command.ts'
-import { asksForHelp, pluggedBy } from '../plugged.ts'
+import { inOwnProcess, main as trainingMain } from '../command.ts'
+import { pluggedBy } from '../plugged.ts'
 import { pluginOption } from '../plugins.ts'
 import { tellOnce } from '../ranks.ts'
-import { isRelayed, restarted } from '../signals.ts'
 
 const options = [{ name: 'schema', text: 'print the JSON Schema of configurations, and do nothing else' }, pluginOption]
 
-export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
-  // files of a person's own are run once, by the process that trains
-  if (isRelayed(process.execArgv) && !asksForHelp(argv)) return restarted()
+const train = async (argv: ReadonlyArray<string>): Promise<number> => {
   const plugged = await pluggedBy({ call: commandLine('train'), name: recipe().name, options }, argv)()
   if (E.isLeft(plugged)) return tellOnce(plugged.left)
   const { added, call } = plugged.right
@@ -24,3 +21,5 @@ export const main = async (argv: ReadonlyArray<string>): Promise<number> => {
   }
   return trainingMain({ experiment, call, options }, argv)
 }
+
+export const main = (argv: ReadonlyArray<string>): Promise<number> => inOwnProcess(argv, () => train(argv))
