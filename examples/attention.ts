@@ -7,8 +7,7 @@
  *     npx tsx examples/attention.ts --model runs/dinov2             a run, a Hugging Face folder, or an official file
  *     npx tsx examples/attention.ts --model runs/ct --data examples/ct/boxes.csv --set data.intensity=windows --set data.windows=[400/800]
  */
-import type { Box, Image } from 'dinograph'
-import { looks, study } from 'dinograph'
+import { looks, study, type Box, type Image } from 'dinograph'
 import digits from './dinov2.ts'
 
 /** The box around all that is brighter than half. */

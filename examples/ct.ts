@@ -8,8 +8,7 @@
  *     npx tsx examples/ct.ts --data SCANS --set data.windows=[lung,bone]      your own CT, through two windows in Hounsfield units
  */
 import { fileURLToPath } from 'node:url'
-import { command, crops, dino, dinov1, experiment, images, network, prototypes } from 'dinograph'
-import { koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
+import { command, crops, dino, dinov1, experiment, images, koleo, network, prototypes, sinkhorn, sum, weighted } from 'dinograph'
 
 export default command(
   import.meta.url,

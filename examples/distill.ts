@@ -6,37 +6,36 @@
  *     npx tsx examples/distill.ts                                 trains a teacher on digits first
  *     npx tsx examples/distill.ts --set teacher=runs/dinov2       learns from a run, or from a Hugging Face folder
  */
-import { command, crops, distillation, experiment, field, images, network, pretrainedUnless, section } from 'dinograph'
-import { distilClass, distilPatches, relation, sum, weighted } from 'dinograph/losses'
+import * as d from 'dinograph'
 import digits from './dinov2.ts'
 
-const weight = (initial: number, about: string) => field.real(initial, about, { min: 0 })
+const weight = (initial: number, about: string) => d.field.real(initial, about, { min: 0 })
 
-export default command(
+export default d.command(
   import.meta.url,
-  experiment({
+  d.experiment({
     name: 'distill',
     about: 'A small network learns the features of a large one, which is frozen: class tokens, patches and relations.',
     steps: 400,
     batch: 64,
-    data: images({ train: 4000, test: 1000 }),
-    augmentation: crops({ globalSize: 28, globalScale: [0.5, 1], locals: 0 }),
-    method: distillation({
-      large: network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
-      model: network({ patch: 14, width: 32, depth: 2, heads: 2 }),
-      settings: section('the teacher and the terms', {
-        teacher: field.text('', 'a run or a Hugging Face folder to learn from; empty: one is trained first'),
-        pretraining: field.whole(3, 'steps of that training for each step of this one', { min: 1 }),
-        weights: section('of the terms', {
+    data: d.images({ train: 4000, test: 1000 }),
+    augmentation: d.crops({ globalSize: 28, globalScale: [0.5, 1], locals: 0 }),
+    method: d.distillation({
+      large: d.network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
+      model: d.network({ patch: 14, width: 32, depth: 2, heads: 2 }),
+      settings: d.section('the teacher and the terms', {
+        teacher: d.field.text('', 'a run or a Hugging Face folder to learn from; empty: one is trained first'),
+        pretraining: d.field.whole(3, 'steps of that training for each step of this one', { min: 1 }),
+        weights: d.section('of the terms', {
           cls: weight(1, 'class tokens'),
           patches: weight(0.5, 'patches'),
           relation: weight(1, 'relations between images'),
         }),
       }),
       loss: ({ weights: w }) =>
-        sum([weighted(w.cls)(distilClass()), weighted(w.patches)(distilPatches()), weighted(w.relation)(relation())]),
+        d.sum([d.weighted(w.cls)(d.distilClass()), d.weighted(w.patches)(d.distilPatches()), d.weighted(w.relation)(d.relation())]),
       teacher: ({ teacher, pretraining, seed, steps, batch, data, large }, how) =>
-        pretrainedUnless(teacher, digits, how, { seed, steps: pretraining * steps, batch, data, model: large }),
+        d.pretrainedUnless(teacher, digits, how, { seed, steps: pretraining * steps, batch, data, model: large }),
     }),
     optimizer: { lr: 3e-3, minLr: 3e-5, clip: 0 },
     schedule: { warmup: 20, momentumEnd: 0.98 },

@@ -9,9 +9,9 @@
  *     npx tsx examples/lora.ts --set train=full                   everything is trained: for comparison (also: freeze, frugal)
  */
 import * as d from 'dinograph'
-import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 import digits from './dinov2.ts'
 
+const { dino, ibot, koleo, sinkhorn, sum, weighted } = d
 const settings = d.section('LoRA on negatives of digits', {
   train: d.field.oneOf(
     ['lora', 'full', 'freeze', 'frugal'],

@@ -1,5 +1,5 @@
 /** The command that breaks the compiler in one place after the other, and says whether the specification notices. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -7,10 +7,10 @@ import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import { fault, messageOf, showFault } from '../../core/fault.ts'
 import { root } from '../rooms/rooms.ts'
+import type { Group } from './bench.ts'
 import { openBench } from './bench.ts'
 import type { Result } from './check.ts'
 import { check } from './check.ts'
-import type { Imports } from './imports.ts'
 import { importsOf } from './imports.ts'
 import type { Judge, Survey } from './judges.ts'
 import { candidates, groupsOf, judgesIn } from './judges.ts'
@@ -24,7 +24,7 @@ const folder = join(tmpdir(), 'dinograph-mutation')
 const noticedPath = join(root, 'spec', 'mutation', 'noticed.json')
 
 const help = `Applies mutants (spec/mutation/mutants/) one at a time to copies of the repository, and runs the specification files that reach the
-changed file, what costs least first, until one fails. Which cost what, and which fail without any mutant, one run without mutants says first.
+changed file, what costs least first, until one fails. Which cost what, and which fail without any mutant, a run without mutants says before.
 
 usage: npm run mutate -- [--only TEXT,...] [--quick] [--resume] [--jobs N] [--list]
 
@@ -99,24 +99,23 @@ const remember = (all: ReadonlyArray<Result>): void => {
 /** What vitest wrote of earlier files. */
 const surveys = t.readonlyArray(t.unknown)
 
-/** The files that judge, from runs without any mutant; with `--resume` those that an earlier one has not seen are run. */
-const surveyed = async (o: Options, imports: Imports): Promise<ReadonlyArray<Judge>> => {
+/** Those of some specification files that judge, from runs without any mutant; what was run before is not run again. */
+const surveyed = async (o: Options, tests: ReadonlyArray<string>): Promise<ReadonlyArray<Judge>> => {
   const path = join(folder, 'survey.json')
   const clean = join(folder, 'clean')
   const read = (all: ReadonlyArray<unknown>): Survey => judgesIn(all, clean)
-  const known = [...(o.resume ? kept(surveys, [], path) : [])]
+  const known = [...kept(surveys, [], path)]
   const { judges, failing } = read(known)
-  const tests = candidates(imports).filter((c) => !failing.includes(c) && !judges.some((j) => j.test === c))
-  if (tests.length > 0) {
-    process.stderr.write(`${tests.length} specification files are run once without any mutant\n`)
+  const left = tests.filter((c) => !failing.includes(c) && !judges.some((j) => j.test === c))
+  if (left.length > 0) {
+    process.stderr.write(`${left.length} specification files are run once without any mutant\n`)
     const bench = openBench(root, clean, join(folder, 'cache'))
-    known.push(JSON.parse(await bench.survey(tests, o.jobs)))
+    known.push(JSON.parse(await bench.survey(left, o.jobs)))
     bench.remove()
     writeFileSync(path, JSON.stringify(known))
   }
   const now = read(known)
   if (now.failing.length > 0) process.stderr.write(`left out, as they fail without any mutant: ${now.failing.join(' ')}\n`)
-  process.stderr.write(`${now.judges.length} of them judge, ${Math.round(now.judges.reduce((n, j) => n + j.seconds, 0))} s in all\n`)
   return now.judges
 }
 
@@ -124,31 +123,50 @@ const run = async (o: Options, found: ReadonlyArray<Found>): Promise<number> => 
   mkdirSync(folder, { recursive: true })
   const path = join(folder, 'results.json')
   const before = o.resume ? kept(results, [], path) : []
+  if (!o.resume) rmSync(join(folder, 'survey.json'), { force: true })
   const all: Array<Result> = [...before.filter((r) => found.some((f) => nameOf(f.mutant) === r.name))]
   const left = found.filter((f) => !all.some((r) => r.name === nameOf(f.mutant)))
   process.stderr.write(`${found.length} mutants, ${left.length} to be tried\n`)
-  const imports = importsOf()
-  const first = noticedBefore()
-  const judges = await surveyed(o, imports)
-  const work = async (n: number): Promise<void> => {
-    const bench = openBench(root, join(folder, `copy${n}`), join(folder, 'cache'))
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const { quick, slow } = groupsOf(imports, judges, next.path)
-      const by = first[nameOf(next.mutant)]
-      const known = judges.some((j) => j.test === by) ? [{ tests: [by], share: 1 }] : []
-      const r = await check(bench, [...known, ...quick, ...(o.quick ? [] : slow)], next)
-      if (o.quick && r.outcome === 'survived') {
-        process.stderr.write(`${nameOf(next.mutant)}: not noticed by quick files  ${r.seconds} s\n`)
-        continue
-      }
-      all.push(r)
-      writeFileSync(path, `${JSON.stringify(all, null, 1)}\n`)
-      remember(all)
-      process.stderr.write(line(r))
-    }
-    bench.remove()
+  const keep = (r: Result): void => {
+    all.push(r)
+    writeFileSync(path, `${JSON.stringify(all, null, 1)}\n`)
+    remember(all)
+    process.stderr.write(line(r))
   }
-  await Promise.all(Array.from({ length: o.jobs }, (_, n) => work(n)))
+  /** Tries mutants on `jobs` copies: those that nothing noticed. */
+  const tried = async (some: ReadonlyArray<Found>, groups: (f: Found) => ReadonlyArray<Group>): Promise<ReadonlyArray<Result>> => {
+    const queue = [...some]
+    const survived: Array<Result> = []
+    const work = async (n: number): Promise<void> => {
+      const bench = openBench(root, join(folder, `copy${n}`), join(folder, 'cache'))
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        const r = await check(bench, groups(next), next)
+        if (r.outcome === 'noticed') keep(r)
+        else survived.push(r)
+      }
+      bench.remove()
+    }
+    await Promise.all(Array.from({ length: Math.min(o.jobs, some.length) }, (_, n) => work(n)))
+    return survived
+  }
+  const of = (rs: ReadonlyArray<Result>): ReadonlyArray<Found> => left.filter((f) => rs.some((r) => r.name === nameOf(f.mutant)))
+  // what noticed a mutant before mostly does so again: all other files are only asked about what is left
+  const first = noticedBefore()
+  const files = [...new Set(left.flatMap((f) => first[nameOf(f.mutant)] ?? []))]
+  const trusted = await surveyed(o, files)
+  const unknown = await tried(left, (f) =>
+    trusted.filter((j) => j.test === first[nameOf(f.mutant)]).map((j) => ({ tests: [j.test], share: 1 })),
+  )
+  if (unknown.length === 0) return report(all)
+  const imports = importsOf()
+  const judges = await surveyed(o, candidates(imports))
+  const unnoticed = await tried(of(unknown), (f) => {
+    const { quick, slow } = groupsOf(imports, judges, f.path)
+    return [...quick, ...(o.quick ? [] : slow)]
+  })
+  for (const r of unnoticed)
+    if (o.quick) process.stderr.write(`${r.name}: not noticed by quick files  ${r.seconds} s\n`)
+    else keep(r)
   return report(all)
 }
 
