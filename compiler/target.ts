@@ -70,6 +70,8 @@ export interface Device {
   readonly road: Road
   /** Which process this is, where several are one device. */
   readonly share?: Share
+  /** Among how many the images of a batch are shared: ranks, or devices of one process. Default 1. */
+  readonly parts?: number
   /** Sets a resident tensor (a param or a state); its size is fixed by the first write. */
   readonly write: (path: string, type: TensorType, data: HostArray) => TaskEither<Fault, void>
   readonly read: (path: string) => TaskEither<Fault, HostArray>

@@ -59,24 +59,23 @@ const gatheredIn = (scope: string): string => {
   return block === '' ? scope.split('.').slice(0, 2).join('.') : block
 }
 
-/** Which leaves of a step are split. */
-export const partsOf = (g: Graph, { strategy, ranks, images, own, least }: DistributionOptions): ReadonlyMap<string, Split> =>
-  new Map(
-    leavesOfGraph(g).flatMap((l) => {
-      const split = ofImages(l, images, own) ?? (strategy === 'fsdp' && isResident(l) ? stateSplit(l.type, ranks, least) : undefined)
-      return split === undefined ? [] : [[l.path, split] as const]
-    }),
-  )
+/** Which leaves of a step are split, and which states that it makes first. */
+export const partsOf = (g: Graph, { strategy, ranks, images, own, least }: DistributionOptions): ReadonlyMap<string, Split> => {
+  const ofState = (type: TensorType): Split | undefined => (strategy === 'fsdp' ? stateSplit(type, ranks, least) : undefined)
+  const states = g.outputs.filter((o) => o.role === 'state').map((o) => [o.path, ofState(o.expr.type)] as const)
+  const leaves = leavesOfGraph(g).map((l) => [l.path, ofImages(l, images, own) ?? (isResident(l) ? ofState(l.type) : undefined)] as const)
+  return new Map([...states, ...leaves].flatMap(([path, split]) => (split === undefined ? [] : [[path, split] as const])))
+}
 
-/** The fault of a batch that ranks cannot share evenly; `by` is said beside. */
+/** The fault of a batch that ranks, or devices, cannot share evenly; `by` is said beside. */
 export const unevenly = (images: number, ranks: number, by = ''): Fault | undefined =>
   images % ranks === 0
     ? undefined
     : fault('config', {
         place: 'batch',
-        found: `${images} images for ${ranks} ranks${by}`,
-        allowed: `a multiple of ${ranks}: every rank has as many images`,
-        remedy: `set batch=${Math.max(1, Math.round(images / ranks)) * ranks}, or start another number of ranks`,
+        found: `${images} images for ${ranks} ranks or devices${by}`,
+        allowed: `a multiple of ${ranks}: every rank, or device, has as many images`,
+        remedy: `set batch=${Math.max(1, Math.round(images / ranks)) * ranks}, or another number of ranks (mpirun -n) or devices (--devices)`,
       })
 
 /**

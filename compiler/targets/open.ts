@@ -3,6 +3,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault, messageOf } from '../../core/fault.ts'
+import type { DistributionName } from '../distribute/strategy.ts'
 import type { Device, Target } from '../target.ts'
 import type { Mode } from './gpujs/engine.ts'
 import type { TargetName } from './names.ts'
@@ -19,6 +20,9 @@ export interface OpenOptions {
   readonly threads?: number
   /** How exactly the targets `pjrt:…` multiply f32; at the highest precision when not given. */
   readonly precision?: Precision
+  /** Devices of the targets `pjrt:…` that share each batch, 0: all that are there, of `pjrt:cpu` one; and how. Default: one. */
+  readonly devices?: number
+  readonly strategy?: DistributionName
   /** Reports what is not as it should be, such as a damaged cache. */
   readonly say?: (text: string) => void
   /** Told of each target that `auto` asks, and why it is not taken. */
@@ -65,7 +69,7 @@ const native = (o: OpenOptions): Opening => loaded('native', async () => (await 
 const gpujs = (mode: Mode): Opening => loaded(`gpujs:${mode}`, async () => (await import('./gpujs/device.ts')).gpujs(mode))
 
 const pjrt = (platform: Platform, o: OpenOptions): Opening =>
-  loaded(`pjrt:${platform}`, async () => (await import('./pjrt/device.ts')).pjrt(platform, o))
+  loaded(`pjrt:${platform}`, async () => (await import('./pjrt/target.ts')).pjrt(platform, o))
 
 /** Tells what came of a target. */
 const told =
@@ -129,7 +133,7 @@ const targets: { readonly [N in TargetName]: (o: OpenOptions) => Opening } = {
   'pjrt:tpu': (o) => pjrt('tpu', o),
 }
 
-/** Opens a target by its name. Faults: an unknown name; a number of threads, or a precision, for a target that chooses its own. */
+/** Opens a target by its name. Faults: an unknown name; threads, devices or a precision for a target that chooses its own. */
 export const openTarget = (name: string, o: OpenOptions = {}): Opening => {
   if (!isTargetName(name))
     return TE.left(fault('usage', { place: '--target', found: name, allowed: targetNames.join(', '), remedy: 'name one of these' }))
@@ -140,6 +144,15 @@ export const openTarget = (name: string, o: OpenOptions = {}): Opening => {
         found: `${o.precision} for ${name}`,
         allowed: 'highest, but for the targets pjrt:…',
         remedy: 'name a target, such as --target pjrt:cuda, or leave precision at highest',
+      }),
+    )
+  if (o.devices !== undefined && o.devices > 1 && !name.startsWith('pjrt:'))
+    return TE.left(
+      fault('usage', {
+        place: 'accelerator.devices',
+        found: `${o.devices} devices for ${name}`,
+        allowed: 'one, but for the targets pjrt:…',
+        remedy: 'name a target, such as --target pjrt:cuda; several processes of native are started with mpirun -n N',
       }),
     )
   return o.threads !== undefined && name !== 'native' && name !== 'auto'

@@ -71,5 +71,5 @@ test('the command prints a row for each number of ranks and strategy, and says w
   for (const c of costs) expect(c.efficiency).toBeLessThanOrEqual(1)
   const odd = ir(...small, '--ranks', '3')
   expect(odd.status).toBe(2)
-  expect(odd.stderr).toContain('8 images for 3 ranks')
+  expect(odd.stderr).toContain('8 images for 3 ranks or devices')
 })

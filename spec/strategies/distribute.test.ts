@@ -67,9 +67,9 @@ test('a batch that ranks cannot share is told with one that they can', () => {
   expect(E.isLeft(f) ? showFault(f.left) : '').toBe(
     [
       'config fault at batch',
-      '  found:   8 images for 3 ranks',
-      '  allowed: a multiple of 3: every rank has as many images',
-      '  remedy:  set batch=9, or start another number of ranks',
+      '  found:   8 images for 3 ranks or devices',
+      '  allowed: a multiple of 3: every rank, or device, has as many images',
+      '  remedy:  set batch=9, or another number of ranks (mpirun -n) or devices (--devices)',
     ].join('\n'),
   )
   // as it says

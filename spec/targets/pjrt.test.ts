@@ -1,7 +1,7 @@
 /** `pjrt:cpu` against the oracle: every primitive. Faults, donation, memory, the cache of programs: pjrt-device.test.ts. */
 import * as E from 'fp-ts/lib/Either.js'
 import { afterAll, describe, expect, it } from 'vitest'
-import { openPjrt } from '../../compiler/targets/pjrt/device.ts'
+import { openPjrt } from '../../compiler/targets/pjrt/target.ts'
 import { showFault } from '../../core/fault.ts'
 import { agreesWithReference } from '../rules/agreement.ts'
 import { samples } from '../rules/samples.ts'

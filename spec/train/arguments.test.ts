@@ -48,6 +48,7 @@ describe('the command line', () => {
       out: O.none,
       target: O.none,
       threads: O.none,
+      devices: O.none,
       seed: O.none,
       steps: O.none,
       epochs: O.none,

@@ -1,12 +1,14 @@
 /** Runs on `pjrt:cpu` as processes: an example with its defaults, what `ir` prints of it, and a run that is killed and resumed. */
 import { spawnSync } from 'node:child_process'
-import { mkdtemp } from 'node:fs/promises'
+import { mkdtemp, readFile, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { findPlugin } from '../../compiler/targets/pjrt/plugin.ts'
 import { isFault, showFault } from '../../core/fault.ts'
 import { isOptional } from '../support/optional.ts'
+import { expectClose } from '../support/tensor.ts'
+import { quick } from './quick.ts'
 import { differs, killedAt, live, remains, shortRun } from './killed.ts'
 
 const plugin = findPlugin('cpu')
@@ -28,6 +30,32 @@ describe.skipIf(isFault(plugin) && isOptional('pjrt:cpu'))('on pjrt:cpu', { time
     const said: unknown = JSON.parse(stdout.trim().split('\n').at(-1) ?? '')
     expect(said).toMatchObject({ steps: 3, target: 'pjrt:cpu' })
     expect(stderr).toContain('XLA by PJRT')
+  })
+
+  test('two devices train as one does by either strategy, and one goes on from what they saved', async () => {
+    const out = await folder()
+    const words = (name: string): ReadonlyArray<string> => [
+      ...['train/cli/dinograph.ts', 'train', ...quick.map((w) => (w === 'gpujs:cpu' ? 'pjrt:cpu' : w)), ...set('data.workers=0')],
+      ...['--steps', '6', '--out', join(out, name)],
+    ]
+    const losses = async (name: string): Promise<ReadonlyArray<number>> =>
+      (await readFile(join(out, name, 'metrics.jsonl'), 'utf8'))
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { loss: number }).loss)
+    command(...words('one'))
+    expect(command(...words('ddp'), '--devices', '2').stderr).toMatch(/XLA by PJRT .* on 2 devices, .*: ddp$/m)
+    expect(command(...words('fsdp'), '--devices', '2', ...set('accelerator.strategy=fsdp')).stderr).toMatch(/2 devices, .*: fsdp$/m)
+    const alone = await losses('one')
+    expectClose(await losses('ddp'), alone, 1e-5, 'losses by ddp')
+    expectClose(await losses('fsdp'), alone, 1e-5, 'losses by fsdp')
+    await unlink(join(out, 'fsdp', 'checkpoints', 'step-00000006.dino'))
+    const resumed = command('train/cli/dinograph.ts', 'train', '--resume', '--out', join(out, 'fsdp'), '--devices', '1').stderr
+    expect(resumed).toContain('pjrt:cpu with batches in 2 shares')
+    expectClose(await losses('fsdp'), alone, 1e-5, 'losses after going on')
+    const odd = spawnSync(process.execPath, ['--import', 'tsx', ...words('odd'), '--devices', '3'], { encoding: 'utf8' })
+    expect(odd.status).toBe(2)
+    expect(odd.stderr).toContain('4 images for 3 ranks or devices')
   })
 
   test('ir prints its stages, and the text that XLA is given', () => {

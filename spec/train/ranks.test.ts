@@ -74,7 +74,7 @@ describe.skipIf(noRanks !== undefined)(`two ranks${noRanks === undefined ? '' : 
     const odd = await underMpi(2, [...tsx, ...words('v1', join(out, 'odd'), 2, '--set', 'batch=5')])
     expect(odd.code).toBe(2)
     expect(odd.err.match(/config fault at batch/g)?.length).toBe(1)
-    expect(odd.err).toContain('remedy:  set batch=6, or start another number of ranks')
+    expect(odd.err).toContain('remedy:  set batch=6, or another number of ranks (mpirun -n) or devices (--devices)')
     const elsewhere = await underMpi(2, [...tsx, ...words('v1', join(out, 'elsewhere'), 2, '--target', 'gpujs:cpu')])
     expect(elsewhere.err.match(/config fault at accelerator.target/g)?.length).toBe(1)
     const none = await underMpi(2, [...tsx, ...words('v1', join(out, 'none'), 2)], undefined, { DINOGRAPH_MPICC: 'no-such-mpicc' })

@@ -66,6 +66,7 @@ export interface Arguments {
   readonly out: Option<string>
   readonly target: Option<TargetName>
   readonly threads: Option<number>
+  readonly devices: Option<number>
   readonly seed: Option<number>
   readonly steps: Option<number>
   /** In place of steps: passes over the images, or minutes of training. */
@@ -115,6 +116,7 @@ export const commonOptions: ReadonlyArray<OptionSpec> = [
   },
   { name: 'target', value: 'NAME', choices: targetNames, text: 'run on this target' },
   { name: 'threads', value: 'N', text: 'number of threads' },
+  { name: 'devices', value: 'N', text: 'number of devices of pjrt:… that share each batch; 0: all' },
   { name: 'seed', value: 'N', text: 'the seed of every random draw' },
   { name: 'steps', value: 'N', text: 'number of steps' },
   { name: 'epochs', value: 'N', text: 'number of passes over the images to train on, in place of steps' },

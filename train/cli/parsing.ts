@@ -186,6 +186,8 @@ export const parseArguments =
     if (E.isLeft(set)) return set
     const threads = wholeOf(c, given, 'threads', 1, 1024)
     if (E.isLeft(threads)) return threads
+    const devices = wholeOf(c, given, 'devices', 0, 1024)
+    if (E.isLeft(devices)) return devices
     const seed = wholeOf(c, given, 'seed', 0, Number.MAX_SAFE_INTEGER)
     if (E.isLeft(seed)) return seed
     const steps = wholeOf(c, given, 'steps', 1, 1e12)
@@ -216,6 +218,7 @@ export const parseArguments =
         out: text('out'),
         target: O.filter(isTargetName)(text('target')),
         threads: threads.right,
+        devices: devices.right,
         seed: seed.right,
         steps: steps.right,
         epochs: epochs.right,

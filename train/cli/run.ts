@@ -38,11 +38,7 @@ const alone =
  */
 export const runResolved = (r: Resolved, o: Where): TaskEither<Fault, Report> => {
   const l = launched()
-  if (l !== undefined) return amongRanks(l, alone)(r, o)
-  const { strategy } = r.settings.accelerator
-  if (strategy !== 'auto')
-    o.progress.say(`note: accelerator.strategy=${strategy} shares nothing in a run of one process: mpirun -n N starts one of N`)
-  return alone(r, o)
+  return l === undefined ? alone(r, o) : amongRanks(l, alone)(r, o)
 }
 
 export interface ProgramOptions extends Partial<Where> {

@@ -14,6 +14,7 @@ const settingOf = {
   model: 'start.from',
   target: 'accelerator.target',
   threads: 'accelerator.threads',
+  devices: 'accelerator.devices',
   seed: 'seed',
   steps: 'steps',
 } as const satisfies Partial<Record<keyof Arguments, string>>

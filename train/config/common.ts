@@ -70,11 +70,12 @@ export const usualPatience = 60
 export const accelerator = section('where it is computed; may be the name of a file of its own', {
   target: oneOf(targetNames, 'the target'),
   threads: whole(0, 'threads of the native target; 0: as many as there are cores, shared by the ranks of a machine', { min: 0, max: 1024 }),
+  devices: whole(0, 'devices of the targets pjrt:… that share each batch; 0: all that are there, of pjrt:cpu one', { min: 0, max: 1024 }),
   precision: oneOf(
     precisions,
     'products of f32 on the targets pjrt:…: as they are, or with operands in tf32 or bf16, for hardware that is faster with them',
   ),
-  strategy: oneOf(['auto', ...distributionNames], 'how ranks under mpirun or srun share the work; auto: ddp'),
+  strategy: oneOf(['auto', ...distributionNames], 'how ranks under mpirun or srun, or devices of pjrt:…, share the work; auto: ddp'),
   patience: whole(usualPatience, 'seconds that a rank waits for the others before the run ends', { min: 1, max: 86400 }),
 })
 

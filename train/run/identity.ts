@@ -12,6 +12,7 @@ import { join as joinPath } from '../../core/tree.ts'
 import type { Json } from '../../data/formats/codec.ts'
 import type { Dataset } from '../../data/readers/dataset.ts'
 import type { Split } from '../../data/readers/split.ts'
+import type { Device } from '../../compiler/target.ts'
 import type { Accelerator } from '../config/common.ts'
 import { isRecord, valueAt } from '../../data/formats/codec.ts'
 
@@ -22,7 +23,7 @@ export const identityCodec = t.readonly(
     listing: t.string,
     /** Images to train on, and to evaluate with. */
     images: t.readonlyArray(t.number),
-    /** The target, with its threads and precision where rounding depends on them. */
+    /** The target, with threads, precision and shares of a batch where rounding depends on them. */
     computed: t.string,
   }),
 )
@@ -49,16 +50,17 @@ const listingOf = ({ train, test }: Split): string => {
 }
 
 /** The identity of a run on a target. */
-export const identityOf = (split: Split, target: string, { threads, precision }: Accelerator): Identity => ({
-  listing: listingOf(split),
-  images: [split.train.length, split.test.length],
-  computed:
-    target === 'native'
-      ? `native with ${threads === 0 ? availableParallelism() : threads} threads`
-      : precision === 'highest'
-        ? target
-        : `${target} with products in ${precision}`,
-})
+export const identityOf = (split: Split, { name, parts = 1 }: Device, { threads, precision }: Accelerator): Identity => {
+  const by = name === 'native' ? [`${threads === 0 ? availableParallelism() : threads} threads`] : []
+  const rounding = precision === 'highest' ? [] : [`products in ${precision}`]
+  const shares = parts === 1 ? [] : [`batches in ${parts} shares`]
+  const how = [...by, ...rounding, ...shares].join(' and ')
+  return {
+    listing: listingOf(split),
+    images: [split.train.length, split.test.length],
+    computed: how === '' ? name : `${name} with ${how}`,
+  }
+}
 
 /** The first path at which two configurations differ. */
 const difference = (was: unknown, now: unknown, at = ''): string | undefined => {

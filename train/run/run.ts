@@ -5,6 +5,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { stringify } from 'yaml'
+import { unevenly } from '../../compiler/distribute/strategy.ts'
 import type { Device } from '../../compiler/target.ts'
 import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
@@ -61,7 +62,7 @@ const writeConfig = (o: RunOptions, r: Resolved, device: Device): TaskEither<Fau
 type Begun = Omit<Start, 'values'>
 
 const begun = async ({ options: o, run, data, device, surroundings, assembled }: Traced): Promise<Either<Fault, Begun>> => {
-  const identity = identityOf(data, device.name, run.settings.accelerator)
+  const identity = identityOf(data, device, run.settings.accelerator)
   const start = await startOf({ ...surroundings, identity }, assembled, run)()
   if (E.isLeft(start)) return start
   const { values, ...rest } = start.right
@@ -213,15 +214,31 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
   return logged(timed.right.t, start.right, timed.right.phases)
 }
 
+/** Fault: images that the ranks, or devices, cannot share evenly. */
+const checkShares = (batch: number, { parts = 1 }: Device): Either<Fault, void> => {
+  const uneven = unevenly(batch, parts)
+  return uneven === undefined ? E.right(undefined) : E.left(uneven)
+}
+
 const onDevice = async (open: Open): Promise<Either<Fault, Report>> => {
   const { options: o, run, data, device } = open
   o.progress.say(`${o.name} on ${device.name}: ${device.description}`)
-  for (const check of [checkLength(o.length, device), checkAims(run.settings, isLabelled(open.judged))]) if (E.isLeft(check)) return check
+  const { strategy } = run.settings.accelerator
+  if (strategy !== 'auto' && (device.parts ?? 1) === 1)
+    o.progress.say(
+      `note: accelerator.strategy=${strategy} shares nothing in a run of one process and one device: mpirun -n N starts one of N, and pjrt:… takes several devices`,
+    )
+  for (const check of [
+    checkShares(run.settings.batch, device),
+    checkLength(o.length, device),
+    checkAims(run.settings, isLabelled(open.judged)),
+  ])
+    if (E.isLeft(check)) return check
   const ready = await readyToJudge(open)
   if (E.isLeft(ready)) return ready
   const images = await imageryOf(data)
   if (E.isLeft(images)) return images
-  const made = assembledFor(images.right, (i) => run.assemble(i, device.planned, device.share?.ranks), o.progress.say)
+  const made = assembledFor(images.right, (i) => run.assemble(i, device.planned, device.parts), o.progress.say)
   if (E.isLeft(made)) return made
   const fits = fitting(device, made.right.assembled)
   return E.isLeft(fits) ? fits : trained({ ...open, ...made.right })
@@ -232,6 +249,8 @@ const targetOf = (a: Accelerator, { progress: { say }, tried }: RunOptions): Tas
     say,
     ...(tried === undefined ? {} : { tried }),
     precision: a.precision,
+    devices: a.devices,
+    ...(a.strategy === 'auto' ? {} : { strategy: a.strategy }),
     ...(a.threads === 0 ? {} : { threads: a.threads }),
   })
 

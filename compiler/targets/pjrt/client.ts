@@ -36,8 +36,8 @@ export interface About {
 }
 
 export interface Loaded extends About {
-  /** Runs once. Arguments that are donated are gone afterwards. */
-  readonly run: (args: ReadonlyArray<DeviceBuffer>) => Promise<ReadonlyArray<DeviceBuffer>>
+  /** Runs once: arguments and results of each device. Arguments that are donated are gone afterwards. */
+  readonly run: (args: ReadonlyArray<ReadonlyArray<DeviceBuffer>>) => Promise<ReadonlyArray<ReadonlyArray<DeviceBuffer>>>
   readonly serialized: () => Uint8Array
   readonly free: () => void
 }
@@ -48,9 +48,12 @@ export interface Client {
   /** What the plugin says of its own version. */
   readonly version: string
   readonly api: readonly [number, number]
-  /** The device that is used, in the plugin's words. */
+  /** The devices that this process may use. */
+  readonly devices: number
+  /** The first of them, in the plugin's words. */
   readonly device: string
-  readonly put: (type: TensorType, data: HostArray) => DeviceBuffer
+  /** A tensor on the device of a number. */
+  readonly put: (type: TensorType, data: HostArray, device: number) => DeviceBuffer
   /** Copies of tensors, as the host has them. */
   readonly get: (wanted: ReadonlyArray<readonly [TensorType, DeviceBuffer]>) => Promise<ReadonlyArray<HostArray>>
   readonly free: (b: DeviceBuffer) => void
@@ -115,21 +118,22 @@ const loadedOf = (api: Api, handle: bigint): Loaded => {
   return {
     run: async (args) =>
       withScratchLater(async (s) => {
-        const [list, out, event] = [s.words(args.map((a) => a.handle)), s.allocate(8 * outputs), s.allocate(8)]
-        const [lists, outs] = [s.words([list.address]), s.words([out.address])]
+        const devices = args.length
+        const lists = s.words(args.map((list) => s.words(list.map((a) => a.handle)).address))
+        const outs = args.map(() => s.allocate(8 * outputs))
+        const [outLists, events] = [s.words(outs.map((o) => o.address)), s.allocate(8 * devices)]
         const options = s.struct(new Array<number>(12).fill(0))
         await api.later('LoadedExecutable_Execute', [
-          ...[handle, options.address, lists.address, 1, args.length],
-          ...[outs.address, event.address, 0],
+          ...[handle, options.address, lists.address, devices, args[0].length],
+          ...[outLists.address, events.address, 0],
         ])
-        const results = wordsAt(out.address, outputs).map((h): DeviceBuffer => ({ handle: h }))
-        try {
-          await awaited(api, wordsAt(event.address, 1)[0])
-        } catch (e) {
-          for (const r of results) api.call('Buffer_Destroy', [r.handle])
-          throw e
-        }
-        return results
+        const results = outs.map((o) => wordsAt(o.address, outputs).map((h): DeviceBuffer => ({ handle: h })))
+        const failed: Array<unknown> = []
+        // each, as what a device has not finished is still being written
+        for (const event of wordsAt(events.address, devices)) await awaited(api, event).catch((e: unknown) => failed.push(e))
+        if (failed.length === 0) return results
+        for (const r of results.flat()) api.call('Buffer_Destroy', [r.handle])
+        throw failed[0]
       }),
     serialized: () => {
       const [, bytes, size, owner, release] = api.call('Executable_Serialize', [executable, 0, 0, 0, 0])
@@ -175,15 +179,16 @@ export const openClient = (path: string, settings: Settings): Client => {
     api.call('Client_Destroy', [handle])
     throw noDevice(path)
   }
-  const [device] = wordsAt(list, 1)
-  const [, description] = api.call('Device_GetDescription', [device, 0])
+  const devices = wordsAt(list, Number(count))
+  const [, description] = api.call('Device_GetDescription', [devices[0], 0])
   const [, kind, length] = api.call('DeviceDescription_Kind', [description, 0, 0])
   return {
     platform: text('Client_PlatformName'),
     version: text('Client_PlatformVersion'),
     api: api.version,
+    devices: devices.length,
     device: textAt(kind, Number(length)),
-    put: (type, data) =>
+    put: (type, data, device) =>
       withScratch((s) => {
         const host = s.allocate(sizeOf(type.shape) * bytesOf(type.dtype))
         store(type.dtype, host.view, 0, data)
@@ -191,7 +196,7 @@ export const openClient = (path: string, settings: Settings): Client => {
         // 0: the memory is copied before the call is over
         const r = api.call('Client_BufferFromHostBuffer', [
           ...[handle, host.address, bufferTypes[type.dtype], dims.address, type.shape.length],
-          ...[0, 0, 0, device, 0, 0, 0, 0],
+          ...[0, 0, 0, devices[device], 0, 0, 0, 0],
         ])
         api.call('Event_Destroy', [r[11]])
         return { handle: r[12] }

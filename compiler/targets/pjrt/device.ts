@@ -1,40 +1,41 @@
-/** The targets `pjrt:…`: graphs as StableHLO, compiled and run by the PJRT plugin of the hardware. */
+/**
+ * The targets `pjrt:…`: graphs as StableHLO, compiled and run by the PJRT plugin of the hardware. Several devices of one machine run one
+ * program, each on its share of the batch (compiler/distribute); to the rest of the house they are one device, that is given and hands
+ * back whole tensors.
+ */
 import { cpus } from 'node:os'
-import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
-import { fault, isFault } from '../../../core/fault.ts'
+import { fault } from '../../../core/fault.ts'
 import type { Graph, NamedLeaf } from '../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../core/graph.ts'
 import type { TensorType } from '../../../core/type.ts'
+import { range } from '../../../core/type.ts'
+import type { Distributed, Split } from '../../distribute/placement.ts'
+import type { DistributionName } from '../../distribute/strategy.ts'
+import { distribute, stateSplit } from '../../distribute/strategy.ts'
+import type { Road } from '../../road.ts'
 import { followGraph, plannedBytes } from '../../road.ts'
-import type { Device, Executable, Feed, HostValues, Target } from '../../target.ts'
+import type { CompileOptions, Device, Executable, Feed, HostValues } from '../../target.ts'
 import { fed } from '../feed.ts'
-import { codeFingerprint } from '../native/fingerprint.ts'
 import { asFault, openResidents } from '../residents.ts'
-import type { Platform } from './accelerators.ts'
 import { accelerators } from './accelerators.ts'
-import { readyPlugin } from './beside.ts'
-import type { Client, DeviceBuffer, MemoryUse } from './client.ts'
-import { openClient } from './client.ts'
-import type { Settings } from './options.ts'
-import { compileOptions } from './options.ts'
-import { withLog } from './logs.ts'
+import type { Client, MemoryUse } from './client.ts'
 import type { Built } from './plans.ts'
 import { builtOf } from './plans.ts'
 import type { Plugin } from './plugin.ts'
 import { identityOf } from './plugin.ts'
 import { moduleOf } from './print.ts'
 import { estimate, pjrtRoad } from './road.ts'
+import type { Buffers, Lying } from './spread.ts'
+import { spreadOver } from './spread.ts'
 import type { Precision } from './writer.ts'
-import type { Say } from '../native/cache.ts'
-import { openCache, toTerminal } from '../native/cache.ts'
 
 /** Where a resident tensor lies now: a donated buffer is gone, and its result takes its place. */
 interface Cell {
-  buffer: DeviceBuffer | undefined
+  buffers: Buffers | undefined
 }
 
 export interface PjrtExecutable extends Executable {
@@ -48,23 +49,6 @@ export interface PjrtDevice extends Device {
   readonly addressOf: (path: string) => bigint | undefined
 }
 
-export interface PjrtOptions {
-  /** That of products of f32; by default the highest. */
-  readonly precision?: Precision
-  /** Settings of XLA by name. */
-  readonly xla?: Settings
-  /** Reports what is not as it should be with the cache; by default on the terminal. */
-  readonly say?: Say
-}
-
-/** Options of clients: one device that shows itself, and memory taken as it is needed. */
-const clientSettings: { readonly [P in Platform]: Settings } = {
-  cpu: { cpu_device_count: 1 },
-  cuda: { preallocate: false },
-  rocm: { preallocate: false },
-  tpu: {},
-}
-
 const lost = (place: string, path: string): Fault =>
   fault('target', {
     place: `${place}, resident ${path}`,
@@ -74,7 +58,7 @@ const lost = (place: string, path: string): Fault =>
   })
 
 /** Everything that a device is made of. */
-interface Parts {
+export interface Parts {
   readonly name: string
   readonly client: Client
   readonly plugin: Plugin
@@ -83,20 +67,32 @@ interface Parts {
   readonly code: string
   readonly options: Uint8Array
   readonly precision: Precision
+  readonly devices: number
+  readonly strategy: DistributionName
+  readonly least: number | undefined
 }
 
-const described = ({ client, plugin, precision }: Parts): string => {
+const described = ({ client, plugin, precision, devices, strategy }: Parts): string => {
   const tried = accelerators.find((a) => plugin.path.endsWith(a.library))?.tried ?? 'not tried'
-  return `XLA by PJRT ${client.api.join('.')} on ${client.device} (plugin of ${plugin.found}${tried === 'run' ? '' : `; by this version ${tried}`})${precision === 'highest' ? '' : `, products in ${precision}`}`
+  return `XLA by PJRT ${client.api.join('.')} on ${devices === 1 ? '' : `${devices} devices, `}${client.device} (plugin of ${plugin.found}${tried === 'run' ? '' : `; by this version ${tried}`})${precision === 'highest' ? '' : `, products in ${precision}`}${devices === 1 ? '' : `: ${strategy}`}`
 }
 
-const deviceOf = (parts: Parts): PjrtDevice => {
-  const { name, client, plugin, folder, code, options, precision } = parts
+export const deviceOf = (parts: Parts): PjrtDevice => {
+  const { name, client, plugin, folder, code, options, precision, devices, strategy, least } = parts
+  const spread = spreadOver(client, devices)
+  const road: Road = { ...pjrtRoad, ranks: devices > 1 }
+  /** How a resident tensor is split among devices. */
+  const splitOf = (type: TensorType): Split | undefined => (strategy === 'fsdp' && devices > 1 ? stateSplit(type, devices, least) : undefined)
+  /** Of a graph of which no batch is known, what is given is the same on all devices. */
+  const distributed = (g: Graph, { images = 0, own }: CompileOptions = {}): E.Either<Fault, Distributed> =>
+    devices === 1
+      ? E.right({ graph: g, ranks: 1, parts: new Map() })
+      : distribute({ strategy, ranks: devices, images, ...(own === undefined ? {} : { own }), ...(least === undefined ? {} : { least }) })(g)
   const programs = new Set<Built>()
   const cells = new Set<Cell>()
-  const replace = (cell: Cell, buffer: DeviceBuffer | undefined): void => {
-    if (cell.buffer !== undefined) client.free(cell.buffer)
-    cell.buffer = buffer
+  const replace = (cell: Cell, buffers: Buffers | undefined): void => {
+    if (cell.buffers !== undefined) spread.free(cell.buffers)
+    cell.buffers = buffers
   }
   /** Programs of one device run one after the other, since each takes the state that the one before has left. */
   const queue = { last: Promise.resolve() }
@@ -111,68 +107,75 @@ const deviceOf = (parts: Parts): PjrtDevice => {
   const residents = openResidents<Cell>({
     name,
     allocate: () => {
-      const cell: Cell = { buffer: undefined }
+      const cell: Cell = { buffers: undefined }
       cells.add(cell)
       return E.right(cell)
     },
     store: ({ type, memory }, data) => {
-      replace(memory, client.put(type, data))
+      replace(memory, spread.put(type, splitOf(type), data))
     },
     load: ({ type, memory }) =>
       inTurn(async () => {
-        if (memory.buffer === undefined) throw lost(name, '')
-        const [data] = await client.get([[type, memory.buffer]])
+        if (memory.buffers === undefined) throw lost(name, '')
+        const [data] = await spread.get([{ type, split: splitOf(type), buffers: memory.buffers }])
         return data
       }),
   })
 
   /** The buffers of one run's arguments: those of residents as they lie, the others made now. */
-  const argumentsOf = (leaves: ReadonlyArray<NamedLeaf>, feed: Feed, made: Array<DeviceBuffer>): E.Either<Fault, Array<DeviceBuffer>> => {
-    const args: Array<DeviceBuffer> = []
+  const argumentsOf = (
+    leaves: ReadonlyArray<NamedLeaf>,
+    { parts: split }: Distributed,
+    feed: Feed,
+    made: Array<Buffers>,
+  ): E.Either<Fault, ReadonlyArray<Buffers>> => {
+    const args: Array<Buffers> = []
     for (const l of leaves) {
       if (l.source._tag === 'Param' || l.source._tag === 'State') {
-        const buffer = residents.find(l.path)?.memory.buffer
-        if (buffer === undefined) return E.left(lost(name, l.path))
-        args.push(buffer)
+        const buffers = residents.find(l.path)?.memory.buffers
+        if (buffers === undefined) return E.left(lost(name, l.path))
+        args.push(buffers)
         continue
       }
       const data = fed(l.type, l.source, feed)
       if (E.isLeft(data)) return data
-      const buffer = client.put(l.type, data.right)
-      made.push(buffer)
-      args.push(buffer)
+      const buffers = spread.put(l.type, split.get(l.path), data.right)
+      made.push(buffers)
+      args.push(buffers)
     }
     return E.right(args)
   }
 
-  const executable = (g: Graph, built: Built): PjrtExecutable => {
+  /** `g`: as it was given, before it was distributed. */
+  const executable = (g: Graph, d: Distributed, built: Built): PjrtExecutable => {
     const byPath = new Map(leavesOfGraph(g).map((l) => [l.path, l]))
     const leaves = built.given.flatMap((path) => byPath.get(path) ?? [])
     const states = new Set(g.outputs.filter((o) => o.role === 'state').map((o) => o.path))
     const once = async (feed: Feed): Promise<E.Either<Fault, HostValues>> => {
-      const made: Array<DeviceBuffer> = []
+      const made: Array<Buffers> = []
       try {
-        const args = argumentsOf(leaves, feed, made)
+        const args = argumentsOf(leaves, d, feed, made)
         if (E.isLeft(args)) return args
-        const results = await built.loaded.run(args.right)
+        const results = await built.loaded.run(range(devices).map((r) => args.right.map((buffers) => buffers[r])))
         // a donated buffer is empty, but its handle has to be freed as any other
-        const values: Array<readonly [string, TensorType, DeviceBuffer]> = []
+        const values: Array<Lying & { readonly path: string }> = []
         g.outputs.forEach((o, i) => {
+          const buffers = results.map((r) => r[i])
           const cell = o.role === 'state' ? residents.find(o.path)?.memory : undefined
-          if (cell !== undefined) replace(cell, results[i])
+          if (cell !== undefined) replace(cell, buffers)
           else {
-            made.push(results[i])
-            values.push([o.path, o.expr.type, results[i]])
+            made.push(buffers)
+            values.push({ path: o.path, type: o.expr.type, split: undefined, buffers })
           }
         })
-        const read = await client.get(values.map(([, type, b]) => [type, b]))
-        return E.right(new Map(values.map(([path], i) => [path, read[i]])))
+        const read = await spread.get(values)
+        return E.right(new Map(values.map(({ path }, i) => [path, read[i]])))
       } catch (e) {
         // the states may have been given away
         for (const l of leaves) if (isResident(l) && states.has(l.path)) forget(l.path)
         return E.left(asFault(name)(e))
       } finally {
-        for (const b of made) client.free(b)
+        for (const b of made) spread.free(b)
       }
     }
     return {
@@ -193,8 +196,8 @@ const deviceOf = (parts: Parts): PjrtDevice => {
     print: (g: Graph) =>
       pipe(
         g,
-        followGraph(pjrtRoad),
-        E.chain((graph) => moduleOf(graph, { precision, apart: client.platform === 'cpu' })),
+        followGraph(road),
+        E.chain((graph) => moduleOf(graph, { precision, apart: client.platform === 'cpu', devices })),
       ),
     context: [precision, code, identityOf(plugin), client.version, client.api.join('.'), client.device, cpus()[0]?.model ?? ''],
   }
@@ -202,25 +205,36 @@ const deviceOf = (parts: Parts): PjrtDevice => {
     name,
     description: described(parts),
     memory: client.platform === 'cpu' ? 'machine' : 'own',
-    road: pjrtRoad,
+    road,
+    parts: devices,
     ...residents.device,
-    planned: plannedBytes(estimate),
+    planned: (g) =>
+      pipe(
+        distributed(g),
+        E.chain((d) => plannedBytes({ ...estimate, ranks: devices > 1 })(d.graph)),
+        // processors that are several devices have one memory
+        E.map((bytes) => (client.platform === 'cpu' ? devices * bytes : bytes)),
+      ),
     addressOf: (path) => {
-      const buffer = residents.find(path)?.memory.buffer
+      const [buffer] = residents.find(path)?.memory.buffers ?? []
       return buffer === undefined ? undefined : client.addressOf(buffer)
     },
     compile: (g, o = {}) =>
       pipe(
         TE.fromEither(residents.prepare(g)),
-        TE.chain(() => {
+        TE.chainEitherK(() => distributed(g, o)),
+        TE.bindTo('d'),
+        TE.bind('built', ({ d }) => {
           o.progress?.({ done: 0, total: 1, unit: 'program' })
-          return TE.tryCatch(() => builtOf(g, maker), asFault(name))
+          return pipe(
+            TE.tryCatch(() => builtOf(d.graph, maker), asFault(name)),
+            TE.chain(TE.fromEither),
+          )
         }),
-        TE.chain(TE.fromEither),
-        TE.map((built) => {
+        TE.map(({ d, built }) => {
           programs.add(built)
           o.progress?.({ done: 1, total: 1, unit: 'program' })
-          return executable(g, built)
+          return executable(g, d, built)
         }),
       ),
     close: () => {
@@ -236,47 +250,3 @@ const deviceOf = (parts: Parts): PjrtDevice => {
     },
   }
 }
-
-/** A client with the platform's options; without them where the plugin knows none of them, being of another platform or another age. */
-const clientOf = (plugin: Plugin, platform: Platform): Client => {
-  try {
-    return openClient(plugin.path, clientSettings[platform])
-  } catch (e) {
-    try {
-      return openClient(plugin.path, {})
-    } catch {
-      throw e
-    }
-  }
-}
-
-const otherPlatform = (name: string, plugin: Plugin, platform: string): Fault =>
-  fault('target', {
-    place: name,
-    found: `${plugin.path}, a plugin for ${platform}`,
-    allowed: `a plugin for ${name.slice('pjrt:'.length)}`,
-    remedy: `choose --target pjrt:${platform}, or name another plugin in DINOGRAPH_PJRT_PLUGIN`,
-  })
-
-/** Opens a device of a platform. Faults: no plugin; one that does not load, is too old, or sees no device. */
-export const openPjrt =
-  (platform: Platform, o: PjrtOptions = {}): TE.TaskEither<Fault, PjrtDevice> =>
-  async () => {
-    const name = `pjrt:${platform}`
-    try {
-      const plugin = readyPlugin(platform)
-      if (isFault(plugin)) return E.left(plugin)
-      const code = await codeFingerprint()
-      const folder = await openCache('pjrt', o.say ?? toTerminal)
-      const client = withLog(join(folder, 'plugin.log'), () => clientOf(plugin, platform))
-      if (client.platform !== platform) {
-        client.close()
-        return E.left(otherPlatform(name, plugin, client.platform))
-      }
-      return E.right(deviceOf({ name, client, plugin, folder, code, options: compileOptions(o.xla), precision: o.precision ?? 'highest' }))
-    } catch (e) {
-      return E.left(asFault(name)(e))
-    }
-  }
-
-export const pjrt = (platform: Platform, o: PjrtOptions = {}): Target => ({ name: `pjrt:${platform}`, open: openPjrt(platform, o) })

@@ -2,36 +2,17 @@
  * Primitives in StableHLO (openxla/stablehlo, docs/spec.md): one entry for each, so that one that is missing does not compile. This
  * target names primitives, as no other does: what it prints to has operations of its own, which say more than loops would.
  */
-import { pipe } from 'fp-ts/lib/function.js'
-import * as O from 'fp-ts/lib/Option.js'
-import * as R from 'fp-ts/lib/Record.js'
-import type { Apply, Json } from '../../../core/expr.ts'
-import type { Primitive } from '../../../core/primitive.ts'
 import type { DType, TensorType } from '../../../core/type.ts'
-import { isHalf, range, tensorType } from '../../../core/type.ts'
+import { range, tensorType } from '../../../core/type.ts'
 import type { attending } from '../../../ops/attention.ts'
-import { collective } from '../../../ops/collective.ts'
 import type { PrimitiveName } from '../../../ops/vocabulary.ts'
 import { vocabulary } from '../../../ops/vocabulary.ts'
+import { collectives } from './collectives.ts'
+import type { Entry } from './entry.ts'
+import { boxText, converted, entry, wide } from './entry.ts'
 import { chosen, comparison, functions, kindOf } from './functions.ts'
 import { scalarText, signature, typeText } from './syntax.ts'
 import type { Operands, Writer } from './writer.ts'
-
-/** Writes an application and gives the name of its result; nothing where its parameters are not this primitive's. */
-type Entry = (x: Operands, w: Writer, e: Apply) => string | undefined
-
-const entry =
-  <P extends Json>(primitive: Primitive<P>, write: (p: P, x: Operands, w: Writer) => string): Entry =>
-  (x, w, e) => {
-    const found = primitive.match(e)
-    return O.isSome(found) ? write(found.value.params, x, w) : undefined
-  }
-
-const converted = (w: Writer, x: string, from: TensorType, to: DType): string =>
-  from.dtype === to ? x : w.emit(`stablehlo.convert ${x} : ${signature([from], tensorType(to, from.shape))}`)
-
-/** Sums of 16 bits are made in 32: the language rounds their results, not what they are made of. */
-const wide = (t: TensorType): TensorType => tensorType(isHalf(t.dtype) ? 'f32' : t.dtype, t.shape)
 
 const lowest = (dtype: DType): number => (dtype === 'i32' ? -(2 ** 31) : -Infinity)
 
@@ -133,12 +114,7 @@ const sum = (axes: ReadonlyArray<number>, { args: [x], types: [t], out }: Operan
   return converted(w, reduced(w, 'add', converted(w, x, t, sums.dtype), wide(t), sums, axes, 0), sums, out.dtype)
 }
 
-const box = (start: ReadonlyArray<number>, size: ReadonlyArray<number>): string => start.map((s, i) => `${s}:${s + size[i]}`).join(', ')
-
 const v = vocabulary
-
-/** A collective, which of one rank is the identity: the road lets no program of several pass. */
-const ofOneRank: Entry = ({ args: [x] }) => x
 
 /** Attention is taken apart on the road. */
 type Taken = keyof typeof attending
@@ -152,10 +128,7 @@ export const operations: { readonly [N in Exclude<PrimitiveName, Taken>]: Entry 
       : converted(w, x.args[0], x.types[0], to),
   ),
   stopGradient: ({ args: [x] }) => x,
-  ...pipe(
-    collective,
-    R.map(() => ofOneRank),
-  ),
+  ...collectives,
   reshape: ({ args: [x], types, out }, w) => w.emit(`stablehlo.reshape ${x} : ${signature(types, out)}`),
   transpose: entry(v.transpose, ({ perm }, { args: [x], types, out }, w) =>
     w.emit(`stablehlo.transpose ${x}, dims = [${perm.join(', ')}] : ${signature(types, out)}`),
@@ -167,7 +140,7 @@ export const operations: { readonly [N in Exclude<PrimitiveName, Taken>]: Entry 
   reduceMax: entry(v.reduceMax, ({ axes }, { args: [x], types: [t], out }, w) => reduced(w, 'maximum', x, t, out, axes, lowest(t.dtype))),
   argmax: entry(v.argmax, ({ axis }, x, w) => argmax(axis, x, w)),
   slice: entry(v.slice, ({ start, size }, { args: [x], types, out }, w) =>
-    w.emit(`stablehlo.slice ${x} [${box(start, size)}] : ${signature(types, out)}`),
+    w.emit(`stablehlo.slice ${x} [${boxText(start, size)}] : ${signature(types, out)}`),
   ),
   pad: entry(v.pad, ({ low, high }, { args: [x], types: [t], out }, w) => {
     const zero = tensorType(t.dtype, [])

@@ -1,6 +1,6 @@
 /**
  * What a plugin is asked to compile for, as the bytes of a CompileOptionsProto (openxla/xla, xla/pjrt/proto/compile_options.proto): one
- * replica of one partition; and settings of XLA by name.
+ * replica for each device, of one partition; and settings of XLA by name.
  */
 
 export type Settings = Readonly<Record<string, boolean | number | string>>
@@ -34,8 +34,8 @@ const setting = (value: boolean | number | string): ReadonlyArray<number> =>
 const always: Settings = { xla_allow_excess_precision: false }
 
 /** executable_build_options 3 { num_replicas 4, num_partitions 5 }, env_option_overrides 7 { key 1, value 2 }. */
-export const compileOptions = (settings: Settings = {}): Uint8Array =>
+export const compileOptions = (settings: Settings = {}, replicas = 1): Uint8Array =>
   Uint8Array.from([
-    ...message(3, [...int(4, 1), ...int(5, 1)]),
+    ...message(3, [...int(4, replicas), ...int(5, 1)]),
     ...Object.entries({ ...always, ...settings }).flatMap(([name, value]) => message(7, [...text(1, name), ...message(2, setting(value))])),
   ])

@@ -84,6 +84,8 @@ export interface Printing {
   readonly precision: Precision
   /** Whether blocks stay functions in what is compiled: else XLA puts them where they are called before it does anything else. */
   readonly apart: boolean
+  /** Devices that run it, each as one replica. Default 1. */
+  readonly devices?: number
 }
 
 /** What all functions of a module are written with. */
@@ -195,7 +197,7 @@ export const moduleOf = (g: Graph, how: Printing): E.Either<Fault, Module> => {
   const returned = g.outputs.map((o) => nameOf(main, o.expr)).join(', ')
   const types = typesOf(g.outputs.map((o) => o.expr))
   const text = [
-    `module @${g.name.replace(/\W/g, '_')} attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = 1 : i32} {`,
+    `module @${g.name.replace(/\W/g, '_')} attributes {mhlo.num_partitions = 1 : i32, mhlo.num_replicas = ${how.devices ?? 1} : i32} {`,
     ...[...functions].map(([body, name]) => `  func.func private ${name}${body}`),
     `  func.func public @main(${args.join(', ')}) -> (${types}) {`,
     ...main.w.lines(),

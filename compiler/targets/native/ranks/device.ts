@@ -8,7 +8,6 @@ import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Distributed, Split } from '../../../distribute/placement.ts'
-import { partShape } from '../../../distribute/placement.ts'
 import type { DistributionName } from '../../../distribute/strategy.ts'
 import { distribute, stateSplit } from '../../../distribute/strategy.ts'
 import type { Fault } from '../../../../core/fault.ts'
@@ -16,9 +15,9 @@ import { fault } from '../../../../core/fault.ts'
 import type { Graph } from '../../../../core/graph.ts'
 import { isResident, leavesOfGraph } from '../../../../core/graph.ts'
 import type { TensorType } from '../../../../core/type.ts'
-import { sizeOf, tensorType } from '../../../../core/type.ts'
 import type { CompileOptions, Device, Executable, Feed, HostArray, Share } from '../../../target.ts'
 import { fitting } from '../../feed.ts'
+import { hostPart, hostWhole, like, partTypeOf } from '../../parts.ts'
 import { asFault } from '../../residents.ts'
 import type { NativeOptions } from '../device.ts'
 import { openNative } from '../device.ts'
@@ -50,58 +49,6 @@ const differ: Fault = fault('target', {
   remedy: 'put --out on a file system that all machines share',
 })
 
-/** Elements that stand together: of each block before the axis, rank r's share. */
-const runs = (
-  whole: TensorType,
-  { axis, blocks }: Split,
-  ranks: number,
-  rank: number,
-  move: (from: number, to: number, n: number) => void,
-): void => {
-  const before = sizeOf(whole.shape.slice(0, axis))
-  const after = sizeOf(whole.shape.slice(axis + 1))
-  const extent = whole.shape[axis]
-  for (let p = 0; p < before; p++) {
-    let start = 0
-    for (const block of blocks) {
-      const share = block / ranks
-      move((p * extent + start + rank * share) * after, (p * (extent / ranks) + start / ranks) * after, share * after)
-      start += block
-    }
-  }
-}
-
-type Typed = Float32Array | Float64Array | Int32Array | Uint8Array
-
-const like = (a: HostArray, n: number): Typed =>
-  a instanceof Float32Array
-    ? new Float32Array(n)
-    : a instanceof Float64Array
-      ? new Float64Array(n)
-      : a instanceof Int32Array
-        ? new Int32Array(n)
-        : new Uint8Array(n)
-
-/** A rank's part of a whole tensor. */
-const partOf = (data: HostArray, type: TensorType, split: Split, ranks: number, rank: number): HostArray => {
-  const part = like(data, data.length / ranks)
-  runs(type, split, ranks, rank, (from, to, n) => {
-    part.set(data.subarray(from, from + n), to)
-  })
-  return part
-}
-
-/** The whole of the parts of all ranks, which lie one after the other. */
-const wholeOf = (parts: HostArray, type: TensorType, split: Split, ranks: number): HostArray => {
-  const whole = like(parts, parts.length)
-  const size = parts.length / ranks
-  for (let r = 0; r < ranks; r++)
-    runs(type, split, ranks, r, (from, to, n) => {
-      whole.set(parts.subarray(r * size + to, r * size + to + n), from)
-    })
-  return whole
-}
-
 /** Text of all ranks: they say how long theirs is, and send it where one has any. */
 const exchanging = ({ ranks, gather, meet, patience }: Ranks): Share['exchange'] => {
   const state = { rounds: 0 }
@@ -130,7 +77,6 @@ const ranked = (inner: Device, { ranks: among, strategy, stopping, stopped }: Ra
   const { rank, ranks, gather, library, meet, patience } = among
   const wholes = new Map<string, TensorType>()
   const splitOf = (type: TensorType): Split | undefined => (strategy === 'fsdp' ? stateSplit(type, ranks) : undefined)
-  const local = (type: TensorType, s: Split): TensorType => tensorType(type.dtype, partShape(ranks, s, type.shape))
   /** Of a graph of which no batch is known, what is given is the same on all ranks. */
   const distributed = (g: Graph, { images = 0, own }: CompileOptions = {}): Either<Fault, Distributed> =>
     distribute({ strategy, ranks, images, ...(own === undefined ? {} : { own }) })(g)
@@ -156,7 +102,7 @@ const ranked = (inner: Device, { ranks: among, strategy, stopping, stopped }: Ra
         }
         const fits = fitting('input', path, type, data)
         if (E.isLeft(fits)) return TE.left(fits.left)
-        values.set(path, partOf(fits.right, type, split, ranks, rank))
+        values.set(path, hostPart(fits.right, type, split, ranks, rank))
       }
       return pipe(
         TE.tryCatch(() => together(feed.step ?? 0), asFault('ranks')),
@@ -172,6 +118,7 @@ const ranked = (inner: Device, { ranks: among, strategy, stopping, stopped }: Ra
     memory: inner.memory,
     road: inner.road,
     share: { rank, ranks, exchange: exchanging(among) },
+    parts: ranks,
     resident: () => new Map([...inner.resident()].map(([path, type]) => [path, wholes.get(path) ?? type])),
     write: (path, type, data) => {
       const split = splitOf(type)
@@ -179,7 +126,7 @@ const ranked = (inner: Device, { ranks: among, strategy, stopping, stopped }: Ra
       wholes.set(path, type)
       return pipe(
         TE.fromEither(fitting('resident', path, type, data)),
-        TE.chain((fits) => inner.write(path, local(type, split), partOf(fits, type, split, ranks, rank))),
+        TE.chain((fits) => inner.write(path, partTypeOf(type, split, ranks), hostPart(fits, type, split, ranks, rank))),
       )
     },
     read: (path) => {
@@ -193,7 +140,7 @@ const ranked = (inner: Device, { ranks: among, strategy, stopping, stopped }: Ra
             const bytes = await gather(new Uint8Array(part.buffer, part.byteOffset, part.byteLength))
             const all = like(part, part.length * ranks)
             new Uint8Array(all.buffer).set(bytes)
-            return wholeOf(all, type, split, ranks)
+            return hostWhole(all, type, split, ranks)
           }, asFault('ranks')),
         ),
       )
