@@ -25,6 +25,11 @@ describe('what does not compile', { timeout: 120_000 }, () => {
     expect(r.stderr).toContain('v5e:2x4')
     expect(r.status).toBe(2)
   })
+  test('for none', () => {
+    const r = compile(['--for', 'h100:0', '--config', 'examples/recipes/v1.yaml', ...small])
+    expect(r.stderr).toContain('several of one host such as h100:8')
+    expect(r.status).toBe(2)
+  })
   test('without its plugin: what to install', () => {
     const nowhere = { DINOGRAPH_PJRT_PLUGIN: '', VIRTUAL_ENV: '', CONDA_PREFIX: '', PYTHONPATH: '', XDG_CACHE_HOME: '/nowhere' }
     for (const [machine, name] of [
@@ -45,12 +50,23 @@ describe.each([
   const plugin = findPlugin(platform)
   if (isFault(plugin)) console.warn(`nothing is compiled for ${machine} here: ${showFault(plugin)}`)
   test.skipIf(isFault(plugin))('says what the step takes', { timeout: 600_000 }, () => {
-    const r = compile(['--for', machine, '--config', 'examples/recipes/v1.yaml', ...small, '--json'])
+    const r = compile(['--for', machine, '--config', 'examples/recipes/v1.yaml', ...small, '--devices', '1', '--json'])
     expect(r.status, r.stderr).toBe(0)
     const said: unknown = JSON.parse(r.stdout.trim().split('\n').at(-1) ?? '')
     expect(said).toMatchObject({ machine, precision: 'highest', collectives: 0 })
     expect(r.stdout).toMatch(/memory of a device: \d/)
     expect(r.stdout).toMatch(/fusions: [1-9]/)
+  })
+  test.skipIf(isFault(plugin))('says what it takes on each of two devices', { timeout: 600_000 }, () => {
+    const given = (...words: ReadonlyArray<string>): { readonly argument_bytes: number; readonly collectives: number } => {
+      const two = ['--for', machine === 'h100' ? 'h100:2' : machine, '--devices', '2']
+      const r = compile([...two, '--config', 'examples/recipes/v1.yaml', ...small, ...words, '--set', 'head.hidden=512', '--json'])
+      expect(r.status, r.stderr).toBe(0)
+      return JSON.parse(r.stdout.trim().split('\n').at(-1) ?? '') as { argument_bytes: number; collectives: number }
+    }
+    const [ddp, fsdp] = [given(), given('--set', 'accelerator.strategy=fsdp')]
+    expect(ddp.collectives).toBeGreaterThan(0)
+    expect(fsdp.argument_bytes / ddp.argument_bytes).toBeLessThan(0.6)
   })
 })
 

@@ -82,12 +82,15 @@ export const deviceOf = (parts: Parts): PjrtDevice => {
   const spread = spreadOver(client, devices)
   const road: Road = { ...pjrtRoad, ranks: devices > 1 }
   /** How a resident tensor is split among devices. */
-  const splitOf = (type: TensorType): Split | undefined => (strategy === 'fsdp' && devices > 1 ? stateSplit(type, devices, least) : undefined)
+  const splitOf = (type: TensorType): Split | undefined =>
+    strategy === 'fsdp' && devices > 1 ? stateSplit(type, devices, least) : undefined
   /** Of a graph of which no batch is known, what is given is the same on all devices. */
   const distributed = (g: Graph, { images = 0, own }: CompileOptions = {}): E.Either<Fault, Distributed> =>
     devices === 1
       ? E.right({ graph: g, ranks: 1, parts: new Map() })
-      : distribute({ strategy, ranks: devices, images, ...(own === undefined ? {} : { own }), ...(least === undefined ? {} : { least }) })(g)
+      : distribute({ strategy, ranks: devices, images, ...(own === undefined ? {} : { own }), ...(least === undefined ? {} : { least }) })(
+          g,
+        )
   const programs = new Set<Built>()
   const cells = new Set<Cell>()
   const replace = (cell: Cell, buffers: Buffers | undefined): void => {

@@ -29,27 +29,32 @@ const h100 = [
   'runtime_version { major: 13 minor: 0 patch: 0 } device_description_str: "NVIDIA H100 80GB HBM3"',
 ].join(' ')
 
+/** H100s of one host, by their number: `h100`, `h100:8`. */
+const cards = /^h100(?::([1-9]\d{0,2}))?$/
+
 /** TPUs by generation and the grid of their chips, as Google names slices: `v5e:2x4`. */
 const slice = /^v\d+[a-z]*:\d+x\d+(?:x\d+)?$/
 
 /** The machine of a name. Fault: an unknown one. */
 export const machineOf = (name: string): Machine | Fault => {
+  const card = cards.exec(name)
   // no algorithm can be tried out on a card that is not there
-  if (name === 'h100')
+  if (card !== null)
     return {
       name,
       platform: 'cuda',
       topology: 'cuda',
-      create: { topology: '1x1x1', target_config: h100 },
+      create: { topology: `1x1x${card[1] ?? 1}`, target_config: h100 },
       xla: { xla_gpu_autotune_level: 0 },
       environment: {},
     }
-  // without it the plugin asks Google's cloud about the machine that it is on
-  if (slice.test(name)) return { name, platform: 'tpu', topology: name, create: {}, xla: {}, environment: { TPU_SKIP_MDS_QUERY: '1' } }
+  // without these the plugin asks Google's cloud about the machine that it is on, and takes chips that nothing is to run on for itself
+  const environment = { TPU_SKIP_MDS_QUERY: '1', ALLOW_MULTIPLE_LIBTPU_LOAD: '1' }
+  if (slice.test(name)) return { name, platform: 'tpu', topology: name, create: {}, xla: {}, environment }
   return fault('usage', {
     place: '--for',
     found: name,
-    allowed: 'h100, or a slice of TPUs by generation and grid, such as v5e:2x4',
+    allowed: 'h100, several of one host such as h100:8, or a slice of TPUs by generation and grid, such as v5e:2x4',
     remedy: 'name one of these',
   })
 }

@@ -1,7 +1,9 @@
 /** Opening the targets `pjrt:…`: the plugin of a platform, its client, and the devices that it has. */
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type * as TE from 'fp-ts/lib/TaskEither.js'
+import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault, isFault } from '../../../core/fault.ts'
 import type { DistributionName } from '../../distribute/strategy.ts'
@@ -45,6 +47,20 @@ const clientSettings: { readonly [P in Platform]: (devices: number) => Settings 
   tpu: () => ({}),
 }
 
+/** Whether a chip of Google's is here, as its driver shows it: without one the plugin asks Google's cloud about it for ten minutes. */
+const hasTpu = (): boolean => {
+  const names = (folder: string): ReadonlyArray<string> => (existsSync(folder) ? readdirSync(folder) : [])
+  return names('/dev').some((n) => /^accel\d*$/.test(n)) || names('/dev/vfio').some((n) => /^\d+$/.test(n))
+}
+
+const noTpu = (name: string): Fault =>
+  fault('target', {
+    place: name,
+    found: 'no TPU: neither /dev/accel0 nor a device in /dev/vfio',
+    allowed: 'a machine with a TPU and its driver',
+    remedy: `run this on a TPU's own machine, or choose another target; ${commandLine('compile')} --for v5e:2x4 compiles for one that is not here`,
+  })
+
 /** A client with the platform's options; without them where the plugin knows none of them, being of another platform or another age. */
 const clientOf = (plugin: Plugin, platform: Platform, devices: number): Client => {
   try {
@@ -82,6 +98,7 @@ export const openPjrt =
     try {
       const plugin = readyPlugin(platform)
       if (isFault(plugin)) return E.left(plugin)
+      if (platform === 'tpu' && !hasTpu()) return E.left(noTpu(name))
       const code = await codeFingerprint()
       const folder = await openCache('pjrt', o.say ?? toTerminal)
       const asked = o.devices ?? 1

@@ -5,7 +5,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { totalsOf } from '../../../compiler/memory/plan.ts'
 import { follow, plannedBytes } from '../../../compiler/road.ts'
-import type { Ahead } from '../../../compiler/targets/pjrt/ahead.ts'
+import type { Ahead, AheadOptions } from '../../../compiler/targets/pjrt/ahead.ts'
 import { compileAhead } from '../../../compiler/targets/pjrt/ahead.ts'
 import { machineOf } from '../../../compiler/targets/pjrt/machines.ts'
 import { estimate } from '../../../compiler/targets/pjrt/road.ts'
@@ -24,10 +24,10 @@ const spec: CommandSpec = {
   call: commandLine('compile'),
   about:
     'Compiles the training step of a configuration for hardware that is not here, and prints what it takes there: memory of a device, floating-point operations, and what XLA has made of it. Nothing is run.',
-  answers: ['config', 'set', 'data', 'seed'],
+  answers: ['config', 'set', 'data', 'seed', 'devices'],
   options: [
     pluginOption,
-    { name: 'for', value: 'MACHINE', text: 'h100, or a slice of TPUs such as v5e:2x4; its plugin has to be installed' },
+    { name: 'for', value: 'MACHINE', text: 'h100, h100:8, or a slice of TPUs such as v5e:2x4; its plugin has to be installed' },
   ],
 }
 
@@ -39,7 +39,7 @@ const counted = ({ operations }: Ahead, is: (name: string) => boolean): number =
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
-const outputOf = (a: Ahead, precision: string, flop: number): Output => {
+const outputOf = (a: Ahead, { precision, strategy }: AheadOptions, flop: number): Output => {
   const { arguments: given, outputs, aliased, temporaries } = a.memory
   // what ends an operation that was begun is not another one
   const isCollective = (name: string): boolean => collectives.some((c) => name.startsWith(c)) && !name.endsWith('-done')
@@ -52,9 +52,9 @@ const outputOf = (a: Ahead, precision: string, flop: number): Output => {
   const memory = given + outputs - aliased + temporaries
   return {
     text: [
-      `${a.machine}: compiled for one of ${a.devices === 1 ? '1 device' : `${a.devices} devices`} in ${a.seconds.toFixed(1)} s, and not run; products in ${precision}`,
+      `${a.machine}: compiled for ${a.devices} of ${a.there === 1 ? '1 device' : `${a.there} devices`}${a.devices === 1 ? '' : ` by ${strategy}`} in ${a.seconds.toFixed(1)} s, and not run; products in ${precision}`,
       `memory of a device: ${mib(memory)}: ${mib(given)} given, ${mib(outputs - aliased)} returned beside what lies where it was given, ${mib(temporaries)} in between`,
-      `floating-point operations of a step: ${(flop / 1e9).toPrecision(4)} · 10^9`,
+      `floating-point operations of a step, of all devices: ${(flop / 1e9).toPrecision(4)} · 10^9`,
       `fusions: ${fusions}`,
       `custom calls: ${calls}${called.length === 0 ? '' : ` (${called.map(([name, n]) => `${name} ${n}`).join(', ')})`}`,
       `collectives: ${between}`,
@@ -62,6 +62,7 @@ const outputOf = (a: Ahead, precision: string, flop: number): Output => {
     json: {
       machine: a.machine,
       devices: a.devices,
+      strategy: a.devices === 1 ? null : strategy,
       seconds: a.seconds,
       precision,
       memory_bytes: memory,
@@ -93,11 +94,12 @@ const compile = (a: Arguments): TaskEither<Fault, Output> =>
     ),
     TE.let('graph', ({ made }) => last(last(made.phases).turns).graph),
     TE.bind('plan', ({ graph }) => TE.fromEither(follow(estimate)(graph))),
-    TE.chain(({ machine, run, graph, plan }) => {
-      const { precision } = run.settings.accelerator
+    TE.chain(({ machine, run, made, graph, plan }) => {
+      const { precision, strategy, devices } = run.settings.accelerator
+      const o = { precision, strategy: strategy === 'auto' ? 'ddp' : strategy, devices, images: last(made.phases).batch } as const
       return pipe(
-        compileAhead(graph, machine, precision),
-        TE.map((ahead) => outputOf(ahead, precision, totalsOf(plan).flops)),
+        compileAhead(graph, machine, o),
+        TE.map((ahead) => outputOf(ahead, o, totalsOf(plan).flops)),
       )
     }),
   )
