@@ -144,9 +144,14 @@ export const openTraining = (path: string, o: TrainingOptions): TaskEither<Fault
       return TE.right(undefined)
     }),
     // the usual window of CT clips air, as it should
-    TE.chainFirstTaskK(({ good, intensity }) => async () => {
-      if (o.intensity !== undefined) for (const note of await windowNotes(intensity, good)) say(`note: ${note}`)
-    }),
+    TE.chainFirst(({ good, intensity }) =>
+      pipe(
+        o.intensity === undefined ? TE.right([]) : windowNotes(intensity, good),
+        TE.map((notes) => {
+          for (const note of notes) say(`note: ${note}`)
+        }),
+      ),
+    ),
     TE.bind('shown', ({ good, intensity }) => withIntensity(intensity)(good)),
     // what was measured on the images to train on holds for those to evaluate with
     TE.bind('held', ({ asked, intensity }) => (asked.length === 0 ? TE.right(asked) : withIntensity(intensity)(asked))),

@@ -49,24 +49,40 @@ describe('windows', () => {
 
   test('that clip more than half of the values are told, and names of HU where no unit is known', async () => {
     const of = (...windows: Extract<Intensity, { readonly kind: 'windows' }>['windows']): Intensity => ({ kind: 'windows', windows })
+    const notes = async (i: Intensity, d: Dataset) => right(await windowNotes(i, d)())
     const brain = 'the window brain (40/80) clips more than half of the values: 43 % are below it, 43 % above'
-    expect(await windowNotes(of('brain', { centre: 500, width: 4000 }), scan(hu))).toEqual([expect.stringContaining(brain)])
-    expect(await windowNotes(of({ centre: 500, width: 4000 }), scan(hu, {}, { units: 'stored' }))).toEqual([])
-    expect(await windowNotes(of('brain', 'bone'), scan(hu, {}, { units: 'stored' }))).toEqual([
+    expect(await notes(of('brain', { centre: 500, width: 4000 }), scan(hu))).toEqual([expect.stringContaining(brain)])
+    expect(await notes(of({ centre: 500, width: 4000 }), scan(hu, {}, { units: 'stored' }))).toEqual([])
+    expect(await notes(of('brain', 'bone'), scan(hu, {}, { units: 'stored' }))).toEqual([
       expect.stringContaining('taken for Hounsfield units by the windows brain (40/80), bone (400/1800) (--set data.intensity=percentiles'),
       expect.stringContaining(brain),
     ])
     // padding is no value, and what a file proposes counts as any other window
     const padded = { padding: Uint8Array.of(1, 1, 0, 0, 0, 0, 1), windows: [{ centre: 200, width: 1000 }] }
-    expect(await windowNotes(of('file'), scan(hu, padded))).toEqual([])
-    expect(await windowNotes(of('file'), scan(hu, { windows: [{ centre: 200, width: 10 }] }))).toEqual([
+    expect(await notes(of('file'), scan(hu, padded))).toEqual([])
+    expect(await notes(of('file'), scan(hu, { windows: [{ centre: 200, width: 10 }] }))).toEqual([
       expect.stringContaining('the window of each file clips more than half of the values: 71 % are below it, 29 % above'),
     ])
     // fill values are none either
-    expect(await windowNotes(of({ centre: 500, width: 4000 }), scan([...hu, ...hu.map(() => -3.4e38)], {}, { units: 'stored' }))).toEqual(
-      [],
-    )
-    expect(await windowNotes({ kind: 'full' }, scan(hu))).toEqual([])
+    expect(await notes(of({ centre: 500, width: 4000 }), scan([...hu, ...hu.map(() => -3.4e38)], {}, { units: 'stored' }))).toEqual([])
+    expect(await notes({ kind: 'full' }, scan(hu))).toEqual([])
+  })
+
+  test('with names are refused for values of no known unit that have neither fat nor air, and taken as numbers', async () => {
+    const bone: Intensity = { kind: 'windows', windows: ['bone', 'file'] }
+    // MR, MR that was divided by its deviation, CT of a brain alone
+    for (const some of [
+      [0, 300, 1200],
+      [-2.5, 0, 6],
+      [0, 20, 60],
+    ]) {
+      const f = left(await windowNotes(bone, scan(some, {}, { units: 'stored' }))())
+      expect(f.found).toBe(`values of no known unit, ${some[0]} to ${some[2]}, where the window bone is in HU`)
+      expect(f.remedy).toContain('data.windows=[400/1800,file]')
+      const asNumbers: Intensity = { kind: 'windows', windows: [{ centre: 400, width: 1800 }] }
+      right(await windowNotes(asNumbers, scan(some, {}, { units: 'stored' }))())
+      right(await windowNotes(bone, scan(some))())
+    }
   })
 
   test('any window rises from 0 to 1', () => {

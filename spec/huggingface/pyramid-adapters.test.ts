@@ -15,10 +15,10 @@ import { convnexts } from '../../models/huggingface/convnext.ts'
 import type { Pyramid } from '../../models/huggingface/family.ts'
 import { swins } from '../../models/huggingface/swin.ts'
 import { exportAdapters } from '../../train/exchange/adapters.ts'
-import { writePyramid } from '../../train/exchange/huggingface/pyramid.ts'
+import { writePyramid } from '../../train/exchange/huggingface/pyramid-writer.ts'
 import type { Weights } from '../../train/exchange/huggingface/weights.ts'
 import { readPyramid } from '../../train/exchange/model.ts'
-import { pyramidOfRun } from '../../train/exchange/run.ts'
+import { exportRun, pyramidOfRun } from '../../train/exchange/run.ts'
 import { describedAt } from '../../train/exchange/transfer/description.ts'
 import { save } from '../../train/run/checkpoints.ts'
 import { left, right, some } from '../data/either.ts'
@@ -160,5 +160,8 @@ describe.each(Object.entries(cases))('%s', (type, { model, weight, there, rows: 
     const own = some(right(await pyramidOfRun(run, { network: 'teacher', mergeLora: true })()))
     expect(some(right(await readPyramid(out)())).weights).toEqual(own.weights)
     expectClose(own.weights.get(weight) ?? [], changed(), 1e-6)
+    // the function of the package and the command are one road
+    expect(right(await exportRun(run)())).toContain('model.safetensors')
+    expect(some(right(await readPyramid(join(run, 'huggingface'))())).weights).toEqual(own.weights)
   })
 })

@@ -15,6 +15,14 @@ describe('dinograph', () => {
     for (const [name, { about }] of Object.entries(commands)) expect(out).toMatch(new RegExp(`^ {2}${name} +${about}$`, 'm'))
   })
 
+  it.each(['--version', '-V'])('says with %s which version it is', (word) => {
+    const written: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const { code, out, err } = dinograph(word)
+    expect(written).toMatchObject({ version: out.trim() })
+    expect([code, err]).toEqual([0, ''])
+    expect(dinograph('--help').out).toContain('--version (-V)')
+  })
+
   it('has every command file, and a script for each', () => {
     const files = readdirSync(join(root, 'train/cli/commands'))
       .map((f) => f.replace(/\.ts$/, ''))

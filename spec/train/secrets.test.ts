@@ -7,9 +7,9 @@ import { describe, expect, test } from 'vitest'
 import { masked, shownName, shownText, withoutSecrets } from '../../core/text.ts'
 import type { Lived } from './killed.ts'
 import { live } from './killed.ts'
-import { quick } from './quick.ts'
+import { quick, set } from './quick.ts'
 
-const secrets = { mlflow: 'pa55-of-mlflow', hub: 'hf_tokenOfTheHub', proxy: 'pa55-of-proxy' }
+const secrets = { mlflow: 'pa55-of-mlflow', hub: 'hf_tokenOfTheHub', proxy: 'pa55-of-proxy', wandb: 'keyOfWeightsAndBiases' }
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-secrets-'))
 
@@ -59,6 +59,7 @@ const env = {
   HF_TOKEN: secrets.hub,
   HTTPS_PROXY: `http://ada:${secrets.proxy}@proxy:3128`,
   MLFLOW_TRACKING_USERNAME: 'ada',
+  WANDB_API_KEY: secrets.wandb,
 }
 
 describe('secrets', () => {
@@ -68,12 +69,24 @@ describe('secrets', () => {
     async () => {
       const out = await folder()
       const { result: ran, letIn } = await guarded((at) =>
-        live([...quick, '--steps', '2', '--json', '--set', `runtime.mlflow.uri=http://${at}`, '--out', out], {
-          env: { ...env, MLFLOW_TRACKING_PASSWORD: secrets.mlflow },
-        }),
+        live(
+          [
+            ...quick,
+            '--steps',
+            '2',
+            '--json',
+            ...set({ 'runtime.mlflow.uri': `http://${at}`, 'runtime.wandb.project': 'p' }),
+            '--out',
+            out,
+          ],
+          {
+            env: { ...env, MLFLOW_TRACKING_PASSWORD: secrets.mlflow },
+          },
+        ),
       )
       expect(ran.code, ran.stderr).toBe(0)
       expect(letIn).toBeGreaterThan(3)
+      expect(ran.stderr).toContain('to be sent by wandb sync')
       const texts = await textsIn(out)
       expect(texts.length).toBeGreaterThan(8)
       expect(leaks([...texts, ...said(ran)])).toEqual([])

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /** `npm run dinograph -- COMMAND …`: one entry for every command. */
+import * as E from 'fp-ts/lib/Either.js'
 import { faultsOf } from '../../core/fault.ts'
 import { exitCodes } from './arguments.ts'
 import { nearest } from '../config/spelling.ts'
+import { ownVersion } from '../run/package.ts'
 import { commands } from './commands.ts'
 import { isSilent } from './ranks.ts'
 import { print } from './terminal.ts'
@@ -18,13 +20,19 @@ const help = [
   '',
   ...names.map((name) => `  ${name.padEnd(width)}${commands[name].about}`),
   '',
-  'dinograph COMMAND --help says what a command can do.',
+  'dinograph COMMAND --help says what a command can do; dinograph --version (-V) which version this is.',
   exitCodes(true),
 ].join('\n')
 
 const run = async ([name, ...rest]: ReadonlyArray<string>): Promise<number> => {
   if (name === '--help' || name === '-h') {
     print(help)
+    return 0
+  }
+  if (name === '--version' || name === '-V') {
+    const version = await ownVersion()
+    if (E.isLeft(version)) return tellFault(version.left)
+    print(version.right)
     return 0
   }
   if (name === undefined || !Object.hasOwn(commands, name)) {

@@ -5,8 +5,9 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import { parameterCount } from '../../models/count.ts'
-import type { PyramidBackbone, WritePyramidOptions } from '../exchange/huggingface/pyramid.ts'
-import { writeOfficialPyramid, writePyramid } from '../exchange/huggingface/pyramid.ts'
+import type { PyramidBackbone } from '../exchange/huggingface/pyramid.ts'
+import type { WritePyramidOptions } from '../exchange/huggingface/pyramid-writer.ts'
+import { writeOfficialPyramid, writePyramid } from '../exchange/huggingface/pyramid-writer.ts'
 
 type Output = Readonly<Record<string, unknown>>
 

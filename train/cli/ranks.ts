@@ -136,7 +136,7 @@ export const openTogether =
 /** Of the settings what a rank does that another one speaks for. */
 const silenced = (r: Resolved): Resolved => ({
   ...r,
-  settings: { ...r.settings, runtime: { ...r.settings.runtime, tensorboard: false, mlflow: null } },
+  settings: { ...r.settings, runtime: { ...r.settings.runtime, tensorboard: false, mlflow: null, wandb: null } },
 })
 
 /** A run as one of N ranks: the first goes on with the report, the others end here. Faults: no MPI; what ranks cannot share. */

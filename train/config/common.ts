@@ -54,6 +54,11 @@ export const mlflow = section(
   ],
 )
 
+export const wandb = section('a run of Weights & Biases, as a file in the folder of the run that wandb sync sends', {
+  project: text('dinograph', 'the project to which the run is added'),
+  entity: text('', 'the user or team whose project it is; empty: who sends it'),
+})
+
 export const runtime = section('how a run goes', {
   checkpoints,
   nonFinite: oneOf(['stop', 'skip'], 'a loss or gradient that is no finite number: stop the run, or leave that step out'),
@@ -62,6 +67,7 @@ export const runtime = section('how a run goes', {
   stopping: optional(stopping),
   tensorboard: flag(true, 'write events for TensorBoard'),
   mlflow: optional(mlflow),
+  wandb: optional(wandb),
 })
 
 /** Seconds that ranks wait for each other where nothing else is said. */

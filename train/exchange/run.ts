@@ -22,6 +22,7 @@ import { loraIn, readingIn, unsaidIn } from './settings.ts'
 import { handedOn } from './huggingface/handing-on.ts'
 import type { PyramidBackbone, ReadPyramidOptions } from './huggingface/pyramid.ts'
 import { pyramidOfStored } from './huggingface/pyramid.ts'
+import { writePyramid } from './huggingface/pyramid-writer.ts'
 import { seenBy } from './seen.ts'
 import { firstStudent, productRoot } from '../step/strategies/distil.ts'
 import { fromState, readBackbone } from './huggingface/reader.ts'
@@ -183,12 +184,23 @@ export const pyramidOfRun = (folder: string, o: RunOptions & ReadPyramidOptions)
     }),
   )
 
-/** Writes the moving average of a run into its `huggingface` folder. Faults: as `readRun` and `writeBackbone`. */
+/** Writes the moving average of a run into its `huggingface` folder, with stages or without. Faults: as `readRun` and `writeBackbone`. */
 export const exportRun = (
   folder: string,
   o: RunOptions = { network: 'teacher', mergeLora: true },
-): TaskEither<Fault, ReadonlyArray<string>> =>
-  pipe(
-    readRun(folder, o),
-    TE.chain((b) => writeBackbone(join(folder, 'huggingface'), handedOn(b))(b)),
+): TaskEither<Fault, ReadonlyArray<string>> => {
+  const out = join(folder, 'huggingface')
+  return pipe(
+    pyramidOfRun(folder, o),
+    TE.chain(
+      O.match(
+        () =>
+          pipe(
+            readRun(folder, o),
+            TE.chain((b) => writeBackbone(out, handedOn(b))(b)),
+          ),
+        (b) => writePyramid(out, handedOn(b))(b),
+      ),
+    ),
   )
+}

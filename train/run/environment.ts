@@ -1,6 +1,5 @@
 /** Where a run was computed: `environment.json`, one entry for each time that the run was started or continued. */
-import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
@@ -12,9 +11,9 @@ import * as t from 'io-ts'
 import type { Device } from '../../compiler/target.ts'
 import type { Fault } from '../../core/fault.ts'
 import { withoutSecrets } from '../../core/text.ts'
-import { decodeAs } from '../../data/formats/codec.ts'
 import { guarded, writeText } from '../../data/formats/file.ts'
 import { readJson } from '../../data/formats/json.ts'
+import { versions } from './package.ts'
 
 const sessionCodec = t.type({
   /** ISO 8601, UTC. */
@@ -43,21 +42,6 @@ const fileIn = (folder: string): string => join(folder, 'environment.json')
 
 /** Where a run says how it ended (judge/report/record.ts). */
 export const summaryIn = (folder: string): string => join(folder, 'summary.json')
-
-const packageCodec = t.type({ name: t.string, version: t.string, dependencies: t.record(t.string, t.string) })
-
-/** Our package.json: the nearest above this file, which stands one folder deeper where it was compiled. */
-const ownPackage = (folder: URL = new URL('.', import.meta.url)): URL => {
-  const [here, above] = [new URL('package.json', folder), new URL('..', folder)]
-  return existsSync(here) || above.href === folder.href ? here : ownPackage(above)
-}
-
-/** The versions that package.json pins. */
-const versions: TaskEither<Fault, Readonly<Record<string, string>>> = pipe(
-  guarded('io', 'package.json')(async () => E.right<Fault, unknown>(JSON.parse(await readFile(ownPackage(), 'utf8')))),
-  TE.chainEitherK((text: unknown) => decodeAs(packageCodec, 'data', 'package.json', 'restore the file')(text)),
-  TE.map((p) => ({ [p.name]: p.version, ...p.dependencies })),
-)
 
 /** This process on a device. */
 export const sessionOf = (name: string, device: Device): TaskEither<Fault, Session> =>

@@ -22,7 +22,7 @@ import { networkValues } from '../../step/values.ts'
 import { writeAdapters } from '../peft/folder.ts'
 import { trainedCount, withinNetwork } from '../../step/strategies/strategy.ts'
 import type { Preprocessor } from './preprocessor.ts'
-import { writePyramid } from './pyramid.ts'
+import { writePyramid } from './pyramid-writer.ts'
 import type { Weights } from './weights.ts'
 import { writeBackbone } from './writer.ts'
 

@@ -1,4 +1,4 @@
-/** Backbones with stages: read from folders of Hugging Face, files with official names and tensors in memory, and written. */
+/** Backbones with stages, read: from folders of Hugging Face, files with official names and tensors in memory. */
 import { dirname, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
@@ -13,8 +13,7 @@ import { fault } from '../../../core/fault.ts'
 import { declarations } from '../../../core/model.ts'
 import { sizeOf } from '../../../core/type.ts'
 import { decodeAs } from '../../../data/formats/codec.ts'
-import { readJson, writeJson } from '../../../data/formats/json.ts'
-import { writeSafetensors } from '../../../data/formats/safetensors.ts'
+import { readJson } from '../../../data/formats/json.ts'
 import { openTensors } from '../../../data/formats/foreign.ts'
 import type { Stored, StoredTensors } from '../../../data/formats/stored.ts'
 import type { Family, Pyramid, Unsaid } from '../../../models/huggingface/family.ts'
@@ -26,19 +25,16 @@ import { timmStages } from '../../../models/huggingface/timm-stages.ts'
 import type { PyramidOptions } from '../../../models/pyramid.ts'
 import { initialValues } from '../../step/initialization.ts'
 import type { Network } from '../network.ts'
-import { openWeights, writeWeights } from './files.ts'
-import { officialFile } from './forms.ts'
+import { openWeights } from './files.ts'
 import type { ChannelRule } from './imagery.ts'
 import { adaptChannels } from './imagery.ts'
 import { locate } from './locate.ts'
 import type { Preprocessor } from './preprocessor.ts'
-import { preprocessorOf } from './preprocessor.ts'
 import { processorOf } from './processor.ts'
 import { hasStages, processorOfTimm } from './timm.ts'
 import { modelTypeAt } from './type.ts'
-import type { Precision, Unknown, Weights } from './weights.ts'
-import { gatherWeights, listOf, scatterWeights } from './weights.ts'
-import { dtypes } from './writer.ts'
+import type { Unknown, Weights } from './weights.ts'
+import { gatherWeights, listOf } from './weights.ts'
 
 export interface PyramidBackbone {
   readonly model: Pyramid
@@ -266,41 +262,3 @@ export const pyramidOfStored = (
         TE.map((b) => O.some({ ...b, preprocessor: undefined })),
       )
 }
-
-const usualShard = 5e9
-
-export interface WritePyramidOptions {
-  readonly precision?: Precision
-  readonly shard?: number
-  /** How pictures become pixels. Default: what transformers does for the type. */
-  readonly preprocessor?: Preprocessor
-}
-
-/** Writes config.json, weights and preprocessor_config.json; gives the names of the files. */
-export const writePyramid =
-  (folder: string, o: WritePyramidOptions = {}) =>
-  ({ model, weights }: Pick<PyramidBackbone, 'model' | 'weights'>): TaskEither<Fault, ReadonlyArray<string>> => {
-    const { options, config, family, plan } = model
-    return pipe(
-      writeJson(join(folder, 'config.json'), { ...config, torch_dtype: dtypes[o.precision ?? 'f32'] }, family.floats),
-      TE.chain(() => writeWeights(folder, scatterWeights(plan, o.precision ?? 'f32')(weights), o.shard ?? usualShard)),
-      TE.chainFirst(() =>
-        writeJson(join(folder, 'preprocessor_config.json'), {
-          ...(o.preprocessor ?? preprocessorOf(family.sees, options.image, options.channels)),
-        }),
-      ),
-      TE.map((files) => ['config.json', ...files, 'preprocessor_config.json']),
-    )
-  }
-
-/** Writes `official.safetensors`, whose metadata says what no tensor does. */
-export const writeOfficialPyramid =
-  (folder: string, o: WritePyramidOptions = {}) =>
-  ({ model, weights }: Pick<PyramidBackbone, 'model' | 'weights'>): TaskEither<Fault, ReadonlyArray<string>> =>
-    pipe(
-      writeSafetensors(join(folder, officialFile))({
-        tensors: scatterWeights(model.officialPlan, o.precision ?? 'f32')(weights),
-        metadata: { format: 'pt', eps: String(model.eps), image: String(model.options.image) },
-      }),
-      TE.map(() => [officialFile]),
-    )

@@ -100,7 +100,8 @@ const axes = (to: number, format: string) => {
     type: 'quantitative',
     title: null,
     scale: { domain, nice: false },
-    axis: { tickCount: 5, format: '~s', labelFlush: true },
+    // half a step is none
+    axis: { tickCount: 5, tickMinStep: 1, format: '~s', labelFlush: true },
   } as const
   const y = { type: 'quantitative', title: null, scale: { zero: false }, axis: { tickCount: 4, format } } as const
   return { x, y }

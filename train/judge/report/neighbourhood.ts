@@ -27,6 +27,12 @@ const near = 6
 /** Pixels of a neighbour's picture along its longer side. */
 const thumbnail = 96
 
+/** Cosines of a row: two digits, and five where two show 1.00 for all of them, which tell no neighbour from another. */
+export const showCosines = (similarity: ReadonlyArray<number>): ReadonlyArray<string> => {
+  const digits = similarity.every((s) => s.toFixed(2) === '1.00') ? 5 : 2
+  return similarity.map((s) => s.toFixed(digits))
+}
+
 const neighbourRow = (eye: Eye, d: Dataset, row: ReadonlyArray<number>, similarity: ReadonlyArray<number>): TaskEither<Fault, Html> =>
   pipe(
     row.map((i, k) =>
@@ -43,7 +49,7 @@ const neighbourRow = (eye: Eye, d: Dataset, row: ReadonlyArray<number>, similari
                   return html`<figure class="${kind}" title="${found[0].source}">
                     ${img}
                     <figcaption>
-                      ${[label, k === 0 ? undefined : similarity[k - 1].toFixed(2)].filter((t) => t !== undefined).join(' · ') || 'asked'}
+                      ${[label, k === 0 ? undefined : showCosines(similarity)[k - 1]].filter((t) => t !== undefined).join(' · ') || 'asked'}
                     </figcaption>
                   </figure>`
                 }),

@@ -12,6 +12,7 @@ import { openEvents } from './events.ts'
 import type { Log } from './log.ts'
 import { openMetrics } from './metrics.ts'
 import { openMlflow } from './mlflow.ts'
+import { openWandb } from './wandb.ts'
 
 export interface LogOptions {
   readonly out: string
@@ -46,7 +47,7 @@ export const everyLog = (logs: ReadonlyArray<Log>): Log => {
 export const openLogs =
   (o: LogOptions): TaskEither<Fault, Log> =>
   async () => {
-    const { tensorboard, mlflow } = o.runtime
+    const { tensorboard, mlflow, wandb } = o.runtime
     const now = (): number => Date.now()
     const metrics = await openMetrics(join(o.out, 'metrics.jsonl'), o.resumeAt)()
     if (E.isLeft(metrics)) return metrics
@@ -55,6 +56,7 @@ export const openLogs =
     const others = [
       ...(tensorboard ? [openEvents({ ...o, config: `\`\`\`yaml\n${stringify(o.config)}\`\`\``, now: () => now() / 1000 })] : []),
       ...(mlflow === null ? [] : [openMlflow({ ...o, ...mlflow, now, environment: process.env })]),
+      ...(wandb === null ? [] : [openWandb({ ...o, ...wandb, now })]),
     ]
     for (const open of others) {
       const log = await open()
