@@ -112,6 +112,7 @@ export const readingOf = (o: Images): OpenOptions => ({
   ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
   ...(o.volume === 'all' ? {} : { volume: Number(o.volume) }),
   ...(o.layout === 'usual' ? {} : { layout: o.layout }),
+  ...(o.pages === 'images' ? {} : { pages: o.pages }),
   ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
 })
 
