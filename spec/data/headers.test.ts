@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { oddValues, summarize } from '../../data/loading/summary.ts'
 import { openData } from '../../data/readers/index.ts'
 import type { OpenOptions } from '../../data/readers/reader.ts'
 import { datasetOf } from '../../data/readers/split.ts'
-import { dicomBytes, element, folderOf, slice } from './dicom-files.ts'
+import { dicomBytes, element, folderOf, slice, words } from './dicom-files.ts'
+import type { Elements } from './dicom-files.ts'
 import { left, right } from './either.ts'
 import { fixtures, itemsOf } from './readers-reference.ts'
 
@@ -168,6 +170,31 @@ describe('DICOM: an element is read as it is written', () => {
     const [got, notes] = await pixels(bytes)
     expect(got).toEqual(wanted)
     expect(notes).toEqual(note === undefined ? [] : [expect.stringMatching(note)])
+  })
+
+  test('no frames are one, and pixels of more frames than are said are told', async () => {
+    const of = async (more: Elements): Promise<readonly [number, ReadonlyArray<string>]> => {
+      const opened = right(await openData(await folderOf({ 'a.dcm': dicomBytes(slice(0, more)) }))())
+      return [right(datasetOf(opened)).length, opened.notes]
+    }
+    expect(await of({ '00280008 IS': '0' })).toEqual([
+      1,
+      ['the number of frames is said to be 0 and is taken as 1; read as it is written: a.dcm'],
+    ])
+    const [count, notes] = await of({ '00280008 IS': '1', '7FE00010 OW': words(Array.from({ length: 768 }, (_, i) => i)) })
+    expect([count, notes]).toEqual([
+      1,
+      ['pixels for 2 more than the 1 that the number of frames says are not read; read as it is written: a.dcm'],
+    ])
+    expect((await of({ '7FE00010 OW': words(Array.from({ length: 260 }, (_, i) => i)) }))[1]).toEqual([])
+  })
+
+  test('unsigned numbers that were meant below 0 are told: no body has such values', async () => {
+    const wrapped = { '00280103 US': [0], '00281052 DS': '0', '7FE00010 OW': words(Array.from({ length: 256 }, (_, i) => i - 1000)) }
+    const d = right(datasetOf(right(await openData(await folderOf({ 'a.dcm': dicomBytes(slice(0, wrapped)) }))())))
+    expect(oddValues(await summarize(d, 9, () => undefined))).toEqual([
+      expect.stringContaining('values up to 64791 HU, which nothing in a body has'),
+    ])
   })
 
   test('meta information of implicit VR', async () => {

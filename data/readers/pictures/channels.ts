@@ -38,8 +38,8 @@ const ofImageJ = (text: string): Axes => {
 const ofOme = (pixels: string, all: string): Axes => {
   // colours of one page are counted by SizeC as well
   const together = sizeIn(all, /\bSamplesPerPixel="(\d{1,9})"/)
-  const order = /\bDimensionOrder="XY([CZT]{3})"/.exec(pixels)?.[1] ?? 'CZT'
-  return [...order].map((a) => {
+  const [, ...order] = /\bDimensionOrder="XY([CZT])([CZT])([CZT])"/.exec(pixels) ?? ['', 'C', 'Z', 'T']
+  return order.map((a) => {
     const extent = sizeIn(pixels, new RegExp(`\\bSize${a}="(\\d{1,9})"`))
     return [a, a === 'C' ? extent / together : extent]
   })

@@ -20,7 +20,7 @@ export interface Peeked {
   /** Pages that are images by themselves, by their numbers; and how many are smaller copies or of another size. */
   readonly pages: ReadonlyArray<number>
   readonly others: number
-  /** How many channels of one image its pages are: as its description says, or, where none does and they are to be channels, all of them. */
+  /** How many channels of one image its pages are: as its description says, or all of them, where none does and they are to be channels. */
   readonly across?: { readonly channels: number; readonly described: boolean }
   /** Its sides, turned upright. */
   readonly size: { readonly height: number; readonly width: number }
