@@ -57,6 +57,22 @@ describe('NIfTI: what the data show is believed over what a header says twice', 
     expect(notes).toEqual(note === undefined ? [] : [expect.stringMatching(note)])
   })
 
+  test('volumes that the header does not count are told, and slices that were acquired along another axis', async () => {
+    const more = Buffer.concat([nifti([4, 4, 2]), Buffer.alloc(70)])
+    const { d, notes } = await open({ 'a.nii': more }, 'a.nii')
+    expect([d.length, notes]).toEqual([2, ['voxels of 2 more volumes than the header counts are not read: a.nii']])
+    const sagittal = nifti([2, 4, 5], (b) => b.writeFloatLE(3, 80))
+    const across = await open({ 'a.nii': sagittal }, 'a.nii')
+    expect([across.d.length, across.notes]).toEqual([
+      5,
+      [
+        'voxels lie 3 mm apart along axis 0 and 1 and 1 mm along the others in 1 file, as slices along axis 0 do, and are cut along axis 2: a.nii (--set data.axis=0 takes the slices that they were acquired in)',
+      ],
+    ])
+    const along = await open({ 'a.nii': sagittal }, 'a.nii', { axis: 0 })
+    expect([along.d.length, along.items[1].image.height, along.items[1].image.width, along.notes]).toEqual([2, 5, 4, []])
+  })
+
   test('a name does not decide whether a file is packed, or which of a pair is named', async () => {
     const whole = nifti([4, 3, 2])
     const header = Buffer.from(whole.subarray(0, 348))

@@ -61,7 +61,7 @@ const pathOf = (c: Column): ReadonlyArray<string> => ('boxes' in c ? [c.name, 'b
 
 /** Levels of repetition and definition of the boxes of some rows: a list may be empty, a box has numbers. */
 const levelsOf = (rows: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>): ReadonlyArray<readonly [again: number, defined: number]> =>
-  rows.flatMap((boxes) =>
+  rows.flatMap((boxes): ReadonlyArray<readonly [number, number]> =>
     boxes.length === 0 ? [[0, 0] as const] : boxes.flatMap((box, b) => box.map((_, k) => [k > 0 ? 2 : b > 0 ? 1 : 0, 2] as const)),
   )
 
