@@ -12,13 +12,15 @@ export interface CsvTable {
   readonly lines: ReadonlyArray<number>
 }
 
-/** Texts of a column of which each is kept once, as long as there are few different ones. */
+/** Texts of a column of which each is kept once, as long as there are few different ones; then once for rows that follow each other. */
 const keptOnce = (): ((text: string) => string) => {
   const most = 65_536
   let known: Map<string, string> | undefined = new Map()
+  let before = ''
   return (text) => {
-    const same = known?.get(text)
-    if (same !== undefined || known === undefined) return same ?? text
+    if (known === undefined) return text === before ? before : (before = text)
+    const same = known.get(text)
+    if (same !== undefined) return same
     if (known.size < most) known.set(text, text)
     else known = undefined
     return text

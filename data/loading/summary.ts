@@ -186,6 +186,9 @@ const isDark = ({ values, range: [low, high], units }: Summary): boolean =>
 const shareOf = ({ values, range: [low, high] }: Summary): string =>
   (values === undefined || low === null || high === null ? 0 : (100 * (values[1] - low)) / (high - low)).toPrecision(2)
 
+/** Beyond metal, in the widest scale that scanners write. */
+const mostHounsfield = 32767
+
 /** What of the values is to be said: by `inspect`, and in a run's first lines. */
 export const oddValues = (s: Summary): ReadonlyArray<string> => [
   ...(s.padding === 0 ? [] : [note(`${s.padding} of ${s.pixels} values are padding: they are air, and in no statistics`)]),
@@ -204,6 +207,13 @@ export const oddValues = (s: Summary): ReadonlyArray<string> => [
           `the largest value is at ${shareOf(s)} % of the range: through all of it the images are dark`,
           [],
           'data.intensity=percentiles sees them in the range of their values',
+        ),
+      ]
+    : []),
+  ...(s.units === 'HU' && s.values !== undefined && s.values[1] > mostHounsfield
+    ? [
+        note(
+          `values up to ${s.values[1]} HU, which nothing in a body has: numbers below 0 that the files call unsigned, or padding that they do not name`,
         ),
       ]
     : []),

@@ -40,6 +40,8 @@ const groupNames = (d: Dataset): ReadonlyArray<string> =>
     return d.group?.(i) ?? (source === undefined ? `item ${i}` : (patientOf(source) ?? source))
   })
 
+const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_, i) => i)
+
 const labelOf =
   (d: Dataset) =>
   (i: number): number =>
@@ -58,53 +60,54 @@ export interface Held {
   readonly said: ReadonlyArray<string>
 }
 
-/** The last groups of a class that come nearest to a number of items; one at least of several where `some`, never all of them. */
-const lastGroups = (groups: ReadonlyArray<ReadonlyArray<number>>, wanted: number, some: boolean): ReadonlyArray<number> => {
+/** The last groups of a class that come nearest to a number of items; one at least of several, never all of them. */
+const lastGroups = (groups: ReadonlyArray<ReadonlyArray<number>>, wanted: number): ReadonlyArray<number> => {
   const out: number[] = []
   for (let g = groups.length - 1; g > 0; g--) {
     const n = groups[g].length
-    if (!(some && out.length === 0) && out.length + n / 2 > wanted) break
+    if (out.length > 0 && out.length + n / 2 > wanted) break
     out.push(...groups[g])
   }
   return out
 }
 
-/** The items that are held for a test: of every class the share nearest to `share`, and whole groups. */
-export const heldOut = (d: Dataset, share: number): Held => {
-  const names = groupNames(d)
-  const groups = [
-    ...grouped(
-      names.map((_, i) => i),
-      (i) => names[i],
-    ).values(),
-  ]
-  const single = groups.length === d.length
-  const cut = (units: ReadonlyArray<ReadonlyArray<number>>, some: boolean): ReadonlySet<number> => {
+/** Items of which none belongs to another: of a million, no list for each is made. */
+const heldSingly = (d: Dataset, share: number): Held => {
+  const classes = [...grouped(upTo(d.length), (i) => String(labelOf(d)(i))).values()]
+  const cut = (least: number): ReadonlySet<number> => {
     const test = new Set<number>()
-    for (const own of grouped(units, (items) => usualLabel(d, items)).values()) {
-      const wanted = own.reduce((n, items) => n + items.length, 0) * share
-      const held = single
-        ? own.slice(own.length - Math.max(some && own.length > 1 ? 1 : 0, Math.round(wanted))).flat()
-        : lastGroups(own, wanted, some)
-      for (const i of held) test.add(i)
+    for (const own of classes) {
+      const held = Math.max(own.length > 1 ? least : 0, Math.round(own.length * share))
+      for (const i of own.slice(own.length - held)) test.add(i)
     }
     return test
   }
-  if (share === 0) return { test: new Set(), said: [] }
-  const fair = cut(groups, !single)
-  if (single) {
-    if (fair.size > 0) return { test: fair, said: [] }
-    const few = cut(groups, true)
-    return {
-      test: few,
-      said:
-        few.size === 0
-          ? []
-          : [`classes have so few images that one of each with at least two is kept for the test: ${few.size} of ${d.length}`],
-    }
+  const fair = cut(0)
+  if (fair.size > 0) return { test: fair, said: [] }
+  const few = cut(1)
+  return {
+    test: few,
+    said:
+      few.size === 0
+        ? []
+        : [`classes have so few images that one of each with at least two is kept for the test: ${few.size} of ${d.length}`],
   }
-  const held = groups.filter((items) => fair.has(items[0])).length
+}
+
+/** The items that are held for a test: of every class the share nearest to `share`, and whole groups. */
+export const heldOut = (d: Dataset, share: number): Held => {
+  if (share === 0) return { test: new Set(), said: [] }
+  const names = groupNames(d)
+  if (new Set(names).size === d.length) return heldSingly(d, share)
+  const items = upTo(d.length)
+  const groups = [...grouped(items, (i) => names[i]).values()]
+  const fair = new Set<number>()
+  for (const own of grouped(groups, (of) => usualLabel(d, of)).values()) {
+    const wanted = own.reduce((n, of) => n + of.length, 0) * share
+    for (const i of lastGroups(own, wanted)) fair.add(i)
+  }
   if (fair.size > 0) {
+    const held = groups.filter((of) => fair.has(of[0])).length
     return {
       test: fair,
       said: [
@@ -113,7 +116,6 @@ export const heldOut = (d: Dataset, share: number): Held => {
     }
   }
   // nothing else to test on than the end of what there is
-  const items = names.map((_, i) => i)
   const test = new Set(
     [...grouped(items, (i) => String(labelOf(d)(i))).values()].flatMap((own) => own.slice(own.length - Math.round(own.length * share))),
   )
@@ -129,5 +131,4 @@ export const heldOut = (d: Dataset, share: number): Held => {
 }
 
 /** The items that have a label; the same dataset where all have one. */
-export const labelledItems = (d: Dataset): ReadonlyArray<number> =>
-  Array.from({ length: d.length }, (_, i) => i).filter((i) => O.isSome(d.label(i)))
+export const labelledItems = (d: Dataset): ReadonlyArray<number> => upTo(d.length).filter((i) => O.isSome(d.label(i)))

@@ -22,6 +22,8 @@ export interface OpenOptions {
   readonly volume?: number | 'all'
   /** How the axes of arrays lie, a letter each: n images, c channels, d slices, h rows, w columns. By default as their lengths say. */
   readonly layout?: string
+  /** What pages of a stack of pictures (TIFF) are: images, the default, or channels of one image, as their description says. */
+  readonly pages?: 'images' | 'channels'
   readonly progress?: Progress
   /** Output how many files have been found so far, of many. */
   readonly listed?: (files: number) => void

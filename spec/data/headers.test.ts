@@ -2,10 +2,12 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
+import { oddValues, summarize } from '../../data/loading/summary.ts'
 import { openData } from '../../data/readers/index.ts'
 import type { OpenOptions } from '../../data/readers/reader.ts'
 import { datasetOf } from '../../data/readers/split.ts'
-import { dicomBytes, element, folderOf, slice } from './dicom-files.ts'
+import { dicomBytes, element, folderOf, slice, words } from './dicom-files.ts'
+import type { Elements } from './dicom-files.ts'
 import { left, right } from './either.ts'
 import { fixtures, itemsOf } from './readers-reference.ts'
 
@@ -53,6 +55,22 @@ describe('NIfTI: what the data show is believed over what a header says twice', 
     const { items, notes } = await open({ 'a.nii': nifti([4, 3, 2], edit) }, 'a.nii')
     expect(items.map((x) => [...x.image.data])).toEqual([0, 12].map((from) => Array.from({ length: 12 }, (_x, i) => from + i)))
     expect(notes).toEqual(note === undefined ? [] : [expect.stringMatching(note)])
+  })
+
+  test('volumes that the header does not count are told, and slices that were acquired along another axis', async () => {
+    const more = Buffer.concat([nifti([4, 4, 2]), Buffer.alloc(70)])
+    const { d, notes } = await open({ 'a.nii': more }, 'a.nii')
+    expect([d.length, notes]).toEqual([2, ['voxels of 2 more volumes than the header counts are not read: a.nii']])
+    const sagittal = nifti([2, 4, 5], (b) => b.writeFloatLE(3, 80))
+    const across = await open({ 'a.nii': sagittal }, 'a.nii')
+    expect([across.d.length, across.notes]).toEqual([
+      5,
+      [
+        'voxels lie 3 mm apart along axis 0 and 1 and 1 mm along the others in 1 file, as slices along axis 0 do, and are cut along axis 2: a.nii (--set data.axis=0 takes the slices that they were acquired in)',
+      ],
+    ])
+    const along = await open({ 'a.nii': sagittal }, 'a.nii', { axis: 0 })
+    expect([along.d.length, along.items[1].image.height, along.items[1].image.width, along.notes]).toEqual([2, 5, 4, []])
   })
 
   test('a name does not decide whether a file is packed, or which of a pair is named', async () => {
@@ -168,6 +186,31 @@ describe('DICOM: an element is read as it is written', () => {
     const [got, notes] = await pixels(bytes)
     expect(got).toEqual(wanted)
     expect(notes).toEqual(note === undefined ? [] : [expect.stringMatching(note)])
+  })
+
+  test('no frames are one, and pixels of more frames than are said are told', async () => {
+    const of = async (more: Elements): Promise<readonly [number, ReadonlyArray<string>]> => {
+      const opened = right(await openData(await folderOf({ 'a.dcm': dicomBytes(slice(0, more)) }))())
+      return [right(datasetOf(opened)).length, opened.notes]
+    }
+    expect(await of({ '00280008 IS': '0' })).toEqual([
+      1,
+      ['the number of frames is said to be 0 and is taken as 1; read as it is written: a.dcm'],
+    ])
+    const [count, notes] = await of({ '00280008 IS': '1', '7FE00010 OW': words(Array.from({ length: 768 }, (_, i) => i)) })
+    expect([count, notes]).toEqual([
+      1,
+      ['pixels for 2 more than the 1 that the number of frames says are not read; read as it is written: a.dcm'],
+    ])
+    expect((await of({ '7FE00010 OW': words(Array.from({ length: 260 }, (_, i) => i)) }))[1]).toEqual([])
+  })
+
+  test('unsigned numbers that were meant below 0 are told: no body has such values', async () => {
+    const wrapped = { '00280103 US': [0], '00281052 DS': '0', '7FE00010 OW': words(Array.from({ length: 256 }, (_, i) => i - 1000)) }
+    const d = right(datasetOf(right(await openData(await folderOf({ 'a.dcm': dicomBytes(slice(0, wrapped)) }))())))
+    expect(oddValues(await summarize(d, 9, () => undefined))).toEqual([
+      expect.stringContaining('values up to 64791 HU, which nothing in a body has'),
+    ])
   })
 
   test('meta information of implicit VR', async () => {

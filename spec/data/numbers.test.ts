@@ -30,6 +30,8 @@ describe('texts of numbers', () => {
     ['Infinity', [NaN], false],
     ['0.8mm', [NaN], false],
     ['1\\\\2', [1, NaN, 2], false],
+    ['40\\400\\', [40, 400], false],
+    ['40\\ ', [40], false],
     ['1,000,000', [NaN], false],
     ['1_0', [NaN], false],
   ])('%j', (text, values, comma) => {

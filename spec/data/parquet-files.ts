@@ -1,11 +1,13 @@
 /**
  * Small Parquet files, as the format's definition lays them (parquet-format: README and parquet.thrift; thrift's compact protocol): flat
- * columns that always have a value, one page for each in a row group.
+ * columns that always have a value, or lists of boxes, one page for each in a row group.
  */
 
-/** A column: encoded pictures or texts, or whole numbers. */
+/** A column: encoded pictures or texts, whole numbers, or `name.bbox`, lists of lists of four numbers, as datasets of objects have. */
 export type Column =
-  { readonly name: string; readonly bytes: ReadonlyArray<Uint8Array> } | { readonly name: string; readonly whole: ReadonlyArray<number> }
+  | { readonly name: string; readonly bytes: ReadonlyArray<Uint8Array> }
+  | { readonly name: string; readonly whole: ReadonlyArray<number> }
+  | { readonly name: string; readonly boxes: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>> }
 
 /** How pages are packed: the number of the codec, and what packs. */
 export interface Packing {
@@ -49,27 +51,72 @@ const list = (id: number, type: number, items: ReadonlyArray<Buffer>): Field => 
   ]),
 ]
 
-const length = (c: Column): number => ('bytes' in c ? c.bytes : c.whole).length
+const length = (c: Column): number => ('bytes' in c ? c.bytes : 'whole' in c ? c.whole : c.boxes).length
 
-const typeOf = (c: Column): number => ('bytes' in c ? 6 : 2)
+/** BYTE_ARRAY, INT64, DOUBLE. */
+const typeOf = (c: Column): number => ('bytes' in c ? 6 : 'whole' in c ? 2 : 5)
+
+/** Where the values of a column are. */
+const pathOf = (c: Column): ReadonlyArray<string> => ('boxes' in c ? [c.name, 'bbox', 'list', 'element', 'list', 'element'] : [c.name])
+
+/** Levels of repetition and definition of the boxes of some rows: a list may be empty, a box has numbers. */
+const levelsOf = (rows: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>): ReadonlyArray<readonly [again: number, defined: number]> =>
+  rows.flatMap((boxes): ReadonlyArray<readonly [number, number]> =>
+    boxes.length === 0 ? [[0, 0] as const] : boxes.flatMap((box, b) => box.map((_, k) => [k > 0 ? 2 : b > 0 ? 1 : 0, 2] as const)),
+  )
+
+/** Numbers below 4 as runs of one each, behind their length. */
+const runs = (levels: ReadonlyArray<number>): Buffer => {
+  const body = Buffer.from(levels.flatMap((v) => [2, v]))
+  const n = Buffer.alloc(4)
+  n.writeUInt32LE(body.length)
+  return Buffer.concat([n, body])
+}
+
+/** The parts of a schema that a column is: of a list of lists, the groups around it (LogicalTypes.md, Lists). */
+const schemaOf = (c: Column): ReadonlyArray<Buffer> => {
+  if (!('boxes' in c)) return [struct(i32(1, typeOf(c)), i32(3, 0), [4, 8, text(c.name)])]
+  const group = (name: string, repetition: number, converted?: number): Buffer =>
+    struct(i32(3, repetition), [4, 8, text(name)], i32(5, 1), ...(converted === undefined ? [] : [i32(6, converted)]))
+  const [lists, repeated] = [3, 2]
+  return [
+    group(c.name, 0),
+    group('bbox', 0, lists),
+    group('list', repeated),
+    group('element', 0, lists),
+    group('list', repeated),
+    struct(i32(1, typeOf(c)), i32(3, 0), [4, 8, text('element')]),
+  ]
+}
+
+/** How many values the rows from one to another have, empty lists among them. */
+const countOf = (c: Column, from: number, to: number): number => ('boxes' in c ? levelsOf(c.boxes.slice(from, to)).length : to - from)
+
+const boxesPage = (rows: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>): Buffer => {
+  const levels = levelsOf(rows)
+  const numbers = Buffer.from(Float64Array.from(rows.flat(2)).buffer)
+  return Buffer.concat([runs(levels.map(([again]) => again)), runs(levels.map(([, defined]) => defined)), numbers])
+}
 
 /** The values from one row to another, one after the other. */
 const valuesOf = (c: Column, from: number, to: number): Buffer =>
-  'bytes' in c
-    ? Buffer.concat(
-        c.bytes.slice(from, to).flatMap((b) => {
-          const n = Buffer.alloc(4)
-          n.writeUInt32LE(b.length)
-          return [n, Buffer.from(b)]
-        }),
-      )
-    : Buffer.concat(
-        c.whole.slice(from, to).map((v) => {
-          const n = Buffer.alloc(8)
-          n.writeBigInt64LE(BigInt(v))
-          return n
-        }),
-      )
+  'boxes' in c
+    ? boxesPage(c.boxes.slice(from, to))
+    : 'bytes' in c
+      ? Buffer.concat(
+          c.bytes.slice(from, to).flatMap((b) => {
+            const n = Buffer.alloc(4)
+            n.writeUInt32LE(b.length)
+            return [n, Buffer.from(b)]
+          }),
+        )
+      : Buffer.concat(
+          c.whole.slice(from, to).map((v) => {
+            const n = Buffer.alloc(8)
+            n.writeBigInt64LE(BigInt(v))
+            return n
+          }),
+        )
 
 /** A file of these columns, in row groups of at most `rows`. */
 export const parquetFile = (columns: ReadonlyArray<Column>, rows = 1000, { codec, pack }: Packing = plain): Buffer => {
@@ -85,14 +132,14 @@ export const parquetFile = (columns: ReadonlyArray<Column>, rows = 1000, { codec
       const header = struct(i32(1, 0), i32(2, page.length), i32(3, packed.length), [
         5,
         12,
-        struct(i32(1, n), i32(2, 0), i32(3, 3), i32(4, 3)),
+        struct(i32(1, countOf(c, from, from + n)), i32(2, 0), i32(3, 3), i32(4, 3)),
       ])
       const metadata = struct(
         i32(1, typeOf(c)),
         list(2, 5, [varint(0)]),
-        list(3, 8, [text(c.name)]),
+        list(3, 8, pathOf(c).map(text)),
         i32(4, codec),
-        i64(5, n),
+        i64(5, countOf(c, from, from + n)),
         i64(6, header.length + page.length),
         i64(7, header.length + packed.length),
         i64(9, at),
@@ -104,10 +151,7 @@ export const parquetFile = (columns: ReadonlyArray<Column>, rows = 1000, { codec
     })
     groups.push(struct(list(1, 12, chunks), i64(2, at), i64(3, n)))
   }
-  const schema = [
-    struct([4, 8, text('schema')], i32(5, columns.length)),
-    ...columns.map((c) => struct(i32(1, typeOf(c)), i32(3, 0), [4, 8, text(c.name)])),
-  ]
+  const schema = [struct([4, 8, text('schema')], i32(5, columns.length)), ...columns.flatMap(schemaOf)]
   const footer = struct(i32(1, 1), list(2, 12, schema), i64(3, total), list(4, 12, groups))
   const end = Buffer.alloc(4)
   end.writeUInt32LE(footer.length)

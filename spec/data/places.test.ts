@@ -49,7 +49,32 @@ describe('places of slices are checked', () => {
     const files = seriesFiles(8, (k) => ({ ...at(5 * (k % 4)), '00200012 IS': String(1 + Math.floor(k / 4)) }))
     const { sources, items, notes } = await open(files)
     expect([sources, items[5].spacing]).toEqual([Object.keys(files), [0.8, 0.8, 5]])
-    expect(notes).toEqual([expect.stringMatching(/2 acquisitions of a series lie at the same places/)])
+    expect(notes).toEqual([expect.stringMatching(/2 acquisitions or echoes of a series lie at the same places/)])
+  })
+
+  test('echoes at the same places are a stack each', async () => {
+    const mr = { '00080016 UI': '1.2.840.10008.5.1.4.1.1.4', '00080060 CS': 'MR' }
+    const files = seriesFiles(6, (k) => ({ ...mr, ...at(5 * Math.floor(k / 2)), '00180081 DS': k % 2 === 0 ? '10' : '80' }))
+    const { sources, items } = await open(files)
+    expect(sources.map((s) => Number(s.slice(4, 5)))).toEqual([0, 2, 4, 1, 3, 5])
+    expect(items[1].spacing).toEqual([0.8, 0.8, 5])
+  })
+
+  test('directions that are not of length 1 stretch no distance, and part no plane', async () => {
+    const { items, notes } = await open(seriesFiles(4, (k) => ({ '00200037 DS': k < 2 ? '2\\0\\0\\0\\2\\0' : '1\\0\\0\\0\\1\\0' })))
+    expect([items.map((x) => x.spacing), notes]).toEqual([Array.from({ length: 4 }, () => [0.8, 0.8, 5]), []])
+  })
+
+  test('without positions, slice locations are the order and the distance, and that is said', async () => {
+    const nowhere = { '00200032 DS': undefined, '00200013 IS': undefined }
+    const { sources, items, notes } = await open(seriesFiles(4, (k) => ({ ...nowhere, '00201041 DS': String([6, 2, 4, 0][k]) })))
+    expect([sources.map((s) => Number(s.slice(4, 5))), items[0].spacing]).toEqual([
+      [3, 1, 2, 0],
+      [0.8, 0.8, 2],
+    ])
+    expect(notes).toEqual([
+      expect.stringContaining('4 images of a series without positions are sorted by their slice locations (0020,1041)'),
+    ])
   })
 
   test('frames of one file come in the order of their places; of a second pass as they are stored', async () => {

@@ -146,6 +146,53 @@ describe('Parquet tables', () => {
     expect([d.shard?.(1), d.shard?.(2)]).toEqual([0, 1])
   })
 
+  test('boxes of objects, as COCO counts them, some images without any', async () => {
+    const boxes = [
+      [
+        [1, 0, 2, 3],
+        [0, 1, 4, 2],
+      ],
+      [],
+      [[3, 2, 1, 1]],
+    ]
+    const columns = [
+      { name: 'image', bytes: [await picture(1), await picture(2), await picture(3)] },
+      { name: 'objects', boxes },
+    ]
+    const path = await folderOf({ 'a.parquet': parquetFile(columns, 2) })
+    const { d, said } = await open(path)
+    const found = (await itemsOf(d)).map((item) => item.boxes?.map((b) => [b.x, b.y, b.width, b.height]) ?? [])
+    expect(found).toEqual(boxes)
+    expect(said).toContain('boxes are "objects", read as x, y, width and height')
+    const again = right(await reopen(right(await (d.origin ?? (() => Promise.reject(new Error('no origin'))))()))())
+    expect((await itemsOf(again)).map((item) => item.boxes?.length ?? 0)).toEqual([2, 0, 1])
+  })
+
+  test('a box without sides stops, or is left out and counted; shares of sides are pixels', async () => {
+    const columns = async (boxes: ReadonlyArray<ReadonlyArray<ReadonlyArray<number>>>) => [
+      { name: 'image', bytes: [await picture(1)] },
+      { name: 'objects', boxes },
+    ]
+    const path = await folderOf({
+      'a.parquet': parquetFile(
+        await columns([
+          [
+            [1, 0, 0, 3],
+            [0, 1, 4, 2],
+          ],
+        ]),
+      ),
+    })
+    expect(left(await openData(path)())).toMatchObject({ found: 'the box [1,0,0,3]' })
+    const { d, said } = await open(path, { onError: 'skip' })
+    expect([(await itemsOf(d))[0].boxes, said]).toEqual([
+      [{ x: 0, y: 1, width: 4, height: 2 }],
+      expect.stringMatching(/1 box without sides left out, the first at .*a\.parquet: row 0/),
+    ])
+    const shares = await open(await folderOf({ 'a.parquet': parquetFile(await columns([[[0.2, 0.5, 0.4, 0.25]]])) }))
+    expect((await itemsOf(shares.d))[0].boxes).toEqual([{ x: 1, y: 2, width: 2, height: 1 }])
+  })
+
   test.each(['zstd', 'lz4'])('pages packed by %s', async (name) => {
     const { d } = await open(join(fixtures, `parquet-odd/${name}.parquet`))
     expect((await itemsOf(d)).map((i) => [i.image.data[0], i.label])).toEqual([

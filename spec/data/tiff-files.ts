@@ -15,7 +15,7 @@ export interface Page {
 export const side = 6
 
 /** A TIFF file, little endian, one strip a page; value i is that of pixel-interleaved sample i. */
-export const tiff = (pages: ReadonlyArray<Page>): Buffer => {
+export const tiff = (pages: ReadonlyArray<Page>, description?: string): Buffer => {
   const parts: Buffer[] = [Buffer.from([0x49, 0x49, 42, 0, 8, 0, 0, 0])]
   let at = 8
   pages.forEach((p, k) => {
@@ -42,8 +42,17 @@ export const tiff = (pages: ReadonlyArray<Page>): Buffer => {
       [339, 3, [p.kind ?? 1]],
     ]
     const used = tags.filter(([, , v]) => v.length > 0 && v.length < 3)
-    const body = Buffer.alloc(2 + 12 * used.length + 4)
-    body.writeUInt16LE(used.length, 0)
+    const text = k === 0 && description !== undefined ? Buffer.from(`${description}\0`) : Buffer.alloc(0)
+    const count = used.length + (text.length > 0 ? 1 : 0)
+    const body = Buffer.concat([Buffer.alloc(2 + 12 * count + 4), text])
+    const next = body.length - text.length - 4
+    body.writeUInt16LE(count, 0)
+    if (text.length > 0) {
+      body.writeUInt16LE(270, next - 12)
+      body.writeUInt16LE(2, next - 10)
+      body.writeUInt32LE(text.length, next - 8)
+      body.writeUInt32LE(at + next + 4, next - 4)
+    }
     used.forEach(([tag, type, v], i) => {
       const e = 2 + 12 * i
       body.writeUInt16LE(tag, e)
@@ -57,7 +66,7 @@ export const tiff = (pages: ReadonlyArray<Page>): Buffer => {
       else body.writeUInt32LE(v[0], e + 8)
     })
     at += body.length + strip.length
-    body.writeUInt32LE(k === pages.length - 1 ? 0 : at, body.length - 4)
+    body.writeUInt32LE(k === pages.length - 1 ? 0 : at, next)
     parts.push(body, strip)
   })
   return Buffer.concat(parts)

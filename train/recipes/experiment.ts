@@ -23,7 +23,7 @@ import type { Learning } from './learning.ts'
 import type { Part } from './part.ts'
 import type { Crops } from './parts/crops.ts'
 import { crops, retouchedBy } from './parts/crops.ts'
-import type { Source } from './parts/images.ts'
+import type { OpenedImages, Source } from './parts/images.ts'
 import { imagesWith, readBy } from './parts/images.ts'
 import { beginningOf } from './parts/start.ts'
 import { ownStrategyOf, rewriteOf, strategyOf, strategySettingsWith, thawed } from './parts/strategies.ts'
@@ -98,9 +98,13 @@ const settingsOf = <D extends object, L extends object, S extends Standard<D> & 
     .and(o.method.settings)
 
 /** Such parts with what plugins add: readers, augmentations and strategies. What is learned, and of which network, the program says. */
-const partsWith = <D extends object, L extends object, S extends Standard<D> & L>(o: Parts<D, L, S>, a: Added): Parts<D, L, S> => ({
+const partsWith = <D extends object, L extends object, S extends Standard<D> & L>(
+  o: Parts<D, L, S>,
+  a: Added,
+  { sharing }: Pick<OpenedImages, 'sharing'>,
+): Parts<D, L, S> => ({
   ...o,
-  data: readBy(a.readers)(o.data),
+  data: sharing(readBy(a.readers)(o.data)),
   augmentation: retouchedBy(a.augmentations)(o.augmentation ?? crops()),
   strategy: (s) => strategies([...(o.strategy === undefined ? [] : [o.strategy(s)]), ownStrategyOf(a.strategies)(s.strategies)]),
 })
@@ -132,8 +136,9 @@ export const optionsOf = <D extends object, L extends object, S extends Standard
 /** Makes an experiment of its parts. Written for the shipped digits, it follows other data by presets (config/preset.ts). */
 export const experiment = <D extends object, L extends object>(o: Parts<D, L, Standard<D> & L>): Pluggable =>
   pluggable((a) => {
-    const parts = partsWith(o, a)
-    return suited(experimentOf(optionsOf(settingsOf(parts, a), parts)), imagesWith(a.readers))
+    const found = imagesWith(a.readers)
+    const parts = partsWith(o, a, found)
+    return suited(experimentOf(optionsOf(settingsOf(parts, a), parts)), found)
   })
 
 /** The same with further settings that its functions read. */
@@ -142,6 +147,7 @@ export const experimentWith = <D extends object, L extends object, X extends obj
   o: Parts<D, L, Standard<D> & L & X>,
 ): Pluggable =>
   pluggable((a) => {
-    const parts = partsWith(o, a)
-    return suited(experimentOf(optionsOf(settingsOf(parts, a).and(own), parts)), imagesWith(a.readers))
+    const found = imagesWith(a.readers)
+    const parts = partsWith(o, a, found)
+    return suited(experimentOf(optionsOf(settingsOf(parts, a).and(own), parts)), found)
   })

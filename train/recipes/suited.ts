@@ -7,7 +7,6 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { isRecord, valueAt } from '../../data/formats/codec.ts'
 import type { Dataset } from '../../data/readers/dataset.ts'
-import { openData } from '../../data/readers/index.ts'
 import { substituting } from '../../data/readers/result.ts'
 import { trainAndTest } from '../../data/readers/split.ts'
 import type { Say } from '../config/common.ts'
@@ -23,7 +22,7 @@ import type { Kind, Machine } from '../config/preset.ts'
 import { isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
 
 /** The settings of images, and what opens them. */
-type Opening = Pick<OpenedImages, 'settings' | 'opener'>
+type Opening = Pick<OpenedImages, 'settings' | 'opener' | 'before'>
 
 /** The shorter side of most images. */
 const sideOf = async (d: Dataset): Promise<number | undefined> => {
@@ -34,13 +33,16 @@ const sideOf = async (d: Dataset): Promise<number | undefined> => {
 }
 
 /** What lies at the path that layers name. Nothing: it cannot be read, which the run itself explains. */
-const kindAt = async (tree: unknown, source: Opening): Promise<Kind | undefined> => {
+const kindAt = async (tree: unknown, source: Opening, say: Say): Promise<Kind | undefined> => {
   const said = isRecord(tree) ? tree['data'] : undefined
   const read = resolve(section('what is read', { data: source.settings }))([{ tree: { data: said }, origins: new Map(), faults: [] }])
   if (E.isLeft(read)) return undefined
   const settings = read.right.data
-  const open = source.opener(settings) ?? openData
-  const opened = await pipe(open(settings.path, readingOf(settings)), TE.chainEitherK(trainAndTest))()
+  const open = source.opener(settings) ?? source.before
+  const listed = (files: number): void => {
+    say(`${files} files so far`)
+  }
+  const opened = await pipe(open(settings.path, { ...readingOf(settings), listed }), TE.chainEitherK(trainAndTest))()
   if (E.isLeft(opened)) return undefined
   const { train } = opened.right
   const side = await sideOf(train)
@@ -114,7 +116,7 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   const forDigits = E.isRight(own) && valueAt(own.right.config, 'data', 'path') === '' && valueAt(own.right.config, 'start', 'from') === ''
   if (named === undefined && !forDigits) return e
   const said = named === undefined ? shaping.find((p) => saidAt(p) !== undefined) : undefined
-  const kind = await kindAt(tree, source)
+  const kind = await kindAt(tree, source, say)
   if (kind === undefined) return e
   const name = named ?? presetFor(kind)
   if (said !== undefined) {

@@ -253,7 +253,14 @@ const commaList = /^[^\\]*\d\.\d[^\\]*,[^\\]*\d\.\d[^\\]*$/
 /** The numbers in a text, NaN for what is none, and whether commas were taken for what they should not be. */
 export const numbersIn = (text: string): { readonly values: ReadonlyArray<number>; readonly comma: boolean } => {
   const listed = commaList.test(text)
-  const parts = text === '' ? [] : text.split(listed ? ',' : '\\').map((t) => t.trim())
+  // a separator after the last number separates nothing
+  const parts =
+    text === ''
+      ? []
+      : text
+          .replace(/[\\\s]+$/, '')
+          .split(listed ? ',' : '\\')
+          .map((t) => t.trim())
   const pointed = parts.map((t) => (t.includes('.') || t.split(',').length !== 2 ? t : t.replace(',', '.')))
   return { values: pointed.map((t) => (decimal.test(t) ? Number(t) : NaN)), comma: listed || parts.some((t, i) => t !== pointed[i]) }
 }

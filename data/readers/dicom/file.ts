@@ -16,7 +16,7 @@ import { fileSource, memorySource } from '../../formats/source.ts'
 import type { Source } from '../../formats/source.ts'
 import { namesVr, parseElements, parseMeta, showTag, textOf } from './element.ts'
 import type { DataSet, Element, Encoding } from './element.ts'
-import { locateFrames } from './fragments.ts'
+import { beyondFrames, locateFrames } from './fragments.ts'
 import type { FrameExtent } from './fragments.ts'
 import { dicomHeader, isImage } from './header.ts'
 import type { DicomHeader } from './header.ts'
@@ -215,6 +215,7 @@ const open = async (path: string, stamp: Stamp, outer: Source): Promise<Either<F
   const odd = [
     ...beginning.right.odd,
     ...header.right.odd,
+    ...(encapsulated ? [] : beyondFrames(pixels, header.right)),
     ...(plain ? [`pixels are not coded, where the transfer syntax says ${syntax.name}`] : []),
   ]
   const frames = await locateFrames(source, dataSet, pixels, header.right)

@@ -43,6 +43,12 @@ const nativeFrames = (source: Source, pixels: Element, h: DicomHeader, paired: b
   )
 }
 
+/** What is said of plain pixels that go on behind the last frame: some bytes are usual, as much as a frame is none of them. */
+export const beyondFrames = (pixels: Element, h: DicomHeader): ReadonlyArray<string> => {
+  const more = Math.floor((8 * pixels.length) / frameBits(h)) - h.frames
+  return more < 1 ? [] : [`pixels for ${more} more than the ${h.frames} that the number of frames says are not read`]
+}
+
 /** The fragments after the offset table, and that table. */
 interface Fragments {
   readonly table: ReadonlyArray<number>

@@ -60,6 +60,9 @@ export interface DicomHeader {
   readonly instance: number
   /** The acquisition that it is of; NaN where the file does not say. */
   readonly acquisition: number
+  /** The time of its echo, in milliseconds, and where its slice lies; NaN where the file does not say. */
+  readonly echo: number
+  readonly location: number
   /** What kind of object it is (SOP Class UID), and its own name (SOP Instance UID); '' where the file does not say. */
   readonly sopClass: string
   readonly uid: string
@@ -219,7 +222,9 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
   const high = saidHigh < stored - 1 || saidHigh >= allocated ? stored - 1 : saidHigh
   const [signed = 0] = shortsOf(d, 0x00280103)
   const [planar = 0] = shortsOf(d, 0x00280006)
-  const [frames = 1] = decimalsOf(d, 0x00280008)
+  // an image has one frame at least
+  const [saidFrames = 1] = decimalsOf(d, 0x00280008)
+  const frames = saidFrames === 0 ? 1 : saidFrames
   const said = textOf(d, 0x00280004)
   const photometric = said === '' ? (samples === 3 ? 'RGB' : 'MONOCHROME2') : said
   if (rows === 0 || columns === 0) return E.left(`an image of ${rows} rows and ${columns} columns`)
@@ -263,7 +268,10 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     description: textOf(d, 0x0008103e),
     padding: paddingOf(d),
     acquisition: decimalsOf(d, 0x00200012).at(0) ?? NaN,
+    echo: decimalsOf(d, 0x00180081).at(0) ?? NaN,
+    location: decimalsOf(d, 0x00201041).at(0) ?? NaN,
     odd: [
+      ...(saidFrames === frames ? [] : ['the number of frames is said to be 0 and is taken as 1']),
       ...(high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`]),
       ...(high === stored - 1
         ? []

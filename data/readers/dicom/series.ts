@@ -18,7 +18,8 @@ const placeAlong =
     const o = reference.orientation
     if (o === undefined || p.position === undefined) return NaN
     const normal = [o[1] * o[5] - o[2] * o[4], o[2] * o[3] - o[0] * o[5], o[0] * o[4] - o[1] * o[3]]
-    return normal.reduce((sum, n, k) => sum + n * (p.position?.[k] ?? NaN), 0)
+    // directions that are not of length 1 would stretch the distances
+    return normal.reduce((sum, n, k) => sum + n * (p.position?.[k] ?? NaN), 0) / Math.hypot(...normal)
   }
 
 /** NaN comes last. */
@@ -38,11 +39,19 @@ const stepOf = (places: ReadonlyArray<number>): number | undefined => {
   return steps.length === 0 ? undefined : Number(steps[steps.length >> 1].toFixed(6))
 }
 
+/** The directions of rows and columns, of length 1. */
+const directionsOf = (o: ReadonlyArray<number>): ReadonlyArray<number> => {
+  const [row, column] = [Math.hypot(...o.slice(0, 3)), Math.hypot(...o.slice(3))]
+  return o.map((v, k) => v / (k < 3 ? row : column))
+}
+
 /** Direction cosines that are distinguished, to a hundredth; images without a place are apart. */
 const planeOf = (f: DicomFile): string =>
   f.header.planes[0].position === undefined
     ? 'nowhere'
-    : (f.header.planes[0].orientation ?? []).map((v) => (Math.round(v * 100) / 100 + 0).toFixed(2)).join(' ')
+    : directionsOf(f.header.planes[0].orientation ?? [])
+        .map((v) => (Math.round(v * 100) / 100 + 0).toFixed(2))
+        .join(' ')
 
 /** Files of one series in one plane, in their order, with what is odd about their places. */
 interface Stack {
@@ -54,8 +63,14 @@ interface Stack {
   readonly shared: ReadonlyArray<DicomFile>
 }
 
+/** Whether files have no position, and all of them a slice location, which is what older programs sort by. */
+const byLocation = (files: ReadonlyArray<DicomFile>): boolean =>
+  files.length > 1 && files.every(({ header: { planes, location } }) => planes[0].position === undefined && Number.isFinite(location))
+
 const stackOf = (files: ReadonlyArray<DicomFile>): Stack => {
-  const along = placeAlong(files[0].header.planes[0])
+  const located = new Map(byLocation(files) ? files.map((f) => [f.header.planes[0], f.header.location]) : [])
+  const across = placeAlong(files[0].header.planes[0])
+  const along = (p: FramePlane): number => located.get(p) ?? across(p)
   const places = new Map(files.map((f) => [f, along(f.header.planes[0])]))
   const placed = [...places.values()].every(Number.isFinite)
   const place = (f: DicomFile): number => (placed ? (places.get(f) ?? NaN) : NaN)
@@ -72,10 +87,10 @@ const stackOf = (files: ReadonlyArray<DicomFile>): Stack => {
   }
 }
 
-/** Files at the same places are of several acquisitions where their numbers say so. */
+/** Files at the same places are of several acquisitions where their numbers say so, or of several echoes where their times do. */
 const stacksOf = (files: ReadonlyArray<DicomFile>): ReadonlyArray<Stack> => {
   const whole = stackOf(files)
-  const acquired = grouped(files, (f) => String(f.header.acquisition))
+  const acquired = grouped(files, ({ header: { acquisition, echo } }) => `${acquisition} ${echo}`)
   return whole.shared.length === 0 || acquired.size === 1 ? [whole] : [...acquired.values()].map(stackOf)
 }
 
@@ -129,10 +144,17 @@ export const orderFiles = (files: ReadonlyArray<DicomFile>, name: (path: string)
     for (const plane of planes) {
       const parts = stacksOf(plane)
       stacks.push(...parts)
+      if (byLocation(plane))
+        notes.push(
+          note(
+            `${counted(plane.length, 'image')} of a series without positions are sorted by their slice locations (0020,1041)`,
+            names(plane),
+          ),
+        )
       if (parts.length > 1)
         notes.push(
           note(
-            `${parts.length} acquisitions of a series lie at the same places: each is read as a stack of its own`,
+            `${parts.length} acquisitions or echoes of a series lie at the same places: each is read as a stack of its own`,
             names(parts.slice(1).flatMap((x) => x.placed.map((p) => p.file))),
           ),
         )

@@ -30,7 +30,7 @@ const numbersOf = (u: unknown): ReadonlyArray<number> =>
   Array.isArray(u) ? u.map(Number) : isRecord(u) ? ['x', 'y', 'width', 'height'].map((k) => Number(u[k])) : []
 
 /** A box, or why it is none. */
-const boxOf = (place: string, u: unknown): Either<Fault, Box> => {
+export const boxOf = (place: string, u: unknown): Either<Fault, Box> => {
   const [x = NaN, y = NaN, width = NaN, height = NaN, ...rest] = numbersOf(u)
   return rest.length === 0 && [x, y, width, height].every(Number.isFinite) && width > 0 && height > 0
     ? E.right({ x, y, width, height })
@@ -41,6 +41,18 @@ const boxOf = (place: string, u: unknown): Either<Fault, Box> => {
           'x, y, width and height in pixels, the latter two above 0',
         ),
       )
+}
+
+/** Whether boxes are shares of their images' sides: none reaches further than 1, so that in pixels they would be of none. */
+export const areShares = (boxes: Iterable<ReadonlyArray<Box>>): boolean => {
+  let some = false
+  for (const own of boxes) {
+    for (const { x, y, width, height } of own) {
+      if (x < 0 || y < 0 || x + width > 1 + 1e-6 || y + height > 1 + 1e-6) return false
+      some ||= width < 1 || height < 1
+    }
+  }
+  return some
 }
 
 /** A cell that may be a list in JSON, or numbers with blanks between. */

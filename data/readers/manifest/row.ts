@@ -6,7 +6,7 @@ import { sharedBytes, sharedNumbers } from '../../formats/memory.ts'
 import type { Box, SplitName } from '../dataset.ts'
 import { counted, note } from '../note.ts'
 import { splitNames, splitOf } from '../split.ts'
-import { boxColumns, boxesIn, cellText, wrongRow } from './boxes.ts'
+import { areShares, boxColumns, boxesIn, cellText, wrongRow } from './boxes.ts'
 import { candidates, named } from './columns.ts'
 import type { ColumnNames, Role } from './columns.ts'
 import { maskColumn } from './mask-column.ts'
@@ -43,18 +43,6 @@ export interface Rows {
   readonly masks: Readonly<Record<number, string | undefined>>
   /** What rows belong to, by numbers, -1 for none. */
   readonly groups?: { readonly names: ReadonlyArray<string>; readonly of: Int32Array }
-}
-
-/** Whether boxes are shares of their images' sides: none reaches further than 1, so that in pixels they would be of none. */
-const areShares = (boxes: Iterable<ReadonlyArray<Box>>): boolean => {
-  let some = false
-  for (const own of boxes) {
-    for (const { x, y, width, height } of own) {
-      if (x < 0 || y < 0 || x + width > 1 + 1e-6 || y + height > 1 + 1e-6) return false
-      some ||= width < 1 || height < 1
-    }
-  }
-  return some
 }
 
 /** What is needed of rows to find their images. */

@@ -148,6 +148,14 @@ const volumesOf = (path: string, h: NiftiHeader, wanted: FileOptions['volume']):
 
 const isSingle = (path: string): boolean => /\.nii(\.gz)?$/i.test(path)
 
+/** A file with a word on whole volumes that follow those which its header counts. */
+const withRest = (file: NiftiFile, rest: number): NiftiFile => {
+  const more = Math.floor(rest / volumeBytes(file.header))
+  if (more < 1) return file
+  const what = `voxels of ${more} more ${more === 1 ? 'volume' : 'volumes'} than the header counts are not read`
+  return { ...file, header: { ...file.header, odd: [...file.header.odd, what] } }
+}
+
 /** Opens a file: its header, and for plain files whether all voxels are there. */
 export const openNifti =
   ({ volume, itemBytes }: FileOptions) =>
@@ -176,22 +184,25 @@ export const openNifti =
       TE.bind('stamp', ({ voxels }) => guarded('data', voxels)(async () => E.right<Fault, Stamp>(await stamped(voxels)))),
       TE.bind('volumes', ({ header }) => TE.fromEither(volumesOf(path, header, volume))),
       TE.map((known): NiftiFile => ({ path, ...known })),
-      TE.chainFirst(({ header, voxels, zipped }) => {
+      TE.chain((file) => {
+        const { header, voxels, zipped } = file
         const needed = header.offset + voxelsIn(header)
         return withFile(
           'data',
           voxels,
         )((_, length) =>
           Promise.resolve(
-            zipped
-              ? pipe(
-                  deflatable(length, needed),
-                  E.mapLeft((found) => wrongNifti(voxels, found)),
-                  E.chain(() => allowedBytes(voxels, needed, itemBytes)),
-                )
-              : length < needed
-                ? E.left(wrongNifti(voxels, `${length} bytes, where ${needed} belong`))
-                : allowedBytes(voxels, volumeBytes(header), itemBytes),
+            E.map(() => (zipped ? file : withRest(file, length - needed)))(
+              zipped
+                ? pipe(
+                    deflatable(length, needed),
+                    E.mapLeft((found) => wrongNifti(voxels, found)),
+                    E.chain(() => allowedBytes(voxels, needed, itemBytes)),
+                  )
+                : length < needed
+                  ? E.left(wrongNifti(voxels, `${length} bytes, where ${needed} belong`))
+                  : allowedBytes(voxels, volumeBytes(header), itemBytes),
+            ),
           ),
         )
       }),

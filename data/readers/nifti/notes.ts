@@ -3,6 +3,7 @@ import { relative, sep } from 'node:path'
 import { counted, note } from '../note.ts'
 import { grouped } from '../walk.ts'
 import type { NiftiFile } from './file.ts'
+import type { Axis } from './slice.ts'
 
 /** What names say that a file shows: BraTS' _t1, _flair; nnU-Net's _0000, _0001; BIDS' _T1w, _bold. */
 const contrast = /_(t1|t1c|t1ce|t1gd|t1n|t1w|t2|t2w|t2f|flair|pd|adc|dwi|swi|bold|asl|cbv|cbf|pet|ct|mr|\d{4})\.nii(\.gz)?$/i
@@ -21,8 +22,35 @@ const contrastsOf = (names: ReadonlyArray<string>): ReadonlyArray<string> => {
   ]
 }
 
+/** How many times as far apart voxels along an axis are as along all others, where that is how slices were acquired. */
+const thick = 1.5
+
+/** A note of files whose slices were acquired along another axis than z, so that they are cut across. */
+const acrossOf = (files: ReadonlyArray<NiftiFile>, name: (f: NiftiFile) => string): ReadonlyArray<string> =>
+  ([0, 1] as const).flatMap((a) => {
+    const own = files.filter(({ header: { spacing = [], size } }) =>
+      spacing.every((s, k) => k === a || (spacing[a] > thick * s && size[k] > size[a])),
+    )
+    const { spacing } = own.at(0)?.header ?? {}
+    return spacing === undefined
+      ? []
+      : [
+          note(
+            `voxels lie ${spacing[a]} mm apart along axis ${a} and ${spacing.filter((_, k) => k !== a).join(' and ')} mm along the others in ${counted(own.length, 'file')}, as slices along axis ${a} do, and are cut along axis 2`,
+            own.map(name),
+            `data.axis=${a} takes the slices that they were acquired in`,
+          ),
+        ]
+  })
+
 /** What is to be said of opened files: contradictions, and volumes that are not read or that may be no time series. */
-export const notesOf = (root: string, files: ReadonlyArray<NiftiFile>, asked: boolean, kept: boolean): ReadonlyArray<string> => {
+export const notesOf = (
+  root: string,
+  files: ReadonlyArray<NiftiFile>,
+  asked: boolean,
+  kept: boolean,
+  axis?: Axis,
+): ReadonlyArray<string> => {
   const name = (f: NiftiFile): string => relative(root, f.path).split(sep).join('/')
   const odd = grouped(
     files.flatMap((f) => f.header.odd.map((what) => ({ what, f }))),
@@ -40,6 +68,7 @@ export const notesOf = (root: string, files: ReadonlyArray<NiftiFile>, asked: bo
       ),
     ),
     ...contrastsOf(files.map(name)),
+    ...(axis === undefined ? acrossOf(files, name) : []),
     ...(several.length === 0
       ? []
       : [

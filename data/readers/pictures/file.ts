@@ -21,9 +21,13 @@ import { cmykPixels, cmykPlanes, yccPlanes } from './colours.ts'
 import { isJpeg2000, jpeg2000Head, jpeg2000Pictures } from './jpeg2000.ts'
 import { isPnm, pnmHead, pnmRaster } from './pnm.ts'
 import type { Raster, RasterHead } from './raster.ts'
+import { pagesWith } from './channels.ts'
 import { isPlain, noData, tiffOf, tiffPlanes } from './tiff.ts'
 import type { Tiff, TiffPage } from './tiff.ts'
 import type { Channels } from '../result.ts'
+
+/** What pages of a stack are: images by themselves, or channels of one image. */
+export type Pages = 'images' | 'channels'
 
 /** How pictures are decoded. */
 export interface PictureOptions {
@@ -36,6 +40,8 @@ export interface PictureOptions {
   readonly upright?: boolean
   /** Which page of a file of several, from 0. */
   readonly page?: number
+  /** Whether a page is an image by itself, the default, or has channels on the pages that belong to it. */
+  readonly pages?: Pages
   /** 'unit': in 0..1, 8-bit values / 255 and 16-bit values / 65535. 'stored': 0..255 or 0..65535. Default 'unit'. */
   readonly values?: 'unit' | 'stored'
   /** Bytes that the numbers of one picture may take; 4 GiB by default. */
@@ -130,6 +136,24 @@ const pageImage = (bytes: Uint8Array, t: Tiff, p: TiffPage, { channels = 3, valu
   return E.right(toChannels(channels, values === 'unit' && !measured ? 1 : top)(image))
 }
 
+/** An image of which each channel is a page, as stored: channels of microscopes are measurements, and no colours. */
+const channelsImage = (
+  bytes: Uint8Array,
+  t: Tiff,
+  pages: ReadonlyArray<TiffPage>,
+  { channels = 3 }: PictureOptions,
+): Either<string, Image> => {
+  const [{ width, height, bits }] = pages
+  const data = new Float32Array(pages.length * width * height)
+  for (const [c, p] of pages.entries()) {
+    const plane = pageImage(bytes, t, p, { channels: 'stored', values: 'stored' })
+    if (E.isLeft(plane)) return plane
+    data.set(plane.right.data, c * width * height)
+  }
+  const image: Image = { channels: pages.length, height, width, data }
+  return E.right(channels === 'stored' ? image : toChannels(channels, 2 ** bits - 1)(image))
+}
+
 /** Whether a page can be in its file, which a packed one is larger than, and may be so large. */
 const pageAllowed = (place: string, bytes: Uint8Array, p: TiffPage, limit: number | undefined): Either<Fault, void> => {
   const samples = p.width * p.height * p.samples
@@ -181,10 +205,13 @@ export const decodePicture =
       const page = E.isRight(tiff) ? tiff.right.pages.at(wanted) : undefined
       // a page that stands upright; others are turned by the system's decoder
       if (E.isRight(tiff) && page !== undefined && isPlain(page) && (!upright || (page.tags.get(274)?.[0] ?? 1) === 1)) {
-        const allowed = pageAllowed(place, bytes, page, options.itemBytes)
+        const several = options.pages === 'channels' ? pagesWith(tiff.right, wanted) : [page]
+        const whole = { ...page, samples: page.samples * several.length }
+        const read = (): Either<string, Image> =>
+          several.length > 1 ? channelsImage(bytes, tiff.right, several, options) : pageImage(bytes, tiff.right, page, options)
         return pipe(
-          allowed,
-          E.chain(() => E.mapLeft((found: string) => unreadable(place, found))(pageImage(bytes, tiff.right, page, options))),
+          pageAllowed(place, bytes, whole, options.itemBytes),
+          E.chain(() => E.mapLeft((found: string) => unreadable(place, found))(read())),
         )
       }
       const head = rasterHead(bytes, wanted)

@@ -16,7 +16,7 @@ import { outside } from '../dataset.ts'
 import type { Dataset, Sides } from '../dataset.ts'
 import { systemFault } from '../../formats/file.ts'
 import { isPicture, pictureEndings, readPicture } from './file.ts'
-import type { PictureOptions } from './file.ts'
+import type { Pages, PictureOptions } from './file.ts'
 import { beginsAsPicture, peekPicture } from './header.ts'
 import type { Peeked } from './header.ts'
 import { chooseKind } from '../kinds.ts'
@@ -130,14 +130,14 @@ interface Probe {
   readonly seen: ReadonlyMap<string, Peeked>
 }
 
-const probe = async (root: string, paths: ReadonlyArray<string>): Promise<Probe> => {
+const probe = async (root: string, paths: ReadonlyArray<string>, pages: Pages | undefined): Promise<Probe> => {
   const step = Math.ceil(paths.length / looked)
   const some = paths.filter((p, i) => i % step === 0 || mayHavePages(p))
   const seen = new Map<string, Peeked>()
   for (let at = 0; at < some.length; at += 8) {
     await Promise.all(
       some.slice(at, at + 8).map(async (p) => {
-        const peeked = await peekPicture(join(root, p))
+        const peeked = await peekPicture(join(root, p), pages)
         if (peeked !== undefined) seen.set(p, peeked)
       }),
     )
@@ -150,6 +150,34 @@ const kindOf = (p: Peeked | undefined): Kind => ({
   claim: 1,
 })
 
+/** What is said of files whose pages are channels of one image, or could be. */
+const channelNotes = (paths: ReadonlyArray<string>, { seen }: Probe, asked: Pages = 'images'): ReadonlyArray<string> => {
+  const across = paths.flatMap((path) => {
+    const p = seen.get(path)
+    return p?.across === undefined ? [] : [{ path, images: p.pages.length, ...p.across }]
+  })
+  return [true, false].flatMap((described) =>
+    [...new Set(across.map((a) => a.channels))].flatMap((channels) => {
+      const own = across.filter((a) => a.described === described && a.channels === channels)
+      const images = own.reduce((n, a) => n + a.images, 0)
+      const files = own.map((a) => a.path)
+      if (own.length === 0) return []
+      const [have, their] = [own.length === 1 ? 'has' : 'have', own.length === 1 ? 'its' : 'their']
+      return asked === 'images'
+        ? note(
+            `${counted(own.length, 'file')} ${have} ${channels} channels on pages of their own, as ${their} description says: the pages are read as ${images} images`,
+            files,
+            'data.pages=channels reads them as channels',
+          )
+        : note(
+            `pages of ${counted(own.length, 'file')} are read as ${counted(images, 'image')} of ${channels} channels${described ? `, as ${their} description says` : ': no description says otherwise'}`,
+            files,
+            'data.pages=images reads each page as an image',
+          )
+    }),
+  )
+}
+
 /** What of the pictures is to be said: pages, transparency unless it is kept, and what lies beside each other that is seen differently. */
 const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe, kept: boolean): ReadonlyArray<string> => {
   const among = paths.filter((p) => seen.has(p))
@@ -161,7 +189,7 @@ const notesOf = (paths: ReadonlyArray<string>, { seen }: Probe, kept: boolean): 
   const [gray, colour] = [of((p) => p.channels <= 2 && p.measured === undefined), of((p) => p.channels > 2 && p.measured === undefined)]
   const [deep, flat] = [of((p) => p.deep && p.measured === undefined), of((p) => !p.deep && p.measured === undefined)]
   const alpha = of((p) => (p.channels === 2 || p.channels === 4) && p.measured === undefined)
-  const [stacks, others] = [of((p) => p.pages.length > 1), of((p) => p.others > 0)]
+  const [stacks, others] = [of((p) => p.pages.length > 1 && p.across === undefined), of((p) => p.others > 0)]
   const pages = stacks.reduce((n, p) => n + (seen.get(p)?.pages.length ?? 0), 0)
   return [
     ...(stacks.length === 0
@@ -210,7 +238,7 @@ export const pictureReader: Reader = {
     files:
       ({ name, root, paths, classes }, o) =>
       async () => {
-        const probed = await probe(root, paths)
+        const probed = await probe(root, paths, o.pages)
         const { seen } = probed
         const alike = (o.select ?? []).length === 0 && ![...seen.values()].some((p) => p.measured !== undefined)
         const chosen = alike
@@ -230,6 +258,7 @@ export const pictureReader: Reader = {
         const options = {
           channels,
           values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit'),
+          ...(o.pages === undefined ? {} : { pages: o.pages }),
           ...(o.itemBytes === undefined ? {} : { itemBytes: o.itemBytes }),
         }
         const paged = files.some((p) => (seen.get(p)?.pages ?? [0]).some((page) => page > 0))
@@ -253,7 +282,7 @@ export const pictureReader: Reader = {
         return E.right({
           dataset,
           skipped: [],
-          notes: [...notes, ...notesOf(files, probed, o.channels === 2 || o.channels === 4)],
+          notes: [...notes, ...channelNotes(files, probed, o.pages), ...notesOf(files, probed, o.channels === 2 || o.channels === 4)],
         })
       },
   },

@@ -3,7 +3,9 @@ import { readFile, stat } from 'node:fs/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import { headOf } from '../sorting.ts'
 import { framesOf } from './apng.ts'
+import { channelled, ownPages } from './channels.ts'
 import { ownHead, pageKind } from './file.ts'
+import type { Pages } from './file.ts'
 import { isJpeg2000 } from './jpeg2000.ts'
 import { isPlain, tiffOf } from './tiff.ts'
 import type { Tiff, TiffPage } from './tiff.ts'
@@ -18,6 +20,8 @@ export interface Peeked {
   /** Pages that are images by themselves, by their numbers; and how many are smaller copies or of another size. */
   readonly pages: ReadonlyArray<number>
   readonly others: number
+  /** How many channels of one image its pages are: as its description says, or all of them, where none does and they are to be channels. */
+  readonly across?: { readonly channels: number; readonly described: boolean }
   /** Its sides, turned upright. */
   readonly size: { readonly height: number; readonly width: number }
 }
@@ -28,19 +32,36 @@ const rangeOf = (p: TiffPage): readonly [number, number] =>
 const turned = ({ height, width }: Peeked['size'], orientation: number): Peeked['size'] =>
   orientation >= 5 ? { height: width, width: height } : { height, width }
 
-const peekTiff = ({ pages }: Tiff): Peeked => {
+const peekTiff = (t: Tiff, asked: Pages): Peeked => {
+  const { pages } = t
   const [first] = pages
   const { colours, alpha, measured } = pageKind(first)
-  const own = pages.flatMap((p, i) =>
-    !p.reduced && p.width === first.width && p.height === first.height && p.samples === first.samples ? [i] : [],
-  )
+  const own = ownPages(t)
+  const stack = channelled(t)
+  const channels = stack?.images[0].length ?? 1
+  const size = turned(first, first.tags.get(274)?.[0] ?? 1)
+  const across =
+    stack === undefined || channels === 1 || (asked === 'images' && !stack.described)
+      ? {}
+      : { across: { channels, described: stack.described } }
+  if (asked === 'channels' && stack !== undefined && channels > 1)
+    return {
+      channels,
+      deep: first.bits === 16,
+      pages: stack.images.map(([page]) => page),
+      others: pages.length - own.length,
+      size,
+      measured: { what: `${channels}-band ${first.kind}-${first.bits}`, range: rangeOf(first) },
+      ...across,
+    }
   return {
     // palettes and inks become colours
     channels: first.photometric === 3 || first.photometric === 5 ? 3 : colours + (alpha ? 1 : 0),
     deep: first.bits === 16,
     pages: own,
     others: pages.length - own.length,
-    size: turned(first, first.tags.get(274)?.[0] ?? 1),
+    size,
+    ...across,
     ...(measured && isPlain(first) ? { measured: { what: `${colours}-band ${first.kind}-${first.bits}`, range: rangeOf(first) } } : {}),
   }
 }
@@ -51,7 +72,7 @@ const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_,
 const headBytes = 4096
 
 /** What the header of a picture says: of a file by its path, or of bytes. None where it cannot be read. */
-export const peekPicture = async (file: string | Uint8Array): Promise<Peeked | undefined> => {
+export const peekPicture = async (file: string | Uint8Array, pages: Pages = 'images'): Promise<Peeked | undefined> => {
   try {
     const head = typeof file === 'string' ? await headOf(file, headBytes) : file
     if (head === undefined) return undefined
@@ -63,12 +84,12 @@ export const peekPicture = async (file: string | Uint8Array): Promise<Peeked | u
     }
     if ((head[0] === 0x49 || head[0] === 0x4d) && head[0] === head[1]) {
       const tiff = tiffOf(typeof file === 'string' ? await readFile(file) : file)
-      if (E.isRight(tiff)) return peekTiff(tiff.right)
+      if (E.isRight(tiff)) return peekTiff(tiff.right, pages)
     }
     const { default: sharp } = await import('sharp')
-    const { channels, depth, space, width, height, orientation = 1, pages } = await sharp(file).metadata()
-    const isAnimated = pages === undefined && framesOf(head, Infinity) > 1
-    const frames = isAnimated ? framesOf(head, typeof file === 'string' ? (await stat(file)).size : file.length) : (pages ?? 1)
+    const { channels, depth, space, width, height, orientation = 1, pages: inFile } = await sharp(file).metadata()
+    const isAnimated = inFile === undefined && framesOf(head, Infinity) > 1
+    const frames = isAnimated ? framesOf(head, typeof file === 'string' ? (await stat(file)).size : file.length) : (inFile ?? 1)
     return {
       channels: space === 'cmyk' ? 3 : channels,
       deep: depth === 'ushort',

@@ -26,6 +26,8 @@ export interface TiffPage {
   readonly tags: ReadonlyMap<number, ReadonlyArray<number>>
   /** The value that stands for none, as GDAL writes it (tag 42113). */
   readonly noData?: number
+  /** What programs say of the file (tag 270). */
+  readonly description?: string
 }
 
 export interface Tiff {
@@ -112,13 +114,17 @@ export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
       const entries = big ? Number(v.getBigUint64(at, little)) : v.getUint16(at, little)
       const [first, step] = big ? [at + 8, 20] : [at + 2, 12]
       const tags = new Map<number, ReadonlyArray<number>>()
+      let description: string | undefined
       for (let i = 0; i < entries; i++) {
         const e = first + i * step
         const [tag, type, count] = [v.getUint16(e, little), v.getUint16(e + 2, little), offset(e + 4)]
         const size = sizes[type] ?? 0
-        if (size === 0 || count * size > bytes.length || type === 5 || (type > 9 && type < 13) || (type === 2 && tag !== 42113)) continue
+        if (size === 0 || count * size > bytes.length || type === 5 || (type > 9 && type < 13)) continue
         const place = e + (big ? 12 : 8)
         const from = count * size <= (big ? 8 : 4) ? place : offset(place)
+        // of the first page alone: it can be megabytes
+        if (tag === 270 && pages.length === 0) description = new TextDecoder().decode(bytes.subarray(from, from + count))
+        if (type === 2 && tag !== 42113) continue
         tags.set(
           tag,
           Array.from({ length: count }, (_, k) => value(type, from + k * size)),
@@ -137,6 +143,7 @@ export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
         reduced: (get(254, 0) & 1) === 1,
         tags,
         ...noDataOf(tags.get(42113)),
+        ...(description === undefined ? {} : { description }),
       })
       at = offset(first + entries * step)
     }

@@ -6,6 +6,7 @@ import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { isRecord } from '../../formats/codec.ts'
 import type { OpenOptions } from '../reader.ts'
+import { boxColumn } from './boxes.ts'
 import { compressors } from './compressors.ts'
 
 const isRead = (codec: string): boolean => codec === 'UNCOMPRESSED' || codec === 'SNAPPY' || codec in compressors
@@ -16,6 +17,8 @@ export interface Columns {
   readonly label: string | undefined
   /** Names of the classes by their numbers, where the table's description has them. */
   readonly names: ReadonlyArray<string> | undefined
+  /** The column of boxes, where there is one. */
+  readonly boxes: string | undefined
   readonly rest: ReadonlyArray<string>
 }
 
@@ -78,6 +81,7 @@ export const columnsOf = (place: string, m: FileMetaData, o: OpenOptions): Eithe
         ? names.find((n) => n === chosen)
         : (names.find((n) => features.get(n)?.['_type'] === 'ClassLabel') ??
           labelNames.map((w) => names.find((n) => n !== image && n.toLowerCase() === w)).find((n) => n !== undefined))
+  const boxes = boxColumn(paths.map((c) => c.path_in_schema).filter(([n]) => n !== image && n !== label))
   const feature = label === undefined ? undefined : features.get(label)
   // a list of classes names them in its element
   const element = feature?.['feature']
@@ -86,6 +90,7 @@ export const columnsOf = (place: string, m: FileMetaData, o: OpenOptions): Eithe
     image,
     label,
     names: Array.isArray(given) ? given.map(String) : undefined,
-    rest: names.filter((n) => n !== image && n !== label),
+    boxes,
+    rest: names.filter((n) => n !== image && n !== label && n !== boxes),
   })
 }

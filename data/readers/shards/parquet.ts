@@ -6,16 +6,21 @@ import { basename, join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
+import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { recent } from '../../formats/cache.ts'
-import type { Dataset, SplitName } from '../dataset.ts'
+import type { Dataset, Item, SplitName } from '../dataset.ts'
+import { annotated } from '../manifest/annotations.ts'
+import type { Counts } from '../manifest/annotations.ts'
 import { amongClasses, sharedLabels } from '../manifest/labels.ts'
 import { labelsIn } from '../manifest/meaning.ts'
-import { note } from '../note.ts'
+import { counted, note } from '../note.ts'
 import { originOf } from '../origin.ts'
 import { reopener } from '../reader.ts'
 import type { OpenOptions, Parts, Reader } from '../reader.ts'
+import { boxesAt, boxesOf } from './boxes.ts'
+import type { Boxes } from './boxes.ts'
 import { columnsOf } from './columns.ts'
 import type { Columns } from './columns.ts'
 import { look, packed, partsOf } from './packed.ts'
@@ -39,6 +44,9 @@ interface ParquetParts extends PackedParts {
   readonly root: string
   readonly column: string
   readonly groups: ReadonlyArray<Group>
+  readonly boxes?: Boxes
+  /** What boxes count: pixels as stored, or of pictures turned upright. */
+  readonly annotations: Counts
 }
 
 const origin = originOf<ParquetParts>('parquet')
@@ -100,7 +108,21 @@ const source = (p: Pick<ParquetParts, 'root' | 'column' | 'groups' | 'shards'>):
   }
 }
 
-const parquetDataset = (p: ParquetParts): Dataset => ({ ...packed(p, source(p)), origin: TE.right(origin.of(p)) })
+/** The item i with its boxes. */
+const withBoxes =
+  ({ root, boxes, annotations }: ParquetParts, { placeOf }: Source, i: number) =>
+  (item: Item): TaskEither<Fault, Item> => {
+    const own = boxes === undefined ? [] : boxesAt(boxes, i)
+    return boxes === undefined || own.length === 0
+      ? TE.right(item)
+      : annotated({ line: i, boxes: own, shares: boxes.shares }, placeOf(i), root, annotations)(item)
+  }
+
+const parquetDataset = (p: ParquetParts): Dataset => {
+  const from = source(p)
+  const plain = packed(p, from)
+  return { ...plain, origin: TE.right(origin.of(p)), item: (i) => pipe(plain.item(i), TE.chain(withBoxes(p, from, i))) }
+}
 
 /** What is known of a file once its end and its labels have been read. */
 interface Listed {
@@ -108,6 +130,8 @@ interface Listed {
   readonly columns: Columns
   /** The cells of its labels. */
   readonly cells: ReadonlyArray<unknown>
+  /** The cells of its boxes, where it has some. */
+  readonly boxCells: ReadonlyArray<unknown>
 }
 
 /** Numbers of 64 bits, also in lists, as numbers. */
@@ -119,7 +143,8 @@ const listed = (root: string, path: string, o: OpenOptions): TaskEither<Fault, L
     const metadata = await parquetMetadataAsync(file)
     const columns = columnsOf(join(root, path), metadata, o)
     if (E.isLeft(columns)) return columns
-    const { image, label } = columns.right
+    const { image, label, boxes } = columns.right
+    const known = [label, boxes].filter((c) => c !== undefined)
     const groups: Group[] = []
     let from = 0
     for (const g of metadata.row_groups) {
@@ -129,11 +154,12 @@ const listed = (root: string, path: string, o: OpenOptions): TaskEither<Fault, L
       from += rows
     }
     const read: ReadonlyArray<Readonly<Record<string, unknown>>> =
-      label === undefined ? [] : await parquetReadObjects({ file, metadata, columns: [label], compressors })
+      known.length === 0 ? [] : await parquetReadObjects({ file, metadata, columns: known, compressors })
     return E.right({
       groups: groups.filter((g) => g.rows > 0),
       columns: columns.right,
       cells: label === undefined ? new Array<unknown>(from).fill(undefined) : read.map((r) => plainOf(r[label])),
+      boxCells: boxes === undefined ? [] : read.map((r) => r[boxes]),
     })
   })
 
@@ -146,17 +172,31 @@ const inSplit = function* (read: ReadonlyArray<Listed & { readonly split: SplitN
   }
 }
 
+/** The boxes of the rows of a split, and what is none. */
+const boxesIn = (
+  root: string,
+  read: ReadonlyArray<Listed & { readonly split: SplitName; readonly file: string }>,
+  split: SplitName,
+): ReturnType<typeof boxesOf> => {
+  const own = read.filter((r) => r.split === split)
+  const rows = own.flatMap((r) => r.cells.map((_, row) => ({ cell: r.boxCells[row], file: r.file, row })))
+  return boxesOf(
+    rows.map((r) => r.cell),
+    (i) => `${join(root, rows[i].file)}: row ${rows[i].row}`,
+  )
+}
+
 /** Opens tables, their splits by their names. Faults: with onError 'stop' the first that cannot be read; no column of pictures. */
 export const parquet =
   (name: string, root: string, files: ReadonlyArray<string>, o: OpenOptions): TaskEither<Fault, Parts> =>
   async () => {
     const { splits, left } = partsOf(files)
     const skipped: Fault[] = []
-    const read: Array<Listed & { readonly split: SplitName }> = []
+    const read: Array<Listed & { readonly split: SplitName; readonly file: string }> = []
     for (const [k, file] of files.entries()) {
       if (left.includes(file)) continue
       const r = await listed(root, file, o)()
-      if (E.isRight(r)) read.push({ ...r.right, split: splits[k] })
+      if (E.isRight(r)) read.push({ ...r.right, split: splits[k], file })
       else if (o.onError !== 'skip') return r
       else skipped.push(r.left)
       o.progress?.(k + 1, files.length)
@@ -164,7 +204,7 @@ export const parquet =
     const [first] = read
     if (first === undefined || read.every((r) => r.cells.length === 0))
       return E.left(skipped.at(0) ?? wrongTable(root, 'tables without rows'))
-    const { image, label, names, rest } = first.columns
+    const { image, label, names, rest, boxes: boxed } = first.columns
     const meaning = labelsIn(
       read.flatMap((r) => r.cells),
       o.unlabelled ?? [],
@@ -179,6 +219,7 @@ export const parquet =
         'data.columns.path=NAME or label chooses others',
       ),
       ...(label === undefined ? [] : all.said),
+      ...(boxed === undefined ? [] : [`boxes are ${JSON.stringify(boxed)}, read as x, y, width and height`]),
     ]
     const datasets = new Map<SplitName, Dataset>()
     for (const split of ['train', 'val', 'test', 'all'] as const) {
@@ -186,6 +227,11 @@ export const parquet =
       const rows = Int32Array.from(inSplit(read, split))
       const { length } = rows
       if (length === 0) continue
+      const boxes = boxed === undefined ? undefined : boxesIn(root, read, split)
+      const [wrong] = boxes?.faults ?? []
+      if (wrong !== undefined && o.onError !== 'skip') return E.left(wrong)
+      if (wrong !== undefined)
+        notes.push(`${counted(boxes?.faults.length ?? 0, 'box', 'boxes')} without sides left out, the first at ${wrong.place}`)
       const shards = new Int32Array(length)
       let filled = 0
       groups.forEach((g, k) => {
@@ -197,6 +243,8 @@ export const parquet =
         groups,
         shards: sharedNumbers(Int32Array, shards),
         ...sharedLabels(all, rows),
+        ...(boxes === undefined ? {} : { boxes: boxes.boxes }),
+        annotations: o.annotations ?? ('stored' as const),
       }
       const { notes: seen, ...decoding } = await look(length, source(parts).bytes, o)
       notes.push(...seen)

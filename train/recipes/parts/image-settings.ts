@@ -47,6 +47,10 @@ export const imageSettings = section(
       ['usual', ...layouts],
       'how the axes of arrays lie: n images, c channels, d slices, h rows, w columns; usual: as their lengths say',
     ),
+    pages: oneOf(
+      ['images', 'channels'],
+      'what the pages of a TIFF are: images by themselves, or channels of one, as OME and ImageJ describe them, else all of them',
+    ),
     columns,
     unlabelled: list(text('', 'a text'), [], 'texts that stand for no label; none: blank, NaN, NA, null, -1, and 255 beyond all others'),
     annotations: oneOf(

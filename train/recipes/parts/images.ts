@@ -15,6 +15,7 @@ import { normalisationFor } from '../../../data/loading/measure.ts'
 import { valueAt } from '../../../data/formats/codec.ts'
 import type { Dataset } from '../../../data/readers/dataset.ts'
 import type { OpenOptions } from '../../../data/readers/reader.ts'
+import { openData } from '../../../data/readers/index.ts'
 import { mnistSplit } from '../../../data/readers/mnist.ts'
 import { openTraining } from '../../../data/loading/training.ts'
 import type { TrainingSplit } from '../../../data/loading/training.ts'
@@ -23,6 +24,7 @@ import type { Say } from '../../config/common.ts'
 import { oneOf } from '../../config/field.ts'
 import type { Part } from '../part.ts'
 import { part, partOf } from '../part.ts'
+import { once } from './once.ts'
 import type { Images } from './image-settings.ts'
 import { imageSettings } from './image-settings.ts'
 import { localModel } from '../../exchange/huggingface/hub.ts'
@@ -112,6 +114,7 @@ export const readingOf = (o: Images): OpenOptions => ({
   ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
   ...(o.volume === 'all' ? {} : { volume: Number(o.volume) }),
   ...(o.layout === 'usual' ? {} : { layout: o.layout }),
+  ...(o.pages === 'images' ? {} : { pages: o.pages }),
   ...(o.axis === 'usual' ? {} : { axis: o.axis === '0' ? 0 : o.axis === '1' ? 1 : 2 }),
 })
 
@@ -137,13 +140,17 @@ export interface Source {
   (say: Say, from: string, base?: string): TaskEither<Fault, TrainingSplit>
   /** What opens a path, where that is a function of the program's own. */
   readonly opens?: Opener
-  /** The same images, opened by another function. Default: they are opened in one way alone. */
-  readonly by?: (open: Opener) => Source
+  /**
+   * The same images, opened by another function; `usual`: what opens them where none does. Default: they are opened in one way alone.
+   */
+  readonly by?: By
 }
+
+type By = (open: Opener | undefined, usual?: Opener) => Source
 
 type Open = (say: Say, from: string, base?: string) => TaskEither<Fault, TrainingSplit>
 
-const opensBy = (source: Open, opens: Opener | undefined, by: ((open: Opener) => Source) | undefined): Source =>
+const opensBy = (source: Open, opens: Opener | undefined, by: By | undefined): Source =>
   Object.assign(source, { ...(opens === undefined ? {} : { opens }), ...(by === undefined ? {} : { by }) })
 
 const unnamed = fault('config', {
@@ -154,7 +161,7 @@ const unnamed = fault('config', {
 })
 
 const sourceOf =
-  (open?: Opener) =>
+  (open?: Opener, usual: Opener = openData) =>
   (o: Images): Source =>
     opensBy(
       (say, from, base) =>
@@ -174,7 +181,8 @@ const sourceOf =
                     share: o.share,
                     loading: loadingOf(o),
                     say,
-                    ...(open === undefined ? {} : { open }),
+                    // asked for what decides how the path is read, and nothing else
+                    open: (path, { listed }) => (open ?? usual)(path, { ...readingOf(o), ...(listed === undefined ? {} : { listed }) }),
                     ...(intensity === undefined ? {} : { intensity }),
                     ...(normalisation === undefined ? {} : { normalisation }),
                   }),
@@ -185,7 +193,7 @@ const sourceOf =
           ),
         ),
       open,
-      (other) => sourceOf(other)(o),
+      (other, then = usual) => sourceOf(other, then)(o),
     )
 
 /** Images at a path, or digits. */
@@ -203,6 +211,9 @@ const opening =
 /** Images, and what opens their path where that is not what its files are. */
 export interface OpenedImages extends Part<Images, Source> {
   readonly opener: (o: Images) => Opener | undefined
+  /** Opens a path by the readers, for those parts of `sharing` to take what was opened. */
+  readonly before: Opener
+  readonly sharing: <D extends object>(p: Part<D, Source>) => Part<D, Source>
 }
 
 /** The reader of no plugin. */
@@ -241,8 +252,21 @@ export const readBy =
     })
   }
 
+/** Images that take what was opened before, where the readers open them. */
+const sharingOf =
+  (taken: Opener) =>
+  <D extends object>(p: Part<D, Source>): Part<D, Source> =>
+    partOf(p.settings, (s) => {
+      const source = p.make(s)
+      return source.opens === undefined ? (source.by?.(undefined, taken) ?? source) : source
+    })
+
 /** Images at a path, or digits, with the readers of plugins. */
-export const imagesWith = (readers: Readers): OpenedImages => ({ ...readBy(readers)(images()), opener: openerOf(readers) })
+export const imagesWith = (readers: Readers): OpenedImages => {
+  const { kept, taken } = once(openData)
+  const sharing = sharingOf(taken)
+  return { ...sharing(readBy(readers)(images())), opener: openerOf(readers), before: kept, sharing }
+}
 
 /**
  * Images that a function of one's own opens from a path, with all settings of `images`: `imagesBy(openRaw)({ path: 'scans' })`. Worker
@@ -260,7 +284,7 @@ export const shownAs =
         return opensBy(
           (say, from, base) => pipe(source(say, from, base), TE.map(f)),
           opens,
-          by === undefined ? undefined : (open) => shown(by(open)),
+          by === undefined ? undefined : (open, usual) => shown(by(open, usual)),
         )
       }
       return shown(p.make(s))
