@@ -32,10 +32,15 @@ describe.skipIf(isFault(plugin) && isOptional('pjrt:cpu'))('on pjrt:cpu', { time
     expect(stderr).toContain('XLA by PJRT')
   })
 
-  test('two devices train as one does by either strategy, and one goes on from what they saved', async () => {
+  test('several devices train as one does by either strategy, and one goes on from what they saved', async () => {
     const out = await folder()
     const words = (name: string): ReadonlyArray<string> => [
-      ...['train/cli/dinograph.ts', 'train', ...quick.map((w) => (w === 'gpujs:cpu' ? 'pjrt:cpu' : w)), ...set('data.workers=0')],
+      ...[
+        'train/cli/dinograph.ts',
+        'train',
+        ...quick.map((w) => (w === 'gpujs:cpu' ? 'pjrt:cpu' : w)),
+        ...set('data.workers=0', 'batch=6'),
+      ],
       ...['--steps', '6', '--out', join(out, name)],
     ]
     const losses = async (name: string): Promise<ReadonlyArray<number>> =>
@@ -44,7 +49,10 @@ describe.skipIf(isFault(plugin) && isOptional('pjrt:cpu'))('on pjrt:cpu', { time
         .split('\n')
         .map((line) => (JSON.parse(line) as { loss: number }).loss)
     command(...words('one'))
-    expect(command(...words('ddp'), '--devices', '2').stderr).toMatch(/XLA by PJRT .* on 2 devices, .*: ddp$/m)
+    const ddp = command(...words('ddp'), '--devices', '3').stderr
+    expect(ddp).toMatch(/XLA by PJRT .* on 3 devices, .*: ddp$/m)
+    // networks are looked at with as many images for each
+    expect(ddp).not.toContain('no pictures')
     expect(command(...words('fsdp'), '--devices', '2', ...set('accelerator.strategy=fsdp')).stderr).toMatch(/2 devices, .*: fsdp$/m)
     const alone = await losses('one')
     expectClose(await losses('ddp'), alone, 1e-5, 'losses by ddp')
@@ -53,9 +61,9 @@ describe.skipIf(isFault(plugin) && isOptional('pjrt:cpu'))('on pjrt:cpu', { time
     const resumed = command('train/cli/dinograph.ts', 'train', '--resume', '--out', join(out, 'fsdp'), '--devices', '1').stderr
     expect(resumed).toContain('pjrt:cpu with batches in 2 shares')
     expectClose(await losses('fsdp'), alone, 1e-5, 'losses after going on')
-    const odd = spawnSync(process.execPath, ['--import', 'tsx', ...words('odd'), '--devices', '3'], { encoding: 'utf8' })
+    const odd = spawnSync(process.execPath, ['--import', 'tsx', ...words('odd'), '--devices', '4'], { encoding: 'utf8' })
     expect(odd.status).toBe(2)
-    expect(odd.stderr).toContain('4 images for 3 ranks or devices')
+    expect(odd.stderr).toContain('6 images for 4 ranks or devices')
   })
 
   test('ir prints its stages, and the text that XLA is given', () => {

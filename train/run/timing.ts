@@ -63,7 +63,7 @@ export const inTime = async (
     o.progress.say,
   )
   if (E.isLeft(planned)) return planned
-  const again = planned.right.run.assemble(t.images, device.planned)
+  const again = planned.right.run.assemble(t.images, device.planned, device.parts)
   if (E.isLeft(again)) return again
   const next: Timed = { ...t, ...planned.right, assembled: again.right }
   if (sameSteps(assembled, again.right)) return E.right({ t: next, phases })

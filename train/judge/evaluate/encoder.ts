@@ -173,9 +173,8 @@ export const encoder = (device: Device, f: Frozen, root: string, wanted: Wanted,
     TE.fromEither(preparedSize(f.place, preprocess)),
     TE.chain((size) => {
       const tokens = Math.max(1, (size.height * size.width) / f.patch ** 2)
-      const { share } = device
-      const ranks = share?.ranks ?? 1
-      const batch = ranks * Math.ceil(Math.max(1, Math.min(100, Math.floor(tokensAtOnce / tokens))) / ranks)
+      const { share, parts = 1 } = device
+      const batch = parts * Math.ceil(Math.max(1, Math.min(100, Math.floor(tokensAtOnce / tokens))) / parts)
       const shape = [batch, f.channels, size.height, size.width]
       const outputs = Object.entries(wanted(f.look(root)(input('pixels', shape))))
       const prepare =
