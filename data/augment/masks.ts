@@ -129,6 +129,8 @@ export interface MaskOptions extends BlockOptions {
   readonly ratio?: readonly [number, number]
   /** Turns every mask around its edges by random distances (dinov3's `random_circular_shift`). Default false. */
   readonly shift?: boolean
+  /** Lists have a multiple of so many entries, so that as many ranks can share them. Default 1. */
+  readonly shares?: number
 }
 
 /** Hidden patches as lists of U entries; entries behind the last hidden patch are padding: index 0, weight 0. */
@@ -145,7 +147,7 @@ export interface CollatedMasks {
 
 /**
  * Lists of a mask `[R, N]`, of `length` entries; as many as there are hidden patches where no length is given. Hidden patches
- * that the list does not hold are left out of it; `listLength` is always enough for what `drawMasks` draws.
+ * that the list does not hold are left out of it; `listSlots` is always enough for what `drawMasks` draws.
  */
 export const collate = (mask: Uint8Array, crops: number, length?: number): CollatedMasks => {
   const n = mask.length / crops
@@ -192,6 +194,12 @@ export const listLength = (o: MaskOptions): number => {
   )
 }
 
+/** The entries of a list: the least that are enough, in whole shares. */
+export const listSlots = (o: MaskOptions): number => {
+  const { shares = 1 } = o
+  return shares * Math.ceil(listLength(o) / shares)
+}
+
 /** A mask turned around its edges: down by `dy` rows and right by `dx` columns. */
 const turned = (mask: Mask, { height, width }: MaskGrid, dy: number, dx: number): Mask =>
   mask.map((_, p) => mask[((Math.floor(p / width) + height - dy) % height) * width + (((p % width) + width - dx) % width)])
@@ -216,5 +224,5 @@ export const drawMasks = (o: MaskOptions, seed: number, step: number): CollatedM
     const share = o.sampler === 'exact' ? shares[i + 1] : between(s.unit(0), shares[i], shares[i + 1])
     all.set(drawMask(o, s, patchesOf(patches, share)), order[i] * patches)
   }
-  return collate(all, o.crops, listLength(o))
+  return collate(all, o.crops, listSlots(o))
 }

@@ -111,6 +111,19 @@ describe('batches', () => {
       runs(300),
     )
   })
+  it('have lists that ranks can share, with the same patches', () => {
+    fc.assert(
+      fc.property(options, seeds, fc.integer({ min: 1, max: 9 }), (o, seed, shares) => {
+        const [one, shared] = [drawMasks(o, seed, 1), drawMasks({ ...o, shares }, seed, 1)]
+        expect(shared.indices.length % shares).toBe(0)
+        expect(shared.indices.length - one.indices.length).toBeLessThan(shares)
+        expect(shared.mask).toEqual(one.mask)
+        expect(shared.indices.slice(0, one.indices.length)).toEqual(one.indices)
+        expect([...shared.weights].slice(one.indices.length).every((w) => w === 0)).toBe(true)
+      }),
+      runs(100),
+    )
+  })
   it('have masks of every size between both ratios', () => {
     const b = drawMasks({ grid: { height: 12, width: 12 }, crops: 8, sampler: 'exact' }, 1, 1)
     const perCrop = Array.from({ length: 8 }, (_, i) => hidden(b.mask.subarray(i * 144, (i + 1) * 144))).sort((x, y) => x - y)

@@ -5,13 +5,15 @@ import * as t from 'io-ts'
 import { expect, test } from 'vitest'
 import { costOfStep, nets, productFlops } from '../../compiler/distribute/cost.ts'
 import type { Graph } from '../../core/graph.ts'
-import { value } from '../../core/graph.ts'
+import { leavesOfGraph, value } from '../../core/graph.ts'
 import { matmul } from '../../ops/contract.ts'
 import { sum } from '../../ops/reduce.ts'
 import { sizeOf } from '../../core/type.ts'
 import { noStrategy } from '../../train/step/strategies/strategy.ts'
 import { right } from '../data/either.ts'
 import { input } from '../support/tensor.ts'
+import { recipe } from '../../train/recipes/recipe.ts'
+import { recipesOfRanks } from '../targets/ranked.ts'
 import { programOf } from './networks.ts'
 
 test('operations in products are two for each element that is summed', () => {
@@ -42,6 +44,25 @@ test.each([2, 4, 8])('among %i ranks: gradients once by ddp, weights for each us
   expect(fsdp.state).toBeLessThan(ddp.state / ranks + 0.2 * ddp.state)
   expect([...ddp.sent.keys()]).not.toContain('reduceScatter')
   expect(fsdp.sent.get('reduceScatter')?.bytes).toBeLessThanOrEqual(bytes)
+})
+
+test.each([2, 4])('among %i ranks: lists of hidden patches are shared whatever number of patches may be hidden', (ranks) => {
+  // of 12 of 16 crops with 16 patches each 55 patches may be hidden
+  const config = {
+    ...recipesOfRanks.v2,
+    batch: 8,
+    objective: { kind: 'dinov2', masks: { probability: 0.75, minPatches: 1 } },
+    augmentation: { globalSize: 28, localSize: 14, locals: 2 },
+  } as const
+  const graphFor = (parts: number): Graph =>
+    right(right(recipe(config).resolve([])).assemble({ channels: 1, side: 28 }, undefined, parts)).phases[0].turns[0].graph
+  const listed = (g: Graph): number => leavesOfGraph(g).find((l) => l.path === 'batch.mask_indices')?.type.shape[0] ?? 0
+  const [one, graph] = [graphFor(1), graphFor(ranks)]
+  expect(listed(one) % ranks).not.toBe(0)
+  expect(listed(graph)).toBe(ranks * Math.ceil(listed(one) / ranks))
+  const none = { isTrained: () => false, isWeight: () => false }
+  const { flops } = right(costOfStep({ strategy: 'ddp', ranks, images: 8 }, none)(graph))
+  expect((flops * ranks) / right(productFlops(one))).toBeLessThan(1.15)
 })
 
 const told = t.type({

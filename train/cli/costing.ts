@@ -78,18 +78,25 @@ const seconds = (s: number): string => (s < 1 ? `${(1e3 * s).toPrecision(3)} ms`
 /** The share of its time that a rank computes what one process would have to. */
 const efficiency = (one: number, { peak, net }: Costing, c: StepCost): number => one / peak / c.ranks / (c.flops / peak + c.seconds(net))
 
-/** The table, and one object. Faults: images that the ranks cannot share evenly. */
-export const costText = (phase: AssembledPhase, o: Costing, json: boolean): Either<Fault, string> =>
+/** The table, and one object; `phaseFor`: the phase for a number of ranks. Faults: images that they cannot share evenly. */
+export const costText = (phaseFor: (ranks: number) => Either<Fault, AssembledPhase>, o: Costing, json: boolean): Either<Fault, string> =>
   pipe(
     E.Do,
-    E.bind('one', () => productFlops(last(phase.turns).graph)),
+    E.bind('phase', () => phaseFor(1)),
+    E.bind('one', ({ phase }) => productFlops(last(phase.turns).graph)),
     E.bind('all', () =>
       pipe(
-        o.ranks.flatMap((n) => distributionNames.map((strategy) => [n, strategy] as const)),
-        E.traverseArray(([n, strategy]) => costed(phase)(n, strategy)),
+        o.ranks,
+        E.traverseArray((n) =>
+          pipe(
+            phaseFor(n),
+            E.chain((own) => E.traverseArray((strategy: DistributionName) => costed(own)(n, strategy))(distributionNames)),
+          ),
+        ),
+        E.map((rows) => rows.flat()),
       ),
     ),
-    E.map(({ one, all }) => {
+    E.map(({ phase, one, all }) => {
       const table = tableText(
         all.map((c) => ({
           ranks: c.ranks,

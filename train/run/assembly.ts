@@ -44,6 +44,8 @@ export interface AtHand extends Imagery {
   readonly augmentation: Augmentation
   /** Images of one run of a step's program. */
   readonly batch: number
+  /** Among how many these are shared: `Device.parts`. */
+  readonly parts: number
 }
 
 /** Bytes that a graph is planned to take. */
@@ -128,8 +130,8 @@ const normalisedBy =
   (r: Augmentation): Augmentation =>
     normalisation === undefined ? r : { ...r, normalisation }
 
-/** Rows of one evaluation run, as many for each rank. */
-const evaluationBatch = (ranks: number): number => ranks * Math.ceil(100 / ranks)
+/** Rows of one evaluation run, as many for each of those that share them. */
+const evaluationBatch = (parts: number): number => parts * Math.ceil(100 / parts)
 
 /** The root of a plain network's tensors. */
 export const plainRoot = 'plain'
@@ -206,9 +208,9 @@ interface Made {
   readonly method: Method
 }
 
-const madeOf = <S extends CommonSettings>(o: AssemblyOptions<S>, images: Imagery, s: S): Made => {
+const madeOf = <S extends CommonSettings>(o: AssemblyOptions<S>, images: Imagery, s: S, parts: number): Made => {
   const augmentation = normalisedBy(images)(o.augmentation(s))
-  return { augmentation, method: o.method(s, { ...images, augmentation, batch: s.batch }) }
+  return { augmentation, method: o.method(s, { ...images, augmentation, batch: s.batch, parts }) }
 }
 
 const assembledPhase = <S extends CommonSettings>(
@@ -218,12 +220,12 @@ const assembledPhase = <S extends CommonSettings>(
   phase: Phase<S>,
   { augmentation, method }: Made,
   begun: Begun,
-  ranks: number,
+  parts: number,
 ): Either<Fault, AssembledPhase> => {
   const { name, from, settings: s } = phase
   const crops = cropsFor(images, augmentation, s.batch)
   if (E.isLeft(crops)) return crops
-  const whole = cropsFor(images, wholeImage(augmentation), evaluationBatch(ranks))
+  const whole = cropsFor(images, wholeImage(augmentation), evaluationBatch(parts))
   if (E.isLeft(whole)) return whole
   const hypers = o.hypers(s)
   if (E.isLeft(hypers)) return hypers
@@ -251,15 +253,15 @@ const trainedPaths = ({ turns: [{ residents }] }: Stage): ReadonlyArray<string> 
 /** Traces all phases of a run. Faults: whatever is wrong in them. */
 export const assembled =
   <S extends CommonSettings>(o: AssemblyOptions<S>, s: S) =>
-  (images: Imagery, planned: Planned = plannedBytes(nativeRoad()), ranks = 1): Either<Fault, Assembled> => {
+  (images: Imagery, planned: Planned = plannedBytes(nativeRoad()), parts = 1): Either<Fault, Assembled> => {
     const checked = checkPhases(s.steps, o.phases?.(s) ?? [{ name: 'training', from: 0, settings: s }])
     if (E.isLeft(checked)) return checked
-    const whole = madeOf(o, images, s)
+    const whole = madeOf(o, images, s, parts)
     const phases: Array<AssembledPhase> = []
     /** The phase in which each parameter was trained first, undefined for that from step 0. */
     const begun = new Map<string, string | undefined>()
     for (const p of checked.right) {
-      const next = assembledPhase(o, images, planned, p, p.settings === s ? whole : madeOf(o, images, p.settings), begun, ranks)
+      const next = assembledPhase(o, images, planned, p, p.settings === s ? whole : madeOf(o, images, p.settings, parts), begun, parts)
       if (E.isLeft(next)) return next
       phases.push(next.right)
       for (const path of trainedPaths(next.right)) if (!begun.has(path)) begun.set(path, p.from === 0 ? undefined : p.name)
@@ -267,7 +269,7 @@ export const assembled =
     const [first, ...others] = phases
     const residents = residentsOver(phases.flatMap((p) => p.turns))
     if (E.isLeft(residents)) return residents
-    const crops = cropsFor(images, wholeImage(whole.augmentation), evaluationBatch(ranks))
+    const crops = cropsFor(images, wholeImage(whole.augmentation), evaluationBatch(parts))
     if (E.isLeft(crops)) return crops
     const plain = plainFeatures(whole.method.evaluated, crops.right, plainRoot)
     if (E.isLeft(plain)) return plain

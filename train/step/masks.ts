@@ -3,7 +3,7 @@ import { leaf } from '../../core/expr.ts'
 import { tensorType } from '../../core/type.ts'
 import type { HostArray, HostValues } from '../../compiler/target.ts'
 import type { CollatedMasks, MaskOptions } from '../../data/augment/masks.ts'
-import { drawMasks, listLength } from '../../data/augment/masks.ts'
+import { drawMasks, listSlots } from '../../data/augment/masks.ts'
 import type { HiddenPatches } from '../../models/dinov2.ts'
 import type { StepFeed } from './method.ts'
 
@@ -30,6 +30,6 @@ export interface Masking {
 
 /** Masks as iBOT, DINOv2 and DINOv3 draw them, a function of seed and step. */
 export const masking = (o: MaskOptions): Masking => ({
-  inputs: maskInputs(o.crops, o.grid.height * o.grid.width, listLength(o)),
+  inputs: maskInputs(o.crops, o.grid.height * o.grid.width, listSlots(o)),
   feed: (seed, step) => maskValues(drawMasks(o, seed, step)),
 })

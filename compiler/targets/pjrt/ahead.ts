@@ -7,7 +7,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
-import { fault, isFault } from '../../../core/fault.ts'
+import { isFault } from '../../../core/fault.ts'
 import type { Graph } from '../../../core/graph.ts'
 import type { DistributionName } from '../../distribute/strategy.ts'
 import { distribute } from '../../distribute/strategy.ts'
@@ -33,33 +33,21 @@ import type { Precision } from './writer.ts'
 export interface AheadOptions {
   readonly precision: Precision
   readonly strategy: DistributionName
-  /** Devices that share the batch; 0: all of the machine. */
+  /** Devices that share the batch. */
   readonly devices: number
   /** Images of the whole batch. */
   readonly images: number
 }
 
 export interface Ahead {
-  readonly machine: string
-  /** Devices of the machine, and how many of them share the batch. */
-  readonly there: number
-  readonly devices: number
   readonly seconds: number
   readonly memory: MemoryUse
   /** Operations of the program as XLA has changed it, by their name in HLO. */
   readonly operations: ReadonlyMap<string, number>
 }
 
-const tooMany = ({ name }: Machine, asked: number, there: number): Fault =>
-  fault('usage', {
-    place: 'accelerator.devices',
-    found: `${asked} devices, where ${name} has ${there}`,
-    allowed: `1 to ${there}, or 0 for all`,
-    remedy: 'ask for fewer with --devices, or name a larger machine',
-  })
-
 /** The program of a number of devices, each of which runs it. Fault: a batch that they cannot share. */
-const programOf = (g: Graph, { precision, strategy, images }: AheadOptions, devices: number): Either<Fault, string> =>
+const programOf = (g: Graph, { precision, strategy, images, devices }: AheadOptions): Either<Fault, string> =>
   pipe(
     devices === 1
       ? E.right(g)
@@ -81,15 +69,11 @@ const compiled = async (api: Api, log: string, g: Graph, m: Machine, o: AheadOpt
       api.call('TopologyDescription_Create', [name.address, m.topology.length, values, count, 0]),
     )
     try {
-      const [, , all] = api.call('TopologyDescription_GetDeviceDescriptions', [topology, 0, 0])
-      const there = Number(all)
-      const devices = o.devices === 0 ? there : o.devices
-      if (devices > there) return E.left(tooMany(m, devices, there))
-      const text = programOf(g, o, devices)
+      const text = programOf(g, o)
       if (E.isLeft(text)) return text
       const code = s.text(text.right)
       const program = s.struct([code.address, Buffer.byteLength(text.right), format.address, 4])
-      const options = compileOptions(m.xla, devices)
+      const options = compileOptions(m.xla, o.devices)
       const began = performance.now()
       const made = await api.later('Compile', [topology, program.address, s.bytes(options).address, options.length, 0, 0])
       const executable = made[5]
@@ -97,9 +81,6 @@ const compiled = async (api: Api, log: string, g: Graph, m: Machine, o: AheadOpt
         const about = aboutOf(api, executable)
         const optimized = about.optimized()
         return E.right({
-          machine: m.name,
-          there,
-          devices,
           seconds: (performance.now() - began) / 1000,
           memory: about.memory(),
           operations: operationsIn(optimized.program, optimized.format),
@@ -123,7 +104,7 @@ const endAtOnce = (): void => {
   })
 }
 
-/** Compiles a graph for a machine. Faults: no plugin for it, with what to install; devices that it has not; what the plugin refuses. */
+/** Compiles a graph for a machine. Faults: no plugin for it, with what to install; what the plugin refuses. */
 export const compileAhead =
   (g: Graph, m: Machine, o: AheadOptions): TaskEither<Fault, Ahead> =>
   async () => {

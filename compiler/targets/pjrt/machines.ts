@@ -7,6 +7,7 @@ import type { Settings } from './options.ts'
 export interface Machine {
   readonly name: string
   readonly platform: Platform
+  readonly devices: number
   /** The name of the topology, and its options. */
   readonly topology: string
   readonly create: Settings
@@ -33,7 +34,7 @@ const h100 = [
 const cards = /^h100(?::([1-9]\d{0,2}))?$/
 
 /** TPUs by generation and the grid of their chips, as Google names slices: `v5e:2x4`. */
-const slice = /^v\d+[a-z]*:\d+x\d+(?:x\d+)?$/
+const slice = /^v\d+[a-z]*:(\d+)x(\d+)(?:x(\d+))?$/
 
 /** The machine of a name. Fault: an unknown one. */
 export const machineOf = (name: string): Machine | Fault => {
@@ -43,6 +44,7 @@ export const machineOf = (name: string): Machine | Fault => {
     return {
       name,
       platform: 'cuda',
+      devices: Number(card[1] ?? 1),
       topology: 'cuda',
       create: { topology: `1x1x${card[1] ?? 1}`, target_config: h100 },
       xla: { xla_gpu_autotune_level: 0 },
@@ -50,7 +52,11 @@ export const machineOf = (name: string): Machine | Fault => {
     }
   // without these the plugin asks Google's cloud about the machine that it is on, and takes chips that nothing is to run on for itself
   const environment = { TPU_SKIP_MDS_QUERY: '1', ALLOW_MULTIPLE_LIBTPU_LOAD: '1' }
-  if (slice.test(name)) return { name, platform: 'tpu', topology: name, create: {}, xla: {}, environment }
+  const grid = slice.exec(name)?.slice(1)
+  if (grid !== undefined) {
+    const devices = grid.reduce((n, side) => n * Number(side ?? 1), 1)
+    return { name, platform: 'tpu', devices, topology: name, create: {}, xla: {}, environment }
+  }
   return fault('usage', {
     place: '--for',
     found: name,

@@ -1,4 +1,6 @@
 /** `dinograph compile --for MACHINE --config FILE`: what a training step takes on a machine that is not here. */
+import * as E from 'fp-ts/lib/Either.js'
+import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { last } from 'fp-ts/lib/ReadonlyNonEmptyArray.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -7,11 +9,12 @@ import { totalsOf } from '../../../compiler/memory/plan.ts'
 import { follow, plannedBytes } from '../../../compiler/road.ts'
 import type { Ahead, AheadOptions } from '../../../compiler/targets/pjrt/ahead.ts'
 import { compileAhead } from '../../../compiler/targets/pjrt/ahead.ts'
+import type { Machine } from '../../../compiler/targets/pjrt/machines.ts'
 import { machineOf } from '../../../compiler/targets/pjrt/machines.ts'
 import { estimate } from '../../../compiler/targets/pjrt/road.ts'
 import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
-import { isFault } from '../../../core/fault.ts'
+import { fault, isFault } from '../../../core/fault.ts'
 import { decided } from '../../run/experiment.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import { pluginOption, recipeOf } from '../plugins.ts'
@@ -39,7 +42,7 @@ const counted = ({ operations }: Ahead, is: (name: string) => boolean): number =
 
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`
 
-const outputOf = (a: Ahead, { precision, strategy }: AheadOptions, flop: number): Output => {
+const outputOf = (a: Ahead, m: Machine, { precision, strategy, devices }: AheadOptions, flop: number): Output => {
   const { arguments: given, outputs, aliased, temporaries } = a.memory
   // what ends an operation that was begun is not another one
   const isCollective = (name: string): boolean => collectives.some((c) => name.startsWith(c)) && !name.endsWith('-done')
@@ -52,7 +55,7 @@ const outputOf = (a: Ahead, { precision, strategy }: AheadOptions, flop: number)
   const memory = given + outputs - aliased + temporaries
   return {
     text: [
-      `${a.machine}: compiled for ${a.devices} of ${a.there === 1 ? '1 device' : `${a.there} devices`}${a.devices === 1 ? '' : ` by ${strategy}`} in ${a.seconds.toFixed(1)} s, and not run; products in ${precision}`,
+      `${m.name}: compiled for ${devices} of ${m.devices === 1 ? '1 device' : `${m.devices} devices`}${devices === 1 ? '' : ` by ${strategy}`} in ${a.seconds.toFixed(1)} s, and not run; products in ${precision}`,
       `memory of a device: ${mib(memory)}: ${mib(given)} given, ${mib(outputs - aliased)} returned beside what lies where it was given, ${mib(temporaries)} in between`,
       `floating-point operations of a step, of all devices: ${(flop / 1e9).toPrecision(4)} · 10^9`,
       `fusions: ${fusions}`,
@@ -60,9 +63,9 @@ const outputOf = (a: Ahead, { precision, strategy }: AheadOptions, flop: number)
       `collectives: ${between}`,
     ].join('\n'),
     json: {
-      machine: a.machine,
-      devices: a.devices,
-      strategy: a.devices === 1 ? null : strategy,
+      machine: m.name,
+      devices,
+      strategy: devices === 1 ? null : strategy,
       seconds: a.seconds,
       precision,
       memory_bytes: memory,
@@ -75,6 +78,19 @@ const outputOf = (a: Ahead, { precision, strategy }: AheadOptions, flop: number)
     },
   }
 }
+
+/** How many devices share the batch. Fault: more than there are. */
+const devicesOf = (asked: number, { name, devices }: Machine): Either<Fault, number> =>
+  asked <= devices
+    ? E.right(asked === 0 ? devices : asked)
+    : E.left(
+        fault('usage', {
+          place: 'accelerator.devices',
+          found: `${asked} devices, where ${name} has ${devices}`,
+          allowed: `1 to ${devices}, or 0 for all`,
+          remedy: 'ask for fewer with --devices, or name a larger machine',
+        }),
+      )
 
 const compile = (a: Arguments): TaskEither<Fault, Output> =>
   pipe(
@@ -89,17 +105,18 @@ const compile = (a: Arguments): TaskEither<Fault, Output> =>
     TE.bind('run', ({ experiment, layers }) => decided(experiment, spokenProgress().say)(layers)),
     TE.bind('data', ({ run }) => run.data(() => undefined)),
     TE.bind('first', ({ data }) => data.train.item(0)),
-    TE.bind('made', ({ run, first: { image } }) =>
-      TE.fromEither(run.assemble({ channels: image.channels, side: Math.max(image.height, image.width) }, plannedBytes(estimate))),
+    TE.bind('devices', ({ run, machine }) => TE.fromEither(devicesOf(run.settings.accelerator.devices, machine))),
+    TE.bind('made', ({ run, devices, first: { image } }) =>
+      TE.fromEither(run.assemble({ channels: image.channels, side: Math.max(image.height, image.width) }, plannedBytes(estimate), devices)),
     ),
     TE.let('graph', ({ made }) => last(last(made.phases).turns).graph),
     TE.bind('plan', ({ graph }) => TE.fromEither(follow(estimate)(graph))),
-    TE.chain(({ machine, run, made, graph, plan }) => {
-      const { precision, strategy, devices } = run.settings.accelerator
+    TE.chain(({ machine, devices, run, made, graph, plan }) => {
+      const { precision, strategy } = run.settings.accelerator
       const o = { precision, strategy: strategy === 'auto' ? 'ddp' : strategy, devices, images: last(made.phases).batch } as const
       return pipe(
         compileAhead(graph, machine, o),
-        TE.map((ahead) => outputOf(ahead, o, totalsOf(plan).flops)),
+        TE.map((ahead) => outputOf(ahead, machine, o, totalsOf(plan).flops)),
       )
     }),
   )

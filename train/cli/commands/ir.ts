@@ -166,18 +166,21 @@ const show = (a: Arguments): TaskEither<Fault, string> =>
     TE.bind('device', () => openTarget(O.getOrElse((): string => 'auto')(a.target))),
     TE.chain(({ resolved, first, device }) => async () => {
       const images = { channels: first.image.channels, side: Math.max(first.image.height, first.image.width) }
-      const phase = pipe(
-        resolved.assemble(images, device.planned),
-        E.chain((assembled) => phaseOf(assembled, phaseName(a))),
-      )
-      const text = E.isLeft(phase)
-        ? phase
-        : a.extra.get('cost') === true
+      const phaseFor = (ranks: number): Either<Fault, AssembledPhase> =>
+        pipe(
+          resolved.assemble(images, device.planned, ranks),
+          E.chain((assembled) => phaseOf(assembled, phaseName(a))),
+        )
+      const text =
+        a.extra.get('cost') === true
           ? pipe(
               costingOf(spec, a),
-              E.chain((c) => costText(phase.right, c, a.json)),
+              E.chain((c) => costText(phaseFor, c, a.json)),
             )
-          : await textOf(phase.right, device, a)()
+          : await pipe(
+              TE.fromEither(phaseFor(1)),
+              TE.chain((phase) => textOf(phase, device, a)),
+            )()
       device.close()
       return text
     }),

@@ -32,9 +32,10 @@ export const hidden = part(
           global: { count, size },
         },
         batch,
+        parts,
       },
     ) => {
       const side = patchesAlong(size, patch)
-      return masking({ ...h, crops: count * batch, grid: { height: side, width: side } })
+      return masking({ ...h, shares: parts, crops: count * batch, grid: { height: side, width: side } })
     },
 )
