@@ -180,6 +180,11 @@ describe('DICOM: an element is read as it is written', () => {
     ['no preamble', good.subarray(128), undefined],
     ['no preamble and no mark', good.subarray(132), undefined],
     ['a wrong high bit', dicomBytes(slice(0, { '00280102 US': [11] })), /high bit is said to be 11/],
+    [
+      'a window without width',
+      dicomBytes(slice(0, { '00281050 DS': '40', '00281051 DS': '0' })),
+      /a display window of width 0 shows nothing and is not used/,
+    ],
     ['an element of the same tag again', again(Buffer.concat([modality])), undefined],
   ])('%s', async (_, bytes, note) => {
     const [wanted] = await pixels(good)

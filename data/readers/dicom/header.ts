@@ -182,9 +182,14 @@ const oddNumbers = (d: DataSet): ReadonlyArray<string> =>
     ]
   })
 
-const windowsOf = (d: DataSet): ReadonlyArray<Window> => {
+/** The display windows of a file, and what of them is none: the standard has widths of at least 1. */
+const windowsOf = (d: DataSet): { readonly windows: ReadonlyArray<Window>; readonly odd: ReadonlyArray<string> } => {
   const widths = decimalsOf(d, 0x00281051)
-  return decimalsOf(d, 0x00281050).flatMap((centre, i) => (Number.isFinite(centre) && widths[i] >= 1 ? [{ centre, width: widths[i] }] : []))
+  const said = decimalsOf(d, 0x00281050).map((centre, i): Window => ({ centre, width: widths[i] }))
+  return {
+    windows: said.filter(({ centre, width }) => Number.isFinite(centre) && width >= 1),
+    odd: said.flatMap(({ width }) => (width < 1 ? [`a display window of width ${width} shows nothing and is not used`] : [])),
+  }
 }
 
 const paddingOf = (d: DataSet): readonly [number, number] | undefined => {
@@ -242,6 +247,7 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
   const planes = planesOf(d, frames, signed === 1)
   if (E.isLeft(planes)) return planes
   const modality = textOf(d, 0x00080060)
+  const { windows, odd: noWindows } = windowsOf(d)
   const [instance = NaN] = decimalsOf(d, 0x00200013)
   return E.right({
     rows,
@@ -256,7 +262,7 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     planar: planar === 1,
     palette: palette.right,
     planes: planes.right,
-    windows: windowsOf(d),
+    windows,
     modality,
     units: unitsOf(d, modality),
     series: textOf(d, 0x0020000e),
@@ -271,6 +277,7 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     echo: decimalsOf(d, 0x00180081).at(0) ?? NaN,
     location: decimalsOf(d, 0x00201041).at(0) ?? NaN,
     odd: [
+      ...noWindows,
       ...(saidFrames === frames ? [] : ['the number of frames is said to be 0 and is taken as 1']),
       ...(high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`]),
       ...(high === stored - 1
