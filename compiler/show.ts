@@ -9,7 +9,7 @@ import { residentBytes, totalsOf, workTotals } from './memory/plan.ts'
 
 /** `1234567` as `1.23 M`. */
 export const showCount = (n: number): string => {
-  const units = ['', ' K', ' M', ' G', ' T']
+  const units = ['', ' K', ' M', ' G', ' T', ' P', ' E']
   const i = n < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(n) / 3))
   return i === 0 ? `${n}` : `${(n / 1000 ** i).toPrecision(3)}${units[i]}`
 }
