@@ -35,9 +35,16 @@ export default d.command(
       loss: ({ weights: w }) =>
         d.sum([d.weighted(w.cls)(d.distilClass()), d.weighted(w.patches)(d.distilPatches()), d.weighted(w.relation)(d.relation())]),
       teacher: ({ teacher, pretraining, seed, steps, batch, data, large }, how) =>
-        d.pretrainedUnless(teacher, digits, how, { seed, steps: pretraining * steps, batch, data, model: large }),
+        d.pretrainedUnless(teacher, digits, how, {
+          seed,
+          steps: pretraining * steps,
+          batch,
+          data,
+          model: large,
+          schedule: { warmup: 0.083 },
+        }),
     }),
     optimizer: { lr: 3e-3, minLr: 3e-5, clip: 0 },
-    schedule: { warmup: 20, momentumEnd: 0.98 },
+    schedule: { warmup: 0.05, momentumEnd: 0.98 },
   }),
 )

@@ -89,8 +89,8 @@ const shaped = (k: Kind, m: Machine): Choice => {
     'augmentation.localSize': local,
     'optimizer.lr': lr,
     'optimizer.lrRule': 'none',
-    'schedule.warmup': Math.round(steps / 10),
-    'schedule.temperatureWarmup': Math.round(steps / 3),
+    'schedule.warmup': 0.1,
+    'schedule.temperatureWarmup': 0.3333,
   }
 }
 
