@@ -51,7 +51,7 @@ export default d.command(
       d.pretrainedUnless(base === '' ? start.from : base, digits, how, {
         ...{ seed, steps: pretraining * steps, batch, data, model, head, schedule: { warmup: 0.083 } },
         // digits have crops of their own; of other images a network sees as many pixels before as after
-        ...(data.path === '' ? {} : { augmentation }),
+        ...(data.path === '' ? {} : { preset: 'none', augmentation }),
       }),
     after: ({ base, start, lora }) => d.adaptersJudged(d.adaptersOf(lora), base === '' ? start.from : base),
   }),
