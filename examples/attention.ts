@@ -22,6 +22,6 @@ export default study(import.meta.url, {
   name: 'attention',
   about: 'Draws what a trained network looks at, and judges the boxes that follow from it: IoU, pointing game, AP50.',
   trains: digits,
-  settings: { steps: 300, data: { train: 2000, test: 500 }, evaluation: { during: 0 } },
+  settings: { steps: 300, schedule: { warmup: 0.333 }, data: { train: 2000, test: 500 }, evaluation: { during: 0 } },
   show: looks({ judged: 100, drawn: 8, truth: bright }),
 })

@@ -37,7 +37,7 @@ export default command(
           ]),
       }),
       optimizer: { lr: 5e-4, minLr: 1e-6, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 },
-      schedule: { warmup: 30, momentum: 0.994, temperature: 0.06, temperatureWarmup: 200, freezeLastLayer: 10, frozenBy: 'rate' },
+      schedule: { warmup: 0.1, momentum: 0.994, temperature: 0.06, temperatureWarmup: 0.667, freezeLastLayer: 0.033, frozenBy: 'rate' },
       from: namedOrMade,
     }),
   ),

@@ -30,6 +30,6 @@ export default command(
       loss: ({ head: { prototypes } }) => sum([dino({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),
     }),
     optimizer: { lr: 1e-3, minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3 },
-    schedule: { warmup: 20, momentum: 0.98, temperatureFrom: 0.02, temperature: 0.02 },
+    schedule: { warmup: 0.133, momentum: 0.98, temperatureFrom: 0.02, temperature: 0.02 },
   }),
 )

@@ -30,7 +30,7 @@ export default command(
       loss: ({ head }) => dino({ prototypes: head.prototypes, centring: sinkhorn() }),
     }),
     optimizer: { lr: 8e-3, lrRule: 'linear_wrt_256', minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3 },
-    schedule: { warmup: 100, momentum: 0.96, temperatureFrom: 0.015, temperature: 0.015 },
+    schedule: { warmup: 0.025, momentum: 0.96, temperatureFrom: 0.015, temperature: 0.015 },
     evaluation: { during: 2 },
   }),
 )

@@ -33,7 +33,7 @@ export default command(
         sum([dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),
     }),
     optimizer: { lr: 2e-3, minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 },
-    schedule: { warmup: 100, momentum: 0.96, temperatureFrom: 0.015, temperature: 0.015, frozenBy: 'rate' },
+    schedule: { warmup: 0.1, momentum: 0.96, temperatureFrom: 0.015, temperature: 0.015, frozenBy: 'rate' },
     evaluation: { during: 2 },
   }),
 )

@@ -46,7 +46,7 @@ export default command(
       larger: { globalSize: 35, localSize: 14, anchorSize: 49 },
     }),
     optimizer: { lr: 2e-3, minLr: 1e-5, clip: 3, clipBy: 'network', groups: 'v3', layerDecay: 0.98, patchEmbed: 0.2, beta2: 0.99 },
-    schedule: { warmup: 100, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500, frozenBy: 'rate' },
+    schedule: { warmup: 0.083, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 0.417, frozenBy: 'rate' },
     evaluation: { during: 2 },
   }),
 )

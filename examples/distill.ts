@@ -34,10 +34,16 @@ export default d.command(
       }),
       loss: ({ weights: w }) =>
         d.sum([d.weighted(w.cls)(d.distilClass()), d.weighted(w.patches)(d.distilPatches()), d.weighted(w.relation)(d.relation())]),
-      teacher: ({ teacher, pretraining, seed, steps, batch, data, large }, how) =>
-        d.pretrainedUnless(teacher, digits, how, { seed, steps: pretraining * steps, batch, data, model: large }),
+      teacher: ({ teacher, pretraining, seed, steps, batch, data, large, augmentation, optimizer: { lr }, schedule }, how) =>
+        d.pretrainedUnless(teacher, digits, how, {
+          ...{ preset: 'none', seed, steps: pretraining * steps, batch, data, model: large, schedule: { warmup: 0.083 } },
+          // digits have crops and rates of their own; of larger images a teacher sees what its student will, and smaller crops besides
+          ...(augmentation.globalSize === 28
+            ? {}
+            : { augmentation: { ...augmentation, locals: 4 }, optimizer: { lr }, schedule: { ...schedule, momentumEnd: 1 } }),
+        }),
     }),
     optimizer: { lr: 3e-3, minLr: 3e-5, clip: 0 },
-    schedule: { warmup: 20, momentumEnd: 0.98 },
+    schedule: { warmup: 0.05, momentumEnd: 0.98 },
   }),
 )

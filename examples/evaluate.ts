@@ -15,7 +15,7 @@ export default study(import.meta.url, {
   name: 'evaluate',
   about: 'Evaluates a trained network: k-NN, linear classifiers, logistic regression, MedMNIST metrics.',
   trains: digits,
-  settings: { steps: 300, data: { train: 2000, test: 1000 }, evaluation: { during: 0 } },
+  settings: { steps: 300, schedule: { warmup: 0.333 }, data: { train: 2000, test: 1000 }, evaluation: { during: 0 } },
   show: judged(['knn', 'linear', 'logistic', 'medmnist'], {
     knn: { k: [10, 20, 100, 200], temperature: 0.07, votes: 'v1', leaveOneOut: false },
     // officially 12,500 steps of 128, for a million images

@@ -46,12 +46,12 @@ export default d.command(
       ]),
     rewrite: ({ train }) => (train === 'frugal' ? d.rewriteStep(d.remat()) : (step) => step),
     optimizer: { lr: 2e-3, minLr: 2e-5, clipBy: 'tensor', groups: 'v1', layerDecay: 1, patchEmbed: 1 },
-    schedule: { warmup: 20, temperatureFrom: 0.05, frozenBy: 'gradient' },
+    schedule: { warmup: 0.05, temperatureFrom: 0.05, frozenBy: 'gradient' },
     from: ({ base, start, pretraining, seed, steps, batch, data, model, head, augmentation }, how) =>
       d.pretrainedUnless(base === '' ? start.from : base, digits, how, {
-        ...{ seed, steps: pretraining * steps, batch, data, model, head },
+        ...{ seed, steps: pretraining * steps, batch, data, model, head, schedule: { warmup: 0.083 } },
         // digits have crops of their own; of other images a network sees as many pixels before as after
-        ...(data.path === '' ? {} : { augmentation }),
+        ...(data.path === '' ? {} : { preset: 'none', augmentation }),
       }),
     after: ({ base, start, lora }) => d.adaptersJudged(d.adaptersOf(lora), base === '' ? start.from : base),
   }),

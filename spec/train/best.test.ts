@@ -35,16 +35,16 @@ test('what a run came to is said in the numbers of its live line, and of k-NN wh
     stopped: false,
     ending: 'finished',
   } as const
-  expect(resultText('npx tsx x.ts', r).split('\n')).toEqual([
+  expect(resultText('npx tsx x.ts', r, 20).split('\n')).toEqual([
     '1 step, loss 1.500, 0.600 images/s on native',
-    'k-NN 50.0 % after training',
+    'k-NN (k = 20) 50.0 % after training',
     'results in runs/x',
   ])
   // of a run of one step no pace is known
-  expect(resultText('npx tsx x.ts', { ...r, images_per_s: 0 })).toContain('1 step, loss 1.500 on native\n')
+  expect(resultText('npx tsx x.ts', { ...r, images_per_s: 0 }, 20)).toContain('1 step, loss 1.500 on native\n')
   const more = { ...r, steps: 20, metrics: { knn_before: 0.25, knn_after: 0.5, knn_pixels: 0.75 } }
-  expect(resultText('npx tsx x.ts', more)).toContain('20 steps,')
-  expect(resultText('npx tsx x.ts', more)).toContain('k-NN 25.0 % before, 50.0 % after training (raw pixels 75.0 %)')
+  expect(resultText('npx tsx x.ts', more, 5)).toContain('20 steps,')
+  expect(resultText('npx tsx x.ts', more, 5)).toContain('k-NN (k = 5) 25.0 % before, 50.0 % after training (raw pixels 75.0 %)')
 })
 
 describe('a number that is looked at', () => {

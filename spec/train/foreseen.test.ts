@@ -48,13 +48,17 @@ test('a run that is too short for parts of its schedule names them; with the len
   expect(told).toMatch(
     /the run of 20 steps is too short .*schedule.warmup is 20: .*; schedule.temperatureWarmup is 500: .*; schedule.freezeLastLayer is 40: /,
   )
-  const fits = [...told.matchAll(/--set (\S+)=(\d+)/g)].map(([, path, n]) => [path, Number(n)] as const)
+  const fits = [...told.matchAll(/--set (\S+)=([\d.]+\d)/g)].map(([, path, n]) => [path, Number(n)] as const)
   expect(fits).toEqual([
-    ['schedule.warmup', 2],
-    ['schedule.temperatureWarmup', 6],
-    ['schedule.freezeLastLayer', 2],
+    ['schedule.warmup', 0.1],
+    ['schedule.temperatureWarmup', 0.33],
+    ['schedule.freezeLastLayer', 0.1],
   ])
-  expect(noted({ steps: 20, ...Object.fromEntries(fits) })).toEqual([])
+  for (const steps of [1, 2, 3, 20, 1000]) expect(noted({ steps, ...Object.fromEntries(fits) })).toEqual([])
+  // a share that is all of a run is told as it is set
+  expect(noted({ steps: 20, ...Object.fromEntries(fits), 'schedule.warmup': 0.99 })).toEqual([
+    expect.stringContaining('schedule.warmup is 0.99: '),
+  ])
   expect(noted({ steps: 501 })).toEqual([])
   // a temperature that stays has no warm-up, whatever its length
   expect(noted({ steps: 100, 'schedule.temperatureFrom': 0.05, 'schedule.temperature': 0.05 })).toEqual([])

@@ -11,6 +11,7 @@ import { writePng } from '../../data/readers/pictures/picture.ts'
 import type { Kind, Machine } from '../../train/config/preset.ts'
 import { presetFor, presetNames, presets } from '../../train/config/preset.ts'
 import continued from '../../examples/continue.ts'
+import distilled from '../../examples/distill.ts'
 import evaluated from '../../examples/evaluate.ts'
 import adapters from '../../examples/lora.ts'
 import type { Choice } from '../../train/config/layers.ts'
@@ -21,6 +22,7 @@ import { recipe } from '../../train/index.ts'
 import { right } from '../data/either.ts'
 import { runs } from '../support/arbitrary.ts'
 import { wave } from '../support/tensor.ts'
+import { node } from '../support/command.ts'
 import { live } from './killed.ts'
 
 const kinds: fc.Arbitrary<Kind> = fc.record(
@@ -46,7 +48,7 @@ describe('the table', () => {
         for (const size of [s['augmentation.globalSize'], s['augmentation.localSize']])
           expect(Number(size) % Number(s['model.patch'])).toBe(0)
         expect(s['batch']).toBeLessThanOrEqual(Math.max(2, k.images / 2))
-        expect(s['schedule.warmup']).toBeLessThan(Number(s['steps']))
+        expect(E.isRight(made) ? made.right.foreseen : undefined).toEqual([])
       }),
       runs(100),
     )
@@ -129,6 +131,29 @@ describe('as a process', { timeout: 240_000 }, () => {
     const { said, config } = await decidedOf(recipe(), { 'data.path': photos, 'model.patch': 14 })
     expect(said).toMatch(/note: crops of 28 pixels are cut from images of 128 .* no preset is taken where model.patch is set/)
     expect(valueAt(config, 'augmentation', 'globalSize')).toBe(28)
+  })
+
+  it('a distillation has them for both networks, unless the one that is learned from is named, and trains', async () => {
+    const { said, config } = await decidedOf(distilled, { 'data.path': photos })
+    expect(said).toMatch(/a network 96 wide with 6 blocks, that learns from one 192 wide with 12\n/)
+    const at = (...path: ReadonlyArray<string>): unknown => valueAt(config, ...path)
+    expect([at('augmentation', 'globalSize'), at('augmentation', 'locals')]).toEqual([96, 0])
+    expect([at('model', 'width'), at('large', 'width'), at('large', 'depth')]).toEqual([96, 192, 12])
+    expect(at('large', 'patch')).toBe(at('model', 'patch'))
+    expect(Number(at('batch'))).toBeLessThanOrEqual(4)
+    const named = await decidedOf(distilled, { 'data.path': photos, teacher: 'runs/x' })
+    expect(named.said).not.toContain('preset natural')
+    expect(valueAt(named.config, 'large', 'width')).toBe(64)
+    const large = ['depth=1', 'width=16', 'heads=2'].flatMap((s) => ['--set', `large.${s}`])
+    const out = join(await mkdtemp(join(tmpdir(), 'dinograph-distilled-')), 'run')
+    const words = ['--data', photos, ...tiny, ...large, '--set', 'pretraining=1', '--out', out]
+    const run = node('examples/distill.ts', ...words)
+    expect(run.code, run.err).toBe(0)
+    // what is trained first sees the same crops, and nobody is told to name a preset for it
+    expect(run.err).not.toContain('no preset is taken')
+    const first: unknown = parse(await readFile(join(out, 'before', 'config.yaml'), 'utf8'))
+    expect(valueAt(first, 'augmentation', 'globalSize')).toBe(96)
+    expect(valueAt(first, 'optimizer', 'lr')).toBe(at('optimizer', 'lr'))
   })
 
   it('examples that go on from nothing, or train what they then look at, follow the data, with names and settings of their own', async () => {

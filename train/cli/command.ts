@@ -23,7 +23,7 @@ import type { Experiment, Resolved } from '../run/experiment.ts'
 import { decided as decidedBy } from '../run/experiment.ts'
 import type { Length } from '../run/length.ts'
 import { counted } from '../../data/readers/note.ts'
-import { percent, showRate } from '../run/log/numbers.ts'
+import { knnName, percent, showRate } from '../run/log/numbers.ts'
 import type { Report } from '../run/run.ts'
 import { runResolved } from './run.ts'
 import { isBegun } from '../run/resumption.ts'
@@ -138,8 +138,8 @@ const endingLine = (call: string, r: Report): string => {
   }
 }
 
-/** What a run that has ended is said to have come to. */
-export const resultText = (c: string, r: Report): string => {
+/** What a run that has ended is said to have come to; `k` neighbours have judged it. */
+export const resultText = (c: string, r: Report, k: number): string => {
   const { knn_before, knn_after, knn_teacher, knn_pixels } = r.metrics
   const aside = [
     ...(knn_teacher === undefined ? [] : [`its teacher ${percent(knn_teacher)}`]),
@@ -150,7 +150,7 @@ export const resultText = (c: string, r: Report): string => {
     ...(knn_after === undefined
       ? []
       : [
-          `k-NN ${knn_before === undefined ? '' : `${percent(knn_before)} before, `}${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`,
+          `${knnName(k)} ${knn_before === undefined ? '' : `${percent(knn_before)} before, `}${percent(knn_after)} after training${aside.length === 0 ? '' : ` (${aside.join(', ')})`}`,
         ]),
     ...(r.ending === 'finished' ? [] : [endingLine(c, r)]),
     ...(r.best === undefined
@@ -181,9 +181,9 @@ const run =
   (a: Arguments): TaskEither<Fault, number> =>
     pipe(
       execute(c.experiment, a, { call: c.call, words }),
-      TE.map(({ report }) => {
+      TE.map(({ decided: { settings }, report }) => {
         const { stopped, ...final } = report
-        tell(stopped ? stoppedText(c.call, report) : resultText(c.call, report))
+        tell(stopped ? stoppedText(c.call, report) : resultText(c.call, report, settings.evaluation.k))
         if (a.json) print(JSON.stringify(final))
         return codeOf(a, report)
       }),

@@ -18,9 +18,9 @@ const known: Readonly<Record<EvaluationName, readonly [number: string, as: strin
   medmnist: ['auc', 'auc'],
 }
 
-const textOf = (name: EvaluationName, { metrics, table }: Result): string => {
+const textOf = (name: EvaluationName, { metrics, table, of }: Result): string => {
   const numbers = Object.entries(metrics).filter(([n]) => !n.startsWith('knn_'))
-  return `${name}: ${numbers.map(([n, v]) => `${n} ${percent(v)}`).join(', ')}\n${tableText(table)}\n`
+  return `${name}: ${numbers.map(([n, v]) => `${n} ${percent(v)}`).join(', ')}${of === undefined ? '' : ` at ${of}`}\n${tableText(table)}\n`
 }
 
 /** Evaluations of a study's network on its images, in their order; each gives one metric: `knn`, `linear`, `logistic`, `auc`. */

@@ -114,7 +114,10 @@ export const common = (d: {
     ['usual', 'none', ...presetNames],
     'what crops, network and schedule follow where images are named: usual, what suits them; none, the program',
   ),
-  steps: whole(d.steps, 'steps of the whole run', { min: 1, max: 1e12 }),
+  steps: whole(d.steps, 'steps of the whole run, to which schedules, and parts of them that are shares, are stretched', {
+    min: 1,
+    max: 1e12,
+  }),
   batch: whole(d.batch, 'images of one step', { min: 1 }),
   evaluation,
   runtime,

@@ -5,6 +5,7 @@
 import * as E from 'fp-ts/lib/Either.js'
 import * as t from 'io-ts'
 import type { Json } from '../../data/formats/codec.ts'
+import { isShare } from './length.ts'
 
 /** A part of a JSON Schema. */
 export type Schema = { readonly [key: string]: Json }
@@ -119,6 +120,23 @@ export const real = (initial: number, about: string, ends: Ends = {}): Field<num
     (u): u is number => typeof u === 'number' && Number.isFinite(u) && good(u),
   )
 }
+
+/** A length within a run: steps, or what share of its steps. */
+export const stepsOrShare = (initial: number, about: string): Field<number> =>
+  guardedField(
+    {
+      initial,
+      about,
+      allowed: 'a whole number of steps, or a share of the run in (0, 1)',
+      schema: {
+        anyOf: [
+          { type: 'integer', minimum: 0 },
+          { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+        ],
+      },
+    },
+    (u): u is number => typeof u === 'number' && (isShare(u) || (Number.isSafeInteger(u) && u >= 0)),
+  )
 
 /** A share of a whole. */
 export const share = (initial: number, about: string): Field<number> => real(initial, about, { min: 0, max: 1 })

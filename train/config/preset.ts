@@ -67,6 +67,9 @@ const epochs = 100
 const least = 300
 const most = 5000
 
+/** Of first values: two digits of one over the root of the width. */
+const beginningStd = (width: number): number => Number((width ** -0.5).toPrecision(2))
+
 const shaped = (k: Kind, m: Machine): Choice => {
   const { patch, global, local, network, head, lr, ...s } = shapeOf(k, m)
   const batch = Math.min(s.batch, Math.max(2, Math.floor(k.images / 2)))
@@ -79,7 +82,7 @@ const shaped = (k: Kind, m: Machine): Choice => {
     'model.depth': network[1],
     'model.heads': network[2],
     // in runs this short, blocks and places that begin near zero are learned too late (docs/figures.md)
-    'model.initStd': Number((network[0] ** -0.5).toPrecision(2)),
+    'model.initStd': beginningStd(network[0]),
     'model.positionStd': 1,
     'head.hidden': head[0],
     'head.bottleneck': head[1],
@@ -89,8 +92,8 @@ const shaped = (k: Kind, m: Machine): Choice => {
     'augmentation.localSize': local,
     'optimizer.lr': lr,
     'optimizer.lrRule': 'none',
-    'schedule.warmup': Math.round(steps / 10),
-    'schedule.temperatureWarmup': Math.round(steps / 3),
+    'schedule.warmup': 0.1,
+    'schedule.temperatureWarmup': 0.3333,
   }
 }
 
@@ -120,6 +123,24 @@ const coloured: Choice = {
   'augmentation.localScale': [0.05, 0.32],
   'augmentation.locals': 4,
   'augmentation.flip': 0.5,
+}
+
+/** Where one network learns from another, that one is what a preset has, and the student half as wide and deep, on global crops alone. */
+export const distilled = (choice: Choice): Choice => {
+  const [width, depth] = [choice['model.width'], choice['model.depth']]
+  if (typeof width !== 'number' || typeof depth !== 'number') return choice
+  return {
+    ...choice,
+    ...Object.fromEntries(
+      Object.entries(choice)
+        .filter(([path]) => path.startsWith('model.'))
+        .map(([path, v]) => [path.replace('model', 'large'), v]),
+    ),
+    'model.width': width / 2,
+    'model.depth': Math.ceil(depth / 2),
+    'model.initStd': beginningStd(width / 2),
+    'augmentation.locals': 0,
+  }
 }
 
 /** By name; the first that suits is taken, and those that suit nothing are taken where they are named. */
@@ -198,7 +219,11 @@ export const saidOf = (name: PresetName, k: Kind, m: Machine, valueAt: (path: st
                 ? 'as in the papers'
                 : `what ${m.cores} cores compute in a second or so; --target of a graphics processor takes larger ones`
           }`,
-          `a network ${at('model.width')} wide with ${at('model.depth')} blocks, and ${at('head.prototypes')} prototypes, as suit ${counted(k.images)} images`,
+          `a network ${at('model.width')} wide with ${at('model.depth')} blocks, ${
+            valueAt('large.width') === undefined
+              ? `and ${at('head.prototypes')} prototypes, as suit ${counted(k.images)} images`
+              : `that learns from one ${at('large.width')} wide with ${at('large.depth')}`
+          }`,
           `${at('steps')} step${at('steps') === '1' ? '' : 's'} of ${at('batch')} images (--steps, --epochs or --minutes say another length): each ${timesOf((Number(at('steps')) * Number(at('batch'))) / k.images)}`,
         ]),
     '--preset none takes what the program says, --preset NAME another; whatever is set stays as it is set',

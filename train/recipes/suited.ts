@@ -19,7 +19,7 @@ import { sizesOf } from '../run/imagery.ts'
 import type { OpenedImages } from './parts/images.ts'
 import { imagesWith, readingOf } from './parts/images.ts'
 import type { Kind, Machine } from '../config/preset.ts'
-import { isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
+import { distilled, isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
 
 /** The settings of images, and what opens them. */
 type Opening = Pick<OpenedImages, 'settings' | 'opener' | 'before'>
@@ -66,7 +66,10 @@ const machineFor = (tree: unknown): Machine => {
 }
 
 /** What a preset sets: without these it would be half of one. */
-const needed = ['augmentation.globalSize', 'model.patch', 'model.width', 'head.prototypes', 'data.path']
+const needed = ['augmentation.globalSize', 'model.patch', 'model.width', 'data.path']
+
+/** What a network learns with: a head, or another network that it learns from. */
+const learnsBy = ['head.prototypes', 'large.patch']
 
 const chosen = (c: Choice, name: string): ReadonlyArray<Layer> => layersAt(c, `the preset ${name}`)
 
@@ -100,8 +103,9 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   if (named === undefined && asked !== 'usual') return e
   const reasons: ReadonlyArray<readonly [holds: boolean, why: string]> = [
     [typeof path !== 'string' || path === '', 'no data are named (--data PATH)'],
-    [!needed.every((p) => paths.has(p)), 'the program has other settings'],
+    [!needed.every((p) => paths.has(p)) || !learnsBy.some((p) => paths.has(p)), 'the program has other settings'],
     [saidAt('start') !== undefined, 'the network that is gone on from says more'],
+    [saidAt('teacher') !== undefined, 'the network that is learned from says more'],
     [
       saidAt('objective.kind') === 'distil' || (saidAt('model.kind') ?? 'vit') !== 'vit',
       'it is for Vision Transformers that learn by themselves',
@@ -128,7 +132,9 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
     return e
   }
   const machine = machineFor(tree)
-  const settings = Object.fromEntries(Object.entries(presets[name].settings(kind, machine)).filter(([p]) => paths.has(p)))
+  const whole = presets[name].settings(kind, machine)
+  const its = paths.has('large.patch') ? distilled(whole) : whole
+  const settings = Object.fromEntries(Object.entries(its).filter(([p]) => paths.has(p)))
   const decided = stacked(among(layers, chosen(settings, name))).tree
   for (const line of saidOf(name, kind, machine, (at) => (settings[at] === undefined ? undefined : valueAt(decided, ...at.split('.')))))
     say(line)

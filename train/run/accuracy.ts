@@ -12,7 +12,7 @@ import type { Split } from '../../data/readers/split.ts'
 import { plainFeatures, plainRoot } from './assembly.ts'
 import type { AccuracyOf } from './experiment.ts'
 import type { Numbers } from './judge.ts'
-import { percent } from './log/numbers.ts'
+import { knnName, percent } from './log/numbers.ts'
 import type { Open, Traced } from './opened.ts'
 import type { Start } from './resumption.ts'
 
@@ -82,7 +82,7 @@ export const evaluatedBefore = async (
   const pixels = (device.share?.rank ?? 0) > 0 ? undefined : await judge.pixels(data, run.settings.evaluation)()
   const known: Numbers = pixels === undefined || E.isLeft(pixels) ? {} : { knn_pixels: pixels.right }
   progress.say(
-    `before training: k-NN ${percent(before.right)}${'knn_pixels' in known ? ` (raw pixels ${percent(known['knn_pixels'])})` : ''}`,
+    `before training: ${knnName(run.settings.evaluation.k)} ${percent(before.right)}${'knn_pixels' in known ? ` (raw pixels ${percent(known['knn_pixels'])})` : ''}`,
   )
   return E.right({ knn_before: before.right, ...known })
 }

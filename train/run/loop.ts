@@ -14,6 +14,7 @@ import { checkpoint, rescued } from './saving.ts'
 import type { Assembled } from './assembly.ts'
 import type { Watching } from './collapse.ts'
 import { calm, isCollapsed, watch } from './collapse.ts'
+import { knnName, percent } from './log/numbers.ts'
 import type { Progress } from './log/progress.ts'
 import { skippedName } from '../step/finiteness.ts'
 import type { CommonSettings } from '../config/common.ts'
@@ -173,7 +174,7 @@ const turn = async (o: LoopOptions, step: number, carried: Carried, state: State
     const k = await now.running.accuracy()
     if (E.isLeft(k)) return k
     accuracy = k.right
-    o.progress.say(`step ${done}: k-NN ${(100 * accuracy).toFixed(1)} %`)
+    o.progress.say(`step ${done}: ${knnName(o.settings.evaluation.k)} ${percent(accuracy)}`)
   }
   const written = await o.logs.append({
     step: done,

@@ -60,7 +60,11 @@ describe('a run of labelled images', () => {
     expect(pictures(page)).toBe(6 * 8 + 8 * 7)
     for (const text of [
       'finished',
-      'k-NN before training',
+      'k-NN (k = 3) before training',
+      'k-NN after training (k = 3)',
+      ', the best of 4',
+      '<p class="verdict">k-NN (k = 3) ',
+      '<summary>8 images, each with 6 neighbours</summary>',
       'k nearest neighbours',
       'MedMNIST',
       'trustworthiness',

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { reference } from '../../../compiler/targets/reference.ts'
-import { escaped, html, table } from '../../../train/judge/report/html.ts'
+import { escaped, html, table, typed } from '../../../train/judge/report/html.ts'
 import { recordStart, sessionsIn } from '../../../train/run/environment.ts'
 import { readRecord, recordSummary } from '../../../train/judge/report/record.ts'
 import { writeReport } from '../../../train/judge/report/report.ts'
+import { verdict } from '../../../train/judge/report/verdict.ts'
 import { left, right } from '../../data/either.ts'
 
 let root = ''
@@ -53,7 +54,34 @@ describe('html', () => {
   })
 })
 
+describe('what a run has come to', () => {
+  test.each([
+    [0.938, 0.828, 0.931, '11 points above the untrained network, 0.7 points above raw pixels. Training has paid: it is better than both.'],
+    [0.938, 0.828, 0.948, '11 points above the untrained network, 1 point below raw pixels. Images compared pixel by pixel'],
+    [0.9384, 0.9376, undefined, 'level with the untrained network. Training has made nothing better'],
+    [0.1, 0.8, 0.9, '70 points below the untrained network, 80 points below raw pixels. Training has made nothing better'],
+    [0.8, undefined, 0.7, '10 points above raw pixels.'],
+  ])('%s after, %s before, %s of pixels', (after, before, pixels, said) => {
+    expect(verdict('k-NN (k = 20)', { after, before, pixels })).toContain(`k-NN (k = 20) ${(100 * after).toFixed(1)} %: ${said}`)
+  })
+  test('alone, a number says nothing', () => {
+    expect(verdict('k-NN', { after: 0.9, before: undefined, pixels: undefined })).toBeUndefined()
+  })
+})
+
 describe('the page', () => {
+  test('says what the numbers mean, of how many neighbours, and leaves options whole', async () => {
+    const at = await folder('said', [record(1)])
+    await writeFile(join(at, 'config.yaml'), 'steps: 1\nevaluation: { k: 7 }\n')
+    right(await recordSummary(at, { ending: 'finished', metrics: { knn_before: 0.5, knn_after: 0.75, knn_pixels: 0.7 } })())
+    const text = await readFile(right(await writeReport(at, [])()), 'utf8')
+    expect(text).toContain('k-NN (k = 7) 75.0 %: 25 points above the untrained network, 5 points above raw pixels.')
+    for (const name of ['k-NN (k = 7) of raw pixels', 'k-NN before training (k = 7)']) expect(text).toContain(name)
+    expect(text).toContain('<span class="option">--config</span>')
+    expect(typed('npm run report -- --run a<b').text).toBe(
+      '<code>npm run report <span class="option">-- </span><span class="option">--run </span>a&lt;b</code>',
+    )
+  })
   test('of a run that was stopped after three steps, its last line torn', async () => {
     const at = await folder('three', [record(1), record(2), record(3), '{"step":4,"lo'])
     right(await recordStart(at, false, 'a <b> run', right(await reference.open()))())

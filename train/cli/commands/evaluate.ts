@@ -122,8 +122,9 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
             ),
             TE.map(({ parts, result }): Output => ({
               text: `${tableText(result.table)}\n${Object.entries(result.metrics)
-                .map(([k, v]) => percent(k, v))
-                .join(', ')}`,
+                .filter(([n]) => !n.startsWith('knn_'))
+                .map(([n, v]) => percent(n, v))
+                .join(', ')}${result.of === undefined ? '' : ` at ${result.of}`}`,
               json: {
                 evaluation: name,
                 model,

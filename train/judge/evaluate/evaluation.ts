@@ -34,6 +34,8 @@ export interface Result {
   readonly table: ReadonlyArray<Readonly<Record<string, string | number>>>
   /** The numbers that stand for it: `top1`, `acc`, `auc`, … */
   readonly metrics: Readonly<Record<string, number>>
+  /** Which of what was tried the numbers are of, where the table has several: `k = 20`. */
+  readonly of?: string
   /** All else that a program would want. */
   readonly details: Readonly<Record<string, unknown>>
 }

@@ -32,6 +32,7 @@ const neighbours: Evaluation = (e) =>
       const best = all.reduce((a, b) => (b.top1 > a.top1 ? b : a))
       return {
         table: all.map((r) => ({ k: r.k, used: r.used, 'top-1': r.top1, 'top-5': r.top5 })),
+        of: `k = ${best.k}${all.length > 1 ? `, the best of ${all.length}` : ''}`,
         metrics: { top1: best.top1, top5: best.top5, ...Object.fromEntries(all.map((r) => [`knn_${r.k}`, r.top1])) },
         details: {
           k: best.k,

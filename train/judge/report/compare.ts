@@ -18,7 +18,7 @@ import { document, writtenNow } from './page.ts'
 import type { RunRecord } from './record.ts'
 import { readRecord } from './record.ts'
 import type { Section } from './sections.ts'
-import { groupsOf, isShare, meaningOf, speedOf, stateOf, valueOf } from './sections.ts'
+import { groupsOf, isShare, meaningOf, neighboursOf, speedOf, stateOf, valueOf } from './sections.ts'
 
 /** Runs on one page at most: as many as there are colours that tell them apart. */
 export const mostRuns = classColours.length
@@ -72,17 +72,27 @@ const lastOf = (r: RunRecord, name: string): string =>
     ),
   )
 
+/** The neighbours that judge all of the runs; where these differ, they are among the settings that do. */
+const sharedNeighbours = (runs: ReadonlyArray<Named>): number | undefined => {
+  const all = new Set(runs.map((r) => neighboursOf(r.record)))
+  return all.size === 1 ? [...all][0] : undefined
+}
+
 /** How the runs ended: their numbers beside each other. */
 const results = (runs: ReadonlyArray<Named>): Section => {
   const records = runs.map((r) => r.record)
   const ends = records.map((r) => O.toUndefined(r.summary))
+  const k = sharedNeighbours(runs)
   const numbers = new Set(ends.flatMap((s) => Object.keys(s?.metrics ?? {})))
   const rows: ReadonlyArray<Row> = [
     ['state', records.map((r) => stateOf(r).text)],
     ['steps', records.map((r) => String(r.curves.step))],
     ['loss of the last step', records.map((r) => lastOf(r, 'loss'))],
     ['images/s, mean of all steps', records.map((r) => pipe(speedOf(r), (v) => (v === undefined ? '-' : showNumber(v))))],
-    ...[...numbers].map((n): Row => [meaningOf(n), ends.map((s) => pipe(s?.metrics[n], (v) => (v === undefined ? '-' : valueOf(n, v))))]),
+    ...[...numbers].map((n): Row => [
+      meaningOf(n, k),
+      ends.map((s) => pipe(s?.metrics[n], (v) => (v === undefined ? '-' : valueOf(n, v)))),
+    ]),
     ...(ends.every((s) => s?.best === undefined)
       ? []
       : [
@@ -132,10 +142,11 @@ const curves = (runs: ReadonlyArray<Named>): TaskEither<Fault, ReadonlyArray<Sec
   const all = compared(runs)
   if (all.length === 0) return TE.right([])
   const to = Math.max(...runs.map((r) => r.record.curves.step))
+  const k = sharedNeighbours(runs)
   return pipe(
     all.map(({ name, curves: of }, i) => ({
       name: `curve-${i}`,
-      label: `${meaningOf(name)} over steps of ${of.map((c) => c.run.name).join(', ')}`,
+      label: `${meaningOf(name, k)} over steps of ${of.map((c) => c.run.name).join(', ')}`,
       chart: comparedChart(
         of.map(({ run, curve }) => ({ colour: run.colour, curve })),
         to,
@@ -155,7 +166,7 @@ const curves = (runs: ReadonlyArray<Named>): TaskEither<Fault, ReadonlyArray<Sec
                   ${of.map(
                     (c) =>
                       html`<figure>
-                        <figcaption><b>${meaningOf(c.name)}</b></figcaption>
+                        <figcaption><b>${meaningOf(c.name, k)}</b></figcaption>
                         ${drawn.get(`curve-${all.indexOf(c)}`) ?? html``}
                       </figure>`,
                   )}

@@ -17,7 +17,7 @@ import type { AnyBackbone } from '../../step/method.ts'
 import type { Frozen } from '../evaluate/network.ts'
 import { readFrozen } from '../evaluate/network.ts'
 import { readOwn } from '../evaluate/own.ts'
-import { html } from './html.ts'
+import { html, typed } from './html.ts'
 import { networkSections } from './network.ts'
 import type { Summary } from './record.ts'
 import { recordSummary } from './record.ts'
@@ -104,7 +104,7 @@ export const reportStopped = (o: Pick<Ended, 'out' | 'progress' | 'best' | 'run'
         id: 'network',
         title: 'Pictures',
         body: html`<p class="note">
-          The run was stopped. To see what its network has learned so far: <code>${`${commandLine('report')} --run ${o.out}`}</code>
+          The run was stopped. To see what its network has learned so far: ${typed(`${commandLine('report')} --run ${o.out}`)}
         </p>`,
       },
     ]),

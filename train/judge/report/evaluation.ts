@@ -9,7 +9,7 @@ import type { EvaluationName } from '../evaluate/evaluations.ts'
 import { evaluations } from '../evaluate/evaluations.ts'
 import { percent, showNumber } from '../../run/log/numbers.ts'
 import type { Html } from './html.ts'
-import { html, table } from './html.ts'
+import { html, table, typed, when } from './html.ts'
 import type { Section } from './sections.ts'
 
 const titles: Readonly<Record<EvaluationName, string>> = {
@@ -45,7 +45,7 @@ const resultOf = (name: EvaluationName, r: Result): Html =>
           .filter(([n]) => !/^knn_|^val/.test(n))
           .map(([n, v]) => `${n} ${shown(n, v)}`)
           .join(', ')}</b
-      >
+      >${r.of === undefined ? '' : ` at ${r.of}`}
     </p>
     ${table(
       shortened(r.table).map((row) => Object.fromEntries(Object.entries(row).map(([n, v]) => [n, cell(n, v)]))),
@@ -79,7 +79,7 @@ export const evaluationSection =
               body: html`<p class="note">
                   ${whole ? 'On' : 'On a sample of'} ${train.length} images to learn
                   from${val === undefined ? '' : `, ${val.length} to choose by`} and ${test.length} to test
-                  with${whole ? '' : `; on all of them: ${commandLine('report')} --run DIR --whole`}.
+                  with${when(!whole, () => html`; on all of them: ${typed(`${commandLine('report')} --run DIR --whole`)}`)}.
                 </p>
                 <div class="columns">${bodies}</div>`,
             },

@@ -15,7 +15,7 @@ import { massMask } from '../interpret/maps.ts'
 import { componentPictures, foreground } from '../interpret/pca.ts'
 import type { Eye } from '../interpret/eye.ts'
 import type { Html } from './html.ts'
-import { html, table, when } from './html.ts'
+import { fold, html, table, when } from './html.ts'
 import { shrunk } from '../interpret/pictures.ts'
 import { outlines, pictured, squares } from './picture.ts'
 import type { Subject } from '../interpret/subject.ts'
@@ -63,6 +63,8 @@ interface Looked {
   readonly found: Pointed
 }
 
+const nameOf = ({ label, source }: Subject): string => [label, basename(source)].filter((t) => t !== undefined).join(' · ')
+
 const tilesOf = ({ subject, seen, found: { truth } }: Looked, [all, front]: readonly [Image, Image]): TaskEither<Fault, Html> => {
   const below = shrunk(256)(visible(seen.image))
   const heat = (map: Float32Array, name: string): TaskEither<Fault, Html> =>
@@ -79,7 +81,7 @@ const tilesOf = ({ subject, seen, found: { truth } }: Looked, [all, front]: read
   ])
   return pipe(
     [
-      tile(pictured(below, 'the image'), [subject.label, basename(subject.source)].filter((t) => t !== undefined).join(' · ')),
+      tile(pictured(below, 'the image'), nameOf(subject)),
       ...seen.heads.map((m, i) => heat(m, `head ${i + 1}`)),
       ...(seen.heads.length > 1 ? [heat(seen.mean, 'mean of heads')] : []),
       tile(pictured(kept(below, seen, seen.mean), 'the patches of most attention'), `${100 * mass} % of attention`),
@@ -177,7 +179,7 @@ export const gallerySection = (eye: Eye, sample: Sample): TaskEither<Fault, Read
                 pixels${when(image.channels !== 1 && image.channels !== 3, () => html`, the first of ${image.channels} channels shown`)}).
                 Every map has its own scale, from the least to the largest. Colours of PCA mean the same in all images.
               </p>
-              ${rows}${scored(scores, looked)}`,
+              ${rows.map((row, i) => fold(`${nameOf(some[i].subject)}: attention of ${some[i].seen.heads.length} heads, boxes, components`, row, i === 0))}${scored(scores, looked)}`,
             ...(scores.boxes === 0 ? {} : { found: { text: showDetection(scores), metrics: detectionNumbers(scores) } }),
           },
         ]),

@@ -30,6 +30,19 @@ export const nothing: Html = raw('')
 /** HTML where something holds. */
 export const when = (holds: boolean, h: () => Html): Html => (holds ? h() : nothing)
 
+/** A command as it is typed: an option is not broken within its dashes. */
+export const typed = (command: string): Html => {
+  const words = command.split(/(?<= )/).map((w) => (w.startsWith('-') ? html`<span class="option">${w}</span>` : html`${w}`))
+  return html`<code>${words}</code>`
+}
+
+/** What takes much height: it stands open on wide screens; on narrow ones its summary opens it, unless it is `open` to begin with. */
+export const fold = (summary: string, body: Html, open = false): Html =>
+  html`<details class="fold" ${raw(open ? ' open' : '')}>
+    <summary>${summary}</summary>
+    ${body}
+  </details>`
+
 type Cell = string | number | Html
 
 const isNumber = (c: Cell): boolean => typeof c === 'number' || (typeof c === 'string' && /^[-+]?[\d.]+(e[-+]?\d+)?( %)?$/.test(c))

@@ -13,7 +13,7 @@ import { umap } from '../interpret/umap.ts'
 import { classColours, draw } from './chart.ts'
 import type { Eye } from '../interpret/eye.ts'
 import type { Html } from './html.ts'
-import { html, raw, when } from './html.ts'
+import { fold, html, raw, when } from './html.ts'
 import { shrunk } from '../interpret/pictures.ts'
 import { pictured } from './picture.ts'
 import { labelOf } from '../interpret/subject.ts'
@@ -80,7 +80,7 @@ export const neighbourSection = (eye: Eye, d: Dataset, rows: Rows): TaskEither<F
             First the image, then those of ${d.length} of ${d.name} whose class tokens have the largest cosine with its
             own${when(labelled, () => html`; green frames have its class, red ones another`)}.
           </p>
-          <div class="nears">${all}</div>`,
+          ${fold(`${all.length} images, each with ${k} neighbours`, html`<div class="nears">${all}</div>`)}`,
       },
     ]),
   )

@@ -22,7 +22,7 @@ import { evaluationSection } from './evaluation.ts'
 import type { Eye } from '../interpret/eye.ts'
 import { costOf, openEye } from '../interpret/eye.ts'
 import { gallerySection } from './gallery.ts'
-import { html } from './html.ts'
+import { html, typed } from './html.ts'
 import { mapSection, neighbourSection } from './neighbourhood.ts'
 import type { Sample, Sizes } from './sample.ts'
 import { sampleOf } from './sample.ts'
@@ -101,7 +101,7 @@ const evaluated = (o: Looking, r: Ready, tokens: (d: Dataset) => TaskEither<Faul
         title: 'Evaluations of frozen features',
         body: html`<p class="note">
           A sample that is affordable at the end of a run would be too small for this network:
-          <code>${`${commandLine('report')} --run DIR --whole`}</code> evaluates on all images.
+          ${typed(`${commandLine('report')} --run DIR --whole`)} evaluates on all images.
         </p>`,
       },
     ])

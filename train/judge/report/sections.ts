@@ -4,15 +4,17 @@ import * as O from 'fp-ts/lib/Option.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../../core/fault.ts'
+import { valueAt } from '../../../data/formats/codec.ts'
 import { endingText } from '../../run/ending.ts'
-import { percent, showBytes, showNumber } from '../../run/log/numbers.ts'
+import { knnName, percent, showBytes, showNumber } from '../../run/log/numbers.ts'
 import { curveChart, draw } from './chart.ts'
 import type { Curve } from './curves.ts'
 import { isConstant } from './curves.ts'
 import type { Html } from './html.ts'
-import { facts, html, when } from './html.ts'
+import { facts, html, nothing, typed, when } from './html.ts'
 import type { RunRecord } from './record.ts'
 import { stepsOf } from './record.ts'
+import { verdict } from './verdict.ts'
 
 /** A part of the page. */
 export interface Section {
@@ -69,17 +71,26 @@ const meanings: Readonly<Record<string, string>> = {
   guided: 'guided crops',
 }
 
-export const meaningOf = (name: string): string => meanings[name] ?? name
+/** A number's meaning; `k` neighbours have voted, where it is of k-NN. */
+export const meaningOf = (name: string, k?: number): string =>
+  `${meanings[name] ?? name}${k !== undefined && /^knn/.test(name) ? ` (k = ${k})` : ''}`
 
-const figure = (c: Curve, svg: Html): Html =>
+/** How many neighbours judge a run, where its configuration says so. */
+export const neighboursOf = ({ config }: Pick<RunRecord, 'config'>): number | undefined => {
+  const k = valueAt(config, 'evaluation', 'k')
+  return typeof k === 'number' ? k : undefined
+}
+
+const figure = (c: Curve, svg: Html, k: number | undefined): Html =>
   html`<figure>
-    <figcaption><b>${meaningOf(c.name)}</b><span>${valueOf(c.name, c.last)}</span></figcaption>
+    <figcaption><b>${meaningOf(c.name, k)}</b><span>${valueOf(c.name, c.last)}</span></figcaption>
     ${svg}
   </figure>`
 
 /** Curves of all numbers, by groups; those that never change as one line. */
 export const curveSection = (r: RunRecord): TaskEither<Fault, ReadonlyArray<Section>> => {
   const { curves, step, span } = r.curves
+  const k = neighboursOf(r)
   if (curves.length === 0) return TE.right([])
   const [still, moving] = [curves.filter(isConstant), curves.filter((c) => !isConstant(c) || c.count === 1)]
   return pipe(
@@ -96,7 +107,7 @@ export const curveSection = (r: RunRecord): TaskEither<Fault, ReadonlyArray<Sect
           ${groupsOf(moving, (c) => c.name).map(
             ({ title, of }) =>
               html`<h3>${title}</h3>
-                <div class="charts">${of.map((c) => figure(c, drawn.get(`curve-${moving.indexOf(c)}`) ?? html``))}</div>`,
+                <div class="charts">${of.map((c) => figure(c, drawn.get(`curve-${moving.indexOf(c)}`) ?? html``, k))}</div>`,
           )}${when(
             still.some((c) => !moving.includes(c)),
             () =>
@@ -104,7 +115,7 @@ export const curveSection = (r: RunRecord): TaskEither<Fault, ReadonlyArray<Sect
                 Without change:
                 ${still
                   .filter((c) => !moving.includes(c))
-                  .map((c) => `${meaningOf(c.name)} ${valueOf(c.name, c.last)}`)
+                  .map((c) => `${meaningOf(c.name, k)} ${valueOf(c.name, c.last)}`)
                   .join(', ')}.
               </p>`,
           )}`,
@@ -155,20 +166,24 @@ export const tiles = (r: RunRecord): Html => {
   const after = metric(r, 'knn_after') ?? knn?.last
   const [before, pixels] = [metric(r, 'knn_before'), metric(r, 'knn_pixels')]
   const best = O.toUndefined(r.summary)?.best
-  return html`<div class="tiles">
-    ${[
-      tile(`of ${stepsOf(r) ?? '?'} steps`, String(r.curves.step)),
-      ...(loss === undefined ? [] : [tile('loss of the last step', showNumber(loss.last))]),
-      ...(after === undefined ? [] : [tile('k-NN', percent(after))]),
-      ...(before === undefined ? [] : [tile('k-NN before training', percent(before))]),
-      ...(pixels === undefined ? [] : [tile('k-NN of raw pixels', percent(pixels))]),
-      ...(best === undefined
-        ? []
-        : [tile(`best ${meaningOf(best.metric)}, at step ${best.step}: ${best.checkpoint}`, valueOf(best.metric, best.value))]),
-      ...(speed === undefined ? [] : [tile('images/s, mean of all steps', showNumber(speed))]),
-      ...(r.sessions.length === 0 ? [] : [tile('target', r.sessions[r.sessions.length - 1].target)]),
-    ]}
-  </div>`
+  const k = neighboursOf(r)
+  const name = k === undefined ? 'k-NN' : knnName(k)
+  const said = after === undefined ? undefined : verdict(name, { after, before, pixels })
+  return html`${said === undefined ? nothing : html`<p class="verdict">${said}</p>`}
+    <div class="tiles">
+      ${[
+        tile(`of ${stepsOf(r) ?? '?'} steps`, String(r.curves.step)),
+        ...(loss === undefined ? [] : [tile('loss of the last step', showNumber(loss.last))]),
+        ...(after === undefined ? [] : [tile(name, percent(after))]),
+        ...(before === undefined ? [] : [tile(`${name} before training`, percent(before))]),
+        ...(pixels === undefined ? [] : [tile(`${name} of raw pixels`, percent(pixels))]),
+        ...(best === undefined
+          ? []
+          : [tile(`best ${meaningOf(best.metric, k)}, at step ${best.step}: ${best.checkpoint}`, valueOf(best.metric, best.value))]),
+        ...(speed === undefined ? [] : [tile('images/s, mean of all steps', showNumber(speed))]),
+        ...(r.sessions.length === 0 ? [] : [tile('target', r.sessions[r.sessions.length - 1].target)]),
+      ]}
+    </div>`
 }
 
 /** All numbers of the summary, the configuration, and every start. */
@@ -188,14 +203,14 @@ export const runSections = (r: RunRecord): ReadonlyArray<Section> => {
             id: 'numbers',
             title: 'Numbers at the end',
             body: html`<div class="columns">
-              ${[numbers.slice(0, Math.ceil(numbers.length / 2)), numbers.slice(Math.ceil(numbers.length / 2))].map((half) => facts(half.map(([n, v]) => [n, valueOf(n, v)])))}
+              ${[numbers.slice(0, Math.ceil(numbers.length / 2)), numbers.slice(Math.ceil(numbers.length / 2))].map((half) => facts(half.map(([n, v]) => [meaningOf(n, neighboursOf(r)), valueOf(n, v)])))}
             </div>`,
           },
         ]),
     {
       id: 'configuration',
       title: 'Configuration',
-      body: html`<p class="note">Everything decided: with <code>--config</code> it gives the same run again.</p>
+      body: html`<p class="note">Everything decided: with ${typed('--config')} it gives the same run again.</p>
         <details>
           <summary>config.yaml</summary>
           <pre>${r.configText}</pre>
@@ -211,7 +226,7 @@ export const runSections = (r: RunRecord): ReadonlyArray<Section> => {
               (s, i) =>
                 html`${when(r.sessions.length > 1, () => html`<h3>${i === 0 ? 'Begun' : 'Continued'}</h3>`)}${facts([
                     ['started', s.started.replace('T', ' ').replace(/\.\d+Z$/, ' UTC')],
-                    ['command', s.command.join(' ')],
+                    ['command', typed(s.command.join(' '))],
                     ['target', s.target],
                     ['device', s.device],
                     ['processor', `${s.processor}, ${s.cores} cores, ${showBytes(s.memory)}`],

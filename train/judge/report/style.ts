@@ -43,8 +43,12 @@ summary { cursor: pointer; color: var(--accent); font-size: 14px; }
 pre { overflow: auto; max-height: 480px; background: var(--ground); border: 1px solid var(--line); border-radius: 8px; padding: 12px; font: 13px/1.45 ui-monospace, SFMono-Regular, Menlo, monospace; }
 .badge { display: inline-block; border: 1px solid currentColor; border-radius: 99px; padding: 0 10px; font-size: 13px; }
 .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
-.look { display: grid; grid-template-columns: repeat(auto-fit, minmax(100px, 1fr)); gap: 10px; padding: 12px 0; border-top: 1px solid var(--line); }
-.look:first-of-type { border-top: 0; }
+.fold { margin: 0; }
+.look { display: grid; grid-template-columns: repeat(auto-fit, minmax(100px, 1fr)); gap: 10px; padding: 12px 0; }
+.fold + .fold { border-top: 1px solid var(--line); }
+.fold > summary { padding: 9px 0; overflow-wrap: anywhere; }
+.option { white-space: nowrap; }
+.verdict { font-size: 18px; margin: 12px 0 0; }
 .look figure img, .near img { display: block; width: 100%; aspect-ratio: 1; object-fit: contain; image-rendering: pixelated; border-radius: 4px; background: #000; }
 .look figcaption { display: block; font-size: 12px; color: var(--soft); line-height: 1.3; margin-top: 3px; overflow-wrap: anywhere; }
 .frame { position: relative; }
@@ -61,5 +65,6 @@ pre { overflow: auto; max-height: 480px; background: var(--ground); border: 1px 
 .wide { max-width: 680px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(340px, 100%), 1fr)); gap: 4px 32px; }
 @media (max-width: 560px) { section { padding: 14px 12px; } header, main, footer { padding-left: 10px; padding-right: 10px; } h1 { font-size: 23px; } .look { grid-template-columns: repeat(3, minmax(0, 1fr)); } .near { gap: 4px; } }
+@supports selector(::details-content) { @media print, (min-width: 561px) { .fold > summary { display: none; } .fold::details-content { content-visibility: visible; } } }
 @media print { section { break-inside: avoid; } }
 `

@@ -7,6 +7,7 @@ import { commandLine } from '../../../core/command.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Choice } from '../../config/layers.ts'
+import { isShare } from '../../config/length.ts'
 import type { Resolved } from '../../run/experiment.ts'
 import { percent } from '../../run/log/numbers.ts'
 import type { Cost, Round } from './halving.ts'
@@ -49,16 +50,16 @@ export interface Found {
 /** Steps by which the pace is known. */
 const leastSeen = 10
 
-/** Settings that count steps, which follow the length of a run. */
+/** Settings whose steps follow the length of a run; where they are shares of it, they do so anyway. */
 const inSteps = ['schedule.warmup', 'schedule.temperatureWarmup', 'schedule.freezeLastLayer']
 
 /** A run of fewer steps: warm-ups are shortened as it is. `valueOf` says what a whole run has. */
-const shortened = (valueOf: (path: string) => unknown, whole: number, steps: number): Choice => ({
+export const shortened = (valueOf: (path: string) => unknown, whole: number, steps: number): Choice => ({
   steps,
   ...Object.fromEntries(
     inSteps.flatMap((path) => {
       const now = valueOf(path)
-      return typeof now === 'number' ? [[path, Math.round((now * steps) / whole)] as const] : []
+      return typeof now === 'number' && !isShare(now) ? [[path, Math.round((now * steps) / whole)] as const] : []
     }),
   ),
 })

@@ -5,7 +5,8 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { Fault } from '../../../core/fault.ts'
 import { clipEach, clipGroups } from '../../step/clip.ts'
 import type { ValueOf } from '../../config/field.ts'
-import { oneOf, real, share, whole } from '../../config/field.ts'
+import { oneOf, real, share, stepsOrShare } from '../../config/field.ts'
+import { stepsOf } from '../../config/length.ts'
 import type { Given } from '../../config/section.ts'
 import { section } from '../../config/section.ts'
 import type { GroupRule } from '../../step/groups.ts'
@@ -38,14 +39,14 @@ export const optimizerSettings = section('AdamW', {
 export type Optimizer = ValueOf<typeof optimizerSettings>
 
 export const scheduleSettings = section('what changes from step to step', {
-  warmup: whole(100, 'steps until the learning rate is at its peak'),
+  warmup: stepsOrShare(0.1, 'until the learning rate is at its peak'),
   momentum: share(0.98, 'of the teacher, at the start'),
   momentumEnd: share(1, 'of the teacher, at the end'),
   temperatureFrom: real(0.04, 'of the teacher, at the start', { above: 0 }),
   temperature: real(0.05, 'of the teacher, after its warm-up', { above: 0 }),
-  temperatureWarmup: whole(500, 'steps of that warm-up'),
+  temperatureWarmup: stepsOrShare(0.33, 'how long that warm-up is'),
   decay: oneOf(['cosine', 'warmup-decay'], 'the learning rate as DINO and DINOv2 have it, or as the later configurations of DINOv3'),
-  freezeLastLayer: whole(0, 'first steps at which the prototypes are frozen'),
+  freezeLastLayer: stepsOrShare(0, 'how long the prototypes are frozen at first'),
   frozenBy: oneOf(
     ['gradient', 'rate'],
     'how: without gradients, moments and counts (DINO), or at a rate of 0, while those go on (DINOv2, DINOv3)',
@@ -74,6 +75,17 @@ export const optimizerOf = (o: Optimizer, frozenBy: Schedules['frozenBy'], m: Pi
     ...(frozenBy === 'rate' ? [scaledBy('last_layer', isPrototype(m))] : []),
   ])
 
+/** The schedule of a run of so many steps, its parts in steps. */
+const inSteps = (t: Schedules, steps: number): Schedules => {
+  const of = stepsOf(steps)
+  return {
+    ...t,
+    warmup: of(t.warmup),
+    temperatureWarmup: of(t.temperatureWarmup),
+    freezeLastLayer: of(t.freezeLastLayer),
+  }
+}
+
 const learningRate = (o: Optimizer, t: Schedules, total: number, batch: number): Either<Fault, Schedule> => {
   const factor = learningRateFactor(o.lrRule, batch)
   const warmup = Math.min(t.warmup, total - 1)
@@ -82,25 +94,25 @@ const learningRate = (o: Optimizer, t: Schedules, total: number, batch: number):
     : warmupDecaySchedule({ start: 0, peak: o.lr * factor, end: o.minLr * factor, warmup, total })
 }
 
+/** Parts of a schedule, what it means where one is as long as the run, and the share of a run that suits it. */
+const parts = [
+  { at: 'warmup', so: 'the learning rate comes to its peak at the last step alone', fits: 0.1 },
+  { at: 'temperatureWarmup', so: "the teacher's temperature does not come to its end", fits: 0.33 },
+  { at: 'freezeLastLayer', so: 'prototypes are never trained', fits: 0.1 },
+] as const
+
 /** What a run is too short for: parts of its schedule that never come to their end. */
-export const cutShort = ({ steps, schedule: t }: { readonly steps: number; readonly schedule: Schedules }): ReadonlyArray<string> => {
-  const parts = [
-    { at: 'warmup', length: t.warmup, so: 'the learning rate comes to its peak at the last step alone', fits: Math.floor(steps / 10) },
-    {
-      at: 'temperatureWarmup',
-      length: t.temperatureFrom === t.temperature ? 0 : t.temperatureWarmup,
-      so: "the teacher's temperature does not come to its end",
-      fits: Math.floor(steps / 3),
-    },
-    { at: 'freezeLastLayer', length: t.freezeLastLayer, so: 'prototypes are never trained', fits: Math.floor(steps / 10) },
-  ].filter(({ length }) => length >= Math.max(1, steps))
-  return parts.length === 0
+export const cutShort = ({ steps, schedule }: { readonly steps: number; readonly schedule: Schedules }): ReadonlyArray<string> => {
+  const lengths = inSteps(schedule, steps)
+  const still = schedule.temperatureFrom === schedule.temperature
+  const short = parts.filter(({ at }) => !(still && at === 'temperatureWarmup') && lengths[at] >= Math.max(1, steps))
+  return short.length === 0
     ? []
     : [
         note(
-          `the run of ${counted(steps, 'step')} is too short for parts of its schedule: ${parts.map(({ at, length, so }) => `schedule.${at} is ${length}: ${so}`).join('; ')}`,
+          `the run of ${counted(steps, 'step')} is too short for parts of its schedule: ${short.map(({ at, so }) => `schedule.${at} is ${schedule[at]}: ${so}`).join('; ')}`,
           [],
-          `${parts.map(({ at, fits }) => `schedule.${at}=${fits}`).join(' --set ')} fits`,
+          `${short.map(({ at, fits }) => `schedule.${at}=${fits}`).join(' --set ')} fits a run of any length`,
         ),
       ]
 }
@@ -112,7 +124,8 @@ export const schedulesOf = (s: {
   readonly optimizer: Optimizer
   readonly schedule: Schedules
 }): Either<Fault, Readonly<Record<string, Schedule>>> => {
-  const { steps: total, optimizer: o, schedule: t } = s
+  const { steps: total, optimizer: o } = s
+  const t = inSteps(s.schedule, total)
   return sequenceS(E.Applicative)({
     lr: learningRate(o, t, total, s.batch),
     wd: cosineSchedule({ base: o.wd, final: o.wdEnd, total }),

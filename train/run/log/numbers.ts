@@ -40,5 +40,8 @@ export const showBytes = (bytes: number): string => {
   return `${u === 0 || v >= 10 ? v.toFixed(0) : v.toFixed(1)} ${units[u]}`
 }
 
+/** The classifier that a number of a run is of: `k-NN (k = 20)`. */
+export const knnName = (k: number): string => `k-NN (k = ${k})`
+
 /** A share: `76.5 %`. */
 export const percent = (x: number): string => `${(100 * x).toFixed(1)} %`
