@@ -33,6 +33,8 @@ Workloads: ${named.map((w) => w.name).join(', ')}, mm-M-K-N, block-B-N-D
   --profile     also the time of each kernel of the native target, worst first
   --peers       beside PyTorch (Debian's python3-torch, or --python PATH), step for step in turns
   --python P    the interpreter that has torch (default /usr/bin/python3); may be given several times
+  --jax P       beside JAX, the same way: the interpreter that has jax and optax (pip install jax optax in a venv of its own), which runs
+                w2-dinov2-tiny as it is written in JAX, and our own step as text; without --peers no PyTorch; may be given several times
   --rounds N    turns of each in a comparison (default 3)
   --json        the last line of stdout is one JSON object
   --help        this text`
@@ -45,6 +47,7 @@ const options = {
   profile: { type: 'boolean', default: false },
   peers: { type: 'boolean', default: false },
   python: { type: 'string', multiple: true },
+  jax: { type: 'string', multiple: true },
   rounds: { type: 'string', default: '3' },
   json: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false },
@@ -158,13 +161,16 @@ const main = async (): Promise<void> => {
   if (![steps, rounds, threads ?? 1].every((n) => Number.isInteger(n) && n > 0))
     stop(wrong(`--steps ${values.steps} --rounds ${values.rounds} --threads ${values.threads ?? ''}`, 'positive whole numbers'))
   const peak = values.target === 'native' ? await must(measuredPeak(threads ?? allCores())) : undefined
-  if (values.peers) {
+  const jaxes = values.jax ?? []
+  if (values.peers || jaxes.length > 0) {
     const r = await compare(chosen, {
       threads: threads ?? allCores(),
       steps,
       rounds,
-      pythons: values.python ?? ['/usr/bin/python3'],
-      peak: peak ?? NaN,
+      target: values.target,
+      pythons: values.peers ? (values.python ?? ['/usr/bin/python3']) : [],
+      jaxes,
+      peak: peak ?? (await must(measuredPeak(threads ?? allCores()))),
     })
     process.stdout.write(values.json ? `${JSON.stringify(r)}\n` : '')
     return

@@ -2,7 +2,8 @@
 
     python3 peer.py WORKLOAD FILE THREADS [--sdpa] [--compile] [--foreach]
 
-Reads lines of a number of steps from stdin, and answers each with one line of JSON: seconds of every step, losses, peak memory.
+Reads lines of a number of steps from stdin, and answers each with one line of JSON: seconds of every step by the
+clock and by the processor, losses, peak memory.
 """
 import json
 import math
@@ -275,9 +276,11 @@ if '--compile' in OPTIONS:
         if parts is not None:
             setattr(made, holder, type(parts)(torch.compile(x) for x in parts) if isinstance(parts, (list, tuple)) else torch.compile(parts))
 for line in sys.stdin:
-    seconds, losses = [], []
+    seconds, cpu, losses = [], [], []
     for _ in range(int(line)):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         losses.append(run())
         seconds.append(time.perf_counter() - start)
-    print(json.dumps({'seconds': seconds, 'loss': losses, 'peak_rss_mb': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
+        cpu.append(time.process_time() - used)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({'seconds': seconds, 'cpu': cpu, 'loss': losses, 'peak_rss_mb': peak}), flush=True)
