@@ -51,6 +51,8 @@ export interface Surroundings {
   readonly out: string
   readonly device: TaskEither<Fault, Device>
   readonly progress: Progress
+  /** Whether it was asked to stop. */
+  readonly stopping: () => boolean
 }
 
 /** A run that is about to begin: where, and the tensors that need first values. */

@@ -12,6 +12,7 @@ import { codeOf, fault } from '../../core/fault.ts'
 import { makeFolder } from '../../core/folder.ts'
 import { guarded, whatIs } from '../../data/formats/file.ts'
 import { hold, isLock } from './lock.ts'
+import { made } from './origin.ts'
 import { checkBegun, isBegun } from './resumption.ts'
 
 /** What becomes of what is in the folder already. */
@@ -102,14 +103,21 @@ const movedAside = async (out: string): Promise<string> => {
   return aside
 }
 
+/** Whether all that is there is a run that was to come before another, which has not begun: the same command goes on with it. */
+const isBeforeAlone = async (out: string): Promise<boolean> => {
+  const names = (await readdir(out)).filter((name) => !isNothing(name) && name !== 'checkpoints')
+  return names.length === 1 && names[0] === made.before && (await isBegun(join(out, made.before)))
+}
+
 /** Within the lock: the folder as this run may have it. */
 const emptied = async (out: string, o: Taking): Promise<Either<Fault, void>> => {
   const files = o.resume ? [] : await filesIn(out, named + 1)
   if (files.length > 0) {
     const isRun = (await isBegun(out)) || files.some((f) => f.startsWith(join('checkpoints', '')))
-    if (!isRun) return E.left(foreign(out, files))
-    if (o.overwrite !== true) return E.left(used(out, o))
-    o.say(`note: the earlier run in ${out} is now in ${await movedAside(out)}`)
+    const isBefore = !isRun && (await isBeforeAlone(out))
+    if (!isRun && !isBefore) return E.left(foreign(out, files))
+    if (isRun && o.overwrite !== true) return E.left(used(out, o))
+    if (o.overwrite === true) o.say(`note: the earlier run in ${out} is now in ${await movedAside(out)}`)
   }
   await makeFolder(checkpointsOf(out))
   return E.right(undefined)

@@ -276,7 +276,7 @@ export const runExperiment =
       data: data.right,
       judged: judged.right,
       device: device.right,
-      surroundings: { out, device: opening, progress, resume },
+      surroundings: { out, device: opening, progress, resume, stopping: options.stopping },
     })
     device.right.close()
     return result
