@@ -39,7 +39,7 @@ const lateOf = (kernels: ReadonlyArray<Fused>): ReadonlyArray<boolean> => {
 }
 
 /** Who must run before whom: makers before readers, and readers of an old state before who makes the new one, as they were given. */
-export const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<ReadonlySet<number>> => {
+const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<ReadonlySet<number>> => {
   const makers = new Map<Tensor, number>(kernels.flatMap((k, i) => k.writes.map((w) => [w, i] as const)))
   const readersOfState = new Map<string, Array<number>>()
   const followers = kernels.map(() => new Set<number>())

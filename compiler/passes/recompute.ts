@@ -19,7 +19,6 @@ import type { Again, Fused, Kernels, Made, Tensor } from '../kernel/fused.ts'
 import { bytesOfTensor, outputsOf, residentPath } from '../kernel/fused.ts'
 import type { Recipe } from './recipe.ts'
 import { alone, changed, heldAt, recipeOf } from './recipe.ts'
-import { followersOf } from './order.ts'
 import type { Read, Term } from '../kernel/term.ts'
 import { termsOf } from '../kernel/term.ts'
 import { countingStrides } from '../kernel/transplant.ts'
@@ -150,30 +149,32 @@ const again =
         until: Math.min(...[...recipe.sources].map(lasts)),
       }
     }
+    /** Who must run after a kernel: readers of what it makes, and who replaces a state that it reads as it was. */
+    const followersAt = (n: number): ReadonlyArray<number> => {
+      const f = line.at[n]
+      if (f === undefined) return []
+      const replacers = f.reads.flatMap((r) => {
+        const path = residentPath(r)
+        return path === undefined ? [] : (replaced.get(path) ?? [])
+      })
+      return [...f.writes.flatMap((w) => [...(line.readers.get(w) ?? [])]), ...replacers.filter((m) => m > n)]
+    }
+    const reaches = (from: number, to: number): boolean => {
+      const seen = new Set([from])
+      const stack = [from]
+      for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
+        if (n === to) return true
+        for (const m of followersAt(n))
+          if (!seen.has(m)) {
+            seen.add(m)
+            stack.push(m)
+          }
+      }
+      return false
+    }
     const attempt = (i: number, c: Candidate): void => {
       const kernelAt = (n: number): ReadonlyArray<Fused> => [line.at[n]].flatMap((f) => f ?? [])
       const operands = c.far.filter((r) => kernelAt(r).some((f) => !isReadByPoint(f, c.tensor)))
-      // who runs after whom is asked of operands alone
-      const followers =
-        operands.length === 0
-          ? []
-          : followersOf(
-              g,
-              line.at.map((f) => f ?? { kernel: kernels[i].kernel, reads: [], writes: [] }),
-            )
-      const reaches = (from: number, to: number): boolean => {
-        const seen = new Set([from])
-        const stack = [from]
-        for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
-          if (n === to) return true
-          for (const m of followers[n])
-            if (!seen.has(m)) {
-              seen.add(m)
-              stack.push(m)
-            }
-        }
-        return false
-      }
       const host =
         operands.length === 0
           ? undefined
