@@ -101,8 +101,8 @@ export interface Resolved {
   /** What of the settings does not quite fit together. */
   readonly foreseen: ReadonlyArray<string>
   /**
-   * `planned`: bytes that a step takes on the target (`Device.planned`), by default as planned for `native`; `parts`: among how many the images
-   * are shared, one by default.
+   * `planned`: bytes that a step takes on the target (`Device.planned`), by default as planned for `native`; `parts`: among how many the
+   * images are shared, one by default.
    */
   readonly assemble: (images: Imagery, planned?: Planned, parts?: number) => Either<Fault, Assembled>
   readonly first: (how: Beginning) => TaskEither<Fault, Values>
