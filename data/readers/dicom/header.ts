@@ -182,13 +182,15 @@ const oddNumbers = (d: DataSet): ReadonlyArray<string> =>
     ]
   })
 
-/** The display windows of a file, and what of them is none: the standard has widths of at least 1. */
+/** The display windows of a file, and what of them is none: the standard has widths of at least 1; two zeros are where none was set. */
 const windowsOf = (d: DataSet): { readonly windows: ReadonlyArray<Window>; readonly odd: ReadonlyArray<string> } => {
   const widths = decimalsOf(d, 0x00281051)
   const said = decimalsOf(d, 0x00281050).map((centre, i): Window => ({ centre, width: widths[i] }))
   return {
     windows: said.filter(({ centre, width }) => Number.isFinite(centre) && width >= 1),
-    odd: said.flatMap(({ width }) => (width < 1 ? [`a display window of width ${width} shows nothing and is not used`] : [])),
+    odd: said.flatMap(({ centre, width }) =>
+      width < 1 && (centre !== 0 || width !== 0) ? [`a display window of width ${width} shows nothing and is not used`] : [],
+    ),
   }
 }
 
