@@ -1,10 +1,11 @@
 """What the peers that have numpy share: files of values, and answers."""
 import json
-import resource
 import sys
 import time
 
 import numpy as np
+
+from steps import timed
 
 
 def read(path):
@@ -31,11 +32,4 @@ def answer(compiled):
             start = time.perf_counter()
             run = compiled()
             compile_s = time.perf_counter() - start
-        seconds, cpu, losses = [], [], []
-        for _ in range(int(line)):
-            start, used = time.perf_counter(), time.process_time()
-            losses.append(run())
-            seconds.append(time.perf_counter() - start)
-            cpu.append(time.process_time() - used)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps({'seconds': seconds, 'cpu': cpu, 'loss': losses, 'peak_rss_mb': peak, 'compile_s': compile_s}), flush=True)
+        print(json.dumps({**timed(run, int(line)), 'compile_s': compile_s}), flush=True)

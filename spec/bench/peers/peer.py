@@ -7,13 +7,13 @@ clock and by the processor, losses, peak memory.
 """
 import json
 import math
-import resource
 import struct
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
+
+from steps import timed
 
 WORKLOAD, FILE, THREADS = sys.argv[1], sys.argv[2], int(sys.argv[3])
 OPTIONS = set(sys.argv[4:])
@@ -276,11 +276,4 @@ if '--compile' in OPTIONS:
         if parts is not None:
             setattr(made, holder, type(parts)(torch.compile(x) for x in parts) if isinstance(parts, (list, tuple)) else torch.compile(parts))
 for line in sys.stdin:
-    seconds, cpu, losses = [], [], []
-    for _ in range(int(line)):
-        start, used = time.perf_counter(), time.process_time()
-        losses.append(run())
-        seconds.append(time.perf_counter() - start)
-        cpu.append(time.process_time() - used)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({'seconds': seconds, 'cpu': cpu, 'loss': losses, 'peak_rss_mb': peak}), flush=True)
+    print(json.dumps(timed(run, int(line))), flush=True)

@@ -6,22 +6,15 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { stringify } from 'yaml'
 import type { Fault } from '../../../core/fault.ts'
-import type { Json } from '../../../data/formats/codec.ts'
 import type { Runtime } from '../../config/common.ts'
 import { openEvents } from './events.ts'
-import type { Log } from './log.ts'
+import type { Log, Tracked } from './log.ts'
 import { openMetrics } from './metrics.ts'
 import { openMlflow } from './mlflow.ts'
 import { openWandb } from './wandb.ts'
 
-export interface LogOptions {
-  readonly out: string
-  readonly name: string
-  readonly config: Json
+export interface LogOptions extends Omit<Tracked, 'now'> {
   readonly runtime: Runtime
-  /** Steps up to this one stay, of a run that is continued. */
-  readonly resumeAt: number | undefined
-  readonly say: (text: string) => void
 }
 
 /** All of them as one, each called in turn; they are closed all of them, whatever one of them cannot do. */

@@ -17,20 +17,12 @@ import { join as joinPath } from '../../../core/tree.ts'
 import type { Json } from '../../../data/formats/codec.ts'
 import { decodeAs } from '../../../data/formats/codec.ts'
 import { writeText } from '../../../data/formats/file.ts'
-import type { Ending, Log } from './log.ts'
+import type { Ending, Log, Tracked } from './log.ts'
 import type { StepRecord } from './metrics.ts'
 
-export interface MlflowOptions {
+export interface MlflowOptions extends Tracked {
   readonly uri: string
   readonly experiment: string
-  /** The run's folder and name. */
-  readonly out: string
-  readonly name: string
-  readonly config: Json
-  readonly resumeAt: number | undefined
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-  readonly say: (text: string) => void
   /** Who logs in: the variables that MLflow's own clients read. */
   readonly environment: Readonly<Record<string, string | undefined>>
 }

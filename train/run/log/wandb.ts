@@ -17,22 +17,14 @@ import { codeOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import type { Json } from '../../../data/formats/codec.ts'
 import { guarded, writeFile } from '../../../data/formats/file.ts'
-import type { Ending, Log } from './log.ts'
+import type { Ending, Log, Tracked } from './log.ts'
 import type { StepRecord } from './metrics.ts'
 import { fieldsOf, framed, opening, recordsIn } from './wandb-file.ts'
 
-export interface WandbOptions {
+export interface WandbOptions extends Tracked {
   readonly project: string
   /** The user or team; empty for who uploads. */
   readonly entity: string
-  /** The run's folder and name. */
-  readonly out: string
-  readonly name: string
-  readonly config: Json
-  readonly resumeAt: number | undefined
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-  readonly say: (text: string) => void
 }
 
 /** A run as its file names it. */
