@@ -38,49 +38,57 @@ const lateOf = (kernels: ReadonlyArray<Fused>): ReadonlyArray<boolean> => {
   })
 }
 
-/** Who must run before whom: makers before readers, and readers of an old state before who makes the new one, as they were given. */
-const followersOf = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyArray<ReadonlySet<number>> => {
-  const makers = new Map<Tensor, number>(kernels.flatMap((k, i) => k.writes.map((w) => [w, i] as const)))
-  const readersOfState = new Map<string, Array<number>>()
-  const followers = kernels.map(() => new Set<number>())
-  const updates = new Map<Tensor, ReadonlyArray<string>>()
-  for (const o of g.outputs) if (o.role === 'state') updates.set(o.expr, [...(updates.get(o.expr) ?? []), o.path])
-  kernels.forEach((k, i) => {
-    for (const r of k.reads) {
-      const maker = makers.get(r)
-      if (maker !== undefined && maker !== i) followers[maker].add(i)
-      const path = residentPath(r)
-      if (path !== undefined) readersOfState.set(path, [...(readersOfState.get(path) ?? []), i])
-    }
-    for (const w of k.writes) {
-      for (const path of updates.get(w) ?? [])
-        for (const reader of readersOfState.get(path) ?? []) if (reader !== i) followers[reader].add(i)
-    }
-  })
-  return followers
+/** Kernels by position, and what is known of them. */
+export interface Placed {
+  readonly at: (n: number) => Fused | undefined
+  readonly readersOf: (t: Tensor) => Iterable<number>
+  /** Where the new value of a state is made, by its path. */
+  readonly replaced: ReadonlyMap<string, number>
 }
+
+/** Where the new value of each state is made. */
+export const replacedIn = (g: Graph, kernels: ReadonlyArray<Fused>): ReadonlyMap<string, number> => {
+  const made = new Map<Tensor, number>(kernels.flatMap((f, i) => f.writes.map((w) => [w, i] as const)))
+  return new Map(
+    g.outputs.flatMap((o): ReadonlyArray<readonly [string, number]> => (o.role === 'state' ? [[o.path, made.get(o.expr) ?? -1]] : [])),
+  )
+}
+
+/** Who must run after a kernel: readers of what it makes, and who replaces a state that it reads as it was, as they were given. */
+export const followersAt =
+  ({ at, readersOf, replaced }: Placed) =>
+  (n: number): ReadonlyArray<number> => {
+    const f = at(n)
+    if (f === undefined) return []
+    const replacers = f.reads.flatMap((r) => {
+      const path = residentPath(r)
+      return path === undefined ? [] : (replaced.get(path) ?? [])
+    })
+    return [...f.writes.flatMap((w) => [...readersOf(w)]).filter((m) => m !== n), ...replacers.filter((m) => m > n)]
+  }
 
 /**
  * The kernels in the order in which they run: as they are given, but for what is brought forward, and for what reads what is made behind
  * it.
  */
 export const ordered = ({ graph, kernels }: Kernels): Kernels => {
-  const followers = followersOf(graph, kernels)
+  const readers = new Map<Tensor, Array<number>>()
+  kernels.forEach((k, i) => {
+    for (const r of new Set(k.reads)) {
+      const known = readers.get(r)
+      if (known === undefined) readers.set(r, [i])
+      else known.push(i)
+    }
+  })
+  const after = followersAt({ at: (n) => kernels[n], readersOf: (t) => readers.get(t) ?? [], replaced: replacedIn(graph, kernels) })
+  const followers = kernels.map((_, i) => new Set([...after(i)].sort((a, b) => a - b)))
   const awaited = kernels.map(() => 0)
   for (const fs of followers) for (const f of fs) awaited[f]++
   const outputs = outputsOf(graph)
   const temporary = new Set<Tensor>(kernels.flatMap((k) => k.writes).filter((w) => !outputs.has(w)))
-  const readersOf = new Map<Tensor, Array<number>>()
   const readsOf = kernels.map((k) => [...new Set(k.reads)].filter((r) => temporary.has(r)))
-  readsOf.forEach((rs, i) => {
-    for (const r of rs) {
-      const known = readersOf.get(r)
-      if (known === undefined) readersOf.set(r, [i])
-      else known.push(i)
-    }
-  })
   /** Readers that have not run. */
-  const left = new Map([...readersOf].map(([r, who]) => [r, who.length]))
+  const left = new Map([...readers].map(([r, who]) => [r, who.length]))
   const written = kernels.map((k) => k.writes.reduce((n, w) => n + (temporary.has(w) ? bytesOfTensor(w) : 0), 0))
   const total = kernels.map((k) => k.writes.reduce((n, w) => n + bytesOfTensor(w), 0))
 
@@ -93,7 +101,7 @@ export const ordered = ({ graph, kernels }: Kernels): Kernels => {
   for (const all of needs) all.sort((a, b) => Number(late[a]) - Number(late[b]) || a - b)
   /** Who alone reads what a kernel makes: the two may run one right after the other. */
   const servedBy = kernels.map((k): number | undefined => {
-    const who = new Set(k.writes.flatMap((w) => readersOf.get(w) ?? []))
+    const who = new Set(k.writes.flatMap((w) => readers.get(w) ?? []))
     return who.size === 1 && k.writes.every((w) => temporary.has(w)) ? [...who][0] : undefined
   })
   const placed = kernels.map(() => false)
@@ -127,7 +135,7 @@ export const ordered = ({ graph, kernels }: Kernels): Kernels => {
     for (const r of readsOf[i]) {
       const others = (left.get(r) ?? 0) - 1
       left.set(r, others)
-      if (others === 1 || others === 2) for (const j of readersOf.get(r) ?? []) consider(j)
+      if (others === 1 || others === 2) for (const j of readers.get(r) ?? []) consider(j)
     }
     for (const f of followers[i]) {
       awaited[f]--

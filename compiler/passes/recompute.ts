@@ -17,6 +17,7 @@
  */
 import type { Again, Fused, Kernels, Made, Tensor } from '../kernel/fused.ts'
 import { bytesOfTensor, outputsOf, residentPath } from '../kernel/fused.ts'
+import { followersAt, replacedIn } from './order.ts'
 import type { Recipe } from './recipe.ts'
 import { alone, changed, heldAt, recipeOf } from './recipe.ts'
 import type { Read, Term } from '../kernel/term.ts'
@@ -117,9 +118,7 @@ const again =
     const inserted = new Map<number, ReadonlyArray<Fused>>()
     const outputs = outputsOf(g)
     const made = new Map<Tensor, number>(kernels.flatMap((f, i) => f.writes.map((w) => [w, i] as const)))
-    const replaced = new Map(
-      g.outputs.flatMap((o): ReadonlyArray<readonly [string, number]> => (o.role === 'state' ? [[o.path, made.get(o.expr) ?? -1]] : [])),
-    )
+    const replaced = replacedIn(g, kernels)
     let bytes = 0
     const before = kernels.map((f) => {
       const now = bytes
@@ -149,22 +148,13 @@ const again =
         until: Math.min(...[...recipe.sources].map(lasts)),
       }
     }
-    /** Who must run after a kernel: readers of what it makes, and who replaces a state that it reads as it was. */
-    const followersAt = (n: number): ReadonlyArray<number> => {
-      const f = line.at[n]
-      if (f === undefined) return []
-      const replacers = f.reads.flatMap((r) => {
-        const path = residentPath(r)
-        return path === undefined ? [] : (replaced.get(path) ?? [])
-      })
-      return [...f.writes.flatMap((w) => [...(line.readers.get(w) ?? [])]), ...replacers.filter((m) => m > n)]
-    }
+    const after = followersAt({ at: (n) => line.at[n], readersOf: (t) => line.readers.get(t) ?? [], replaced })
     const reaches = (from: number, to: number): boolean => {
       const seen = new Set([from])
       const stack = [from]
       for (let n = stack.pop(); n !== undefined; n = stack.pop()) {
         if (n === to) return true
-        for (const m of followersAt(n))
+        for (const m of after(n))
           if (!seen.has(m)) {
             seen.add(m)
             stack.push(m)

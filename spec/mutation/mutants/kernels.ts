@@ -138,13 +138,13 @@ export const kernelMutants: ReadonlyArray<Mutant> = [
   },
   {
     file: 'order.ts',
-    find: 'if (reader !== i) followers[reader].add(i)',
+    find: ', ...replacers.filter((m) => m > n)',
     replace: '',
     breaks: 'a state is replaced after its last reader',
   },
   {
     file: 'order.ts',
-    find: 'if (maker !== undefined && maker !== i) followers[maker].add(i)',
+    find: '...f.writes.flatMap((w) => [...readersOf(w)]).filter((m) => m !== n), ',
     replace: '',
     breaks: 'a kernel runs after what it reads is made',
   },
