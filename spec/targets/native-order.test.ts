@@ -2,7 +2,8 @@
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { describe, expect, it } from 'vitest'
-import type { Kernels, Tensor } from '../../compiler/kernel/fused.ts'
+import type { Fused, Kernels, Tensor } from '../../compiler/kernel/fused.ts'
+import { outputsOf, residentPath } from '../../compiler/kernel/fused.ts'
 import type { Plan } from '../../compiler/memory/plan.ts'
 import { temporaryBytes } from '../../compiler/memory/plan.ts'
 import { simplify } from '../../compiler/passes/simplify.ts'
@@ -36,6 +37,7 @@ const chainOfLayers = (depth: number, width = 64): Graph => {
 const road = nativeRoad()
 const fusedOf = (g: Graph): Kernels => right(pipe(simplify.run(g), E.chain(road.fuse.run)))
 const planOf = (k: Kernels): Plan => right(road.memory.run(k))
+const copies = (p: Plan): number => p.steps.filter((s) => s._tag === 'Update').length
 const bytesOf = (p: Plan): number => temporaryBytes(p.temporaries)
 
 describe('the order of kernels', () => {
@@ -55,8 +57,22 @@ describe('the order of kernels', () => {
 
   it('replaces no state before its old value has been read', () => {
     const given = fusedOf(chainOfLayers(6))
-    const copies = (p: Plan): number => p.steps.filter((s) => s._tag === 'Update').length
     expect(copies(planOf(ordered(given)))).toBeLessThanOrEqual(copies(planOf(given)))
+  })
+
+  it('puts off the new value of a state, which frees memory, until the old one has been read', () => {
+    const w = parameter('w', param([64, 64], zeros))
+    const [x, v] = [input('x', [512, 64]), input('v', [64, 64])]
+    // who reads the old state waits for a product, its new value for nothing
+    const read = sum()(tanh(linear(tanh(linear(x, v)), w)))
+    const given = fusedOf(right(trace('late', [value('read', read), state('w', mul(w, 0.5))])))
+    const order = ordered(given).kernels
+    const at = (p: (k: Fused) => boolean): ReadonlyArray<number> => order.flatMap((k, i) => (p(k) ? [i] : []))
+    const [replaced] = at((k) => k.writes.some((t) => outputsOf(given.graph).has(t) && t.type.shape.length === 2))
+    const readers = at((k) => k.reads.some((r) => residentPath(r) === 'w'))
+    expect(readers.length).toBeGreaterThan(1)
+    expect(Math.max(...readers)).toBe(replaced)
+    expect(copies(planOf(ordered(given)))).toBe(0)
   })
 
   // little beside what they are made of, and so large that only what they free is more
