@@ -6,13 +6,14 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { readSafetensors } from '../../data/formats/safetensors.ts'
 import { right } from './either.ts'
 import { fixtures, packageFolder } from './readers-reference.ts'
+import { program } from '../support/built.ts'
 
 const root = join(fixtures, '..', '..', '..')
 
 /** Runs the command and gives its exit code and what it wrote. */
 const command = (...args: ReadonlyArray<string>): Promise<{ readonly code: number; readonly out: string; readonly err: string }> =>
   new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'data', ...args], { cwd: root }, (e, out, err) => {
+    execFile(process.execPath, [program('train/cli/dinograph.ts'), 'data', ...args], { cwd: root }, (e, out, err) => {
       resolve({ code: e === null ? 0 : typeof e.code === 'number' ? e.code : -1, out, err })
     })
   })

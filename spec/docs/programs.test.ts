@@ -20,6 +20,7 @@ import { right } from '../data/either.ts'
 import { dinograph } from '../support/command.ts'
 import { folderWithin } from '../support/within.ts'
 import { callsProgram } from './ops.ts'
+import { started } from '../support/built.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const folder = folderWithin('docs')
@@ -104,6 +105,7 @@ describe('what `dinograph new` writes', { timeout: 300_000 }, () => {
       const small = what === 'backbone' ? ['model.width=8'] : ['model.width=8', 'model.depth=1', 'model.heads=2']
       const set = [...shared, ...small].flatMap((s) => ['--set', s])
       const end = ['--steps', '3', '--target', 'reference', '--out', `${program}.run`, '--json']
+      // a plugin imports this checkout as it is
       const done = spawnSync(process.execPath, ['--import', 'tsx', ...words, ...set, ...end], { cwd: root, encoding: 'utf8' })
       expect(done.status, done.stderr).toBe(0)
       const report = right(decodeAs(final, 'data', 'the last line', 'none')(JSON.parse(done.stdout.trim().split('\n').at(-1) ?? '')))
@@ -196,19 +198,19 @@ describe('they train', { timeout: 300_000 }, () => {
   })
 })
 
-const started = (file: string): ReturnType<typeof spawnSync> & { readonly stdout: string; readonly stderr: string } =>
+const ranFrom = (file: string): ReturnType<typeof spawnSync> & { readonly stdout: string; readonly stderr: string } =>
   spawnSync(process.execPath, ['--import', 'tsx', file], { cwd: folder, encoding: 'utf8' })
 
 describe('they run', { timeout: 300_000 }, () => {
   it("the language's prints what its page shows", () => {
-    const done = started(language.file)
+    const done = ranFrom(language.file)
     expect(done.status, done.stderr).toBe(0)
     const [, printed = ''] = /^```\n(graph regression\n.*?)^```$/ms.exec(readFileSync(join(root, 'docs/language.md'), 'utf8')) ?? []
     // what the page leaves out stands as dots
     for (const part of printed.split(/^ +…\n/m)) expect(done.stdout).toContain(part)
   })
   it.each(extending)("what extending.md's print: $title", ({ title, file }) => {
-    const done = started(file)
+    const done = ranFrom(file)
     expect(done.status, done.stderr).toBe(0)
     const [, section = ''] = readFileSync(join(root, 'docs/extending.md'), 'utf8').split(`## ${title}\n`)
     // what closes the program, what opens the text
@@ -220,7 +222,7 @@ describe('they run', { timeout: 300_000 }, () => {
     const code = readFileSync(called.file, 'utf8')
     expect(code).toContain('steps: 300')
     writeFileSync(file, code.replace('steps: 300', 'steps: 2, data: { train: 200, test: 50 }'))
-    const done = started(file)
+    const done = ranFrom(file)
     expect(done.status, done.stderr).toBe(0)
     expect(done.stdout).toContain('results in ')
   })
@@ -286,7 +288,7 @@ describe('commands are understood: what is not there is what stops them', { time
       .replace(' -- ', ' ')
       .split(' ')
       .slice(2)
-    const done = spawnSync(process.execPath, ['--import', 'tsx', ...words], { cwd: root, encoding: 'utf8' })
+    const done = spawnSync(process.execPath, started(words), { cwd: root, encoding: 'utf8' })
     if (done.status !== 0) expect(done.stderr).toMatch(/^(io|data|model|format|graph) fault at /m)
     expect(done.stderr).not.toMatch(/^(usage|config) fault/m)
   })

@@ -17,6 +17,7 @@ import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { left, right } from '../data/either.ts'
 import { backbones, temporary, weightsOf } from '../huggingface/backbones.ts'
 import { expectClose, wave } from '../support/tensor.ts'
+import { program } from '../support/built.ts'
 
 const at = temporary()
 const { dinov2_with_registers: registers, dinov3_vit: rotary } = backbones
@@ -89,7 +90,7 @@ test('the command writes each form, and reads it again', async () => {
   const weights = weightsOf(rotary)
   right(await writeBackbone(at('source'))({ model: rotary, weights })())
   const hf = (...words: ReadonlyArray<string>): string => {
-    const done = spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'hf', ...words], { encoding: 'utf8' })
+    const done = spawnSync(process.execPath, [program('train/cli/dinograph.ts'), 'hf', ...words], { encoding: 'utf8' })
     expect(done.status, done.stderr).toBe(0)
     return done.stdout
   }

@@ -16,6 +16,7 @@ import { left, right } from '../data/either.ts'
 import { backbones, temporary, weightsOf } from './backbones.ts'
 import type { Behaviour, HubFiles } from './hub-server.ts'
 import { sha1, sha256, startHub } from './hub-server.ts'
+import { program } from '../support/built.ts'
 
 const at = temporary()
 /** A Python with huggingface_hub, where there is one. */
@@ -161,7 +162,7 @@ describe('an interrupted download', () => {
   it('by a kill of the whole program goes on as well', async () => {
     hub.behaviour.cuts = [1e9, 900, -100]
     const env = { ...process.env, ...envOf('killed'), HF_HUB_OFFLINE: '' }
-    const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'hf', 'inspect', '--model', 'owner/plain'], { env })
+    const child = spawn(process.execPath, [program('train/cli/dinograph.ts'), 'hf', 'inspect', '--model', 'owner/plain'], { env })
     child.stderr.on('data', (text) => {
       if (String(text).includes('interrupted')) child.kill('SIGKILL')
     })

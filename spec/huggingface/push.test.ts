@@ -14,6 +14,7 @@ import { right } from '../data/either.ts'
 import { backbones, temporary, weightsOf } from './backbones.ts'
 import type { PushHub } from './push-server.ts'
 import { startPushHub } from './push-server.ts'
+import { program } from '../support/built.ts'
 
 const at = temporary()
 const token = 'hf_planted_secret'
@@ -23,7 +24,7 @@ const weights = weightsOf(model)
 /** Beside the process, since the hub answers from this one. */
 const hf = (env: Readonly<Record<string, string>>, ...words: ReadonlyArray<string>) =>
   new Promise<{ readonly code: number | null; readonly said: string }>((done) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'hf', ...words], {
+    const child = spawn(process.execPath, [program('train/cli/dinograph.ts'), 'hf', ...words], {
       env: { ...process.env, HF_HOME: at('home'), HF_TOKEN: '', ...env },
     })
     let said = ''

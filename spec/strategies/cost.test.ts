@@ -15,6 +15,7 @@ import { input } from '../support/tensor.ts'
 import { recipe } from '../../train/recipes/recipe.ts'
 import { recipesOfRanks } from '../targets/ranked.ts'
 import { programOf } from './networks.ts'
+import { started } from '../support/built.ts'
 
 test('operations in products are two for each element that is summed', () => {
   const y = matmul(input('x', [8, 4]), input('w', [4, 6]))
@@ -72,13 +73,9 @@ const told = t.type({
 
 test('the command prints a row for each number of ranks and strategy, and says what cannot be shared', { timeout: 240_000 }, () => {
   const ir = (...words: ReadonlyArray<string>) =>
-    spawnSync(
-      'node',
-      ['--import', 'tsx', 'train/cli/dinograph.ts', 'ir', 'examples/dinov1.ts', '--cost', '--target', 'reference', ...words],
-      {
-        encoding: 'utf8',
-      },
-    )
+    spawnSync('node', started(['train/cli/dinograph.ts', 'ir', 'examples/dinov1.ts', '--cost', '--target', 'reference', ...words]), {
+      encoding: 'utf8',
+    })
   const small = ['model.width=16', 'model.depth=1', 'model.heads=2', 'head.hidden=16', 'head.prototypes=64', 'batch=8'].flatMap((s) => [
     '--set',
     s,

@@ -6,16 +6,17 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { root } from '../rooms/rooms.ts'
 import { set, small } from './quick.ts'
+import { started } from '../support/built.ts'
 
 interface Ended {
   readonly code: number | null
   readonly said: string
 }
 
-/** Runs a program under tsx, and interrupts it once it has said something. */
+/** Runs a program, and interrupts it once it has said something. */
 const ran = (words: ReadonlyArray<string>, interruptAt?: RegExp): Promise<Ended> =>
   new Promise((done) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', ...words], { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(process.execPath, started(words), { cwd: root, stdio: ['ignore', 'ignore', 'pipe'] })
     let [said, sent] = ['', false]
     child.stderr.on('data', (d: Buffer) => {
       said += d.toString()

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { operationsIn } from '../../compiler/targets/pjrt/hlo.ts'
 import { findPlugin } from '../../compiler/targets/pjrt/plugin.ts'
 import { isFault, showFault } from '../../core/fault.ts'
+import { program } from '../support/built.ts'
 
 const small = [
   ...['model.width=16', 'model.depth=1', 'model.heads=2', 'head.hidden=16', 'head.bottleneck=8', 'head.prototypes=16'],
@@ -11,7 +12,7 @@ const small = [
 ].flatMap((s) => ['--set', s])
 
 const compile = (words: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'compile', ...words], {
+  spawnSync(process.execPath, [program('train/cli/dinograph.ts'), 'compile', ...words], {
     encoding: 'utf8',
     env: { ...process.env, ...env },
     maxBuffer: 1 << 26,

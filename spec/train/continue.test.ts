@@ -18,6 +18,7 @@ import { viewAt } from '../../train/exchange/transfer/view.ts'
 import { left, right } from '../data/either.ts'
 import { backbones } from '../huggingface/backbones.ts'
 import { expectClose } from '../support/tensor.ts'
+import { program } from '../support/built.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'continue-'))
 afterAll(() => {
@@ -40,7 +41,7 @@ const run = (out: string, ...words: ReadonlyArray<string>): { readonly code: num
       'augmentation.locals=1',
     ].flatMap((s) => ['--set', s]),
   ]
-  const done = spawnSync(process.execPath, ['--import', 'tsx', 'examples/continue.ts', '--out', join(root, out), ...small, ...words], {
+  const done = spawnSync(process.execPath, [program('examples/continue.ts'), '--out', join(root, out), ...small, ...words], {
     cwd: new URL('../..', import.meta.url).pathname,
     encoding: 'utf8',
   })
@@ -94,18 +95,7 @@ describe('continue', { timeout: 240_000 }, () => {
     const [adapter, exported] = [join(root, 'again', 'adapter'), join(root, 'exported')]
     // the same from the checkpoint, of a run that was stopped before it wrote anything
     rmSync(join(root, 'again', 'base'), { recursive: true })
-    const words = [
-      '--import',
-      'tsx',
-      'train/cli/dinograph.ts',
-      'hf',
-      'export',
-      '--run',
-      join(root, 'again'),
-      '--adapter',
-      '--out',
-      exported,
-    ]
+    const words = [program('train/cli/dinograph.ts'), 'hf', 'export', '--run', join(root, 'again'), '--adapter', '--out', exported]
     expect(spawnSync(process.execPath, words, { encoding: 'utf8' }).status).toBe(0)
     const whole = right(await readBackbone(join(root, 'again', 'huggingface'))()).weights
     for (const folder of [adapter, exported]) {

@@ -12,6 +12,7 @@ import { disk, onDisk } from '../disk/disk.ts'
 import type { Lived, Remains } from './killed.ts'
 import { differs, live, remains } from './killed.ts'
 import { quick } from './quick.ts'
+import { program } from '../support/built.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-faults-'))
 
@@ -31,7 +32,7 @@ const on = (d: Disk, given: ReadonlyArray<string>): Promise<Lived> => live(given
 
 const command = (given: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}): Promise<Pick<Lived, 'code' | 'stderr'>> =>
   new Promise((done) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', ...given], {
+    const child = spawn(process.execPath, [program('train/cli/dinograph.ts'), ...given], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...env },
     })
@@ -59,7 +60,7 @@ const signalled = (
   when: (child: { kill: (s: NodeJS.Signals) => void; said: () => string }) => Promise<void>,
 ) =>
   new Promise<Pick<Lived, 'code' | 'stderr'>>((done) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...given], {
+    const child = spawn(process.execPath, [program('train/cli/dinograph.ts'), 'train', ...given], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, ...onDisk(d) },
     })
@@ -120,7 +121,7 @@ describe.skipIf(disk === undefined)('a run', () => {
       await rm(join(out, 'report.html'), { force: true })
       const r = await on({ under: out, full: { part: 'report.html', bytes: 1000 } }, given)
       expect(r.code, r.stderr).toBe(0)
-      expect(r.stderr).toMatch(/ENOSPC[^]*no \S+report\.html was written; for another try: npm run report -- --run \S+/)
+      expect(r.stderr).toMatch(/ENOSPC[^]*no \S+report\.html was written; for another try: npx dinograph report --run \S+/)
       expect(differs(whole, await remains(out))).toBeUndefined()
       expect(existsSync(join(out, 'report.html'))).toBe(false)
       const made = await command(['report', '--run', out])

@@ -12,6 +12,7 @@ import { right } from '../data/either.ts'
 import type { Lived } from './killed.ts'
 import { live } from './killed.ts'
 import { quick } from './quick.ts'
+import { program } from '../support/built.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-folder-'))
 
@@ -19,11 +20,11 @@ const quiet = (): void => undefined
 
 const lines = (r: Lived): ReadonlyArray<string> => r.stderr.split('\n').map((l) => l.trim())
 
-/** What stands behind `npm run train --` in the line of a fault that holds a word. */
+/** What stands behind `npx dinograph train` in the line of a fault that holds a word. */
 const pasted = (r: Lived, word: string): ReadonlyArray<string> => {
-  const line = lines(r).find((l) => l.startsWith('npm run train -- ') && l.includes(word))
+  const line = lines(r).find((l) => l.startsWith('npx dinograph train ') && l.includes(word))
   expect(line, r.stderr).toBeDefined()
-  return (line ?? '').split(' ').slice(4)
+  return (line ?? '').split(' ').slice(3)
 }
 
 describe('a folder of a run', () => {
@@ -64,7 +65,7 @@ describe('a folder of a run', () => {
   test('with a run that is under way is refused always, naming it, and free when that was killed', { timeout: 240000 }, async () => {
     const out = await folder()
     const words = [...quick, '--steps', '400', '--out', out]
-    const began = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words], {
+    const began = spawn(process.execPath, [program('train/cli/dinograph.ts'), 'train', ...words], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     const ended = new Promise<void>((done) => {

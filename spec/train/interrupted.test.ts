@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Remains } from './killed.ts'
 import { differs, killedAt, live, remains } from './killed.ts'
+import { program } from '../support/built.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-'))
 
@@ -77,7 +78,7 @@ describe('a run', () => {
     async (signal) => {
       const out = await folder()
       const stopped = await live([...words, '--steps', '8', '--out', out], { whenSaid: /step 1\/8/, signal })
-      expect(stopped.stderr).toMatch(/stopped at step \d; continue with: npm run train -- --resume --out \S+/)
+      expect(stopped.stderr).toMatch(/stopped at step \d; continue with: npx dinograph train --resume --out \S+/)
       expect((await live(['--resume', '--out', out])).code).toBe(0)
       expect(differs(whole, await remains(out))).toBeUndefined()
     },
@@ -142,7 +143,7 @@ describe('a run', () => {
   test('prints one JSON object with --json, and nothing on stdout without', async () => {
     const out = join(await folder(), 'run')
     const stdout = (extra: ReadonlyArray<string>): string =>
-      spawnSync(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words, '--steps', '1', ...extra], {
+      spawnSync(process.execPath, [program('train/cli/dinograph.ts'), 'train', ...words, '--steps', '1', ...extra], {
         encoding: 'utf8',
       }).stdout
     expect(stdout(['--out', out])).toBe('')

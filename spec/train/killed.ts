@@ -12,6 +12,7 @@ import { stream } from '../../core/random.ts'
 import { latest } from '../../train/run/checkpoints.ts'
 import { isBegun } from '../../train/run/resumption.ts'
 import { right } from '../data/either.ts'
+import { program } from '../support/built.ts'
 
 export const timings = ['images_per_s', 'waiting']
 
@@ -43,7 +44,7 @@ export interface Lived {
   readonly stdout: string
 }
 
-/** Runs `npm run train` as one process; `signal` (SIGKILL by default) is sent after `after` seconds, or once it has said something. */
+/** Runs `dinograph train` as one process; `signal` (SIGKILL by default) is sent after `after` seconds, or once it has said something. */
 export const live = (
   words: ReadonlyArray<string>,
   how: {
@@ -55,7 +56,7 @@ export const live = (
 ): Promise<Lived> =>
   new Promise((resolve) => {
     const began = performance.now()
-    const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words], {
+    const child = spawn(process.execPath, [program('train/cli/dinograph.ts'), 'train', ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...how.env },
     })

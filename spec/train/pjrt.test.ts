@@ -10,6 +10,7 @@ import { isOptional } from '../support/optional.ts'
 import { expectClose } from '../support/tensor.ts'
 import { quick } from './quick.ts'
 import { differs, killedAt, live, remains, shortRun } from './killed.ts'
+import { started } from '../support/built.ts'
 
 const plugin = findPlugin('cpu')
 if (isFault(plugin)) console.warn(`runs on pjrt:cpu are not tested here: ${showFault(plugin)}`)
@@ -17,7 +18,7 @@ if (isFault(plugin)) console.warn(`runs on pjrt:cpu are not tested here: ${showF
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-'))
 
 const command = (...words: ReadonlyArray<string>) => {
-  const r = spawnSync(process.execPath, ['--import', 'tsx', ...words], { encoding: 'utf8', maxBuffer: 1 << 26 })
+  const r = spawnSync(process.execPath, started(words), { encoding: 'utf8', maxBuffer: 1 << 26 })
   expect(r.status, r.stderr).toBe(0)
   return r
 }
@@ -61,7 +62,7 @@ describe.skipIf(isFault(plugin) && isOptional('pjrt:cpu'))('on pjrt:cpu', { time
     const resumed = command('train/cli/dinograph.ts', 'train', '--resume', '--out', join(out, 'fsdp'), '--devices', '1').stderr
     expect(resumed).toContain('pjrt:cpu with batches in 2 shares')
     expectClose(await losses('fsdp'), alone, 1e-5, 'losses after going on')
-    const odd = spawnSync(process.execPath, ['--import', 'tsx', ...words('odd'), '--devices', '4'], { encoding: 'utf8' })
+    const odd = spawnSync(process.execPath, started([...words('odd'), '--devices', '4']), { encoding: 'utf8' })
     expect(odd.status).toBe(2)
     expect(odd.stderr).toContain('6 images for 4 ranks or devices')
   })

@@ -15,7 +15,7 @@ import { settingsOf } from '../../train/config/settings.ts'
 import type { Experiment } from '../../train/run/experiment.ts'
 import { left, right } from '../data/either.ts'
 import { root } from '../rooms/rooms.ts'
-import { node } from '../support/command.ts'
+import { node, tsx } from '../support/command.ts'
 import { folderWithin } from '../support/within.ts'
 
 const folder = folderWithin('plugged')
@@ -54,7 +54,7 @@ describe('an example with a plugin', () => {
     expect(config).toMatch(/plugins:\n +- file: mine\.ts\n +sha256: [0-9a-f]{64}/)
     expect(config).toMatch(/noise:\n +deviation: 0\.05/)
     expect(config).toMatch(/bitfit:\n +norms: true/)
-    const bare = node('examples/dinov1.ts', '--resume', '--out', out)
+    const bare = tsx('examples/dinov1.ts', '--resume', '--out', out)
     expect([bare.code, bare.err]).toEqual([2, expect.stringContaining('a run of the plugin mine.ts, which is not named')])
     const [, remedy = ''] = /remedy: +name it: npx tsx (.*)$/m.exec(bare.err) ?? []
     const again = node(...remedy.replace('PATH', folder).split(' '), '--steps', '3', '--json')

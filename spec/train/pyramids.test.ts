@@ -7,6 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { isRecord } from '../../data/formats/codec.ts'
 import { readPyramid } from '../../train/exchange/model.ts'
 import { right, some } from '../data/either.ts'
+import { program } from '../support/built.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'dinograph-pyramids-'))
 
@@ -15,7 +16,7 @@ afterAll(() => {
 })
 
 const dinograph = (...words: ReadonlyArray<string>): string => {
-  const { status, stdout, stderr } = spawnSync('node', ['--import', 'tsx', 'train/cli/dinograph.ts', ...words], {
+  const { status, stdout, stderr } = spawnSync('node', [program('train/cli/dinograph.ts'), ...words], {
     encoding: 'utf8',
     timeout: 540_000,
   })

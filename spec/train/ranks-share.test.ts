@@ -16,19 +16,19 @@ import { backbones } from '../huggingface/backbones.ts'
 import { noRanks, underMpi } from '../support/mpi.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 import { quick } from './quick.ts'
+import { started } from '../support/built.ts'
 
-const tsx = ['node', '--import', 'tsx']
 const dinograph = 'train/cli/dinograph.ts'
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-share-'))
 
 const alone = (given: ReadonlyArray<string>): string => {
-  const r = spawnSync(tsx[0], [...tsx.slice(1), ...given], { encoding: 'utf8' })
+  const r = spawnSync(process.execPath, started(given), { encoding: 'utf8' })
   expect(r.status, r.stderr).toBe(0)
   return r.stdout
 }
 
 const ranks = async (n: number, given: ReadonlyArray<string>): Promise<string> => {
-  const r = await underMpi(n, [...tsx, ...given])
+  const r = await underMpi(n, ['node', ...started(given)])
   expect(r.code, r.err).toBe(0)
   return r.out
 }
@@ -131,19 +131,8 @@ describe.skipIf(noRanks !== undefined)(`ranks${noRanks === undefined ? '' : ` (l
           data: Float32Array.from(wave(256, i), Math.abs),
         })(),
       )
-    const odd = await underMpi(2, [
-      ...tsx,
-      dinograph,
-      'features',
-      '--model',
-      model,
-      '--data',
-      pictures,
-      '--target',
-      'gpujs:cpu',
-      '--out',
-      join(root, 'x.npz'),
-    ])
+    const given = ['--model', model, '--data', pictures, '--target', 'gpujs:cpu', '--out', join(root, 'x.npz')]
+    const odd = await underMpi(2, ['node', ...started([dinograph, 'features', ...given])])
     expect(odd.code).toBe(2)
     expect(odd.err.match(/fault at/g)?.length).toBe(1)
   })

@@ -8,9 +8,9 @@ import { describe, expect, test } from 'vitest'
 import { noRanks, underMpi } from '../support/mpi.ts'
 import { expectClose } from '../support/tensor.ts'
 import { quick } from './quick.ts'
+import { started } from '../support/built.ts'
 
 const train = ['train/cli/dinograph.ts', 'train']
-const tsx = ['node', '--import', 'tsx']
 
 /** A run of seconds on native. */
 const words = (recipe: string, out: string, steps: number, ...more: ReadonlyArray<string>): ReadonlyArray<string> => [
@@ -21,7 +21,7 @@ const words = (recipe: string, out: string, steps: number, ...more: ReadonlyArra
 ]
 
 const alone = (given: ReadonlyArray<string>): void => {
-  const r = spawnSync(tsx[0], [...tsx.slice(1), ...given], { encoding: 'utf8' })
+  const r = spawnSync(process.execPath, started(given), { encoding: 'utf8' })
   expect(r.status, r.stderr).toBe(0)
 }
 
@@ -71,13 +71,13 @@ describe.skipIf(noRanks !== undefined)(`two ranks${noRanks === undefined ? '' : 
 
   test('say once what they cannot share, with the exit code of one', async () => {
     const out = await folder()
-    const odd = await underMpi(2, [...tsx, ...words('v1', join(out, 'odd'), 2, '--set', 'batch=5')])
+    const odd = await underMpi(2, ['node', ...started(words('v1', join(out, 'odd'), 2, '--set', 'batch=5'))])
     expect(odd.code).toBe(2)
     expect(odd.err.match(/config fault at batch/g)?.length).toBe(1)
     expect(odd.err).toContain('remedy:  set batch=6, or another number of ranks (mpirun -n) or devices (--devices)')
-    const elsewhere = await underMpi(2, [...tsx, ...words('v1', join(out, 'elsewhere'), 2, '--target', 'gpujs:cpu')])
+    const elsewhere = await underMpi(2, ['node', ...started(words('v1', join(out, 'elsewhere'), 2, '--target', 'gpujs:cpu'))])
     expect(elsewhere.err.match(/config fault at accelerator.target/g)?.length).toBe(1)
-    const none = await underMpi(2, [...tsx, ...words('v1', join(out, 'none'), 2)], undefined, { DINOGRAPH_MPICC: 'no-such-mpicc' })
+    const none = await underMpi(2, ['node', ...started(words('v1', join(out, 'none'), 2))], undefined, { DINOGRAPH_MPICC: 'no-such-mpicc' })
     expect(none.err).toContain('no MPI: no-such-mpicc is not in PATH')
     expect((await readdir(out)).length).toBe(0)
   })
@@ -88,7 +88,7 @@ describe.skipIf(noRanks !== undefined)(`two ranks${noRanks === undefined ? '' : 
   ] as const)('end all when one %s, and the run goes on from what was saved', async (_, signal) => {
     const out = join(await folder(), 'run')
     const state: { at: number; pids: ReadonlyArray<number> } = { at: 0, pids: [] }
-    const ended = await underMpi(2, [...tsx, ...words('v1', out, 100000, '--set', 'accelerator.patience=3')], (said) => {
+    const ended = await underMpi(2, ['node', ...started(words('v1', out, 100000, '--set', 'accelerator.patience=3'))], (said) => {
       if (state.at > 0 || !/step +1\//.test(said)) return
       state.at = performance.now()
       // some steps later

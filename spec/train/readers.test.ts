@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fixtures, packageFolder } from '../data/readers-reference.ts'
+import { program } from '../support/built.ts'
 
 const root = join(fixtures, '..', '..', '..')
 
@@ -13,7 +14,7 @@ const train = async (path: string): Promise<{ readonly text: string; readonly lo
   const text = await new Promise<string>((resolve) => {
     execFile(
       process.execPath,
-      ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', '--data', path, '--steps', '2', '--set', 'batch=4', '--out', out],
+      [program('train/cli/dinograph.ts'), 'train', '--data', path, '--steps', '2', '--set', 'batch=4', '--out', out],
       { cwd: root },
       (e, written, said) => {
         resolve(`${said}${written}${e === null ? '' : `exit code ${e.code}`}`)

@@ -7,6 +7,7 @@ import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { differs, live, remains } from './killed.ts'
 import { quickOn } from './quick.ts'
+import { program } from '../support/built.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-vanishing-'))
 
@@ -35,7 +36,7 @@ const disturbed = (
   how: () => Promise<void>,
 ): Promise<{ readonly code: number | null; readonly stderr: string }> =>
   new Promise((done) => {
-    const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words(data, out)], {
+    const child = spawn(process.execPath, [program('train/cli/dinograph.ts'), 'train', ...words(data, out)], {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     let [stderr, began] = ['', false]

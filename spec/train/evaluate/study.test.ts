@@ -9,6 +9,7 @@ import { decodeAs } from '../../../data/formats/codec.ts'
 import { writeInitial } from '../../../train/exchange/transfer/description.ts'
 import { right } from '../../data/either.ts'
 import { backbones } from '../../huggingface/backbones.ts'
+import { program } from '../../support/built.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'study-'))
 afterAll(() => {
@@ -30,11 +31,10 @@ const example = (
   ...words: ReadonlyArray<string>
 ): { readonly code: number | null; readonly err: string; readonly json: () => t.TypeOf<typeof final> } => {
   const settings = ['data.train=60', 'data.test=30', 'evaluation.k=3'].flatMap((s) => ['--set', s])
-  const done = spawnSync(
-    process.execPath,
-    ['--import', 'tsx', `examples/${name}.ts`, '--target', 'gpujs:cpu', '--json', ...settings, ...words],
-    { cwd: new URL('../../..', import.meta.url).pathname, encoding: 'utf8' },
-  )
+  const done = spawnSync(process.execPath, [program(`examples/${name}.ts`), '--target', 'gpujs:cpu', '--json', ...settings, ...words], {
+    cwd: new URL('../../..', import.meta.url).pathname,
+    encoding: 'utf8',
+  })
   return {
     code: done.status,
     err: done.stderr,

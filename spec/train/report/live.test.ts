@@ -11,6 +11,7 @@ import { livePage, livePages } from '../../../train/judge/report/live.ts'
 import { recordSummary } from '../../../train/judge/report/record.ts'
 import { left, right } from '../../data/either.ts'
 import { root as checkout } from '../../rooms/rooms.ts'
+import { program } from '../../support/built.ts'
 
 let root = ''
 beforeAll(async () => {
@@ -120,7 +121,7 @@ const asked = (url: string, host: string): Promise<number | undefined> =>
 
 test('the command serves a folder before there is a run, says where, and ends by Ctrl-C', async () => {
   const run = join(root, 'later')
-  const child = spawn(process.execPath, ['--import', 'tsx', 'train/cli/dinograph.ts', 'watch', run, '--port', '0', '--json'], {
+  const child = spawn(process.execPath, [program('train/cli/dinograph.ts'), 'watch', run, '--port', '0', '--json'], {
     cwd: checkout,
   })
   let out = ''
