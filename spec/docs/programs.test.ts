@@ -100,7 +100,7 @@ describe('what `dinograph new` writes', { timeout: 300_000 }, () => {
       const [, line = ''] = /^to train it: (.*)$/m.exec(out) ?? []
       const words = line
         .replace(/^npx tsx /, '')
-        .replace(/^npm run train --/, 'train/cli/dinograph.ts train')
+        .replace(/^npx dinograph /, 'train/cli/dinograph.ts ')
         .split(' ')
       const small = what === 'backbone' ? ['model.width=8'] : ['model.width=8', 'model.depth=1', 'model.heads=2']
       const set = [...shared, ...small].flatMap((s) => ['--set', s])
