@@ -117,22 +117,30 @@ const pooler = (width: number): ReadonlyArray<Extra> => [
   { name: 'pooler.dense.bias', shape: [width], values: new Float32Array(width) },
 ]
 
-const partsOf = (type: HuggingFaceType, o: FullOptions, official: string, shape: Shape): ReadonlyArray<Part> => {
+const partsOf = (
+  type: HuggingFaceType,
+  o: FullOptions,
+  official: string,
+  shape: Shape,
+  unbiased: ReadonlyArray<string>,
+): ReadonlyArray<Part> => {
   const names = namesOf(type, official)
   if (names.length === 1) return [{ name: names[0], shape: official === 'mask_token' && type === 'dinov3_vit' ? [1, ...shape] : shape }]
   const rows = shape[0] / names.length
   const keyless = type === 'dinov3_vit' && o.maskKeyBias && official.endsWith('.bias')
   return names.map((name, i) =>
-    keyless && i === 1 ? { zeros: rows * sizeOf(shape.slice(1)) } : { name, shape: [rows, ...shape.slice(1)] },
+    (keyless && i === 1) || unbiased.some((layer) => name.endsWith(`.${layer}.bias`))
+      ? { zeros: rows * sizeOf(shape.slice(1)) }
+      : { name, shape: [rows, ...shape.slice(1)] },
   )
 }
 
-/** The plan to read a folder of the type whose config gives these options. */
-export const readingPlan = (type: HuggingFaceType, o: FullOptions): Plan => ({
+/** The plan to read a folder of the type whose config gives these options; of layers that are `unbiased` it has no bias. */
+export const readingPlan = (type: HuggingFaceType, o: FullOptions, unbiased: ReadonlyArray<string> = []): Plan => ({
   mappings: declarations(vit(o).params).map(([official, d]) => ({
     official,
     shape: d.shape,
-    parts: partsOf(type, o, official, d.shape),
+    parts: partsOf(type, o, official, d.shape, unbiased),
     neutral: official.endsWith('.gamma') ? 1 : 0,
   })),
   extras: [],

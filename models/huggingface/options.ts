@@ -83,7 +83,6 @@ const ropeBase = (c: HuggingFaceConfig): Either<Misuse, number> => {
 
 const dinov3Options = (c: HuggingFaceConfig, common: Common): Either<Misuse, VitOptions> => {
   const [query, key, value] = [c.query_bias ?? true, c.key_bias ?? false, c.value_bias ?? true]
-  if (query !== value || (key && !query)) return refuse('biases of query and value together, and of key only with them')
   const gated = c.use_gated_mlp ?? false
   if ((common.width / common.heads) % 4 !== 0)
     return refuse(`heads whose width is a multiple of 4, as rotary positions need (found: ${common.width / common.heads})`)
@@ -94,8 +93,8 @@ const dinov3Options = (c: HuggingFaceConfig, common: Common): Either<Misuse, Vit
     generation: 3,
     ffn: gated ? 'swiglu' : 'mlp',
     hidden: c.intermediate_size ?? 1536,
-    qkvBias: query,
-    maskKeyBias: query && !key,
+    qkvBias: query || key || value,
+    maskKeyBias: (query || value) && !key,
     projBias: c.proj_bias ?? true,
     ffnBias: c.mlp_bias ?? true,
     eps: c.layer_norm_eps ?? 1e-5,
@@ -111,6 +110,15 @@ const dinov3Options = (c: HuggingFaceConfig, common: Common): Either<Misuse, Vit
       ...given('rescale', c.pos_embed_rescale === undefined ? 2 : c.pos_embed_rescale),
     },
   })
+}
+
+/**
+ * Of the layers to queries and values those without a bias, where others have one: they are one layer here, and zeros stand for what it
+ * lacks. Keys without one are an option of their own.
+ */
+export const unbiased = (c: HuggingFaceConfig): ReadonlyArray<string> => {
+  const [query, key, value] = [c.query_bias ?? true, c.key_bias ?? false, c.value_bias ?? true]
+  return c.model_type !== 'dinov3_vit' || !(query || key || value) ? [] : [...(query ? [] : ['q_proj']), ...(value ? [] : ['v_proj'])]
 }
 
 const learnedAt = ({ offset, antialias }: { readonly offset: number; readonly antialias: boolean }): Position => ({

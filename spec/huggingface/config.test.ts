@@ -180,7 +180,6 @@ describe('what is refused', () => {
     [{ model_type: 'vit', hidden_act: 'relu' }, 'hidden_act gelu (found: relu)'],
     [{ model_type: 'vit', num_attention_heads: 3 }, 'num_attention_heads that divide hidden_size (found: 3 for 8)'],
     [{ model_type: 'dinov2', image_size: [28, 56] }, 'a square image_size (found: 28 x 56)'],
-    [{ model_type: 'dinov3_vit', query_bias: false }, 'biases of query and value together'],
   ])('%j', (u, allowed) => {
     const o = optionsOf(decoded({ ...sizes, ...u }))
     expect(E.isLeft(o) ? o.left.allowed : '').toContain(allowed)

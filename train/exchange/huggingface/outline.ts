@@ -84,7 +84,7 @@ export const inferOptions = ({ shapes, periods }: StateOutline, heads?: number):
     maskKeyBias: has('blocks.0.attn.qkv.bias_mask'),
     projBias: has('blocks.0.attn.proj.bias'),
     ffnBias: has(`blocks.0.mlp.${ffn === 'mlp' ? 'fc1' : 'w3'}.bias`),
-    norm: has('norm.bias') ? 'layer' : 'rms',
+    norm: has('blocks.0.norm1.bias') ? 'layer' : 'rms',
     eps: generation === 3 ? 1e-5 : 1e-6,
     ...(scaled ? { layerScale: 1 } : {}),
     untiedNorms: has('cls_norm.weight'),

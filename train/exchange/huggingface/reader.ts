@@ -15,7 +15,7 @@ import { readJson } from '../../../data/formats/json.ts'
 import type { Stored, StoredTensors } from '../../../data/formats/stored.ts'
 import { storedInMemory } from '../../../data/formats/stored.ts'
 import type { HostTensors } from '../../../data/formats/tensor.ts'
-import { optionsOf } from '../../../models/huggingface/options.ts'
+import { optionsOf, unbiased } from '../../../models/huggingface/options.ts'
 import { families } from '../../../models/huggingface/families.ts'
 import type { HuggingFaceConfig } from '../../../models/huggingface/keys.ts'
 import { configCodec } from '../../../models/huggingface/keys.ts'
@@ -46,7 +46,7 @@ const described = (folder: string, config: HuggingFaceConfig, stored: Stored, o:
     TE.bindTo('said'),
     TE.bind('located', () => TE.fromEither(locate(folder, stored.tensors, [anchorsOf(config.model_type)], o.network ?? 'teacher'))),
     TE.chain(({ said, located }) => {
-      const type = config.model_type
+      const [type, without] = [config.model_type, unbiased(config)]
       const inside = new Map([...located.inside].map(([name, x]) => [flatName(name), x]))
       const options = withoutMask(type, said, inside)
       // ViT for masked modelling has one, and its features none
@@ -54,7 +54,7 @@ const described = (folder: string, config: HuggingFaceConfig, stored: Stored, o:
       return pipe(
         gatherWeights(
           folder,
-          planIn(type, readingPlan(type, fullOptions(options)), (name) => inside.has(name)),
+          planIn(type, readingPlan(type, fullOptions(options), without), (name) => inside.has(name)),
           o.unknown ?? 'refuse',
           beside,
         )(inside),
@@ -63,7 +63,11 @@ const described = (folder: string, config: HuggingFaceConfig, stored: Stored, o:
           source: type,
           stored: typesOf(inside),
           ...gathered,
-          notes: [...stored.notes, ...located.notes],
+          notes: [
+            ...stored.notes,
+            ...located.notes,
+            ...(without.length === 0 ? [] : [`zeros stand for the biases that ${without.join(' and ')} do not have`]),
+          ],
         })),
       )
     }),

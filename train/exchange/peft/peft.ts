@@ -31,8 +31,8 @@ const needed = { peft_type: t.literal('LORA'), r: wholeIn(1, 65536), lora_alpha:
  * stored.
  */
 const harmless = t.union(
-  [t.boolean, t.keyof({ gaussian: null, orthogonal: null, kaiming: null })],
-  'true, false, gaussian or orthogonal: others (pissa, olora, corda, eva, loftq) change the base, and merge_and_unload() in Python gives the model that they make',
+  [t.boolean, t.keyof({ gaussian: null, orthogonal: null, kaiming: null, mica: null })],
+  'true, false, gaussian, orthogonal or mica: others (pissa, olora, corda, eva, loftq, lora_ga) change the base, and merge_and_unload() in Python gives the model that they make',
 )
 
 const keys = {

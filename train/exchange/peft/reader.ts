@@ -12,7 +12,7 @@ import { moduleOf } from '../../../models/lora.ts'
 import type { Values } from '../../step/values.ts'
 import type { ModuleNames, PeftConfig, PeftTensor } from './peft.ts'
 import { isAdapter, tensorsThere } from './peft.ts'
-import { byPattern } from '../../../models/target.ts'
+import { byPattern, isReadable } from '../../../models/target.ts'
 
 /** What a folder says: the options that make the same adapters on a network, and their values by path in it. */
 export interface PeftAdapter {
@@ -163,6 +163,16 @@ export const readPeft =
           remedy: 'save the adapter for a model of linear layers',
         }),
       )
+    const unreadable = Object.keys(config.alpha_pattern ?? {}).find((p) => !isReadable(p))
+    if (unreadable !== undefined)
+      return E.left(
+        fault('data', {
+          place: 'peft: alpha_pattern',
+          found: unreadable,
+          allowed: 'an expression that JavaScript can read, too',
+          remedy: 'merge the adapter in Python: merge_and_unload()',
+        }),
+      )
     const places = placesOf(names, [...base.keys()])
     const values = new Map<string, Float32Array>()
     const [ranks, alphas, cut]: readonly [Record<string, number>, Record<string, number>, Record<string, ReadonlyArray<string>>] = [
@@ -214,7 +224,7 @@ export const readPeft =
                 }),
               )
           }
-          alphas[exactly] = byPattern(config.alpha_pattern ?? {}, config.lora_alpha)(k.there)
+          alphas[exactly] = byPattern(config.alpha_pattern ?? {}, config.lora_alpha)(`${prefix}${k.there}`)
           if (k.slices.length > 0) cut[lastPart(moduleOf(k.weight))] = k.slices
         }
       }
