@@ -316,6 +316,12 @@ describe('nothing is guessed or left out', () => {
     const eva = new Map([...timmOf(stateOf(backbones.dinov3_vit)), ['pos_embed', floatTensor([1, 10, 8], new Float32Array(80))] as const])
     expect(left(await readModel(await written('eva02', eva), { heads: 2 })()).allowed).toContain('both at once are not known here')
   })
+  it('positions, of a file that has none: timm has rotary ones of several rules, of which no tensor says anything', async () => {
+    const turned = stateOf(vit({ ...sizes, generation: 3, layerScale: 1, position: { kind: 'rope', periods: { base: 100 } } }))
+    expect(left(await readModel(await written('placeless', timmOf(turned)), { heads: 2 })()).found).toBe(
+      'neither pos_embed nor rope_embed.periods',
+    )
+  })
   it.each(['blocks.0.attn.q_norm.weight', 'blocks.1.adapter.down.weight', 'dist_token', 'norm_pre.weight', 'pos_embed_extra'])(
     '%s, even where unknown tensors are to be ignored',
     async (name) => {

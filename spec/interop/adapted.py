@@ -152,6 +152,8 @@ def tried(commands, r, n, at):
     made = stirred(made)
     made.save_pretrained(at / "adapter")
     adapter = at / "adapter" / ("" if name == "default" else name)
+    # as peft reads it: its file sorts patterns, of which the first that fits counts
+    made = peft.PeftModel.from_pretrained(type(model).from_pretrained(at / "base"), adapter).eval()
     if r.random() < 0.2:
         from safetensors.torch import load_file
         torch.save(load_file(adapter / "adapter_model.safetensors"), adapter / "adapter_model.bin")

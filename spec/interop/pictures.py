@@ -82,6 +82,11 @@ def drawn_processor(r, model, height, width):
         common |= dict(size=dict(height=height, width=width), crop_size=dict(height=height, width=width))
     else:
         common |= dict(size=dict(height=height, width=width))
+    # black around what is too small, numbers that are not 0..1, statistics that are one number or none
+    if name in ("BitImageProcessor", "CLIPImageProcessor") and r.random() < 0.3:
+        common |= dict(size=dict(shortest_edge=max(2, min(height, width) - r.randint(1, 3))))
+    common |= r.choice([{}] * 4 + [dict(do_rescale=False, image_mean=[r.randint(90, 130)] * channels, image_std=[r.randint(40, 80)] * channels)])
+    common |= r.choice([{}] * 4 + [dict(do_normalize=False), dict(rescale_factor=1 / 128), dict(image_mean=0.4, image_std=0.3)])
     return getattr(T, name)(**common)
 
 

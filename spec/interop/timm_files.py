@@ -99,7 +99,7 @@ def checkpoints(state):
 
 
 def pixels_of(folder, names):
-    x = torch.stack([torch.from_numpy(numpy.asarray(Image.open(folder / n))).permute(2, 0, 1).float() for n in names]) / 255
+    x = torch.stack([torch.from_numpy(numpy.array(Image.open(folder / n))).permute(2, 0, 1).float() for n in names]) / 255
     return (x - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
 
 

@@ -38,6 +38,6 @@ export const pyramidWritten =
     return pipe(
       writers,
       TE.traverseSeqArray((write) => write(out, o)(b)),
-      TE.map((files) => ({ ...pyramidSummary(b), out, files: files.flat() })),
+      TE.map((files) => ({ ...pyramidSummary(b), out, files: [...new Set(files.flat())] })),
     )
   }

@@ -1,5 +1,5 @@
 /** The processor of a folder, wherever it keeps it: `preprocessor_config.json`, or within `processor_config.json` of newer versions. */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import * as O from 'fp-ts/lib/Option.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -41,4 +41,16 @@ export const processorOf = (folder: string): TaskEither<Fault, O.Option<Preproce
         : pipe(readJson(join(folder, 'processor_config.json'), nested), TE.map(O.chain((p) => O.fromNullable(p.image_processor)))),
     ),
     TE.chain(classed(folder)),
+  )
+
+/** A processor beside a file of weights that says nothing of pictures itself, and that it is taken. */
+export const processorBeside = (
+  file: string,
+): TaskEither<Fault, { readonly preprocessor: Preprocessor | undefined; readonly notes: ReadonlyArray<string> }> =>
+  pipe(
+    processorOf(dirname(file)),
+    TE.map((found) => ({
+      preprocessor: O.toUndefined(found),
+      notes: O.isSome(found) ? ['pictures are seen as the preprocessor_config.json beside the file says'] : [],
+    })),
   )

@@ -24,24 +24,26 @@ export interface WritePyramidOptions {
   readonly preprocessor?: Preprocessor
 }
 
+const preprocessorFile = 'preprocessor_config.json'
+
+const seen = ({ family, options }: PyramidBackbone['model'], o: WritePyramidOptions): Readonly<Record<string, unknown>> => ({
+  ...(o.preprocessor ?? preprocessorOf(family.sees, options.image, options.channels)),
+})
+
 /** Writes config.json, weights and preprocessor_config.json; gives the names of the files. */
 export const writePyramid =
   (folder: string, o: WritePyramidOptions = {}) =>
   ({ model, weights }: Pick<PyramidBackbone, 'model' | 'weights'>): TaskEither<Fault, ReadonlyArray<string>> => {
-    const { options, config, family, plan } = model
+    const { config, family, plan } = model
     return pipe(
       writeJson(join(folder, 'config.json'), { ...config, torch_dtype: dtypes[o.precision ?? 'f32'] }, family.floats),
       TE.chain(() => writeWeights(folder, scatterWeights(plan, o.precision ?? 'f32')(weights), o.shard ?? usualShard)),
-      TE.chainFirst(() =>
-        writeJson(join(folder, 'preprocessor_config.json'), {
-          ...(o.preprocessor ?? preprocessorOf(family.sees, options.image, options.channels)),
-        }),
-      ),
-      TE.map((files) => ['config.json', ...files, 'preprocessor_config.json']),
+      TE.chainFirst(() => writeJson(join(folder, preprocessorFile), seen(model, o))),
+      TE.map((files) => ['config.json', ...files, preprocessorFile]),
     )
   }
 
-/** Writes `official.safetensors`, whose metadata says what no tensor does. */
+/** Writes `official.safetensors`, whose metadata says what no tensor does, and `preprocessor_config.json`. */
 export const writeOfficialPyramid =
   (folder: string, o: WritePyramidOptions = {}) =>
   ({ model, weights }: Pick<PyramidBackbone, 'model' | 'weights'>): TaskEither<Fault, ReadonlyArray<string>> =>
@@ -50,5 +52,6 @@ export const writeOfficialPyramid =
         tensors: scatterWeights(model.officialPlan, o.precision ?? 'f32')(weights),
         metadata: { format: 'pt', eps: String(model.eps), image: String(model.options.image) },
       }),
-      TE.map(() => [officialFile]),
+      TE.chain(() => writeJson(join(folder, preprocessorFile), seen(model, o))),
+      TE.map(() => [officialFile, preprocessorFile]),
     )

@@ -30,7 +30,7 @@ import type { ChannelRule } from './imagery.ts'
 import { adaptChannels } from './imagery.ts'
 import { locate } from './locate.ts'
 import type { Preprocessor } from './preprocessor.ts'
-import { processorOf } from './processor.ts'
+import { processorBeside, processorOf } from './processor.ts'
 import { hasStages, processorOfTimm } from './timm.ts'
 import { modelTypeAt } from './type.ts'
 import type { Unknown, Weights } from './weights.ts'
@@ -216,6 +216,12 @@ const besideConfig = (file: string, stored: Stored, o: ReadPyramidOptions): Task
   )
 }
 
+const seeing = (file: string, b: PyramidBackbone): TaskEither<Fault, Option<PyramidBackbone>> =>
+  pipe(
+    processorBeside(file),
+    TE.map(({ preprocessor, notes }) => O.some({ ...b, preprocessor, notes: [...b.notes, ...notes] })),
+  )
+
 /** Reads a file of weights; none where it is of another backbone, or has names of Hugging Face without their configuration. */
 export const readPyramidFile = (file: string, o: ReadPyramidOptions = {}): TaskEither<Fault, Option<PyramidBackbone>> =>
   pipe(
@@ -223,7 +229,7 @@ export const readPyramidFile = (file: string, o: ReadPyramidOptions = {}): TaskE
     TE.chain((stored) =>
       pipe(
         pyramidOfStored(file, stored, o),
-        TE.chain((found) => (O.isSome(found) ? TE.right(found) : besideConfig(file, stored, o))),
+        TE.chain((found) => (O.isSome(found) ? seeing(file, found.value) : besideConfig(file, stored, o))),
       ),
     ),
   )

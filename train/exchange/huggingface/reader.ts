@@ -26,7 +26,7 @@ import type { VitOptions } from '../../../models/options.ts'
 import { fullOptions } from '../../../models/options.ts'
 import { openWeights } from './files.ts'
 import { locate } from './locate.ts'
-import { processorOf } from './processor.ts'
+import { processorBeside, processorOf } from './processor.ts'
 import { isTimm, timmOf } from './timm.ts'
 import { gatherWeights } from './weights.ts'
 import type { Backbone, Raw, ReadOptions } from './backbone.ts'
@@ -126,15 +126,36 @@ const fromTimm = (folder: string, json: unknown, stored: Stored, o: ReadOptions)
 
 /** Weights of a state dict in memory with official names. Faults: as of folders; the number of heads where nothing says it. */
 export const fromState = (place: string, state: HostTensors, o: ReadOptions): TaskEither<Fault, Backbone> =>
-  fromStored(place, { tensors: storedInMemory(state), metadata: {}, notes: [] }, o)
-
-const fromStored = (place: string, stored: Stored, o: ReadOptions): TaskEither<Fault, Backbone> =>
   pipe(
-    rawOfState(place, stored, o),
+    rawOfState(place, { tensors: storedInMemory(state), metadata: {}, notes: [] }, o),
     TE.chainEitherK((raw) => finished(raw, undefined, o)),
   )
 
 const huggingFaceAnchors = [anchorsOf('dinov2'), anchorsOf('dinov3_vit'), ...families.map(({ anchors }) => anchors)]
+
+/** Whether nothing says which positions there are: official files have their periods, and timm's DINOv3 has registers. */
+const isPlaceless = ({ position, registers }: VitOptions, { tensors }: Stored): boolean =>
+  position?.kind === 'rope' && (registers ?? 0) === 0 && ![...tensors.keys()].some((name) => name.endsWith('.periods'))
+
+/** A file of official names, with the processor that lies beside it, as in what is exported here. */
+const officialFile = (file: string, stored: Stored, o: ReadOptions): TaskEither<Fault, Backbone> =>
+  pipe(
+    rawOfState(file, stored, o),
+    TE.filterOrElse(
+      ({ options }) => !isPlaceless(options, stored),
+      () =>
+        fault('data', {
+          place: file,
+          found: 'neither pos_embed nor rope_embed.periods',
+          allowed:
+            'positions that the file says, or registers, as DINOv3 has them at timm: other networks have rotary positions of other rules',
+          remedy: 'name a folder whose config.json says the architecture',
+        }),
+    ),
+    TE.bindTo('raw'),
+    TE.bind('seen', () => processorBeside(file)),
+    TE.chainEitherK(({ raw, seen }) => finished({ ...raw, notes: [...raw.notes, ...seen.notes] }, seen.preprocessor, o)),
+  )
 
 /** A file by itself: names of Hugging Face need the configuration that lies beside it. */
 const fromFile = (file: string, o: ReadOptions): TaskEither<Fault, Backbone> =>
@@ -142,7 +163,7 @@ const fromFile = (file: string, o: ReadOptions): TaskEither<Fault, Backbone> =>
     openTensors(file),
     TE.chain((stored) => {
       const theirs = locate(file, stored.tensors, huggingFaceAnchors, o.network ?? 'teacher')
-      if (E.isLeft(theirs)) return fromStored(file, stored, o)
+      if (E.isLeft(theirs)) return officialFile(file, stored, o)
       const config = join(dirname(file), 'config.json')
       return pipe(
         readJson(config, configCodec),
