@@ -18,6 +18,7 @@ it.each([
   ['a DINOv3 whose queries have no bias, and whose keys have one', 'bias-of-keys-and-values', ''],
   ['adapters with alphas by the whole names of a class for tasks, and by an expression of Python', 'alphas', 'adapter'],
   ['adapters that began by MiCA, which leaves the base as it is', 'mica', 'adapter'],
+  ['adapters with all biases, and a module that was trained as a whole', 'saved-with-biases', 'adapter'],
 ])('%s', async (_, name, within) => {
   const { model, weights } = right(await readModel(join(made, name, within))())
   const { tensors } = right(await readSafetensors(join(made, name, 'expected.safetensors'))())

@@ -55,6 +55,8 @@ def main():
     adapted("alphas", classified(), r=2, lora_alpha=4, target_modules=["q_proj", "fc1"],
             alpha_pattern={"^dinov2.encoder.layer.0.attention.q_proj": 16, r"(?P<list>\w+)\.1\..*\.fc1": 1})
     adapted("mica", T.ViTModel(T.ViTConfig(**one), add_pooling_layer=False), r=2, target_modules=["v_proj"], init_lora_weights="mica")
+    # peft stores the biases of a module as they were, too
+    adapted("saved-with-biases", T.DINOv3ViTModel(T.DINOv3ViTConfig(**one)), r=2, target_modules=["k_proj"], bias="all", modules_to_save=["layer.0.norm1"])
 
 
 if __name__ == "__main__":

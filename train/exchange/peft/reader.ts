@@ -187,6 +187,8 @@ export const readPeft =
     ]
     const prefix = prefixIn([...tensors.keys()], (n) => places.has(n) || ownSlice(places, slices, n.replace(/\.weight$/, '')) !== undefined)
     for (const [name, x] of tensors) {
+      // what a module was before it was trained as a whole: with all biases, peft stores those of both
+      if (/\.original_module\./.test(name)) continue
       const k = known(places, slices, prefix)(name)
       switch (k._tag) {
         case 'Strange':
