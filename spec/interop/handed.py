@@ -43,7 +43,7 @@ RUNS = {
     "v3-swiglu": ("dinov3", dict(V3, registers=1, ffn="swiglu", projBias=False), {}),
     "v3-plain": ("dinov3", dict(V3, qkvBias=False, ffnBias=False), {}),
     "swin": ("dinov1", dict(kind="swin", patch=2, width=8, depths=[2, 2], heads=[1, 2], window=7), {}),
-    "convnext": ("dinov2", dict(kind="convnext", widths=[4, 8, 12], depths=[1, 2, 1], layerScale=0.1), {}),
+    "convnext": ("dinov2", dict(kind="convnext", widths=[6, 10], depths=[1, 2], layerScale=0.1), {}),
     "lora-v1": ("dinov1", None, {"from": "v1", "lora": dict(LORA, targets=["qkv", "fc1"], rankPattern={"blocks.1.attn.qkv": 2}, alphaPattern={"fc1": 3})}),
     "lora-v2": ("dinov2", None, {"from": "v2", "lora": dict(LORA, dora=True, targets=["query", "value", "mlp.fc1"])}),
     "lora-swiglu": ("dinov2", None, {"from": "v2-swiglu", "lora": dict(LORA, rsLora=True)}),
