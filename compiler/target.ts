@@ -6,6 +6,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../core/fault.ts'
 import type { Graph } from '../core/graph.ts'
+import type { Split } from './distribute/placement.ts'
 import type { TensorType } from '../core/type.ts'
 import type { Road } from './road.ts'
 
@@ -59,6 +60,14 @@ export interface Share {
   readonly exchange: (said: string, step: number) => TaskEither<Fault, ReadonlyArray<string>>
 }
 
+/** What one process of several has of the resident tensors. */
+export interface Own {
+  /** How a tensor is cut among all of them; nothing where each has the whole. */
+  readonly split: (path: string) => Split | undefined
+  /** Its part of a tensor that is cut, the whole of another: without a word to the others. */
+  readonly read: (path: string) => TaskEither<Fault, HostArray>
+}
+
 export interface Device {
   /** The target's name, as asked for: `reference`, `gpujs:webasm`, … */
   readonly name: string
@@ -70,6 +79,8 @@ export interface Device {
   readonly road: Road
   /** Which process this is, where several are one device. */
   readonly share?: Share
+  /** What this process has, where several are one device. */
+  readonly own?: Own
   /** Among how many the images of a batch are shared: ranks, or devices of one process. Default 1. */
   readonly parts?: number
   /** Sets a resident tensor (a param or a state); its size is fixed by the first write. */

@@ -55,7 +55,7 @@ export const floatTensor = (shape: ReadonlyArray<number>, data: Float32Array): H
 export const intTensor = (shape: ReadonlyArray<number>, data: Int32Array): HostTensor => ({ dtype: 'i32', shape, data })
 
 /** What a tensor is, for messages: `f32[3, 4]`. */
-export const showTensor = (t: HostTensor): string => `${t.dtype}[${t.shape.join(', ')}]`
+export const showTensor = (t: Pick<HostTensor, 'dtype' | 'shape'>): string => `${t.dtype}[${t.shape.join(', ')}]`
 
 /**
  * The values as float32 (shared, not copied, where they already are). Doubles are rounded.

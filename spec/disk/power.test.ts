@@ -18,9 +18,9 @@ const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-power-')
 const [size, last] = [1500, 4]
 
 /** What a program that saves checkpoints 1 to `last` does to the disk. */
-const recorded = async (): Promise<{ readonly root: string; readonly changes: ReadonlyArray<Change> }> => {
+const recorded = async (ranks: ReadonlyArray<string>): Promise<{ readonly root: string; readonly changes: ReadonlyArray<Change> }> => {
   const [root, log] = [await folder(), join(await folder(), 'log')]
-  const words = ['--import', 'tsx', 'spec/train/writer.ts', join(root, 'checkpoints'), '1', `${size}`]
+  const words = ['--import', 'tsx', 'spec/train/writer.ts', join(root, 'checkpoints'), '1', `${size}`, ...ranks]
   const child = spawn(process.execPath, words, {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...onDisk({ under: root, log }) },
@@ -81,10 +81,13 @@ const tried = async (root: string, changes: ReadonlyArray<Change>, seed: number,
   return { wrong, disks: seen.size }
 }
 
-describe.skipIf(disk === undefined)('the power goes', () => {
+describe.skipIf(disk === undefined).each([
+  ['whole', []],
+  ['in shards', ['2']],
+] as const)('the power goes while they are saved %s', (_, ranks) => {
   let run: Awaited<ReturnType<typeof recorded>>
   beforeAll(async () => {
-    run = await recorded()
+    run = await recorded(ranks)
   })
 
   test('and what was reported as saved is read, whole, from every disk that may be left', async () => {

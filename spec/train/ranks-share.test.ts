@@ -15,6 +15,7 @@ import { right } from '../data/either.ts'
 import { backbones } from '../huggingface/backbones.ts'
 import { noRanks, underMpi } from '../support/mpi.ts'
 import { expectClose, wave } from '../support/tensor.ts'
+import { lossesIn } from './losses.ts'
 import { quick } from './quick.ts'
 import { started } from '../support/built.ts'
 
@@ -32,16 +33,6 @@ const ranks = async (n: number, given: ReadonlyArray<string>): Promise<string> =
   expect(r.code, r.err).toBe(0)
   return r.out
 }
-
-const line = t.type({ loss: t.number })
-const lossesIn = async (out: string): Promise<ReadonlyArray<number>> =>
-  (await readFile(join(out, 'metrics.jsonl'), 'utf8'))
-    .trim()
-    .split('\n')
-    .map((text) => {
-      const read = line.decode(JSON.parse(text))
-      return E.isRight(read) ? read.right.loss : NaN
-    })
 
 const checkpointIn = (out: string, step: number): string => join(out, 'checkpoints', `step-0000000${step}.dino`)
 

@@ -1,6 +1,7 @@
 /** Ranks that share the images of a step, side by side in one process: each reads its own, and together they have what one has. */
 import * as E from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
+import * as t from 'io-ts'
 import { expect, test } from 'vitest'
 import type { Share } from '../../compiler/target.ts'
 import { fault, showFault } from '../../core/fault.ts'
@@ -10,7 +11,7 @@ import type { Loader } from '../../data/loading/loader.ts'
 import { ahead, openLoader } from '../../data/loading/loader.ts'
 import { arrayDataset } from '../../data/readers/array.ts'
 import type { Dataset } from '../../data/readers/dataset.ts'
-import { agreed, amongOthers, partOf } from '../../train/run/share.ts'
+import { agreed, amongOthers, gathered, partOf } from '../../train/run/share.ts'
 import { right } from '../data/either.ts'
 import { wave } from '../support/tensor.ts'
 
@@ -155,4 +156,12 @@ test('a result holds where all ranks have one', async () => {
   expect(both).toEqual([E.right(1), E.right(2)])
   expect(await Promise.all([agreed(a, 1)(E.right(1))(), agreed(b, 1)<number>(E.left(bad))()])).toEqual([E.left(bad), E.left(bad)])
   expect(await agreed(undefined, 0)(E.right(3))()).toEqual(E.right(3))
+})
+
+test('what each has made is known to all, and what one of them cannot make is the fault of all', async () => {
+  const all = await Promise.all(together(ranks).map((s) => gathered(s, 4)(t.number)(E.right(10 * s.rank))()))
+  expect(all.map(right)).toEqual(all.map(() => [0, 10, 20]))
+  const full = fault('checkpoint', { place: 'a shard', found: 'ENOSPC', allowed: 'a disk with room', remedy: 'free space' })
+  const bad = await Promise.all(together(ranks).map((s) => gathered(s, 4)(t.number)(s.rank === 1 ? E.left(full) : E.right(1))()))
+  expect(bad).toEqual(bad.map(() => E.left(full)))
 })

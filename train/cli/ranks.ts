@@ -176,6 +176,7 @@ export const amongRanks =
     const { resume, stopping, length } = shared
     const done = await body(silenced(r), {
       out,
+      common: resolve(o.out),
       resume,
       device,
       stopping,

@@ -17,10 +17,17 @@ export const evaluation = section('k-NN on features while training', {
   temperature: real(0.07, 'of the votes of neighbours', { above: 0 }),
 })
 
+/** GiB of a state up to which the first rank gathers it to save it, where nothing is said. */
+export const gatheredGiB = 4
+
 export const checkpoints = section('what is saved of a run', {
   every: whole(0, 'steps between checkpoints; 0: ten in a run'),
   keepLast: whole(2, 'number of newest checkpoints retained', { min: 1 }),
   keepEvery: whole(0, 'checkpoints at multiples of this many steps are retained for ever; 0: none'),
+  shards: oneOf(
+    ['auto', 'whole', 'ranks'],
+    `how several ranks save: whole, gathered by the first; ranks, each its share; auto: ranks where fsdp has split a state of more than ${gatheredGiB} GiB`,
+  ),
   best: text(
     '',
     'a number of metrics.jsonl, such as knn or loss: the checkpoint where an evaluation found it best is retained; empty: that of runtime.stopping, if any',

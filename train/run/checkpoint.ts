@@ -8,12 +8,14 @@
  *     n bytes       header, MessagePack: step, seed, config, position, index of the tensors, bytes and sha256 of the body
  *     the rest      body: a safetensors file with the state
  *
+ * Format 2 has no body: its header names shards, files beside it that ranks have written (shards.ts). Format 1 is written otherwise.
+ *
  * A file is written aside, forced to the disk and renamed: a crash at any moment leaves the previous checkpoints whole.
  * A folder has one writer at a time.
  */
 
 import { createHash } from 'node:crypto'
-import type { Hash } from 'node:crypto'
+import type { FileHandle } from 'node:fs/promises'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
@@ -25,14 +27,17 @@ import { fault, messageOf } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { JsonValue, Whole, decodeAs } from '../../data/formats/codec.ts'
 import type { Json } from '../../data/formats/codec.ts'
-import { guarded, readAt, withFile, writeFile } from '../../data/formats/file.ts'
-import type { Chunk } from '../../data/formats/file.ts'
+import { readAt, withFile, writeFile } from '../../data/formats/file.ts'
 import { layOut, readPart } from '../../data/formats/safetensors.ts'
 import { showTensor } from '../../data/formats/tensor.ts'
 import type { HostTensors } from '../../data/formats/tensor.ts'
+import { Shards, digestOf, feed, readShards } from './shards.ts'
 
 /** The version that is written; others are refused by name. */
 export const checkpointVersion = 1
+
+/** The version of one whose state is in shards. */
+export const shardedVersion = 2
 
 export type BackboneKind = 'vit' | 'pyramid' | 'own'
 
@@ -66,7 +71,7 @@ const Header = t.intersection([
     bodyBytes: Whole,
     bodySha256: t.string,
   }),
-  t.partial({ backbone: t.keyof({ vit: null, pyramid: null, own: null }) }),
+  t.partial({ backbone: t.keyof({ vit: null, pyramid: null, own: null }), shards: Shards }),
 ])
 
 type Header = t.TypeOf<typeof Header>
@@ -81,33 +86,15 @@ const asCheckpointFault = (f: Fault): Fault => ({ ...f, kind: 'checkpoint', reme
 const indexOf = (state: HostTensors): Header['tensors'] =>
   [...state].map(([name, tensor]): [string, string] => [name, showTensor(tensor)]).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
 
-const prefixOf = (header: Uint8Array): Uint8Array => {
+const prefixOf = (header: Uint8Array, version: number): Uint8Array => {
   const prefix = new Uint8Array(prefixBytes)
   prefix.set(magic)
   const view = new DataView(prefix.buffer)
-  view.setUint32(8, checkpointVersion, true)
+  view.setUint32(8, version, true)
   view.setUint32(12, header.length, true)
   prefix.set(createHash('sha256').update(prefix.subarray(0, 16)).update(header).digest(), 16)
   return prefix
 }
-
-/** Feeds a hash; one call takes less than 2 GiB. */
-const feed =
-  (hash: Hash) =>
-  (bytes: Uint8Array): void => {
-    const piece = 64 * 1024 * 1024
-    for (let at = 0; at < bytes.length; at += piece) hash.update(bytes.subarray(at, at + piece))
-  }
-
-const digestOf = (path: string, chunks: Iterable<Chunk>): TaskEither<Fault, string> =>
-  guarded(
-    'checkpoint',
-    path,
-  )(() => {
-    const hash = createHash('sha256')
-    for (const chunk of chunks) feed(hash)(chunk())
-    return Promise.resolve(E.right(hash.digest('hex')))
-  })
 
 const encodeHeader = (path: string, header: Header): Either<Fault, Uint8Array> =>
   pipe(
@@ -151,7 +138,38 @@ export const writeCheckpoint =
         }
         return TE.fromEither(encodeHeader(path, header))
       }),
-      TE.chain(({ body, header }) => writeFile('checkpoint', path)([() => prefixOf(header), () => header, ...body.chunks])),
+      TE.chain(({ body, header }) =>
+        writeFile('checkpoint', path)([() => prefixOf(header, checkpointVersion), () => header, ...body.chunks]),
+      ),
+      TE.mapLeft((f): Fault => ({ ...f, kind: 'checkpoint' })),
+    )
+
+/** A checkpoint without its state, which is in shards. */
+export interface Sharded extends Omit<Checkpoint, 'state'> {
+  /** Names and types of all tensors, whole: `f32[3, 4]`. */
+  readonly tensors: ReadonlyArray<readonly [name: string, type: string]>
+  readonly shards: Shards
+}
+
+/** Writes the file of a checkpoint whose shards are on the disk, atomically, to `path`, beside them. Faults as `writeCheckpoint`. */
+export const writeSharded =
+  (path: string) =>
+  ({ step, seed, config, position, backbone, tensors, shards }: Sharded): TaskEither<Fault, void> =>
+    pipe(
+      TE.fromEither(
+        encodeHeader(path, {
+          step,
+          seed,
+          config,
+          position,
+          ...(backbone === undefined ? {} : { backbone }),
+          tensors: tensors.map(([name, type]): [string, string] => [name, type]).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+          bodyBytes: 0,
+          bodySha256: createHash('sha256').digest('hex'),
+          shards,
+        }),
+      ),
+      TE.chain((header) => writeFile('checkpoint', path)([() => prefixOf(header, shardedVersion), () => header])),
       TE.mapLeft((f): Fault => ({ ...f, kind: 'checkpoint' })),
     )
 
@@ -163,9 +181,9 @@ const readPrefix = (path: string, prefix: Uint8Array, fileBytes: number): Either
   if (magic.some((b, i) => prefix[i] !== b)) {
     return E.left(wrong(path, 'a file of another kind, or a damaged one', 'a checkpoint, which begins with DINOGRAF'))
   }
-  if (version !== checkpointVersion) {
+  if (version !== checkpointVersion && version !== shardedVersion) {
     const cure = 'read it with the version of Dinograph that wrote it, or start again'
-    return E.left(wrong(path, `checkpoint format ${version}`, `format ${checkpointVersion}`, cure))
+    return E.left(wrong(path, `checkpoint format ${version}`, `format ${checkpointVersion} or ${shardedVersion}`, cure))
   }
   if (n > maxHeaderBytes || prefixBytes + n > fileBytes)
     return E.left(wrong(path, `a header of ${n} bytes in a file of ${fileBytes}`, 'a whole file'))
@@ -192,8 +210,19 @@ const decodeHeader = (path: string, prefix: Uint8Array, header: Uint8Array, file
 const sameIndex = (a: Header['tensors'], b: Header['tensors']): boolean =>
   a.length === b.length && a.every(([name, type], i) => name === b[i][0] && type === b[i][1])
 
+/** The state behind a header, or in its shards. */
+const stateOf = async (path: string, handle: FileHandle, header: Header, start: number): Promise<Either<Fault, HostTensors>> => {
+  if (header.shards !== undefined) return readShards(path)(header.shards)()
+  const hash = createHash('sha256')
+  const body = await readPart(handle, { file: path, start, length: header.bodyBytes, seen: feed(hash) })
+  if (E.isLeft(body)) return E.left(asCheckpointFault(body.left))
+  return hash.digest('hex') === header.bodySha256
+    ? E.right(body.right.tensors)
+    : E.left(wrong(path, 'damaged tensors: their sha256 differs', 'the tensors as they were written'))
+}
+
 /**
- * Reads a checkpoint and verifies all of it: magic, version, sizes, both digests, and every tensor.
+ * Reads a checkpoint and verifies all of it: magic, version, sizes, all digests, and every tensor; of one in shards all of them.
  * Faults (`checkpoint`): another kind of file, a foreign version, truncation, any changed byte; each names the file.
  * Whether the state's names and shapes are those of the program is for the caller to check.
  */
@@ -213,21 +242,12 @@ export const readCheckpoint = (path: string): TaskEither<Fault, Checkpoint> =>
       if (E.isLeft(headerBytes)) return headerBytes
       const header = decodeHeader(path, prefix.right, headerBytes.right, fileBytes)
       if (E.isLeft(header)) return header
-      const hash = createHash('sha256')
-      const body = await readPart(handle, {
-        file: path,
-        start: prefixBytes + n.right,
-        length: header.right.bodyBytes,
-        seen: feed(hash),
-      })
-      if (E.isLeft(body)) return E.left(asCheckpointFault(body.left))
-      if (hash.digest('hex') !== header.right.bodySha256) {
-        return E.left(wrong(path, 'damaged tensors: their sha256 differs', 'the tensors as they were written'))
-      }
+      const state = await stateOf(path, handle, header.right, prefixBytes + n.right)
+      if (E.isLeft(state)) return state
       const { step, seed, config, position, tensors, backbone } = header.right
-      if (!sameIndex(tensors, indexOf(body.right.tensors))) {
+      if (!sameIndex(tensors, indexOf(state.right))) {
         return E.left(wrong(path, 'other tensors than the header lists', 'the tensors that the header lists'))
       }
-      return E.right({ step, seed, config, position, ...(backbone === undefined ? {} : { backbone }), state: body.right.tensors })
+      return E.right({ step, seed, config, position, ...(backbone === undefined ? {} : { backbone }), state: state.right })
     }),
   )

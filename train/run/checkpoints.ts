@@ -11,8 +11,9 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { codeOf, fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import { guarded, systemFault } from '../../data/formats/file.ts'
-import { readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import type { Checkpoint } from './checkpoint.ts'
+import { readCheckpoint, writeCheckpoint, writeSharded } from './checkpoint.ts'
+import type { Checkpoint, Sharded } from './checkpoint.ts'
+import { isShardLeftover, stepOfShard } from './shards.ts'
 
 /** Which checkpoints stay when another one has been saved. */
 export interface Retention {
@@ -61,7 +62,7 @@ const stepOf = (name: string): number | undefined => {
   return m === null || checkpointName(Number(m[1])) !== name ? undefined : Number(m[1])
 }
 
-const isLeftover = (name: string): boolean => /^\.step-\d{8,16}\.dino\.tmp$/.test(name)
+const isLeftover = (name: string): boolean => /^\.step-\d{8,16}\.dino\.tmp$/.test(name) || isShardLeftover(name)
 
 const namesIn =
   (dir: string): TaskEither<Fault, ReadonlyArray<string>> =>
@@ -111,9 +112,16 @@ const checkRetention = (dir: string, r: Retention): E.Either<Fault, void> =>
         }),
       )
 
+/** Shards that no checkpoint is made of: their own is gone, was never written, or has been saved again as `shards`. */
+const orphans = (names: ReadonlyArray<string>, steps: ReadonlySet<number>, step: number, shards: ReadonlySet<string>) =>
+  names.filter((name) => {
+    const of = stepOfShard(name)
+    return of !== undefined && !shards.has(name) && (of === step || !steps.has(of))
+  })
+
 /** Removes what retention and crashes have left over. Nothing here fails a save that has succeeded. */
 const prune =
-  (dir: string, retention: Retention, path: string, step: number): TaskEither<Fault, Saved> =>
+  (dir: string, retention: Retention, path: string, step: number, shards: ReadonlyArray<string>): TaskEither<Fault, Saved> =>
   async () => {
     const names = await namesIn(dir)()
     const files = await checkpointsIn(dir)()
@@ -121,20 +129,39 @@ const prune =
     if (E.isLeft(files)) return E.right({ path, removed: [], stuck: [files.left] })
     const removed: string[] = []
     const stuck: Fault[] = []
-    const leftovers = names.right.filter(isLeftover).map((name) => join(dir, name))
-    for (const old of [...expired(retention, step)(files.right).map((f) => f.path), ...leftovers]) {
-      const gone = await guarded(
+    const old = expired(retention, step)(files.right)
+    const gone = new Set(old.map((f) => f.step))
+    const steps = new Set(files.right.map((f) => f.step).filter((s) => !gone.has(s)))
+    const left = [...orphans(names.right, steps, step, new Set(shards)), ...names.right.filter(isLeftover)].map((name) => join(dir, name))
+    // a checkpoint before its shards: one that is there is whole
+    for (const file of [...old.map((f) => f.path), ...left]) {
+      const done = await guarded(
         'checkpoint',
-        old,
+        file,
       )(async () => {
-        await unlink(old)
+        await unlink(file)
         return E.right(undefined)
       })()
-      if (E.isRight(gone)) removed.push(old)
-      else stuck.push(gone.left)
+      if (E.isRight(done)) removed.push(file)
+      else stuck.push(done.left)
     }
     return E.right({ path, removed, stuck })
   }
+
+const saved = (
+  dir: string,
+  retention: Retention,
+  step: number,
+  shards: ReadonlyArray<string>,
+  write: (path: string) => TaskEither<Fault, void>,
+): TaskEither<Fault, Saved> => {
+  const path = join(dir, checkpointName(step))
+  return pipe(
+    TE.fromEither(checkRetention(dir, retention)),
+    TE.chain(() => write(path)),
+    TE.chain(() => prune(dir, retention, path, step, shards)),
+  )
+}
 
 /**
  * Saves a checkpoint into a folder as `step-00001234.dino` and, only when that is safely on the disk, removes the files
@@ -143,14 +170,20 @@ const prune =
  */
 export const save =
   (dir: string, retention: Retention) =>
-  (checkpoint: Checkpoint): TaskEither<Fault, Saved> => {
-    const path = join(dir, checkpointName(checkpoint.step))
-    return pipe(
-      TE.fromEither(checkRetention(dir, retention)),
-      TE.chain(() => writeCheckpoint(path)(checkpoint)),
-      TE.chain(() => prune(dir, retention, path, checkpoint.step)),
+  (checkpoint: Checkpoint): TaskEither<Fault, Saved> =>
+    saved(dir, retention, checkpoint.step, [], (path) => writeCheckpoint(path)(checkpoint))
+
+/** The same of a checkpoint whose shards ranks have written into the folder, all of them. */
+export const saveSharded =
+  (dir: string, retention: Retention) =>
+  (checkpoint: Sharded): TaskEither<Fault, Saved> =>
+    saved(
+      dir,
+      retention,
+      checkpoint.step,
+      checkpoint.shards.files.map((f) => f.name),
+      (path) => writeSharded(path)(checkpoint),
     )
-  }
 
 /** Reads and verifies one checkpoint file. Faults: those of `readCheckpoint`. */
 export const load: (path: string) => TaskEither<Fault, Checkpoint> = readCheckpoint

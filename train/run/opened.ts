@@ -12,6 +12,8 @@ import type { Progress } from './log/progress.ts'
 export interface RunOptions {
   readonly name: string
   readonly out: string
+  /** The folder of the run, where `out` is that of a rank of its own. */
+  readonly common?: string
   readonly resume: boolean
   /** Where to write a contact sheet of the first crops before training. */
   readonly preview?: string | undefined

@@ -142,7 +142,7 @@ const steps = async (t: Timed, start: Begun, phases: Phases, logs: Log): Promise
     position: { ...start.position, before: before.right },
     logs,
     progress: o.progress,
-    dir: join(o.out, 'checkpoints'),
+    dir: join(o.common ?? o.out, 'checkpoints'),
     evaluateAfter: isLabelled(judged) ? looks : new Set(),
     lookAfter: looks,
     aims: aimsOf(s),

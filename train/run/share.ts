@@ -39,17 +39,19 @@ const nothing: Said = { notes: [], skipped: [], guided: 0, fault: null }
 const textOf = (s: Said): string =>
   s.fault === null && s.notes.length + s.skipped.length + s.guided === 0 ? '' : JSON.stringify(Said.encode(s))
 
-const saidBy = (text: string): Either<Fault, Said> =>
-  text === ''
-    ? E.right(nothing)
-    : pipe(
-        E.tryCatch(
-          (): unknown => JSON.parse(text),
-          () => undefined,
-        ),
-        E.getOrElse((): unknown => undefined),
-        decodeAs(Said, 'target', 'what another rank says', 'run the same version on all ranks'),
-      )
+const parsedBy =
+  <A, O>(codec: t.Type<A, O>) =>
+  (text: string): Either<Fault, A> =>
+    pipe(
+      E.tryCatch(
+        (): unknown => JSON.parse(text),
+        () => undefined,
+      ),
+      E.getOrElse((): unknown => undefined),
+      decodeAs(codec, 'target', 'what another rank says', 'run the same version on all ranks'),
+    )
+
+const saidBy = (text: string): Either<Fault, Said> => (text === '' ? E.right(nothing) : parsedBy(Said)(text))
 
 /** What all ranks say. Fault: the first that one of them has. */
 const heard =
@@ -74,6 +76,17 @@ export const agreed =
           heard(share, step)({ ...nothing, fault: E.isLeft(own) ? own.left : null }),
           TE.chainEitherK(() => own),
         )
+
+/** What every rank has made, in their order, where all of them have. */
+export const gathered =
+  (share: Share, step: number) =>
+  <A, O>(codec: t.Type<A, O>) =>
+  (own: Either<Fault, A>): TaskEither<Fault, ReadonlyArray<A>> =>
+    pipe(
+      agreed(share, step)(own),
+      TE.chain((a) => share.exchange(JSON.stringify(codec.encode(a)), step)),
+      TE.chainEitherK(E.traverseArray(parsedBy(codec))),
+    )
 
 /** How a rank loads its own images for a program of those of all. */
 export interface Part {

@@ -4,13 +4,16 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
-import type { Device } from '../../compiler/target.ts'
+import type { Device, Own, Share } from '../../compiler/target.ts'
+import { partTypeOf } from '../../compiler/targets/parts.ts'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
-import { equalShape, showShape, tensorType } from '../../core/type.ts'
+import type { TensorType } from '../../core/type.ts'
+import { equalShape, showShape, sizeOf, tensorType } from '../../core/type.ts'
 import type { HostTensors } from '../../data/formats/tensor.ts'
 import { floatTensor, floatsOf } from '../../data/formats/tensor.ts'
 import type { Resident } from '../step/objective.ts'
+import type { Shards } from './shards.ts'
 
 /** Every resident tensor as it is on the device, by path. */
 export const readValues = (device: Device, residents: ReadonlyArray<Resident>): TaskEither<Fault, ReadonlyMap<string, Float32Array>> =>
@@ -31,6 +34,55 @@ export const readState = (device: Device, residents: ReadonlyArray<Resident>): T
     readValues(device, residents),
     TE.map((values) => new Map(residents.map((r) => [r.path, floatTensor(r.declaration.shape, values.get(r.path) ?? new Float32Array())]))),
   )
+
+/** What one rank has of a state. */
+export interface OwnState {
+  /** Its parts of the tensors that are cut, and those of the others that fall to it. */
+  readonly state: HostTensors
+  readonly cuts: Shards['cuts']
+}
+
+/** Of tensors that all ranks have, which each of them saves: the next one falls to who has least yet. */
+const fallen = (sizes: ReadonlyArray<number>, ranks: number): ReadonlyArray<number> => {
+  const load = new Array<number>(ranks).fill(0)
+  return sizes.map((n) => {
+    const rank = load.indexOf(Math.min(...load))
+    load[rank] += n
+    return rank
+  })
+}
+
+/** What this rank saves of the state, which no other sends; `types` are those of all tensors, whole, by path. */
+export const readOwn = (
+  device: Own,
+  { rank, ranks }: Pick<Share, 'rank' | 'ranks'>,
+  types: ReadonlyArray<readonly [path: string, type: TensorType]>,
+): TaskEither<Fault, OwnState> => {
+  const whole = types.filter(([path]) => device.split(path) === undefined)
+  const falls = fallen(
+    whole.map(([, { shape }]) => sizeOf(shape)),
+    ranks,
+  )
+  const others = new Set(whole.filter((_, i) => falls[i] !== rank).map(([path]) => path))
+  const cuts = types.flatMap(([path]): ReadonlyArray<Shards['cuts'][number]> => {
+    const split = device.split(path)
+    return split === undefined ? [] : [[path, split.axis, split.blocks]]
+  })
+  return pipe(
+    types.filter(([path]) => !others.has(path)),
+    TE.traverseSeqArray(([path, type]) =>
+      pipe(
+        device.read(path),
+        TE.map((data) => {
+          const split = device.split(path)
+          const { shape } = split === undefined ? type : partTypeOf(type, split, ranks)
+          return [path, floatTensor(shape, Float32Array.from(data))] as const
+        }),
+      ),
+    ),
+    TE.map((entries): OwnState => ({ state: new Map(entries), cuts })),
+  )
+}
 
 /** A state all of whose numbers are finite, or which tensor has others. */
 export const finiteState =

@@ -118,6 +118,13 @@ const ranked = (inner: Device, { ranks: among, strategy, stopping, stopped }: Ra
     memory: inner.memory,
     road: inner.road,
     share: { rank, ranks, exchange: exchanging(among) },
+    own: {
+      split: (path) => {
+        const type = wholes.get(path)
+        return type === undefined ? undefined : splitOf(type)
+      },
+      read: inner.read,
+    },
     parts: ranks,
     resident: () => new Map([...inner.resident()].map(([path, type]) => [path, wholes.get(path) ?? type])),
     write: (path, type, data) => {
