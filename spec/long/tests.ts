@@ -6,8 +6,10 @@ import { stream } from '../../core/random.ts'
 import { isBegun } from '../../train/run/resumption.ts'
 import { changesIn, digestOf, drawn, heldAfter, put, survivals } from '../disk/crash.ts'
 import { disk, onDisk } from '../disk/disk.ts'
+import { noRanks } from '../support/mpi.ts'
 import { differs, kills, live, remains } from '../train/killed.ts'
 import { quick } from '../train/quick.ts'
+import { rankedKills } from '../train/ranks-killed.ts'
 
 /** One line of the table: how many of what was tried ended right. */
 export interface Row {
@@ -91,6 +93,35 @@ const killed: Long = {
       say(rows[i][0])
       const { killed: tried, equal } = await kills(rows[i][1], times, seed + i, say)
       done.push({ what: rows[i][0], tried, right: equal })
+    }
+    return done
+  },
+}
+
+/** What two ranks may have a state of, and how they save it. */
+const shared: Readonly<Record<string, ReadonlyArray<string>>> = {
+  ddp: set('accelerator.strategy=ddp'),
+  fsdp: set('accelerator.strategy=fsdp'),
+  'fsdp, in shards': set('accelerator.strategy=fsdp', 'runtime.checkpoints.shards=ranks'),
+}
+
+/** `kill -9` of one rank of two at any moment of their run. */
+const rank: Long = {
+  about:
+    'kill -9 of one rank of two at random moments: all end within 10 s and it is said once, and --resume ends equal to the bit; by ddp and by fsdp',
+  count: 10,
+  run: async ({ count, seed, say, words }) => {
+    if (noRanks !== undefined) throw new Error(noRanks)
+    // of this width tensors are split
+    const given = words ?? [...short(1, 150), ...set('model.width=32')]
+    const rows = Object.entries(shared)
+    const done: Array<Row> = []
+    for (const [i, times] of shares(count, rows.length).entries()) {
+      if (times === 0) continue
+      const [name, more] = rows[i]
+      say(name)
+      const { killed: tried, equal } = await rankedKills([...given, ...more], times, seed + i, say)
+      done.push({ what: `2 ranks, ${name}`, tried, right: equal })
     }
     return done
   },
@@ -182,4 +213,4 @@ const full: Long = {
 }
 
 /** By name. */
-export const tests: Readonly<Record<string, Long>> = { kills: killed, power, full }
+export const tests: Readonly<Record<string, Long>> = { kills: killed, ranks: rank, power, full }

@@ -1,5 +1,6 @@
 /** Programs of two ranks, where this machine has an MPI (`.ci/run` requires one). */
 import { spawn, spawnSync } from 'node:child_process'
+import { readFileSync, readdirSync } from 'node:fs'
 
 /** `mpirun`, by DINOGRAPH_MPIRUN or in PATH. */
 const mpirun = process.env.DINOGRAPH_MPIRUN ?? 'mpirun'
@@ -49,4 +50,17 @@ export const underMpi = (
     child.on('close', (code) => {
       done({ code, ...said, seconds: (performance.now() - from) / 1000 })
     })
+  })
+
+/** Processes of a rank, of those that were started with a word such as the run's folder. */
+export const processesOf = (word: string, rank: number): ReadonlyArray<number> =>
+  readdirSync('/proc').flatMap((name) => {
+    try {
+      const [line, environment] = [readFileSync(`/proc/${name}/cmdline`, 'utf8'), readFileSync(`/proc/${name}/environ`, 'utf8')]
+      const called = new RegExp(`(^|\\0)(PMI_RANK|OMPI_COMM_WORLD_RANK)=${rank}(\\0|$)`)
+      return line.split('\0').includes(word) && called.test(environment) ? [Number(name)] : []
+    } catch {
+      // no process, or one that has ended since
+      return []
+    }
   })

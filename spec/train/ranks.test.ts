@@ -1,12 +1,12 @@
 /** Runs of two ranks as somebody starts them, from the beginning to the report: where this machine has an MPI. */
 import { spawnSync } from 'node:child_process'
-import { mkdtemp, readFile, readdir, unlink } from 'node:fs/promises'
-import { readFileSync, readdirSync } from 'node:fs'
+import { mkdtemp, readdir, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { noRanks, underMpi } from '../support/mpi.ts'
+import { noRanks, processesOf, underMpi } from '../support/mpi.ts'
 import { expectClose } from '../support/tensor.ts'
+import { lossesIn } from './losses.ts'
 import { quick } from './quick.ts'
 import { started } from '../support/built.ts'
 
@@ -25,25 +25,7 @@ const alone = (given: ReadonlyArray<string>): void => {
   expect(r.status, r.stderr).toBe(0)
 }
 
-/** Losses by step, as the run has written them. */
-const lossesIn = async (out: string): Promise<ReadonlyArray<number>> =>
-  (await readFile(join(out, 'metrics.jsonl'), 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => (JSON.parse(line) as { loss: number }).loss)
-
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-ranks-'))
-
-/** Processes of rank 1 of the run in a folder. */
-const second = (out: string): ReadonlyArray<number> =>
-  readdirSync('/proc').flatMap((name) => {
-    try {
-      const [line, environment] = [readFileSync(`/proc/${name}/cmdline`, 'utf8'), readFileSync(`/proc/${name}/environ`, 'utf8')]
-      return line.includes(out) && /(^|\0)(PMI_RANK|OMPI_COMM_WORLD_RANK)=1(\0|$)/.test(environment) ? [Number(name)] : []
-    } catch {
-      return []
-    }
-  })
 
 describe.skipIf(noRanks !== undefined)(`two ranks${noRanks === undefined ? '' : ` (left out: ${noRanks})`}`, () => {
   test('train as one does, write once, and one rank goes on from what they saved', async () => {
@@ -93,7 +75,7 @@ describe.skipIf(noRanks !== undefined)(`two ranks${noRanks === undefined ? '' : 
       state.at = performance.now()
       // some steps later
       setTimeout(() => {
-        state.pids = second(out)
+        state.pids = processesOf(out, 1)
         for (const pid of state.pids) process.kill(pid, signal)
         state.at = performance.now()
       }, 500)
