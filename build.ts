@@ -14,6 +14,7 @@ const built = (path: string): string => join(root, 'dist', path)
 const beside = [
   'compiler/targets/native/runtime',
   'compiler/targets/native/ranks/mpi.c',
+  'compiler/targets/pjrt/rendezvous.c',
   'compiler/targets/gpujs/webasm-worker.js',
   'compiler/targets/gpujs/webasm-worker.d.ts',
 ]

@@ -11,8 +11,9 @@ import { load as loadHost, store } from '../native/storage.ts'
 import type { Api } from './api.ts'
 import { openApi } from './api.ts'
 import type { Scratch } from './memory.ts'
-import { bytesAt, textAt, withScratch, withScratchLater, wordsAt } from './memory.ts'
+import { bytesAt, keptText, textAt, withScratch, withScratchLater, wordsAt } from './memory.ts'
 import type { Settings } from './options.ts'
+import type { Meeting } from './rendezvous.ts'
 
 /** A tensor on the device, by the address of its PJRT_Buffer. */
 export interface DeviceBuffer {
@@ -157,19 +158,55 @@ const noDevice = (path: string): Fault =>
     remedy: 'check the driver of the hardware (nvidia-smi, rocm-smi) and CUDA_VISIBLE_DEVICES; or choose another target',
   })
 
-/** Opens a client of a plugin. What is thrown is a fault. */
-export const openClient = (path: string, settings: Settings): Client => {
+/** What a client is made of; without others nobody answers, and nobody is asked. */
+const asked = (s: Scratch, settings: Settings, m: Meeting | undefined): ReadonlyArray<bigint | number> => {
+  const [values, count] = namedValues(s, m === undefined ? settings : { ...settings, node_id: m.node, num_nodes: m.nodes })
+  if (m === undefined) return [values, count, 0, 0, 0, 0, 0, 0, 0]
+  // asked for as long as the client lives
+  const folder = keptText(m.folder)
+  return [values, count, m.get, folder, m.put, folder, 0, m.tryGet, folder]
+}
+
+/** CUDA's and ROCm's words where there is no card, or no driver. */
+const notMade = (path: string, e: unknown): unknown =>
+  isFault(e) && /no visible gpu device|no supported devices found|CUDA_ERROR_NO_DEVICE/i.test(e.found) ? noDevice(path) : e
+
+const loadedApi = (path: string): Api => {
   const api = openApi(path)
   if (isFault(api)) throw api
+  return api
+}
+
+/** Opens a client of a plugin. What is thrown is a fault. */
+export const openClient = (path: string, settings: Settings): Client => {
+  const api = loadedApi(path)
   const handle = withScratch((s) => {
-    const [values, count] = namedValues(s, settings)
     try {
-      return api.call('Client_Create', [values, count, 0, 0, 0, 0, 0, 0, 0])[6]
+      return api.call('Client_Create', asked(s, settings, undefined))[6]
     } catch (e) {
-      // CUDA's and ROCm's words where there is no card, or no driver
-      throw isFault(e) && /no visible gpu device|no supported devices found|CUDA_ERROR_NO_DEVICE/i.test(e.found) ? noDevice(path) : e
+      throw notMade(path, e)
     }
   })
+  return clientOf(path, api, handle)
+}
+
+/**
+ * Opens a client that several processes are, one of each machine: all of them at once, while this one's main thread goes on. Rejects with a
+ * fault.
+ */
+export const joinClient = async (path: string, settings: Settings, m: Meeting): Promise<Client> => {
+  const api = loadedApi(path)
+  const handle = await withScratchLater(async (s) => {
+    try {
+      return (await api.later('Client_Create', asked(s, settings, m)))[6]
+    } catch (e) {
+      throw notMade(path, e)
+    }
+  })
+  return clientOf(path, api, handle)
+}
+
+const clientOf = (path: string, api: Api, handle: bigint): Client => {
   const text = (name: 'Client_PlatformName' | 'Client_PlatformVersion'): string => {
     const [, at, size] = api.call(name, [handle, 0, 0])
     return textAt(at, Number(size))

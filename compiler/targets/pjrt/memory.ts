@@ -76,6 +76,9 @@ const opened = (): { readonly scratch: Scratch; readonly free: () => void } => {
   }
 }
 
+/** A text with a zero behind it that stays until the process is over, for who may read it at any time. */
+export const keptText = (s: string): bigint => opened().scratch.text(s).address
+
 /** Memory for the time of a piece of work. */
 export const withScratch = <A>(work: (s: Scratch) => A): A => {
   const { scratch, free } = opened()
