@@ -12,12 +12,13 @@ import type { Ended } from '../support/mpi.ts'
 import { processesOf, underMpi } from '../support/mpi.ts'
 import type { Kills, Remains } from './killed.ts'
 import { differs, remains } from './killed.ts'
+import { started } from '../support/built.ts'
 
 /** Seconds within which all ranks end when one has. */
 const soon = 10
 
 const ranked = (words: ReadonlyArray<string>, meanwhile?: (said: string) => void): Promise<Ended> =>
-  underMpi(2, ['node', '--import', 'tsx', 'train/cli/dinograph.ts', 'train', ...words], meanwhile)
+  underMpi(2, ['node', ...started(['train/cli/dinograph.ts', 'train', ...words])], meanwhile)
 
 /** What came of one kill; no seconds where the rank, or the run, had ended before. */
 interface Killed {

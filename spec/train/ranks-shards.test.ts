@@ -11,18 +11,18 @@ import { noRanks, underMpi } from '../support/mpi.ts'
 import { expectClose, wave } from '../support/tensor.ts'
 import { lossesIn } from './losses.ts'
 import { quick } from './quick.ts'
+import { started } from '../support/built.ts'
 
-const tsx = ['node', '--import', 'tsx']
 const dinograph = 'train/cli/dinograph.ts'
 
 const alone = (given: ReadonlyArray<string>): string => {
-  const r = spawnSync(tsx[0], [...tsx.slice(1), dinograph, ...given], { encoding: 'utf8' })
+  const r = spawnSync(process.execPath, started([dinograph, ...given]), { encoding: 'utf8' })
   expect(r.status, r.stderr).toBe(0)
   return r.stdout
 }
 
 const ranks = async (n: number, given: ReadonlyArray<string>): Promise<void> => {
-  const r = await underMpi(n, [...tsx, dinograph, ...given])
+  const r = await underMpi(n, ['node', ...started([dinograph, ...given])])
   expect(r.code, r.err).toBe(0)
 }
 
