@@ -9,7 +9,7 @@ export interface CsvTable {
   readonly names: ReadonlyArray<string>
   readonly columns: ReadonlyArray<ReadonlyArray<string>>
   /** The line where each row begins, counted from 1. */
-  readonly lines: ReadonlyArray<number>
+  readonly lines: ArrayLike<number>
 }
 
 /** Texts of a column of which each is kept once, as long as there are few different ones; then once for rows that follow each other. */
@@ -94,6 +94,13 @@ const withoutRemarks = (text: string): string => {
   return at === 0 ? text : text.slice(0, at).replace(/[^\n]/g, '') + text.slice(at)
 }
 
+/** Lines that a text has at most. */
+const countLines = (text: string): number => {
+  let n = 1
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) n++
+  return n
+}
+
 /** Parses a table. Left: no lines, two columns of one name, a line with too many or too few cells. */
 export const parseCsv = (text: string): Either<string, CsvTable> => {
   const unix = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
@@ -104,27 +111,30 @@ export const parseCsv = (text: string): Either<string, CsvTable> => {
   let names: ReadonlyArray<string> | undefined
   const columns: string[][] = []
   const once: Array<(text: string) => string> = []
-  const lines: number[] = []
+  let lines = new Int32Array(0)
+  let rows = 0
   const wrong = eachLine(plain, separator, (line, cells) => {
     if (names === undefined) {
       names = cells
+      // lists that grow are copied again and again: all rows, of a mark for each cell, have room from the beginning
+      const room = Math.min(countLines(plain), Math.floor(plain.length / cells.length) + 1)
+      lines = new Int32Array(room)
       for (let c = 0; c < cells.length; c++) {
-        columns.push([])
+        columns.push(new Array<string>(room))
         once.push(keptOnce())
       }
       return new Set(cells.map((c) => c.toLowerCase())).size === cells.length ? undefined : 'two columns with one name'
     }
     if (cells.length !== names.length)
       return `${cells.length} cell${cells.length === 1 ? '' : 's'} in line ${line}, where there are ${names.length} columns`
-    cells.forEach((cell, c) => {
-      columns[c].push(once[c](cell))
-    })
-    lines.push(line)
+    for (let c = 0; c < cells.length; c++) columns[c][rows] = once[c](cells[c])
+    lines[rows++] = line
     return undefined
   })
+  for (const column of columns) column.length = rows
   return wrong !== undefined
     ? E.left(wrong)
     : names === undefined
       ? E.left('no line with the names of columns')
-      : E.right({ names, columns, lines })
+      : E.right({ names, columns, lines: lines.subarray(0, rows) })
 }

@@ -43,6 +43,8 @@ export interface Summary {
   readonly missing: number
   /** Images of one value alone. */
   readonly constant: number
+  /** Files that call numbers unsigned of which some look as if they had been below 0. */
+  readonly wrapped: ReadonlyArray<string>
   readonly unreadable: ReadonlyArray<Fault>
   /** Files of which no image could be read; 0 where images lie in shards. */
   readonly unreadFiles: number
@@ -77,36 +79,41 @@ const tally = <A>(): { readonly add: (value: A) => void; readonly counts: () => 
 
 const bound = (x: number): number | null => (Number.isFinite(x) ? x : null)
 
-/** Reads the first `limit` items of a dataset, a few at once, and hands over what came, in order. */
+/** Which items of a dataset are looked at, of at most so many: the first, or such as lie evenly over all. */
+export type Sample = 'first' | 'spread'
+
+/** Reads `limit` items of a dataset, a few at once, and hands over what came, in order. */
 export const eachItem = async (
   d: Dataset,
   limit: number,
   progress: Progress,
   take: (i: number, item: E.Either<Fault, Item>) => void,
+  sample: Sample = 'first',
 ): Promise<void> => {
   const n = Math.min(limit, d.length)
+  const place = (k: number): number => (sample === 'first' ? k : Math.floor((k * d.length) / n))
   const atOnce = 4
   for (let at = 0; at < n; at += atOnce) {
-    const items = await Promise.all(Array.from({ length: Math.min(atOnce, n - at) }, (_, k) => d.item(at + k)()))
+    const items = await Promise.all(Array.from({ length: Math.min(atOnce, n - at) }, (_, k) => d.item(place(at + k))()))
     items.forEach((item, k) => {
-      take(at + k, item)
+      take(place(at + k), item)
     })
     progress(Math.min(at + atOnce, n), n)
   }
 }
 
 /** Reads a dataset's items and says what they are; what cannot be read is listed. */
-export const summarize = async (d: Dataset, limit: number, progress: Progress): Promise<Summary> => {
+export const summarize = async (d: Dataset, limit: number, progress: Progress, sample: Sample = 'first'): Promise<Summary> => {
   const [shapes, spacing, channels] = [tally<ReadonlyArray<number>>(), tally<ReadonlyArray<number>>(), tally<number>()]
   const labels: Record<string, number> = {}
   const series = new Set<string>()
   const unreadable: Fault[] = []
-  const [sound, broken] = [new Set<string>(), new Set<string>()]
+  const [sound, broken, wrapped] = [new Set<string>(), new Set<string>(), new Set<string>()]
   let [low, high, boxes, inverted, read, pixels, padding, missing, constant] = [Infinity, -Infinity, 0, 0, 0, 0, 0, 0, 0]
   const countLabel = (name: string): void => {
     labels[name] = (labels[name] ?? 0) + 1
   }
-  await eachItem(d, limit, progress, (i, e) => {
+  const take = (i: number, e: E.Either<Fault, Item>): void => {
     const source = d.shard === undefined ? d.sourceOf?.(i) : undefined
     if (source !== undefined) (E.isLeft(e) ? broken : sound).add(source)
     if (E.isLeft(e)) {
@@ -140,8 +147,10 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
     })
     boxes += e.right.boxes?.length ?? (e.right.box === undefined ? 0 : 1)
     if (e.right.inverted === true) inverted++
+    if (e.right.wrapped === true) wrapped.add(e.right.source)
     if (e.right.series !== undefined) series.add(e.right.series)
-  })
+  }
+  await eachItem(d, limit, progress, take, sample)
   return {
     count: d.length,
     read,
@@ -157,6 +166,7 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress): 
     padding,
     missing,
     constant,
+    wrapped: [...wrapped],
     channels: channels.counts().map((c) => c.value),
     values: low <= high ? [low, high] : undefined,
     range: [bound(d.range[0]), bound(d.range[1])],
@@ -210,10 +220,21 @@ export const oddValues = (s: Summary): ReadonlyArray<string> => [
         ),
       ]
     : []),
-  ...(s.units === 'HU' && s.values !== undefined && s.values[1] > mostHounsfield
+  ...(s.wrapped.length === 0
+    ? []
+    : [
+        note(
+          `${counted(s.wrapped.length, 'file has', 'files have')} numbers at the top of their range beside small ones and none between, as numbers below 0 that are called unsigned`,
+          s.wrapped,
+          'data.sign=signed reads them so',
+        ),
+      ]),
+  ...(s.units === 'HU' && s.wrapped.length === 0 && s.values !== undefined && s.values[1] > mostHounsfield
     ? [
         note(
           `values up to ${s.values[1]} HU, which nothing in a body has: numbers below 0 that the files call unsigned, or padding that they do not name`,
+          [],
+          'data.sign=signed reads them as signed',
         ),
       ]
     : []),

@@ -67,6 +67,8 @@ export interface Item {
   readonly units?: string
   /** Small values are to be shown bright (DICOM's MONOCHROME1). The image itself is not inverted. */
   readonly inverted?: boolean
+  /** Its file calls numbers unsigned of which some look as if they had been below 0. */
+  readonly wrapped?: boolean
 }
 
 /** A display window: values from about centre - width / 2 to centre + width / 2 go from black to white. */

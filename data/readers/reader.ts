@@ -8,7 +8,9 @@ import { fault } from '../../core/fault.ts'
 import type { Fault } from '../../core/fault.ts'
 import type { Dataset, Splits } from './dataset.ts'
 import type { Origin, OriginOf } from './origin.ts'
+import type { BoxForm } from './manifest/form.ts'
 import type { ColumnNames } from './manifest/columns.ts'
+import type { Sign } from './sign.ts'
 import type { Left } from './walk.ts'
 import type { Channels, OnError, Opened, Progress } from './result.ts'
 
@@ -48,6 +50,10 @@ export interface OpenOptions {
    * What boxes and masks of a table count: pixels as they are stored, the default, or of pictures that their EXIF orientation has turned.
    */
   readonly annotations?: 'stored' | 'upright'
+  /** What four numbers of a box are that have no names: a corner and two sides, the default, or two corners. */
+  readonly boxes?: BoxForm
+  /** Whether whole numbers of DICOM and NIfTI have a sign: 'said', the default, as headers say. */
+  readonly sign?: Sign
 }
 
 /** Files of one kind that make one dataset. */

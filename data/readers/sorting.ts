@@ -41,15 +41,21 @@ const readerOf = async (readers: ReadonlyArray<Reader>, root: string, path: stri
 }
 
 export const sorted = async (readers: ReadonlyArray<Reader>, root: string, paths: ReadonlyArray<string>): Promise<Sorted> => {
-  const found = new Map<Reader, string[]>(readers.map((r) => [r, []]))
-  const unknown: string[] = []
-  for (const p of paths) {
+  // for each path the number of its reader, and one more for those of none: no lists that grow by a million paths
+  const of = new Uint8Array(paths.length)
+  const counts = new Uint32Array(readers.length + 1)
+  for (const [i, p] of paths.entries()) {
     const known = readers.find((r) => r.matches(p) !== false)
     const reader = known === undefined || known.matches(p) === true ? known : await readerOf(readers, root, p)
-    if (reader === undefined) unknown.push(p)
-    else found.get(reader)?.push(p)
+    of[i] = reader === undefined ? readers.length : readers.indexOf(reader)
+    counts[of[i]]++
   }
-  return { root, known: [...found].flatMap(([reader, own]) => (own.length === 0 ? [] : [{ reader, paths: own }])), unknown }
+  const own = (k: number): ReadonlyArray<string> => (counts[k] === paths.length ? paths : paths.filter((_, i) => of[i] === k))
+  return {
+    root,
+    known: readers.flatMap((reader, k) => (counts[k] === 0 ? [] : [{ reader, paths: own(k) }])),
+    unknown: own(readers.length),
+  }
 }
 
 /** 'pictures (.png), DICOM (.dcm), or a manifest (.csv)' */

@@ -22,8 +22,8 @@ export const subset =
   (indices: ArrayLike<number>, name?: string) =>
   (d: Dataset): Either<Fault, Dataset> => {
     const chosen = Int32Array.from(indices)
-    const bad = Array.from(indices).find((i) => !isIndex(i, d.length))
-    if (bad !== undefined) return E.left(outside(d.name, bad, d.length))
+    const bad = chosen.findIndex((_, k) => !isIndex(indices[k], d.length))
+    if (bad >= 0) return E.left(outside(d.name, indices[bad], d.length))
     const own = name ?? d.name
     const { sourceOf, group, shard, sizeOf, volume } = d
     return E.right({

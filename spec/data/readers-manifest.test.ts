@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Fault } from '../../core/fault.ts'
 import { labelsOf } from '../../data/readers/dataset.ts'
 import { parseCsv } from '../../data/formats/csv.ts'
+import { distinct } from '../../data/readers/manifest/distinct.ts'
 import { datasetOf } from '../../data/readers/split.ts'
 import { openData } from '../../data/readers/index.ts'
 import { readable, substituting } from '../../data/readers/result.ts'
@@ -145,6 +146,29 @@ describe('manifests', () => {
     expect(right(await readable()(some)()).read).toEqual([1])
   })
 
+  test('different texts are numbered in their order', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ maxLength: 2 })), (texts) => {
+        const { names, of } = distinct(texts.length, (k) => texts[k])
+        expect(names).toEqual([...new Set(texts)].filter((t) => t !== ''))
+        expect(Array.from(of, (n) => (n < 0 ? '' : names[n]))).toEqual(texts)
+      }),
+    )
+  })
+
+  test('lines are counted where cells and blanks between take several', () => {
+    const parsed = parseCsv('a,b\n\n1,"x\ny\n\nz"\n\n\n2,\n,')
+    expect(E.isRight(parsed) && [parsed.right.columns, Array.from(parsed.right.lines)]).toEqual([
+      [
+        ['1', '2', ''],
+        ['x\ny\n\nz', '', ''],
+      ],
+      [3, 9, 10],
+    ])
+    const bare = parseCsv('a\n1\n2')
+    expect(E.isRight(bare) && bare.right.columns).toEqual([['1', '2']])
+  })
+
   test('a table reads back what was written', () => {
     const cell = fc.string({ maxLength: 8 }).map((s) => s.trim().replace(/\r/g, ''))
     fc.assert(
@@ -152,7 +176,7 @@ describe('manifests', () => {
         const quoted = (s: string): string => `"${s.replace(/"/g, '""')}"`
         const text = ['"a","b"', ...rows.map((r) => r.map(quoted).join(','))].join('\n')
         const parsed = parseCsv(text)
-        expect(E.isRight(parsed) && parsed.right.lines.map((_, r) => parsed.right.columns.map((c) => c[r]))).toEqual(rows)
+        expect(E.isRight(parsed) && Array.from(parsed.right.lines, (_, r) => parsed.right.columns.map((c) => c[r]))).toEqual(rows)
       }),
     )
   })

@@ -133,7 +133,7 @@ const csv: Kind['read'] = (_, bytes) => {
   if (E.isLeft(read)) return Promise.resolve(E.left(wrong('file', read.left, 'a table', 'correct it')))
   const { names, columns, lines } = read.right
   const quoted = (cells: ReadonlyArray<string>): string => cells.map((c) => `"${c.replaceAll('"', '""')}"`).join(',')
-  const text = [names, ...lines.map((_line, i) => columns.map((c) => c[i]))].map(quoted).join('\n')
+  const text = [names, ...Array.from(lines, (_line, i) => columns.map((c) => c[i]))].map(quoted).join('\n')
   const again = parseCsv(`${text}\n`)
   // a line of one empty cell is no line
   const same = columns.length < 2 || (E.isRight(again) && JSON.stringify(again.right.columns) === JSON.stringify(columns))

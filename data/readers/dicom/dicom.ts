@@ -28,6 +28,7 @@ import { counted, note } from '../note.ts'
 import { grouped } from '../walk.ts'
 import { openAll, toChannels } from '../result.ts'
 import type { Channels, OnError, Opened, Progress } from '../result.ts'
+import type { Sign } from '../sign.ts'
 
 export interface DicomOptions {
   /** By default all images have three channels if one of them has colours, else one. */
@@ -38,6 +39,8 @@ export interface DicomOptions {
   readonly select?: ReadonlyArray<string>
   /** Bytes that one frame may take; 4 GiB by default. */
   readonly itemBytes?: number
+  /** Whether stored numbers have a sign: by default as headers say. */
+  readonly sign?: Sign
 }
 
 /** The least and the largest value that stored bits can give after rescale. */
@@ -143,7 +146,8 @@ const dicomDataset = (parts: DicomParts): Dataset => {
       const { file } = placed[f]
       return pipe(
         read(file, frame),
-        TE.map(({ padding, ...image }): Item => ({
+        TE.map(({ padding, wrapped, ...image }): Item => ({
+          ...(wrapped ? { wrapped } : {}),
           ...(padding === undefined ? {} : { padding }),
           image: toChannels(channels, range[1])(image),
           source: below(root, file.path),
@@ -162,7 +166,7 @@ const dicomDataset = (parts: DicomParts): Dataset => {
 export const dicom = (name: string, root: string, paths: ReadonlyArray<string>, options: DicomOptions = {}): TaskEither<Fault, Opened> =>
   pipe(
     paths,
-    openAll(openDicom, options.onError ?? 'stop', options.progress),
+    openAll((path) => openDicom(path, options.sign), options.onError ?? 'stop', options.progress),
     TE.chainEitherK(({ read, skipped }) => {
       const files = read.flatMap((o: OpenedFile) => (o._tag === 'Image' ? [o.file] : []))
       const others = read.flatMap((o: OpenedFile) => (o._tag === 'Other' ? [o] : []))

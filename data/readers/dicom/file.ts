@@ -20,6 +20,7 @@ import { beyondFrames, locateFrames } from './fragments.ts'
 import type { FrameExtent } from './fragments.ts'
 import { dicomHeader, isImage } from './header.ts'
 import type { DicomHeader } from './header.ts'
+import type { Sign } from '../sign.ts'
 import { implicitLittle, syntaxOf, syntaxes } from './syntax.ts'
 import type { Syntax } from './syntax.ts'
 
@@ -74,6 +75,23 @@ export const wrongDicom = (path: string, found: string): Fault =>
     remedy:
       'copy the file again, convert it to a syntax that is read, or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)',
   })
+
+/** The fault of a header that contradicts itself: no copy and no conversion says which of its elements is right. */
+const wrongHeader = (path: string, found: string): Fault => {
+  const f = wrongDicom(path, found)
+  const instead = found.includes('pixel representation')
+    ? '0 or 1 as the pixel representation (0028,0103), whatever the file says: --set data.sign=unsigned or data.sign=signed'
+    : found.includes('samples per pixel')
+      ? 'correct the elements (0028,0002) and (0028,0004) in the file'
+      : undefined
+  return instead === undefined
+    ? f
+    : {
+        ...f,
+        allowed: 'elements of the header that agree with each other',
+        remedy: `${instead}; or skip what cannot be read (command data: --on-error skip; training: --set data.onError=skip)`,
+      }
+}
 
 /** Where the data set begins and how it is written. `at` is the byte after the file meta information (PS3.10 section 7.1). */
 interface Start {
@@ -195,7 +213,7 @@ const readBeginning = async (path: string, source: Source): Promise<Either<Fault
 export type Opened =
   { readonly _tag: 'Image'; readonly file: DicomFile } | { readonly _tag: 'Other'; readonly path: string; readonly modality: string }
 
-const open = async (path: string, stamp: Stamp, outer: Source): Promise<Either<Fault, Opened>> => {
+const open = async (path: string, stamp: Stamp, outer: Source, sign: Sign): Promise<Either<Fault, Opened>> => {
   const beginning = await readBeginning(path, outer)
   if (E.isLeft(beginning)) return beginning
   const { dataSet, pixels, inflated } = beginning.right
@@ -206,8 +224,8 @@ const open = async (path: string, stamp: Stamp, outer: Source): Promise<Either<F
     return E.right({ _tag: 'Other', path, modality: modality === '' ? 'no modality' : modality })
   }
   if (pixels === undefined) return E.left(wrongDicom(path, 'no pixels: the file ends before them, or has none'))
-  const header = dicomHeader(dataSet, pixels.tag)
-  if (E.isLeft(header)) return E.left(wrongDicom(path, header.left))
+  const header = dicomHeader(dataSet, pixels.tag, { sign, ...(pixels.length < 0 ? {} : { cells: pixels.length }) })
+  if (E.isLeft(header)) return E.left(wrongHeader(path, header.left))
   const encapsulated = pixels.length < 0
   // pixels of a stated length are plain, whatever the file says: they are as many as they must be, or cut off
   const plain = !encapsulated && beginning.right.syntax.coding !== 'native'
@@ -227,8 +245,8 @@ const open = async (path: string, stamp: Stamp, outer: Source): Promise<Either<F
 }
 
 /** Opens a DICOM file. Faults: no DICOM, a syntax that is not read, a damaged header, pixels that are missing or cut off. */
-export const openDicom = (path: string): TaskEither<Fault, Opened> =>
-  withFile('data', path)(async (handle, length) => open(path, await stamped(path), fileSource(path, handle, length)))
+export const openDicom = (path: string, sign: Sign = 'said'): TaskEither<Fault, Opened> =>
+  withFile('data', path)(async (handle, length) => open(path, await stamped(path), fileSource(path, handle, length), sign))
 
 /** The coded or stored bytes of one frame. Faults: what the system refuses, a file that has changed. */
 export const frameBytes = (file: DicomFile, frame: number): TaskEither<Fault, Uint8Array> => {

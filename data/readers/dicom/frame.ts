@@ -23,6 +23,7 @@ import type { DicomFile } from './file.ts'
 import type { DicomHeader, Rescale } from './header.ts'
 import { nativeSamples } from './native.ts'
 import { applyPalette } from './palette.ts'
+import { looksWrapped } from '../sign.ts'
 import type { PixelCoding } from './syntax.ts'
 
 /** The decoders that keep an instance between frames. */
@@ -145,6 +146,8 @@ const rescaled = (r: Rescale, stored: ArrayLike<number>): Float32Array => {
 /** A frame, and which of its pixels are padding where some are. */
 export interface Frame extends Image {
   readonly padding?: Uint8Array
+  /** Stored numbers that are called unsigned look as if some had been below 0. */
+  readonly wrapped: boolean
 }
 
 /** Which stored values are padding. A padding value beyond the bits stored can only be found in the cells as they are. */
@@ -172,14 +175,15 @@ const imageOf = (file: DicomFile, frame: number, { samples, coding, rgb }: Decod
   const native = coding === 'native' || coding === 'rle'
   const stored = storedValues(samples, h, native)
   const shape = { height: h.rows, width: h.columns }
-  if (h.samples === 3) return E.right({ channels: 3, ...shape, data: colourOf(stored, h, rgb) })
-  if (h.palette !== undefined) return E.right({ channels: 3, ...shape, data: applyPalette(h.palette, stored) })
+  if (h.samples === 3) return E.right({ channels: 3, ...shape, data: colourOf(stored, h, rgb), wrapped: false })
+  if (h.palette !== undefined) return E.right({ channels: 3, ...shape, data: applyPalette(h.palette, stored), wrapped: false })
   const padding = paddingIn(h, samples.data, stored)
   return E.right({
     channels: 1,
     ...shape,
     ...(padding === undefined ? {} : { padding }),
     data: rescaled(h.planes[frame % h.planes.length].rescale, stored),
+    wrapped: !h.signed && looksWrapped(stored, h.stored, padding),
   })
 }
 

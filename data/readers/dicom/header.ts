@@ -8,6 +8,8 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import type { Window } from '../dataset.ts'
 import { decimalsOf, itemsOf, numbersIn, shortsOf, showTag, textOf, valueBytes } from './element.ts'
 import type { DataSet, Tag } from './element.ts'
+import type { Sign } from '../sign.ts'
+import { agreed, photometrics, samplesOf, taken } from './samples.ts'
 import { paletteOf } from './palette.ts'
 import type { Palette } from './palette.ts'
 
@@ -200,49 +202,45 @@ const paddingOf = (d: DataSet): readonly [number, number] | undefined => {
   return value === undefined ? undefined : [value, limit]
 }
 
-/** How pixels are laid out and what their numbers mean; photometric interpretations that are read. */
-const photometrics: ReadonlyArray<string> = [
-  'MONOCHROME1',
-  'MONOCHROME2',
-  'RGB',
-  'PALETTE COLOR',
-  'YBR_FULL',
-  'YBR_FULL_422',
-  'YBR_ICT',
-  'YBR_RCT',
-]
+/** What is known beside a data set: the bytes of pixels that are stored plainly, and what a person says of signs. */
+export interface Asked {
+  readonly cells?: number
+  readonly sign?: Sign
+}
 
 /**
  * Decodes a data set whose pixel element has the tag `pixels`.
  * Left: what is missing or contradictory. The pixels themselves are not looked at.
  */
-export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader> => {
+export const dicomHeader = (d: DataSet, pixels: Tag, asked: Asked = {}): Either<string, DicomHeader> => {
   const missing = ([0x00280010, 0x00280011, 0x00280100] as const).find((t) => shortsOf(d, t).length === 0)
   if (missing !== undefined) return E.left(`no element ${showTag(missing)}, which images have`)
   const [rows] = shortsOf(d, 0x00280010)
   const [columns] = shortsOf(d, 0x00280011)
   const [allocated] = shortsOf(d, 0x00280100)
-  const [samples = 1] = shortsOf(d, 0x00280002)
+  const [saidSamples = 1] = shortsOf(d, 0x00280002)
   const [stored = allocated] = shortsOf(d, 0x00280101)
   const [saidHigh = stored - 1] = shortsOf(d, 0x00280102)
   // the high bit follows from the bits stored, which the values need
   const high = saidHigh < stored - 1 || saidHigh >= allocated ? stored - 1 : saidHigh
-  const [signed = 0] = shortsOf(d, 0x00280103)
+  const [saidSigned = 0] = shortsOf(d, 0x00280103)
+  const { sign = 'said' } = asked
+  const signed = sign === 'said' ? saidSigned : sign === 'signed' ? 1 : 0
   const [planar = 0] = shortsOf(d, 0x00280006)
   // an image has one frame at least
   const [saidFrames = 1] = decimalsOf(d, 0x00280008)
   const frames = saidFrames === 0 ? 1 : saidFrames
   const said = textOf(d, 0x00280004)
-  const photometric = said === '' ? (samples === 3 ? 'RGB' : 'MONOCHROME2') : said
   if (rows === 0 || columns === 0) return E.left(`an image of ${rows} rows and ${columns} columns`)
   if (!Number.isSafeInteger(frames) || frames < 1) return E.left(`the number of frames ${textOf(d, 0x00280008)}`)
   const widths = pixels === 0x7fe00008 ? [32] : pixels === 0x7fe00009 ? [64] : [1, 8, 16, 32]
   if (!widths.includes(allocated) || stored < 1 || stored > allocated || signed > 1) {
     return E.left(`${stored} bits stored of ${allocated} allocated, high bit ${saidHigh}, pixel representation ${signed}`)
   }
+  const cells = asked.cells === undefined ? undefined : (8 * asked.cells) / (rows * columns * frames * allocated)
+  const { samples, photometric } = agreed(saidSamples, said, cells)
   if (!photometrics.includes(photometric)) return E.left(`the photometric interpretation ${photometric}`)
-  const colour = !photometric.startsWith('MONOCHROME') && photometric !== 'PALETTE COLOR'
-  if (samples !== (colour ? 3 : 1)) return E.left(`${samples} samples per pixel with the photometric interpretation ${photometric}`)
+  if (samples !== samplesOf(photometric)) return E.left(`${samples} samples per pixel with the photometric interpretation ${photometric}`)
   if (rows * columns * samples * frames * allocated > 8 * Number.MAX_SAFE_INTEGER) return E.left(`${frames} frames of ${rows} x ${columns}`)
   const palette = photometric === 'PALETTE COLOR' ? paletteOf(d, signed === 1) : E.right(undefined)
   if (E.isLeft(palette)) return palette
@@ -280,6 +278,7 @@ export const dicomHeader = (d: DataSet, pixels: Tag): Either<string, DicomHeader
     location: decimalsOf(d, 0x00201041).at(0) ?? NaN,
     odd: [
       ...noWindows,
+      ...taken({ samples: saidSamples, photometric: said }, { samples, photometric }),
       ...(saidFrames === frames ? [] : ['the number of frames is said to be 0 and is taken as 1']),
       ...(high === saidHigh ? [] : [`the high bit is said to be ${saidHigh} with ${stored} bits stored of ${allocated}: ${high} is taken`]),
       ...(high === stored - 1

@@ -119,8 +119,8 @@ export const located = async (t: Table, texts: ReadonlyArray<string>, { here, fi
 /** What the rows of a table call their images: by column `c`, or where it is blank by another one, as records differ. */
 export const pathTexts = (t: Table, c: number): ReadonlyArray<string> => {
   const instead = candidates(t, 'path').filter((k) => k !== c)
-  return t.lines.map((_, r) => {
-    const own = cellText(t.columns[c][r])
+  return t.columns[c].map((u, r) => {
+    const own = cellText(u)
     return own !== '' ? own : (instead.map((k) => cellText(t.columns[k][r])).find((x) => x !== '') ?? '')
   })
 }

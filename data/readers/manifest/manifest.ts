@@ -14,7 +14,6 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { guarded } from '../../formats/file.ts'
-import { sharedNumbers } from '../../formats/memory.ts'
 import { outside, viewOrigin } from '../dataset.ts'
 import type { Dataset, SplitName } from '../dataset.ts'
 import { note } from '../note.ts'
@@ -64,29 +63,37 @@ const entriesOf = (
 ): { readonly entries: ReadonlyArray<readonly [SplitName, Entries]>; readonly faults: ReadonlyArray<Fault> } => {
   const images = imagesOf(files, folders, d)
   const faults: Fault[] = []
-  const found = splitOrder.map(() => ({ rows: new Array<number>(), images: new Array<number>() }))
+  const ofRow = (r: number): ReadonlyArray<number> => {
+    const [all, frame] = [images(fileOf[r]), frames.get(r)]
+    return frame === undefined ? all : all.slice(frame, frame + 1)
+  }
+  // counted first: lists of millions that grow are copied again and again
+  const counts = splitOrder.map(() => 0)
   for (let r = 0; r < lines.length; r++) {
-    const [all, frame, entries] = [images(fileOf[r]), frames.get(r), found[splits[r]]]
-    const own = frame === undefined ? all : all.slice(frame, frame + 1)
-    for (const image of own) {
-      entries.rows.push(r)
-      entries.images.push(image)
-    }
-    if (own.length === 0 && all.length > 0)
+    const own = ofRow(r).length
+    counts[splits[r]] += own
+    const there = own > 0 ? 0 : images(fileOf[r]).length
+    if (there > 0)
       faults.push(
         fault('data', {
           place: `${place}: line ${lines[r]}`,
-          found: `frame ${frame ?? 0}`,
-          allowed: `frames 0 to ${all.length - 1} of ${files[fileOf[r]]}`,
+          found: `frame ${frames.get(r) ?? 0}`,
+          allowed: `frames 0 to ${there - 1} of ${files[fileOf[r]]}`,
           remedy: 'count frames from 0',
         }),
       )
   }
-  const entries = splitOrder.flatMap((split, k) =>
-    found[k].rows.length === 0
-      ? []
-      : [[split, { rows: sharedNumbers(Int32Array, found[k].rows), images: sharedNumbers(Int32Array, found[k].images) }] as const],
-  )
+  const room = (n: number): Int32Array => new Int32Array(new SharedArrayBuffer(4 * n))
+  const found = counts.map((n): Entries => ({ rows: room(n), images: room(n) }))
+  const at = splitOrder.map(() => 0)
+  for (let r = 0; r < lines.length; r++) {
+    const split = splits[r]
+    for (const image of ofRow(r)) {
+      found[split].rows[at[split]] = r
+      found[split].images[at[split]++] = image
+    }
+  }
+  const entries = splitOrder.flatMap((split, k) => (counts[k] === 0 ? [] : [[split, found[k]] as const]))
   return { entries, faults }
 }
 
@@ -179,7 +186,14 @@ export const manifest = (path: string, o: OpenOptions, openFiles: OpenFiles): Ta
     TE.bind('table', ({ decoded }) => TE.fromEither(parseTable(path, decoded.text))),
     TE.bind('places', ({ table }) => guarded('data', path)(() => placesOf(table, root, columns.path, !skip))),
     TE.bind('read', ({ table, places }) =>
-      TE.fromEither(rowsOf(table, places.column, places.paths, places.maskOf, { columns, unlabelled: o.unlabelled ?? [], skip })),
+      TE.fromEither(
+        rowsOf(table, places.column, places.paths, places.maskOf, {
+          columns,
+          unlabelled: o.unlabelled ?? [],
+          skip,
+          ...(o.boxes === undefined ? {} : { boxes: o.boxes }),
+        }),
+      ),
     ),
     TE.map(({ decoded, places, read }) => ({
       latin1: decoded.latin1,
@@ -198,10 +212,7 @@ export const manifest = (path: string, o: OpenOptions, openFiles: OpenFiles): Ta
       ),
     ),
     TE.bind('files', ({ read, folders }) =>
-      openFiles(
-        root,
-        read.files.flatMap((f) => folders.get(f) ?? [f]),
-      ),
+      openFiles(root, folders.size === 0 ? read.files : read.files.flatMap((f) => folders.get(f) ?? [f])),
     ),
     TE.chainEitherK(({ latin1, read, folders, missing, said, turned, files: { dataset, skipped, notes } }) => {
       const { entries, faults } = entriesOf(path, read, folders, dataset)

@@ -22,7 +22,8 @@ export const labelsIn = (
   none: ReadonlyArray<string>,
   described?: number,
 ): Omit<Meaning, 'from'> | undefined => {
-  const cells = values.map((u) => (typeof u === 'string' && u.trim().startsWith('[') ? (listOf(u) ?? u) : u))
+  const isList = (u: unknown): u is string => typeof u === 'string' && u.trim().startsWith('[')
+  const cells = values.some(isList) ? values.map((u) => (isList(u) ? (listOf(u) ?? u) : u)) : values
   if (cells.some(Array.isArray)) {
     const lists = cells.map((u): ReadonlyArray<string> | undefined => (Array.isArray(u) ? u.map(labelText) : undefined))
     const n = lists.find((l) => l !== undefined)?.length ?? 0
@@ -66,7 +67,7 @@ export const labelsOf = (t: Table, name: string, none: ReadonlyArray<string>, ta
   if (binary.length === 0) return unlabelled
   const labels = onlyOne(
     vectorLabels(
-      t.lines.map((_, r) => binary.map((c) => markText(t.columns[c][r]))),
+      Array.from({ length: t.lines.length }, (_, r) => binary.map((c) => markText(t.columns[c][r]))),
       binary.map((c) => t.names[c]),
     ),
   )

@@ -9,6 +9,8 @@ import { splitNames, splitOf } from '../split.ts'
 import { areShares, boxColumns, boxesIn, cellText, wrongRow } from './boxes.ts'
 import { candidates, named } from './columns.ts'
 import type { ColumnNames, Role } from './columns.ts'
+import { distinct } from './distinct.ts'
+import type { BoxForm } from './form.ts'
 import { maskColumn } from './mask-column.ts'
 import { labelsOf, meaningOf } from './meaning.ts'
 import type { Meaning } from './meaning.ts'
@@ -64,6 +66,8 @@ export interface RowOptions {
   /** Texts that stand for no label; none: those that people usually write. */
   readonly unlabelled: ReadonlyArray<string>
   readonly skip: boolean
+  /** What boxes without names are; by default a corner and sides. */
+  readonly boxes?: BoxForm
 }
 
 /** Row r. */
@@ -81,24 +85,6 @@ export const rowAt = (rows: Rows, r: number): Row => {
   }
 }
 
-/** Texts as numbers of those that there are. */
-export const numbered = (texts: Iterable<string>, count: number): { readonly names: ReadonlyArray<string>; readonly of: Int32Array } => {
-  const at = new Map<string, number>()
-  const names: string[] = []
-  const of = new Int32Array(count).fill(-1)
-  let r = 0
-  for (const text of texts) {
-    const known = text === '' ? -1 : at.get(text)
-    if (known === undefined) {
-      at.set(text, names.length)
-      of[r] = names.length
-      names.push(text)
-    } else of[r] = known
-    r++
-  }
-  return { names, of }
-}
-
 /** What of the columns is what, in one line. */
 const described = (t: Table, path: number, m: Meaning, split: number | undefined, group: number | undefined): string => {
   const name = (c: number): string => JSON.stringify(t.names[c])
@@ -109,6 +95,7 @@ const described = (t: Table, path: number, m: Meaning, split: number | undefined
       : `label is ${m.from.length > 4 ? `${m.from.slice(0, 3).map(name).join(', ')} and ${m.from.length - 3} more` : m.from.map(name).join(', ')}${m.how === '' ? '' : ` (${m.how})`}, ${m.labels.classes.length} classes`,
     ...(split === undefined ? [] : [`split is ${name(split)}`]),
     ...(group === undefined ? [] : [`group is ${name(group)}`]),
+    ...(boxColumns(t).length === 0 ? [] : [`boxes are ${boxColumns(t).map(name).join(', ')}`]),
   ]
   const used = new Set([
     path,
@@ -179,7 +166,7 @@ export const rowsOf = (
     .map((c) => meaningOf(t, c, o.unlabelled))
   const several = m.labels.several ?? vectors?.labels.several
   const width = m.labels.several === undefined ? (vectors?.labels.classes.length ?? 0) : m.labels.classes.length
-  const boxesOf = boxColumns(t).length > 0 ? boxesIn(t) : undefined
+  const boxesOf = boxColumns(t).length > 0 ? boxesIn(t, o.boxes) : undefined
   const n = t.lines.length
   const kept = new Int32Array(n)
   const splits = new Uint8Array(n)
@@ -192,7 +179,7 @@ export const rowsOf = (
     const word = split === undefined ? '' : cellText(t.columns[split][r])
     const part = word === '' ? 'all' : splitOf(word)
     if (part === undefined) return wrongRow(placeOf(t, r), `the split ${JSON.stringify(word)}`, [...splitNames.keys()].join(', '))
-    const own = boxesOf === undefined ? E.right([]) : boxesOf(r)
+    const own = boxesOf === undefined ? E.right([]) : boxesOf.of(r)
     if (E.isLeft(own)) return own.left
     const number = frame === undefined ? '' : cellText(t.columns[frame][r])
     if (number !== '' && !/^\d{1,9}$/.test(number))
@@ -213,20 +200,8 @@ export const rowsOf = (
     skipped.push(wrong)
   }
   const own = kept.subarray(0, count)
-  const texts = function* (of: (r: number) => string): Generator<string> {
-    for (let k = 0; k < count; k++) yield of(own[k])
-  }
-  const files = numbered(
-    texts((r) => paths[r] ?? ''),
-    count,
-  )
-  const groups =
-    group === undefined
-      ? undefined
-      : numbered(
-          texts((r) => cellText(t.columns[group][r])),
-          count,
-        )
+  const files = distinct(count, (k) => paths[own[k]] ?? '')
+  const groups = group === undefined ? undefined : distinct(count, (k) => cellText(t.columns[group][own[k]]))
   const pick = (of: (r: number) => number): Int32Array => Int32Array.from(own, of)
   const shares = areShares(boxes.values())
   const reading = {
@@ -270,6 +245,7 @@ export const rowsOf = (
     notes: [
       note(described(t, path, m, split, group), [], 'data.columns.label=NAME, or path, split, group, chooses others'),
       ...(t.said ?? []),
+      ...(boxesOf?.said() ?? []),
       ...(shares ? ['boxes of numbers up to 1 are taken as shares of the sides of their images'] : []),
       ...contradictions(reading),
       ...m.labels.said,

@@ -9,6 +9,7 @@ import type { Fault } from '../../../core/fault.ts'
 import type { CsvTable } from '../../formats/csv.ts'
 import { parseCsv } from '../../formats/csv.ts'
 import { isRecord } from '../../formats/codec.ts'
+import { counted } from '../note.ts'
 
 export interface Table {
   readonly file: string
@@ -16,7 +17,7 @@ export interface Table {
   readonly names: ReadonlyArray<string>
   readonly columns: ReadonlyArray<ReadonlyArray<unknown>>
   /** Where each row is: its line, or its place in a list. */
-  readonly lines: ReadonlyArray<number>
+  readonly lines: ArrayLike<number>
   /** What was taken for granted of its form. */
   readonly said?: ReadonlyArray<string>
 }
@@ -76,6 +77,13 @@ const fromLines = (file: string, text: string): Either<Fault, Table> => {
 
 const numbered = (list: ReadonlyArray<unknown>): ReadonlyArray<readonly [number, unknown]> => list.map((r, i) => [i + 1, r])
 
+/** A box of COCO, whose numbers are a corner and sides. */
+const sidesOf = (u: unknown): unknown => {
+  const list: ReadonlyArray<unknown> = Array.isArray(u) ? u : []
+  const [x, y, width, height] = list
+  return list.length === 4 ? { x, y, width, height } : u
+}
+
 /** COCO: images, with the boxes of their annotations and the categories that they show. */
 const fromCoco = (
   file: string,
@@ -90,13 +98,29 @@ const fromCoco = (
   )
   const boxes = new Map<unknown, unknown[]>()
   const shown = new Map<unknown, Set<string>>()
+  const there = new Set(images.map((i) => (isRecord(i) ? i['id'] : undefined)))
+  let [strangers, outlines] = [0, 0]
   for (const a of annotations) {
     if (!isRecord(a)) continue
-    if (a['bbox'] !== undefined) boxes.set(a['image_id'], [...(boxes.get(a['image_id']) ?? []), a['bbox']])
+    if (!there.has(a['image_id'])) strangers++
+    if (a['segmentation'] !== undefined) outlines++
+    if (a['bbox'] !== undefined) {
+      const own = boxes.get(a['image_id'])
+      if (own === undefined) boxes.set(a['image_id'], [sidesOf(a['bbox'])])
+      else own.push(sidesOf(a['bbox']))
+    }
     if (a['category_id'] !== undefined)
       shown.set(a['image_id'], (shown.get(a['image_id']) ?? new Set()).add(names.get(a['category_id']) ?? JSON.stringify(a['category_id'])))
   }
-  return columnsOf(
+  const said = [
+    ...(outlines === 0
+      ? []
+      : [`${counted(outlines, 'outline')} of annotations (segmentation) ${outlines === 1 ? 'is' : 'are'} not read: their boxes are`]),
+    ...(strangers === 0
+      ? []
+      : [`${counted(strangers, 'annotation')} of images that are not listed ${strangers === 1 ? 'is' : 'are'} left out`]),
+  ]
+  const table = columnsOf(
     file,
     numbered(
       images.map((i) =>
@@ -110,6 +134,7 @@ const fromCoco = (
       ),
     ),
   )
+  return E.map((t: Table): Table => ({ ...t, said }))(table)
 }
 
 /**
@@ -173,7 +198,7 @@ const withNames = (t: CsvTable): CsvTable & Pick<Table, 'said'> => {
   return {
     names,
     columns: t.columns.map((c, k) => [t.names[k], ...c]),
-    lines: [1, ...t.lines],
+    lines: Int32Array.from({ length: t.lines.length + 1 }, (_, r) => (r === 0 ? 1 : t.lines[r - 1])),
     said: [`the first line names a file or folder and is read as a row; the columns are called ${names.join(', ')}`],
   }
 }

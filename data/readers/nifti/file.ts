@@ -11,14 +11,17 @@ import type { Fault } from '../../../core/fault.ts'
 import type { Stamp } from '../../formats/file.ts'
 import { guarded, readAt, stamped, systemFault, whatIs, withFile } from '../../formats/file.ts'
 import { allowedBytes, deflatable } from '../../formats/limits.ts'
-import { headerBytes, niftiHeader } from './header.ts'
+import { headerBytes, niftiHeader, withSign } from './header.ts'
 import type { NiftiHeader } from './header.ts'
+import type { Sign } from '../sign.ts'
 
 export interface FileOptions {
   /** Bytes that the voxels of one file may take; 4 GiB by default. */
   readonly itemBytes?: number
   /** Which of several volumes of a file: one, counted from 0, or all, the default. */
   readonly volume?: number | 'all'
+  /** Whether whole numbers have a sign: by default as headers say. */
+  readonly sign?: Sign
 }
 
 /** `count` volumes from one on. */
@@ -158,7 +161,7 @@ const withRest = (file: NiftiFile, rest: number): NiftiFile => {
 
 /** Opens a file: its header, and for plain files whether all voxels are there. */
 export const openNifti =
-  ({ volume, itemBytes }: FileOptions) =>
+  ({ volume, itemBytes, sign = 'said' }: FileOptions) =>
   (path: string): TaskEither<Fault, NiftiFile> =>
     pipe(
       isZipped(path),
@@ -178,6 +181,7 @@ export const openNifti =
             }
           : h,
       ),
+      TE.map((h): NiftiHeader => ({ ...h, type: withSign(sign)(h.type) })),
       TE.bindTo('header'),
       TE.bind('voxels', ({ header }) => (header.pair ? firstThere(path) : TE.right(path))),
       TE.bind('zipped', ({ voxels }) => isZipped(voxels)),

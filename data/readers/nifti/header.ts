@@ -5,6 +5,7 @@
 
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import type { Sign } from '../sign.ts'
 
 /** How voxels are stored: plain data, as a header goes to other threads. */
 export interface VoxelType {
@@ -61,6 +62,24 @@ const types: ReadonlyMap<number, VoxelType> = new Map([
   [1280, number('uint64', 8, 0, 2 ** 64)],
   [2304, { ...number('rgba32', 4, 0, 255), channels: 4 }],
 ])
+
+/** Types by how they are read where they have a sign, and where they have none. */
+const signedPairs: ReadonlyArray<readonly [VoxelName, VoxelName]> = [
+  ['int8', 'uint8'],
+  ['int16', 'uint16'],
+  ['int32', 'uint32'],
+  ['int64', 'uint64'],
+]
+
+/** The type with or without a sign, whatever the header says. */
+export const withSign =
+  (sign: Sign) =>
+  (type: VoxelType): VoxelType => {
+    const pair = signedPairs.find((names) => names.includes(type.name))
+    if (sign === 'said' || pair === undefined) return type
+    const name = pair[sign === 'signed' ? 0 : 1]
+    return [...types.values()].find((t) => t.name === name) ?? type
+  }
 
 export interface NiftiHeader {
   readonly version: 1 | 2

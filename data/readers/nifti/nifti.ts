@@ -13,7 +13,7 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
-import type { Dataset, Item } from '../dataset.ts'
+import type { Dataset, Image, Item } from '../dataset.ts'
 import { recent } from '../../formats/cache.ts'
 import { guarded } from '../../formats/file.ts'
 import { originOf } from '../origin.ts'
@@ -28,6 +28,7 @@ import type { Axis } from './slice.ts'
 import { chooseKind } from '../kinds.ts'
 import type { Kind } from '../kinds.ts'
 import { counted } from '../note.ts'
+import { looksWrapped } from '../sign.ts'
 import { openAll, toChannels } from '../result.ts'
 import type { Channels, OnError, Opened, Progress } from '../result.ts'
 
@@ -56,6 +57,11 @@ const rangeOf = ({ type, slope, intercept, shown }: NiftiHeader): readonly [numb
   const ends = type.range.map((v) => v * slope + intercept)
   return [Math.min(...ends), Math.max(...ends)]
 }
+
+/** Whether numbers of a header that calls them unsigned look as if some had been below 0. */
+const isWrapped = ({ type, slope, intercept }: NiftiHeader, { data }: Image): boolean =>
+  (type.name === 'uint16' || type.name === 'uint32') &&
+  looksWrapped(slope === 1 && intercept === 0 ? data : data.map((v) => (v - intercept) / slope), 8 * type.bytes)
 
 /** What a dataset of volumes is made of. */
 export interface NiftiParts {
@@ -115,6 +121,7 @@ const niftiDataset = (parts: NiftiParts): Dataset => {
       return pipe(
         guarded('data', file.path)(readSlice(kept, file, axis, frame)),
         TE.map((image): Item => ({
+          ...(isWrapped(file.header, image) ? { wrapped: true } : {}),
           image: toChannels(channels, range[1])(image),
           source: sourceOf(file.path),
           frame,

@@ -65,7 +65,7 @@ const origin = originOf<Pictures>('pictures')
 export const pictures = (parts: Pictures): Dataset => {
   const { name, root, paths, classes, options, stored, range, measured, pages, sizes } = parts
   const numbers = new Map(classes.map((c, i) => [c, i]))
-  const labels = paths.map((p) => numbers.get(folderOf(p) ?? ''))
+  const labels = classes.length === 0 ? [] : paths.map((p) => numbers.get(folderOf(p) ?? ''))
   const { channels = 3, values } = options
   const seen = new Map(sizes)
   return {

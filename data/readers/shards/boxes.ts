@@ -5,6 +5,7 @@ import { isRecord } from '../../formats/codec.ts'
 import { sharedNumbers } from '../../formats/memory.ts'
 import type { Box } from '../dataset.ts'
 import { areShares, boxOf } from '../manifest/boxes.ts'
+import type { BoxForm } from '../manifest/form.ts'
 
 /** What columns of boxes are called, and boxes within others. */
 const outer = ['objects', 'bbox', 'bboxes', 'boxes', 'annotations', 'faces', 'object']
@@ -45,12 +46,13 @@ export interface Boxes {
 export const boxesOf = (
   cells: ReadonlyArray<unknown>,
   placeOf: (i: number) => string,
+  form?: BoxForm,
 ): { readonly boxes: Boxes; readonly faults: ReadonlyArray<Fault> } => {
   const from = new Int32Array(cells.length + 1)
   const all: Array<ReadonlyArray<Box>> = []
   const faults: Fault[] = []
   for (const [i, cell] of cells.entries()) {
-    const { left, right } = separate(listed(cell).map((u) => boxOf(placeOf(i), u)))
+    const { left, right } = separate(listed(cell).map((u) => boxOf(placeOf(i), u, form)))
     faults.push(...left)
     all.push(right)
     from[i + 1] = from[i] + 4 * right.length

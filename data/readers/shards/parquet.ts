@@ -177,12 +177,14 @@ const boxesIn = (
   root: string,
   read: ReadonlyArray<Listed & { readonly split: SplitName; readonly file: string }>,
   split: SplitName,
+  form: OpenOptions['boxes'],
 ): ReturnType<typeof boxesOf> => {
   const own = read.filter((r) => r.split === split)
   const rows = own.flatMap((r) => r.cells.map((_, row) => ({ cell: r.boxCells[row], file: r.file, row })))
   return boxesOf(
     rows.map((r) => r.cell),
     (i) => `${join(root, rows[i].file)}: row ${rows[i].row}`,
+    form,
   )
 }
 
@@ -219,7 +221,11 @@ export const parquet =
         'data.columns.path=NAME or label chooses others',
       ),
       ...(label === undefined ? [] : all.said),
-      ...(boxed === undefined ? [] : [`boxes are ${JSON.stringify(boxed)}, read as x, y, width and height`]),
+      ...(boxed === undefined
+        ? []
+        : o.boxes === 'corners'
+          ? [note(`boxes are ${JSON.stringify(boxed)}, read as two corners`, [], 'data.boxes=sides reads x, y, width and height')]
+          : [note(`boxes are ${JSON.stringify(boxed)}, read as x, y, width and height`, [], 'data.boxes=corners reads two corners')]),
     ]
     const datasets = new Map<SplitName, Dataset>()
     for (const split of ['train', 'val', 'test', 'all'] as const) {
@@ -227,7 +233,7 @@ export const parquet =
       const rows = Int32Array.from(inSplit(read, split))
       const { length } = rows
       if (length === 0) continue
-      const boxes = boxed === undefined ? undefined : boxesIn(root, read, split)
+      const boxes = boxed === undefined ? undefined : boxesIn(root, read, split, o.boxes)
       const [wrong] = boxes?.faults ?? []
       if (wrong !== undefined && o.onError !== 'skip') return E.left(wrong)
       if (wrong !== undefined)

@@ -57,6 +57,11 @@ export const imageSettings = section(
       ['stored', 'upright'],
       'what boxes and masks of a table count: pixels as stored, or of pictures turned upright by their EXIF',
     ),
+    boxes: oneOf(['sides', 'corners'], 'what four numbers of a box are that have no names: x, y, width, height, or x and y of two corners'),
+    sign: oneOf(
+      ['said', 'signed', 'unsigned'],
+      'whether whole numbers of DICOM and NIfTI have a sign, so that the top of their range is below 0; said: as files say',
+    ),
     nan: oneOf(['air', 'stop', 'zero'], 'what values that are NaN or infinite are: air, as padding; a fault; or the value 0'),
     onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
     intensity: oneOf(

@@ -109,6 +109,8 @@ export const readingOf = (o: Images): OpenOptions => ({
   ...(o.select.length === 0 ? {} : { select: o.select }),
   folders: o.folders,
   annotations: o.annotations,
+  ...(o.boxes === 'sides' ? {} : { boxes: o.boxes }),
+  ...(o.sign === 'said' ? {} : { sign: o.sign }),
   columns: o.columns,
   ...(o.unlabelled.length === 0 ? {} : { unlabelled: o.unlabelled }),
   ...(o.channels === 'usual' ? {} : { channels: o.channels === '1' ? 1 : o.channels === '2' ? 2 : o.channels === '3' ? 3 : 4 }),
