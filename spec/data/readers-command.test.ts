@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readSafetensors } from '../../data/formats/safetensors.ts'
 import { right } from './either.ts'
+import { counting } from './npy-files.ts'
 import { fixtures, packageFolder } from './readers-reference.ts'
 import { program } from '../support/built.ts'
 
@@ -105,6 +106,21 @@ describe('npm run data', () => {
     await copyFile(join(fixtures, 'pictures/gray.png'), join(data, 'a.png'))
     expect((await command('inspect', '--data', data, '--strict')).code).toBe(0)
   }, 60_000)
+
+  test('of many images some are looked at, which is said; all where that is asked for', async () => {
+    const data = join(dir, 'many.npy')
+    await writeFile(
+      data,
+      counting('|u1', [10_001, 2, 2], (i) => i % 251),
+    )
+    const said = 'note: all: 10000 of 10001 images, evenly spread, were looked at (--limit all looks at every one)'
+    const first = (await command('inspect', '--data', data)).out
+    expect([first.includes('all: 10001 images, 10000 of them looked at\n'), first.includes(said)]).toEqual([true, true])
+    for (const asked of [['--limit', 'all'], ['--strict']]) {
+      const { out } = await command('inspect', '--data', data, ...asked)
+      expect([out.includes('all: 10001 images\n'), out.includes('looked at')]).toEqual([true, false])
+    }
+  }, 120_000)
 
   test('wrong use ends with 2 and names the remedy', async () => {
     for (const [args, found] of [

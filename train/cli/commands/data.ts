@@ -25,6 +25,9 @@ import { print, tell } from '../terminal.ts'
 import { textOption } from './program.ts'
 import { tellFault } from '../unexpected.ts'
 
+/** Images of a part that `inspect` reads where nothing says how many: of a million it would read for hours. */
+const usual = 10_000
+
 const spec: CommandSpec = {
   call: commandLine('data'),
   about: 'Reads pictures, DICOM, NIfTI, .npz and manifests: says what is there, or writes the images as they are read.',
@@ -40,7 +43,7 @@ const spec: CommandSpec = {
       text: 'a program or plugin with a reader of its own, which opens the data (a plugin: --set data.reader=NAME)',
     },
     { name: 'out', value: 'FILE', text: 'dump: the safetensors file to write' },
-    { name: 'limit', value: 'N', text: 'look at the first N images only' },
+    { name: 'limit', value: 'N|all', text: `look at the first N images only; inspect: by default at ${usual} of each part, evenly spread` },
     { name: 'split', value: 'NAME', choices: ['train', 'val', 'test'], text: 'this part only' },
     { name: 'axis', value: 'A', choices: ['0', '1', '2'], text: 'take slices of volumes along this axis' },
     { name: 'strict', text: 'inspect: exit with 1 if anything cannot be read, for scripts; else only if nothing can' },
@@ -54,6 +57,8 @@ interface Request {
   readonly reading: OpenOptions
   readonly opens: Opener
   readonly limit: number
+  /** Nothing was said of how many. */
+  readonly unlimited: boolean
   readonly split: SplitName | undefined
   readonly axis: 0 | 1 | 2 | undefined
   readonly skip: boolean
@@ -65,14 +70,15 @@ const requestOf = (a: Arguments, { reading, opens }: Pick<Request, 'reading' | '
   const path = O.toUndefined(a.data)
   if (path === undefined) return E.left(usage('--data', 'nothing', '--data DIR|FILE', 'name the file or folder to read'))
   const limit = a.extra.get('limit')
-  const n = limit === undefined ? Infinity : /^\d{1,15}$/.test(String(limit)) ? Number(limit) : 0
-  if (n < 1) return E.left(usage('--limit', String(limit), 'a whole number of at least 1', 'write --limit 100, for example'))
+  const n = limit === undefined || limit === 'all' ? Infinity : /^\d{1,15}$/.test(String(limit)) ? Number(limit) : 0
+  if (n < 1) return E.left(usage('--limit', String(limit), 'a whole number of at least 1, or all', 'write --limit 100, for example'))
   const [split, axis] = [a.extra.get('split'), a.extra.get('axis')]
   return E.right({
     path,
     reading,
     opens,
     limit: n,
+    unlimited: limit === undefined,
     split: split === 'train' || split === 'val' || split === 'test' ? split : undefined,
     axis: axis === '0' ? 0 : axis === '1' ? 1 : axis === '2' ? 2 : undefined,
     skip: a.extra.get('on-error') === 'skip',
@@ -153,7 +159,10 @@ const inspect = (r: Request, json: boolean, strict: boolean): TaskEither<Fault, 
       let [read, unread] = [0, 0]
       const notes: string[] = []
       for (const [name, d] of opened.splits) {
-        const s = await summarize(d, r.limit, progressTo(process.stderr, `${name}: read`))
+        // a check for scripts looks at everything
+        const some = r.unlimited && !strict && d.length > usual
+        const s = await summarize(d, some ? usual : r.limit, progressTo(process.stderr, `${name}: read`), some ? 'spread' : 'first')
+        if (some) notes.push(`${name}: ${usual} of ${d.length} images, evenly spread, were looked at (--limit all looks at every one)`)
         unreadable.push(...s.unreadable)
         read += s.read
         unread += s.unreadFiles
