@@ -113,6 +113,15 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress, s
   const countLabel = (name: string): void => {
     labels[name] = (labels[name] ?? 0) + 1
   }
+  const countOf = (label: number): void => {
+    countLabel(d.classes[label] ?? String(label))
+  }
+  // labels that are listed cost nothing: they are those of all images, also where some are looked at
+  if (sample === 'spread')
+    for (let i = 0; i < d.length; i++) {
+      const listed = O.toUndefined(d.label(i))
+      if (listed !== undefined) countOf(listed)
+    }
   const take = (i: number, e: E.Either<Fault, Item>): void => {
     const source = d.shard === undefined ? d.sourceOf?.(i) : undefined
     if (source !== undefined) (E.isLeft(e) ? broken : sound).add(source)
@@ -140,8 +149,9 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress, s
     if (least >= most) constant++
     low = Math.min(low, least)
     high = Math.max(high, most)
-    const label = e.right.label ?? O.toUndefined(d.label(i))
-    if (label !== undefined) countLabel(d.classes[label] ?? String(label))
+    const listed = O.toUndefined(d.label(i))
+    const label = sample === 'spread' && listed !== undefined ? undefined : (e.right.label ?? listed)
+    if (label !== undefined) countOf(label)
     several?.forEach((v, c) => {
       if (v > 0) countLabel(d.classes[c] ?? String(c))
     })

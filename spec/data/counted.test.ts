@@ -7,6 +7,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
+import { arrayDataset } from '../../data/readers/array.ts'
 import { recounted, summarize } from '../../data/loading/summary.ts'
 import { openData } from '../../data/readers/index.ts'
 import type { OpenedData } from '../../data/readers/opener.ts'
@@ -128,4 +129,18 @@ describe('every file is read or named', () => {
     expect([o.files?.found, o.files?.read, o.files?.left]).toEqual([2, 1, [{ what: 'named pipe', paths: ['pipe.png'] }]])
     rmSync(root, { recursive: true })
   })
+})
+
+test('labels that are listed are counted of all images, also where some are looked at', async () => {
+  const [labels, classes] = [Int32Array.of(0, 1, 1, -1, 0, 1), ['a', 'b']]
+  const d = right(
+    arrayDataset({ name: 'six', channels: 1, height: 1, width: 1, range: [0, 1], images: new Float32Array(6), labels, classes }),
+  )
+  const of = async (limit: number, sample: 'first' | 'spread') => {
+    const s = await summarize(d, limit, () => undefined, sample)
+    return [s.count, s.read, s.labels]
+  }
+  expect(await of(3, 'spread')).toEqual([6, 3, { a: 2, b: 3 }])
+  expect(await of(3, 'first')).toEqual([6, 3, { a: 1, b: 2 }])
+  expect(await of(6, 'spread')).toEqual([6, 6, { a: 2, b: 3 }])
 })
