@@ -22,7 +22,7 @@ const purposes: Readonly<Record<string, RegExp>> = {
   code: /^dist\/.+\.js$/,
   types: /^dist\/.+\.d\.ts$/,
   'lines of the sources, for debuggers and stacks': /^dist\/.+\.js\.map$/,
-  "the runtime of native, compiled on the user's machine": /^dist\/compiler\/targets\/native\/(runtime\/\w+\.[ch]|ranks\/mpi\.c)$/,
+  "C, compiled on the user's machine": /^dist\/compiler\/targets\/(native\/runtime\/\w+\.[ch]|native\/ranks\/mpi\.c|pjrt\/rendezvous\.c)$/,
   'the licences of what is bundled': /^dist\/compiler\/targets\/gpujs\/inside\.LICENSE$/,
   'examples, to be copied': /^examples\/\w+\.ts$|^examples\/ct\/boxes\.csv$/,
   'configurations, to be named by --config and extends': /^examples\/recipes\/.+\.yaml$/,
@@ -120,6 +120,7 @@ describe('the tarball', () => {
     const beside = [
       ...runtime,
       'compiler/targets/native/ranks/mpi.c',
+      'compiler/targets/pjrt/rendezvous.c',
       ...threads,
       'train/cli/dinograph.js',
       ...faces.map((f) => `${f}/index.d.ts`),

@@ -155,7 +155,7 @@ describe('every command', () => {
   it.each(['evaluate', 'features', 'attention', 'report'])('%s has help and ends with 0', (name) => {
     const done = command(name, '--help')
     expect(done.code).toBe(0)
-    expect(done.out).toContain(`usage: npm run ${name} --`)
+    expect(done.out).toContain(`usage: npx dinograph ${name}`)
     expect(done.out).toContain('--json')
   })
 })
