@@ -2,6 +2,7 @@
 
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
+import { pipe } from 'fp-ts/lib/function.js'
 
 /** A table by columns: of a million rows, few large lists take far less memory than many small records. */
 export interface CsvTable {
@@ -101,8 +102,7 @@ const countLines = (text: string): number => {
   return n
 }
 
-/** Parses a table. Left: no lines, two columns of one name, a line with too many or too few cells. */
-export const parseCsv = (text: string): Either<string, CsvTable> => {
+const parsed = (text: string): Either<string, CsvTable> => {
   const unix = text.replace(/^\uFEFF/, '').replace(/\r\n?/g, '\n')
   // a first line that says the separator, as spreadsheets write it
   const [stated, mark] = /^"?sep=([,;\t|])"?(?=\n)/i.exec(unix) ?? ['', undefined]
@@ -138,3 +138,10 @@ export const parseCsv = (text: string): Either<string, CsvTable> => {
       ? E.left('no line with the names of columns')
       : E.right({ names, columns, lines: lines.subarray(0, rows) })
 }
+
+/** Parses a table. Left: no lines, two columns of one name, a line with too many or too few cells; no memory for so many rows. */
+export const parseCsv = (text: string): Either<string, CsvTable> =>
+  pipe(
+    E.tryCatch(() => parsed(text), String),
+    E.flatten,
+  )

@@ -5,7 +5,7 @@ import type { Either } from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as t from 'io-ts'
 import { describe, expect, test } from 'vitest'
-import { optionsOf } from '../../models/huggingface/options.ts'
+import { optionsOf, unbiased } from '../../models/huggingface/options.ts'
 import { configCodec } from '../../models/huggingface/keys.ts'
 import { families } from '../../models/huggingface/families.ts'
 import { fullOptions } from '../../models/options.ts'
@@ -30,8 +30,12 @@ const read = (c: Keys): Either<unknown, unknown> => {
   return family === undefined
     ? pipe(
         configCodec.decode(c),
-        E.chainW((x) => optionsOf(x)),
-        E.map(fullOptions),
+        E.chainW((x) =>
+          pipe(
+            optionsOf(x),
+            E.map((o) => ({ ...fullOptions(o), unbiased: unbiased(x) })),
+          ),
+        ),
       )
     : family.reading((codec, described) =>
         pipe(
