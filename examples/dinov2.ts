@@ -8,6 +8,30 @@
 import { command, crops, dinov2, experiment, hidden, images, network, prototypes } from 'dinograph'
 import { dino, ibot, koleo, sinkhorn, sum, weighted } from 'dinograph/losses'
 
+export const backbone = network({ patch: 7, width: 128, depth: 3, heads: 4, layerScale: 0.1, initStd: 0.1, positionStd: 1 })
+
+/** How it learns digits: `lora` goes on in the same way, `distill` from what has been learned. */
+export const digits = {
+  augmentation: crops({
+    globalSize: 28,
+    globalScale: [0.6, 1],
+    locals: 2,
+    localSize: 21,
+    localScale: [0.5, 0.9],
+    warp: { probability: 1, rotation: 20, shear: 0.3 },
+    blur: { probability: 0.5, sigma: [0.1, 1.5] },
+  }),
+  method: dinov2({
+    masks: hidden(),
+    model: backbone,
+    head: prototypes({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
+    loss: ({ head: { prototypes } }) =>
+      sum([dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),
+  }),
+  optimizer: { lr: 2e-3, minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 },
+  schedule: { warmup: 0.1, momentum: 0.96, temperatureFrom: 0.015, temperature: 0.015, frozenBy: 'rate' },
+} as const
+
 export default command(
   import.meta.url,
   experiment({
@@ -16,24 +40,7 @@ export default command(
     steps: 1000,
     batch: 64,
     data: images({ train: 8000, test: 2000 }),
-    augmentation: crops({
-      globalSize: 28,
-      globalScale: [0.6, 1],
-      locals: 2,
-      localSize: 21,
-      localScale: [0.5, 0.9],
-      warp: { probability: 1, rotation: 20, shear: 0.3 },
-      blur: { probability: 0.5, sigma: [0.1, 1.5] },
-    }),
-    method: dinov2({
-      masks: hidden(),
-      model: network({ patch: 7, width: 128, depth: 3, heads: 4, layerScale: 0.1, initStd: 0.1, positionStd: 1 }),
-      head: prototypes({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
-      loss: ({ head: { prototypes } }) =>
-        sum([dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),
-    }),
-    optimizer: { lr: 2e-3, minLr: 1e-5, wd: 0.04, wdEnd: 0.04, clip: 3, clipBy: 'network', groups: 'v2', layerDecay: 0.9, patchEmbed: 0.2 },
-    schedule: { warmup: 0.1, momentum: 0.96, temperatureFrom: 0.015, temperature: 0.015, frozenBy: 'rate' },
+    ...digits,
     evaluation: { during: 2 },
   }),
 )

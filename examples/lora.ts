@@ -3,15 +3,14 @@
  * adapters are trained beside the frozen backbone, saved as a folder of the package peft, merged, and the merged network judged by k-NN.
  *
  *     npx tsx examples/lora.ts                                    trains a base on digits first, then adapters on their negatives
- *     npx tsx examples/lora.ts --model runs/dinov2 --set model.width=128    goes on from a run or a Hugging Face folder of this shape (also
+ *     npx tsx examples/lora.ts --model runs/dinov2                 goes on from a run or a Hugging Face folder of this shape (also
  *                                                                           base=); of any shape, on your images: examples/continue.ts with
  *                                                                           --model, --data and --set strategies.lora.rank=8
  *     npx tsx examples/lora.ts --set train=full                   everything is trained: for comparison (also: freeze, frugal)
  */
 import * as d from 'dinograph'
-import digits from './dinov2.ts'
+import dinov2, { digits } from './dinov2.ts'
 
-const { dino, ibot, koleo, sinkhorn, sum, weighted } = d
 const settings = d.section('LoRA on negatives of digits', {
   train: d.field.oneOf(
     ['lora', 'full', 'freeze', 'frugal'],
@@ -31,25 +30,16 @@ export default d.command(
     steps: 400,
     batch: 64,
     data: d.shownAs(d.negatives)(d.images({ train: 4000, test: 1000 })),
-    augmentation: d.crops({ globalScale: [0.4, 1], locals: 4, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
-    method: d.dinov2({
-      masks: d.hidden(),
-      model: d.network({ patch: 7, width: 64, depth: 3, heads: 4, layerScale: 0.1 }),
-      head: d.prototypes({ hidden: 128, bottleneck: 64, prototypes: 512, normLastLayer: false }),
-      loss: ({ head: { prototypes } }) =>
-        sum([dino({ prototypes, centring: sinkhorn(), split: true }), ibot({ prototypes, centring: sinkhorn() }), weighted(0.1)(koleo())]),
-    }),
+    ...digits,
     strategy: ({ train, frozen, lora }) =>
       d.strategies([
         ...(train === 'freeze' || train === 'frugal' ? [d.freeze({ prefix: frozen })] : []),
         ...(train === 'lora' || train === 'frugal' ? [d.lora(d.adaptersOf(lora))] : []),
       ]),
     rewrite: ({ train }) => (train === 'frugal' ? d.rewriteStep(d.remat()) : (step) => step),
-    optimizer: { lr: 2e-3, minLr: 2e-5, clipBy: 'tensor', groups: 'v1', layerDecay: 1, patchEmbed: 1 },
-    schedule: { warmup: 0.05, temperatureFrom: 0.05, frozenBy: 'gradient' },
     from: ({ base, start, pretraining, seed, steps, batch, data, model, head, augmentation }, how) =>
-      d.pretrainedUnless(base === '' ? start.from : base, digits, how, {
-        ...{ seed, steps: pretraining * steps, batch, data, model, head, schedule: { warmup: 0.083 } },
+      d.pretrainedUnless(base === '' ? start.from : base, dinov2, how, {
+        ...{ seed, steps: pretraining * steps, batch, data, model, head, schedule: { warmup: 0.1 } },
         // digits have crops of their own; of other images a network sees as many pixels before as after
         ...(data.path === '' ? {} : { preset: 'none', augmentation }),
       }),

@@ -143,7 +143,7 @@ describe('as a process', { timeout: 240_000 }, () => {
     expect(Number(at('batch'))).toBeLessThanOrEqual(4)
     const named = await decidedOf(distilled, { 'data.path': photos, teacher: 'runs/x' })
     expect(named.said).not.toContain('preset natural')
-    expect(valueAt(named.config, 'large', 'width')).toBe(64)
+    expect(valueAt(named.config, 'large', 'width')).toBe(128)
     const large = ['depth=1', 'width=16', 'heads=2'].flatMap((s) => ['--set', `large.${s}`])
     const out = join(await mkdtemp(join(tmpdir(), 'dinograph-distilled-')), 'run')
     const words = ['--data', photos, ...tiny, ...large, '--set', 'pretraining=1', '--out', out]
