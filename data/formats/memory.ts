@@ -8,12 +8,21 @@ export const sharedBytes = (bytes: Uint8Array): Uint8Array => {
   return out
 }
 
+/** An array of numbers. */
+interface Kind<A> {
+  readonly BYTES_PER_ELEMENT: number
+  new (memory: SharedArrayBuffer): A
+}
+
+/** Room for so many numbers of a kind, all 0, in memory that threads share. */
+export const sharedRoom = <A>(kind: Kind<A>, length: number): A => new kind(new SharedArrayBuffer(kind.BYTES_PER_ELEMENT * length))
+
 /** Numbers in memory that threads share, in an array of a kind. */
 export const sharedNumbers = <A extends Float32Array | Float64Array | Uint32Array | Int32Array>(
-  kind: { readonly BYTES_PER_ELEMENT: number; new (memory: SharedArrayBuffer): A },
+  kind: Kind<A>,
   from: ArrayLike<number>,
 ): A => {
-  const out = new kind(new SharedArrayBuffer(kind.BYTES_PER_ELEMENT * from.length))
+  const out = sharedRoom(kind, from.length)
   out.set(from)
   return out
 }

@@ -8,7 +8,6 @@ alphas, rsLoRA, DoRA, biases, modules that are saved whole, some layers alone. `
 few adapters `hf import`, `export --onnx`, `evaluate` and `attention` are tried, too. Errors are the largest difference over the spread of what peft gives.
 What is refused has to be refused by its key. Exit code 0 if all are below 1e-5.
 """
-import argparse
 import json
 import pathlib
 import random
@@ -24,7 +23,7 @@ import transformers as T
 from PIL import Image
 
 from compare import randomised
-from pictures import error, features, reference
+from pictures import draws, error, features, reference
 from served import Commands, picture
 
 LIMIT = 1e-5
@@ -182,23 +181,13 @@ def tried(commands, r, n, at):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", type=int, help="the adapter of this number alone")
-    words = parser.parse_args()
-    T.logging.set_verbosity_error()
-    T.utils.logging.disable_progress_bar()
-    torch.set_num_threads(1)
+    numbers = draws("adapter")
     commands = Commands()
     agreed, refused, unmade, failed, worst = 0, 0, 0, 0, 0.0
-    for n in range(words.count):
-        if words.only not in (None, n):
-            continue
-        torch.manual_seed(1000 * words.seed + n)
+    for n, r in numbers:
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            label, result, more = tried(commands, random.Random(1000 * words.seed + n), n, pathlib.Path(folder))
+            label, result, more = tried(commands, r, n, pathlib.Path(folder))
         if isinstance(result, str) and result.startswith("peft: "):
             unmade += 1
             print(f"{label}\n    not made by {result}", flush=True)

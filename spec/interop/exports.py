@@ -17,18 +17,9 @@ import torch
 import transformers as T
 
 from compare import models, randomised, run
+from pictures import reference
 
 LIMIT = 1e-5
-
-
-def expected(model, pixels):
-    extra = dict(interpolate_pos_encoding=True) if isinstance(model, T.ViTModel) else {}
-    with torch.no_grad():
-        tokens = model(pixel_values=pixels, **extra).last_hidden_state
-    if isinstance(model, T.SwinModel):
-        return tokens.mean(1), tokens
-    before = 1 + getattr(model.config, "num_register_tokens", 0)
-    return tokens[:, 0], tokens[:, before:]
 
 
 def main():
@@ -59,7 +50,7 @@ def main():
             for batch, (height, width) in enumerate(sizes, 1):
                 pixels = torch.randn(batch, config.num_channels, height, width)
                 given = session.run(["cls", "patches"], {"pixels": pixels.numpy()})
-                for i, theirs in enumerate(expected(model, pixels)):
+                for i, theirs in enumerate(reference(model, pixels)):
                     ours = torch.from_numpy(given[i])
                     assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
                     worst[i] = max(worst[i], ((theirs - ours).abs().max() / theirs.abs().max()).item())

@@ -170,22 +170,31 @@ def tried(commands, r, n, kind, at):
     return lines
 
 
-def main():
+def draws(what):
+    """The numbers that the command line asks for, each with a generator at a seed of its own, at which torch's begins as well."""
     options = argparse.ArgumentParser()
     options.add_argument("--count", type=int, default=60)
     options.add_argument("--seed", type=int, default=0)
-    options.add_argument("--only", type=int, help="the configuration of this number alone")
+    options.add_argument("--only", type=int, help=f"the {what} of this number alone")
     words = options.parse_args()
     T.logging.set_verbosity_error()
     T.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)
+
+    def each():
+        for n in range(words.count):
+            if words.only in (None, n):
+                torch.manual_seed(1000 * words.seed + n)
+                yield n, random.Random(1000 * words.seed + n)
+
+    return each()
+
+
+def main():
+    numbers = draws("configuration")
     commands = Commands()
     agreed, refused, failed, worst = 0, 0, 0, [0.0, 0.0]
-    for n in range(words.count):
-        if words.only not in (None, n):
-            continue
-        torch.manual_seed(1000 * words.seed + n)
-        r = random.Random(1000 * words.seed + n)
+    for n, r in numbers:
         with tempfile.TemporaryDirectory() as folder:
             lines = tried(commands, r, n, KINDS[n % len(KINDS)], pathlib.Path(folder))
         for label, errors, said in lines:

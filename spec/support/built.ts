@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'
 import { root } from '../rooms/rooms.ts'
 
@@ -28,9 +28,9 @@ const folders = (): ReadonlyArray<string> => [...new Set(parsed().fileNames.map(
 const filesOf = (folder: string): ReadonlyArray<string> =>
   folder.endsWith('.ts')
     ? [folder]
-    : readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-        .map((f) => join(folder, f))
-        .filter((f) => statSync(join(root, f)).isFile())
+    : readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+        .filter((f) => f.isFile())
+        .map((f) => relative(root, join(f.parentPath, f.name)))
 
 const compiled = (path: string, options: ts.CompilerOptions): string =>
   ts.transpileModule(readFileSync(join(root, path), 'utf8'), { fileName: join(root, path), compilerOptions: options }).outputText
@@ -67,7 +67,10 @@ let found: string | undefined
 const built = (): string => {
   if (found !== undefined) return found
   const files = folders().flatMap(filesOf)
-  const stamp = [settings, ...files.map((f) => join(root, f))].map((f) => `${f} ${statSync(f).size} ${statSync(f).mtimeMs}`)
+  const stamp = [settings, ...files.map((f) => join(root, f))].map((f) => {
+    const { size, mtimeMs } = statSync(f)
+    return `${f} ${size} ${mtimeMs}`
+  })
   const folder = join(builds, createHash('sha256').update(stamp.join('\n')).digest('hex').slice(0, 16))
   if (!existsSync(folder)) {
     prune()

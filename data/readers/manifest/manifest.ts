@@ -14,6 +14,7 @@ import { pipe } from 'fp-ts/lib/function.js'
 import { fault } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
 import { guarded } from '../../formats/file.ts'
+import { sharedRoom } from '../../formats/memory.ts'
 import { outside, viewOrigin } from '../dataset.ts'
 import type { Dataset, SplitName } from '../dataset.ts'
 import { note } from '../note.ts'
@@ -83,8 +84,7 @@ const entriesOf = (
         }),
       )
   }
-  const room = (n: number): Int32Array => new Int32Array(new SharedArrayBuffer(4 * n))
-  const found = counts.map((n): Entries => ({ rows: room(n), images: room(n) }))
+  const found = counts.map((n): Entries => ({ rows: sharedRoom(Int32Array, n), images: sharedRoom(Int32Array, n) }))
   const at = splitOrder.map(() => 0)
   for (let r = 0; r < lines.length; r++) {
     const split = splits[r]
