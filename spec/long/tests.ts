@@ -7,9 +7,11 @@ import { isBegun } from '../../train/run/resumption.ts'
 import { changesIn, digestOf, drawn, heldAfter, put, survivals } from '../disk/crash.ts'
 import { disk, onDisk } from '../disk/disk.ts'
 import { noRanks } from '../support/mpi.ts'
-import { differs, kills, live, remains } from '../train/killed.ts'
+import { differs, live, remains } from '../train/lived.ts'
+import { oneProcess } from '../train/process-killed.ts'
+import { kills } from '../train/kills.ts'
 import { quick } from '../train/quick.ts'
-import { rankedKills } from '../train/ranks-killed.ts'
+import { twoRanks } from '../train/ranks-killed.ts'
 
 /** One line of the table: how many of what was tried ended right. */
 export interface Row {
@@ -91,7 +93,7 @@ const killed: Long = {
     for (const [i, times] of shares(count, rows.length).entries()) {
       if (times === 0) continue
       say(rows[i][0])
-      const { killed: tried, equal } = await kills(rows[i][1], times, seed + i, say)
+      const { killed: tried, equal } = await kills(oneProcess(rows[i][1]), times, seed + i, say)
       done.push({ what: rows[i][0], tried, right: equal })
     }
     return done
@@ -120,7 +122,7 @@ const rank: Long = {
       if (times === 0) continue
       const [name, more] = rows[i]
       say(name)
-      const { killed: tried, equal } = await rankedKills([...given, ...more], times, seed + i, say)
+      const { killed: tried, equal } = await kills(twoRanks([...given, ...more]), times, seed + i, say)
       done.push({ what: `2 ranks, ${name}`, tried, right: equal })
     }
     return done

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { differs, live, remains } from './killed.ts'
-import type { Remains } from './killed.ts'
+import { differs, live, remains } from './lived.ts'
+import type { Remains } from './lived.ts'
 import { quickOn } from './quick.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-elsewhere-'))

@@ -4,8 +4,9 @@ import { copyFile, mkdtemp, readFile, readdir, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { Remains } from './killed.ts'
-import { differs, killedAt, live, remains } from './killed.ts'
+import type { Remains } from './lived.ts'
+import { differs, live, remains } from './lived.ts'
+import { killedAt } from './process-killed.ts'
 import { program } from '../support/built.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-'))
@@ -61,7 +62,7 @@ describe('a run', () => {
   test('that is killed at some moments and resumed equals the one that nobody disturbed, bit for bit', async () => {
     for (const share of [0.45, 0.8]) {
       const m = await killedAt(words, await folder(), share * seconds, whole)
-      expect(m.difference, JSON.stringify(m)).toBeUndefined()
+      expect(m.wrong, JSON.stringify(m)).toBeUndefined()
     }
   })
 

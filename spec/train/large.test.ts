@@ -8,7 +8,7 @@ import { beforeAll, expect, test } from 'vitest'
 import { isRecord } from '../../data/formats/codec.ts'
 import { latest, save } from '../../train/run/checkpoints.ts'
 import { right } from '../data/either.ts'
-import { live } from './killed.ts'
+import { live } from './lived.ts'
 import { quickOn } from './quick.ts'
 
 let [data, out] = ['', '']

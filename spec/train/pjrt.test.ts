@@ -9,7 +9,8 @@ import { isFault, showFault } from '../../core/fault.ts'
 import { isOptional } from '../support/optional.ts'
 import { expectClose } from '../support/tensor.ts'
 import { quick } from './quick.ts'
-import { differs, killedAt, live, remains, shortRun } from './killed.ts'
+import { differs, live, remains, shortRun } from './lived.ts'
+import { killedAt } from './process-killed.ts'
 import { started } from '../support/built.ts'
 
 const plugin = findPlugin('cpu')
@@ -94,7 +95,7 @@ describe.skipIf(isFault(plugin) && isOptional('pjrt:cpu'))('on pjrt:cpu', { time
     expect(whole.step).toBe(150)
     for (const share of [0.5, 0.8]) {
       const m = await killedAt(words, await folder(), share * undisturbed.seconds, whole)
-      expect(m.difference, `resumed from ${m.resumedFrom}`).toBe(undefined)
+      expect(m.wrong, `resumed from ${m.from}`).toBe(undefined)
     }
     expect(differs(whole, await remains(out))).toBe(undefined)
   })

@@ -23,7 +23,7 @@ import { right } from '../data/either.ts'
 import { runs } from '../support/arbitrary.ts'
 import { wave } from '../support/tensor.ts'
 import { node } from '../support/command.ts'
-import { live } from './killed.ts'
+import { live } from './lived.ts'
 
 const kinds: fc.Arbitrary<Kind> = fc.record(
   {

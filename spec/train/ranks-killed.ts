@@ -2,16 +2,13 @@
  * Runs of two ranks of which one is killed, at any moment: what ends, how soon, what is said, and what --resume makes of it.
  * `npm run long -- ranks` does so at ten moments.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { stream } from '../../core/random.ts'
 import { isBegun } from '../../train/run/resumption.ts'
 import type { Ended } from '../support/mpi.ts'
 import { processesOf, underMpi } from '../support/mpi.ts'
-import type { Kills, Remains } from './killed.ts'
-import { differs, remains } from './killed.ts'
+import type { Remains } from './lived.ts'
+import { differs, remains } from './lived.ts'
+import type { Kill, Victim } from './kills.ts'
 import { started } from '../support/built.ts'
 
 /** Seconds within which all ranks end when one has. */
@@ -19,15 +16,6 @@ const soon = 10
 
 const ranked = (words: ReadonlyArray<string>, meanwhile?: (said: string) => void): Promise<Ended> =>
   underMpi(2, ['node', ...started(['train/cli/dinograph.ts', 'train', ...words])], meanwhile)
-
-/** What came of one kill; no seconds where the rank, or the run, had ended before. */
-interface Killed {
-  readonly seconds: number | undefined
-  /** Of the whole run, where nothing was killed. */
-  readonly lived: number
-  readonly wrong: string | undefined
-  readonly from: string
-}
 
 /** A fault of a rank, or what the launcher says of one that is gone, MPICH's on standard output: one of them is said once. */
 const tellings = ({ out, err }: Ended): number =>
@@ -51,7 +39,8 @@ const killed = (pids: ReadonlyArray<number>): boolean => {
 }
 
 /** One run of two ranks, one of which is killed after so many seconds, and both begun again with --resume. */
-const killedAt = async (words: ReadonlyArray<string>, out: string, rank: number, after: number, whole: Remains): Promise<Killed> => {
+const killedAt = async (words: ReadonlyArray<string>, out: string, rank: number, after: number, whole: Remains): Promise<Kill> => {
+  const how = `rank ${rank} killed after ${after.toFixed(2)} s`
   const state: { ended: Ended | undefined; at: number | undefined } = { ended: undefined, at: undefined }
   const run = ranked([...words, '--out', out]).then((ended) => {
     state.ended = ended
@@ -69,7 +58,7 @@ const killedAt = async (words: ReadonlyArray<string>, out: string, rank: number,
   const first = await run
   if (state.at === undefined) {
     const wrong = first.code === 0 ? differs(whole, await remains(out)) : `nobody killed it: ${first.err.slice(-600)}`
-    return { seconds: undefined, lived: first.seconds, wrong, from: 'nothing: it had ended' }
+    return { how: `${how}, too late`, from: 'nothing: it had ended', wrong, ended: first.seconds }
   }
   while (alive(out).length > 0 && performance.now() - state.at < 60_000) await delay(20)
   const seconds = (performance.now() - state.at) / 1000
@@ -86,42 +75,19 @@ const killedAt = async (words: ReadonlyArray<string>, out: string, rank: number,
           : again.code === 0
             ? differs(whole, await remains(out))
             : `exit code ${again.code}: ${again.err.slice(-600)}`
-  return { seconds, lived: first.seconds, wrong, from: begun && from !== undefined ? `step ${from}` : 'its beginning' }
+  return {
+    how: `${how}, all ended ${seconds.toFixed(2)} s later`,
+    from: begun && from !== undefined ? `step ${from}` : 'its beginning',
+    wrong,
+  }
 }
 
-/** Kills a run of two ranks, either of them, `count` times at moments drawn over its whole life. Says what came of each. */
-export const rankedKills = async (
-  words: ReadonlyArray<string>,
-  count: number,
-  seed: number,
-  say: (line: string) => void,
-): Promise<Kills> => {
-  const dir = await mkdtemp(join(tmpdir(), 'dinograph-ranks-killed-'))
-  // compiles what all others find; the second one is as long as they are
-  await ranked([...words, '--out', join(dir, 'first')])
-  const undisturbed = await ranked([...words, '--out', join(dir, 'whole')])
-  if (undisturbed.code !== 0) throw new Error(undisturbed.err)
-  const whole = await remains(join(dir, 'whole'))
-  say(`undisturbed: ${undisturbed.seconds.toFixed(1)} s, ${whole.metrics.length} steps, ${whole.state.length} tensors`)
-  const random = stream(seed, 'killed ranks', 0)
-  let [tried, equal, life] = [0, 0, undisturbed.seconds]
-  for (let i = 0; tried < count; i++) {
-    const out = join(dir, `run-${i}`)
-    const [rank, after] = [random.unit(2 * i) < 0.5 ? 0 : 1, random.unit(2 * i + 1) * life]
-    const k = await killedAt(words, out, rank, after, whole)
-    if (k.seconds === undefined) {
-      if (k.wrong !== undefined) throw new Error(k.wrong)
-      life = k.lived
-    } else {
-      tried++
-      if (k.wrong === undefined) equal++
-    }
-    say(
-      `${k.seconds === undefined ? '  -' : String(tried).padStart(3)}: rank ${rank} killed after ${after.toFixed(2)} s, all ended ${k.seconds?.toFixed(2) ?? '-'} s later, resumed from ${k.from}: ${k.wrong ?? 'equal'}`,
-    )
-    // what went wrong stays to be looked at
-    if (k.wrong === undefined) await rm(out, { recursive: true, force: true })
-  }
-  if (equal === tried) await rm(dir, { recursive: true, force: true })
-  return { killed: tried, equal }
-}
+/** Two ranks, of which either is killed. */
+export const twoRanks = (words: ReadonlyArray<string>): Victim => ({
+  name: 'killed ranks',
+  live: async (out) => {
+    const { err, ...ended } = await ranked([...words, '--out', out])
+    return { ...ended, stderr: err }
+  },
+  kill: (out, draw, life, whole) => killedAt(words, out, draw() < 0.5 ? 0 : 1, draw() * life, whole),
+})

@@ -9,7 +9,7 @@ import type { Config } from '../../train/recipes/recipe.ts'
 import { recipe } from '../../train/recipes/recipe.ts'
 import { run } from '../../train/cli/run.ts'
 import { left, right } from '../data/either.ts'
-import { differs, live, remains } from './killed.ts'
+import { differs, live, remains } from './lived.ts'
 import { quiet } from './tiny.ts'
 
 const small: Given<Config> = {

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { masked, shownName, shownText, withoutSecrets } from '../../core/text.ts'
-import type { Lived } from './killed.ts'
-import { live } from './killed.ts'
+import type { Lived } from './lived.ts'
+import { live } from './lived.ts'
 import { quick, set } from './quick.ts'
 
 const secrets = { mlflow: 'pa55-of-mlflow', hub: 'hf_tokenOfTheHub', proxy: 'pa55-of-proxy', wandb: 'keyOfWeightsAndBiases' }

@@ -4,7 +4,7 @@ import { mkdtemp, readFile, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { live } from './killed.ts'
+import { live } from './lived.ts'
 import { quick } from './quick.ts'
 
 const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'dinograph-unexpected-'))

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { live } from './killed.ts'
+import { live } from './lived.ts'
 import { quick } from './quick.ts'
 
 test('evaluation.before and evaluation.report leave them out, and may change when a run is continued', { timeout: 240_000 }, async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { spawn } from 'node:child_process'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { differs, live, remains } from './killed.ts'
+import { differs, live, remains } from './lived.ts'
 import { quickOn } from './quick.ts'
 import { program } from '../support/built.ts'
 

@@ -20,7 +20,7 @@ import { config, recipe } from '../../../train/recipes/recipe.ts'
 import type { Strategies } from '../../../train/recipes/parts/strategies.ts'
 import { right } from '../../data/either.ts'
 import { cost } from '../../strategies/networks.ts'
-import { live } from '../killed.ts'
+import { live } from '../lived.ts'
 
 const base: Given<Config> = {
   objective: { kind: 'dinov1' },

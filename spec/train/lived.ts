@@ -1,16 +1,13 @@
 /**
- * Runs that are killed, resumed, and held against a run that nobody disturbed: weights bit for bit, and every number of metrics.jsonl but
- * the timings. `npm run long -- kills` does so at a hundred moments.
+ * `dinograph train` as a process, and what is left of a run: two are held against each other, weights bit for bit, and every number of
+ * metrics.jsonl but the timings.
  */
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import * as O from 'fp-ts/lib/Option.js'
-import { stream } from '../../core/random.ts'
 import { latest } from '../../train/run/checkpoints.ts'
-import { isBegun } from '../../train/run/resumption.ts'
 import { right } from '../data/either.ts'
 import { program } from '../support/built.ts'
 
@@ -117,83 +114,3 @@ export const differs = (a: Remains, b: Remains): string | undefined =>
         : a.exported !== b.exported
           ? 'the exported weights'
           : undefined
-
-export interface Moment {
-  readonly after: number
-  readonly resumedFrom: string
-  readonly difference: string | undefined
-  /** Seconds that it lived where it had ended by itself before it could be killed. */
-  readonly ended?: number
-}
-
-/** One run that is killed after so many seconds, and resumed to its end. */
-export const killedAt = async (
-  words: ReadonlyArray<string>,
-  out: string,
-  after: number,
-  whole: Remains,
-  env: Readonly<Record<string, string>> = {},
-): Promise<Moment> => {
-  const first = await live([...words, '--out', out], { after, env })
-  if (first.signal === null)
-    return { after, resumedFrom: 'nothing: it had ended', difference: differs(whole, await remains(out)), ended: first.seconds }
-  const begun = await isBegun(out)
-  const again = await live([...(begun ? ['--resume'] : words), '--out', out], { env })
-  const from = /at step (\d+)/.exec(again.stderr)?.[1]
-  const resumedFrom = !begun
-    ? 'its beginning: nothing was written'
-    : from === undefined
-      ? 'its beginning: no checkpoint yet'
-      : `step ${from}`
-  return {
-    after,
-    resumedFrom,
-    difference: again.code === 0 ? differs(whole, await remains(out)) : `exit code ${again.code}: ${again.stderr.slice(-600)}`,
-  }
-}
-
-/** What came of killing a run again and again. */
-export interface Kills {
-  readonly killed: number
-  readonly equal: number
-}
-
-/**
- * Kills a run at `count` random moments, each drawn over the whole life of the process; where the machine is faster by then and the run had
- * ended, another is drawn, over the life of that one. Says what came of each.
- */
-export const kills = async (
-  words: ReadonlyArray<string>,
-  count: number,
-  seed: number,
-  say: (line: string) => void,
-  environment: Readonly<Record<string, string>> = {},
-): Promise<Kills> => {
-  const dir = await mkdtemp(join(tmpdir(), 'dinograph-killed-'))
-  // the second one finds what the first has compiled, as all others will
-  await live([...words, '--out', join(dir, 'first')], { env: environment })
-  const undisturbed = await live([...words, '--out', join(dir, 'whole')], { env: environment })
-  if (undisturbed.code !== 0) throw new Error(undisturbed.stderr)
-  const whole = await remains(join(dir, 'whole'))
-  say(`undisturbed: ${undisturbed.seconds.toFixed(1)} s, ${whole.metrics.length} steps, ${whole.state.length} tensors`)
-  const random = stream(seed, 'killed', 0)
-  let [equal, killed, life] = [0, 0, undisturbed.seconds]
-  for (let i = 0; killed < count; i++) {
-    const out = join(dir, `run-${i}`)
-    const m = await killedAt(words, out, random.unit(i) * life, whole, environment)
-    if (m.ended === undefined) {
-      killed++
-      if (m.difference === undefined) equal++
-    } else {
-      if (m.difference !== undefined) throw new Error(`a run that nobody killed: ${m.difference}`)
-      life = m.ended
-    }
-    say(
-      `${m.ended === undefined ? String(killed).padStart(3) : '  -'}: killed after ${m.after.toFixed(2)} s, resumed from ${m.resumedFrom}: ${m.difference ?? 'equal'}`,
-    )
-    // what went wrong stays to be looked at
-    if (m.difference === undefined) await rm(out, { recursive: true, force: true })
-  }
-  if (equal === killed) await rm(dir, { recursive: true, force: true })
-  return { killed, equal }
-}
