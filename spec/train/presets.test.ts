@@ -144,6 +144,11 @@ describe('as a process', { timeout: 240_000 }, () => {
     const named = await decidedOf(distilled, { 'data.path': photos, teacher: 'runs/x' })
     expect(named.said).not.toContain('preset natural')
     expect(valueAt(named.config, 'large', 'width')).toBe(128)
+    expect(named.said).toMatch(
+      /note: crops of 28 pixels are cut from images of 128 .*: the network that is learned from says more; augmentation.globalSize sets larger ones/,
+    )
+    const larger = await decidedOf(distilled, { 'data.path': photos, teacher: 'runs/x', 'augmentation.globalSize': 112 })
+    expect([larger.said, valueAt(larger.config, 'augmentation', 'globalSize')]).toEqual(['', 112])
     const large = ['depth=1', 'width=16', 'heads=2'].flatMap((s) => ['--set', `large.${s}`])
     const out = join(await mkdtemp(join(tmpdir(), 'dinograph-distilled-')), 'run')
     const words = ['--data', photos, ...tiny, ...large, '--set', 'pretraining=1', '--out', out]

@@ -82,11 +82,20 @@ const among = (layers: ReadonlyArray<Layer>, choice: ReadonlyArray<Layer>): Read
   return [...layers.slice(0, at), ...choice, ...layers.slice(at)]
 }
 
+const byAnother = 'the network that is learned from says more'
+const byOthers = 'it is for Vision Transformers that learn by themselves'
+
 /** What says how large crops are: whoever says one of them has thought of the images. */
 const shaping = ['augmentation.globalSize', 'augmentation.recipe', 'model.patch']
 
 /** Images that are so many times as large as the crops of digits look like none of them. */
 const farApart = 3
+
+/** What nobody would have said of crops, where images are much larger. */
+const tooSmall = (size: unknown, { side }: Kind): string | undefined =>
+  typeof size === 'number' && farApart * size <= side
+    ? `note: crops of ${size} pixels are cut from images of ${side} pixels and more a side: no preset is taken`
+    : undefined
 
 /**
  * The experiment with settings that suit the data, where layers name data, the experiment was written for the shipped digits, goes on from
@@ -105,30 +114,30 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
     [typeof path !== 'string' || path === '', 'no data are named (--data PATH)'],
     [!needed.every((p) => paths.has(p)) || !learnsBy.some((p) => paths.has(p)), 'the program has other settings'],
     [saidAt('start') !== undefined, 'the network that is gone on from says more'],
-    [saidAt('teacher') !== undefined, 'the network that is learned from says more'],
-    [
-      saidAt('objective.kind') === 'distil' || (saidAt('model.kind') ?? 'vit') !== 'vit',
-      'it is for Vision Transformers that learn by themselves',
-    ],
+    [saidAt('teacher') !== undefined, byAnother],
+    [saidAt('objective.kind') === 'distil' || (saidAt('model.kind') ?? 'vit') !== 'vit', byOthers],
   ]
   const why = reasons.find(([holds]) => holds)?.[1]
-  if (why !== undefined) {
-    if (named !== undefined) say(`note: the preset ${named} is not taken: ${why}`)
-    return e
-  }
+  if (why !== undefined && named !== undefined) say(`note: the preset ${named} is not taken: ${why}`)
   const own = e.resolve([])
   const forDigits = E.isRight(own) && valueAt(own.right.config, 'data', 'path') === '' && valueAt(own.right.config, 'start', 'from') === ''
+  const ownSize = E.isRight(own) ? valueAt(own.right.config, 'augmentation', 'globalSize') : undefined
+  if (why !== undefined) {
+    // these take over no crops from a network
+    if (!forDigits || ![byAnother, byOthers].includes(why) || saidAt('augmentation.globalSize') !== undefined) return e
+    const kind = await kindAt(tree, source, say)
+    const note = kind === undefined ? undefined : tooSmall(ownSize, kind)
+    if (note !== undefined) say(`${note}: ${why}; augmentation.globalSize sets larger ones, in whole patches`)
+    return e
+  }
   if (named === undefined && !forDigits) return e
   const said = named === undefined ? shaping.find((p) => saidAt(p) !== undefined) : undefined
   const kind = await kindAt(tree, source, say)
   if (kind === undefined) return e
   const name = named ?? presetFor(kind)
   if (said !== undefined) {
-    const size = saidAt('augmentation.globalSize') ?? (E.isRight(own) ? valueAt(own.right.config, 'augmentation', 'globalSize') : undefined)
-    if (typeof size === 'number' && farApart * size <= kind.side)
-      say(
-        `note: crops of ${size} pixels are cut from images of ${kind.side} pixels and more a side: no preset is taken where ${said} is set; --preset ${name} has others`,
-      )
+    const note = tooSmall(saidAt('augmentation.globalSize') ?? ownSize, kind)
+    if (note !== undefined) say(`${note} where ${said} is set; --preset ${name} has others`)
     return e
   }
   const machine = machineFor(tree)
