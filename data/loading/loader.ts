@@ -23,6 +23,7 @@ import { hereFiller } from './fill.ts'
 import type { Order } from './order.ts'
 import { epochOrder } from './order.ts'
 import { poolFiller } from './pool.ts'
+import type { Threads } from './threads.ts'
 import type { Origin } from '../readers/origin.ts'
 import type { OnError } from '../readers/result.ts'
 
@@ -72,6 +73,8 @@ export interface LoaderOptions {
    * images in memory and for data sets of a program's own functions, else one less than there are cores, at least 1 and at most 4.
    */
   readonly workers?: number | 'auto'
+  /** Where these threads come from, and rest when the loader is closed; by default they start and end with it. */
+  readonly threads?: Threads
   /** Draws the crops of each batch while it is loaded. */
   readonly crops?: MultiCrop
   /** What an item that cannot be read does: it stops the run (the default), or the next one stands in its place. */
@@ -81,7 +84,7 @@ export interface LoaderOptions {
 }
 
 /** How a run loads its images, as its data say. */
-export interface Loading extends Pick<LoaderOptions, 'workers' | 'cacheBytes' | 'onError' | 'shrink'> {
+export interface Loading extends Pick<LoaderOptions, 'workers' | 'threads' | 'cacheBytes' | 'onError' | 'shrink'> {
   /** Batches that are begun before they are asked for; 2 by default. */
   readonly prefetch?: number
 }
@@ -277,7 +280,10 @@ export const openLoader = (d: Dataset, o: LoaderOptions): TaskEither<Fault, Load
                 d,
                 o,
                 cache,
-                poolFiller({ _tag: 'Start', origin: threads.origin, options }, { workers: threads.workers }),
+                poolFiller(
+                  { _tag: 'Start', origin: threads.origin, options },
+                  { workers: threads.workers, ...(o.threads === undefined ? {} : { between: { threads: o.threads, data: d } }) },
+                ),
                 threads.workers,
               )
         }),

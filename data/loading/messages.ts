@@ -5,11 +5,16 @@ import { fault } from '../../core/fault.ts'
 import type { Origin } from '../readers/origin.ts'
 import type { Filled, FillOptions, Job } from './fill.ts'
 
-/** What a thread is started with. */
+/** What a thread is started with; without an origin, what it has open. */
 export interface Start {
   readonly _tag: 'Start'
-  readonly origin: Origin
+  readonly origin: Origin | undefined
   readonly options: FillOptions
+}
+
+/** Nothing more is filled until the next start. */
+export interface Rest {
+  readonly _tag: 'Rest'
 }
 
 export interface Order {

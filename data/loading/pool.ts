@@ -7,9 +7,11 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import type { Fault } from '../../core/fault.ts'
 import { messageOf } from '../../core/fault.ts'
+import type { Dataset } from '../readers/dataset.ts'
 import type { Filled, Filler, Job } from './fill.ts'
 import { stopped } from './messages.ts'
-import type { Order, Reply, Start } from './messages.ts'
+import type { Order, Reply, Rest, Start } from './messages.ts'
+import type { Threads } from './threads.ts'
 
 type Result = Either<Fault, ReadonlyArray<Filled>>
 
@@ -23,20 +25,24 @@ interface Thread {
 
 const program = new URL('./thread.js', import.meta.url)
 
+const rest: Rest = { _tag: 'Rest' }
+
 /** A thread keeps the process alive only while something waits for it. */
-const openThread = (start: Start, patience: number, url: URL): Thread => {
-  const worker = new Worker(url, { execArgv: [] })
+const openThread = (start: Start, patience: number, url: URL, between: PoolOptions['between']): Thread => {
+  const rested = between?.threads.take(between.data)
+  const worker = rested?.worker ?? new Worker(url, { execArgv: [] })
   worker.unref()
   try {
-    worker.postMessage(start)
+    worker.postMessage(rested !== undefined && rested.data === between?.data ? { ...start, origin: undefined } : start)
   } catch (e) {
     // a dataset with something in it that cannot be sent
     void worker.terminate()
     throw e
   }
   const waiting = new Map<number, (r: Result) => void>()
-  const state: { asked: number; ended: Fault | undefined; died: Fault | undefined; timer: NodeJS.Timeout | undefined } = {
+  const state: { asked: number; works: boolean; ended: Fault | undefined; died: Fault | undefined; timer: NodeJS.Timeout | undefined } = {
     asked: 0,
+    works: false,
     ended: undefined,
     died: undefined,
     timer: undefined,
@@ -63,6 +69,7 @@ const openThread = (start: Start, patience: number, url: URL): Thread => {
     end(found)
   }
   worker.on('message', ({ id, result }: Reply) => {
+    state.works = E.isRight(result)
     waiting.get(id)?.(result)
     waiting.delete(id)
     settle()
@@ -95,7 +102,16 @@ const openThread = (start: Start, patience: number, url: URL): Thread => {
     },
     died: () => state.died,
     close: () => {
-      end('the loader was closed')
+      const idle = state.works && state.ended === undefined && waiting.size === 0
+      if (between === undefined || !idle) {
+        end('the loader was closed')
+        return
+      }
+      state.ended = stopped('the loader was closed')
+      // all at once would take those with which Node itself hears the thread
+      for (const event of ['message', 'messageerror', 'error', 'exit']) worker.removeAllListeners(event)
+      worker.postMessage(rest)
+      between.threads.rest({ worker, data: between.data })
     },
   }
 }
@@ -107,6 +123,8 @@ export interface PoolOptions {
   readonly patience?: number
   /** The threads' program. */
   readonly program?: URL
+  /** Where threads of this program come from and go to, and the data that they open; without it they start and end with the pool. */
+  readonly between?: { readonly threads: Threads; readonly data: Dataset }
 }
 
 /** Times that a part of a batch is asked for when threads die of it. */
@@ -116,7 +134,7 @@ const again = (found: string): string => `a thread that reads images died (${fou
 
 /** Threads that each fill a part of every job. They start with the first one. */
 export const poolFiller = (start: Start, o: PoolOptions): Filler => {
-  const opened = (): Thread => openThread(start, o.patience ?? 600_000, o.program ?? program)
+  const opened = (): Thread => openThread(start, o.patience ?? 600_000, o.program ?? program, o.between)
   const threads: Array<Thread> = []
   const state = { closed: false }
   /** What the thread at a place makes of a job; where it dies, another has its place. */

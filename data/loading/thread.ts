@@ -1,14 +1,13 @@
-/** The program of a worker thread: opens the dataset that it is sent, then fills the jobs that come. */
+/** The program of a worker thread: opens the dataset that it is sent, then fills the jobs that come; after a rest, those of a new start. */
 import { parentPort } from 'node:worker_threads'
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import { pipe } from 'fp-ts/lib/function.js'
-import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { messageOf } from '../../core/fault.ts'
+import type { Dataset } from '../readers/dataset.ts'
 import { reopen } from './reopen.ts'
 import { fillRows } from './fill.ts'
-import type { Order, Reply, Start } from './messages.ts'
+import type { Order, Reply, Rest, Start } from './messages.ts'
 import { stopped } from './messages.ts'
 
 type Fill = ReturnType<typeof fillRows>
@@ -22,15 +21,17 @@ const answer = async (fill: Either<Fault, Fill>, { id, job }: Order): Promise<Re
   }
 }
 
-/** The dataset, opened once: what asks before it is open waits. */
-let opened: Promise<Either<Fault, Fill>> = Promise.resolve(E.left(stopped('a job before the dataset')))
+const early: Either<Fault, never> = E.left(stopped('a job before the dataset'))
 
-parentPort?.on('message', (m: Start | Order) => {
-  if (m._tag === 'Start')
-    opened = pipe(
-      reopen(m.origin),
-      TE.map((d) => fillRows(d, m.options)),
-    )()
+/** The dataset, opened once: what asks before it is open waits. */
+let data: Promise<Either<Fault, Dataset>> = Promise.resolve(early)
+let opened: Promise<Either<Fault, Fill>> = Promise.resolve(early)
+
+parentPort?.on('message', (m: Start | Order | Rest) => {
+  if (m._tag === 'Start') {
+    if (m.origin !== undefined) data = reopen(m.origin)()
+    opened = data.then(E.map((d) => fillRows(d, m.options)))
+  } else if (m._tag === 'Rest') opened = Promise.resolve(early)
   else
     void opened
       .then((fill) => answer(fill, m))

@@ -14,6 +14,8 @@ import { ahead, openLoader } from '../../data/loading/loader.ts'
 import { hereFiller } from '../../data/loading/fill.ts'
 import type { Start } from '../../data/loading/messages.ts'
 import { poolFiller } from '../../data/loading/pool.ts'
+import type { Threads } from '../../data/loading/threads.ts'
+import { restingThreads } from '../../data/loading/threads.ts'
 import { datasetOf } from '../../data/readers/split.ts'
 import { openData } from '../../data/readers/index.ts'
 import { left, right } from './either.ts'
@@ -141,6 +143,55 @@ describe('worker threads', () => {
       /^set workers to 0, or open them by threaded/,
     )
     expect(left(await openLoader(array, { seed: 0, batch: 2, side: 16, workers: 65 })()).found).toBe('65 worker threads')
+  })
+})
+
+describe('threads that rest', () => {
+  const batches = async (l: Loader): Promise<ReadonlyArray<unknown>> => [plain(right(await l.batch(0)())), plain(right(await l.batch(3)()))]
+
+  test('serve the next loader, of the same data or of others, with the same batches, and fewer of them are started', async () => {
+    const [d, e] = [await pictures(), await pictures([])]
+    const threads = restingThreads()
+    const met = new Set<unknown>()
+    const watched: Threads = {
+      take: threads.take,
+      rest: (r) => {
+        met.add(r.worker)
+        threads.rest(r)
+      },
+    }
+    for (const [data, batch, side, workers] of [
+      [d, 4, 16, 2],
+      [d, 2, 24, 2],
+      [e, 3, 16, 2],
+      [d, 4, 16, 2],
+      [e, 4, 16, 1],
+    ] as const) {
+      const o = { seed: 5, batch, side, crops: crops(data, batch, side) }
+      const l = right(await openLoader(data, { ...o, workers, threads: watched })())
+      const own = await load(data, { ...o, workers: 0 })
+      expect(await batches(l)).toEqual(await batches(own))
+      l.close()
+    }
+    expect(met.size).toBe(2)
+    // one that has the data open before one that has others
+    const rested = [threads.take(d), threads.take(d), threads.take(d)]
+    expect(rested.map((r) => r?.data)).toEqual([d, e, undefined])
+    for (const r of rested) await r?.worker.terminate()
+  })
+
+  test('are those that have read something, and that nobody waits for', async () => {
+    const rested: Array<unknown> = []
+    const threads: Threads = { take: () => undefined, rest: (r) => rested.push(r) }
+    const bad = right(await openLoader(await pictures([0]), { seed: 0, batch: 11, side: 8, workers: 1, threads })())
+    left(await bad.batch(0)())
+    bad.close()
+    const busy = right(await openLoader(await pictures(), { seed: 0, batch: 2, side: 8, workers: 1, threads })())
+    right(await busy.batch(0)())
+    const waiting = busy.batch(1)()
+    busy.close()
+    expect(left(await waiting).found).toBe('the loader was closed')
+    expect(rested).toEqual([])
   })
 })
 

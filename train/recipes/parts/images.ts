@@ -10,6 +10,7 @@ import { fault } from '../../../core/fault.ts'
 import type { Intensity } from '../../../data/loading/intensity.ts'
 import { parseWindow, windowPresets } from '../../../data/loading/intensity.ts'
 import type { Loading } from '../../../data/loading/loader.ts'
+import { restingThreads } from '../../../data/loading/threads.ts'
 import type { NormalisationChoice } from '../../../data/loading/measure.ts'
 import { normalisationFor } from '../../../data/loading/measure.ts'
 import { valueAt } from '../../../data/formats/codec.ts'
@@ -97,6 +98,7 @@ const normalisationOf = (
 
 const loadingOf = ({ workers, prefetch, cache, onError }: Images): Loading => ({
   workers: workers ?? 'auto',
+  threads: restingThreads(),
   prefetch,
   cacheBytes: cache * 2 ** 20,
   onError,
