@@ -84,11 +84,13 @@ const positive = (xs: ReadonlyArray<number>, n: number): boolean => finite(xs, n
 const rescaleOf = (d: DataSet, signed: boolean): Either<string, Rescale> => {
   const lut = itemsOf(d, 0x00283000).at(0)
   if (lut !== undefined) {
-    const [count, , bits] = shortsOf(lut, 0x00283002)
+    const described = shortsOf(lut, 0x00283002)
+    if (described.length < 3) return E.left(`a modality table described by ${described.length} of 3 numbers`)
+    const [count] = described
     const first = shortsOf(lut, 0x00283002, signed)[1]
     const values = shortsOf(lut, 0x00283006)
     const entries = count === 0 ? 65536 : count
-    if (bits === undefined || values.length < entries) return E.left(`a modality table of ${values.length} values for ${entries}`)
+    if (values.length < entries) return E.left(`a modality table of ${values.length} values for ${entries}`)
     return E.right({ _tag: 'Table', first, values: values.slice(0, entries) })
   }
   const transformed = itemsOf(d, 0x00289145).at(0) ?? d
