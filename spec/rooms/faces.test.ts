@@ -70,7 +70,6 @@ describe('faces', () => {
       'sharp',
       'koffi',
       'gpu.js',
-      '@cornerstonejs/codec-charls',
       '@cornerstonejs/codec-openjpeg',
       '@huggingface/hub',
       'vega',

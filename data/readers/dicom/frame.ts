@@ -10,13 +10,14 @@ import type { Fault } from '../../../core/fault.ts'
 import { allowedBytes } from '../../formats/limits.ts'
 import type { Image } from '../dataset.ts'
 import { checkSize, parseJpeg, withTransform } from './codecs/jpeg.ts'
+import { decodeJpegLs } from './codecs/jpeg-ls.ts'
 import { decodeLossless } from './codecs/lossless.ts'
 import { decodeRle } from './codecs/rle.ts'
 import { sameSize, showSize } from './codecs/samples.ts'
 import type { FrameSize, Samples } from './codecs/samples.ts'
 import { decodeSequential } from './codecs/sequential.ts'
-import { jpeg2000, jpegLs } from './codecs/wasm.ts'
-import type { StreamDecoder } from './codecs/wasm.ts'
+import { jpeg2000 } from './codecs/jpeg2000.ts'
+import type { StreamDecoder } from './codecs/jpeg2000.ts'
 import { colourOf } from './colour.ts'
 import { frameBytes, wrongDicom } from './file.ts'
 import type { DicomFile } from './file.ts'
@@ -29,11 +30,10 @@ import type { PixelCoding } from './syntax.ts'
 /** The decoders that keep an instance between frames. */
 export interface Codecs {
   readonly jpeg2000: StreamDecoder
-  readonly jpegLs: StreamDecoder
 }
 
 /** Fresh decoders; nothing is loaded before it is needed. */
-export const codecs = (): Codecs => ({ jpeg2000: jpeg2000(), jpegLs: jpegLs() })
+export const codecs = (): Codecs => ({ jpeg2000: jpeg2000() })
 
 /** Samples as decoded, and whether a colour picture is RGB already. */
 interface Decoded {
@@ -105,7 +105,7 @@ const decode = async (c: Codecs, file: DicomFile, bytes: Uint8Array, bit: number
     case 'rle':
       return plain(decodeRle(bytes, size, h.allocated))
     case 'jpeg-ls':
-      return plain(await c.jpegLs(bytes, size))
+      return plain(decodeJpegLs(bytes, size))
     case 'jpeg 2000':
       return E.map((samples: Samples) => ({ samples, coding, rgb: h.photometric !== 'YBR_FULL' }))(await c.jpeg2000(bytes, size))
     case 'jpeg lossless':

@@ -1,7 +1,7 @@
 /** JPEG 2000 pictures (.jp2, .j2k: ITU-T T.800) by OpenJPEG. Values of other depths are laid to 8 or 16 bits from above, as in Pillow. */
 import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
-import { codestreamHeader, jpeg2000 } from '../dicom/codecs/wasm.ts'
+import { codestreamHeader, jpeg2000 } from '../dicom/codecs/jpeg2000.ts'
 import { possible } from './raster.ts'
 import type { Raster, RasterHead } from './raster.ts'
 

@@ -1,4 +1,4 @@
-/** What is used of the packages @cornerstonejs/codec-openjpeg 1.3.6 and codec-charls 1.2.7, which carry no types. */
+/** What is used of the package @cornerstonejs/codec-openjpeg 1.3.6, which carries no types. */
 
 declare module '@cornerstonejs/codec-openjpeg/decodewasmjs' {
   export interface FrameInfo {
@@ -23,11 +23,5 @@ declare module '@cornerstonejs/codec-openjpeg/decodewasmjs' {
     readonly printErr: (line: string) => void
   }
   const load: (settings: Settings) => Promise<{ readonly J2KDecoder: new () => Decoder }>
-  export default load
-}
-
-declare module '@cornerstonejs/codec-charls/decodewasmjs' {
-  import type { Decoder, Settings } from '@cornerstonejs/codec-openjpeg/decodewasmjs'
-  const load: (settings: Settings) => Promise<{ readonly JpegLSDecoder: new () => Decoder }>
   export default load
 }

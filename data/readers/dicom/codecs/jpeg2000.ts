@@ -1,5 +1,5 @@
 /**
- * JPEG 2000 and JPEG-LS through OpenJPEG and CharLS, compiled to WebAssembly. A stream's header is checked here before
+ * JPEG 2000 through OpenJPEG, compiled to WebAssembly. A stream's header is checked here before
  * the decoder sees it, so that a damaged one cannot ask for absurd amounts of memory; an instance in which anything went
  * wrong is thrown away, since its memory cannot be trusted any more.
  */
@@ -18,8 +18,6 @@ export type StreamDecoder = (bytes: Uint8Array, size: FrameSize) => Promise<Eith
 export interface StreamHeader extends FrameSize {
   readonly bits: number
   readonly signed: boolean
-  /** Whether the decoder gives planes instead of interleaved pixels. */
-  readonly planar: boolean
 }
 
 /**
@@ -68,31 +66,7 @@ export const codestreamHeader = (bytes: Uint8Array): Either<string, StreamHeader
   const size = { height: bottom - top, width: right - left, channels }
   const packets = packetsOf(view, tiles, size)
   if (packets > bytes.length) return E.left(`a JPEG 2000 stream of ${bytes.length} bytes that promises ${packets} packets`)
-  return E.right({ ...size, bits: (depth & 127) + 1, signed: depth >= 128, planar: false })
-}
-
-/** The frame header of a JPEG-LS stream (SOF55, ITU-T T.87 C.2.2), and whether its first scan holds one component alone. */
-const jpegLsHeader = (bytes: Uint8Array): Either<string, StreamHeader> => {
-  if (bytes[0] !== 0xff || bytes[1] !== 0xd8) return E.left('data that do not begin as a JPEG-LS stream')
-  let frame: Omit<StreamHeader, 'planar'> | undefined
-  for (let at = 2; at + 9 < bytes.length && bytes[at] === 0xff;) {
-    const marker = bytes[at + 1]
-    if (marker === 0xf7) {
-      const size = { height: bytes[at + 5] * 256 + bytes[at + 6], width: bytes[at + 7] * 256 + bytes[at + 8], channels: bytes[at + 9] }
-      frame = { ...size, bits: bytes[at + 4], signed: false }
-    }
-    if (marker === 0xda && frame !== undefined) return E.right({ ...frame, planar: bytes[at + 4] < frame.channels })
-    at += 2 + bytes[at + 2] * 256 + bytes[at + 3]
-  }
-  return E.left('a JPEG-LS stream without a frame header')
-}
-
-/** Planes as interleaved pixels. */
-const interleaved = (data: Samples['data'], { channels }: FrameSize): Samples['data'] => {
-  const n = data.length / channels
-  const out = data.slice()
-  for (let c = 0; c < channels; c++) for (let i = 0; i < n; i++) out[i * channels + c] = data[c * n + i]
-  return out
+  return E.right({ ...size, bits: (depth & 127) + 1, signed: depth >= 128 })
 }
 
 /** Bytes of the module's memory as the little-endian array that they are, copied. */
@@ -103,14 +77,10 @@ const arrayOf = (bytes: Uint8Array, bits: number, signed: boolean): Samples['dat
 }
 
 /**
- * Readies a decoder of which one instance serves all calls until one fails.
+ * A decoder of JPEG 2000 (ITU-T T.800): up to 16 bits, components of one size. One instance serves all calls until one fails.
  * The file's frame header decides whether samples are signed; the stream's own word only says how they are laid out.
  */
-const streamDecoder = (
-  name: string,
-  load: (s: Settings) => Promise<() => Decoder>,
-  header: (bytes: Uint8Array) => Either<string, StreamHeader>,
-): StreamDecoder => {
+export const jpeg2000 = (): StreamDecoder => {
   let complaints: string[] = []
   // a module takes the object over as its own, so that each load needs a fresh one
   const settings = (): Settings => ({
@@ -119,6 +89,11 @@ const streamDecoder = (
       complaints.push(line)
     },
   })
+  const loaded = async (): Promise<() => Decoder> => {
+    const { default: load } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs')
+    const { J2KDecoder } = await load(settings())
+    return () => new J2KDecoder()
+  }
   let instance: Promise<() => Decoder> | undefined
   const failed = (reason: string): Either<string, Samples> => {
     instance = undefined
@@ -127,17 +102,17 @@ const streamDecoder = (
       .filter((c) => c !== '')
       .slice(0, 3)
       .join('; ')
-    return E.left(`a ${name} stream that cannot be decoded: ${said === '' ? reason : said}`)
+    return E.left(`a JPEG 2000 stream that cannot be decoded: ${said === '' ? reason : said}`)
   }
   return async (bytes, size) => {
-    const expected = header(bytes)
+    const expected = codestreamHeader(bytes)
     if (E.isLeft(expected)) return expected
-    const { bits, signed, planar } = expected.right
+    const { bits, signed } = expected.right
     if (!sameSize(expected.right, size))
-      return E.left(`a ${name} stream of ${showSize(expected.right)} in a file of frames ${showSize(size)}`)
-    if (bits < 1 || bits > 16) return E.left(`a ${name} stream of ${bits} bits`)
+      return E.left(`a JPEG 2000 stream of ${showSize(expected.right)} in a file of frames ${showSize(size)}`)
+    if (bits < 1 || bits > 16) return E.left(`a JPEG 2000 stream of ${bits} bits`)
     try {
-      instance ??= load(settings())
+      instance ??= loaded()
       const make = await instance
       complaints = []
       const decoder = make()
@@ -150,33 +125,9 @@ const streamDecoder = (
       if (!sameSize(got, size) || decoded.length !== wanted) return failed(`${decoded.length} bytes of ${wanted}`)
       const data = arrayOf(decoded, bits, signed)
       decoder.delete()
-      return E.right({ ...size, bits, data: planar ? interleaved(data, size) : data })
+      return E.right({ ...size, bits, data })
     } catch (e) {
       return failed(typeof e === 'number' ? 'damaged data' : messageOf(e))
     }
   }
 }
-
-/** A decoder of JPEG 2000 (ITU-T T.800): up to 16 bits, components of one size. */
-export const jpeg2000 = (): StreamDecoder =>
-  streamDecoder(
-    'JPEG 2000',
-    async (s) => {
-      const { default: load } = await import('@cornerstonejs/codec-openjpeg/decodewasmjs')
-      const { J2KDecoder } = await load(s)
-      return () => new J2KDecoder()
-    },
-    codestreamHeader,
-  )
-
-/** A decoder of JPEG-LS (ITU-T T.87), lossless and near lossless: up to 16 bits, interleaved by pixel. */
-export const jpegLs = (): StreamDecoder =>
-  streamDecoder(
-    'JPEG-LS',
-    async (s) => {
-      const { default: load } = await import('@cornerstonejs/codec-charls/decodewasmjs')
-      const { JpegLSDecoder } = await load(s)
-      return () => new JpegLSDecoder()
-    },
-    jpegLsHeader,
-  )
