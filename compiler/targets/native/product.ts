@@ -126,15 +126,45 @@ const storeSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<str
   ]
 }
 
+/** Where the first tensor that has an element for every sum lies, its columns side by side; nothing where it is none of floats. */
+const resultSource = (
+  k: Kernel,
+  c: Contraction,
+  name: string,
+): { readonly operand: string; readonly lines: ReadonlyArray<string> } | undefined => {
+  const at = k.writes.findIndex(({ offset, dtype }) => {
+    const strides = [...c.rows, ...c.columns].map((v) => strideAlong(offset, v))
+    return dtype === 'f32' && strides.every((s) => s !== undefined && s !== 0)
+  })
+  if (at < 0) return undefined
+  const { offset } = k.writes[at]
+  const [rows, columns] = [axesOf(offset, c.rows), axesOf(offset, c.columns)]
+  if (rows.length > 4 || columns.length !== 1 || columns[0][1] !== 1) return undefined
+  const zero = [...c.rows, ...c.columns].map((v): readonly [Term, Term] => [v, k.table.num('i32', 0)])
+  const lengths = [...k.reads, ...k.writes].map((b) => b.length)
+  const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
+  return {
+    operand: `{${name}, ${axesText(rows)}, ${axesText(columns)}, NULL}`,
+    lines: [
+      `static const float *${name}(void *const *b, long z) {`,
+      ...decoded(c.batch, 'z').map((l) => `  ${l}`),
+      `  return (const float *)b[${k.reads.length + at}] + ${offsetText(scope, k.table.replace(new Map(zero), offset))};`,
+      '}',
+    ],
+  }
+}
+
 /** The function `name` of a kernel that is a contraction. */
 export const productSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<string> => {
   const [left, right] = [operandSource(k, c, 'left', `${name}_left`), operandSource(k, c, 'right', `${name}_right`)]
+  const result = resultSource(k, c, `${name}_result`)
   return [
     ...left.lines,
     ...right.lines,
+    ...(result?.lines ?? []),
     ...storeSource(k, c, `${name}_store`),
     `static void ${name}(void *const *b, int t, int T, const Runtime *rt) {`,
-    `  static const Product p = {${[c.batch, c.rows, c.columns, c.summed].map(extentOf).join(', ')}, ${left.operand}, ${right.operand}, ${name}_store, ${c.whole ? 1 : 0}};`,
+    `  static const Product p = {${[c.batch, c.rows, c.columns, c.summed].map(extentOf).join(', ')}, ${left.operand}, ${right.operand}, ${name}_store, ${c.whole ? 1 : 0}, ${result?.operand ?? '{NULL}'}};`,
     '  rt->product(&p, b, t, T, rt);',
     '}',
   ]

@@ -38,6 +38,8 @@ typedef struct {
   void (*store)(void *const *b, long z, const float *sums, long ld, long m0, long mr, long n0, long nr);
   /* rows are stored whole: all columns, at most NC, at once */
   int whole;
+  /* where a result with its columns side by side lies; at is NULL where there is none */
+  Operand result;
 } Product;
 
 /* Where a tensor [images, tokens, heads, width] lies: the strides of its axes. */

@@ -8,12 +8,6 @@
 typedef float v4 __attribute__((vector_size(16)));
 typedef float v4_any __attribute__((vector_size(16), aligned(4), may_alias));
 
-static long offset(const Axes *x, long i) {
-  long o = 0;
-  for (int l = x->levels - 1; l > 0; l--) { o += i % x->extent[l] * x->stride[l]; i /= x->extent[l]; }
-  return x->levels == 0 ? 0 : o + i * x->stride[0];
-}
-
 #if VW == 16
 # define FOUR(x, q) ((v4)_mm512_extractf32x4_ps((__m512)(x), q))
 #elif VW == 8

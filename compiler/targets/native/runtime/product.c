@@ -8,6 +8,12 @@
 
 enum { NC = 1536 };
 
+/*
+ * Rows of columns that are asked for ahead: panels of columns are longer than the nearest cache, and two multiply-adds of 64 bytes a cycle
+ * leave no time to wait for the next one.
+ */
+enum { SOON = 6 };
+
 /* c[MR][nv vectors] (+)= sum over k of a[k][MR] b[k][NR] */
 #define PANELS(name, nv) \
   static __attribute__((noinline)) void name(long kc, const float *a, const float *b, float *c, long ld, int add) { \
@@ -16,7 +22,7 @@ enum { NC = 1536 };
       _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) s[i][j] = (vf){0}; \
     _Pragma("GCC unroll 4") for (long k = 0; k < kc; k++, a += MR, b += NR) { \
       vf x[nv]; \
-      _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) x[j] = v_ldf(b + j * VW); \
+      _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) x[j] = v_ldf(b + j * VW), __builtin_prefetch(b + j * VW + SOON * NR); \
       _Pragma("GCC unroll 16") for (int i = 0; i < MR; i++) { \
         vf y = bcf(a[i]); \
         _Pragma("GCC unroll 16") for (int j = 0; j < nv; j++) s[i][j] += y * x[j]; \
@@ -53,8 +59,8 @@ static int is_even(const Axes *x, long stride) { return x->levels == 1 && (strid
 
 /*
  * How one matrix of a product is taken. The operand that is smaller across is packed once, by all threads together, and is kept in the caches;
- * strips of the other are packed just before they are used, by who uses them. Where little is kept, strips are read where they lie instead: as rows
- * of tiles if their k are side by side, as columns if their columns are; the result may then lie transposed.
+ * strips of the other are packed just before they are used, by who uses them. Strips whose k are side by side are read where they lie instead, as rows of tiles;
+ * where little is kept, those whose columns are, too. The result may then lie transposed.
  */
 typedef struct {
   const Operand *kept, *strip;
@@ -71,7 +77,8 @@ static Plan plan_of(const Product *p) {
   x.all_kept = x.across ? p->m : p->n;
   x.all_strips = x.across ? p->n : p->m;
   const int columns = x.strip->at != NULL && is_even(&x.strip->rows, 1) && is_even(&x.strip->ks, 0), rows = x.strip->at != NULL && is_even(&x.strip->rows, 0) && is_even(&x.strip->ks, 1);
-  x.in_place = columns ? x.all_kept <= FEW * MR : rows && x.all_kept <= FEW * NR;
+  /* rows that lie a power of two apart push each other out of the nearest cache */
+  x.in_place = columns ? x.all_kept <= FEW * MR : rows && (x.all_kept <= FEW * NR || x.strip->rows.stride[0] % 1024 != 0);
   x.rows_kept = x.in_place ? columns : x.across;
   x.turned = x.rows_kept != x.across;
   x.kept_width = x.rows_kept ? MR : NR;
@@ -80,14 +87,38 @@ static Plan plan_of(const Product *p) {
   return x;
 }
 
+/*
+ * Lines of a result, owned before they are written: asked for a few at a time between tiles, or each store would wait for its line.
+ */
+typedef struct {
+  const float *at;
+  const Axes *rows;
+  long row, end, line, lines, each;
+} Owned;
+
+/* Rows m0 .. m0 + mr, columns n0 .. n0 + nr of a result, in `times` parts. */
+static Owned owned(const Product *p, void *const *b, long z, long m0, long mr, long n0, long nr, long times) {
+  if (p->result.at == NULL) return (Owned){.end = 0};
+  const long lines = (nr + 15) / 16;
+  return (Owned){.at = p->result.at(b, z) + n0, .rows = &p->result.rows, .row = m0, .end = m0 + mr, .lines = lines, .each = (mr * lines + times - 1) / times};
+}
+
+static void own(Owned *o) {
+  for (long left = o->each; left > 0 && o->row < o->end;) {
+    const float *row = o->at + offset(o->rows, o->row);
+    for (; left > 0 && o->line < o->lines; o->line++, left--) __builtin_prefetch(row + 16 * o->line, 1, 2);
+    if (o->line == o->lines) o->line = 0, o->row++;
+  }
+}
+
 /* Sums of strip s0 .. s1 over k0 .. k0 + kc, with n of what is kept, at `to`: tiles' rows by columns. */
-static void strip_sums(const Plan *x, void *const *b, long z, const float *kept, long n, long s0, long s1, long k0, long kc, float *packed, float *to, long ld) {
+static void strip_sums(const Plan *x, void *const *b, long z, const float *kept, long n, long s0, long s1, long k0, long kc, float *packed, float *to, long ld, Owned *o) {
   if (!x->in_place) {
     if (!x->rows_kept) dg_pack(x->strip, b, z, s0, s1 - s0, k0, kc, MR, packed);
     const long rows = x->rows_kept ? n : s1 - s0, columns = x->rows_kept ? s1 - s0 : n;
     for (long j = 0; j < columns; j += NR) {
       if (x->rows_kept) dg_pack(x->strip, b, z, s0 + j, least(NR, columns - j), k0, kc, NR, packed);
-      for (long r = 0; r < rows; r += MR) tile(kc, (x->rows_kept ? kept : packed) + r * kc, x->rows_kept ? packed : kept + j * kc, to + r * ld + j, ld, columns - j, k0 > 0);
+      for (long r = 0; r < rows; r += MR) own(o), tile(kc, (x->rows_kept ? kept : packed) + r * kc, x->rows_kept ? packed : kept + j * kc, to + r * ld + j, ld, columns - j, k0 > 0);
     }
     return;
   }
@@ -103,14 +134,14 @@ static void strip_sums(const Plan *x, void *const *b, long z, const float *kept,
         columns = packed;
         t.b_k = NR;
       }
-      for (long r = 0; r < n; r += MR) sums(&t, least(MR, n - r), NV, kept + r * kc, columns, to + r * ld + j);
+      for (long r = 0; r < n; r += MR) own(o), sums(&t, least(MR, n - r), NV, kept + r * kc, columns, to + r * ld + j);
     }
     return;
   }
   const long row = x->strip->rows.stride[0];
   const Sums t = {.k = kc, .a_row = row, .a_k = 1, .b_k = NR, .c_row = ld, .add = k0 > 0, .ahead = &nothing};
-  for (long r = 0; r < s1 - s0; r += MR)
-    for (long j = 0; j < n; j += NR) sums(&t, least(MR, s1 - s0 - r), least(NV, (n - j + VW - 1) / VW), at + (s0 + r) * row, kept + j * kc, to + r * ld + j);
+  for (long j = 0; j < n; j += NR)
+    for (long r = 0; r < s1 - s0; r += MR) own(o), sums(&t, least(MR, s1 - s0 - r), least(NV, (n - j + VW - 1) / VW), at + (s0 + r) * row, kept + j * kc, to + r * ld + j);
 }
 
 /* One matrix product of a batch. */
@@ -139,8 +170,11 @@ static void multiply(const Product *p, void *const *b, const Runtime *rt, long z
         const long s0 = from(i, strips, x.all_strips, x.strip_width), s1 = from(i + 1, strips, x.all_strips, x.strip_width);
         if (s0 >= s1) continue;
         float *to = wait ? all + s0 * (x.rows_kept ? 1 : ld) : all;
-        strip_sums(&x, b, z, kept, n, s0, s1, k0, kc, packed, to, ld);
-        if (k0 + kc < p->k) continue;
+        const int last = k0 + kc >= p->k;
+        const long tiles = ((n + x.kept_width - 1) / x.kept_width) * ((s1 - s0 + x.strip_width - 1) / x.strip_width);
+        Owned o = !last ? (Owned){.end = 0} : x.across ? owned(p, b, z, b0, n, s0, s1 - s0, tiles) : owned(p, b, z, s0, s1 - s0, b0, n, tiles);
+        strip_sums(&x, b, z, kept, n, s0, s1, k0, kc, packed, to, ld, &o);
+        if (!last) continue;
         const long rows = x.rows_kept ? n : s1 - s0, columns = x.rows_kept ? s1 - s0 : n;
         for (long c = 0; x.turned && c < columns; c++)
           for (long r = 0; r < rows; r++) turned[c * rows + r] = to[r * ld + c];

@@ -25,6 +25,13 @@ long begin(Team *w, long n);
 long next(Team *w);
 
 void dg_product(const Product *p, void *const *b, int t, int T, const Runtime *rt);
+/* where position i of nested axes lies */
+static inline long offset(const Axes *x, long i) {
+  long o = 0;
+  for (int l = x->levels - 1; l > 0; l--) { o += i % x->extent[l] * x->stride[l]; i /= x->extent[l]; }
+  return x->levels == 0 ? 0 : o + i * x->stride[0];
+}
+
 /* an operand's panels */
 enum { KC = 1088 };
 void dg_pack(const Operand *o, void *const *b, long z, long from, long count, long k0, long kc, long width, float *panels);
