@@ -66,17 +66,7 @@ describe('faces', () => {
   })
 
   test('what is heavy is loaded when it is used', () => {
-    const later = [
-      'sharp',
-      'koffi',
-      'gpu.js',
-      '@cornerstonejs/codec-openjpeg',
-      '@huggingface/hub',
-      'vega',
-      'vega-lite',
-      'umap-js',
-      'mnist',
-    ]
+    const later = ['sharp', 'koffi', 'gpu.js', '@cornerstonejs/codec-openjpeg', '@huggingface/hub', 'vega', 'vega-lite', 'umap-js', 'mnist']
     const packages = packagesOf(join(root, 'index.ts'))
     expect(packages).toContain('fp-ts')
     expect(later.filter((name) => packages.has(name))).toEqual([])
