@@ -261,6 +261,7 @@ test('what does not go together is a fault with the reason', () => {
   expect(faultOf({ remat: true, half: { storage: true } })).toContain('what is computed again is not kept')
   expect(faultOf({ freeze: { until: 3 } })).toContain('0 where nothing is frozen')
   expect(faultOf({ freeze: { blocks: [9] } })).toContain('blocks 0 .. 2')
+  expect(faultOf({ freeze: { prefix: 9 } })).toContain('freeze.prefix\n  found:   the first 9 blocks of 3')
   expect(faultOf({ freeze: { paths: 'nothing' } })).toContain('nothing of this kind')
   expect(faultOf({ freeze: { paths: '[' } })).toContain('a regular expression')
   expect(faultOf({ lora: { rank: 0 } })).toContain('a whole number of at least 1')

@@ -53,18 +53,25 @@ const subsetDraw = (g: Graph, frozen: (path: string) => boolean): string | undef
 const checked = (o: FreezeOptions, objective: Objective): Either<Fault, Objective> => {
   const paths = [...networkOf(objective, 'student').keys()]
   const blocks = new Set(paths.flatMap((path) => blockOf(path) ?? []))
-  const wanted = [
-    ...(o.blocks === undefined ? [] : 'before' in o.blocks ? [o.blocks.before - 1] : o.blocks),
-    ...(o.prefix === undefined ? [] : [o.prefix - 1]),
-  ]
-  const absent = wanted.find((b) => b !== -1 && !blocks.has(b))
+  const absent = (o.blocks === undefined ? [] : 'before' in o.blocks ? [o.blocks.before - 1] : o.blocks).find(
+    (b) => b !== -1 && !blocks.has(b),
+  )
   if (absent !== undefined)
     return E.left(
       fault('config', {
-        place: 'freeze: blocks',
+        place: 'freeze.blocks',
         found: `block ${absent}`,
         allowed: `blocks 0 .. ${blocks.size - 1}`,
         remedy: 'name blocks that the backbone has',
+      }),
+    )
+  if (o.prefix !== undefined && o.prefix > blocks.size)
+    return E.left(
+      fault('config', {
+        place: 'freeze.prefix',
+        found: `the first ${o.prefix} blocks of ${blocks.size}`,
+        allowed: `0 to ${blocks.size}`,
+        remedy: `set freeze.prefix to ${blocks.size} or less`,
       }),
     )
   if (!paths.some(isFrozen(o)))
