@@ -15,6 +15,8 @@ import { allCores } from '../../compiler/targets/native/library.ts'
 import { showProfile } from '../../compiler/targets/native/profile.ts'
 import { compare } from './peers/compare.ts'
 import { measuredPeak } from './peak.ts'
+import type { Torch } from './peers/torch.ts'
+import { newestTorch, torchOf } from './peers/torch.ts'
 import type { Settings } from './session.ts'
 import { must, openSession, stop } from './session.ts'
 import { median, table } from './table.ts'
@@ -31,8 +33,9 @@ Workloads: ${named.map((w) => w.name).join(', ')}, mm-M-K-N, block-B-N-D
   --precision P ${precisions.join(', ')}: products of f32 on the targets pjrt:…
   --steps N     timed steps after two for warming up (default 5)
   --profile     also the time of each kernel of the native target, worst first
-  --peers       beside PyTorch (Debian's python3-torch, or --python PATH), step for step in turns
-  --python P    the interpreter that has torch (default /usr/bin/python3); may be given several times
+  --peers       beside PyTorch, step for step in turns: python3 -m venv .venv, .venv/bin/pip install torch
+  --python P    the interpreter that has torch (default: the newest torch of the active environment, of .venv, and of the system); may be
+                given several times
   --jax P       beside JAX, the same way: the interpreter that has jax and optax (pip install jax optax in a venv of its own), which runs
                 w2-dinov2-tiny as it is written in JAX, and our own step as text; without --peers no PyTorch; may be given several times
   --rounds N    turns of each in a comparison (default 3)
@@ -132,6 +135,20 @@ const everything: ReadonlyArray<Workload> = [
 const wrong = (found: string, allowed: string): Fault =>
   fault('usage', { place: 'npm run bench', found, allowed, remedy: 'see npm run bench -- --help' })
 
+const noTorch = (found: string): Fault =>
+  fault('usage', {
+    place: 'npm run bench -- --peers',
+    found,
+    allowed: 'an interpreter of Python with PyTorch',
+    remedy: 'python3 -m venv .venv, then .venv/bin/pip install torch',
+  })
+
+/** Those of the interpreters that are named, or the newest that is found. */
+const torchesFor = (pythons: ReadonlyArray<string> | undefined): ReadonlyArray<Torch> =>
+  pythons === undefined
+    ? [newestTorch() ?? stop(noTorch('no PyTorch'))]
+    : pythons.map((p) => torchOf(p) ?? stop(noTorch(`no PyTorch of ${p}`)))
+
 /** One workload in a process of its own, so that its memory is its own. Undefined where it failed, which it has explained. */
 const apart = (w: Workload, given: ReadonlyArray<string>): Result | undefined => {
   const { stdout, status } = spawnSync(process.execPath, ['--import', 'tsx', fileURLToPath(import.meta.url), w.name, '--json', ...given], {
@@ -168,7 +185,7 @@ const main = async (): Promise<void> => {
       steps,
       rounds,
       target: values.target,
-      pythons: values.peers ? (values.python ?? ['/usr/bin/python3']) : [],
+      torches: values.peers ? torchesFor(values.python) : [],
       jaxes,
       peak: peak ?? (await must(measuredPeak(threads ?? allCores()))),
     })

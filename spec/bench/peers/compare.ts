@@ -14,6 +14,8 @@ import * as t from 'io-ts'
 import { median, table } from '../table.ts'
 import type { Workload } from '../workload.ts'
 import { writeText, writeValues } from './files.ts'
+import type { Torch } from './torch.ts'
+import { isRecent, showTorch } from './torch.ts'
 
 export interface CompareOptions {
   readonly threads: number
@@ -24,7 +26,7 @@ export interface CompareOptions {
   /** The target of ours. */
   readonly target: string
   /** Interpreters that have torch. */
-  readonly pythons: ReadonlyArray<string>
+  readonly torches: ReadonlyArray<Torch>
   /** Interpreters that have jax and optax. */
   readonly jaxes: ReadonlyArray<string>
   /** Operations a second of that many threads. */
@@ -71,16 +73,16 @@ const xlaThreads = (threads: number): Readonly<Record<string, string>> => ({ PJR
 
 /** Settings of PyTorch that were found to matter. */
 const settingsOf = (
-  python: string,
+  torch: Torch,
   threads: number,
 ): ReadonlyArray<readonly [name: string, flags: ReadonlyArray<string>, env: Readonly<Record<string, string>>]> => {
   const env = { OMP_NUM_THREADS: `${threads}`, OPENBLAS_NUM_THREADS: `${threads}`, ...(threads > 1 ? { OMP_WAIT_POLICY: 'passive' } : {}) }
-  const recent = python !== '/usr/bin/python3'
+  const [recent, name] = [isRecent(torch), showTorch(torch)]
   const flags = recent ? ['--sdpa', '--foreach'] : []
   return [
-    [`${python} as it comes`, flags, env],
-    [`${python}, malloc tuned`, flags, { ...env, ...keptMemory }],
-    ...(recent ? [[`${python}, torch.compile`, ['--compile', ...flags], { ...env, ...keptMemory }] as const] : []),
+    [`${name} as it comes`, flags, env],
+    [`${name}, malloc tuned`, flags, { ...env, ...keptMemory }],
+    ...(recent ? [[`${name}, torch.compile`, ['--compile', ...flags], { ...env, ...keptMemory }] as const] : []),
   ]
 }
 
@@ -146,9 +148,9 @@ const compareOne = async (w: Workload, o: CompareOptions): Promise<ReadonlyArray
       ['--import', 'tsx', script('ours.ts'), w.name, `${o.threads}`, o.target],
       xlaThreads(o.threads),
     ),
-    ...o.pythons.flatMap((python) =>
-      settingsOf(python, o.threads).map(([name, flags, env]) =>
-        start(name, python, [script('peer.py'), w.name, file, `${o.threads}`, ...flags], env),
+    ...o.torches.flatMap((torch) =>
+      settingsOf(torch, o.threads).map(([name, flags, env]) =>
+        start(name, torch.python, [script('peer.py'), w.name, file, `${o.threads}`, ...flags], env),
       ),
     ),
     ...(await jaxPeers(w, o, folder, file)),
