@@ -110,8 +110,12 @@ const openThread = (start: Start, patience: number, url: URL, between: PoolOptio
       state.ended = stopped('the loader was closed')
       // all at once would take those with which Node itself hears the thread
       for (const event of ['message', 'messageerror', 'error', 'exit']) worker.removeAllListeners(event)
-      worker.postMessage(rest)
-      between.threads.rest({ worker, data: between.data })
+      try {
+        worker.postMessage(rest)
+        between.threads.rest({ worker, data: between.data })
+      } catch {
+        void worker.terminate()
+      }
     },
   }
 }
