@@ -13,8 +13,11 @@ import { parseArgs } from 'node:util'
 import sharp from 'sharp'
 import { stream } from '../../core/random.ts'
 import { isRecord } from '../../data/formats/codec.ts'
-import { isPreset, presets } from '../../train/config/preset.ts'
+import type { Choice } from '../../train/config/layers.ts'
+import type { PresetName } from '../../train/config/preset.ts'
+import { presets } from '../../train/config/preset.ts'
 import { started } from '../support/built.ts'
+import { mostResident } from '../support/resident.ts'
 import { median, table } from './table.ts'
 
 const { values } = parseArgs({
@@ -23,7 +26,7 @@ const { values } = parseArgs({
 const [images, steps] = [Number(values.images), Number(values.steps)]
 
 interface Sample {
-  readonly preset: string
+  readonly preset: PresetName
   readonly what: string
   readonly width: number
   readonly height: number
@@ -52,15 +55,6 @@ const fill = async (dir: string, s: Sample): Promise<void> => {
   }
 }
 
-/** Largest memory that a process had, in MiB, looked at while it runs. */
-const peakOf = (pid: number | undefined): number => {
-  try {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
-  } catch {
-    return 0
-  }
-}
-
 interface Measured {
   readonly perSecond: number
   readonly mib: number
@@ -73,7 +67,11 @@ const measured = async (dir: string, out: string, preset: string): Promise<Measu
   const child = spawn('node', [...started(words)], { stdio: ['ignore', 'ignore', 'inherit'] })
   let mib = 0
   const looking = setInterval(() => {
-    mib = Math.max(mib, peakOf(child.pid))
+    try {
+      mib = Math.max(mib, child.pid === undefined ? 0 : mostResident(child.pid) / 2 ** 20)
+    } catch {
+      // ended just now
+    }
   }, 200)
   const code = await new Promise((resolve) => child.on('close', resolve))
   clearInterval(looking)
@@ -94,14 +92,12 @@ const hours = (seconds: number): string => (seconds < 5400 ? `${Math.ceil(second
 const root = mkdtempSync(join(tmpdir(), 'dinograph-presets-'))
 const rows: Array<ReadonlyArray<string>> = []
 for (const [i, s] of samples.entries()) {
-  if (!isPreset(s.preset)) throw new Error(s.preset)
   const dir = join(root, `${i}`)
   await fill(dir, s)
   const { perSecond, mib } = await measured(dir, join(root, `run-${i}`), s.preset)
   const machine = { cores: availableParallelism(), accelerated: false }
-  const choiceOf = (n: number) =>
-    presets[isPreset(s.preset) ? s.preset : 'gray'].settings({ images: n, channels: s.channels, side: s.height }, machine)
-  const c: Readonly<Record<string, unknown>> = choiceOf(images)
+  const choiceOf = (n: number): Choice => presets[s.preset].settings({ images: n, channels: s.channels, side: s.height }, machine)
+  const c = choiceOf(images)
   rows.push([
     `${s.preset}: ${s.what}`,
     `${String(c['model.width'])} x ${String(c['model.depth'])}, patch ${String(c['model.patch'])}`,
@@ -111,7 +107,7 @@ for (const [i, s] of samples.entries()) {
     (1000 / perSecond / 60).toFixed(2),
     mib.toFixed(0),
     ...counts.map((n) => {
-      const own: Readonly<Record<string, unknown>> = choiceOf(n)
+      const own = choiceOf(n)
       return hours((Number(own['steps']) * Number(own['batch'])) / perSecond)
     }),
   ])

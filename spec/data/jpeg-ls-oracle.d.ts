@@ -1,14 +1,8 @@
 /** What the specification uses of @cornerstonejs/codec-charls 1.2.7, which carries no types. */
 declare module '@cornerstonejs/codec-charls/wasmjs' {
+  import type { Decoder, FrameInfo, Settings } from '@cornerstonejs/codec-openjpeg/decodewasmjs'
   /** 0: a scan for each component, 1: line by line, 2: sample by sample. */
   export type Interleaving = 0 | 1 | 2
-  export interface FrameInfo {
-    readonly width: number
-    readonly height: number
-    readonly bitsPerSample: number
-    readonly componentCount: number
-    readonly isSigned: boolean
-  }
   export interface Encoder {
     /** Room for the samples, little-endian, to be filled before `encode`. */
     getDecodedBuffer(info: FrameInfo): Uint8Array
@@ -18,15 +12,6 @@ declare module '@cornerstonejs/codec-charls/wasmjs' {
     getEncodedBuffer(): Uint8Array
     delete(): void
   }
-  export interface Decoder {
-    getEncodedBuffer(length: number): Uint8Array
-    decode(): void
-    getDecodedBuffer(): Uint8Array
-    delete(): void
-  }
-  const load: (settings: {
-    readonly print: () => void
-    readonly printErr: () => void
-  }) => Promise<{ readonly JpegLSEncoder: new () => Encoder; readonly JpegLSDecoder: new () => Decoder }>
+  const load: (settings: Settings) => Promise<{ readonly JpegLSEncoder: new () => Encoder; readonly JpegLSDecoder: new () => Decoder }>
   export default load
 }

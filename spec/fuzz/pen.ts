@@ -3,6 +3,7 @@ import { fork } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { mostResident } from '../support/resident.ts'
 import type { Order, Reply } from './child.ts'
 
 const program = fileURLToPath(new URL('child.ts', import.meta.url))
@@ -15,8 +16,7 @@ const usage = (pid: number): { readonly cpu: number; readonly resident: number }
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
     const words = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    const resident = Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
-    return { cpu: (Number(words[11]) + Number(words[12])) / 100, resident }
+    return { cpu: (Number(words[11]) + Number(words[12])) / 100, resident: mostResident(pid) }
   } catch {
     return undefined
   }

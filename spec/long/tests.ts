@@ -3,13 +3,12 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stream } from '../../core/random.ts'
-import { isBegun } from '../../train/run/resumption.ts'
 import { changesIn, digestOf, drawn, heldAfter, put, survivals } from '../disk/crash.ts'
 import { disk, onDisk } from '../disk/disk.ts'
 import { noRanks } from '../support/mpi.ts'
-import { differs, live, remains } from '../train/lived.ts'
+import { live, remains } from '../train/lived.ts'
 import { oneProcess } from '../train/process-killed.ts'
-import { kills } from '../train/kills.ts'
+import { goneOn, kills } from '../train/kills.ts'
 import { quick } from '../train/quick.ts'
 import { twoRanks } from '../train/ranks-killed.ts'
 
@@ -163,8 +162,7 @@ const power: Long = {
       const left = join(root, 'left')
       await put(held, left)
       const run = join(left, 'run')
-      const ended = await live([...((await isBegun(run)) ? ['--resume'] : words), '--out', run])
-      const wrong = ended.code === 0 ? differs(whole, await remains(run)) : `exit code ${ended.code}: ${ended.stderr.slice(-600)}`
+      const { wrong } = await goneOn(live, words, run, whole)
       const row = rows.get(s.name)
       if (row !== undefined) {
         row.tried++
@@ -198,13 +196,8 @@ const full: Long = {
     for (let i = 0; i < count; i++) {
       const [out, room] = [join(root, 'run'), Math.floor(random.unit(i) * bytes)]
       const first = await live([...words, '--out', out], { env: onDisk({ under: out, full: { part: '/', bytes: room } }) })
-      const again = await live([...((await isBegun(out)) ? ['--resume'] : words), '--out', out])
-      const wrong =
-        first.signal !== null
-          ? `ended by ${first.signal}`
-          : again.code === 0
-            ? differs(whole, await remains(out))
-            : again.stderr.slice(-600)
+      const again = await goneOn(live, words, out, whole)
+      const wrong = first.signal !== null ? `ended by ${first.signal}` : again.wrong
       if (wrong === undefined) right++
       say(`${String(i + 1).padStart(3)}: ${room} of ${bytes} bytes, exit code ${first.code}: ${wrong ?? 'equal'}`)
       await rm(out, { recursive: true, force: true })

@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stream } from '../../core/random.ts'
-import type { Remains } from './lived.ts'
-import { remains } from './lived.ts'
+import { isBegun } from '../../train/run/resumption.ts'
+import type { Lived, Remains } from './lived.ts'
+import { differs, remains } from './lived.ts'
 
 /** What came of one. */
 export interface Kill {
@@ -22,9 +23,25 @@ export interface Victim {
   /** Of the stream of draws, and of its folders. */
   readonly name: string
   /** A run that nobody disturbs. */
-  readonly live: (out: string) => Promise<{ readonly code: number | null; readonly seconds: number; readonly stderr: string }>
+  readonly live: (out: string) => Promise<Pick<Lived, 'code' | 'seconds' | 'stderr'>>
   /** A run that is killed within a life of so many seconds, and resumed to its end; `draw` gives numbers of 0 to 1. */
   readonly kill: (out: string, draw: () => number, life: number, whole: Remains) => Promise<Kill>
+}
+
+/** A run that was cut short, gone on with to its end: by --resume where something was written, else by the words that began it. */
+export const goneOn = async (
+  run: (words: ReadonlyArray<string>) => Promise<Pick<Lived, 'code' | 'stderr'>>,
+  words: ReadonlyArray<string>,
+  out: string,
+  whole: Remains,
+): Promise<Pick<Kill, 'from' | 'wrong'>> => {
+  const begun = await isBegun(out)
+  const { code, stderr } = await run([...(begun ? ['--resume'] : words), '--out', out])
+  const step = /at step (\d+)/.exec(stderr)?.[1]
+  return {
+    from: !begun ? 'its beginning: nothing was written' : step === undefined ? 'its beginning: no checkpoint yet' : `step ${step}`,
+    wrong: code === 0 ? differs(whole, await remains(out)) : `exit code ${code}: ${stderr.slice(-600)}`,
+  }
 }
 
 /** What came of killing a run again and again. */

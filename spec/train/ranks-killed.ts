@@ -3,19 +3,24 @@
  * `npm run long -- ranks` does so at ten moments.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { isBegun } from '../../train/run/resumption.ts'
 import type { Ended } from '../support/mpi.ts'
 import { processesOf, underMpi } from '../support/mpi.ts'
 import type { Remains } from './lived.ts'
 import { differs, remains } from './lived.ts'
 import type { Kill, Victim } from './kills.ts'
+import { goneOn } from './kills.ts'
 import { started } from '../support/built.ts'
 
 /** Seconds within which all ranks end when one has. */
 const soon = 10
 
-const ranked = (words: ReadonlyArray<string>, meanwhile?: (said: string) => void): Promise<Ended> =>
-  underMpi(2, ['node', ...started(['train/cli/dinograph.ts', 'train', ...words])], meanwhile)
+const ranked = (words: ReadonlyArray<string>): Promise<Ended> =>
+  underMpi(2, ['node', ...started(['train/cli/dinograph.ts', 'train', ...words])])
+
+const rankedRun = async (words: ReadonlyArray<string>) => {
+  const { err, ...ended } = await ranked(words)
+  return { ...ended, stderr: err }
+}
 
 /** A fault of a rank, or what the launcher says of one that is gone, MPICH's on standard output: one of them is said once. */
 const tellings = ({ out, err }: Ended): number =>
@@ -62,9 +67,7 @@ const killedAt = async (words: ReadonlyArray<string>, out: string, rank: number,
   }
   while (alive(out).length > 0 && performance.now() - state.at < 60_000) await delay(20)
   const seconds = (performance.now() - state.at) / 1000
-  const begun = await isBegun(out)
-  const again = await ranked([...(begun ? ['--resume'] : words), '--out', out])
-  const from = /at step (\d+)/.exec(again.err)?.[1]
+  const again = await goneOn(rankedRun, words, out, whole)
   const wrong =
     first.code === 0
       ? 'exit code 0 of a run that was killed'
@@ -72,22 +75,13 @@ const killedAt = async (words: ReadonlyArray<string>, out: string, rank: number,
         ? `all ended after ${seconds.toFixed(1)} s`
         : tellings(first) !== 1
           ? `said ${tellings(first)} times: ${first.out.slice(-600)}${first.err.slice(-600)}`
-          : again.code === 0
-            ? differs(whole, await remains(out))
-            : `exit code ${again.code}: ${again.err.slice(-600)}`
-  return {
-    how: `${how}, all ended ${seconds.toFixed(2)} s later`,
-    from: begun && from !== undefined ? `step ${from}` : 'its beginning',
-    wrong,
-  }
+          : again.wrong
+  return { how: `${how}, all ended ${seconds.toFixed(2)} s later`, from: again.from, wrong }
 }
 
 /** Two ranks, of which either is killed. */
 export const twoRanks = (words: ReadonlyArray<string>): Victim => ({
   name: 'killed ranks',
-  live: async (out) => {
-    const { err, ...ended } = await ranked([...words, '--out', out])
-    return { ...ended, stderr: err }
-  },
+  live: (out) => rankedRun([...words, '--out', out]),
   kill: (out, draw, life, whole) => killedAt(words, out, draw() < 0.5 ? 0 : 1, draw() * life, whole),
 })

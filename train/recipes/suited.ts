@@ -82,9 +82,6 @@ const among = (layers: ReadonlyArray<Layer>, choice: ReadonlyArray<Layer>): Read
   return [...layers.slice(0, at), ...choice, ...layers.slice(at)]
 }
 
-const byAnother = 'the network that is learned from says more'
-const byOthers = 'it is for Vision Transformers that learn by themselves'
-
 /** What says how large crops are: whoever says one of them has thought of the images. */
 const shaping = ['augmentation.globalSize', 'augmentation.recipe', 'model.patch']
 
@@ -110,34 +107,36 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   const path = saidAt('data.path')
   const paths = new Set(settingsOf(e.settings).map((s) => s.path))
   if (named === undefined && asked !== 'usual') return e
-  const reasons: ReadonlyArray<readonly [holds: boolean, why: string]> = [
+  // and whether crops stay those of the program: others come with the network, or none are taken
+  const reasons: ReadonlyArray<readonly [holds: boolean, why: string, stay?: boolean]> = [
     [typeof path !== 'string' || path === '', 'no data are named (--data PATH)'],
     [!needed.every((p) => paths.has(p)) || !learnsBy.some((p) => paths.has(p)), 'the program has other settings'],
     [saidAt('start') !== undefined, 'the network that is gone on from says more'],
-    [saidAt('teacher') !== undefined, byAnother],
-    [saidAt('objective.kind') === 'distil' || (saidAt('model.kind') ?? 'vit') !== 'vit', byOthers],
+    [saidAt('teacher') !== undefined, 'the network that is learned from says more', true],
+    [
+      saidAt('objective.kind') === 'distil' || (saidAt('model.kind') ?? 'vit') !== 'vit',
+      'it is for Vision Transformers that learn by themselves',
+      true,
+    ],
   ]
-  const why = reasons.find(([holds]) => holds)?.[1]
+  const [, why, stay] = reasons.find(([holds]) => holds) ?? []
   if (why !== undefined && named !== undefined) say(`note: the preset ${named} is not taken: ${why}`)
+  if (why !== undefined && (stay !== true || saidAt('augmentation.globalSize') !== undefined)) return e
   const own = e.resolve([])
   const forDigits = E.isRight(own) && valueAt(own.right.config, 'data', 'path') === '' && valueAt(own.right.config, 'start', 'from') === ''
   const ownSize = E.isRight(own) ? valueAt(own.right.config, 'augmentation', 'globalSize') : undefined
-  if (why !== undefined) {
-    // these take over no crops from a network
-    if (!forDigits || ![byAnother, byOthers].includes(why) || saidAt('augmentation.globalSize') !== undefined) return e
-    const kind = await kindAt(tree, source, say)
-    const note = kind === undefined ? undefined : tooSmall(ownSize, kind)
-    if (note !== undefined) say(`${note}: ${why}; augmentation.globalSize sets larger ones, in whole patches`)
-    return e
-  }
-  if (named === undefined && !forDigits) return e
+  if ((named === undefined || why !== undefined) && !forDigits) return e
   const said = named === undefined ? shaping.find((p) => saidAt(p) !== undefined) : undefined
   const kind = await kindAt(tree, source, say)
   if (kind === undefined) return e
   const name = named ?? presetFor(kind)
-  if (said !== undefined) {
+  if (why !== undefined || said !== undefined) {
     const note = tooSmall(saidAt('augmentation.globalSize') ?? ownSize, kind)
-    if (note !== undefined) say(`${note} where ${said} is set; --preset ${name} has others`)
+    const remedy =
+      why === undefined
+        ? ` where ${said} is set; --preset ${name} has others`
+        : `: ${why}; augmentation.globalSize sets larger ones, in whole patches`
+    if (note !== undefined) say(`${note}${remedy}`)
     return e
   }
   const machine = machineFor(tree)

@@ -38,30 +38,44 @@ const affineRead = (factors: ReadonlyArray<Term>, vs: ReadonlyArray<Var>): Read 
   return vs.every((v) => strideAlong(t.offset, v) !== undefined) ? t : undefined
 }
 
-/** The initializer of one side's operand, and the function that it names. */
-const operandSource = (
+/** The initializer of an operand, and the function that it names. */
+interface Source {
+  readonly operand: string
+  readonly lines: ReadonlyArray<string>
+}
+
+/** Memory at an offset that is affine in two groups of variables. */
+const placed = (
   k: Kernel,
   c: Contraction,
-  side: 'left' | 'right',
   name: string,
-): { readonly operand: string; readonly lines: ReadonlyArray<string> } => {
+  buffer: number,
+  offset: Term,
+  groups: readonly [ReadonlyArray<Var>, ReadonlyArray<Var>],
+): Source => {
+  const zero = groups.flat().map((v): readonly [Term, Term] => [v, k.table.num('i32', 0)])
+  const lengths = [...k.reads, ...k.writes].map((b) => b.length)
+  const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
+  return {
+    operand: `{${name}, ${groups.map((vs) => axesText(axesOf(offset, vs))).join(', ')}, NULL}`,
+    lines: [
+      `static const float *${name}(void *const *b, long z) {`,
+      ...decoded(c.batch, 'z').map((l) => `  ${l}`),
+      `  return (const float *)b[${buffer}] + ${offsetText(scope, k.table.replace(new Map(zero), offset))};`,
+      '}',
+    ],
+  }
+}
+
+/** One side's operand. */
+const operandSource = (k: Kernel, c: Contraction, side: 'left' | 'right', name: string): Source => {
   const [factors, rows] = side === 'left' ? [c.left, c.rows] : [c.right, c.columns]
   const lengths = k.reads.map((b) => b.length)
   const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
   const read = affineRead(factors, [...rows, ...c.summed])
   const axes = read === undefined ? undefined : [axesOf(read.offset, rows), axesOf(read.offset, c.summed)]
-  if (read !== undefined && axes !== undefined && axes.every((a) => a.length <= 4)) {
-    const zero = [...rows, ...c.summed].map((v): readonly [Term, Term] => [v, k.table.num('i32', 0)])
-    return {
-      operand: `{${name}, ${axesText(axes[0])}, ${axesText(axes[1])}, NULL}`,
-      lines: [
-        `static const float *${name}(void *const *b, long z) {`,
-        ...decoded(c.batch, 'z').map((l) => `  ${l}`),
-        `  return (const float *)b[${read.buffer}] + ${offsetText(scope, k.table.replace(new Map(zero), read.offset))};`,
-        '}',
-      ],
-    }
-  }
+  if (read !== undefined && axes !== undefined && axes.every((a) => a.length <= 4))
+    return placed(k, c, name, read.buffer, read.offset, [rows, c.summed])
   const value = factors.reduce((x, y) => k.table.binary('mul', x, y))
   return {
     operand: `{NULL, {0}, {0}, ${name}}`,
@@ -127,11 +141,7 @@ const storeSource = (k: Kernel, c: Contraction, name: string): ReadonlyArray<str
 }
 
 /** Where the first tensor that has an element for every sum lies, its columns side by side; nothing where it is none of floats. */
-const resultSource = (
-  k: Kernel,
-  c: Contraction,
-  name: string,
-): { readonly operand: string; readonly lines: ReadonlyArray<string> } | undefined => {
+const resultSource = (k: Kernel, c: Contraction, name: string): Source | undefined => {
   const at = k.writes.findIndex(({ offset, dtype }) => {
     const strides = [...c.rows, ...c.columns].map((v) => strideAlong(offset, v))
     return dtype === 'f32' && strides.every((s) => s !== undefined && s !== 0)
@@ -140,18 +150,7 @@ const resultSource = (
   const { offset } = k.writes[at]
   const [rows, columns] = [axesOf(offset, c.rows), axesOf(offset, c.columns)]
   if (rows.length > 4 || columns.length !== 1 || columns[0][1] !== 1) return undefined
-  const zero = [...c.rows, ...c.columns].map((v): readonly [Term, Term] => [v, k.table.num('i32', 0)])
-  const lengths = [...k.reads, ...k.writes].map((b) => b.length)
-  const scope = { names: new Map<Term, string>(), lane: undefined, shift: 0, lengths }
-  return {
-    operand: `{${name}, ${axesText(rows)}, ${axesText(columns)}, NULL}`,
-    lines: [
-      `static const float *${name}(void *const *b, long z) {`,
-      ...decoded(c.batch, 'z').map((l) => `  ${l}`),
-      `  return (const float *)b[${k.reads.length + at}] + ${offsetText(scope, k.table.replace(new Map(zero), offset))};`,
-      '}',
-    ],
-  }
+  return placed(k, c, name, k.reads.length + at, offset, [c.rows, c.columns])
 }
 
 /** The function `name` of a kernel that is a contraction. */

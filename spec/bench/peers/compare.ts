@@ -3,7 +3,7 @@
  * in turns, so that what disturbs one disturbs the other. PyTorch runs in several settings; the best is what we are compared with. JAX's
  * compiler also runs our own step, which says what is lost between a text and its runs.
  */
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ import { median, table } from '../table.ts'
 import type { Workload } from '../workload.ts'
 import { writeText, writeValues } from './files.ts'
 import type { Torch } from './torch.ts'
-import { isRecent, showTorch } from './torch.ts'
+import { isRecent, printedBy, showTorch } from './torch.ts'
 
 export interface CompareOptions {
   readonly threads: number
@@ -89,11 +89,8 @@ const settingsOf = (
 const script = (file: string): string => fileURLToPath(new URL(file, import.meta.url))
 
 /** The versions of jax, jaxlib and optax of an interpreter; undefined where it has none of them. */
-const versionsOf = (python: string): string | undefined => {
-  const asked = 'import jax, jaxlib, optax; print(f"jax {jax.__version__}, jaxlib {jaxlib.__version__}, optax {optax.__version__}")'
-  const { status, stdout } = spawnSync(python, ['-c', asked], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-  return status === 0 ? stdout.trim() : undefined
-}
+const versionsOf = (python: string): string | undefined =>
+  printedBy(python, 'import jax, jaxlib, optax; print(f"jax {jax.__version__}, jaxlib {jaxlib.__version__}, optax {optax.__version__}")')
 
 /** The workload that has been written in JAX. */
 const inJax = 'w2-dinov2-tiny'

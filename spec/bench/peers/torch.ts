@@ -9,11 +9,16 @@ export interface Torch {
   readonly version: ReadonlyArray<number>
 }
 
+/** What a program of one line prints; undefined where it fails. */
+export const printedBy = (python: string, line: string): string | undefined => {
+  const { status, stdout } = spawnSync(python, ['-c', line], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  return status === 0 ? stdout.trim() : undefined
+}
+
 /** The PyTorch of an interpreter; undefined where it has none, or is none. */
 export const torchOf = (python: string): Torch | undefined => {
-  const asked = 'from importlib.metadata import version; print(version("torch"))'
-  const { status, stdout } = spawnSync(python, ['-c', asked], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-  return status === 0 ? { python, version: stdout.trim().split('+')[0].split('.').map(Number) } : undefined
+  const version = printedBy(python, 'from importlib.metadata import version; print(version("torch"))')
+  return version === undefined ? undefined : { python, version: version.split('+')[0].split('.').map(Number) }
 }
 
 export const showTorch = ({ python, version }: Torch): string => `${python}, PyTorch ${version.join('.')}`

@@ -156,7 +156,8 @@ static void multiply(const Product *p, void *const *b, const Runtime *rt, long z
   const long longest = ((x.all_strips + x.strip_width - 1) / x.strip_width + strips - 1) / strips * x.strip_width, held = wait ? rounded(x.all_strips, x.strip_width) : longest, beside = rounded(x.block, x.kept_width);
   const long ld = x.rows_kept ? held : beside, size = held * beside;
   float *kept = T == 1 ? scratch(rt->scratch, 2, kstep * beside) : common(0, kstep * beside);
-  float *packed = scratch(rt->scratch, 0, kstep * (x.rows_kept ? NR : longest));
+  /* rows that are read where they lie need no room */
+  float *packed = x.in_place && !x.rows_kept ? NULL : scratch(rt->scratch, 0, kstep * (x.rows_kept ? NR : longest));
   float *all = wait && T > 1 ? common(1, size) : scratch(rt->scratch, 1, size), *turned = x.turned ? scratch(rt->scratch, 3, longest * beside) : NULL;
   for (long b0 = 0; b0 < x.all_kept; b0 += x.block) {
     const long n = least(x.block, x.all_kept - b0);
