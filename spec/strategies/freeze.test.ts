@@ -135,7 +135,7 @@ describe('with LoRA', () => {
 })
 
 test('faults say what there is', () => {
-  expect(faultOf(freeze({ prefix: 4 }))).toContain('block 3')
+  expect(faultOf(freeze({ prefix: 4 }))).toContain('the first 4 blocks of 3; set freeze.prefix to 3 or less')
   expect(faultOf(freeze({ blocks: [1, 7] }))).toContain('block 7')
   expect(faultOf(freeze({ paths: /nothing/ }))).toContain('nothing of this kind')
 })
