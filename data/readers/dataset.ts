@@ -23,6 +23,8 @@ export interface Image {
   readonly orientation?: number
   /** `[height, width]`: 1 where a pixel is no measurement, as its file says. */
   readonly padding?: Uint8Array
+  /** Its numbers are called unsigned, and some look as if they had been below 0. */
+  readonly wrapped?: boolean
 }
 
 export interface Sides {

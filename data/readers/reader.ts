@@ -52,7 +52,7 @@ export interface OpenOptions {
   readonly annotations?: 'stored' | 'upright'
   /** What four numbers of a box are that have no names: a corner and two sides, the default, or two corners. */
   readonly boxes?: BoxForm
-  /** Whether whole numbers of DICOM and NIfTI have a sign: 'said', the default, as headers say. */
+  /** Whether whole numbers of DICOM, NIfTI and gray pictures of 16 bits have a sign: 'said', the default, as headers say. */
   readonly sign?: Sign
 }
 

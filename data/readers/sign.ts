@@ -1,6 +1,6 @@
 /** Whole numbers that may go below 0, and files that say otherwise. */
 
-/** How whole numbers of DICOM and NIfTI are read: as headers say, or whatever they say. */
+/** How whole numbers of DICOM, NIfTI and gray pictures of 16 bits are read: as headers say, or whatever they say. */
 export type Sign = 'said' | 'signed' | 'unsigned'
 
 /** Bits of numbers that are worth asking: of few bits, images reach the top. */

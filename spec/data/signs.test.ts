@@ -1,5 +1,7 @@
 /** Numbers below 0 that files call unsigned, and elements of DICOM that contradict each other: what is said, and what restores them. */
 import { join } from 'node:path'
+import type { Sharp } from 'sharp'
+import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { oddValues, summarize } from '../../data/loading/summary.ts'
 import { openData } from '../../data/readers/index.ts'
@@ -35,6 +37,7 @@ const seen = async (files: Readonly<Record<string, Uint8Array>>, o: OpenOptions 
     values: (await itemsOf(d)).map((x) => [...x.image.data]),
     said: [...opened.notes, ...oddValues(await summarize(d, 9, () => undefined))],
     range: d.range,
+    units: d.units,
   }
 }
 
@@ -57,6 +60,48 @@ describe('numbers below 0 that a file calls unsigned', () => {
     expect((await seen(files)).said).toEqual([expect.stringMatching(/below 0 that are called unsigned: a\.dcm \(--set data\.sign=signed/)])
     const signed = await seen(files, { sign: 'signed' })
     expect([signed.values, signed.said]).toEqual([[body], []])
+  })
+
+  const gray = (): Sharp =>
+    sharp(
+      Uint16Array.from(body, (v) => v & 0xffff),
+      { raw: { width: 16, height: 16, channels: 1 } },
+    ).toColourspace('grey16')
+  const pgm = (): Buffer => {
+    const b = Buffer.alloc(512)
+    body.forEach((v, i) => b.writeUInt16BE(v & 0xffff, 2 * i))
+    return Buffer.concat([Buffer.from('P5 16 16 65535\n'), b])
+  }
+  test.each([
+    ['a.png', () => gray().png().toBuffer()],
+    ['a.tif', () => gray().tiff({ compression: 'none' }).toBuffer()],
+    ['packed.tif', () => gray().tiff({ compression: 'lzw', predictor: 'horizontal' }).toBuffer()],
+    ['a.pgm', () => Promise.resolve(pgm())],
+  ] as const)('a gray picture of 16 bits says so, and the setting reads it as it was: %s', async (name, bytes) => {
+    const files = { [name]: await bytes() }
+    const wrong = await seen(files)
+    expect(wrong.said).toEqual([
+      expect.stringContaining(`below 0 that are called unsigned: ${name} (--set data.sign=signed reads them so)`),
+    ])
+    expect(wrong.values).toEqual([body.map((v) => (v < 0 ? v + 65536 : v))])
+    const signed = await seen(files, { sign: 'signed' })
+    expect([signed.values, signed.said, signed.range, signed.units]).toEqual([[body], [], [-32768, 32767], 'stored'])
+    // as a run opens it
+    const usual = right(datasetOf(right(await openData(await folderOf(files), { sign: 'signed' })())))
+    expect([usual.channels, usual.range, [...(await itemsOf(usual))[0].image.data]]).toEqual([1, [-32768, 32767], body])
+  })
+
+  test('colours and pictures of 8 bits have no sign', async () => {
+    const bytes = Uint8Array.from({ length: 768 }, (_, i) => (i % 2 === 0 ? 250 : 3))
+    const files = {
+      'a.png': await sharp(bytes, { raw: { width: 16, height: 16, channels: 3 } })
+        .png()
+        .toBuffer(),
+      'b.tif': await sharp(bytes, { raw: { width: 16, height: 16, channels: 3 } })
+        .tiff({ compression: 'none' })
+        .toBuffer(),
+    }
+    expect((await seen(files, { sign: 'signed' })).values).toEqual((await seen(files)).values)
   })
 
   test('what reaches the middle, or the top alone, is not meant', () => {

@@ -21,7 +21,8 @@ import { param, zeros } from '../../core/model.ts'
 import { draw, stream } from '../../core/random.ts'
 import { trace } from '../../core/trace.ts'
 import { sizeOf } from '../../core/type.ts'
-import { add, mul, sub } from '../../ops/elementwise.ts'
+import { einsum } from '../../ops/contract.ts'
+import { add, mul, sub, tanh } from '../../ops/elementwise.ts'
 import { gelu, layerNorm, linear } from '../../ops/nn.ts'
 import { sum } from '../../ops/reduce.ts'
 import { must } from '../rules/agreement.ts'
@@ -131,6 +132,25 @@ describe('recomputing', () => {
     expect(fullest.bytes).toBeLessThanOrEqual(before)
     expect(fullest.bytes).toBeGreaterThan(0.8 * before)
     expect(fullest.tenants[0].name).toContain('f32[512, 32]')
+  })
+
+  it.each([
+    ['is not read again when it has been replaced', 'soon', 1],
+    ['is read again where it is replaced later', 'late', 2],
+  ] as const)('an old state %s', (_, when, times) => {
+    const [w, x] = [parameter('w', param([64, 64], zeros)), input('x', [512, 64])]
+    const curved = tanh(w)
+    const near = tanh(linear(x, curved))
+    const layers = Array.from({ length: 6 }, (__, i) => input(`v${i}`, [64, 64]))
+    const last = layers.reduce((a, v) => tanh(linear(a, v)), near)
+    // an element of `curved` for an element of a product, long after the product that it is an operand of
+    const far = mul(einsum('kr,kc->rc')(last, near), curved)
+    const waited = sum()(when === 'soon' ? near : far)
+    const given = right(trace('replaced', [value('far', far), state('w', sub(w, mul(w, waited)))]))
+    const { graph, kernels } = right(follow(nativeRoad(1e5))(given))
+    legal(graph, kernels)
+    const curving = kernels.filter((k) => k.reads.some((r) => residentPath(r) === 'w') && k.kernel.key.includes('tanh'))
+    expect(curving.length).toBe(times)
   })
 
   it('changes no values', async () => {

@@ -52,6 +52,15 @@ describe('a new state', () => {
     for (let steps = 0; steps < 2000; steps++) await must(executable.run({ values: new Map() }))
     expect([...(await must(device.read('count')))]).toEqual([2000])
   })
+  it('of one element, to which a long sum is added, is made by one thread', async () => {
+    const total = parameter('total', param([], zeros))
+    const graph = right(trace('totalling', [state('total', add(total, sum()(input('x', [8, 1024]))))]))
+    await must(device.write('total', total.type, Float32Array.of(0)))
+    const executable = await must(device.compile(graph))
+    const values = new Map([['x', new Float32Array(8192).fill(1)]])
+    for (let steps = 0; steps < 500; steps++) await must(executable.run({ values }))
+    expect([...(await must(device.read('total')))]).toEqual([500 * 8192])
+  })
   it.each([16, 700, 5000])('of a product of sums of %i, in place', async (k) => {
     const [x, y] = [input('x', [k, 40]), input('y', [k, 40])]
     await steps(40, [x, y], (w, b) => [sub(w, mul(einsum('kr,kc->rc')(x, y), mul(w, 1e-3))), add(b, sum({ axes: [0] })(x))])

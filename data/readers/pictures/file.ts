@@ -11,10 +11,12 @@ import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import { fault, messageOf } from '../../../core/fault.ts'
 import type { Fault } from '../../../core/fault.ts'
-import type { Image } from '../dataset.ts'
+import type { Image, Item } from '../dataset.ts'
 import { guarded } from '../../formats/file.ts'
 import { allowedBytes } from '../../formats/limits.ts'
 import { toChannels } from '../result.ts'
+import { looksWrapped } from '../sign.ts'
+import type { Sign } from '../sign.ts'
 import { apngFrame, apngHead, framesOf } from './apng.ts'
 import { bmpHead, bmpRaster, isBmp } from './bmp.ts'
 import { cmykPixels, cmykPlanes, yccPlanes } from './colours.ts'
@@ -46,7 +48,16 @@ export interface PictureOptions {
   readonly values?: 'unit' | 'stored'
   /** Bytes that the numbers of one picture may take; 4 GiB by default. */
   readonly itemBytes?: number
+  /** Whether whole numbers of 16 bits and more have a sign, unless they are colours: 'said', the default, as files say; PNG cannot. */
+  readonly sign?: Sign
 }
+
+/** What a picture says of itself, as fields of an item. */
+export const pictureFields = ({ padding, wrapped, ...image }: Image): Pick<Item, 'image' | 'padding' | 'wrapped'> => ({
+  image,
+  ...(padding === undefined ? {} : { padding }),
+  ...(wrapped === undefined ? {} : { wrapped }),
+})
 
 /** The endings of files that are read, in any case. */
 export const pictureEndings: ReadonlyArray<string> = [
@@ -56,6 +67,10 @@ export const pictureEndings: ReadonlyArray<string> = [
 
 /** Whether a path ends as pictures do. */
 export const isPicture = (path: string): boolean => pictureEndings.includes(extname(path).toLowerCase())
+
+/** What is said of whole numbers without a sign that look as if they had one. */
+const wrappedAs = (numbers: ArrayLike<number>, bits: number, padding?: Uint8Array): Pick<Image, 'wrapped'> =>
+  looksWrapped(numbers, bits, padding) ? { wrapped: true } : {}
 
 /** Interleaved pixels of `from` channels (the last of 2 or 4 is alpha) as planes, divided by `by`; `opaque` fills a missing alpha. */
 const toPlanes = (
@@ -76,6 +91,20 @@ const toPlanes = (
   else for (let c = 0; c < colours; c++) for (let i = 0; i < n; i++) data[c * n + i] = pixels[from * i + (from >= 3 ? c : 0)] / by
   if (channels > colours) for (let i = 0; i < n; i++) data[colours * n + i] = (from % 2 === 0 ? pixels[from * i + from - 1] : opaque) / by
   return { channels, height, width, data }
+}
+
+/** Decoded pixels as an image, in the range that is asked for; of gray ones of 16 bits it is asked whether they have a sign. */
+const imageOf = (
+  pixels: Uint8Array | Uint8ClampedArray | Uint16Array,
+  from: number,
+  size: { readonly width: number; readonly height: number },
+  { channels = 3, values = 'unit', sign }: PictureOptions,
+): Image => {
+  const deep = pixels instanceof Uint16Array
+  const top = deep ? 65535 : 255
+  if (deep && from === 1 && sign === 'signed') return toPlanes(Int16Array.from(pixels), from, size, channels, 1, top)
+  const image = toPlanes(pixels, from, size, channels, values === 'unit' ? top : 1, top)
+  return deep && from === 1 ? { ...image, ...wrappedAs(pixels, 16) } : image
 }
 
 /** What the system's decoder says of formats, colours and packings that it was not built with. */
@@ -130,6 +159,7 @@ const pageImage = (bytes: Uint8Array, t: Tiff, p: TiffPage, { channels = 3, valu
     width: p.width,
     data,
     ...(padding === undefined ? {} : { padding }),
+    ...(colours === 1 && !alpha && p.kind === 'unsigned' ? wrappedAs(read.right, p.bits, padding) : {}),
   }
   // bands are not colours: what is not asked for is not made of them
   if (measured && channels === 'stored') return E.right(image)
@@ -145,12 +175,14 @@ const channelsImage = (
 ): Either<string, Image> => {
   const [{ width, height, bits }] = pages
   const data = new Float32Array(pages.length * width * height)
+  let wrapped = false
   for (const [c, p] of pages.entries()) {
     const plane = pageImage(bytes, t, p, { channels: 'stored', values: 'stored' })
     if (E.isLeft(plane)) return plane
     data.set(plane.right.data, c * width * height)
+    wrapped ||= plane.right.wrapped === true
   }
-  const image: Image = { channels: pages.length, height, width, data }
+  const image: Image = { channels: pages.length, height, width, data, ...(wrapped ? { wrapped } : {}) }
   return E.right(channels === 'stored' ? image : toChannels(channels, 2 ** bits - 1)(image))
 }
 
@@ -199,9 +231,9 @@ export const decodePicture =
   (place: string, options: PictureOptions = {}) =>
   (bytes: Uint8Array): TaskEither<Fault, Image> =>
   async () => {
-    const { channels = 3, upright = true, values = 'unit', page: wanted = 0 } = options
+    const { channels = 3, upright = true, page: wanted = 0 } = options
     try {
-      const tiff = tiffOf(bytes)
+      const tiff = tiffOf(bytes, options.sign)
       const page = E.isRight(tiff) ? tiff.right.pages.at(wanted) : undefined
       // a page that stands upright; others are turned by the system's decoder
       if (E.isRight(tiff) && page !== undefined && isPlain(page) && (!upright || (page.tags.get(274)?.[0] ?? 1) === 1)) {
@@ -223,9 +255,7 @@ export const decodePicture =
       const raster = await rasterOf(bytes, wanted)
       if (raster !== undefined) {
         if (E.isLeft(raster)) return E.left(unreadable(place, raster.left))
-        const { pixels, channels: from, deep } = raster.right
-        const top = deep ? 65535 : 255
-        return E.right(toPlanes(pixels, from, raster.right, channels, values === 'unit' ? top : 1, top))
+        return E.right(imageOf(raster.right.pixels, raster.right.channels, raster.right, options))
       }
       const { default: sharp } = await import('sharp')
       const picture = sharp(bytes, decoding(wanted, upright))
@@ -255,7 +285,7 @@ export const decodePicture =
           : decoded
       const from = (gray ? 1 : 3) + (alpha ? 1 : 0)
       if (pixels.length !== info.width * info.height * from) return E.left(unreadable(place, `${info.channels} channels`))
-      const image = toPlanes(pixels, from, info, channels, values === 'unit' ? top : 1, top)
+      const image = imageOf(pixels, from, info, options)
       return E.right(upright && orientation > 1 ? { ...image, orientation } : image)
     } catch (e) {
       return E.left(unreadable(place, messageOf(e)))

@@ -15,10 +15,12 @@ import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Sides } from '../dataset.ts'
 import { systemFault } from '../../formats/file.ts'
-import { isPicture, pictureEndings, readPicture } from './file.ts'
+import { decodingOf, stated } from './decoding.ts'
+import type { Decoding } from './decoding.ts'
+import { isPicture, pictureEndings, pictureFields, readPicture } from './file.ts'
 import type { Pages, PictureOptions } from './file.ts'
 import { beginsAsPicture, peekPicture } from './header.ts'
-import type { Peeked } from './header.ts'
+import type { Peeked, PeekOptions } from './header.ts'
 import { chooseKind } from '../kinds.ts'
 import type { Kind } from '../kinds.ts'
 import { counted, note } from '../note.ts'
@@ -41,18 +43,11 @@ const empty = (root: string): Fault =>
   })
 
 /** What a dataset of pictures is made of: paths below `root`, the classes among their first folders, values and channels. */
-export interface Pictures {
+export interface Pictures extends Decoding {
   readonly name: string
   readonly root: string
   readonly paths: ReadonlyArray<string>
   readonly classes: ReadonlyArray<string>
-  readonly options: FolderOptions
-  /** The channels to state where `options` leaves them as stored. */
-  readonly stored?: number
-  /** The range to state where values are as stored. */
-  readonly range?: readonly [number, number]
-  /** Values that measure something, of which a range is not what is to be shown. */
-  readonly measured?: boolean
   /** Sides by path, of those whose headers have been seen. */
   readonly sizes?: ReadonlyArray<readonly [path: string, size: Sides]>
   /** The page of each path, where files have several; a path comes once for each of its pages. */
@@ -63,17 +58,14 @@ const origin = originOf<Pictures>('pictures')
 
 /** Pictures as a dataset. */
 export const pictures = (parts: Pictures): Dataset => {
-  const { name, root, paths, classes, options, stored, range, measured, pages, sizes } = parts
+  const { name, root, paths, classes, options, pages, sizes } = parts
   const numbers = new Map(classes.map((c, i) => [c, i]))
   const labels = classes.length === 0 ? [] : paths.map((p) => numbers.get(folderOf(p) ?? ''))
-  const { channels = 3, values } = options
   const seen = new Map(sizes)
   return {
     name,
     length: paths.length,
-    channels: channels === 'stored' ? (stored ?? 3) : channels,
-    range: values === 'stored' || measured === true ? (range ?? [0, 255]) : [0, 1],
-    ...(measured === true ? { units: 'stored' } : {}),
+    ...stated(parts),
     classes,
     label: (i) => O.fromNullable(labels[i]),
     origin: TE.right(origin.of(parts)),
@@ -84,9 +76,8 @@ export const pictures = (parts: Pictures): Dataset => {
       const label = labels[i]
       return pipe(
         readPicture(join(root, paths[i]), pages === undefined ? options : { ...options, page: pages[i] }),
-        TE.map(({ padding, ...image }) => ({
-          image,
-          ...(padding === undefined ? {} : { padding }),
+        TE.map((picture) => ({
+          ...pictureFields(picture),
           source: paths[i],
           ...(pages === undefined ? {} : { frame: pages[i] }),
           ...(label === undefined ? {} : { label }),
@@ -130,14 +121,14 @@ interface Probe {
   readonly seen: ReadonlyMap<string, Peeked>
 }
 
-const probe = async (root: string, paths: ReadonlyArray<string>, pages: Pages | undefined): Promise<Probe> => {
+const probe = async (root: string, paths: ReadonlyArray<string>, o: PeekOptions): Promise<Probe> => {
   const step = Math.ceil(paths.length / looked)
   const some = paths.filter((p, i) => i % step === 0 || mayHavePages(p))
   const seen = new Map<string, Peeked>()
   for (let at = 0; at < some.length; at += 8) {
     await Promise.all(
       some.slice(at, at + 8).map(async (p) => {
-        const peeked = await peekPicture(join(root, p), pages)
+        const peeked = await peekPicture(join(root, p), o)
         if (peeked !== undefined) seen.set(p, peeked)
       }),
     )
@@ -238,7 +229,7 @@ export const pictureReader: Reader = {
     files:
       ({ name, root, paths, classes }, o) =>
       async () => {
-        const probed = await probe(root, paths, o.pages)
+        const probed = await probe(root, paths, o)
         const { seen } = probed
         const alike = (o.select ?? []).length === 0 && ![...seen.values()].some((p) => p.measured !== undefined)
         const chosen = alike
@@ -253,30 +244,15 @@ export const pictureReader: Reader = {
           const s = seen.get(p)
           return s === undefined ? [] : [s]
         })
-        const measured = known.flatMap((s) => (s.measured === undefined ? [] : [s.measured]))
-        const channels = o.channels ?? (measured.length > 0 ? 'stored' : known.length > 0 && known.every((s) => s.channels <= 2) ? 1 : 3)
-        const options = {
-          channels,
-          values: measured.length > 0 ? ('stored' as const) : (o.values ?? 'unit'),
-          ...(o.pages === undefined ? {} : { pages: o.pages }),
-          ...(o.itemBytes === undefined ? {} : { itemBytes: o.itemBytes }),
-        }
         const paged = files.some((p) => (seen.get(p)?.pages ?? [0]).some((page) => page > 0))
         const entries = paged ? files.flatMap((p) => (seen.get(p)?.pages ?? [0]).map((page) => ({ p, page }))) : []
-        const range =
-          measured.length > 0
-            ? ([Math.min(...new Set(measured.map((m) => m.range[0]))), Math.max(...new Set(measured.map((m) => m.range[1])))] as const)
-            : ([0, known.some((s) => s.deep) ? 65535 : 255] as const)
         const dataset = pictures({
           name,
           root,
           classes,
-          options,
-          range,
+          ...decodingOf(known, o),
           paths: paged ? entries.map((e) => e.p) : files,
-          stored: known.at(0)?.channels ?? 3,
           sizes: [...seen].map(([p, s]) => [p, s.size] as const),
-          ...(measured.length > 0 ? { measured: true } : {}),
           ...(paged ? { pages: entries.map((e) => e.page) } : {}),
         })
         return E.right({

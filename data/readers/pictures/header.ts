@@ -5,7 +5,7 @@ import { headOf } from '../sorting.ts'
 import { framesOf } from './apng.ts'
 import { channelled, ownPages } from './channels.ts'
 import { ownHead, pageKind } from './file.ts'
-import type { Pages } from './file.ts'
+import type { Pages, PictureOptions } from './file.ts'
 import { isJpeg2000 } from './jpeg2000.ts'
 import { isPlain, tiffOf } from './tiff.ts'
 import type { Tiff, TiffPage } from './tiff.ts'
@@ -71,8 +71,15 @@ const upTo = (n: number): ReadonlyArray<number> => Array.from({ length: n }, (_,
 /** Bytes that hold what a header says, of formats that are looked at here. */
 const headBytes = 4096
 
+/** What of the options changes what a header means. */
+export type PeekOptions = Pick<PictureOptions, 'pages' | 'sign'>
+
+/** One channel of 16 bits that is read as numbers with a sign. */
+const asSigned = (channels: number, deep: boolean, sign: PictureOptions['sign']): Pick<Peeked, 'measured'> =>
+  sign === 'signed' && deep && channels === 1 ? { measured: { what: '1-band signed-16', range: [-32768, 32767] } } : {}
+
 /** What the header of a picture says: of a file by its path, or of bytes. None where it cannot be read. */
-export const peekPicture = async (file: string | Uint8Array, pages: Pages = 'images'): Promise<Peeked | undefined> => {
+export const peekPicture = async (file: string | Uint8Array, o: PeekOptions = {}): Promise<Peeked | undefined> => {
   try {
     const head = typeof file === 'string' ? await headOf(file, headBytes) : file
     if (head === undefined) return undefined
@@ -80,11 +87,11 @@ export const peekPicture = async (file: string | Uint8Array, pages: Pages = 'ima
     if (own !== undefined) {
       if (E.isLeft(own)) return undefined
       const { channels, deep, height, width } = own.right
-      return { channels, deep, pages: [0], others: 0, size: { height, width } }
+      return { channels, deep, pages: [0], others: 0, size: { height, width }, ...asSigned(channels, deep, o.sign) }
     }
     if ((head[0] === 0x49 || head[0] === 0x4d) && head[0] === head[1]) {
-      const tiff = tiffOf(typeof file === 'string' ? await readFile(file) : file)
-      if (E.isRight(tiff)) return peekTiff(tiff.right, pages)
+      const tiff = tiffOf(typeof file === 'string' ? await readFile(file) : file, o.sign)
+      if (E.isRight(tiff)) return peekTiff(tiff.right, o.pages ?? 'images')
     }
     const { default: sharp } = await import('sharp')
     const { channels, depth, space, width, height, orientation = 1, pages: inFile } = await sharp(file).metadata()
@@ -96,6 +103,7 @@ export const peekPicture = async (file: string | Uint8Array, pages: Pages = 'ima
       pages: upTo(frames),
       others: 0,
       size: turned({ height, width }, orientation),
+      ...asSigned(channels, depth === 'ushort', o.sign),
     }
   } catch {
     return undefined

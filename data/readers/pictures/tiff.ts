@@ -7,6 +7,7 @@ import * as E from 'fp-ts/lib/Either.js'
 import type { Either } from 'fp-ts/lib/Either.js'
 import { codeOf, messageOf } from '../../../core/fault.ts'
 import { widenF16 } from '../../formats/half.ts'
+import type { Sign } from '../sign.ts'
 import { unpackBits, unpackLzw } from './unpack.ts'
 
 /** What a page is. */
@@ -84,8 +85,14 @@ export const noData = (p: TiffPage, planes: Float32Array): Uint8Array | undefine
   return any ? out : undefined
 }
 
+/** The page with its whole numbers read as having a sign or none, whatever it says: those of 16 bits and more that are no colours. */
+const readAs =
+  (sign: Sign) =>
+  (p: TiffPage): TiffPage =>
+    sign === 'said' || p.kind === 'float' || p.bits < 16 || p.photometric > 1 ? p : { ...p, kind: sign }
+
 /** Every page of a file. Left: no TIFF, or one that is cut off. */
-export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
+export const tiffOf = (bytes: Uint8Array, sign: Sign = 'said'): Either<string, Tiff> => {
   const v = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const little = bytes[0] === 0x49
   if (bytes.length < 8 || bytes[0] !== bytes[1] || (bytes[0] !== 0x49 && bytes[0] !== 0x4d))
@@ -150,7 +157,7 @@ export const tiffOf = (bytes: Uint8Array): Either<string, Tiff> => {
   } catch {
     return E.left('the end of the file within its pages')
   }
-  return pages.length === 0 ? E.left('no page') : E.right({ little, pages })
+  return pages.length === 0 ? E.left('no page') : E.right({ little, pages: pages.map(readAs(sign)) })
 }
 
 /** Whether a page is read here: gray, RGB or YCbCr of whole bytes, not packed as a picture. */

@@ -8,24 +8,21 @@ import type { Fault } from '../../../core/fault.ts'
 import { outside } from '../dataset.ts'
 import type { Dataset, Item, SplitName } from '../dataset.ts'
 import { counted, note } from '../note.ts'
-import { decodePicture } from '../pictures/file.ts'
 import type { Shared } from '../manifest/labels.ts'
-import type { PictureOptions } from '../pictures/file.ts'
+import { decodingOf, stated } from '../pictures/decoding.ts'
+import type { Decoding } from '../pictures/decoding.ts'
+import { decodePicture, pictureFields } from '../pictures/file.ts'
 import { peekPicture } from '../pictures/header.ts'
 import type { Peeked } from '../pictures/header.ts'
 import type { OpenOptions } from '../reader.ts'
 import { splitOf } from '../split.ts'
 
 /** What is known of them, as plain data. */
-export interface PackedParts extends Shared {
+export interface PackedParts extends Shared, Decoding {
   readonly name: string
   readonly length: number
   /** The shard of each: what is read one after the other. */
   readonly shards: Int32Array
-  readonly options: PictureOptions
-  /** Channels to state where pictures keep their own. */
-  readonly stored: number
-  readonly deep: boolean
 }
 
 /** Where the bytes of a picture are. */
@@ -38,13 +35,11 @@ export interface Source {
 
 /** Packed pictures as a dataset. */
 export const packed = (p: PackedParts, s: Source): Omit<Dataset, 'origin'> => {
-  const { channels = 3, values } = p.options
   const label = (i: number): number | undefined => (p.labels[i] >= 0 ? p.labels[i] : undefined)
   return {
     name: p.name,
     length: p.length,
-    channels: channels === 'stored' ? p.stored : channels,
-    range: values === 'stored' ? [0, p.deep ? 65535 : 255] : [0, 1],
+    ...stated(p),
     classes: p.classes,
     label: (i) => O.fromNullable(label(i)),
     sourceOf: s.sourceOf,
@@ -57,10 +52,9 @@ export const packed = (p: PackedParts, s: Source): Omit<Dataset, 'origin'> => {
       return pipe(
         s.bytes(i),
         TE.chain((bytes) => decodePicture(s.placeOf(i), p.options)(bytes)),
-        TE.map(({ padding, ...image }): Item => ({
-          image,
+        TE.map((picture): Item => ({
+          ...pictureFields(picture),
           source: s.sourceOf(i),
-          ...(padding === undefined ? {} : { padding }),
           ...(own === undefined ? {} : { label: own }),
           ...(several === undefined ? {} : { labels: several }),
         })),
@@ -73,10 +67,7 @@ export const packed = (p: PackedParts, s: Source): Omit<Dataset, 'origin'> => {
 const looked = 64
 
 /** What some of them are. */
-export interface Look {
-  readonly options: PictureOptions
-  readonly stored: number
-  readonly deep: boolean
+export interface Look extends Decoding {
   readonly notes: ReadonlyArray<string>
 }
 
@@ -86,16 +77,13 @@ export const look = async (length: number, bytes: Source['bytes'], o: OpenOption
   const n = Math.min(looked, length)
   for (let k = 0; k < n; k++) {
     const b = await bytes(Math.floor((k * length) / n))()
-    const p = E.isRight(b) ? await peekPicture(b.right) : undefined
+    const p = E.isRight(b) ? await peekPicture(b.right, o) : undefined
     if (p !== undefined) seen.push(p)
   }
   const gray = seen.filter((p) => p.channels <= 2)
   const pages = seen.filter((p) => p.pages.length > 1)
-  const channels = o.channels ?? (seen.length > 0 && gray.length === seen.length ? 1 : 3)
   return {
-    options: { channels, values: o.values ?? 'unit' },
-    stored: seen.at(0)?.channels ?? 3,
-    deep: seen.some((p) => p.deep),
+    ...decodingOf(seen, o),
     notes: [
       ...(gray.length === 0 || gray.length === seen.length
         ? []

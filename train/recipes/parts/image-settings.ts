@@ -60,7 +60,7 @@ export const imageSettings = section(
     boxes: oneOf(['sides', 'corners'], 'what four numbers of a box are that have no names: x, y, width, height, or x and y of two corners'),
     sign: oneOf(
       ['said', 'signed', 'unsigned'],
-      'whether whole numbers of DICOM and NIfTI have a sign, so that the top of their range is below 0; said: as files say',
+      'whether whole numbers of DICOM, NIfTI and gray pictures of 16 bits have a sign, so that the top of their range is below 0; said: as files say',
     ),
     nan: oneOf(['air', 'stop', 'zero'], 'what values that are NaN or infinite are: air, as padding; a fault; or the value 0'),
     onError: oneOf(['stop', 'skip'], 'what an image that cannot be read does'),
