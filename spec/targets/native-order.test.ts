@@ -1,6 +1,7 @@
 /** The order of native kernels: everything after what it reads, old states read before they are replaced, and less memory. */
 import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
+import * as O from 'fp-ts/lib/Option.js'
 import { describe, expect, it } from 'vitest'
 import type { Fused, Kernels, Tensor } from '../../compiler/kernel/fused.ts'
 import { outputsOf, residentPath } from '../../compiler/kernel/fused.ts'
@@ -12,9 +13,12 @@ import { follow } from '../../compiler/road.ts'
 import { nativeRoad } from '../../compiler/targets/native/road.ts'
 import type { Graph } from '../../core/graph.ts'
 import { state, value } from '../../core/graph.ts'
+import type { Expr } from '../../core/expr.ts'
 import { input, parameter } from '../../core/leaves.ts'
 import { param, zeros } from '../../core/model.ts'
+import { apply } from '../../core/primitive.ts'
 import { trace } from '../../core/trace.ts'
+import { sizeOf } from '../../core/type.ts'
 import { grad } from '../../compiler/grad.ts'
 import { add, mul, sub, tanh } from '../../ops/elementwise.ts'
 import { linear } from '../../ops/nn.ts'
@@ -73,6 +77,25 @@ describe('the order of kernels', () => {
     expect(readers.length).toBeGreaterThan(1)
     expect(Math.max(...readers)).toBe(replaced)
     expect(copies(planOf(ordered(given)))).toBe(0)
+  })
+
+  it('puts off what is computed again until it is needed, though it is little beside what it is made of', () => {
+    const layer = (x: Expr, i: number): Expr => tanh(linear(x, input(`w${i}`, [64, 64])))
+    const first = layer(input('x', [512, 64]), 0)
+    const last = [1, 2, 3, 4].reduce(layer, first)
+    const rows = sum({ axes: [1], keep: true })(tanh(first))
+    const inRegion = (e: Expr): Expr => (e === first || e._tag !== 'Apply' ? e : apply(e.op, e.args.map(inRegion), O.some('block')))
+    const given = (e: Expr): Kernels => fusedOf(right(trace('again', [value('out', sum()(mul(last, e)))])))
+    const placeOf = ({ graph, kernels }: Kernels): readonly [made: number, read: number] => {
+      const order = ordered({ graph, kernels }).kernels
+      const made = order.findIndex((k) => k.writes.some((w) => sizeOf(w.type.shape) === 512))
+      const [rowsMade] = order[made].writes
+      return [made, order.findIndex((k) => k.reads.includes(rowsMade))]
+    }
+    // so little is made early, were it not in a region
+    expect(placeOf(given(rows))).toEqual([1, 6])
+    const [made, read] = placeOf(given(inRegion(rows)))
+    expect(made).toBe(read - 1)
   })
 
   // little beside what they are made of, and so large that only what they free is more
