@@ -1,10 +1,17 @@
 import * as E from 'fp-ts/lib/Either.js'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { pipe } from 'fp-ts/lib/function.js'
+import * as TE from 'fp-ts/lib/TaskEither.js'
+import { afterAll, describe, expect, test } from 'vitest'
+import type { Device, Executable } from '../../compiler/target.ts'
+import { openTarget } from '../../compiler/targets/open.ts'
+import { draw, stream } from '../../core/random.ts'
 import { readSafetensors } from '../../data/formats/safetensors.ts'
 import { floatsOf, intsOf } from '../../data/formats/tensor.ts'
 import { knn } from '../../train/judge/evaluate/knn.ts'
 import type { KnnOptions, LabelledFeatures } from '../../train/judge/evaluate/knn.ts'
+import { nearestOf, nearestOn } from '../../train/judge/evaluate/neighbours.ts'
+import type { Rows } from '../../train/judge/evaluate/neighbours.ts'
 import { left, right } from '../data/either.ts'
 
 const base: KnnOptions = { k: [5, 20], classes: 7, temperature: 0.07, votes: 'v1' }
@@ -78,6 +85,49 @@ const plain = (o: KnnOptions, k: number, train: LabelledFeatures, tests: Labelle
     return votes
   })
 }
+
+describe('with a device', async () => {
+  const precise = right(await openTarget('native')())
+  const truncated = (x: Float32Array): Float32Array => new Float32Array(new Uint32Array(x.buffer).map((bits) => bits & 0xffff0000).buffer)
+  /** As one that multiplies in bfloat16. */
+  const rounding = (d: Device): Device => ({
+    ...d,
+    compile: (g, o) =>
+      pipe(
+        d.compile(g, o),
+        TE.map((e): Executable => ({
+          ...e,
+          run: (feed) => e.run({ ...feed, values: new Map([...feed.values].map(([p, x]) => [p, truncated(Float32Array.from(x))])) }),
+        })),
+      ),
+  })
+  afterAll(() => {
+    precise.close()
+  })
+  const rows = (n: number, dim: number, seed: number, of: (x: number) => number): Rows => {
+    const x = draw(stream(seed, 'rows', 0), { _tag: 'Normal', mean: 0, std: 1 }, [n * dim])
+    return { data: Float32Array.from(x, of), dim }
+  }
+  const normal = (x: number): number => x
+  const twice = (r: Rows): Rows => ({ data: Float32Array.from([...r.data, ...r.data]), dim: r.dim })
+  test.each([
+    ['rows that have little in common', rows(700, 24, 1, normal), rows(300, 24, 2, normal)],
+    ['rows that are nearly one', rows(700, 24, 3, (x) => 1 + 1e-6 * x), rows(300, 24, 4, (x) => 1 + 1e-6 * x)],
+    ['rows that are one', rows(500, 8, 5, () => 1), rows(40, 8, 6, () => 1)],
+    ['rows that come twice', twice(rows(300, 16, 7, normal)), rows(90, 16, 7, normal)],
+    ['rows of small whole numbers', rows(600, 3, 8, Math.round), rows(90, 3, 9, Math.round)],
+  ])('the neighbours are those of the host, to the bit: %s', async (_, train, tests) => {
+    for (const device of [precise, rounding(precise)])
+      for (const o of [
+        { k: 20, normalise: true, leaveOneOut: false },
+        { k: 1, normalise: false, leaveOneOut: false },
+        { k: 7, normalise: true, leaveOneOut: true },
+      ]) {
+        const asked = o.leaveOneOut ? train : tests
+        expect(right(await nearestOn(device, train, asked, o, undefined, 0)())).toEqual(nearestOf(train, asked, o))
+      }
+  })
+})
 
 describe('laws of k-NN', () => {
   test('equals the definition, block by block, with and without leaving one out', () => {

@@ -12,9 +12,9 @@ export const judge: Judge = {
   accuracy: (device, program, { train, test, loading }, o) =>
     pipe(
       extractor(device, program, program.cls, loading),
-      TE.map((eye) => knnAccuracy(o, train, test)(eye.rows)),
+      TE.map((eye) => knnAccuracy(device, o, train, test)(eye.rows)),
     ),
-  pixels: ({ train, test }, o) => knnAccuracy(o, train, test)(pixelRows),
+  pixels: (device, { train, test }, o) => knnAccuracy(device, o, train, test)(pixelRows),
   begun: ({ out, assembled, images }) =>
     pipe(writeJson(join(out, 'preprocessor_config.json'), { ...preprocessorOfRun(assembled, images.channels) })),
   finished: (f) =>

@@ -79,7 +79,7 @@ export const evaluatedBefore = async (
   const before = await accuracy()
   if (E.isLeft(before)) return before
   // what the first rank says is said of all, and pixels are compared by one; those of images of several sizes cannot be
-  const pixels = (device.share?.rank ?? 0) > 0 ? undefined : await judge.pixels(data, run.settings.evaluation)()
+  const pixels = (device.share?.rank ?? 0) > 0 ? undefined : await judge.pixels(device, data, run.settings.evaluation)()
   const known: Numbers = pixels === undefined || E.isLeft(pixels) ? {} : { knn_pixels: pixels.right }
   progress.say(
     `before training: ${knnName(run.settings.evaluation.k)} ${percent(before.right)}${'knn_pixels' in known ? ` (raw pixels ${percent(known['knn_pixels'])})` : ''}`,

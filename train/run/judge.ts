@@ -44,7 +44,7 @@ export interface Judge {
     o: Evaluation,
   ) => TaskEither<Fault, TaskEither<Fault, number>>
   /** The accuracy of the pixels themselves, which features have to beat. Fault: images of several sizes. */
-  readonly pixels: (data: Split, o: Evaluation) => TaskEither<Fault, number>
+  readonly pixels: (device: Device, data: Split, o: Evaluation) => TaskEither<Fault, number>
   /** Notes in a run's folder what others need to know of it while it still goes: how it sees images. */
   readonly begun: (o: { readonly out: string; readonly assembled: Assembled; readonly images: Imagery }) => TaskEither<Fault, void>
   /** Makes what is made of a finished run. Gives all its numbers. */

@@ -18,7 +18,7 @@ import type { FeatureProgram } from '../../run/assembly.ts'
 import type { Part } from '../../run/share.ts'
 import { amongOthers, partOf } from '../../run/share.ts'
 import type { LabelledFeatures } from './knn.ts'
-import { knn } from './knn.ts'
+import { knnOn } from './knn.ts'
 import type { Rows } from './neighbours.ts'
 import { pooled, volumesOf } from './volumes.ts'
 
@@ -139,14 +139,14 @@ const labelled =
 
 /** Top-1 accuracy (0 .. 1) of the weighted k-NN classifier: votes of `train`, asked for `test`. */
 export const knnAccuracy =
-  (o: { readonly k: number; readonly temperature: number }, train: Dataset, test: Dataset) =>
+  (device: Device, o: { readonly k: number; readonly temperature: number }, train: Dataset, test: Dataset) =>
   (rows: (d: Dataset) => TaskEither<Fault, Rows>): TaskEither<Fault, number> =>
     pipe(
       TE.Do,
       TE.bind('known', () => labelled(rows)(train)),
       TE.bind('asked', () => labelled(rows)(test)),
-      TE.chainEitherK(({ known, asked }) =>
-        knn({ k: [o.k], temperature: o.temperature, classes: train.classes.length, votes: 'v1' }, known)(asked),
+      TE.chain(({ known, asked }) =>
+        knnOn(device, { k: [o.k], temperature: o.temperature, classes: train.classes.length, votes: 'v1' }, known)(asked),
       ),
       TE.map(([result]) => result.top1),
     )

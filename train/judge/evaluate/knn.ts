@@ -1,7 +1,7 @@
 /**
  * Weighted k-nearest-neighbour classification on frozen features (Wu et al. 2018, "Unsupervised Feature Learning via
  * Non-Parametric Instance Discrimination"), as dino `eval_knn.py` and dinov2 `eval/knn.py` evaluate. Cosine similarities
- * are accumulated in float64 in a fixed order, so that results do not depend on the block sizes.
+ * are accumulated in float64 in a fixed order (neighbours.ts).
  */
 
 import * as E from 'fp-ts/lib/Either.js'
@@ -174,7 +174,7 @@ export const knn =
       E.map(() => votes(o, train, test)(nearestOf(train, test, asked(o, train.labels.length)))),
     )
 
-/** The same with the similarities computed on a device, in float32: for sets whose products are too many for the host. */
+/** The same, to the bit, where a device says which neighbours come into question: for sets whose products are many. */
 export const knnOn =
   (device: Device, o: KnnOptions, train: LabelledFeatures, progress?: (done: number, total: number) => void) =>
   (test: LabelledFeatures): TaskEither<Fault, ReadonlyArray<KnnResult>> =>
