@@ -14,6 +14,7 @@ export default defineConfig({
   },
   test: {
     include: ['spec/**/*.test.ts'],
+    setupFiles: ['spec/support/equality.ts'],
     // many files wait for processes of their own: two at a time, also on two cores
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // nothing asserts a time: this only ends what hangs, also on a loaded machine
