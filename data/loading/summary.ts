@@ -6,8 +6,8 @@ import type { Fault } from '../../core/fault.ts'
 import type { Dataset, Item } from '../readers/dataset.ts'
 import { showCount } from '../readers/folder.ts'
 import type { OpenedData } from '../readers/folder.ts'
-import { counted, note } from '../readers/note.ts'
 import type { Progress } from '../readers/result.ts'
+import { bulkOf } from './bulk.ts'
 import { isNumber, measured } from './missing.ts'
 
 /** How often a shape, a spacing or a label occurs. */
@@ -26,6 +26,8 @@ export interface Summary {
   readonly shapes: ReadonlyArray<Count<ReadonlyArray<number>>>
   /** The least and the largest value found; none where nothing could be read. */
   readonly values: readonly [number, number] | undefined
+  /** The ends between which most values lie, of pictures. */
+  readonly bulk: readonly [number, number] | undefined
   /** The least and the largest value that there can be; null where there is no bound. */
   readonly range: readonly [number | null, number | null]
   readonly units: string | undefined
@@ -110,6 +112,7 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress, s
   const unreadable: Fault[] = []
   const [sound, broken, wrapped] = [new Set<string>(), new Set<string>(), new Set<string>()]
   let [low, high, boxes, inverted, read, pixels, padding, missing, constant] = [Infinity, -Infinity, 0, 0, 0, 0, 0, 0, 0]
+  const bulk = d.units === undefined && Number.isFinite(d.range[0]) && Number.isFinite(d.range[1]) ? bulkOf(d.range) : undefined
   const countLabel = (name: string): void => {
     labels[name] = (labels[name] ?? 0) + 1
   }
@@ -145,6 +148,7 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress, s
       }
       if (v < least) least = v
       if (v > most) most = v
+      bulk?.add(v)
     }
     if (least >= most) constant++
     low = Math.min(low, least)
@@ -179,6 +183,7 @@ export const summarize = async (d: Dataset, limit: number, progress: Progress, s
     wrapped: [...wrapped],
     channels: channels.counts().map((c) => c.value),
     values: low <= high ? [low, high] : undefined,
+    bulk: bulk?.ends(),
     range: [bound(d.range[0]), bound(d.range[1])],
     units: d.units,
     modality: d.modality,
@@ -192,64 +197,6 @@ const shownCounts = (xs: ReadonlyArray<Count<ReadonlyArray<number>>>): string =>
     .join('  ')
   return xs.length > 6 ? `${shown}  and ${xs.length - 6} more` : shown
 }
-
-/** Pictures that use less than an eighth of their range: 12 bits in 16, for one. */
-const isDark = ({ values, range: [low, high], units }: Summary): boolean =>
-  units === undefined &&
-  values !== undefined &&
-  low !== null &&
-  high !== null &&
-  values[1] > low &&
-  (values[1] - low) / (high - low) < 1 / 8
-
-/** Where in the range the largest value lies, in percent. */
-const shareOf = ({ values, range: [low, high] }: Summary): string =>
-  (values === undefined || low === null || high === null ? 0 : (100 * (values[1] - low)) / (high - low)).toPrecision(2)
-
-/** Beyond metal, in the widest scale that scanners write. */
-const mostHounsfield = 32767
-
-/** What of the values is to be said: by `inspect`, and in a run's first lines. */
-export const oddValues = (s: Summary): ReadonlyArray<string> => [
-  ...(s.padding === 0 ? [] : [note(`${s.padding} of ${s.pixels} values are padding: they are air, and in no statistics`)]),
-  ...(s.missing === 0
-    ? []
-    : [
-        note(
-          `${s.missing} of ${s.pixels} values are NaN or infinite, or beyond 1e30 as fill values are: they are taken as data.nan says, as air where it says nothing`,
-          [],
-          'data.nan=stop refuses them, data.nan=zero takes them as 0',
-        ),
-      ]),
-  ...(isDark(s)
-    ? [
-        note(
-          `the largest value is at ${shareOf(s)} % of the range: through all of it the images are dark`,
-          [],
-          'data.intensity=percentiles sees them in the range of their values',
-        ),
-      ]
-    : []),
-  ...(s.wrapped.length === 0
-    ? []
-    : [
-        note(
-          `${counted(s.wrapped.length, 'file has', 'files have')} numbers at the top of their range beside small ones and none between, as numbers below 0 that are called unsigned`,
-          s.wrapped,
-          'data.sign=signed reads them so',
-        ),
-      ]),
-  ...(s.units === 'HU' && s.wrapped.length === 0 && s.values !== undefined && s.values[1] > mostHounsfield
-    ? [
-        note(
-          `values up to ${s.values[1]} HU, which nothing in a body has: numbers below 0 that the files call unsigned, or padding that they do not name`,
-          [],
-          'data.sign=signed reads them as signed',
-        ),
-      ]
-    : []),
-  ...(s.constant === 0 ? [] : [note(`${s.constant} of ${counted(s.read, 'image')} ${s.constant === 1 ? 'has' : 'have'} one value alone`)]),
-]
 
 /** A summary as lines of text. */
 export const showSummary = (name: string, s: Summary): string => {

@@ -9,7 +9,8 @@ import type { Normalisation } from '../augment/augmentation.ts'
 import { subset } from '../readers/subset.ts'
 import type { Dataset } from '../readers/dataset.ts'
 import type { Split } from '../readers/split.ts'
-import { oddValues, showOpened, summarize } from './summary.ts'
+import { oddValues, short } from './odd-values.ts'
+import { showOpened, summarize } from './summary.ts'
 import { decidedIntensity, showIntensity, usualIntensity, withIntensity } from './intensity.ts'
 import type { Intensity } from './intensity.ts'
 import type { Loading } from './loader.ts'
@@ -49,9 +50,6 @@ export interface TrainingOptions extends OpenOptions {
 
 /** Images that are looked at for a description. */
 const looked = 32
-
-/** A number as a person reads it: whole, or four digits. */
-const short = (x: number): number => (Number.isInteger(x) ? x : Number(x.toPrecision(4)))
 
 /**
  * What a person should know about the images to train on: how many, of what kind, size and spacing, which values. Fault: those looked at
