@@ -79,6 +79,6 @@ export const unknown = (readers: ReadonlyArray<Reader>, place: string, found: st
 
 /** Files of no reader by their endings, the most frequent first: `30 .bmp, 1 .gif`. */
 export const byEnding = (paths: ReadonlyArray<string>): ReadonlyArray<Left> =>
-  [...grouped(paths, (p) => extname(p).toLowerCase() || 'file without an ending')]
-    .map(([what, own]) => ({ what, paths: own }))
+  [...grouped(paths, (p) => extname(p).toLowerCase())]
+    .map(([ending, own]) => ({ what: ending || `${own.length === 1 ? 'file' : 'files'} without an ending`, paths: own }))
     .sort((a, b) => b.paths.length - a.paths.length)
