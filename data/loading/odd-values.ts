@@ -14,7 +14,7 @@ const isDark = ({ values, range: [low, high], units }: Summary): boolean =>
   values[1] > low &&
   (values[1] - low) / (high - low) < 1 / 8
 
-/** Of pictures of which most values lie in an eighth of their range, though not at its lower end (Hounsfield units with an offset), where. */
+/** Pictures of which most values lie in an eighth of their range, not at its lower end (Hounsfield units with an offset, for one): where. */
 const flatness = (s: Summary): string | undefined => {
   const { bulk, range, constant, read } = s
   const [low, high] = range
