@@ -14,7 +14,7 @@ const isDark = ({ values, range: [low, high], units }: Summary): boolean =>
   values[1] > low &&
   (values[1] - low) / (high - low) < 1 / 8
 
-/** Pictures of which most values lie in an eighth of their range, not at its lower end (Hounsfield units with an offset, for one): where. */
+/** Where most values of pictures lie that use an eighth of their range, not at its lower end: Hounsfield units with an offset, for one. */
 const flatness = (s: Summary): string | undefined => {
   const { bulk, range, constant, read } = s
   const [low, high] = range
