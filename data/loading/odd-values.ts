@@ -5,14 +5,12 @@ import type { Summary } from './summary.ts'
 /** A number as a person reads it: whole, or four digits. */
 export const short = (x: number): number => (Number.isInteger(x) ? x : Number(x.toPrecision(4)))
 
-/** Pictures that use less than an eighth of their range: 12 bits in 16, for one. */
-const isDark = ({ values, range: [low, high], units }: Summary): boolean =>
-  units === undefined &&
-  values !== undefined &&
-  low !== null &&
-  high !== null &&
-  values[1] > low &&
-  (values[1] - low) / (high - low) < 1 / 8
+/** Of pictures that use less than an eighth of their range (12 bits in 16, for one), how much they use. */
+const darkness = ({ values, range: [low, high], units }: Summary): number | undefined => {
+  if (units !== undefined || values === undefined || low === null || high === null) return undefined
+  const share = (values[1] - low) / (high - low)
+  return share > 0 && share < 1 / 8 ? share : undefined
+}
 
 /** Where most values of pictures lie that use an eighth of their range, not at its lower end: Hounsfield units with an offset, for one. */
 const flatness = (s: Summary): string | undefined => {
@@ -22,22 +20,18 @@ const flatness = (s: Summary): string | undefined => {
     low === null ||
     high === null ||
     constant === read ||
-    isDark(s) ||
+    darkness(s) !== undefined ||
     (bulk[1] - bulk[0]) / (high - low) >= 1 / 8
     ? undefined
     : `from ${short(bulk[0])} to ${short(bulk[1])}, where ${low} to ${high} are possible`
 }
-
-/** Where in the range the largest value lies, in percent. */
-const shareOf = ({ values, range: [low, high] }: Summary): string =>
-  (values === undefined || low === null || high === null ? 0 : (100 * (values[1] - low)) / (high - low)).toPrecision(2)
 
 /** Beyond metal, in the widest scale that scanners write. */
 const mostHounsfield = 32767
 
 /** What of the values is to be said: by `inspect`, and in a run's first lines. */
 export const oddValues = (s: Summary): ReadonlyArray<string> => {
-  const flat = flatness(s)
+  const [dark, flat] = [darkness(s), flatness(s)]
   return [
     ...(s.padding === 0 ? [] : [note(`${s.padding} of ${s.pixels} values are padding: they are air, and in no statistics`)]),
     ...(s.missing === 0
@@ -49,15 +43,15 @@ export const oddValues = (s: Summary): ReadonlyArray<string> => {
             'data.nan=stop refuses them, data.nan=zero takes them as 0',
           ),
         ]),
-    ...(isDark(s)
-      ? [
+    ...(dark === undefined
+      ? []
+      : [
           note(
-            `the largest value is at ${shareOf(s)} % of the range: through all of it the images are dark`,
+            `the largest value is at ${(100 * dark).toPrecision(2)} % of the range: through all of it the images are dark`,
             [],
             'data.intensity=percentiles sees them in the range of their values',
           ),
-        ]
-      : []),
+        ]),
     ...(flat === undefined
       ? []
       : [

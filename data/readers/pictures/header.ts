@@ -26,8 +26,14 @@ export interface Peeked {
   readonly size: { readonly height: number; readonly width: number }
 }
 
-const rangeOf = (p: TiffPage): readonly [number, number] =>
+const rangeOf = (p: Pick<TiffPage, 'kind' | 'bits'>): readonly [number, number] =>
   p.kind === 'float' ? [-Infinity, Infinity] : p.kind === 'signed' ? [-(2 ** (p.bits - 1)), 2 ** (p.bits - 1) - 1] : [0, 2 ** p.bits - 1]
+
+/** Bands of numbers of a kind, that measure something. */
+const bandsOf = (bands: number, p: Pick<TiffPage, 'kind' | 'bits'>): NonNullable<Peeked['measured']> => ({
+  what: `${bands}-band ${p.kind}-${p.bits}`,
+  range: rangeOf(p),
+})
 
 const turned = ({ height, width }: Peeked['size'], orientation: number): Peeked['size'] =>
   orientation >= 5 ? { height: width, width: height } : { height, width }
@@ -51,7 +57,7 @@ const peekTiff = (t: Tiff, asked: Pages): Peeked => {
       pages: stack.images.map(([page]) => page),
       others: pages.length - own.length,
       size,
-      measured: { what: `${channels}-band ${first.kind}-${first.bits}`, range: rangeOf(first) },
+      measured: bandsOf(channels, first),
       ...across,
     }
   return {
@@ -62,7 +68,7 @@ const peekTiff = (t: Tiff, asked: Pages): Peeked => {
     others: pages.length - own.length,
     size,
     ...across,
-    ...(measured && isPlain(first) ? { measured: { what: `${colours}-band ${first.kind}-${first.bits}`, range: rangeOf(first) } } : {}),
+    ...(measured && isPlain(first) ? { measured: bandsOf(colours, first) } : {}),
   }
 }
 
@@ -76,7 +82,7 @@ export type PeekOptions = Pick<PictureOptions, 'pages' | 'sign'>
 
 /** One channel of 16 bits that is read as numbers with a sign. */
 const asSigned = (channels: number, deep: boolean, sign: PictureOptions['sign']): Pick<Peeked, 'measured'> =>
-  sign === 'signed' && deep && channels === 1 ? { measured: { what: '1-band signed-16', range: [-32768, 32767] } } : {}
+  sign === 'signed' && deep && channels === 1 ? { measured: bandsOf(1, { kind: 'signed', bits: 16 }) } : {}
 
 /** What the header of a picture says: of a file by its path, or of bytes. None where it cannot be read. */
 export const peekPicture = async (file: string | Uint8Array, o: PeekOptions = {}): Promise<Peeked | undefined> => {

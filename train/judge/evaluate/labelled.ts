@@ -101,18 +101,6 @@ export const pickRows =
     return { rows: { data, dim: rows.dim }, targets: rowsOfTargets(indices)(targets) }
   }
 
-/** Rows of length 1, as the official regression takes them. */
-export const unitRows = ({ data, dim }: Rows): Rows => {
-  const out = Float32Array.from(data)
-  for (let at = 0; at < out.length; at += dim) {
-    let s = 0
-    for (let d = at; d < at + dim; d++) s += out[d] * out[d]
-    const norm = Math.max(Math.sqrt(s), 1e-12)
-    for (let d = at; d < at + dim; d++) out[d] /= norm
-  }
-  return { data: out, dim }
-}
-
 export const joined = (a: Labelled, b: Labelled): Labelled => {
   const both = (x: Float32Array, y: Float32Array): Float32Array => {
     const out = new Float32Array(x.length + y.length)

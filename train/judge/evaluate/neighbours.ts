@@ -63,6 +63,12 @@ const divided = <A extends Float32Array | Float64Array>(f: Measured, rows: Reado
 
 const upTo = (from: number, to: number): ReadonlyArray<number> => Array.from({ length: to - from }, (_, i) => from + i)
 
+/** Rows of length 1, as the official regression takes them. */
+export const unitRows = (rows: Rows): Rows => {
+  const all = measured(rows, true)
+  return { data: divided(all, upTo(0, all.length), new Float32Array(rows.data.length)), dim: rows.dim }
+}
+
 /** Keeps a test row's best: the similarity of train item j joins them where it is among the k largest so far. */
 const offer = (n: Neighbours, row: number, j: number, s: number): void => {
   const base = row * n.k
@@ -170,7 +176,7 @@ export const nearestOf = (train: Rows, test: Rows, o: NeighbourOptions): Neighbo
 const onDevice = { trains: 2048, tests: 256 }
 
 /** Neighbours beyond those asked for that a device finds: as many as its rounding may put in a wrong order, mostly. */
-const spare = (k: number): number => k + 32 + Math.ceil(k / 4)
+const spare = (k: number): number => 32 + Math.ceil(k / 4)
 
 /** The similarity of two items, as `similarities` has it. */
 const similarity = (train: Measured, j: number, test: Measured, row: number): number => {
@@ -203,6 +209,7 @@ const confirmed = (rough: Neighbours, train: Measured, test: Measured, o: Neighb
     const last = rough.similarity[(row + 1) * rough.k - 1]
     if (!(found.similarity[(row + 1) * o.k - 1] > last + error)) doubtful.push(row)
   }
+  if (doubtful.length === 0) return found
   const again = search(train, test, doubtful, o)
   doubtful.forEach((row, r) => {
     found.index.set(again.index.subarray(r * o.k, (r + 1) * o.k), row * o.k)
@@ -229,7 +236,7 @@ export const nearestOn = (
   const { dim } = train
   const [known, asked] = [measured(train, o.normalise), measured(test, o.normalise)]
   const [trains, tests] = [known.length, asked.length]
-  const kept = spare(o.k)
+  const kept = o.k + spare(o.k)
   // a device that is several processes runs what all of them run, and this may be asked of one
   if (trains * tests * dim < least || kept >= trains || device.share !== undefined)
     return TE.fromIO(() => search(known, asked, upTo(0, tests), o))
