@@ -92,7 +92,7 @@ describe('numbers below 0 that a file calls unsigned', () => {
     expect([usual.channels, usual.range, [...(await itemsOf(usual))[0].image.data]]).toEqual([1, [-32768, 32767], body])
   })
 
-  test('colours and pictures of 8 bits have no sign', async () => {
+  test('colours, pictures of 8 bits, and gray ones with alpha have no sign', async () => {
     const bytes = Uint8Array.from({ length: 768 }, (_, i) => (i % 2 === 0 ? 250 : 3))
     const files = {
       'a.png': await sharp(bytes, { raw: { width: 16, height: 16, channels: 3 } })
@@ -103,6 +103,15 @@ describe('numbers below 0 that a file calls unsigned', () => {
         .toBuffer(),
     }
     expect((await seen(files, { sign: 'signed' })).values).toEqual((await seen(files)).values)
+    const both = Uint16Array.from(body.flatMap((v) => [v & 0xffff, 65535]))
+    const alpha = await sharp(both, { raw: { width: 16, height: 16, channels: 2 } })
+      .toColourspace('grey16')
+      .png()
+      .toBuffer()
+    for (const channels of [1, 'stored'] as const) {
+      const [plain, signed] = [await seen({ 'c.png': alpha }, { channels }), await seen({ 'c.png': alpha }, { channels, sign: 'signed' })]
+      expect([signed.values, signed.range]).toEqual([plain.values, [0, 65535]])
+    }
   })
 
   test('what reaches the middle, or the top alone, is not meant', () => {

@@ -93,18 +93,20 @@ const toPlanes = (
   return { channels, height, width, data }
 }
 
-/** Decoded pixels as an image, in the range that is asked for; of gray ones of 16 bits it is asked whether they have a sign. */
+/** Decoded pixels as an image, in the range that is asked for; gray ones of 16 bits without alpha are asked whether they have a sign. */
 const imageOf = (
   pixels: Uint8Array | Uint8ClampedArray | Uint16Array,
   from: number,
   size: { readonly width: number; readonly height: number },
   { channels = 3, values = 'unit', sign }: PictureOptions,
+  stored = from,
 ): Image => {
   const deep = pixels instanceof Uint16Array
   const top = deep ? 65535 : 255
-  if (deep && from === 1 && sign === 'signed') return toPlanes(Int16Array.from(pixels), from, size, channels, 1, top)
+  const isNumbers = deep && stored === 1
+  if (isNumbers && sign === 'signed') return toPlanes(Int16Array.from(pixels), from, size, channels, 1, top)
   const image = toPlanes(pixels, from, size, channels, values === 'unit' ? top : 1, top)
-  return deep && from === 1 ? { ...image, ...wrappedAs(pixels, 16) } : image
+  return isNumbers ? { ...image, ...wrappedAs(pixels, 16) } : image
 }
 
 /** What the system's decoder says of formats, colours and packings that it was not built with. */
@@ -285,7 +287,7 @@ export const decodePicture =
           : decoded
       const from = (gray ? 1 : 3) + (alpha ? 1 : 0)
       if (pixels.length !== info.width * info.height * from) return E.left(unreadable(place, `${info.channels} channels`))
-      const image = imageOf(pixels, from, info, options)
+      const image = imageOf(pixels, from, info, options, stored)
       return E.right(upright && orientation > 1 ? { ...image, orientation } : image)
     } catch (e) {
       return E.left(unreadable(place, messageOf(e)))
