@@ -1,8 +1,19 @@
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer } from 'vitest/node'
+import type { TestSpecification } from 'vitest/node'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
+
+/** What runs whole families of programs on every target takes longest: it begins first, so that no core waits for it at the end. */
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification): boolean => /\/(parity\.test|[\w-]+-graphs\.test)\.ts$/.test(moduleId)
+    const sorted = await super.sort(files)
+    return [...sorted.filter(isLong), ...sorted.filter((f) => !isLong(f))]
+  }
+}
 
 export default defineConfig({
   // the faces of the rooms by their public names, as `paths` in tsconfig.json says
@@ -15,6 +26,7 @@ export default defineConfig({
   test: {
     include: ['spec/**/*.test.ts'],
     setupFiles: ['spec/support/equality.ts'],
+    sequence: { sequencer: LongestFirst },
     // many files wait for processes of their own: two at a time, also on two cores
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // graphs are many small objects, most of which do not live long: a seventh of the time of such files

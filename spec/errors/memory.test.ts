@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import * as E from 'fp-ts/lib/Either.js'
 import { describe, expect, test } from 'vitest'
 import { showFault } from '../../core/fault.ts'
-import type { Kind } from '../fuzz/kinds.ts'
+import type { Kind } from '../fuzz/kind.ts'
 import { kinds } from '../fuzz/kinds.ts'
 
 const names = [

@@ -26,24 +26,11 @@ import { writeBackbone } from '../../train/exchange/huggingface/writer.ts'
 import { readConfig } from '../../train/exchange/peft/folder.ts'
 import type { Resolved } from '../../train/run/experiment.ts'
 import { recipe } from '../../train/recipes/recipe.ts'
-import { readCheckpoint, writeCheckpoint } from '../../train/run/checkpoint.ts'
 import { right } from '../data/either.ts'
 import { counting } from '../data/npy-files.ts'
 import { floats, torchArchive, torchLegacy } from '../support/torch-file.ts'
-import type { Structure } from './mutate.ts'
-
-export interface Kind {
-  readonly name: string
-  /** What files are called. */
-  readonly file: string
-  readonly structure: Structure
-  /** Files that lie beside it. */
-  readonly beside?: () => Promise<Readonly<Record<string, Buffer>>>
-  /** Whole files, at least one. */
-  readonly seeds: () => Promise<ReadonlyArray<Buffer>>
-  /** Reads all of a file. Left: refused. Right: undefined, or in words what is wrong with what was read. */
-  readonly read: (path: string, bytes: Buffer) => Promise<Either<Fault, string | undefined>>
-}
+import { checkpoints } from './checkpoint-kinds.ts'
+import type { Kind } from './kind.ts'
 
 /** Of one image, volume or array. */
 const itemBytes = 256 * 2 ** 20
@@ -110,21 +97,6 @@ const safetensors: Kind['read'] = (_, bytes) => {
   for (const [name, values] of plainly(bytes))
     if ([...(read.right.tensors.get(name)?.data ?? [])].join() !== values) return Promise.resolve(E.right(`other values of ${name}`))
   return Promise.resolve(E.right(undefined))
-}
-
-const checkpoint = { step: 3, seed: 1, config: { a: [1, 'x'] }, position: {}, backbone: 'vit', state: tensors } as const
-
-const showState = (state: HostTensors): string =>
-  [...state]
-    .map(([n, t]) => `${n} ${t.dtype} ${t.shape.join()} ${[...t.data].join()}`)
-    .sort()
-    .join('\n')
-
-/** Every byte of a checkpoint is under a digest: what is read is what was written. */
-const dino: Kind['read'] = async (path) => {
-  const read = await readCheckpoint(path)()
-  if (E.isLeft(read)) return read
-  return E.right(read.right.step === 3 && showState(read.right.state) === showState(tensors) ? undefined : 'a checkpoint that nobody wrote')
 }
 
 const csv: Kind['read'] = (_, bytes) => {
@@ -296,17 +268,7 @@ export const kinds: ReadonlyArray<Kind> = [
     read: images,
   },
   { name: 'jsonl', file: 'x.jsonl', beside: pictured, structure: 'text', seeds: () => Promise.resolve([jsonl]), read: images },
-  {
-    name: 'dino',
-    file: 'step-00000003.dino',
-    structure: 'bytes',
-    seeds: async () => {
-      const path = join((await import('node:os')).tmpdir(), `dinograph-fuzz-${process.pid}.dino`)
-      right(await writeCheckpoint(path)(checkpoint)())
-      return [await readFile(path)]
-    },
-    read: dino,
-  },
+  ...checkpoints,
   huggingface('huggingface', backbones.dinov2),
   huggingface('huggingface-rotary', backbones.dinov3),
   {

@@ -1,6 +1,6 @@
 /** Kinds that break the limits of a pen on purpose: whether it holds them is tested by these. */
 import * as E from 'fp-ts/lib/Either.js'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kind.ts'
 
 const trial = (name: string, read: () => void): Kind => ({
   name,

@@ -8,7 +8,7 @@ import { showFault } from '../../core/fault.ts'
 import { value } from '../../core/graph.ts'
 import { input, resident } from '../../core/leaves.ts'
 import { trace } from '../../core/trace.ts'
-import { spread } from '../../losses/collapse.ts'
+import { rank, spread } from '../../losses/collapse.ts'
 import { dino } from '../../losses/dino.ts'
 import { total } from '../../losses/loss.ts'
 import { expectClose, wave } from '../support/tensor.ts'
@@ -149,5 +149,18 @@ describe('metrics', () => {
     }
     expect(of([1, 2, 3, 4, 2, 4, 6, 8, 1, 2, 3, 4, 1, 2, 3, 4])).toBeLessThan(1e-12)
     expectClose([of([1, 1, 1, 1, 1, -1, 1, -1, -1, 1, -1, 1, -1, -1, -1, -1])], [0.5], 1e-12)
+  })
+  it('rank is how many directions features differ in: 0 where all are alike, 1 on a line, R - 1 where each is as far from all others', () => {
+    const of = (rows: number, data: ReadonlyArray<number>): number => {
+      const cls = input('cls', [rows, data.length / rows])
+      const [outcome] = rank.run({ images: rows, student: { global: { cls } }, teacher: { global: { cls } } })(new Map())
+      return evaluate([outcome.metrics[0].value], new Map([['cls', Float64Array.from(data)]]))[0][0]
+    }
+    const unit = (n: number): ReadonlyArray<number> => Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 3 : 0))
+    expectClose([of(3, [1, 0, 2, 0, 5, 0])], [0], 1e-12)
+    // unit rows whose differences all point the same way
+    expectClose([of(4, [0, 1, 0, 2, 3, 0, 7, 0])], [1], 1e-12)
+    expectClose([of(2, unit(2)), of(4, unit(4)), of(7, unit(7))], [1, 3, 6], 1e-9)
+    expectClose([of(4, [1, 0, -1, 0, 0, 1, 0, -1])], [2], 1e-12)
   })
 })

@@ -18,9 +18,10 @@ const known: Readonly<Record<EvaluationName, readonly [number: string, as: strin
   medmnist: ['auc', 'auc'],
 }
 
-const textOf = (name: EvaluationName, { metrics, table, of }: Result): string => {
+const textOf = (name: EvaluationName, { metrics, table, of, positive }: Result): string => {
   const numbers = Object.entries(metrics).filter(([n]) => !n.startsWith('knn_'))
-  return `${name}: ${numbers.map(([n, v]) => `${n} ${percent(v)}`).join(', ')}${of === undefined ? '' : ` at ${of}`}\n${tableText(table)}\n`
+  const which = `${of === undefined ? '' : ` at ${of}`}${positive === undefined ? '' : ` (looking for ${positive})`}`
+  return `${name}: ${numbers.map(([n, v]) => `${n} ${percent(v)}`).join(', ')}${which}\n${tableText(table)}\n`
 }
 
 /** Evaluations of a study's network on its images, in their order; each gives one metric: `knn`, `linear`, `logistic`, `auc`. */

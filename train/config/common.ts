@@ -37,7 +37,7 @@ export const checkpoints = section('what is saved of a run', {
 export const stopping = section('a run ends when a number improves no more', {
   metric: text('knn', 'a number of metrics.jsonl; of those that each step has, the mean between evaluations'),
   patience: whole(3, 'evaluations in a row that find nothing better (evaluation.during is how many there are)', { min: 1 }),
-  better: oneOf(['auto', 'higher', 'lower'], 'which is better; auto: knn and spread higher, all others lower'),
+  better: oneOf(['auto', 'higher', 'lower'], 'which is better; auto: knn, spread and rank higher, all others lower'),
   least: real(0, 'gains of at most this much are none', { min: 0 }),
 })
 

@@ -6,14 +6,26 @@ import { writeJson } from '../../data/formats/json.ts'
 import { preprocessorOfRun } from '../exchange/seen.ts'
 import type { Judge } from '../run/judge.ts'
 import { extractor, knnAccuracy, pixelRows } from './evaluate/features.ts'
+import { noteBeginning } from './report/beginning.ts'
 
 /** What a run ends with (charts, a map of features, pictures) is loaded when it ends. */
 export const judge: Judge = {
   accuracy: (device, program, { train, test, loading }, o) =>
     pipe(
       extractor(device, program, program.cls, loading),
-      TE.map((eye) => knnAccuracy(device, o, train, test)(eye.rows)),
+      TE.map((eye) =>
+        pipe(
+          TE.Do,
+          TE.bind('train', () => eye.rows(train)),
+          TE.bind('test', () => eye.rows(test)),
+          TE.bindTo('tokens'),
+          TE.bind('accuracy', ({ tokens }) =>
+            knnAccuracy(device, o, train, test)((d) => TE.right(d === test ? tokens.test : tokens.train)),
+          ),
+        ),
+      ),
     ),
+  before: ({ out, data, seed, tokens }) => noteBeginning(out, data, seed, tokens),
   pixels: (device, { train, test }, o) => knnAccuracy(device, o, train, test)(pixelRows),
   begun: ({ out, assembled, images }) =>
     pipe(writeJson(join(out, 'preprocessor_config.json'), { ...preprocessorOfRun(assembled, images.channels) })),

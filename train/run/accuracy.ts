@@ -11,7 +11,7 @@ import { labelled } from '../../data/readers/split.ts'
 import type { Split } from '../../data/readers/split.ts'
 import { plainFeatures, plainRoot } from './assembly.ts'
 import type { AccuracyOf } from './experiment.ts'
-import type { Numbers } from './judge.ts'
+import type { Judged, Numbers } from './judge.ts'
 import { knnName, percent } from './log/numbers.ts'
 import type { Open, Traced } from './opened.ts'
 import type { Start } from './resumption.ts'
@@ -66,23 +66,26 @@ export const accuracyOn =
       if (E.isLeft(written)) return written
     }
     const accuracy = await judge.accuracy(device, program.right, data, run.settings.evaluation)()
-    return E.isLeft(accuracy) ? accuracy : E.map((a: number): Numbers => ({ [name]: a }))(await accuracy.right())
+    return E.isLeft(accuracy) ? accuracy : E.map(({ accuracy: a }: Judged): Numbers => ({ [name]: a }))(await accuracy.right())
   }
 
 /** k-NN of the untrained network and of the pixels; a run that is continued remembers it. */
 export const evaluatedBefore = async (
-  { options: { judge, progress }, run, judged: data, device }: Open,
+  { options: { judge, progress, out }, run, judged: data, device }: Open,
   start: Pick<Start, 'step' | 'position'>,
-  accuracy: TaskEither<Fault, number>,
+  accuracy: TaskEither<Fault, Judged>,
 ): Promise<Either<Fault, Numbers>> => {
   if (!isLabelled(data) || start.step > 0 || !run.settings.evaluation.before) return E.right(start.position.before)
   const before = await accuracy()
   if (E.isLeft(before)) return before
+  const noted =
+    (device.share?.rank ?? 0) > 0 ? E.right(undefined) : await judge.before({ out, data, seed: run.settings.seed, ...before.right })()
+  if (E.isLeft(noted)) return noted
   // what the first rank says is said of all, and pixels are compared by one; those of images of several sizes cannot be
   const pixels = (device.share?.rank ?? 0) > 0 ? undefined : await judge.pixels(device, data, run.settings.evaluation)()
   const known: Numbers = pixels === undefined || E.isLeft(pixels) ? {} : { knn_pixels: pixels.right }
   progress.say(
-    `before training: ${knnName(run.settings.evaluation.k)} ${percent(before.right)}${'knn_pixels' in known ? ` (raw pixels ${percent(known['knn_pixels'])})` : ''}`,
+    `before training: ${knnName(run.settings.evaluation.k)} ${percent(before.right.accuracy)}${'knn_pixels' in known ? ` (raw pixels ${percent(known['knn_pixels'])})` : ''}`,
   )
-  return E.right({ knn_before: before.right, ...known })
+  return E.right({ knn_before: before.right.accuracy, ...known })
 }

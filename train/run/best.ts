@@ -47,8 +47,8 @@ export interface Aims {
   readonly stopping?: Aim & { readonly patience: number }
 }
 
-/** Accuracies and the spread of features are to rise, losses and all others to fall. */
-const betterOf = (metric: string): Aim['better'] => (/^(knn|spread|guided)/.test(metric) ? 'higher' : 'lower')
+/** Accuracies, the spread and the rank of features are to rise, losses and all others to fall. */
+const betterOf = (metric: string): Aim['better'] => (/^(knn|spread|rank|guided)/.test(metric) ? 'higher' : 'lower')
 
 export const aimsOf = ({ runtime: { stopping, checkpoints } }: Pick<CommonSettings, 'runtime'>): Aims => {
   const better = stopping === null || stopping.better === 'auto' ? undefined : stopping.better

@@ -16,27 +16,28 @@ export interface Watched {
   readonly settings: unknown
 }
 
-export type Cause = 'uniform' | 'certain' | 'alike'
+export type Cause = 'uniform' | 'certain' | 'alike' | 'flat'
 
-/** Shares of what is largest: entropy of ln K, spread of 1 / sqrt D. */
-const limits = { uniform: 0.995, certain: 0.02, alike: 0.1 }
+/** Shares of what is largest: entropy of ln K, spread of 1 / sqrt D. Of the rank, directions. */
+const limits = { uniform: 0.995, certain: 0.02, alike: 0.1, flat: 1.5 }
 
 /** Steps in a row at which a sign must show: a tenth of a run, and no more than long runs need. */
 const patienceOf = ({ steps }: Watched): number => Math.min(50, Math.max(20, Math.round(steps / 10)))
 
-/** Untrained networks look collapsed: nothing is said in a run's first tenth, and not of uniform targets in its first third. */
-const grace = { uniform: 1 / 3, certain: 0.1, alike: 0.1 }
+/** Untrained networks look collapsed: nothing is said in a run's first tenth, of uniform targets and few directions in its first third. */
+const grace = { uniform: 1 / 3, certain: 0.1, alike: 0.1, flat: 1 / 3 }
 
 /** The causes whose sign a step shows. */
 export const signs = (w: Watched, step: number, values: ReadonlyMap<string, number>): ReadonlyArray<Cause> => {
-  const [entropy, spread] = [values.get('entropy'), values.get('spread')]
+  const [entropy, spread, rank] = ['entropy', 'spread', 'rank'].map((name) => values.get(name))
   const most = w.prototypes === undefined ? undefined : Math.log(w.prototypes)
   const shown: Readonly<Record<Cause, boolean>> = {
     uniform: entropy !== undefined && most !== undefined && entropy > limits.uniform * most,
     certain: entropy !== undefined && most !== undefined && entropy < limits.certain * most,
     alike: spread !== undefined && spread * Math.sqrt(w.width) < limits.alike,
+    flat: rank !== undefined && rank < limits.flat,
   }
-  return (['uniform', 'certain', 'alike'] as const).filter((c) => shown[c] && step >= Math.max(patienceOf(w), grace[c] * w.steps))
+  return (['uniform', 'certain', 'alike', 'flat'] as const).filter((c) => shown[c] && step >= Math.max(patienceOf(w), grace[c] * w.steps))
 }
 
 /** A setting that may help. */
@@ -80,6 +81,12 @@ const advice: Readonly<Record<Cause, ReadonlyArray<Advice>>> = {
     { path: 'objective.kind', before: 'set', after: 'to dinov2, which has KoLeo', from: (v) => v === 'dinov1' },
     { path: 'objective.koleo', before: 'raise' },
   ],
+  flat: [
+    { path: 'head.prototypes', before: 'take more', from: below(64) },
+    { path: 'objective.kind', before: 'set', after: 'to dinov2, which has KoLeo', from: (v) => v === 'dinov1' },
+    { path: 'objective.koleo', before: 'raise' },
+    { path: 'optimizer.lr', before: 'lower' },
+  ],
 }
 
 /** What to change in a program: of the advice, what it has a setting for that is not there already, with the present value. */
@@ -97,6 +104,7 @@ const text = (cause: Cause, w: Watched, values: ReadonlyMap<string, number>): st
     uniform: `the teacher still finds all ${w.prototypes ?? 0} prototypes equally likely (entropy ${number('entropy')}, ln K is ${most}), so nothing is learned`,
     certain: `the teacher is certain of one prototype for every crop (entropy ${number('entropy')} of at most ${most})`,
     alike: `the features of different images are nearly the same (spread ${number('spread')} of at most ${(1 / Math.sqrt(w.width)).toPrecision(3)})`,
+    flat: `the features of all images lie nearly on a line (they differ in ${number('rank')} directions)`,
   }
   const change = advised(cause, w.settings)
   return change.length === 0 ? found[cause] : `${found[cause]}: ${change.join(', or ')}`

@@ -33,7 +33,8 @@ export interface Taken {
 const checkpointsOf = (out: string): string => join(out, 'checkpoints')
 
 /** What a run has written before its first step: its configuration, its start, how it sees pictures, and logs without a number. */
-const beginning = /^(config\.yaml|environment\.json|preprocessor_config\.json|metrics\.jsonl|events\.out\.tfevents\.[^/]*)$/
+const beginning =
+  /^(config\.yaml|environment\.json|preprocessor_config\.json|beginning\.safetensors|metrics\.jsonl|events\.out\.tfevents\.[^/]*)$/
 
 /** Whether an entry is part of a lock, or what a run was writing before its first step when it was killed: nobody reads it. */
 const isNothing = (name: string): boolean => isLock(name) || beginning.test(/^\.(.*)\.tmp$/.exec(name)?.[1] ?? '')

@@ -35,14 +35,33 @@ export interface BestCheckpoint {
   readonly checkpoint: string
 }
 
+/** Class tokens, a row of `dim` numbers for each image. */
+export interface Tokens {
+  readonly data: Float32Array
+  readonly dim: number
+}
+
+/** How good features are, and what they are of both parts. */
+export interface Judged {
+  readonly accuracy: number
+  readonly tokens: Readonly<Record<'train' | 'test', Tokens>>
+}
+
 export interface Judge {
-  /** Compiles a network that is evaluated; gives its accuracy whenever it is asked for. */
+  /** Compiles a network that is evaluated; judges it whenever it is asked for. */
   readonly accuracy: (
     device: Device,
     program: FeatureProgram,
     data: TrainingSplit,
     o: Evaluation,
-  ) => TaskEither<Fault, TaskEither<Fault, number>>
+  ) => TaskEither<Fault, TaskEither<Fault, Judged>>
+  /** Notes what the untrained network says, as far as the report shows it. */
+  readonly before: (o: {
+    readonly out: string
+    readonly data: Split
+    readonly seed: number
+    readonly tokens: Judged['tokens']
+  }) => TaskEither<Fault, void>
   /** The accuracy of the pixels themselves, which features have to beat. Fault: images of several sizes. */
   readonly pixels: (device: Device, data: Split, o: Evaluation) => TaskEither<Fault, number>
   /** Notes in a run's folder what others need to know of it while it still goes: how it sees images. */

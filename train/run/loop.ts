@@ -173,7 +173,7 @@ const turn = async (o: LoopOptions, step: number, carried: Carried, state: State
   if (o.evaluateAfter.has(done)) {
     const k = await now.running.accuracy()
     if (E.isLeft(k)) return k
-    accuracy = k.right
+    accuracy = k.right.accuracy
     o.progress.say(`step ${done}: ${knnName(o.settings.evaluation.k)} ${percent(accuracy)}`)
   }
   const written = await o.logs.append({

@@ -16,7 +16,7 @@ import { merged } from '../config/section.ts'
 import { recordStart } from './environment.ts'
 import type { Resolved } from './experiment.ts'
 import { assembledFor, foreseen, imageryOf } from './imagery.ts'
-import type { BestCheckpoint, Numbers } from './judge.ts'
+import type { BestCheckpoint, Judged, Numbers } from './judge.ts'
 import type { Log } from './log/log.ts'
 import { openLogs } from './log/logs.ts'
 import type { Ended } from './loop.ts'
@@ -35,6 +35,7 @@ import { closeLoaders, compiledOf, inTime } from './timing.ts'
 import { clock } from './log/numbers.ts'
 import { checkBegun, startOf } from './resumption.ts'
 import { readValues, writeResidents } from './state.ts'
+import { trainedText } from './trained.ts'
 
 /** What is left of a run: the final line of every example. */
 export interface Report {
@@ -94,7 +95,7 @@ const concluded = async (
   t: Traced,
   ended: Ended,
   before: Numbers,
-  accuracy: TaskEither<Fault, number>,
+  accuracy: TaskEither<Fault, Judged>,
 ): Promise<Either<Fault, Numbers>> => {
   const { options: o, run, data, judged, device, surroundings, assembled, images } = t
   const values = Object.fromEntries([...ended.values].filter(([n]) => n !== 'loss'))
@@ -102,7 +103,7 @@ const concluded = async (
   if (ended.ending === 'stopped') return o.judge.stopped({ ...o, run, best }, { ...values, ...before })()
   // what fails from here on must not cost what was trained: exports and report come first, then the fault
   const after = isLabelled(judged) ? await accuracy() : undefined
-  const metrics: Numbers = { ...values, ...before, ...(after === undefined || E.isLeft(after) ? {} : { knn_after: after.right }) }
+  const metrics: Numbers = { ...values, ...before, ...(after === undefined || E.isLeft(after) ? {} : { knn_after: after.right.accuracy }) }
   const state = await readValues(device, assembled.residents)()
   if (E.isLeft(state)) return state
   const made = await o.judge.finished({
@@ -202,6 +203,8 @@ const trained = async (t: Traced): Promise<Either<Fault, Report>> => {
     )
   const shown = foreseen(assembled, run.settings.evaluation.k, isLabelled(judged) ? judged.train.length : undefined)
   for (const line of [...run.foreseen, ...shown]) say(`note: ${line}`)
+  const part = trainedText(assembled.phases[0].turns[0].residents)
+  if (part !== undefined) say(part)
   const phases = await compiledOf(t)
   if (E.isLeft(phases)) return phases
   const timed = await inTime(t, start.right.step, phases.right)

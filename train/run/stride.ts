@@ -7,6 +7,7 @@ import type { Fault } from '../../core/fault.ts'
 import type { MultiCrop } from '../../data/augment/multicrop.ts'
 import type { Batch, Loader } from '../../data/loading/loader.ts'
 import type { Assembled, AssembledPhase } from './assembly.ts'
+import type { Judged } from './judge.ts'
 import { microBatchAt, phaseAt } from './phases.ts'
 import type { State } from './saving.ts'
 
@@ -16,7 +17,7 @@ export interface RunningPhase {
   /** Of the images that this process loads. */
   readonly crops: MultiCrop
   readonly loader: Loader
-  readonly accuracy: TaskEither<Fault, number>
+  readonly accuracy: TaskEither<Fault, Judged>
 }
 
 /** What steps are made of. */

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Targets } from '../../../train/judge/evaluate/classes.ts'
 import { classesOf, oneOf, probabilities, rowsOfTargets } from '../../../train/judge/evaluate/classes.ts'
-import { accuracy, auc, rocAuc, taskOf } from '../../../train/judge/evaluate/metrics.ts'
+import { accuracy, auc, foundOf, rocAuc, taskOf } from '../../../train/judge/evaluate/metrics.ts'
 import { left, right } from '../../data/either.ts'
 
 const severalOf = (values: ReadonlyArray<number>, classes: number): Targets => ({
@@ -45,6 +45,17 @@ describe('AUC', () => {
   })
   test('are undefined where all items are of one kind', () => {
     expect(left(auc('multi-class')(oneOf([0, 1], 3), Float64Array.of(1, 0, 0, 0, 1, 0))).place).toBe('AUC of class 2')
+  })
+})
+
+describe('sensitivity and specificity', () => {
+  test('are the shares of two classes that are told as what they are, where more than a half says yes', () => {
+    const scores = Float64Array.of(0.4, 0.6, 0.6, 0.4, 0.1, 0.9, 0.5, 0.5, 0.2, 0.8)
+    expect(foundOf('binary-class')(oneOf([0, 0, 1, 1, 1], 2), scores)).toEqual({ sensitivity: 2 / 3, specificity: 1 / 2 })
+  })
+  test('are of nothing where a kind is missing, and of two classes alone', () => {
+    expect(foundOf('binary-class')(oneOf([1], 2), Float64Array.of(0, 1))).toEqual({ sensitivity: 1, specificity: NaN })
+    expect(foundOf('multi-class')(oneOf([1], 3), Float64Array.of(0, 1, 0))).toEqual({})
   })
 })
 

@@ -56,8 +56,8 @@ describe('a run of labelled images', () => {
       'configuration',
       'environment',
     ])
-    // six images: themselves, two heads and their mean, mass, boxes, components twice; eight rows of seven neighbours
-    expect(pictures(page)).toBe(6 * 8 + 8 * 7)
+    // six images: themselves, two heads and their mean, mass, boxes, components twice; eight times seven neighbours, twice
+    expect(pictures(page)).toBe(6 * 8 + 2 * 8 * 7)
     for (const text of [
       'finished',
       'k-NN (k = 3) before training',
@@ -65,6 +65,7 @@ describe('a run of labelled images', () => {
       ', the best of 4',
       '<p class="verdict">k-NN (k = 3) ',
       '<summary>8 images, each with 6 neighbours</summary>',
+      'The second row shows who they were before training.',
       'k nearest neighbours',
       'MedMNIST',
       'trustworthiness',

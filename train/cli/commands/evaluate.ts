@@ -124,7 +124,9 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
               text: `${tableText(result.table)}\n${Object.entries(result.metrics)
                 .filter(([n]) => !n.startsWith('knn_'))
                 .map(([n, v]) => percent(n, v))
-                .join(', ')}${result.of === undefined ? '' : ` at ${result.of}`}`,
+                .join(
+                  ', ',
+                )}${result.of === undefined ? '' : ` at ${result.of}`}${result.positive === undefined ? '' : ` (looking for ${result.positive})`}`,
               json: {
                 evaluation: name,
                 model,
@@ -135,6 +137,7 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
                 test: parts.test.length,
                 ...result.metrics,
                 metrics: result.metrics,
+                ...(result.positive === undefined ? {} : { positive: result.positive }),
                 ...result.details,
               },
             })),

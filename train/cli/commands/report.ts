@@ -122,6 +122,7 @@ const lookedAt = (a: Arguments, run: string, config: unknown): TaskEither<Fault,
     TE.chain(({ which, split, device }) => async () => {
       progress.say(`${run} on ${device.name}: ${device.description}`)
       const sections = await networkSections({
+        folder: run,
         network: readFrozen(run),
         device,
         split,

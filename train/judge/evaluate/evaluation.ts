@@ -36,6 +36,8 @@ export interface Result {
   readonly metrics: Readonly<Record<string, number>>
   /** Which of what was tried the numbers are of, where the table has several: `k = 20`. */
   readonly of?: string
+  /** Of two classes the one that is looked for, whose share that is found is the sensitivity. */
+  readonly positive?: string
   /** All else that a program would want. */
   readonly details: Readonly<Record<string, unknown>>
 }

@@ -3,12 +3,13 @@ import * as E from 'fp-ts/lib/Either.js'
 import { pipe } from 'fp-ts/lib/function.js'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { probabilities } from './classes.ts'
-import type { Evaluation, Result } from './evaluation.ts'
+import type { Evaluated, Evaluation, Result } from './evaluation.ts'
 import { best, fitted, judged } from './fitted.ts'
 import { knnOn } from './knn.ts'
 import type { Labelled } from './labelled.ts'
 import { encoding, ofClassTokens, single, tally } from './labelled.ts'
-import { taskOf } from './metrics.ts'
+import type { Task } from './metrics.ts'
+import { foundOf, taskOf } from './metrics.ts'
 import type { Probe } from './probe.ts'
 import { probeRow, probeScores, trainProbes } from './probe.ts'
 import { knnSets, setsOf } from './sets.ts'
@@ -45,6 +46,10 @@ const neighbours: Evaluation = (e) =>
     }),
   )
 
+/** Of two classes, which one is looked for: the second, by which sensitivity and AUC are meant. */
+const positive = (e: Evaluated, task: Task): Pick<Result, 'positive'> =>
+  task === 'binary-class' ? { positive: e.parts.train.classes[1] ?? '1' } : {}
+
 /** What a person sees of numbers that may not be there. */
 const orNone = (x: number): number | string => (Number.isFinite(x) ? x : '-')
 
@@ -71,8 +76,9 @@ const linear: Evaluation = (e) => {
     ),
     TE.chainEitherK(({ sets, probes }) => {
       const task = taskOf(sets.fit.targets, e.parts.train.name)
-      const scored = (p: Probe, s: Labelled) =>
-        judged(task, s.targets, probabilities(probeScores(p, s.rows), s.targets.classes, s.targets.multiLabel))
+      const scoresOf = (p: Probe, s: Labelled): Float64Array =>
+        probabilities(probeScores(p, s.rows), s.targets.classes, s.targets.multiLabel)
+      const scored = (p: Probe, s: Labelled) => judged(task, s.targets, scoresOf(p, s))
       return pipe(
         probes,
         E.traverseArray((p) =>
@@ -95,7 +101,12 @@ const linear: Evaluation = (e) => {
                 'val ACC': m.acc,
                 chosen: p === chosen.p ? '*' : '',
               })),
-              metrics: { top1: test.acc, auc: test.auc, val_top1: chosen.m.acc },
+              metrics: {
+                ...{ top1: test.acc, auc: test.auc },
+                ...foundOf(task)(sets.test.targets, scoresOf(chosen.p, sets.test)),
+                val_top1: chosen.m.acc,
+              },
+              ...positive(e, task),
               details: {
                 task,
                 rate: chosen.p.rate,
@@ -127,7 +138,12 @@ const logistic: Evaluation = (e) =>
             gradient: Number(r.slope.toPrecision(2)),
             chosen: r.c === chosen.c ? '*' : '',
           })),
-          metrics: { top1: test.acc, auc: test.auc, val_top1: best(all, (x) => x.m.acc).m.acc },
+          metrics: {
+            ...{ top1: test.acc, auc: test.auc },
+            ...foundOf(task)(sets.test.targets, scores(sets.test)),
+            val_top1: best(all, (x) => x.m.acc).m.acc,
+          },
+          ...positive(e, task),
           details: { task, C: chosen.c, held_out: sets.heldOut, converged: all.filter(({ r }) => r.converged).length, of: all.length },
         })),
       ),
@@ -148,7 +164,12 @@ const medmnist: Evaluation = (e) =>
               { split: 'val', ACC: val.acc, AUC: orNone(val.auc) },
               { split: 'test', ACC: test.acc, AUC: orNone(test.auc) },
             ],
-            metrics: { acc: test.acc, auc: test.auc, val_acc: val.acc, val_auc: val.auc },
+            metrics: {
+              ...{ acc: test.acc, auc: test.auc },
+              ...foundOf(task)(sets.test.targets, scores(sets.test)),
+              ...{ val_acc: val.acc, val_auc: val.auc },
+            },
+            ...positive(e, task),
             details: { task, classifier: 'logistic regression on frozen class tokens', C: chosen.c, held_out: sets.heldOut },
           }
         }),

@@ -115,3 +115,19 @@ export const accuracy =
         return hits / t.length
       }),
     )
+
+/**
+ * Of two classes, of which the second is what is looked for: the share of its items that is found (sensitivity), and of the others that
+ * is left alone (specificity), where a score above 0.5 says yes. NaN where there is none of a kind; nothing for other tasks.
+ */
+export const foundOf =
+  (task: Task) =>
+  (t: Targets, scores: Float64Array): Readonly<Record<string, number>> => {
+    if (task !== 'binary-class') return {}
+    const told = Array.from(classesOf(t), (label, i) => ({ label, said: scores[(i + 1) * t.classes - 1] > 0.5 ? 1 : 0 }))
+    const right = (of: number): number => {
+      const all = told.filter(({ label }) => label === of)
+      return all.filter(({ said }) => said === of).length / all.length
+    }
+    return { sensitivity: right(1), specificity: right(0) }
+  }

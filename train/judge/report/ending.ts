@@ -138,6 +138,7 @@ export const reportFinished = (f: Ended): TaskEither<Fault, Numbers> => {
     f.ending,
     f.metrics,
     networkSections({
+      folder: f.out,
       network: networkOf(f),
       device: f.open,
       split: f.split,

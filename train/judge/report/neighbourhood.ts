@@ -61,16 +61,28 @@ const neighbourRow = (eye: Eye, d: Dataset, row: ReadonlyArray<number>, similari
     TE.map((all) => html`<div class="near">${all}</div>`),
   )
 
-/** Some images, each with those whose class tokens have the largest cosine with its own. */
-export const neighbourSection = (eye: Eye, d: Dataset, rows: Rows): TaskEither<Fault, ReadonlyArray<Section>> => {
+/**
+ * Some images, each with those whose class tokens have the largest cosine with its own, and, where it is known what they were `before`
+ * training, with those that were nearest then.
+ */
+export const neighbourSection = (eye: Eye, d: Dataset, rows: Rows, before: Rows | undefined): TaskEither<Fault, ReadonlyArray<Section>> => {
   const k = Math.min(near, d.length - 1)
   if (k < 1) return TE.right([])
-  const found = nearestOf(rows, rows, { k, normalise: true, leaveOneOut: true })
+  const found = [rows, ...(before === undefined ? [] : [before])].map((r) => nearestOf(r, r, { k, normalise: true, leaveOneOut: true }))
   const labelled = O.isSome(d.label(0))
   return pipe(
     byTurns(d).slice(0, asked),
     TE.traverseSeqArray((q) =>
-      neighbourRow(eye, d, [q, ...found.index.subarray(q * k, (q + 1) * k)], [...found.similarity.subarray(q * k, (q + 1) * k)]),
+      pipe(
+        found,
+        TE.traverseSeqArray(({ index, similarity }) => {
+          const row = <A>(all: { readonly subarray: (from: number, to: number) => Iterable<A> }): ReadonlyArray<A> => [
+            ...all.subarray(q * k, (q + 1) * k),
+          ]
+          return neighbourRow(eye, d, [q, ...row(index)], row(similarity))
+        }),
+        TE.map((both) => html`<div>${both}</div>`),
+      ),
     ),
     TE.map((all): ReadonlyArray<Section> => [
       {
@@ -78,7 +90,7 @@ export const neighbourSection = (eye: Eye, d: Dataset, rows: Rows): TaskEither<F
         title: 'Nearest neighbours',
         body: html`<p class="note">
             First the image, then those of ${d.length} of ${d.name} whose class tokens have the largest cosine with its
-            own${when(labelled, () => html`; green frames have its class, red ones another`)}.
+            own${when(labelled, () => html`; green frames have its class, red ones another`)}.${when(before !== undefined, () => html` The second row shows who they were before training.`)}
           </p>
           ${fold(`${all.length} images, each with ${k} neighbours`, html`<div class="nears">${all}</div>`)}`,
       },

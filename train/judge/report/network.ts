@@ -18,6 +18,7 @@ import { logisticDefaults } from '../evaluate/logistic.ts'
 import type { Rows } from '../evaluate/neighbours.ts'
 import { officialRates } from '../evaluate/probe.ts'
 import type { Progress } from '../../run/log/progress.ts'
+import { readBeginning } from './beginning.ts'
 import { evaluationSection } from './evaluation.ts'
 import type { Eye } from '../interpret/eye.ts'
 import { costOf, openEye } from '../interpret/eye.ts'
@@ -25,10 +26,12 @@ import { gallerySection } from './gallery.ts'
 import { html, typed } from './html.ts'
 import { mapSection, neighbourSection } from './neighbourhood.ts'
 import type { Sample, Sizes } from './sample.ts'
-import { sampleOf } from './sample.ts'
+import { mostShown, sampleOf } from './sample.ts'
 import type { Section } from './sections.ts'
 
 export interface Looking {
+  /** The run's folder. */
+  readonly folder: string
   /** The network that is looked at. */
   readonly network: TaskEither<Fault, Frozen>
   readonly device: Device
@@ -46,7 +49,7 @@ const affordable = 2e11
 /** As many images as are affordable, within what a page can show and what numbers need at least. */
 const sizesFor = (cost: number): Sizes => {
   const n = Math.max(48, Math.min(500, Math.floor(affordable / cost / 3)))
-  return { shown: Math.min(300, n), test: n, train: 2 * n }
+  return { shown: Math.min(mostShown, n), test: n, train: 2 * n }
 }
 
 /** Fewer images say nothing of a classifier. */
@@ -140,7 +143,8 @@ export const networkSections = (o: Looking): TaskEither<Fault, ReadonlyArray<Sec
         TE.Do,
         TE.bind('gallery', () => gallerySection(eye, sample)),
         TE.bind('rows', () => pipe(tokens(sample[sample.of]), TE.map(firstRows(sample.shown.length)))),
-        TE.bind('neighbours', ({ rows }) => neighbourSection(eye, sample.shown, rows)),
+        TE.bind('before', () => TE.fromTask(readBeginning(o.folder, split, sample))),
+        TE.bind('neighbours', ({ rows, before }) => neighbourSection(eye, sample.shown, rows, before)),
         TE.bind('map', ({ rows }) => mapSection(sample.shown, rows, o.seed)),
         TE.bind('numbers', () => evaluated(o, ready, tokens)),
         TE.map(({ gallery, neighbours, map, numbers }): ReadonlyArray<Section> => [

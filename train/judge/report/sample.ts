@@ -17,11 +17,17 @@ export interface Sample {
   readonly test: Dataset
 }
 
-/** Some items of a data set, in an order drawn by the seed; all of a small one. */
+/** The items of a data set in an order drawn by the seed. */
+export const drawnOrder = (d: Dataset, seed: number): Int32Array => permutation(stream(seed, `report.${d.name}`, 0), d.length)
+
+/** The first few of them; all of a small set. */
 export const drawn =
   (n: number, seed: number) =>
   (d: Dataset): Either<Fault, Dataset> =>
-    subset(permutation(stream(seed, `report.${d.name}`, 0), d.length).subarray(0, n), d.name)(d)
+    subset(drawnOrder(d, seed).subarray(0, n), d.name)(d)
+
+/** Images that neighbours are looked for among, and a map shows: at most. */
+export const mostShown = 300
 
 /** How many images of each kind a report may use; `shown` is the least. */
 export interface Sizes {

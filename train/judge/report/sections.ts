@@ -34,7 +34,7 @@ export const valueOf = (name: string, v: number): string => (isShare(name) ? per
 /** Groups of curves by what they tell; the first that a name fits has it. */
 const groups: ReadonlyArray<{ readonly title: string; readonly fits: (name: string) => boolean }> = [
   { title: 'Loss and its terms', fits: (n) => n === 'loss' || n.startsWith('loss.') },
-  { title: 'What is learned: k-NN, entropy, spread', fits: (n) => n === 'knn' || /entropy|spread|^kl$/.test(n) },
+  { title: 'What is learned: k-NN, entropy, spread, rank', fits: (n) => n === 'knn' || /entropy|spread|^rank$|^kl$/.test(n) },
   { title: 'Schedules', fits: (n) => /^(lr|wd|momentum|last_layer|temp\w*|\w+_temp|loss_scale|gram\w*)$/.test(n) },
   { title: 'Speed', fits: (n) => n === 'images_per_s' || n === 'waiting' },
   { title: 'Others', fits: () => true },
@@ -66,6 +66,7 @@ const meanings: Readonly<Record<string, string>> = {
   ibot_entropy: 'entropy of targets of patches',
   kl: 'KL(teacher, student)',
   spread: 'spread of features',
+  rank: 'directions in which features differ',
   images_per_s: 'images/s',
   waiting: 'share of time waiting for images',
   guided: 'guided crops',

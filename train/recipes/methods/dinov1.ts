@@ -1,6 +1,6 @@
 /** DINO (Caron et al. 2021): what a student says of every crop is what its teacher says of the other ones. */
 import type { ClassTokens, Features, Logits, PatchTokens } from '../../../losses/features.ts'
-import { spread } from '../../../losses/collapse.ts'
+import { rank, spread } from '../../../losses/collapse.ts'
 import type { Loss } from '../../../losses/loss.ts'
 import { sum } from '../../../losses/loss.ts'
 import { dinov1 as networks } from '../../../models/dino.ts'
@@ -35,7 +35,7 @@ export const dinov1 = <M extends object, H extends object, B, P>(o: Dinov1Parts<
     return method({
       backbone,
       pair: networks({ backbone, head }),
-      loss: sum<Said>([o.loss(s), spread]),
+      loss: sum<Said>([o.loss(s), spread, rank]),
       prototypes: prototypesOf({ head }),
     })
   },

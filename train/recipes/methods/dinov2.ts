@@ -1,6 +1,6 @@
 /** DINOv2 (Oquab et al. 2023): a student that some patches are hidden from, with heads for class tokens and for hidden patches. */
 import type { Expr } from '../../../core/expr.ts'
-import { spread } from '../../../losses/collapse.ts'
+import { rank, spread } from '../../../losses/collapse.ts'
 import type { Features, GramFeatures, PatchTokens } from '../../../losses/features.ts'
 import type { Loss } from '../../../losses/loss.ts'
 import { sum } from '../../../losses/loss.ts'
@@ -55,7 +55,7 @@ export const maskedMethod = <K extends object, M extends object, H extends objec
     backbone,
     pair: withMasks(inputs)(networks({ backbone, head, ...patchHead, ...anchor })),
     feed,
-    loss: sum<MaskedSaid & GramFeatures>([loss, spread]),
+    loss: sum<MaskedSaid & GramFeatures>([loss, spread, rank]),
     prototypes: prototypesOf({ dino_head: head, ibot_head: patchHead.patchHead }),
   })
 }
