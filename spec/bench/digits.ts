@@ -1,6 +1,6 @@
 /**
- * What DINO learns of digits: examples/dinov1.ts with its own settings over several seeds, one after the other, judged by k-NN before and
- * after training under one protocol. `npx tsx spec/bench/digits.ts [--seeds 0,1,2] [--threads N] [--out DIR]`
+ * What an example learns of digits with its own settings over several seeds, one after the other, judged by k-NN before and after
+ * training under one protocol. `npx tsx spec/bench/digits.ts [--example dinov1|dinov2|dinov3] [--seeds 0,1,2] [--threads N] [--out DIR]`
  */
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,8 @@ import { parseArgs } from 'node:util'
 import * as TE from 'fp-ts/lib/TaskEither.js'
 import { fault } from '../../core/fault.ts'
 import dinov1 from '../../examples/dinov1.ts'
+import dinov2 from '../../examples/dinov2.ts'
+import dinov3 from '../../examples/dinov3.ts'
 import { given } from '../../train/config/settings.ts'
 import { percent } from '../../train/run/log/numbers.ts'
 import { startProgress } from '../../train/run/log/progress.ts'
@@ -20,8 +22,17 @@ import { must, stop } from './session.ts'
 import { table } from './table.ts'
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string', default: '0,1,2' }, threads: { type: 'string', default: '0' }, out: { type: 'string' } },
+  options: {
+    example: { type: 'string', default: 'dinov1' },
+    seeds: { type: 'string', default: '0,1,2' },
+    threads: { type: 'string', default: '0' },
+    out: { type: 'string' },
+  },
 })
+
+const examples = [dinov1, dinov2, dinov3]
+const example = examples.find((e) => e.name === values.example)
+if (example === undefined) throw new Error(`no example ${values.example}: ${examples.map((e) => e.name).join(', ')}`)
 
 interface Row {
   readonly seed: number
@@ -55,10 +66,10 @@ for (const seed of values.seeds.split(',').map(Number)) {
   const out = join(root, `seed-${seed}`)
   await mkdir(join(out, 'checkpoints'), { recursive: true })
   const run = await must(
-    TE.fromEither(dinov1.resolve([given({ seed, accelerator: { target: 'native', threads: Number(values.threads) } })])),
+    TE.fromEither(example.resolve([given({ seed, accelerator: { target: 'native', threads: Number(values.threads) } })])),
   )
   const began = performance.now()
-  const report = await must(runExperiment(run, { name: dinov1.name, out, resume: false, judge, progress, stopping: () => false }))
+  const report = await must(runExperiment(run, { name: example.name, out, resume: false, judge, progress, stopping: () => false }))
   const [before, after, pixels] = ['knn_before', 'knn_after', 'knn_pixels'].map((name) => reported(report, name))
   rows.push({ seed, before, after, pixels, seconds: (performance.now() - began) / 1000 })
 }

@@ -31,6 +31,7 @@ const values = {
   'augmentation.globalScale': [0.8, 1],
   'objective.kind': 'dinov1',
   'objective.centring': 'centre',
+  'objective.koleo': 0,
 }
 
 const w: Watched = { prototypes: 512, width: 64, steps: 600, settings: nested(values) }
@@ -86,8 +87,8 @@ const said = (text: string): readonly [string, ReadonlyArray<number>, ReadonlyAr
 test('each cause is reported once, with its numbers and what to change', () => {
   const all = toldBy((s) => ({ entropy: s < 400 ? Math.log(512) : 0.01, spread: 0.001 }))
   expect(all.map(said)).toEqual([
-    ['warning at step 109', [0.001, 0.125], ['batch', 'optimizer.lr', 'augmentation.globalScale', 'objective.kind']],
-    ['warning at step 249', [6.24, 6.24], ['schedule.momentum', 'schedule.temperature', 'head.prototypes', 'optimizer.lr']],
+    ['warning at step 109', [0.001, 0.125], ['batch', 'optimizer.lr', 'augmentation.globalScale', 'objective.koleo']],
+    ['warning at step 249', [6.24, 6.24], ['schedule.momentum', 'schedule.temperature', 'head.prototypes']],
     ['warning at step 449', [0.01, 6.24], ['schedule.temperature', 'schedule.freezeLastLayer', 'optimizer.lr', 'objective.centring']],
   ])
   expect(
@@ -104,18 +105,30 @@ test('advice is made of present values, and of the settings that there are', () 
     'lower schedule.momentum to 0.98, as suits short runs (it is 0.996)',
     'lower schedule.temperature to 0.015 (it is 0.05)',
     'take fewer head.prototypes (it is 512)',
-    'raise optimizer.lr (it is 0.002)',
   ])
   const followed = nested({ ...values, 'schedule.momentum': 0.98, 'schedule.temperature': 0.015, 'head.prototypes': 64 })
-  expect(advised('uniform', followed)).toEqual(['raise optimizer.lr (it is 0.002)'])
+  expect(advised('uniform', followed)).toEqual([])
+  expect(advised('uniform', { optimizer: { lr: 1e-4 } })).toEqual(['raise optimizer.lr (it is 0.0001)'])
+  expect(advised('uniform', { optimizer: { lr: 0.03 } })).toEqual(['lower optimizer.lr to 0.001 (it is 0.03)'])
   expect(advised('alike', nested({ batch: 512, 'optimizer.lr': 1e-3 }))).toEqual(['lower optimizer.lr (it is 0.001)'])
   expect(advised('certain', nested({ ...values, 'objective.centring': 'sinkhorn' })).join()).not.toContain('centring')
   expect(advised('certain', {})).toEqual([])
 })
 
+test('features on a line are told, and a program whose losses are code is told which one to add', () => {
+  const [text = ''] = toldBy((s) => ({ entropy: 3, spread: 0.1, rank: s < 300 ? 8 : 1.2 }))
+  expect(text).toMatch(/^warning at step 349: .* nearly on a line \(they differ in 1\.20 directions\): raise objective\.koleo to 0\.1, /)
+  expect(toldBy(() => ({ rank: 1.9 }))).toEqual([])
+  expect(advised('flat', { head: { prototypes: 2 } }, ['loss', 'loss.dino.global', 'entropy'])).toEqual([
+    'add weighted(0.1)(koleo()) to the loss, which holds features apart',
+    'take more head.prototypes (it is 2)',
+  ])
+  expect(advised('flat', {}, ['loss.dino', 'loss.koleo'])).toEqual([])
+})
+
 test('every setting that advice may name exists', () => {
   const settings = new Set(settingsOf(config).map((f) => f.path))
-  expect([...Object.keys(values), 'objective.koleo'].filter((name) => !settings.has(name))).toEqual([])
+  expect(Object.keys(values).filter((name) => !settings.has(name))).toEqual([])
   const named = toldBy((s) => ({ entropy: s < 400 ? Math.log(512) : 0.01, spread: 0.001 })).flatMap((t) => said(t)[2])
   expect(named.filter((name) => !settings.has(name))).toEqual([])
 })

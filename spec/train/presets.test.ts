@@ -112,6 +112,18 @@ describe('as a process', { timeout: 240_000 }, () => {
     expect(valueAt(config, 'model', 'width')).toBe(16)
   })
 
+  it('DINO by itself gets KoLeo, which small batches need and other objectives have; what is set stays', async () => {
+    const of = async (set: Choice) => {
+      const { config, said } = await decidedOf(recipe(), { 'data.path': photos, ...set })
+      return [valueAt(config, 'objective', 'koleo'), said.includes('beside DINO')]
+    }
+    expect(await of({ 'objective.kind': 'dinov1' })).toEqual([0.1, true])
+    expect(await of({ 'objective.kind': 'dinov1', 'objective.koleo': 0 })).toEqual([0, false])
+    expect(await of({ 'objective.kind': 'dinov1', preset: 'none' })).toEqual([0, false])
+    expect(await of({ 'objective.kind': 'dinov2', 'objective.koleo': 0.5 })).toEqual([0.5, false])
+    expect(await of({ 'objective.kind': 'dinov3' })).toEqual([0.1, false])
+  })
+
   it('none leaves them, and a file that says otherwise is kept with a note whose remedy does it', async () => {
     const none = await trained(['--data', photos, '--preset', 'none', ...tiny])
     expect(none.said).not.toContain('preset natural')

@@ -7,6 +7,7 @@ import { dino } from '../../losses/dino.ts'
 import { distilClass, distilPatches } from '../../losses/distil.ts'
 import type { Loss } from '../../losses/loss.ts'
 import { sum, weighted } from '../../losses/loss.ts'
+import { koleo } from '../../losses/koleo.ts'
 import { relation } from '../../losses/relation.ts'
 import { sinkhorn } from '../../losses/sinkhorn.ts'
 import * as losses from '../../losses/sums.ts'
@@ -63,12 +64,15 @@ const asDinov1 = (o: ObjectiveOf<'dinov1'>, parts: NetworkParts): Learning<Netwo
   dinov1({
     ...parts,
     loss: ({ head }) =>
-      dino({
-        prototypes: head.prototypes,
-        studentTemperature: o.studentTemperature,
-        centreMomentum: o.centreMomentum,
-        ...(o.centring === 'sinkhorn' ? { centring: sinkhorn() } : {}),
-      }),
+      sum([
+        dino({
+          prototypes: head.prototypes,
+          studentTemperature: o.studentTemperature,
+          centreMomentum: o.centreMomentum,
+          ...(o.centring === 'sinkhorn' ? { centring: sinkhorn() } : {}),
+        }),
+        ...(o.koleo > 0 ? [weighted(o.koleo)(koleo())] : []),
+      ]),
   })
 
 const asDinov2 = (o: ObjectiveOf<'dinov2'>, parts: NetworkParts): Learning<Networks> =>

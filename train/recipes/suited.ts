@@ -142,7 +142,10 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   const machine = machineFor(tree)
   const whole = presets[name].settings(kind, machine)
   const its = paths.has('large.patch') ? distilled(whole) : whole
-  const settings = Object.fromEntries(Object.entries(its).filter(([p]) => paths.has(p)))
+  const learned = saidAt('objective.kind') ?? (E.isRight(own) ? valueAt(own.right.config, 'objective', 'kind') : undefined)
+  // of objectives, DINO alone has something to be set: in the others it stands as it should, or is none of theirs
+  const isIts = (p: string): boolean => paths.has(p) && (learned === 'dinov1' || !p.startsWith('objective.'))
+  const settings = Object.fromEntries(Object.entries(its).filter(([p]) => isIts(p)))
   const decided = stacked(among(layers, chosen(settings, name))).tree
   for (const line of saidOf(name, kind, machine, (at) => (settings[at] === undefined ? undefined : valueAt(decided, ...at.split('.')))))
     say(line)

@@ -61,41 +61,53 @@ const below =
   (v: unknown): boolean =>
     typeof v === 'number' && v < n
 
+/** What holds features apart, in a configuration. */
+const koleo: ReadonlyArray<Advice> = [
+  { path: 'objective.koleo', before: 'raise', after: 'to 0.1, which holds features apart', from: below(0.1) },
+  { path: 'objective.koleo', before: 'raise', from: (v) => !below(0.1)(v) },
+]
+
 const advice: Readonly<Record<Cause, ReadonlyArray<Advice>>> = {
   uniform: [
     { path: 'schedule.momentum', before: 'lower', after: 'to 0.98, as suits short runs', from: above(0.98) },
     { path: 'schedule.temperature', before: 'lower', after: 'to 0.015', from: above(0.015) },
     { path: 'head.prototypes', before: 'take fewer', from: above(64) },
-    { path: 'optimizer.lr', before: 'raise' },
+    { path: 'optimizer.lr', before: 'raise', from: below(2e-3) },
+    { path: 'optimizer.lr', before: 'lower', after: 'to 0.001', from: above(1e-2) },
   ],
   certain: [
     { path: 'schedule.temperature', before: 'raise', after: 'to 0.07', from: below(0.07) },
     { path: 'schedule.freezeLastLayer', before: 'raise', after: 'to a tenth of the run, so that prototypes are trained later' },
-    { path: 'optimizer.lr', before: 'lower' },
+    { path: 'optimizer.lr', before: 'lower', after: 'to 0.001', from: above(1e-3) },
     { path: 'objective.centring', before: 'set', after: 'to sinkhorn, which balances targets', from: (v) => v !== 'sinkhorn' },
   ],
   alike: [
     { path: 'batch', before: 'raise', from: below(512) },
-    { path: 'optimizer.lr', before: 'lower' },
+    { path: 'optimizer.lr', before: 'lower', after: 'to 0.001', from: above(1e-3) },
+    { path: 'optimizer.lr', before: 'lower', from: (v) => !above(1e-3)(v) },
     { path: 'augmentation.globalScale', before: 'widen' },
-    { path: 'objective.kind', before: 'set', after: 'to dinov2, which has KoLeo', from: (v) => v === 'dinov1' },
-    { path: 'objective.koleo', before: 'raise' },
+    ...koleo,
   ],
-  flat: [
-    { path: 'head.prototypes', before: 'take more', from: below(64) },
-    { path: 'objective.kind', before: 'set', after: 'to dinov2, which has KoLeo', from: (v) => v === 'dinov1' },
-    { path: 'objective.koleo', before: 'raise' },
-    { path: 'optimizer.lr', before: 'lower' },
-  ],
+  flat: [...koleo, { path: 'head.prototypes', before: 'take more', from: below(64) }],
 }
 
-/** What to change in a program: of the advice, what it has a setting for that is not there already, with the present value. */
-export const advised = (cause: Cause, settings: unknown): ReadonlyArray<string> =>
-  advice[cause].flatMap(({ path, before, after, from }) => {
-    const value = valueAt(settings, ...path.split('.'))
-    if (value === undefined || from?.(value) === false) return []
-    return [`${before} ${path}${after === undefined ? '' : ` ${after}`} (it is ${showDefault(value)})`]
-  })
+/**
+ * What to change in a program: of the advice, what it has a setting for that is not there already, with the present value; and in one that
+ * has its losses in its code, `terms` of them, the one that is missing.
+ */
+export const advised = (cause: Cause, settings: unknown, terms: ReadonlyArray<string> = []): ReadonlyArray<string> => {
+  const isMissing = (cause === 'alike' || cause === 'flat') && valueAt(settings, 'objective') === undefined
+  return [
+    ...(isMissing && terms.some((t) => t.startsWith('loss.dino')) && !terms.includes('loss.koleo')
+      ? ['add weighted(0.1)(koleo()) to the loss, which holds features apart']
+      : []),
+    ...advice[cause].flatMap(({ path, before, after, from }) => {
+      const value = valueAt(settings, ...path.split('.'))
+      if (value === undefined || from?.(value) === false) return []
+      return [`${before} ${path}${after === undefined ? '' : ` ${after}`} (it is ${showDefault(value)})`]
+    }),
+  ]
+}
 
 const text = (cause: Cause, w: Watched, values: ReadonlyMap<string, number>): string => {
   const number = (name: string): string => (values.get(name) ?? NaN).toPrecision(3)
@@ -106,7 +118,7 @@ const text = (cause: Cause, w: Watched, values: ReadonlyMap<string, number>): st
     alike: `the features of different images are nearly the same (spread ${number('spread')} of at most ${(1 / Math.sqrt(w.width)).toPrecision(3)})`,
     flat: `the features of all images lie nearly on a line (they differ in ${number('rank')} directions)`,
   }
-  const change = advised(cause, w.settings)
+  const change = advised(cause, w.settings, [...values.keys()])
   return change.length === 0 ? found[cause] : `${found[cause]}: ${change.join(', or ')}`
 }
 

@@ -16,6 +16,7 @@ export const objective = variants(
       centring: oneOf(['centre', 'sinkhorn'], 'how the targets are balanced'),
       studentTemperature: real(0.1, 'of the student', { above: 0 }),
       centreMomentum: share(0.9, 'centre: share of the old one in the new one'),
+      koleo: weight(0, 'weight of KoLeo, which the paper does not have: 0.1 holds the features of small batches apart'),
     }),
     dinov2: section('DINO between crops, iBOT on hidden patches, KoLeo', {
       centring: oneOf(['sinkhorn', 'centre'], 'how the targets are balanced'),
