@@ -7,8 +7,9 @@
  *     npx tsx examples/dinov3.ts --set stages.larger=0.75     its last part on larger images
  *     npx tsx examples/dinov3.ts --model runs/dinov2          goes on from an earlier run, folder or model, whatever it learned by
  */
-import { command, crops, dinov3, experiment, gramOf, hidden, images, network, plainPrototypes } from 'dinograph'
+import { command, dinov3, experiment, gramOf, hidden, images, network, plainPrototypes } from 'dinograph'
 import { dino, gram, ibot, koleo, scheduled, sinkhorn, sum, weighted } from 'dinograph/losses'
+import { digits } from './dinov2.ts'
 
 export default command(
   import.meta.url,
@@ -18,20 +19,12 @@ export default command(
     steps: 1200,
     batch: 64,
     data: images({ train: 8000, test: 2000 }),
-    augmentation: crops({ globalScale: [0.4, 1], locals: 4, localScale: [0.15, 0.5], blur: { probability: 0.5, sigma: [0.1, 1.5] } }),
+    augmentation: digits.augmentation,
     method: dinov3({
       masks: hidden({ sampler: 'exact' }),
       model: network({
-        patch: 7,
-        width: 64,
-        depth: 3,
-        heads: 4,
-        layerScale: 0.1,
-        registers: 2,
-        rope: { rescale: 2 },
-        eps: 1e-5,
-        maskKeyBias: true,
-        generation: '3',
+        ...{ patch: 7, width: 128, depth: 3, heads: 4, layerScale: 0.1, initStd: 0.1, registers: 2 },
+        ...{ rope: { base: 8, rescale: 1 }, eps: 1e-5, maskKeyBias: true, generation: '3' },
       }),
       head: plainPrototypes({ hidden: 128, bottleneck: 64, prototypes: 512 }),
       loss: ({ head: { prototypes }, anchor }) =>
@@ -45,8 +38,8 @@ export default command(
       anchor: { size: 42, every: 100 },
       larger: { globalSize: 35, localSize: 14, anchorSize: 49 },
     }),
-    optimizer: { lr: 2e-3, minLr: 1e-5, clip: 3, clipBy: 'network', groups: 'v3', layerDecay: 0.98, patchEmbed: 0.2, beta2: 0.99 },
-    schedule: { warmup: 0.083, momentum: 0.98, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 0.417, frozenBy: 'rate' },
+    optimizer: { ...digits.optimizer, groups: 'v3', layerDecay: 0.98, beta2: 0.99 },
+    schedule: digits.schedule,
     evaluation: { during: 2 },
   }),
 )

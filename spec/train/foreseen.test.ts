@@ -40,7 +40,7 @@ test('a run that is too short for parts of its schedule names them; with the len
         name: 'short',
         objective: { kind: 'dinov1' },
         model: small,
-        schedule: { warmup: 20, temperatureWarmup: 500, freezeLastLayer: 40 },
+        schedule: { warmup: 20, temperatureFrom: 0.04, temperature: 0.05, temperatureWarmup: 500, freezeLastLayer: 40 },
       }).resolve(layersAt(set, 'a test')),
     ).foreseen
   const [told = '', ...more] = noted({ steps: 20 })

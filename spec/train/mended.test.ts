@@ -18,8 +18,10 @@ writeFileSync(
   join(root, 'small.yaml'),
   stringify({
     name: 'small',
+    // what suits digits does not collapse
+    preset: 'none',
     ...{ steps, batch: 8, data: { train: 200, test: 500 } },
-    objective: { kind: 'dinov1' },
+    objective: { kind: 'dinov1', centring: 'centre', koleo: 0 },
     model: { patch: 7, width: 64, depth: 3, heads: 4, initStd: 0.125, positionStd: 1 },
     head: { hidden: 128, bottleneck: 64, prototypes: 256 },
     augmentation: { recipe: 'digits', globalScale: [0.6, 1], locals: 2, localSize: 21, localScale: [0.5, 0.9] },

@@ -99,6 +99,46 @@ const shaped = (k: Kind, m: Machine): Choice => {
   }
 }
 
+/**
+ * What was found on digits of 28 pixels (docs/figures.md): what `examples/dinov2.ts` says, and what configurations begin with that name no
+ * other images.
+ */
+export const onDigits: Choice = {
+  'model.patch': 7,
+  'model.width': 128,
+  'model.depth': 3,
+  'model.heads': 4,
+  'model.layerScale': 0.1,
+  'model.initStd': 0.1,
+  'model.positionStd': 1,
+  'head.hidden': 128,
+  'head.bottleneck': 64,
+  'head.prototypes': 512,
+  'augmentation.recipe': 'digits',
+  'augmentation.globalSize': 28,
+  'augmentation.globalScale': [0.6, 1],
+  'augmentation.locals': 2,
+  'augmentation.localSize': 21,
+  'augmentation.localScale': [0.5, 0.9],
+  'augmentation.warp.probability': 1,
+  'augmentation.warp.rotation': 20,
+  'augmentation.warp.shear': 0.3,
+  'augmentation.blur.probability': 0.5,
+  'augmentation.blur.sigma': [0.1, 1.5],
+  'optimizer.lr': 2e-3,
+  'optimizer.lrRule': 'none',
+  'optimizer.minLr': 1e-5,
+  'optimizer.wd': 0.04,
+  'optimizer.wdEnd': 0.04,
+  'optimizer.clip': 3,
+  'schedule.warmup': 0.1,
+  'schedule.momentum': 0.96,
+  'schedule.temperatureFrom': 0.015,
+  'schedule.temperature': 0.015,
+  'objective.centring': 'sinkhorn',
+  'objective.koleo': 0.1,
+}
+
 /** The teacher of the papers for batches of dozens of images; that of digits is sharper, and follows sooner. */
 const teacher: Choice = {
   'schedule.momentum': 0.98,
@@ -145,12 +185,19 @@ export const distilled = (choice: Choice): Choice => {
   }
 }
 
+/** Of a choice what there are settings for; of objectives DINO alone has something to be set, the others begin as they should. */
+export const chosenFor = (settings: ReadonlyArray<{ readonly path: string }>, objective: unknown): ((c: Choice) => Choice) => {
+  const paths = new Set(settings.map((s) => s.path))
+  return (c) =>
+    Object.fromEntries(Object.entries(c).filter(([path]) => paths.has(path) && (objective === 'dinov1' || !path.startsWith('objective.'))))
+}
+
 /** By name; the first that suits is taken, and those that suit nothing are taken where they are named. */
 export const presets = {
   digits: {
     about: 'small gray pictures, on which the shipped settings were found',
     suits: ({ channels, side, units }) => channels === 1 && side <= 40 && units === undefined,
-    settings: (k, m) => (k.side === 28 ? {} : shaped(k, m)),
+    settings: (k, m) => (k.side === 28 ? onDigits : { ...onDigits, ...shaped(k, m) }),
   },
   ct: {
     about: 'slices in Hounsfield units: no colours, and no mirrors, as left and right mean something',

@@ -14,12 +14,13 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import { fault } from '../../core/fault.ts'
 import type { Augmentation } from '../../data/augment/augmentation.ts'
-import { isRecord } from '../../data/formats/codec.ts'
+import { isRecord, valueAt } from '../../data/formats/codec.ts'
 import { text } from '../config/field.ts'
 import type { Layer } from '../config/layers.ts'
-import { stacked } from '../config/layers.ts'
+import { layersAt, stacked } from '../config/layers.ts'
+import { chosenFor, onDigits } from '../config/preset.ts'
 import { pluginsField, pluginsKey } from '../config/plugins.ts'
-import { resolve } from '../config/settings.ts'
+import { resolve, settingsOf as listed } from '../config/settings.ts'
 import type { Choice, Given, Section } from '../config/section.ts'
 import { section } from '../config/section.ts'
 import type { Experiment, Resolved } from '../run/experiment.ts'
@@ -178,6 +179,25 @@ const settingsFor =
       ),
     )
 
+/** The section as it begins on the shipped digits, where nothing else says what a configuration is for. */
+const begunOnDigits = (s: Section<Settings>, kind: unknown): Section<Settings> => {
+  const choice = { ...(kind === undefined ? {} : { 'objective.kind': kind }), ...chosenFor(listed(s), kind)(onDigits) }
+  return pipe(
+    resolve(s)(layersAt(choice, 'what suits digits')),
+    E.match(
+      () => s,
+      (values) => s.with(values),
+    ),
+  )
+}
+
+/** Whether something is said of which images, of what network to go on from, or of another kind of network. */
+const saysMore = (u: unknown): boolean =>
+  ['path', 'reader'].some((name) => valueAt(u, 'data', name) !== undefined) ||
+  valueAt(u, 'start') !== undefined ||
+  valueAt(u, 'preset') !== undefined ||
+  (valueAt(u, 'model', 'kind') ?? 'vit') !== 'vit'
+
 /** The kind of objective that layers name. */
 const kindIn = (layers: ReadonlyArray<Layer>): unknown => {
   const { tree } = stacked(layers)
@@ -190,10 +210,12 @@ type Made = (taken: Given<Config>) => Experiment
 const experimentOf = (w: Words, whole: Section<Settings>, defaults: Given<Config>): Made => {
   const settingsBy = settingsFor(w, whole)
   return (taken) => {
-    const settingsIn = (layers: ReadonlyArray<Layer>): Section<Settings> =>
-      settingsBy(kindIn(layers) ?? defaults.objective?.kind)
-        .with(taken)
-        .with(defaults)
+    const settingsIn = (layers: ReadonlyArray<Layer>): Section<Settings> => {
+      const kind = kindIn(layers) ?? defaults.objective?.kind
+      const plain = settingsBy(kind)
+      const isOnDigits = ![stacked(layers).tree, taken, defaults].some(saysMore)
+      return (isOnDigits ? begunOnDigits(plain, kind) : plain).with(taken).with(defaults)
+    }
     return {
       name: defaults.name ?? 'train',
       about,

@@ -19,7 +19,7 @@ import { sizesOf } from '../run/imagery.ts'
 import type { OpenedImages } from './parts/images.ts'
 import { imagesWith, readingOf } from './parts/images.ts'
 import type { Kind, Machine } from '../config/preset.ts'
-import { distilled, isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
+import { chosenFor, distilled, isPreset, presetFor, presets, saidOf } from '../config/preset.ts'
 
 /** The settings of images, and what opens them. */
 type Opening = Pick<OpenedImages, 'settings' | 'opener' | 'before'>
@@ -105,7 +105,8 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   const asked = saidAt('preset') ?? 'usual'
   const named = isPreset(asked) ? asked : undefined
   const path = saidAt('data.path')
-  const paths = new Set(settingsOf(e.settings).map((s) => s.path))
+  const listed = settingsOf(e.settings)
+  const paths = new Set(listed.map((s) => s.path))
   if (named === undefined && asked !== 'usual') return e
   // and whether crops stay those of the program: others come with the network, or none are taken
   const reasons: ReadonlyArray<readonly [holds: boolean, why: string, stay?: boolean]> = [
@@ -143,9 +144,7 @@ const suitedTo = async (e: Experiment, layers: ReadonlyArray<Layer>, source: Ope
   const whole = presets[name].settings(kind, machine)
   const its = paths.has('large.patch') ? distilled(whole) : whole
   const learned = saidAt('objective.kind') ?? (E.isRight(own) ? valueAt(own.right.config, 'objective', 'kind') : undefined)
-  // of objectives, DINO alone has something to be set: in the others it stands as it should, or is none of theirs
-  const isIts = (p: string): boolean => paths.has(p) && (learned === 'dinov1' || !p.startsWith('objective.'))
-  const settings = Object.fromEntries(Object.entries(its).filter(([p]) => isIts(p)))
+  const settings = chosenFor(listed, learned)(its)
   const decided = stacked(among(layers, chosen(settings, name))).tree
   for (const line of saidOf(name, kind, machine, (at) => (settings[at] === undefined ? undefined : valueAt(decided, ...at.split('.')))))
     say(line)

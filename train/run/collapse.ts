@@ -76,7 +76,7 @@ const advice: Readonly<Record<Cause, ReadonlyArray<Advice>>> = {
     { path: 'optimizer.lr', before: 'lower', after: 'to 0.001', from: above(1e-2) },
   ],
   certain: [
-    { path: 'schedule.temperature', before: 'raise', after: 'to 0.07', from: below(0.07) },
+    { path: 'schedule.temperature', before: 'raise', after: 'to 0.04', from: below(0.04) },
     { path: 'schedule.freezeLastLayer', before: 'raise', after: 'to a tenth of the run, so that prototypes are trained later' },
     { path: 'optimizer.lr', before: 'lower', after: 'to 0.001', from: above(1e-3) },
     { path: 'objective.centring', before: 'set', after: 'to sinkhorn, which balances targets', from: (v) => v !== 'sinkhorn' },

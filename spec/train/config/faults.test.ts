@@ -33,7 +33,7 @@ const faults = async (
 }
 
 test('a rule between values is reported at the line that broke it, where the other value is a default', async () => {
-  expect((await faults({ 'a.yaml': 'model:\n  heads: 32\n  rope: {}\n' })).split('\n')[0]).toBe('config fault at a.yaml:3: model.rope')
+  expect((await faults({ 'a.yaml': 'model:\n  heads: 64\n  rope: {}\n' })).split('\n')[0]).toBe('config fault at a.yaml:3: model.rope')
   expect((await faults({ 'a.yaml': 'model:\n  width: 51\n' })).split('\n')[0]).toBe('config fault at a.yaml:2: model.heads')
 })
 
@@ -88,7 +88,7 @@ evaluation: often
     config fault at a.yaml:12: augmentation.globalScale
       found:   [1,0.4]
       allowed: two ascending numbers [low, high] within (0, 1]
-      remedy:  set augmentation.globalScale to two ascending numbers [low, high] within (0, 1]; the default is [0.4,1]
+      remedy:  set augmentation.globalScale to two ascending numbers [low, high] within (0, 1]; the default is [0.6,1]
     config fault at a.yaml:13: evaluation
       found:   "often"
       allowed: a section with during, before, report, k, temperature
@@ -104,7 +104,7 @@ evaluation: often
     config fault at --set: schedule.momentum
       found:   2
       allowed: a number in [0, 1]
-      remedy:  set schedule.momentum to a number in [0, 1]; the default is 0.98"
+      remedy:  set schedule.momentum to a number in [0, 1]; the default is 0.96"
   `)
 })
 
@@ -163,7 +163,7 @@ test('files that are not there do not hide what is wrong in those that are, and 
     config fault at a.yaml:3: model.width
       found:   -8
       allowed: a whole number of at least 1
-      remedy:  set model.width to a whole number of at least 1; the default is 64
+      remedy:  set model.width to a whole number of at least 1; the default is 128
     config fault at a.yaml:4: head.prototypes
       found:   "many"
       allowed: a whole number of at least 2
@@ -192,14 +192,14 @@ test('files that are not there do not hide what is wrong in those that are, and 
 })
 
 test('a setting of another section, and one of another kind of objective', async () => {
-  expect(await faults({ 'a.yaml': 'optimizer:\n  momentum: 0.9\nobjective:\n  kind: dinov1\n  koleo: 0.1\n' })).toMatchInlineSnapshot(`
+  expect(await faults({ 'a.yaml': 'optimizer:\n  momentum: 0.9\nobjective:\n  kind: dinov1\n  ibot: 0.1\n' })).toMatchInlineSnapshot(`
     "config fault at a.yaml:2: optimizer.momentum
       found:   an unknown setting: 0.9
       allowed: lr, lrRule, minLr, wd, wdEnd, beta1, beta2, eps, clip, clipBy, groups, layerDecay, patchEmbed
       remedy:  did you mean schedule.momentum?
-    config fault at a.yaml:5: objective.koleo
+    config fault at a.yaml:5: objective.ibot
       found:   an unknown setting: 0.1
-      allowed: kind, centring, studentTemperature, centreMomentum
+      allowed: kind, centring, studentTemperature, centreMomentum, koleo
       remedy:  remove it, or choose another objective.kind: dinov2, dinov3 have it"
   `)
 })
@@ -207,11 +207,11 @@ test('a setting of another section, and one of another kind of objective', async
 test('a suggestion is a name that is allowed where it would stand, and near to what was written', async () => {
   const remedies = async (yaml: string, ...words: ReadonlyArray<string>): Promise<ReadonlyArray<string>> =>
     [...(await faults({ 'a.yaml': yaml }, words)).matchAll(/remedy: +(.*)/g)].map(([, remedy]) => remedy)
-  // other kinds have ibot, koleo, masks
-  expect(await remedies('objective: { kind: dinov1, promts: 1, kleo: 1, x: 1 }')).toEqual(
+  // other kinds have ibot, masks, neighbours
+  expect(await remedies('objective: { kind: dinov1, promts: 1, neighbour: 1, x: 1 }')).toEqual(
     Array(3).fill('remove it; --help lists all settings'),
   )
-  expect(await remedies('objective: { kind: dinov1, koleo: 1, neighbours: 2, knd: 1 }')).toEqual([
+  expect(await remedies('objective: { kind: dinov1, ibot: 1, neighbours: 2, knd: 1 }')).toEqual([
     'remove it, or choose another objective.kind: dinov2, dinov3 have it',
     'remove it, or choose another objective.kind: dinov3 has it',
     'did you mean objective.kind?',

@@ -123,7 +123,7 @@ describe('the schema', () => {
     [{ optimizer: { groups: 'v4' } }, '.optimizer.groups'],
     [{ augmentation: { globalScale: [1] } }, '.augmentation.globalScale'],
     [{ augmentation: { globalScale: [0, 2] } }, '.augmentation.globalScale.0'],
-    [{ objective: { kind: 'dinov1', koleo: 1 } }, '.objective'],
+    [{ objective: { kind: 'dinov1', ibot: 1 } }, '.objective'],
     [{ objective: { kind: 'dino' } }, '.objective'],
     [{ strategies: { lora: { rank: 0 } } }, '.strategies.lora'],
     [{ strategies: { lora: { rankPattern: { fc1: 'x' } } } }, '.strategies.lora'],

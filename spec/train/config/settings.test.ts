@@ -196,7 +196,7 @@ describe('the whole configuration', () => {
     expect(below('model.kind=swin', 'model.width')).toContain('[96]')
     const other = config.with({ objective: { kind: 'dinov3', koleo: 0.5 } })
     const koleo = settingsText(settingsOf(other)).match(/^ +objective\.koleo .*$/gm) ?? []
-    expect(koleo.map((l) => /\[(.*)\]/.exec(l)?.[1])).toEqual(['0.1', '0.5'])
+    expect(koleo.map((l) => /\[(.*)\]/.exec(l)?.[1])).toEqual(['0', '0.1', '0.5'])
   })
   test('of every shipped recipe assembles', async () => {
     const dir = join(import.meta.dirname, '../../../examples/recipes')
