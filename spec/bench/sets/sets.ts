@@ -94,7 +94,7 @@ for (const name of values.only.split(',')) {
     test: await known(test, vector),
   })
   const pixels = await of((image) => image.data)
-  const colours = await of(histogram)
+  const colours = await of((image) => histogram(image, train.range[1]))
   const rows = [
     shown(`${name}: raw pixels`, judged(pixels.train, pixels.test), `${train.length} + ${test.length}`),
     shown(`${name}: colours`, judged(colours.train, colours.test)),
