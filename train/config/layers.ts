@@ -16,6 +16,7 @@ import { codeOf, faultsOf, messageOf, together } from '../../core/fault.ts'
 import { join } from '../../core/tree.ts'
 import { isRecord, showValue } from '../../data/formats/codec.ts'
 import { systemFault } from '../../data/formats/file.ts'
+import { treeOf } from './older.ts'
 import { filesIn, pathsIn, pluginsKey } from './plugins.ts'
 import { nearest } from './spelling.ts'
 import { merged } from './section.ts'
@@ -144,7 +145,7 @@ export const layerOfYaml = (file: string, text: string): Either<Fault, Layer> =>
   if (doc.contents === null) return E.right(noLayer)
   if (!isMap(doc.contents))
     return E.left(wrong(file, showValue(tree), 'sections with values', 'write names with their values, such as "steps: 300"'))
-  return E.right({ tree, origins: originsOf(doc, file, lines), faults: [] })
+  return E.right({ tree: treeOf(text, tree), origins: originsOf(doc, file, lines), faults: [] })
 }
 
 /** A file that another one names, or the command line. */

@@ -18,6 +18,7 @@ import { trackingCodec } from './best.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { Found } from './checkpoints.ts'
 import { checkpointName, latest, load } from './checkpoints.ts'
+import { asThen } from '../config/older.ts'
 import type { Resolved, Surroundings } from './experiment.ts'
 import type { Assembled } from './assembly.ts'
 import type { Identity } from './identity.ts'
@@ -83,7 +84,7 @@ const withCanvas =
 /** A run may only be continued as it was begun, on the same images. */
 const checkResume = ({ out, identity }: StartOptions, r: Resolved, c: Checkpoint, position: Position): Either<Fault, Checkpoint> => {
   // what an earlier release did not know yet is as it was then
-  const began = withCanvas(c.config, r.config)(r.completed(c.config))
+  const began = withCanvas(c.config, r.config)(r.completed(asThen(c.config)))
   const settings = sameSettings(out, began, r.config)
   if (E.isLeft(settings)) return settings
   const images = sameImages(out, position.identity, identity, [pathOf(began), pathOf(r.config)])

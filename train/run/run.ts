@@ -11,6 +11,7 @@ import { openTarget } from '../../compiler/targets/open.ts'
 import type { Fault } from '../../core/fault.ts'
 import { unexpected } from '../../core/fault.ts'
 import { writeText } from '../../data/formats/file.ts'
+import { wholeLine } from '../config/older.ts'
 import type { Accelerator } from '../config/common.ts'
 import { merged } from '../config/section.ts'
 import { recordStart } from './environment.ts'
@@ -55,8 +56,7 @@ export interface Report {
 /** `config.yaml`: everything decided, the target too, so that the file alone gives the run again. */
 const writeConfig = (o: RunOptions, r: Resolved, device: Device): TaskEither<Fault, void> => {
   const decided = merged(r.config, { accelerator: { target: device.name } })
-  const head = '# The whole configuration of this run. With --config it gives the same run again; --resume reads it by itself.\n'
-  return writeText(join(o.out, 'config.yaml'), `${head}${stringify(decided)}`)
+  return writeText(join(o.out, 'config.yaml'), `${wholeLine}\n${stringify(decided)}`)
 }
 
 /** Where a run begins; its values are on the device, and the host holds them no more. */
