@@ -9,8 +9,9 @@ import { parse } from 'yaml'
 import { valueAt } from '../../data/formats/codec.ts'
 import { writePng } from '../../data/readers/pictures/picture.ts'
 import type { Kind, Machine } from '../../train/config/preset.ts'
-import { presetFor, presetNames, presets } from '../../train/config/preset.ts'
+import { onDigits, presetFor, presetNames, presets } from '../../train/config/preset.ts'
 import continued from '../../examples/continue.ts'
+import digits from '../../examples/dinov2.ts'
 import distilled from '../../examples/distill.ts'
 import evaluated from '../../examples/evaluate.ts'
 import adapters from '../../examples/lora.ts'
@@ -64,6 +65,29 @@ describe('the table', () => {
     expect(of(1, 512, { units: 'HU' })).toBe('ct')
     expect(of(3, 512, { units: 'HU' })).toBe('ct')
     expect(of(1, 256, { units: 'stored', modality: 'MR' })).toBe('gray')
+  })
+})
+
+describe('a configuration that names no images', () => {
+  const at = (e: Experiment, set: Choice, path: string): unknown =>
+    valueAt(right(e.resolve(layersAt(set, 'a test'))).config, ...path.split('.'))
+  it('begins with what suits the shipped digits, which examples/dinov2 says too', () => {
+    const shared = Object.entries(onDigits).filter(([path]) => !path.startsWith('objective.'))
+    for (const [path, value] of shared) {
+      expect(at(recipe(), {}, path), path).toEqual(value)
+      expect(at(recipe({ objective: { kind: 'dinov1' } }), {}, path), path).toEqual(value)
+      expect(at(digits, {}, path), path).toEqual(value)
+    }
+    for (const set of [{ 'objective.kind': 'dinov1' }, { 'objective.kind': 'dinov1', steps: 3 }])
+      expect([at(recipe(), set, 'objective.koleo'), at(recipe(), set, 'objective.centring')]).toEqual([0.1, 'sinkhorn'])
+  })
+  it('unless it says otherwise: of a setting, of images, of a network to go on from, or that it wants no preset', () => {
+    expect(at(recipe({ model: { width: 64 } }), {}, 'model.width')).toBe(64)
+    expect(at(recipe(), { 'schedule.momentum': 0.9 }, 'schedule.momentum')).toBe(0.9)
+    const swin = { 'model.kind': 'swin', 'augmentation.globalSize': 64, 'augmentation.localSize': 32 }
+    for (const set of [{ 'data.path': 'x' }, { preset: 'none' }, { 'start.from': 'x' }, swin])
+      expect(at(recipe(), set, 'augmentation.warp.probability'), JSON.stringify(set)).toBe(0)
+    expect(at(recipe({ data: { path: 'x' } }), {}, 'augmentation.warp.probability')).toBe(0)
   })
 })
 
