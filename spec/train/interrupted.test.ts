@@ -111,7 +111,7 @@ describe('a run', () => {
     expect((await live([...words, '--steps', '2', '--out', begun])).code).toBe(0)
     const other = await live(['--resume', '--steps', '4', '--set', 'optimizer.lr=0.5', '--out', begun])
     expect(other.code).toBe(1)
-    expect(other.stderr).toMatch(/optimizer\.lr\n {2}found: {3}0\.5\n {2}allowed: 0\.008, as the run began/)
+    expect(other.stderr).toMatch(/optimizer\.lr\n {2}found: {3}0\.5\n {2}allowed: 0\.002, as the run began/)
   })
 
   test.skipIf(process.getuid?.() !== 0)('on a full disk says so, and leaves the checkpoint before whole', async (context) => {
