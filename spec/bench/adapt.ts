@@ -4,14 +4,11 @@
  *
  *     npx tsx spec/bench/adapt.ts --at DIR [--seeds 0,1,2] [--pretraining 1200] [--steps 400] [--threads N]
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { isRecord } from '../../data/formats/codec.ts'
 import { percent } from '../../train/run/log/numbers.ts'
-import { started } from '../support/built.ts'
-import { mostResident } from '../support/resident.ts'
+import { keptAt, metricIn, run, set, speedsOf, summaryOf, watched } from './programs.ts'
 import { median, table } from './table.ts'
 
 const { values } = parseArgs({
@@ -23,77 +20,26 @@ const { values } = parseArgs({
     threads: { type: 'string', default: '0' },
   },
 })
-if (values.at === undefined) throw new Error('--at DIR: where runs are kept')
-const root = values.at
-mkdirSync(root, { recursive: true })
+const root = keptAt(values.at)
 
-const quiet = ['--set', 'evaluation.report=false', '--set', 'evaluation.during=0', '--overwrite', '--threads', values.threads]
-
-interface Ran {
-  readonly metrics: Readonly<Record<string, unknown>>
-  readonly mib: number
-  readonly stepMs: number
-  readonly trained: string
-}
-
-/** Runs a program to its end, looking at its memory. */
-const ran = async (out: string, words: ReadonlyArray<string>): Promise<Ran> => {
-  const child = spawn(process.execPath, started([...words, '--out', out, ...quiet]), { stdio: ['ignore', 'ignore', 'pipe'] })
-  let [mib, said] = [0, '']
-  child.stderr.on('data', (text: Buffer) => (said += text.toString()))
-  const looking = setInterval(() => {
-    try {
-      mib = Math.max(mib, child.pid === undefined ? 0 : mostResident(child.pid) / 2 ** 20)
-    } catch {
-      // ended just now
-    }
-  }, 100)
-  const code = await new Promise((resolve) => child.on('close', resolve))
-  clearInterval(looking)
-  if (code !== 0) throw new Error(`${words.join(' ')}: exit code ${String(code)}\n${said}`)
-  const summary: unknown = JSON.parse(readFileSync(join(out, 'summary.json'), 'utf8'))
-  const metrics = isRecord(summary) && isRecord(summary['metrics']) ? summary['metrics'] : {}
-  const speeds = readFileSync(join(out, 'metrics.jsonl'), 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line): unknown => JSON.parse(line))
-    .flatMap((m) => (isRecord(m) && typeof m['images_per_s'] === 'number' ? [m['images_per_s']] : []))
-  return { metrics, mib, stepMs: (1000 * 64) / median(speeds.slice(10)), trained: /([\d,]+) of ([\d,]+) parameters/.exec(said)?.[0] ?? '' }
-}
-
-const number = (r: Ran, name: string): number => {
-  const value = r.metrics[name]
-  return typeof value === 'number' ? value : NaN
-}
+const quiet = [...set(['evaluation.report=false', 'evaluation.during=0', `accelerator.threads=${values.threads}`]), '--overwrite']
 
 const rows: Array<ReadonlyArray<string>> = []
 for (const seed of values.seeds.split(',')) {
   const base = join(root, `base-${seed}`)
-  if (!existsSync(join(base, 'summary.json'))) {
-    const words = [
-      'examples/dinov2.ts',
-      '--seed',
-      seed,
-      '--steps',
-      values.pretraining,
-      '--out',
-      base,
-      ...quiet,
-      '--set',
-      'evaluation.before=false',
-    ]
-    const done = spawnSync(process.execPath, started(words), { stdio: ['ignore', 'ignore', 'inherit'] })
-    if (done.status !== 0) throw new Error(`the base of seed ${seed}: exit code ${String(done.status)}`)
-  }
+  if (!existsSync(join(base, 'summary.json')))
+    run('examples/dinov2.ts', '--seed', seed, '--steps', values.pretraining, '--out', base, ...quiet, ...set(['evaluation.before=false']))
   for (const kind of ['full', 'lora', 'freeze', 'frugal']) {
-    const words = ['examples/lora.ts', '--seed', seed, '--steps', values.steps, '--set', `base=${base}`, '--set', `train=${kind}`]
-    const r = await ran(join(root, `${kind}-${seed}`), words)
+    const out = join(root, `${kind}-${seed}`)
+    const asked = ['--seed', seed, '--steps', values.steps, '--out', out, ...set([`base=${base}`, `train=${kind}`])]
+    const { mib, said } = await watched(['examples/lora.ts', ...asked, ...quiet])
+    const summary = summaryOf(out)
     rows.push([
       `${kind}, seed ${seed}`,
-      ...['knn_before', 'knn_after', 'knn_pixels'].map((n) => percent(number(r, n))),
-      r.trained,
-      r.stepMs.toFixed(0),
-      r.mib.toFixed(0),
+      ...['knn_before', 'knn_after', 'knn_pixels'].map((n) => percent(metricIn(summary, n))),
+      /([\d,]+) of ([\d,]+) parameters/.exec(said)?.[0] ?? '',
+      ((1000 * 64) / median(speedsOf(out).slice(10))).toFixed(0),
+      mib.toFixed(0),
     ])
     process.stderr.write(`${rows.at(-1)?.join('  ')}\n`)
   }

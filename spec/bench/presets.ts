@@ -5,19 +5,16 @@
  *
  *     npx tsx spec/bench/presets.ts [--images 2000] [--steps 12] [--target T]
  */
-import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import sharp from 'sharp'
 import { stream } from '../../core/random.ts'
-import { isRecord } from '../../data/formats/codec.ts'
 import type { Choice } from '../../train/config/layers.ts'
 import type { PresetName } from '../../train/config/preset.ts'
 import { presets } from '../../train/config/preset.ts'
-import { started } from '../support/built.ts'
-import { mostResident } from '../support/resident.ts'
+import { speedsOf, watched } from './programs.ts'
 import { median, table } from './table.ts'
 
 const { values } = parseArgs({
@@ -64,25 +61,9 @@ const measured = async (dir: string, out: string, preset: string): Promise<Measu
   const target = values.target === undefined ? [] : ['--target', values.target]
   const quiet = ['--set', 'evaluation.before=false', '--set', 'evaluation.during=0', '--set', 'evaluation.report=false', '--quiet']
   const words = ['examples/dinov2.ts', '--data', dir, '--preset', preset, '--out', out, '--steps', `${steps}`, ...target, ...quiet]
-  const child = spawn('node', [...started(words)], { stdio: ['ignore', 'ignore', 'inherit'] })
-  let mib = 0
-  const looking = setInterval(() => {
-    try {
-      mib = Math.max(mib, child.pid === undefined ? 0 : mostResident(child.pid) / 2 ** 20)
-    } catch {
-      // ended just now
-    }
-  }, 200)
-  const code = await new Promise((resolve) => child.on('close', resolve))
-  clearInterval(looking)
-  if (code !== 0) throw new Error(`exit code ${String(code)}`)
-  const speeds = readFileSync(join(out, 'metrics.jsonl'), 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line): unknown => JSON.parse(line))
-    .flatMap((m) => (isRecord(m) && typeof m['images_per_s'] === 'number' ? [m['images_per_s']] : []))
+  const { mib } = await watched(words)
   // the first steps compile, and fill the loader's queue
-  return { perSecond: median(speeds.slice(3)), mib }
+  return { perSecond: median(speedsOf(out).slice(3)), mib }
 }
 
 const counts = [200, 1000, 10_000, 100_000]

@@ -4,6 +4,7 @@ import * as TE from 'fp-ts/lib/TaskEither.js'
 import type { TaskEither } from 'fp-ts/lib/TaskEither.js'
 import type { Fault } from '../../core/fault.ts'
 import type { EvaluationOptions, Result } from '../judge/evaluate/evaluation.ts'
+import { ofWhich } from '../judge/evaluate/evaluation.ts'
 import type { EvaluationName } from '../judge/evaluate/evaluations.ts'
 import { evaluations } from '../judge/evaluate/evaluations.ts'
 import { percent } from '../run/log/numbers.ts'
@@ -18,10 +19,9 @@ const known: Readonly<Record<EvaluationName, readonly [number: string, as: strin
   medmnist: ['auc', 'auc'],
 }
 
-const textOf = (name: EvaluationName, { metrics, table, of, positive }: Result): string => {
-  const numbers = Object.entries(metrics).filter(([n]) => !n.startsWith('knn_'))
-  const which = `${of === undefined ? '' : ` at ${of}`}${positive === undefined ? '' : ` (looking for ${positive})`}`
-  return `${name}: ${numbers.map(([n, v]) => `${n} ${percent(v)}`).join(', ')}${which}\n${tableText(table)}\n`
+const textOf = (name: EvaluationName, result: Result): string => {
+  const numbers = Object.entries(result.metrics).filter(([n]) => !n.startsWith('knn_'))
+  return `${name}: ${numbers.map(([n, v]) => `${n} ${percent(v)}`).join(', ')}${ofWhich(result)}\n${tableText(result.table)}\n`
 }
 
 /** Evaluations of a study's network on its images, in their order; each gives one metric: `knn`, `linear`, `logistic`, `auc`. */

@@ -18,7 +18,8 @@ export type Length =
   /** Of training: what comes before the first step and after the last is not counted. */
   | { readonly _tag: 'Minutes'; readonly minutes: number }
 
-const counted = (n: number): string => n.toLocaleString('en-US', { maximumFractionDigits: 2 })
+/** A number as a person reads it: `12,345`. */
+export const counted = (n: number): string => n.toLocaleString('en-US', { maximumFractionDigits: 2 })
 
 /** Steps of passes over images, at least 1: a pass leaves out what does not fill a batch. */
 export const stepsOfEpochs = (epochs: number, images: number, batch: number, turns: number): number =>

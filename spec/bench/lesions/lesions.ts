@@ -5,14 +5,12 @@
  *
  *     npx tsx spec/bench/lesions/lesions.ts --at DIR [--seeds 0,1,2] [--train 2000] [--test 400] [--guided 0,0.5] [--set PATH=VALUE …]
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import { isRecord } from '../../../data/formats/codec.ts'
 import { percent } from '../../../train/run/log/numbers.ts'
-import { started } from '../../support/built.ts'
+import { keptAt, metricIn, set, told } from '../programs.ts'
 import { must } from '../session.ts'
 import { table } from '../table.ts'
 import { write } from './slices.ts'
@@ -28,26 +26,12 @@ const { values } = parseArgs({
     set: { type: 'string', multiple: true, default: [] },
   },
 })
-if (values.at === undefined) throw new Error('--at DIR: where slices and runs are kept')
-const root = values.at
-mkdirSync(root, { recursive: true })
+const root = keptAt(values.at)
 
-/** Runs a program, and gives the JSON of its last line. */
-const run = (...words: ReadonlyArray<string>): Readonly<Record<string, unknown>> => {
-  const done = spawnSync(process.execPath, started([...words, '--json']), { stdio: ['ignore', 'pipe', 'inherit'], encoding: 'utf8' })
-  if (done.status !== 0) throw new Error(`${words.join(' ')}: exit code ${String(done.status)}`)
-  const said: unknown = JSON.parse(done.stdout.trimEnd().split('\n').at(-1) ?? '')
-  return isRecord(said) ? said : {}
-}
-
-const numberIn = (said: Readonly<Record<string, unknown>>, name: string): number => {
-  const metrics = said['metrics']
-  const value = isRecord(metrics) ? metrics[name] : undefined
-  return typeof value === 'number' ? value : NaN
-}
-
-/** What a slice is seen as: 8 bits, one gray, and crops that keep the size of structures. */
-const slices = ['data.intensity=full', 'data.windows=[]', 'augmentation.globalSize=112', 'augmentation.localSize=48', 'model.patch=8']
+/** What a slice is seen as: 8 bits, one gray. */
+const seenAs = ['data.intensity=full', 'data.windows=[]']
+/** Crops that keep the size of structures. */
+const crops = ['augmentation.globalSize=112', 'augmentation.localSize=48', 'model.patch=8']
 /** How it is learned; `--set` says otherwise. */
 const learning = ['batch=32', 'steps=500', 'data.normalisation=computed']
 
@@ -57,31 +41,29 @@ for (const seed of values.seeds.split(',')) {
   const path = existsSync(join(dir, 'images.csv'))
     ? join(dir, 'images.csv')
     : await must(write(dir, Number(seed), Number(values.train), Number(values.test)))
-  const settings = [...slices, ...learning, ...values.set].flatMap((s) => ['--set', s])
+  const settings = set([...seenAs, ...crops, ...learning, ...values.set])
   for (const guided of values.guided.split(',')) {
     const out = join(root, `run-${seed}-${guided}`)
     const began = performance.now()
     if (!existsSync(join(out, 'summary.json'))) {
-      const quiet = ['--set', 'evaluation.report=false', '--overwrite', '--preset', 'none', '--threads', values.threads]
-      const asked = ['--seed', seed, '--out', out, '--set', `augmentation.guided.probability=${guided}`]
-      run('examples/ct.ts', '--data', path, ...quiet, ...settings, ...asked)
+      const quiet = [
+        ...set(['evaluation.report=false']),
+        '--overwrite',
+        '--preset',
+        'none',
+        ...set([`accelerator.threads=${values.threads}`]),
+      ]
+      const asked = ['--seed', seed, '--out', out, ...set([`augmentation.guided.probability=${guided}`])]
+      told('examples/ct.ts', '--data', path, ...quiet, ...settings, ...asked)
     }
     const seconds = (performance.now() - began) / 1000
-    const seen = run(
-      'spec/bench/lesions/look.ts',
-      '--model',
-      out,
-      '--data',
-      path,
-      '--out',
-      join(out, 'look'),
-      ...slices.slice(0, 2).flatMap((s) => ['--set', s]),
-    )
-    const told = run('train/cli/dinograph.ts', 'evaluate', 'logistic', '--model', out, '--data', path)
+    const model = ['--model', out, '--data', path]
+    const seen = told('spec/bench/lesions/look.ts', ...model, '--out', join(out, 'look'), ...set(seenAs))
+    const classified = told('train/cli/dinograph.ts', 'evaluate', 'logistic', ...model)
     rows.push([
       `seed ${seed}, guided ${guided}`,
-      ...['pointing', 'iou', 'ap50'].map((n) => numberIn(seen, n).toFixed(3)),
-      ...['auc', 'sensitivity', 'specificity'].map((n) => percent(numberIn(told, n))),
+      ...['pointing', 'iou', 'ap50'].map((n) => metricIn(seen, n).toFixed(3)),
+      ...['auc', 'sensitivity', 'specificity'].map((n) => percent(metricIn(classified, n))),
       `${seconds.toFixed(0)} s`,
     ])
     process.stderr.write(`${rows.at(-1)?.join('  ')}\n`)

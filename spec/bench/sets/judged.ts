@@ -1,39 +1,19 @@
 /** How well vectors find what belongs together: by labels among training images, and the same emoji of another vendor. */
 import type { Image } from '../../../data/readers/dataset.ts'
+import type { LabelledFeatures } from '../../../train/judge/evaluate/knn.ts'
+import { knn } from '../../../train/judge/evaluate/knn.ts'
+import type { Rows } from '../../../train/judge/evaluate/neighbours.ts'
+import { nearestOf } from '../../../train/judge/evaluate/neighbours.ts'
+import { right } from '../../data/either.ts'
 import { drawn } from './made.ts'
 
-/** Vectors of length 1 with what they are of. */
-export interface Known {
-  readonly vectors: ReadonlyArray<Float32Array>
-  readonly labels: ReadonlyArray<string>
+/** Vectors with what they are of. */
+export interface Known extends LabelledFeatures {
   readonly sources: ReadonlyArray<string>
 }
 
-export const unit = (v: ArrayLike<number>): Float32Array => {
-  const length = Math.hypot(...Array.from(v)) || 1
-  return Float32Array.from(v, (x) => x / length)
-}
-
-const product = (a: Float32Array, b: Float32Array): number => a.reduce((s, x, i) => s + x * b[i], 0)
-
-/** The votes of the k nearest, each weighted by exp(cosine / 0.07), as the protocol of all figures (Caron et al. 2021, appendix F.1). */
-const voted = (
-  train: Known,
-  v: Float32Array,
-  k: number,
-): { readonly label: string; readonly share: (label: string, n: number) => number } => {
-  const near = train.vectors
-    .map((t, i) => ({ i, s: product(t, v) }))
-    .sort((a, b) => b.s - a.s)
-    .slice(0, k)
-  const votes = new Map<string, number>()
-  for (const { i, s } of near) votes.set(train.labels[i], (votes.get(train.labels[i]) ?? 0) + Math.exp(s / 0.07))
-  const [label] = [...votes].reduce((a, b) => (b[1] > a[1] ? b : a))
-  return { label, share: (of, n) => near.slice(0, n).filter(({ i }) => train.labels[i] === of).length / Math.min(n, near.length) }
-}
-
 export interface Judged {
-  /** Weighted k-NN, k 20. */
+  /** Weighted k-NN, k 20, at a temperature of 0.07: the protocol of all figures. */
   readonly knn: number
   /** The share of the ten nearest training images that have a test image's label. */
   readonly precision: number
@@ -43,24 +23,42 @@ export interface Judged {
 
 const mean = (xs: ReadonlyArray<number>): number => xs.reduce((a, b) => a + b, 0) / xs.length
 
+const cosines = { normalise: true, leaveOneOut: false }
+
+const precisionAt = (k: number, train: Known, test: Known): number => {
+  const { index } = nearestOf(train, test, { ...cosines, k: Math.min(k, train.labels.length) })
+  const used = index.length / test.labels.length
+  return mean(Array.from(index, (j, i) => Number(train.labels[j] === test.labels[Math.floor(i / used)])))
+}
+
 const vendorOf = (source: string): string | undefined => /\.(\w+)\.png$/.exec(source)?.[1]
 
-export const judged = (train: Known, test: Known): Judged => {
-  const all = test.vectors.map((v) => voted(train, v, 20))
-  const several = new Set(test.sources.map(vendorOf)).size > 1
-  return {
-    knn: mean(all.map((a, i) => Number(a.label === test.labels[i]))),
-    precision: mean(all.map((a, i) => a.share(test.labels[i], 10))),
-    across: several
-      ? mean(
-          test.vectors.map((v, i) => {
-            const others = test.sources.flatMap((s, j) => (vendorOf(s) === vendorOf(test.sources[i]) ? [] : [j]))
-            const best = others.reduce((a, b) => (product(test.vectors[b], v) > product(test.vectors[a], v) ? b : a))
-            return Number(drawn(test.sources[best]) === drawn(test.sources[i]))
-          }),
-        )
-      : undefined,
-  }
+const rowsOf = ({ data, dim }: Rows, which: ReadonlyArray<number>): Rows => ({
+  data: Float32Array.from(which.flatMap((i) => [...data.subarray(i * dim, (i + 1) * dim)])),
+  dim,
+})
+
+const acrossVendors = (test: Known): number | undefined => {
+  const all = test.sources.map((source, i) => ({ i, vendor: vendorOf(source), thing: drawn(source) }))
+  const vendors = [...new Set(all.map((a) => a.vendor))]
+  if (vendors.length < 2) return undefined
+  return mean(
+    vendors.flatMap((vendor) => {
+      const [own, others] = [all.filter((a) => a.vendor === vendor), all.filter((a) => a.vendor !== vendor)]
+      const [from, to] = [own, others].map((some) =>
+        rowsOf(
+          test,
+          some.map((a) => a.i),
+        ),
+      )
+      return Array.from(nearestOf(to, from, { ...cosines, k: 1 }).index, (j, i) => Number(others[j].thing === own[i].thing))
+    }),
+  )
+}
+
+export const judged = (train: Known, test: Known, classes: number): Judged => {
+  const [{ top1 }] = right(knn({ k: [20], classes, temperature: 0.07, votes: 'v1' }, train)(test))
+  return { knn: top1, precision: precisionAt(10, train, test), across: acrossVendors(test) }
 }
 
 /** Shares of an image's pixels by colour, eight steps a channel; `most` is the value of white. */
@@ -71,5 +69,5 @@ export const histogram = ({ channels, height, width, data }: Image, most: number
     for (let c = 0; c < channels; c++) bin = 8 * bin + Math.min(7, Math.floor((8 * data[c * height * width + i]) / most))
     bins[bin]++
   }
-  return unit(bins)
+  return bins
 }

@@ -4,21 +4,21 @@
  *
  *     npx tsx spec/bench/sets/sets.ts --at DIR [--only clothes,emoji] [--seeds 0] [--threads N] [--set PATH=VALUE …]
  */
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
-import * as O from 'fp-ts/lib/Option.js'
 import type { Dataset, Image } from '../../../data/readers/dataset.ts'
+import { labelsOf } from '../../../data/readers/dataset.ts'
 import { openData } from '../../../data/readers/index.ts'
 import { readSafetensors } from '../../../data/formats/safetensors.ts'
 import { percent } from '../../../train/run/log/numbers.ts'
-import { started } from '../../support/built.ts'
+import { keptAt, run, set } from '../programs.ts'
+import { right } from '../../data/either.ts'
 import { must } from '../session.ts'
 import { table } from '../table.ts'
 import type { Judged, Known } from './judged.ts'
-import { histogram, judged, unit } from './judged.ts'
+import { histogram, judged } from './judged.ts'
 import { sets } from './made.ts'
 
 const { values } = parseArgs({
@@ -30,26 +30,21 @@ const { values } = parseArgs({
     set: { type: 'string', multiple: true, default: [] },
   },
 })
-if (values.at === undefined) throw new Error('--at DIR: where packages, pictures and runs are kept')
-const root = values.at
-mkdirSync(root, { recursive: true })
+const root = keptAt(values.at)
 
-const run = (...words: ReadonlyArray<string>): void => {
-  const done = spawnSync(process.execPath, started(words), { stdio: ['ignore', 'ignore', 'inherit'] })
-  if (done.status !== 0) throw new Error(`${words.join(' ')}: exit code ${String(done.status)}`)
-}
-
-type Vector = (image: Image) => ArrayLike<number>
+type Vector = (image: Image) => Float32Array
 
 /** Vectors made of the images themselves. */
 const known = async (d: Dataset, vector: Vector): Promise<Known> => {
   const items = []
   for (let i = 0; i < d.length; i++) items.push(await must(d.item(i)))
-  return {
-    vectors: items.map(({ image }) => unit(vector(image))),
-    labels: items.map((_, i) => d.classes[O.getOrElse(() => -1)(d.label(i))] ?? ''),
-    sources: items.map((x) => x.source),
-  }
+  const vectors = items.map(({ image }) => vector(image))
+  const dim = vectors[0]?.length ?? 0
+  const data = new Float32Array(vectors.length * dim)
+  vectors.forEach((v, i) => {
+    data.set(v, i * dim)
+  })
+  return { data, dim, labels: Int32Array.from(right(labelsOf(d))), sources: items.map((x) => x.source) }
 }
 
 const parts = ['train', 'test'] as const
@@ -62,17 +57,21 @@ const splitsOf = async (path: string): Promise<Readonly<Record<(typeof parts)[nu
 }
 
 /** Class tokens of a run, as the command `features` writes them. */
-const features = async (model: string, path: string, like: Readonly<Record<(typeof parts)[number], Known>>): Promise<Judged> => {
+const features = async (
+  model: string,
+  path: string,
+  like: Readonly<Record<(typeof parts)[number], Known>>,
+  classes: number,
+): Promise<Judged> => {
   const file = join(model, 'features.safetensors')
   run('train/cli/dinograph.ts', 'features', '--model', model, '--data', path, '--no-patches', '--out', file)
   const { tensors } = await must(readSafetensors(file))
   const [train, test] = parts.map((part): Known => {
     const cls = tensors.get(`${part}/cls`)
     if (cls === undefined) throw new Error(`${file} has no ${part}/cls`)
-    const [rows, width] = cls.shape
-    return { ...like[part], vectors: Array.from({ length: rows }, (_, i) => unit(cls.data.subarray(i * width, (i + 1) * width))) }
+    return { ...like[part], data: Float32Array.from(cls.data), dim: cls.shape[1] }
   })
-  return judged(train, test)
+  return judged(train, test, classes)
 }
 
 const shown = (name: string, { knn, precision, across }: Judged, images = '', seconds = ''): ReadonlyArray<string> => [
@@ -96,33 +95,20 @@ for (const name of values.only.split(',')) {
   const pixels = await of((image) => image.data)
   const colours = await of((image) => histogram(image, train.range[1]))
   const rows = [
-    shown(`${name}: raw pixels`, judged(pixels.train, pixels.test), `${train.length} + ${test.length}`),
-    shown(`${name}: colours`, judged(colours.train, colours.test)),
+    shown(`${name}: raw pixels`, judged(pixels.train, pixels.test, train.classes.length), `${train.length} + ${test.length}`),
+    shown(`${name}: colours`, judged(colours.train, colours.test, train.classes.length)),
   ]
   for (const seed of values.seeds.split(',')) {
     const trained = async (what: string, words: ReadonlyArray<string>): Promise<void> => {
       const out = join(root, `run-${name}-${seed}-${what}`)
       const began = performance.now()
-      const quiet = ['--set', 'evaluation.report=false', '--set', 'evaluation.during=0', '--set', 'evaluation.before=false']
-      const sett = values.set.flatMap((s) => ['--set', s])
-      if (!existsSync(join(out, 'summary.json')))
-        run(
-          'examples/dinov2.ts',
-          '--data',
-          path,
-          '--seed',
-          seed,
-          '--out',
-          out,
-          '--overwrite',
-          '--threads',
-          values.threads,
-          ...quiet,
-          ...sett,
-          ...words,
-        )
+      const settings = set(['evaluation.report=false', 'evaluation.during=0', 'evaluation.before=false', ...values.set])
+      const asked = ['--data', path, '--seed', seed, '--out', out, '--overwrite', ...set([`accelerator.threads=${values.threads}`])]
+      if (!existsSync(join(out, 'summary.json'))) run('examples/dinov2.ts', ...asked, ...settings, ...words)
       const seconds = (performance.now() - began) / 1000
-      rows.push(shown(`${name}: ${what}, seed ${seed}`, await features(out, path, pixels), '', `${seconds.toFixed(0)} s`))
+      rows.push(
+        shown(`${name}: ${what}, seed ${seed}`, await features(out, path, pixels, train.classes.length), '', `${seconds.toFixed(0)} s`),
+      )
     }
     await trained('untrained', ['--steps', '1'])
     await trained('trained', [])

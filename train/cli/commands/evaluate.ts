@@ -10,6 +10,7 @@ import type { Fault } from '../../../core/fault.ts'
 import { fault } from '../../../core/fault.ts'
 import type { Arguments, CommandSpec } from '../arguments.ts'
 import type { EvaluationOptions } from '../../judge/evaluate/evaluation.ts'
+import { ofWhich } from '../../judge/evaluate/evaluation.ts'
 import { evaluations, isEvaluation } from '../../judge/evaluate/evaluations.ts'
 import { logisticDefaults } from '../../judge/evaluate/logistic.ts'
 import { readingFrom, readingSettings } from '../reading.ts'
@@ -124,9 +125,7 @@ const evaluate = (a: Arguments): TaskEither<Fault, Output> =>
               text: `${tableText(result.table)}\n${Object.entries(result.metrics)
                 .filter(([n]) => !n.startsWith('knn_'))
                 .map(([n, v]) => percent(n, v))
-                .join(
-                  ', ',
-                )}${result.of === undefined ? '' : ` at ${result.of}`}${result.positive === undefined ? '' : ` (looking for ${result.positive})`}`,
+                .join(', ')}${ofWhich(result)}`,
               json: {
                 evaluation: name,
                 model,

@@ -42,4 +42,8 @@ export interface Result {
   readonly details: Readonly<Record<string, unknown>>
 }
 
+/** What its numbers are of, in words behind them; nothing where they need none. */
+export const ofWhich = ({ of, positive }: Result): string =>
+  `${of === undefined ? '' : ` at ${of}`}${positive === undefined ? '' : ` (looking for ${positive})`}`
+
 export type Evaluation = (e: Evaluated) => TaskEither<Fault, Result>

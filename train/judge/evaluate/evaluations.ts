@@ -9,7 +9,7 @@ import { knnOn } from './knn.ts'
 import type { Labelled } from './labelled.ts'
 import { encoding, ofClassTokens, single, tally } from './labelled.ts'
 import type { Task } from './metrics.ts'
-import { foundOf, taskOf } from './metrics.ts'
+import { taskOf } from './metrics.ts'
 import type { Probe } from './probe.ts'
 import { probeRow, probeScores, trainProbes } from './probe.ts'
 import { knnSets, setsOf } from './sets.ts'
@@ -76,9 +76,8 @@ const linear: Evaluation = (e) => {
     ),
     TE.chainEitherK(({ sets, probes }) => {
       const task = taskOf(sets.fit.targets, e.parts.train.name)
-      const scoresOf = (p: Probe, s: Labelled): Float64Array =>
-        probabilities(probeScores(p, s.rows), s.targets.classes, s.targets.multiLabel)
-      const scored = (p: Probe, s: Labelled) => judged(task, s.targets, scoresOf(p, s))
+      const scored = (p: Probe, s: Labelled) =>
+        judged(task, s.targets, probabilities(probeScores(p, s.rows), s.targets.classes, s.targets.multiLabel))
       return pipe(
         probes,
         E.traverseArray((p) =>
@@ -101,11 +100,7 @@ const linear: Evaluation = (e) => {
                 'val ACC': m.acc,
                 chosen: p === chosen.p ? '*' : '',
               })),
-              metrics: {
-                ...{ top1: test.acc, auc: test.auc },
-                ...foundOf(task)(sets.test.targets, scoresOf(chosen.p, sets.test)),
-                val_top1: chosen.m.acc,
-              },
+              metrics: { top1: test.acc, auc: test.auc, ...test.found, val_top1: chosen.m.acc },
               ...positive(e, task),
               details: {
                 task,
@@ -138,11 +133,7 @@ const logistic: Evaluation = (e) =>
             gradient: Number(r.slope.toPrecision(2)),
             chosen: r.c === chosen.c ? '*' : '',
           })),
-          metrics: {
-            ...{ top1: test.acc, auc: test.auc },
-            ...foundOf(task)(sets.test.targets, scores(sets.test)),
-            val_top1: best(all, (x) => x.m.acc).m.acc,
-          },
+          metrics: { top1: test.acc, auc: test.auc, ...test.found, val_top1: best(all, (x) => x.m.acc).m.acc },
           ...positive(e, task),
           details: { task, C: chosen.c, held_out: sets.heldOut, converged: all.filter(({ r }) => r.converged).length, of: all.length },
         })),
@@ -164,11 +155,7 @@ const medmnist: Evaluation = (e) =>
               { split: 'val', ACC: val.acc, AUC: orNone(val.auc) },
               { split: 'test', ACC: test.acc, AUC: orNone(test.auc) },
             ],
-            metrics: {
-              ...{ acc: test.acc, auc: test.auc },
-              ...foundOf(task)(sets.test.targets, scores(sets.test)),
-              ...{ val_acc: val.acc, val_auc: val.auc },
-            },
+            metrics: { acc: test.acc, auc: test.auc, ...test.found, val_acc: val.acc, val_auc: val.auc },
             ...positive(e, task),
             details: { task, classifier: 'logistic regression on frozen class tokens', C: chosen.c, held_out: sets.heldOut },
           }

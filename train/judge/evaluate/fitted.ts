@@ -13,15 +13,23 @@ import { unitRows } from './neighbours.ts'
 import type { Regression } from './logistic.ts'
 import { fitLogistic, logisticProbabilities } from './logistic.ts'
 import type { Task } from './metrics.ts'
-import { accuracy, auc, taskOf } from './metrics.ts'
+import { accuracy, auc, foundOf, taskOf } from './metrics.ts'
 import type { Sets } from './sets.ts'
 import { setsOf } from './sets.ts'
 
-/** The two numbers of scores that are probabilities. AUC is left out where a class has no items to tell it by. */
-export const judged = (task: Task, t: Targets, scores: Float64Array): Either<Fault, Readonly<Record<'acc' | 'auc', number>>> =>
+/** What scores that are probabilities come to. */
+export interface Scored {
+  readonly acc: number
+  /** NaN where a class has no items to tell it by. */
+  readonly auc: number
+  /** Sensitivity and specificity of two classes. */
+  readonly found: Readonly<Record<string, number>>
+}
+
+export const judged = (task: Task, t: Targets, scores: Float64Array): Either<Fault, Scored> =>
   pipe(
     accuracy(task)(t, scores),
-    E.map((acc) => ({ acc, auc: E.getOrElse(() => NaN)(auc(task)(t, scores)) })),
+    E.map((acc) => ({ acc, auc: E.getOrElse(() => NaN)(auc(task)(t, scores)), found: foundOf(task)(t, scores) })),
   )
 
 export const best = <A>(items: ReadonlyArray<A>, of: (a: A) => number): A => items.reduce((a, b) => (of(b) > of(a) ? b : a))
@@ -29,7 +37,7 @@ export const best = <A>(items: ReadonlyArray<A>, of: (a: A) => number): A => ite
 export interface Fitted {
   readonly sets: Sets
   readonly task: Task
-  readonly all: ReadonlyArray<{ readonly r: Regression; readonly m: { readonly acc: number; readonly auc: number } }>
+  readonly all: ReadonlyArray<{ readonly r: Regression; readonly m: Scored }>
   readonly chosen: Regression
   readonly scores: (s: Labelled) => Float64Array
 }
