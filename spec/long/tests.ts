@@ -40,7 +40,7 @@ const set = (...settings: ReadonlyArray<string>): ReadonlyArray<string> => setti
 
 /** A run of seconds with every kind of moment: compiling, evaluating, training, saving. */
 const short = (threads: number, steps: number): ReadonlyArray<string> => [
-  ...quick.map((word) => (word === 'gpujs:cpu' ? 'native' : word)),
+  ...quick,
   '--steps',
   `${steps}`,
   ...set(`accelerator.threads=${threads}`, 'evaluation.during=2', `runtime.checkpoints.every=${Math.ceil(steps / 30)}`),

@@ -31,7 +31,7 @@ const set = (...settings: ReadonlyArray<string>): ReadonlyArray<string> => setti
 /** A run of seconds; of this width tensors are split. */
 const words = (strategy: string, shards: string, out: string): ReadonlyArray<string> => [
   'train',
-  ...quick.map((w) => (w === 'gpujs:cpu' ? 'native' : w)),
+  ...quick,
   ...set('model.width=32', 'runtime.checkpoints.keepLast=9', `accelerator.strategy=${strategy}`, 'data.workers=0'),
   ...set(`runtime.checkpoints.shards=${shards}`, 'evaluation.report=false', 'evaluation.before=false'),
   ...['--steps', '6', '--out', out],

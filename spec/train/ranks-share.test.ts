@@ -53,7 +53,7 @@ describe.skipIf(noRanks !== undefined)(`ranks${noRanks === undefined ? '' : ` (l
   test('save what any number of them goes on from: two, one, four', { timeout: 600_000 }, async () => {
     const out = join(await folder(), 'run')
     const first = [
-      ...[dinograph, 'train', ...quick.map((w) => (w === 'gpujs:cpu' ? 'native' : w.endsWith('v1.yaml') ? 'examples/recipes/v2.yaml' : w))],
+      ...[dinograph, 'train', ...quick.map((w) => (w.endsWith('v1.yaml') ? 'examples/recipes/v2.yaml' : w))],
       // of this width tensors are split; class tokens of a network that has learnt nothing coincide, and KoLeo is of their rounding
       ...['model.width=32', 'objective.koleo=0', 'runtime.checkpoints.keepLast=9', 'accelerator.strategy=fsdp', 'data.workers=0'].flatMap(
         (s) => ['--set', s],

@@ -15,7 +15,7 @@ const train = ['train/cli/dinograph.ts', 'train']
 /** A run of seconds on native. */
 const words = (recipe: string, out: string, steps: number, ...more: ReadonlyArray<string>): ReadonlyArray<string> => [
   ...train,
-  ...quick.map((w) => (w.endsWith('.yaml') ? `examples/recipes/${recipe}.yaml` : w === 'gpujs:cpu' ? 'native' : w)),
+  ...quick.map((w) => (w.endsWith('.yaml') ? `examples/recipes/${recipe}.yaml` : w)),
   ...['--set', 'data.workers=0', '--steps', `${steps}`, '--out', out],
   ...more,
 ]

@@ -4,6 +4,7 @@ import { type Fault, fault, isFault, messageOf } from '../../../core/fault.ts'
 import { type Bound, compiler } from './compile.ts'
 import type { Engine, Limits, Slot } from './engine.ts'
 import type { Grid, KernelSource } from './kernel.ts'
+import { patience } from './patience.ts'
 import { openSlots } from './slots.ts'
 import { firstBinding, parametersBinding, wgsl } from './wgsl.ts'
 
@@ -107,17 +108,20 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
   const slots = openSlots<WebgpuSlot>('webgpu')
   const buffers = new Set<GPUBuffer>()
   const layouts = layoutsOf(device)
+  const patiently = patience()
 
   // By the whole text of the shader: nothing else goes into a pipeline.
   const pipelines = new Map<string, Promise<GPUComputePipeline>>()
 
   const pipelineOf = async (name: string, code: string, layout: GPUBindGroupLayout, inputs: number): Promise<GPUComputePipeline> => {
     const module = await checked(device, `kernel ${name}`, () => device.createShaderModule({ code }))
-    const pipeline = await device.createComputePipelineAsync({
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: 'main' },
-    })
-    await idleRun(device, pipeline, layout, inputs)
+    const pipeline = await patiently(
+      device.createComputePipelineAsync({
+        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module, entryPoint: 'main' },
+      }),
+    )
+    await patiently(idleRun(device, pipeline, layout, inputs))
     return pipeline
   }
 
@@ -162,7 +166,7 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
     return {
       run: async () => {
         await checked(device, 'run', record)
-        await device.queue.onSubmittedWorkDone()
+        await patiently(device.queue.onSubmittedWorkDone())
         raise()
       },
     }
@@ -185,7 +189,7 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
       const own = data.buffer instanceof SharedArrayBuffer ? data.slice() : data
       device.queue.writeBuffer(buffer, 0, own.buffer, own.byteOffset, own.byteLength)
     },
-    read: async (slot) => readBuffer(device, slots.get(slot)).finally(raise),
+    read: async (slot) => patiently(readBuffer(device, slots.get(slot))).finally(raise),
     compile: compiler('webgpu', limits, build, slots.find, program),
     dispose: () => {
       state.disposed = true
