@@ -1,15 +1,12 @@
-/** Settings that follow the data: the table by itself, and runs on images that no program was written for, as processes. */
+/** Settings that follow the data: runs on images that no program was written for, as processes. The table is presets-table.test.ts. */
 import { mkdir, mkdtemp, readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as fc from 'fast-check'
-import * as E from 'fp-ts/lib/Either.js'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { valueAt } from '../../data/formats/codec.ts'
 import { writePng } from '../../data/readers/pictures/picture.ts'
-import type { Kind, Machine } from '../../train/config/preset.ts'
-import { onDigits, presetFor, presetNames, presets } from '../../train/config/preset.ts'
+import { onDigits } from '../../train/config/preset.ts'
 import continued from '../../examples/continue.ts'
 import digits from '../../examples/dinov2.ts'
 import distilled from '../../examples/distill.ts'
@@ -21,52 +18,9 @@ import type { Experiment } from '../../train/run/experiment.ts'
 import { decided } from '../../train/run/experiment.ts'
 import { recipe } from '../../train/index.ts'
 import { right } from '../data/either.ts'
-import { runs } from '../support/arbitrary.ts'
 import { wave } from '../support/tensor.ts'
 import { node } from '../support/command.ts'
 import { live } from './lived.ts'
-
-const kinds: fc.Arbitrary<Kind> = fc.record(
-  {
-    images: fc.integer({ min: 1, max: 1e7 }),
-    channels: fc.integer({ min: 1, max: 13 }),
-    side: fc.integer({ min: 1, max: 8000 }),
-    units: fc.constantFrom('HU', 'stored'),
-    modality: fc.constantFrom('CT', 'MR', 'US'),
-  },
-  { requiredKeys: ['images', 'channels', 'side'] },
-)
-const machines: fc.Arbitrary<Machine> = fc.record({ cores: fc.integer({ min: 1, max: 256 }), accelerated: fc.boolean() })
-
-describe('the table', () => {
-  it('has whole patches in every crop, batches that the images fill, and settings that go together', () => {
-    fc.assert(
-      fc.property(kinds, machines, fc.constantFrom(...presetNames), (k, m, name) => {
-        const s = presets[name].settings(k, m)
-        const made = recipe().resolve(layersAt(s, name))
-        expect(E.isRight(made), JSON.stringify(made)).toBe(true)
-        if (!('model.patch' in s)) return
-        for (const size of [s['augmentation.globalSize'], s['augmentation.localSize']])
-          expect(Number(size) % Number(s['model.patch'])).toBe(0)
-        expect(s['batch']).toBeLessThanOrEqual(Math.max(2, k.images / 2))
-        expect(E.isRight(made) ? made.right.foreseen : undefined).toEqual([])
-      }),
-      runs(100),
-    )
-  })
-
-  it('knows photographs, slices, thumbnails and digits', () => {
-    const of = (channels: number, side: number, more: Partial<Kind> = {}): string => presetFor({ images: 1000, channels, side, ...more })
-    expect(of(3, 480)).toBe('natural')
-    expect(of(3, 32)).toBe('natural')
-    expect(of(1, 28)).toBe('digits')
-    expect(of(1, 512)).toBe('gray')
-    expect(of(13, 64)).toBe('gray')
-    expect(of(1, 512, { units: 'HU' })).toBe('ct')
-    expect(of(3, 512, { units: 'HU' })).toBe('ct')
-    expect(of(1, 256, { units: 'stored', modality: 'MR' })).toBe('gray')
-  })
-})
 
 describe('a configuration that names no images', () => {
   const at = (e: Experiment, set: Choice, path: string): unknown =>
