@@ -6,6 +6,11 @@ import type { TestSpecification } from 'vitest/node'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
+/** Rooms of spec whose tests have more to them than modules of this house. */
+const programs = ['train', 'targets', 'parity', 'docs', 'package', 'exchange', 'fuzz', 'soak', 'disk', 'mutation'].map(
+  (room) => `spec/${room}/**/*.test.ts`,
+)
+
 /** What runs whole families of programs on every target takes longest: it begins first, so that no core waits for it at the end. */
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -24,7 +29,12 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['spec/**/*.test.ts'],
+    projects: [
+      // what starts programs, opens devices or changes its environment: each file in a process of its own
+      { extends: true, test: { name: 'programs', include: programs } },
+      // what computes alone: files share a process, which has the language's modules loaded and its code warm
+      { extends: true, test: { name: 'language', include: ['spec/**/*.test.ts'], exclude: programs, isolate: false } },
+    ],
     setupFiles: ['spec/support/equality.ts'],
     sequence: { sequencer: LongestFirst },
     // many files wait for processes of their own: two at a time, also on two cores
