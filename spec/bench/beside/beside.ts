@@ -17,7 +17,7 @@ import * as vega from 'vega'
 import { isRecord } from '../../../data/formats/codec.ts'
 import { mnist } from '../../../data/index.ts'
 import { percent } from '../../../train/run/log/numbers.ts'
-import { keptAt, run, set } from '../programs.ts'
+import { keptAt, metricIn, run, set, summaryOf } from '../programs.ts'
 import { must } from '../session.ts'
 import { table } from '../table.ts'
 
@@ -63,10 +63,11 @@ const ours =
     const settings = set([`evaluation.during=${looks - 1}`, 'evaluation.report=false'])
     run(`examples/${example}.ts`, '--seed', seed, '--steps', `${steps}`, '--out', out, ...settings)
     let seconds = 0
-    return linesOf(readFileSync(join(out, 'metrics.jsonl'), 'utf8')).flatMap((m) => {
+    const during = linesOf(readFileSync(join(out, 'metrics.jsonl'), 'utf8')).flatMap((m) => {
       seconds += batch / Number(m['images_per_s'])
       return typeof m['knn'] === 'number' ? [{ step: Number(m['step']), seconds, knn: m['knn'] }] : []
     })
+    return [{ step: 0, seconds: 0, knn: metricIn(summaryOf(out), 'knn_before') }, ...during]
   }
 
 const peer =
@@ -149,7 +150,7 @@ const { spec } = compile({
   encoding: {
     x: { field: 'seconds', type: 'quantitative', title: 'seconds of training' },
     y: { field: 'percent', type: 'quantitative', aggregate: 'mean', scale: { zero: false }, title: 'k-NN, %' },
-    color: { field: 'trainer', type: 'nominal', title: null },
+    color: { field: 'trainer', type: 'nominal', title: null, legend: { labelLimit: 300 } },
     detail: { field: 'seed' },
   },
 })

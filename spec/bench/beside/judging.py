@@ -22,6 +22,14 @@ def knn(features, labels, k=20, temperature=0.07):
     return (votes.argmax(1) == labels[TRAIN:]).float().mean().item()
 
 
+def begun(network):
+    """First values as examples/dinov2 has them: blocks of 0.1, positions of 1."""
+    for name, p in network.named_parameters():
+        if name == 'pos_embed' or ('blocks.' in name and p.dim() == 2):
+            torch.nn.init.trunc_normal_(p, std=1 if name == 'pos_embed' else 0.1)
+    return network
+
+
 class Watch:
     """Prints a line of JSON for each look at the network: steps, seconds of training until then, k-NN."""
 

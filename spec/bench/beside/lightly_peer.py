@@ -7,11 +7,12 @@ import tempfile
 os.environ['LIGHTLY_TRAIN_EVENTS_DISABLED'] = '1'
 import lightly_train
 import torch
+from lightly_train._callbacks import callback_helpers
 from lightly_train._models.dinov2_vit.dinov2_vit_src.models.vision_transformer import DinoVisionTransformer
 from PIL import Image
 from pytorch_lightning import Callback
 
-from judging import TRAIN, Watch, digits
+from judging import TRAIN, Watch, begun, digits
 
 METHOD, SETTINGS, FOLDER = sys.argv[1:4]
 STEPS, SEED, LOOKS = map(int, sys.argv[4:7])
@@ -23,6 +24,7 @@ network = DinoVisionTransformer(img_size=28, patch_size=7, embed_dim=128, depth=
 normalize = {'mean': (0.1307,) * 3, 'std': (0.3081,) * 3}
 transform = {'image_size': (28, 28), 'normalize': normalize, 'local_view': {'view_size': (21, 21)}}
 if SETTINGS == 'ours':
+    begun(network)
     blur = {'prob': 0.5, 'sigmas': (0.1, 1.5)}
     transform |= {
         'random_resize': {'min_scale': 0.6, 'max_scale': 1.0},
@@ -67,6 +69,9 @@ class Watching(Callback):
             os._exit(0)  # what would be written is not asked for
 
 
+# arguments are written down as JSON, which a callback among them would not be
+callback_helpers.get_callbacks = lambda **_: [Watching()]
+
 with tempfile.TemporaryDirectory() as out:
     os.mkdir(f'{out}/images')
     for i, x in enumerate(digits(FOLDER)[0][:TRAIN]):
@@ -86,5 +91,5 @@ with tempfile.TemporaryDirectory() as out:
         optim='adamw',
         optim_args={'lr': 2e-3, 'weight_decay': 0.04} if SETTINGS == 'ours' else {},
         transform_args=transform,
-        trainer_args={'max_steps': STEPS, 'callbacks': [Watching()], 'enable_checkpointing': False, 'enable_progress_bar': False, 'logger': False},
+        trainer_args={'max_steps': STEPS, 'enable_checkpointing': False, 'enable_progress_bar': False, 'logger': False},
     )

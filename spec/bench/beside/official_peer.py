@@ -7,7 +7,7 @@ import torch
 import torch.distributed as dist
 from torchvision import transforms as T
 
-from judging import TRAIN, Watch, digits
+from judging import TRAIN, Watch, begun, digits
 
 CHECKOUT, SETTINGS, FOLDER = sys.argv[1:4]
 STEPS, SEED, LOOKS = map(int, sys.argv[4:7])
@@ -55,6 +55,8 @@ class Digits(torch.utils.data.Dataset):
 
 def network():
     backbone = VisionTransformer(img_size=[28], patch_size=7, embed_dim=128, depth=3, num_heads=4, qkv_bias=True)
+    if OURS:
+        begun(backbone)
     head = DINOHead(128, 512, False, False, hidden_dim=128, bottleneck_dim=64) if OURS else DINOHead(128, 1024)
     return utils.MultiCropWrapper(backbone, head)
 
