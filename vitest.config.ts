@@ -6,10 +6,8 @@ import type { TestSpecification } from 'vitest/node'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 
-/** Rooms of spec whose tests have more to them than modules of this house. */
-const programs = ['train', 'targets', 'parity', 'docs', 'package', 'exchange', 'fuzz', 'soak', 'disk', 'mutation'].map(
-  (room) => `spec/${room}/**/*.test.ts`,
-)
+/** Rooms of spec whose files open no device and leave their environment as it is. */
+const alone = 'spec/{data,errors,golden,huggingface,laws,losses,models,ops,rooms,rules,strategies}/**/*.test.ts'
 
 /** What runs whole families of programs on every target takes longest: it begins first, so that no core waits for it at the end. */
 class LongestFirst extends BaseSequencer {
@@ -30,10 +28,10 @@ export default defineConfig({
   },
   test: {
     projects: [
-      // what starts programs, opens devices or changes its environment: each file in a process of its own
-      { extends: true, test: { name: 'programs', include: programs } },
-      // what computes alone: files share a process, which has the language's modules loaded and its code warm
-      { extends: true, test: { name: 'language', include: ['spec/**/*.test.ts'], exclude: programs, isolate: false } },
+      // what runs programs and targets: each file in a process of its own
+      { extends: true, test: { name: 'programs', include: ['spec/**/*.test.ts'], exclude: [alone] } },
+      // files that share a process, which has the language's modules loaded and its code warm
+      { extends: true, test: { name: 'language', include: [alone], isolate: false } },
     ],
     setupFiles: ['spec/support/equality.ts'],
     sequence: { sequencer: LongestFirst },

@@ -71,13 +71,20 @@ export const watched = async (words: ReadonlyArray<string>): Promise<Watched> =>
   return { mib, said }
 }
 
+/** Objects of JSON, each a line of its own; other lines are left out. */
+export const linesOf = (text: string): ReadonlyArray<Said> =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line): unknown => JSON.parse(line))
+    .filter(isRecord)
+
+/** `metrics.jsonl` of the run in a folder: what each step said. */
+export const metricsOf = (out: string): ReadonlyArray<Said> => linesOf(readFileSync(join(out, 'metrics.jsonl'), 'utf8'))
+
 /** Images a second at each step of the run in a folder. */
 export const speedsOf = (out: string): ReadonlyArray<number> =>
-  readFileSync(join(out, 'metrics.jsonl'), 'utf8')
-    .trimEnd()
-    .split('\n')
-    .map((line): unknown => JSON.parse(line))
-    .flatMap((m) => (isRecord(m) && typeof m['images_per_s'] === 'number' ? [m['images_per_s']] : []))
+  metricsOf(out).flatMap((m) => (typeof m['images_per_s'] === 'number' ? [m['images_per_s']] : []))
 
 /** `summary.json` of the run in a folder. */
 export const summaryOf = (out: string): Said => {

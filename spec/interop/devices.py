@@ -12,8 +12,8 @@ import jax
 import numpy as np
 
 folder = pathlib.Path(sys.argv[1])
-told = json.loads((folder / 'told.json').read_text())
-N = told['devices']
+manifest = json.loads((folder / 'manifest.json').read_text())
+N = manifest['devices']
 jax.config.update('jax_platforms', 'cpu')
 jax.config.update('jax_num_cpu_devices', N)
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -25,7 +25,7 @@ mesh = Mesh(np.array(devices), ('x',))
 
 
 def shared(parts):
-    """One array of a part on each device. Devices are told nothing of what the whole is: the text has collectives of its own."""
+    """One array of a part on each device. They do not know the whole: the text has collectives of its own."""
     parts = [jax.device_put(p, d) for p, d in zip(parts, devices)]
     shape = parts[0].shape
     spec, whole = (PartitionSpec('x'), (N * shape[0], *shape[1:])) if shape else (PartitionSpec(), shape)
@@ -44,14 +44,14 @@ options.env_option_overrides = [('xla_allow_excess_precision', False)]
 text = (folder / 'text').read_text()
 executable = devices[0].client.compile_and_load(text, _jax.DeviceList(tuple(devices)), options)
 
-given = told['arguments']
+given = manifest['arguments']
 residents = {i: shared(read(f'first.{i}', a)) for i, a in enumerate(given) if a['resident']}
 losses = []
-for step in range(told['steps']):
+for step in range(manifest['steps']):
     args = [residents[i] if a['resident'] else shared(read(f'step{step}.{i}', a)) for i, a in enumerate(given)]
     results = executable.execute_sharded(args).disassemble_into_single_device_arrays()
-    losses.append(float(results[told['loss']][0]))
-    for s in told['states']:
+    losses.append(float(results[manifest['loss']][0]))
+    for s in manifest['states']:
         if s['argument'] >= 0:
             residents[s['argument']] = shared(results[s['at']])
 
@@ -66,4 +66,4 @@ def state(s):
     return max(apart(results[s['at']][r], expected[r]) for r in range(N))
 
 
-print(max(abs(a - b) / abs(b) for a, b in zip(losses, told['losses'])), max(state(s) for s in told['states'] if s['argument'] >= 0))
+print(max(abs(a - b) / abs(b) for a, b in zip(losses, manifest['losses'])), max(state(s) for s in manifest['states'] if s['argument'] >= 0))

@@ -107,13 +107,13 @@ const byJaxlib = (strategy: DistributionName, devices: number, expected: { losse
       `expected.${at}`,
       partsOf(path, types.get(path) ?? outputs[at].expr.type, splitOf(path), expected.state.get(path) ?? new Float32Array(0), devices),
     )
-  const told = {
+  const manifest = {
     ...{ devices, steps, losses: expected.losses, loss: outputs.findIndex((o) => o.path === 'loss') },
     arguments: leaves.map((l) => ({ dtype: l.type.dtype, shape: l.type.shape, resident: isResident(l) })),
     states: states.map(({ path, at }) => ({ at, argument: leaves.findIndex((l) => l.path === path) })),
   }
   writeFileSync(join(folder, 'text'), text)
-  writeFileSync(join(folder, 'told.json'), JSON.stringify(told))
+  writeFileSync(join(folder, 'manifest.json'), JSON.stringify(manifest))
   const done = spawnSync(python, [script, folder], { encoding: 'utf8' })
   if (done.status !== 0) throw new Error(done.stderr)
   const [losses, state] = done.stdout.trim().split(' ').map(Number)

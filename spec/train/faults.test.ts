@@ -200,7 +200,7 @@ describe.skipIf(disk === undefined)('a run', () => {
 test('whose step cannot be in memory is refused before anything is made of its size', { timeout: 600_000 }, async () => {
   const out = join(await folder(), 'run')
   const large = ['data.train=8000', 'batch=8000', 'model.width=4096'].flatMap((setting) => ['--set', setting])
-  const r = await live([...quick.map((w) => (w === 'native' ? 'reference' : w)), ...large, '--out', out])
+  const r = await live([...quick, '--target', 'reference', ...large, '--out', out])
   expect(r.code, r.stderr).toBe(2)
   expect(r.stderr).toMatch(/config fault at the training step\n {2}found: +[\d.]+ [GTP]iB that it takes, beside [^]*a smaller batch/)
   expect(existsSync(out)).toBe(false)

@@ -40,7 +40,9 @@ describe.skipIf(isFault(plugin) && isOptional('pjrt:cpu'))('on pjrt:cpu', { time
       ...[
         'train/cli/dinograph.ts',
         'train',
-        ...quick.map((w) => (w === 'native' ? 'pjrt:cpu' : w)),
+        ...quick,
+        '--target',
+        'pjrt:cpu',
         // of a network that has learned nothing, KoLeo makes much of rounding: logarithms of distances that are nearly 0
         ...set('data.workers=0', 'batch=6', 'objective.koleo=0'),
       ],

@@ -1,7 +1,7 @@
 /** Waiting for a device without taking the processor that its driver may need. */
 import { performance } from 'node:perf_hooks'
 
-/** Of the time that has been waited, how much may pass before an answer is seen; and never more than so many milliseconds. */
+/** The part of the time waited that may pass before an answer is seen, and the most milliseconds. */
 const [share, most] = [0.02, 1]
 
 /**

@@ -115,20 +115,18 @@ const engineOn = ({ gpu, adapter, device }: Awaited<ReturnType<typeof openDevice
 
   const pipelineOf = async (name: string, code: string, layout: GPUBindGroupLayout, inputs: number): Promise<GPUComputePipeline> => {
     const module = await checked(device, `kernel ${name}`, () => device.createShaderModule({ code }))
-    const pipeline = await patiently(
-      device.createComputePipelineAsync({
-        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: 'main' },
-      }),
-    )
-    await patiently(idleRun(device, pipeline, layout, inputs))
+    const pipeline = await device.createComputePipelineAsync({
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: 'main' },
+    })
+    await idleRun(device, pipeline, layout, inputs)
     return pipeline
   }
 
   const build = async (k: KernelSource, grid: Grid): Promise<Pipeline> => {
     const { code, parameters, workgroups } = wgsl(k, grid)
     const layout = layouts(k.args.length)
-    const made = pipelines.get(code) ?? pipelineOf(k.name, code, layout, k.args.length)
+    const made = pipelines.get(code) ?? patiently(pipelineOf(k.name, code, layout, k.args.length))
     pipelines.set(code, made)
     return { pipeline: await made, layout, parameters, workgroups }
   }

@@ -14,10 +14,9 @@ import { parseArgs } from 'node:util'
 import * as O from 'fp-ts/lib/Option.js'
 import { compile } from 'vega-lite'
 import * as vega from 'vega'
-import { isRecord } from '../../../data/formats/codec.ts'
 import { mnist } from '../../../data/index.ts'
 import { percent } from '../../../train/run/log/numbers.ts'
-import { keptAt, metricIn, run, set, summaryOf } from '../programs.ts'
+import { keptAt, linesOf, metricIn, metricsOf, run, set, summaryOf } from '../programs.ts'
 import { must } from '../session.ts'
 import { table } from '../table.ts'
 
@@ -44,13 +43,6 @@ interface Look {
 /** Trains for so many steps, and looks now and then. */
 type Trainer = (steps: number, seed: string, looks: number) => ReadonlyArray<Look>
 
-const linesOf = (text: string): ReadonlyArray<Readonly<Record<string, unknown>>> =>
-  text
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line): unknown => JSON.parse(line))
-    .filter(isRecord)
-
 /** Images that a step of every trainer sees. */
 const batch = 64
 
@@ -63,7 +55,7 @@ const ours =
     const settings = set([`evaluation.during=${looks - 1}`, 'evaluation.report=false'])
     run(`examples/${example}.ts`, '--seed', seed, '--steps', `${steps}`, '--out', out, ...settings)
     let seconds = 0
-    const during = linesOf(readFileSync(join(out, 'metrics.jsonl'), 'utf8')).flatMap((m) => {
+    const during = metricsOf(out).flatMap((m) => {
       seconds += batch / Number(m['images_per_s'])
       return typeof m['knn'] === 'number' ? [{ step: Number(m['step']), seconds, knn: m['knn'] }] : []
     })
